@@ -1,0 +1,42 @@
+# Every target sets up what it needs; a machine with Python >= 3.11, make and Go is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: help venv lint format check test demo bench clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+venv: $(VENV)/.made ## the virtual environment with everything for development
+
+$(VENV)/.made: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[operator,dev]'
+	@touch $@
+
+lint: venv ## ruff, mypy strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: venv ## what ruff can mend by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint ## under two minutes: lint, units, one database test, one cluster test
+	$(BIN)/pytest -q -m quick
+
+test: lint ## everything
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+demo: venv ## the whole of it on a real API server and a real PostgreSQL; KEEP=1 leaves it running
+	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
+
+bench: venv ## the runner beside its peers, as ratios
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info operator/*.egg-info

@@ -1,0 +1,1 @@
+"""The custom resources as frozen dataclasses; no I/O."""

@@ -1,0 +1,1 @@
+"""The operator: kopf handlers, reconciling, Job building, the Kubernetes client, metrics."""

@@ -1,0 +1,71 @@
+"""What can go wrong in a run, as one error type that carries its data.
+
+The layers below raise it with what they know (reason, file, position, what the
+server said); the command line draws it, the report carries it. The reason is
+the decision: whether trying again can help follows from it and from nothing
+else (dbmigrate.report.RETRYABLE).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbmigrate.report import RETRYABLE, Reason, ReportError
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a migration file, for people."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+    excerpt: str | None = None
+    """The line of SQL, shortened around the column, and a caret below it."""
+
+
+class MigrationError(Exception):
+    """A run could not do what was asked of it.
+
+    The message is lowercase, says what and where, and what to do about it. It
+    never holds a secret: it ends up in logs, events and the resource's status.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        location: Location | None = None,
+        sqlstate: str | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.location = location
+        self.sqlstate = sqlstate
+        self.detail = detail
+        self.hint = hint
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same run may succeed later without anyone's doing."""
+        return self.reason in RETRYABLE
+
+    def to_report(self) -> ReportError:
+        """The error as the report carries it."""
+        place = self.location
+        return ReportError(
+            reason=self.reason,
+            message=self.message,
+            retryable=self.is_retryable,
+            sqlstate=self.sqlstate,
+            file=place.file if place else None,
+            line=place.line if place else None,
+            column=place.column if place else None,
+            excerpt=place.excerpt if place else None,
+            detail=self.detail,
+            hint=self.hint,
+        )

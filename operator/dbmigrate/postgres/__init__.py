@@ -1,0 +1,1 @@
+"""Everything that speaks SQL: connecting, locking, history, executing, diagnosing."""

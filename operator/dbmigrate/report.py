@@ -1,0 +1,257 @@
+"""The report: what one run of the runner says of itself, and how it is written.
+
+The runner writes it (`--report FILE`, `--json`, a Job's termination message),
+the operator reads it. It is the one contract between the two halves, so this
+module imports nothing of either. Kubernetes keeps 4,096 bytes of a termination
+message: what does not fit is cut from the steps first and from texts next,
+never from the version, the dirty flag or the error's reason.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+TERMINATION_MESSAGE_LIMIT = 4096
+"""Bytes that a kubelet keeps of a termination message."""
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    APPLIED = "Applied"
+    UP_TO_DATE = "UpToDate"
+    ROLLED_BACK = "RolledBack"
+    WAITING = "Waiting"
+    FAILED = "Failed"
+
+
+class Reason(StrEnum):
+    """Why a run failed: a closed vocabulary, shared with the resource's status."""
+
+    CONNECTION_REFUSED = "ConnectionRefused"
+    AUTHENTICATION_FAILED = "AuthenticationFailed"
+    TLS_FAILED = "TlsFailed"
+    DATABASE_MISSING = "DatabaseMissing"
+    LOCK_TIMEOUT = "LockTimeout"
+    BLOCKED_BY_QUERY = "BlockedByQuery"
+    STATEMENT_FAILED = "StatementFailed"
+    DIRTY = "Dirty"
+    MISSING_VERSION = "MissingVersion"
+    OUT_OF_ORDER = "OutOfOrder"
+    CHECKSUM_MISMATCH = "ChecksumMismatch"
+    ROLLBACK_FORBIDDEN = "RollbackForbidden"
+    IRREVERSIBLE_MIGRATION = "IrreversibleMigration"
+    SOURCE_INVALID = "SourceInvalid"
+    FOREIGN_HISTORY = "ForeignHistory"
+    POOLER_UNSAFE = "PoolerUnsafe"
+    INTERRUPTED = "Interrupted"
+    CONNECTION_LOST = "ConnectionLost"
+    INTERNAL = "Internal"
+
+
+RETRYABLE = frozenset(
+    {
+        Reason.CONNECTION_REFUSED,
+        Reason.CONNECTION_LOST,
+        Reason.DATABASE_MISSING,
+        Reason.LOCK_TIMEOUT,
+        Reason.BLOCKED_BY_QUERY,
+        Reason.INTERRUPTED,
+    }
+)
+"""Reasons that may go away by themselves: trying again can help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One script that was run in one direction."""
+
+    version: str
+    name: str
+    direction: str
+    """`up` or `down`."""
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportError:
+    """What stopped a run, and where."""
+
+    reason: Reason
+    message: str
+    retryable: bool
+    sqlstate: str | None = None
+    file: str | None = None
+    line: int | None = None
+    """Counted from 1."""
+    column: int | None = None
+    """Counted from 1, in characters."""
+    excerpt: str | None = None
+    """The line of SQL and a caret below the column, for people."""
+    detail: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run. Versions are strings: they may exceed what JSON readers count exactly."""
+
+    command: str
+    outcome: Outcome
+    version: str | None
+    """The version of the database after the run; None: no migration is applied, or not known."""
+    dirty: bool | None
+    """None: not known, the database could not be asked."""
+    tool_version: str
+    started_at: str
+    """RFC 3339, UTC."""
+    milliseconds: int
+    from_version: str | None = None
+    target: str | None = None
+    pending: int | None = None
+    steps: tuple[Step, ...] = ()
+    steps_total: int = 0
+    error: ReportError | None = None
+    schema_version: int = field(default=SCHEMA_VERSION)
+
+    def to_json(self, limit: int | None = None) -> str:
+        """The report as one JSON document of at most `limit` bytes of UTF-8."""
+        text = _dump(self)
+        if limit is None or len(text.encode()) <= limit:
+            return text
+        return _cut(self, limit)
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Read a report back.
+
+        Raises ValueError for anything that is not a report of a schema version
+        that this code knows. Unknown fields are ignored: a newer runner may say more.
+        """
+        try:
+            raw = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"not a report: {error}") from None
+        if not isinstance(raw, dict) or raw.get("schemaVersion") != SCHEMA_VERSION:
+            raise ValueError(f"not a report of schema version {SCHEMA_VERSION}")
+        try:
+            return _parse(raw)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"not a report: {error!r}") from None
+
+
+_NAMES = {
+    "schema_version": "schemaVersion",
+    "from_version": "from",
+    "steps_total": "stepsTotal",
+    "tool_version": "toolVersion",
+    "started_at": "startedAt",
+}
+_ORDER = (
+    "schema_version",
+    "command",
+    "outcome",
+    "from_version",
+    "version",
+    "dirty",
+    "target",
+    "pending",
+    "error",
+    "steps",
+    "steps_total",
+    "tool_version",
+    "started_at",
+    "milliseconds",
+)
+
+
+def _dump(report: Report) -> str:
+    raw = asdict(report)
+    if raw["error"] is not None:
+        raw["error"] = {key: value for key, value in raw["error"].items() if value is not None}
+    document = {_NAMES.get(key, key): raw[key] for key in _ORDER}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _cut(report: Report, limit: int) -> str:
+    """Drop the oldest steps, then halve the error's texts, until the report fits."""
+    steps = report.steps
+    while steps:
+        steps = steps[len(steps) // 2 + 1 :]
+        text = _dump(replace(report, steps=steps))
+        if len(text.encode()) <= limit:
+            return text
+    error = report.error
+    size = 1024
+    while error is not None and size >= 16:
+        error = replace(
+            error,
+            message=_shorten(error.message, size) or "",
+            detail=_shorten(error.detail, size // 2),
+            hint=_shorten(error.hint, size // 2),
+            excerpt=_shorten(error.excerpt, size // 2),
+            file=_shorten(error.file, 256),
+        )
+        text = _dump(replace(report, steps=(), error=error))
+        if len(text.encode()) <= limit:
+            return text
+        size //= 2
+    return _dump(replace(report, steps=(), error=error, command=report.command[:256]))
+
+
+def _shorten(text: str | None, size: int) -> str | None:
+    return text if text is None or len(text) <= size else text[: size - 3] + "..."
+
+
+def _parse(raw: dict[str, Any]) -> Report:
+    error = raw.get("error")
+    return Report(
+        command=str(raw["command"]),
+        outcome=Outcome(raw["outcome"]),
+        version=_text(raw.get("version")),
+        dirty=_flag(raw.get("dirty")),
+        tool_version=str(raw.get("toolVersion", "")),
+        started_at=str(raw.get("startedAt", "")),
+        milliseconds=int(raw.get("milliseconds", 0)),
+        from_version=_text(raw.get("from")),
+        target=_text(raw.get("target")),
+        pending=None if raw.get("pending") is None else int(raw["pending"]),
+        steps=tuple(
+            Step(str(s["version"]), str(s["name"]), str(s["direction"]), int(s["milliseconds"]))
+            for s in raw.get("steps", ())
+        ),
+        steps_total=int(raw.get("stepsTotal", 0)),
+        error=None if error is None else _parse_error(error),
+    )
+
+
+def _parse_error(raw: dict[str, Any]) -> ReportError:
+    try:
+        reason = Reason(raw["reason"])
+    except ValueError:
+        reason = Reason.INTERNAL
+    return ReportError(
+        reason=reason,
+        message=str(raw.get("message", "")),
+        retryable=raw.get("retryable") is True,
+        sqlstate=_text(raw.get("sqlstate")),
+        file=_text(raw.get("file")),
+        line=None if raw.get("line") is None else int(raw["line"]),
+        column=None if raw.get("column") is None else int(raw["column"]),
+        excerpt=_text(raw.get("excerpt")),
+        detail=_text(raw.get("detail")),
+        hint=_text(raw.get("hint")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _flag(value: object) -> bool | None:
+    return None if value is None else bool(value)

@@ -1,0 +1,1 @@
+"""The use cases on sources and postgres; each makes a Report."""

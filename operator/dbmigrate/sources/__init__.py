@@ -1,0 +1,1 @@
+"""Reads migration files into Migration objects; one module a format."""

@@ -1,0 +1,91 @@
+"""What every format of migration files is read into.
+
+A Source is an ordered set of migrations; a Migration is a version with an up
+script, a down script, or both. Scripts are read when they are run, not before:
+a directory may hold gigabytes.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+
+class Direction(StrEnum):
+    """The way a script moves the database."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """SQL that moves the database one version up or down."""
+
+    file: str
+    """The file's name, for people; a stored script has the name it was stored under."""
+    direction: Direction
+    load: Callable[[], bytes] = field(repr=False, compare=False)
+    """Reads the content. Raises MigrationError (SourceInvalid) when it can't be read."""
+
+    def checksum(self) -> str:
+        """SHA-256 of the bytes as they are, in hexadecimal."""
+        return hashlib.sha256(self.load()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A version with the scripts that lead to it and back."""
+
+    version: int
+    name: str
+    up: Script | None = None
+    down: Script | None = None
+
+    def script(self, direction: Direction) -> Script | None:
+        """The script of that direction; None moves the version without running anything."""
+        return self.up if direction is Direction.UP else self.down
+
+
+@dataclass(frozen=True)
+class Source:
+    """All migrations of one place, by version."""
+
+    location: str
+    """Where they come from, for people: `migrations`, `file:///migrations`."""
+    migrations: tuple[Migration, ...]
+    """Sorted by version, each version once."""
+    warnings: tuple[str, ...] = ()
+    """Names that look like a mistake, one sentence each."""
+
+    @cached_property
+    def versions(self) -> tuple[int, ...]:
+        """All versions in order."""
+        return tuple(migration.version for migration in self.migrations)
+
+    @property
+    def latest(self) -> int | None:
+        """The highest version; None when there are no migrations."""
+        return self.versions[-1] if self.versions else None
+
+    def find(self, version: int) -> Migration | None:
+        """The migration of exactly this version."""
+        index = bisect.bisect_left(self.versions, version)
+        if index < len(self.versions) and self.versions[index] == version:
+            return self.migrations[index]
+        return None
+
+    def above(self, version: int | None) -> tuple[Migration, ...]:
+        """Those with a higher version, lowest first; all of them above None."""
+        if version is None:
+            return self.migrations
+        return self.migrations[bisect.bisect_right(self.versions, version) :]
+
+    def before(self, version: int) -> int | None:
+        """The next lower version that exists; None when there is none."""
+        index = bisect.bisect_left(self.versions, version)
+        return self.versions[index - 1] if index else None
