@@ -135,13 +135,13 @@ class Report:
         """
         try:
             raw = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"not a report: {error}") from None
         if not isinstance(raw, dict) or raw.get("schemaVersion") != SCHEMA_VERSION:
             raise ValueError(f"not a report of schema version {SCHEMA_VERSION}")
         try:
             return _parse(raw)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"not a report: {error!r}") from None
 
 

@@ -1,0 +1,150 @@
+"""The report keeps its promises whatever is put into it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dbmigrate.report import (
+    TERMINATION_MESSAGE_LIMIT,
+    Outcome,
+    Reason,
+    Report,
+    ReportError,
+    Step,
+)
+
+REPORT = Report(
+    command="goto latest",
+    outcome=Outcome.APPLIED,
+    version="2",
+    dirty=False,
+    tool_version="0.1.0",
+    started_at="2026-11-24T03:00:00Z",
+    milliseconds=12,
+    from_version="1",
+    target="2",
+    pending=0,
+    steps=(Step("2", "add_user_phone", "up", 3),),
+    steps_total=1,
+)
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4000)
+errors = st.builds(
+    ReportError,
+    reason=st.sampled_from(Reason),
+    message=texts,
+    retryable=st.booleans(),
+    sqlstate=st.none() | st.just("42601"),
+    file=st.none() | texts,
+    line=st.none() | st.integers(1, 10**9),
+    column=st.none() | st.integers(1, 10**9),
+    excerpt=st.none() | texts,
+    detail=st.none() | texts,
+    hint=st.none() | texts,
+)
+steps = st.builds(
+    Step,
+    version=st.integers(0, 2**63 - 1).map(str),
+    name=st.text(st.characters(exclude_categories=["Cs"]), max_size=200),
+    direction=st.sampled_from(["up", "down"]),
+    milliseconds=st.integers(0, 10**9),
+)
+reports = st.builds(
+    Report,
+    command=texts,
+    outcome=st.sampled_from(Outcome),
+    version=st.none() | st.integers(0, 2**63 - 1).map(str),
+    dirty=st.none() | st.booleans(),
+    tool_version=st.just("0.1.0"),
+    started_at=st.just("2026-11-24T03:00:00Z"),
+    milliseconds=st.integers(0, 10**9),
+    from_version=st.none() | st.integers(0, 2**63 - 1).map(str),
+    target=st.none() | st.just("latest"),
+    pending=st.none() | st.integers(0, 10**6),
+    steps=st.lists(steps, max_size=60).map(tuple),
+    steps_total=st.integers(0, 10**6),
+    error=st.none() | errors,
+)
+
+
+@settings(derandomize=True, deadline=None)
+@given(reports)
+def test_a_report_reads_back_as_it_was_written(report: Report) -> None:
+    assert Report.from_json(report.to_json()) == report
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(reports)
+def test_a_cut_report_fits_and_keeps_what_decides(report: Report) -> None:
+    text = report.to_json(limit=TERMINATION_MESSAGE_LIMIT)
+    assert len(text.encode()) <= TERMINATION_MESSAGE_LIMIT
+    read = Report.from_json(text)
+    assert (read.version, read.dirty, read.outcome) == (
+        report.version,
+        report.dirty,
+        report.outcome,
+    )
+    assert read.steps_total == report.steps_total
+    assert (read.error is None) == (report.error is None)
+    if read.error is not None and report.error is not None:
+        assert read.error.reason is report.error.reason
+        assert read.error.retryable is report.error.retryable
+        assert read.error.line == report.error.line
+
+
+def test_the_newest_steps_are_the_ones_that_are_kept() -> None:
+    many = tuple(Step(str(n), f"create_table_{n}" * 4, "up", n) for n in range(500))
+    cut = Report.from_json(replace(REPORT, steps=many, steps_total=500).to_json(limit=4096))
+    assert cut.steps
+    assert cut.steps == many[-len(cut.steps) :]
+    assert cut.steps_total == 500
+
+
+def test_versions_are_strings_and_names_are_those_of_the_contract() -> None:
+    document = json.loads(REPORT.to_json())
+    assert document["schemaVersion"] == 1
+    assert document["version"] == "2"
+    assert document["from"] == "1"
+    assert document["stepsTotal"] == 1
+    assert document["steps"][0] == {
+        "version": "2",
+        "name": "add_user_phone",
+        "direction": "up",
+        "milliseconds": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not json",
+        "[]",
+        "{}",
+        "null",
+        '"text"',
+        "[" * 4000,
+        '{"schemaVersion": 2}',
+        '{"schemaVersion": 1}',
+        '{"schemaVersion": 1, "command": "up", "outcome": "Applied", "milliseconds": Infinity}',
+        '{"schemaVersion": 1, "command": "up", "outcome": "Applied", "steps": [1]}',
+        '{"schemaVersion": 1, "command": "up", "outcome": "Applied", "error": "text"}',
+    ],
+)
+def test_what_is_no_report_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a report"):
+        Report.from_json(text)
+
+
+def test_a_reason_of_a_newer_runner_is_read_as_internal_and_unknown_fields_are_passed_over() -> (
+    None
+):
+    error = ReportError(Reason.DIRTY, "m", retryable=False)
+    document = json.loads(replace(REPORT, error=error).to_json())
+    document["error"]["reason"] = "SomethingNew"
+    document["later"] = {"more": 1}
+    read = Report.from_json(json.dumps(document))
+    assert read.error == replace(error, reason=Reason.INTERNAL)
