@@ -1,0 +1,101 @@
+"""Conditions: what kubectl wait, Helm, Flux and Argo CD read.
+
+Ready, Reconciling and Stalled are kstatus's three. Ready says whether the
+database is where the resource wants it; Reconciling that we are on the way or
+will try again; Stalled that a person must act. Dirty repeats what the history
+table says, Approved whether the plan may be run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from dbmigrate.api.fields import Document
+from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
+
+MESSAGE_LIMIT = 1024
+"""Characters of a message. Events allow no more, and a list of resources is to stay small."""
+
+
+class ConditionType(StrEnum):
+    """The conditions of a DatabaseMigration."""
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    DIRTY = "Dirty"
+    APPROVED = "Approved"
+
+
+class Truth(StrEnum):
+    """A condition's status."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One entry of `status.conditions`."""
+
+    type: ConditionType
+    status: Truth
+    reason: str
+    message: str
+    observed_generation: int
+    last_transition_time: datetime
+
+    def to_dict(self) -> Document:
+        """As the API server takes it."""
+        return {
+            "type": self.type.value,
+            "status": self.status.value,
+            "reason": self.reason,
+            "message": self.message,
+            "observedGeneration": self.observed_generation,
+            "lastTransitionTime": format_timestamp(self.last_transition_time),
+        }
+
+
+def parse_conditions(raw: Iterable[Document]) -> tuple[Condition, ...]:
+    """Read `status.conditions`; entries that are not ours are left out."""
+    found = []
+    for item in raw:
+        try:
+            condition = Condition(
+                type=ConditionType(item["type"]),
+                status=Truth(item["status"]),
+                reason=str(item["reason"]),
+                message=str(item.get("message", "")),
+                observed_generation=int(item.get("observedGeneration", 0)),
+                last_transition_time=parse_timestamp(item["lastTransitionTime"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            continue
+        found.append(condition)
+    return tuple(found)
+
+
+def settle_conditions(
+    wanted: Iterable[Condition], previous: Iterable[Condition]
+) -> tuple[Condition, ...]:
+    """The wanted conditions, each with its old transition time where its status has not changed."""
+    before = {condition.type: condition for condition in previous}
+    settled = []
+    for condition in wanted:
+        old = before.get(condition.type)
+        since = condition.last_transition_time
+        if old is not None and old.status == condition.status:
+            since = old.last_transition_time
+        message = shorten(condition.message)
+        settled.append(replace(condition, last_transition_time=since, message=message))
+    return tuple(settled)
+
+
+def shorten(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """The text, cut with an ellipsis when it is longer than the limit."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."

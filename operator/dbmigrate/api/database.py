@@ -1,0 +1,113 @@
+"""Which database a resource migrates, and how the Job gets to it.
+
+Either a whole URL out of a Secret, or the parts of a connection. The operator
+never reads a Secret, so two resources are taken to mean one database when they
+point to it in the same words: the same Secret key, or the same host, port and name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from dbmigrate.api.fields import Fields
+
+DEFAULT_PORT = 5432
+DEFAULT_HISTORY_TABLE = "schema_migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """One key of a Secret or a ConfigMap in the resource's namespace."""
+
+    name: str
+    key: str
+    kind: str = "Secret"
+    """`Secret` or `ConfigMap`."""
+
+    @property
+    def field(self) -> str:
+        """What a Pod calls a reference of this kind."""
+        return "secretKeyRef" if self.kind == "Secret" else "configMapKeyRef"
+
+
+@dataclass(frozen=True, slots=True)
+class UrlFrom:
+    """A connection URL that lies in a Secret."""
+
+    ref: KeyRef
+
+    @property
+    def description(self) -> str:
+        """The database in a few words, for messages; never a secret."""
+        return f"secret/{self.ref.name}[{self.ref.key}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The parts of a connection; only user and password may come from Secrets."""
+
+    host: str
+    dbname: str
+    port: int = DEFAULT_PORT
+    user: str | None = None
+    user_from: KeyRef | None = None
+    password_from: KeyRef | None = None
+    sslmode: str | None = None
+    root_certificate_from: KeyRef | None = None
+
+    @property
+    def description(self) -> str:
+        """The database in a few words, for messages; never a secret."""
+        return f"{self.host}:{self.port}/{self.dbname}"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """What is migrated: a database, and the table in it that keeps the version."""
+
+    access: UrlFrom | Connection
+    history_table: str = DEFAULT_HISTORY_TABLE
+
+    @property
+    def identity(self) -> str:
+        """Equal for two resources of one namespace that mean the same history."""
+        text = f"{self.access.description}\n{self.history_table}"
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def parse_database(fields: Fields) -> Database:
+    """Read `spec.database`. Raises SpecError."""
+    access: UrlFrom | Connection
+    if fields.only_one_of("urlFrom", "connection") == "urlFrom":
+        access = UrlFrom(_parse_ref(fields.section("urlFrom")))
+    else:
+        access = _parse_connection(fields.section("connection"))
+    table = fields.optional_text("historyTable") or DEFAULT_HISTORY_TABLE
+    return Database(access, table)
+
+
+def _parse_connection(fields: Fields) -> Connection:
+    if fields.has("user") and fields.has("userFrom"):
+        raise fields.error("userFrom", "must not be set beside user")
+    return Connection(
+        host=fields.text("host"),
+        dbname=fields.text("dbname"),
+        port=fields.integer("port", DEFAULT_PORT),
+        user=fields.optional_text("user"),
+        user_from=_parse_optional_ref(fields, "userFrom"),
+        password_from=_parse_optional_ref(fields, "passwordFrom"),
+        sslmode=fields.optional_text("sslmode"),
+        root_certificate_from=_parse_optional_ref(fields, "rootCertificateFrom"),
+    )
+
+
+def _parse_optional_ref(fields: Fields, name: str) -> KeyRef | None:
+    return _parse_ref(fields.section(name)) if fields.has(name) else None
+
+
+def _parse_ref(fields: Fields) -> KeyRef:
+    found = fields.only_one_of("secretKeyRef", "configMapKeyRef")
+    ref = fields.section(found)
+    kind = "Secret" if found == "secretKeyRef" else "ConfigMap"
+    return KeyRef(ref.text("name"), ref.text("key"), kind)

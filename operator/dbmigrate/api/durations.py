@@ -1,0 +1,31 @@
+"""Durations as people write them in a manifest: 15s, 1m30s, 500ms, none."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_WHOLE = re.compile(rf"(?:{_PART.pattern})+")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """The length of time that the text names; None for `none`.
+
+    Raises ValueError for anything else than a sum of numbers with units.
+    """
+    if text == "none":
+        return None
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a duration: write for instance 30s, 5m, 1h30m or none")
+    return timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _PART.findall(text)))
+
+
+def format_duration(duration: timedelta) -> str:
+    """The shortest exact spelling in one unit, for messages and command lines."""
+    milliseconds = round(duration.total_seconds() * 1000)
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds and milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms" if milliseconds else "0s"

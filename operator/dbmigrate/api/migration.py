@@ -1,0 +1,67 @@
+"""A DatabaseMigration as the operator sees it: identity, spec and status together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dbmigrate.api.fields import Document
+from dbmigrate.api.names import API_VERSION, MIGRATION_KIND
+from dbmigrate.api.spec import MigrationSpec, parse_spec
+from dbmigrate.api.status import MigrationStatus, parse_status
+from dbmigrate.api.timestamps import parse_timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells one object of the cluster from all others."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    created_at: datetime
+    is_deleting: bool = False
+
+    @property
+    def owner_reference(self) -> Document:
+        """The reference that makes a Job ours, and deletes it with its resource."""
+        return {
+            "apiVersion": API_VERSION,
+            "kind": MIGRATION_KIND,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One resource."""
+
+    identity: Identity
+    spec: MigrationSpec
+    status: MigrationStatus
+
+
+def parse_identity(body: Document) -> Identity:
+    """Read `metadata`."""
+    metadata = body["metadata"]
+    return Identity(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=int(metadata.get("generation", 1)),
+        created_at=parse_timestamp(metadata["creationTimestamp"]),
+        is_deleting="deletionTimestamp" in metadata,
+    )
+
+
+def parse_migration(body: Document) -> Migration:
+    """Read a whole resource. Raises SpecError when its spec can't be understood."""
+    return Migration(
+        identity=parse_identity(body),
+        spec=parse_spec(body.get("spec") or {}),
+        status=parse_status(body.get("status") or {}),
+    )

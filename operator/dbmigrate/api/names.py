@@ -1,0 +1,39 @@
+"""The names by which the cluster knows us: the API group, labels and annotations.
+
+A Job carries labels to be found by (the watch streams select on them) and
+annotations that say which intent it serves, so that an operator that has
+forgotten everything can read it back from the Job alone.
+"""
+
+from __future__ import annotations
+
+GROUP = "dbmigrate.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+MIGRATION_KIND = "DatabaseMigration"
+MIGRATIONS = "databasemigrations"
+ACTION_KIND = "MigrationAction"
+ACTIONS = "migrationactions"
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "dbmigrate"
+"""The value of the managed-by label on every Job and Pod of ours."""
+
+MIGRATION_LABEL = f"{GROUP}/migration"
+"""The resource's name, for people's selectors; cut when it is longer than a label may be."""
+UID_LABEL = f"{GROUP}/migration-uid"
+"""The resource's uid: what we select by. A resource made again under the same name is another."""
+COMMAND_LABEL = f"{GROUP}/command"
+"""What the run does: a value of RunCommand."""
+
+GENERATION_ANNOTATION = f"{GROUP}/generation"
+INTENT_ANNOTATION = f"{GROUP}/intent"
+ATTEMPT_ANNOTATION = f"{GROUP}/attempt"
+ACTION_ANNOTATION = f"{GROUP}/action"
+"""The MigrationAction that ordered the run, by uid."""
+INLINE_ANNOTATION_PREFIX = f"inline.{GROUP}/"
+"""Inline files travel as annotations of the Pod: a snapshot that nobody can change afterwards."""
+
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+"""Set by Kubernetes on the Pods of a Job."""

@@ -1,0 +1,111 @@
+"""Where the migration files of a resource come from.
+
+Paths and names end up in a Pod's volumes and in the runner's argument list,
+never in a shell. They are still checked here, so that a path can't climb out
+of the volume it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from dbmigrate.api.fields import Fields
+
+INLINE_LIMIT = 128 * 1024
+"""Bytes of all inline files with their names. They travel as annotations of a
+Pod, for which Kubernetes allows 256 KiB in all."""
+
+
+class ImageMode(StrEnum):
+    """How files get out of an image."""
+
+    AUTO = "Auto"
+    VOLUME = "Volume"
+    COPY = "Copy"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigMapsSource:
+    """Files that are keys of ConfigMaps; several are laid together."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """A directory in an image, usually the application's own."""
+
+    reference: str
+    path: str
+    pull_policy: str | None = None
+    mode: ImageMode = ImageMode.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSource:
+    """A directory on a persistent volume."""
+
+    claim: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class InlineSource:
+    """Files that the manifest holds itself."""
+
+    files: Mapping[str, str]
+
+
+Source = ConfigMapsSource | ImageSource | ClaimSource | InlineSource
+
+
+def parse_source(fields: Fields) -> Source:
+    """Read `spec.source`. Raises SpecError."""
+    kind = fields.only_one_of("configMaps", "image", "persistentVolumeClaim", "inline")
+    if kind == "configMaps":
+        return _parse_config_maps(fields)
+    if kind == "image":
+        image = fields.section("image")
+        return ImageSource(
+            reference=image.text("reference"),
+            path=_parse_path(image, "path"),
+            pull_policy=image.optional_text("pullPolicy"),
+            mode=image.choice("mode", ImageMode.AUTO),
+        )
+    if kind == "persistentVolumeClaim":
+        claim = fields.section("persistentVolumeClaim")
+        return ClaimSource(claim.text("claimName"), _parse_path(claim, "path"))
+    return _parse_inline(fields)
+
+
+def _parse_config_maps(fields: Fields) -> ConfigMapsSource:
+    names = tuple(item.text("name") for item in fields.sections("configMaps"))
+    if len(set(names)) != len(names):
+        raise fields.error("configMaps", "names a ConfigMap twice")
+    return ConfigMapsSource(names)
+
+
+def _parse_inline(fields: Fields) -> InlineSource:
+    files = fields.texts("inline")
+    for name in files:
+        if not name or "/" in name or name in {".", ".."}:
+            raise fields.error(f"inline[{name}]", "must be a plain file name")
+    size = sum(len(name.encode()) + len(text.encode()) for name, text in files.items())
+    if size > INLINE_LIMIT:
+        raise fields.error(
+            "inline",
+            f"holds {size} bytes, more than {INLINE_LIMIT}: "
+            "put the files into an image or into ConfigMaps",
+        )
+    return InlineSource(files)
+
+
+def _parse_path(fields: Fields, name: str) -> str:
+    """The path inside the volume, without a slash at its ends; empty for all of it."""
+    path = PurePosixPath("/" + (fields.optional_text(name) or ""))
+    if ".." in path.parts:
+        raise fields.error(name, "must not climb up with ..")
+    return str(path).strip("/")

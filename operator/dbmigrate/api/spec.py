@@ -1,0 +1,206 @@
+"""What a team asks for: `spec` of a DatabaseMigration, parsed once at the edge.
+
+The defaults stand in the CRD's schema as well, where the user sees them; they
+are repeated here for a resource that an older schema let in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from dbmigrate.api.database import Database, parse_database
+from dbmigrate.api.fields import Document, Fields
+from dbmigrate.api.source import ConfigMapsSource, ImageSource, Source, parse_source
+
+LATEST = "latest"
+
+
+class Rollback(StrEnum):
+    """Whether the target may lie below the database's version."""
+
+    FORBID = "Forbid"
+    ALLOW = "Allow"
+
+
+class OutOfOrder(StrEnum):
+    """What becomes of a migration that is new but older than the database's version."""
+
+    REJECT = "Reject"
+    APPLY = "Apply"
+    IGNORE = "Ignore"
+
+
+class ChangedFiles(StrEnum):
+    """What becomes of an edit to a file that was already applied."""
+
+    REJECT = "Reject"
+    WARN = "Warn"
+
+
+class Approval(StrEnum):
+    """Whether a person agrees to the plan before it is run."""
+
+    AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long each kind of waiting may last; None: without limit."""
+
+    lock: timedelta = timedelta(seconds=15)
+    """For the lock that keeps runners apart."""
+    lock_acquisition: timedelta | None = timedelta(seconds=5)
+    """For a table lock that a statement needs, before it steps aside and tries again."""
+    statement: timedelta | None = None
+    deadline: timedelta = timedelta(hours=1)
+    """For the whole run, scheduling and image pull included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and when a run that failed for a passing reason is tried again."""
+
+    limit: int = 10
+    """Runs after the first one; 0: never again."""
+    initial_delay: timedelta = timedelta(seconds=5)
+    max_delay: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLimits:
+    """Finished Jobs that are kept to look at."""
+
+    successful: int = 3
+    failed: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """What the cluster's rules ask of the Job; handed through to its Pod."""
+
+    image: str | None = None
+    service_account_name: str | None = None
+    priority_class_name: str | None = None
+    resources: Document = field(default_factory=dict)
+    node_selector: Document = field(default_factory=dict)
+    tolerations: list[Any] = field(default_factory=list)
+    affinity: Document = field(default_factory=dict)
+    image_pull_secrets: list[Any] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    env: list[Any] = field(default_factory=list)
+    pod_security_context: Document = field(default_factory=dict)
+    security_context: Document = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationSpec:
+    """The whole of `spec`."""
+
+    database: Database
+    source: Source
+    target: str = LATEST
+    rollback: Rollback = Rollback.FORBID
+    out_of_order: OutOfOrder = OutOfOrder.REJECT
+    changed_files: ChangedFiles = ChangedFiles.REJECT
+    approval: Approval = Approval.AUTOMATIC
+    suspend: bool = False
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retry: Retry = field(default_factory=Retry)
+    history: HistoryLimits = field(default_factory=HistoryLimits)
+    job: JobOptions = field(default_factory=JobOptions)
+
+    def intent(self, content: str) -> str:
+        """A hash of what is to become of the database, given a digest of the files' content.
+
+        It leaves out what changes how a run is made and not what it leads to
+        (suspend, timeouts, retry, job), so that a change there starts nothing
+        when all is done already.
+        """
+        source: object = asdict(self.source)
+        if isinstance(self.source, ImageSource):
+            source = [self.source.reference, self.source.path]
+        elif isinstance(self.source, ConfigMapsSource):
+            source = "configMaps"  # the content says it all, whatever they are called
+        words = [
+            asdict(self.database),
+            source,
+            content,
+            self.target,
+            self.rollback,
+            self.out_of_order,
+            self.changed_files,
+        ]
+        text = json.dumps(words, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def parse_spec(raw: Document) -> MigrationSpec:
+    """Read `spec`. Raises SpecError with the path of the first field that is wrong."""
+    fields = Fields(raw, "spec")
+    return MigrationSpec(
+        database=parse_database(fields.section("database")),
+        source=parse_source(fields.section("source")),
+        target=_parse_target(fields),
+        rollback=fields.choice("rollback", Rollback.FORBID),
+        out_of_order=fields.choice("outOfOrder", OutOfOrder.REJECT),
+        changed_files=fields.choice("changedFiles", ChangedFiles.REJECT),
+        approval=fields.choice("approval", Approval.AUTOMATIC),
+        suspend=fields.flag("suspend"),
+        timeouts=_parse_timeouts(fields.section("timeouts")),
+        retry=_parse_retry(fields.section("retry")),
+        history=_parse_history(fields.section("history")),
+        job=_parse_job(fields.section("job")),
+    )
+
+
+def _parse_target(fields: Fields) -> str:
+    target = fields.optional_text("target") or LATEST
+    if target != LATEST and not (target.isascii() and target.isdigit()):
+        raise fields.error("target", "must be latest or a version, which is a number in quotes")
+    return target
+
+
+def _parse_timeouts(fields: Fields) -> Timeouts:
+    return Timeouts(
+        lock=fields.finite_duration("lock", "15s"),
+        lock_acquisition=fields.duration("lockAcquisition", "5s"),
+        statement=fields.duration("statement", "none"),
+        deadline=fields.finite_duration("deadline", "1h"),
+    )
+
+
+def _parse_retry(fields: Fields) -> Retry:
+    return Retry(
+        limit=fields.integer("limit", 10),
+        initial_delay=fields.finite_duration("initialDelay", "5s"),
+        max_delay=fields.finite_duration("maxDelay", "5m"),
+    )
+
+
+def _parse_history(fields: Fields) -> HistoryLimits:
+    return HistoryLimits(fields.integer("successful", 3), fields.integer("failed", 3))
+
+
+def _parse_job(fields: Fields) -> JobOptions:
+    return JobOptions(
+        image=fields.optional_text("image"),
+        service_account_name=fields.optional_text("serviceAccountName"),
+        priority_class_name=fields.optional_text("priorityClassName"),
+        resources=fields.document("resources"),
+        node_selector=fields.document("nodeSelector"),
+        tolerations=fields.items("tolerations"),
+        affinity=fields.document("affinity"),
+        image_pull_secrets=fields.items("imagePullSecrets"),
+        labels=fields.texts("labels"),
+        annotations=fields.texts("annotations"),
+        env=fields.items("env"),
+        pod_security_context=fields.document("podSecurityContext"),
+        security_context=fields.document("securityContext"),
+    )

@@ -1,0 +1,277 @@
+"""What we tell of a resource: `status`, the only part of it that the operator writes.
+
+Version, dirty, target and pending are the database's own words, carried here by
+a run's report. `lastRun` is the last run that was to migrate, with the intent it
+served: that is how an operator that has just started knows what is done already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from dbmigrate.api.conditions import Condition, ConditionType, parse_conditions
+from dbmigrate.api.fields import Document
+from dbmigrate.api.timestamps import format_timestamp, read_timestamp
+from dbmigrate.report import Outcome, Reason, ReportError
+
+HISTORY_LIMIT = 20
+"""Steps that the status keeps; the database's own log has them all."""
+
+NEVER_OBSERVED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """One run, under way or ended."""
+
+    job: str
+    command: str
+    generation: int
+    """The generation of the resource that the run was made for."""
+    intent: str
+    """The hash of what it was to achieve (MigrationSpec.intent)."""
+    attempts: int
+    """Which run of this intent it is, counted from 1."""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    outcome: Outcome | None = None
+    """None: it has not ended, or nobody knows yet how."""
+    from_version: str | None = None
+    version: str | None = None
+    milliseconds: int | None = None
+    error: ReportError | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its outcome is known."""
+        return self.outcome is not None
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether it left the database where it was to be."""
+        return self.outcome in {Outcome.APPLIED, Outcome.UP_TO_DATE, Outcome.ROLLED_BACK}
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A step that a run of this resource has taken."""
+
+    version: str
+    name: str
+    direction: str
+    finished_at: datetime | None
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step that a plan holds out."""
+
+    version: str
+    name: str
+    direction: str
+    destructive: bool = False
+    excerpt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps that wait for a person's approval."""
+
+    hash: str
+    intent: str
+    steps: tuple[PlannedStep, ...]
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """The whole of `status`."""
+
+    observed_generation: int = NEVER_OBSERVED
+    version: str | None = None
+    dirty: bool | None = None
+    target: str | None = None
+    pending: int | None = None
+    last_run: LastRun | None = None
+    history: tuple[HistoryEntry, ...] = ()
+    plan: Plan | None = None
+    next_retry_at: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, kind: ConditionType) -> Condition | None:
+        """The condition of that type."""
+        return next((c for c in self.conditions if c.type is kind), None)
+
+    def to_dict(self) -> Document:
+        """As the API server takes it; what is not known is left out."""
+        return _without_none(
+            {
+                "observedGeneration": self.observed_generation,
+                "version": self.version,
+                "dirty": self.dirty,
+                "target": self.target,
+                "pending": self.pending,
+                "lastRun": _dump_run(self.last_run) if self.last_run else None,
+                "history": [_dump_entry(entry) for entry in self.history],
+                "plan": _dump_plan(self.plan) if self.plan else None,
+                "nextRetryAt": _dump_time(self.next_retry_at),
+                "conditions": [condition.to_dict() for condition in self.conditions],
+            }
+        )
+
+
+def parse_status(raw: Document) -> MigrationStatus:
+    """Read a status back; a part that we can't read counts as absent."""
+    return MigrationStatus(
+        observed_generation=_read_integer(raw.get("observedGeneration"), NEVER_OBSERVED),
+        version=_read_text(raw.get("version")),
+        dirty=raw.get("dirty") if isinstance(raw.get("dirty"), bool) else None,
+        target=_read_text(raw.get("target")),
+        pending=_read_integer(raw.get("pending")),
+        last_run=_parse_run(raw.get("lastRun")),
+        history=_parse_history(raw.get("history")),
+        plan=_parse_plan(raw.get("plan")),
+        next_retry_at=read_timestamp(raw.get("nextRetryAt")),
+        conditions=parse_conditions(raw.get("conditions") or ()),
+    )
+
+
+def _dump_run(run: LastRun) -> Document:
+    return _without_none(
+        {
+            "job": run.job,
+            "command": run.command,
+            "generation": run.generation,
+            "intent": run.intent,
+            "attempts": run.attempts,
+            "startedAt": _dump_time(run.started_at),
+            "finishedAt": _dump_time(run.finished_at),
+            "outcome": run.outcome.value if run.outcome else None,
+            "from": run.from_version,
+            "version": run.version,
+            "milliseconds": run.milliseconds,
+            "error": _dump_error(run.error) if run.error else None,
+        }
+    )
+
+
+def _parse_run(raw: Any) -> LastRun | None:
+    if not isinstance(raw, dict) or not raw.get("job"):
+        return None
+    try:
+        outcome = Outcome(raw["outcome"]) if raw.get("outcome") else None
+    except ValueError:
+        outcome = None
+    return LastRun(
+        job=str(raw["job"]),
+        command=str(raw.get("command", "")),
+        generation=_read_integer(raw.get("generation"), 0),
+        intent=str(raw.get("intent", "")),
+        attempts=_read_integer(raw.get("attempts"), 1),
+        started_at=read_timestamp(raw.get("startedAt")),
+        finished_at=read_timestamp(raw.get("finishedAt")),
+        outcome=outcome,
+        from_version=_read_text(raw.get("from")),
+        version=_read_text(raw.get("version")),
+        milliseconds=_read_integer(raw.get("milliseconds")),
+        error=_parse_error(raw.get("error")),
+    )
+
+
+def _dump_error(error: ReportError) -> Document:
+    return _without_none(asdict(error) | {"reason": error.reason.value})
+
+
+def _parse_error(raw: Any) -> ReportError | None:
+    if not isinstance(raw, dict):
+        return None
+    try:
+        reason = Reason(str(raw.get("reason")))
+    except ValueError:
+        reason = Reason.INTERNAL
+    return ReportError(
+        reason=reason,
+        message=str(raw.get("message", "")),
+        retryable=raw.get("retryable") is True,
+        sqlstate=_read_text(raw.get("sqlstate")),
+        file=_read_text(raw.get("file")),
+        line=_read_integer(raw.get("line")),
+        column=_read_integer(raw.get("column")),
+        excerpt=_read_text(raw.get("excerpt")),
+        detail=_read_text(raw.get("detail")),
+        hint=_read_text(raw.get("hint")),
+    )
+
+
+def _dump_entry(entry: HistoryEntry) -> Document:
+    return _without_none(
+        {
+            "version": entry.version,
+            "name": entry.name,
+            "direction": entry.direction,
+            "finishedAt": _dump_time(entry.finished_at),
+            "milliseconds": entry.milliseconds,
+        }
+    )
+
+
+def _parse_history(raw: Any) -> tuple[HistoryEntry, ...]:
+    return tuple(
+        HistoryEntry(
+            version=str(item.get("version", "")),
+            name=str(item.get("name", "")),
+            direction=str(item.get("direction", "")),
+            finished_at=read_timestamp(item.get("finishedAt")),
+            milliseconds=_read_integer(item.get("milliseconds"), 0),
+        )
+        for item in raw or ()
+        if isinstance(item, dict)
+    )
+
+
+def _dump_plan(plan: Plan) -> Document:
+    return _without_none(
+        {
+            "hash": plan.hash,
+            "intent": plan.intent,
+            "steps": [_without_none(asdict(step)) for step in plan.steps],
+            "createdAt": _dump_time(plan.created_at),
+        }
+    )
+
+
+def _parse_plan(raw: Any) -> Plan | None:
+    if not isinstance(raw, dict) or not raw.get("hash"):
+        return None
+    steps = tuple(
+        PlannedStep(
+            version=str(item.get("version", "")),
+            name=str(item.get("name", "")),
+            direction=str(item.get("direction", "")),
+            destructive=item.get("destructive") is True,
+            excerpt=_read_text(item.get("excerpt")),
+        )
+        for item in raw.get("steps") or ()
+        if isinstance(item, dict)
+    )
+    created = read_timestamp(raw.get("createdAt"))
+    return Plan(str(raw["hash"]), str(raw.get("intent", "")), steps, created)
+
+
+def _dump_time(moment: datetime | None) -> str | None:
+    return format_timestamp(moment) if moment else None
+
+
+def _without_none(document: Document) -> Document:
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def _read_text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _read_integer(value: Any, default: Any = None) -> Any:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default

@@ -1,0 +1,111 @@
+"""Where a resource stands, in one reason and one sentence, and the conditions that say so.
+
+The standing decides between kstatus's answers: Current, InProgress, Failed. A
+resource that waits for a person's word (suspended, awaiting approval) is neither
+on its way nor failed: only its Ready is False.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from dbmigrate.api.conditions import Condition, ConditionType, Truth
+from dbmigrate.api.status import MigrationStatus
+
+
+class Standing(Enum):
+    """What a resource is doing."""
+
+    READY = "ready"
+    ON_ITS_WAY = "on its way"
+    HELD = "held"
+    STUCK = "stuck"
+
+
+class VerdictReason:
+    """Reasons of Ready beside the runner's own (dbmigrate.report.Reason)."""
+
+    RUNNING = "Running"
+    STARTING = "Starting"
+    WAITING_FOR_RUN = "WaitingForRun"
+    READING_DATABASE = "ReadingDatabase"
+    SECRET_MISSING = "SecretMissing"
+    SOURCE_MISSING = "SourceMissing"
+    SOURCE_INVALID = "SourceInvalid"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    POD_NOT_STARTING = "PodNotStarting"
+    JOB_REJECTED = "JobRejected"
+    DATABASE_CONFLICT = "DatabaseConflict"
+    SUSPENDED = "Suspended"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    PLANNING = "Planning"
+    INVALID_SPEC = "InvalidSpec"
+    DRIFTED = "Drifted"
+    RETRIES_EXHAUSTED = "RetriesExhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to: how is it going?"""
+
+    standing: Standing
+    reason: str
+    message: str
+    stalled_reason: str | None = None
+    """Why nothing more is tried, where that is another reason than the failure's own."""
+
+
+def ready(reason: str, message: str) -> Verdict:
+    """The database is where the resource wants it."""
+    return Verdict(Standing.READY, reason, message)
+
+
+def on_its_way(reason: str, message: str) -> Verdict:
+    """It is being worked on, or will be tried again by itself."""
+    return Verdict(Standing.ON_ITS_WAY, reason, message)
+
+
+def held(reason: str, message: str) -> Verdict:
+    """It waits for a person's word, as it was told to."""
+    return Verdict(Standing.HELD, reason, message)
+
+
+def stuck(reason: str, message: str, *, stalled_reason: str | None = None) -> Verdict:
+    """Nothing more happens until a person acts."""
+    return Verdict(Standing.STUCK, reason, message, stalled_reason)
+
+
+def write_conditions(
+    verdict: Verdict, status: MigrationStatus, *, generation: int, now: datetime
+) -> list[Condition]:
+    """Ready, Reconciling, Stalled and Dirty for this verdict and what is known of the database."""
+
+    def condition(kind: ConditionType, truth: Truth, reason: str, message: str) -> Condition:
+        return Condition(kind, truth, reason, message, generation, now)
+
+    def follow(kind: ConditionType, is_true: bool, reason: str) -> Condition:
+        if is_true:
+            return condition(kind, Truth.TRUE, reason, verdict.message)
+        return condition(kind, Truth.FALSE, verdict.reason, "")
+
+    is_ready = Truth.TRUE if verdict.standing is Standing.READY else Truth.FALSE
+    is_on_its_way = verdict.standing is Standing.ON_ITS_WAY
+    is_stuck = verdict.standing is Standing.STUCK
+    stalled_reason = verdict.stalled_reason or verdict.reason
+    return [
+        condition(ConditionType.READY, is_ready, verdict.reason, verdict.message),
+        follow(ConditionType.RECONCILING, is_on_its_way, verdict.reason),
+        follow(ConditionType.STALLED, is_stuck, stalled_reason),
+        condition(ConditionType.DIRTY, *_judge_dirt(status)),
+    ]
+
+
+def _judge_dirt(status: MigrationStatus) -> tuple[Truth, str, str]:
+    if status.dirty is None:
+        return Truth.UNKNOWN, "NotKnown", "the database has not been asked yet"
+    if status.dirty:
+        message = f"version {status.version} was begun and not finished; repair it before going on"
+        return Truth.TRUE, "Dirty", message
+    return Truth.FALSE, "Clean", ""
