@@ -1,0 +1,57 @@
+"""The runner's command line in a Job: one that a person could type.
+
+It is one of the two places where the operator and the runner meet; the other is
+the report. Everything here is a list of arguments, no shell ever sees it.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from dbmigrate.api.database import DEFAULT_HISTORY_TABLE
+from dbmigrate.api.durations import format_duration
+from dbmigrate.api.spec import ChangedFiles, MigrationSpec, OutOfOrder, Rollback
+from dbmigrate.controller.runs import RunCommand
+
+PROGRAM = "dbmigrate"
+TERMINATION_MESSAGE_PATH = "/dev/termination-log"
+
+
+def run_arguments(
+    spec: MigrationSpec, command: RunCommand, *, path: str, operands: tuple[str, ...] = ()
+) -> list[str]:
+    """What follows the program's name. `operands` stand behind the command."""
+    timeouts = spec.timeouts
+    arguments = ["-path", path, "--report", TERMINATION_MESSAGE_PATH]
+    if spec.database.history_table != DEFAULT_HISTORY_TABLE:
+        arguments += ["-history-table", spec.database.history_table]
+    # golang-migrate's flag takes whole seconds.
+    arguments += ["-lock-timeout", str(ceil(timeouts.lock.total_seconds()))]
+    if timeouts.lock_acquisition is None:
+        arguments += ["-statement-lock-timeout", "none"]
+    else:
+        arguments += ["-statement-lock-timeout", format_duration(timeouts.lock_acquisition)]
+    if timeouts.statement is not None:
+        arguments += ["-statement-timeout", format_duration(timeouts.statement)]
+    arguments += _policies(spec)
+    if command in {RunCommand.GOTO, RunCommand.PLAN} and not operands:
+        operands = (spec.target,)
+    return [*arguments, command.value, *operands]
+
+
+def _policies(spec: MigrationSpec) -> list[str]:
+    """Only what differs from the runner's own defaults for a resource: short lines read better."""
+    arguments = ["-rollback", spec.rollback.value.lower()]
+    if spec.out_of_order is not OutOfOrder.REJECT:
+        arguments += ["-out-of-order", spec.out_of_order.value.lower()]
+    if spec.changed_files is not ChangedFiles.REJECT:
+        arguments += ["-changed-files", spec.changed_files.value.lower()]
+    return arguments
+
+
+def describe(spec: MigrationSpec, command: RunCommand) -> str:
+    """The run in a few words, for events: `goto latest`."""
+    if command is RunCommand.GOTO:
+        may_roll_back = " (rollback allowed)" if spec.rollback is Rollback.ALLOW else ""
+        return f"{command.value} {spec.target}{may_roll_back}"
+    return command.value

@@ -1,0 +1,106 @@
+"""Resources, Jobs and Pods for the tests of the pure core, as the API server would show them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dbmigrate.api.migration import Migration, parse_migration
+from dbmigrate.api.status import MigrationStatus
+from dbmigrate.controller.files import Files
+from dbmigrate.controller.runs import Ended, Pod, Run, RunCommand, RunState
+from dbmigrate.controller.view import View
+from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, Step
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+UID = "11111111-2222-3333-4444-555555555555"
+FILES = Files(digest="one")
+
+
+def make_migration(
+    *, status: MigrationStatus | None = None, generation: int = 1, **spec: Any
+) -> Migration:
+    body = {
+        "metadata": {
+            "name": "shop",
+            "namespace": "team",
+            "uid": UID,
+            "generation": generation,
+            "creationTimestamp": "2026-11-24T11:00:00Z",
+        },
+        "spec": {
+            "database": {"urlFrom": {"secretKeyRef": {"name": "shop-db", "key": "url"}}},
+            "source": {"configMaps": [{"name": "shop-migrations"}]},
+            **spec,
+        },
+    }
+    migration = parse_migration(body)
+    return migration if status is None else replace(migration, status=status)
+
+
+def make_run(migration: Migration, **changes: Any) -> Run:
+    run = Run(
+        namespace="team",
+        name="shop-1",
+        uid="job-1",
+        migration_uid=UID,
+        owner_uid=UID,
+        command=RunCommand.GOTO,
+        generation=migration.identity.generation,
+        intent=migration.spec.intent(FILES.digest),
+        attempt=1,
+        state=RunState.ACTIVE,
+        created_at=NOW - timedelta(seconds=10),
+    )
+    return replace(run, **changes)
+
+
+def finished(run: Run, state: RunState = RunState.SUCCEEDED, **changes: Any) -> Run:
+    return replace(run, state=state, finished_at=NOW - timedelta(seconds=1), **changes)
+
+
+def make_report(**changes: Any) -> Report:
+    report = Report(
+        command="goto",
+        outcome=Outcome.APPLIED,
+        version="2",
+        dirty=False,
+        tool_version="test",
+        started_at="2026-11-24T11:59:55Z",
+        milliseconds=120,
+        target="2",
+        pending=0,
+        steps=(Step("1", "create_users", "up", 60), Step("2", "add_phone", "up", 60)),
+        steps_total=2,
+    )
+    return replace(report, **changes)
+
+
+def failure(reason: Reason) -> Report:
+    error = ReportError(reason, f"it failed with {reason}", retryable=reason in RETRYABLE)
+    unknown = {"version": None, "dirty": None} if reason in RETRYABLE else {"version": "1"}
+    return make_report(
+        outcome=Outcome.FAILED, steps=(), steps_total=0, error=error, pending=1, **unknown
+    )
+
+
+def make_pod(run: Run, report: Report | None = None, **changes: Any) -> Pod:
+    pod = Pod(
+        namespace="team",
+        name=f"{run.name}-x",
+        uid=f"pod-of-{run.name}",
+        migration_uid=UID,
+        job=run.name,
+        phase="Running" if run.is_active else run.state.value,
+        ended=ended(report.to_json(4096)) if report else None,
+    )
+    return replace(pod, **changes)
+
+
+def ended(message: str = "", **changes: Any) -> Ended:
+    return replace(Ended("dbmigrate", 0, "Completed", message, NOW), **changes)
+
+
+def look(migration: Migration, *, files: Files = FILES, **parts: Any) -> View:
+    return View(migration, files, **parts)

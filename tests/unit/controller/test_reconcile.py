@@ -1,0 +1,437 @@
+"""The decision as a table: what is there, and what becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dbmigrate.api.conditions import ConditionType, Truth
+from dbmigrate.api.migration import Migration
+from dbmigrate.controller.files import Files
+from dbmigrate.controller.reconcile import reconcile
+from dbmigrate.controller.runs import Run, RunCommand, RunState, Waiting
+from dbmigrate.controller.view import Decision, Rejection, Resync, View
+from dbmigrate.report import Outcome, Reason
+from tests.unit.controller.resources import (
+    NOW,
+    UID,
+    ended,
+    failure,
+    finished,
+    look,
+    make_migration,
+    make_pod,
+    make_report,
+    make_run,
+)
+
+pytestmark = pytest.mark.quick
+
+
+def standing(decision: Decision) -> tuple[str, str, str, str]:
+    """Ready, Reconciling, Stalled and Ready's reason."""
+    found = {c.type: c for c in decision.status.conditions}
+    kinds = (ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED)
+    truths = [found[kind].status.value for kind in kinds]
+    return truths[0], truths[1], truths[2], found[ConditionType.READY].reason
+
+
+def after(decision: Decision, migration: Migration) -> Migration:
+    """The resource once the decision's status has been written."""
+    return replace(migration, status=decision.status)
+
+
+def settled(**spec: Any) -> tuple[Migration, Run]:
+    """A resource whose run has succeeded and is recorded."""
+    migration = make_migration(**spec)
+    run = finished(make_run(migration))
+    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, make_report()),)), NOW)
+    return after(decision, migration), run
+
+
+def failed(reason: Reason, **spec: Any) -> tuple[Migration, Run, Decision]:
+    migration = make_migration(**spec)
+    run = finished(make_run(migration), RunState.FAILED)
+    pod = make_pod(run, failure(reason))
+    decision = reconcile(look(migration, runs=(run,), pods=(pod,)), NOW)
+    return after(decision, migration), run, decision
+
+
+def test_a_new_resource_gets_its_first_run() -> None:
+    decision = reconcile(look(make_migration()), NOW)
+    assert decision.order is not None
+    assert (decision.order.command, decision.order.attempt) == (RunCommand.GOTO, 1)
+    assert decision.rests_on_absence
+
+
+def test_a_run_under_way_is_recorded_and_waited_for() -> None:
+    migration = make_migration()
+    run = make_run(migration)
+    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run),)), NOW)
+    assert standing(decision) == ("False", "True", "False", "Running")
+    assert decision.order is None
+    assert decision.look_at == NOW + timedelta(seconds=60)
+    assert decision.status.last_run is not None
+    assert decision.status.last_run.job == run.name
+    assert decision.status.observed_generation == 1
+
+
+def test_the_report_of_a_finished_run_becomes_the_status() -> None:
+    migration, run = settled()
+    status = migration.status
+    assert (status.version, status.dirty, status.target, status.pending) == ("2", False, "2", 0)
+    assert [entry.version for entry in status.history] == ["2", "1"]
+    last = status.last_run
+    assert last is not None
+    assert (last.job, last.outcome) == (run.name, Outcome.APPLIED)
+    decision = reconcile(look(migration, runs=(run,)), NOW)
+    assert standing(decision) == ("True", "False", "False", "Applied")
+
+
+def test_looking_again_at_a_settled_resource_changes_nothing() -> None:
+    migration, run = settled()
+    for runs in ((run,), ()):
+        decision = reconcile(look(migration, runs=runs), NOW + timedelta(days=30))
+        assert decision.status == migration.status
+        assert decision.order is None
+        assert not decision.rests_on_absence
+
+
+@pytest.mark.parametrize(
+    ("spec", "generation"),
+    [({"target": "1", "rollback": "Allow"}, 2), ({"outOfOrder": "Apply"}, 2)],
+)
+def test_a_change_of_what_is_wanted_starts_a_run(spec: dict[str, Any], generation: int) -> None:
+    migration, run = settled()
+    changed = replace(make_migration(generation=generation, **spec), status=migration.status)
+    decision = reconcile(look(changed, runs=(run,)), NOW)
+    assert decision.order is not None
+    assert (decision.order.generation, decision.order.attempt) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{"suspend": True}, {"retry": {"limit": 1}}, {"timeouts": {"deadline": "2h"}}],
+)
+def test_a_change_of_how_runs_are_made_starts_none_when_all_is_done(
+    spec: dict[str, Any],
+) -> None:
+    migration, run = settled()
+    changed = replace(make_migration(generation=2, **spec), status=migration.status)
+    decision = reconcile(look(changed, runs=(run,)), NOW)
+    assert decision.order is None
+    assert standing(decision)[0] == "True"
+    assert decision.status.observed_generation == 2
+    assert all(c.observed_generation == 2 for c in decision.status.conditions)
+
+
+def test_changed_files_start_a_run() -> None:
+    migration, run = settled()
+    decision = reconcile(look(migration, runs=(run,), files=Files(digest="two")), NOW)
+    assert decision.order is not None
+
+
+def test_a_spec_change_waits_for_the_run_that_is_under_way() -> None:
+    migration = make_migration()
+    run = make_run(migration)
+    changed = make_migration(generation=2, target="1")
+    decision = reconcile(look(changed, runs=(run,), pods=(make_pod(run),)), NOW)
+    assert decision.order is None
+    assert standing(decision) == ("False", "True", "False", "WaitingForRun")
+    message = decision.status.conditions[0].message
+    assert run.name in message
+    assert "generation 1" in message
+
+
+@pytest.mark.parametrize("reason", [Reason.CONNECTION_REFUSED, Reason.LOCK_TIMEOUT])
+def test_a_passing_failure_is_tried_again_and_never_stalls(reason: Reason) -> None:
+    migration, run, decision = failed(reason)
+    assert standing(decision) == ("False", "True", "False", reason.value)
+    due = decision.look_at
+    assert due is not None
+    assert decision.status.next_retry_at == due
+    assert NOW < due <= NOW + timedelta(seconds=5)
+    early = reconcile(look(migration, runs=(run,)), due - timedelta(milliseconds=1))
+    assert early.order is None
+    assert early.status == migration.status
+    again = reconcile(look(migration, runs=(run,)), due)
+    assert again.order is not None
+    assert again.order.attempt == 2
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.AUTHENTICATION_FAILED, Reason.STATEMENT_FAILED, Reason.DIRTY]
+)
+def test_a_lasting_failure_stalls_and_is_not_tried_again(reason: Reason) -> None:
+    migration, run, decision = failed(reason)
+    assert standing(decision) == ("False", "False", "True", reason.value)
+    later = reconcile(look(migration, runs=(run,)), NOW + timedelta(days=1))
+    assert later.order is None
+    assert later.look_at is None
+
+
+def test_the_reason_stays_visible_when_retries_are_exhausted() -> None:
+    migration, _, _ = failed(Reason.CONNECTION_REFUSED, retry={"limit": 0})
+    decision = reconcile(look(migration), NOW + timedelta(hours=1))
+    assert standing(decision) == ("False", "False", "True", "ConnectionRefused")
+    stalled = decision.status.condition(ConditionType.STALLED)
+    assert stalled is not None
+    assert stalled.reason == "RetriesExhausted"
+    assert decision.order is None
+
+
+def test_any_spec_change_gives_a_failed_resource_a_fresh_start() -> None:
+    migration, run, _ = failed(Reason.AUTHENTICATION_FAILED)
+    changed = replace(make_migration(generation=2, retry={"limit": 3}), status=migration.status)
+    decision = reconcile(look(changed, runs=(run,)), NOW)
+    assert decision.order is not None
+    assert decision.order.attempt == 1
+
+
+def test_suspend_starts_nothing_and_says_so() -> None:
+    decision = reconcile(look(make_migration(suspend=True)), NOW)
+    assert decision.order is None
+    assert standing(decision) == ("False", "False", "False", "Suspended")
+
+
+def test_a_missing_config_map_is_named_and_waited_for() -> None:
+    decision = reconcile(look(make_migration(), files=Files(missing="shop-migrations")), NOW)
+    assert standing(decision) == ("False", "True", "False", "SourceMissing")
+    assert "shop-migrations" in decision.status.conditions[0].message
+    assert decision.order is None
+
+
+def test_a_file_in_two_config_maps_needs_a_person() -> None:
+    decision = reconcile(look(make_migration(), files=Files(invalid="file 1_a.up.sql twice")), NOW)
+    assert standing(decision) == ("False", "False", "True", "SourceInvalid")
+
+
+def test_the_younger_of_two_on_one_database_is_refused() -> None:
+    decision = reconcile(look(make_migration(), elder="shop-first"), NOW)
+    assert standing(decision) == ("False", "False", "True", "DatabaseConflict")
+    assert "shop-first" in decision.status.conditions[0].message
+
+
+@pytest.mark.parametrize(
+    ("waiting", "reason"),
+    [
+        (Waiting("CreateContainerConfigError", 'secret "shop-db" not found'), "SecretMissing"),
+        (Waiting("ErrImagePull", "no such image"), "ImagePullFailed"),
+        (Waiting("ImagePullBackOff", "Back-off pulling image"), "ImagePullFailed"),
+        (Waiting("CreateContainerError", "runAsNonRoot"), "PodNotStarting"),
+        (Waiting("Unschedulable", "0/3 nodes are available"), "PodNotStarting"),
+    ],
+)
+def test_a_pod_that_can_not_start_says_why(waiting: Waiting, reason: str) -> None:
+    migration = make_migration()
+    run = make_run(migration)
+    pod = make_pod(run, waiting=waiting, phase="Pending")
+    decision = reconcile(look(migration, runs=(run,), pods=(pod,)), NOW)
+    assert standing(decision) == ("False", "True", "False", reason)
+    assert waiting.message in decision.status.conditions[0].message
+
+
+def test_a_job_deleted_by_hand_is_followed_by_another_attempt() -> None:
+    migration = make_migration()
+    run = make_run(migration)
+    running = after(reconcile(look(migration, runs=(run,)), NOW), migration)
+    lost = reconcile(look(running), NOW)
+    assert lost.rests_on_absence
+    assert standing(lost) == ("False", "True", "False", "Interrupted")
+    due = lost.status.next_retry_at
+    assert due is not None
+    again = reconcile(look(after(lost, running)), due)
+    assert again.order is not None
+    assert again.order.attempt == 2
+
+
+def test_nothing_starts_while_the_pod_of_a_deleted_job_is_still_at_work() -> None:
+    migration = make_migration()
+    run = make_run(migration)
+    running = after(reconcile(look(migration, runs=(run,)), NOW), migration)
+    decision = reconcile(look(running, pods=(make_pod(run),)), NOW + timedelta(minutes=10))
+    assert decision.order is None
+    assert standing(decision) == ("False", "True", "False", "WaitingForRun")
+
+
+def test_the_pod_of_a_deleted_job_can_still_tell_how_it_ended() -> None:
+    migration = make_migration()
+    run = make_run(migration)
+    running = after(reconcile(look(migration, runs=(run,)), NOW), migration)
+    pod = make_pod(run, make_report(), phase="Succeeded")
+    decision = reconcile(look(running, pods=(pod,)), NOW)
+    assert standing(decision) == ("True", "False", "False", "Applied")
+
+
+def test_a_success_whose_report_is_gone_is_settled_by_asking_the_database() -> None:
+    migration = make_migration()
+    run = finished(make_run(migration))
+    unread = reconcile(look(migration, runs=(run,)), NOW)
+    assert unread.order is not None
+    assert unread.order.command is RunCommand.STATUS
+    assert standing(unread) == ("False", "True", "False", "ReadingDatabase")
+    asked = finished(
+        make_run(migration, name="shop-ask", command=RunCommand.STATUS, created_at=NOW)
+    )
+    answer = make_pod(asked, make_report(command="status", outcome=Outcome.UP_TO_DATE, steps=()))
+    decision = reconcile(
+        look(after(unread, migration), runs=(run, asked), pods=(answer,)),
+        NOW + timedelta(seconds=5),
+    )
+    assert standing(decision) == ("True", "False", "False", "UpToDate")
+    assert decision.status.version == "2"
+
+
+def test_a_database_that_is_not_there_yet_after_such_a_success_gets_another_run() -> None:
+    migration = make_migration()
+    run = finished(make_run(migration))
+    asked = finished(
+        make_run(migration, name="shop-ask", command=RunCommand.STATUS, created_at=NOW)
+    )
+    answer = make_pod(asked, make_report(version="1", pending=1))
+    decision = reconcile(look(migration, runs=(run, asked), pods=(answer,)), NOW)
+    assert standing(decision) == ("False", "True", "False", "Interrupted")
+    assert decision.status.version == "1"
+
+
+@pytest.mark.parametrize(
+    ("job", "pod", "reason", "words"),
+    [
+        ({"failure_reason": "DeadlineExceeded"}, {}, "Interrupted", "deadline"),
+        ({}, {"ended": ended(reason="OOMKilled", exit_code=137)}, "Interrupted", "memory"),
+        ({}, {"disrupted": "preempted by x"}, "Interrupted", "preempted by x"),
+        ({}, {"ended": ended(reason="Error", exit_code=137)}, "Interrupted", "killed"),
+        ({}, {"ended": ended("usage: ...", reason="Error", exit_code=2)}, "Internal", "code 2"),
+        (
+            {},
+            {"ended": ended("no such file", container="copy-migrations", exit_code=1)},
+            "SourceInvalid",
+            "no such file",
+        ),
+    ],
+)
+def test_a_run_that_left_no_report_is_explained_by_its_job_and_pod(
+    job: dict[str, str], pod: dict[str, Any], reason: str, words: str
+) -> None:
+    migration = make_migration()
+    run = finished(make_run(migration), RunState.FAILED, **job)
+    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, **pod),)), NOW)
+    assert standing(decision)[3] == reason
+    assert words in decision.status.conditions[0].message
+
+
+def test_an_ended_run_is_recorded_also_when_its_successor_is_under_way_already() -> None:
+    migration = make_migration()
+    first = make_run(migration, created_at=NOW - timedelta(minutes=5))
+    second = make_run(migration, name="shop-2", attempt=2)
+    first = finished(first, RunState.FAILED)
+    runs, pods = (second, first), (make_pod(first, failure(Reason.CONNECTION_REFUSED)),)
+    decision = reconcile(look(migration, runs=runs, pods=pods), NOW)
+    last = decision.status.last_run
+    assert last is not None
+    assert (last.job, last.attempts, last.has_ended) == ("shop-2", 2, False)
+
+
+def test_an_older_job_that_still_lies_around_does_not_change_a_newer_record() -> None:
+    migration, run = settled()
+    old = replace(run, name="shop-0", created_at=run.created_at - timedelta(hours=1))
+    old = replace(old, state=RunState.FAILED, generation=0)
+    decision = reconcile(look(migration, runs=(old, run)), NOW)
+    assert decision.status == migration.status
+
+
+def test_dirty_is_a_condition_of_its_own() -> None:
+    migration = make_migration()
+    run = finished(make_run(migration), RunState.FAILED)
+    report = replace(failure(Reason.DIRTY), version="2", dirty=True)
+    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, report),)), NOW)
+    dirty = decision.status.condition(ConditionType.DIRTY)
+    assert dirty is not None
+    assert dirty.status is Truth.TRUE
+    assert "version 2" in dirty.message
+
+
+def test_a_job_that_the_api_server_refuses_is_told() -> None:
+    refused = Rejection("pods are forbidden: exceeded quota", is_final=False)
+    decision = reconcile(look(make_migration(), rejection=refused), NOW)
+    assert standing(decision) == ("False", "True", "False", "JobRejected")
+    wrong = reconcile(look(make_migration(), rejection=Rejection("bad field", is_final=True)), NOW)
+    assert standing(wrong) == ("False", "False", "True", "JobRejected")
+
+
+def test_transition_times_move_only_when_a_status_does() -> None:
+    migration = make_migration()
+    run = make_run(migration)
+    running = after(reconcile(look(migration, runs=(run,)), NOW), migration)
+    later = NOW + timedelta(minutes=1)
+    pod = make_pod(run, waiting=Waiting("ErrImagePull", "no such image"), phase="Pending")
+    decision = reconcile(look(running, runs=(run,), pods=(pod,)), later)
+    assert {c.last_transition_time for c in decision.status.conditions} == {NOW}
+
+
+def resyncing(view: View) -> View:
+    interval = timedelta(minutes=10)
+    return replace(view, resync=Resync(interval, since=NOW - timedelta(days=1)))
+
+
+def test_the_database_is_asked_again_after_the_resync_interval() -> None:
+    migration, run = settled()
+    view = resyncing(look(migration, runs=(run,)))
+    due = reconcile(view, NOW).look_at
+    assert due is not None
+    assert NOW + timedelta(minutes=9) < due < NOW + timedelta(minutes=12)
+    decision = reconcile(view, due)
+    assert decision.order is not None
+    assert decision.order.command is RunCommand.STATUS
+    assert standing(decision)[0] == "True"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"version": "1", "pending": 1}, "moved from 2 to 1"),
+        ({"version": "2", "dirty": True}, "dirty"),
+    ],
+)
+def test_a_database_that_was_changed_behind_our_back_is_drifted(
+    answer: dict[str, Any], words: str
+) -> None:
+    migration, run = settled()
+    asked = finished(make_run(migration, name="ask", command=RunCommand.STATUS, created_at=NOW))
+    pod = make_pod(asked, make_report(command="status", steps=(), **answer))
+    decision = reconcile(look(migration, runs=(run, asked), pods=(pod,)), NOW)
+    assert standing(decision) == ("False", "False", "True", "Drifted")
+    assert words in decision.status.conditions[0].message
+    assert decision.order is None
+
+
+def test_a_routine_question_leaves_a_ready_resource_ready() -> None:
+    migration, run = settled()
+    asking = make_run(migration, name="ask", command=RunCommand.STATUS, created_at=NOW)
+    decision = reconcile(look(migration, runs=(run, asking)), NOW)
+    assert decision.status == migration.status
+    refused = make_pod(finished(asking), failure(Reason.CONNECTION_REFUSED))
+    answered = reconcile(look(migration, runs=(run, finished(asking)), pods=(refused,)), NOW)
+    assert standing(answered)[0] == "True"
+
+
+def test_finished_jobs_beyond_the_limits_are_discarded_oldest_first() -> None:
+    migration, run = settled(history={"successful": 1, "failed": 1})
+    old = [
+        replace(run, name=f"old-{n}", created_at=run.created_at - timedelta(hours=n))
+        for n in (1, 2)
+    ]
+    decision = reconcile(look(migration, runs=(*old, run)), NOW)
+    assert decision.discard == ("old-1", "old-2")
+
+
+def test_a_resource_that_is_being_deleted_is_left_alone() -> None:
+    migration = make_migration()
+    leaving = replace(migration, identity=replace(migration.identity, is_deleting=True))
+    decision = reconcile(look(leaving), NOW)
+    assert decision.order is None
+    assert decision.status == migration.status
+    assert leaving.identity.uid == UID
