@@ -1,0 +1,76 @@
+"""What a use case is asked to do: where, with which files, under which policies.
+
+A command line (or any other caller) fills a Request once and hands it to one
+use case: `up(request, limit=2)`. All of it is plain data, but for the observer
+and the stop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from dbmigrate.runner.observer import SILENT, Observer
+from dbmigrate.runner.stop import Stop
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.target import ConnectionTarget
+    from dbmigrate.sources.migration import Source
+
+
+class Rollback(StrEnum):
+    """Whether `goto` may lead below the version of the database."""
+
+    ALLOW = "allow"
+    """Yes, if every version on the way has a down script (else IrreversibleMigration)."""
+    FORBID = "forbid"
+    """No: RollbackForbidden."""
+
+
+class OutOfOrder(StrEnum):
+    """What to do about a version below the database's that was never applied."""
+
+    REJECT = "reject"
+    APPLY = "apply"
+    IGNORE = "ignore"
+
+
+class ChangedFiles(StrEnum):
+    """What to do about an up file that was edited after it was applied."""
+
+    REJECT = "reject"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run behaves; the defaults are the command line's."""
+
+    lock_timeout: float = 15.0
+    """Seconds to wait for the migration lock, and for blocked statements; 0: try once."""
+    statement_lock_timeout_ms: int | None = 5000
+    """Milliseconds one try of a statement waits for a lock in the database; None: for ever."""
+    statement_timeout_ms: int | None = None
+    """Milliseconds a statement may take; None: what the URL or the server says."""
+    rollback: Rollback | None = None
+    """Concerns `goto` alone: who types `down` wants to go down. None: as golang-migrate,
+    which goes down, and where there is no down script moves the version alone."""
+    out_of_order: OutOfOrder = OutOfOrder.REJECT
+    changed_files: ChangedFiles = ChangedFiles.REJECT
+    who: str = ""
+    """The host, Job or person that runs this, for the history's log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One order to a use case."""
+
+    command: str
+    """As it was typed, for the report: `goto 3`. Never holds the URL."""
+    target: ConnectionTarget
+    source: Source | None = None
+    """None where a command does not need the files: force, version, drop."""
+    options: Options = Options()
+    observer: Observer = SILENT
+    stop: Stop = field(default_factory=Stop)

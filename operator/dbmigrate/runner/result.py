@@ -1,0 +1,122 @@
+"""What every use case gives back: the report, the error if it failed, what it found.
+
+A use case does not raise MigrationError: a run that fails halfway still has a
+report that says what was applied and what the database says now. A caller that
+wants an exception says `result.unwrap()`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.report import Report
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.plan import PlannedStep
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[T]):
+    """The end of one run."""
+
+    report: Report
+    value: T | None = None
+    """What the command prints beside its steps; None when it failed or has nothing to print."""
+    error: MigrationError | None = None
+
+    def unwrap(self) -> T | None:
+        """The value. Raises the MigrationError of a run that failed."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """What schema_migrations says."""
+
+    version: int | None
+    """None: nothing is applied."""
+    dirty: bool = False
+
+
+class MigrationState:
+    """Words for a row of `status`."""
+
+    APPLIED = "applied"
+    PENDING = "pending"
+    OUT_OF_ORDER = "out of order"
+    """Below the database's version, and the log proves that it was not applied."""
+    MISSING = "missing"
+    """Applied, but its file is not there."""
+    DIRTY = "dirty"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """One migration, by what the source and the history say of it together."""
+
+    version: int
+    name: str
+    state: str
+    """One of MigrationState."""
+    changed: bool = False
+    """The up file differs from what was applied."""
+    recorded: bool = False
+    """The log has a row of it; without one it was applied by golang-migrate or a baseline."""
+    applied_at: str | None = None
+    """RFC 3339, the server's clock."""
+    milliseconds: int | None = None
+    applied_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusTable:
+    """What `status` prints."""
+
+    state: VersionState
+    target: int | None
+    """The source's latest version."""
+    rows: tuple[StatusRow, ...]
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewStep:
+    """One step of a plan with what it would run."""
+
+    step: PlannedStep
+    sql: bytes | None
+    """None: a version without a script in this direction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What `plan` prints. Locks and dangers are read from the SQL by whoever prints it."""
+
+    state: VersionState
+    target: int | None
+    steps: tuple[PreviewStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `verify` holds against the source or the history."""
+
+    version: int | None
+    kind: str
+    """changed, missing, out of order, gap, dirty, log."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What `repair` did."""
+
+    state: VersionState
+    dropped_indexes: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
