@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dbmigrate.api.conditions import settle_conditions
-from dbmigrate.api.migration import Migration
+from dbmigrate.api.migration import Identity, Migration
 from dbmigrate.api.status import LastRun, MigrationStatus
 from dbmigrate.controller.backoff import hash_fraction, retry_delay
 from dbmigrate.controller.catch_up import (
@@ -276,3 +276,17 @@ def _describe_error(last: LastRun) -> str:
         return error.message
     numbers = [str(n) for n in (error.line, error.column) if n is not None]
     return f"{':'.join([error.file, *numbers])}: {error.message}"
+
+
+def judge_spec(
+    identity: Identity, before: MigrationStatus, problem: str, now: datetime
+) -> MigrationStatus:
+    """The status of a resource whose spec can't be understood; what is known is kept."""
+    verdict = stuck(VerdictReason.INVALID_SPEC, problem)
+    wanted = write_conditions(verdict, before, generation=identity.generation, now=now)
+    return replace(
+        before,
+        observed_generation=identity.generation,
+        next_retry_at=None,
+        conditions=settle_conditions(wanted, before.conditions),
+    )

@@ -1,0 +1,30 @@
+"""`dbmigrate-operator run`, or `python -m dbmigrate.controller run`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+
+from dbmigrate.controller.cluster import ClusterError
+from dbmigrate.controller.config import read_config
+from dbmigrate.controller.service import run_operator
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the operator; the exit code is 1 when it could not start or had to give up."""
+    config = read_config(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=config.log_level.upper())
+    try:
+        asyncio.run(run_operator(config))
+    except ClusterError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

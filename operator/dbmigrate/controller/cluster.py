@@ -1,0 +1,226 @@
+"""The API server, seen through exactly the calls that the operator makes.
+
+A thin layer over the official client's transport: it brings the connection, TLS
+and credentials (a service account's rotating token, or KUBECONFIG); bodies are
+plain documents in and out, since the client's models refuse fields that they do
+not know yet. What a status code means is decided here and nowhere else:
+
+    ClusterError
+      Unavailable     the server can't answer now: the same call may work later
+      Conflict        the object has changed since we read it: look again
+      AlreadyExists   another one was faster, or we were, before a crash
+      Refused         the request is wrong or not allowed
+
+An object that is not there is None on reading, and no error on deleting.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import config as credentials
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException
+
+from dbmigrate.api.fields import Document
+from dbmigrate.api.names import ACTIONS, GROUP, MIGRATIONS, UID_LABEL, VERSION
+
+REQUEST_TIMEOUT = 30.0
+"""Seconds for one request. None of ours is long; a server that hangs is as good as gone."""
+MERGE_PATCH = "application/merge-patch+json"
+NOT_FOUND, CONFLICT, UNPROCESSABLE, TOO_MANY_REQUESTS = 404, 409, 422, 429
+
+
+class ClusterError(Exception):
+    """The API server did not do what was asked."""
+
+
+class Unavailable(ClusterError):
+    """No answer, or one that says: later."""
+
+
+class Conflict(ClusterError):
+    """What we meant to change is not what we have read."""
+
+
+class AlreadyExists(ClusterError):
+    """An object of that name is there."""
+
+
+class Refused(ClusterError):
+    """The request itself is at fault."""
+
+    def __init__(self, message: str, *, is_final: bool) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+        """The same request can never work; otherwise a quota or a role may change."""
+
+
+class Cluster:
+    """A connection to one API server."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self._client = ApiClient(configuration)
+        self._client.user_agent = "dbmigrate-operator"
+
+    @classmethod
+    async def connect(cls, *, connections: int) -> Cluster:
+        """Take the service account of our Pod, or KUBECONFIG where there is none.
+
+        Raises ClusterError when neither can be read.
+        """
+        configuration = Configuration()
+        configuration.connection_pool_maxsize = connections
+        try:
+            if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
+                credentials.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+            else:
+                path = os.environ.get("KUBECONFIG")
+                await credentials.load_kube_config(  # type: ignore[no-untyped-call]
+                    config_file=path, client_configuration=configuration
+                )
+        except (ConfigException, OSError) as problem:
+            raise ClusterError(f"no credentials for a cluster: {problem}") from problem
+        return cls(configuration)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def read_version(self) -> tuple[int, int]:
+        """The major and minor version of the server."""
+        found = await self._request("GET", "/version")
+        # Some vendors write the minor version as 30+.
+        return int(found["major"]), int("".join(c for c in found["minor"] if c.isdigit()))
+
+    async def serves_migrations(self) -> bool:
+        """Whether the custom resource is installed."""
+        found = await self._find(f"/apis/{GROUP}/{VERSION}")
+        names = [r["name"] for r in found["resources"]] if found else []
+        return MIGRATIONS in names
+
+    async def find_migration(self, namespace: str, name: str) -> Document | None:
+        """One DatabaseMigration."""
+        return await self._find(_custom(MIGRATIONS, namespace, name))
+
+    async def patch_status(self, namespace: str, name: str, patch: Document) -> Document | None:
+        """Merge into a DatabaseMigration's status; None when the resource is gone.
+
+        With a resourceVersion in the patch a Conflict is raised if it has changed since.
+        """
+        path = _custom(MIGRATIONS, namespace, name, "status")
+        return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
+
+    async def patch_action(self, namespace: str, name: str, patch: Document) -> Document | None:
+        """Merge into a MigrationAction's status; None when it is gone."""
+        path = _custom(ACTIONS, namespace, name, "status")
+        return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
+
+    async def list_jobs(self, namespace: str, migration_uid: str) -> list[Document]:
+        """All Jobs of a resource, as the server knows them at this moment."""
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        return await self._list(path, f"{UID_LABEL}={migration_uid}")
+
+    async def list_pods(self, namespace: str, migration_uid: str) -> list[Document]:
+        """All Pods of a resource's Jobs, as the server knows them at this moment."""
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        return await self._list(path, f"{UID_LABEL}={migration_uid}")
+
+    async def create_job(self, body: Document) -> Document:
+        """Create a Job. Raises AlreadyExists, Refused."""
+        namespace = body["metadata"]["namespace"]
+        return await self._request("POST", f"/apis/batch/v1/namespaces/{namespace}/jobs", body=body)
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete this very Job and its Pods; another one of that name is left alone."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            await self._find(
+                f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}", method="DELETE", body=body
+            )
+        except Conflict:
+            return  # the name has gone to another Job
+
+    async def create_event(self, body: Document) -> None:
+        """Post an event; one of that name that is there already is the same event."""
+        namespace = body["metadata"]["namespace"]
+        try:
+            await self._request("POST", f"/api/v1/namespaces/{namespace}/events", body=body)
+        except AlreadyExists:
+            return
+
+    async def find_config_map(self, namespace: str, name: str) -> Document | None:
+        """One ConfigMap."""
+        return await self._find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+
+    async def _list(self, path: str, selector: str) -> list[Document]:
+        found = await self._request("GET", path, query=[("labelSelector", selector)])
+        items: list[Document] = found.get("items") or []
+        return items
+
+    async def _find(self, path: str, *, method: str = "GET", **parts: Any) -> Document | None:
+        try:
+            return await self._request(method, path, **parts)
+        except _NotFound:
+            return None
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Document | None = None,
+        query: list[tuple[str, str]] | None = None,
+        content_type: str = "application/json",
+    ) -> Document:
+        request = await self._client.param_serialize(
+            method,
+            path,
+            query_params=query or [],
+            header_params={"Accept": "application/json", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = await self._client.call_api(*request, _request_timeout=REQUEST_TIMEOUT)
+            text = await response.read()  # type: ignore[no-untyped-call]
+        except (TimeoutError, aiohttp.ClientError, OSError) as problem:
+            raise Unavailable(f"{method} {path}: {problem or type(problem).__name__}") from problem
+        document = _parse(text)
+        if response.status >= 400:
+            raise _translate(response.status, f"{method} {path}", document)
+        return document
+
+
+class _NotFound(ClusterError):
+    """Never leaves this module."""
+
+
+def _custom(plural: str, namespace: str, name: str, *rest: str) -> str:
+    return "/".join([f"/apis/{GROUP}/{VERSION}/namespaces", namespace, plural, name, *rest])
+
+
+def _parse(text: bytes) -> Document:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return {"message": text[:200].decode(errors="replace")}
+    return document if isinstance(document, dict) else {}
+
+
+def _translate(status: int, request: str, document: Document) -> ClusterError:
+    """What a status code means to the one who asked."""
+    message = str(document.get("message") or f"{request}: HTTP {status}")
+    if status == NOT_FOUND:
+        return _NotFound(message)
+    if status == CONFLICT:
+        kind = AlreadyExists if document.get("reason") == "AlreadyExists" else Conflict
+        return kind(message)
+    if status == TOO_MANY_REQUESTS or status >= 500 or status == 401:
+        # 401: the token has just been rotated; the next request reads the new one.
+        return Unavailable(message)
+    return Refused(message, is_final=status == UNPROCESSABLE)

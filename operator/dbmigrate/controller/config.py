@@ -1,0 +1,101 @@
+"""How the operator is told what to do: flags, each with an environment twin.
+
+Read once at the start into one frozen object. A bad value ends the process with
+the flag's name and the value; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dbmigrate.api.durations import parse_duration
+
+DEFAULT_RUNNER_IMAGE = "ghcr.io/dbmigrate/dbmigrate:latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The operator's settings."""
+
+    namespaces: tuple[str, ...] = ()
+    """The namespaces that are watched; empty: all of them, which needs a ClusterRole."""
+    runner_image: str = DEFAULT_RUNNER_IMAGE
+    """The image with the runner, for resources that name none in spec.job.image."""
+    liveness: str | None = None
+    """Address of the liveness endpoint, such as http://0.0.0.0:8080/healthz; None: none."""
+    metrics: str | None = None
+    """Host and port of the metrics endpoint, such as 0.0.0.0:9090; None: none."""
+    resync: timedelta | None = timedelta(minutes=10)
+    """How often a database is asked although nothing has changed; None: never."""
+    workers: int = 16
+    """Resources that are looked at side by side, and API requests that are open at once."""
+    log_format: str = "json"
+    """`json` or `text`."""
+    log_level: str = "info"
+
+
+def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the command line of `dbmigrate-operator`. Raises SystemExit for a bad one."""
+    options = _build_parser(environ).parse_args(arguments)
+    return Config(
+        namespaces=tuple(options.namespace),
+        runner_image=options.runner_image,
+        liveness=options.liveness or None,
+        metrics=options.metrics or None,
+        resync=options.resync,
+        workers=options.workers,
+        log_format=options.log_format,
+        log_level=options.log_level,
+    )
+
+
+def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+    def twin(flag: str, default: str) -> str:
+        return environ.get("DBMIGRATE_" + flag.upper().replace("-", "_"), default)
+
+    parser = argparse.ArgumentParser(
+        prog="dbmigrate-operator",
+        description="Migrates PostgreSQL databases as DatabaseMigration resources ask for it.",
+        epilog="Every flag has an environment variable: --runner-image is DBMIGRATE_RUNNER_IMAGE.",
+    )
+    parser.add_argument("command", choices=["run"], help="run until told to stop")
+    parser.add_argument(
+        "--namespace",
+        action="append",
+        default=None,
+        help="watch this namespace only; may be given several times (default: all)",
+    )
+    parser.add_argument("--runner-image", default=twin("runner-image", DEFAULT_RUNNER_IMAGE))
+    parser.add_argument("--liveness", default=twin("liveness", ""), metavar="URL")
+    parser.add_argument("--metrics", default=twin("metrics", ""), metavar="HOST:PORT")
+    parser.add_argument("--resync", type=_resync, default=twin("resync", "10m"))
+    parser.add_argument("--workers", type=_workers, default=twin("workers", "16"))
+    parser.add_argument(
+        "--log-format", choices=["json", "text"], default=twin("log-format", "json")
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default=twin("log-level", "info"),
+    )
+    parser.set_defaults(namespace=[n for n in twin("namespace", "").split(",") if n])
+    return parser
+
+
+def _resync(text: str) -> timedelta | None:
+    if text in {"0", "0s", "none"}:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _workers(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)

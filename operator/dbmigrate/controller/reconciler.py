@@ -1,0 +1,237 @@
+"""The reconciler: puts a view together, asks for the decision and carries it out.
+
+Order matters for what a crash leaves behind. The Job comes first, since it can be
+found again by its labels; then the status, which says so; then the event; finished
+Jobs go last, when all they had to tell is written down.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from dbmigrate.api.fields import Document, SpecError
+from dbmigrate.api.migration import Identity, Migration, parse_identity, parse_migration
+from dbmigrate.api.source import ConfigMapsSource
+from dbmigrate.api.status import MigrationStatus, parse_status
+from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
+from dbmigrate.controller.config import Config
+from dbmigrate.controller.files import ConfigMapFiles, Files, read_config_map, resolve_files
+from dbmigrate.controller.job import build_job
+from dbmigrate.controller.notices import build_event, has_moved
+from dbmigrate.controller.observed import Key, Observed
+from dbmigrate.controller.reconcile import judge_spec, reconcile
+from dbmigrate.controller.runs import Pod, Run, parse_pod, parse_run
+from dbmigrate.controller.status_patch import status_patch
+from dbmigrate.controller.view import Decision, Rejection, Resync, View
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Looks at one resource at a time, as often as it is woken."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        observed: Observed,
+        config: Config,
+        *,
+        clock: Callable[[], datetime],
+        server_version: tuple[int, int],
+    ) -> None:
+        self._cluster = cluster
+        self._observed = observed
+        self._config = config
+        self._clock = clock
+        self._server_version = server_version
+        self._resync = Resync(config.resync, since=clock())
+        self._instance = socket.gethostname()
+
+    async def look(self, key: Key, distrust: bool) -> datetime | None:
+        """Bring one resource a step further; says when to look again.
+
+        Raises ClusterError when the API server did not play along: look again later.
+        """
+        body = None if distrust else self._observed.find_body(key)
+        if body is None:
+            body = await self._cluster.find_migration(*key)
+            if body is None:
+                self._observed.forget_migration(key)
+                return None
+            self._observed.see_body(body)
+        try:
+            migration = parse_migration(body)
+        except SpecError as problem:
+            await self._tell_problem(body, problem)
+            return None
+        self._observed.see_migration(migration)
+        return await self._bring_on(body, migration, distrust)
+
+    async def _bring_on(
+        self, body: Document, migration: Migration, distrust: bool
+    ) -> datetime | None:
+        view = await self._see(migration, fresh=distrust)
+        decision = reconcile(view, self._clock())
+        if decision.rests_on_absence and not distrust:
+            view = await self._see(migration, fresh=True)
+            decision = reconcile(view, self._clock())
+        if decision.order is not None:
+            view, decision = await self._start(view, decision)
+        await self._tell(body, migration.identity, migration.status, decision.status)
+        await self._discard(view, decision)
+        if decision.look_at is None:
+            self._observed.drop_body((migration.identity.namespace, migration.identity.name))
+        return decision.look_at
+
+    async def _see(self, migration: Migration, *, fresh: bool) -> View:
+        """The resource with all that belongs to it; `fresh`: as the API server knows it now."""
+        identity = migration.identity
+        if fresh:
+            jobs = await self._cluster.list_jobs(identity.namespace, identity.uid)
+            pods = await self._cluster.list_pods(identity.namespace, identity.uid)
+            self._observed.replace_runs(identity.uid, _read_runs(jobs), _read_pods(pods))
+        runs = self._observed.find_runs(identity.uid)
+        return View(
+            migration=migration,
+            files=await self._find_files(migration, fresh=fresh),
+            runs=tuple(run for run in runs if run.owner_uid == identity.uid),
+            pods=self._observed.find_pods(identity.uid),
+            elder=await self._find_elder(migration, fresh=fresh),
+            resync=self._resync,
+        )
+
+    async def _find_files(self, migration: Migration, *, fresh: bool) -> Files:
+        source = migration.spec.source
+        if not isinstance(source, ConfigMapsSource):
+            return resolve_files(source, {})
+        namespace = migration.identity.namespace
+        found: dict[str, ConfigMapFiles | None] = {}
+        for name in source.names:
+            key = (namespace, name)
+            files = None if fresh else self._observed.find_config_map(key)
+            if files is None:
+                body = await self._cluster.find_config_map(namespace, name)
+                files = read_config_map(body) if body is not None else None
+            found[name] = files
+        return resolve_files(source, found)
+
+    async def _find_elder(self, migration: Migration, *, fresh: bool) -> str | None:
+        namespace = migration.identity.namespace
+        while (elder := self._observed.find_elder(migration)) is not None:
+            if not fresh:
+                return elder.name
+            body = await self._cluster.find_migration(namespace, elder.name)
+            if body is not None and body["metadata"]["uid"] == elder.uid:
+                return elder.name
+            self._observed.forget_migration((namespace, elder.name), elder.uid)
+        return None
+
+    async def _start(self, view: View, decision: Decision) -> tuple[View, Decision]:
+        """Create the Job, or adopt the one that is there, and decide anew with it in view."""
+        if decision.order is None:
+            return view, decision
+        migration = view.migration
+        image = self._config.runner_image
+        name = decision.order.name_for(migration)
+        body = build_job(
+            migration, decision.order, image=image, server_version=self._server_version
+        )
+        try:
+            run = parse_run(await self._cluster.create_job(body))
+            self._observed.see_run(run)
+            view = replace(view, runs=(*view.runs, run))
+            log.info("job created", extra=_fields(migration.identity, job=name))
+        except AlreadyExists:
+            view = await self._see(migration, fresh=True)
+            if not any(run.name == name for run in view.runs):
+                text = f"a Job {name} is there that does not belong to this resource: delete it"
+                view = replace(view, rejection=Rejection(text, is_final=False))
+        except Refused as refusal:
+            text = f"the API server refused the Job: {refusal}"
+            view = replace(view, rejection=Rejection(text, is_final=refusal.is_final))
+        return view, reconcile(view, self._clock())
+
+    async def _tell(
+        self,
+        body: Document,
+        identity: Identity,
+        before: MigrationStatus,
+        after: MigrationStatus,
+    ) -> None:
+        """Write the status if it differs, and post an event if the resource has moved."""
+        patch = status_patch(body.get("status") or {}, after.to_dict())
+        if not patch:
+            return
+        # The version makes sure that a look at something old can't undo something new.
+        version = body["metadata"]["resourceVersion"]
+        written = await self._cluster.patch_status(
+            identity.namespace,
+            identity.name,
+            {"metadata": {"resourceVersion": version}, "status": patch},
+        )
+        if written is None:
+            return
+        self._observed.see_body(written)
+        if has_moved(before, after):
+            await self._post_event(identity, after)
+
+    async def _post_event(self, identity: Identity, status: MigrationStatus) -> None:
+        event = build_event(identity, status, now=self._clock(), instance=self._instance)
+        if event is None:
+            return
+        fields = _fields(identity, reason=event["reason"])
+        log.info(event["message"], extra=fields)
+        try:
+            await self._cluster.create_event(event)
+        except ClusterError as problem:
+            # The status says the same, and stays; an event is a courtesy.
+            log.warning("event not posted: %s", problem, extra=fields)
+
+    async def _tell_problem(self, body: Document, problem: SpecError) -> None:
+        """The spec got past the schema and still can't be understood."""
+        identity, before = parse_identity(body), parse_status(body.get("status") or {})
+        after = judge_spec(identity, before, str(problem), self._clock())
+        await self._tell(body, identity, before, after)
+
+    async def _discard(self, view: View, decision: Decision) -> None:
+        for run in view.runs:
+            if run.name in decision.discard:
+                await self._cluster.delete_job(run.namespace, run.name, run.uid)
+                self._observed.forget_run(run)
+
+
+def _read_runs(bodies: list[Document]) -> list[Run]:
+    """Those Jobs that are of our making; a stranger with our label is none of our business."""
+    runs = []
+    for body in bodies:
+        try:
+            runs.append(parse_run(body))
+        except (KeyError, ValueError):
+            continue
+    return runs
+
+
+def _read_pods(bodies: list[Document]) -> list[Pod]:
+    pods = []
+    for body in bodies:
+        try:
+            pods.append(parse_pod(body))
+        except KeyError:
+            continue
+    return pods
+
+
+def _fields(identity: Identity, **more: str) -> dict[str, str]:
+    """The keys that every log line about a resource has."""
+    return {"namespace": identity.namespace, "migration": identity.name, **more}
+
+
+def describe_failure(error: Exception) -> str:
+    """A failed look in one line."""
+    if isinstance(error, Conflict):
+        return "the resource has changed meanwhile"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,85 @@
+"""The operator, put together: one process, one event loop.
+
+kopf watches, the queue of wakes decides who is next, the reconciler does the work.
+All three end together: when told to stop, or when any of them fails, since half
+an operator looks alive and does nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+import kopf
+
+from dbmigrate.controller.cluster import Cluster, ClusterError, Conflict, Unavailable
+from dbmigrate.controller.config import Config
+from dbmigrate.controller.handlers import register
+from dbmigrate.controller.login import register_login
+from dbmigrate.controller.observed import Key, Observed
+from dbmigrate.controller.reconciler import Reconciler, describe_failure
+from dbmigrate.controller.settings import configure
+from dbmigrate.controller.wakes import Wakes
+from dbmigrate.controller.watch import Watch
+
+log = logging.getLogger(__name__)
+
+
+async def run_operator(config: Config) -> None:
+    """Run until SIGTERM or SIGINT. Raises ClusterError when there is no cluster to run on."""
+    cluster = await Cluster.connect(connections=config.workers)
+    try:
+        await _serve(config, cluster)
+    finally:
+        await cluster.close()
+
+
+async def _serve(config: Config, cluster: Cluster) -> None:
+    version = await cluster.read_version()
+    if not await cluster.serves_migrations():
+        raise ClusterError("the custom resources are not installed: apply the manifests in crds/")
+    observed = Observed()
+    reconciler = Reconciler(cluster, observed, config, clock=read_clock, server_version=version)
+    wakes = Wakes(
+        reconciler.look, clock=read_clock, on_error=report_failure, workers=config.workers
+    )
+    registry = kopf.OperatorRegistry()
+    register(registry, Watch(observed, wakes))
+    register_login(registry, cluster.configuration)
+    work = asyncio.create_task(wakes.run(), name="wakes")
+    watching = asyncio.create_task(
+        kopf.operator(
+            registry=registry,
+            settings=configure(kopf.OperatorSettings()),
+            standalone=True,
+            clusterwide=not config.namespaces,
+            namespaces=config.namespaces,
+            liveness_endpoint=config.liveness,
+        ),
+        name="kopf",
+    )
+    log.info("started", extra={"namespaces": list(config.namespaces) or "all"})
+    done, pending = await asyncio.wait({work, watching}, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    for task in done:
+        task.result()
+    log.info("stopped")
+
+
+def read_clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def report_failure(key: Key, error: Exception) -> None:
+    """A look has failed and will be made again: say so, with a trace for a fault of ours."""
+    fields = {"namespace": key[0], "migration": key[1]}
+    if isinstance(error, Conflict):
+        log.debug(describe_failure(error), extra=fields)
+    elif isinstance(error, Unavailable):
+        log.warning("not done, will be tried again: %s", describe_failure(error), extra=fields)
+    else:
+        log.error("not done: %s", describe_failure(error), extra=fields, exc_info=error)
