@@ -41,8 +41,9 @@ class Config:
 def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Config:
     """Read the command line of `dbmigrate-operator`. Raises SystemExit for a bad one."""
     options = _build_parser(environ).parse_args(arguments)
+    named = environ.get("DBMIGRATE_NAMESPACE", "").split(",")
     return Config(
-        namespaces=tuple(options.namespace),
+        namespaces=tuple(options.namespace or filter(None, named)),
         runner_image=options.runner_image,
         liveness=options.liveness or None,
         metrics=options.metrics or None,
@@ -82,7 +83,6 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         choices=["debug", "info", "warning", "error"],
         default=twin("log-level", "info"),
     )
-    parser.set_defaults(namespace=[n for n in twin("namespace", "").split(",") if n])
     return parser
 
 

@@ -1,0 +1,139 @@
+"""The spec is read as the manifest says it, and a mistake is named by its path."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dbmigrate.api.database import Connection, KeyRef, UrlFrom
+from dbmigrate.api.durations import format_duration, parse_duration
+from dbmigrate.api.fields import SpecError
+from dbmigrate.api.source import ClaimSource, ConfigMapsSource, ImageMode, ImageSource
+from dbmigrate.api.spec import Approval, MigrationSpec, Rollback, parse_spec
+
+pytestmark = pytest.mark.quick
+
+URL = {"urlFrom": {"secretKeyRef": {"name": "db", "key": "url"}}}
+MAPS = {"configMaps": [{"name": "files"}]}
+
+
+def parse(**fields: Any) -> MigrationSpec:
+    return parse_spec({"database": URL, "source": MAPS, **fields})
+
+
+def test_what_is_left_out_has_the_documented_default() -> None:
+    spec = parse()
+    assert spec.database.access == UrlFrom(KeyRef("db", "url"))
+    assert spec.database.history_table == "schema_migrations"
+    assert spec.source == ConfigMapsSource(("files",))
+    assert (spec.target, spec.rollback, spec.approval) == (
+        "latest",
+        Rollback.FORBID,
+        Approval.AUTOMATIC,
+    )
+    assert spec.timeouts.lock == timedelta(seconds=15)
+    assert spec.timeouts.statement is None
+    assert spec.timeouts.deadline == timedelta(hours=1)
+    assert (spec.retry.limit, spec.retry.max_delay) == (10, timedelta(minutes=5))
+    assert (spec.history.successful, spec.history.failed) == (3, 3)
+    assert not spec.suspend
+
+
+def test_a_connection_is_read_with_its_references() -> None:
+    connection = {
+        "host": "h",
+        "dbname": "d",
+        "userFrom": {"secretKeyRef": {"name": "s", "key": "u"}},
+        "rootCertificateFrom": {"configMapKeyRef": {"name": "ca", "key": "crt"}},
+    }
+    access = parse(database={"connection": connection}).database.access
+    assert access == Connection(
+        host="h",
+        dbname="d",
+        user_from=KeyRef("s", "u"),
+        root_certificate_from=KeyRef("ca", "crt", "ConfigMap"),
+    )
+
+
+def test_paths_are_kept_inside_their_volume() -> None:
+    image = {"reference": "app:1", "path": "/db//migrations/", "mode": "Copy"}
+    assert parse(source={"image": image}).source == ImageSource(
+        "app:1", "db/migrations", mode=ImageMode.COPY
+    )
+    claim = {"claimName": "files"}
+    assert parse(source={"persistentVolumeClaim": claim}).source == ClaimSource("files", "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"database": {}}, "spec.database"),
+        ({"database": {**URL, "connection": {"host": "h", "dbname": "d"}}}, "spec.database"),
+        ({"database": {"connection": {"dbname": "d"}}}, "spec.database.connection.host"),
+        ({"database": {"urlFrom": {"secretKeyRef": {"name": "x"}}}}, "secretKeyRef.key"),
+        ({"source": {}}, "spec.source"),
+        ({"source": {**MAPS, "inline": {"a": "b"}}}, "spec.source"),
+        ({"source": {"configMaps": [{"name": "a"}, {"name": "a"}]}}, "spec.source.configMaps"),
+        ({"source": {"image": {"reference": "x", "path": "../etc"}}}, "spec.source.image.path"),
+        ({"source": {"inline": {"../x": "y"}}}, "spec.source.inline[../x]"),
+        ({"source": {"inline": {"1_a.up.sql": "x" * 131072}}}, "spec.source.inline"),
+        ({"target": "-1"}, "spec.target"),
+        ({"target": "1; drop"}, "spec.target"),
+        ({"rollback": "Maybe"}, "spec.rollback"),
+        ({"timeouts": {"lock": "none"}}, "spec.timeouts.lock"),
+        ({"timeouts": {"deadline": "soon"}}, "spec.timeouts.deadline"),
+        ({"retry": {"limit": -1}}, "spec.retry.limit"),
+        ({"suspend": "yes"}, "spec.suspend"),
+        ({"job": {"labels": {"a": 1}}}, "spec.job.labels[a]"),
+    ],
+)
+def test_a_mistake_is_named_by_its_path(fields: dict[str, Any], path: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(**fields)
+    assert caught.value.path.endswith(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("15s", 15), ("1m30s", 90), ("500ms", 0.5), ("1h", 3600), ("1.5h", 5400), ("1d", 86400)],
+)
+def test_durations_are_sums_of_numbers_with_units(text: str, seconds: float) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "15", "s", "1 s", "-1s", "1s2", "forever"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["15s", "90s", "500ms", "1h", "5m", "0s"])
+def test_a_formatted_duration_means_the_same(text: str) -> None:
+    duration = parse_duration(text)
+    assert duration is not None
+    assert parse_duration(format_duration(duration)) == duration
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"target": "3"},
+        {"rollback": "Allow"},
+        {"outOfOrder": "Apply"},
+        {"changedFiles": "Warn"},
+        {"source": {"image": {"reference": "app:1"}}},
+        {"database": {**URL, "historyTable": "x.y"}},
+    ],
+)
+def test_what_the_database_is_to_become_is_part_of_the_intent(changes: dict[str, Any]) -> None:
+    assert parse(**changes).intent("d") != parse().intent("d")
+    assert parse().intent("d") != parse().intent("e")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"suspend": True}, {"retry": {"limit": 1}}, {"job": {"image": "x"}}]
+)
+def test_how_runs_are_made_is_not(changes: dict[str, Any]) -> None:
+    assert parse(**changes).intent("d") == parse().intent("d")

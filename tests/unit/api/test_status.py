@@ -1,0 +1,85 @@
+"""The status is written as it was meant and read back as it was written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dbmigrate.api.conditions import (
+    Condition,
+    ConditionType,
+    Truth,
+    parse_conditions,
+    settle_conditions,
+)
+from dbmigrate.api.status import (
+    HistoryEntry,
+    LastRun,
+    MigrationStatus,
+    Plan,
+    PlannedStep,
+    parse_status,
+)
+from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
+from dbmigrate.report import Outcome, Reason, ReportError
+
+pytestmark = pytest.mark.quick
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+
+
+def condition(truth: Truth = Truth.TRUE, message: str = "", since: datetime = NOW) -> Condition:
+    return Condition(ConditionType.READY, truth, "Applied", message, 1, since)
+
+
+def test_a_full_status_survives_the_way_there_and_back() -> None:
+    error = ReportError(Reason.STATEMENT_FAILED, "no", False, "42601", "1_a.up.sql", 3, 7, "x\n^")
+    run = LastRun("job", "goto", 2, "intent", 1, NOW, NOW, Outcome.FAILED, "1", "2", 12, error)
+    status = MigrationStatus(
+        observed_generation=2,
+        version="20261124000000",
+        dirty=True,
+        target="3",
+        pending=1,
+        last_run=run,
+        history=(HistoryEntry("2", "a", "up", NOW, 5),),
+        plan=Plan("hash", "intent", (PlannedStep("3", "b", "up", True, "DROP"),), NOW),
+        next_retry_at=NOW,
+        conditions=(condition(),),
+    )
+    assert parse_status(status.to_dict()) == status
+
+
+def test_an_empty_status_is_that_of_a_resource_nobody_has_looked_at() -> None:
+    assert parse_status({}) == MigrationStatus()
+    assert parse_status({"observedGeneration": -1}).observed_generation == -1
+
+
+def test_a_status_of_anothers_making_is_read_as_far_as_it_goes() -> None:
+    raw = {"version": 3, "dirty": "no", "lastRun": [], "history": ["x"], "conditions": [{}]}
+    assert parse_status(raw) == MigrationStatus()
+
+
+def test_the_transition_time_moves_with_the_status_and_not_with_the_message() -> None:
+    before = [condition(message="old", since=NOW - timedelta(hours=1))]
+    (same,) = settle_conditions([condition(message="new")], before)
+    assert same.last_transition_time == NOW - timedelta(hours=1)
+    assert same.message == "new"
+    (other,) = settle_conditions([condition(Truth.FALSE)], before)
+    assert other.last_transition_time == NOW
+
+
+def test_messages_are_bounded() -> None:
+    (settled,) = settle_conditions([condition(message="x" * 5000)], [])
+    assert len(settled.message) <= 1024
+
+
+def test_conditions_of_others_are_left_out() -> None:
+    raw = [condition().to_dict(), {"type": "Other", "status": "True", "reason": "x"}]
+    assert parse_conditions(raw) == (condition(),)
+
+
+def test_times_are_written_as_the_api_server_does() -> None:
+    assert format_timestamp(NOW.replace(microsecond=5)) == "2026-11-24T12:00:00Z"
+    assert parse_timestamp("2026-11-24T12:00:00Z") == NOW

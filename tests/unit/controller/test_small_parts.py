@@ -1,0 +1,131 @@
+"""The small pure parts: backoff, files, status patches, events, what a Pod says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dbmigrate.api.source import ConfigMapsSource, InlineSource
+from dbmigrate.api.spec import Retry
+from dbmigrate.controller.backoff import retry_delay
+from dbmigrate.controller.config import read_config
+from dbmigrate.controller.files import (
+    Files,
+    looks_like_migrations,
+    read_config_map,
+    resolve_files,
+)
+from dbmigrate.controller.runs import Waiting, parse_pod
+from dbmigrate.controller.status_patch import status_patch
+from tests.unit.controller.resources import UID
+
+pytestmark = pytest.mark.quick
+
+
+def test_delays_double_up_to_the_limit_and_never_exceed_it() -> None:
+    retry = Retry(limit=10, initial_delay=timedelta(seconds=5), max_delay=timedelta(minutes=5))
+    for attempt in (1, 2, 3, 7, 50, 1000):
+        full = min(5 * 2 ** min(attempt - 1, 30), 300)
+        delay = retry_delay(retry, attempt=attempt, seed="x").total_seconds()
+        assert 0.75 * full <= delay <= full
+
+
+def test_the_jitter_is_the_same_for_everyone_who_asks() -> None:
+    retry = Retry()
+    first, second = (retry_delay(retry, attempt=3, seed="a") for _ in range(2))
+    assert first == second
+    assert retry_delay(retry, attempt=3, seed="b") != first
+
+
+def test_the_digest_follows_names_and_content() -> None:
+    source = ConfigMapsSource(("a",))
+    digests = {
+        resolve_files(source, {"a": read_config_map({"data": data})}).digest
+        for data in ({"1_a.up.sql": "x"}, {"1_b.up.sql": "x"}, {"1_a.up.sql": "y"})
+    }
+    assert len(digests) == 3
+    same = [read_config_map({"data": {"1_a.up.sql": "x"}, "metadata": {"v": n}}) for n in (1, 2)]
+    assert same[0] == same[1]
+
+
+def test_a_missing_config_map_and_a_file_in_two_of_them_are_told_apart() -> None:
+    source = ConfigMapsSource(("a", "b"))
+    one = read_config_map({"data": {"1_a.up.sql": "x"}})
+    assert resolve_files(source, {"a": one}) == Files(missing="b")
+    invalid = resolve_files(source, {"a": one, "b": one}).invalid
+    assert invalid is not None
+    assert "1_a.up.sql" in invalid
+
+
+def test_inline_files_have_a_digest_of_their_own() -> None:
+    assert resolve_files(InlineSource({"a": "1"}), {}) != resolve_files(
+        InlineSource({"a": "2"}), {}
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [(["000001_a.up.sql"], True), (["1_a.down.sql"], True), (["ca.crt"], False), ([], False)],
+)
+def test_only_config_maps_with_migration_files_are_hashed(keys: list[str], expected: bool) -> None:
+    assert looks_like_migrations({"data": dict.fromkeys(keys, "")}) is expected
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "patch"),
+    [
+        ({"version": "1"}, {"version": "1"}, {}),
+        ({"version": "1"}, {"version": "2"}, {"version": "2"}),
+        ({"nextRetryAt": "x"}, {}, {"nextRetryAt": None}),
+        ({"lastRun": {"a": 1, "b": 2}}, {"lastRun": {"a": 1}}, {"lastRun": {"b": None}}),
+        ({"conditions": [1]}, {"conditions": [1, 2]}, {"conditions": [1, 2]}),
+        ({"ofANewerOperator": 1}, {}, {}),
+        ({}, {"history": []}, {}),
+    ],
+)
+def test_a_patch_holds_the_difference_and_nothing_else(
+    current: dict[str, Any], wanted: dict[str, Any], patch: dict[str, Any]
+) -> None:
+    assert status_patch(current, wanted) == patch
+
+
+def pod_body(status: dict[str, Any]) -> dict[str, Any]:
+    labels = {"dbmigrate.dev/migration-uid": UID, "batch.kubernetes.io/job-name": "shop-1"}
+    metadata = {"name": "p", "namespace": "team", "uid": "u", "labels": labels}
+    return {"metadata": metadata, "status": status}
+
+
+def test_a_pod_says_what_its_container_waits_for() -> None:
+    message = 'secret "shop-db" not found'
+    waiting = {"reason": "CreateContainerConfigError", "message": message}
+    status = {"containerStatuses": [{"name": "dbmigrate", "state": {"waiting": waiting}}]}
+    pod = parse_pod(pod_body(status))
+    assert pod.waiting == Waiting("CreateContainerConfigError", message)
+    assert pod.may_be_running
+
+
+def test_an_init_container_that_failed_decides() -> None:
+    failed = {"terminated": {"exitCode": 1, "message": "cp: no such file"}}
+    initializing = {"waiting": {"reason": "PodInitializing"}}
+    status = {
+        "phase": "Failed",
+        "initContainerStatuses": [{"name": "copy-migrations", "state": failed}],
+        "containerStatuses": [{"name": "dbmigrate", "state": initializing}],
+    }
+    pod = parse_pod(pod_body(status))
+    assert pod.ended is not None
+    assert pod.ended.container == "copy-migrations"
+    assert not pod.may_be_running
+
+
+def test_flags_win_over_the_environment_and_bad_values_are_refused() -> None:
+    environ = {"DBMIGRATE_RUNNER_IMAGE": "from-env", "DBMIGRATE_NAMESPACE": "a,b"}
+    assert read_config(["run"], environ).runner_image == "from-env"
+    assert read_config(["run"], environ).namespaces == ("a", "b")
+    assert read_config(["run", "--namespace", "c"], environ).namespaces == ("c",)
+    assert read_config(["run", "--runner-image", "x"], environ).runner_image == "x"
+    assert read_config(["run", "--resync", "0"], environ).resync is None
+    with pytest.raises(SystemExit):
+        read_config(["run", "--resync", "soon"], environ)
