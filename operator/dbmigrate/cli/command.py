@@ -1,0 +1,62 @@
+"""What a command is, and one call of it.
+
+Named tuples rather than dataclasses: `create` and `-version` then start without
+the modules that dataclasses pull in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TextIO
+
+from dbmigrate.cli.flags import Flag
+from dbmigrate.cli.options import Options
+from dbmigrate.cli.terminal import Terminal
+
+HELP = Flag("help", "Print help information", kind="")
+
+
+class ArgumentError(Exception):
+    """A command's operands won't do; the text is printed after `error: `, exit code 1."""
+
+
+class Declined(Exception):
+    """The answer to a prompt was no; the text says what was not done, exit code 1."""
+
+
+class Invocation(NamedTuple):
+    """One call of the program, read once."""
+
+    command: str
+    options: Options
+    values: Mapping[str, str]
+    """The command's own flags that were given, by name."""
+    operands: tuple[str, ...]
+    environ: Mapping[str, str]
+    terminal: Terminal
+    answers: TextIO
+    """Where answers to prompts are read from."""
+    output: TextIO
+    """Where the result goes: JSON documents and tables."""
+    started_ns: int
+    """time.monotonic_ns() when the program began."""
+
+    def elapsed_ns(self) -> int:
+        """Nanoseconds since the program began."""
+        return time.monotonic_ns() - self.started_ns
+
+
+class Command(NamedTuple):
+    """One command: its help, its flags and what it does."""
+
+    name: str
+    usage: str
+    """What its -help prints above the flags."""
+    run: Callable[[Invocation], int]
+    """Gives the exit code. Raises ArgumentError, Declined, MigrationError and OSError."""
+    flags: tuple[Flag, ...] = ()
+    twins: tuple[str, ...] = ()
+    """Flags that DBMIGRATE_<COMMAND>_<FLAG> may set as well; never one that confirms."""
+    numbers_are_operands: bool = False
+    """Whether `-1` is an operand rather than a flag."""

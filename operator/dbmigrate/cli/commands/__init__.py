@@ -1,0 +1,1 @@
+"""The commands, one module each; the module is named for its command."""

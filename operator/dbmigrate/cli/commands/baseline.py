@@ -1,0 +1,25 @@
+"""baseline V: take a database that already has its schema for version V."""
+
+from __future__ import annotations
+
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.numbers import read_version
+from dbmigrate.cli.operands import the_version
+from dbmigrate.cli.usage import BASELINE
+
+
+def run(invocation: Invocation) -> int:
+    """Record the version; run nothing."""
+    try:
+        version = read_version(the_version(invocation.operands))
+    except ValueError:
+        raise ArgumentError("can't read version argument V") from None
+    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.runner.baseline import baseline
+
+    return run_use_case(
+        invocation, lambda request: baseline(request, version), files=Files.IF_GIVEN
+    )
+
+
+COMMAND = Command("baseline", BASELINE, run, flags=(HELP,))

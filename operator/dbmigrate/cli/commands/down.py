@@ -1,0 +1,39 @@
+"""down [N] [-all]: undo the last N migrations, or all of them after asking."""
+
+from __future__ import annotations
+
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Declined, Invocation
+from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.operands import read_limit
+from dbmigrate.cli.prompts import confirm
+from dbmigrate.cli.usage import DOWN
+
+QUESTION = "Are you sure you want to apply all down migrations?"
+
+
+def run(invocation: Invocation) -> int:
+    """Undo them."""
+    limit = _read_limit(invocation)
+    if limit is None and not is_set(invocation.values, "all"):
+        if not confirm(invocation.terminal, invocation.answers, QUESTION):
+            raise Declined("Not applying all down migrations")
+        invocation.terminal.line("Applying all down migrations")
+    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.runner.down import down
+
+    return run_use_case(
+        invocation, lambda request: down(request, limit=limit), files=Files.REQUIRED
+    )
+
+
+def _read_limit(invocation: Invocation) -> int | None:
+    if is_set(invocation.values, "all") and invocation.operands:
+        raise ArgumentError("-all cannot be used with other arguments")
+    if len(invocation.operands) > 1:
+        raise ArgumentError("too many arguments")
+    return read_limit(invocation.operands)
+
+
+COMMAND = Command(
+    "down", DOWN, run, flags=(HELP, Flag("all", "Apply all down migrations", kind=""))
+)

@@ -1,0 +1,26 @@
+"""drop [-f]: drop every table of the schema, after asking."""
+
+from __future__ import annotations
+
+from dbmigrate.cli.command import HELP, Command, Declined, Invocation
+from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.prompts import confirm
+from dbmigrate.cli.usage import DROP
+
+QUESTION = "Are you sure you want to drop the entire database schema?"
+FORCE = Flag("f", "Force the drop command by bypassing the confirmation prompt", kind="")
+
+
+def run(invocation: Invocation) -> int:
+    """Drop them."""
+    if not is_set(invocation.values, "f"):
+        if not confirm(invocation.terminal, invocation.answers, QUESTION):
+            raise Declined("Aborted dropping the entire database schema")
+        invocation.terminal.line("Dropping the entire database schema")
+    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.runner.drop import drop
+
+    return run_use_case(invocation, drop, files=Files.NONE)
+
+
+COMMAND = Command("drop", DROP, run, flags=(HELP, FORCE))

@@ -1,0 +1,33 @@
+"""force V: say that the database has version V and is clean, without running anything.
+
+-1 means that nothing is applied. golang-migrate takes `force -1` for a flag.
+"""
+
+from __future__ import annotations
+
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.numbers import read_signed_decimal
+from dbmigrate.cli.operands import the_version
+from dbmigrate.cli.usage import FORCE
+
+
+def run(invocation: Invocation) -> int:
+    """Set the version."""
+    version = _read_version(invocation.operands)
+    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.runner.force import force
+
+    return run_use_case(invocation, lambda request: force(request, version), files=Files.NONE)
+
+
+def _read_version(operands: tuple[str, ...]) -> int | None:
+    try:
+        version = read_signed_decimal(the_version(operands))
+    except ValueError:
+        raise ArgumentError("can't read version argument V") from None
+    if version < -1:
+        raise ArgumentError("argument V must be >= -1")
+    return None if version == -1 else version
+
+
+COMMAND = Command("force", FORCE, run, flags=(HELP,), numbers_are_operands=True)

@@ -1,0 +1,44 @@
+"""repair: clean up after a step that failed outside of a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dbmigrate.cli.command import HELP, Command, Invocation
+from dbmigrate.cli.usage import REPAIR
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.result import Repair
+
+
+def run(invocation: Invocation) -> int:
+    """Repair what can be repaired, and say what was done."""
+    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.runner.repair import repair
+
+    return run_use_case(
+        invocation,
+        repair,
+        files=Files.IF_GIVEN,
+        show=partial(_show, invocation),
+        extra=_document,
+    )
+
+
+def _show(invocation: Invocation, done: Repair) -> int:
+    for name in done.dropped_indexes:
+        invocation.terminal.line(f"dropped the invalid index {name}")
+    for message in done.messages:
+        invocation.terminal.line(message)
+    if not done.dropped_indexes and not done.messages:
+        invocation.terminal.line("nothing to repair")
+    return 0
+
+
+def _document(done: Repair) -> Mapping[str, Any]:
+    return {"droppedIndexes": list(done.dropped_indexes), "messages": list(done.messages)}
+
+
+COMMAND = Command("repair", REPAIR, run, flags=(HELP,))

@@ -1,0 +1,61 @@
+"""verify: hold the source against the history; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dbmigrate.cli.command import HELP, Command, Invocation
+from dbmigrate.cli.usage import VERIFY
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.result import Finding
+
+HEAD = ("VERSION", "FINDING", "WHAT")
+
+
+def run(invocation: Invocation) -> int:
+    """Compare them; 1 if anything is wrong."""
+    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.runner.verify import verify
+
+    return run_use_case(
+        invocation,
+        verify,
+        files=Files.REQUIRED,
+        show=partial(_show, invocation),
+        extra=_document,
+    )
+
+
+def _show(invocation: Invocation, findings: tuple[Finding, ...]) -> int:
+    if not findings:
+        invocation.terminal.line("the source and the history agree")
+        return 0
+    if not invocation.options.json:
+        from dbmigrate.cli.document import print_text
+        from dbmigrate.cli.table import draw_table
+
+        rows = [
+            ("" if finding.version is None else str(finding.version), finding.kind, finding.message)
+            for finding in findings
+        ]
+        print_text(invocation.output, draw_table(HEAD, rows))
+    return 1
+
+
+def _document(findings: tuple[Finding, ...]) -> Mapping[str, Any]:
+    return {
+        "findings": [
+            {
+                "version": None if finding.version is None else str(finding.version),
+                "kind": finding.kind,
+                "message": finding.message,
+            }
+            for finding in findings
+        ]
+    }
+
+
+COMMAND = Command("verify", VERIFY, run, flags=(HELP,))

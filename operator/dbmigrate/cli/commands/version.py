@@ -1,0 +1,32 @@
+"""version: print the version of the database."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dbmigrate.cli.command import HELP, Command, Invocation
+from dbmigrate.cli.usage import VERSION
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.result import VersionState
+
+
+def run(invocation: Invocation) -> int:
+    """Ask the database."""
+    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.runner.version import version
+
+    return run_use_case(invocation, version, files=Files.NONE, show=partial(_show, invocation))
+
+
+def _show(invocation: Invocation, state: VersionState) -> int:
+    dirty = " (dirty)" if state.dirty else ""
+    if state.version is None:
+        invocation.terminal.error(f"no migration{dirty}")
+        return 1
+    invocation.terminal.line(f"{state.version}{dirty}")
+    return 0
+
+
+COMMAND = Command("version", VERSION, run, flags=(HELP,))

@@ -1,0 +1,46 @@
+"""wait: until the database has the version that an application needs.
+
+For init containers: needs to read the history and nothing else.
+"""
+
+from __future__ import annotations
+
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.numbers import read_duration, read_version
+from dbmigrate.cli.usage import WAIT
+
+FLAGS = (
+    HELP,
+    Flag("version", "The version to wait for, or a later one", check=read_version, kind="uint"),
+    Flag("latest", "Wait for the newest version in the source (default)", kind=""),
+    Flag(
+        "timeout",
+        "How long to wait: 5m, 90s; none waits for ever (default none)",
+        check=read_duration,
+        kind="duration",
+    ),
+)
+
+
+def run(invocation: Invocation) -> int:
+    """Wait for it."""
+    values = invocation.values
+    if invocation.operands:
+        raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
+    if "version" in values and is_set(values, "latest"):
+        raise ArgumentError("-version and -latest are mutually exclusive")
+    version = read_version(values["version"]) if "version" in values else None
+    timeout = read_duration(values.get("timeout", "none"))
+    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.runner.wait import wait
+
+    return run_use_case(
+        invocation,
+        lambda request: wait(request, version=version, timeout=timeout),
+        files=Files.REQUIRED if version is None else Files.NONE,
+        show=lambda _: 0,
+    )
+
+
+COMMAND = Command("wait", WAIT, run, flags=FLAGS, twins=("version", "timeout"))

@@ -1,0 +1,185 @@
+"""The program: reads the command line, runs the command, turns every end into an exit code.
+
+    0  done, nothing to do, help, or stopped by Ctrl-C after a step
+    1  any error, or a prompt declined
+    2  a command line that can't be understood
+    3  `status -exit-code`: something is pending, or the database is dirty
+
+These are golang-migrate's but for the last. With -report a report is written on
+each of these ways, even for a mistyped option.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+from dbmigrate import __version__
+from dbmigrate.cli.command import ArgumentError, Command, Declined, Invocation
+from dbmigrate.cli.flags import HelpRequested, UsageError, describe_flags, is_set, parse_flags
+from dbmigrate.cli.options import NAMES, Options, find_report_file, parse_options, read_twins
+from dbmigrate.cli.terminal import Terminal
+from dbmigrate.cli.usage import COMMANDS, describe_program
+
+PROGRAM = "dbmigrate"
+ALIAS = "migrate"
+"""The image carries the program under golang-migrate's name as well."""
+
+
+def main() -> int:
+    """Run the program on the process's own arguments and streams."""
+    started_ns = time.monotonic_ns()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    name = os.path.basename(sys.argv[0])
+    program = Program(
+        name=ALIAS if name == ALIAS else PROGRAM,
+        environ=os.environ,
+        answers=sys.stdin or io.StringIO(),  # None: the descriptor is closed
+        output=sys.stdout or io.StringIO(),
+        messages=sys.stderr or io.StringIO(),
+        started_ns=started_ns,
+    )
+    return program.run(sys.argv[1:])
+
+
+class Program:
+    """The program with all that it touches handed in."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        environ: Mapping[str, str],
+        answers: TextIO,
+        output: TextIO,
+        messages: TextIO,
+        started_ns: int,
+    ) -> None:
+        self._name = name
+        self._environ = environ
+        self._answers = answers
+        self._output = output
+        self._messages = messages
+        self._started_ns = started_ns
+
+    def run(self, args: Sequence[str]) -> int:
+        """Run one command line. Gives the exit code."""
+        plain = Terminal(self._messages, self._environ, is_verbose=False)
+        try:
+            options, rest = parse_options(args, self._environ)
+        except HelpRequested:
+            plain.text(describe_program(self._name))
+            return 0
+        except UsageError as error:
+            plain.line(str(error))
+            plain.text(describe_program(self._name))
+            self._report_usage(args, str(error))
+            return 2
+        if options.show_version:
+            plain.line(__version__)
+            return 0
+        if options.show_help:
+            plain.text(describe_program(self._name))
+            return 0
+        if not rest or rest[0] not in COMMANDS:
+            problem = _describe_unknown(rest[0]) if rest else "no command given"
+            plain.line(problem)
+            plain.text(describe_program(self._name))
+            self._report_usage(args, problem)
+            return 2
+        return self._run_command(options, args, rest[0], rest[1:])
+
+    def _run_command(
+        self, options: Options, args: Sequence[str], name: str, rest: Sequence[str]
+    ) -> int:
+        command = find_command(name)
+        terminal = Terminal(self._messages, self._environ, is_verbose=options.verbose)
+        try:
+            values, operands = self._parse(command, rest)
+        except HelpRequested:
+            terminal.text(f"Usage of {name}:\n{describe_flags(command.flags)}")
+            return 0
+        except UsageError as error:
+            terminal.text(f"{error}\nUsage of {name}:\n{describe_flags(command.flags)}")
+            if _is_misplaced(str(error)):
+                terminal.line(f"options go before the command: {self._name} OPTIONS {name}")
+            self._report_usage(args, str(error))
+            return 2
+        if is_set(values, "help"):
+            terminal.text(f"{command.usage}\n{describe_flags(command.flags)}")
+            return 0
+        invocation = Invocation(
+            command=name,
+            options=options,
+            values=values,
+            operands=tuple(operands),
+            environ=self._environ,
+            terminal=terminal,
+            answers=self._answers,
+            output=self._output,
+            started_ns=self._started_ns,
+        )
+        return _run_guarded(command, invocation)
+
+    def _parse(self, command: Command, rest: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+        values, operands = parse_flags(
+            command.flags, rest, numbers_are_operands=command.numbers_are_operands
+        )
+        twins = [flag for flag in command.flags if flag.name in command.twins]
+        return read_twins(twins, self._environ, command.name) | values, operands
+
+    def _report_usage(self, args: Sequence[str], problem: str) -> None:
+        path = find_report_file(args, self._environ)
+        if path:
+            from dbmigrate.cli.failure import report_usage
+
+            report_usage(path, problem, Terminal(self._messages, self._environ, is_verbose=False))
+
+
+def find_command(name: str) -> Command:
+    """The command of that name, which must be one of COMMANDS; imports its module alone."""
+    from importlib import import_module
+
+    command = import_module(f"dbmigrate.cli.commands.{name}").COMMAND
+    if not isinstance(command, Command):
+        raise TypeError(f"the module of {name} defines no Command")
+    return command
+
+
+def _run_guarded(command: Command, invocation: Invocation) -> int:
+    """Run it; whatever it raises becomes a line, a report and exit code 1."""
+    terminal = invocation.terminal
+    try:
+        return command.run(invocation)
+    except ArgumentError as error:
+        text = str(error)
+        terminal.error(text)
+    except Declined as error:
+        text = str(error)
+        terminal.line(text)
+    except BaseException as error:
+        from dbmigrate.cli.failure import tell
+
+        tell(invocation, error)
+        return 1
+    if invocation.options.report or invocation.options.json:
+        from dbmigrate.cli.failure import report_refusal
+
+        report_refusal(invocation, text)
+    return 1
+
+
+def _describe_unknown(command: str) -> str:
+    """Shows a word alone: what is no word may be a URL, with a password."""
+    return f"unknown command {command}" if command.isalpha() else "unknown command"
+
+
+def _is_misplaced(problem: str) -> bool:
+    """Whether an option was written behind the command, where Go's flags don't look for it."""
+    return problem.partition("flag provided but not defined: -")[2] in NAMES

@@ -1,0 +1,56 @@
+"""Turns SIGINT and SIGTERM into a request to stop.
+
+The first one lets the running step end, the second cancels it. After that the
+signals have their usual meaning again, so that a third one ends a program which
+can't reach its server any more.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+
+from dbmigrate.cli.terminal import Terminal
+from dbmigrate.runner.stop import Stop
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class SignalWatch:
+    """While entered, signals ask `stop`; afterwards the former handlers are back."""
+
+    def __init__(self, stop: Stop, terminal: Terminal) -> None:
+        self._stop = stop
+        self._terminal = terminal
+        self._former = {number: signal.getsignal(number) for number in _SIGNALS}
+        self.first: int | None = None
+        """The first signal that came."""
+
+    @property
+    def is_graceful(self) -> bool:
+        """Whether a person at the keyboard asked: golang-migrate then exits with 0."""
+        return self.first == signal.SIGINT
+
+    def __enter__(self) -> SignalWatch:
+        for number in _SIGNALS:
+            signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self._stop.request()
+        if self.first is None:
+            self.first = number
+            self._terminal.interject("Stopping after this running migration ...")
+            return
+        self._terminal.interject("Cancelling the running statement ...")
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)

@@ -1,0 +1,108 @@
+"""The help of the program: golang-migrate's, with what is ours beside it."""
+
+from __future__ import annotations
+
+from dbmigrate.cli.options import twin_of
+
+COMMANDS = (
+    "create",
+    "goto",
+    "up",
+    "down",
+    "drop",
+    "force",
+    "version",
+    "status",
+    "plan",
+    "verify",
+    "wait",
+    "baseline",
+    "repair",
+)
+
+CREATE = """create [-ext E] [-dir D] [-seq] [-digits N] [-format] [-tz] NAME
+\t   Create a set of timestamped up/down migrations titled NAME, in directory D with extension E.
+\t   Use -seq option to generate sequential up/down migrations with N digits.
+\t   Use -format option to specify a Go time format string. Note: migrations with the same time \
+cause "duplicate migration version" error.
+           Use -tz option to specify the timezone that will be used when generating non-sequential \
+migrations (defaults: UTC).
+"""
+GOTO = """goto V       Migrate to version V
+\tUse latest for the newest version in the source"""
+UP = "up [N]       Apply all or N up migrations"
+DOWN = """down [N] [-all]    Apply all or N down migrations
+\tUse -all to apply all down migrations"""
+DROP = """drop [-f]    Drop everything inside database
+\tUse -f to bypass confirmation"""
+FORCE = "force V      Set version V but don't run migration (ignores dirty state)"
+VERSION = "version      Print current migration version"
+STATUS = """status [-exit-code]    Show each migration and whether it is applied
+\tUse -exit-code to exit with 3 while any is pending or the database is dirty"""
+PLAN = """plan [V]     Show the steps that lead to version V (default latest); change nothing"""
+VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
+WAIT = """wait [-version V | -latest] [-timeout D]
+\tWait until the database has at least that version and is not dirty"""
+BASELINE = "baseline V   Take the database as it is for version V; run nothing"
+REPAIR = """repair       Drop invalid indexes that a failed step left behind, and clear the dirty \
+flag where it is safe"""
+
+
+def describe_program(program: str) -> str:
+    """What -help prints."""
+    commands = (
+        CREATE,
+        GOTO,
+        UP,
+        DOWN,
+        DROP,
+        FORCE,
+        VERSION,
+        STATUS,
+        PLAN,
+        VERIFY,
+        WAIT,
+        BASELINE,
+        REPAIR,
+    )
+    listed = "\n".join(f"  {command}" for command in commands)
+    return _PROGRAM.format(
+        program=program,
+        commands=listed,
+        path_twin=twin_of("path"),
+        database_twin=twin_of("database"),
+    )
+
+
+_PROGRAM = """Usage: {program} OPTIONS COMMAND [arg...]
+       {program} [ -version | -help ]
+
+Options:
+  -source          Location of the migrations (driver://url)
+  -path            Shorthand for -source=file://path
+  -database        Run migrations against this database (driver://url)
+  -prefetch N      Number of migrations to load in advance before executing (accepted, not needed)
+  -lock-timeout N  Allow N seconds to acquire database lock (default 15)
+  -verbose         Print verbose logging
+  -version         Print version
+  -help            Print usage
+
+  -history-table T           Table of the version, or schema.table (default schema_migrations)
+  -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
+  -statement-timeout D       Let a statement run for D (default none)
+  -rollback MODE             allow or forbid goto to go below the version (default allow)
+  -out-of-order MODE         reject, apply or ignore versions that were skipped (default reject)
+  -changed-files MODE        reject or warn of applied files that were edited (default reject)
+  -json                      Print the report as JSON on the standard output
+  -report FILE               Write the report to FILE, of a failed run as well
+
+Commands:
+{commands}
+
+Durations: 15s, 1m30s, 500ms; none.
+Environment: each option has a twin, {path_twin} for -path and so on; the database is also
+taken from DATABASE_URL or, without any URL, from PGHOST, PGDATABASE and the like.
+
+Source drivers: file
+Database drivers: pgx, pgx4, pgx5, postgres, postgresql
+"""
