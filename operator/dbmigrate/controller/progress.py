@@ -25,6 +25,8 @@ _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError
 def describe_progress(run: Run, pods: Iterable[Pod], now: datetime) -> Verdict:
     """The verdict for a run of the present intent that has not ended."""
     label = f"Job {run.name} (attempt {run.attempt})"
+    # One sentence from the Job's creation to its end: each other one would be a write.
+    at_work = on_its_way(VerdictReason.RUNNING, f"{label} is at work")
     pod = next((p for p in pods if p.job == run.name and not p.is_gone), None)
     if run.is_deleting:
         return on_its_way(VerdictReason.WAITING_FOR_RUN, f"{label} is being deleted")
@@ -32,13 +34,14 @@ def describe_progress(run: Run, pods: Iterable[Pod], now: datetime) -> Verdict:
         if now - run.created_at > SLOW_START:
             text = f"{label} has no Pod yet: see kubectl describe job {run.name}"
             return on_its_way(VerdictReason.POD_NOT_STARTING, text)
-        return on_its_way(VerdictReason.RUNNING, f"{label} has been created")
+        return at_work
     if pod.waiting is not None:
-        return _describe_waiting(label, pod, pod.waiting, now - run.created_at)
-    return on_its_way(VerdictReason.RUNNING, f"{label} is running")
+        return _describe_waiting(label, pod, pod.waiting, now - run.created_at) or at_work
+    return at_work
 
 
-def _describe_waiting(label: str, pod: Pod, waiting: Waiting, age: timedelta) -> Verdict:
+def _describe_waiting(label: str, pod: Pod, waiting: Waiting, age: timedelta) -> Verdict | None:
+    """What the Pod waits for; None: for nothing out of the ordinary."""
     said = f"{label} waits: {waiting.message or waiting.reason}"
     if waiting.reason in _IMAGE_REASONS:
         return on_its_way(VerdictReason.IMAGE_PULL_FAILED, said)
@@ -48,9 +51,9 @@ def _describe_waiting(label: str, pod: Pod, waiting: Waiting, age: timedelta) ->
         return on_its_way(VerdictReason.POD_NOT_STARTING, said)
     if waiting.reason == "ContainerCreating":
         if age <= SLOW_START:
-            return on_its_way(VerdictReason.RUNNING, f"{label} has been created")
+            return None
         text = f"{label} waits for its volumes or network: see kubectl describe pod {pod.name}"
         return on_its_way(VerdictReason.POD_NOT_STARTING, text)
     if waiting.reason == "Unschedulable" and age <= timedelta(seconds=5):
-        return on_its_way(VerdictReason.RUNNING, f"{label} has been created")
+        return None
     return on_its_way(VerdictReason.POD_NOT_STARTING, said)
