@@ -175,7 +175,9 @@ def _dump(report: Report) -> str:
     if raw["error"] is not None:
         raw["error"] = {key: value for key, value in raw["error"].items() if value is not None}
     document = {_NAMES.get(key, key): raw[key] for key in _ORDER}
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    # A file's name may be no UTF-8: the stray byte then is an escape that JSON knows.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _cut(report: Report, limit: int) -> str:
