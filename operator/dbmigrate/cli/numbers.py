@@ -105,6 +105,8 @@ def _fraction(value: int, digits: int) -> str:
 
 
 def _literal(text: str) -> int:
+    if len(text) > 100:
+        raise ValueError("value out of range")
     if re.fullmatch(r"0[0-7_]+", text):  # C's octal, which Python's int() refuses
         return int(text, 8)
     return int(text, 0)
@@ -112,10 +114,11 @@ def _literal(text: str) -> int:
 
 def _within(text: str, low: int, high: int) -> int:
     """Python refuses to read thousands of digits; Go says that they are out of range."""
-    digits = text.lstrip("+-").lstrip("0")
+    digits = text.lstrip("+-").lstrip("0") or "0"
     if len(digits) > 20:
         raise ValueError("value out of range")
-    return _bounded(int(text), low, high)
+    value = int(digits)
+    return _bounded(-value if text.startswith("-") else value, low, high)
 
 
 def _bounded(value: int, low: int, high: int) -> int:

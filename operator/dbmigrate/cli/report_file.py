@@ -26,7 +26,7 @@ def check_report_file(path: str) -> None:
 
 def write_report(path: str, report: Report) -> None:
     """Write the report, cut to what a termination message holds. Raises OSError."""
-    content = report.to_json(TERMINATION_MESSAGE_LIMIT).encode("utf-8", "backslashreplace")
+    content = report.to_json(TERMINATION_MESSAGE_LIMIT).encode()
     if not _replace(path, content):
         with open(path, "wb") as file:
             file.write(content)
