@@ -16,7 +16,8 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TextIO
+from contextlib import suppress
+from typing import NoReturn, TextIO
 
 from dbmigrate import __version__
 from dbmigrate.cli.command import ArgumentError, Command, Declined, Invocation
@@ -30,8 +31,12 @@ ALIAS = "migrate"
 """The image carries the program under golang-migrate's name as well."""
 
 
-def main() -> int:
-    """Run the program on the process's own arguments and streams."""
+def main() -> NoReturn:
+    """Run the program on the process's own arguments and streams, and end the process.
+
+    Without the interpreter's own farewell: taking apart what psycopg imported
+    would cost more than a run that finds nothing to do.
+    """
     started_ns = time.monotonic_ns()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -45,7 +50,12 @@ def main() -> int:
         messages=sys.stderr or io.StringIO(),
         started_ns=started_ns,
     )
-    return program.run(sys.argv[1:])
+    code = program.run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.flush()
+    os._exit(code)
 
 
 class Program:
@@ -155,6 +165,14 @@ def find_command(name: str) -> Command:
 def _run_guarded(command: Command, invocation: Invocation) -> int:
     """Run it; whatever it raises becomes a line, a report and exit code 1."""
     terminal = invocation.terminal
+    if invocation.options.report:
+        from dbmigrate.cli.report_file import check_report_file
+
+        try:
+            check_report_file(invocation.options.report)
+        except OSError as error:
+            terminal.error(str(error))
+            return 1
     try:
         return command.run(invocation)
     except ArgumentError as error:

@@ -104,7 +104,7 @@ def _read_source(invocation: Invocation, files: Files) -> Source | None:
     options = invocation.options
     if files is Files.NONE or (files is Files.IF_GIVEN and not has_source(options)):
         return None
-    from dbmigrate.sources.directory import read_directory
+    from dbmigrate.sources.golang_migrate import read_directory
 
     source = read_directory(find_directory(options))
     for warning in source.warnings:

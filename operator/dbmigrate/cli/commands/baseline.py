@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.numbers import read_version
 from dbmigrate.cli.operands import the_version
 from dbmigrate.cli.usage import BASELINE
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result
 
 
 def run(invocation: Invocation) -> int:
@@ -15,11 +21,13 @@ def run(invocation: Invocation) -> int:
     except ValueError:
         raise ArgumentError("can't read version argument V") from None
     from dbmigrate.cli.run import Files, run_use_case
-    from dbmigrate.runner.baseline import baseline
 
-    return run_use_case(
-        invocation, lambda request: baseline(request, version), files=Files.IF_GIVEN
-    )
+    def use_case(request: Request) -> Result[None]:
+        from dbmigrate.runner.baseline import baseline
+
+        return baseline(request, version)
+
+    return run_use_case(invocation, use_case, files=Files.IF_GIVEN)
 
 
 COMMAND = Command("baseline", BASELINE, run, flags=(HELP,))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Declined, Invocation
 from dbmigrate.cli.flags import Flag, is_set
 from dbmigrate.cli.operands import read_limit
 from dbmigrate.cli.prompts import confirm
 from dbmigrate.cli.usage import DOWN
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result
 
 QUESTION = "Are you sure you want to apply all down migrations?"
 
@@ -19,11 +25,13 @@ def run(invocation: Invocation) -> int:
             raise Declined("Not applying all down migrations")
         invocation.terminal.line("Applying all down migrations")
     from dbmigrate.cli.run import Files, run_use_case
-    from dbmigrate.runner.down import down
 
-    return run_use_case(
-        invocation, lambda request: down(request, limit=limit), files=Files.REQUIRED
-    )
+    def use_case(request: Request) -> Result[None]:
+        from dbmigrate.runner.down import down
+
+        return down(request, limit=limit)
+
+    return run_use_case(invocation, use_case, files=Files.REQUIRED)
 
 
 def _read_limit(invocation: Invocation) -> int | None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dbmigrate.cli.command import HELP, Command, Declined, Invocation
 from dbmigrate.cli.flags import Flag, is_set
 from dbmigrate.cli.prompts import confirm
 from dbmigrate.cli.usage import DROP
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result
 
 QUESTION = "Are you sure you want to drop the entire database schema?"
 FORCE = Flag("f", "Force the drop command by bypassing the confirmation prompt", kind="")
@@ -18,9 +24,13 @@ def run(invocation: Invocation) -> int:
             raise Declined("Aborted dropping the entire database schema")
         invocation.terminal.line("Dropping the entire database schema")
     from dbmigrate.cli.run import Files, run_use_case
-    from dbmigrate.runner.drop import drop
 
-    return run_use_case(invocation, drop, files=Files.NONE)
+    def use_case(request: Request) -> Result[None]:
+        from dbmigrate.runner.drop import drop
+
+        return drop(request)
+
+    return run_use_case(invocation, use_case, files=Files.NONE)
 
 
 COMMAND = Command("drop", DROP, run, flags=(HELP, FORCE))

@@ -5,19 +5,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.numbers import read_signed_decimal
 from dbmigrate.cli.operands import the_version
 from dbmigrate.cli.usage import FORCE
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result
 
 
 def run(invocation: Invocation) -> int:
     """Set the version."""
     version = _read_version(invocation.operands)
     from dbmigrate.cli.run import Files, run_use_case
-    from dbmigrate.runner.force import force
 
-    return run_use_case(invocation, lambda request: force(request, version), files=Files.NONE)
+    def use_case(request: Request) -> Result[None]:
+        from dbmigrate.runner.force import force
+
+        return force(request, version)
+
+    return run_use_case(invocation, use_case, files=Files.NONE)
 
 
 def _read_version(operands: tuple[str, ...]) -> int | None:

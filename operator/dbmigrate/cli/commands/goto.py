@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dbmigrate.cli.command import HELP, Command, Invocation
 from dbmigrate.cli.operands import read_target
 from dbmigrate.cli.usage import GOTO
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result
 
 
 def run(invocation: Invocation) -> int:
     """Go there."""
     version = read_target(invocation.operands)
     from dbmigrate.cli.run import Files, run_use_case
-    from dbmigrate.runner.goto import goto
 
-    return run_use_case(
-        invocation, lambda request: goto(request, version=version), files=Files.REQUIRED
-    )
+    def use_case(request: Request) -> Result[None]:
+        from dbmigrate.runner.goto import goto
+
+        return goto(request, version=version)
+
+    return run_use_case(invocation, use_case, files=Files.REQUIRED)
 
 
 COMMAND = Command("goto", GOTO, run, flags=(HELP,))

@@ -10,17 +10,22 @@ from dbmigrate.cli.command import HELP, Command, Invocation
 from dbmigrate.cli.usage import REPAIR
 
 if TYPE_CHECKING:
-    from dbmigrate.runner.result import Repair
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Repair, Result
 
 
 def run(invocation: Invocation) -> int:
     """Repair what can be repaired, and say what was done."""
     from dbmigrate.cli.run import Files, run_use_case
-    from dbmigrate.runner.repair import repair
+
+    def use_case(request: Request) -> Result[Repair]:
+        from dbmigrate.runner.repair import repair
+
+        return repair(request)
 
     return run_use_case(
         invocation,
-        repair,
+        use_case,
         files=Files.IF_GIVEN,
         show=partial(_show, invocation),
         extra=_document,

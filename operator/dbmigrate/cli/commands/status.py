@@ -11,7 +11,8 @@ from dbmigrate.cli.flags import Flag, is_set
 from dbmigrate.cli.usage import STATUS
 
 if TYPE_CHECKING:
-    from dbmigrate.runner.result import StatusRow, StatusTable
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result, StatusRow, StatusTable
 
 PENDING_CODE = 3
 HEAD = ("VERSION", "NAME", "STATE", "APPLIED AT", "TIME", "BY")
@@ -21,11 +22,15 @@ EXIT_CODE = Flag("exit-code", "Exit with 3 while any is pending or the database 
 def run(invocation: Invocation) -> int:
     """Ask the database and compare with the files."""
     from dbmigrate.cli.run import Files, run_use_case
-    from dbmigrate.runner.status import status
+
+    def use_case(request: Request) -> Result[StatusTable]:
+        from dbmigrate.runner.status import status
+
+        return status(request)
 
     return run_use_case(
         invocation,
-        status,
+        use_case,
         files=Files.IF_GIVEN,
         show=partial(_show, invocation),
         extra=_document,

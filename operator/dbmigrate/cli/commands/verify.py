@@ -10,7 +10,8 @@ from dbmigrate.cli.command import HELP, Command, Invocation
 from dbmigrate.cli.usage import VERIFY
 
 if TYPE_CHECKING:
-    from dbmigrate.runner.result import Finding
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Finding, Result
 
 HEAD = ("VERSION", "FINDING", "WHAT")
 
@@ -18,11 +19,15 @@ HEAD = ("VERSION", "FINDING", "WHAT")
 def run(invocation: Invocation) -> int:
     """Compare them; 1 if anything is wrong."""
     from dbmigrate.cli.run import Files, run_use_case
-    from dbmigrate.runner.verify import verify
+
+    def use_case(request: Request) -> Result[tuple[Finding, ...]]:
+        from dbmigrate.runner.verify import verify
+
+        return verify(request)
 
     return run_use_case(
         invocation,
-        verify,
+        use_case,
         files=Files.REQUIRED,
         show=partial(_show, invocation),
         extra=_document,

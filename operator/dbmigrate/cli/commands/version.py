@@ -9,15 +9,20 @@ from dbmigrate.cli.command import HELP, Command, Invocation
 from dbmigrate.cli.usage import VERSION
 
 if TYPE_CHECKING:
-    from dbmigrate.runner.result import VersionState
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result, VersionState
 
 
 def run(invocation: Invocation) -> int:
     """Ask the database."""
     from dbmigrate.cli.run import Files, run_use_case
-    from dbmigrate.runner.version import version
 
-    return run_use_case(invocation, version, files=Files.NONE, show=partial(_show, invocation))
+    def use_case(request: Request) -> Result[VersionState]:
+        from dbmigrate.runner.version import version
+
+        return version(request)
+
+    return run_use_case(invocation, use_case, files=Files.NONE, show=partial(_show, invocation))
 
 
 def _show(invocation: Invocation, state: VersionState) -> int:

@@ -5,10 +5,16 @@ For init containers: needs to read the history and nothing else.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.flags import Flag, is_set
 from dbmigrate.cli.numbers import read_duration, read_version
 from dbmigrate.cli.usage import WAIT
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result, VersionState
 
 FLAGS = (
     HELP,
@@ -33,11 +39,15 @@ def run(invocation: Invocation) -> int:
     version = read_version(values["version"]) if "version" in values else None
     timeout = read_duration(values.get("timeout", "none"))
     from dbmigrate.cli.run import Files, run_use_case
-    from dbmigrate.runner.wait import wait
+
+    def use_case(request: Request) -> Result[VersionState]:
+        from dbmigrate.runner.wait import wait
+
+        return wait(request, version=version, timeout=timeout)
 
     return run_use_case(
         invocation,
-        lambda request: wait(request, version=version, timeout=timeout),
+        use_case,
         files=Files.REQUIRED if version is None else Files.NONE,
         show=lambda _: 0,
     )

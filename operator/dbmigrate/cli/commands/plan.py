@@ -1,0 +1,80 @@
+"""plan [V]: the steps that lead to a version, with their SQL; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dbmigrate.cli.command import HELP, Command, Invocation
+from dbmigrate.cli.operands import read_target
+from dbmigrate.cli.usage import PLAN
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Preview, PreviewStep, Result
+
+
+def run(invocation: Invocation) -> int:
+    """Work them out."""
+    version = read_target(invocation.operands) if invocation.operands else None
+    from dbmigrate.cli.run import Files, run_use_case
+
+    def use_case(request: Request) -> Result[Preview]:
+        from dbmigrate.runner.preview import preview
+
+        return preview(request, version=version)
+
+    return run_use_case(
+        invocation,
+        use_case,
+        files=Files.REQUIRED,
+        show=partial(_show, invocation),
+        extra=_document,
+    )
+
+
+def _show(invocation: Invocation, found: Preview) -> int:
+    if not found.steps:
+        invocation.terminal.line("no change")
+    elif not invocation.options.json:
+        from dbmigrate.cli.document import print_text
+
+        print_text(invocation.output, "\n\n".join(_draw(step) for step in found.steps))
+    return 0
+
+
+def _draw(preview: PreviewStep) -> str:
+    """One step as SQL with a comment above it, so that the whole can be read as a script."""
+    from dbmigrate.cli.narrator import describe_step
+
+    step = preview.step
+    place = "" if step.script is None else f" ({step.script.file})"
+    stored = ", from the history" if step.is_stored else ""
+    lines = [f"-- {describe_step(step)}{place}{stored}"]
+    if preview.sql is not None:
+        lines.append(_text(preview.sql).strip())
+    return "\n".join(lines)
+
+
+def _document(found: Preview) -> Mapping[str, Any]:
+    return {
+        "plan": [
+            {
+                "version": str(preview.step.version),
+                "name": preview.step.name,
+                "direction": str(preview.step.direction),
+                "file": None if preview.step.script is None else preview.step.script.file,
+                "stored": preview.step.is_stored,
+                "sql": None if preview.sql is None else _text(preview.sql),
+            }
+            for preview in found.steps
+        ]
+    }
+
+
+def _text(sql: bytes) -> str:
+    return sql.decode("utf-8", "replace")
+
+
+COMMAND = Command("plan", PLAN, run, flags=(HELP,))

@@ -1,0 +1,314 @@
+"""The whole program, up to where a database would be needed: texts, exit codes, reports."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from dbmigrate import __version__
+from dbmigrate.cli.failure import blot_out
+from dbmigrate.cli.main import Program, find_command
+from dbmigrate.cli.usage import COMMANDS
+
+
+class Ran(NamedTuple):
+    code: int
+    stdout: str
+    stderr: str
+
+
+def ran(*args: str, environ: Mapping[str, str] | None = None, answers: str = "") -> Ran:
+    output, messages = io.StringIO(), io.StringIO()
+    program = Program(
+        name="dbmigrate",
+        environ=environ or {},
+        answers=io.StringIO(answers),
+        output=output,
+        messages=messages,
+        started_ns=0,
+    )
+    code = program.run(args)
+    return Ran(code, output.getvalue(), messages.getvalue())
+
+
+@pytest.mark.parametrize("flag", ["-version", "--version", "-version=true"])
+def test_the_version_goes_to_stderr(flag: str) -> None:
+    assert ran(flag) == (0, "", f"{__version__}\n")
+
+
+@pytest.mark.parametrize("flag", ["-help", "--help", "-h"])
+def test_help_is_usage_and_exit_code_0(flag: str) -> None:
+    done = ran(flag)
+    assert (done.code, done.stdout) == (0, "")
+    assert done.stderr.startswith("Usage: dbmigrate OPTIONS COMMAND [arg...]\n")
+    assert all(f"\n  {command} " in done.stderr for command in COMMANDS)
+
+
+def test_the_alias_shows_in_the_usage() -> None:
+    messages = io.StringIO()
+    program = Program(
+        name="migrate",
+        environ={},
+        answers=io.StringIO(),
+        output=io.StringIO(),
+        messages=messages,
+        started_ns=0,
+    )
+    assert program.run(["-help"]) == 0
+    assert messages.getvalue().startswith("Usage: migrate OPTIONS")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("flag", ["-help", "-h"])
+def test_every_command_has_help(command: str, flag: str) -> None:
+    done = ran(command, flag)
+    assert (done.code, done.stdout) == (0, "")
+    assert "  -help\n    \tPrint help information\n" in done.stderr
+    start = "Usage of " if flag == "-h" else ""
+    assert done.stderr.startswith(f"{start}{command}")
+
+
+def test_the_help_of_create_is_golang_migrates() -> None:
+    stderr = ran("create", "-help").stderr
+    assert stderr == (
+        "create [-ext E] [-dir D] [-seq] [-digits N] [-format] [-tz] NAME\n"
+        "\t   Create a set of timestamped up/down migrations titled NAME, in directory D with"
+        " extension E.\n"
+        "\t   Use -seq option to generate sequential up/down migrations with N digits.\n"
+        "\t   Use -format option to specify a Go time format string. Note: migrations with the"
+        ' same time cause "duplicate migration version" error.\n'
+        "           Use -tz option to specify the timezone that will be used when generating"
+        " non-sequential migrations (defaults: UTC).\n\n"
+        "  -digits int\n"
+        "    \tThe number of digits to use in sequences (default: 6) (default 6)\n"
+        "  -dir string\n"
+        "    \tDirectory to place file in (default: current working directory)\n"
+        "  -ext string\n    \tFile extension\n"
+        "  -format string\n"
+        '    \tThe Go time format string to use. If the string "unix" or "unixNano" is specified,'
+        " then the seconds or nanoseconds since January 1, 1970 UTC respectively will be used."
+        " Caution, due to the behavior of time.Time.Format(), invalid format strings will not"
+        ' error (default "20060102150405")\n'
+        "  -help\n    \tPrint help information\n"
+        "  -seq\n    \tUse sequential numbers instead of timestamps (default: false)\n"
+        "  -tz string\n"
+        "    \tThe timezone that will be used for generating timestamps (default: utc)"
+        ' (default "UTC")\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "first"),
+    [
+        ([], "no command given"),
+        (["-path", "m"], "no command given"),
+        (["ups"], "unknown command ups"),
+        (["-x", "up"], "flag provided but not defined: -x"),
+        (["-path"], "flag needs an argument: -path"),
+        (["-lock-timeout", "soon", "up"],
+         'invalid value "soon" for flag -lock-timeout: parse error'),
+        (["-prefetch", "-1", "up"], 'invalid value "-1" for flag -prefetch: parse error'),
+        (["-rollback", "no", "up"],
+         'invalid value "no" for flag -rollback: expected allow or forbid'),
+        (["up", "-1"], "flag provided but not defined: -1"),
+        (["goto", "-1"], "flag provided but not defined: -1"),
+        (["down", "-all=x"], 'invalid boolean value "x" for -all: parse error'),
+    ],
+)  # fmt: skip
+def test_a_line_that_cannot_be_understood_ends_with_2_and_the_usage(
+    args: list[str], first: str
+) -> None:
+    done = ran(*args)
+    assert (done.code, done.stdout) == (2, "")
+    lines = done.stderr.splitlines()
+    assert lines[0] == first
+    assert lines[1].startswith("Usage")
+
+
+def test_an_option_behind_the_command_gets_a_hint() -> None:
+    assert ran("up", "-path", "m").stderr == (
+        "flag provided but not defined: -path\n"
+        "Usage of up:\n  -help\n    \tPrint help information\n"
+        "options go before the command: dbmigrate OPTIONS up\n"
+    )
+
+
+def test_a_url_in_the_place_of_the_command_is_not_shown() -> None:
+    done = ran("postgres://u:s3cr3t@db/shop", "up")
+    assert done.code == 2
+    assert "s3cr3t" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["goto"], "please specify version argument V"),
+        (["goto", "x"], "can't read version argument V"),
+        (["goto", "99999999999999999999"], "can't read version argument V"),
+        (["up", "x"], "can't read limit argument N"),
+        (["up", "1_0"], "can't read limit argument N"),
+        (["down", "x"], "can't read limit argument N"),
+        (["down", "1", "2"], "too many arguments"),
+        (["down", "-all", "3"], "-all cannot be used with other arguments"),
+        (["force"], "please specify version argument V"),
+        (["force", "x"], "can't read version argument V"),
+        (["force", "-2"], "argument V must be >= -1"),
+        (["force", "--", "-2"], "argument V must be >= -1"),
+        (["baseline"], "please specify version argument V"),
+        (["baseline", "latest"], "can't read version argument V"),
+        (["plan", "x"], "can't read version argument V"),
+        (["wait", "-version", "1", "-latest"], "-version and -latest are mutually exclusive"),
+        (["wait", "3"], "too many arguments: 3"),
+        (["up"], "failed to parse scheme from source URL: URL cannot be empty"),
+        (["-source", "m", "up"], "failed to parse scheme from source URL: no scheme"),
+        (["force", "1"], "failed to parse scheme from database URL: URL cannot be empty"),
+        (["version"], "failed to parse scheme from database URL: URL cannot be empty"),
+        (["-database", "shop", "version"], "failed to parse scheme from database URL: no scheme"),
+        (
+            ["-database", "mysql://u:s3cr3t@db/shop", "version"],
+            "failed to open database: database driver: unknown driver mysql (forgotten import?)",
+        ),
+        (
+            ["-database", "postgres://db", "-history-table", "a.b.c", "version"],
+            "history table 'a.b.c': expected table or schema.table",
+        ),
+    ],
+)
+def test_a_command_that_cannot_be_done_ends_with_1_and_one_line(
+    args: list[str], message: str
+) -> None:
+    assert ran(*args) == (1, "", f"error: {message}\n")
+
+
+@pytest.mark.parametrize("answers", ["", "n\n", "\n", "yes\n"])
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (
+            "down",
+            "Are you sure you want to apply all down migrations? [y/N]\n"
+            "Not applying all down migrations\n",
+        ),
+        (
+            "drop",
+            "Are you sure you want to drop the entire database schema? [y/N]\n"
+            "Aborted dropping the entire database schema\n",
+        ),
+    ],
+)
+def test_what_cannot_be_undone_is_not_done_without_a_yes(
+    command: str, text: str, answers: str
+) -> None:
+    assert ran(command, answers=answers) == (1, "", text)
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (["down"], "Applying all down migrations\n"),
+        (["drop"], "Dropping the entire database schema\n"),
+        (["drop", "-f"], ""),
+        (["down", "-all"], ""),
+        (["down", "1"], ""),
+    ],
+)
+def test_with_a_yes_or_a_flag_it_goes_on(args: list[str], text: str) -> None:
+    done = ran(*args, answers="y\n")
+    assert done.code == 1
+    before, _, error = done.stderr.rpartition("error: ")
+    assert before.endswith(text)
+    assert "URL cannot be empty" in error
+
+
+def report(*args: str, path: Path, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    ran("-report", str(path), *args, environ=environ)
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document
+
+
+@pytest.mark.parametrize(
+    ("args", "reason", "message"),
+    [
+        (["-x", "up"], "Internal", "flag provided but not defined: -x"),
+        ([], "Internal", "no command given"),
+        (["ups"], "Internal", "unknown command ups"),
+        (["up", "-x"], "Internal", "flag provided but not defined: -x"),
+        (["goto"], "Internal", "please specify version argument V"),
+        (["drop"], "Internal", "Aborted dropping the entire database schema"),
+        (
+            ["up"],
+            "SourceInvalid",
+            "failed to parse scheme from source URL: URL cannot be empty",
+        ),
+        (
+            ["-database", "mysql://u:s3cr3t@db", "version"],
+            "Internal",
+            "failed to open database: database driver: unknown driver mysql (forgotten import?)",
+        ),
+    ],
+)
+def test_every_failure_leaves_a_report(
+    tmp_path: Path, args: list[str], reason: str, message: str
+) -> None:
+    found = report(*args, path=tmp_path / "report")
+    assert found["outcome"] == "Failed"
+    assert (found["version"], found["dirty"]) == (None, None)
+    assert found["error"] == {"reason": reason, "message": message, "retryable": False}
+
+
+def test_the_twin_of_report_is_heeded_too(tmp_path: Path) -> None:
+    path = tmp_path / "report"
+    ran("-x", environ={"DBMIGRATE_REPORT": str(path)})
+    assert json.loads(path.read_text())["error"]["reason"] == "Internal"
+
+
+def test_json_puts_one_document_on_stdout_also_for_a_failure() -> None:
+    done = ran("-json", "goto", "x")
+    assert done.code == 1
+    document = json.loads(done.stdout)
+    assert document["command"] == "goto"
+    assert document["error"]["message"] == "can't read version argument V"
+    assert done.stderr == "error: can't read version argument V\n"
+
+
+def test_a_report_that_cannot_be_written_stops_the_run_before_it_begins(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "report"
+    done = ran("-report", str(path), "version", environ={"PGHOST": "db"})
+    assert done == (1, "", f"error: report file {path}: it can't be written\n")
+
+
+def test_a_defect_is_told_with_its_place_and_without_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "postgres://app:s3cr3t@db/shop"
+
+    def fail(*_: object) -> None:
+        raise KeyError(f"{url} s3cr3t")
+
+    monkeypatch.setattr("dbmigrate.cli.run._read_options", fail)
+    path = tmp_path / "report"
+    done = ran("-database", url, "-report", str(path), "version")
+    assert done.code == 1
+    assert done.stderr.startswith("error: internal error at dbmigrate/cli/run.py:")
+    assert done.stderr.endswith(": KeyError: '*** ***'\n")
+    assert "s3cr3t" not in path.read_text()
+    assert json.loads(path.read_text())["error"]["reason"] == "Internal"
+
+
+def test_ctrl_c_at_a_prompt_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        find_command("drop").run.__globals__["confirm"], "__code__", interrupt.__code__
+    )
+    assert ran("drop") == (1, "", "error: interrupted\n")
+
+
+def test_the_longest_secret_is_blotted_out_first() -> None:
+    assert blot_out("a secret-long b secret c", ["", "secret", "secret-long"]) == "a *** b *** c"
