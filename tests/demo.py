@@ -1,0 +1,258 @@
+"""`make demo`: the whole of it, on a real API server and a real PostgreSQL.
+
+It does what a team would do by hand, with kubectl: install the operator, apply a
+Secret, the migration files and a DatabaseMigration, look at the result; then ship a
+migration that fails, see what the status says of it, and mend it. Each step is
+checked, and the first that does not hold ends the demo with exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster import Cluster, Namespace
+from tests.cluster.clients import find_kubectl
+from tests.database import Database, Server
+
+ROOT = Path(__file__).parents[1]
+IMAGE = "dbmigrate:demo"
+BROKEN = """\
+CREATE TABLE orders (
+    id bigserial PRIMARY KEY,
+    user_id integer NOT NULL REFERENCES users (id),
+    total numeric(10, 2) NOT NULL,
+    placed_at timestampz NOT NULL DEFAULT now()
+);
+"""
+MENDED = BROKEN.replace("timestampz", "timestamptz")
+
+
+class DoesNotHold(Exception):
+    """A step of the demo did not do what it was to show."""
+
+
+def main() -> int:
+    """Run the demo; the exit code."""
+    parser = argparse.ArgumentParser(prog="make demo")
+    parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
+    keep = parser.parse_args().keep
+    started = time.monotonic()
+    try:
+        with contextlib.ExitStack() as stack:
+            tell(stack)
+            if keep:
+                wait_for_interrupt()
+    except DoesNotHold as problem:
+        print(f"\nthe demo does not hold: {problem}", file=sys.stderr)
+        return 1
+    print(f"\nAll of it held, in {time.monotonic() - started:.0f} s. Everything is gone again.")
+    return 0
+
+
+def tell(stack: contextlib.ExitStack) -> None:
+    """The story, from an empty machine to a mended migration."""
+    title("PostgreSQL, and an empty database")
+    server = stack.enter_context(Server.start())
+    database = server.create_database()
+    print(f"PostgreSQL {database.query('SHOW server_version')[0][0]} is up")
+
+    title("a Kubernetes control plane, and the operator with its own rights")
+    cluster = stack.enter_context(Cluster.start())
+    cluster.node.images.register(
+        IMAGE, commands={"dbmigrate": [str(Path(sys.executable).with_name("dbmigrate"))]}
+    )
+    print(f"export KUBECONFIG={cluster.kubeconfig}")
+    namespace = cluster.namespace("demo")
+    stack.enter_context(running_operator(cluster))
+    stack.enter_context(printed_events(namespace))
+
+    title("a Secret, a ConfigMap with the files of migrations/, and a DatabaseMigration")
+    apply(namespace, example(database))
+    wait_for(namespace, is_ready("2"), "version 2, Ready")
+    show(namespace, "get", "databasemigration", "-o", "wide")
+    run("psql", str(server.bin_dir / "psql"), database.url, "-c", r"\d users")
+    hold(columns(database) >= {"id", "email", "password_hash", "phone"}, "users has its columns")
+
+    title("a third migration, with a mistake in it")
+    before = database.dump_schema()
+    apply(namespace, files({**read_migrations(), "000003_create_orders_table.up.sql": BROKEN}))
+    wait_for(namespace, is_stalled, "Stalled, with the error in the status")
+    error = namespace.get("dbm", "users")["status"]["lastRun"]["error"]
+    print(f"\n{error['file']}:{error['line']}:{error['column']}: {error['message']}")
+    print(error["excerpt"])
+    show(namespace, "get", "databasemigration", "-o", "wide")
+    hold(error["file"] == "000003_create_orders_table.up.sql", "the file is named")
+    hold(error["line"] == 5 and "^" in error["excerpt"], "the line is named, with a caret")
+    hold(database.dump_schema() == before, "the database is untouched")
+    hold(history(database) == [(2, False)], "it is at version 2 and clean")
+
+    title("the same migration, mended: nothing else to do, no force, no clean-up")
+    apply(namespace, files({**read_migrations(), "000003_create_orders_table.up.sql": MENDED}))
+    wait_for(namespace, is_ready("3"), "version 3, Ready")
+    show(namespace, "get", "databasemigration", "-o", "wide")
+    hold(history(database) == [(3, False)], "the database is at version 3 and clean")
+
+
+@contextlib.contextmanager
+def running_operator(cluster: Cluster) -> Iterator[None]:
+    """Install the manifests of deploy/, and run the operator as the ServiceAccount they make."""
+    cluster.install_crds(ROOT / "crds")
+    cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "namespace.yaml"))
+    cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "rbac.yaml"))
+    account = cluster.service_account_kubeconfig("dbmigrate-system", "dbmigrate-operator")
+    log = (cluster.directory / "operator.log").open("wb")
+    program = Path(sys.executable).with_name("dbmigrate-operator")
+    process = subprocess.Popen(
+        [program, "run", "--runner-image", IMAGE],
+        env={**os.environ, "KUBECONFIG": str(account)},
+        stdout=log,
+        stderr=log,
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        log.close()
+
+
+@contextlib.contextmanager
+def printed_events(namespace: Namespace) -> Iterator[None]:
+    """Print the events of the namespace as they come."""
+    columns_of = "custom-columns=A:.type,B:.reason,C:.involvedObject.kind,D:.message"
+    command = [find_kubectl(), "--kubeconfig", str(namespace.cluster.kubeconfig)]
+    command += ["--namespace", namespace.name, "get", "events", "--watch", "--no-headers"]
+    process = subprocess.Popen([*command, "-o", columns_of], stdout=subprocess.PIPE, text=True)
+    thread = threading.Thread(target=print_lines, args=(process,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+        thread.join()
+
+
+def print_lines(process: subprocess.Popen[str]) -> None:
+    """Each line of its output, marked as an event."""
+    for line in process.stdout or ():
+        print(f"  event  {line.rstrip()}", flush=True)
+
+
+def example(database: Database) -> str:
+    """The example's manifests, with the address of the database put into its Secret."""
+    documents = list(yaml.safe_load_all((ROOT / "examples" / "users-database.yaml").read_text()))
+    for document in documents:
+        if document["kind"] == "Secret":
+            document["stringData"] = {"url": database.url}
+    return yaml.safe_dump_all(documents)
+
+
+def files(migrations: dict[str, str]) -> str:
+    """The ConfigMap of the example with other files in it."""
+    metadata = {"name": "users-migrations"}
+    document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": migrations}
+    return yaml.safe_dump(document)
+
+
+def read_migrations() -> dict[str, str]:
+    """The files of migrations/ by name."""
+    return {path.name: path.read_text() for path in sorted((ROOT / "migrations").glob("*.sql"))}
+
+
+def apply(namespace: Namespace, manifests: str) -> None:
+    """kubectl apply, and what it says."""
+    print(namespace.kubectl("apply", "-f", "-", stdin=manifests).rstrip(), flush=True)
+
+
+def show(namespace: Namespace, *arguments: str) -> None:
+    """A kubectl command and its output."""
+    print(f"\n$ kubectl {' '.join(arguments)}")
+    print(namespace.kubectl(*arguments).rstrip(), flush=True)
+
+
+def run(name: str, *command: str) -> None:
+    """A program and its output."""
+    print(f"\n$ {name} {' '.join(command[2:])}")
+    print(subprocess.run(command, capture_output=True, text=True, check=True).stdout.rstrip())
+
+
+def wait_for(namespace: Namespace, accept: Callable[[Any], bool], what: str) -> None:
+    """Wait until the resource is as it should be."""
+    try:
+        namespace.wait("dbm", "users", accept, deadline=60)
+    except TimeoutError as problem:
+        raise DoesNotHold(f"{what}: {problem}") from None
+
+
+def is_ready(version: str) -> Callable[[Any], bool]:
+    """Whether the resource is Ready at that version, clean."""
+
+    def accept(resource: Any) -> bool:
+        status = resource["status"]
+        return (
+            condition(resource, "Ready") == "True"
+            and status["observedGeneration"] == resource["metadata"]["generation"]
+            and (status.get("version"), status.get("dirty")) == (version, False)
+        )
+
+    return accept
+
+
+def is_stalled(resource: Any) -> bool:
+    """Whether the resource waits for a person."""
+    return condition(resource, "Stalled") == "True"
+
+
+def condition(resource: Any, kind: str) -> str | None:
+    """The status of one of its conditions."""
+    conditions = resource.get("status", {}).get("conditions", [])
+    return next((c["status"] for c in conditions if c["type"] == kind), None)
+
+
+def columns(database: Database) -> set[str]:
+    """The columns of the table users."""
+    rows = database.query(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = 'users'"
+    )
+    return {str(row[0]) for row in rows}
+
+
+def history(database: Database) -> list[tuple[Any, ...]]:
+    """The rows of schema_migrations."""
+    return database.query("SELECT version, dirty FROM schema_migrations")
+
+
+def hold(is_so: bool, what: str) -> None:
+    """Say that something holds, or end the demo."""
+    if not is_so:
+        raise DoesNotHold(f"not so: {what}")
+    print(f"  holds  {what}", flush=True)
+
+
+def title(text: str) -> None:
+    """The heading of a step."""
+    print(f"\n== {text}", flush=True)
+
+
+def wait_for_interrupt() -> None:
+    """Leave everything running until Ctrl-C."""
+    print("\nIt stays up until you press Ctrl-C. The KUBECONFIG is printed above.", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
