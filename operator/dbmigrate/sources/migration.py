@@ -33,8 +33,16 @@ class Script:
     """Reads the content. Raises MigrationError (SourceInvalid) when it can't be read."""
 
     def checksum(self) -> str:
-        """SHA-256 of the bytes as they are, in hexadecimal."""
-        return hashlib.sha256(self.load()).hexdigest()
+        """SHA-256 of what `load` gives, in hexadecimal: line ends count, a byte order mark doesn't.
+
+        Whoever has the bytes already should hash those with `hash_script`: a file is read once.
+        """
+        return hash_script(self.load())
+
+
+def hash_script(sql: bytes) -> str:
+    """The checksum of a script's bytes, as the history keeps it."""
+    return hashlib.sha256(sql).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,197 @@
+"""golang-migrate's format: `<version>_<name>.<up|down>.<extension>` in one directory.
+
+What golang-migrate reads is read here, in its order: any extension, versions as
+numbers (`001` is `1`), no subdirectories, one script of a pair may be missing.
+What it skips in silence although a person most likely meant it (`1_x.sql`,
+`1_x.UP.sql`, a directory named like a version) becomes a warning, and so does
+what it takes although nobody meant it (`1_x.up.sql.bak`). Two files for one
+version and direction are an error, as there. Hidden entries are ignored: a
+mounted ConfigMap has `..data` beside its files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.report import Reason
+from dbmigrate.sources.migration import Direction, Migration, Script, Source
+from dbmigrate.sources.script_file import read_script
+
+FILE_NAME = re.compile(r"([0-9]+)_(.*)\.(down|up)\.(.*)")
+"""golang-migrate's own expression (source/parse.go); has to match the whole name."""
+
+LARGEST_VERSION = 2**63 - 1
+"""What the version column (bigint) holds."""
+
+_LARGEST_PARSED = 2**64 - 1
+"""golang-migrate parses 64 unsigned bits and skips a file with a larger number."""
+
+_MISTAKEN_NAME = re.compile(r"[0-9].*\.sql|.*\.(up|down)\.\w+", re.IGNORECASE | re.DOTALL)
+_MISTAKEN_DIRECTORY = re.compile(r"[vV]?[0-9]+([_.-].*)?", re.DOTALL)
+_LEFT_OVER = re.compile(r".*(\.|~|^bak|^orig|^old|^tmp|^swp|^save|^rej|^disabled)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """A file's name, taken apart."""
+
+    text: str
+    version: int
+    name: str
+    direction: Direction
+    extension: str
+
+    @property
+    def stem(self) -> str:
+        """What the up and the down script of one migration share."""
+        return self.text[: -len(f".{self.direction}.{self.extension}")]
+
+
+def parse_file_name(text: str) -> FileName | None:
+    """Take a name apart; None for one that golang-migrate skips."""
+    match = FILE_NAME.fullmatch(text)
+    # More digits than 64 bits have: int() would be slow on thousands of them.
+    if match is None or len(match[1].lstrip("0")) > 20 or int(match[1]) > _LARGEST_PARSED:
+        return None
+    return FileName(text, int(match[1]), match[2], Direction(match[3]), match[4])
+
+
+def read_directory(path: str | os.PathLike[str]) -> Source:
+    """List the migrations in a directory; their scripts are read when they are run.
+
+    Raises MigrationError (SourceInvalid) for a directory that can't be read, two
+    files for one step, and a version that PostgreSQL's bigint does not hold. A
+    directory without any migration is a Source without any, as golang-migrate's
+    `version` and `force` accept it; commands that need one say so.
+    """
+    location = os.fspath(path)
+    try:
+        with os.scandir(location) as entries:
+            found = sorted((e.name, e.is_dir()) for e in entries if not e.name.startswith("."))
+    except OSError as error:
+        raise _invalid(location, f"{error.strerror}: {_remedy(error)}") from None
+    files = [name for name, is_directory in found if not is_directory]
+    directories = [name for name, is_directory in found if is_directory]
+    source = combine(location, files, Path(location))
+    warnings = tuple(
+        f"{location}/{_printable(name)} is a directory and not read:"
+        " migrations lie side by side in one directory"
+        for name in directories
+        if _MISTAKEN_DIRECTORY.fullmatch(name)
+    )
+    return replace(source, warnings=source.warnings + warnings)
+
+
+def combine(location: str, files: Iterable[str], directory: Path) -> Source:
+    """Make a Source of file names that lie in a directory.
+
+    Raises MigrationError (SourceInvalid) as `read_directory` does.
+    """
+    scripts: dict[tuple[int, Direction], FileName] = {}
+    warnings: list[str] = []
+    for text in files:
+        parsed = parse_file_name(text)
+        if parsed is None:
+            if _MISTAKEN_NAME.fullmatch(text):
+                warnings.append(_ignored(text))
+            continue
+        _check_bounds(location, parsed)
+        other = scripts.setdefault((parsed.version, parsed.direction), parsed)
+        if other is not parsed:
+            raise _duplicate(location, other, parsed)
+        if _LEFT_OVER.match(parsed.extension):
+            warnings.append(f"{_printable(text)} counts as a migration: rename it if it is a copy")
+    versions = sorted({version for version, _ in scripts})
+    migrations = []
+    for version in versions:
+        up = scripts.get((version, Direction.UP))
+        down = scripts.get((version, Direction.DOWN))
+        warnings.extend(_compare(up, down))
+        migrations.append(_migration(version, up, down, directory))
+    return Source(location, tuple(migrations), tuple(warnings))
+
+
+def _migration(
+    version: int, up: FileName | None, down: FileName | None, directory: Path
+) -> Migration:
+    named = up or down
+    return Migration(
+        version,
+        _printable(named.name) if named else "",
+        up=_script(up, directory) if up else None,
+        down=_script(down, directory) if down else None,
+    )
+
+
+def _script(file: FileName, directory: Path) -> Script:
+    name = _printable(file.text)
+    return Script(name, file.direction, partial(read_script, directory / file.text, name))
+
+
+def _compare(up: FileName | None, down: FileName | None) -> list[str]:
+    if down is None:
+        return []
+    if up is None:
+        return [
+            f"{_printable(down.text)} has no up script:"
+            " on the way up its version is reached without running anything"
+        ]
+    if up.stem == down.stem:
+        return []
+    what = "differ in case alone" if up.stem.lower() == down.stem.lower() else "differ in name"
+    return [
+        f"{_printable(up.text)} and {_printable(down.text)} {what}"
+        f" and count as one migration, version {up.version}"
+    ]
+
+
+def _ignored(text: str) -> str:
+    shown = _printable(text)
+    match = FILE_NAME.fullmatch(text)
+    if match:
+        return f"{shown} is ignored: {match[1]} is larger than any version"
+    return f"{shown} is ignored: expected <version>_<name>.up.sql or <version>_<name>.down.sql"
+
+
+def _check_bounds(location: str, file: FileName) -> None:
+    if file.version > LARGEST_VERSION:
+        raise _invalid(
+            location,
+            f"{_printable(file.text)}: the version is larger than {LARGEST_VERSION},"
+            " which is what PostgreSQL's bigint holds; rename the file",
+        )
+
+
+def _duplicate(location: str, first: FileName, second: FileName) -> MigrationError:
+    return _invalid(
+        location,
+        f"duplicate migration file: {_printable(second.text)} and {_printable(first.text)}"
+        f" are both the {first.direction} script of version {first.version};"
+        " give one of them another version",
+    )
+
+
+def _remedy(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "name the directory that holds the migrations"
+    if isinstance(error, PermissionError):
+        return f"let user {os.getuid()} read and enter the directory"
+    return "the migrations can't be listed"
+
+
+def _printable(text: str) -> str:
+    """Names are bytes; what is not UTF-8 in them can't be printed or stored."""
+    return os.fsencode(text).decode("utf-8", "replace")
+
+
+def _invalid(location: str, message: str) -> MigrationError:
+    shown = _printable(location)
+    return MigrationError(
+        Reason.SOURCE_INVALID, f'failed to open source, "file://{shown}": {message}'
+    )

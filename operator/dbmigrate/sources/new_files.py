@@ -1,0 +1,148 @@
+"""Names and writes the two empty files of a new migration, as golang-migrate's `create`.
+
+Its rules and texts (internal/cli/commands.go), but for three things that bite
+there. The next number follows the highest version, not the name that sorts last
+(`10_x` sorts before `9_x`). Files that carry no version do not stop it. And a
+pair that could never be read back, by its name, its extension or its time
+format, is refused instead of written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from datetime import datetime, tzinfo
+from pathlib import Path
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.report import Reason
+from dbmigrate.sources.go_time import format_time
+from dbmigrate.sources.golang_migrate import LARGEST_VERSION, parse_file_name
+
+DEFAULT_TIME_FORMAT = "20060102150405"
+"""A Go layout; UTC unless another zone is asked for."""
+
+DEFAULT_DIGITS = 6
+
+_NUMBERED = re.compile(r"([0-9]+)_")
+
+
+def create_files(
+    directory: str | os.PathLike[str],
+    name: str,
+    *,
+    ext: str,
+    seq: bool,
+    digits: int,
+    time_format: str,
+    tz: str,
+    now: datetime,
+) -> list[Path]:
+    """Create the empty up and down script of a new migration; absolute paths, up first.
+
+    `now` needs a time zone of its own; `tz` is the one that the version is written
+    in, named as in Go: UTC, Local or a name like Europe/Zurich. Raises
+    MigrationError (SourceInvalid) and leaves no file behind.
+    """
+    if seq and time_format != DEFAULT_TIME_FORMAT:
+        raise _refused("the seq and format options are mutually exclusive")
+    zone = _find_zone(tz)
+    place = Path(os.path.abspath(directory))
+    extension = ext.removeprefix(".")
+    existing = _list(place, extension)
+    if seq:
+        version = next_in_sequence(existing, digits)
+    else:
+        version = version_of_time(now.astimezone(zone), time_format)
+    names = [f"{version}_{name}.{way}.{extension}" for way in ("up", "down")]
+    _check(names, version, existing)
+    return _write([place / each for each in names])
+
+
+def next_in_sequence(existing: Iterable[str], digits: int) -> str:
+    """The number after the highest one in these names, padded with zeros."""
+    if digits <= 0:
+        raise _refused("digits must be positive")
+    highest = max((int(match[1]) for match in map(_NUMBERED.match, existing) if match), default=0)
+    version = str(highest + 1).zfill(digits)
+    if len(version) > digits:
+        raise _refused(
+            f"next sequence number {version} too large, at most {digits} digits are allowed"
+        )
+    return version
+
+
+def version_of_time(moment: datetime, time_format: str) -> str:
+    """The version of a moment: `unix`, `unixNano` (of microseconds) or a Go layout."""
+    match time_format:
+        case "":
+            raise _refused("time format may not be empty")
+        case "unix":
+            return str(int(moment.timestamp()))
+        case "unixNano":
+            return str(int(moment.timestamp()) * 10**9 + moment.microsecond * 1000)
+        case _:
+            return format_time(moment, time_format)
+
+
+def _check(names: list[str], version: str, existing: list[str]) -> None:
+    if not re.fullmatch("[0-9]+", version) or int(version) > LARGEST_VERSION:
+        raise _refused(
+            f"the version {version} can't be read back: it has to be a number"
+            f" of at most {LARGEST_VERSION}; choose another format"
+        )
+    for file_name, way in zip(names, ("up", "down"), strict=True):
+        parsed = parse_file_name(file_name)
+        if "/" in file_name or "\0" in file_name or parsed is None or parsed.direction != way:
+            raise _refused(
+                f"malformed migration filename: {file_name}: it could not be read back;"
+                " choose a name and an extension of letters, digits and underscores"
+            )
+    for other in existing:
+        match = _NUMBERED.match(other)
+        if match and int(match[1]) == int(version):
+            raise _refused(f"duplicate migration version: {version}: {other} is there")
+
+
+def _find_zone(name: str) -> tzinfo | None:
+    """The zone of that name as Go's time.LoadLocation reads it; None is the local one."""
+    if name == "Local":
+        return None
+    if name in {"", "UTC"}:
+        from datetime import UTC
+
+        return UTC
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, LookupError):
+        raise _refused(f"unknown time zone {name}") from None
+
+
+def _list(directory: Path, extension: str) -> list[str]:
+    try:
+        return sorted(each for each in os.listdir(directory) if each.endswith(f".{extension}"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _refused(f"{directory} can't be read: {error.strerror}") from None
+
+
+def _write(paths: list[Path]) -> list[Path]:
+    written: list[Path] = []
+    try:
+        paths[0].parent.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+            written.append(path)
+    except OSError as error:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise _refused(f"{error.filename} can't be created: {error.strerror}") from None
+    return written
+
+
+def _refused(message: str) -> MigrationError:
+    return MigrationError(Reason.SOURCE_INVALID, message)
