@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dbmigrate.cli.numbers import format_duration
 from dbmigrate.cli.terminal import Terminal
-from dbmigrate.postgres.sessions import OtherSession
-from dbmigrate.runner.observer import Notice, Progress
-from dbmigrate.runner.plan import PlannedStep
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.sessions import OtherSession
+    from dbmigrate.runner.observer import Notice, Progress
+    from dbmigrate.runner.plan import PlannedStep
 
 FIRST_REMINDER = 30.0
 """Seconds until a long statement gets a line where there is no terminal; then at each doubling."""

@@ -1,0 +1,65 @@
+"""A command imports what it uses and nothing else: its start is part of every run's time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SLOW = {"psycopg", "asyncio", "argparse", "inspect", "logging", "ssl", "socket", "subprocess"}
+
+PROBE = """
+import json, os, sys
+sys.argv = json.loads(sys.argv[1])
+from dbmigrate.cli import main as program
+os._exit = lambda code: (print(json.dumps([code, sorted(sys.modules)])), sys.stdout.flush())
+program.main()
+"""
+
+
+def imported(*args: str, cwd: Path) -> tuple[int, set[str]]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, json.dumps(["dbmigrate", *args])],
+        cwd=cwd,
+        env={},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, modules = json.loads(done.stdout)
+    return code, set(modules)
+
+
+@pytest.mark.parametrize("args", [["-version"], ["-help"], ["up", "-help"], ["ups"], ["drop"]])
+def test_what_needs_no_database_loads_nothing_that_is_slow(args: list[str], tmp_path: Path) -> None:
+    _, modules = imported(*args, cwd=tmp_path)
+    assert not modules & (SLOW | {"dataclasses"})
+    assert not {name for name in modules if name.startswith("dbmigrate.runner")}
+
+
+def test_create_loads_neither_the_runner_nor_psycopg(tmp_path: Path) -> None:
+    code, modules = imported("create", "-ext", "sql", "-seq", "users", cwd=tmp_path)
+    assert code == 0
+    assert not modules & (SLOW - {"inspect"})
+    assert not {name for name in modules if name.startswith("dbmigrate.runner")}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "000001_users.down.sql",
+        "000001_users.up.sql",
+    ]
+
+
+def test_a_mistyped_url_is_told_without_loading_psycopg(tmp_path: Path) -> None:
+    code, modules = imported("-database", "mysql://db", "version", cwd=tmp_path)
+    assert code == 1
+    assert "psycopg" not in modules
+
+
+@pytest.mark.parametrize("command", ["up", "status"])
+def test_only_the_module_of_the_command_is_loaded(command: str, tmp_path: Path) -> None:
+    _, modules = imported("-path", "missing", command, cwd=tmp_path)
+    loaded = {name for name in modules if name.startswith("dbmigrate.cli.commands.")}
+    assert loaded == {f"dbmigrate.cli.commands.{command}"}
