@@ -69,7 +69,7 @@ def _digest() -> str:
 
 
 def _build(directory: Path) -> None:
-    go = _find_go()
+    go = find_go()
     say(f"building Kubernetes {KUBERNETES} for the tests, once: about 5 minutes on 2 cores")
     version = "k8s.io/component-base/version"
     client = "k8s.io/client-go/pkg/version"
@@ -91,7 +91,7 @@ def _build(directory: Path) -> None:
     say("Kubernetes is built")
 
 
-def _find_go() -> str:
+def find_go() -> str:
     found = shutil.which("go")
     if found and _go_version(found) >= GO:
         return found

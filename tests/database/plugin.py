@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.cluster.unavailable import ClusterUnavailable
+from tests.database.oracle import OracleUnavailable, find_migrate
 from tests.database.programs import PostgresUnavailable
 from tests.database.server import Database, Server
 
@@ -30,3 +33,14 @@ def database(server: Server) -> Iterator[Database]:
     created = server.create_database()
     yield created
     created.drop()
+
+
+@pytest.fixture(scope="session")
+def migrate_oracle() -> Path:
+    """golang-migrate's own binary."""
+    try:
+        return find_migrate()
+    except (OracleUnavailable, ClusterUnavailable) as problem:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(f"no golang-migrate to compare with: {problem}", pytrace=False)
+        pytest.skip(f"NOT TESTED, no golang-migrate: {problem}")

@@ -31,7 +31,7 @@ def run_unprivileged(command: Sequence[str]) -> str:
         text=True,
         cwd="/",
         check=False,
-        preexec_fn=_drop,  # noqa: PLW1509 (calls into libc alone)
+        preexec_fn=_drop,
     )
     if run.returncode != 0:
         raise RuntimeError(f"{command[0]}: {run.stderr.strip() or run.stdout.strip()}")

@@ -1,0 +1,43 @@
+"""The tools whose behaviour is the measure, built from their own Go modules and cached."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from tests.cluster.build import find_go
+from tests.cluster.cache import made_once, say
+
+MIGRATE = "github.com/golang-migrate/migrate/v4/cmd/migrate@v4.19.1"
+MIGRATE_TAGS = "postgres,pgx5"
+GOOSE = "github.com/pressly/goose/v3/cmd/goose@v3.27.3"
+
+
+class OracleUnavailable(Exception):
+    """The tool can't be built here; the message says why."""
+
+
+def find_migrate() -> Path:
+    """golang-migrate's `migrate`. Raises OracleUnavailable."""
+    return _find(MIGRATE, tags=MIGRATE_TAGS)
+
+
+def find_goose() -> Path:
+    """goose. Raises OracleUnavailable."""
+    return _find(GOOSE)
+
+
+def _find(module: str, *, tags: str = "") -> Path:
+    path, _, version = module.partition("@")
+    program = path.rpartition("/")[2]
+
+    def build(directory: Path) -> None:
+        say(f"building {program} {version}, once")
+        environment = {**os.environ, "GOBIN": str(directory), "CGO_ENABLED": "0"}
+        command = [find_go(), "install", "-tags", tags, "-ldflags", "-s -w", module]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            raise OracleUnavailable(f"{module} does not build: {run.stderr.strip()[-1000:]}")
+
+    return made_once(f"{program}-{version}", build) / program
