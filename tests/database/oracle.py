@@ -6,15 +6,14 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.cluster.build import find_go
-from tests.cluster.cache import made_once, say
+from tests.toolchain import GoUnavailable, find_go, made_once, say
 
 MIGRATE = "github.com/golang-migrate/migrate/v4/cmd/migrate@v4.19.1"
 MIGRATE_TAGS = "postgres,pgx5"
 GOOSE = "github.com/pressly/goose/v3/cmd/goose@v3.27.3"
 
 
-class OracleUnavailable(Exception):
+class OracleUnavailable(GoUnavailable):
     """The tool can't be built here; the message says why."""
 
 

