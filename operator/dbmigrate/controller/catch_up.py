@@ -21,7 +21,7 @@ from dbmigrate.controller.outcome import (
     parse_message,
     read_report,
 )
-from dbmigrate.controller.runs import Pod, Run, RunCommand
+from dbmigrate.controller.runs import MOVING, Pod, Run, RunCommand
 from dbmigrate.controller.view import View
 from dbmigrate.report import Outcome, Reason, Report, ReportError
 
@@ -45,26 +45,26 @@ def catch_up(view: View, now: datetime) -> CaughtUp:
     status = view.migration.status
     caught = CaughtUp(status)
     for run in sorted(view.runs, key=_order):
-        if run.command is RunCommand.GOTO:
+        if run.command in MOVING:
             caught = _take_in(caught, run, view.pods, now)
     caught = _find_lost(caught, view, now)
     return _ask_database(caught, view, now)
 
 
-def newest_run(view: View, command: RunCommand) -> Run | None:
-    """The last run of that command."""
-    runs = [run for run in view.runs if run.command is command]
+def newest_run(view: View, *commands: RunCommand) -> Run | None:
+    """The last run of those commands."""
+    runs = [run for run in view.runs if run.command in commands]
     return max(runs, key=_order, default=None)
 
 
-def newest_answer(view: View, last: LastRun) -> Report | None:
-    """What the newest `status` run after the last run says of the database."""
-    asked = newest_run(view, RunCommand.STATUS)
-    if asked is None or asked.is_active:
+def newest_answer(view: View, last: LastRun | None, *commands: RunCommand) -> Report | None:
+    """What the newest run of those commands says of the database, if it is newer than the last."""
+    run = newest_run(view, *commands)
+    if run is None or run.is_active:
         return None
-    if last.finished_at is None or asked.created_at < last.finished_at:
+    if last is not None and (last.finished_at is None or run.created_at < last.finished_at):
         return None
-    return read_report(asked, view.pods)
+    return read_report(run, view.pods)
 
 
 def _order(run: Run) -> tuple[datetime, int, int]:

@@ -97,11 +97,11 @@ class Cluster:
         # Some vendors write the minor version as 30+.
         return int(found["major"]), int("".join(c for c in found["minor"] if c.isdigit()))
 
-    async def serves_migrations(self) -> bool:
-        """Whether the custom resource is installed."""
+    async def serves_custom_resources(self) -> bool:
+        """Whether our kinds are installed."""
         found = await self._find(f"/apis/{GROUP}/{VERSION}")
-        names = [r["name"] for r in found["resources"]] if found else []
-        return MIGRATIONS in names
+        names = {r["name"] for r in found["resources"]} if found else set()
+        return {MIGRATIONS, ACTIONS} <= names
 
     async def find_migration(self, namespace: str, name: str) -> Document | None:
         """One DatabaseMigration."""

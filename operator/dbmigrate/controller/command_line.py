@@ -33,25 +33,19 @@ def run_arguments(
         arguments += ["-statement-lock-timeout", format_duration(timeouts.lock_acquisition)]
     if timeouts.statement is not None:
         arguments += ["-statement-timeout", format_duration(timeouts.statement)]
-    arguments += _policies(spec)
+    is_ordered = command is RunCommand.ROLLBACK
+    arguments += _policies(spec, Rollback.ALLOW if is_ordered else spec.rollback)
     if command in {RunCommand.GOTO, RunCommand.PLAN} and not operands:
         operands = (spec.target,)
-    return [*arguments, command.value, *operands]
+    verb = RunCommand.GOTO if is_ordered else command
+    return [*arguments, verb.value, *operands]
 
 
-def _policies(spec: MigrationSpec) -> list[str]:
+def _policies(spec: MigrationSpec, rollback: Rollback) -> list[str]:
     """Only what differs from the runner's own defaults for a resource: short lines read better."""
-    arguments = ["-rollback", spec.rollback.value.lower()]
+    arguments = ["-rollback", rollback.value.lower()]
     if spec.out_of_order is not OutOfOrder.REJECT:
         arguments += ["-out-of-order", spec.out_of_order.value.lower()]
     if spec.changed_files is not ChangedFiles.REJECT:
         arguments += ["-changed-files", spec.changed_files.value.lower()]
     return arguments
-
-
-def describe(spec: MigrationSpec, command: RunCommand) -> str:
-    """The run in a few words, for events: `goto latest`."""
-    if command is RunCommand.GOTO:
-        may_roll_back = " (rollback allowed)" if spec.rollback is Rollback.ALLOW else ""
-        return f"{command.value} {spec.target}{may_roll_back}"
-    return command.value

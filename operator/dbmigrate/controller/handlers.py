@@ -13,7 +13,7 @@ from typing import Any
 import kopf
 
 from dbmigrate.api.fields import Document
-from dbmigrate.api.names import GROUP, MIGRATIONS, VERSION
+from dbmigrate.api.names import ACTIONS, GROUP, MIGRATIONS, VERSION
 from dbmigrate.controller.watch import Watch
 
 Body = Any
@@ -23,6 +23,7 @@ Body = Any
 def register(registry: kopf.OperatorRegistry, watch: Watch) -> None:
     """Connect the watch streams to what takes them in."""
     migrations = (GROUP, VERSION, MIGRATIONS)
+    actions = (GROUP, VERSION, ACTIONS)
     jobs = ("batch", "v1", "jobs")
     pods = ("", "v1", "pods")
     config_maps = ("", "v1", "configmaps")
@@ -35,6 +36,15 @@ def register(registry: kopf.OperatorRegistry, watch: Watch) -> None:
     @kopf.on.event(*migrations, registry=registry, id="migration-event")
     async def on_migration(type: str | None, body: Body, **_: Any) -> None:
         watch.on_migration(body, is_gone=type == "DELETED")
+
+    @kopf.index(*actions, registry=registry, id="action")
+    async def index_action(body: Body, **_: Any) -> Document:
+        watch.take_in_action(body)
+        return {}
+
+    @kopf.on.event(*actions, registry=registry, id="action-event")
+    async def on_action(type: str | None, body: Body, **_: Any) -> None:
+        watch.on_action(body, is_gone=type == "DELETED")
 
     @kopf.index(*jobs, registry=registry, id="job")
     async def index_job(body: Body, **_: Any) -> Document:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from dbmigrate.api.spec import HistoryLimits
 from dbmigrate.api.status import LastRun
-from dbmigrate.controller.runs import Run, RunCommand, RunState
+from dbmigrate.controller.runs import ASKING, Run, RunState
 
 KEPT_QUESTIONS = 1
 """Finished `status` and `plan` runs that stay: the newest answer is still read."""
@@ -21,7 +21,7 @@ def choose_discarded(
     for run in sorted(runs, key=lambda r: (r.created_at, r.attempt), reverse=True):
         if run.is_active or run.is_deleting or run.name == unrecorded:
             continue
-        is_question = run.command in {RunCommand.STATUS, RunCommand.PLAN}
+        is_question = run.command in ASKING
         state = RunState.SUCCEEDED if is_question else run.state
         groups.setdefault((is_question, state), []).append(run)
     discarded: list[Run] = []

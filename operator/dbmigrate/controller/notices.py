@@ -52,7 +52,8 @@ def build_event(
     is_good = ready.status is Truth.TRUE or ready.reason in EXPECTED
     moment = format_timestamp(now)
     job = status.last_run.job if status.last_run else ""
-    name = event_name(identity.name, identity.uid, job, ready.reason, str(identity.generation))
+    told = (identity.uid, job, ready.reason, ready.message, str(identity.generation))
+    name = event_name(identity.name, *told)
     return {
         "apiVersion": "v1",
         "kind": "Event",

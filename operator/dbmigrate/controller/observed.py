@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from dbmigrate.api.action import Action
 from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import Migration
 from dbmigrate.api.source import ConfigMapsSource
@@ -43,6 +44,7 @@ class Observed:
         self._config_maps: dict[Key, ConfigMapFiles] = {}
         self._claims: dict[tuple[str, str], dict[Key, Claim]] = defaultdict(dict)
         self._claimed: dict[Key, tuple[str, str]] = {}
+        self._actions: dict[Key, dict[str, Action]] = defaultdict(dict)
         self._users: dict[Key, set[Key]] = defaultdict(set)
         self._used: dict[Key, frozenset[Key]] = {}
 
@@ -109,6 +111,23 @@ class Observed:
     def find_key(self, uid: str) -> Key | None:
         """Which resource has that uid."""
         return self._keys.get(uid)
+
+    # Actions
+
+    def see_action(self, action: Action) -> None:
+        """An order has come or changed."""
+        self._actions[action.namespace, action.migration][action.name] = action
+
+    def forget_action(self, action: Action) -> None:
+        """It has been deleted."""
+        key = (action.namespace, action.migration)
+        self._actions[key].pop(action.name, None)
+        if not self._actions[key]:
+            del self._actions[key]
+
+    def find_actions(self, key: Key) -> tuple[Action, ...]:
+        """All orders for a resource, ended or not."""
+        return tuple(self._actions.get(key, {}).values())
 
     # ConfigMaps
 

@@ -11,51 +11,52 @@ change of the spec. Only passing failures are tried again by themselves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from dbmigrate.api.conditions import settle_conditions
-from dbmigrate.api.migration import Identity, Migration
-from dbmigrate.api.status import LastRun, MigrationStatus
-from dbmigrate.controller.backoff import hash_fraction, retry_delay
+from dbmigrate.api.migration import Identity
+from dbmigrate.api.spec import Approval
+from dbmigrate.api.status import LastRun, MigrationStatus, Plan
+from dbmigrate.controller.approval import is_approved, seek_approval
+from dbmigrate.controller.backoff import retry_delay
 from dbmigrate.controller.catch_up import (
     CaughtUp,
     catch_up,
-    is_at_target,
     learn_from_answer,
     newest_answer,
-    newest_run,
 )
 from dbmigrate.controller.history import choose_discarded
 from dbmigrate.controller.job import RunOrder
+from dbmigrate.controller.orders import carry_out_next, follow_actions, was_mended_since
 from dbmigrate.controller.progress import describe_progress
-from dbmigrate.controller.runs import Run, RunCommand
+from dbmigrate.controller.runs import MENDING, MOVING, Run, RunCommand
+from dbmigrate.controller.settled import (
+    LOOK_INTERVAL,
+    next_question,
+    question,
+    stay,
+    stay_while_asked,
+)
 from dbmigrate.controller.verdict import (
+    Standing,
     Verdict,
     VerdictReason,
     held,
     on_its_way,
-    ready,
     stuck,
     write_conditions,
 )
-from dbmigrate.controller.view import Decision, View
-from dbmigrate.report import Report
+from dbmigrate.controller.view import Decision, Rejection, Step, View
+from dbmigrate.report import Reason, ReportError
 
-LOOK_INTERVAL = timedelta(seconds=60)
-"""How often a resource is looked at that waits for something: a watch event may be lost."""
 REJECTION_INTERVAL = timedelta(seconds=30)
 """When a Job that the API server refused is offered again: a quota may have room by then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A verdict with what follows from it."""
-
-    verdict: Verdict
-    order: RunOrder | None = None
-    look_at: datetime | None = None
-    next_retry_at: datetime | None = None
+ENVIRONMENTAL = frozenset({Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED})
+"""Lasting failures that are mended outside of the resource, in a Secret or a server: we are not
+told, so each resync interval brings one more attempt. More would look like an attack."""
 
 
 def reconcile(view: View, now: datetime) -> Decision:
@@ -64,58 +65,112 @@ def reconcile(view: View, now: datetime) -> Decision:
     if migration.identity.is_deleting:
         return Decision(migration.status)
     caught = catch_up(view, now)
-    step = _decide(view, caught, now)
-    status = _learn_drift(view, caught.status)
-    status = _write_status(migration, status, step, now)
+    intent = migration.spec.intent(view.files.digest)
+    step = _decide(view, caught, intent, now)
+    answer = newest_answer(view, caught.status.last_run, RunCommand.STATUS, *MENDING)
+    status = learn_from_answer(caught.status, answer)
+    status = _write_status(view, status, step, intent, now)
     return Decision(
         status=status,
         order=step.order,
         discard=choose_discarded(view.runs, status.last_run, migration.spec.history),
         look_at=step.look_at,
-        rests_on_absence=caught.rests_on_absence or step.order is not None,
+        rests_on_absence=caught.rests_on_absence or step.order is not None or _is_unread(view),
+        updates=(*follow_actions(view), *step.updates),
+    )
+
+
+def _is_unread(view: View) -> bool:
+    """Whether a run has ended whose report the streams have not shown."""
+    read = {pod.job for pod in view.pods if pod.ended is not None}
+    return any(
+        not run.is_active and run.command not in MOVING and run.name not in read
+        for run in view.runs
     )
 
 
 def _write_status(
-    migration: Migration, status: MigrationStatus, step: Step, now: datetime
+    view: View, status: MigrationStatus, step: Step, intent: str, now: datetime
 ) -> MigrationStatus:
+    migration = view.migration
     generation = migration.identity.generation
-    wanted = write_conditions(step.verdict, status, generation=generation, now=now)
+    plan, approved = _judge_plan(view, status, step, intent)
+    wanted = write_conditions(
+        step.verdict, status, generation=generation, now=now, approved=approved
+    )
     return replace(
         status,
         observed_generation=generation,
+        plan=plan,
         next_retry_at=step.next_retry_at,
         conditions=settle_conditions(wanted, migration.status.conditions),
     )
 
 
-def _learn_drift(view: View, status: MigrationStatus) -> MigrationStatus:
-    last = status.last_run
-    return status if last is None else learn_from_answer(status, newest_answer(view, last))
+def _judge_plan(
+    view: View, status: MigrationStatus, step: Step, intent: str
+) -> tuple[Plan | None, bool | None]:
+    """The plan to show, and whether it is approved; None where nobody is asked."""
+    if view.migration.spec.approval is not Approval.MANUAL:
+        return None, None
+    if step.verdict.standing is Standing.READY:
+        return None, True
+    plan = step.plan or status.plan
+    if plan is None or plan.intent != intent:
+        return None, False
+    return plan, is_approved(view, plan)
 
 
-def _decide(view: View, caught: CaughtUp, now: datetime) -> Step:
-    """The questions in the order in which they matter."""
-    spec, last = view.migration.spec, caught.status.last_run
-    intent = spec.intent(view.files.digest)
+def _decide(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step:
+    """Who is at work is waited for; then people's orders; then what the spec says."""
     busy = _wait_for_work(view, caught, intent, now)
     if busy is not None:
         return busy
+    answer = carry_out_next(view, caught.status, intent)
+    if isinstance(answer, Step):
+        return answer
+    step = _follow_spec(view, caught, intent, now)
+    return step if answer is None else replace(step, updates=(answer,))
+
+
+def _follow_spec(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step:
+    """The questions in the order in which they matter."""
+    spec, last = view.migration.spec, caught.status.last_run
     hindered = _find_hindrance(view, now)
     if hindered is not None:
         return hindered
-    if last is not None and last.has_succeeded and last.intent == intent:
-        return _stay(view, caught, last, intent, now)
+    is_mended = last is not None and was_mended_since(view, last)
+    if last is not None and last.has_ended and last.intent == intent and not is_mended:
+        if last.command == RunCommand.ROLLBACK:
+            return Step(_describe_rollback(last))
+        if last.has_succeeded:
+            return stay(view, caught, last, intent, now)
     if spec.suspend:
         return Step(held(VerdictReason.SUSPENDED, "spec.suspend is set: nothing is started"))
     if view.rejection is not None:
-        if view.rejection.is_final:
-            return Step(stuck(VerdictReason.JOB_REJECTED, view.rejection.message))
-        verdict = on_its_way(VerdictReason.JOB_REJECTED, view.rejection.message)
-        return Step(verdict, look_at=now + REJECTION_INTERVAL)
+        return _describe_rejection(view.rejection, now)
     if caught.unread is not None:
         return _ask(view, caught, caught.unread, now)
-    return _go_on(view, caught, last, intent, now)
+    if spec.approval is Approval.MANUAL:
+        pause = seek_approval(view, caught.status, intent, now)
+        if pause is not None:
+            return pause
+    return _go_on(view, caught, intent, now, is_mended=is_mended)
+
+
+def _describe_rollback(last: LastRun) -> Verdict:
+    """A person has ordered it: it holds until the resource wants something new, or a Retry."""
+    if last.error is not None:
+        return stuck(last.error.reason.value, f"the rollback failed: {_describe_error(last)}")
+    text = f"rolled back to version {last.version or 'none'} by a MigrationAction"
+    return held(VerdictReason.ROLLED_BACK, text)
+
+
+def _describe_rejection(rejection: Rejection, now: datetime) -> Step:
+    if rejection.is_final:
+        return Step(stuck(VerdictReason.JOB_REJECTED, rejection.message))
+    verdict = on_its_way(VerdictReason.JOB_REJECTED, rejection.message)
+    return Step(verdict, look_at=now + REJECTION_INTERVAL)
 
 
 def _wait_for_work(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step | None:
@@ -129,21 +184,14 @@ def _wait_for_work(view: View, caught: CaughtUp, intent: str, now: datetime) -> 
         return None
     run = active[0]
     if run.command is RunCommand.STATUS and caught.unread is None:
-        return _stay_while_asked(view, caught, intent, run, now)
+        return stay_while_asked(view, caught, intent, run, now)
     if run.intent != intent:
         text = f"Job {run.name} is at work for generation {run.generation}; this one comes next"
         return Step(on_its_way(VerdictReason.WAITING_FOR_RUN, text), look_at=look_at)
-    return Step(describe_progress(run, view.pods, now), look_at=look_at)
-
-
-def _stay_while_asked(view: View, caught: CaughtUp, intent: str, run: Run, now: datetime) -> Step:
-    """A routine question to the database does not change what the resource says of itself."""
-    last = caught.status.last_run
-    look_at = now + LOOK_INTERVAL
-    if last is not None and last.has_succeeded and last.intent == intent:
-        return Step(_describe_success(view, last, caught.status), look_at=look_at)
-    text = f"Job {run.name} asks the database for its state"
-    return Step(on_its_way(VerdictReason.READING_DATABASE, text), look_at=look_at)
+    verdict = describe_progress(run, view.pods, now)
+    if run.command is RunCommand.PLAN and verdict.reason == VerdictReason.RUNNING:
+        verdict = replace(verdict, reason=VerdictReason.PLANNING)
+    return Step(verdict, look_at=look_at)
 
 
 def _find_hindrance(view: View, now: datetime) -> Step | None:
@@ -161,68 +209,6 @@ def _find_hindrance(view: View, now: datetime) -> Step | None:
     return None
 
 
-def _stay(view: View, caught: CaughtUp, last: LastRun, intent: str, now: datetime) -> Step:
-    """All is done. Ask the database now and then whether it still is."""
-    verdict = _describe_success(view, last, caught.status)
-    due = _next_question(view, last, now)
-    if due is None or view.migration.spec.suspend:
-        return Step(verdict)
-    if now < due:
-        return Step(verdict, look_at=due)
-    return Step(verdict, order=_question(view, intent))
-
-
-def _describe_success(view: View, last: LastRun, status: MigrationStatus) -> Verdict:
-    answer = newest_answer(view, last)
-    drift = _describe_drift(answer, last, view) if answer is not None else None
-    if drift is not None:
-        return stuck(VerdictReason.DRIFTED, drift)
-    version = answer.version if answer is not None and answer.error is None else status.version
-    outcome = last.outcome.value if last.outcome else ""
-    return ready(outcome, f"the database is at version {version or 'none'}")
-
-
-def _describe_drift(answer: Report, last: LastRun, view: View) -> str | None:
-    """What has become of the database behind our back; None: nothing, or it can't be asked."""
-    if answer.error is not None and not answer.error.retryable:
-        return f"{answer.error.reason.value}: {answer.error.message}"
-    if answer.dirty is None:
-        return None
-    if answer.dirty:
-        return f"version {answer.version} has been left dirty by another tool or person"
-    if is_at_target(answer, view.migration.spec):
-        return None
-    if answer.version == last.version:
-        return f"{answer.pending} migrations are pending"
-    return (
-        f"the version has been moved from {last.version or 'none'} "
-        f"to {answer.version or 'none'} by another tool or person"
-    )
-
-
-def _next_question(view: View, last: LastRun, now: datetime) -> datetime | None:
-    """When the database is to be asked again; None: not by itself."""
-    resync = view.resync
-    if resync is None or resync.interval is None:
-        return None
-    asked = newest_run(view, RunCommand.STATUS)
-    since = last.finished_at or now
-    if asked is not None and asked.finished_at is not None:
-        since = max(since, asked.finished_at)
-    jitter = hash_fraction(view.migration.identity.uid)
-    # What fell due while no operator was there comes spread out, not all at once.
-    return max(
-        since + resync.interval * (1 + 0.1 * jitter), resync.since + resync.interval * jitter
-    )
-
-
-def _question(view: View, intent: str) -> RunOrder:
-    asked = newest_run(view, RunCommand.STATUS)
-    attempt = asked.attempt + 1 if asked is not None else 1
-    generation = view.migration.identity.generation
-    return RunOrder(RunCommand.STATUS, intent, attempt, generation)
-
-
 def _ask(view: View, caught: CaughtUp, unread: Run, now: datetime) -> Step:
     """The report of a run is gone: the database knows how it ended."""
     text = f"Job {unread.name} succeeded, but its report is gone: asking the database"
@@ -230,23 +216,20 @@ def _ask(view: View, caught: CaughtUp, unread: Run, now: datetime) -> Step:
     asked = caught.asking
     if asked is not None and asked.attempt > view.migration.spec.retry.limit:
         return Step(stuck(VerdictReason.READING_DATABASE, text + "; no answer could be read"))
-    return Step(verdict, order=_question(view, unread.intent), look_at=now + LOOK_INTERVAL)
+    return Step(verdict, order=question(view, unread.intent), look_at=now + LOOK_INTERVAL)
 
 
-def _go_on(view: View, caught: CaughtUp, last: LastRun | None, intent: str, now: datetime) -> Step:
+def _go_on(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mended: bool) -> Step:
     """Start the first attempt at this intent, the next one, or none any more."""
-    spec, identity = view.migration.spec, view.migration.identity
-    is_retry = (
-        last is not None
-        and last.has_ended
-        and last.intent == intent
-        and last.generation == identity.generation
-    )
-    if last is None or not is_retry or last.error is None:
+    spec, identity, last = view.migration.spec, view.migration.identity, caught.status.last_run
+    if last is None or (last.intent, last.generation) != (intent, identity.generation):
         return _start(identity.generation, intent, 1)
-    error, said = last.error, f"{last.error.reason.value}: {_describe_error(last)}"
+    error = last.error
+    if is_mended or error is None:
+        return _start(identity.generation, intent, last.attempts + 1)
+    said = f"{error.reason.value}: {_describe_error(last)}"
     if not error.retryable:
-        return Step(stuck(error.reason.value, said))
+        return _stay_stuck(view, last, error, said, now)
     if last.attempts > spec.retry.limit:
         text = f"{said} (gave up after {last.attempts} runs)"
         reason = VerdictReason.RETRIES_EXHAUSTED
@@ -260,6 +243,17 @@ def _go_on(view: View, caught: CaughtUp, last: LastRun | None, intent: str, now:
         return _start(identity.generation, intent, last.attempts + 1)
     text = f"{said} (run {last.attempts} of at most {spec.retry.limit + 1}, to be tried again)"
     return Step(on_its_way(error.reason.value, text), look_at=due, next_retry_at=due)
+
+
+def _stay_stuck(view: View, last: LastRun, error: ReportError, said: str, now: datetime) -> Step:
+    """A person must act. Where we can't see it when they do, look once in a while."""
+    verdict = stuck(error.reason.value, said)
+    if error.reason not in ENVIRONMENTAL:
+        return Step(verdict)
+    due = next_question(view, last, now)
+    if due is None or now < due:
+        return Step(verdict, look_at=due)
+    return _start(last.generation, last.intent, last.attempts + 1)
 
 
 def _start(generation: int, intent: str, attempt: int) -> Step:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from dbmigrate.api.action import dump_action_status
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.migration import Identity, Migration, parse_identity, parse_migration
 from dbmigrate.api.source import ConfigMapsSource
@@ -23,10 +24,11 @@ from dbmigrate.controller.files import ConfigMapFiles, Files, read_config_map, r
 from dbmigrate.controller.job import build_job
 from dbmigrate.controller.notices import build_event, has_moved
 from dbmigrate.controller.observed import Key, Observed
+from dbmigrate.controller.orders import refuse_orphans
 from dbmigrate.controller.reconcile import judge_spec, reconcile
 from dbmigrate.controller.runs import Pod, Run, parse_pod, parse_run
 from dbmigrate.controller.status_patch import status_patch
-from dbmigrate.controller.view import Decision, Rejection, Resync, View
+from dbmigrate.controller.view import ActionUpdate, Decision, Rejection, Resync, View
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class Reconciler:
             body = await self._cluster.find_migration(*key)
             if body is None:
                 self._observed.forget_migration(key)
+                await self._answer(refuse_orphans(self._observed.find_actions(key)))
                 return None
             self._observed.see_body(body)
         try:
@@ -82,6 +85,7 @@ class Reconciler:
         if decision.order is not None:
             view, decision = await self._start(view, decision)
         await self._tell(body, migration.identity, migration.status, decision.status)
+        await self._answer(decision.updates)
         await self._discard(view, decision)
         if decision.look_at is None:
             self._observed.drop_body((migration.identity.namespace, migration.identity.name))
@@ -102,6 +106,7 @@ class Reconciler:
             pods=self._observed.find_pods(identity.uid),
             elder=await self._find_elder(migration, fresh=fresh),
             resync=self._resync,
+            actions=self._observed.find_actions((identity.namespace, identity.name)),
         )
 
     async def _find_files(self, migration: Migration, *, fresh: bool) -> Files:
@@ -196,6 +201,17 @@ class Reconciler:
         identity, before = parse_identity(body), parse_status(body.get("status") or {})
         after = judge_spec(identity, before, str(problem), self._clock())
         await self._tell(body, identity, before, after)
+
+    async def _answer(self, updates: Iterable[ActionUpdate]) -> None:
+        """Tell what has become of people's orders."""
+        for update in updates:
+            action = update.action
+            status = dump_action_status(action, update.phase, update.message, now=self._clock())
+            await self._cluster.patch_action(action.namespace, action.name, {"status": status})
+            told = replace(action, phase=update.phase, message=status["message"])
+            self._observed.see_action(told)
+            fields = {"namespace": action.namespace, "migration": action.migration}
+            log.info("action %s: %s", action.name, update.phase, extra=fields)
 
     async def _discard(self, view: View, decision: Decision) -> None:
         for run in view.runs:

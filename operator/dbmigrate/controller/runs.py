@@ -29,10 +29,20 @@ class RunCommand(StrEnum):
     """What a run does to the database: the label of its Job."""
 
     GOTO = "goto"
+    ROLLBACK = "rollback"
+    """`goto` to a lower version, on a person's order."""
     STATUS = "status"
     PLAN = "plan"
     FORCE = "force"
     REPAIR = "repair"
+
+
+MOVING = frozenset({RunCommand.GOTO, RunCommand.ROLLBACK})
+"""The runs that the status calls the last run."""
+MENDING = frozenset({RunCommand.FORCE, RunCommand.REPAIR})
+"""After one of these the target is sought again."""
+ASKING = frozenset({RunCommand.STATUS, RunCommand.PLAN})
+"""These change nothing in the database."""
 
 
 class RunState(StrEnum):

@@ -37,7 +37,7 @@ async def run_operator(config: Config) -> None:
 
 async def _serve(config: Config, cluster: Cluster) -> None:
     version = await cluster.read_version()
-    if not await cluster.serves_migrations():
+    if not await cluster.serves_custom_resources():
         raise ClusterError("the custom resources are not installed: apply the manifests in crds/")
     observed = Observed()
     reconciler = Reconciler(cluster, observed, config, clock=read_clock, server_version=version)

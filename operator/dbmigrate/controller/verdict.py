@@ -44,6 +44,8 @@ class VerdictReason:
     INVALID_SPEC = "InvalidSpec"
     DRIFTED = "Drifted"
     RETRIES_EXHAUSTED = "RetriesExhausted"
+    ROLLED_BACK = "RolledBack"
+    ACTION_RUNNING = "ActionRunning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,17 @@ def stuck(reason: str, message: str, *, stalled_reason: str | None = None) -> Ve
 
 
 def write_conditions(
-    verdict: Verdict, status: MigrationStatus, *, generation: int, now: datetime
+    verdict: Verdict,
+    status: MigrationStatus,
+    *,
+    generation: int,
+    now: datetime,
+    approved: bool | None = None,
 ) -> list[Condition]:
-    """Ready, Reconciling, Stalled and Dirty for this verdict and what is known of the database."""
+    """The conditions for this verdict and what is known of the database.
+
+    `approved` is None where nobody is asked for an approval: then there is no such condition.
+    """
 
     def condition(kind: ConditionType, truth: Truth, reason: str, message: str) -> Condition:
         return Condition(kind, truth, reason, message, generation, now)
@@ -94,11 +104,16 @@ def write_conditions(
     is_on_its_way = verdict.standing is Standing.ON_ITS_WAY
     is_stuck = verdict.standing is Standing.STUCK
     stalled_reason = verdict.stalled_reason or verdict.reason
+    consent = []
+    if approved is not None:
+        words = (Truth.TRUE, "Approved") if approved else (Truth.FALSE, "NotApproved")
+        consent = [condition(ConditionType.APPROVED, *words, "")]
     return [
         condition(ConditionType.READY, is_ready, verdict.reason, verdict.message),
         follow(ConditionType.RECONCILING, is_on_its_way, verdict.reason),
         follow(ConditionType.STALLED, is_stuck, stalled_reason),
         condition(ConditionType.DIRTY, *_judge_dirt(status)),
+        *consent,
     ]
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from dbmigrate.api.action import Action, ActionPhase
 from dbmigrate.api.migration import Migration
-from dbmigrate.api.status import MigrationStatus
+from dbmigrate.api.status import MigrationStatus, Plan
 from dbmigrate.controller.files import Files
 from dbmigrate.controller.job import RunOrder
 from dbmigrate.controller.runs import Pod, Run
+from dbmigrate.controller.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,31 @@ class View:
     """An older resource of the namespace on the same database and history table."""
     rejection: Rejection | None = None
     resync: Resync | None = None
+    actions: tuple[Action, ...] = ()
+    """What people have ordered for it, ended or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionUpdate:
+    """An action that has come to another phase."""
+
+    action: Action
+    phase: ActionPhase
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A verdict with what follows from it."""
+
+    verdict: Verdict
+    order: RunOrder | None = None
+    look_at: datetime | None = None
+    next_retry_at: datetime | None = None
+    plan: Plan | None = None
+    approved: bool | None = None
+    """Whether the plan may be run; None where nobody is asked."""
+    updates: tuple[ActionUpdate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +90,4 @@ class Decision:
     """When to look again if nothing happens before; None: only when something does."""
     rests_on_absence: bool = field(default=False)
     """Something was not in the view. Only a view fresh from the API server can be acted upon."""
+    updates: tuple[ActionUpdate, ...] = ()

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from dbmigrate.api.action import Action, parse_action
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import parse_migration
 from dbmigrate.controller.files import looks_like_migrations, read_config_map
@@ -48,6 +49,21 @@ class Watch:
         for waiting in self._observed.forget_migration(key, body["metadata"]["uid"]):
             self._wakes.wake(waiting)
         self._wakes.forget(key)
+
+    def take_in_action(self, body: Body) -> None:
+        """Remember an order."""
+        action = _read_action(body)
+        if action is not None:
+            self._observed.see_action(action)
+
+    def on_action(self, body: Body, *, is_gone: bool) -> None:
+        """An order has come, changed or gone."""
+        action = _read_action(body)
+        if action is None:
+            return
+        if is_gone:
+            self._observed.forget_action(action)
+        self._wakes.wake((action.namespace, action.migration))
 
     def take_in_job(self, body: Body) -> None:
         """Remember a Job."""
@@ -104,6 +120,14 @@ class Watch:
 def _key(body: Body) -> Key:
     metadata = body["metadata"]
     return metadata["namespace"], metadata["name"]
+
+
+def _read_action(body: Body) -> Action | None:
+    try:
+        return parse_action(dict(body))
+    except SpecError as problem:
+        log.warning("a MigrationAction can't be understood: %s", problem)
+        return None
 
 
 def _read_run(body: Body) -> Run | None:

@@ -1,0 +1,105 @@
+"""A MigrationAction: what a person orders once, and the record that it was ordered.
+
+Its spec never changes. The operator writes the status: an action that can't be
+carried out is refused with the reason, and has changed nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from dbmigrate.api.conditions import shorten
+from dbmigrate.api.fields import Document, Fields, SpecError
+from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
+
+
+class ActionKind(StrEnum):
+    """What can be ordered."""
+
+    APPROVE = "Approve"
+    """The plan of that hash may be run."""
+    FORCE = "Force"
+    """The database is said to be at that version, and clean; nothing is run on it."""
+    RETRY = "Retry"
+    """Another attempt now, whatever came of the last one."""
+    ROLLBACK = "Rollback"
+    """Down to that version; it stays there until the resource wants something new."""
+    REPAIR = "Repair"
+    """What a failed step left behind is cleaned up."""
+
+
+class ActionPhase(StrEnum):
+    """How far an action is."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    REFUSED = "Refused"
+
+
+ENDED = frozenset({ActionPhase.SUCCEEDED, ActionPhase.FAILED, ActionPhase.REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One order."""
+
+    namespace: str
+    name: str
+    uid: str
+    created_at: datetime
+    migration: str
+    """The name of the DatabaseMigration that it is for."""
+    kind: ActionKind
+    version: str | None = None
+    plan_hash: str | None = None
+    reason: str = ""
+    """What the person says of it, for the record."""
+    phase: ActionPhase = ActionPhase.PENDING
+    message: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is nothing more to do for it."""
+        return self.phase in ENDED
+
+
+def parse_action(body: Document) -> Action:
+    """Read a whole action. Raises SpecError when its spec can't be understood."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    fields = Fields(body.get("spec") or {}, "spec")
+    try:
+        kind = ActionKind(fields.text("action"))
+    except ValueError:
+        raise SpecError("spec.action", f"must be one of {', '.join(ActionKind)}") from None
+    phase = status.get("phase")
+    return Action(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        created_at=parse_timestamp(metadata["creationTimestamp"]),
+        migration=fields.text("migration"),
+        kind=kind,
+        version=fields.optional_text("version"),
+        plan_hash=fields.optional_text("planHash"),
+        reason=fields.optional_text("reason") or "",
+        phase=ActionPhase(phase) if phase in set(ActionPhase) else ActionPhase.PENDING,
+        message=str(status.get("message") or ""),
+    )
+
+
+def dump_action_status(
+    action: Action, phase: ActionPhase, message: str, *, now: datetime
+) -> Document:
+    """The status to write for an action that has come to this phase."""
+    status: Document = {
+        "phase": phase.value,
+        "message": shorten(message),
+        "requestedAt": format_timestamp(action.created_at),
+    }
+    if phase in ENDED:
+        status["finishedAt"] = format_timestamp(now)
+    return status

@@ -1,0 +1,96 @@
+"""Manual approval: a plan is made, shown, and run only when a person has agreed to it.
+
+The plan is made by a `plan` run. Its hash covers the run that made it, the intent
+and the steps: what a person has approved is that plan and no later one. A change
+of the source is another intent, which needs another plan and another approval.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from dbmigrate.api.action import ActionKind, ActionPhase
+from dbmigrate.api.status import MigrationStatus, Plan, PlannedStep
+from dbmigrate.controller.backoff import retry_delay
+from dbmigrate.controller.catch_up import newest_run
+from dbmigrate.controller.job import RunOrder
+from dbmigrate.controller.outcome import read_report
+from dbmigrate.controller.runs import Run, RunCommand
+from dbmigrate.controller.verdict import VerdictReason, held, on_its_way, stuck
+from dbmigrate.controller.view import Step, View
+from dbmigrate.report import Report
+
+PLAN_LIMIT = 50
+"""Steps that the status shows; the hash covers all that the report could carry."""
+
+
+def find_plan(view: View, status: MigrationStatus, intent: str) -> Plan | None:
+    """The plan for the present intent: the one in the status, or that of a finished run."""
+    if status.plan is not None and status.plan.intent == intent:
+        return status.plan
+    run = newest_run(view, RunCommand.PLAN)
+    if run is None or run.is_active or run.intent != intent:
+        return None
+    report = read_report(run, view.pods)
+    if report is None or report.error is not None:
+        return None
+    return _make_plan(run, report)
+
+
+def is_approved(view: View, plan: Plan) -> bool:
+    """Whether somebody has agreed to this very plan."""
+    return any(
+        action.kind is ActionKind.APPROVE
+        and action.plan_hash == plan.hash
+        and action.phase is not ActionPhase.REFUSED
+        for action in view.actions
+    )
+
+
+def seek_approval(view: View, status: MigrationStatus, intent: str, now: datetime) -> Step | None:
+    """What is to be done before a run may be started; None: it may be."""
+    plan = find_plan(view, status, intent)
+    if plan is None:
+        return _make_plan_first(view, status, intent, now)
+    if not plan.steps or is_approved(view, plan):
+        return None
+    name = view.migration.identity.name
+    count = f"{len(plan.steps)} step{'' if len(plan.steps) == 1 else 's'}"
+    text = f"plan {plan.hash} with {count} waits for a MigrationAction that approves it for {name}"
+    return Step(held(VerdictReason.AWAITING_APPROVAL, text), plan=plan, approved=False)
+
+
+def _make_plan_first(view: View, status: MigrationStatus, intent: str, now: datetime) -> Step:
+    identity, retry = view.migration.identity, view.migration.spec.retry
+    verdict = on_its_way(VerdictReason.PLANNING, "the plan is being made")
+    run = newest_run(view, RunCommand.PLAN)
+    if run is None or run.intent != intent or run.generation != identity.generation:
+        order = RunOrder(RunCommand.PLAN, intent, 1, identity.generation)
+        return Step(verdict, order, approved=False)
+    order = RunOrder(RunCommand.PLAN, intent, run.attempt + 1, identity.generation)
+    report = read_report(run, view.pods)
+    error = report.error if report is not None else None
+    if error is None:
+        return Step(verdict, order, approved=False)  # made, but nobody read it
+    said = f"{error.reason.value}: {error.message}"
+    if not error.retryable or run.attempt > retry.limit:
+        return Step(stuck(error.reason.value, said), approved=False)
+    due = status.next_retry_at
+    if due is None:
+        seed = f"{identity.uid}/{intent}/plan"
+        due = now + retry_delay(retry, attempt=run.attempt, seed=seed)
+    if now >= due:
+        return Step(verdict, order, approved=False)
+    waiting = on_its_way(error.reason.value, f"{said} (to be tried again)")
+    return Step(waiting, look_at=due, next_retry_at=due, approved=False)
+
+
+def _make_plan(run: Run, report: Report) -> Plan:
+    words = [run.uid, run.intent, report.version or "", str(report.steps_total)]
+    words += [f"{step.direction} {step.version} {step.name}" for step in report.steps]
+    digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
+    steps = tuple(
+        PlannedStep(step.version, step.name, step.direction) for step in report.steps[:PLAN_LIMIT]
+    )
+    return Plan(digest, run.intent, steps, run.finished_at)
