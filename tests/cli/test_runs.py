@@ -1,0 +1,350 @@
+"""The command line on a real database: texts, streams, exit codes, reports."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import PROGRAM, SCRIPTS, environment, run, start, write_scripts
+from tests.database.server import Database
+
+TIME = r"\(\d+(\.\d+)?(ms|s|µs)\)"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(write_scripts(tmp_path / "migrations"))
+
+
+def version(database: Database) -> list[tuple[Any, ...]]:
+    return database.query("SELECT version, dirty FROM schema_migrations")
+
+
+def until(question: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not question():
+        assert time.monotonic() < deadline, f"never came true: {what}"
+        time.sleep(0.02)
+
+
+def test_up_tells_each_step_and_then_that_there_is_nothing_to_do(
+    database: Database, path: str
+) -> None:
+    done = run("-path", path, "-database", database.url, "up")
+    assert (done.code, done.stdout) == (0, "")
+    assert re.fullmatch(f"1/u users {TIME}\n2/u phone {TIME}\n3/u orders {TIME}\n", done.stderr)
+    assert version(database) == [(3, False)]
+    assert run("-path", path, "-database", database.url, "up") == (0, "", "no change\n")
+
+
+def test_the_main_commands_move_the_version(database: Database, path: str) -> None:
+    options = ["-path", path, "-database", database.url]
+    assert run(*options, "version") == (1, "", "error: no migration\n")
+    for command, stderr, code in (
+        (["up", "1"], f"1/u users {TIME}\n", 0),
+        (["version"], "1\n", 0),
+        (["goto", "3"], f"2/u phone {TIME}\n3/u orders {TIME}\n", 0),
+        (["goto", "3"], "no change\n", 0),
+        (["down", "2"], f"3/d orders {TIME}\n2/d phone {TIME}\n", 0),
+        (["goto", "latest"], f"2/u phone {TIME}\n3/u orders {TIME}\n", 0),
+        (["force", "2"], "", 0),
+        (["version"], "2\n", 0),
+        (["force", "-1"], "", 0),
+        (["version"], "error: no migration\n", 1),
+        (["goto", "7"], "error: .*7.*\n", 1),
+    ):
+        done = run(*options, *command)
+        assert done.code == code, (command, done)
+        assert re.fullmatch(stderr, done.stderr), (command, done)
+        assert done.stdout == ""
+
+
+def test_force_and_version_need_no_source(database: Database) -> None:
+    assert run("-database", database.url, "force", "5").code == 0
+    assert run("-database", database.url, "version") == (0, "", "5\n")
+
+
+def test_down_without_a_number_asks(database: Database, path: str) -> None:
+    options = ["-path", path, "-database", database.url]
+    assert run(*options, "up").code == 0
+    assert run(*options, "down").code == 1
+    assert version(database) == [(3, False)]
+    done = run(*options, "down", answers="y\n")
+    assert done.code == 0
+    assert done.stderr.startswith(
+        "Are you sure you want to apply all down migrations? [y/N]\nApplying all down migrations\n"
+    )
+    assert version(database) == []
+
+
+def test_drop_asks_and_then_drops(database: Database, path: str) -> None:
+    options = ["-path", path, "-database", database.url]
+    assert run(*options, "up").code == 0
+    assert run(*options, "drop").code == 1
+    assert run(*options, "drop", "-f") == (0, "", "")
+    assert database.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+
+
+def test_a_broken_statement_is_shown_with_its_place(database: Database, tmp_path: Path) -> None:
+    directory = write_scripts(
+        tmp_path / "m",
+        {**SCRIPTS, "2_phone.up.sql": "-- more\nCREATE TABLE a (id int);\nALTER TABLE usrs ADD a;"},
+    )
+    report = tmp_path / "report"
+    done = run(
+        "-path", str(directory), "-database", database.url, "-report", str(report), "-json", "up"
+    )
+    assert done.code == 1
+    assert re.match(
+        rf"1/u users {TIME}\nerror: migration failed: syntax error .*\(SQLSTATE 42601\)\n",
+        done.stderr,
+    )
+    lines = done.stderr.splitlines()
+    place = next(line for line in lines if line.startswith("  at "))
+    column = int(place.rpartition(":")[2])
+    statement, caret = lines[lines.index(place) + 1 : lines.index(place) + 3]
+    assert statement == "    ALTER TABLE usrs ADD a;"
+    assert caret == " " * (4 + column - 1) + "^"
+    assert version(database) == [(1, False)]
+    document = json.loads(report.read_text())
+    assert document == json.loads(done.stdout)
+    assert (document["outcome"], document["version"], document["dirty"]) == ("Failed", "1", False)
+    assert document["error"]["file"] == "2_phone.up.sql"
+    assert document["error"]["line"] == 3
+    assert document["error"]["sqlstate"] == "42601"
+
+
+def test_json_is_the_report_alone_on_stdout(database: Database, path: str) -> None:
+    done = run("-path", path, "-database", database.url, "-json", "up", "2")
+    document = json.loads(done.stdout)
+    assert done.code == 0
+    assert (document["command"], document["outcome"]) == ("up 2", "Applied")
+    assert [step["version"] for step in document["steps"]] == ["1", "2"]
+
+
+def test_verbose_lines_are_golang_migrates(database: Database, path: str) -> None:
+    done = run("-verbose", "-path", path, "-database", database.url, "up", "1")
+    stamp = r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d "
+    expected = (
+        f"{stamp}Start buffering 1/u users\n{stamp}Read and execute 1/u users\n",
+        rf"{stamp}Finished 1/u users \(read [0-9.]+(ns|µs|ms|s), ran [0-9.]+(ns|µs|ms|s)\)\n",
+        rf"{stamp}Finished after [0-9.]+(ms|s)\n{stamp}Closing source and database\n",
+    )
+    for text in expected:
+        assert re.search(text, done.stderr), done.stderr
+
+
+def test_the_environment_alone_is_enough(database: Database, path: str) -> None:
+    environ = {"DBMIGRATE_DATABASE": database.url, "DBMIGRATE_PATH": path}
+    assert run("up", environ=environ).code == 0
+    server = database.server
+    environ = {
+        "PGHOST": server.host,
+        "PGPORT": str(server.port),
+        "PGUSER": server.user,
+        "PGDATABASE": database.name,
+        "PGPASSWORD": server.password or "",
+    }
+    assert run("version", environ=environ) == (0, "", "3\n")
+    keywords = f"host={server.host} port={server.port} user={server.user} dbname={database.name}"
+    if server.password is None:
+        assert run("-database", keywords, "version") == (0, "", "3\n")
+
+
+@pytest.mark.parametrize("password", ["p@ss/w#rd?", "100%", "a b:c@d", "x?y=z&u", "'\\\"`$(x)"])
+def test_any_password_works_as_it_is(database: Database, password: str) -> None:
+    role = database.create_role(password=password)
+    database.execute(f'GRANT ALL ON SCHEMA public TO "{role}"')
+    server = database.server
+    address = f"{server.host}:{server.port}/{database.name}?sslmode=disable"
+    done = run("-database", f"postgres://{role}:{password}@{address}", "force", "4")
+    assert done == (0, "", "")
+    assert version(database) == [(4, False)]
+
+
+def test_a_wrong_password_is_no_retry_and_no_secret(database: Database, tmp_path: Path) -> None:
+    role = database.create_role(password="right")
+    report = tmp_path / "report"
+    url = database.url_for(role, "s3cr3t-wrong")
+    done = run("-verbose", "-database", url, "-report", str(report), "version")
+    assert done.code == 1
+    assert "s3cr3t" not in done.stdout + done.stderr + report.read_text()
+    error = json.loads(report.read_text())["error"]
+    assert (error["reason"], error["retryable"]) == ("AuthenticationFailed", False)
+
+
+def test_a_server_that_is_not_there_is_worth_a_retry(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    url = "postgres://u:s3cr3t@127.0.0.1:1/shop"
+    done = run("-database", url, "-report", str(report), "version")
+    assert done.code == 1
+    assert done.stderr.startswith("error: ")
+    assert "s3cr3t" not in done.stderr + report.read_text()
+    document = json.loads(report.read_text())
+    assert (document["version"], document["dirty"]) == (None, None)
+    assert document["error"]["reason"] == "ConnectionRefused"
+    assert document["error"]["retryable"] is True
+
+
+def test_a_source_that_is_not_there_leaves_a_report(database: Database, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    done = run(
+        "-path", str(tmp_path / "no"), "-database", database.url, "-report", str(report), "up"
+    )
+    assert done.code == 1
+    assert json.loads(report.read_text())["error"]["reason"] == "SourceInvalid"
+
+
+def test_goto_does_not_go_down_where_that_is_forbidden(database: Database, path: str) -> None:
+    options = ["-path", path, "-database", database.url, "-rollback", "forbid", "-json"]
+    assert run(*options, "goto", "3").code == 0
+    done = run(*options, "goto", "1")
+    assert done.code == 1
+    assert json.loads(done.stdout)["error"]["reason"] == "RollbackForbidden"
+    assert version(database) == [(3, False)]
+
+
+def test_status_lists_the_migrations(database: Database, path: str) -> None:
+    options = ["-path", path, "-database", database.url]
+    assert run(*options, "up", "2").code == 0
+    done = run(*options, "status", "-exit-code")
+    assert (done.code, done.stderr) == (3, "")
+    lines = done.stdout.splitlines()
+    assert [line.split()[:3] for line in lines[:4]] == [
+        ["VERSION", "NAME", "STATE"],
+        ["1", "users", "applied"],
+        ["2", "phone", "applied"],
+        ["3", "orders", "pending"],
+    ]
+    assert lines[-1] == "version 2, latest 3, 1 pending"
+    assert run(*options, "status").code == 0
+    document = json.loads(run("-json", *options, "status").stdout)
+    assert [row["state"] for row in document["migrations"]] == ["applied", "applied", "pending"]
+    assert (document["version"], document["pending"]) == ("2", 1)
+    assert run(*options, "up").code == 0
+    assert run(*options, "status", "-exit-code").code == 0
+
+
+def test_plan_shows_the_sql_and_touches_nothing(database: Database, path: str) -> None:
+    options = ["-path", path, "-database", database.url]
+    before = database.dump_schema()
+    done = run(*options, "plan", "2")
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.startswith("-- 1/u users (1_users.up.sql)\n")
+    assert SCRIPTS["2_phone.up.sql"] in done.stdout
+    assert SCRIPTS["3_orders.up.sql"] not in done.stdout
+    document = json.loads(run("-json", *options, "plan").stdout)
+    assert [step["version"] for step in document["plan"]] == ["1", "2", "3"]
+    assert document["plan"][0]["sql"] == SCRIPTS["1_users.up.sql"]
+    assert database.dump_schema() == before
+    assert run(*options, "up").code == 0
+    assert run(*options, "plan").stderr == "no change\n"
+
+
+def test_verify_finds_an_edited_file(database: Database, path: str) -> None:
+    options = ["-path", path, "-database", database.url]
+    assert run(*options, "up").code == 0
+    assert run(*options, "verify").code == 0
+    (Path(path) / "2_phone.up.sql").write_text("ALTER TABLE users ADD phone varchar;")
+    done = run(*options, "verify")
+    assert done.code == 1
+    assert "changed" in done.stdout
+    document = json.loads(run("-json", *options, "verify").stdout)
+    assert [found["version"] for found in document["findings"]] == ["2"]
+
+
+def test_baseline_takes_a_database_as_it_is(database: Database, path: str) -> None:
+    options = ["-path", path, "-database", database.url]
+    database.execute("CREATE TABLE users (id int, phone text)")
+    assert run(*options, "baseline", "2").code == 0
+    done = run(*options, "up")
+    assert done.code == 0
+    assert re.fullmatch(f"3/u orders {TIME}\n", done.stderr)
+
+
+def test_repair_says_when_there_is_nothing_to_do(database: Database, path: str) -> None:
+    options = ["-path", path, "-database", database.url]
+    assert run(*options, "up").code == 0
+    assert run(*options, "repair") == (0, "", "nothing to repair\n")
+
+
+def test_wait_ends_when_the_version_is_there(database: Database, path: str) -> None:
+    options = ["-path", path, "-database", database.url]
+    assert run(*options, "wait", "-timeout", "100ms").code == 1
+    waiter = start([*options, "wait", "--latest", "-timeout", "60s"])
+    later = start([*options, "wait", "--version", "4", "-timeout", "60s"])
+    try:
+        assert run(*options, "up").code == 0
+        assert waiter.wait(60) == 0
+        assert later.poll() is None
+        assert run(*options, "force", "4").code == 0
+        assert later.wait(60) == 0
+    finally:
+        for process in (waiter, later):
+            process.kill()
+            process.communicate()
+
+
+BLOCKING = {
+    "1_wait.up.sql": "SELECT pg_advisory_lock_shared(42);",
+    "2_next.up.sql": "CREATE TABLE next (id int);",
+}
+WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 1)])
+def test_the_first_signal_lets_the_running_step_end(
+    database: Database, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    options = ["-path", str(write_scripts(tmp_path / "m", BLOCKING)), "-database", database.url]
+    with database.connect() as holder:
+        holder.execute("SELECT pg_advisory_lock(42)")
+        process = start([*options, "-statement-lock-timeout", "none", "up"])
+        assert process.stderr is not None
+        until(lambda: database.query(WAITING), "the step runs")
+        process.send_signal(number)
+        assert process.stderr.readline() == "Stopping after this running migration ...\n"
+        holder.execute("SELECT pg_advisory_unlock(42)")
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code, stderr
+    assert "1/u wait" in stderr
+    assert "2/u next" not in stderr
+    assert version(database) == [(1, False)]
+
+
+def test_the_second_signal_cancels_the_running_step(database: Database, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    options = ["-path", str(write_scripts(tmp_path / "m", BLOCKING)), "-database", database.url]
+    with database.connect() as holder:
+        holder.execute("SELECT pg_advisory_lock(42)")
+        line = [*options, "-statement-lock-timeout", "none", "-report", str(report), "up"]
+        process = start(line)
+        assert process.stderr is not None
+        until(lambda: database.query(WAITING), "the step runs")
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr.readline() == "Stopping after this running migration ...\n"
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1, stderr
+    assert "Cancelling the running statement ...\n" in stderr
+    assert run("-database", database.url, "version").stderr == "error: no migration\n"
+    error = json.loads(report.read_text())["error"]
+    assert (error["reason"], error["retryable"]) == ("Interrupted", True)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-", "2>&1 | true"])
+def test_closed_streams_stop_no_migration(database: Database, path: str, closed: str) -> None:
+    line = f"'{PROGRAM}' -json -path '{path}' -database '{database.url}' up {closed}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], env=environment(), check=False, timeout=60
+    )
+    assert done.returncode == 0
+    assert version(database) == [(3, False)]
