@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from tests.cluster.api import Api, ApiError, Document
+from tests.cluster.api import ApiError, Document
 from tests.cluster.audit import AuditLog
 from tests.cluster.build import find_programs
 from tests.cluster.clients import find_kubectl

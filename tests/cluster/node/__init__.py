@@ -1,11 +1,11 @@
-from __future__ import annotations
-from pathlib import Path
-from tests.cluster.api import Api
+"""The node of the tests: takes the cluster's Pods and runs them as local processes.
 
+What a program in a Pod sees is made from the real Pod spec: its command,
+environment, volumes and images, its user, its read-only root, signals and grace
+periods. What cannot be honoured is refused, never left out (honour.py).
+"""
 
-class Node:
-    def __init__(self, api: Api, directory: Path, *, authority: Path, server_port: int) -> None: ...
-    @staticmethod
-    def check() -> None: ...
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
+from tests.cluster.node.images import Image, Images
+from tests.cluster.node.node import Node
+
+__all__ = ["Image", "Images", "Node"]
