@@ -19,6 +19,8 @@ Document: TypeAlias = dict[str, Any]
 STRATEGIC = "application/strategic-merge-patch+json"
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+TIMEOUT = urllib3.Timeout(connect=5, read=60)
+"""Seconds; a watch has its own."""
 
 
 class ApiError(Exception):
@@ -63,7 +65,6 @@ class Api:
             cert_file=certificate[0] if certificate else None,
             key_file=certificate[1] if certificate else None,
             retries=False,
-            timeout=urllib3.Timeout(connect=5, read=60),
         )
 
     def get(self, path: str, **query: str) -> Document:
@@ -145,7 +146,7 @@ class Api:
             body=None if body is None else json.dumps(body),
             headers=headers,
             preload_content=timeout is None,
-            **({} if timeout is None else {"timeout": timeout}),
+            timeout=timeout or TIMEOUT,
         )
         if answer.status >= 400:
             raise _read_error(answer)

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -93,7 +94,6 @@ class Cluster:
             node = Node(
                 control_plane.api(control_plane.tokens.node),
                 directory / "node",
-                authority=Path(control_plane.authority),
                 server_port=control_plane.server_port,
             )
             node.start()
@@ -171,8 +171,8 @@ class Cluster:
                 names.append(crd["metadata"]["name"])
         for name in names:
             path_of_crd = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
-            eventually(lambda at=path_of_crd: self.api.get(at), _is_served, what=f"CRD {name}")
-            eventually(lambda crd=name: self._can_list(crd), what=f"serving of CRD {name}")
+            eventually(partial(self.api.get, path_of_crd), _is_served, what=f"CRD {name}")
+            eventually(partial(self._can_list, name), what=f"serving of CRD {name}")
 
     def service_account_kubeconfig(self, namespace: str, name: str, seconds: int = 7200) -> Path:
         """A kubeconfig file with a fresh token of that ServiceAccount."""

@@ -1,4 +1,4 @@
-"""etcd, kube-apiserver and kube-controller-manager: the real programs, on free ports of the loopback.
+"""etcd, kube-apiserver and kube-controller-manager: the real programs, on free loopback ports.
 
 RBAC is on and ServiceAccount tokens are real, so an operator under test runs with
 its own rights and no more. Each part can be stopped and started by itself, which

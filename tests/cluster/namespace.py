@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
@@ -15,6 +15,8 @@ from tests.cluster.waiting import eventually
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
 
+Documents: TypeAlias = list[Document]
+"""Named here, since `list` is a method below."""
 FIELD_MANAGER = "dbmigrate-tests"
 
 
@@ -28,7 +30,7 @@ class Namespace:
     def __repr__(self) -> str:
         return f"Namespace({self.name})"
 
-    def apply(self, manifest: Document | str | Path | Iterable[Document]) -> list[Document]:
+    def apply(self, manifest: Document | str | Path | Iterable[Document]) -> Documents:
         """Server-side apply of each object: a document, several, YAML text, or a YAML file.
 
         Raises ApiError with the server's own message if it refuses one.
@@ -59,10 +61,10 @@ class Namespace:
                 return None
             raise
 
-    def list(self, kind: str, selector: str = "") -> list[Document]:
+    def list(self, kind: str, selector: str = "") -> Documents:
         """All objects of that kind, or those that a label selector picks."""
         query = {"labelSelector": selector} if selector else {}
-        items: list[Document] = self.cluster.api.get(self.path(kind), **query)["items"]
+        items: Documents = self.cluster.api.get(self.path(kind), **query)["items"]
         return items
 
     def patch(self, kind: str, name: str, body: Document) -> Document:
@@ -100,7 +102,7 @@ class Namespace:
             show=_show,
         )
 
-    def events(self, kind: str, name: str) -> list[Document]:
+    def events(self, kind: str, name: str) -> Documents:
         """The Events about an object, oldest first."""
         kind_name = self.cluster.kinds.find(kind).name
         selector = f"involvedObject.kind={kind_name},involvedObject.name={name}"

@@ -32,7 +32,7 @@ class Surroundings:
     lookup: Lookup
     volumes: dict[str, Volume]
     directory: Path
-    """The Pod's own."""
+    """The Pod's own directory on this machine."""
     hosts: Path
     """The Pod's /etc/hosts."""
     server_port: int
@@ -46,7 +46,7 @@ class Container:
         self.name: str = spec["name"]
         self.log = log
         self._around = around
-        self._directory = around.directory / "containers" / self.name
+        self._directory: Path = around.directory / "containers" / self.name
         self._runs = 0
         self._log_start = 0
 
@@ -57,7 +57,7 @@ class Container:
         environment = self._build_environment(image)
         command = self._build_command(image, environment)
         self._runs += 1
-        directory = self._directory / str(self._runs)
+        directory = self._run_directory
         (directory / "root").mkdir(parents=True)
         self._message.write_bytes(b"")
         self._message.chmod(0o666)
@@ -104,11 +104,15 @@ class Container:
 
     @property
     def _message(self) -> Path:
-        return self._directory / str(self._runs) / "termination-log"
+        return self._run_directory / "termination-log"
 
     @property
     def _failure(self) -> Path:
-        return self._directory / str(self._runs) / "failure"
+        return self._run_directory / "failure"
+
+    @property
+    def _run_directory(self) -> Path:
+        return self._directory / str(self._runs)
 
     @property
     def _hostname(self) -> str:
@@ -118,14 +122,15 @@ class Container:
 
     @property
     def _dropped(self) -> list[str]:
-        dropped: list[str] = (self._security("capabilities") or {}).get("drop", [])
+        context = self.spec.get("securityContext") or {}
+        dropped: list[str] = context.get("capabilities", {}).get("drop", [])
         return dropped
 
-    def _security(self, field: str) -> Document | bool | int | None:
+    def _security(self, field: str) -> bool | int | None:
         """The container's own word, else the Pod's."""
         of_pod = self._around.pod["spec"].get("securityContext") or {}
         of_container = self.spec.get("securityContext") or {}
-        value: Document | bool | int | None = of_container.get(field, of_pod.get(field))
+        value: bool | int | None = of_container.get(field, of_pod.get(field))
         return value
 
     def _find_image(self) -> Image:
@@ -136,7 +141,7 @@ class Container:
 
     def _choose_user(self, image: Image) -> int:
         asked = self._security("runAsUser")
-        user = image.user if asked is None else int(asked)  # type: ignore[arg-type]
+        user = image.user if asked is None else int(asked)
         if user == 0 and self._security("runAsNonRoot") is True:
             namespace, name = key_of(self._around.pod)
             pod = f"{name}_{namespace}({uid_of(self._around.pod)})"
@@ -151,7 +156,7 @@ class Container:
     def _choose_group(self, image: Image) -> int:
         asked = self._security("runAsGroup")
         if asked is not None:
-            return int(asked)  # type: ignore[arg-type]
+            return int(asked)
         return 0 if self._security("runAsUser") is not None else image.user
 
     def _build_environment(self, image: Image) -> dict[str, str]:
@@ -168,12 +173,11 @@ class Container:
         return defaults | build_environment(pod, self.spec, lookup)
 
     def _build_command(self, image: Image, environment: dict[str, str]) -> list[str]:
-        """As the runtime does: the Pod's command replaces the image's arguments, too."""
+        """The Pod's command, or the image's entrypoint, and the Pod's arguments."""
         command = [expand(word, environment) for word in self.spec.get("command") or []]
         arguments = [expand(word, environment) for word in self.spec.get("args") or []]
         if not command:
             command = list(image.entrypoint)
-            arguments = arguments or list(image.arguments)
         if not command and not arguments:
             raise NotYet("failed to generate container spec: no command specified")
         return command + arguments

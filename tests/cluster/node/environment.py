@@ -1,4 +1,4 @@
-"""A container's environment, command line and `$(VARIABLE)` references, as the kubelet makes them."""
+"""A container's environment, and `$(VARIABLE)` references to it, as the kubelet makes them."""
 
 from __future__ import annotations
 

@@ -30,7 +30,6 @@ class Image:
     """A directory that stands for the image's root; None is an image without files."""
     environment: Mapping[str, str]
     entrypoint: tuple[str, ...]
-    arguments: tuple[str, ...]
     user: int
     has_machine_programs: bool
     """Whether `sh`, `cp` and the like of this machine are on its PATH; a distroless image
@@ -60,7 +59,6 @@ class Images:
         tree: Path | None = None,
         environment: Mapping[str, str] | None = None,
         entrypoint: Sequence[str] = (),
-        arguments: Sequence[str] = (),
         user: int = DEFAULT_USER,
         has_machine_programs: bool = True,
         needs: Sequence[Path] = (),
@@ -84,7 +82,6 @@ class Images:
             tree=tree,
             environment=dict(environment or {}),
             entrypoint=tuple(entrypoint),
-            arguments=tuple(arguments),
             user=user,
             has_machine_programs=has_machine_programs,
             needs=(checkout, Path(sys.prefix), Path(sys.base_prefix), *needs),

@@ -31,7 +31,7 @@ LABELS = {
 class Node:
     """Runs every Pod of the cluster, as the scheduler and the only kubelet."""
 
-    def __init__(self, api: Api, directory: Path, *, authority: Path, server_port: int) -> None:
+    def __init__(self, api: Api, directory: Path, *, server_port: int) -> None:
         self.images = Images(directory / "images")
         self.directory = directory
         self._tools = Tools(api, self.images, directory, server_port, NODE_NAME)
@@ -175,7 +175,7 @@ class Node:
         self._bind(pod)
 
     def _bind(self, pod: Document) -> None:
-        """The binding comes back by the watch; 409 means that it did already, 404 that it is gone."""
+        """The binding comes back by the watch. 409: it did already; 404: the Pod is gone."""
         namespace, name = key_of(pod)
         target = {"apiVersion": "v1", "kind": "Node", "name": NODE_NAME}
         metadata = {"name": name, "namespace": namespace, "uid": uid_of(pod)}

@@ -1,10 +1,11 @@
-"""Run as a script: makes a container's view of the machine, and runs its command there as process 1.
+"""Run as a script: makes a container's view of the machine, and runs its command there.
 
 The view is made of Linux namespaces (user, mount, process, host name), which need
-no privileges: a root file system put together from bind mounts, a process tree of
-its own that dies as one, and the user id that the Pod asks for, mapped to the user
-who runs the tests. The network is the machine's. It imports nothing but the
-standard library, so that it starts in milliseconds.
+no privileges: a root file system put together from bind mounts; a process tree of
+its own, in which the command is process 1 and which dies with it; and the user id
+that the Pod asks for, mapped to the user who runs the tests. The network is the
+machine's. It imports nothing but the standard library, so that it starts in
+milliseconds.
 
     python -I -S sandbox.py ORDER.json
 

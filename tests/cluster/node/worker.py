@@ -154,7 +154,7 @@ class PodWorker:
         while True:
             seen = self._status.wait_for_change(seen)
             is_last = self._status.has_ended
-            self._insist(lambda: self._send_status())
+            self._insist(self._send_status)
             if is_last:
                 break
         with self._lock:
