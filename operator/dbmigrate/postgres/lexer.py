@@ -184,7 +184,7 @@ def _end_of_routine(sql: bytes, at: int, file: str) -> int:
         text = token.text if token.kind in {Kind.WORD, Kind.SYMBOL} else ""
         if text == "\\":
             raise _backslash(sql, token.start, file)
-        elif text == "(":
+        if text == "(":
             depth += 1
         elif text == ")":
             depth -= 1

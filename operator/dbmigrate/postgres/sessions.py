@@ -35,3 +35,54 @@ class OtherSession:
             parts.append(f"for {self.seconds:.0f} s")
         text = ", ".join(parts)
         return f"{text}: {self.statement}" if self.statement else text
+
+
+_ACTIVITY = """
+SELECT DISTINCT ON (waiting.pid) waiting.pid, a.application_name, a.usename, a.client_addr,
+  pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()
+    - COALESCE(a.xact_start, a.query_start, a.backend_start)),
+  a.state, pg_catalog.left(a.query, 1000)
+FROM ({pids}) AS waiting (pid)
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = waiting.pid
+ORDER BY waiting.pid"""
+_STATEMENT_LENGTH = 120
+
+
+def lock_holders_sql(ids: tuple[int, ...]) -> str:
+    """Who else holds one of these advisory locks in this database."""
+    keys = ", ".join(map(str, ids))
+    return _ACTIVITY.format(
+        pids="SELECT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory'"
+        " AND l.granted AND l.classid = 0 AND l.objsubid = 1"
+        f" AND l.objid IN ({keys}) AND l.pid <> pg_catalog.pg_backend_pid()"
+        " AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d"
+        " WHERE d.datname = pg_catalog.current_database())"
+    )
+
+
+def blockers_sql(pid: int) -> str:
+    """Who keeps the session `pid` from getting a lock it waits for."""
+    return _ACTIVITY.format(pids=f"SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid}))")
+
+
+def read_sessions(rows: list[tuple[str | None, ...]]) -> tuple[OtherSession, ...]:
+    """The rows of the queries above."""
+    return tuple(
+        OtherSession(
+            pid=int(pid or 0),
+            application_name=application_name or None,
+            user=user,
+            client=client,
+            seconds=None if seconds is None else float(seconds),
+            state=state,
+            statement=_one_line(statement),
+        )
+        for pid, application_name, user, client, seconds, state, statement in rows
+    )
+
+
+def _one_line(statement: str | None) -> str | None:
+    text = " ".join((statement or "").split())
+    if len(text) > _STATEMENT_LENGTH:
+        text = text[: _STATEMENT_LENGTH - 3] + "..."
+    return text or None

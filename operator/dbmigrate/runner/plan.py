@@ -1,10 +1,25 @@
-"""Which steps lead from the version of the database to the one that is wanted."""
+"""Which steps lead from the version of the database to the one that is wanted.
+
+Pure: a source, what is applied, and a wish go in, steps come out. The rules are
+golang-migrate's (migrate.go) with three repairs: a version that was jumped over
+is seen, a version whose file is gone can be undone by the script that the
+history kept, and a way down that does not exist can be refused beforehand.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from dbmigrate.sources.migration import Direction, Script
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.history_rows import LogRow
+from dbmigrate.report import Reason
+from dbmigrate.runner.applied import Applied
+from dbmigrate.runner.request import OutOfOrder, Rollback
+from dbmigrate.sources.migration import Direction, Migration, Script, Source
+
+StoredScript = Callable[[LogRow], Script]
+"""Makes the script that a row of the log has kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +39,212 @@ class PlannedStep:
     """The database's version after it."""
     is_stored: bool = False
     """The script comes from the history, because its file is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a run, in order."""
+
+    steps: tuple[PlannedStep, ...]
+    target: int | None
+    """The version after the last step."""
+    short: int = 0
+    """How many of the steps that were asked for do not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a plan is made on."""
+
+    source: Source
+    applied: Applied
+    stored: StoredScript
+
+    @property
+    def version(self) -> int | None:
+        """The version of the database."""
+        return self.applied.version
+
+
+def late_versions(ground: Ground) -> tuple[Migration, ...]:
+    """Those below the database's version that the log proves were never applied."""
+    version = ground.version
+    if version is None:
+        return ()
+    return tuple(
+        migration
+        for migration in ground.source.migrations
+        if migration.version <= version and not ground.applied.covers(migration.version)
+    )
+
+
+def plan_up(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
+    """All steps up, or at most `limit` of them.
+
+    Raises MigrationError: SourceInvalid, MissingVersion, OutOfOrder.
+    """
+    steps = _up(ground, None, policy)
+    if limit is None:
+        return Plan(steps, _last(steps, ground))
+    if limit > 0 and not steps:
+        raise _no_file()
+    steps_within = steps[:limit]
+    return Plan(steps_within, _last(steps_within, ground), short=max(0, limit - len(steps)))
+
+
+def plan_down(ground: Ground, limit: int | None) -> Plan:
+    """All steps down, or at most `limit` of them. Raises MigrationError: MissingVersion."""
+    if limit is not None and limit > 0 and ground.version is None:
+        raise _no_file()
+    steps = _down(ground, None, limit)
+    short = 0 if limit is None else max(0, limit - len(steps))
+    return Plan(steps, _last(steps, ground), short=short)
+
+
+def plan_goto(
+    ground: Ground, wanted: int | None, policy: OutOfOrder, rollback: Rollback | None
+) -> Plan:
+    """The steps to one version, in whichever direction; None is the source's latest.
+
+    Raises MigrationError: SourceInvalid, MissingVersion, OutOfOrder,
+    RollbackForbidden, IrreversibleMigration.
+    """
+    version = ground.version
+    target = ground.source.latest if wanted is None else wanted
+    if target is None:
+        raise _empty(ground.source)
+    _require(ground, version)
+    if ground.source.find(target) is None and ground.applied.row(target) is None:
+        raise _missing(target)
+    if version is None or target >= version:
+        return Plan(_up(ground, target, policy), target)
+    if rollback is Rollback.FORBID:
+        raise MigrationError(
+            Reason.ROLLBACK_FORBIDDEN,
+            f"the database is at version {version}, the target is {target}:"
+            " going there would roll back, which is forbidden",
+            hint="allow the rollback, or deploy files that know the database's version",
+        )
+    steps = _down(ground, target, None)
+    if rollback is Rollback.ALLOW:
+        _require_scripts(steps)
+    return Plan(steps, target)
+
+
+def _up(ground: Ground, to: int | None, policy: OutOfOrder) -> tuple[PlannedStep, ...]:
+    version = ground.version
+    if not ground.source.migrations and version is None:
+        raise _empty(ground.source)
+    _require(ground, version, in_source=to is None or version is None or to > version)
+    late = late_versions(ground)
+    if late and policy is OutOfOrder.REJECT:
+        raise _out_of_order(late, version)
+    steps = []
+    if policy is OutOfOrder.APPLY:
+        steps += [_step_up(migration, version, version) for migration in late]
+    for migration in ground.source.above(version):
+        if to is not None and migration.version > to:
+            break
+        steps.append(_step_up(migration, version, migration.version))
+        version = migration.version
+    return tuple(steps)
+
+
+def _down(ground: Ground, to: int | None, limit: int | None) -> tuple[PlannedStep, ...]:
+    """Down until `to` is reached (None: until nothing is applied), at most `limit` steps."""
+    version = ground.version
+    if version is None:
+        return ()
+    _require(ground, version)
+    below = _undoable(ground, version)
+    steps = []
+    for index, current in enumerate(below):
+        if limit is not None and index == limit:
+            break
+        if to is not None and current <= to:
+            break
+        after = below[index + 1] if index + 1 < len(below) else None
+        if to is not None and (after is None or after < to):
+            after = to
+        steps.append(_step_down(ground, current, after))
+    return tuple(steps)
+
+
+def _undoable(ground: Ground, version: int) -> list[int]:
+    """Applied versions from the database's downwards: by their files, or by the log."""
+    known = {v for v in ground.applied.recorded if v <= version}
+    known.update(
+        m.version
+        for m in ground.source.migrations
+        if m.version <= version and ground.applied.covers(m.version)
+    )
+    known.add(version)
+    return sorted(known, reverse=True)
+
+
+def _step_up(migration: Migration, before: int | None, after: int | None) -> PlannedStep:
+    return PlannedStep(migration.version, migration.name, Direction.UP, migration.up, before, after)
+
+
+def _step_down(ground: Ground, version: int, after: int | None) -> PlannedStep:
+    migration = ground.source.find(version)
+    row = ground.applied.row(version)
+    script = migration.down if migration else None
+    is_stored = script is None and row is not None and row.has_down
+    if is_stored and row is not None:
+        script = ground.stored(row)
+    name = migration.name if migration else row.name if row else ""
+    return PlannedStep(version, name, Direction.DOWN, script, version, after, is_stored)
+
+
+def _require(ground: Ground, version: int | None, *, in_source: bool = False) -> None:
+    """The database's version must be one we know; on the way up, one that has a file."""
+    if version is None or ground.source.find(version) is not None:
+        return
+    if in_source or ground.applied.row(version) is None:
+        raise _missing(version)
+
+
+def _require_scripts(steps: tuple[PlannedStep, ...]) -> None:
+    for step in steps:
+        if step.script is None:
+            raise MigrationError(
+                Reason.IRREVERSIBLE_MIGRATION,
+                f"version {step.version} ({step.name}) has no down script: nothing was rolled back",
+                hint="add its down file, or choose a target at or above it",
+            )
+
+
+def _last(steps: tuple[PlannedStep, ...], ground: Ground) -> int | None:
+    return steps[-1].after if steps else ground.version
+
+
+def _no_file() -> MigrationError:
+    return MigrationError(Reason.MISSING_VERSION, "file does not exist")
+
+
+def _empty(source: Source) -> MigrationError:
+    return MigrationError(
+        Reason.SOURCE_INVALID,
+        "first .: file does not exist",
+        hint=f"{source.location} holds no migration files",
+    )
+
+
+def _missing(version: int) -> MigrationError:
+    return MigrationError(
+        Reason.MISSING_VERSION,
+        f"no migration found for version {version}:"
+        f" read down for version {version} .: file does not exist",
+        hint="the files are older than the database, or one was removed",
+    )
+
+
+def _out_of_order(late: tuple[Migration, ...], version: int | None) -> MigrationError:
+    names = ", ".join(f"{m.version} ({m.name})" for m in late[:5])
+    more = f" and {len(late) - 5} more" if len(late) > 5 else ""
+    return MigrationError(
+        Reason.OUT_OF_ORDER,
+        f"below the database's version {version}, but never applied: {names}{more}",
+        hint="give it a version above the database's, or run with -out-of-order apply or ignore",
+    )

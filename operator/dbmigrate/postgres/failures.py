@@ -1,0 +1,78 @@
+"""What PostgreSQL answers when something fails, and what that means for a run.
+
+Two exceptions stay inside this package and the runner: ServerFailure (a
+statement failed, the session lives on) and ConnectionBroken (the session is
+gone; whether the last query happened is not known). Everything that leaves the
+runner is a MigrationError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.report import Reason
+
+LOCK_NOT_AVAILABLE = "55P03"
+QUERY_CANCELED = "57014"
+UNDEFINED_TABLE = "42P01"
+INSUFFICIENT_PRIVILEGE = "42501"
+INVALID_TEXT = "22P02"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerError:
+    """The fields of one error message."""
+
+    sqlstate: str | None
+    message: str
+    detail: str | None = None
+    hint: str | None = None
+    position: int | None = None
+    """Counted from 1, in characters of the query as it was sent."""
+    internal_query: str | None = None
+    internal_position: int | None = None
+    context: str | None = None
+
+
+class ServerFailure(Exception):
+    """A statement failed."""
+
+    def __init__(self, error: ServerError, completed: int) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.completed = completed
+        """How many statements of the query had been done before."""
+
+    @property
+    def sqlstate(self) -> str | None:
+        """The five characters, or None."""
+        return self.error.sqlstate
+
+
+class ConnectionBroken(Exception):
+    """The connection is gone, in the middle of something."""
+
+
+def connection_lost(error: ConnectionBroken, doing: str) -> MigrationError:
+    """The connection broke, and what was under way did not need it to be settled."""
+    return MigrationError(Reason.CONNECTION_LOST, f"connection lost while {doing}: {error}")
+
+
+def history_failure(failure: ServerFailure, doing: str) -> MigrationError:
+    """The server refused something of ours, not of a migration file."""
+    error = failure.error
+    hint = error.hint
+    if error.sqlstate == INSUFFICIENT_PRIVILEGE and hint is None:
+        hint = "grant the role what the message names, or run as the owner of the history tables"
+    return MigrationError(
+        Reason.BLOCKED_BY_QUERY
+        if error.sqlstate == LOCK_NOT_AVAILABLE
+        else Reason.INTERRUPTED
+        if error.sqlstate == QUERY_CANCELED
+        else Reason.STATEMENT_FAILED,
+        f"{doing}: {error.message}",
+        sqlstate=error.sqlstate,
+        detail=error.detail,
+        hint=hint,
+    )

@@ -1,0 +1,240 @@
+"""The history's rows: reading them, and the SQL that writes them.
+
+Writing is text, because it travels in one query with the migration itself. The
+version row is moved only from the state in which the run found it: if another
+runner came between, or the file ended our transaction, the statement fails and
+takes the whole transaction with it (the fence).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.failures import INVALID_TEXT, ServerError
+from dbmigrate.postgres.history_tables import History
+from dbmigrate.postgres.quoting import literal
+from dbmigrate.postgres.session import Row
+from dbmigrate.report import Reason
+
+FENCE = "dbmigrate: the version row is not where this run left it"
+FENCE_COLUMN = "dbmigrate_fence"
+"""The name of the result's column: by it a run sees that the file is done."""
+STEP_SETTING = "dbmigrate.step"
+"""Set at the start of a step's transaction, and gone when that transaction ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """What schema_migrations holds."""
+
+    stored: int | None = None
+    """The number in the row; None: there is no row."""
+    dirty: bool = False
+
+    @property
+    def version(self) -> int | None:
+        """The version of the database; golang-migrate's -1 means that nothing is applied."""
+        return None if self.stored is None or self.stored < 0 else self.stored
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One row of the log, without its texts."""
+
+    id: int
+    version: int | None
+    name: str
+    direction: str
+    from_version: int | None
+    to_version: int | None
+    checksum: str | None
+    has_down: bool
+    outcome: str
+    finished_at: str | None
+    milliseconds: int | None
+    executed_by: str
+    executed_from: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewLogRow:
+    """A row to be written."""
+
+    version: int | None
+    name: str
+    direction: str
+    from_version: int | None
+    to_version: int | None
+    executed_from: str
+    tool_version: str
+    outcome: str = "applied"
+    checksum: str | None = None
+    down_file: str | None = None
+    down_script: str | None = None
+    statements: int | None = None
+    statements_done: int | None = None
+    error: str | None = None
+
+
+def read_version_sql(history: History) -> str:
+    """Both rows at most: more than one is not golang-migrate's table any more."""
+    return f"SELECT version, dirty FROM {history.version_table} ORDER BY version LIMIT 2"
+
+
+def parse_version(rows: list[Row], history: History) -> VersionRow:
+    """Raises MigrationError (ForeignHistory) for several rows: which one is true?"""
+    if len(rows) > 1:
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{history.schema}.{history.table} holds more than one row: the version is not known",
+            hint="delete the rows that are not true",
+        )
+    if not rows:
+        return VersionRow()
+    return VersionRow(int(rows[0][0] or 0), rows[0][1] == "t")
+
+
+def read_log_sql(history: History) -> str:
+    """All rows in their order. Times as RFC 3339 in UTC, whatever the session's settings."""
+    return (
+        "SELECT id, version, name, direction, from_version, to_version, checksum,"
+        " down_script IS NOT NULL, outcome, pg_catalog.to_char("
+        "finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"
+        f" milliseconds, executed_by, executed_from FROM {history.log_table} ORDER BY id"
+    )
+
+
+def parse_log(rows: list[Row]) -> tuple[LogRow, ...]:
+    """The rows of the query above."""
+    return tuple(
+        LogRow(
+            id=int(row[0] or 0),
+            version=_number(row[1]),
+            name=row[2] or "",
+            direction=row[3] or "",
+            from_version=_number(row[4]),
+            to_version=_number(row[5]),
+            checksum=row[6],
+            has_down=row[7] == "t",
+            outcome=row[8] or "",
+            finished_at=row[9],
+            milliseconds=_number(row[10]),
+            executed_by=row[11] or "",
+            executed_from=row[12] or "",
+        )
+        for row in rows
+    )
+
+
+def read_down_sql(history: History, ids: tuple[int, ...]) -> str:
+    """The down scripts stored in these rows."""
+    keys = ", ".join(map(str, ids))
+    return f"SELECT id, down_file, down_script FROM {history.log_table} WHERE id IN ({keys})"
+
+
+def insert_log_sql(history: History, row: NewLogRow, *, running: bool = False) -> str:
+    """Append a row. It began when the transaction did, and ends now unless it is `running`."""
+    values = {
+        "version": literal(row.version),
+        "name": literal(row.name),
+        "direction": literal(row.direction),
+        "from_version": literal(row.from_version),
+        "to_version": literal(row.to_version),
+        "checksum": literal(row.checksum),
+        "down_file": literal(row.down_file),
+        "down_script": literal(row.down_script),
+        "started_at": "pg_catalog.now()",
+        "finished_at": "NULL" if running else "pg_catalog.clock_timestamp()",
+        "milliseconds": "NULL" if running else _elapsed("pg_catalog.now()"),
+        "executed_from": literal(row.executed_from),
+        "tool_version": literal(row.tool_version),
+        "outcome": literal(row.outcome),
+        "statements": literal(row.statements),
+        "statements_done": literal(row.statements_done),
+        "error": literal(row.error),
+    }
+    return f"INSERT INTO {history.log_table} ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+
+
+def end_log_sql(history: History, log_id: int, outcome: str, error: str | None = None) -> str:
+    """Complete the row of a step that ran without a transaction."""
+    return (
+        f"UPDATE {history.log_table} SET outcome = {literal(outcome)}, error = {literal(error)},"
+        " finished_at = pg_catalog.clock_timestamp(),"
+        f" milliseconds = {_elapsed('started_at')} WHERE id = {log_id}"
+    )
+
+
+def advance_log_sql(history: History, log_id: int, done: int) -> str:
+    """Count a statement of a step that runs without a transaction."""
+    return f"UPDATE {history.log_table} SET statements_done = {done} WHERE id = {log_id}"
+
+
+def move_version_sql(
+    history: History,
+    found: VersionRow,
+    wanted: VersionRow,
+    *,
+    pid: int | None = None,
+    token: str | None = None,
+) -> str:
+    """Move the version row from what was found to what is wanted, or fail the transaction.
+
+    `pid` makes sure that the backend is still the one that holds the locks;
+    `token` that the transaction is still the one that began the step.
+    """
+    guards = []
+    if pid is not None:
+        guards.append(f"pg_catalog.pg_backend_pid() = {pid}")
+    if token is not None:
+        guards.append(
+            f"pg_catalog.current_setting({literal(STEP_SETTING)}, true) = {literal(token)}"
+        )
+    return (
+        f"WITH moved AS ({_move(history, found, wanted, guards)} RETURNING 1)"
+        " SELECT CASE pg_catalog.count(*) WHEN 1 THEN 1"
+        # Not a constant, else the planner would compute it, and fail, in advance.
+        f" ELSE CAST({literal(FENCE)} || pg_catalog.left("
+        f"pg_catalog.count(*)::text, 0) AS integer) END AS {FENCE_COLUMN} FROM moved"
+    )
+
+
+def _move(history: History, found: VersionRow, wanted: VersionRow, guards: list[str]) -> str:
+    table = history.version_table
+    row = f"{literal(wanted.stored)}, {literal_bool(wanted.dirty)}"
+    if found.stored is None:
+        conditions = [f"NOT EXISTS (SELECT FROM {table})", *guards]
+        return f"INSERT INTO {table} (version, dirty) SELECT {row} WHERE {' AND '.join(conditions)}"
+    dirty = "dirty" if found.dirty else "NOT dirty"
+    where = " AND ".join([f"version = {found.stored}", dirty, *guards])
+    if wanted.stored is None:
+        return f"DELETE FROM {table} WHERE {where}"
+    return f"UPDATE {table} SET (version, dirty) = ROW ({row}) WHERE {where}"
+
+
+def set_version_sql(history: History, wanted: VersionRow) -> str:
+    """Write the version row whatever there was, as `force` does."""
+    sql = f"DELETE FROM {history.version_table}"
+    if wanted.stored is None:
+        return sql
+    values = f"{literal(wanted.stored)}, {literal_bool(wanted.dirty)}"
+    return f"{sql}; INSERT INTO {history.version_table} (version, dirty) VALUES ({values})"
+
+
+def is_fence(error: ServerError) -> bool:
+    """Whether the version row was not where the run left it."""
+    return error.sqlstate == INVALID_TEXT and FENCE in error.message
+
+
+def literal_bool(value: bool) -> str:
+    """As SQL writes it."""
+    return "true" if value else "false"
+
+
+def _elapsed(start: str) -> str:
+    return f"(1000 * pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - {start}))::bigint"
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)

@@ -1,0 +1,193 @@
+"""The history's two tables: where they are, what shape they have, how they are made.
+
+schema_migrations is golang-migrate's, column for column, so that its binary and
+ours can take turns. dbmate, Rails and Ecto use the same name for other shapes:
+nothing is read or written before the columns were looked at. The second table,
+with `_log` behind the first one's name, is ours alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.quoting import identifier, literal
+from dbmigrate.postgres.session import Row, Session
+from dbmigrate.postgres.target import HistoryTable
+from dbmigrate.report import Reason
+
+LOG_SUFFIX = "_log"
+_LONGEST_NAME = 63
+
+_LOG_COLUMNS = {
+    "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    "version": "bigint",
+    "name": "text NOT NULL",
+    "direction": "text NOT NULL",
+    "from_version": "bigint",
+    "to_version": "bigint",
+    "checksum": "text",
+    "down_file": "text",
+    "down_script": "text",
+    "started_at": "timestamptz NOT NULL",
+    "finished_at": "timestamptz",
+    "milliseconds": "bigint",
+    "executed_by": "text NOT NULL DEFAULT session_user",
+    "executed_from": "text NOT NULL",
+    "tool_version": "text NOT NULL",
+    "outcome": "text NOT NULL",
+    "statements": "integer",
+    "statements_done": "integer",
+    "error": "text",
+}
+"""One row a step. version: whose script ran; from_version and to_version: the database's
+before and after, NULL for nothing applied. direction: up, down, force, baseline, gap.
+outcome: applied, failed, running (a step without a transaction that has not ended)."""
+
+_SHAPES = {
+    frozenset({"version", "inserted_at"}): "Ecto",
+    frozenset({"version"}): "dbmate or Rails",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Both tables by their exact names, and which of them exist."""
+
+    schema: str
+    table: str
+    has_version_table: bool = False
+    has_log_table: bool = False
+    may_read_log: bool = True
+    """False for a role that may read schema_migrations alone."""
+
+    @property
+    def version_table(self) -> str:
+        """Quoted and with its schema, for SQL."""
+        return f"{identifier(self.schema)}.{identifier(self.table)}"
+
+    @property
+    def log_table(self) -> str:
+        """Quoted and with its schema, for SQL."""
+        return f"{identifier(self.schema)}.{identifier(log_name(self.table))}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What one look at a fresh connection tells."""
+
+    server_version: int
+    """As server_version_num: 180006."""
+    database: str
+    pid: int
+    """The backend's, by its own word."""
+    is_standby: bool
+    history: History
+
+
+def log_name(table: str) -> str:
+    """The log's name; shortened so that it stays distinct within PostgreSQL's 63 bytes."""
+    raw = table.encode()
+    room = _LONGEST_NAME - len(LOG_SUFFIX)
+    return raw[:room].decode(errors="ignore") + LOG_SUFFIX
+
+
+def look(session: Session, wanted: HistoryTable) -> ServerFacts:
+    """Ask a fresh connection all that a run needs to know first, in one round trip.
+
+    Raises MigrationError: ForeignHistory when the table is another tool's,
+    DatabaseMissing when there is no schema to look in.
+    """
+    tables, facts = _look_sql(wanted)
+    columns, ((number, database, schema, pid, is_standby),) = session.query(f"{tables}; {facts}")
+    if schema is None:
+        raise _no_schema(wanted)
+    return ServerFacts(
+        server_version=int(number or 0),
+        database=database or "",
+        pid=int(pid or 0),
+        is_standby=is_standby == "t",
+        history=_check(columns, schema, wanted.name),
+    )
+
+
+def _look_sql(wanted: HistoryTable) -> tuple[str, str]:
+    schema = "pg_catalog.current_schema()" if wanted.schema is None else literal(wanted.schema)
+    tables = (
+        "SELECT c.relname, c.relkind, a.attname, pg_catalog.format_type(a.atttypid, NULL),"
+        " pg_catalog.has_table_privilege(c.oid, 'SELECT')"
+        " FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " LEFT JOIN pg_catalog.pg_attribute a"
+        "   ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+        f" WHERE n.nspname = {schema}"
+        f" AND c.relname IN ({literal(wanted.name)}, {literal(log_name(wanted.name))})"
+    )
+    facts = (
+        "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_database(),"
+        f" (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname = {schema}),"
+        " pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()"
+    )
+    return tables, facts
+
+
+def _check(rows: list[Row], schema: str, table: str) -> History:
+    shapes: dict[str, dict[str, str]] = {}
+    readable = set()
+    for name, kind, column, column_type, may_read in rows:
+        if may_read == "t":
+            readable.add(name)
+        shape = shapes.setdefault(name or "", {})
+        if kind not in ("r", "p"):
+            raise MigrationError(
+                Reason.FOREIGN_HISTORY, f"{schema}.{name} is not a table: it can't hold the history"
+            )
+        if column is not None:
+            shape[column] = column_type or ""
+    log = log_name(table)
+    if table in shapes:
+        _check_versions(shapes[table], f"{schema}.{table}")
+    if log in shapes and (missing := [c for c in _LOG_COLUMNS if c not in shapes[log]]):
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{schema}.{log} is not dbmigrate's log: it has no column {', '.join(missing)}",
+            hint="name another history table, or rename that one",
+        )
+    return History(schema, table, table in shapes, log in shapes, log in readable)
+
+
+def _check_versions(shape: dict[str, str], name: str) -> None:
+    if shape.get("version") == "bigint" and shape.get("dirty") == "boolean":
+        return
+    tool = _SHAPES.get(frozenset(shape), "another tool")
+    columns = ", ".join(f"{column} {kind}" for column, kind in shape.items()) or "no columns"
+    raise MigrationError(
+        Reason.FOREIGN_HISTORY,
+        f"{name} belongs to {tool}: it has {columns}, not version bigint and dirty boolean",
+        hint="give dbmigrate a history table of its own (x-migrations-table in the URL,"
+        " or -history-table), then `dbmigrate baseline V`",
+    )
+
+
+def _no_schema(wanted: HistoryTable) -> MigrationError:
+    if wanted.schema is None:
+        message = "no schema: the search path names no schema that exists"
+    else:
+        message = f'schema "{wanted.schema}" does not exist, and the history should be in it'
+    return MigrationError(
+        Reason.DATABASE_MISSING, message, hint="create the schema first: dbmigrate does not"
+    )
+
+
+def create_sql(history: History) -> str:
+    """Make what is not there yet; golang-migrate's text for its own table."""
+    statements = []
+    if not history.has_version_table:
+        statements.append(
+            f"CREATE TABLE IF NOT EXISTS {history.version_table}"
+            " (version bigint not null primary key, dirty boolean not null)"
+        )
+    if not history.has_log_table:
+        columns = ", ".join(f"{name} {kind}" for name, kind in _LOG_COLUMNS.items())
+        statements.append(f"CREATE TABLE IF NOT EXISTS {history.log_table} ({columns})")
+    return "; ".join(statements)

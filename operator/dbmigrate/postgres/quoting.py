@@ -1,0 +1,26 @@
+"""Names and texts as SQL writes them.
+
+Statements are put together as text because a simple query carries no
+parameters. Everything that is not a constant of this package goes through here.
+"""
+
+from __future__ import annotations
+
+
+def identifier(name: str) -> str:
+    """A name in double quotes, exactly as it is."""
+    if "\0" in name:
+        raise ValueError("a name can't hold a NUL character")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str | int | None) -> str:
+    """A value as a constant. Does not depend on standard_conforming_strings."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    if "\0" in value:
+        raise ValueError("a text can't hold a NUL character")
+    quoted = "'" + value.replace("'", "''") + "'"
+    return " E" + quoted.replace("\\", "\\\\") if "\\" in quoted else quoted

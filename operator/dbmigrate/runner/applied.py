@@ -1,0 +1,91 @@
+"""Which versions are applied, as far as the history can prove it.
+
+schema_migrations holds one number. The log says how it came to be there: which
+steps were run, and where the version was moved without running anything
+(force, baseline, or golang-migrate, whose steps leave a gap in the log). Below
+such a move nothing is proved, and a version there counts as applied, as it does
+with golang-migrate. A version is called out of order only when the log proves
+that it was jumped over.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dbmigrate.postgres.history_rows import LogRow
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The version was moved and the log does not say by whom."""
+
+    from_version: int | None
+    to_version: int | None
+
+
+class Applied:
+    """The log replayed."""
+
+    def __init__(self, rows: Iterable[LogRow]) -> None:
+        self._rows: dict[int, LogRow] = {}
+        self._order: list[int] = []
+        self._assumed: list[tuple[int | None, int]] = []
+        self.version: int | None = None
+        self.gap: Gap | None = None
+        """A move that the log does not know yet; recorded by the next write."""
+        for row in rows:
+            if row.outcome == "applied":
+                self._move(row.from_version)
+                self._replay(row)
+
+    def settle(self, version: int | None) -> None:
+        """Take the version row's word where the log ends elsewhere: that is a gap."""
+        if self.version != version:
+            self.gap = Gap(self.version, version)
+            self._move(version)
+
+    def covers(self, version: int) -> bool:
+        """Whether it counts as applied: recorded so, or not provably otherwise."""
+        if version in self._rows:
+            return True
+        index = bisect.bisect_left(self._assumed, version, key=lambda span: span[1])
+        if index == len(self._assumed):
+            return False
+        low = self._assumed[index][0]
+        return low is None or low < version
+
+    def row(self, version: int) -> LogRow | None:
+        """The log's row of the step that applied it; None: not recorded, or not applied."""
+        return self._rows.get(version)
+
+    @property
+    def recorded(self) -> tuple[int, ...]:
+        """The versions whose application the log has, in order."""
+        return tuple(self._order)
+
+    def _replay(self, row: LogRow) -> None:
+        if row.direction == "up" and row.version is not None:
+            if row.version not in self._rows:
+                bisect.insort(self._order, row.version)
+            self._rows[row.version] = row
+            self.version = row.to_version
+            return
+        self._move(row.to_version)
+
+    def _move(self, version: int | None) -> None:
+        """The version went elsewhere without a step of which we know."""
+        here = self.version
+        if version == here:
+            return
+        self.version = version
+        if version is not None and (here is None or version > here):
+            self._assumed.append((here, version))
+            return
+        while self._order and (version is None or self._order[-1] > version):
+            del self._rows[self._order.pop()]
+        while self._assumed and (version is None or self._assumed[-1][1] > version):
+            low, _ = self._assumed.pop()
+            if version is not None and (low is None or low < version):
+                self._assumed.append((low, version))

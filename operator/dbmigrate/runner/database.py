@@ -1,0 +1,248 @@
+"""The database of one run: its session, its locks, and what its history says.
+
+Opening costs two round trips: one look (who are we, which tables are there),
+and one transaction that takes the locks and reads the history behind them.
+Whatever a run decides, it decides on what it read after it had the locks.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from dbmigrate import __version__
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres import history_rows, history_tables, locks, pooler
+from dbmigrate.postgres.connecting import connect
+from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure, history_failure
+from dbmigrate.postgres.history_rows import LogRow, NewLogRow, VersionRow
+from dbmigrate.postgres.history_tables import History
+from dbmigrate.postgres.monitor import Monitor
+from dbmigrate.postgres.session import Session
+from dbmigrate.report import Reason
+from dbmigrate.runner.applied import Applied
+from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.request import Request
+from dbmigrate.sources.migration import Direction, Script
+
+RECONNECT_SECONDS = 30.0
+"""How long a run tries to reach a server again that went away in the middle of a step."""
+RECONNECT_TO_READ_SECONDS = 5.0
+"""The same when nothing hangs on it but what the report can say."""
+
+
+class Database:
+    """Opened by `open_database`, closed by whoever opened it."""
+
+    session: Session
+    monitor: Monitor
+    pid: int
+    history: History
+    found: VersionRow
+    """The version row as this run last read or wrote it."""
+    log: tuple[LogRow, ...]
+    """The log as it was when the run began; empty when it was not asked for."""
+    applied: Applied
+
+    def __init__(self, request: Request, *, is_locked: bool, with_log: bool) -> None:
+        self.request = request
+        self.file: str | None = None
+        """The migration file that runs now, for the notices it causes."""
+        self._is_locked = is_locked
+        self._with_log = with_log
+        self._connect()
+
+    def read(self) -> None:
+        """Read the history anew."""
+        self._take(self.session.query(_in_transaction(self._read_sql())))
+
+    def prepare_to_write(self) -> None:
+        """Make the tables where they are missing, and record what moved behind our back.
+
+        Raises MigrationError (StatementFailed) when the role may not.
+        """
+        statements = [history_tables.create_sql(self.history)]
+        gap = self.applied.gap
+        if gap is not None:
+            row = self.new_row("gap", version=None, name="", found=gap.from_version)
+            row = replace(row, to_version=gap.to_version)
+            statements.append(history_rows.insert_log_sql(self.history, row))
+        if not any(statements):
+            return
+        try:
+            self.session.query(_in_transaction("; ".join(filter(None, statements))))
+        except ServerFailure as failure:
+            self.session.roll_back()
+            table = f"{self.history.schema}.{self.history.table}"
+            raise history_failure(failure, f"can't prepare the history {table}") from None
+        self.history = replace(
+            self.history, has_version_table=True, has_log_table=True, may_read_log=True
+        )
+        self.applied.gap = None
+
+    def new_row(
+        self, direction: str, *, version: int | None, name: str, found: int | None
+    ) -> NewLogRow:
+        """A row for the log that says who we are."""
+        return NewLogRow(
+            version=version,
+            name=name,
+            direction=direction,
+            from_version=found,
+            to_version=found,
+            executed_from=self.request.options.who,
+            tool_version=__version__,
+        )
+
+    def stored_script(self, row: LogRow) -> Script:
+        """The down script that a row of the log holds, read when it is needed."""
+
+        def load() -> bytes:
+            ((_, _, text),) = self.session.query(
+                history_rows.read_down_sql(self.history, (row.id,))
+            )[0]
+            return (text or "").encode()
+
+        return Script(f"{row.version}_{row.name}.down.sql", Direction.DOWN, load)
+
+    def flush(self) -> None:
+        """Make steps durable that were committed without waiting for the disk."""
+        self.session.query("SELECT pg_catalog.pg_logical_emit_message(true, 'dbmigrate', '')")
+
+    def reconnect(self, patience: float = RECONNECT_SECONDS) -> None:
+        """Come back after the connection broke, with the locks, and read the history.
+
+        Having the locks again proves that the old backend is gone: what it did is
+        settled. Raises MigrationError when the server stays away, or the old
+        backend does not let go in time.
+        """
+        self.close()
+        deadline = time.monotonic() + patience
+        pause = 0.1
+        while True:
+            try:
+                self._connect()
+                return
+            except MigrationError as error:
+                if error.reason is not Reason.CONNECTION_REFUSED:
+                    raise
+                if time.monotonic() > deadline or self.request.stop.is_urgent:
+                    raise
+            except ConnectionBroken:
+                if time.monotonic() > deadline or self.request.stop.is_urgent:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, 2.0)
+
+    def reconnect_to_read(self) -> None:
+        """Come back without the locks, just to say what the database holds."""
+        self._is_locked = False
+        self.reconnect(RECONNECT_TO_READ_SECONDS)
+
+    def look_again(self) -> None:
+        """Find out anew which tables exist, and read them."""
+        self.history = history_tables.look(self.session, self.request.target.history).history
+        self.read()
+
+    def close(self) -> None:
+        """Let go of the connections; the locks go with them."""
+        self.monitor.close()
+        self.session.close()
+
+    def release(self) -> None:
+        """Give the locks back before closing, so that whoever comes next need not wait."""
+        if self._is_locked and self.session.is_open:
+            try:
+                self.session.roll_back()
+                self.session.query(locks.unlock_sql(self._ids()))
+            except (ServerFailure, ConnectionBroken):
+                pass  # closing the connection does the same
+
+    def _connect(self) -> None:
+        target = self.request.target
+        self.session = connect(target, on_notice=self._on_notice)
+        try:
+            facts = history_tables.look(self.session, target.history)
+            self.pid = facts.pid
+            self.history = facts.history
+            self._database = facts.database
+            self.monitor = Monitor(
+                facts.pid, facts.server_version, lambda: connect(target, role="monitor")
+            )
+            if self._is_locked:
+                if facts.is_standby:
+                    raise _standby(target.display)
+                self._lock_and_read()
+            else:
+                self._take(self.session.query(_in_transaction(self._read_sql())))
+        except BaseException:
+            self.session.close()
+            raise
+
+    def _lock_and_read(self) -> None:
+        if self.session.announced_pid != self.pid:
+            # Before any lock is taken: behind a pooler nobody could give it back.
+            pooler.require_own_backend(
+                self.session, self.pid, lambda: connect(self.request.target, role="probe")
+            )
+        taken, *rest = self.session.query(
+            _in_transaction(f"{locks.try_lock_sql(self._ids())}; {self._read_sql()}")
+        )
+        if taken[0][0] == "t" and self.history.has_version_table and self.history.has_log_table:
+            self._take(rest)
+            return
+        if taken[0][0] != "t":
+            locks.wait_for_lock(
+                self.session,
+                self._ids(),
+                timeout=self.request.options.lock_timeout,
+                should_stop=lambda: self.request.stop.is_requested,
+                on_wait=self.request.observer.waiting_for_lock,
+            )
+        # Another run may have made the tables between our look and our lock.
+        self.look_again()
+
+    def _ids(self) -> tuple[int, ...]:
+        return locks.lock_ids(
+            self.history.schema,
+            self.history.table,
+            self._database,
+            self.request.target.url_database,
+        )
+
+    def _read_sql(self) -> str:
+        statements = []
+        if self.history.has_version_table:
+            statements.append(history_rows.read_version_sql(self.history))
+        if self._reads_log:
+            statements.append(history_rows.read_log_sql(self.history))
+        return "; ".join(statements)
+
+    @property
+    def _reads_log(self) -> bool:
+        return self._with_log and self.history.has_log_table and self.history.may_read_log
+
+    def _take(self, tables: list[list[tuple[str | None, ...]]]) -> None:
+        rest = list(tables)
+        rows = rest.pop(0) if self.history.has_version_table else []
+        self.found = history_rows.parse_version(rows, self.history)
+        self.log = history_rows.parse_log(rest.pop(0)) if self._reads_log else ()
+        self.applied = Applied(self.log)
+        if not self.found.dirty:
+            self.applied.settle(self.found.version)
+
+    def _on_notice(self, severity: str, message: str) -> None:
+        self.request.observer.notice(Notice(severity, message, self.file))
+
+
+def _in_transaction(sql: str) -> str:
+    """Each statement sees what was committed before it, whatever the role's defaults are."""
+    return f"BEGIN ISOLATION LEVEL READ COMMITTED; {sql}; COMMIT"
+
+
+def _standby(display: str) -> MigrationError:
+    return MigrationError(
+        Reason.CONNECTION_REFUSED,
+        f"{display} is a standby: it can't be migrated",
+        hint="connect to the primary, or name all hosts and add target_session_attrs=read-write",
+    )

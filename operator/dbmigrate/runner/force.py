@@ -1,0 +1,47 @@
+"""`force V`: set the version and clear the dirty mark, without running anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres import history_rows
+from dbmigrate.postgres.history_rows import VersionRow
+from dbmigrate.report import Reason
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run, perform
+
+HIGHEST = 2**63 - 1
+"""What the column holds; golang-migrate reads up to 2**64 - 1 from file names and fails here."""
+
+
+def force(request: Request, version: int | None) -> Result[None]:
+    """Set the version; None means that nothing is applied (`force -1`).
+
+    As with golang-migrate there need not be a file of that version.
+    """
+
+    def work(run: Run) -> None:
+        if version is not None and not 0 <= version <= HIGHEST:
+            raise MigrationError(Reason.MISSING_VERSION, f"version {version} is out of range")
+        set_version(run, "force", version)
+
+    return perform(request, work)
+
+
+def set_version(run: Run, direction: str, version: int | None) -> None:
+    """Write the version row by order of a person, and a row in the log that says so."""
+    database = run.database
+    run.target = version
+    database.prepare_to_write()
+    row = database.new_row(direction, version=None, name="", found=database.applied.version)
+    row = replace(row, to_version=version)
+    wanted = VersionRow(version)
+    database.session.query(
+        "BEGIN; "
+        f"{history_rows.set_version_sql(database.history, wanted)}; "
+        f"{history_rows.insert_log_sql(database.history, row)}; COMMIT"
+    )
+    run.has_changed = database.found != wanted
+    database.found = wanted

@@ -1,0 +1,232 @@
+"""From a use case to its Result: opening, working, closing, and telling the truth.
+
+A use case is a function on an open Run. Here it is given its database, its end
+is turned into a Report, and every failure into one MigrationError. The report's
+version and dirty flag come from the database whenever it can be asked, also
+after a failure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from dbmigrate import __version__
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.failures import (
+    ConnectionBroken,
+    ServerFailure,
+    connection_lost,
+    history_failure,
+)
+from dbmigrate.report import Outcome, Reason, Report, Step
+from dbmigrate.runner.database import Database
+from dbmigrate.runner.plan import Ground, Plan, late_versions
+from dbmigrate.runner.request import OutOfOrder, Request
+from dbmigrate.runner.result import Result, VersionState
+from dbmigrate.runner.step import run_step
+from dbmigrate.sources.migration import Direction, Source
+
+T = TypeVar("T")
+
+
+class Run:
+    """One execution of a use case."""
+
+    def __init__(self, request: Request, *, is_locked: bool, with_log: bool) -> None:
+        self.request = request
+        self.started = time.monotonic()
+        self.started_at = datetime.now(UTC)
+        self.steps: list[Step] = []
+        self.target: int | None = None
+        self.has_changed = False
+        """Something was changed that is no step: a forced version, a baseline, a drop."""
+        self._is_flushed = True
+        self.database = Database(request, is_locked=is_locked, with_log=with_log)
+        self.from_version = self.database.found.version
+
+    @property
+    def source(self) -> Source:
+        """The files. Raises MigrationError (SourceInvalid) where none were given."""
+        if self.request.source is None:
+            raise MigrationError(Reason.SOURCE_INVALID, "this command needs the migration files")
+        return self.request.source
+
+    @property
+    def ground(self) -> Ground:
+        """What a plan is made on."""
+        return Ground(self.source, self.database.applied, self.database.stored_script)
+
+    @property
+    def state(self) -> VersionState:
+        """The version row as last read or written."""
+        return VersionState(self.database.found.version, self.database.found.dirty)
+
+    def require_clean(self) -> None:
+        """Raise MigrationError (Dirty), in golang-migrate's words and with the way out."""
+        found = self.database.found
+        if found.dirty:
+            raise MigrationError(
+                Reason.DIRTY,
+                f"Dirty database version {found.stored}. Fix and force version.",
+                hint="`dbmigrate repair` finishes what dbmigrate began; otherwise look at what"
+                f" version {found.stored} has left, mend it, then `dbmigrate force"
+                f" {found.stored}` (or the version below)",
+            )
+
+    def carry_out(self, plan: Plan) -> None:
+        """Run the steps of a plan. Raises MigrationError."""
+        self.target = plan.target
+        for index, step in enumerate(plan.steps):
+            if self.request.stop.is_requested:
+                self._flush()
+                raise MigrationError(
+                    Reason.INTERRUPTED,
+                    f"stopped before version {step.version} ({step.name}):"
+                    f" {index} of {len(plan.steps)} steps are done",
+                )
+            is_last = index == len(plan.steps) - 1
+            self.request.observer.step_started(step)
+            read, ran = run_step(
+                self.database, step, self.source.find(step.version), is_durable=is_last
+            )
+            self._is_flushed = is_last
+            milliseconds = round(1000 * (read + ran))
+            self.steps.append(Step(str(step.version), step.name, step.direction, milliseconds))
+            self.request.observer.step_finished(step, read, ran)
+        if plan.short:
+            raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
+
+    def _flush(self) -> None:
+        if not self._is_flushed:
+            self.database.flush()
+
+    def settle(self) -> None:
+        """After a failure: read again what the database says, if it still answers."""
+        if not self.database.session.is_open:
+            self.database.reconnect_to_read()
+            return
+        self.database.session.roll_back()
+        self.database.read()
+
+    def report(self, error: MigrationError | None, state: VersionState | None) -> Report:
+        """What is to be said of the run."""
+        if error is not None:
+            outcome = Outcome.FAILED
+        elif any(step.direction == Direction.DOWN for step in self.steps):
+            outcome = Outcome.ROLLED_BACK
+        elif self.steps or self.has_changed:
+            outcome = Outcome.APPLIED
+        else:
+            outcome = Outcome.UP_TO_DATE
+        blank = make_report(
+            self.request,
+            outcome,
+            started_at=self.started_at,
+            seconds=time.monotonic() - self.started,
+            error=error,
+        )
+        return replace(
+            blank,
+            version=_text(state.version if state else None),
+            dirty=state.dirty if state else None,
+            from_version=_text(self.from_version),
+            target=_text(self.target),
+            pending=self._pending(state),
+            steps=tuple(self.steps),
+            steps_total=len(self.steps),
+        )
+
+    def _pending(self, state: VersionState | None) -> int | None:
+        source = self.request.source
+        if source is None or state is None:
+            return None
+        count = len(source.above(state.version))
+        if self.request.options.out_of_order is OutOfOrder.IGNORE:
+            return count
+        done = {int(step.version) for step in self.steps}
+        late = (m.version for m in late_versions(self.ground) if m.version not in done)
+        return count + sum(1 for version in late if version <= (state.version or 0))
+
+
+def perform(
+    request: Request,
+    work: Callable[[Run], T],
+    *,
+    is_locked: bool = True,
+    with_log: bool = True,
+) -> Result[T]:
+    """Open the database, do the work, close it, and make a Result of what happened."""
+    started, started_at = time.monotonic(), datetime.now(UTC)
+    try:
+        run = Run(request, is_locked=is_locked, with_log=with_log)
+    except Exception as raised:
+        error = _as_error(raised, "opening the database")
+        seconds = time.monotonic() - started
+        report = make_report(
+            request, Outcome.FAILED, started_at=started_at, seconds=seconds, error=error
+        )
+        return Result(report, error=error)
+    run.started, run.started_at = started, started_at
+    try:
+        try:
+            value = work(run)
+        except Exception as raised:
+            error = _as_error(raised, f"running {request.command}")
+            return Result(run.report(error, _state_after(run)), error=error)
+        run.database.release()
+        return Result(run.report(None, run.state), value=value)
+    finally:
+        run.database.close()
+
+
+def make_report(
+    request: Request,
+    outcome: Outcome,
+    *,
+    started_at: datetime,
+    seconds: float,
+    error: MigrationError | None = None,
+) -> Report:
+    """A Report without what only the database can tell."""
+    return Report(
+        command=request.command,
+        outcome=outcome,
+        version=None,
+        dirty=None,
+        tool_version=__version__,
+        started_at=started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        milliseconds=round(1000 * seconds),
+        error=error.to_report() if error else None,
+    )
+
+
+def _state_after(run: Run) -> VersionState | None:
+    """What the database says after a failure; None when it does not answer."""
+    try:
+        run.settle()
+    except (MigrationError, ServerFailure, ConnectionBroken):
+        return None
+    run.database.release()
+    return run.state
+
+
+def _as_error(raised: Exception, doing: str) -> MigrationError:
+    if isinstance(raised, MigrationError):
+        return raised
+    if isinstance(raised, ConnectionBroken):
+        return connection_lost(raised, doing)
+    if isinstance(raised, ServerFailure):
+        return history_failure(raised, doing)
+    error = MigrationError(
+        Reason.INTERNAL, f"internal error while {doing}: {type(raised).__name__}: {raised}"
+    )
+    error.__cause__ = raised
+    return error
+
+
+def _text(version: int | None) -> str | None:
+    return None if version is None else str(version)

@@ -1,0 +1,12 @@
+"""`version`: what schema_migrations says. Reads, locks nothing, writes nothing."""
+
+from __future__ import annotations
+
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result, VersionState
+from dbmigrate.runner.run import perform
+
+
+def version(request: Request) -> Result[VersionState]:
+    """The version of the database and whether it is dirty. Needs read access alone."""
+    return perform(request, lambda run: run.state, is_locked=False, with_log=False)

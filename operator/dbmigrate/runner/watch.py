@@ -1,0 +1,55 @@
+"""What happens while the server works on a statement: look, tell, perhaps cancel."""
+
+from __future__ import annotations
+
+from dbmigrate.postgres.monitor import Monitor
+from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.sessions import OtherSession
+from dbmigrate.runner.observer import Observer, Progress
+from dbmigrate.runner.stop import Stop
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks through the monitor; the first one comes after as long."""
+CANCEL_AGAIN = 5.0
+
+
+class Watch:
+    """Called back about ten times a second while a query runs."""
+
+    def __init__(
+        self,
+        session: Session,
+        monitor: Monitor,
+        *,
+        file: str,
+        observer: Observer,
+        stop: Stop,
+        first_look: float = LOOK_EVERY,
+    ) -> None:
+        self._session = session
+        self._monitor = monitor
+        self._file = file
+        self._observer = observer
+        self._stop = stop
+        self._next_look = first_look
+        self._next_cancel = 0.0
+        self.blockers: tuple[OtherSession, ...] = ()
+        """Who was in the way when last seen."""
+
+    def __call__(self, seconds: float) -> None:
+        """`seconds`: how long the query has been running."""
+        if self._stop.is_urgent and seconds >= self._next_cancel:
+            self._next_cancel = seconds + CANCEL_AGAIN
+            self._session.cancel()
+            return
+        if seconds < self._next_look:
+            return
+        self._next_look = seconds + LOOK_EVERY
+        sight = self._monitor.look()
+        if sight.blockers:
+            if {s.pid for s in sight.blockers} != {s.pid for s in self.blockers}:
+                self._observer.blocked(sight.blockers)
+            self.blockers = sight.blockers
+        self._observer.progress(
+            Progress(self._file, seconds, phase=sight.phase, percent=sight.percent)
+        )
