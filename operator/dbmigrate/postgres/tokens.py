@@ -141,8 +141,8 @@ def end_of_comment(sql: bytes, at: int, *, file: str) -> int:
     raise refusal(sql, at, file, "this comment does not end: */ is missing")
 
 
-def refusal(sql: bytes, at: int, file: str, problem: str) -> NoReturn:
-    """Raise MigrationError (SourceInvalid) with the place."""
+def refusal(sql: bytes, at: int, file: str, problem: str) -> MigrationError:
+    """The error (SourceInvalid) that says what is wrong with a script, and where."""
     from dbmigrate.postgres.positions import locate_byte
 
     location = locate_byte(sql, at, file)
