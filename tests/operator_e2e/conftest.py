@@ -1,0 +1,127 @@
+"""The fixtures: `shop`, a team's world with nothing running, and `operator`, which runs in it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster, Namespace
+from tests.database import Database
+from tests.operator_e2e.process import ROOT, Operator
+from tests.operator_e2e.proxy import Proxy, write_proxied_kubeconfig
+from tests.operator_e2e.shop import Shop
+
+RUNNER_IMAGE = "dbmigrate:tests"
+StartOperator = Callable[..., Operator]
+
+RULES = [
+    {
+        "apiGroups": ["dbmigrate.dev"],
+        "resources": ["databasemigrations", "migrationactions"],
+        "verbs": ["get", "list", "watch"],
+    },
+    {
+        "apiGroups": ["dbmigrate.dev"],
+        "resources": ["databasemigrations/status", "migrationactions/status"],
+        "verbs": ["patch"],
+    },
+    {
+        "apiGroups": ["dbmigrate.dev"],
+        "resources": ["databasemigrations/finalizers"],
+        "verbs": ["update"],
+    },
+    {
+        "apiGroups": ["batch"],
+        "resources": ["jobs"],
+        "verbs": ["get", "list", "watch", "create", "delete"],
+    },
+    {"apiGroups": [""], "resources": ["pods", "configmaps"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+]
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster) -> Cluster:
+    """The cluster with the custom resources and the runner's image."""
+    cluster.install_crds(ROOT / "crds")
+    program = str(Path(sys.executable).with_name("dbmigrate"))
+    cluster.node.images.register(RUNNER_IMAGE, commands={"dbmigrate": [program]})
+    return cluster
+
+
+@pytest.fixture
+def shop(installed: Cluster, namespace: Namespace, database: Database) -> Shop:
+    """A namespace and a database; nothing is applied yet."""
+    assert namespace.cluster is installed
+    return Shop(namespace, database)
+
+
+@pytest.fixture
+def rights(shop: Shop) -> Path:
+    """A kubeconfig of the operator's own ServiceAccount, with its own rights and no more."""
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role"}
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding"}
+    name = {"metadata": {"name": "dbmigrate-operator"}}
+    shop.namespace.apply(
+        [
+            {"apiVersion": "v1", "kind": "ServiceAccount", **name},
+            {**role, **name, "rules": RULES},
+            {
+                **binding,
+                **name,
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "Role",
+                    "name": "dbmigrate-operator",
+                },
+                "subjects": [
+                    {
+                        "kind": "ServiceAccount",
+                        "name": "dbmigrate-operator",
+                        "namespace": shop.namespace.name,
+                    }
+                ],
+            },
+        ]
+    )
+    return shop.namespace.service_account_kubeconfig("dbmigrate-operator")
+
+
+@pytest.fixture
+def make_operator(shop: Shop, rights: Path, tmp_path: Path) -> Iterator[StartOperator]:
+    """Makes operators on the test's namespace, not started; all are killed at the end."""
+    made: list[Operator] = []
+
+    def make(kubeconfig: Path = rights, *, resync: str = "none") -> Operator:
+        log = tmp_path / f"operator-{len(made) + 1}.log"
+        operator = Operator(kubeconfig, shop.namespace.name, log, image=RUNNER_IMAGE, resync=resync)
+        made.append(operator)
+        return operator
+
+    yield make
+    for operator in made:
+        operator.kill()
+        print(f"--- {operator.log.name}\n{operator.read_log()}")
+
+
+@pytest.fixture
+def operator(make_operator: StartOperator) -> Operator:
+    """An operator that runs."""
+    return make_operator().start()
+
+
+@pytest.fixture
+def proxy(installed: Cluster) -> Iterator[Proxy]:
+    """A proxy before the API server, at which things can be broken."""
+    running = Proxy(installed.server, installed.control_plane.authority)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def proxied(proxy: Proxy, rights: Path, tmp_path: Path) -> Path:
+    """The operator's kubeconfig, by way of the proxy."""
+    return write_proxied_kubeconfig(rights, proxy, tmp_path / "proxied.kubeconfig")

@@ -1,0 +1,168 @@
+"""The operator killed, doubled, cut off; Jobs deleted and evicted: the same end, applied once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.cluster.waiting import eventually
+from tests.operator_e2e.conftest import StartOperator
+from tests.operator_e2e.process import Operator
+from tests.operator_e2e.proxy import Call, Fault, Proxy
+from tests.operator_e2e.shop import FILES, GATED, THIRD, Shop, condition, is_ready
+
+pytestmark = [pytest.mark.cluster, pytest.mark.database]
+
+
+def assert_migrated_once(shop: Shop) -> None:
+    resource = shop.wait_ready()
+    status = resource["status"]
+    assert (status["version"], status["dirty"], status["pending"]) == ("2", False, 0)
+    assert shop.applied() == [1, 2]
+    assert shop.reasons().count("Applied") <= 1
+
+
+def test_killed_before_the_job_is_created(
+    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+) -> None:
+    first = make_operator(proxied)
+    proxy.judge = lambda call: Fault(before=first.kill) if is_job_creation(call) else None
+    shop.prepare()
+    shop.order()
+    first.start()
+    eventually(lambda: not first.is_running, deadline=30)
+    assert shop.jobs() == []
+    make_operator().start()
+    assert_migrated_once(shop)
+    assert len(shop.jobs()) == 1
+
+
+def test_killed_after_the_job_is_created_and_before_it_heard_of_it(
+    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+) -> None:
+    first = make_operator(proxied)
+    proxy.judge = lambda call: Fault(after=first.kill) if is_job_creation(call) else None
+    shop.prepare()
+    shop.order()
+    first.start()
+    eventually(lambda: not first.is_running, deadline=30)
+    make_operator().start()
+    assert_migrated_once(shop)
+    assert len(shop.jobs()) == 1
+
+
+def test_killed_while_the_job_is_at_work(shop: Shop, make_operator: StartOperator) -> None:
+    first = make_operator().start()
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    first.kill()
+    shop.open_gate()
+    make_operator().start()
+    assert_migrated_once(shop)
+    assert len(shop.jobs()) == 1
+
+
+def test_killed_after_the_job_has_ended_and_before_the_status_is_written(
+    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+) -> None:
+    first = make_operator(proxied)
+    patches: list[Call] = []
+
+    def kill_at_second_status(call: Call) -> Fault | None:
+        if call.method == "PATCH":
+            patches.append(call)
+        return Fault(before=first.kill) if len(patches) == 2 else None
+
+    proxy.judge = kill_at_second_status
+    shop.prepare()
+    shop.order()
+    first.start()
+    eventually(lambda: not first.is_running, deadline=60)
+    assert condition(shop.namespace.get("dbm", "shop"), "Ready")["reason"] == "Running"
+    make_operator().start()
+    assert_migrated_once(shop)
+    assert len(shop.jobs()) == 1
+
+
+def test_the_report_lost_with_its_pod_is_replaced_by_asking_the_database(
+    shop: Shop, make_operator: StartOperator
+) -> None:
+    first = make_operator().start()
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    first.kill()
+    shop.open_gate()
+    job = shop.jobs()[0]["metadata"]["name"]
+    shop.namespace.wait("job", job, lambda j: j.get("status", {}).get("succeeded"), deadline=60)
+    (pod,) = shop.namespace.list("pod")
+    shop.namespace.delete("pod", pod["metadata"]["name"])
+    shop.namespace.wait_until_gone("pod", pod["metadata"]["name"])
+    make_operator().start()
+    assert_migrated_once(shop)
+    commands = [j["metadata"]["labels"]["dbmigrate.dev/command"] for j in shop.jobs()]
+    assert sorted(commands) == ["goto", "status"]
+
+
+def test_a_job_deleted_by_hand_is_followed_by_another_when_its_pod_has_ended(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    job = shop.jobs()[0]["metadata"]["name"]
+    shop.namespace.delete("job", job)
+    shop.namespace.wait_until_gone("job", job)
+    shop.open_gate()
+    resource = shop.wait_ready(deadline=120)
+    assert resource["status"]["lastRun"]["attempts"] == 2
+    assert shop.applied() == [1, 2]
+    assert operator.is_running
+
+
+def test_two_operators_by_mistake_do_what_one_does(
+    shop: Shop, make_operator: StartOperator
+) -> None:
+    operators = [make_operator().start(), make_operator().start()]
+    shop.prepare()
+    shop.order()
+    assert_migrated_once(shop)
+    assert len(shop.jobs()) == 1
+    shop.write_files({**FILES, **THIRD})
+    shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
+    assert shop.applied() == [1, 2, 3]
+    assert len(shop.jobs()) == 2
+    assert all(operator.is_running for operator in operators)
+
+
+def test_an_evicted_run_is_tried_again(shop: Shop, operator: Operator, installed: Cluster) -> None:
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    (pod,) = shop.namespace.list("pod")
+    installed.node.evict(shop.namespace.name, pod["metadata"]["name"])
+    shop.open_gate()
+    resource = shop.wait_ready(deadline=120)
+    assert resource["status"]["lastRun"]["attempts"] == 2
+    assert shop.applied() == [1, 2]
+    assert operator.is_running
+
+
+def test_a_run_past_its_deadline_is_interrupted_and_tried_again(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare(GATED)
+    shop.order(timeouts={"deadline": "5s"})
+    resource = shop.wait_for_reason("Interrupted", deadline=120)
+    assert condition(resource, "Stalled")["status"] == "False"
+    assert shop.applied() == [1]
+    shop.open_gate()
+    assert_migrated_once(shop)
+    assert operator.is_running
+
+
+def is_job_creation(call: Call) -> bool:
+    return call.method == "POST" and call.path.endswith("/jobs")

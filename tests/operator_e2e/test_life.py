@@ -1,0 +1,220 @@
+"""The life of a resource: create, Job, status; change, suspend, failure and repair."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.operator_e2e.conftest import StartOperator
+from tests.operator_e2e.process import Operator
+from tests.operator_e2e.shop import (
+    FILES,
+    GATED,
+    THIRD,
+    Shop,
+    condition,
+    is_ready,
+)
+
+pytestmark = [pytest.mark.cluster, pytest.mark.database]
+
+
+@pytest.mark.quick
+def test_a_new_resource_is_migrated_and_says_so(shop: Shop, operator: Operator) -> None:
+    shop.prepare()
+    shop.order()
+    resource = shop.wait_ready()
+    status = resource["status"]
+    assert (status["version"], status["dirty"], status["pending"]) == ("2", False, 0)
+    assert status["lastRun"]["outcome"] == "Applied"
+    assert status["lastRun"]["attempts"] == 1
+    assert [step["version"] for step in status["history"]] == ["2", "1"]
+    assert condition(resource, "Reconciling")["status"] == "False"
+    assert condition(resource, "Stalled")["status"] == "False"
+    assert condition(resource, "Dirty")["status"] == "False"
+    assert shop.applied() == [1, 2]
+    assert shop.database.query("SELECT version, dirty FROM schema_migrations") == [(2, False)]
+    assert "annotations" not in resource["metadata"]
+    assert "finalizers" not in resource["metadata"]
+    assert "Error" not in operator.read_log()
+
+
+def test_create_to_ready_costs_few_writes(
+    shop: Shop, make_operator: StartOperator, installed: Cluster
+) -> None:
+    shop.prepare()
+    mark = installed.audit.mark()
+    make_operator().start()
+    shop.order()
+    shop.wait_ready()
+    shop.namespace.wait(
+        "event", _event_name(shop, "Applied"), lambda event: event["reason"] == "Applied"
+    )
+    account = f"system:serviceaccount:{shop.namespace.name}:dbmigrate-operator"
+    requests = installed.audit.requests(since=mark, user=account)
+    writes = Counter(f"{r.verb} {r.resource}" for r in requests if r.is_write)
+    reads = Counter(f"{r.verb} {r.resource}" for r in requests if not r.is_write)
+    print(f"writes, create to Ready: {dict(writes)}\nreads: {dict(reads)}")
+    assert writes == {
+        "create jobs": 1,
+        "create events": 2,
+        "patch databasemigrations/status": 2,
+    }
+    assert all(r.code < 400 for r in requests)
+
+
+def _event_name(shop: Shop, reason: str) -> str:
+    from tests.cluster.waiting import eventually
+
+    events = eventually(
+        lambda: [e for e in shop.namespace.events("dbm", "shop") if e["reason"] == reason],
+        what=f"an event {reason}",
+    )
+    name: str = events[0]["metadata"]["name"]
+    return name
+
+
+def test_changed_files_start_a_run(shop: Shop, operator: Operator) -> None:
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    shop.write_files({**FILES, **THIRD})
+    resource = shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
+    assert resource["metadata"]["generation"] == 1
+    assert shop.applied() == [1, 2, 3]
+    assert len(shop.jobs()) == 2
+    assert operator.is_running
+
+
+def test_a_spec_change_waits_for_the_run_under_way(shop: Shop, operator: Operator) -> None:
+    shop.prepare(GATED)
+    shop.order(target="2")
+    shop.wait_for_work()
+    first = shop.jobs()[0]["metadata"]
+    shop.order(target="1", rollback="Allow")
+    waiting = shop.wait_for_reason("WaitingForRun")
+    message = condition(waiting, "Ready")["message"]
+    assert first["name"] in message
+    assert "generation 1" in message
+    assert condition(waiting, "Reconciling")["status"] == "True"
+    assert [job["metadata"]["uid"] for job in shop.jobs()] == [first["uid"]]
+    shop.open_gate()
+    resource = shop.wait_ready()
+    assert resource["status"]["version"] == "1"
+    assert resource["status"]["lastRun"]["outcome"] == "RolledBack"
+    assert shop.applied() == [1, 2]
+    assert operator.is_running
+
+
+def test_suspend_starts_nothing_until_it_is_lifted(shop: Shop, operator: Operator) -> None:
+    shop.prepare()
+    shop.order(suspend=True)
+    resource = shop.wait_for_reason("Suspended")
+    assert condition(resource, "Stalled")["status"] == "False"
+    assert shop.jobs() == []
+    shop.order(suspend=False)
+    shop.wait_ready()
+    shop.order(suspend=True)
+    still = shop.wait(lambda r: is_ready(r) and r["metadata"]["generation"] == 3)
+    assert still["status"]["version"] == "2"
+    assert len(shop.jobs()) == 1
+    assert operator.is_running
+
+
+def test_broken_sql_is_shown_with_its_place_and_mended_by_new_files(
+    shop: Shop, operator: Operator
+) -> None:
+    broken = {"000003_add_name.up.sql": "ALTER TABLE items\n  ADD name no_such_type;\n"}
+    shop.prepare({**FILES, **broken})
+    shop.order()
+    resource = shop.wait_for_reason("StatementFailed")
+    assert condition(resource, "Stalled")["status"] == "True"
+    status = resource["status"]
+    assert (status["version"], status["dirty"]) == ("2", False)
+    error = status["lastRun"]["error"]
+    assert error["file"] == "000003_add_name.up.sql"
+    assert error["line"] == 2
+    assert error["sqlstate"] == "42704"
+    assert "no_such_type" in error["message"]
+    assert "^" in error["excerpt"]
+    assert len(shop.jobs()) == 1
+    shop.write_files({**FILES, **THIRD})
+    healed = shop.wait_ready()
+    assert healed["status"]["version"] == "3"
+    assert shop.applied() == [1, 2, 3]
+    assert operator.is_running
+
+
+def test_deleting_the_resource_during_a_run_ends_the_run_and_leaves_the_database_whole(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    job = shop.jobs()[0]["metadata"]["name"]
+    shop.namespace.delete("dbm", "shop")
+    shop.namespace.wait_until_gone("dbm", "shop")
+    shop.namespace.wait_until_gone("job", job, deadline=90)
+    assert shop.applied() == [1]
+    assert shop.database.query("SELECT version, dirty FROM schema_migrations") == [(1, False)]
+    shop.open_gate()
+    shop.order()
+    shop.wait_ready()
+    assert shop.applied() == [1, 2]
+    assert operator.is_running
+
+
+def test_the_younger_of_two_resources_on_one_database_is_refused(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare()
+    shop.order("first")
+    shop.wait_ready(name="first")
+    shop.order("second")
+    refused = shop.wait_for_reason("DatabaseConflict", name="second")
+    assert "first" in condition(refused, "Ready")["message"]
+    assert len(shop.jobs()) == 1
+    shop.namespace.delete("dbm", "first")
+    shop.wait_ready(name="second")
+    assert shop.applied() == [1, 2]
+    assert operator.is_running
+
+
+def test_an_operator_told_to_stop_stops_cleanly(shop: Shop, make_operator: StartOperator) -> None:
+    operator = make_operator().start()
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    assert operator.stop() == 0
+    assert "Traceback" not in operator.read_log()
+
+
+def test_sources_of_every_kind_are_migrated(
+    shop: Shop, operator: Operator, installed: Cluster, tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    directory = tree / "db" / "migrations"
+    directory.mkdir(parents=True)
+    for name, text in FILES.items():
+        (directory / name).write_text(text)
+    installed.node.images.register("app:1", tree=tree)
+    sources = {
+        "inline": {"inline": dict(FILES)},
+        "volume": {"image": {"reference": "app:1", "path": "/db/migrations", "mode": "Volume"}},
+        "copy": {"image": {"reference": "app:1", "path": "/db/migrations", "mode": "Copy"}},
+    }
+    shop.namespace.secret("shop-db", url=shop.database.url)
+    for kind, source in sources.items():
+        shop.database.execute(
+            "DROP TABLE IF EXISTS items, schema_migrations, schema_migrations_log; TRUNCATE applied"
+        )
+        shop.order(kind, source=source)
+        resource = shop.wait_ready(name=kind)
+        assert resource["status"]["version"] == "2", kind
+        assert shop.applied() == [1, 2], kind
+        shop.namespace.delete("dbm", kind)
+        shop.namespace.wait_until_gone("dbm", kind)
+    assert operator.is_running
