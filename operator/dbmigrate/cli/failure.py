@@ -71,10 +71,10 @@ def _as_migration_error(error: BaseException, invocation: Invocation) -> Migrati
         return MigrationError(Reason.INTERRUPTED, "interrupted")
     if isinstance(error, OSError) and not isinstance(error, ConnectionError):
         return MigrationError(Reason.INTERNAL, _describe_os_error(error))
-    if isinstance(error, ImportError):
+    if isinstance(error, ImportError) and "psycopg" in str(error):
         return MigrationError(
             Reason.INTERNAL,
-            f"{error}",
+            str(error),
             hint="install dbmigrate[binary], or PostgreSQL's client library (libpq5)",
         )
     if isinstance(error, MemoryError):

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MOVING = frozenset(("up", "down", "goto"))
+"""The commands of which golang-migrate says `no change`."""
+
 
 class Files(Enum):
     """Whether a command reads migration files."""
@@ -92,7 +95,7 @@ def _conclude(
     code = 0
     if show is not None and result.value is not None:
         code = show(result.value)
-    elif result.report.outcome is Outcome.UP_TO_DATE:
+    elif result.report.outcome is Outcome.UP_TO_DATE and invocation.command in _MOVING:
         terminal.line("no change")
     if code == 0:
         terminal.detail(f"Finished after {format_duration(invocation.elapsed_ns())}")

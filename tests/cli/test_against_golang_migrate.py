@@ -1,0 +1,327 @@
+"""The same command lines to golang-migrate's own binary and to ours.
+
+Exit code, standard output and standard error have to be the same, times aside.
+Where they are not, the difference stands in DIFFERENCES with its reason; each
+of them is in docs/golang-migrate.md as well. What the commands do to the
+database is compared elsewhere, with random sequences of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.cli.program import Ran, run, write_scripts
+from tests.database.server import Database, Server
+
+PATH = "-path=@ -database=DATABASE"
+
+SAME = """
+up -help
+up -h
+down -help
+down -h
+drop -help
+force -help
+force -h
+create -help
+create -h
+create
+create -ext sql
+create name
+create -ext sql -digits x name
+create -seq -ext sql -dir new -digits 3 first ; create -seq -ext sql -dir new -digits 3 second
+up -x
+up -all=x
+down -all=maybe
+down -1
+goto -1
+-x up
+---x up
+-=x up
+-path
+-prefetch -1 up
+-prefetch ten up
+-lock-timeout soon up
+-verbose=maybe up
+PATH up
+PATH up ; PATH up
+PATH up 1 ; PATH up 1 ; PATH version
+PATH up 0
+PATH up 1 2
+PATH up x
+PATH up -- 1
+PATH up 99
+PATH --prefetch=0 -lock-timeout 0x10 up 2
+PATH version
+PATH up ; PATH version
+PATH goto 2 ; PATH goto 2 ; PATH goto 1 ; PATH version
+PATH goto x
+PATH goto
+PATH goto 2 junk
+PATH up ; PATH down 1 ; PATH down 2 ; PATH down 1
+PATH up ; PATH down -all
+PATH down -all
+PATH down 0
+PATH down x
+PATH down 1 2
+PATH down -all 3
+PATH up ; PATH down
+PATH up ; PATH down <y
+PATH up ; PATH down <Y
+PATH up ; PATH down <yes
+PATH up ; PATH drop
+PATH up ; PATH drop <y
+PATH up ; PATH drop -f ; PATH version
+PATH drop -f
+PATH force 7 ; PATH version ; PATH force -- -1 ; PATH version
+PATH force
+PATH force x
+PATH force 1.5
+PATH force -- -2
+PATH force 2 ; PATH up
+PATH -verbose version
+PATH up ; PATH -verbose force 2
+-path=@ up
+-path=@ -database=shop up
+-path=@ -database=mysql://db/shop up
+-path=@ -database=DATABASE&x-migrations-table=a&x-migrations-table-quoted=1 up
+-path=@ -database=DATABASE&x-migrations-table="a"."b"."c"&x-migrations-table-quoted=1 up
+-path=@ -database=DATABASE&x-migrations-table=other up ; -path=@ -database=DATABASE version
+-database=DATABASE up
+-source=m -database=DATABASE up
+-source=ftp://db/m -database=DATABASE up
+-source=file://@ -database=DATABASE up 1
+-source=file:@ -database=DATABASE up 1
+-path=ignored -source=file://@ -database=DATABASE up 1
+"""
+
+
+class Difference(NamedTuple):
+    """A script of command lines that end differently, and why they should."""
+
+    script: str
+    why: str
+    theirs: str
+    """A regular expression of what golang-migrate prints at the last line."""
+    ours: str
+    codes: tuple[int, int] = (1, 1)
+    """golang-migrate's exit code of the last line, and ours."""
+
+
+DIFFERENCES = (
+    Difference(
+        "",
+        "says what is wrong above the usage",
+        r"Usage: .*",
+        r"no command given\nUsage: .*",
+        (2, 2),
+    ),
+    Difference(
+        "ups",
+        "says what is wrong above the usage",
+        r"Usage: .*",
+        r"unknown command ups\nUsage: .*",
+        (2, 2),
+    ),
+    Difference(
+        "PATH force 3 ; PATH force -1",
+        "-1 is a version, not a flag",
+        r"flag provided but not defined: -1\nUsage of force:.*",
+        r"",
+        (2, 0),
+    ),
+    Difference(
+        "-database=DATABASE version",
+        "what reads no files needs no source",
+        r"error: failed to parse scheme from source URL: URL cannot be empty\n",
+        r"error: no migration\n",
+    ),
+    Difference(
+        "-database=DATABASE force 3",
+        "what reads no files needs no source",
+        r"error: failed to parse scheme from source URL: URL cannot be empty\n",
+        r"",
+        (1, 0),
+    ),
+    Difference(
+        "goto x",
+        "a command's own arguments are looked at before anything is opened",
+        r"error: failed to parse scheme from source URL: URL cannot be empty\n",
+        r"error: can't read version argument V\n",
+    ),
+    Difference(
+        "PATH goto 7",
+        "said once, and with what to do",
+        r"error: (no migration found for version 7: .*)error: no migration found.*\n",
+        r"error: .*version 7.*\n",
+    ),
+    Difference(
+        "-path=@nowhere -database=DATABASE up",
+        "the directory is named",
+        r'error: failed to open source, "file://\S+": open \.: no such file or directory\n',
+        r'error: failed to open source, "file://\S+": .*\n',
+    ),
+    Difference(
+        "-path=@broken -database=DATABASE up",
+        "the error shows where it is, not the whole file",
+        r"error: migration failed: syntax error .* in line 2: .*\(details: .*\)\n",
+        r"error: migration failed: syntax error .*\n  at 1_broken.up.sql:2:\d+\n    .*\n *\^\n",
+    ),
+    Difference(
+        "-path=@broken -database=DATABASE up ; -path=@broken -database=DATABASE version",
+        "a failed file is rolled back and leaves nothing dirty",
+        r"1 \(dirty\)\n",
+        r"error: no migration\n",
+        (0, 1),
+    ),
+    Difference(
+        "-path=@ -database=DATABASE&x-statement-timeout=soon up",
+        "the parameter is named",
+        r'error: failed to open database: strconv\.Atoi: parsing "soon": invalid syntax\n',
+        r"error: failed to open database: unable to parse option x-statement-timeout:"
+        r' strconv\.Atoi: parsing "soon": invalid syntax\n',
+    ),
+    Difference(
+        "-path=@ -database=postgres://u:s3cr3t%zz@127.0.0.1:1/shop version",
+        "a password may be written as it is, and is never shown",
+        r'error: failed to open database: parse "postgres://u:s3cr3t.*\n',
+        r"error: (?!.*s3cr3t)can't connect to 127\.0\.0\.1:1/shop: .*\n",
+    ),
+    Difference(
+        "-path=@one-way -database=DATABASE up",
+        "names that look like a mistake are warned of",
+        r"1/u up \(TIME\)\n2/u <empty> \(TIME\)\n",
+        r"warning: 2_down.down.sql has no up script: .*\n"
+        r"1/u up \(TIME\)\n2/u <empty> \(TIME\)\n",
+        (0, 0),
+    ),
+    Difference(
+        "up -path m",
+        "says where options go",
+        r"flag provided but not defined: -path\nUsage of up:\n.*information\n",
+        r"flag provided but not defined: -path\nUsage of up:\n.*information\n"
+        r"options go before the command: dbmigrate OPTIONS up\n",
+        (2, 2),
+    ),
+    Difference(
+        "goto -help",
+        "goto knows `latest`",
+        r"goto V       Migrate to version V\n  -help\n.*",
+        r"goto V       Migrate to version V\n\tUse latest .*\n  -help\n.*",
+        (0, 0),
+    ),
+    *(
+        Difference(
+            line, "golang-migrate's next release writes it so", f"error: {a}\n", f"error: {b}\n"
+        )
+        for line, a, b in (
+            (
+                "create -ext sql -digits 0 -seq name",
+                "Digits must be positive",
+                "digits must be positive",
+            ),
+            (
+                "create -ext sql -seq -format unix name",
+                "The seq and format options are mutually exclusive",
+                "the seq and format options are mutually exclusive",
+            ),
+            (
+                "-path=@ -database=DATABASE&x-multi-statement=2 up",
+                "failed to open database: Unable to parse option x-multi-statement: .*",
+                "failed to open database: unable to parse option x-multi-statement: .*",
+            ),
+            (
+                "-path=@ -database=DATABASE&x-migrations-table-quoted=2 up",
+                "failed to open database: Unable to parse option x-migrations-table-quoted: .*",
+                "failed to open database: unable to parse option x-migrations-table-quoted: .*",
+            ),
+            (
+                "create -ext sql -format= name",
+                "Time format may not be empty",
+                "time format may not be empty",
+            ),
+        )
+    ),
+    Difference(
+        "create -ext sql -tz Nowhere name",
+        "begins with `error:` like every error",
+        r"unknown time zone Nowhere\n",
+        r"error: unknown time zone Nowhere\n",
+    ),
+)
+
+USAGE = re.compile(r"Usage: (db)?migrate OPTIONS.*", re.DOTALL)
+TIMES = re.compile(r"\b(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?(?:ns|µs|ms|s)\b")
+STAMPS = re.compile(r"(?m)^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
+
+
+class Side(NamedTuple):
+    """One tool with a database and a directory of its own."""
+
+    program: Path
+    database: Database
+    directory: Path
+
+    def run(self, script: str) -> list[Ran]:
+        """Run the lines of a script one after the other."""
+        return [self._run(line.strip()) for line in script.split(";")]
+
+    def _run(self, line: str) -> Ran:
+        line, _, answers = line.partition("<")
+        migrations = self.directory / "migrations"
+        line = line.replace("PATH", PATH).replace("@", f"{migrations}/")
+        # A bare address stands for itself, not for the directory.
+        line = line.replace(f"{migrations}/127.0.0.1", "@127.0.0.1")
+        args = line.replace("DATABASE", self.database.url).split()
+        done = run(*args, program=self.program, answers=answers, cwd=self.directory)
+        return Ran(done.code, self.plain(done.stdout), self.plain(done.stderr))
+
+    def plain(self, text: str) -> str:
+        """The text without times and without what differs between the two sides."""
+        text = text.replace(str(self.directory), "HERE").replace(self.database.url, "URL")
+        text = USAGE.sub("Usage: migrate OPTIONS\n", text)
+        return STAMPS.sub("STAMP ", TIMES.sub("TIME", text))
+
+
+def write_all(directory: Path) -> None:
+    migrations = write_scripts(directory / "migrations")
+    write_scripts(migrations / "broken", {"1_broken.up.sql": "SELECT 1;\nSELCT 2;\n"})
+    write_scripts(
+        migrations / "one-way",
+        {"1_up.up.sql": "CREATE TABLE a ();", "2_down.down.sql": "DROP TABLE a;"},
+    )
+
+
+@pytest.fixture
+def sides(server: Server, migrate_oracle: Path, tmp_path: Path) -> Iterator[tuple[Side, Side]]:
+    """golang-migrate's side and ours."""
+    from tests.cli.program import PROGRAM
+
+    made = []
+    for name, program in (("theirs", migrate_oracle), ("ours", PROGRAM)):
+        directory = tmp_path / name
+        directory.mkdir()
+        write_all(directory)
+        made.append(Side(program, server.create_database(), directory))
+    yield made[0], made[1]
+    for side in made:
+        side.database.drop()
+
+
+@pytest.mark.parametrize("script", [line for line in SAME.splitlines() if line])
+def test_both_say_the_same(sides: tuple[Side, Side], script: str) -> None:
+    theirs, ours = (side.run(script) for side in sides)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("case", DIFFERENCES, ids=lambda case: case.script or "nothing")
+def test_a_difference_is_the_one_that_is_listed(sides: tuple[Side, Side], case: Difference) -> None:
+    theirs, ours = (side.run(case.script)[-1] for side in sides)
+    assert re.fullmatch(case.theirs, theirs.stderr, re.DOTALL), theirs.stderr
+    assert re.fullmatch(case.ours, ours.stderr, re.DOTALL), ours.stderr
+    assert (theirs.code, ours.code) == case.codes
