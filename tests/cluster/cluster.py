@@ -235,5 +235,5 @@ def _start_control_plane(directory: Path) -> ControlPlane:
 
 
 def _is_served(crd: Document) -> bool:
-    conditions = crd.get("status", {}).get("conditions", [])
+    conditions = crd.get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)

@@ -68,6 +68,7 @@ class Lifecycle:
         self._ending: Ending | None = None
         self._processes: set[Process] = set()
         self._timers: list[threading.Timer] = []
+        self._is_shown = False
 
     def run(self) -> None:
         """Returns when the Pod is over and its processes are gone."""
@@ -189,9 +190,18 @@ class Lifecycle:
                 if message not in told:
                     self._tell("Failed" if reason != "FailedMount" else reason, message)
                     told.add(message)
-                if reason != "FailedMount":
+                if reason == "FailedMount":
+                    self._show_once()
+                else:
                     self._show_waiting(statuses, reason, message)
             self._stopping.wait(RETRY)
+
+    def _show_once(self) -> None:
+        """Let the status be seen as it stands, with its containers still to be created."""
+        if not self._is_shown:
+            self._is_shown = True
+            with self._status.change():
+                pass
 
     def _show_waiting(self, statuses: list[ContainerStatus], reason: str, message: str) -> None:
         if reason == "ImagePullBackOff":
