@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster import Cluster, Namespace
 from tests.database import Database
@@ -17,30 +19,17 @@ from tests.operator_e2e.shop import Shop
 RUNNER_IMAGE = "dbmigrate:tests"
 StartOperator = Callable[..., Operator]
 
-RULES = [
-    {
-        "apiGroups": ["dbmigrate.dev"],
-        "resources": ["databasemigrations", "migrationactions"],
-        "verbs": ["get", "list", "watch"],
-    },
-    {
-        "apiGroups": ["dbmigrate.dev"],
-        "resources": ["databasemigrations/status", "migrationactions/status"],
-        "verbs": ["patch"],
-    },
-    {
-        "apiGroups": ["dbmigrate.dev"],
-        "resources": ["databasemigrations/finalizers"],
-        "verbs": ["update"],
-    },
-    {
-        "apiGroups": ["batch"],
-        "resources": ["jobs"],
-        "verbs": ["get", "list", "watch", "create", "delete"],
-    },
-    {"apiGroups": [""], "resources": ["pods", "configmaps"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
-]
+
+def read_rules() -> list[dict[str, Any]]:
+    """The rights that we ship, and no others."""
+    documents = yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text())
+    (role,) = (
+        document
+        for document in documents
+        if (document["kind"], document["metadata"]["name"]) == ("ClusterRole", "dbmigrate-operator")
+    )
+    rules: list[dict[str, Any]] = role["rules"]
+    return rules
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +57,7 @@ def rights(shop: Shop) -> Path:
     shop.namespace.apply(
         [
             {"apiVersion": "v1", "kind": "ServiceAccount", **name},
-            {**role, **name, "rules": RULES},
+            {**role, **name, "rules": read_rules()},
             {
                 **binding,
                 **name,
