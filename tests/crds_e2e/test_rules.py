@@ -1,0 +1,199 @@
+"""What the API server lets in, and the words with which it refuses the rest."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from tests.cluster import ApiError, Namespace
+
+pytestmark = pytest.mark.cluster
+
+URL = {"urlFrom": {"secretKeyRef": {"name": "users-database", "key": "url"}}}
+CONNECTION = {"host": "db", "dbname": "app"}
+CONFIG_MAPS = {"configMaps": [{"name": "users-migrations"}]}
+FILE = {"000001_a.up.sql": "SELECT 1"}
+
+
+def migration(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "dbmigrate.dev/v1alpha1",
+        "kind": "DatabaseMigration",
+        "metadata": {"name": "users"},
+        "spec": {"database": URL, "source": CONFIG_MAPS, **spec},
+    }
+
+
+def action(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "dbmigrate.dev/v1alpha1",
+        "kind": "MigrationAction",
+        "metadata": {"name": "order"},
+        "spec": {"migration": "users", **spec},
+    }
+
+
+REFUSED = {
+    "no database": (
+        migration(database={}),
+        "exactly one of urlFrom and connection must be set",
+    ),
+    "two databases": (
+        migration(database={**URL, "connection": CONNECTION}),
+        "exactly one of urlFrom and connection must be set",
+    ),
+    "two users": (
+        migration(database={"connection": {**CONNECTION, "user": "a", "userFrom": URL["urlFrom"]}}),
+        "at most one of user and userFrom may be set",
+    ),
+    "an empty certificate": (
+        migration(database={"connection": {**CONNECTION, "rootCertificateFrom": {}}}),
+        "exactly one of secretKeyRef and configMapKeyRef must be set",
+    ),
+    "no source": (
+        migration(source={}),
+        "exactly one of configMaps, image, persistentVolumeClaim and inline must be set",
+    ),
+    "two sources": (
+        migration(source={**CONFIG_MAPS, "inline": FILE}),
+        "exactly one of configMaps, image, persistentVolumeClaim and inline must be set",
+    ),
+    "a path that climbs": (
+        migration(source={"image": {"reference": "app:1", "path": "/a/../../etc"}}),
+        "path must start with a slash and must not hold ..",
+    ),
+    "a relative path": (
+        migration(source={"persistentVolumeClaim": {"claimName": "a", "path": "a"}}),
+        "path must start with a slash and must not hold ..",
+    ),
+    "an inline file of another name": (
+        migration(source={"inline": {"users.sql": "SELECT 1"}}),
+        "the names of inline files must look like 000001_create_users_table.up.sql",
+    ),
+    "an inline file in another directory": (
+        migration(source={"inline": {"1_../../etc/x.up.sql": "SELECT 1"}}),
+        "the names of inline files must look like 000001_create_users_table.up.sql",
+    ),
+    "a target that is no version": (migration(target="two"), "spec.target"),
+    "a target that is a number": (migration(target=2), "spec.target"),
+    "a duration without a unit": (migration(timeouts={"lock": "15"}), "spec.timeouts.lock"),
+    "a lock that waits for ever": (migration(timeouts={"lock": "none"}), "spec.timeouts.lock"),
+    "an unknown policy": (migration(rollback="Maybe"), 'supported values: "Forbid", "Allow"'),
+    "a Secret's name that is a path": (
+        migration(database={"urlFrom": {"secretKeyRef": {"name": "../a", "key": "url"}}}),
+        "spec.database.urlFrom.secretKeyRef.name",
+    ),
+    "a history table with a quote": (
+        migration(database={**URL, "historyTable": 'a"; drop table users; --'}),
+        "spec.database.historyTable",
+    ),
+    "an image with a blank": (migration(job={"image": "a b"}), "spec.job.image"),
+    "approval without a plan": (
+        action(action="Approve"),
+        "Approve needs planHash, the hash of the plan in the migration's status",
+    ),
+    "force without a version": (
+        action(action="Force"),
+        "Force needs version, the version that the database really is at",
+    ),
+    "a rollback without a version": (
+        action(action="Rollback"),
+        "Rollback needs version, the version to go back to",
+    ),
+    "a retry with a version": (
+        action(action="Retry", version="1"),
+        "only Force and Rollback take version",
+    ),
+    "an unknown action": (action(action="Drop"), "spec.action"),
+}
+
+
+@pytest.mark.parametrize(("manifest", "words"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_broken_rule_is_refused_in_words(
+    namespace: Namespace, manifest: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ApiError) as refusal:
+        namespace.create(manifest)
+    assert words in str(refusal.value)
+
+
+ACCEPTED = {
+    "url and ConfigMap": migration(),
+    "connection": migration(
+        database={
+            "connection": {
+                **CONNECTION,
+                "port": 6432,
+                "userFrom": URL["urlFrom"],
+                "passwordFrom": URL["urlFrom"],
+                "sslmode": "verify-full",
+                "rootCertificateFrom": {"configMapKeyRef": {"name": "ca", "key": "ca.crt"}},
+            },
+            "historyTable": "billing.schema_migrations",
+        }
+    ),
+    "inline": migration(source={"inline": FILE}),
+    "image": migration(source={"image": {"reference": "reg.example/app@sha256:" + "0" * 64}}),
+    "claim": migration(source={"persistentVolumeClaim": {"claimName": "files", "path": "/sql"}}),
+    "policies": migration(
+        target="20240101120000",
+        rollback="Allow",
+        outOfOrder="Ignore",
+        changedFiles="Warn",
+        approval="Manual",
+        suspend=True,
+        timeouts={
+            "lock": "500ms",
+            "lockAcquisition": "none",
+            "statement": "1h30m",
+            "deadline": "2h",
+        },
+        retry={"limit": 0, "initialDelay": "1s", "maxDelay": "1m"},
+        history={"successful": 0, "failed": 10},
+    ),
+    "force": action(action="Force", version="-1", reason="restored from a dump"),
+    "approval": action(action="Approve", planHash="0123abcd"),
+}
+
+
+@pytest.mark.parametrize("manifest", ACCEPTED.values(), ids=ACCEPTED.keys())
+def test_a_good_manifest_is_taken_as_it_is(namespace: Namespace, manifest: dict[str, Any]) -> None:
+    created = namespace.create(manifest)
+    assert contains(created["spec"], manifest["spec"])
+
+
+def contains(whole: Any, part: Any) -> bool:
+    """Whether everything that was asked for is there: nothing was pruned."""
+    if isinstance(part, dict):
+        return all(key in whole and contains(whole[key], value) for key, value in part.items())
+    return bool(whole == part)
+
+
+@pytest.mark.quick
+def test_a_new_resource_has_its_defaults_and_is_unobserved(namespace: Namespace) -> None:
+    created = namespace.create(migration())
+    assert created["status"] == {"observedGeneration": -1}
+    assert created["spec"]["target"] == "latest"
+    assert created["spec"]["timeouts"]["deadline"] == "1h"
+    assert created["spec"]["retry"] == {"limit": 10, "initialDelay": "5s", "maxDelay": "5m"}
+
+
+def test_the_database_and_an_action_are_immutable(namespace: Namespace) -> None:
+    namespace.create(migration())
+    other = {"database": {"urlFrom": {"secretKeyRef": {"name": "other"}}}}
+    with pytest.raises(ApiError, match="the database can't be changed"):
+        namespace.patch("dbm", "users", {"spec": other})
+    namespace.create(action(action="Retry"))
+    with pytest.raises(ApiError, match="an action can't be changed"):
+        namespace.patch("dbma", "order", {"spec": {"reason": "another"}})
+
+
+def test_everything_but_the_database_can_be_changed(namespace: Namespace) -> None:
+    created = namespace.create(migration())
+    changed = deepcopy(created["spec"])
+    changed["source"] = {"configMaps": None, "inline": FILE}
+    changed |= {"target": "1", "suspend": True, "rollback": "Allow"}
+    again = namespace.patch("dbm", "users", {"spec": changed})
+    assert again["metadata"]["generation"] == 2
