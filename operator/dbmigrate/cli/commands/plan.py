@@ -11,6 +11,7 @@ from dbmigrate.cli.operands import read_target
 from dbmigrate.cli.usage import PLAN
 
 if TYPE_CHECKING:
+    from dbmigrate.postgres.impact import Impact
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Preview, PreviewStep, Result
 
@@ -53,23 +54,50 @@ def _draw(preview: PreviewStep) -> str:
     stored = ", from the history" if step.is_stored else ""
     lines = [f"-- {describe_step(step)}{place}{stored}"]
     if preview.sql is not None:
+        lines += [f"--   {impact}" for impact in _impacts(preview)]
         lines.append(_text(preview.sql).strip())
     return "\n".join(lines)
 
 
+def _impacts(preview: PreviewStep) -> tuple[Impact, ...]:
+    """What is known of its statements; nothing of a file that can't be split."""
+    from dbmigrate.errors import MigrationError
+    from dbmigrate.postgres.impact import read_impacts
+
+    step = preview.step
+    if preview.sql is None or step.script is None:
+        return ()
+    try:
+        return read_impacts(preview.sql, step.script.file)
+    except MigrationError:
+        return ()
+
+
 def _document(found: Preview) -> Mapping[str, Any]:
+    return {"plan": [_describe(preview) for preview in found.steps]}
+
+
+def _describe(preview: PreviewStep) -> Mapping[str, Any]:
+    step = preview.step
+    impacts = _impacts(preview)
     return {
-        "plan": [
+        "version": str(step.version),
+        "name": step.name,
+        "direction": str(step.direction),
+        "file": None if step.script is None else step.script.file,
+        "stored": step.is_stored,
+        "destructive": any(impact.is_destructive for impact in impacts),
+        "impacts": [
             {
-                "version": str(preview.step.version),
-                "name": preview.step.name,
-                "direction": str(preview.step.direction),
-                "file": None if preview.step.script is None else preview.step.script.file,
-                "stored": preview.step.is_stored,
-                "sql": None if preview.sql is None else _text(preview.sql),
+                "line": impact.line,
+                "table": impact.table,
+                "lock": impact.lock,
+                "notes": list(impact.notes),
+                "destructive": impact.is_destructive,
             }
-            for preview in found.steps
-        ]
+            for impact in impacts
+        ],
+        "sql": None if preview.sql is None else _text(preview.sql),
     }
 
 
