@@ -1,0 +1,137 @@
+"""People's orders on a real cluster: approval, retry, force, rollback, repair."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.cluster import ApiError
+from tests.operator_e2e.process import Operator
+from tests.operator_e2e.shop import FILES, THIRD, Shop, condition, is_ready
+
+pytestmark = [pytest.mark.cluster, pytest.mark.database]
+
+ENDED = ("Succeeded", "Failed", "Refused")
+
+
+def act(shop: Shop, action: str, name: str = "act", **spec: Any) -> dict[str, Any]:
+    """Order it, and wait for what becomes of it."""
+    body = {
+        "apiVersion": "dbmigrate.dev/v1alpha1",
+        "kind": "MigrationAction",
+        "metadata": {"name": name},
+        "spec": {"migration": "shop", "action": action, **spec},
+    }
+    shop.namespace.apply(body)
+    acted = shop.namespace.wait(
+        "dbma", name, lambda a: a.get("status", {}).get("phase") in ENDED, deadline=60
+    )
+    status: dict[str, Any] = acted["status"]
+    return status
+
+
+def test_a_plan_waits_for_its_approval_and_is_void_when_the_source_changes(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare()
+    shop.order(approval="Manual")
+    waiting = shop.wait_for_reason("AwaitingApproval")
+    plan = waiting["status"]["plan"]
+    assert [step["version"] for step in plan["steps"]] == ["1", "2"]
+    assert condition(waiting, "Approved")["status"] == "False"
+    assert shop.applied() == []
+    shop.write_files({**FILES, **THIRD})
+    renewed = shop.wait(
+        lambda r: (
+            condition(r, "Ready").get("reason") == "AwaitingApproval"
+            and r["status"].get("plan", plan)["hash"] != plan["hash"]
+        )
+    )
+    status = act(shop, "Approve", "old", planHash=plan["hash"])
+    assert status["phase"] == "Refused"
+    assert renewed["status"]["plan"]["hash"] in status["message"]
+    assert shop.applied() == []
+    status = act(shop, "Approve", "new", planHash=renewed["status"]["plan"]["hash"])
+    assert status["phase"] == "Succeeded"
+    ready = shop.wait_ready()
+    assert ready["status"]["version"] == "3"
+    assert condition(ready, "Approved")["status"] == "True"
+    assert shop.applied() == [1, 2, 3]
+    assert operator.is_running
+
+
+def test_retry_tries_again_what_had_stalled(shop: Shop, operator: Operator) -> None:
+    shop.prepare()
+    shop.namespace.secret("shop-db", url=shop.database.url_for("nobody", "x"))
+    shop.order()
+    shop.wait_for_reason("AuthenticationFailed")
+    shop.namespace.secret("shop-db", url=shop.database.url)
+    assert act(shop, "Retry")["phase"] == "Succeeded"
+    ready = shop.wait_ready()
+    assert ready["status"]["lastRun"]["attempts"] == 2
+    assert operator.is_running
+
+
+def test_force_says_where_the_database_is_and_the_target_is_sought_from_there(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    shop.database.execute("UPDATE schema_migrations SET version = 1, dirty = true")
+    shop.write_files({**FILES, **THIRD})
+    dirty = shop.wait_for_reason("Dirty")
+    assert condition(dirty, "Dirty")["status"] == "True"
+    assert condition(dirty, "Stalled")["status"] == "True"
+    status = act(shop, "Force", version="2", reason="both files had been applied")
+    assert status["phase"] == "Succeeded"
+    ready = shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
+    assert condition(ready, "Dirty")["status"] == "False"
+    assert shop.applied() == [1, 2, 3]
+    assert operator.is_running
+
+
+def test_a_rollback_holds_until_something_new_is_wanted(shop: Shop, operator: Operator) -> None:
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    status = act(shop, "Rollback", version="1")
+    assert status["phase"] == "Succeeded"
+    held = shop.wait_for_reason("RolledBack")
+    assert held["status"]["version"] == "1"
+    assert condition(held, "Stalled")["status"] == "False"
+    shop.write_files({**FILES, **THIRD})
+    shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
+    assert shop.applied() == [1, 2, 2, 3]
+    assert operator.is_running
+
+
+def test_an_order_for_what_does_not_exist_is_refused(shop: Shop, operator: Operator) -> None:
+    status = act(shop, "Retry")
+    assert status["phase"] == "Refused"
+    assert "does not exist" in status["message"]
+    assert operator.is_running
+
+
+def test_an_order_is_never_changed(shop: Shop, operator: Operator) -> None:
+    act(shop, "Retry")
+    with pytest.raises(ApiError, match="can't be changed"):
+        shop.namespace.patch("dbma", "act", {"spec": {"migration": "other"}})
+    assert operator.is_running
+
+
+def test_drift_is_found_by_asking_the_database_now_and_then(shop: Shop, make_operator: Any) -> None:
+    make_operator(resync="3s").start()
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    shop.database.execute("UPDATE schema_migrations SET version = 1")
+    drifted = shop.wait_for_reason("Drifted")
+    assert "from 2 to 1" in condition(drifted, "Ready")["message"]
+    assert condition(drifted, "Stalled")["status"] == "True"
+    assert drifted["status"]["version"] == "1"
+    assert shop.applied() == [1, 2]
+    shop.database.execute("UPDATE schema_migrations SET version = 2")
+    shop.wait_ready()
+    assert len(shop.jobs()) <= 3

@@ -1,0 +1,176 @@
+"""The API server misbehaves, or the world changes while nobody looks: the same end all the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.cluster.waiting import eventually
+from tests.operator_e2e.conftest import StartOperator
+from tests.operator_e2e.process import Operator
+from tests.operator_e2e.proxy import Call, Fault, Proxy
+from tests.operator_e2e.shop import FILES, GATED, THIRD, Shop, condition, is_ready
+
+pytestmark = [pytest.mark.cluster, pytest.mark.database]
+
+
+@pytest.mark.parametrize("status", [409, 429, 500, 503])
+def test_every_write_is_refused_once(
+    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path, status: int
+) -> None:
+    refused: set[tuple[str, str]] = set()
+
+    def judge(call: Call) -> Fault | None:
+        kind = (call.method, call.path)
+        if not call.is_write or kind in refused:
+            return None
+        refused.add(kind)
+        return Fault(status=status)
+
+    proxy.judge = judge
+    make_operator(proxied).start()
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    assert shop.applied() == [1, 2]
+    assert len(shop.jobs()) == 1
+    assert {method for method, _ in refused} == {"POST", "PATCH"}
+
+
+def test_streams_that_are_dropped_and_expired_lose_nothing(
+    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+) -> None:
+    operator = make_operator(proxied).start()
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    proxy.expired = 4
+    proxy.cut_streams()
+    shop.open_gate()
+    shop.wait_ready()
+    proxy.cut_streams()
+    shop.write_files({**FILES, **THIRD})
+    shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
+    assert shop.applied() == [1, 2, 3]
+    assert operator.is_running
+
+
+def test_what_happens_while_the_api_server_is_away_is_found_out_afterwards(
+    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+) -> None:
+    operator = make_operator(proxied).start()
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    proxy.is_down = True
+    proxy.cut_streams()
+    shop.open_gate()
+    job = shop.jobs()[0]["metadata"]["name"]
+    shop.namespace.wait("job", job, lambda j: j.get("status", {}).get("succeeded"), deadline=60)
+    shop.write_files({**GATED, **THIRD})
+    assert operator.is_running
+    proxy.is_down = False
+    shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3", deadline=120)
+    assert shop.applied() == [1, 2, 3]
+    assert operator.is_running
+
+
+def test_the_api_server_itself_is_restarted(
+    shop: Shop, operator: Operator, installed: Cluster
+) -> None:
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    installed.control_plane.apiserver.stop()
+    shop.open_gate()
+    installed.control_plane.apiserver.start()
+    installed.control_plane.apiserver.wait_until_ready()
+    shop.wait_ready(deadline=180)
+    assert shop.applied() == [1, 2]
+    assert operator.is_running
+
+
+def test_a_resource_made_again_under_the_same_name_is_another(
+    shop: Shop, make_operator: StartOperator
+) -> None:
+    first = make_operator().start()
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    first.kill()
+    shop.namespace.delete("dbm", "shop")
+    shop.namespace.wait_until_gone("dbm", "shop")
+    shop.write_files({**FILES, **THIRD})
+    shop.order()
+    make_operator().start()
+    resource = shop.wait_ready()
+    assert resource["status"]["version"] == "3"
+    assert resource["status"]["lastRun"]["attempts"] == 1
+    assert [step["version"] for step in resource["status"]["history"]] == ["3"]
+    assert shop.applied() == [1, 2, 3]
+
+
+def test_a_status_from_the_past_is_put_right_by_the_database(
+    shop: Shop, make_operator: StartOperator
+) -> None:
+    """As after the cluster's store was restored from a backup of before the run."""
+    first = make_operator().start()
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    first.kill()
+    for job in shop.jobs():
+        shop.namespace.delete("job", job["metadata"]["name"])
+        shop.namespace.wait_until_gone("job", job["metadata"]["name"])
+    path = shop.namespace.path("dbm", "shop") + "/status"
+    old = {"version": "1", "pending": 1, "lastRun": None, "conditions": [], "history": []}
+    shop.namespace.cluster.api.patch(path, {"status": old})
+    make_operator().start()
+    resource = shop.wait_ready()
+    assert resource["status"]["version"] == "2"
+    assert resource["status"]["lastRun"]["outcome"] == "UpToDate"
+    assert shop.applied() == [1, 2]
+
+
+def test_a_namespace_is_deleted_during_a_run(
+    shop: Shop, operator: Operator, installed: Cluster
+) -> None:
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    shop.open_gate()
+    shop.namespace.remove()
+    eventually(
+        lambda: installed.api.get("/api/v1/namespaces")["items"],
+        lambda items: shop.namespace.name not in [i["metadata"]["name"] for i in items],
+        deadline=120,
+        what="the end of the namespace",
+    )
+    assert shop.database.query("SELECT dirty FROM schema_migrations") == [(False,)]
+    assert operator.is_running
+
+
+def test_a_pod_that_finds_no_node_is_said_and_heals(
+    shop: Shop, operator: Operator, installed: Cluster
+) -> None:
+    shop.prepare()
+    shop.order(job={"nodeSelector": {"no-such": "label"}})
+    resource = shop.wait(lambda r: condition(r, "Ready").get("reason") == "PodNotStarting")
+    assert "node" in condition(resource, "Ready")["message"]
+    assert condition(resource, "Reconciling")["status"] == "True"
+    assert installed.is_own
+    assert operator.is_running
+
+
+def test_a_job_that_the_api_server_refuses_is_said(shop: Shop, operator: Operator) -> None:
+    shop.prepare()
+    shop.order(job={"resources": {"limits": {"memory": "much"}}})
+    resource = shop.wait_for_reason("JobRejected")
+    assert "memory" in condition(resource, "Ready")["message"]
+    assert condition(resource, "Stalled")["status"] == "True"
+    shop.order()
+    shop.wait_ready()
+    assert shop.applied() == [1, 2]
+    assert operator.is_running
