@@ -95,6 +95,7 @@ class Cluster:
                 control_plane.api(control_plane.tokens.node),
                 directory / "node",
                 server_port=control_plane.server_port,
+                certificate=control_plane.certificate,
             )
             node.start()
         except BaseException:

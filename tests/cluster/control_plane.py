@@ -64,6 +64,11 @@ class ControlPlane:
         self.audit = AuditLog(directory / "audit.log", self._settle_audit)
 
     @property
+    def certificate(self) -> tuple[Path, Path]:
+        """The server's certificate and key, which it makes at its first start."""
+        return Path(self.authority), Path(self.authority).with_suffix(".key")
+
+    @property
     def server_port(self) -> int:
         """Where the API server listens."""
         return self._ports.server

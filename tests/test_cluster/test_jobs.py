@@ -91,6 +91,15 @@ def test_a_pods_own_token_speaks_for_its_service_account(
     assert refused.value.status == 403
 
 
+def test_kubectl_shows_and_follows_logs(namespace: Namespace) -> None:
+    namespace.apply(pod(container("echo one; sleep 0.2; echo two")))
+    namespace.wait("pod", "pod", lambda p: p["status"]["phase"] != "Pending")
+    assert namespace.kubectl("logs", "--follow", "pod/pod") == "one\ntwo\n"
+    assert namespace.kubectl("logs", "--tail=1", "pod/pod") == "two\n"
+    refused = namespace.kubectl("logs", "--timestamps", "pod/pod", check=False)
+    assert "does not know timestamps" in refused
+
+
 def test_requests_are_counted_by_who_made_them(cluster: Cluster, namespace: Namespace) -> None:
     mark = cluster.audit.mark()
     namespace.config_map("counted", {"a": "b"})

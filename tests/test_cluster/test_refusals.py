@@ -11,6 +11,8 @@ from tests.cluster.node.honour import find_refusal
 from tests.test_cluster.pods import DEADLINE, container, has_ended, is_waiting, pod, run, state
 
 HOST = {"name": "host", "hostPath": {"path": "/"}}
+CERTIFICATE = {"name": "own", "projected": {"sources": [{"podCertificate": {"keyType": "RSA"}}]}}
+LIMIT = {"name": "LIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}}
 PROBE = {"httpGet": {"port": 80}}
 
 
@@ -23,6 +25,8 @@ PROBE = {"httpGet": {"port": 80}}
         ({"containers": [container("true", lifecycle={"preStop": {}})]}, "lifecycle"),
         ({"initContainers": [container("true", restartPolicy="Always")]}, "restartPolicy"),
         ({"affinity": {"nodeAffinity": {}}}, "spec.affinity"),
+        ({"volumes": [CERTIFICATE]}, "spec.volumes[own].projected.sources[0].podCertificate"),
+        ({"containers": [container("true", env=[LIMIT])]}, "env[LIMIT].valueFrom.resourceFieldRef"),
         ({"aFieldOfTheFuture": 1}, "spec.aFieldOfTheFuture"),
     ],
 )

@@ -21,7 +21,10 @@ def test_the_root_is_read_only_and_tmp_is_not_there_to_write(namespace: Namespac
 def test_without_a_read_only_root_tmp_can_be_written(namespace: Namespace) -> None:
     script = "touch /tmp/x && ls /tmp; touch /etc/x 2>/dev/null && echo wrote /etc; true"
     soft = HARDENED | {"readOnlyRootFilesystem": False}
-    assert output(namespace, pod(container(script, securityContext=soft))) == "x\n"
+    # Beside x there may be the way to the checkout, if that lies below /tmp.
+    said = output(namespace, pod(container(script, securityContext=soft)))
+    assert "x" in said.splitlines()
+    assert "wrote" not in said
 
 
 def test_the_process_is_the_user_that_the_pod_asks_for_without_capabilities(

@@ -29,6 +29,12 @@ CONTAINER_WITHOUT_EFFECT = frozenset("imagePullPolicy ports resources".split())
 VOLUMES = frozenset(
     "configMap downwardAPI emptyDir image persistentVolumeClaim projected secret".split()
 )
+SOURCES = frozenset("configMap downwardAPI secret serviceAccountToken".split())
+"""Of a projected volume."""
+VALUES = frozenset("configMapKeyRef fieldRef secretKeyRef".split())
+"""Where an environment variable may come from."""
+ITEM = frozenset("fieldRef mode path".split())
+"""Of a downward API volume."""
 MOUNT = frozenset("mountPath name readOnly recursiveReadOnly subPath".split())
 POD_SECURITY = frozenset(
     "fsGroup fsGroupChangePolicy runAsGroup runAsNonRoot runAsUser seccompProfile".split()
@@ -48,11 +54,20 @@ def _refusals(spec: Document) -> Iterator[str]:
     yield from _unknown("spec", spec, POD | POD_WITHOUT_EFFECT)
     yield from _security("spec.securityContext", spec.get("securityContext"), POD_SECURITY)
     for volume in spec.get("volumes", []):
-        for kind in sorted(set(volume) - {"name"} - VOLUMES):
-            yield f"spec.volumes[{volume['name']}].{kind}: volumes of this kind"
+        yield from _volume(f"spec.volumes[{volume['name']}]", volume)
     for kind in ("initContainers", "containers"):
         for container in spec.get(kind, []):
             yield from _container(f"spec.{kind}[{container['name']}]", container)
+
+
+def _volume(where: str, volume: Document) -> Iterator[str]:
+    yield from _unknown(where, volume, VOLUMES | {"name"})
+    sources = (volume.get("projected") or {}).get("sources") or []
+    for number, source in enumerate(sources):
+        yield from _unknown(f"{where}.projected.sources[{number}]", source, SOURCES)
+    for source in [volume, *sources]:
+        for item in (source.get("downwardAPI") or {}).get("items", []):
+            yield from _unknown(f"{where}.downwardAPI[{item['path']}]", item, ITEM)
 
 
 def _container(where: str, container: Document) -> Iterator[str]:
@@ -61,6 +76,10 @@ def _container(where: str, container: Document) -> Iterator[str]:
     yield from _security(f"{where}.securityContext", security, CONTAINER_SECURITY)
     for mount in container.get("volumeMounts", []):
         yield from _unknown(f"{where}.volumeMounts[{mount['name']}]", mount, MOUNT)
+    for variable in container.get("env", []):
+        yield from _unknown(
+            f"{where}.env[{variable['name']}].valueFrom", variable.get("valueFrom") or {}, VALUES
+        )
     for number, port in enumerate(container.get("ports", [])):
         if port.get("hostPort"):
             yield f"{where}.ports[{number}].hostPort: all Pods share the machine's network"

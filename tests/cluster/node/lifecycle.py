@@ -16,7 +16,7 @@ from tests.cluster.api import Document
 from tests.cluster.node.container import Container
 from tests.cluster.node.honour import find_refusal
 from tests.cluster.node.pod import grace_of
-from tests.cluster.node.problems import MissingImage, NotYet, Refused
+from tests.cluster.node.problems import MissingImage, NotYet, Refused, ServerAway
 from tests.cluster.node.process import Process
 from tests.cluster.node.status import ContainerStatus, PodStatus, stamp
 
@@ -25,6 +25,7 @@ RETRY = 0.2
 BACK_OFF, BACK_OFF_LIMIT = 0.5, 15.0
 """Seconds before a failed container is started again, doubling: a twentieth of a kubelet's."""
 NOT_HONOURED = "NodeCannotHonour"
+NODE_FAILED = "NodeFailed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,11 @@ class Lifecycle:
             self._stop_timers()
             self._status.end("Failed", NOT_HONOURED, str(problem))
             return
+        except Exception as problem:
+            # A fault of the node itself: the Pod must not hang for it, nor the fault be quiet.
+            self._stop_timers()
+            self._status.end("Failed", NODE_FAILED, repr(problem))
+            raise
         self._stop_timers()
         self._finish()
 
@@ -182,6 +188,8 @@ class Lifecycle:
             self._check()
             try:
                 return make()
+            except ServerAway:
+                pass
             except NotYet as problem:
                 message = str(problem)
                 reason = problem.reason

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 
+from urllib3.exceptions import HTTPError
+
 from tests.cluster.api import Api, ApiError
-from tests.cluster.node.problems import NotYet
+from tests.cluster.node.problems import NotYet, ServerAway
 
 
 class Missing(NotYet):
@@ -48,7 +50,10 @@ class Lookup:
             "spec": {**wanted, "boundObjectRef": reference},
         }
         path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/{account}/token"
-        token: str = self.api.post(path, body)["status"]["token"]
+        try:
+            token: str = self.api.post(path, body)["status"]["token"]
+        except (ApiError, HTTPError) as error:
+            raise ServerAway(str(error)) from error
         return token
 
     def _get(self, plural: str, word: str, name: str) -> dict[str, dict[str, str]]:
@@ -57,4 +62,6 @@ class Lookup:
         except ApiError as error:
             if error.is_missing:
                 raise Missing(f'{word} "{name}" not found') from None
-            raise
+            raise ServerAway(str(error)) from error
+        except HTTPError as error:
+            raise ServerAway(str(error)) from error

@@ -13,6 +13,7 @@ from tests.cluster.api import STRATEGIC, Api, ApiError, Document
 from tests.cluster.credentials import NODE_NAME
 from tests.cluster.node.images import Images
 from tests.cluster.node.lifecycle import Ending
+from tests.cluster.node.log_server import LogServer
 from tests.cluster.node.pod import is_over, key_of, path_of, uid_of
 from tests.cluster.node.probe import find_obstacle
 from tests.cluster.node.status import stamp
@@ -31,7 +32,9 @@ LABELS = {
 class Node:
     """Runs every Pod of the cluster, as the scheduler and the only kubelet."""
 
-    def __init__(self, api: Api, directory: Path, *, server_port: int) -> None:
+    def __init__(
+        self, api: Api, directory: Path, *, server_port: int, certificate: tuple[Path, Path]
+    ) -> None:
         self.images = Images(directory / "images")
         self.directory = directory
         self._tools = Tools(api, self.images, directory, server_port, NODE_NAME)
@@ -39,6 +42,7 @@ class Node:
         self._workers: dict[str, PodWorker] = {}
         self._lock = threading.Lock()
         self._held: dict[str, Document] | None = None
+        self._log_server = LogServer(*certificate, find=self._find_log, is_running=self._is_running)
         self._watcher = threading.Thread(target=self._watch_for_ever, daemon=True)
 
     @staticmethod
@@ -56,12 +60,14 @@ class Node:
     def start(self) -> None:
         """Join the cluster."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._log_server.start()
         self._register()
         self._watcher.start()
 
     def stop(self) -> None:
         """Kill all Pods' processes. The API server is told nothing."""
         self._tools.closing.set()
+        self._log_server.stop()
         with self._lock:
             workers = list(self._workers.values())
         for worker in workers:
@@ -114,6 +120,16 @@ class Node:
         for pod in held.values():
             self._bind(pod)
 
+    def _find_log(self, namespace: str, pod: str, container: str) -> Path | None:
+        path = self._tools.log_of(namespace, pod, container)
+        return path if path.exists() else None
+
+    def _is_running(self, namespace: str, pod: str, container: str) -> bool:
+        try:
+            return self._find(namespace, pod).is_running(container)
+        except LookupError:
+            return False
+
     def _find(self, namespace: str, name: str) -> PodWorker:
         with self._lock:
             for worker in self._workers.values():
@@ -125,7 +141,7 @@ class Node:
         while not self._tools.closing.is_set():
             try:
                 self._watch()
-            except (ApiError, HTTPError, ValueError):
+            except (ApiError, HTTPError, OSError, ValueError):
                 time.sleep(RETRY)
 
     def _watch(self) -> None:
@@ -175,7 +191,7 @@ class Node:
         self._bind(pod)
 
     def _bind(self, pod: Document) -> None:
-        """The binding comes back by the watch. 409: it did already; 404: the Pod is gone."""
+        """The binding comes back by the watch. A refusal: it did already, or the Pod is going."""
         namespace, name = key_of(pod)
         target = {"apiVersion": "v1", "kind": "Node", "name": NODE_NAME}
         metadata = {"name": name, "namespace": namespace, "uid": uid_of(pod)}
@@ -183,7 +199,7 @@ class Node:
         try:
             self._api.post(f"{path_of(pod)}/binding", binding)
         except ApiError as error:
-            if not (error.is_conflict or error.is_missing):
+            if error.status >= 500:
                 raise
 
     def _refuse_place(self, pod: Document) -> None:
@@ -244,5 +260,6 @@ class Node:
             "allocatable": capacity,
             "conditions": [ready],
             "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self._log_server.port}},
         }
         self._api.patch(f"/api/v1/nodes/{NODE_NAME}/status", {"status": status}, STRATEGIC)

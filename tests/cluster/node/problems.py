@@ -36,3 +36,7 @@ class MissingImage(NotYet):
     """No image of that name is registered."""
 
     reason = "ErrImagePull"
+
+
+class ServerAway(NotYet):
+    """The API server did not say what it was asked for."""

@@ -88,6 +88,13 @@ class PodWorker:
         """Return when its processes are gone, or after that time."""
         self._life.join(seconds)
 
+    def is_running(self, container: str) -> bool:
+        """Whether a container of that name may still write to its log."""
+        statuses = [*self._status.init, *self._status.containers]
+        return not self._status.has_ended and any(
+            status.name == container and status.is_running for status in statuses
+        )
+
     def tell(self, reason: str, message: str, kind: str = "Warning") -> None:
         """Record an Event. It is not worth a second try."""
         namespace, name = key_of(self.pod)
