@@ -5,6 +5,7 @@ NotYet          something is missing; tried again until it appears
   MissingConfig   of the environment: CreateContainerConfigError
   MissingVolume   of a volume: a FailedMount event, the container stays as it is
   MissingImage    ErrImagePull, then ImagePullBackOff
+  ServerAway      the API server did not answer; the status does not show it
 """
 
 from __future__ import annotations
