@@ -1,0 +1,79 @@
+"""The HTTP endpoints of the operator: /metrics, /healthz and /readyz.
+
+They are served from a thread, so that they answer while the event loop is busy;
+whether the loop still turns is what /healthz is there to say.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+PLAIN = "text/plain; charset=utf-8"
+
+Question = Callable[[], bool]
+
+
+class Endpoints(ThreadingHTTPServer):
+    """The server, with what it needs to answer."""
+
+    daemon_threads = True
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        registry: CollectorRegistry,
+        *,
+        is_alive: Question,
+        is_ready: Question,
+    ) -> None:
+        super().__init__(address, _Handler)
+        self.registry = registry
+        self.questions = {"/healthz": is_alive, "/readyz": is_ready}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Endpoints
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self.server.registry))
+            return
+        question = self.server.questions.get(path)
+        if question is None:
+            self._answer(HTTPStatus.NOT_FOUND, PLAIN, b"not found\n")
+        elif question():
+            self._answer(HTTPStatus.OK, PLAIN, b"ok\n")
+        else:
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, PLAIN, b"no\n")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: a probe every ten seconds is not news."""
+
+    def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def served(endpoints: Endpoints) -> Iterator[int]:
+    """Serve in a thread until the block ends; gives the port."""
+    thread = threading.Thread(target=endpoints.serve_forever, name="endpoints", daemon=True)
+    thread.start()
+    try:
+        yield endpoints.server_address[1]
+    finally:
+        endpoints.shutdown()
+        endpoints.server_close()
+        thread.join()

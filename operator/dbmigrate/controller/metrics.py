@@ -1,0 +1,144 @@
+"""What Prometheus is told: the state of each resource, and what the operator does.
+
+The state series are made at each scrape from the last status that was decided, so
+they can't lag behind it, and they are gone as soon as the resource is. Only what
+happens (runs, looks) is counted as it happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from dbmigrate.api.conditions import Truth
+from dbmigrate.api.status import MigrationStatus
+from dbmigrate.controller.observed import Key
+
+RUN_BUCKETS = (0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+"""Seconds. Most runs take a few; an index on a big table takes an hour."""
+LOOK_BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10)
+NAMES = ("namespace", "name")
+
+
+class States(Collector):
+    """One set of series for each resource that there is."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[Key, MigrationStatus] = {}
+
+    def put(self, key: Key, status: MigrationStatus) -> None:
+        """The resource's newest status."""
+        self._statuses[key] = status
+
+    def drop(self, key: Key) -> None:
+        """The resource is gone."""
+        self._statuses.pop(key, None)
+
+    def collect(self) -> Iterable[Metric]:
+        """All series as they are now. prometheus_client calls it in a thread of its own."""
+        condition = GaugeMetricFamily(
+            "dbmigrate_migration_condition",
+            "1 for the status that a condition has, 0 for the others",
+            labels=[*NAMES, "type", "status"],
+        )
+        info = GaugeMetricFamily(
+            "dbmigrate_migration_info",
+            "Always 1; its labels are the version of the database and the target",
+            labels=[*NAMES, "version", "target"],
+        )
+        dirty = GaugeMetricFamily(
+            "dbmigrate_migration_dirty", "1 while a step was begun and not finished", labels=NAMES
+        )
+        pending = GaugeMetricFamily(
+            "dbmigrate_migration_pending", "Migrations that are not applied yet", labels=NAMES
+        )
+        success = GaugeMetricFamily(
+            "dbmigrate_migration_last_success_timestamp_seconds",
+            "When the last run ended that succeeded",
+            labels=NAMES,
+        )
+        for key, status in list(self._statuses.items()):
+            info.add_metric([*key, status.version or "", status.target or ""], 1)
+            for found in status.conditions:
+                for truth in Truth:
+                    labels = [*key, found.type.value, truth.value]
+                    condition.add_metric(labels, float(found.status is truth))
+            if status.dirty is not None:
+                dirty.add_metric(key, float(status.dirty))
+            if status.pending is not None:
+                pending.add_metric(key, status.pending)
+            last = status.last_run
+            if last is not None and last.has_succeeded and last.finished_at is not None:
+                success.add_metric(key, last.finished_at.timestamp())
+        return [condition, info, dirty, pending, success]
+
+
+class Metrics:
+    """All metrics of one operator, in a registry of their own."""
+
+    def __init__(self, version: str) -> None:
+        self.registry = CollectorRegistry()
+        self._states = States()
+        self.registry.register(self._states)
+        self._runs = Counter(
+            "dbmigrate_migration_runs",
+            "Runs that have ended",
+            [*NAMES, "outcome", "reason"],
+            registry=self.registry,
+        )
+        self._run_seconds = Histogram(
+            "dbmigrate_migration_run_seconds",
+            "How long a run took, by the runner's own clock",
+            ["outcome"],
+            buckets=RUN_BUCKETS,
+            registry=self.registry,
+        )
+        self._reconcile_seconds = Histogram(
+            "dbmigrate_reconcile_seconds",
+            "How long one look at a resource took",
+            buckets=LOOK_BUCKETS,
+            registry=self.registry,
+        )
+        self._reconcile_errors = Counter(
+            "dbmigrate_reconcile_errors",
+            "Looks that failed, to be made again",
+            ["error"],
+            registry=self.registry,
+        )
+        build = Gauge(
+            "dbmigrate_build_info",
+            "Always 1; its label is the operator's version",
+            ["version"],
+            registry=self.registry,
+        )
+        build.labels(version).set(1)
+
+    def observe(self, key: Key, before: MigrationStatus, after: MigrationStatus) -> None:
+        """A look at the resource has come to this status; a run may have ended in between."""
+        self._states.put(key, after)
+        last = after.last_run
+        if last is None or last.outcome is None:
+            return
+        known = before.last_run
+        if known is not None and known.job == last.job and known.has_ended:
+            return
+        outcome = last.outcome.value
+        reason = last.error.reason.value if last.error else ""
+        self._runs.labels(*key, outcome, reason).inc()
+        if last.milliseconds is not None:
+            self._run_seconds.labels(outcome).observe(last.milliseconds / 1000)
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone, and its series with it."""
+        self._states.drop(key)
+        namespace, name = key
+        self._runs.remove_by_labels({"namespace": namespace, "name": name})
+
+    def reconciled(self, seconds: float, error: Exception | None = None) -> None:
+        """A look has ended, well or not."""
+        self._reconcile_seconds.observe(seconds)
+        if error is not None:
+            self._reconcile_errors.labels(type(error).__name__).inc()
