@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -33,6 +31,7 @@ from tests.cluster.existing import Existing, read_kubeconfig
 from tests.cluster.kinds import Kinds
 from tests.cluster.namespace import Namespace
 from tests.cluster.node import Node
+from tests.cluster.scratch import Scratch
 from tests.cluster.unavailable import ClusterUnavailable
 from tests.cluster.waiting import eventually
 
@@ -49,7 +48,7 @@ class Cluster:
         self,
         access: Existing,
         *,
-        directory: Path,
+        scratch: Scratch,
         control_plane: ControlPlane | None = None,
         node: Node | None = None,
     ) -> None:
@@ -57,9 +56,11 @@ class Cluster:
         self.kubeconfig = access.kubeconfig
         """The administrator's kubeconfig file."""
         self.server = access.api.server
-        self.directory = directory
+        self.directory = scratch.directory
+        """For files of this cluster's time; removed at its end."""
         self.kinds = Kinds(self.api)
         self._authority = access.authority
+        self._scratch = scratch
         self._control_plane = control_plane
         self._node = node
 
@@ -69,19 +70,20 @@ class Cluster:
 
         Raises ClusterUnavailable, with the reason, where neither can be had.
         """
-        directory = Path(tempfile.mkdtemp(prefix="dbmigrate-cluster-"))
+        scratch = Scratch()
         try:
             existing = os.environ.get(KUBECONFIG_VARIABLE)
             if existing:
-                return cls(read_kubeconfig(Path(existing), directory), directory=directory)
-            return cls._start_own(directory)
+                return cls(read_kubeconfig(Path(existing), scratch.directory), scratch=scratch)
+            return cls._start_own(scratch)
         except BaseException:
-            shutil.rmtree(directory, ignore_errors=True)
+            scratch.remove()
             raise
 
     @classmethod
-    def _start_own(cls, directory: Path) -> Cluster:
+    def _start_own(cls, scratch: Scratch) -> Cluster:
         Node.check()
+        directory = scratch.directory
         control_plane = _start_control_plane(directory)
         try:
             kubeconfig = write_kubeconfig(
@@ -102,7 +104,7 @@ class Cluster:
             control_plane.stop()
             raise
         access = Existing(api, kubeconfig, control_plane.authority)
-        return cls(access, directory=directory, control_plane=control_plane, node=node)
+        return cls(access, scratch=scratch, control_plane=control_plane, node=node)
 
     def stop(self) -> None:
         """End the Pods' processes and the control plane, and remove all files."""
@@ -110,7 +112,7 @@ class Cluster:
             self._node.stop()
         if self._control_plane is not None:
             self._control_plane.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self._scratch.remove()
 
     def __enter__(self) -> Cluster:
         return self

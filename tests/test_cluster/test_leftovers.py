@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster
+from tests.cluster.scratch import remove_abandoned
 from tests.cluster.waiting import eventually
 
 pytestmark = pytest.mark.cluster
@@ -28,7 +29,7 @@ input()
 """
 
 
-def test_killed_tests_leave_no_process_behind(cluster: Cluster) -> None:
+def test_killed_tests_leave_nothing_behind(cluster: Cluster) -> None:
     assert cluster.is_own
     tests = subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
@@ -47,6 +48,10 @@ def test_killed_tests_leave_no_process_behind(cluster: Cluster) -> None:
         lambda found: not found,
         what="the end of all processes",
     )
+    assert Path(directory).exists()
+    remove_abandoned()
+    assert not Path(directory).exists()
+    assert cluster.directory.exists()
 
 
 def _processes_with(text: str) -> list[str]:
