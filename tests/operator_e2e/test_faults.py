@@ -51,7 +51,7 @@ def test_streams_that_are_dropped_and_expired_lose_nothing(
     shop.open_gate()
     shop.wait_ready()
     proxy.cut_streams()
-    shop.write_files({**FILES, **THIRD})
+    shop.write_files({**GATED, **THIRD})
     shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
     assert shop.applied() == [1, 2, 3]
     assert operator.is_running
@@ -168,7 +168,7 @@ def test_a_job_that_the_api_server_refuses_is_said(shop: Shop, operator: Operato
     shop.prepare()
     shop.order(job={"resources": {"limits": {"memory": "much"}}})
     resource = shop.wait_for_reason("JobRejected")
-    assert "memory" in condition(resource, "Ready")["message"]
+    assert "quantities" in condition(resource, "Ready")["message"]
     assert condition(resource, "Stalled")["status"] == "True"
     shop.order()
     shop.wait_ready()

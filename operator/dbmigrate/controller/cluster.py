@@ -31,7 +31,7 @@ from dbmigrate.api.names import ACTIONS, GROUP, MIGRATIONS, UID_LABEL, VERSION
 REQUEST_TIMEOUT = 30.0
 """Seconds for one request. None of ours is long; a server that hangs is as good as gone."""
 MERGE_PATCH = "application/merge-patch+json"
-NOT_FOUND, CONFLICT, UNPROCESSABLE, TOO_MANY_REQUESTS = 404, 409, 422, 429
+BAD_REQUEST, NOT_FOUND, CONFLICT, UNPROCESSABLE, TOO_MANY_REQUESTS = 400, 404, 409, 422, 429
 
 
 class ClusterError(Exception):
@@ -223,4 +223,4 @@ def _translate(status: int, request: str, document: Document) -> ClusterError:
     if status == TOO_MANY_REQUESTS or status >= 500 or status == 401:
         # 401: the token has just been rotated; the next request reads the new one.
         return Unavailable(message)
-    return Refused(message, is_final=status == UNPROCESSABLE)
+    return Refused(message, is_final=status in {BAD_REQUEST, UNPROCESSABLE})

@@ -27,8 +27,8 @@ class Config:
     """The image with the runner, for resources that name none in spec.job.image."""
     liveness: str | None = None
     """Address of the liveness endpoint, such as http://0.0.0.0:8080/healthz; None: none."""
-    metrics: str | None = None
-    """Host and port of the metrics endpoint, such as 0.0.0.0:9090; None: none."""
+    metrics: tuple[str, int] | None = None
+    """Host and port of the metrics endpoint, such as 0.0.0.0 and 9090; None: none."""
     resync: timedelta | None = timedelta(minutes=10)
     """How often a database is asked although nothing has changed; None: never."""
     workers: int = 16
@@ -46,7 +46,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
         namespaces=tuple(options.namespace or filter(None, named)),
         runner_image=options.runner_image,
         liveness=options.liveness or None,
-        metrics=options.metrics or None,
+        metrics=options.metrics,
         resync=options.resync,
         workers=options.workers,
         log_format=options.log_format,
@@ -72,7 +72,9 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--runner-image", default=twin("runner-image", DEFAULT_RUNNER_IMAGE))
     parser.add_argument("--liveness", default=twin("liveness", ""), metavar="URL")
-    parser.add_argument("--metrics", default=twin("metrics", ""), metavar="HOST:PORT")
+    parser.add_argument(
+        "--metrics", type=_address, default=twin("metrics", ""), metavar="HOST:PORT"
+    )
     parser.add_argument("--resync", type=_resync, default=twin("resync", "10m"))
     parser.add_argument("--workers", type=_workers, default=twin("workers", "16"))
     parser.add_argument(
@@ -93,6 +95,15 @@ def _resync(text: str) -> timedelta | None:
         return parse_duration(text)
     except ValueError as problem:
         raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address like 0.0.0.0:9090")
+    return host.strip("[]"), int(port)
 
 
 def _workers(text: str) -> int:

@@ -54,6 +54,4 @@ def _describe_waiting(label: str, pod: Pod, waiting: Waiting, age: timedelta) ->
             return None
         text = f"{label} waits for its volumes or network: see kubectl describe pod {pod.name}"
         return on_its_way(VerdictReason.POD_NOT_STARTING, text)
-    if waiting.reason == "Unschedulable" and age <= timedelta(seconds=5):
-        return None
     return on_its_way(VerdictReason.POD_NOT_STARTING, said)

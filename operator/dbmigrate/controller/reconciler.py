@@ -22,6 +22,7 @@ from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, C
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.files import ConfigMapFiles, Files, read_config_map, resolve_files
 from dbmigrate.controller.job import build_job
+from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_event, has_moved
 from dbmigrate.controller.observed import Key, Observed
 from dbmigrate.controller.orders import refuse_orphans
@@ -44,7 +45,9 @@ class Reconciler:
         *,
         clock: Callable[[], datetime],
         server_version: tuple[int, int],
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._cluster = cluster
         self._observed = observed
         self._config = config
@@ -63,6 +66,7 @@ class Reconciler:
             body = await self._cluster.find_migration(*key)
             if body is None:
                 self._observed.forget_migration(key)
+                self._metrics.forget(key)
                 await self._answer(refuse_orphans(self._observed.find_actions(key)))
                 return None
             self._observed.see_body(body)
@@ -168,6 +172,7 @@ class Reconciler:
         after: MigrationStatus,
     ) -> None:
         """Write the status if it differs, and post an event if the resource has moved."""
+        self._metrics.observe((identity.namespace, identity.name), before, after)
         patch = status_patch(body.get("status") or {}, after.to_dict())
         if not patch:
             return

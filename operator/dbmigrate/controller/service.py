@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import kopf
+from prometheus_client import start_http_server
 
+from dbmigrate import __version__
 from dbmigrate.controller.cluster import Cluster, ClusterError, Conflict, Unavailable
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.handlers import register
 from dbmigrate.controller.login import register_login
+from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.observed import Key, Observed
 from dbmigrate.controller.reconciler import Reconciler, describe_failure
 from dbmigrate.controller.settings import configure
@@ -29,20 +34,44 @@ log = logging.getLogger(__name__)
 async def run_operator(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises ClusterError when there is no cluster to run on."""
     cluster = await Cluster.connect(connections=config.workers)
+    metrics = Metrics(__version__)
     try:
-        await _serve(config, cluster)
+        with serve_metrics(config.metrics, metrics):
+            await _serve(config, cluster, metrics)
     finally:
         await cluster.close()
 
 
-async def _serve(config: Config, cluster: Cluster) -> None:
+@contextmanager
+def serve_metrics(address: tuple[str, int] | None, metrics: Metrics) -> Iterator[None]:
+    """Answer Prometheus from a thread of its own; no address: don't."""
+    if address is None:
+        yield
+        return
+    host, port = address
+    server, thread = start_http_server(port, addr=host, registry=metrics.registry)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+async def _serve(config: Config, cluster: Cluster, metrics: Metrics) -> None:
     version = await cluster.read_version()
     if not await cluster.serves_custom_resources():
         raise ClusterError("the custom resources are not installed: apply the manifests in crds/")
     observed = Observed()
-    reconciler = Reconciler(cluster, observed, config, clock=read_clock, server_version=version)
+    reconciler = Reconciler(
+        cluster, observed, config, clock=read_clock, server_version=version, metrics=metrics
+    )
     wakes = Wakes(
-        reconciler.look, clock=read_clock, on_error=report_failure, workers=config.workers
+        reconciler.look,
+        clock=read_clock,
+        on_error=report_failure,
+        on_end=metrics.reconciled,
+        workers=config.workers,
     )
     registry = kopf.OperatorRegistry()
     register(registry, Watch(observed, wakes))

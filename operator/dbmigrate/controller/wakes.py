@@ -8,6 +8,7 @@ same time. A look that failed is made again, later and later each time.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -29,11 +30,13 @@ class Wakes:
         *,
         clock: Callable[[], datetime],
         on_error: Callable[[Key, Exception], None],
+        on_end: Callable[[float, Exception | None], None],
         workers: int,
     ) -> None:
         self._look = look
         self._clock = clock
         self._on_error = on_error
+        self._on_end = on_end
         self._workers = workers
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
         self._waiting: dict[Key, bool] = {}
@@ -73,14 +76,17 @@ class Wakes:
 
     async def _look_once(self, key: Key, distrust: bool) -> None:
         self._cancel_timer(key)
+        started = time.monotonic()
         try:
             again = await self._look(key, distrust)
         except Exception as error:
+            self._on_end(time.monotonic() - started, error)
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             delay = min(FIRST_DELAY * 2 ** min(failures - 1, 10), LONGEST_DELAY)
             self._wake_after(key, delay)
             self._on_error(key, error)
             return
+        self._on_end(time.monotonic() - started, None)
         self._failures.pop(key, None)
         if again is not None:
             self._wake_after(key, again - self._clock())

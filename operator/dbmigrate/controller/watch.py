@@ -49,6 +49,8 @@ class Watch:
         for waiting in self._observed.forget_migration(key, body["metadata"]["uid"]):
             self._wakes.wake(waiting)
         self._wakes.forget(key)
+        # A last look finds nothing there, and lets go of what is left of it.
+        self._wakes.wake(key)
 
     def take_in_action(self, body: Body) -> None:
         """Remember an order."""

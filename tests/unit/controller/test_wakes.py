@@ -26,6 +26,7 @@ class Recorder:
         self.gate.set()
         self.seen = asyncio.Condition()
         self.errors: list[Exception] = []
+        self.ended: list[Exception | None] = []
         self.busy = 0
         self.busiest = 0
 
@@ -46,6 +47,10 @@ class Recorder:
         assert key == KEY
         self.errors.append(error)
 
+    def end(self, seconds: float, error: Exception | None) -> None:
+        assert seconds >= 0
+        self.ended.append(error)
+
     async def count(self, number: int) -> None:
         async with self.seen:
             await self.seen.wait_for(lambda: len(self.looks) >= number)
@@ -56,7 +61,13 @@ def now() -> datetime:
 
 
 def start(recorder: Recorder, *, workers: int = 4) -> tuple[Wakes, asyncio.Task[None]]:
-    wakes = Wakes(recorder.look, clock=now, on_error=recorder.fail, workers=workers)
+    wakes = Wakes(
+        recorder.look,
+        clock=now,
+        on_error=recorder.fail,
+        on_end=recorder.end,
+        workers=workers,
+    )
     return wakes, asyncio.create_task(wakes.run())
 
 
@@ -112,6 +123,7 @@ def test_a_look_that_failed_is_made_again_and_distrusts_what_was_seen() -> None:
     recorder = asyncio.run(scenario())
     assert recorder.looks == [(KEY, False), (KEY, True)]
     assert [str(error) for error in recorder.errors] == ["gone"]
+    assert recorder.ended[0] is recorder.errors[0]
 
 
 def test_a_look_may_ask_for_another_one_later() -> None:
