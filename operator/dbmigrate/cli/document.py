@@ -24,7 +24,7 @@ def print_report(
     if options.json:
         text = report.to_json()
         if more:
-            text = json.dumps(json.loads(text) | more, ensure_ascii=False)
+            text = json.dumps(json.loads(text) | more, ensure_ascii=False, separators=(",", ":"))
         print_text(output, text)
     if options.report:
         try:
