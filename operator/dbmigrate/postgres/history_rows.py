@@ -55,6 +55,11 @@ class LogRow:
     milliseconds: int | None
     executed_by: str
     executed_from: str
+    statements: int | None
+    """How many the script has; None for a step that was one transaction."""
+    statements_done: int | None
+    done_checksum: str | None
+    """SHA-256 of the script up to the end of the last statement that was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class NewLogRow:
     down_script: str | None = None
     statements: int | None = None
     statements_done: int | None = None
+    done_checksum: str | None = None
     error: str | None = None
 
 
@@ -101,7 +107,8 @@ def read_log_sql(history: History) -> str:
         "SELECT id, version, name, direction, from_version, to_version, checksum,"
         " down_script IS NOT NULL, outcome, pg_catalog.to_char("
         "finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"
-        f" milliseconds, executed_by, executed_from FROM {history.log_table} ORDER BY id"
+        f" milliseconds, executed_by, executed_from,"
+        f" statements, statements_done, done_checksum FROM {history.log_table} ORDER BY id"
     )
 
 
@@ -122,6 +129,9 @@ def parse_log(rows: list[Row]) -> tuple[LogRow, ...]:
             milliseconds=_number(row[10]),
             executed_by=row[11] or "",
             executed_from=row[12] or "",
+            statements=_number(row[13]),
+            statements_done=_number(row[14]),
+            done_checksum=row[15],
         )
         for row in rows
     )
@@ -152,9 +162,11 @@ def insert_log_sql(history: History, row: NewLogRow, *, running: bool = False) -
         "outcome": literal(row.outcome),
         "statements": literal(row.statements),
         "statements_done": literal(row.statements_done),
+        "done_checksum": literal(row.done_checksum),
         "error": literal(row.error),
     }
-    return f"INSERT INTO {history.log_table} ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+    into = f"{history.log_table} ({', '.join(values)})"
+    return f"INSERT INTO {into} VALUES ({', '.join(values.values())})"
 
 
 def end_log_sql(history: History, log_id: int, outcome: str, error: str | None = None) -> str:
@@ -166,9 +178,12 @@ def end_log_sql(history: History, log_id: int, outcome: str, error: str | None =
     )
 
 
-def advance_log_sql(history: History, log_id: int, done: int) -> str:
-    """Count a statement of a step that runs without a transaction."""
-    return f"UPDATE {history.log_table} SET statements_done = {done} WHERE id = {log_id}"
+def advance_log_sql(history: History, log_id: int, done: int, checksum: str) -> str:
+    """Count what is done of a step that runs without a transaction."""
+    return (
+        f"UPDATE {history.log_table} SET statements_done = {done},"
+        f" done_checksum = {literal(checksum)} WHERE id = {log_id}"
+    )
 
 
 def move_version_sql(

@@ -38,6 +38,7 @@ _LOG_COLUMNS = {
     "outcome": "text NOT NULL",
     "statements": "integer",
     "statements_done": "integer",
+    "done_checksum": "text",
     "error": "text",
 }
 """One row a step. version: whose script ran; from_version and to_version: the database's

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.session import Session
 
 _INVALID = """
@@ -40,3 +41,40 @@ def invalid_indexes(session: Session, sql: bytes) -> tuple[str, ...]:
 def drop_sql(index: str) -> str:
     """Drop one of them, without keeping anybody from the table. `index` is quoted already."""
     return f"DROP INDEX CONCURRENTLY IF EXISTS {index}"
+
+
+_NAME = rb'((?:"(?:[^"]|"")+"|[\w$]+)(?:\s*\.\s*(?:"(?:[^"]|"")+"|[\w$]+))?)'
+_CREATE = re.compile(
+    rb"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+    + _NAME
+    + rb"\s+ON\s+(?:ONLY\s+)?"
+    + _NAME,
+    re.IGNORECASE,
+)
+_DROP = re.compile(
+    rb"\s*DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?"
+    + _NAME
+    + rb"\s*(?:CASCADE|RESTRICT)?\s*\Z",
+    re.IGNORECASE,
+)
+
+
+def has_index_change(session: Session, statement: bytes) -> bool:
+    """Whether an index that a statement makes (or drops) concurrently is there (or gone).
+
+    False for any other statement: of those the database can't tell.
+    """
+    if match := _CREATE.match(statement):
+        index, table = (literal(name.decode()) for name in match.groups())
+        question = (
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i"
+            " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+            f" WHERE i.indrelid = pg_catalog.to_regclass({table}) AND i.indisvalid"
+            f" AND c.relname = (pg_catalog.parse_ident({index}))[1])"
+        )
+    elif match := _DROP.match(statement):
+        index = literal(match[1].decode())
+        question = f"SELECT pg_catalog.to_regclass({index}) IS NULL"
+    else:
+        return False
+    return session.query(question)[0][0][0] == "t"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 from psycopg import pq
@@ -23,7 +23,8 @@ Tick = Callable[[float], None]
 
 TICK_MILLISECONDS = 100
 _GONE = "server closed the connection"
-_NO_COPY = b"dbmigrate runs SQL files: COPY FROM STDIN has no data to read here"
+_COPY_CHUNK = 1 << 16
+_NO_ROWS = b"the script has no rows for this COPY FROM STDIN"
 
 
 class Session:
@@ -68,11 +69,13 @@ class Session:
         self,
         sql: bytes,
         *,
+        rows: Sequence[bytes] = (),
         on_result: Callable[[pq.abc.PGresult], None] | None = None,
         on_tick: Tick | None = None,
     ) -> int:
         """Run one simple query to its end and return how many statements it had.
 
+        `rows` are the data for each COPY ... FROM STDIN in it, in order.
         `on_tick` gets the seconds since the start, whenever the server is silent
         for a tick. Raises ServerFailure (the session is usable, perhaps inside a
         failed transaction) and ConnectionBroken.
@@ -80,7 +83,7 @@ class Session:
         self.round_trips += 1
         try:
             self._pgconn.send_query(sql)
-            return self._read(on_result, on_tick)
+            return self._read(iter(rows), on_result, _Wait(self._pgconn, on_tick))
         except psycopg.OperationalError as error:
             raise ConnectionBroken(_one_line(str(error)) or _GONE) from None
 
@@ -101,11 +104,12 @@ class Session:
         self._connection.close()
 
     def _read(
-        self, on_result: Callable[[pq.abc.PGresult], None] | None, on_tick: Tick | None
+        self,
+        rows: Iterator[bytes],
+        on_result: Callable[[pq.abc.PGresult], None] | None,
+        wait: _Wait,
     ) -> int:
-        wait = _Wait(self._pgconn, on_tick)
-        while self._pgconn.flush():
-            wait.until_ready(writing=True)
+        self._flush(wait)
         completed = 0
         failure: ServerError | None = None
         while True:
@@ -118,9 +122,7 @@ class Session:
             if status == pq.ExecStatus.FATAL_ERROR:
                 failure = failure or _server_error(result)
             elif status == pq.ExecStatus.COPY_IN:
-                self._pgconn.put_copy_end(_NO_COPY)
-                while self._pgconn.flush():
-                    wait.until_ready(writing=True)
+                self._feed_copy(next(rows, None), wait)
             elif status == pq.ExecStatus.COPY_OUT:
                 self._discard_copy(wait)
             else:
@@ -132,6 +134,20 @@ class Session:
         if failure is not None:
             raise ServerFailure(failure, completed)
         return completed
+
+    def _flush(self, wait: _Wait) -> None:
+        while self._pgconn.flush():
+            wait.until_ready(writing=True)
+
+    def _feed_copy(self, rows: bytes | None, wait: _Wait) -> None:
+        view = memoryview(rows or b"")
+        for start in range(0, len(view), _COPY_CHUNK):
+            while not self._pgconn.put_copy_data(view[start : start + _COPY_CHUNK]):
+                self._flush(wait)
+            self._flush(wait)
+        while not self._pgconn.put_copy_end(_NO_ROWS if rows is None else None):
+            self._flush(wait)
+        self._flush(wait)
 
     def _discard_copy(self, wait: _Wait) -> None:
         while True:

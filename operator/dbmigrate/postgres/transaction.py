@@ -16,12 +16,15 @@ from dataclasses import dataclass
 
 from psycopg import pq
 
+from dbmigrate.postgres.copy_rows import Sendable
 from dbmigrate.postgres.failures import ServerFailure
 from dbmigrate.postgres.history_rows import FENCE_COLUMN, STEP_SETTING
 from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.session import Session, Tick
 
-BOM = b"\xef\xbb\xbf"
+RESET_ROLE = "RESET SESSION AUTHORIZATION; RESET ROLE"
+RESET = f"{RESET_ROLE}; RESET ALL"
+"""Back to what the URL and the role's defaults say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,17 @@ class TransactionSettings:
     is_durable: bool = True
     """False: a later transaction of the same run will flush this one to disk too."""
 
+    def statements(self) -> list[str]:
+        """As SQL, for inside of the transaction."""
+        parts = []
+        if self.lock_timeout_ms is not None:
+            parts.append(f"SET LOCAL lock_timeout = {self.lock_timeout_ms}")
+        if self.statement_timeout_ms is not None:
+            parts.append(f"SET LOCAL statement_timeout = {self.statement_timeout_ms}")
+        if not self.is_durable:
+            parts.append("SET LOCAL synchronous_commit = off")
+        return parts
+
 
 class FileFailure(Exception):
     """The query failed; how far it had come."""
@@ -44,28 +58,41 @@ class FileFailure(Exception):
         super().__init__(str(failure))
         self.error = failure.error
         self.position = position
-        """Where in the file, in characters counted from 1; None: not known, or not in the file."""
+        """Where in what was sent of the file, in characters counted from 1; None: not known."""
         self.statement = statement
-        """Which statement of the file failed, counted from 0; None: it was one of ours."""
+        """Which statement of the file failed, counted from 0; None: none of them."""
         self.escaped = escaped
         """The file had ended our transaction, so a part of it may have been committed."""
 
 
-def run_file(
-    session: Session,
-    sql: bytes,
-    rows: str,
-    *,
-    token: str,
-    settings: TransactionSettings,
-    on_tick: Tick | None = None,
-) -> None:
-    """Run a file in a transaction that ends with `rows`, SQL that contains the fence.
+@dataclass(frozen=True, slots=True)
+class FileQuery:
+    """A file and what goes around it, ready to be sent."""
 
-    Raises FileFailure, after the transaction was rolled back, and ConnectionBroken.
-    """
-    head = _head(token, settings)
-    tail = f"\n;RESET SESSION AUTHORIZATION; RESET ROLE; {rows}; RESET ALL; COMMIT"
+    sql: bytes
+    rows: tuple[bytes, ...]
+    statements_before: int
+    characters_before: int
+
+
+def build_query(
+    file: Sendable, rows: str, *, token: str, settings: TransactionSettings
+) -> FileQuery:
+    """Put a file into its transaction. `rows` is the SQL that contains the fence."""
+    parts = [
+        "BEGIN",
+        f"SET LOCAL {STEP_SETTING} = {literal(token)}",
+        *settings.statements(),
+    ]
+    # In the file's first line, so that lines need no correction.
+    head = "".join(f"{part}; " for part in parts)
+    tail = f"\n;{RESET_ROLE}; {rows}; RESET ALL; COMMIT"
+    sql = b"".join((head.encode(), file.sql, tail.encode()))
+    return FileQuery(sql, file.rows, len(parts), len(head))
+
+
+def run_query(session: Session, query: FileQuery, *, on_tick: Tick | None = None) -> None:
+    """Run it. Raises FileFailure, after a rollback, and ConnectionBroken."""
     fenced = False
 
     def watch(result: pq.abc.PGresult) -> None:
@@ -73,40 +100,24 @@ def run_file(
         if result.nfields == 1 and result.fname(0) == FENCE_COLUMN.encode():
             fenced = True
 
-    # Each statement on its own in memory: the file is not copied more often than need be.
-    query = b"".join((head.encode(), sql.removeprefix(BOM), tail.encode()))
-    del sql
     try:
-        session.execute(query, on_result=watch, on_tick=on_tick)
+        session.execute(query.sql, rows=query.rows, on_result=watch, on_tick=on_tick)
     except ServerFailure as failure:
-        del query
         escaped = failure.completed > 0 and not fenced and not session.is_in_transaction
         session.roll_back()
-        raise _explain(failure, head, fenced=fenced, escaped=escaped) from None
+        raise _explain(failure, query, fenced=fenced, escaped=escaped) from None
 
 
-def _head(token: str, settings: TransactionSettings) -> str:
-    """All in the file's first line, so that lines need no correction."""
-    parts = ["BEGIN", f"SET LOCAL {STEP_SETTING} = {literal(token)}"]
-    if settings.lock_timeout_ms is not None:
-        parts.append(f"SET LOCAL lock_timeout = {settings.lock_timeout_ms}")
-    if settings.statement_timeout_ms is not None:
-        parts.append(f"SET LOCAL statement_timeout = {settings.statement_timeout_ms}")
-    if not settings.is_durable:
-        parts.append("SET LOCAL synchronous_commit = off")
-    return "".join(f"{part}; " for part in parts)
-
-
-def _explain(failure: ServerFailure, head: str, *, fenced: bool, escaped: bool) -> FileFailure:
+def _explain(
+    failure: ServerFailure, query: FileQuery, *, fenced: bool, escaped: bool
+) -> FileFailure:
     position = failure.error.position
-    statement = failure.completed - head.count(";")
-    if fenced or statement < 0:
-        # A raw syntax error comes before anything is run: its position is still the file's.
-        position = None if fenced or position is None else position - len(head)
+    if position is not None:
+        position -= query.characters_before
+    statement = failure.completed - query.statements_before
+    if fenced:
+        return FileFailure(failure, position=None, statement=None, escaped=False)
+    if statement < 0:
+        # A syntax error comes before anything is run, and its position is the file's.
         return FileFailure(failure, position=position, statement=None, escaped=False)
-    return FileFailure(
-        failure,
-        position=None if position is None else position - len(head),
-        statement=statement,
-        escaped=escaped,
-    )
+    return FileFailure(failure, position=position, statement=statement, escaped=escaped)

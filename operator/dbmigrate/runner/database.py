@@ -19,6 +19,7 @@ from dbmigrate.postgres.history_rows import LogRow, NewLogRow, VersionRow
 from dbmigrate.postgres.history_tables import History
 from dbmigrate.postgres.monitor import Monitor
 from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.transaction import TransactionSettings
 from dbmigrate.report import Reason
 from dbmigrate.runner.applied import Applied
 from dbmigrate.runner.observer import Notice
@@ -51,6 +52,16 @@ class Database:
         self._is_locked = is_locked
         self._with_log = with_log
         self._connect()
+
+    @property
+    def settings(self) -> TransactionSettings:
+        """What a step's transaction is limited by."""
+        request = self.request
+        return TransactionSettings(
+            lock_timeout_ms=request.options.statement_lock_timeout_ms,
+            statement_timeout_ms=request.options.statement_timeout_ms
+            or request.target.statement_timeout_ms,
+        )
 
     def read(self) -> None:
         """Read the history anew."""

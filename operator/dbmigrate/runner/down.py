@@ -23,6 +23,6 @@ def down(request: Request, limit: int | None = None) -> Result[None]:
         if limit == 0:
             return
         run.require_clean()
-        run.carry_out(plan_down(run.ground, limit))
+        run.carry_out(plan_down(run.ground, limit, request.options.rollback))
 
     return perform(request, work)

@@ -8,7 +8,6 @@ from dbmigrate.postgres.failures import (
     QUERY_CANCELED,
     ConnectionBroken,
     ServerError,
-    ServerFailure,
 )
 from dbmigrate.postgres.sessions import OtherSession
 from dbmigrate.report import Reason
@@ -80,28 +79,12 @@ def label(step: PlannedStep) -> str:
     return f"version {step.version} ({step.name}) {step.direction.value}"
 
 
-def history_reason(failure: ServerFailure) -> Reason:
-    """The server refused to write the history."""
-    return (
-        Reason.BLOCKED_BY_QUERY
-        if failure.sqlstate == LOCK_NOT_AVAILABLE
-        else Reason.STATEMENT_FAILED
-    )
-
-
 def left_dirty(
-    error: MigrationError,
-    step: PlannedStep,
-    done: int,
-    total: int,
-    invalid_indexes: tuple[str, ...],
+    error: MigrationError, how_far: str, invalid_indexes: tuple[str, ...]
 ) -> MigrationError:
     """The same error, with what a step without a transaction has left behind."""
     parts = [error.detail] if error.detail else []
-    parts.append(
-        f"statement {done + 1} of {total} failed, {done} before it are done:"
-        f" {label(step)} can't be one transaction, the database is dirty"
-    )
+    parts.append(how_far)
     if invalid_indexes:
         parts.append(f"invalid index left behind: {', '.join(invalid_indexes)}")
     return MigrationError(

@@ -92,11 +92,19 @@ def plan_up(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
     return Plan(steps_within, _last(steps_within, ground), short=max(0, limit - len(steps)))
 
 
-def plan_down(ground: Ground, limit: int | None) -> Plan:
-    """All steps down, or at most `limit` of them. Raises MigrationError: MissingVersion."""
+def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> Plan:
+    """All steps down, or at most `limit` of them.
+
+    Raises MigrationError: MissingVersion, RollbackForbidden.
+    """
     if limit is not None and limit > 0 and ground.version is None:
         raise _no_file()
     steps = _down(ground, None, limit)
+    if steps and rollback is Rollback.FORBID:
+        raise MigrationError(
+            Reason.ROLLBACK_FORBIDDEN,
+            f"the database is at version {ground.version}: rolling back is forbidden",
+        )
     short = 0 if limit is None else max(0, limit - len(steps))
     return Plan(steps, _last(steps, ground), short=short)
 
@@ -115,7 +123,7 @@ def plan_goto(
         raise _empty(ground.source)
     _require(ground, version)
     if ground.source.find(target) is None and ground.applied.row(target) is None:
-        raise _missing(target)
+        raise no_migration(target)
     if version is None or target >= version:
         return Plan(_up(ground, target, policy), target)
     if rollback is Rollback.FORBID:
@@ -202,7 +210,7 @@ def _require(ground: Ground, version: int | None, *, in_source: bool = False) ->
     if version is None or ground.source.find(version) is not None:
         return
     if in_source or ground.applied.row(version) is None:
-        raise _missing(version)
+        raise no_migration(version)
 
 
 def _require_scripts(steps: tuple[PlannedStep, ...]) -> None:
@@ -231,7 +239,8 @@ def _empty(source: Source) -> MigrationError:
     )
 
 
-def _missing(version: int) -> MigrationError:
+def no_migration(version: int) -> MigrationError:
+    """No file of that version; golang-migrate's words."""
     return MigrationError(
         Reason.MISSING_VERSION,
         f"no migration found for version {version}:"

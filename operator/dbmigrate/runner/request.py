@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 
 class Rollback(StrEnum):
-    """Whether `goto` may lead below the version of the database."""
+    """Whether a run may lead below the version of the database."""
 
     ALLOW = "allow"
-    """Yes, if every version on the way has a down script (else IrreversibleMigration)."""
+    """Yes; `goto` only if every version on the way has a down script, else
+    IrreversibleMigration. Who types `down` wants just that."""
     FORBID = "forbid"
     """No: RollbackForbidden."""
 
@@ -54,8 +55,8 @@ class Options:
     statement_timeout_ms: int | None = None
     """Milliseconds a statement may take; None: what the URL or the server says."""
     rollback: Rollback | None = None
-    """Concerns `goto` alone: who types `down` wants to go down. None: as golang-migrate,
-    which goes down, and where there is no down script moves the version alone."""
+    """None: as golang-migrate, which goes down, and where there is no down script moves
+    the version alone."""
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
     who: str = ""

@@ -8,6 +8,7 @@ wants an exception says `result.unwrap()`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dbmigrate.errors import MigrationError
@@ -44,7 +45,7 @@ class VersionState:
     dirty: bool = False
 
 
-class MigrationState:
+class MigrationState(StrEnum):
     """Words for a row of `status`."""
 
     APPLIED = "applied"
@@ -62,8 +63,7 @@ class StatusRow:
 
     version: int
     name: str
-    state: str
-    """One of MigrationState."""
+    state: MigrationState
     changed: bool = False
     """The up file differs from what was applied."""
     recorded: bool = False

@@ -1,17 +1,17 @@
 """A step that can't be one transaction: statement by statement, dirty meanwhile.
 
 CREATE INDEX CONCURRENTLY, VACUUM and their kin refuse to run inside of a
-transaction, and a file with BEGIN and COMMIT of its own brings several. The
-version row is marked dirty before, the log counts each statement that is done,
-and the mark goes when the last one is. Whatever happens in between, the history
-says how far it came.
+transaction, and a file can bring several transactions of its own. The version
+row is marked dirty before, the log counts what is done, and the mark goes when
+the last statement is. A statement that may be in a transaction is counted in
+the same one, and so is a transaction of the file's: of those the log knows
+exactly which are done, even if the process or the server dies.
 """
 
 from __future__ import annotations
 
-import random
+import hashlib
 import re
-import time
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
@@ -21,176 +21,222 @@ from dbmigrate.postgres.failures import (
     ConnectionBroken,
     ServerFailure,
     connection_lost,
+    history_failure,
 )
 from dbmigrate.postgres.history_rows import NewLogRow, VersionRow
 from dbmigrate.postgres.indexes import invalid_indexes
-from dbmigrate.postgres.transaction import BOM
+from dbmigrate.postgres.lexer import Statement
+from dbmigrate.postgres.transaction import RESET
+from dbmigrate.postgres.transaction_rules import control_of, forbidden_in_transaction
 from dbmigrate.runner import failed_step
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.observer import Notice
-from dbmigrate.runner.places import Piece, locate, pieces
+from dbmigrate.runner.patience import Patience
 from dbmigrate.runner.plan import PlannedStep
-from dbmigrate.runner.watch import LOOK_EVERY, Watch
+from dbmigrate.runner.script_text import ScriptText
+from dbmigrate.runner.watch import Watch
 
-_BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|^\s*(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
+_BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
 """Statements that wait for others but that nobody waits for: they may wait long. A lock
 time-out would leave an invalid index for nothing."""
-_RESET = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
 
 
-def run_statements(database: Database, step: PlannedStep, sql: bytes, row: NewLogRow) -> None:
-    """Run all statements of a file, one after the other.
+def run_statements(
+    database: Database, step: PlannedStep, text: ScriptText, row: NewLogRow, *, first: int = 0
+) -> None:
+    """Run the statements of a script one after the other, from the `first` one on.
 
     Raises MigrationError: the database is dirty then, and the log tells which
     statements were done.
     """
-    sql = sql.removeprefix(BOM)
-    file = step.script.file if step.script else ""
-    all_pieces = pieces(sql, file)
-    row = replace(row, outcome="running", statements=len(all_pieces), statements_done=0)
-    log_id = _begin(database, step, row)
-    finish_statements(database, step, sql, all_pieces, log_id=log_id, first=0)
-
-
-def finish_statements(
-    database: Database,
-    step: PlannedStep,
-    sql: bytes,
-    all_pieces: list[Piece],
-    *,
-    log_id: int,
-    first: int,
-) -> None:
-    """Run the statements from the `first` one on, and mark the version clean behind them."""
-    index = first
+    work = _Work(database, step, text, first)
     try:
-        for index in range(first, len(all_pieces)):
-            _run_piece(database, step, sql, all_pieces[index])
-            if not database.session.is_in_transaction:
-                database.session.query(
-                    history_rows.advance_log_sql(database.history, log_id, index + 1)
-                )
-        _end(database, step, log_id)
-    except _PieceFailed as failed:
-        database.session.roll_back()
-        raise _failed(database, step, sql, all_pieces, log_id, index, failed) from None
+        work.begin(row)
+        work.run()
+        work.end()
+    except _StatementFailed as failed:
+        raise work.explain(failed) from None
     except ServerFailure as failure:
         database.session.roll_back()
-        raise MigrationError(
-            failed_step.history_reason(failure),
-            f"can't write the history after statement {index + 1}: {failure}",
-            sqlstate=failure.sqlstate,
-        ) from None
+        raise history_failure(failure, f"can't write the history during {work.label}") from None
     except ConnectionBroken as broken:
-        raise connection_lost(
-            broken, f"{failed_step.label(step)}, statement {index + 1} of {len(all_pieces)}"
-        ) from None
+        raise connection_lost(broken, f"{work.label}, which can't be one transaction") from None
 
 
-class _PieceFailed(Exception):
-    def __init__(self, failure: ServerFailure, watch: Watch) -> None:
+class _StatementFailed(Exception):
+    def __init__(self, failure: ServerFailure, position: int | None, watch: Watch) -> None:
         super().__init__(str(failure))
-        self.failure = failure
+        self.error = failure.error
+        self.position = position
         self.watch = watch
 
 
-def _begin(database: Database, step: PlannedStep, row: NewLogRow) -> int:
-    """Mark the version dirty as golang-migrate does: on the way down with the one below."""
-    dirty = VersionRow(-1 if step.after is None else step.after, dirty=True)
-    tables = database.session.query(
-        "BEGIN; "
-        f"{history_rows.move_version_sql(database.history, database.found, dirty)}; "
-        f"{history_rows.insert_log_sql(database.history, row, running=True)} RETURNING id; COMMIT"
-    )
-    database.found = dirty
-    return int(tables[1][0][0] or 0)
+class _Work:
+    """The statements of one script, and how many of them are done."""
 
-
-def _end(database: Database, step: PlannedStep, log_id: int) -> None:
-    if database.session.is_in_transaction:
-        # golang-migrate's next COMMIT would have ended it in the same way.
-        message = "the file leaves its transaction open: it was committed"
-        database.request.observer.notice(Notice("WARNING", message, database.file))
-        database.session.query("COMMIT")
-    clean = VersionRow(step.after)
-    database.session.query(
-        f"BEGIN; {_RESET}; "
-        f"{history_rows.move_version_sql(database.history, database.found, clean)}; "
-        f"{history_rows.end_log_sql(database.history, log_id, 'applied')}; COMMIT"
-    )
-    database.found = clean
-
-
-def _run_piece(database: Database, step: PlannedStep, sql: bytes, piece: Piece) -> None:
-    """One statement; again when a lock can't be had and nothing else hangs on it."""
-    options = database.request.options
-    text = sql[piece.start : piece.end]
-    timeout = None if _BLOCKS_NOBODY.search(text) else options.statement_lock_timeout_ms
-    statement_timeout = options.statement_timeout_ms or database.request.target.statement_timeout_ms
-    if not database.session.is_in_transaction:
-        settings = f"SET lock_timeout = {timeout or 0}"
-        if statement_timeout is not None:
-            settings += f"; SET statement_timeout = {statement_timeout}"
-        database.session.query(settings)
-    deadline = time.monotonic() + options.lock_timeout
-    pause = 0.2
-    while True:
-        watch = Watch(
-            database.session,
-            database.monitor,
-            file=step.script.file if step.script else "",
-            observer=database.request.observer,
-            stop=database.request.stop,
-            first_look=LOOK_EVERY if timeout is None else min(LOOK_EVERY, timeout / 2000),
+    def __init__(self, database: Database, step: PlannedStep, text: ScriptText, first: int) -> None:
+        self._database = database
+        self._session = database.session
+        self._step = step
+        self._text = text
+        self._sql = text.read()
+        self._statements = text.statements()
+        self._done = first
+        """Counted in the log."""
+        self._at = first
+        self._log_id = 0
+        # Under another role the log may be out of reach: then it is not counted on the way.
+        self._counts = not any(
+            s.words[:2] in {("SET", "ROLE"), ("SET", "SESSION")} for s in self._statements
         )
-        was_in_transaction = database.session.is_in_transaction
+
+    @property
+    def label(self) -> str:
+        """For an error message."""
+        return f"{failed_step.label(self._step)}, statement {self._at + 1}/{len(self._statements)}"
+
+    def begin(self, row: NewLogRow) -> None:
+        """Mark the version dirty as golang-migrate does: on the way down with the one below."""
+        history = self._database.history
+        found = self._database.found
+        after = self._step.after
+        dirty = VersionRow(-1 if after is None else after, dirty=True)
+        row = replace(
+            row,
+            outcome="running",
+            statements=len(self._statements),
+            statements_done=self._done,
+            done_checksum=self._checksum(self._done),
+        )
+        tables = self._session.query(
+            f"BEGIN; {history_rows.move_version_sql(history, found, dirty)}; "
+            f"{history_rows.insert_log_sql(history, row, running=True)} RETURNING id; COMMIT"
+        )
+        self._database.found = dirty
+        self._log_id = int(tables[1][0][0] or 0)
+
+    def run(self) -> None:
+        """All that are left."""
+        for index in range(self._done, len(self._statements)):
+            self._at = index
+            self._run_one(self._statements[index])
+
+    def end(self) -> None:
+        """Mark the version clean."""
+        history = self._database.history
+        if self._session.is_in_transaction:
+            # golang-migrate's next COMMIT would have ended it in the same way.
+            message = "the file leaves its transaction open: it was committed"
+            self._database.request.observer.notice(Notice("WARNING", message, self._text.file))
+            self._session.query("COMMIT")
+        clean = VersionRow(self._step.after)
+        count = self._advance_sql(len(self._statements))
+        self._session.query(
+            f"BEGIN; {RESET}; "
+            f"{history_rows.move_version_sql(history, self._database.found, clean)}; "
+            f"{count}; {history_rows.end_log_sql(history, self._log_id, 'applied')}; COMMIT"
+        )
+        self._database.found = clean
+
+    def explain(self, failed: _StatementFailed) -> MigrationError:
+        """What failed, where, and what it left behind; the log gets the same."""
+        self._session.roll_back()
+        error = failed_step.statement_failed(
+            failed.error,
+            self._text.locate(position=failed.position, statement=self._at),
+            stop=self._database.request.stop,
+            blockers=failed.watch.blockers if failed.error.sqlstate == LOCK_NOT_AVAILABLE else (),
+        )
+        leftovers: tuple[str, ...] = ()
+        text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
+        end = history_rows.end_log_sql(self._database.history, self._log_id, "failed", text)
         try:
-            database.session.execute(text, on_tick=watch)
-            return
-        except ServerFailure as failure:
-            left = deadline - time.monotonic()
-            if (
-                failure.sqlstate != LOCK_NOT_AVAILABLE
-                or was_in_transaction
-                or left <= 0
-                or database.request.stop.is_requested
-            ):
-                raise _PieceFailed(failure, watch) from None
-        time.sleep(min(left, pause * random.uniform(0.7, 1.3)))
-        pause = min(2 * pause, 5.0)
-
-
-def _failed(
-    database: Database,
-    step: PlannedStep,
-    sql: bytes,
-    all_pieces: list[Piece],
-    log_id: int,
-    index: int,
-    failed: _PieceFailed,
-) -> MigrationError:
-    error = failed.failure.error
-    piece = all_pieces[index]
-    prefix = len(sql[: piece.start].decode(errors="replace"))
-    location = locate(
-        sql,
-        step.script.file if step.script else "",
-        position=None if error.position is None else prefix + error.position,
-        statement=index,
-    )
-    result = failed_step.statement_failed(
-        error,
-        location,
-        stop=database.request.stop,
-        blockers=failed.watch.blockers if error.sqlstate == LOCK_NOT_AVAILABLE else (),
-    )
-    leftovers: tuple[str, ...] = ()
-    text = f"statement {index + 1} of {len(all_pieces)}: {error.message}"
-    try:
-        leftovers = invalid_indexes(database.session, sql)
-        database.session.query(
-            f"{_RESET}; {history_rows.end_log_sql(database.history, log_id, 'failed', text)}"
+            leftovers = invalid_indexes(self._session, self._sql)
+            self._session.query(f"{RESET}; {end}")
+        except (ServerFailure, ConnectionBroken):
+            pass  # the version row is dirty, which is what counts
+        return failed_step.left_dirty(
+            error,
+            f"statement {self._at + 1} of {len(self._statements)} failed, {self._done} are done:"
+            f" {failed_step.label(self._step)} can't be one transaction, the database is dirty",
+            leftovers,
         )
-    except (ServerFailure, ConnectionBroken):
-        pass  # the version row is dirty, which is what counts
-    return failed_step.left_dirty(result, step, index, len(all_pieces), leftovers)
+
+    def _run_one(self, statement: Statement) -> None:
+        sql = self._sql[statement.start : statement.end]
+        is_open = self._session.is_in_transaction
+        if is_open and self._counts and statement.words[:1] in {("COMMIT",), ("END",)}:
+            # In the file's own transaction: it counts if that is committed, and else not.
+            self._session.query(self._advance_sql(self._at + 1))
+            self._execute(statement, sql)
+            self._done = self._at + 1
+        elif not is_open and self._counts and self._may_be_in_transaction(statement):
+            self._execute(statement, sql, count=self._advance_sql(self._at + 1))
+            self._done = self._at + 1
+        else:
+            self._execute(statement, sql)
+            if self._counts and not self._session.is_in_transaction:
+                self._session.query(self._advance_sql(self._at + 1))
+                self._done = self._at + 1
+
+    def _execute(self, statement: Statement, sql: bytes, count: str = "") -> None:
+        """Run a statement, if `count` is given in one transaction with that."""
+        settings = self._database.settings
+        if _BLOCKS_NOBODY.search(sql):
+            settings = replace(settings, lock_timeout_ms=0)
+        is_open = self._session.is_in_transaction
+        head = "; ".join(["BEGIN", *settings.statements(), ""]) if count else ""
+        if not count and not is_open:
+            self._session.query(
+                f"SET lock_timeout = {_or_default(settings.lock_timeout_ms)};"
+                f" SET statement_timeout = {_or_default(settings.statement_timeout_ms)}"
+            )
+        tail = f"\n;{count}; COMMIT" if count else ""
+        rows = [self._sql[slice(*statement.rows)]] if statement.rows else []
+        patience = Patience(self._database.request)
+        while True:
+            watch = Watch.of(self._database, self._text.file)
+            try:
+                query = head.encode() + sql + tail.encode()
+                self._session.execute(query, rows=rows, on_tick=watch)
+                return
+            except ServerFailure as failure:
+                if not is_open:
+                    self._session.roll_back()
+                is_blocked = failure.sqlstate == LOCK_NOT_AVAILABLE and not is_open
+                if not is_blocked or not patience.has_time:
+                    position = self._position(statement, len(head), failure.error.position)
+                    raise _StatementFailed(failure, position, watch) from None
+            patience.pause()
+
+    def _position(self, statement: Statement, head: int, position: int | None) -> int | None:
+        """From a character of what was sent to one of the whole script."""
+        if position is None:
+            return None
+        return len(self._sql[: statement.start].decode()) + position - head
+
+    def _may_be_in_transaction(self, statement: Statement) -> bool:
+        if statement.words[:1] == ("CALL",):
+            return False  # the procedure may commit
+        sql, file = self._sql, self._text.file
+        return (
+            control_of(sql, statement, file=file) is None
+            and forbidden_in_transaction(sql, statement, file=file) is None
+        )
+
+    def _advance_sql(self, done: int) -> str:
+        history = self._database.history
+        return history_rows.advance_log_sql(history, self._log_id, done, self._checksum(done))
+
+    def _checksum(self, done: int) -> str:
+        return checksum_until(self._sql, self._statements, done)
+
+
+def _or_default(milliseconds: int | None) -> str:
+    return "DEFAULT" if milliseconds is None else str(milliseconds)
+
+
+def checksum_until(sql: bytes, statements: list[Statement], done: int) -> str:
+    """SHA-256 of a script up to the end of its first `done` statements."""
+    end = statements[done - 1].end if done else 0
+    return hashlib.sha256(memoryview(sql)[:end]).hexdigest()

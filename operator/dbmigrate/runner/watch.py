@@ -5,6 +5,7 @@ from __future__ import annotations
 from dbmigrate.postgres.monitor import Monitor
 from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.sessions import OtherSession
+from dbmigrate.runner.database import Database
 from dbmigrate.runner.observer import Observer, Progress
 from dbmigrate.runner.stop import Stop
 
@@ -35,6 +36,20 @@ class Watch:
         self._next_cancel = 0.0
         self.blockers: tuple[OtherSession, ...] = ()
         """Who was in the way when last seen."""
+
+    @classmethod
+    def of(cls, database: Database, file: str) -> Watch:
+        """A watch over what the database's session runs next."""
+        timeout = database.request.options.statement_lock_timeout_ms
+        return cls(
+            database.session,
+            database.monitor,
+            file=file,
+            observer=database.request.observer,
+            stop=database.request.stop,
+            # Early enough to see who blocks before the server gives up waiting.
+            first_look=LOOK_EVERY if timeout is None else min(LOOK_EVERY, timeout / 2000),
+        )
 
     def __call__(self, seconds: float) -> None:
         """`seconds`: how long the query has been running."""

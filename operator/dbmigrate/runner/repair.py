@@ -1,0 +1,134 @@
+"""`repair`: finish a step that failed halfway because it can't be one transaction.
+
+Drops the invalid indexes that the step has left, skips what the log says is
+done, and goes on from there with the file as it is now: a statement that was
+wrong may have been corrected, those that are done may not. What the log does
+not know (golang-migrate's own failures among it) is for a person to decide.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.failures import ServerFailure, history_failure
+from dbmigrate.postgres.history_rows import LogRow
+from dbmigrate.postgres.indexes import drop_sql, has_index_change, invalid_indexes
+from dbmigrate.report import Reason, Step
+from dbmigrate.runner.plan import PlannedStep
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Repair, Result
+from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.script_text import ScriptText
+from dbmigrate.runner.statements import checksum_until, run_statements
+from dbmigrate.sources.migration import Direction, Script
+
+
+def repair(request: Request) -> Result[Repair]:
+    """Finish what is dirty. A clean database is left as it is."""
+    return perform(request, _repair)
+
+
+def _repair(run: Run) -> Repair:
+    if not run.database.found.dirty:
+        return Repair(run.state)
+    row = _unfinished(run)
+    step = _step(run, row)
+    run.target = step.after
+    text = ScriptText(step.script)
+    done = _count_done(run, row, text)
+    dropped = _drop_invalid(run, text)
+    start = time.monotonic()
+    migration = run.source.find(step.version) if run.request.source else None
+    new = run.database.new_row(
+        step.direction.value, version=step.version, name=step.name, found=row.from_version
+    )
+    new = replace(new, to_version=step.after, checksum=text.checksum)
+    if migration and migration.down and step.direction is Direction.UP:
+        new = replace(
+            new, down_file=migration.down.file, down_script=migration.down.load().decode()
+        )
+    run.request.observer.step_started(step)
+    run_statements(run.database, step, text, new, first=done)
+    seconds = time.monotonic() - start
+    run.steps.append(Step(str(step.version), step.name, step.direction, round(1000 * seconds)))
+    run.request.observer.step_finished(step, 0.0, seconds)
+    message = (
+        f"version {step.version} {step.direction.value}: {done} of {row.statements} statements"
+        " were done before, the others are now"
+    )
+    return Repair(run.state, dropped, (message,))
+
+
+def _unfinished(run: Run) -> LogRow:
+    """The log's row of the step that left the database dirty."""
+    found = run.database.found
+    for row in reversed(run.database.log):
+        if row.outcome == "applied":
+            break
+        if row.statements is None:
+            continue
+        if (-1 if row.to_version is None else row.to_version) == found.stored:
+            return row
+        break
+    raise MigrationError(
+        Reason.DIRTY,
+        f"Dirty database version {found.stored}. Fix and force version.",
+        detail="the log does not know what made it dirty: it was not dbmigrate",
+        hint=f"look at what version {found.stored} has left, mend it, then"
+        f" `dbmigrate force {found.stored}` (or the version below)",
+    )
+
+
+def _step(run: Run, row: LogRow) -> PlannedStep:
+    direction = Direction(row.direction)
+    version = row.version or 0
+    script = _script(run, direction, version)
+    if script is None:
+        raise MigrationError(
+            Reason.MISSING_VERSION,
+            f"version {version} ({row.name}) was not finished, and its"
+            f" {direction.value} file is not there",
+        )
+    return PlannedStep(version, row.name, direction, script, row.from_version, row.to_version)
+
+
+def _script(run: Run, direction: Direction, version: int) -> Script | None:
+    migration = run.request.source.find(version) if run.request.source else None
+    script = migration.script(direction) if migration else None
+    if script is not None or direction is Direction.UP:
+        return script
+    applied = run.database.applied.row(version)
+    return run.database.stored_script(applied) if applied and applied.has_down else None
+
+
+def _count_done(run: Run, row: LogRow, text: ScriptText) -> int:
+    """How many statements need not run again."""
+    done = row.statements_done or 0
+    sql, statements = text.read(), text.statements()
+    if done > len(statements) or checksum_until(sql, statements, done) != row.done_checksum:
+        raise MigrationError(
+            Reason.CHECKSUM_MISMATCH,
+            f"the first {done} statements of {text.file} are done, and were edited since",
+            location=text.locate(),
+            hint="put them back as they were, and change only what is not done yet",
+        )
+    if done < len(statements):
+        # Not counted, yet perhaps done: the run may have died in between.
+        statement = statements[done]
+        words = sql[statement.start : statement.end]
+        if has_index_change(run.database.session, words):
+            return done + 1
+    return done
+
+
+def _drop_invalid(run: Run, text: ScriptText) -> tuple[str, ...]:
+    session = run.database.session
+    found = invalid_indexes(session, text.read())
+    try:
+        for index in found:
+            session.query(drop_sql(index))
+    except ServerFailure as failure:
+        raise history_failure(failure, "can't drop an invalid index") from None
+    return found

@@ -1,0 +1,67 @@
+"""`verify`: hold the files and the history against each other.
+
+Finds what would surprise the next run, or whoever sets up a new database from
+the same files. Reads, locks nothing and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dbmigrate.runner.changes import changed_migrations
+from dbmigrate.runner.plan import late_versions
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Finding, Result
+from dbmigrate.runner.run import Run, perform
+
+
+def verify(request: Request) -> Result[tuple[Finding, ...]]:
+    """All findings; none means that files and history agree."""
+    return perform(request, lambda run: tuple(_findings(run)), is_locked=False)
+
+
+def _findings(run: Run) -> Iterator[Finding]:
+    yield from _dirty(run)
+    yield from _gap(run)
+    source, applied = run.source, run.database.applied
+    for migration in changed_migrations(source, applied):
+        file = migration.up.file if migration.up else migration.name
+        yield Finding(migration.version, "changed", f"{file} was edited after it was applied")
+    known = set(applied.recorded)
+    if run.database.found.version is not None:
+        known.add(run.database.found.version)
+    for version in sorted(known - set(source.versions)):
+        row = applied.row(version)
+        name = f" ({row.name})" if row else ""
+        kept = ", its down script is in the history" if row and row.has_down else ""
+        message = f"version {version}{name} is applied, but has no file{kept}"
+        yield Finding(version, "missing", message)
+    for migration in late_versions(run.ground):
+        message = (
+            f"version {migration.version} ({migration.name}) is below the database's"
+            f" {applied.version} and was never applied"
+        )
+        yield Finding(migration.version, "out of order", message)
+
+
+def _dirty(run: Run) -> Iterator[Finding]:
+    found = run.database.found
+    if found.dirty:
+        yield Finding(found.version, "dirty", f"version {found.stored} is dirty")
+        run.database.applied.settle(found.version)
+        return
+    unfinished = [row for row in run.database.log if row.outcome == "running"]
+    if unfinished:
+        row = unfinished[-1]
+        message = f"the log has an unfinished step of version {row.version}, yet nothing is dirty"
+        yield Finding(row.version, "log", message)
+
+
+def _gap(run: Run) -> Iterator[Finding]:
+    gap = run.database.applied.gap
+    if gap is None or run.database.found.dirty:
+        return
+    here = "nothing" if gap.from_version is None else f"version {gap.from_version}"
+    there = "nothing" if gap.to_version is None else f"version {gap.to_version}"
+    message = f"the log ends at {here}, the database is at {there}: another tool moved it"
+    yield Finding(gap.to_version, "gap", message)

@@ -1,0 +1,248 @@
+"""Files that can't be one transaction: dirty meanwhile, counted, and repaired."""
+
+from __future__ import annotations
+
+import pytest
+
+from dbmigrate.report import Outcome, Reason
+from dbmigrate.runner.down import down
+from dbmigrate.runner.force import force
+from dbmigrate.runner.repair import repair
+from dbmigrate.runner.up import up
+from dbmigrate.sources.migration import Source
+from tests.database import Database
+from tests.runner.arrange import log, migration, request, source, table, table_names, version_row
+
+pytestmark = pytest.mark.database
+
+DUPLICATES = source(
+    migration(1, "CREATE TABLE t1 (a int); INSERT INTO t1 VALUES (1), (1)"),
+    migration(
+        2,
+        "CREATE INDEX CONCURRENTLY one ON t1 (a);\n"
+        "CREATE TABLE between ();\n"
+        "CREATE UNIQUE INDEX CONCURRENTLY two ON t1 (a);\n"
+        "CREATE TABLE after ();\n",
+        "DROP INDEX CONCURRENTLY two; DROP INDEX CONCURRENTLY one; DROP TABLE after, between",
+    ),
+)
+
+
+def indexes(database: Database) -> list[tuple[str, bool]]:
+    """The indexes of t1 and whether they are valid."""
+    return [
+        (name, valid)
+        for name, valid in database.query(
+            "SELECT indexrelid::regclass::text, indisvalid FROM pg_index"
+            " WHERE indrelid = 't1'::regclass ORDER BY 1"
+        )
+    ]
+
+
+def test_concurrent_indexes_are_built_and_the_version_is_clean(database: Database) -> None:
+    files = source(
+        table(1),
+        migration(
+            2,
+            "CREATE INDEX CONCURRENTLY one ON t1 (id);\nCREATE INDEX CONCURRENTLY two ON t1 (id);"
+            "\nVACUUM t1;",
+        ),
+    )
+    assert up(request(database, files)).unwrap() is None
+    assert indexes(database) == [("one", True), ("two", True)]
+    assert version_row(database) == [(2, False)]
+    assert log(database, "version, outcome, statements, statements_done, finished_at IS NULL") == [
+        (1, "applied", None, None, False),
+        (2, "applied", 3, 3, False),
+    ]
+
+
+def test_a_failure_in_the_middle_says_what_is_done_and_what_is_left_behind(
+    database: Database,
+) -> None:
+    result = up(request(database, DUPLICATES))
+    error = result.error
+    assert error is not None
+    assert (error.reason, error.sqlstate) == (Reason.STATEMENT_FAILED, "23505")
+    assert error.location is not None
+    assert error.location.line == 3
+    assert error.detail is not None
+    assert "statement 3 of 4 failed, 2 are done" in error.detail
+    assert "public.two" in error.detail
+    assert "public.one" not in error.detail
+    assert (result.report.version, result.report.dirty) == ("2", True)
+    assert version_row(database) == [(2, True)]
+    assert table_names(database) == {"t1", "between"}
+
+
+def test_a_dirty_database_is_refused_with_the_way_out(database: Database) -> None:
+    up(request(database, DUPLICATES))
+    for result in (up(request(database, DUPLICATES)), down(request(database, DUPLICATES))):
+        assert result.error is not None
+        assert result.error.reason is Reason.DIRTY
+        assert result.error.message == "Dirty database version 2. Fix and force version."
+        assert result.error.hint is not None
+        assert "repair" in result.error.hint
+        assert result.report.dirty is True
+
+
+def test_repair_goes_on_where_it_stopped(database: Database) -> None:
+    up(request(database, DUPLICATES))
+    database.execute("DELETE FROM t1")
+    result = repair(request(database, DUPLICATES))
+    done = result.unwrap()
+    assert done is not None
+    assert done.dropped_indexes == ("public.two",)
+    assert indexes(database) == [("one", True), ("two", True)]
+    assert table_names(database) == {"t1", "between", "after"}
+    assert version_row(database) == [(2, False)]
+    assert (result.report.outcome, result.report.version) == (Outcome.APPLIED, "2")
+    assert down(request(database, DUPLICATES), 1).unwrap() is None
+    assert table_names(database) == {"t1"}
+
+
+def test_repair_that_fails_again_can_be_repaired_again(database: Database) -> None:
+    up(request(database, DUPLICATES))
+    result = repair(request(database, DUPLICATES))
+    assert result.error is not None
+    assert result.error.sqlstate == "23505"
+    assert version_row(database) == [(2, True)]
+    database.execute("DELETE FROM t1")
+    assert repair(request(database, DUPLICATES)).error is None
+    assert version_row(database) == [(2, False)]
+
+
+def test_repair_takes_a_corrected_statement_but_no_edit_of_what_is_done(
+    database: Database,
+) -> None:
+    up(request(database, DUPLICATES))
+    script = DUPLICATES.migrations[1].up
+    assert script is not None
+    text = script.load().decode()
+
+    def edited(old: str, new: str) -> Source:
+        return source(DUPLICATES.migrations[0], migration(2, text.replace(old, new)))
+
+    result = repair(request(database, edited("between", "amid")))
+    assert result.error is not None
+    assert result.error.reason is Reason.CHECKSUM_MISMATCH
+    assert version_row(database) == [(2, True)]
+
+    corrected = edited("UNIQUE INDEX CONCURRENTLY two", "INDEX CONCURRENTLY two")
+    assert repair(request(database, corrected)).error is None
+    assert indexes(database) == [("one", True), ("two", True)]
+    assert up(request(database, corrected)).report.outcome is Outcome.UP_TO_DATE
+
+
+def test_repair_leaves_a_clean_database_alone(database: Database) -> None:
+    up(request(database, source(table(1)))).unwrap()
+    result = repair(request(database, source(table(1))))
+    assert result.unwrap() is not None
+    assert result.report.outcome is Outcome.UP_TO_DATE
+
+
+def test_repair_does_not_touch_what_somebody_else_left_dirty(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE schema_migrations (version bigint not null primary key,"
+        " dirty boolean not null); INSERT INTO schema_migrations VALUES (1, true)"
+    )
+    result = repair(request(database, source(table(1))))
+    assert result.error is not None
+    assert result.error.reason is Reason.DIRTY
+    assert force(request(database), 1).unwrap() is None
+    assert version_row(database) == [(1, False)]
+
+
+def test_repair_after_a_sudden_death_skips_an_index_that_was_built(database: Database) -> None:
+    files = source(
+        table(1),
+        migration(
+            2, "CREATE INDEX CONCURRENTLY one ON t1 (id); CREATE INDEX CONCURRENTLY two ON t1 (id)"
+        ),
+    )
+    up(request(database, source(table(1)))).unwrap()
+    up(request(database, files)).unwrap()
+    # As if the process had died after the first index, before it could count it.
+    database.execute(
+        "UPDATE schema_migrations SET dirty = true; DROP INDEX two;"
+        " UPDATE schema_migrations_log SET outcome = 'running', statements_done = 0,"
+        " done_checksum = encode(sha256(''), 'hex'), finished_at = NULL WHERE version = 2"
+    )
+    assert repair(request(database, files)).error is None
+    assert indexes(database) == [("one", True), ("two", True)]
+    assert version_row(database) == [(2, False)]
+
+
+def test_several_transactions_in_a_file_count_as_they_are_committed(database: Database) -> None:
+    files = source(
+        migration(
+            1,
+            "BEGIN; CREATE TABLE a (); COMMIT;\nBEGIN; CREATE TABLE b (); SELECT 1/0; COMMIT;",
+        )
+    )
+    result = up(request(database, files))
+    assert result.error is not None
+    assert result.error.location is not None
+    assert result.error.location.line == 2
+    assert table_names(database) == {"a"}
+    assert log(database, "outcome, statements, statements_done") == [("failed", 7, 3)]
+    good = source(
+        migration(
+            1,
+            "BEGIN; CREATE TABLE a (); COMMIT;\nBEGIN; CREATE TABLE b (); SELECT 1/1; COMMIT;",
+        )
+    )
+    assert repair(request(database, good)).error is None
+    assert table_names(database) == {"a", "b"}
+
+
+def test_a_directive_makes_each_statement_stand_alone(database: Database) -> None:
+    files = source(migration(1, "-- dbmigrate:no-transaction\nCREATE TABLE a ();\nSELECT 1/0;"))
+    result = up(request(database, files))
+    assert result.error is not None
+    assert table_names(database) == {"a"}
+    assert version_row(database) == [(1, True)]
+
+
+def test_x_multi_statement_runs_each_statement_by_itself(database: Database) -> None:
+    files = source(
+        migration(
+            1,
+            "CREATE TABLE a (t text DEFAULT 'a;b');\n"
+            "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;\n"
+            "CREATE INDEX CONCURRENTLY i ON a (t);",
+        )
+    )
+    assert up(request(f"{database.url}&x-multi-statement=true", files)).unwrap() is None
+    assert version_row(database) == [(1, False)]
+    assert log(database, "statements, statements_done") == [(3, 3)]
+
+
+def test_a_failed_way_down_leaves_the_version_below_dirty(database: Database) -> None:
+    files = source(migration(1, "CREATE TABLE t1 ()", "DROP TABLE t1; VACUUM; SELECT 1/0"))
+    up(request(database, files)).unwrap()
+    result = down(request(database, files), 1)
+    assert result.error is not None
+    assert version_row(database) == [(-1, True)]
+    assert (result.report.version, result.report.dirty) == (None, True)
+    good = source(migration(1, "CREATE TABLE t1 ()", "DROP TABLE t1; VACUUM; SELECT 1"))
+    assert repair(request(database, good)).error is None
+    assert version_row(database) == []
+
+
+def test_settings_of_one_file_do_not_reach_the_next(database: Database) -> None:
+    database.execute("CREATE SCHEMA other")
+    files = source(
+        migration(1, "SET search_path = other; VACUUM; CREATE TABLE a ()"),
+        migration(2, "CREATE TABLE b ()"),
+    )
+    assert up(request(database, files)).unwrap() is None
+    where = "SELECT schemaname, tablename FROM pg_tables WHERE tablename IN ('a', 'b')"
+    assert sorted(database.query(where)) == [("other", "a"), ("public", "b")]
+
+
+def test_a_transaction_that_a_file_leaves_open_is_committed(database: Database) -> None:
+    files = source(migration(1, "VACUUM; BEGIN; CREATE TABLE a ()"))
+    assert up(request(database, files)).unwrap() is None
+    assert table_names(database) == {"a"}
+    assert version_row(database) == [(1, False)]
