@@ -1,0 +1,58 @@
+"""Each guide does what it says, from its own code blocks, on a real PostgreSQL."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.database.programs import find_programs
+from tests.database.server import Database
+from tests.docs.guide import read_blocks, run_guide
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PROGRAMS = Path(sys.executable).parent
+
+ALONE = [
+    "first-migration.md",
+    "dirty-database.md",
+    "rollback.md",
+    "switching-from-auto-migrate.md",
+]
+"""Guides that need PostgreSQL and nothing else."""
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("page", ALONE)
+def test_a_guide_does_what_it_says(
+    page: str, database: Database, tmp_path: Path, programs: Path
+) -> None:
+    run_guide(DOCS / page, url=database.url, path=[programs, find_programs()], home=tmp_path)
+
+
+@pytest.mark.database
+def test_switching_from_golang_migrate_works_with_its_own_binary(
+    database: Database, tmp_path: Path, programs: Path, migrate_oracle: Path
+) -> None:
+    run_guide(
+        DOCS / "switching-from-golang-migrate.md",
+        url=database.url,
+        path=[programs, migrate_oracle.parent, find_programs()],
+        home=tmp_path,
+    )
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A directory with `dbmigrate` alone: nothing else of the environment is promised."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    (directory / "dbmigrate").symlink_to(PROGRAMS / "dbmigrate")
+    return directory
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_commands_stand_in_blocks_that_say_whether_they_are_run(page: Path) -> None:
+    kinds = {"bash", "console", "yaml", "sql", "text", "json", "sh", "lua", "promql", "python"}
+    for block in read_blocks(page.read_text()):
+        assert block.kind in kinds, f"{page.name}:{block.line} has a block of kind {block.kind!r}"
