@@ -33,7 +33,7 @@ from dbmigrate.postgres.tokens import (
 _LEADING = 6
 _HEAD = re.compile(rb"[A-Za-z_]++(?:[ \t\r\n]++[A-Za-z_]++(?![\w$.\x80-\xff'\"])){0,5}+")
 _HARMLESS = re.compile(rb"\\(?:un)?restrict\b[^\n]*+")
-_META_COMMAND = re.compile(rb"\\[^\s\\]*")
+_META_COMMAND = re.compile(rb"\\[^\s\\;]*")
 _END_OF_ROWS = re.compile(rb"^\\\.\r?(?:\n|\Z)", re.MULTILINE)
 _REST_OF_LINE = re.compile(rb"[ \t\r\f\v]*+(?:--[^\n]*+)?+(?:\n|\Z)")
 

@@ -6,6 +6,8 @@ line, and to see it. Nothing here runs unless something went wrong.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from dbmigrate.errors import Location
 
 _WIDTH = 120
@@ -15,12 +17,20 @@ _BEFORE = 80
 """Characters of them before the column."""
 
 
-def position_to_location(sql: bytes, character_offset: int, file: str) -> Location:
-    """The place of a character, counted from 0, in a script.
+def position_to_location(sql: bytes, position: int, file: str) -> Location:
+    """The place of a character, counted from 1 as PostgreSQL does, in a script.
 
-    PostgreSQL's own positions count from 1. What lies behind the end is the end.
+    What lies behind the end is the end.
     """
-    return locate_byte(sql, _byte_offset(sql, max(character_offset, 0)), file)
+    return locate_byte(sql, _byte_offset(sql, max(position - 1, 0)), file)
+
+
+def statement_to_location(sql: bytes, index: int, file: str) -> Location:
+    """The place of the first word of a statement, counted from 0; the file alone if it has none."""
+    from dbmigrate.postgres.lexer import split
+
+    statement = next(islice(split(sql, file=file), index, None), None)
+    return Location(file) if statement is None else locate_byte(sql, statement.start, file)
 
 
 def locate_byte(sql: bytes, offset: int, file: str) -> Location:

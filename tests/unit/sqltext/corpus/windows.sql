@@ -1,0 +1,6 @@
+SELECT 1;
+SELECT 'a
+b;'; -- c;
+/* ;
+ */ SELECT $$
+;$$;
