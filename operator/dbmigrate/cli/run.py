@@ -70,7 +70,7 @@ def run_use_case(
             stop=stop,
         )
         result = use_case(request)
-    is_graceful = signals.is_graceful and not stop.is_urgent
+    is_graceful = invocation.command in _MOVING and signals.is_graceful and not stop.is_urgent
     return _conclude(invocation, result, show, extra, is_graceful=is_graceful)
 
 
