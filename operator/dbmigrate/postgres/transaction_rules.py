@@ -148,7 +148,8 @@ def _cluster(text: _Text) -> str | None:
     return "CLUSTER of all tables" if rest in ([], ["VERBOSE"]) else None
 
 
-_ENDS_IN_BODY = {";", "BEGIN", "THEN", "ELSE", "LOOP"}
+_BEFORE = {";", "BEGIN", "THEN", "ELSE", "LOOP"}
+_BEHIND = {";", "AND"}
 
 
 def _do(text: _Text) -> str | None:
@@ -160,11 +161,10 @@ def _do(text: _Text) -> str | None:
         body = text.sql[literal.start + quote : literal.end - quote]
         if not re.search(rb"(?i)commit|rollback", body):
             continue
-        previous = ";"
-        for token in tokens(body, 0, len(body), file="DO"):
-            if token.text in {"COMMIT", "ROLLBACK"} and previous in _ENDS_IN_BODY:
-                return f"DO with {token.text}"
-            previous = token.text
+        words = [";", *(token.text for token in tokens(body, 0, len(body), file="DO"))]
+        for previous, word, following in zip(words, words[1:], words[2:], strict=False):
+            if word in {"COMMIT", "ROLLBACK"} and previous in _BEFORE and following in _BEHIND:
+                return f"DO with {word}"
     return None
 
 
