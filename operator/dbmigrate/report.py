@@ -69,13 +69,17 @@ RETRYABLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One script that was run in one direction."""
+    """One script that was run in one direction; in the report of a plan, that would be run."""
 
     version: str
     name: str
     direction: str
     """`up` or `down`."""
     milliseconds: int
+    destructive: bool = False
+    """Of a plan: data would be lost."""
+    excerpt: str | None = None
+    """Of a plan: a few words of the SQL, those that lose data where some do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,11 @@ def _dump(report: Report) -> str:
     raw = asdict(report)
     if raw["error"] is not None:
         raw["error"] = {key: value for key, value in raw["error"].items() if value is not None}
+    for step in raw["steps"]:
+        if not step["destructive"]:
+            del step["destructive"]
+        if step["excerpt"] is None:
+            del step["excerpt"]
     document = {_NAMES.get(key, key): raw[key] for key in _ORDER}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     # A file's name may be no UTF-8: the stray byte then is an escape that JSON knows.
@@ -224,8 +233,15 @@ def _parse(raw: dict[str, Any]) -> Report:
         target=_text(raw.get("target")),
         pending=None if raw.get("pending") is None else int(raw["pending"]),
         steps=tuple(
-            Step(str(s["version"]), str(s["name"]), str(s["direction"]), int(s["milliseconds"]))
-            for s in raw.get("steps", ())
+            Step(
+                version=str(step["version"]),
+                name=str(step["name"]),
+                direction=str(step["direction"]),
+                milliseconds=int(step["milliseconds"]),
+                destructive=step.get("destructive") is True,
+                excerpt=_text(step.get("excerpt")),
+            )
+            for step in raw.get("steps", ())
         ),
         steps_total=int(raw.get("stepsTotal", 0)),
         error=None if error is None else _parse_error(error),

@@ -13,13 +13,13 @@ from datetime import datetime
 from dbmigrate.api.action import ActionKind, ActionPhase
 from dbmigrate.api.status import MigrationStatus, Plan, PlannedStep
 from dbmigrate.controller.backoff import retry_delay
-from dbmigrate.controller.catch_up import newest_run
+from dbmigrate.controller.catch_up import is_at_target, newest_run
 from dbmigrate.controller.job import RunOrder
 from dbmigrate.controller.outcome import read_report
 from dbmigrate.controller.runs import Run, RunCommand
 from dbmigrate.controller.verdict import VerdictReason, held, on_its_way, stuck
 from dbmigrate.controller.view import Step, View
-from dbmigrate.report import Report
+from dbmigrate.report import Reason, Report
 
 PLAN_LIMIT = 50
 """Steps that the status shows; the hash covers all that the report could carry."""
@@ -33,9 +33,14 @@ def find_plan(view: View, status: MigrationStatus, intent: str) -> Plan | None:
     if run is None or run.is_active or run.intent != intent:
         return None
     report = read_report(run, view.pods)
-    if report is None or report.error is not None:
+    if report is None or report.error is not None or _is_empty_by_mistake(view, report):
         return None
     return _make_plan(run, report)
+
+
+def _is_empty_by_mistake(view: View, report: Report) -> bool:
+    """A plan without steps needs no approval, so it must be one that needs no steps."""
+    return not report.steps and not is_at_target(report, view.migration.spec)
 
 
 def is_approved(view: View, plan: Plan) -> bool:
@@ -71,6 +76,9 @@ def _make_plan_first(view: View, status: MigrationStatus, intent: str, now: date
     order = RunOrder(RunCommand.PLAN, intent, run.attempt + 1, identity.generation)
     report = read_report(run, view.pods)
     error = report.error if report is not None else None
+    if report is not None and error is None:
+        text = "the runner shows a plan without steps, and the database is not at the target"
+        return Step(stuck(Reason.INTERNAL.value, text), approved=False)
     if error is None:
         return Step(verdict, order, approved=False)  # made, but nobody read it
     said = f"{error.reason.value}: {error.message}"
@@ -91,6 +99,7 @@ def _make_plan(run: Run, report: Report) -> Plan:
     words += [f"{step.direction} {step.version} {step.name}" for step in report.steps]
     digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
     steps = tuple(
-        PlannedStep(step.version, step.name, step.direction) for step in report.steps[:PLAN_LIMIT]
+        PlannedStep(step.version, step.name, step.direction, step.destructive, step.excerpt)
+        for step in report.steps[:PLAN_LIMIT]
     )
     return Plan(digest, run.intent, steps, run.finished_at)

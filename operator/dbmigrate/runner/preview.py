@@ -6,11 +6,19 @@ which the history was read.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.impact import read_impacts
+from dbmigrate.report import Outcome, Step
 from dbmigrate.runner.changes import check_changes
 from dbmigrate.runner.plan import plan_goto
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Preview, PreviewStep, Result
 from dbmigrate.runner.run import Run, perform
+
+EXCERPT_LIMIT = 160
+"""Characters: a report has to fit into a termination message with many steps."""
 
 
 def preview(request: Request, version: int | None = None) -> Result[Preview]:
@@ -29,4 +37,34 @@ def preview(request: Request, version: int | None = None) -> Result[Preview]:
         )
         return Preview(run.state, plan.target, steps)
 
-    return perform(request, work, is_locked=False)
+    found = perform(request, work, is_locked=False)
+    if found.value is None:
+        return found
+    steps = tuple(_describe(step) for step in found.value.steps)
+    outcome = Outcome.WAITING if steps else Outcome.UP_TO_DATE
+    report = replace(found.report, outcome=outcome, steps=steps, steps_total=len(steps))
+    return replace(found, report=report)
+
+
+def _describe(preview: PreviewStep) -> Step:
+    """A step of the plan as the report carries it, with what a person must see of it."""
+    step, sql = preview.step, preview.sql or b""
+    lines = sql.decode("utf-8", "replace").splitlines()
+    losing = []
+    if step.script is not None:
+        try:
+            losing = [i.line for i in read_impacts(sql, step.script.file) if i.is_destructive]
+        except MigrationError:
+            losing = []  # a script that can't be split: the run will say so
+    words = [lines[number - 1] for number in losing] or lines
+    said = " ".join(line.strip() for line in words if not line.lstrip().startswith("--")).strip()
+    if len(said) > EXCERPT_LIMIT:
+        said = said[: EXCERPT_LIMIT - 3] + "..."
+    return Step(
+        version=str(step.version),
+        name=step.name,
+        direction=step.direction,
+        milliseconds=0,
+        destructive=bool(losing),
+        excerpt=said or None,
+    )

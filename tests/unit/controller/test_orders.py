@@ -54,13 +54,16 @@ def stalled(**spec: Any) -> tuple[Migration, Run]:
     return written(migration, reconcile(look(migration, runs=(run,), pods=(pod,)), NOW)), run
 
 
-def planned(steps: int = 2, **changes: Any) -> tuple[Migration, Decision]:
+def planned(
+    steps: int = 2, *, pending: int | None = None, **changes: Any
+) -> tuple[Migration, Decision]:
     """A resource that waits for its plan's approval."""
     migration = make_migration(approval="Manual")
     run = finished(make_run(migration, command=RunCommand.PLAN), **changes)
     report = make_report(
         command="plan",
         version="0",
+        pending=steps if pending is None else pending,
         steps=tuple(Step(str(n), f"step_{n}", "up", 0) for n in range(1, steps + 1)),
         steps_total=steps,
     )
@@ -140,6 +143,14 @@ def test_a_plan_without_steps_needs_no_approval() -> None:
     _, decision = planned(steps=0)
     assert decision.order is not None
     assert decision.order.command is RunCommand.GOTO
+
+
+def test_a_plan_that_says_nothing_of_what_is_pending_is_no_consent() -> None:
+    _, decision = planned(steps=0, pending=2)
+    assert decision.order is None
+    stalled = decision.status.condition(ConditionType.STALLED)
+    assert stalled is not None
+    assert stalled.status == "True"
 
 
 def test_a_plan_that_could_not_be_made_is_made_again() -> None:
