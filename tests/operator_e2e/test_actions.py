@@ -41,13 +41,17 @@ def test_a_plan_waits_for_its_approval_and_is_void_when_the_source_changes(
     assert [step["version"] for step in plan["steps"]] == ["1", "2"]
     assert condition(waiting, "Approved")["status"] == "False"
     assert shop.applied() == []
-    shop.write_files({**FILES, **THIRD})
+    assert plan["steps"][0]["excerpt"].startswith("CREATE TABLE items")
+    shop.write_files({**FILES, **THIRD, "000004_drop.up.sql": "ALTER TABLE items DROP name;"})
     renewed = shop.wait(
         lambda r: (
             condition(r, "Ready").get("reason") == "AwaitingApproval"
             and r["status"].get("plan", plan)["hash"] != plan["hash"]
         )
     )
+    last = renewed["status"]["plan"]["steps"][-1]
+    assert (last["version"], last["destructive"]) == ("4", True)
+    assert "1 of them destructive" in condition(renewed, "Ready")["message"]
     status = act(shop, "Approve", "old", planHash=plan["hash"])
     assert status["phase"] == "Refused"
     assert renewed["status"]["plan"]["hash"] in status["message"]
@@ -55,7 +59,7 @@ def test_a_plan_waits_for_its_approval_and_is_void_when_the_source_changes(
     status = act(shop, "Approve", "new", planHash=renewed["status"]["plan"]["hash"])
     assert status["phase"] == "Succeeded"
     ready = shop.wait_ready()
-    assert ready["status"]["version"] == "3"
+    assert ready["status"]["version"] == "4"
     assert condition(ready, "Approved")["status"] == "True"
     assert shop.applied() == [1, 2, 3]
     assert operator.is_running

@@ -84,6 +84,8 @@ class Plan:
     intent: str
     steps: tuple[PlannedStep, ...]
     created_at: datetime | None
+    steps_total: int = 0
+    """All of its steps; a long plan shows only some of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +240,7 @@ def _dump_plan(plan: Plan) -> Document:
             "hash": plan.hash,
             "intent": plan.intent,
             "steps": [_without_none(asdict(step)) for step in plan.steps],
+            "stepsTotal": plan.steps_total,
             "createdAt": _dump_time(plan.created_at),
         }
     )
@@ -258,7 +261,8 @@ def _parse_plan(raw: Any) -> Plan | None:
         if isinstance(item, dict)
     )
     created = read_timestamp(raw.get("createdAt"))
-    return Plan(str(raw["hash"]), str(raw.get("intent", "")), steps, created)
+    total = _read_integer(raw.get("stepsTotal"), len(steps))
+    return Plan(str(raw["hash"]), str(raw.get("intent", "")), steps, created, total)
 
 
 def _dump_time(moment: datetime | None) -> str | None:

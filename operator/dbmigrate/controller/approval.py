@@ -61,7 +61,7 @@ def seek_approval(view: View, status: MigrationStatus, intent: str, now: datetim
     if not plan.steps or is_approved(view, plan):
         return None
     name = view.migration.identity.name
-    count = f"{len(plan.steps)} step{'' if len(plan.steps) == 1 else 's'}"
+    count = _describe_plan(plan)
     text = f"plan {plan.hash} with {count} waits for a MigrationAction that approves it for {name}"
     return Step(held(VerdictReason.AWAITING_APPROVAL, text), plan=plan, approved=False)
 
@@ -102,4 +102,15 @@ def _make_plan(run: Run, report: Report) -> Plan:
         PlannedStep(step.version, step.name, step.direction, step.destructive, step.excerpt)
         for step in report.steps[:PLAN_LIMIT]
     )
-    return Plan(digest, run.intent, steps, run.finished_at)
+    return Plan(digest, run.intent, steps, run.finished_at, report.steps_total)
+
+
+def _describe_plan(plan: Plan) -> str:
+    """How much there is to agree to, and whether it is all shown."""
+    words = f"{plan.steps_total} step{'' if plan.steps_total == 1 else 's'}"
+    losing = sum(step.destructive for step in plan.steps)
+    if losing:
+        words += f", {losing} of them destructive"
+    if plan.steps_total > len(plan.steps):
+        words += f" ({len(plan.steps)} are shown; `dbmigrate plan` shows all)"
+    return words

@@ -26,6 +26,8 @@ IMAGE_VOLUMES_SINCE = (1, 35)
 """The first Kubernetes in which image volumes are on without anyone's doing."""
 
 COPY_CONTAINER = "copy-migrations"
+COPY_PATH = "/dbmigrate-copy"
+"""Where that container sees the volume: at /migrations it would hide the image's own files."""
 COPY_USER = 65532
 """Restricted Pods may not run as root, and an application's image often would."""
 
@@ -84,8 +86,8 @@ def _mount_image(source: ImageSource, server_version: tuple[int, int]) -> Mounte
         "name": COPY_CONTAINER,
         "image": source.reference,
         # The trailing /. copies what is in the directory, not the directory.
-        "command": ["cp", "-R", f"/{source.path}/.".replace("//", "/"), MOUNT_PATH],
-        "volumeMounts": [{"name": VOLUME, "mountPath": MOUNT_PATH}],
+        "command": ["cp", "-R", f"/{source.path}/.".replace("//", "/"), COPY_PATH],
+        "volumeMounts": [{"name": VOLUME, "mountPath": COPY_PATH}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     if source.pull_policy:

@@ -44,7 +44,7 @@ def test_a_full_status_survives_the_way_there_and_back() -> None:
         pending=1,
         last_run=run,
         history=(HistoryEntry("2", "a", "up", NOW, 5),),
-        plan=Plan("hash", "intent", (PlannedStep("3", "b", "up", True, "DROP"),), NOW),
+        plan=Plan("hash", "intent", (PlannedStep("3", "b", "up", True, "DROP"),), NOW, 2),
         next_retry_at=NOW,
         conditions=(condition(),),
     )
