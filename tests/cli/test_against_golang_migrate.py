@@ -325,3 +325,9 @@ def test_a_difference_is_the_one_that_is_listed(sides: tuple[Side, Side], case: 
     assert re.fullmatch(case.theirs, theirs.stderr, re.DOTALL), theirs.stderr
     assert re.fullmatch(case.ours, ours.stderr, re.DOTALL), ours.stderr
     assert (theirs.code, ours.code) == case.codes
+
+
+@pytest.mark.parametrize("why", sorted({case.why for case in DIFFERENCES}))
+def test_each_difference_is_in_the_documentation(why: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "golang-migrate.md"
+    assert why.replace("`", "") in page.read_text().replace("`", "")

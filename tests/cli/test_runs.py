@@ -252,6 +252,35 @@ def test_plan_shows_the_sql_and_touches_nothing(database: Database, path: str) -
     assert run(*options, "plan").stderr == "no change\n"
 
 
+def test_plan_says_what_is_dangerous(database: Database, tmp_path: Path) -> None:
+    directory = write_scripts(
+        tmp_path / "m",
+        {
+            "1_a.up.sql": "CREATE TABLE a (id int);",
+            "2_b.up.sql": "CREATE INDEX CONCURRENTLY i ON a (id);\nCREATE INDEX j ON a (id);",
+            "3_c.up.sql": "TRUNCATE a;",
+            "4_d.up.sql": "SELECT 'no end",
+        },
+    )
+    options = ["-path", str(directory), "-database", database.url]
+    lines = run(*options, "plan").stdout.splitlines()
+    assert [line for line in lines if line.startswith("--")] == [
+        "-- 1/u a (1_a.up.sql)",
+        "-- 2/u b (2_b.up.sql)",
+        "--   not in one transaction: line 1: CREATE INDEX CONCURRENTLY can't run inside a"
+        " transaction",
+        "--   line 1: SHARE UPDATE EXCLUSIVE lock on a",
+        "--   line 2: SHARE lock on a (blocks writes)",
+        "-- 3/u c (3_c.up.sql)",
+        "--   line 1: ACCESS EXCLUSIVE lock on a (blocks reads and writes), loses data",
+        "-- 4/u d (4_d.up.sql)",
+        "--   can't run: 4_d.up.sql: line 1: this string does not end: a quote is missing",
+    ]
+    plan = json.loads(run("-json", *options, "plan").stdout)["plan"]
+    assert [step["destructive"] for step in plan] == [False, False, True, False]
+    assert [step["transaction"] for step in plan] == [True, False, True, True]
+
+
 def test_verify_finds_an_edited_file(database: Database, path: str) -> None:
     options = ["-path", path, "-database", database.url]
     assert run(*options, "up").code == 0

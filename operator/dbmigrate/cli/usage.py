@@ -44,8 +44,8 @@ VERIFY = "verify       Compare the source with the history: edited, missing and 
 WAIT = """wait [-version V | -latest] [-timeout D]
 \tWait until the database has at least that version and is not dirty"""
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
-REPAIR = """repair       Drop invalid indexes that a failed step left behind, and clear the dirty \
-flag where it is safe"""
+REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
+\tgo on with the statement that failed"""
 
 
 def describe_program(program: str) -> str:
@@ -90,7 +90,7 @@ Options:
   -history-table T           Table of the version, or schema.table (default schema_migrations)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -statement-timeout D       Let a statement run for D (default none)
-  -rollback MODE             allow or forbid goto to go below the version (default allow)
+  -rollback MODE             allow or forbid to go below the version (default allow)
   -out-of-order MODE         reject, apply or ignore versions that were skipped (default reject)
   -changed-files MODE        reject or warn of applied files that were edited (default reject)
   -json                      Print the report as JSON on the standard output

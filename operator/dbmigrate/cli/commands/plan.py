@@ -11,7 +11,6 @@ from dbmigrate.cli.operands import read_target
 from dbmigrate.cli.usage import PLAN
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.impact import Impact
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Preview, PreviewStep, Result
 
@@ -47,6 +46,7 @@ def _show(invocation: Invocation, found: Preview) -> int:
 
 def _draw(preview: PreviewStep) -> str:
     """One step as SQL with a comment above it, so that the whole can be read as a script."""
+    from dbmigrate.cli.inspection import inspect_step
     from dbmigrate.cli.narrator import describe_step
 
     step = preview.step
@@ -54,23 +54,9 @@ def _draw(preview: PreviewStep) -> str:
     stored = ", from the history" if step.is_stored else ""
     lines = [f"-- {describe_step(step)}{place}{stored}"]
     if preview.sql is not None:
-        lines += [f"--   {impact}" for impact in _impacts(preview)]
+        lines += [f"--   {remark}" for remark in inspect_step(preview).remarks()]
         lines.append(_text(preview.sql).strip())
     return "\n".join(lines)
-
-
-def _impacts(preview: PreviewStep) -> tuple[Impact, ...]:
-    """What is known of its statements; nothing of a file that can't be split."""
-    from dbmigrate.errors import MigrationError
-    from dbmigrate.postgres.impact import read_impacts
-
-    step = preview.step
-    if preview.sql is None or step.script is None:
-        return ()
-    try:
-        return read_impacts(preview.sql, step.script.file)
-    except MigrationError:
-        return ()
 
 
 def _document(found: Preview) -> Mapping[str, Any]:
@@ -78,15 +64,20 @@ def _document(found: Preview) -> Mapping[str, Any]:
 
 
 def _describe(preview: PreviewStep) -> Mapping[str, Any]:
+    from dbmigrate.cli.inspection import inspect_step
+
     step = preview.step
-    impacts = _impacts(preview)
+    found = inspect_step(preview)
     return {
         "version": str(step.version),
         "name": step.name,
         "direction": str(step.direction),
         "file": None if step.script is None else step.script.file,
         "stored": step.is_stored,
-        "destructive": any(impact.is_destructive for impact in impacts),
+        "transaction": found.is_transaction,
+        "transactionCauses": list(found.causes),
+        "destructive": found.is_destructive,
+        "problem": found.problem,
         "impacts": [
             {
                 "line": impact.line,
@@ -95,7 +86,7 @@ def _describe(preview: PreviewStep) -> Mapping[str, Any]:
                 "notes": list(impact.notes),
                 "destructive": impact.is_destructive,
             }
-            for impact in impacts
+            for impact in found.impacts
         ],
         "sql": None if preview.sql is None else _text(preview.sql),
     }

@@ -1,0 +1,56 @@
+"""What `plan` reads from a step's SQL: how it would run, whom it blocks, what it loses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.classify import TransactionKind, transaction_mode
+from dbmigrate.postgres.impact import Impact, read_impacts
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.result import PreviewStep
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One step, looked at."""
+
+    is_transaction: bool = True
+    """Whether it runs in one transaction, and a failure leaves nothing behind."""
+    causes: tuple[str, ...] = ()
+    """Why it does not."""
+    impacts: tuple[Impact, ...] = ()
+    problem: str | None = None
+    """Why the script can't be run at all."""
+
+    @property
+    def is_destructive(self) -> bool:
+        """Whether data would be lost."""
+        return any(impact.is_destructive for impact in self.impacts)
+
+    def remarks(self) -> Iterator[str]:
+        """All of it in sentences, for people."""
+        if self.problem:
+            yield f"can't run: {self.problem}"
+        for cause in self.causes:
+            yield f"not in one transaction: {cause}"
+        for impact in self.impacts:
+            yield str(impact)
+
+
+def inspect_step(preview: PreviewStep) -> Inspection:
+    """Look at a step's SQL; a step without a script is harmless."""
+    script = preview.step.script
+    if preview.sql is None or script is None:
+        return Inspection()
+    try:
+        mode = transaction_mode(preview.sql, script.file)
+        impacts = read_impacts(preview.sql, script.file)
+    except MigrationError as error:
+        return Inspection(problem=error.message)
+    is_transaction = mode.kind is not TransactionKind.NONE
+    causes = () if is_transaction else tuple(str(cause) for cause in mode.causes)
+    return Inspection(is_transaction, causes, impacts)
