@@ -153,7 +153,8 @@ def test_an_image_is_a_volume_where_the_server_has_it_and_a_copy_elsewhere(
     else:
         assert path == "/migrations"
         copy = pod_of(job)["initContainers"][0]
-        assert copy["command"] == ["cp", "-R", "/db/sql/.", "/migrations"]
+        assert copy["command"] == ["cp", "-R", "/db/sql/.", "/dbmigrate-copy"]
+        assert {"name": "migrations", "mountPath": "/dbmigrate-copy"} in copy["volumeMounts"]
         assert copy["securityContext"]["runAsUser"] != 0
 
 
