@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dbmigrate.api.database import Connection, Database, KeyRef, UrlFrom
 from dbmigrate.api.fields import Document
+from dbmigrate.controller.command_line import literal
 
 URL_VARIABLE = "DBMIGRATE_DATABASE"
 CERTIFICATE_VOLUME = "root-certificate"
@@ -64,7 +65,7 @@ def _certificate_volume(ref: KeyRef) -> Document:
 
 
 def _is(name: str, value: str) -> Document:
-    return {"name": name, "value": value}
+    return {"name": name, "value": literal(value)}
 
 
 def _from(name: str, ref: KeyRef) -> Document:

@@ -38,7 +38,15 @@ def run_arguments(
     if command in {RunCommand.GOTO, RunCommand.PLAN} and not operands:
         operands = (spec.target,)
     verb = RunCommand.GOTO if is_ordered else command
-    return [*arguments, verb.value, *operands]
+    return [literal(argument) for argument in (*arguments, verb.value, *operands)]
+
+
+def literal(text: str) -> str:
+    """The text as a Pod must have it: the kubelet puts variables in the place of `$(NAME)`.
+
+    A path that names a variable would otherwise show a Secret's value in an error.
+    """
+    return text.replace("$", "$$")
 
 
 def _policies(spec: MigrationSpec, rollback: Rollback) -> list[str]:

@@ -19,6 +19,7 @@ from dbmigrate.api.source import (
     InlineSource,
     Source,
 )
+from dbmigrate.controller.command_line import literal
 
 MOUNT_PATH = "/migrations"
 VOLUME = "migrations"
@@ -86,7 +87,7 @@ def _mount_image(source: ImageSource, server_version: tuple[int, int]) -> Mounte
         "name": COPY_CONTAINER,
         "image": source.reference,
         # The trailing /. copies what is in the directory, not the directory.
-        "command": ["cp", "-R", f"/{source.path}/.".replace("//", "/"), COPY_PATH],
+        "command": ["cp", "-R", literal(f"/{source.path}/.".replace("//", "/")), COPY_PATH],
         "volumeMounts": [{"name": VOLUME, "mountPath": COPY_PATH}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }

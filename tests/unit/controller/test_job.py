@@ -121,6 +121,17 @@ def test_variables_of_the_resource_can_not_replace_ours() -> None:
     assert runner_of(job)["env"][-1]["valueFrom"]["secretKeyRef"]["name"] == "shop-db"
 
 
+@pytest.mark.parametrize("mode", ["Volume", "Copy"])
+def test_a_path_can_not_make_the_kubelet_show_a_secret(mode: str) -> None:
+    image = {"reference": "app:1", "path": "/$(DBMIGRATE_DATABASE)", "mode": mode}
+    job = build(make_migration(source={"image": image}))
+    pod = pod_of(job)
+    words = [*runner_of(job)["args"]]
+    words += [w for c in pod.get("initContainers", []) for w in c["command"]]
+    assert not [w for w in words if "$(" in w.replace("$$", "")]
+    assert [w for w in words if "$$(DBMIGRATE_DATABASE)" in w]
+
+
 def test_config_maps_are_laid_together_in_one_volume() -> None:
     job = build(make_migration(source={"configMaps": [{"name": "a"}, {"name": "b"}]}))
     projected = pod_of(job)["volumes"][0]["projected"]["sources"]
