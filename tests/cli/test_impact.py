@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from contextlib import suppress
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.alter_table import LOCKS, REWRITES, SCANS
 from dbmigrate.postgres.impact import LOSES, Impact, read_impacts
 from tests.database.server import Database
@@ -180,3 +185,18 @@ def test_a_concurrent_index_blocks_nobody() -> None:
     assert str(read_one("CREATE INDEX CONCURRENTLY i ON t (a)")) == (
         "line 1: SHARE UPDATE EXCLUSIVE lock on t"
     )
+
+
+WORDS = (
+    "ALTER TABLE CREATE DROP INDEX ON t , ( ) ; IF NOT EXISTS ADD COLUMN REFERENCES IN MODE LOCK"
+)
+MORE = (
+    " TRUNCATE DELETE FROM PARTITION OF REINDEX VACUUM FULL REFRESH VIEW CLUSTER . \"a\" 'b' TYPE"
+)
+
+
+@given(st.lists(st.sampled_from((WORDS + MORE).split()), max_size=12))
+def test_no_order_of_words_breaks_it(words: list[str]) -> None:
+    with suppress(MigrationError):  # the lexer's: a parenthesis that does not end
+        for impact in read_impacts(" ".join(words).encode(), "f"):
+            assert str(impact)

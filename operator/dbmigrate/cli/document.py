@@ -6,31 +6,36 @@ import json
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from dbmigrate.cli.options import Options
 from dbmigrate.cli.report_file import write_report
 from dbmigrate.cli.terminal import Terminal
 from dbmigrate.report import Report
 
 
-def print_report(
-    options: Options, output: TextIO, terminal: Terminal, report: Report, more: Mapping[str, Any]
+def send_report(
+    report: Report,
+    terminal: Terminal,
+    *,
+    path: str = "",
+    output: TextIO | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Print it with -json, and write it with -report.
+    """Print it to `output`, and write it to the file, where these are given.
 
     What the command found besides (`more`) is added to the printed document
     alone: the file has to fit into a termination message. A report that can't
     be written is a warning: the run is over, and its exit code has to tell how it ended.
     """
-    if options.json:
+    if output is not None:
         text = report.to_json()
         if more:
-            text = json.dumps(json.loads(text) | more, ensure_ascii=False, separators=(",", ":"))
+            document = json.loads(text) | more
+            text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
         print_text(output, text)
-    if options.report:
+    if path:
         try:
-            write_report(options.report, report)
+            write_report(path, report)
         except OSError as error:
-            terminal.warning(f"the report can't be written to {options.report}: {error.strerror}")
+            terminal.warning(f"the report can't be written to {path}: {error.strerror}")
 
 
 def print_text(output: TextIO, text: str) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping
+from typing import TextIO
 
 from dbmigrate import __version__
 from dbmigrate.cli.command import Invocation
-from dbmigrate.cli.document import print_report
+from dbmigrate.cli.document import send_report
 from dbmigrate.cli.problem import draw
-from dbmigrate.cli.report_file import write_report
 from dbmigrate.cli.terminal import Terminal
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Outcome, Reason, Report
@@ -36,18 +36,19 @@ def report_refusal(invocation: Invocation, message: str) -> None:
     _report(invocation, MigrationError(Reason.INTERNAL, message))
 
 
-def report_usage(path: str, message: str, terminal: Terminal) -> None:
-    """The report of a command line that can't be understood."""
-    error = MigrationError(Reason.INTERNAL, message)
-    try:
-        write_report(path, _failure("", error, 0))
-    except OSError as problem:
-        terminal.warning(f"the report can't be written to {path}: {problem.strerror}")
+def report_usage(
+    message: str, terminal: Terminal, *, path: str = "", output: TextIO | None = None
+) -> None:
+    """The report of a command line that can't be understood, to a file and to `output`."""
+    report = _failure("", MigrationError(Reason.INTERNAL, message), 0)
+    send_report(report, terminal, path=path, output=output)
 
 
 def _report(invocation: Invocation, error: MigrationError) -> None:
     report = _failure(invocation.command, error, invocation.elapsed_ns())
-    print_report(invocation.options, invocation.output, invocation.terminal, report, {})
+    options = invocation.options
+    output = invocation.output if options.json else None
+    send_report(report, invocation.terminal, path=options.report, output=output)
 
 
 def _failure(command: str, error: MigrationError, elapsed_ns: int) -> Report:

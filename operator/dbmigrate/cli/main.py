@@ -80,7 +80,7 @@ class Program:
 
     def run(self, args: Sequence[str]) -> int:
         """Run one command line. Gives the exit code."""
-        plain = Terminal(self._messages, self._environ, is_verbose=False)
+        plain = self._messages_plainly()
         try:
             options, rest = parse_options(args, self._environ)
         except HelpRequested:
@@ -119,7 +119,7 @@ class Program:
             terminal.text(f"{error}\nUsage of {name}:\n{describe_flags(command.flags)}")
             if _is_misplaced(str(error)):
                 terminal.line(f"options go before the command: {self._name} OPTIONS {name}")
-            self._report_usage(args, str(error))
+            self._report_usage(args, str(error), is_document_wanted=options.json)
             return 2
         if is_set(values, "help"):
             terminal.text(f"{command.usage}\n{describe_flags(command.flags)}")
@@ -144,12 +144,18 @@ class Program:
         twins = [flag for flag in command.flags if flag.name in command.twins]
         return read_twins(twins, self._environ, command.name) | values, operands
 
-    def _report_usage(self, args: Sequence[str], problem: str) -> None:
+    def _report_usage(
+        self, args: Sequence[str], problem: str, *, is_document_wanted: bool = False
+    ) -> None:
         path = find_report_file(args, self._environ)
-        if path:
+        if path or is_document_wanted:
             from dbmigrate.cli.failure import report_usage
 
-            report_usage(path, problem, Terminal(self._messages, self._environ, is_verbose=False))
+            output = self._output if is_document_wanted else None
+            report_usage(problem, self._messages_plainly(), path=path, output=output)
+
+    def _messages_plainly(self) -> Terminal:
+        return Terminal(self._messages, self._environ, is_verbose=False)
 
 
 def find_command(name: str) -> Command:

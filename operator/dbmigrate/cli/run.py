@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbmigrate.cli.command import Invocation
-from dbmigrate.cli.document import print_report
+from dbmigrate.cli.document import send_report
 from dbmigrate.cli.narrator import Narrator
 from dbmigrate.cli.numbers import format_duration
 from dbmigrate.cli.options import Options
@@ -85,7 +85,9 @@ def _conclude(
     terminal = invocation.terminal
     terminal.live("")
     more = extra(result.value) if extra is not None and result.value is not None else {}
-    print_report(invocation.options, invocation.output, terminal, result.report, more)
+    options = invocation.options
+    output = invocation.output if options.json else None
+    send_report(result.report, terminal, path=options.report, output=output, more=more)
     if result.error is not None:
         if is_graceful and result.error.reason is Reason.INTERRUPTED:
             terminal.line(draw(result.error))

@@ -6,9 +6,11 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dbmigrate import __version__
 from dbmigrate.cli.failure import blot_out
@@ -22,12 +24,12 @@ class Ran(NamedTuple):
     stderr: str
 
 
-def ran(*args: str, environ: Mapping[str, str] | None = None, answers: str = "") -> Ran:
+def ran(*args: str, environ: Mapping[str, str] | None = None, answers: str | TextIO = "") -> Ran:
     output, messages = io.StringIO(), io.StringIO()
     program = Program(
         name="dbmigrate",
         environ=environ or {},
-        answers=io.StringIO(answers),
+        answers=io.StringIO(answers) if isinstance(answers, str) else answers,
         output=output,
         messages=messages,
         started_ns=0,
@@ -300,15 +302,62 @@ def test_a_defect_is_told_with_its_place_and_without_secrets(
     assert json.loads(path.read_text())["error"]["reason"] == "Internal"
 
 
-def test_ctrl_c_at_a_prompt_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
+class Impatient(io.StringIO):
+    """Somebody who presses Ctrl-C instead of answering."""
+
+    def readline(self, _size: int = -1, /) -> str:  # type: ignore[override]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(
-        find_command("drop").run.__globals__["confirm"], "__code__", interrupt.__code__
-    )
-    assert ran("drop") == (1, "", "error: interrupted\n")
+
+def test_ctrl_c_at_a_prompt_is_an_interruption() -> None:
+    done = ran("drop", answers=Impatient())
+    assert done.code == 1
+    assert done.stderr.endswith("error: interrupted\n")
+
+
+def test_a_flag_that_a_command_does_not_know_is_in_the_document_too() -> None:
+    done = ran("-json", "up", "-x")
+    assert done.code == 2
+    assert json.loads(done.stdout)["error"]["message"] == "flag provided but not defined: -x"
 
 
 def test_the_longest_secret_is_blotted_out_first() -> None:
     assert blot_out("a secret-long b secret c", ["", "secret", "secret-long"]) == "a *** b *** c"
+
+
+def test_a_commands_own_flag_has_a_twin_too(tmp_path: Path) -> None:
+    environ = {"DBMIGRATE_CREATE_EXT": "sql", "DBMIGRATE_CREATE_DIR": str(tmp_path)}
+    assert ran("create", "-seq", "users", environ=environ).code == 0
+    assert len(list(tmp_path.iterdir())) == 2
+    assert ran("wait", environ={"DBMIGRATE_WAIT_TIMEOUT": "soon"}).stderr.startswith(
+        'invalid value "soon" for DBMIGRATE_WAIT_TIMEOUT: parse error\n'
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_twin_answers_a_prompt(command: str) -> None:
+    assert not {"f", "all", "help"} & set(find_command(command).twins)
+
+
+WORDS = [
+    *COMMANDS,
+    "-path",
+    "-database=mysql://x",
+    "-json",
+    "-1",
+    "3",
+    "--",
+    "-",
+    "-x",
+    "-all",
+    "-f",
+]
+
+
+@given(st.lists(st.sampled_from(WORDS) | st.text(max_size=5), max_size=6))
+def test_no_command_line_is_a_defect(args: list[str]) -> None:
+    if "create" in args:
+        return  # it would write files
+    done = ran(*args)
+    assert done.code in (0, 1, 2)
+    assert "internal error" not in done.stderr
