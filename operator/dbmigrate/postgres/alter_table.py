@@ -38,6 +38,8 @@ def read_action(action: Sequence[str]) -> tuple[str, list[str], bool]:
     strong = "ACCESS EXCLUSIVE"
     if _has(action, "VALIDATE", "CONSTRAINT"):
         return "SHARE UPDATE EXCLUSIVE", [SCANS], False
+    if _fills_column(action) or _changes_type(action):
+        return strong, [REWRITES], False
     if _has(action, "ADD") and (_has(action, "FOREIGN", "KEY") or _has(action, "REFERENCES")):
         is_column = not _has(action, "FOREIGN", "KEY")
         notes = [] if is_column or _has(action, "NOT", "VALID") else [SCANS]
@@ -49,8 +51,6 @@ def read_action(action: Sequence[str]) -> tuple[str, list[str], bool]:
         return strong, [] if _has(action, "USING", "INDEX") else [SCANS], False
     if _has(action, "SET", "NOT", "NULL"):
         return strong, [SCANS], False
-    if _has(action, "TYPE") and _has(action, "ALTER"):
-        return strong, [REWRITES], False
     if _has(action, "SET", "STATISTICS") or _has(action, "SET", "(") or _has(action, "RESET", "("):
         return "SHARE UPDATE EXCLUSIVE", [], False
     if _has(action, "ATTACH", "PARTITION") or _has(action, "CONCURRENTLY"):
@@ -65,6 +65,35 @@ def read_action(action: Sequence[str]) -> tuple[str, list[str], bool]:
         return strong, [], True
     return strong, [], False
 
+
+def _fills_column(action: Sequence[str]) -> bool:
+    """Whether a new column has a value of its own in each row, which has to be written.
+
+    A default that is the same for all rows is kept in the catalog; whether a function
+    gives the same for all is not known but for those of the transaction's time.
+    """
+    if "ADD" not in action:
+        return False
+    if any(word in action for word in _SERIAL) or _has(action, "AS", "IDENTITY"):
+        return True
+    if _has(action, "GENERATED", "ALWAYS", "AS", "("):
+        return "VIRTUAL" not in action
+    if "DEFAULT" not in action:
+        return False
+    value = list(action[action.index("DEFAULT") + 1 :])
+    while value[1:2] == ["."]:
+        del value[:2]
+    return value[1:2] == ["("] and value[0].isidentifier() and value[0] not in _SAME_FOR_ALL
+
+
+def _changes_type(action: Sequence[str]) -> bool:
+    """ALTER [COLUMN] name [SET DATA] TYPE; a column may also be called type."""
+    words = action[2:] if action[:2] == ["ALTER", "TABLE"] else action
+    return "ALTER" in words and "TYPE" in words and "ADD" not in words and "DROP" not in words
+
+
+_SERIAL = ("SERIAL", "BIGSERIAL", "SMALLSERIAL", "SERIAL4", "SERIAL8", "SERIAL2")
+_SAME_FOR_ALL = ("NOW", "TRANSACTION_TIMESTAMP", "STATEMENT_TIMESTAMP", "CURRENT_SETTING")
 
 _KEPT = ("CONSTRAINT", "NOT", "DEFAULT", "IDENTITY", "EXPRESSION")
 """What ALTER TABLE can drop without losing data; anything else is a column."""

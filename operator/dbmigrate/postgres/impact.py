@@ -9,7 +9,7 @@ is not mentioned: no word of a statement means that nothing is known against it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dbmigrate.postgres.alter_table import LOCKS, REWRITES, has_phrase, read_action
 from dbmigrate.postgres.lexer import Statement, split
@@ -40,16 +40,19 @@ class Impact:
     """One of LOCKS; None: no lock that gets in anyone's way, or not known."""
     notes: tuple[str, ...] = ()
     is_destructive: bool = False
+    others: tuple[tuple[str, str], ...] = ()
+    """Further tables that the statement locks, each with its lock."""
 
     def __str__(self) -> str:
-        parts = []
-        if self.lock:
-            what = f" on {self.table}" if self.table else ""
-            parts.append(f"{self.lock} lock{what}")
-            if self.lock in _BLOCKED:
-                parts[0] += f" ({_BLOCKED[self.lock]})"
+        parts = [_describe_lock(self.lock, self.table)] if self.lock else []
+        parts += [_describe_lock(lock, table) for table, lock in self.others]
         parts += self.notes
         return f"line {self.line}: {', '.join(parts)}"
+
+
+def _describe_lock(lock: str, table: str | None) -> str:
+    what = f" on {table}" if table else ""
+    return f"{lock} lock{what}" + (f" ({_BLOCKED[lock]})" if lock in _BLOCKED else "")
 
 
 def read_impacts(sql: bytes, file: str) -> tuple[Impact, ...]:
@@ -66,10 +69,22 @@ def read_impacts(sql: bytes, file: str) -> tuple[Impact, ...]:
         if _creates_table(words):
             created.add((words.name_after("TABLE", "VIEW", "EXISTS") or "").lower())
         impact = _READERS[statement.words[0]](words)
-        if impact is None or (impact.table is not None and impact.table.lower() in created):
-            continue
-        impacts.append(impact)
+        impact = _without(created, impact)
+        if impact is not None:
+            impacts.append(impact)
     return tuple(impacts)
+
+
+def _without(created: set[str], impact: Impact | None) -> Impact | None:
+    """The impact on tables that the script did not create itself."""
+    if impact is None:
+        return None
+    others = tuple(other for other in impact.others if other[0].lower() not in created)
+    if impact.table is None or impact.table.lower() not in created:
+        return replace(impact, others=others)
+    if not others:
+        return None
+    return Impact(impact.line, others[0][0], others[0][1], others=others[1:])
 
 
 class _Words:
@@ -133,9 +148,27 @@ class _Words:
         """The impact of this statement."""
         if is_destructive:
             notes = (LOSES, *notes)
-        return Impact(self.line, table, lock, notes, is_destructive)
+        others = [other for other in self._further_tables(lock) if other[0] != table]
+        return Impact(self.line, table, lock, notes, is_destructive, tuple(dict.fromkeys(others)))
+
+    def _further_tables(self, lock: str | None) -> Iterator[tuple[str, str]]:
+        """Tables that are named behind the first one, with their locks."""
+        first = self.texts[0]
+        is_list = first in ("TRUNCATE", "LOCK") or self.texts[:2] in _LISTS
+        for index, text in enumerate(self.texts):
+            table = other = None
+            if text == "REFERENCES":
+                table, other = self._name_at(index + 1), "SHARE ROW EXCLUSIVE"
+            elif text == "PARTITION" and self.texts[index - 1] in ("ATTACH", "DETACH"):
+                table, other = self._name_at(index + 1), "ACCESS EXCLUSIVE"
+            elif text == "," and is_list:
+                skipped = self.texts[index + 1 : index + 2] == ["ONLY"]
+                table, other = self._name_at(index + (2 if skipped else 1)), lock
+            if table is not None and other is not None:
+                yield table, other
 
 
+_LISTS = (["DROP", "TABLE"], ["DROP", "VIEW"], ["DROP", "MATERIALIZED"], ["DROP", "INDEX"])
 _FILLERS = frozenset(("IF", "NOT", "EXISTS", "ONLY", "CONCURRENTLY", "TABLE"))
 
 
@@ -184,6 +217,8 @@ def _read_create(words: _Words) -> Impact | None:
         return words.impact("SHARE ROW EXCLUSIVE", words.name_after("ON"))
     if head[:1] == ["POLICY"]:
         return words.impact("ACCESS EXCLUSIVE", words.name_after("ON"))
+    if "RULE" in head[:3]:
+        return words.impact("ACCESS EXCLUSIVE", words.name_after("TO"))
     if "TABLE" in head[:3] and words.has("PARTITION", "OF"):
         return words.impact("ACCESS EXCLUSIVE", words.name_after("OF"))
     if "TABLE" in head[:3] and words.has("REFERENCES"):

@@ -28,7 +28,7 @@ SEMICOLON = ord(";")
 BACKSLASH = ord("\\")
 
 
-@EXAMPLES
+@settings(EXAMPLES, max_examples=500)
 @given(SCRIPT)
 def test_a_script_is_split_where_postgresql_splits_it(script: str) -> None:
     sql = script.encode()
