@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.cluster import Namespace
+from tests.cluster.waiting import eventually
 from tests.database import Database
 
 NAME = "shop"
@@ -98,8 +99,6 @@ class Shop:
 
     def wait_for_work(self, deadline: float = 60) -> None:
         """Return when a run stands at the gate."""
-        from tests.cluster.waiting import eventually
-
         eventually(self._count_waiting, deadline=deadline, what="a run at the gate")
 
     def applied(self) -> list[int]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import Cluster
+from tests.cluster.ports import free_port
+from tests.cluster.waiting import eventually
 from tests.operator_e2e.conftest import StartOperator
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.shop import (
@@ -67,14 +70,45 @@ def test_create_to_ready_costs_few_writes(
 
 
 def _event_name(shop: Shop, reason: str) -> str:
-    from tests.cluster.waiting import eventually
-
     events = eventually(
         lambda: [e for e in shop.namespace.events("dbm", "shop") if e["reason"] == reason],
         what=f"an event {reason}",
     )
     name: str = events[0]["metadata"]["name"]
     return name
+
+
+def test_a_restart_writes_nothing_and_answers_its_probe(
+    shop: Shop, make_operator: StartOperator, installed: Cluster
+) -> None:
+    first = make_operator().start()
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    assert first.stop() == 0
+    mark = installed.audit.mark()
+    port = free_port()
+    second = make_operator()
+    second.start("--liveness", f"http://127.0.0.1:{port}/healthz")
+    eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"), what="the liveness probe")
+    # A second resource goes its way: then the first one has been looked at, too.
+    shop.order("bystander", suspend=True, database=ELSEWHERE)
+    shop.wait_for_reason("Suspended", name="bystander")
+    account = f"system:serviceaccount:{shop.namespace.name}:dbmigrate-operator"
+    requests = installed.audit.requests(since=mark, user=account, writes=True)
+    assert [r for r in requests if "shop" in r.name and r.resource != "events"] == []
+    assert second.is_running
+
+
+ELSEWHERE = {"urlFrom": {"secretKeyRef": {"name": "elsewhere", "key": "url"}}}
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 def test_changed_files_start_a_run(shop: Shop, operator: Operator) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import Cluster
+from tests.cluster.ports import free_port
 from tests.operator_e2e.conftest import StartOperator, read_rules
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.shop import FILES, Shop, condition
@@ -125,10 +125,3 @@ def test_a_config_map_of_another_namespace_is_out_of_reach(
     finally:
         other.remove()
     assert operator.is_running
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

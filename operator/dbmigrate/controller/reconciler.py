@@ -91,7 +91,8 @@ class Reconciler:
         await self._tell(body, migration.identity, migration.status, decision.status)
         await self._answer(decision.updates)
         await self._discard(view, decision)
-        if decision.look_at is None:
+        if not any(run.is_active for run in view.runs):
+            # Nothing more comes soon; ten thousand idle bodies would be much to keep.
             self._observed.drop_body((migration.identity.namespace, migration.identity.name))
         return decision.look_at
 

@@ -162,6 +162,20 @@ def test_a_passing_failure_is_tried_again_and_never_stalls(reason: Reason) -> No
     assert again.order.attempt == 2
 
 
+@pytest.mark.parametrize("skew", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_clock_that_is_an_hour_off_does_not_delay_or_hurry_a_retry(skew: timedelta) -> None:
+    migration = make_migration()
+    run = finished(make_run(migration), RunState.FAILED)
+    pods = (make_pod(run, failure(Reason.CONNECTION_REFUSED)),)
+    mine = NOW + skew
+    decision = reconcile(look(migration, runs=(run,), pods=pods), mine)
+    due = decision.status.next_retry_at
+    assert due is not None
+    assert mine + timedelta(seconds=3) < due <= mine + timedelta(seconds=5)
+    later = reconcile(look(after(decision, migration), runs=(run,)), due)
+    assert later.order is not None
+
+
 @pytest.mark.parametrize(
     "reason", [Reason.AUTHENTICATION_FAILED, Reason.STATEMENT_FAILED, Reason.DIRTY]
 )
@@ -387,6 +401,19 @@ def test_the_database_is_asked_again_after_the_resync_interval() -> None:
     assert decision.order is not None
     assert decision.order.command is RunCommand.STATUS
     assert standing(decision)[0] == "True"
+
+
+def test_a_wrong_password_is_tried_again_once_a_resync_interval() -> None:
+    migration, run, _ = failed(Reason.AUTHENTICATION_FAILED)
+    waiting = reconcile(resyncing(look(migration, runs=(run,))), NOW)
+    assert waiting.order is None
+    assert standing(waiting)[2] == "True"
+    due = waiting.look_at
+    assert due is not None
+    assert due > NOW + timedelta(minutes=9)
+    again = reconcile(resyncing(look(migration, runs=(run,))), due)
+    assert again.order is not None
+    assert again.order.attempt == 2
 
 
 @pytest.mark.parametrize(
