@@ -83,7 +83,7 @@ def test_a_lock_that_is_let_go_is_taken(database: Database) -> None:
 
 def test_a_stop_ends_the_waiting(database: Database) -> None:
     stop = Stop()
-    witness = Witness(on_wait=lambda: stop.request())
+    witness = Witness(on_wait=stop.request)
     with database.connect() as other:
         hold_lock(database, other)
         result = up(request(database, tables(1), observer=witness, stop=stop))

@@ -1,0 +1,125 @@
+"""Why a run can't begin: the connection, the schema, another tool's history."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from dbmigrate.report import Outcome, Reason
+from dbmigrate.runner.up import up
+from dbmigrate.runner.version import version
+from tests.database import Database
+from tests.runner.arrange import request, tables, version_row
+
+pytestmark = pytest.mark.database
+
+
+def test_a_server_that_is_not_there(database: Database) -> None:
+    del database
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        result = up(request(f"postgres://u:secret@127.0.0.1:{port}/d", tables(1)))
+    assert result.error is not None
+    assert result.error.reason is Reason.CONNECTION_REFUSED
+    assert result.error.is_retryable
+    assert "secret" not in result.report.to_json()
+    assert (result.report.outcome, result.report.version, result.report.dirty) == (
+        Outcome.FAILED,
+        None,
+        None,
+    )
+
+
+def test_a_host_that_does_not_exist() -> None:
+    result = version(request("postgres://u@no-such-host.invalid/d"))
+    assert result.error is not None
+    assert result.error.reason is Reason.CONNECTION_REFUSED
+
+
+def test_a_wrong_password_and_its_secrecy(database: Database) -> None:
+    role = database.create_role(password="right")
+    result = version(request(database.url_for(role, "hunter2")))
+    assert result.error is not None
+    assert result.error.reason is Reason.AUTHENTICATION_FAILED
+    assert not result.error.is_retryable
+    assert "hunter2" not in result.report.to_json()
+
+
+def test_a_database_that_does_not_exist(database: Database) -> None:
+    result = version(request(database.url.replace(database.name, "nowhere")))
+    assert result.error is not None
+    assert result.error.reason is Reason.DATABASE_MISSING
+
+
+def test_a_server_without_tls(database: Database) -> None:
+    result = version(request(database.url.replace("sslmode=disable", "sslmode=require")))
+    assert result.error is not None
+    assert result.error.reason is Reason.TLS_FAILED
+
+
+def test_a_search_path_without_a_schema(database: Database) -> None:
+    result = up(request(f"{database.url}&search_path=nope", tables(1)))
+    assert result.error is not None
+    assert result.error.reason is Reason.DATABASE_MISSING
+    assert result.error.message.startswith("no schema")
+
+
+@pytest.mark.parametrize(
+    ("columns", "tool"),
+    [
+        ("version varchar(255) primary key", "dbmate or Rails"),
+        ("version bigint primary key, inserted_at timestamp(0)", "Ecto"),
+        ("version bigint, dirty text", "another tool"),
+    ],
+)
+def test_another_tools_history_is_left_alone(database: Database, columns: str, tool: str) -> None:
+    database.execute(f"CREATE TABLE schema_migrations ({columns})")
+    result = up(request(database, tables(1)))
+    assert result.error is not None
+    assert result.error.reason is Reason.FOREIGN_HISTORY
+    assert f"belongs to {tool}" in result.error.message
+    own = f"{database.url}&x-migrations-table=own_history"
+    assert up(request(own, tables(1))).unwrap() is None
+    assert database.query("SELECT version, dirty FROM own_history") == [(1, False)]
+    assert database.query("SELECT count(*) FROM own_history_log") == [(1,)]
+
+
+def test_a_view_is_no_history(database: Database) -> None:
+    database.execute("CREATE VIEW schema_migrations AS SELECT 1::bigint version, false dirty")
+    result = up(request(database, tables(1)))
+    assert result.error is not None
+    assert result.error.reason is Reason.FOREIGN_HISTORY
+
+
+def test_two_version_rows_are_one_too_many(database: Database) -> None:
+    up(request(database, tables(1))).unwrap()
+    database.execute("INSERT INTO schema_migrations VALUES (7, false)")
+    result = up(request(database, tables(1)))
+    assert result.error is not None
+    assert result.error.reason is Reason.FOREIGN_HISTORY
+    assert len(version_row(database)) == 2
+
+
+def test_a_role_that_may_not_create_tables_is_told_what_is_missing(database: Database) -> None:
+    role = database.create_role(password="p")
+    result = up(request(database.url_for(role, "p"), tables(1)))
+    assert result.error is not None
+    assert result.error.sqlstate == "42501"
+    assert "can't prepare the history public.schema_migrations" in result.error.message
+    assert result.error.hint is not None
+
+
+def test_a_role_that_owns_golang_migrates_table_alone_is_enough_to_read_it(
+    database: Database,
+) -> None:
+    database.execute(
+        "CREATE TABLE schema_migrations (version bigint not null primary key,"
+        " dirty boolean not null); INSERT INTO schema_migrations VALUES (1, false)"
+    )
+    role = database.create_role(password="p")
+    database.execute(f"ALTER TABLE schema_migrations OWNER TO {role}")
+    result = up(request(database.url_for(role, "p"), tables(1)))
+    assert result.unwrap() is None
+    assert result.report.outcome is Outcome.UP_TO_DATE

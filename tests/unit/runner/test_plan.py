@@ -1,0 +1,135 @@
+"""The steps from one version to another, decided without a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.history_rows import LogRow
+from dbmigrate.report import Reason
+from dbmigrate.runner.applied import Applied
+from dbmigrate.runner.plan import Ground, Plan, plan_down, plan_goto, plan_up
+from dbmigrate.runner.request import OutOfOrder, Rollback
+from dbmigrate.sources.migration import Direction, Script
+from tests.runner.arrange import migration, source, tables
+from tests.unit.runner.test_applied import row
+
+REJECT = OutOfOrder.REJECT
+
+
+def ground(*versions: int, at: int | None = None, log: tuple[int, ...] | None = None) -> Ground:
+    """These files, a database at that version; `log`: the versions it has recorded one by one."""
+    rows, before = [], None
+    for index, version in enumerate(log or ()):
+        rows.append(row(index, "up", version, before, version))
+        before = version
+    applied = Applied(rows)
+    applied.settle(at)
+    return Ground(tables(*versions), applied, stored)
+
+
+def stored(entry: LogRow) -> Script:
+    return Script(f"stored {entry.version}", Direction.DOWN, lambda: b"")
+
+
+def steps(plan: Plan) -> list[tuple[int, str, int | None, int | None]]:
+    """Version, direction, and the version row before and after."""
+    return [(step.version, step.direction, step.before, step.after) for step in plan.steps]
+
+
+def test_up_leads_from_version_to_version() -> None:
+    plan = plan_up(ground(1, 2, 5, at=1), None, REJECT)
+    assert steps(plan) == [(2, "up", 1, 2), (5, "up", 2, 5)]
+    assert (plan.target, plan.short) == (5, 0)
+
+
+def test_a_limit_counts_what_is_missing() -> None:
+    plan = plan_up(ground(1, 2), 3, REJECT)
+    assert [step.version for step in plan.steps] == [1, 2]
+    assert plan.short == 1
+
+
+def test_down_leads_to_the_version_below_and_at_last_to_none() -> None:
+    plan = plan_down(ground(1, 2, 5, at=5), None, None)
+    assert steps(plan) == [(5, "down", 5, 2), (2, "down", 2, 1), (1, "down", 1, None)]
+    assert plan.target is None
+    assert plan_down(ground(1, 2, 5, at=5), 9, None).short == 6
+
+
+def test_late_versions_are_applied_first_and_leave_the_version_row_where_it_is() -> None:
+    plan = plan_up(ground(1, 2, 3, 4, at=3, log=(1, 3)), None, OutOfOrder.APPLY)
+    assert steps(plan) == [(2, "up", 3, 3), (4, "up", 3, 4)]
+
+
+def test_what_was_never_applied_is_never_undone() -> None:
+    plan = plan_down(ground(1, 2, 3, at=3, log=(1, 3)), None, None)
+    assert steps(plan) == [(3, "down", 3, 1), (1, "down", 1, None)]
+
+
+def test_missing_files_are_replaced_by_what_the_history_has_kept() -> None:
+    plan = plan_goto(ground(1, at=3, log=(1, 2, 3)), None, REJECT, Rollback.ALLOW)
+    assert steps(plan) == [(3, "down", 3, 2), (2, "down", 2, 1)]
+    assert [step.is_stored for step in plan.steps] == [True, True]
+    assert plan.steps[0].script is not None
+    assert plan.steps[0].script.file == "stored 3"
+
+
+def test_files_that_are_there_are_preferred_to_what_is_stored() -> None:
+    (step,) = plan_goto(ground(1, 2, at=2, log=(1, 2)), 1, REJECT, None).steps
+    assert not step.is_stored
+    assert step.script is not None
+    assert step.script.file == "000002_m2.down.sql"
+
+
+def test_a_missing_version_that_nobody_recorded_stops_everything() -> None:
+    calls: list[Callable[[], Plan]] = [
+        lambda: plan_up(ground(1, 2, at=3), None, REJECT),
+        lambda: plan_down(ground(1, 2, at=3), 1, None),
+        lambda: plan_goto(ground(1, 2, at=3), 1, REJECT, None),
+        lambda: plan_goto(ground(1, 2, at=1), 9, REJECT, None),
+        lambda: plan_goto(ground(1, 2, at=9), 9, REJECT, None),
+    ]
+    for call in calls:
+        with pytest.raises(MigrationError) as caught:
+            call()
+        assert caught.value.reason is Reason.MISSING_VERSION
+
+
+def test_being_there_needs_no_step_even_if_the_file_is_gone() -> None:
+    plan = plan_goto(ground(1, at=2, log=(1, 2)), 2, REJECT, Rollback.FORBID)
+    assert plan == Plan((), 2)
+
+
+@pytest.mark.parametrize(
+    ("rollback", "reason"),
+    [
+        (Rollback.FORBID, Reason.ROLLBACK_FORBIDDEN),
+        (Rollback.ALLOW, Reason.IRREVERSIBLE_MIGRATION),
+    ],
+)
+def test_a_way_down_without_a_script_depends_on_the_policy(
+    rollback: Rollback, reason: Reason
+) -> None:
+    files = source(*tables(1).migrations, migration(2, "SELECT 1"))
+    applied = Applied([])
+    applied.settle(2)
+    place = Ground(files, applied, stored)
+    with pytest.raises(MigrationError) as caught:
+        plan_goto(place, 1, REJECT, rollback)
+    assert caught.value.reason is reason
+    (step,) = plan_goto(place, 1, REJECT, None).steps
+    assert (step.script, step.after) == (None, 1)
+
+
+def test_a_late_version_is_named_when_it_is_refused() -> None:
+    with pytest.raises(MigrationError) as caught:
+        plan_up(ground(*range(1, 9), at=8, log=(8,)), None, REJECT)
+    assert caught.value.reason is Reason.OUT_OF_ORDER
+    assert caught.value.message.endswith("4 (m4), 5 (m5) and 2 more")
+
+
+def test_a_way_down_does_not_care_about_late_versions() -> None:
+    plan = plan_goto(ground(1, 2, 3, 4, at=4, log=(1, 3, 4)), 3, REJECT, None)
+    assert steps(plan) == [(4, "down", 4, 3)]
