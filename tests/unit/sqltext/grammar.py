@@ -8,6 +8,8 @@ PostgreSQL's own parser.
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import strategies as st
 
 TRICKY = st.sampled_from(
@@ -154,11 +156,17 @@ SCRIPT = st.builds(
     st.one_of(GAP, SIMPLE, ATOMIC, RULE),
 )
 
+
+def _is_common_ground(soup: str) -> bool:
+    """Not a string with escapes that the server alone continues behind a comment."""
+    return "\\" not in soup or not re.search(r"'\s*--", soup)
+
+
 SOUP = st.lists(
     st.sampled_from(
         ["'", "''", "E'", "e", "U&'", "b'", "\\", "\\'", "$", "$$", "$a$", "$1", "a", "b$", "1",
          '"', "--", "\n", "\r", "/*", "*/", "/", "*", "-", ";", ";", "(", ")", " ", "é", "x;y"]
     ),
     max_size=25,
-).map("".join)  # fmt: skip
+).map("".join).filter(_is_common_ground)  # fmt: skip
 """Anything: where a token begins and ends is defined even where no parser makes sense of it."""

@@ -83,6 +83,7 @@ def _describe(preview: PreviewStep) -> Mapping[str, Any]:
                 "line": impact.line,
                 "table": impact.table,
                 "lock": impact.lock,
+                "others": [{"table": table, "lock": lock} for table, lock in impact.others],
                 "notes": list(impact.notes),
                 "destructive": impact.is_destructive,
             }
