@@ -162,6 +162,38 @@ def test_the_environment_alone_is_enough(database: Database, path: str) -> None:
         assert run("-database", keywords, "version") == (0, "", "3\n")
 
 
+def test_services_and_password_files_work(database: Database, tmp_path: Path) -> None:
+    role = database.create_role(password="se:cret")
+    database.execute(f'GRANT ALL ON SCHEMA public TO "{role}"')
+    server = database.server
+    services, passwords = tmp_path / "services", tmp_path / "passwords"
+    services.write_text(
+        f"[shop]\nhost={server.host}\nport={server.port}\ndbname={database.name}\nuser={role}\n"
+    )
+    passwords.write_text("*:*:*:*:se\\:cret\n")
+    passwords.chmod(0o600)
+    environ = {"PGSERVICEFILE": str(services), "PGPASSFILE": str(passwords)}
+    assert run("-database", "service=shop", "force", "4", environ=environ) == (0, "", "")
+    assert run("-database", "postgres://?service=shop", "version", environ=environ).stderr == "4\n"
+    assert run("version", environ={**environ, "PGSERVICE": "shop"}).stderr == "4\n"
+
+
+def test_run_time_settings_of_the_url_reach_the_server(database: Database, tmp_path: Path) -> None:
+    directory = write_scripts(tmp_path / "m", {"1_a.up.sql": "CREATE TABLE here (id int);"})
+    database.execute('CREATE SCHEMA "My App"')
+    url = f"{database.url}&search_path=%22My%20App%22,public"
+    assert run("-path", str(directory), "-database", url, "up").code == 0
+    assert database.query('SELECT count(*) FROM "My App".here') == [(0,)]
+    assert database.query('SELECT version FROM "My App".schema_migrations') == [(1,)]
+
+
+def test_the_program_goes_by_golang_migrates_name_as_well(database: Database, path: str) -> None:
+    alias = Path(path).with_name("migrate")
+    alias.symlink_to(PROGRAM)
+    assert run("-help", program=alias).stderr.startswith("Usage: migrate OPTIONS COMMAND")
+    assert run("-path", path, "-database", database.url, "up", "1", program=alias).code == 0
+
+
 @pytest.mark.parametrize("password", ["p@ss/w#rd?", "100%", "a b:c@d", "x?y=z&u", "'\\\"`$(x)"])
 def test_any_password_works_as_it_is(database: Database, password: str) -> None:
     role = database.create_role(password=password)
