@@ -34,8 +34,8 @@ class Options(NamedTuple):
     """Seconds a statement may run; None: what the URL or the server says."""
     history_table: str
     """`table` or `schema.table`; empty: what the URL says."""
-    may_roll_back: bool
-    """Whether `goto` and `down` may run down scripts."""
+    may_roll_back: bool | None
+    """Whether `goto` and `down` may run down scripts; None: not said, as with golang-migrate."""
     out_of_order: str
     """reject, apply or ignore: what to do with a file below the version that was never applied."""
     changed_files: str
@@ -99,7 +99,7 @@ def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Opti
             ),
             statement_timeout=_limit(values.get("statement-timeout"), None),
             history_table=values.get("history-table", ""),
-            may_roll_back=values.get("rollback", "allow") == "allow",
+            may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,
             out_of_order=values.get("out-of-order", "reject"),
             changed_files=values.get("changed-files", "reject"),
             verbose=is_set(values, "verbose"),

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ROLLBACK = {None: None, True: runner.Rollback.ALLOW, False: runner.Rollback.FORBID}
+
 _MOVING = frozenset(("up", "down", "goto"))
 """The commands of which golang-migrate says `no change`."""
 
@@ -133,7 +135,7 @@ def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Option
         lock_timeout=math.inf if options.lock_timeout is None else options.lock_timeout,
         statement_lock_timeout_ms=_milliseconds(options.statement_lock_timeout),
         statement_timeout_ms=_milliseconds(options.statement_timeout),
-        rollback=runner.Rollback.ALLOW if options.may_roll_back else runner.Rollback.FORBID,
+        rollback=_ROLLBACK[options.may_roll_back],
         out_of_order=runner.OutOfOrder(options.out_of_order),
         changed_files=runner.ChangedFiles(options.changed_files),
         who=f"{user}@{host}" if user else host,

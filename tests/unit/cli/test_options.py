@@ -14,7 +14,7 @@ def test_golang_migrates_defaults_and_ours() -> None:
     assert options.lock_timeout == 15
     assert options.statement_lock_timeout == 5
     assert options.statement_timeout is None
-    assert options.may_roll_back
+    assert options.may_roll_back is None
     assert (options.out_of_order, options.changed_files) == ("reject", "reject")
     assert (options.database, options.source, options.path, options.report) == ("", "", "", "")
 
@@ -33,7 +33,7 @@ def test_the_options_of_a_job_are_understood() -> None:
     assert options.lock_timeout == 20
     assert options.statement_lock_timeout is None
     assert options.statement_timeout == 1800
-    assert not options.may_roll_back
+    assert options.may_roll_back is False
     assert (options.out_of_order, options.changed_files) == ("apply", "warn")
     assert options.database == "postgres://db/shop"
 
