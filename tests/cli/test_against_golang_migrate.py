@@ -86,6 +86,14 @@ PATH force -- -2
 PATH force 2 ; PATH up
 PATH -verbose version
 PATH up ; PATH -verbose force 2
+PATH -verbose up 1
+PATH up ; PATH -verbose up
+PATH up ; PATH -verbose down 1
+PATH -verbose goto 1
+PATH -verbose goto x
+PATH force 9223372036854775807 ; PATH version
+PATH force 9223372036854775808
+-path=@empty -database=DATABASE version
 -path=@ up
 -path=@ -database=shop up
 -path=@ -database=mysql://db/shop up
@@ -154,11 +162,61 @@ DIFFERENCES = (
         r"error: failed to parse scheme from source URL: URL cannot be empty\n",
         r"error: can't read version argument V\n",
     ),
+    *(
+        Difference(
+            script,
+            "said once, and with what to do",
+            rf"error: {text}error: {text}\n",
+            rf"error: {text}\n  hint: .*\n",
+        )
+        for script, text in (
+            ("PATH goto 7", "no migration found for version 7: .* file does not exist"),
+            ("PATH goto 0", "no migration found for version 0: .* file does not exist"),
+            ("PATH up ; PATH force 7 ; PATH up", "no migration found for version 7: .* not exist"),
+            (
+                "PATH up ; PATH force 7 ; PATH down 1",
+                "no migration found for version 7: .* not exist",
+            ),
+        )
+    ),
     Difference(
-        "PATH goto 7",
-        "said once, and with what to do",
-        r"error: (no migration found for version 7: .*)error: no migration found.*\n",
-        r"error: .*version 7.*\n",
+        "-path=@empty -database=DATABASE up",
+        "the directory is named",
+        r"error: first \.: file does not exist\n",
+        r"error: first \.: file does not exist\n  hint: \S+ holds no migration files\n",
+    ),
+    Difference(
+        "-path=@twice -database=DATABASE up",
+        "both files are named",
+        r'error: failed to open source, "\S+": duplicate migration file: 1_a.up.sql\n',
+        r'error: failed to open source, "\S+": duplicate migration file: 1_a.up.sql and'
+        r" 01_b.up.sql are both .*\n",
+    ),
+    Difference(
+        "-path=@ -database=DATABASE&search_path=nowhere up",
+        "says what is missing",
+        r"error: failed to open database: no schema\n",
+        r"error: no schema: the search path names no schema that exists\n  hint: .*\n",
+    ),
+    Difference(
+        "-path=@ -database=postgres://127.0.0.1:1/shop?sslmode=disable up",
+        "names host and database, in libpq's words",
+        r"error: failed to open database: dial tcp .*: connect: connection refused\n",
+        r"error: can't connect to 127.0.0.1:1/shop: .*Connection refused.*\n",
+    ),
+    Difference(
+        "PATH goto 18446744073709551615",
+        "a number of more than 63 bits is not read as a negative one",
+        r"no change\n",
+        r"error: can't read version argument V\n",
+        (0, 1),
+    ),
+    Difference(
+        "PATH up 18446744073709551615",
+        "a number of more than 63 bits is not read as a negative one",
+        r"1/u users .*3/u orders \(TIME\)\n",
+        r"1/u users .*3/u orders \(TIME\)\nerror: limit 18446744073709551612 short\n",
+        (0, 1),
     ),
     Difference(
         "-path=@nowhere -database=DATABASE up",
@@ -307,6 +365,8 @@ class Side:
 def write_all(directory: Path) -> None:
     migrations = write_scripts(directory / "migrations")
     write_scripts(migrations / "broken", {"1_broken.up.sql": "SELECT 1;\nSELCT 2;\n"})
+    write_scripts(migrations / "empty", {})
+    write_scripts(migrations / "twice", {"1_a.up.sql": "", "01_b.up.sql": ""})
     write_scripts(
         migrations / "one-way",
         {"1_up.up.sql": "CREATE TABLE a ();", "2_down.down.sql": "DROP TABLE a;"},
