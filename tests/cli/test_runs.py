@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from dbmigrate.postgres.locks import lock_id
 from tests.cli.program import PROGRAM, SCRIPTS, environment, run, start, write_scripts
 from tests.database.server import Database
 
@@ -402,6 +403,33 @@ def test_the_second_signal_cancels_the_running_step(database: Database, tmp_path
     assert run("-database", database.url, "version").stderr == "error: no migration\n"
     error = json.loads(report.read_text())["error"]
     assert (error["reason"], error["retryable"]) == ("Interrupted", True)
+
+
+def test_who_holds_the_migration_lock_is_said_and_a_signal_ends_the_waiting(
+    database: Database, path: str
+) -> None:
+    lock = lock_id("public", "schema_migrations", f"/{database.name}")
+    with database.connect() as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", [lock])
+        process = start(["-path", path, "-database", database.url, "-lock-timeout", "none", "up"])
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line.startswith("waiting for the migration lock, held by pid "), line
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1, stderr
+    assert database.query("SELECT count(*) FROM pg_tables WHERE tablename = 'users'") == [(0,)]
+
+
+def test_a_lock_that_stays_held_is_golang_migrates_error(database: Database, path: str) -> None:
+    lock = lock_id("public", "schema_migrations", f"/{database.name}")
+    with database.connect() as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", [lock])
+        done = run("-path", path, "-database", database.url, "-lock-timeout", "0", "-json", "up")
+    assert done.code == 1
+    assert "error: timeout: can't acquire database lock" in done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert (error["reason"], error["retryable"]) == ("LockTimeout", True)
 
 
 def test_ctrl_c_ends_a_wait_at_once_and_not_as_a_success(database: Database) -> None:
