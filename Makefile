@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv lint format check test demo bench clean
+.PHONY: help venv lint format check test demo bench bench-operator clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ test: lint ## everything
 
 demo: venv ## the whole of it on a real API server and a real PostgreSQL; KEEP=1 leaves it running
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
+
+bench-operator: venv ## what the operator costs at scale: requests, memory, CPU
+	$(BIN)/python -m tests.operator_e2e.bench
 
 bench: venv ## the runner beside its peers, as ratios
 	$(BIN)/python -m benchmarks

@@ -48,35 +48,31 @@ def shop(installed: Cluster, namespace: Namespace, database: Database) -> Shop:
     return Shop(namespace, database)
 
 
-@pytest.fixture
-def rights(shop: Shop) -> Path:
-    """A kubeconfig of the operator's own ServiceAccount, with its own rights and no more."""
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role"}
-    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding"}
+def grant_rights(namespace: Namespace) -> Path:
+    """A kubeconfig of an operator's ServiceAccount, with the rights that we ship, in there."""
     name = {"metadata": {"name": "dbmigrate-operator"}}
-    shop.namespace.apply(
+    group = "rbac.authorization.k8s.io"
+    account = {"kind": "ServiceAccount", "name": "dbmigrate-operator", "namespace": namespace.name}
+    namespace.apply(
         [
             {"apiVersion": "v1", "kind": "ServiceAccount", **name},
-            {**role, **name, "rules": read_rules()},
+            {"apiVersion": f"{group}/v1", "kind": "Role", **name, "rules": read_rules()},
             {
-                **binding,
+                "apiVersion": f"{group}/v1",
+                "kind": "RoleBinding",
                 **name,
-                "roleRef": {
-                    "apiGroup": "rbac.authorization.k8s.io",
-                    "kind": "Role",
-                    "name": "dbmigrate-operator",
-                },
-                "subjects": [
-                    {
-                        "kind": "ServiceAccount",
-                        "name": "dbmigrate-operator",
-                        "namespace": shop.namespace.name,
-                    }
-                ],
+                "roleRef": {"apiGroup": group, "kind": "Role", "name": "dbmigrate-operator"},
+                "subjects": [account],
             },
         ]
     )
-    return shop.namespace.service_account_kubeconfig("dbmigrate-operator")
+    return namespace.service_account_kubeconfig("dbmigrate-operator")
+
+
+@pytest.fixture
+def rights(shop: Shop) -> Path:
+    """A kubeconfig of the operator's own ServiceAccount, with its own rights and no more."""
+    return grant_rights(shop.namespace)
 
 
 @pytest.fixture

@@ -38,6 +38,13 @@ class Operator:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Of the process; LookupError when there is none."""
+        if self._process is None:
+            raise LookupError("the operator does not run")
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL: it gets no chance to do anything."""
         self._end(signal.SIGKILL)
