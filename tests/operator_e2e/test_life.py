@@ -40,6 +40,7 @@ def test_a_new_resource_is_migrated_and_says_so(shop: Shop, operator: Operator) 
     assert condition(resource, "Dirty")["status"] == "False"
     assert shop.applied() == [1, 2]
     assert shop.database.query("SELECT version, dirty FROM schema_migrations") == [(2, False)]
+    shop.namespace.kubectl("wait", "dbm/shop", "--for=condition=Ready", "--timeout=5s")
     assert "annotations" not in resource["metadata"]
     assert "finalizers" not in resource["metadata"]
     assert "Error" not in operator.read_log()

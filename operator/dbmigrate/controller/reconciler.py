@@ -54,6 +54,7 @@ class Reconciler:
         self._clock = clock
         self._server_version = server_version
         self._resync = Resync(config.resync, since=clock())
+        self._ordered: dict[Key, datetime] = {}
         self._instance = socket.gethostname()
 
     async def look(self, key: Key, distrust: bool) -> datetime | None:
@@ -67,6 +68,7 @@ class Reconciler:
             if body is None:
                 self._observed.forget_migration(key)
                 self._metrics.forget(key)
+                self._ordered.pop(key, None)
                 await self._answer(refuse_orphans(self._observed.find_actions(key)))
                 return None
             self._observed.see_body(body)
@@ -111,6 +113,7 @@ class Reconciler:
             pods=self._observed.find_pods(identity.uid),
             elder=await self._find_elder(migration, fresh=fresh),
             resync=self._resync,
+            ordered_at=self._ordered.get((identity.namespace, identity.name)),
             actions=self._observed.find_actions((identity.namespace, identity.name)),
         )
 
@@ -153,6 +156,7 @@ class Reconciler:
         try:
             run = parse_run(await self._cluster.create_job(body))
             self._observed.see_run(run)
+            self._ordered[run.namespace, migration.identity.name] = self._clock()
             view = replace(view, runs=(*view.runs, run))
             log.info("job created", extra=_fields(migration.identity, job=name))
         except AlreadyExists:

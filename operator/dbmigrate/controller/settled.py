@@ -80,6 +80,10 @@ def next_question(view: View, last: LastRun, now: datetime) -> datetime | None:
     since = last.finished_at or now
     if asked is not None and asked.finished_at is not None:
         since = max(since, asked.finished_at)
+    if view.ordered_at is not None:
+        # Times of Jobs are the API server's. With a clock behind ours they never are recent,
+        # and every answer would call for the next question.
+        since = max(since, view.ordered_at)
     jitter = hash_fraction(view.migration.identity.uid)
     # What fell due while no operator was there comes spread out, not all at once.
     return max(

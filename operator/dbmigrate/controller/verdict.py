@@ -121,6 +121,10 @@ def _judge_dirt(status: MigrationStatus) -> tuple[Truth, str, str]:
     if status.dirty is None:
         return Truth.UNKNOWN, "NotKnown", "the database has not been asked yet"
     if status.dirty:
-        message = f"version {status.version} was begun and not finished; repair it before going on"
+        message = f"version {status.version} was begun and not finished"
+        error = status.last_run.error if status.last_run else None
+        if error is not None and error.file is not None:
+            line = f" line {error.line}" if error.line is not None else ""
+            message += f": {error.file}{line}: {error.message}"
         return Truth.TRUE, "Dirty", message
     return Truth.FALSE, "Clean", ""

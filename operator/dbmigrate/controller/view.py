@@ -50,6 +50,8 @@ class View:
     """An older resource of the namespace on the same database and history table."""
     rejection: Rejection | None = None
     resync: Resync | None = None
+    ordered_at: datetime | None = None
+    """When this operator last started a run for it, by its own clock."""
     actions: tuple[Action, ...] = ()
     """What people have ordered for it, ended or not."""
 

@@ -403,6 +403,19 @@ def test_the_database_is_asked_again_after_the_resync_interval() -> None:
     assert standing(decision)[0] == "True"
 
 
+def test_a_clock_ahead_of_the_api_servers_makes_no_storm_of_questions() -> None:
+    migration, run = settled()
+    asked = finished(make_run(migration, name="ask", command=RunCommand.STATUS, created_at=NOW))
+    mine = NOW + timedelta(hours=1)
+    view = resyncing(look(migration, runs=(run, asked), pods=(make_pod(asked, make_report()),)))
+    assert reconcile(view, mine).order is not None
+    told = replace(view, ordered_at=mine - timedelta(seconds=5))
+    decision = reconcile(told, mine)
+    assert decision.order is None
+    assert decision.look_at is not None
+    assert decision.look_at > mine + timedelta(minutes=9)
+
+
 def test_a_wrong_password_is_tried_again_once_a_resync_interval() -> None:
     migration, run, _ = failed(Reason.AUTHENTICATION_FAILED)
     waiting = reconcile(resyncing(look(migration, runs=(run,))), NOW)
