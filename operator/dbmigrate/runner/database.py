@@ -225,19 +225,20 @@ class Database:
         statements = []
         if self.history.has_version_table:
             statements.append(history_rows.read_version_sql(self.history))
-        if self._reads_log:
+        if self.reads_log:
             statements.append(history_rows.read_log_sql(self.history))
         return "; ".join(statements)
 
     @property
-    def _reads_log(self) -> bool:
+    def reads_log(self) -> bool:
+        """Whether `log` is what the log table holds."""
         return self._with_log and self.history.has_log_table and self.history.may_read_log
 
     def _take(self, tables: list[list[tuple[str | None, ...]]]) -> None:
         rest = list(tables)
         rows = rest.pop(0) if self.history.has_version_table else []
         self.found = history_rows.parse_version(rows, self.history)
-        self.log = history_rows.parse_log(rest.pop(0)) if self._reads_log else ()
+        self.log = history_rows.parse_log(rest.pop(0)) if self.reads_log else ()
         self.applied = Applied(self.log)
         if not self.found.dirty:
             self.applied.settle(self.found.version)

@@ -47,6 +47,7 @@ class Run:
         self._is_flushed = True
         self.database = Database(request, is_locked=is_locked, with_log=with_log)
         self.from_version = self.database.found.version
+        self._known = self.database.log[-1].id if self.database.log else 0
 
     @property
     def source(self) -> Source:
@@ -106,11 +107,20 @@ class Run:
 
     def settle(self) -> None:
         """After a failure: read again what the database says, if it still answers."""
-        if not self.database.session.is_open:
+        if self.database.session.is_open:
+            self.database.session.roll_back()
+            self.database.read()
+        else:
             self.database.reconnect_to_read()
+        self._forget_lost_steps()
+
+    def _forget_lost_steps(self) -> None:
+        """A server that crashed may have lost steps that were not flushed yet: they are gone."""
+        if not self.database.reads_log:
             return
-        self.database.session.roll_back()
-        self.database.read()
+        rows = (row for row in self.database.log if row.id > self._known)
+        logged = {(str(row.version), row.direction) for row in rows if row.outcome == "applied"}
+        self.steps = [step for step in self.steps if (step.version, step.direction) in logged]
 
     def report(self, error: MigrationError | None, state: VersionState | None) -> Report:
         """What is to be said of the run."""
