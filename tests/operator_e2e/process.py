@@ -12,14 +12,15 @@ ROOT = Path(__file__).parents[2]
 
 
 class Operator:
-    """`dbmigrate-operator run`, on one namespace, with a kubeconfig of its own."""
+    """`dbmigrate-operator run`, on one namespace or (named empty) all, with its own kubeconfig."""
 
     def __init__(
         self, kubeconfig: Path, namespace: str, log: Path, *, image: str, resync: str = "none"
     ) -> None:
         self.kubeconfig = kubeconfig
         self.log = log
-        self._arguments = ["run", "--namespace", namespace, "--runner-image", image]
+        self._arguments = ["run", "--runner-image", image]
+        self._arguments += ["--namespace", namespace] if namespace else []
         self._arguments += ["--resync", resync]
         self._process: subprocess.Popen[bytes] | None = None
 

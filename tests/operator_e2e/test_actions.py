@@ -111,6 +111,25 @@ def test_a_rollback_holds_until_something_new_is_wanted(shop: Shop, operator: Op
     assert operator.is_running
 
 
+def test_a_rollback_needs_no_files_that_the_older_image_lacks(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare({**FILES, **THIRD})
+    shop.order()
+    shop.wait_ready()
+    shop.write_files(FILES)
+    refused = shop.wait_for_reason("RollbackForbidden")
+    assert condition(refused, "Stalled")["status"] == "True"
+    assert refused["status"]["version"] == "3"
+    status = act(shop, "Rollback", version="2")
+    assert status["phase"] == "Succeeded", status
+    held = shop.wait_for_reason("RolledBack")
+    assert held["status"]["version"] == "2"
+    columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'items'"
+    assert sorted(shop.database.query(columns)) == [("id",), ("price",)]
+    assert operator.is_running
+
+
 def test_an_order_for_what_does_not_exist_is_refused(shop: Shop, operator: Operator) -> None:
     status = act(shop, "Retry")
     assert status["phase"] == "Refused"

@@ -11,8 +11,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.cluster.ports import free_port
 from tests.cluster.waiting import eventually
-from tests.operator_e2e.conftest import StartOperator
-from tests.operator_e2e.process import Operator
+from tests.operator_e2e.conftest import RUNNER_IMAGE, StartOperator
+from tests.operator_e2e.process import ROOT, Operator
 from tests.operator_e2e.shop import (
     FILES,
     GATED,
@@ -110,6 +110,28 @@ def answers(url: str) -> bool:
             return bool(response.status == 200)
     except OSError:
         return False
+
+
+def test_an_operator_for_all_namespaces_has_the_rights_that_it_needs(
+    shop: Shop, installed: Cluster, tmp_path: Path
+) -> None:
+    system = installed.namespace("dbmigrate-system")
+    system.apply(ROOT / "deploy" / "rbac.yaml")
+    kubeconfig = system.service_account_kubeconfig("dbmigrate-operator")
+    everywhere = Operator(kubeconfig, "", tmp_path / "operator.log", image=RUNNER_IMAGE)
+    try:
+        mark = installed.audit.mark()
+        everywhere.start()
+        shop.prepare()
+        shop.order()
+        shop.wait_ready()
+        assert everywhere.stop() == 0
+        account = "system:serviceaccount:dbmigrate-system:dbmigrate-operator"
+        requests = installed.audit.requests(since=mark, user=account)
+        assert [r for r in requests if r.code == 403] == []
+    finally:
+        everywhere.kill()
+        system.remove()
 
 
 def test_changed_files_start_a_run(shop: Shop, operator: Operator) -> None:
