@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import AsyncIterator
+from enum import StrEnum
 from typing import Any
 
 import aiohttp
@@ -26,10 +28,22 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException
 
 from dbmigrate.api.fields import Document
-from dbmigrate.api.names import ACTIONS, GROUP, MIGRATIONS, UID_LABEL, VERSION
+from dbmigrate.api.names import (
+    ACTIONS,
+    GROUP,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    MIGRATIONS,
+    UID_LABEL,
+    VERSION,
+)
 
 REQUEST_TIMEOUT = 30.0
 """Seconds for one request. None of ours is long; a server that hangs is as good as gone."""
+PAGE = 500
+"""Objects that one request lists: a big cluster's answer comes in pieces that fit into memory."""
+OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+"""Selects the Jobs and Pods of our making."""
 MERGE_PATCH = "application/merge-patch+json"
 BAD_REQUEST, NOT_FOUND, CONFLICT, UNPROCESSABLE, TOO_MANY_REQUESTS = 400, 404, 409, 422, 429
 
@@ -57,6 +71,26 @@ class Refused(ClusterError):
         super().__init__(message)
         self.is_final = is_final
         """The same request can never work; otherwise a quota or a role may change."""
+
+
+class Kind(StrEnum):
+    """What can be listed as a whole: the path of the collection behind the namespace."""
+
+    MIGRATIONS = f"/apis/{GROUP}/{VERSION} {MIGRATIONS}"
+    ACTIONS = f"/apis/{GROUP}/{VERSION} {ACTIONS}"
+    JOBS = "/apis/batch/v1 jobs"
+    PODS = "/api/v1 pods"
+    CONFIG_MAPS = "/api/v1 configmaps"
+
+    def path(self, namespace: str | None) -> str:
+        """The URL path of the collection, in one namespace or in all."""
+        root, _, plural = self.value.partition(" ")
+        return f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
+
+    @property
+    def selector(self) -> str:
+        """Of Jobs and Pods only ours are of interest."""
+        return OURS if self in {Kind.JOBS, Kind.PODS} else ""
 
 
 class Cluster:
@@ -102,6 +136,21 @@ class Cluster:
         found = await self._find(f"/apis/{GROUP}/{VERSION}")
         names = {r["name"] for r in found["resources"]} if found else set()
         return {MIGRATIONS, ACTIONS} <= names
+
+    async def list_all(self, kind: Kind, namespace: str | None) -> AsyncIterator[Document]:
+        """Every object of a kind, in one namespace or in all, in pages."""
+        query = [("limit", str(PAGE))]
+        if kind.selector:
+            query.append(("labelSelector", kind.selector))
+        more = ""
+        while True:
+            here = [*query, ("continue", more)] if more else query
+            page = await self._request("GET", kind.path(namespace), query=here)
+            for item in page.get("items") or ():
+                yield item
+            more = page["metadata"].get("continue", "")
+            if not more:
+                return
 
     async def find_migration(self, namespace: str, name: str) -> Document | None:
         """One DatabaseMigration."""

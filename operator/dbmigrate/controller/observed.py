@@ -71,6 +71,7 @@ class Observed:
         """Remember which database and which ConfigMaps a resource uses."""
         identity = migration.identity
         key = (identity.namespace, identity.name)
+        self._keys[identity.uid] = key
         slot = (identity.namespace, migration.spec.database.identity)
         if self._claimed.get(key, slot) != slot:
             self._claims[self._claimed[key]].pop(key, None)

@@ -74,7 +74,9 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics) -> None:
         workers=config.workers,
     )
     registry = kopf.OperatorRegistry()
-    register(registry, Watch(observed, wakes))
+    watch = Watch(observed, wakes)
+    await watch.take_stock(cluster, config.namespaces)
+    register(registry, watch)
     register_login(registry, cluster.configuration)
     work = asyncio.create_task(wakes.run(), name="wakes")
     watching = asyncio.create_task(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import kopf
 
-from dbmigrate.api.names import GROUP, MANAGED_BY, MANAGED_BY_LABEL
+from dbmigrate.api.names import GROUP
+from dbmigrate.controller.cluster import OURS, PAGE
 
 
 def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     """Set up kopf as the watcher that we need, and as nothing else."""
-    ours = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
     # Of Jobs and Pods the server sends us our own only.
-    settings.watching.label_selectors["batch", "v1", "jobs"] = ours
-    settings.watching.label_selectors["", "v1", "pods"] = ours
+    settings.watching.label_selectors["batch", "v1", "jobs"] = OURS
+    settings.watching.label_selectors["", "v1", "pods"] = OURS
     # A big cluster's first listing comes in pieces that fit into memory.
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = PAGE
     # Streams are renewed before a load balancer drops them without a word
     # (kopf issues 204, 585, 698); bookmarks watch over the time in between.
     settings.watching.server_timeout = 300
