@@ -63,6 +63,8 @@ def connect(
     """
     conninfo: dict[str, str] = {**DEFAULTS, **target.conninfo}
     if role:
+        # It only helps: the run must not stand still for it.
+        conninfo["connect_timeout"] = "3"
         conninfo["application_name"] = f"{conninfo['application_name']} {role}"
     try:
         connection = psycopg.connect(make_conninfo("", **conninfo), autocommit=True)

@@ -199,23 +199,20 @@ def move_version_sql(
     `pid` makes sure that the backend is still the one that holds the locks;
     `token` that the transaction is still the one that began the step.
     """
-    guards = []
-    if pid is not None:
-        guards.append(f"pg_catalog.pg_backend_pid() = {pid}")
-    if token is not None:
-        guards.append(
-            f"pg_catalog.current_setting({literal(STEP_SETTING)}, true) = {literal(token)}"
-        )
+    has_pid = "true" if pid is None else f"pg_catalog.pg_backend_pid() = {pid}"
+    setting = f"pg_catalog.current_setting({literal(STEP_SETTING)}, true)"
+    is_same = "true" if token is None else f"COALESCE({setting} = {literal(token)}, false)"
+    # The text depends on the result, else the planner would compute it, and fail, in advance.
+    refusal = f"{literal(FENCE)} || pg_catalog.concat(' ', {has_pid}, ' ', {is_same}, count)"
     return (
-        f"WITH moved AS ({_move(history, found, wanted, guards)} RETURNING 1)"
-        " SELECT CASE pg_catalog.count(*) WHEN 1 THEN 1"
-        # Not a constant, else the planner would compute it, and fail, in advance.
-        f" ELSE CAST({literal(FENCE)} || pg_catalog.left("
-        f"pg_catalog.count(*)::text, 0) AS integer) END AS {FENCE_COLUMN} FROM moved"
+        f"WITH moved AS ({_move(history, found, wanted, (has_pid, is_same))} RETURNING 1),"
+        " counted AS (SELECT NULLIF(pg_catalog.count(*), 0) AS count FROM moved)"
+        f" SELECT CASE count WHEN 1 THEN 1 ELSE CAST({refusal} AS integer) END"
+        f" AS {FENCE_COLUMN} FROM counted"
     )
 
 
-def _move(history: History, found: VersionRow, wanted: VersionRow, guards: list[str]) -> str:
+def _move(history: History, found: VersionRow, wanted: VersionRow, guards: tuple[str, str]) -> str:
     table = history.version_table
     row = f"{literal(wanted.stored)}, {literal_bool(wanted.dirty)}"
     if found.stored is None:
@@ -237,9 +234,22 @@ def set_version_sql(history: History, wanted: VersionRow) -> str:
     return f"{sql}; INSERT INTO {history.version_table} (version, dirty) VALUES ({values})"
 
 
-def is_fence(error: ServerError) -> bool:
-    """Whether the version row was not where the run left it."""
-    return error.sqlstate == INVALID_TEXT and FENCE in error.message
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Why the version row could not be moved; if neither is to blame, the row itself was."""
+
+    has_backend: bool
+    """Whether the backend is still the one that holds the locks."""
+    has_transaction: bool
+    """Whether the transaction is still the one in which the step began."""
+
+
+def read_fence(error: ServerError) -> Fence | None:
+    """What the fence says; None for any other error."""
+    if error.sqlstate != INVALID_TEXT or f'"{FENCE} ' not in error.message:
+        return None
+    has_backend, has_transaction = error.message.rpartition(FENCE)[2].strip('" ').split()
+    return Fence(has_backend == "t", has_transaction == "t")
 
 
 def literal_bool(value: bool) -> str:

@@ -1,49 +1,54 @@
-"""When the version row could not be moved: which of the fence's guards it was.
+"""When the version row could not be moved: what that means, by the guard that failed.
 
-Three things can be wrong, and none of them should ever be: a pooler has given
-us another backend, another session has moved the version in spite of the lock,
-or the file has ended the transaction it ran in. In the last case a part of the
-file may be committed, so the version is marked dirty.
+None of it should ever be: a pooler has given us another backend, another session
+has moved the version in spite of the lock (or the file itself has), or the file
+has ended the transaction it ran in. In the last case a part of the file may be
+committed, so the version is marked dirty.
 """
 
 from __future__ import annotations
 
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres import history_rows
-from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure, connection_lost
-from dbmigrate.postgres.history_rows import VersionRow
+from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.history_rows import Fence, VersionRow
 from dbmigrate.report import Reason
 from dbmigrate.runner import failed_step
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.plan import PlannedStep
 
 
-def explain_fence(database: Database, step: PlannedStep, location: Location) -> MigrationError:
-    """Find out by asking the database, and mark it dirty if need be."""
-    before = database.found
+def explain_fence(
+    database: Database, step: PlannedStep, fence: Fence, location: Location
+) -> MigrationError:
+    """Say what happened, and mark the version dirty if need be."""
     label = failed_step.label(step)
-    try:
-        database.read()
-        pid = int(database.session.query("SELECT pg_catalog.pg_backend_pid()")[0][0][0] or 0)
-    except ConnectionBroken as broken:
-        return connection_lost(broken, label)
-    except ServerFailure as failure:
-        return MigrationError(Reason.CONNECTION_LOST, f"can't read the history: {failure}")
-    if pid != database.pid:
+    if not fence.has_transaction:
+        mark_dirty(database, step)
+        return failed_step.escaped(step, location, "its transaction was gone at the end")
+    if not fence.has_backend:
         return MigrationError(
             Reason.POOLER_UNSAFE,
-            f"the backend changed from pid {database.pid} to {pid} during the run:"
-            f" {label} was rolled back",
+            f"the backend changed during the run: {label} was rolled back",
             hint="connect to PostgreSQL itself, or to a port of the pooler in session mode",
         )
-    if database.found != before:
+    before = database.found.stored
+    try:
+        database.read()
+    except (ServerFailure, ConnectionBroken) as problem:
+        return MigrationError(Reason.CONNECTION_LOST, f"can't read the history: {problem}")
+    if database.found.stored != before:
         return MigrationError(
             Reason.LOCK_TIMEOUT,
-            f"another session moved the version row from {before.stored} to"
-            f" {database.found.stored} during the run: {label} was rolled back",
+            f"another session moved the version from {before} to {database.found.stored}"
+            f" during the run, in spite of the lock: {label} was rolled back",
         )
-    mark_dirty(database, step)
-    return failed_step.escaped(step, location, "its transaction was gone at the end of the file")
+    return MigrationError(
+        Reason.STATEMENT_FAILED,
+        f"{label} changes the version row itself, and was rolled back",
+        location=location,
+        hint="remove what the file does to the history table: dbmigrate keeps it",
+    )
 
 
 def mark_dirty(database: Database, step: PlannedStep) -> None:

@@ -131,10 +131,11 @@ def _failed(
     watch: Watch,
 ) -> MigrationError:
     """Say what failed, and append that to the log."""
+    fence = history_rows.read_fence(failure.error)
     location = text.locate(position=failure.position, statement=failure.statement)
-    if history_rows.is_fence(failure.error):
-        return explain_fence(database, step, text.locate())
-    if failure.escaped:
+    if fence is not None:
+        error = explain_fence(database, step, fence, text.locate())
+    elif failure.escaped:
         error = failed_step.escaped(step, location, failure.error.message)
         mark_dirty(database, step)
     else:
