@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from dbmigrate.report import Reason
-from dbmigrate.runner.request import Options
+from dbmigrate.runner.force import force
+from dbmigrate.runner.request import Options, Request
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
 from dbmigrate.runner.up import up
+from dbmigrate.runner.version import version
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,
@@ -122,3 +127,18 @@ def test_a_long_index_build_reports_progress(database: Database) -> None:
     assert up(request(database, files, observer=witness)).unwrap() is None
     phases = {progress.phase for progress in witness.progresses}
     assert any(phase and phase.startswith("building index: ") for phase in phases)
+
+
+@pytest.mark.parametrize("work", [up, version, lambda order: force(order, 1)])
+def test_a_history_that_somebody_has_locked_is_not_waited_for_without_end(
+    database: Database, work: Callable[[Request], Result[object]]
+) -> None:
+    up(request(database, source(table(1)))).unwrap()
+    with database.connect() as other:
+        other.execute("BEGIN")
+        other.execute("LOCK TABLE schema_migrations")
+        result = work(request(database, source(table(1)), options=Options(lock_timeout=0.2)))
+    assert result.error is not None
+    assert (result.error.reason, result.error.sqlstate) == (Reason.BLOCKED_BY_QUERY, "55P03")
+    assert result.error.hint is not None
+    assert "history table" in result.error.hint

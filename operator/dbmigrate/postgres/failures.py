@@ -65,6 +65,8 @@ def history_failure(failure: ServerFailure, doing: str) -> MigrationError:
     hint = error.hint
     if error.sqlstate == INSUFFICIENT_PRIVILEGE and hint is None:
         hint = "grant the role what the message names, or run as the owner of the history tables"
+    elif error.sqlstate == LOCK_NOT_AVAILABLE and hint is None:
+        hint = "another session has locked a history table: end it, or raise -lock-timeout"
     return MigrationError(
         Reason.BLOCKED_BY_QUERY
         if error.sqlstate == LOCK_NOT_AVAILABLE

@@ -7,24 +7,28 @@ Whatever a run decides, it decides on what it read after it had the locks.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres import history_rows, history_tables, locks, pooler
+from dbmigrate.postgres import history_rows, history_tables, locks
 from dbmigrate.postgres.connecting import connect
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.history_rows import LogRow, NewLogRow, VersionRow
 from dbmigrate.postgres.history_tables import History
-from dbmigrate.postgres.monitor import Monitor
 from dbmigrate.postgres.session import Session
-from dbmigrate.postgres.transaction import TransactionSettings
 from dbmigrate.report import Reason
 from dbmigrate.runner.applied import Applied
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.migration import Direction, Script
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.monitor import Monitor
+    from dbmigrate.postgres.transaction import TransactionSettings
 
 RECONNECT_SECONDS = 30.0
 """How long a run tries to reach a server again that went away in the middle of a step."""
@@ -36,7 +40,6 @@ class Database:
     """Opened by `open_database`, closed by whoever opened it."""
 
     session: Session
-    monitor: Monitor
     pid: int
     history: History
     found: VersionRow
@@ -51,11 +54,14 @@ class Database:
         """The migration file that runs now, for the notices it causes."""
         self._is_locked = is_locked
         self._with_log = with_log
+        self._monitor: Monitor | None = None
         self._connect()
 
     @property
     def settings(self) -> TransactionSettings:
         """What a step's transaction is limited by."""
+        from dbmigrate.postgres.transaction import TransactionSettings
+
         request = self.request
         return TransactionSettings(
             lock_timeout_ms=request.options.statement_lock_timeout_ms,
@@ -63,9 +69,32 @@ class Database:
             or request.target.statement_timeout_ms,
         )
 
+    @property
+    def monitor(self) -> Monitor:
+        """What watches the session while a statement takes long."""
+        if self._monitor is None:
+            from dbmigrate.postgres.monitor import Monitor
+
+            target = self.request.target
+            self._monitor = Monitor(
+                self.pid, self._server_version, lambda: connect(target, role="monitor")
+            )
+        return self._monitor
+
+    def in_transaction(self, sql: str) -> str:
+        """Statements of ours on the history, which may be locked by others for a while only.
+
+        Each sees what was committed before it, whatever the role's defaults are.
+        """
+        seconds = self.request.options.lock_timeout
+        limit = 0 if seconds == math.inf else max(1, min(2**31 - 1, round(1000 * seconds)))
+        return (
+            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}; COMMIT"
+        )
+
     def read(self) -> None:
         """Read the history anew."""
-        self._take(self.session.query(_in_transaction(self._read_sql())))
+        self._take(self.session.query(self.in_transaction(self._read_sql())))
 
     def prepare_to_write(self) -> None:
         """Make the tables where they are missing, and record what moved behind our back.
@@ -81,7 +110,7 @@ class Database:
         if not any(statements):
             return
         try:
-            self.session.query(_in_transaction("; ".join(filter(None, statements))))
+            self.session.query(self.in_transaction("; ".join(filter(None, statements))))
         except ServerFailure as failure:
             self.session.roll_back()
             table = f"{self.history.schema}.{self.history.table}"
@@ -157,7 +186,9 @@ class Database:
 
     def close(self) -> None:
         """Let go of the connections; the locks go with them."""
-        self.monitor.close()
+        if self._monitor is not None:
+            self._monitor.close()
+            self._monitor = None
         self.session.close()
 
     def release(self) -> None:
@@ -177,15 +208,13 @@ class Database:
             self.pid = facts.pid
             self.history = facts.history
             self._database = facts.database
-            self.monitor = Monitor(
-                facts.pid, facts.server_version, lambda: connect(target, role="monitor")
-            )
+            self._server_version = facts.server_version
             if self._is_locked:
                 if facts.is_standby:
                     raise _standby(target.display)
                 self._lock_and_read()
             else:
-                self._take(self.session.query(_in_transaction(self._read_sql())))
+                self._take(self.session.query(self.in_transaction(self._read_sql())))
         except BaseException:
             self.session.close()
             raise
@@ -193,11 +222,13 @@ class Database:
     def _lock_and_read(self) -> None:
         if self.session.announced_pid != self.pid:
             # Before any lock is taken: behind a pooler nobody could give it back.
+            from dbmigrate.postgres import pooler
+
             pooler.require_own_backend(
                 self.session, self.pid, lambda: connect(self.request.target, role="probe")
             )
         taken, *rest = self.session.query(
-            _in_transaction(f"{locks.try_lock_sql(self._ids())}; {self._read_sql()}")
+            self.in_transaction(f"{locks.try_lock_sql(self._ids())}; {self._read_sql()}")
         )
         if taken[0][0] == "t" and self.history.has_version_table and self.history.has_log_table:
             self._take(rest)
@@ -245,11 +276,6 @@ class Database:
 
     def _on_notice(self, severity: str, message: str) -> None:
         self.request.observer.notice(Notice(severity, message, self.file))
-
-
-def _in_transaction(sql: str) -> str:
-    """Each statement sees what was committed before it, whatever the role's defaults are."""
-    return f"BEGIN ISOLATION LEVEL READ COMMITTED; {sql}; COMMIT"
 
 
 def _standby(display: str) -> MigrationError:

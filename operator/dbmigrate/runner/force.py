@@ -39,9 +39,10 @@ def set_version(run: Run, direction: str, version: int | None) -> None:
     row = replace(row, to_version=version)
     wanted = VersionRow(version)
     database.session.query(
-        "BEGIN; "
-        f"{history_rows.set_version_sql(database.history, wanted)}; "
-        f"{history_rows.insert_log_sql(database.history, row)}; COMMIT"
+        database.in_transaction(
+            f"{history_rows.set_version_sql(database.history, wanted)}; "
+            f"{history_rows.insert_log_sql(database.history, row)}"
+        )
     )
     run.has_changed = database.found != wanted
     database.found = wanted

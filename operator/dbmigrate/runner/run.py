@@ -27,7 +27,6 @@ from dbmigrate.runner.database import Database
 from dbmigrate.runner.plan import Ground, Plan, late_versions
 from dbmigrate.runner.request import OutOfOrder, Request
 from dbmigrate.runner.result import Result, VersionState
-from dbmigrate.runner.step import run_step
 from dbmigrate.sources.migration import Direction, Source
 
 T = TypeVar("T")
@@ -81,6 +80,9 @@ class Run:
     def carry_out(self, plan: Plan) -> None:
         """Run the steps of a plan. Raises MigrationError."""
         self.target = plan.target
+        if plan.steps:
+            # A run that finds nothing to do is the commonest one: it starts without this.
+            from dbmigrate.runner.step import run_step
         for index, step in enumerate(plan.steps):
             if self.request.stop.is_requested:
                 self._flush()
