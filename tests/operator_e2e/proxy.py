@@ -16,11 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp import web
 
 BULK = 2**30
+CLOSING_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._streams: set[asyncio.Task[Any]] = set()
+        self._transports: WeakSet[asyncio.Transport] = WeakSet()
         self.calls: list[Call] = []
         self.judge: Judge = let_through
         self.is_down = False
@@ -93,8 +96,8 @@ class Proxy:
 
     async def _start(self) -> str:
         context = ssl.create_default_context(cafile=self._authority)
-        connector = aiohttp.TCPConnector(ssl=context, limit=0)
-        self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
+        self._connector = aiohttp.TCPConnector(ssl=context, limit=0)
+        self._session = aiohttp.ClientSession(connector=self._connector, auto_decompress=False)
         application = web.Application(client_max_size=BULK)
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1, handler_cancellation=True)
@@ -107,13 +110,24 @@ class Proxy:
     async def _stop(self) -> None:
         await self._cut()
         await self._runner.cleanup()
+        # Connections to the server are dropped at once, without TLS's goodbye.
+        await self._connector.close(abort_ssl=True)
         await self._session.close()
+        for transport in list(self._transports):
+            transport.abort()
+        # A dropped connection is closed in one of the next turns of the loop; aiohttp's
+        # own advice for TLS is to wait a moment, too.
+        await asyncio.sleep(CLOSING_SECONDS)
 
     async def _cut(self) -> None:
-        for task in list(self._streams):
+        streams = list(self._streams)
+        for task in streams:
             task.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if request.transport is not None:
+            self._transports.add(request.transport)
         if self.is_down:
             return self._hang_up(request)
         if request.query.get("watch") == "true":

@@ -25,7 +25,7 @@ def assert_migrated_once(shop: Shop) -> None:
 
 
 def test_killed_before_the_job_is_created(
-    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+    shop: Shop, proxy: Proxy, proxied: Path, make_operator: StartOperator
 ) -> None:
     first = make_operator(proxied)
     proxy.judge = lambda call: Fault(before=first.kill) if is_job_creation(call) else None
@@ -40,7 +40,7 @@ def test_killed_before_the_job_is_created(
 
 
 def test_killed_after_the_job_is_created_and_before_it_heard_of_it(
-    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+    shop: Shop, proxy: Proxy, proxied: Path, make_operator: StartOperator
 ) -> None:
     first = make_operator(proxied)
     proxy.judge = lambda call: Fault(after=first.kill) if is_job_creation(call) else None
@@ -66,7 +66,7 @@ def test_killed_while_the_job_is_at_work(shop: Shop, make_operator: StartOperato
 
 
 def test_killed_after_the_job_has_ended_and_before_the_status_is_written(
-    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+    shop: Shop, proxy: Proxy, proxied: Path, make_operator: StartOperator
 ) -> None:
     first = make_operator(proxied)
     patches: list[Call] = []

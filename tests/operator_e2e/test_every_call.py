@@ -52,7 +52,7 @@ def die(shop: Shop, name: str) -> None:
 
 @pytest.mark.timeout(1200)
 def test_killed_at_each_api_call_in_turn(
-    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+    shop: Shop, proxy: Proxy, proxied: Path, make_operator: StartOperator
 ) -> None:
     calm = make_operator(proxied).start()
     first = be_born(shop, "calm")
@@ -62,12 +62,12 @@ def test_killed_at_each_api_call_in_turn(
     count = len(proxy.calls)
     print(f"a life takes {count} calls:")
     for number in range(1, count + 1):
-        call = survive_a_kill_at(number, shop, make_operator, proxy, proxied)
+        call = survive_a_kill_at(number, shop, proxy, proxied, make_operator)
         print(f"  killed at {number:2}: {call.method:5} {call.path.split('/namespaces/')[1]}")
 
 
 def survive_a_kill_at(
-    number: int, shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+    number: int, shop: Shop, proxy: Proxy, proxied: Path, make_operator: StartOperator
 ) -> Call:
     name = f"life-{number}"
     own = be_born(shop, name)

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.database]
 
 @pytest.mark.parametrize("status", [409, 429, 500, 503])
 def test_every_write_is_refused_once(
-    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path, status: int
+    shop: Shop, proxy: Proxy, proxied: Path, make_operator: StartOperator, status: int
 ) -> None:
     refused: set[tuple[str, str]] = set()
 
@@ -40,7 +40,7 @@ def test_every_write_is_refused_once(
 
 
 def test_streams_that_are_dropped_and_expired_lose_nothing(
-    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+    shop: Shop, proxy: Proxy, proxied: Path, make_operator: StartOperator
 ) -> None:
     operator = make_operator(proxied).start()
     shop.prepare(GATED)
@@ -58,7 +58,7 @@ def test_streams_that_are_dropped_and_expired_lose_nothing(
 
 
 def test_what_happens_while_the_api_server_is_away_is_found_out_afterwards(
-    shop: Shop, make_operator: StartOperator, proxy: Proxy, proxied: Path
+    shop: Shop, proxy: Proxy, proxied: Path, make_operator: StartOperator
 ) -> None:
     operator = make_operator(proxied).start()
     shop.prepare(GATED)
