@@ -253,15 +253,15 @@ def test_sources_of_every_kind_are_migrated(
     shop: Shop, operator: Operator, installed: Cluster, tmp_path: Path
 ) -> None:
     tree = tmp_path / "tree"
-    directory = tree / "db" / "migrations"
-    directory.mkdir(parents=True)
-    for name, text in FILES.items():
-        (directory / name).write_text(text)
+    for directory in (tree / "db" / "migrations", tree / "migrations"):
+        directory.mkdir(parents=True)
+        for name, text in FILES.items():
+            (directory / name).write_text(text)
     installed.node.images.register("app:1", tree=tree)
     sources = {
         "inline": {"inline": dict(FILES)},
         "volume": {"image": {"reference": "app:1", "path": "/db/migrations", "mode": "Volume"}},
-        "copy": {"image": {"reference": "app:1", "path": "/db/migrations", "mode": "Copy"}},
+        "copy": {"image": {"reference": "app:1", "path": "/migrations", "mode": "Copy"}},
     }
     shop.namespace.secret("shop-db", url=shop.database.url)
     for kind, source in sources.items():
