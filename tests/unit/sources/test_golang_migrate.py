@@ -68,7 +68,8 @@ def test_a_name_means_what_it_means_to_golang_migrate(
 @pytest.mark.parametrize(
     "text",
     ["1_a.sql", "a.up.sql", "1a.up.sql", "-1_a.up.sql", "1_a.UP.sql",
-     "18446744073709551616_a.up.sql", "1_a.up.sql\n", "\u0661_a.up.sql", "9" * 5000 + "_a.up.sql", "1_aup.sql"],
+     "18446744073709551616_a.up.sql", "1_a.up.sql\n", "\u0661_a.up.sql",
+     "9" * 5000 + "_a.up.sql", "1_aup.sql"],
 )  # fmt: skip
 def test_other_names_are_skipped_as_golang_migrate_does(text: str) -> None:
     assert parse_file_name(text) is None
