@@ -156,7 +156,9 @@ def test_a_run_past_its_deadline_is_interrupted_and_tried_again(
     shop: Shop, operator: Operator
 ) -> None:
     shop.prepare(GATED)
-    shop.order(timeouts={"deadline": "5s"})
+    # The pause before the next run is when the status says Interrupted: long enough to be seen.
+    pause = {"initialDelay": "5s", "maxDelay": "5s"}
+    shop.order(timeouts={"deadline": "5s"}, retry=pause)
     resource = shop.wait_for_reason("Interrupted", deadline=120)
     assert condition(resource, "Stalled")["status"] == "False"
     assert shop.applied() == [1]
