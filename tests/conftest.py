@@ -1,3 +1,3 @@
 """The test harness: a real PostgreSQL and a real Kubernetes control plane, as fixtures."""
 
-pytest_plugins = ["tests.cluster.plugin", "tests.database.plugin"]
+pytest_plugins = ["tests.cluster.plugin", "tests.database.plugin", "tests.tallies"]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.alter_table import LOCKS, REWRITES, SCANS
-from dbmigrate.postgres.impact import LOSES, Impact, read_impacts
+from dbmigrate.postgres.impact import LOSES, Impact
+from dbmigrate.postgres.statement_impacts import read_impacts
 from tests.database.server import Database
 
 SETUP = """
@@ -27,6 +28,8 @@ CREATE TABLE parent (id int) PARTITION BY RANGE (id);
 CREATE TABLE part (id int);
 CREATE MATERIALIZED VIEW m AS SELECT id FROM t;
 CREATE UNIQUE INDEX m_id ON m (id);
+CREATE VIEW v AS SELECT id FROM other;
+CREATE SEQUENCE sq;
 """
 
 LOCKING = [
@@ -83,6 +86,18 @@ LOCKING = [
     "REFRESH MATERIALIZED VIEW CONCURRENTLY m",
     "REINDEX TABLE t",
     "DROP MATERIALIZED VIEW m",
+    "ALTER MATERIALIZED VIEW m RENAME TO z",
+    "CREATE OR REPLACE VIEW v AS SELECT id FROM other WHERE id > 0",
+    "ALTER VIEW v RENAME TO w",
+    "DROP VIEW v",
+    "ALTER SEQUENCE sq RESTART",
+    "ALTER SEQUENCE sq RENAME TO z",
+    "DROP SEQUENCE sq",
+    "COMMENT ON TABLE t IS 'x'",
+    "COMMENT ON COLUMN t.a IS 'x'",
+    "ANALYZE t",
+    "CREATE STATISTICS st ON a, b FROM t",
+    "ALTER INDEX t_a RENAME TO z",
 ]
 
 TAKEN = """
@@ -163,13 +178,46 @@ def test_what_loses_data_or_takes_long_is_said(statement: str, notes: tuple[str,
         "CREATE TABLE n (id int); CREATE INDEX ON n (id); ALTER TABLE N ADD c int",
         "CREATE TABLE IF NOT EXISTS s.n (id int); CREATE INDEX i ON s.n (id)",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'DROP TABLE t; SELECT 1'",
-        "COMMENT ON TABLE t IS 'DROP TABLE t'; -- DROP TABLE t",
+        "COMMENT ON FUNCTION f IS 'DROP TABLE t'; -- DROP TABLE t",
+        "CREATE VIEW v AS SELECT 1; CREATE TYPE e AS ENUM ('a'); GRANT SELECT ON v TO r",
+        "WITH a AS (SELECT 1) SELECT * FROM a",
         "DROP FUNCTION f(int); DROP SCHEMA s; ALTER TYPE e ADD VALUE 'x'",
         "",
     ],
 )
 def test_of_the_harmless_nothing_is_said(script: str) -> None:
     assert read_impacts(script.encode(), "f") == ()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DO 'BEGIN DROP TABLE t; END'",
+        "CALL p()",
+        "DROP FUNCTION f CASCADE",
+        "CREATE EXTENSION e",
+        "ALTER DOMAIN d SET NOT NULL",
+        "ALTER TYPE c ADD ATTRIBUTE a int CASCADE",
+        "CREATE TABLE n () INHERITS (t)",
+        "IMPORT FOREIGN SCHEMA s FROM SERVER r INTO t",
+    ],
+)
+def test_of_what_the_text_does_not_tell_it_says_so(statement: str) -> None:
+    impact = read_one(statement)
+    assert not impact.is_known
+    first = statement.split(maxsplit=1)[0]
+    assert str(impact) == f"line 1: {first}: what it locks or loses is not known"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH gone AS (DELETE FROM t RETURNING *) SELECT * FROM gone",
+        "MERGE INTO t USING o ON true WHEN MATCHED THEN DELETE",
+    ],
+)
+def test_a_hidden_delete_is_seen(statement: str) -> None:
+    assert read_one(statement).is_destructive
 
 
 def test_the_line_is_that_of_the_statement() -> None:

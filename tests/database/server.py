@@ -184,10 +184,11 @@ class Server:
             who += ":" + quote(secret, safe="")
         return f"postgres://{who}@{self.host}:{self.port}/{database}?sslmode=disable"
 
-    def create_database(self) -> Database:
+    def create_database(self, *, tablespace: str = "pg_default") -> Database:
         """A new empty database with a name of its own."""
         name = f"test_{secrets.token_hex(6)}"
-        self._maintain(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        statement = sql.SQL("CREATE DATABASE {} TABLESPACE {}")
+        self._maintain(statement.format(sql.Identifier(name), sql.Identifier(tablespace)))
         return Database(self, name)
 
     def drop_database(self, name: str) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.classify import TransactionKind, transaction_mode
-from dbmigrate.postgres.impact import Impact, read_impacts
+from dbmigrate.postgres.impact import Impact
+from dbmigrate.postgres.statement_impacts import read_impacts
 
 if TYPE_CHECKING:
     from dbmigrate.runner.result import PreviewStep

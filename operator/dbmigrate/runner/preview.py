@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.impact import read_impacts
+from dbmigrate.postgres.statement_impacts import read_impacts
 from dbmigrate.report import Outcome, Step
 from dbmigrate.runner.changes import check_changes
 from dbmigrate.runner.plan import plan_goto

@@ -86,6 +86,7 @@ def _describe(preview: PreviewStep) -> Mapping[str, Any]:
                 "others": [{"table": table, "lock": lock} for table, lock in impact.others],
                 "notes": list(impact.notes),
                 "destructive": impact.is_destructive,
+                "known": impact.is_known,
             }
             for impact in found.impacts
         ],

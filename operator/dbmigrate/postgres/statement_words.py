@@ -1,0 +1,102 @@
+"""A statement as its words, and the questions that are asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dbmigrate.postgres.alter_table import has_phrase
+from dbmigrate.postgres.impact import LOSES, UNKNOWN, Impact
+from dbmigrate.postgres.lexer import Statement
+from dbmigrate.postgres.tokens import Kind, Token, tokens
+
+_MOST_TOKENS = 2000
+"""Longer statements are looked at up to here: what decides stands at the start."""
+
+
+class StatementWords:
+    """A statement as its tokens, and questions about them."""
+
+    def __init__(self, sql: bytes, statement: Statement, file: str) -> None:
+        self._sql = sql
+        self.line = statement.line
+        self.tokens: list[Token] = []
+        for token in tokens(sql, statement.start, statement.end, file=file):
+            if len(self.tokens) == _MOST_TOKENS:
+                break
+            self.tokens.append(token)
+        self.texts = [token.text for token in self.tokens]
+
+    def has(self, *phrase: str) -> bool:
+        """Whether these words stand somewhere, one after the other."""
+        return has_phrase(self.texts, phrase)
+
+    def starts(self, *phrase: str) -> bool:
+        """Whether the statement begins with these words."""
+        return tuple(self.texts[: len(phrase)]) == phrase
+
+    def name_after(self, *words: str) -> str | None:
+        """The name behind the first run of these words and of the usual fillers."""
+        index = next((i for i, text in enumerate(self.texts) if text in words), None)
+        if index is None:
+            return None
+        while index < len(self.texts) and self.texts[index] in {*words, *_FILLERS}:
+            index += 1
+        return self._name_at(index)
+
+    def _name_at(self, index: int) -> str | None:
+        start = index
+        while index < len(self.tokens) and self.tokens[index].kind in (Kind.WORD, Kind.IDENTIFIER):
+            index += 1
+            if self.texts[index : index + 1] != ["."]:
+                break
+            index += 1
+        if index == start:
+            return None
+        span = slice(self.tokens[start].start, self.tokens[index - 1].end)
+        return self._sql[span].decode("utf-8", "replace")
+
+    def actions(self) -> Iterator[list[str]]:
+        """The parts of an ALTER TABLE behind the table's name, without their commas."""
+        depth = 0
+        action: list[str] = []
+        for text in self.texts:
+            depth += (text == "(") - (text == ")")
+            if text == "," and depth == 0:
+                yield action
+                action = []
+            else:
+                action.append(text)
+        yield action
+
+    def impact(
+        self, lock: str | None, table: str | None, *notes: str, is_destructive: bool = False
+    ) -> Impact:
+        """The impact of this statement."""
+        if is_destructive:
+            notes = (LOSES, *notes)
+        others = [other for other in self._further_tables(lock) if other[0] != table]
+        return Impact(self.line, table, lock, notes, is_destructive, tuple(dict.fromkeys(others)))
+
+    def unknown(self) -> Impact:
+        """This statement may do what its text does not tell."""
+        return Impact(self.line, None, None, (f"{self.texts[0]}: {UNKNOWN}",), is_known=False)
+
+    def _further_tables(self, lock: str | None) -> Iterator[tuple[str, str]]:
+        """Tables that are named behind the first one, with their locks."""
+        first = self.texts[0]
+        is_list = first in ("TRUNCATE", "LOCK") or self.texts[:2] in _LISTS
+        for index, text in enumerate(self.texts):
+            table = other = None
+            if text == "REFERENCES":
+                table, other = self._name_at(index + 1), "SHARE ROW EXCLUSIVE"
+            elif text == "PARTITION" and self.texts[index - 1] in ("ATTACH", "DETACH"):
+                table, other = self._name_at(index + 1), "ACCESS EXCLUSIVE"
+            elif text == "," and is_list:
+                skipped = self.texts[index + 1 : index + 2] == ["ONLY"]
+                table, other = self._name_at(index + (2 if skipped else 1)), lock
+            if table is not None and other is not None:
+                yield table, other
+
+
+_LISTS = (["DROP", "TABLE"], ["DROP", "VIEW"], ["DROP", "MATERIALIZED"], ["DROP", "INDEX"])
+_FILLERS = frozenset(("IF", "NOT", "EXISTS", "ONLY", "CONCURRENTLY", "TABLE"))
