@@ -1,0 +1,178 @@
+"""The chart ships what the repository has, and real helm and a real API server take it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from dbmigrate.controller.metrics import Metrics
+from tests.charts.helm import CHART, ROOT, Document, Values, render, run_helm
+from tests.cluster import Cluster, Namespace
+
+EVERYTHING: Values = {
+    "metrics.serviceMonitor.enabled": True,
+    "metrics.prometheusRule.enabled": True,
+    "metrics.dashboard.enabled": True,
+    "podDisruptionBudget.enabled": True,
+    "networkPolicy.enabled": True,
+    "networkPolicy.metricsFrom": [{"namespaceSelector": {}}],
+    "imagePullSecrets": [{"name": "key"}],
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"key": "infra", "operator": "Exists"}],
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    ],
+    "priorityClassName": "system-cluster-critical",
+    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy"}],
+    "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
+    "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca"}],
+    "podLabels": {"team": "data"},
+    "podAnnotations": {"note": "x"},
+    "serviceAccount.annotations": {"note": "x"},
+}
+ALTERNATIVES = {
+    "defaults": {},
+    "everything": EVERYTHING,
+    "one namespace": {"watchNamespaces": ["default"]},
+}
+
+
+def test_helm_finds_nothing_to_complain_of() -> None:
+    for values in ALTERNATIVES.values():
+        words = [f"--set-json={path}={json.dumps(value)}" for path, value in values.items()]
+        assert "0 chart(s) failed" in run_helm("lint", "--strict", str(CHART), *words)
+
+
+def test_the_crds_are_those_of_the_repository_and_are_kept() -> None:
+    shipped = {d["metadata"]["name"]: d for d in only("CustomResourceDefinition", render())}
+    originals = [yaml.safe_load(path.read_text()) for path in (ROOT / "crds").glob("*.yaml")]
+    assert len(shipped) == len(originals)
+    for original in originals:
+        crd = shipped[original["metadata"]["name"]]
+        assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+        assert crd == original, "run `make chart`"
+
+
+def test_no_file_of_a_crd_is_left_over() -> None:
+    copies = {path.name: path.read_text() for path in (CHART / "files" / "crds").iterdir()}
+    assert copies == {path.name: path.read_text() for path in (ROOT / "crds").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("dbmigrate-operator", ""),
+        *((f"dbmigrate-{x}", f"-{x}") for x in ("view", "edit", "actions")),
+    ],
+)
+def test_the_rights_are_those_of_deploy(ours: str, theirs: str) -> None:
+    deployed = named(ours, read_deploy("rbac.yaml"), "ClusterRole")
+    charted = named(f"shop-dbmigrate-operator{theirs}", render(), "ClusterRole")
+    assert charted["rules"] == deployed["rules"]
+    for label, value in deployed["metadata"].get("labels", {}).items():
+        assert charted["metadata"]["labels"][label] == value
+
+
+def test_with_a_list_of_namespaces_there_are_no_rights_elsewhere() -> None:
+    documents = render({"watchNamespaces": ["a", "b"]})
+    roles = only("Role", documents)
+    assert {role["metadata"]["namespace"] for role in roles} == {"a", "b"}
+    rules = named("dbmigrate-operator", read_deploy("rbac.yaml"), "ClusterRole")["rules"]
+    assert all(role["rules"] == rules for role in roles)
+    assert not list(only("ClusterRoleBinding", documents))
+    for binding in only("RoleBinding", documents):
+        assert binding["subjects"][0]["namespace"] == "system"
+
+
+def test_the_pod_is_guarded_as_in_deploy() -> None:
+    deployed = read_deploy("deployment.yaml")[0]["spec"]["template"]["spec"]
+    charted = next(only("Deployment", render()))["spec"]["template"]["spec"]
+    assert charted["securityContext"] == deployed["securityContext"]
+    (ours,), (theirs,) = charted["containers"], deployed["containers"]
+    for field in ("securityContext", "livenessProbe", "resources", "command"):
+        assert ours[field] == theirs[field]
+    assert {each["name"] for each in theirs["env"]} <= {each["name"] for each in ours["env"]}
+
+
+def test_rules_and_dashboard_ask_for_series_that_the_operator_has() -> None:
+    documents = render(EVERYTHING)
+    board = next(d for d in only("ConfigMap", documents))["data"]["dbmigrate.json"]
+    asked = [target["expr"] for panel in json.loads(board)["panels"] for target in panel["targets"]]
+    for group in next(only("PrometheusRule", documents))["spec"]["groups"]:
+        asked += [rule["expr"] for rule in group["rules"]]
+    served = {family.name for family in Metrics("1").registry.collect()}
+    words = {word for expression in asked for word in re.findall(r"dbmigrate_\w+", expression)}
+    assert words
+    assert {re.sub("_(total|bucket)$", "", word) for word in words} <= served
+
+
+def test_there_is_an_alert_for_each_trouble() -> None:
+    (group,) = next(only("PrometheusRule", render(EVERYTHING)))["spec"]["groups"]
+    waits = {rule["alert"]: rule.get("for") for rule in group["rules"]}
+    assert waits == {
+        "DatabaseMigrationDirty": None,
+        "DatabaseMigrationNotReady": "15m",
+        "DatabaseMigrationRetrying": "30m",
+        "DbmigrateOperatorDown": "5m",
+    }
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("alternative", ALTERNATIVES)
+def test_the_api_server_takes_every_object(
+    alternative: str, cluster: Cluster, namespace: Namespace
+) -> None:
+    """Strictly: an unknown field is an error. ServiceMonitor and PrometheusRule are known to this
+    server as kinds only (a schema that keeps all), so their fields are not proven."""
+    install_monitoring_kinds(cluster, namespace)
+    documents = render(ALTERNATIVES[alternative])
+    for document in documents:
+        if document["metadata"].get("namespace") == "system":
+            document["metadata"]["namespace"] = namespace.name
+    words = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"]
+    said = cluster.kubectl(*words, stdin=yaml.safe_dump_all(documents))
+    assert said.count("(server dry run)") == len(documents)
+
+
+def install_monitoring_kinds(cluster: Cluster, namespace: Namespace) -> None:
+    """The Prometheus operator's two kinds, without their schemas."""
+    for kind in ("ServiceMonitor", "PrometheusRule"):
+        plural = f"{kind.lower()}s"
+        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        version = {
+            "name": "v1",
+            "served": True,
+            "storage": True,
+            "schema": {"openAPIV3Schema": schema},
+        }
+        spec = {
+            "group": "monitoring.coreos.com",
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+            "versions": [version],
+        }
+        name = f"{plural}.monitoring.coreos.com"
+        head = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+        namespace.apply({**head, "metadata": {"name": name}, "spec": spec})
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{name}")
+
+
+def only(kind: str, documents: list[Document]) -> Iterator[Document]:
+    """Those of one kind."""
+    return (document for document in documents if document["kind"] == kind)
+
+
+def named(name: str, documents: list[Document], kind: str) -> Document:
+    """The one of that kind and name."""
+    (found,) = (d for d in only(kind, documents) if d["metadata"]["name"] == name)
+    return found
+
+
+def read_deploy(file: str) -> list[Any]:
+    """The documents of a file of deploy/."""
+    return list(yaml.safe_load_all((ROOT / "deploy" / file).read_text()))

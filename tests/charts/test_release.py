@@ -1,0 +1,103 @@
+"""The life of a release on a real control plane: install, test, migrate, upgrade, uninstall."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.charts.helm import CHART, Values, install, run_helm
+from tests.cluster import Cluster, Namespace
+from tests.cluster.ports import free_port
+from tests.database import Database
+from tests.operator_e2e.shop import Shop
+
+pytestmark = [pytest.mark.cluster, pytest.mark.database]
+
+IMAGE = "ghcr.io/dbmigrate/dbmigrate:0.1.0"
+RELEASE = "it"
+OPERATOR = "it-dbmigrate-operator"
+
+
+@pytest.fixture
+def registered(cluster: Cluster) -> Cluster:
+    """The cluster whose node has the chart's own image."""
+    programs = Path(sys.executable).parent
+    commands = {name: [str(programs / name)] for name in ("dbmigrate", "dbmigrate-operator")}
+    cluster.node.images.register(IMAGE, commands={**commands, "python3": [sys.executable]})
+    return cluster
+
+
+@pytest.fixture
+def system(registered: Cluster) -> Iterator[Namespace]:
+    """The operator's namespace."""
+    created = registered.namespace()
+    yield created
+    created.remove()
+
+
+@pytest.fixture
+def shop(namespace: Namespace, database: Database) -> Shop:
+    """A team's namespace and database."""
+    return Shop(namespace, database)
+
+
+def make_values() -> Values:
+    """What the harness's node needs: ports of its own, no probe, no cluster DNS."""
+    port = free_port()
+    return {
+        "health.port": free_port(),
+        "health.livenessProbe": False,
+        "metrics.port": port,
+        "test.address": f"127.0.0.1:{port}",
+        "podDisruptionBudget.enabled": True,
+        "networkPolicy.enabled": True,
+    }
+
+
+@pytest.mark.parametrize("scope", ["cluster", "namespace"])
+def test_a_release_lives_and_leaves_the_databases_alone(
+    scope: str, registered: Cluster, system: Namespace, shop: Shop
+) -> None:
+    watched = [shop.namespace.name] if scope == "namespace" else []
+    values = {**make_values(), "watchNamespaces": watched}
+    install(registered, system.name, RELEASE, CHART, values, deadline=120)
+    at = ["--namespace", system.name]
+    tested = run_helm("test", RELEASE, *at, "--timeout=60s", kubeconfig=registered.kubeconfig)
+    assert "Succeeded" in tested
+
+    shop.prepare()
+    shop.order()
+    assert shop.wait_ready()["status"]["version"] == "2"
+
+    install(registered, system.name, RELEASE, CHART, {**values, "logFormat": "text"}, deadline=120)
+    deployment = system.get("deployment", OPERATOR)
+    assert deployment["status"]["readyReplicas"] == 1
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"name": "DBMIGRATE_LOG_FORMAT", "value": "text"} in container["env"]
+    shop.write_files({"000001_again.up.sql": "SELECT 1;\n"}, name="unused")
+
+    run_helm("uninstall", RELEASE, *at, "--wait", kubeconfig=registered.kubeconfig)
+    assert system.find("deployment", OPERATOR) is None
+    assert shop.namespace.get("dbm", "shop")["status"]["version"] == "2"
+    assert shop.applied() == [1, 2]
+
+    install(registered, system.name, RELEASE, CHART, values, deadline=120)
+    shop.order(target="1", rollback="Allow")
+    assert shop.wait_ready()["status"]["version"] == "1"
+    run_helm("uninstall", RELEASE, *at, "--wait", kubeconfig=registered.kubeconfig)
+
+
+def test_an_upgrade_brings_the_crds_up_to_date(registered: Cluster, system: Namespace) -> None:
+    values = {**make_values(), "replicas": 0}
+    install(registered, system.name, RELEASE, CHART, values, deadline=120)
+    crd = "crd/databasemigrations.dbmigrate.dev"
+    names = '--patch={"spec":{"names":{"shortNames":["old"]}}}'
+    registered.kubectl("patch", crd, "--type=merge", "--field-manager=helm", names)
+    install(registered, system.name, RELEASE, CHART, values, deadline=120)
+    shown = registered.kubectl("get", crd, "-o", "jsonpath={.spec.names.shortNames}")
+    assert shown == '["dbm"]'
+    run_helm("uninstall", RELEASE, "--namespace", system.name, kubeconfig=registered.kubeconfig)
+    assert registered.kubectl("get", crd, "-o", "name")

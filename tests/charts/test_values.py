@@ -1,0 +1,236 @@
+"""Each value of the chart does what its comment says, and no value is without a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.charts.helm import CHART, Document, HelmFailed, Values, render
+
+POD = "spec.template.spec"
+OPERATOR = f"{POD}.containers.0"
+NAME = "shop-dbmigrate-operator"
+DIGEST = "sha256:" + "a" * 64
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A value, and where its effect is seen: `kind:path`, and what is there then."""
+
+    value: Any
+    where: str
+    seen: Any
+    beside: Values = field(default_factory=dict)
+    """Values that it needs to have an effect."""
+
+
+def _env(name: str, value: str) -> Document:
+    return {"name": name, "value": value}
+
+
+def _switched_on(feature: str) -> Values:
+    return {f"{feature}.enabled": True}
+
+
+MONITOR = _switched_on("metrics.serviceMonitor")
+RULE = _switched_on("metrics.prometheusRule")
+BOARD = _switched_on("metrics.dashboard")
+POLICY = _switched_on("networkPolicy")
+NOTHING = None
+LABEL = {"team": "data"}
+PEER = [{"namespaceSelector": {"matchLabels": LABEL}}]
+VOLUME = [{"name": "ca", "configMap": {"name": "ca"}}]
+MOUNT = [{"name": "ca", "mountPath": "/ca"}]
+SPREAD = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}]
+NEAR = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {}}}
+PROXY = [_env("HTTPS_PROXY", "http://proxy")]
+TAINT = [{"key": "infra", "operator": "Exists"}]
+LARGE = {"limits": {"memory": "2Gi"}}
+
+SWITCHES: dict[str, Switch] = {
+    "image.repository": Switch("mirror/it", f"Deployment:{OPERATOR}.image", "mirror/it:0.1.0"),
+    "image.tag": Switch("9", f"Deployment:{OPERATOR}.image", "ghcr.io/dbmigrate/dbmigrate:9"),
+    "image.digest": Switch(
+        DIGEST, f"Deployment:{OPERATOR}.image", f"ghcr.io/dbmigrate/dbmigrate@{DIGEST}"
+    ),
+    "image.pullPolicy": Switch("Always", f"Deployment:{OPERATOR}.imagePullPolicy", "Always"),
+    "runnerImage": Switch(
+        "own:1", f"Deployment:{OPERATOR}.env.DBMIGRATE_RUNNER_IMAGE.value", "own:1"
+    ),
+    "imagePullSecrets": Switch(
+        [{"name": "key"}], f"Deployment:{POD}.imagePullSecrets", [{"name": "key"}]
+    ),
+    "nameOverride": Switch("dbm", "Deployment:metadata.name", "shop-dbm"),
+    "fullnameOverride": Switch("dbm", "Deployment:metadata.name", "dbm"),
+    "replicas": Switch(0, "Deployment:spec.replicas", 0),
+    "watchNamespaces": Switch(
+        ["a", "b"], f"Deployment:{OPERATOR}.env.DBMIGRATE_NAMESPACE.value", "a,b"
+    ),
+    "resync": Switch("1h", f"Deployment:{OPERATOR}.env.DBMIGRATE_RESYNC.value", "1h"),
+    "workers": Switch(4, f"Deployment:{OPERATOR}.env.DBMIGRATE_WORKERS.value", "4"),
+    "logFormat": Switch("text", f"Deployment:{OPERATOR}.env.DBMIGRATE_LOG_FORMAT.value", "text"),
+    "logLevel": Switch("debug", f"Deployment:{OPERATOR}.env.DBMIGRATE_LOG_LEVEL.value", "debug"),
+    "crds.install": Switch(False, "CustomResourceDefinition:kind", NOTHING),
+    "rbac.create": Switch(False, "ClusterRoleBinding:kind", NOTHING),
+    "rbac.aggregate": Switch(False, f"ClusterRole/{NAME}-view:kind", NOTHING),
+    "serviceAccount.create": Switch(
+        False, "ServiceAccount:kind", NOTHING, {"serviceAccount.name": "own"}
+    ),
+    "serviceAccount.name": Switch("own", f"Deployment:{POD}.serviceAccountName", "own"),
+    "serviceAccount.annotations": Switch(LABEL, "ServiceAccount:metadata.annotations", LABEL),
+    "podAnnotations": Switch(LABEL, "Deployment:spec.template.metadata.annotations", LABEL),
+    "podLabels": Switch(LABEL, "Deployment:spec.template.metadata.labels.team", "data"),
+    "podSecurityContext": Switch(
+        {"runAsUser": 1000}, f"Deployment:{POD}.securityContext.runAsUser", 1000
+    ),
+    "securityContext": Switch(
+        {"runAsUser": 1000}, f"Deployment:{OPERATOR}.securityContext.runAsUser", 1000
+    ),
+    "resources": Switch(LARGE, f"Deployment:{OPERATOR}.resources.limits.memory", "2Gi"),
+    "nodeSelector": Switch(LABEL, f"Deployment:{POD}.nodeSelector", LABEL),
+    "tolerations": Switch(TAINT, f"Deployment:{POD}.tolerations", TAINT),
+    "affinity": Switch(NEAR, f"Deployment:{POD}.affinity", NEAR),
+    "topologySpreadConstraints": Switch(
+        SPREAD, f"Deployment:{POD}.topologySpreadConstraints", SPREAD
+    ),
+    "priorityClassName": Switch("high", f"Deployment:{POD}.priorityClassName", "high"),
+    "terminationGracePeriodSeconds": Switch(
+        5, f"Deployment:{POD}.terminationGracePeriodSeconds", 5
+    ),
+    "extraEnv": Switch(PROXY, f"Deployment:{OPERATOR}.env.HTTPS_PROXY.value", "http://proxy"),
+    "extraVolumes": Switch(VOLUME, f"Deployment:{POD}.volumes", VOLUME),
+    "extraVolumeMounts": Switch(
+        MOUNT, f"Deployment:{OPERATOR}.volumeMounts", MOUNT, {"extraVolumes": VOLUME}
+    ),
+    "health.port": Switch(
+        81, f"Deployment:{OPERATOR}.env.DBMIGRATE_LIVENESS.value", "http://0.0.0.0:81/healthz"
+    ),
+    "health.livenessProbe": Switch(False, f"Deployment:{OPERATOR}.livenessProbe", NOTHING),
+    "metrics.enabled": Switch(False, "Service:kind", NOTHING),
+    "metrics.port": Switch(82, "Service:spec.ports.0.port", 82),
+    "metrics.serviceMonitor.enabled": Switch(
+        True, "ServiceMonitor:spec.endpoints.0.port", "metrics"
+    ),
+    "metrics.serviceMonitor.interval": Switch(
+        "5s", "ServiceMonitor:spec.endpoints.0.interval", "5s", MONITOR
+    ),
+    "metrics.serviceMonitor.labels": Switch(
+        LABEL, "ServiceMonitor:metadata.labels.team", "data", MONITOR
+    ),
+    "metrics.prometheusRule.enabled": Switch(
+        True, "PrometheusRule:spec.groups.0.name", "dbmigrate"
+    ),
+    "metrics.prometheusRule.labels": Switch(
+        LABEL, "PrometheusRule:metadata.labels.team", "data", RULE
+    ),
+    "metrics.dashboard.enabled": Switch(True, "ConfigMap:metadata.name", f"{NAME}-dashboard"),
+    "metrics.dashboard.labels": Switch(LABEL, "ConfigMap:metadata.labels.team", "data", BOARD),
+    "podDisruptionBudget.enabled": Switch(True, "PodDisruptionBudget:spec.maxUnavailable", 1),
+    "podDisruptionBudget.maxUnavailable": Switch(
+        "50%",
+        "PodDisruptionBudget:spec.maxUnavailable",
+        "50%",
+        _switched_on("podDisruptionBudget"),
+    ),
+    "networkPolicy.enabled": Switch(True, "NetworkPolicy:spec.policyTypes", ["Ingress", "Egress"]),
+    "networkPolicy.apiServerPorts": Switch(
+        [1234], "NetworkPolicy:spec.egress.1.ports.0.port", 1234, POLICY
+    ),
+    "networkPolicy.metricsFrom": Switch(PEER, "NetworkPolicy:spec.ingress.1.from", PEER, POLICY),
+    "test.address": Switch("host:1", "Pod:spec.containers.0.args.1", "http://host:1/metrics"),
+}
+
+
+@pytest.mark.parametrize("path", sorted(SWITCHES))
+def test_a_value_has_its_effect(path: str) -> None:
+    switch = SWITCHES[path]
+    before = look_up(render_once(tuple(switch.beside)), switch.where)
+    after = look_up(render({**switch.beside, path: switch.value}), switch.where)
+    assert after == switch.seen
+    if path != "serviceAccount.create":
+        assert before != after, f"{path} changes nothing at {switch.where}"
+
+
+def test_every_value_is_switched_in_a_test() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert set(leaves(values)) == set(SWITCHES)
+
+
+def test_every_value_has_a_comment() -> None:
+    lines = (CHART / "values.yaml").read_text().splitlines()
+    for path in leaves(yaml.safe_load("\n".join(lines))):
+        name = path.rpartition(".")[2]
+        indent = "  " * path.count(".")
+        found = [number for number, line in enumerate(lines) if line.startswith(f"{indent}{name}:")]
+        assert found, path
+        for number in found:
+            assert lines[number - 1].strip().startswith("#"), f"{path} has no comment"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("replica", 1),
+        ("image.name", "x"),
+        ("metrics.port", 0),
+        ("metrics.port", "9090"),
+        ("image.digest", "sha256:1"),
+        ("logLevel", "loud"),
+        ("resync", "often"),
+        ("watchNamespaces", ["Not_a_name"]),
+        ("workers", 0),
+        ("podLabels", {"team": 1}),
+    ],
+)
+def test_a_wrong_value_is_refused(path: str, value: object) -> None:
+    with pytest.raises(HelmFailed, match="values don't meet the specifications of the schema"):
+        render({path: value})
+
+
+def test_a_foreign_account_must_be_named() -> None:
+    with pytest.raises(HelmFailed, match="serviceAccount.name is needed"):
+        render({"serviceAccount.create": False})
+
+
+def leaves(values: Document, prefix: str = "") -> Iterator[str]:
+    """The paths at which a user sets something: all but the branches."""
+    free = {"podSecurityContext", "securityContext", "resources", "metrics.dashboard.labels"}
+    for name, value in values.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, dict) and value and path not in free:
+            yield from leaves(value, f"{path}.")
+        else:
+            yield path
+
+
+def look_up(documents: list[Document], where: str) -> Any:
+    """What stands at `Kind:path` or `Kind/name:path`; None where there is nothing."""
+    kind, _, path = where.partition(":")
+    kind, _, name = kind.partition("/")
+    for document in documents:
+        if document["kind"] == kind and name in {"", document["metadata"]["name"]}:
+            return descend(document, path.split("."))
+    return None
+
+
+def descend(value: Any, path: list[str]) -> Any:
+    """A step into a list is a number, or the name of its member."""
+    for step in path:
+        if isinstance(value, list) and step.isdigit():
+            value = value[int(step)] if int(step) < len(value) else None
+        elif isinstance(value, list):
+            value = next((each for each in value if each.get("name") == step), None)
+        else:
+            value = (value or {}).get(step)
+    return value
+
+
+@cache
+def render_once(features: tuple[str, ...]) -> list[Document]:
+    """The chart with its defaults, but for features that are switched on."""
+    return render({path: True for path in features if path.endswith(".enabled")})
