@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv lint format check test demo bench bench-operator clean
+.PHONY: help venv lint format check test demo bench bench-operator chart clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ bench-operator: venv ## what the operator costs at scale: requests, memory, CPU
 
 bench: venv ## the runner beside its peers, as ratios
 	$(BIN)/python -m benchmarks
+
+chart: ## the chart's copy of crds/
+	cp crds/*.yaml charts/dbmigrate-operator/files/crds/
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info operator/*.egg-info

@@ -193,7 +193,7 @@ def test_a_wrong_value_is_refused(path: str, value: object) -> None:
 
 
 def test_a_foreign_account_must_be_named() -> None:
-    with pytest.raises(HelmFailed, match="serviceAccount.name is needed"):
+    with pytest.raises(HelmFailed, match=r"serviceAccount\.name is needed"):
         render({"serviceAccount.create": False})
 
 
