@@ -35,6 +35,10 @@ def system(registered: Cluster) -> Iterator[Namespace]:
     """The operator's namespace."""
     created = registered.namespace()
     yield created
+    for pod in created.list("pod"):
+        for container in pod["spec"]["containers"]:
+            log = registered.node.logs(created.name, pod["metadata"]["name"], container["name"])
+            print(f"--- {pod['metadata']['name']}: {pod['status']}\n{log}")
     created.remove()
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import kopf
+from kopf._core.engines.peering import Identity
 from prometheus_client import start_http_server
 
 from dbmigrate import __version__
@@ -87,6 +88,8 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics) -> None:
             clusterwide=not config.namespaces,
             namespaces=config.namespaces,
             liveness_endpoint=config.liveness,
+            # kopf's own guess asks for the user's name, and a Pod's user id may have none.
+            identity=Identity("dbmigrate-operator"),
         ),
         name="kopf",
     )
