@@ -51,6 +51,7 @@ class Reason(StrEnum):
     POOLER_UNSAFE = "PoolerUnsafe"
     INTERRUPTED = "Interrupted"
     CONNECTION_LOST = "ConnectionLost"
+    BACKUP_FAILED = "BackupFailed"
     INTERNAL = "Internal"
 
 
@@ -80,6 +81,17 @@ class Step:
     """Of a plan: data would be lost."""
     excerpt: str | None = None
     """Of a plan: a few words of the SQL, those that lose data where some do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that a run made before it changed anything, or that was its whole purpose."""
+
+    name: str
+    """The name of its file, without the directory."""
+    size: int
+    """Bytes."""
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,7 @@ class Report:
     steps: tuple[Step, ...] = ()
     steps_total: int = 0
     error: ReportError | None = None
+    backup: Backup | None = None
     schema_version: int = field(default=SCHEMA_VERSION)
 
     def to_json(self, limit: int | None = None) -> str:
@@ -166,6 +179,7 @@ _ORDER = (
     "target",
     "pending",
     "error",
+    "backup",
     "steps",
     "steps_total",
     "tool_version",
@@ -178,12 +192,13 @@ def _dump(report: Report) -> str:
     raw = asdict(report)
     if raw["error"] is not None:
         raw["error"] = {key: value for key, value in raw["error"].items() if value is not None}
+    order = [key for key in _ORDER if key != "backup" or report.backup is not None]
     for step in raw["steps"]:
         if not step["destructive"]:
             del step["destructive"]
         if step["excerpt"] is None:
             del step["excerpt"]
-    document = {_NAMES.get(key, key): raw[key] for key in _ORDER}
+    document = {_NAMES.get(key, key): raw[key] for key in order}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     # A file's name may be no UTF-8: the stray byte then is an escape that JSON knows.
     return text.encode("utf-8", "backslashreplace").decode()
@@ -220,7 +235,7 @@ def _shorten(text: str | None, size: int) -> str | None:
 
 
 def _parse(raw: dict[str, Any]) -> Report:
-    error = raw.get("error")
+    error, backup = raw.get("error"), raw.get("backup")
     return Report(
         command=str(raw["command"]),
         outcome=Outcome(raw["outcome"]),
@@ -245,6 +260,9 @@ def _parse(raw: dict[str, Any]) -> Report:
         ),
         steps_total=int(raw.get("stepsTotal", 0)),
         error=None if error is None else _parse_error(error),
+        backup=None
+        if backup is None
+        else Backup(str(backup["name"]), int(backup["size"]), str(backup["sha256"])),
     )
 
 

@@ -40,6 +40,10 @@ class Options(NamedTuple):
     """reject, apply or ignore: what to do with a file below the version that was never applied."""
     changed_files: str
     """reject or warn: what to do with a file that was edited after it was applied."""
+    backup_to: str
+    """The directory for a backup before the first step, or empty."""
+    backup_keep: int | None
+    """How many backups of the database stay there; None: all."""
     verbose: bool
     json: bool
     report: str
@@ -72,6 +76,8 @@ FLAGS = (
     Flag("rollback", check=_one_of("allow", "forbid")),
     Flag("out-of-order", check=_one_of("reject", "apply", "ignore")),
     Flag("changed-files", check=_one_of("reject", "warn")),
+    Flag("backup-to"),
+    Flag("backup-keep", check=read_unsigned, kind="uint"),
     Flag("json", kind=""),
     Flag("report"),
 )
@@ -102,6 +108,10 @@ def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Opti
             may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,
             out_of_order=values.get("out-of-order", "reject"),
             changed_files=values.get("changed-files", "reject"),
+            backup_to=values.get("backup-to", ""),
+            backup_keep=read_unsigned(values["backup-keep"]) or None
+            if "backup-keep" in values
+            else None,
             verbose=is_set(values, "verbose"),
             json=is_set(values, "json"),
             report=values.get("report", ""),

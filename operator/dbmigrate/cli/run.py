@@ -139,6 +139,9 @@ def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Option
         out_of_order=runner.OutOfOrder(options.out_of_order),
         changed_files=runner.ChangedFiles(options.changed_files),
         who=f"{user}@{host}" if user else host,
+        backup=runner.BackupOrder(options.backup_to, options.backup_keep)
+        if options.backup_to
+        else None,
     )
 
 

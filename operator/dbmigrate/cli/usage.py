@@ -18,6 +18,8 @@ COMMANDS = (
     "wait",
     "baseline",
     "repair",
+    "backup",
+    "restore",
 )
 
 CREATE = """create [-ext E] [-dir D] [-seq] [-digits N] [-format] [-tz] NAME
@@ -47,6 +49,12 @@ BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
 
+BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
+\tFILE may be a directory; default a name of its own in the current one"""
+RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
+	Restore a backup into an empty database
+\tUse -clean to replace what is there already"""
+
 
 def describe_program(program: str) -> str:
     """What -help prints."""
@@ -64,6 +72,8 @@ def describe_program(program: str) -> str:
         WAIT,
         BASELINE,
         REPAIR,
+        BACKUP,
+        RESTORE,
     )
     listed = "\n".join(f"  {command}" for command in commands)
     return _PROGRAM.format(
@@ -93,6 +103,8 @@ Options:
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone
   -out-of-order MODE         reject, apply or ignore versions that were skipped (default reject)
   -changed-files MODE        reject or warn of applied files that were edited (default reject)
+  -backup-to DIR             Save the database in DIR before the first step
+  -backup-keep N             Keep the N newest backups of the database there (default all)
   -json                      Print the report as JSON on the standard output
   -report FILE               Write the report to FILE, of a failed run as well
 

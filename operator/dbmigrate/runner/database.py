@@ -58,6 +58,16 @@ class Database:
         self._connect()
 
     @property
+    def name(self) -> str:
+        """The database's own name."""
+        return self._database
+
+    @property
+    def server_version(self) -> int:
+        """As server_version_num has it: 180001."""
+        return self._server_version
+
+    @property
     def settings(self) -> TransactionSettings:
         """What a step's transaction is limited by."""
         from dbmigrate.postgres.transaction import TransactionSettings

@@ -36,6 +36,7 @@ def _repair(run: Run) -> Repair:
     row = _unfinished(run)
     step = _step(run, row)
     run.target = step.after
+    run.back_up()
     text = ScriptText(step.script)
     done = _count_done(run, row, text)
     dropped = _drop_invalid(run, text)

@@ -45,6 +45,15 @@ class ChangedFiles(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class BackupOrder:
+    """A backup that is to be made before a run changes anything."""
+
+    directory: str
+    keep: int | None = None
+    """How many of this database's backups stay there, this one included; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """How a run behaves; the defaults are the command line's."""
 
@@ -60,6 +69,8 @@ class Options:
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
     who: str = ""
+    backup: BackupOrder | None = None
+    """None: no backup before the steps."""
     """The host, Job or person that runs this, for the history's log."""
 
 

@@ -22,7 +22,7 @@ from dbmigrate.postgres.failures import (
     connection_lost,
     history_failure,
 )
-from dbmigrate.report import Outcome, Reason, Report, Step
+from dbmigrate.report import Backup, Outcome, Reason, Report, Step
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.plan import Ground, Plan, late_versions
 from dbmigrate.runner.request import OutOfOrder, Request
@@ -41,6 +41,7 @@ class Run:
         self.started_at = datetime.now(UTC)
         self.steps: list[Step] = []
         self.target: int | None = None
+        self.backup: Backup | None = None
         self.has_changed = False
         """Something was changed that is no step: a forced version, a baseline, a drop."""
         self._is_flushed = True
@@ -83,6 +84,8 @@ class Run:
         if plan.steps:
             # A run that finds nothing to do is the commonest one: it starts without this.
             from dbmigrate.runner.step import run_step
+
+            self.back_up()
         for index, step in enumerate(plan.steps):
             if self.request.stop.is_requested:
                 self._flush()
@@ -102,6 +105,18 @@ class Run:
             self.request.observer.step_finished(step, read, ran)
         if plan.short:
             raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
+
+    def back_up(self) -> None:
+        """Make the backup that was asked for; it has to be there before anything changes.
+
+        Raises MigrationError (BackupFailed).
+        """
+        order = self.request.options.backup
+        if order is None or self.backup is not None:
+            return
+        from dbmigrate.runner.backup import back_up_before
+
+        self.backup = back_up_before(self.request, order, self.database, self.started_at)
 
     def _flush(self) -> None:
         if not self._is_flushed:
@@ -150,6 +165,7 @@ class Run:
             pending=self._pending(state),
             steps=tuple(self.steps),
             steps_total=len(self.steps),
+            backup=self.backup,
         )
 
     def _pending(self, state: VersionState | None) -> int | None:

@@ -1,0 +1,37 @@
+"""backup [FILE]: save the database with pg_dump."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.usage import BACKUP
+
+if TYPE_CHECKING:
+    from dbmigrate.report import Backup
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result
+
+
+def run(invocation: Invocation) -> int:
+    """Save it."""
+    if len(invocation.operands) > 1:
+        raise ArgumentError("please specify one FILE")
+    file = (*invocation.operands, ".")[0]
+    from dbmigrate.cli.run import Files, run_use_case
+
+    def use_case(request: Request) -> Result[Backup]:
+        from dbmigrate.runner.backup import backup
+
+        return backup(request, file)
+
+    return run_use_case(invocation, use_case, files=Files.NONE, show=partial(_show, invocation))
+
+
+def _show(invocation: Invocation, made: Backup) -> int:
+    invocation.terminal.line(f"{made.name} {made.size} bytes sha256 {made.sha256}")
+    return 0
+
+
+COMMAND = Command("backup", BACKUP, run, flags=(HELP,))

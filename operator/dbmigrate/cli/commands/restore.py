@@ -1,0 +1,58 @@
+"""restore FILE: put a backup into an empty database, or replace what one holds."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.usage import RESTORE
+
+if TYPE_CHECKING:
+    from dbmigrate.report import Backup
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def _check_sha256(text: str) -> object:
+    if not _SHA256.fullmatch(text):
+        raise ValueError("expected 64 hexadecimal digits")
+    return text
+
+
+CLEAN = Flag("clean", "Drop what the backup holds before restoring it", kind="")
+NO_OWNER = Flag("no-owner", "Let everything belong to the role that restores", kind="")
+SHA256 = Flag("sha256", "Refuse a file with another checksum", check=_check_sha256)
+
+
+def run(invocation: Invocation) -> int:
+    """Restore it."""
+    if len(invocation.operands) != 1:
+        raise ArgumentError("please specify one FILE, behind the flags")
+    values = invocation.values
+    from dbmigrate.cli.run import Files, run_use_case
+
+    def use_case(request: Request) -> Result[Backup]:
+        from dbmigrate.runner.restore import RestoreOrder, restore
+
+        order = RestoreOrder(
+            invocation.operands[0],
+            sha256=values.get("sha256"),
+            may_replace=is_set(values, "clean"),
+            keeps_owners=not is_set(values, "no-owner"),
+        )
+        return restore(request, order)
+
+    return run_use_case(invocation, use_case, files=Files.NONE, show=partial(_show, invocation))
+
+
+def _show(invocation: Invocation, restored: Backup) -> int:
+    invocation.terminal.line(f"restored {restored.name}")
+    return 0
+
+
+COMMAND = Command("restore", RESTORE, run, flags=(HELP, CLEAN, NO_OWNER, SHA256))

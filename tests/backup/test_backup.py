@@ -1,0 +1,217 @@
+"""Backups on a real server: they can be restored, and a failing one changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Ran, run, start, write_scripts
+from tests.database.programs import find_programs
+from tests.database.server import Database, Server
+
+pytestmark = pytest.mark.database
+
+CONTENT = """
+CREATE TABLE books (id int PRIMARY KEY, title text NOT NULL);
+INSERT INTO books SELECT n, 'book ' || n FROM generate_series(1, 500) n;
+CREATE VIEW short AS SELECT id FROM books WHERE id < 10;
+"""
+
+
+def programs(*before: Path) -> dict[str, str]:
+    """A PATH with the newest client programs, and what stands before them."""
+    return {"PATH": ":".join([*map(str, before), str(find_programs()), os.environ["PATH"]])}
+
+
+def dbmigrate(database: Database, *args: str, environ: dict[str, str] | None = None) -> Ran:
+    return run("-database", database.url, *args, environ=programs() | (environ or {}))
+
+
+def fake(directory: Path, name: str, script: str) -> Path:
+    """A directory with a program of that name."""
+    directory.mkdir(exist_ok=True)
+    program = directory / name
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return directory
+
+
+@pytest.fixture
+def empty(server: Server) -> Iterator[Database]:
+    created = server.create_database()
+    yield created
+    created.drop()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    directory = tmp_path / "backups"
+    directory.mkdir()
+    return directory
+
+
+def test_a_backup_restored_into_a_new_database_is_the_same_database(
+    database: Database, empty: Database, place: Path, tmp_path: Path
+) -> None:
+    path = write_scripts(tmp_path / "migrations")
+    assert dbmigrate(database, "-path", str(path), "up").code == 0
+    database.execute(CONTENT)
+    done = run(
+        "-database", database.url, "-json", "backup", str(place / "shop.dump"), environ=programs()
+    )
+    assert done.code == 0, done
+    report = json.loads(done.stdout)
+    content = (place / "shop.dump").read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert report["backup"] == {"name": "shop.dump", "size": len(content), "sha256": sha256}
+    assert done.stderr == f"shop.dump {len(content)} bytes sha256 {sha256}\n"
+    assert (place / "shop.dump").stat().st_mode & 0o777 == 0o600
+
+    restored = dbmigrate(empty, "restore", "-sha256", sha256, str(place / "shop.dump"))
+    assert (restored.code, restored.stderr) == (0, "restored shop.dump\n")
+    assert empty.dump_schema() == database.dump_schema()
+    for query in ("SELECT * FROM books ORDER BY id", "SELECT * FROM schema_migrations"):
+        assert empty.query(query) == database.query(query)
+    assert dbmigrate(empty, "version").stderr == "3\n"
+
+
+def test_a_directory_gets_a_file_with_a_name_of_its_own(database: Database, place: Path) -> None:
+    assert dbmigrate(database, "backup", str(place)).code == 0
+    (file,) = place.iterdir()
+    assert file.name.startswith(f"{database.name}-20")
+    assert file.name.endswith("Z-vnone.dump")
+
+
+def test_the_password_is_in_no_argument_list(database: Database, place: Path) -> None:
+    role = database.create_role(password="se'cret %")
+    database.execute(f"GRANT pg_read_all_data TO {role}")
+    real = find_programs() / "pg_dump"
+    seen = place.parent / "seen"
+    spy = fake(place.parent / "spy", "pg_dump", f'echo "$@" >> {seen}\nexec {real} "$@"')
+    url = database.url_for(role, "se'cret %")
+    done = run("-database", url, "backup", str(place / "x.dump"), environ=programs(spy))
+    assert done.code == 0, done
+    assert "--format=custom" in seen.read_text()
+    assert "se'cret" not in seen.read_text() + done.stderr
+
+
+def test_a_newer_server_is_refused_before_anything_is_written(
+    database: Database, place: Path
+) -> None:
+    old = fake(place.parent / "old", "pg_dump", "echo 'pg_dump (PostgreSQL) 9.6.24'")
+    done = dbmigrate(database, "backup", str(place / "x.dump"), environ=programs(old))
+    assert done.code == 1
+    assert "pg_dump 9 can't save a database of PostgreSQL" in done.stderr
+    assert list(place.iterdir()) == []
+
+
+def test_a_failing_pg_dump_leaves_no_file(database: Database, place: Path) -> None:
+    role = database.create_role()
+    database.execute("CREATE TABLE hidden (id int)")
+    url = database.url_for(role, role)
+    done = run("-database", url, "backup", str(place / "x.dump"), environ=programs())
+    assert done.code == 1
+    assert "permission denied" in done.stderr
+    assert list(place.iterdir()) == []
+
+
+def test_a_file_that_exists_is_not_overwritten(database: Database, place: Path) -> None:
+    (place / "x.dump").write_text("precious")
+    done = dbmigrate(database, "backup", str(place / "x.dump"))
+    assert (done.code, (place / "x.dump").read_text()) == (1, "precious")
+    assert "exists already" in done.stderr
+
+
+def test_a_signal_ends_pg_dump_and_leaves_no_file(database: Database, place: Path) -> None:
+    database.execute("CREATE TABLE locked (id int)")
+    with database.connect() as blocker, blocker.transaction():
+        blocker.execute("LOCK TABLE locked")
+        args = ["-database", database.url, "-lock-timeout", "600", "backup", str(place)]
+        process = start(args, programs())
+        deadline = time.monotonic() + 60
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'dbmigrate'"
+        waiting += " AND wait_event_type = 'Lock' AND datname = current_database()"
+        while not database.query(waiting):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert list(place.iterdir())
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "stopped during the backup" in stderr
+    assert list(place.iterdir()) == []
+
+
+def test_restore_leaves_a_database_alone_that_holds_something(
+    database: Database, empty: Database, place: Path
+) -> None:
+    file = str(place / "x.dump")
+    database.execute(CONTENT)
+    assert dbmigrate(database, "backup", file).code == 0
+    empty.execute("CREATE TABLE books (other int)")
+    before = empty.dump_schema()
+    refused = dbmigrate(empty, "restore", file)
+    assert refused.code == 1
+    assert "the database is not empty" in refused.stderr
+    assert empty.dump_schema() == before
+    assert dbmigrate(empty, "restore", "-clean", file).code == 0
+    assert empty.dump_schema() == database.dump_schema()
+
+
+def test_restore_refuses_a_file_that_is_damaged(
+    database: Database, empty: Database, place: Path
+) -> None:
+    file = place / "x.dump"
+    database.execute(CONTENT)
+    assert dbmigrate(database, "backup", str(file)).code == 0
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(file.read_bytes()[:-400])
+    wrong = dbmigrate(empty, "restore", "-sha256", sha256, str(file))
+    assert wrong.code == 1
+    assert "is not the backup that was meant" in wrong.stderr
+    broken = dbmigrate(empty, "restore", str(file))
+    assert broken.code == 1
+    assert "pg_restore failed" in broken.stderr
+    assert empty.query("SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
+
+
+def test_a_run_saves_the_database_before_its_first_step_and_keeps_the_newest(
+    database: Database, empty: Database, place: Path, tmp_path: Path
+) -> None:
+    path = str(write_scripts(tmp_path / "migrations"))
+    options = ["-path", path, "-backup-to", str(place), "-backup-keep", "2"]
+    (place / "other.dump").write_text("of somebody else")
+    for _ in range(3):
+        assert dbmigrate(database, *options, "up", "1").code == 0
+    names = sorted(file.name for file in place.iterdir() if file.name != "other.dump")
+    assert [name.rpartition("-")[2] for name in names] == ["v1.dump", "v2.dump"]
+    assert dbmigrate(database, *options, "up").stderr == "no change\n"
+    assert len(list(place.iterdir())) == 3, "a run that changes nothing saves nothing"
+    assert dbmigrate(empty, "restore", str(place / names[-1])).code == 0
+    assert dbmigrate(empty, "version").stderr == "2\n"
+
+
+def test_a_failing_backup_stops_the_run(database: Database, place: Path, tmp_path: Path) -> None:
+    path = str(write_scripts(tmp_path / "migrations"))
+    broken = fake(
+        tmp_path / "broken",
+        "pg_dump",
+        'if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 99.1"; exit; fi\n'
+        'echo half a file\necho "pg_dump: error: no more" >&2\nexit 1',
+    )
+    done = run(
+        *("-path", path, "-database", database.url, "-backup-to", str(place), "-json", "up"),
+        environ=programs(broken),
+    )
+    report = json.loads(done.stdout)
+    assert (done.code, report["error"]["reason"], report["version"]) == (1, "BackupFailed", None)
+    assert "no more" in report["error"]["message"]
+    assert database.query("SELECT 1 FROM pg_tables WHERE tablename = 'users'") == []
+    assert list(place.iterdir()) == []
