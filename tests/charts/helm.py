@@ -51,7 +51,11 @@ def render(values: Values | None = None, *, chart: Path = CHART) -> list[Documen
 def install(
     cluster: Cluster, namespace: str, release: str, chart: Path, values: Values, *, deadline: int
 ) -> str:
-    """`helm upgrade --install --wait`: returns when helm holds it for ready."""
+    """`helm upgrade --install --wait`: returns when helm holds it for ready.
+
+    The CRDs may be another test's, kept after its release: they are taken over.
+    """
     words = ["upgrade", "--install", release, str(chart), "--namespace", namespace, "--wait"]
+    words += ["--take-ownership", "--force-conflicts"]
     words += [f"--timeout={deadline}s", *set_values(values)]
     return run_helm(*words, kubeconfig=cluster.kubeconfig)
