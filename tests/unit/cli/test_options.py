@@ -53,6 +53,8 @@ TWINS = {
     "changed-files": "warn",
     "json": "1",
     "report": "f",
+    "backup-to": "/backups",
+    "backup-keep": "3",
 }
 
 
