@@ -18,6 +18,7 @@ ALONE = [
     "dirty-database.md",
     "rollback.md",
     "switching-from-auto-migrate.md",
+    "backup.md",
 ]
 """Guides that need PostgreSQL and nothing else."""
 

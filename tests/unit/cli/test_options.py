@@ -51,6 +51,8 @@ TWINS = {
     "rollback": "forbid",
     "out-of-order": "ignore",
     "changed-files": "warn",
+    "backup-to": "d",
+    "backup-keep": "2",
     "json": "1",
     "report": "f",
     "backup-to": "/backups",
