@@ -55,8 +55,6 @@ TWINS = {
     "backup-keep": "2",
     "json": "1",
     "report": "f",
-    "backup-to": "/backups",
-    "backup-keep": "3",
 }
 
 
