@@ -52,6 +52,7 @@ class Reason(StrEnum):
     INTERRUPTED = "Interrupted"
     CONNECTION_LOST = "ConnectionLost"
     BACKUP_FAILED = "BackupFailed"
+    PLAN_CHANGED = "PlanChanged"
     INTERNAL = "Internal"
 
 
@@ -134,6 +135,8 @@ class Report:
     steps_total: int = 0
     error: ReportError | None = None
     backup: Backup | None = None
+    plan_checksum: str | None = None
+    """Of a plan: SHA-256 over its steps and their scripts, by which a run can be held to it."""
     schema_version: int = field(default=SCHEMA_VERSION)
 
     def to_json(self, limit: int | None = None) -> str:
@@ -166,6 +169,7 @@ _NAMES = {
     "schema_version": "schemaVersion",
     "from_version": "from",
     "steps_total": "stepsTotal",
+    "plan_checksum": "planChecksum",
     "tool_version": "toolVersion",
     "started_at": "startedAt",
 }
@@ -180,19 +184,21 @@ _ORDER = (
     "pending",
     "error",
     "backup",
+    "plan_checksum",
     "steps",
     "steps_total",
     "tool_version",
     "started_at",
     "milliseconds",
 )
+_OPTIONAL = frozenset({"backup", "plan_checksum"})
 
 
 def _dump(report: Report) -> str:
     raw = asdict(report)
     if raw["error"] is not None:
         raw["error"] = {key: value for key, value in raw["error"].items() if value is not None}
-    order = [key for key in _ORDER if key != "backup" or report.backup is not None]
+    order = [key for key in _ORDER if key not in _OPTIONAL or raw[key] is not None]
     for step in raw["steps"]:
         if not step["destructive"]:
             del step["destructive"]
@@ -263,6 +269,7 @@ def _parse(raw: dict[str, Any]) -> Report:
         backup=None
         if backup is None
         else Backup(str(backup["name"]), int(backup["size"]), str(backup["sha256"])),
+        plan_checksum=_text(raw.get("planChecksum")),
     )
 
 

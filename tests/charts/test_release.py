@@ -55,6 +55,7 @@ def make_values() -> Values:
     return {
         "health.port": free_port(),
         "health.livenessProbe": False,
+        "health.readinessProbe": False,
         "metrics.port": port,
         "test.address": f"127.0.0.1:{port}",
         "podDisruptionBudget.enabled": True,

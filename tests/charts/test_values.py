@@ -107,10 +107,9 @@ SWITCHES: dict[str, Switch] = {
     "extraVolumeMounts": Switch(
         MOUNT, f"Deployment:{OPERATOR}.volumeMounts", MOUNT, {"extraVolumes": VOLUME}
     ),
-    "health.port": Switch(
-        81, f"Deployment:{OPERATOR}.env.DBMIGRATE_LIVENESS.value", "http://0.0.0.0:81/healthz"
-    ),
+    "health.port": Switch(81, f"Deployment:{OPERATOR}.env.DBMIGRATE_HEALTH.value", "0.0.0.0:81"),
     "health.livenessProbe": Switch(False, f"Deployment:{OPERATOR}.livenessProbe", NOTHING),
+    "health.readinessProbe": Switch(False, f"Deployment:{OPERATOR}.readinessProbe", NOTHING),
     "metrics.enabled": Switch(False, "Service:kind", NOTHING),
     "metrics.port": Switch(82, "Service:spec.ports.0.port", 82),
     "metrics.serviceMonitor.enabled": Switch(

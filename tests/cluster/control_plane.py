@@ -23,6 +23,7 @@ from tests.cluster.daemon import Daemon
 from tests.cluster.ports import free_port
 
 CONTROLLERS = (
+    "clusterrole-aggregation",
     "deployment",
     "disruption",
     "garbagecollector",

@@ -65,6 +65,56 @@ def test_a_plan_waits_for_its_approval_and_is_void_when_the_source_changes(
     assert operator.is_running
 
 
+def test_a_plan_that_the_database_has_left_behind_is_not_run(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare()
+    shop.order(approval="Manual")
+    plan = shop.wait_for_reason("AwaitingApproval")["status"]["plan"]
+    shop.database.execute(
+        "CREATE TABLE items (id int PRIMARY KEY);"
+        "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL);"
+        "INSERT INTO schema_migrations VALUES (1, false)"
+    )
+    assert act(shop, "Approve", "old", planHash=plan["hash"])["phase"] == "Succeeded"
+    renewed = shop.wait(
+        lambda r: (
+            condition(r, "Ready").get("reason") == "AwaitingApproval"
+            and r["status"].get("plan", plan)["hash"] != plan["hash"]
+        )
+    )
+    last = renewed["status"]["lastRun"]
+    assert (last["error"]["reason"], last["plan"]) == ("PlanChanged", plan["hash"])
+    assert condition(renewed, "Approved")["status"] == "False"
+    assert [step["version"] for step in renewed["status"]["plan"]["steps"]] == ["2"]
+    assert shop.applied() == []
+    act(shop, "Approve", "new", planHash=renewed["status"]["plan"]["hash"])
+    assert shop.wait_ready()["status"]["version"] == "2"
+    assert shop.applied() == [2]
+    assert operator.is_running
+
+
+def test_repair_finishes_what_a_step_without_a_transaction_has_left(
+    shop: Shop, operator: Operator
+) -> None:
+    index = "CREATE UNIQUE INDEX CONCURRENTLY items_price ON items (price);\n"
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    shop.database.execute("INSERT INTO items VALUES (1, 5), (2, 5)")
+    shop.write_files({**FILES, "000003_index.up.sql": index})
+    dirty = shop.wait_for_reason("StatementFailed")
+    assert condition(dirty, "Dirty")["status"] == "True"
+    assert condition(dirty, "Stalled")["status"] == "True"
+    shop.database.execute("UPDATE items SET price = id")
+    assert act(shop, "Repair")["phase"] == "Succeeded"
+    ready = shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
+    assert condition(ready, "Dirty")["status"] == "False"
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'items_price'::regclass"
+    assert shop.database.query(valid) == [(True,)]
+    assert operator.is_running
+
+
 def test_retry_tries_again_what_had_stalled(shop: Shop, operator: Operator) -> None:
     shop.prepare()
     shop.namespace.secret("shop-db", url=shop.database.url_for("nobody", "x"))

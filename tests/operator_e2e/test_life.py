@@ -90,8 +90,9 @@ def test_a_restart_writes_nothing_and_answers_its_probe(
     mark = installed.audit.mark()
     port = free_port()
     second = make_operator()
-    second.start("--liveness", f"http://127.0.0.1:{port}/healthz")
-    eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"), what="the liveness probe")
+    second.start("--health", f"127.0.0.1:{port}")
+    eventually(lambda: answers(f"http://127.0.0.1:{port}/readyz"), what="a ready operator")
+    assert answers(f"http://127.0.0.1:{port}/healthz")
     # A second resource goes its way: then the first one has been looked at, too.
     shop.order("bystander", suspend=True, database=ELSEWHERE)
     shop.wait_for_reason("Suspended", name="bystander")
@@ -236,6 +237,25 @@ def test_the_younger_of_two_resources_on_one_database_is_refused(
     assert len(shop.jobs()) == 1
     shop.namespace.delete("dbm", "first")
     shop.wait_ready(name="second")
+    assert shop.applied() == [1, 2]
+    assert operator.is_running
+
+
+def test_the_same_database_by_the_parts_of_a_connection_is_the_same_database(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare()
+    server = shop.database.server
+    here = {"host": server.host, "port": server.port, "dbname": shop.database.name}
+    shop.namespace.secret("other-login", password="x")
+    password = {"passwordFrom": {"secretKeyRef": {"name": "other-login", "key": "password"}}}
+    shop.order("first", database={"connection": {**here, "user": server.user}})
+    shop.wait_ready(name="first")
+    shop.order("second", database={"connection": {**here, "user": "other", **password}})
+    refused = shop.wait_for_reason("DatabaseConflict", name="second")
+    assert "first" in condition(refused, "Ready")["message"]
+    shop.order("third", database={"connection": {**here, "user": server.user, "dbname": "none"}})
+    shop.wait_for_reason("DatabaseMissing", name="third")
     assert shop.applied() == [1, 2]
     assert operator.is_running
 

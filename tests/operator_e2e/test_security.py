@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 import urllib.request
+from itertools import product
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.cluster import Cluster
+from tests.cluster import Cluster, Namespace
 from tests.cluster.ports import free_port
+from tests.cluster.waiting import eventually
 from tests.operator_e2e.conftest import StartOperator, read_rules
-from tests.operator_e2e.process import Operator
+from tests.operator_e2e.process import ROOT, Operator
 from tests.operator_e2e.shop import FILES, Shop, condition
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
@@ -49,6 +54,71 @@ def test_the_operators_account_can_not(
     words += [f"--subresource={part}"] if part else []
     answer = installed.kubectl(*words, kubeconfig=rights, check=False)
     assert answer.splitlines()[0] == "no", answer
+
+
+def test_the_account_can_do_what_the_document_says_and_no_more(
+    rights: Path, shop: Shop, installed: Cluster
+) -> None:
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": shop.namespace.name},
+    }
+    words = ["create", "--filename=-", "--output=json", "--validate=false"]
+    answer = json.loads(installed.kubectl(*words, kubeconfig=rights, stdin=json.dumps(review)))
+    assert answer["status"]["incomplete"] is False
+    found = {
+        (group, resource, verb)
+        for rule in answer["status"]["resourceRules"]
+        for group, resource, verb in product(rule["apiGroups"], rule["resources"], rule["verbs"])
+        # What Kubernetes gives to everybody: asking about oneself.
+        if not resource.startswith("selfsubject")
+    }
+    assert found == read_documented_rights()
+
+
+def read_documented_rights() -> set[tuple[str, str, str]]:
+    """The table of docs/rbac.md: group, resource and verb."""
+    section = (ROOT / "docs" / "rbac.md").read_text().split("## The operator")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]*)` \| `([^`]+)` \| ([^|]+) \|", section, re.MULTILINE)
+    assert rows
+    return {
+        ("" if group == "core" else group, resource, verb)
+        for group, resource, verbs in rows
+        for verb in verbs.strip().split(", ")
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "can", "can_not"),
+    [
+        ("view", ["get databasemigrations"], ["create databasemigrations"]),
+        ("edit", ["create databasemigrations"], ["create migrationactions"]),
+        ("dbmigrate-actions", ["create migrationactions"], ["update databasemigrations"]),
+    ],
+)
+def test_people_get_their_rights_by_kubernetes_own_roles(
+    namespace: Namespace, installed: Cluster, role: str, can: list[str], can_not: list[str]
+) -> None:
+    shipped = yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text())
+    namespace.apply([document for document in shipped if document["kind"] == "ClusterRole"])
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "person"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace.name}],
+    }
+    namespace.apply(binding)
+    kubeconfig = namespace.service_account_kubeconfig("default")
+
+    def answer(right: str) -> str:
+        verb, resource = right.split()
+        words = ["auth", "can-i", verb, f"{resource}.dbmigrate.dev", "--namespace", namespace.name]
+        return installed.kubectl(*words, kubeconfig=kubeconfig, check=False).splitlines()[0]
+
+    eventually(lambda: {answer(right) for right in can} == {"yes"}, what="the aggregated rights")
+    assert [answer(right) for right in can_not] == ["no"] * len(can_not)
 
 
 def test_no_right_is_a_wildcard() -> None:

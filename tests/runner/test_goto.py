@@ -7,7 +7,9 @@ import pytest
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.down import down
 from dbmigrate.runner.goto import goto
+from dbmigrate.runner.preview import preview
 from dbmigrate.runner.request import ChangedFiles, Options, OutOfOrder, Rollback
+from dbmigrate.runner.stop import Stop
 from dbmigrate.runner.up import up
 from tests.database import Database
 from tests.runner.arrange import (
@@ -48,6 +50,30 @@ def test_a_version_without_a_file_is_refused_in_golang_migrates_words(database: 
     assert result.error.message == (
         "no migration found for version 7: read down for version 7 .: file does not exist"
     )
+
+
+def test_a_run_is_held_to_its_plan_and_so_is_the_one_that_ends_it(database: Database) -> None:
+    checksum = preview(request(database, tables(1, 2, 3))).report.plan_checksum
+    held = Options(plan_checksum=checksum)
+    stop = Stop()
+    witness = Witness(on_start=lambda step: stop.request() if step.version == 2 else None)
+    first = goto(request(database, tables(1, 2, 3), options=held, observer=witness, stop=stop))
+    assert (first.report.version, first.report.outcome) == ("2", Outcome.FAILED)
+    assert goto(request(database, tables(1, 2, 3), options=held)).report.version == "3"
+
+
+def test_a_run_that_would_do_something_else_than_its_plan_changes_nothing(
+    database: Database,
+) -> None:
+    checksum = preview(request(database, tables(1, 2))).report.plan_checksum
+    held = Options(plan_checksum=checksum)
+    for files in (tables(1, 2, 3), source(table(1), migration(2, "CREATE TABLE other ()"))):
+        result = goto(request(database, files, options=held))
+        assert result.error is not None
+        assert (result.error.reason, result.error.is_retryable) == (Reason.PLAN_CHANGED, False)
+    up(request(database, tables(1, 2), options=held), 1)
+    assert table_names(database) == set()
+    assert up(request(database, tables(1, 2), options=held)).report.version == "2"
 
 
 def test_a_forbidden_rollback_changes_nothing(database: Database) -> None:

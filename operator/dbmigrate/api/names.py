@@ -32,6 +32,8 @@ INTENT_ANNOTATION = f"{GROUP}/intent"
 ATTEMPT_ANNOTATION = f"{GROUP}/attempt"
 ACTION_ANNOTATION = f"{GROUP}/action"
 """The MigrationAction that ordered the run, by uid."""
+PLAN_ANNOTATION = f"{GROUP}/plan"
+"""The hash of the approved plan that the run is held to."""
 INLINE_ANNOTATION_PREFIX = f"inline.{GROUP}/"
 """Inline files travel as annotations of the Pod: a snapshot that nobody can change afterwards."""
 

@@ -42,6 +42,8 @@ class LastRun:
     version: str | None = None
     milliseconds: int | None = None
     error: ReportError | None = None
+    plan: str | None = None
+    """The hash of the plan that it was held to."""
 
     @property
     def has_ended(self) -> bool:
@@ -86,6 +88,9 @@ class Plan:
     created_at: datetime | None
     steps_total: int = 0
     """All of its steps; a long plan shows only some of them."""
+    checksum: str | None = None
+    """What the run is held to: SHA-256 over all steps and their scripts. A runner older than
+    the operator gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,7 @@ def _dump_run(run: LastRun) -> Document:
             "generation": run.generation,
             "intent": run.intent,
             "attempts": run.attempts,
+            "plan": run.plan,
             "startedAt": _dump_time(run.started_at),
             "finishedAt": _dump_time(run.finished_at),
             "outcome": run.outcome.value if run.outcome else None,
@@ -180,6 +186,7 @@ def _parse_run(raw: Any) -> LastRun | None:
         version=_read_text(raw.get("version")),
         milliseconds=_read_integer(raw.get("milliseconds")),
         error=_parse_error(raw.get("error")),
+        plan=_read_text(raw.get("plan")),
     )
 
 
@@ -238,6 +245,7 @@ def _dump_plan(plan: Plan) -> Document:
     return _without_none(
         {
             "hash": plan.hash,
+            "checksum": plan.checksum,
             "intent": plan.intent,
             "steps": [_without_none(asdict(step)) for step in plan.steps],
             "stepsTotal": plan.steps_total,
@@ -262,7 +270,14 @@ def _parse_plan(raw: Any) -> Plan | None:
     )
     created = read_timestamp(raw.get("createdAt"))
     total = _read_integer(raw.get("stepsTotal"), len(steps))
-    return Plan(str(raw["hash"]), str(raw.get("intent", "")), steps, created, total)
+    return Plan(
+        hash=str(raw["hash"]),
+        intent=str(raw.get("intent", "")),
+        steps=steps,
+        created_at=created,
+        steps_total=total,
+        checksum=_read_text(raw.get("checksum")),
+    )
 
 
 def _dump_time(moment: datetime | None) -> str | None:

@@ -44,6 +44,8 @@ class Options(NamedTuple):
     """The directory for a backup before the first step, or empty."""
     backup_keep: int | None
     """How many backups of the database stay there; None: all."""
+    plan_checksum: str
+    """The plan that the run is held to, or empty."""
     verbose: bool
     json: bool
     report: str
@@ -59,6 +61,12 @@ def _one_of(*words: str) -> Callable[[str], object]:
         return text
 
     return check
+
+
+def _checksum(text: str) -> object:
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise ValueError("expected the 64 characters of planChecksum, as `plan -json` has it")
+    return text
 
 
 FLAGS = (
@@ -78,6 +86,7 @@ FLAGS = (
     Flag("changed-files", check=_one_of("reject", "warn")),
     Flag("backup-to"),
     Flag("backup-keep", check=read_unsigned, kind="uint"),
+    Flag("plan-checksum", check=_checksum),
     Flag("json", kind=""),
     Flag("report"),
 )
@@ -112,6 +121,7 @@ def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Opti
             backup_keep=read_unsigned(values["backup-keep"]) or None
             if "backup-keep" in values
             else None,
+            plan_checksum=values.get("plan-checksum", ""),
             verbose=is_set(values, "verbose"),
             json=is_set(values, "json"),
             report=values.get("report", ""),

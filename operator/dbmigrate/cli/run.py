@@ -142,6 +142,7 @@ def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Option
         backup=runner.BackupOrder(options.backup_to, options.backup_keep)
         if options.backup_to
         else None,
+        plan_checksum=options.plan_checksum or None,
     )
 
 

@@ -105,6 +105,7 @@ Options:
   -changed-files MODE        reject or warn of applied files that were edited (default reject)
   -backup-to DIR             Save the database in DIR before the first step
   -backup-keep N             Keep the N newest backups of the database there (default all)
+  -plan-checksum SHA256      Run only the steps of that plan, as `plan -json` gave it
   -json                      Print the report as JSON on the standard output
   -report FILE               Write the report to FILE, of a failed run as well
 

@@ -3,6 +3,8 @@
 The plan is made by a `plan` run. Its hash covers the run that made it, the intent
 and the steps: what a person has approved is that plan and no later one. A change
 of the source is another intent, which needs another plan and another approval.
+The run is held to the plan's checksum: where the database or a file has changed in
+between, it changes nothing and says PlanChanged, and then the plan is void as well.
 """
 
 from __future__ import annotations
@@ -27,15 +29,25 @@ PLAN_LIMIT = 50
 
 def find_plan(view: View, status: MigrationStatus, intent: str) -> Plan | None:
     """The plan for the present intent: the one in the status, or that of a finished run."""
-    if status.plan is not None and status.plan.intent == intent:
-        return status.plan
+    plan = status.plan
+    if plan is not None and plan.intent == intent and not is_void(plan, status):
+        return plan
     run = newest_run(view, RunCommand.PLAN)
     if run is None or run.is_active or run.intent != intent:
         return None
     report = read_report(run, view.pods)
     if report is None or report.error is not None or _is_empty_by_mistake(view, report):
         return None
-    return _make_plan(run, report)
+    plan = _make_plan(run, report)
+    return None if is_void(plan, status) else plan
+
+
+def is_void(plan: Plan, status: MigrationStatus) -> bool:
+    """Whether the last run was held to this plan and found that it holds no more."""
+    last = status.last_run
+    if last is None or last.error is None or last.error.reason is not Reason.PLAN_CHANGED:
+        return False
+    return last.plan == plan.hash
 
 
 def _is_empty_by_mistake(view: View, report: Report) -> bool:
@@ -76,7 +88,7 @@ def _make_plan_first(view: View, status: MigrationStatus, intent: str, now: date
     order = RunOrder(RunCommand.PLAN, intent, run.attempt + 1, identity.generation)
     report = read_report(run, view.pods)
     error = report.error if report is not None else None
-    if report is not None and error is None:
+    if report is not None and error is None and not is_void(_make_plan(run, report), status):
         text = "the runner shows a plan without steps, and the database is not at the target"
         return Step(stuck(Reason.INTERNAL.value, text), approved=False)
     if error is None:
@@ -96,13 +108,21 @@ def _make_plan_first(view: View, status: MigrationStatus, intent: str, now: date
 
 def _make_plan(run: Run, report: Report) -> Plan:
     words = [run.uid, run.intent, report.version or "", str(report.steps_total)]
+    words.append(report.plan_checksum or "")
     words += [f"{step.direction} {step.version} {step.name}" for step in report.steps]
     digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
     steps = tuple(
         PlannedStep(step.version, step.name, step.direction, step.destructive, step.excerpt)
         for step in report.steps[:PLAN_LIMIT]
     )
-    return Plan(digest, run.intent, steps, run.finished_at, report.steps_total)
+    return Plan(
+        hash=digest,
+        intent=run.intent,
+        steps=steps,
+        created_at=run.finished_at,
+        steps_total=report.steps_total,
+        checksum=report.plan_checksum,
+    )
 
 
 def _describe_plan(plan: Plan) -> str:

@@ -18,7 +18,12 @@ TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 
 
 def run_arguments(
-    spec: MigrationSpec, command: RunCommand, *, path: str, operands: tuple[str, ...] = ()
+    spec: MigrationSpec,
+    command: RunCommand,
+    *,
+    path: str,
+    operands: tuple[str, ...] = (),
+    plan_checksum: str | None = None,
 ) -> list[str]:
     """What follows the program's name. `operands` stand behind the command."""
     timeouts = spec.timeouts
@@ -35,6 +40,8 @@ def run_arguments(
         arguments += ["-statement-timeout", format_duration(timeouts.statement)]
     is_ordered = command is RunCommand.ROLLBACK
     arguments += _policies(spec, Rollback.ALLOW if is_ordered else spec.rollback)
+    if plan_checksum is not None:
+        arguments += ["-plan-checksum", plan_checksum]
     if command in {RunCommand.GOTO, RunCommand.PLAN} and not operands:
         operands = (spec.target,)
     verb = RunCommand.GOTO if is_ordered else command

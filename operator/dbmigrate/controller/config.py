@@ -25,10 +25,10 @@ class Config:
     """The namespaces that are watched; empty: all of them, which needs a ClusterRole."""
     runner_image: str = DEFAULT_RUNNER_IMAGE
     """The image with the runner, for resources that name none in spec.job.image."""
-    liveness: str | None = None
-    """Address of the liveness endpoint, such as http://0.0.0.0:8080/healthz; None: none."""
+    health: tuple[str, int] | None = None
+    """Host and port for the probes, such as 0.0.0.0 and 8080; None: none."""
     metrics: tuple[str, int] | None = None
-    """Host and port of the metrics endpoint, such as 0.0.0.0 and 9090; None: none."""
+    """Host and port for Prometheus, such as 0.0.0.0 and 9090; None: none."""
     resync: timedelta | None = timedelta(minutes=10)
     """How often a database is asked although nothing has changed; None: never."""
     workers: int = 16
@@ -45,7 +45,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
     return Config(
         namespaces=tuple(options.namespace or filter(None, named)),
         runner_image=options.runner_image,
-        liveness=options.liveness or None,
+        health=options.health,
         metrics=options.metrics,
         resync=options.resync,
         workers=options.workers,
@@ -71,10 +71,10 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         help="watch this namespace only; may be given several times (default: all)",
     )
     parser.add_argument("--runner-image", default=twin("runner-image", DEFAULT_RUNNER_IMAGE))
-    parser.add_argument("--liveness", default=twin("liveness", ""), metavar="URL")
-    parser.add_argument(
-        "--metrics", type=_address, default=twin("metrics", ""), metavar="HOST:PORT"
-    )
+    for endpoint in ("health", "metrics"):
+        parser.add_argument(
+            f"--{endpoint}", type=_address, default=twin(endpoint, ""), metavar="HOST:PORT"
+        )
     parser.add_argument("--resync", type=_resync, default=twin("resync", "10m"))
     parser.add_argument("--workers", type=_workers, default=twin("workers", "16"))
     parser.add_argument(

@@ -1,7 +1,8 @@
 """The HTTP endpoints of the operator: /metrics, /healthz and /readyz.
 
 They are served from a thread, so that they answer while the event loop is busy;
-whether the loop still turns is what /healthz is there to say.
+whether the loop still turns is what /healthz is there to say. Each address that is
+asked for answers all three paths.
 """
 
 from __future__ import annotations

@@ -21,9 +21,11 @@ from dbmigrate.api.names import (
     MANAGED_BY,
     MANAGED_BY_LABEL,
     MIGRATION_LABEL,
+    PLAN_ANNOTATION,
     UID_LABEL,
 )
 from dbmigrate.api.spec import JobOptions
+from dbmigrate.api.status import Plan
 from dbmigrate.controller.access import grant_access
 from dbmigrate.controller.command_line import (
     PROGRAM,
@@ -63,6 +65,8 @@ class RunOrder:
     """Arguments behind the command, where the spec does not imply them."""
     action: str | None = None
     """The uid of the MigrationAction that ordered it."""
+    plan: Plan | None = None
+    """The plan that it is held to; None: it may do whatever leads to the target."""
 
     def name_for(self, migration: Migration) -> str:
         """The name of its Job."""
@@ -90,6 +94,8 @@ def build_job(
     }
     if order.action is not None:
         annotations[ACTION_ANNOTATION] = order.action
+    if order.plan is not None:
+        annotations[PLAN_ANNOTATION] = order.plan.hash
     labels = {
         **spec.job.labels,
         MANAGED_BY_LABEL: MANAGED_BY,
@@ -132,7 +138,13 @@ def _build_pod(migration: Migration, order: RunOrder, mounted: Mounted, image: s
         "name": RUNNER_CONTAINER,
         "image": options.image or image,
         "command": [PROGRAM],
-        "args": run_arguments(spec, order.command, path=mounted.path, operands=order.operands),
+        "args": run_arguments(
+            spec,
+            order.command,
+            path=mounted.path,
+            operands=order.operands,
+            plan_checksum=order.plan.checksum if order.plan else None,
+        ),
         # Ours come last: of two variables with one name the last one counts.
         "env": [*options.env, *access.env],
         "volumeMounts": [mounted.mount, *access.mounts],

@@ -32,10 +32,11 @@ def follow_actions(view: View) -> tuple[ActionUpdate, ...]:
     """What the runs of actions have come to since the actions' status was written."""
     updates = []
     for action in view.actions:
-        run = next((r for r in view.runs if r.action == action.uid), None)
+        run = next((r for r in view.runs if _serves(r, action)), None)
         if action.has_ended or run is None:
             continue
-        update = _follow(action, run, view)
+        is_approval = action.kind is ActionKind.APPROVE
+        update = _agree(action) if is_approval else _follow(action, run, view)
         if (update.phase, update.message) != (action.phase, action.message):
             updates.append(update)
     return tuple(updates)
@@ -46,7 +47,7 @@ def carry_out_next(view: View, status: MigrationStatus, intent: str) -> Step | A
     waiting = [
         action
         for action in view.actions
-        if not action.has_ended and not any(run.action == action.uid for run in view.runs)
+        if not action.has_ended and not any(_serves(run, action) for run in view.runs)
     ]
     if not waiting:
         return None
@@ -55,8 +56,7 @@ def carry_out_next(view: View, status: MigrationStatus, intent: str) -> Step | A
     if refusal is not None:
         return ActionUpdate(action, ActionPhase.REFUSED, refusal)
     if action.kind is ActionKind.APPROVE:
-        text = f"plan {action.plan_hash} is approved"
-        return ActionUpdate(action, ActionPhase.SUCCEEDED, text)
+        return _agree(action)
     if view.rejection is not None:
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
     text = f"{action.kind.value} of MigrationAction {action.name} is about to start"
@@ -84,6 +84,17 @@ def was_mended_since(view: View, last: LastRun) -> bool:
             if report is not None and report.error is None:
                 return True
     return False
+
+
+def _serves(run: Run, action: Action) -> bool:
+    """Whether an action has come to this run: ordered by it, or held to the plan it approves."""
+    if action.kind is ActionKind.APPROVE:
+        return run.plan is not None and run.plan == action.plan_hash
+    return run.action == action.uid
+
+
+def _agree(action: Action) -> ActionUpdate:
+    return ActionUpdate(action, ActionPhase.SUCCEEDED, f"plan {action.plan_hash} is approved")
 
 
 def _follow(action: Action, run: Run, view: View) -> ActionUpdate:
@@ -152,5 +163,10 @@ def _order(action: Action, view: View, status: MigrationStatus, intent: str) -> 
     last, generation = status.last_run, view.migration.identity.generation
     is_same = last is not None and (last.intent, last.generation) == (intent, generation)
     attempt = last.attempts + 1 if last is not None and is_same else 1
+    plan = None
+    if action.kind is ActionKind.RETRY and view.migration.spec.approval is Approval.MANUAL:
+        plan = find_plan(view, status, intent)
     operands = (action.version,) if action.kind in VERSIONED and action.version else ()
-    return RunOrder(COMMANDS[action.kind], intent, attempt, generation, operands, action=action.uid)
+    return RunOrder(
+        COMMANDS[action.kind], intent, attempt, generation, operands, action=action.uid, plan=plan
+    )

@@ -107,6 +107,7 @@ def begin_run(status: MigrationStatus, run: Run) -> MigrationStatus:
         intent=run.intent,
         attempts=run.attempt,
         started_at=run.created_at,
+        plan=run.plan,
     )
     return replace(status, last_run=last, next_retry_at=None)
 

@@ -18,7 +18,7 @@ from dbmigrate.api.conditions import settle_conditions
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import LastRun, MigrationStatus, Plan
-from dbmigrate.controller.approval import is_approved, seek_approval
+from dbmigrate.controller.approval import find_plan, is_approved, is_void, seek_approval
 from dbmigrate.controller.backoff import retry_delay
 from dbmigrate.controller.catch_up import (
     CaughtUp,
@@ -116,7 +116,7 @@ def _judge_plan(
     if step.verdict.standing is Standing.READY:
         return None, True
     plan = step.plan or status.plan
-    if plan is None or plan.intent != intent:
+    if plan is None or plan.intent != intent or is_void(plan, status):
         return None, False
     return plan, is_approved(view, plan)
 
@@ -222,14 +222,16 @@ def _ask(view: View, caught: CaughtUp, unread: Run, now: datetime) -> Step:
 def _go_on(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mended: bool) -> Step:
     """Start the first attempt at this intent, the next one, or none any more."""
     spec, identity, last = view.migration.spec, view.migration.identity, caught.status.last_run
+    plan = find_plan(view, caught.status, intent) if spec.approval is Approval.MANUAL else None
     if last is None or (last.intent, last.generation) != (intent, identity.generation):
-        return _start(identity.generation, intent, 1)
+        return _start(identity.generation, intent, 1, plan)
     error = last.error
-    if is_mended or error is None:
-        return _start(identity.generation, intent, last.attempts + 1)
+    # A plan that had changed was made again and approved again, else we would not be here.
+    if is_mended or error is None or error.reason is Reason.PLAN_CHANGED:
+        return _start(identity.generation, intent, last.attempts + 1, plan)
     said = f"{error.reason.value}: {_describe_error(last)}"
     if not error.retryable:
-        return _stay_stuck(view, last, error, said, now)
+        return _stay_stuck(view, last, error, said, now, plan)
     if last.attempts > spec.retry.limit:
         text = f"{said} (gave up after {last.attempts} runs)"
         reason = VerdictReason.RETRIES_EXHAUSTED
@@ -240,12 +242,14 @@ def _go_on(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mende
         seed = f"{identity.uid}/{intent}"
         due = now + retry_delay(spec.retry, attempt=last.attempts, seed=seed)
     if now >= due:
-        return _start(identity.generation, intent, last.attempts + 1)
+        return _start(identity.generation, intent, last.attempts + 1, plan)
     text = f"{said} (run {last.attempts} of at most {spec.retry.limit + 1}, to be tried again)"
     return Step(on_its_way(error.reason.value, text), look_at=due, next_retry_at=due)
 
 
-def _stay_stuck(view: View, last: LastRun, error: ReportError, said: str, now: datetime) -> Step:
+def _stay_stuck(
+    view: View, last: LastRun, error: ReportError, said: str, now: datetime, plan: Plan | None
+) -> Step:
     """A person must act. Where we can't see it when they do, look once in a while."""
     verdict = stuck(error.reason.value, said)
     if error.reason not in ENVIRONMENTAL:
@@ -253,11 +257,11 @@ def _stay_stuck(view: View, last: LastRun, error: ReportError, said: str, now: d
     due = next_question(view, last, now)
     if due is None or now < due:
         return Step(verdict, look_at=due)
-    return _start(last.generation, last.intent, last.attempts + 1)
+    return _start(last.generation, last.intent, last.attempts + 1, plan)
 
 
-def _start(generation: int, intent: str, attempt: int) -> Step:
-    order = RunOrder(RunCommand.GOTO, intent, attempt, generation)
+def _start(generation: int, intent: str, attempt: int, plan: Plan | None) -> Step:
+    order = RunOrder(RunCommand.GOTO, intent, attempt, generation, plan=plan)
     return Step(on_its_way(VerdictReason.STARTING, f"attempt {attempt} is about to start"), order)
 
 

@@ -20,6 +20,7 @@ from dbmigrate.api.names import (
     GENERATION_ANNOTATION,
     INTENT_ANNOTATION,
     JOB_NAME_LABEL,
+    PLAN_ANNOTATION,
     UID_LABEL,
 )
 from dbmigrate.api.timestamps import parse_timestamp, read_timestamp
@@ -117,6 +118,8 @@ class Run:
     state: RunState
     created_at: datetime
     action: str | None = None
+    plan: str | None = None
+    """The hash of the plan that it is held to."""
     is_deleting: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -158,6 +161,7 @@ def parse_run(body: Document) -> Run:
         state=state,
         created_at=parse_timestamp(metadata["creationTimestamp"]),
         action=annotations.get(ACTION_ANNOTATION),
+        plan=annotations.get(PLAN_ANNOTATION),
         is_deleting="deletionTimestamp" in metadata,
         started_at=read_timestamp(status.get("startTime")),
         finished_at=finished,

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import kopf
 from kopf._core.engines.peering import Identity
-from prometheus_client import start_http_server
 
 from dbmigrate import __version__
 from dbmigrate.controller.cluster import Cluster, ClusterError, Conflict, Unavailable
 from dbmigrate.controller.config import Config
+from dbmigrate.controller.endpoints import Endpoints, served
 from dbmigrate.controller.handlers import register
+from dbmigrate.controller.health import Health
 from dbmigrate.controller.login import register_login
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.observed import Key, Observed
@@ -35,31 +35,24 @@ log = logging.getLogger(__name__)
 async def run_operator(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises ClusterError when there is no cluster to run on."""
     cluster = await Cluster.connect(connections=config.workers)
-    metrics = Metrics(__version__)
+    metrics, health = Metrics(__version__), Health()
+    beating = asyncio.create_task(health.beat(), name="health")
     try:
-        with serve_metrics(config.metrics, metrics):
-            await _serve(config, cluster, metrics)
+        with ExitStack() as serving:
+            for address in dict.fromkeys((config.health, config.metrics)):
+                if address is None:
+                    continue
+                endpoints = Endpoints(
+                    address, metrics.registry, is_alive=health.is_alive, is_ready=health.is_ready
+                )
+                serving.enter_context(served(endpoints))
+            await _serve(config, cluster, metrics, health)
     finally:
+        beating.cancel()
         await cluster.close()
 
 
-@contextmanager
-def serve_metrics(address: tuple[str, int] | None, metrics: Metrics) -> Iterator[None]:
-    """Answer Prometheus from a thread of its own; no address: don't."""
-    if address is None:
-        yield
-        return
-    host, port = address
-    server, thread = start_http_server(port, addr=host, registry=metrics.registry)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-async def _serve(config: Config, cluster: Cluster, metrics: Metrics) -> None:
+async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Health) -> None:
     version = await cluster.read_version()
     if not await cluster.serves_custom_resources():
         raise ClusterError("the custom resources are not installed: apply the manifests in crds/")
@@ -87,14 +80,15 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics) -> None:
             standalone=True,
             clusterwide=not config.namespaces,
             namespaces=config.namespaces,
-            liveness_endpoint=config.liveness,
             # kopf's own guess asks for the user's name, and a Pod's user id may have none.
             identity=Identity("dbmigrate-operator"),
         ),
         name="kopf",
     )
+    health.watching(True)
     log.info("started", extra={"namespaces": list(config.namespaces) or "all"})
     done, pending = await asyncio.wait({work, watching}, return_when=asyncio.FIRST_COMPLETED)
+    health.watching(False)
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)

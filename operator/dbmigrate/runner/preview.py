@@ -13,6 +13,7 @@ from dbmigrate.postgres.statement_impacts import read_impacts
 from dbmigrate.report import Outcome, Step
 from dbmigrate.runner.changes import check_changes
 from dbmigrate.runner.plan import plan_goto
+from dbmigrate.runner.plan_checksum import checksum_of
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Preview, PreviewStep, Result
 from dbmigrate.runner.run import Run, perform
@@ -35,14 +36,20 @@ def preview(request: Request, version: int | None = None) -> Result[Preview]:
         steps = tuple(
             PreviewStep(step, step.script.load() if step.script else None) for step in plan.steps
         )
-        return Preview(run.state, plan.target, steps)
+        return Preview(run.state, plan.target, steps, checksum_of(plan.steps))
 
     found = perform(request, work, is_locked=False)
     if found.value is None:
         return found
     steps = tuple(_describe(step) for step in found.value.steps)
     outcome = Outcome.WAITING if steps else Outcome.UP_TO_DATE
-    report = replace(found.report, outcome=outcome, steps=steps, steps_total=len(steps))
+    report = replace(
+        found.report,
+        outcome=outcome,
+        steps=steps,
+        steps_total=len(steps),
+        plan_checksum=found.value.checksum,
+    )
     return replace(found, report=report)
 
 

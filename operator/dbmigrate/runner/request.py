@@ -69,9 +69,11 @@ class Options:
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
     who: str = ""
+    """The host, Job or person that runs this, for the history's log."""
     backup: BackupOrder | None = None
     """None: no backup before the steps."""
-    """The host, Job or person that runs this, for the history's log."""
+    plan_checksum: str | None = None
+    """The plan that the run is held to; None: whatever is planned is run."""
 
 
 @dataclass(frozen=True, slots=True)

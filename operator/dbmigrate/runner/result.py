@@ -101,6 +101,8 @@ class Preview:
     state: VersionState
     target: int | None
     steps: tuple[PreviewStep, ...]
+    checksum: str
+    """By it a later run can be held to this plan."""
 
 
 @dataclass(frozen=True, slots=True)

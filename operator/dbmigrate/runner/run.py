@@ -81,6 +81,11 @@ class Run:
     def carry_out(self, plan: Plan) -> None:
         """Run the steps of a plan. Raises MigrationError."""
         self.target = plan.target
+        wanted = self.request.options.plan_checksum
+        if wanted is not None:
+            from dbmigrate.runner.plan_checksum import require_plan
+
+            require_plan(wanted, plan.steps, self.database.log)
         if plan.steps:
             # A run that finds nothing to do is the commonest one: it starts without this.
             from dbmigrate.runner.step import run_step

@@ -53,6 +53,7 @@ TWINS = {
     "changed-files": "warn",
     "backup-to": "d",
     "backup-keep": "2",
+    "plan-checksum": "0f" * 32,
     "json": "1",
     "report": "f",
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from prometheus_client.exposition import generate_latest
@@ -16,6 +18,7 @@ from dbmigrate.controller.endpoints import Endpoints, served
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.report import Outcome, Reason, ReportError
 
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 KEY = ("shop", "users")
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 RUN = LastRun(
@@ -107,6 +110,23 @@ def test_looks_are_timed_and_their_errors_counted_by_kind() -> None:
     found = metrics.registry.get_sample_value
     assert found("dbmigrate_reconcile_seconds_count") == 2
     assert found("dbmigrate_reconcile_errors_total", {"error": "TimeoutError"}) == 1
+
+
+def test_the_document_names_every_metric_with_its_type_and_labels() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*)\|", PAGE.read_text(), re.MULTILINE)
+    documented = {
+        name: (kind, {word for word in labels.strip().split(", ") if word})
+        for name, kind, labels in rows
+    }
+    metrics = Metrics("0.1.0")
+    metrics.observe(KEY, MigrationStatus(), DONE)
+    metrics.reconciled(0.1, ValueError())
+    found = {}
+    for family in metrics.registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = {label for sample in family.samples for label in sample.labels}
+        found[name] = (family.type, labels - {"le"})
+    assert documented == found
 
 
 def ask(port: int, path: str) -> tuple[int, str]:

@@ -13,11 +13,12 @@ from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import Migration
 from dbmigrate.controller.files import Files
+from dbmigrate.controller.job import build_job
 from dbmigrate.controller.orders import refuse_orphans
 from dbmigrate.controller.reconcile import reconcile
 from dbmigrate.controller.runs import Run, RunCommand, RunState
 from dbmigrate.controller.view import Decision, Rejection
-from dbmigrate.report import Outcome, Reason, Step
+from dbmigrate.report import Outcome, Reason, Report, Step
 from tests.unit.controller.resources import (
     NOW,
     failure,
@@ -60,15 +61,20 @@ def planned(
     """A resource that waits for its plan's approval."""
     migration = make_migration(approval="Manual")
     run = finished(make_run(migration, command=RunCommand.PLAN), **changes)
-    report = make_report(
+    report = plan_report(steps, pending=pending)
+    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, report),)), NOW)
+    return written(migration, decision), decision
+
+
+def plan_report(steps: int, *, pending: int | None = None) -> Report:
+    return make_report(
         command="plan",
         version="0",
         pending=steps if pending is None else pending,
         steps=tuple(Step(str(n), f"step_{n}", "up", 0) for n in range(1, steps + 1)),
         steps_total=steps,
+        plan_checksum="0f" * 32,
     )
-    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, report),)), NOW)
-    return written(migration, decision), decision
 
 
 def plan_hash(migration: Migration) -> str:
@@ -109,6 +115,60 @@ def test_an_approval_of_this_very_plan_starts_the_run() -> None:
     later = reconcile(look(migration, actions=(told,)), NOW)
     assert later.order is not None
     assert later.updates == ()
+
+
+def test_the_run_is_held_to_the_plan_that_was_approved() -> None:
+    migration, _ = planned()
+    action = make_action("Approve", plan_hash=plan_hash(migration), phase=ActionPhase.SUCCEEDED)
+    decision = reconcile(look(migration, actions=(action,)), NOW)
+    assert decision.order is not None
+    job = build_job(migration, decision.order, image="dbmigrate", server_version=(1, 33))
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["args"][-4:] == ["-plan-checksum", "0f" * 32, "goto", "latest"]
+    assert job["metadata"]["annotations"]["dbmigrate.dev/plan"] == plan_hash(migration)
+
+
+def test_an_approval_is_answered_while_its_run_is_at_work() -> None:
+    migration, _ = planned()
+    action = make_action("Approve", plan_hash=plan_hash(migration))
+    other = make_action("Approve", plan_hash="0123456789ab", uid="other")
+    run = make_run(migration, plan=plan_hash(migration))
+    decision = reconcile(look(migration, runs=(run,), actions=(action, other)), NOW)
+    (update,) = decision.updates
+    assert (update.action, update.phase) == (action, ActionPhase.SUCCEEDED)
+
+
+def test_a_plan_that_holds_no_more_is_made_again_and_approved_again() -> None:
+    migration, _ = planned()
+    hash = plan_hash(migration)
+    action = make_action("Approve", plan_hash=hash, phase=ActionPhase.SUCCEEDED)
+    plan_run = finished(make_run(migration, command=RunCommand.PLAN))
+    run = finished(make_run(migration, name="shop-2", uid="job-2", plan=hash), RunState.FAILED)
+    plan_pod = make_pod(plan_run, plan_report(2))
+    runs = [plan_run, run]
+    pods = [plan_pod, make_pod(run, failure(Reason.PLAN_CHANGED))]
+
+    def decide(*actions: Action) -> Decision:
+        return reconcile(
+            look(migration, runs=tuple(runs), pods=tuple(pods), actions=(action, *actions)), NOW
+        )
+
+    decision = decide()
+    assert decision.order is not None
+    assert (decision.order.command, decision.order.attempt) == (RunCommand.PLAN, 2)
+    assert decision.status.plan is None
+    migration = written(migration, decision)
+    again = replace(plan_run, name="shop-3", uid="job-3", attempt=2, created_at=NOW)
+    runs.append(again)
+    pods.append(make_pod(again, plan_report(1)))
+    decision = decide()
+    assert (decision.order, reason_of(decision)) == (None, "AwaitingApproval")
+    migration = written(migration, decision)
+    assert plan_hash(migration) != hash
+    decision = decide(make_action("Approve", plan_hash=plan_hash(migration), uid="second"))
+    assert decision.order is not None
+    assert (decision.order.command, decision.order.attempt) == (RunCommand.GOTO, 2)
+    assert decision.order.plan == migration.status.plan
 
 
 def test_an_approval_of_another_plan_is_refused_and_changes_nothing() -> None:
