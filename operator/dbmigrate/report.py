@@ -137,6 +137,8 @@ class Report:
     backup: Backup | None = None
     plan_checksum: str | None = None
     """Of a plan: SHA-256 over its steps and their scripts, by which a run can be held to it."""
+    changed: tuple[str, ...] = ()
+    """Of a status: the first applied files that were edited afterwards."""
     schema_version: int = field(default=SCHEMA_VERSION)
 
     def to_json(self, limit: int | None = None) -> str:
@@ -185,20 +187,22 @@ _ORDER = (
     "error",
     "backup",
     "plan_checksum",
+    "changed",
     "steps",
     "steps_total",
     "tool_version",
     "started_at",
     "milliseconds",
 )
-_OPTIONAL = frozenset({"backup", "plan_checksum"})
+_OPTIONAL = frozenset({"backup", "plan_checksum", "changed"})
+"""Left out where there is nothing to say."""
 
 
 def _dump(report: Report) -> str:
     raw = asdict(report)
     if raw["error"] is not None:
         raw["error"] = {key: value for key, value in raw["error"].items() if value is not None}
-    order = [key for key in _ORDER if key not in _OPTIONAL or raw[key] is not None]
+    order = [key for key in _ORDER if key not in _OPTIONAL or raw[key]]
     for step in raw["steps"]:
         if not step["destructive"]:
             del step["destructive"]
@@ -218,7 +222,7 @@ def _cut(report: Report, limit: int) -> str:
         text = _dump(replace(report, steps=steps))
         if len(text.encode()) <= limit:
             return text
-    error = report.error
+    report, error = replace(report, steps=(), changed=()), report.error
     size = 1024
     while error is not None and size >= 16:
         error = replace(
@@ -229,11 +233,11 @@ def _cut(report: Report, limit: int) -> str:
             excerpt=_shorten(error.excerpt, size // 2),
             file=_shorten(error.file, 256),
         )
-        text = _dump(replace(report, steps=(), error=error))
+        text = _dump(replace(report, error=error))
         if len(text.encode()) <= limit:
             return text
         size //= 2
-    return _dump(replace(report, steps=(), error=error, command=report.command[:256]))
+    return _dump(replace(report, error=error, command=report.command[:256]))
 
 
 def _shorten(text: str | None, size: int) -> str | None:
@@ -270,6 +274,7 @@ def _parse(raw: dict[str, Any]) -> Report:
         if backup is None
         else Backup(str(backup["name"]), int(backup["size"]), str(backup["sha256"])),
         plan_checksum=_text(raw.get("planChecksum")),
+        changed=tuple(str(file) for file in raw.get("changed", ())),
     )
 
 

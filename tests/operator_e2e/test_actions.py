@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import ApiError
+from tests.cluster import ApiError, Cluster
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.shop import FILES, THIRD, Shop, condition, is_ready
 
@@ -192,6 +193,29 @@ def test_an_order_is_never_changed(shop: Shop, operator: Operator) -> None:
     with pytest.raises(ApiError, match="can't be changed"):
         shop.namespace.patch("dbma", "act", {"spec": {"migration": "other"}})
     assert operator.is_running
+
+
+def test_an_applied_file_that_was_edited_behind_its_tag_is_drift(
+    shop: Shop, make_operator: Any, installed: Cluster, tmp_path: Path
+) -> None:
+    make_operator(resync="3s").start()
+    tree = tmp_path / "tree"
+    (tree / "migrations").mkdir(parents=True)
+    for name, text in FILES.items():
+        (tree / "migrations" / name).write_text(text)
+    installed.node.images.register("shop:edited", tree=tree)
+    shop.prepare()
+    shop.order(source={"image": {"reference": "shop:edited", "path": "/migrations"}})
+    shop.wait_ready()
+    (tree / "migrations" / "000001_create_items.up.sql").write_text("CREATE TABLE other ();\n")
+    drifted = shop.wait_for_reason("Drifted")
+    assert "000001_create_items.up.sql" in condition(drifted, "Ready")["message"]
+    assert shop.applied() == [1, 2]
+    shop.order(
+        source={"image": {"reference": "shop:edited", "path": "/migrations"}}, changedFiles="Warn"
+    )
+    shop.wait_ready()
+    assert shop.applied() == [1, 2]
 
 
 def test_drift_is_found_by_asking_the_database_now_and_then(shop: Shop, make_operator: Any) -> None:

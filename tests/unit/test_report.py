@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dbmigrate.report import (
     TERMINATION_MESSAGE_LIMIT,
+    Backup,
     Outcome,
     Reason,
     Report,
@@ -52,6 +53,7 @@ steps = st.builds(
     direction=st.sampled_from(["up", "down"]),
     milliseconds=st.integers(0, 10**9),
 )
+names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60)
 reports = st.builds(
     Report,
     command=texts,
@@ -67,6 +69,10 @@ reports = st.builds(
     steps=st.lists(steps, max_size=60).map(tuple),
     steps_total=st.integers(0, 10**6),
     error=st.none() | errors,
+    backup=st.none()
+    | st.builds(Backup, name=names, size=st.integers(0, 2**63), sha256=st.just("0f" * 32)),
+    plan_checksum=st.none() | st.just("0f" * 32),
+    changed=st.lists(names, max_size=5).map(tuple),
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from dbmigrate.api.spec import ChangedFiles
 from dbmigrate.api.status import LastRun, MigrationStatus
 from dbmigrate.controller.backoff import hash_fraction
 from dbmigrate.controller.catch_up import CaughtUp, is_at_target, newest_answer, newest_run
@@ -61,6 +62,8 @@ def _describe_drift(answer: Report, last: LastRun, view: View) -> str | None:
         return None
     if answer.dirty:
         return f"version {answer.version} has been left dirty by another tool or person"
+    if answer.changed and view.migration.spec.changed_files is ChangedFiles.REJECT:
+        return f"edited after they were applied: {', '.join(answer.changed)}"
     if is_at_target(answer, view.migration.spec):
         return None
     if answer.version == last.version:

@@ -6,6 +6,8 @@ gets the answer that schema_migrations alone can give.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dbmigrate.postgres.history_rows import LogRow
 from dbmigrate.runner.changes import changed_migrations
 from dbmigrate.runner.request import OutOfOrder, Request
@@ -13,10 +15,18 @@ from dbmigrate.runner.result import MigrationState, Result, StatusRow, StatusTab
 from dbmigrate.runner.run import Run, perform
 from dbmigrate.sources.migration import Migration, Source
 
+CHANGED_LIMIT = 5
+"""Edited files that the report names: it has to fit into a termination message."""
+
 
 def status(request: Request) -> Result[StatusTable]:
     """The table of all migrations that the source or the log knows."""
-    return perform(request, _status, is_locked=False)
+    found = perform(request, _status, is_locked=False)
+    if found.value is None or request.source is None:
+        return found
+    edited = (request.source.find(row.version) for row in found.value.rows if row.changed)
+    files = tuple(migration.up.file for migration in edited if migration and migration.up)
+    return replace(found, report=replace(found.report, changed=files[:CHANGED_LIMIT]))
 
 
 def _status(run: Run) -> StatusTable:

@@ -434,6 +434,10 @@ def test_a_wrong_password_is_tried_again_once_a_resync_interval() -> None:
     [
         ({"version": "1", "pending": 1}, "moved from 2 to 1"),
         ({"version": "2", "dirty": True}, "dirty"),
+        (
+            {"version": "2", "changed": ("1_a.up.sql",)},
+            "were applied: 1_a.up.sql",
+        ),
     ],
 )
 def test_a_database_that_was_changed_behind_our_back_is_drifted(
