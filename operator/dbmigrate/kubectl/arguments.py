@@ -85,8 +85,8 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _options_of_cluster(default: Any) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+def _options_of_cluster(default: Any) -> _Parser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("options of kubectl")
 
     def add(*names: str, **more: Any) -> None:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from threading import Thread
-from typing import TextIO
+from typing import IO
 from urllib.parse import urlencode
 
 from dbmigrate.api.fields import Document
@@ -119,7 +119,7 @@ class Kubectl:
 class Complaint:
     """kubectl's standard error: its complaint is kept, what comes before goes on to the user."""
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: IO[str] | None) -> None:
         self._lines: list[str] = []
         self._thread = Thread(target=self._collect, args=(stream,), daemon=True)
         self._thread.start()
@@ -129,7 +129,7 @@ class Complaint:
         self._thread.join()
         return "".join(self._lines)
 
-    def _collect(self, stream: TextIO | None) -> None:
+    def _collect(self, stream: IO[str] | None) -> None:
         for line in stream or ():
             if self._lines or begins_error(line):
                 self._lines.append(line)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line on the process's own streams. Gives the exit code."""
     access, request = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    screen = Screen(sys.stdout, sys.stderr, sys.stdin, os.environ)
+    screen = Screen(sys.stdout, sys.stderr, sys.stdin or io.StringIO(), os.environ)
     session = Session(Kubectl(access, os.environ), screen, lambda: datetime.now(UTC))
     try:
         run(session, request)

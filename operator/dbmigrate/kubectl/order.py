@@ -92,10 +92,7 @@ def follow(kubectl: Kubectl, screen: Screen, created: Document, timeout: float |
             screen.note(_explain_silence(kubectl, action))
             has_hinted = True
         if timeout is not None and waited >= timeout:
-            raise NotDone(
-                f"MigrationAction {action.name} has not ended in time ({describe_phase(action)}); "
-                f"it goes on: kubectl get -n {action.namespace} dbma {action.name}"
-            )
+            raise NotDone(_explain_delay(kubectl, action))
     raise AssertionError("an observer never ends by itself")
 
 
@@ -111,6 +108,17 @@ def _conclude(action: Action) -> str:
     what = f"{action.kind.value} of {action.migration}"
     outcome = "was refused" if action.phase is ActionPhase.REFUSED else "failed"
     raise NotDone(f"{what} {outcome}: {clean(action.message)}")
+
+
+def _explain_delay(kubectl: Kubectl, action: Action) -> str:
+    """Why an order is given no more time, and where it can be seen from now on."""
+    said = describe_phase(action)
+    if action.phase is ActionPhase.PENDING:
+        said = _explain_silence(kubectl, action)
+    return (
+        f"MigrationAction {action.name} has not ended in time: {said}\n"
+        f"it stays ordered: kubectl get -n {action.namespace} dbma {action.name}"
+    )
 
 
 def _explain_silence(kubectl: Kubectl, action: Action) -> str:

@@ -85,8 +85,7 @@ def _explain_waiting(status: Document, state: Document) -> str:
     parts = [str(waiting.get(part, "")) for part in ("reason", "message")]
     if not any(parts):
         conditions = status.get("conditions") or ()
-        unscheduled = (
-            c for c in conditions if c.get("type") == "PodScheduled" and c.get("status") == "False"
-        )
-        parts = [str(next(unscheduled, {}).get(part, "")) for part in ("reason", "message")]
+        scheduled: Document = next((c for c in conditions if c.get("type") == "PodScheduled"), {})
+        if scheduled.get("status") == "False":
+            parts = [str(scheduled.get(part, "")) for part in ("reason", "message")]
     return clean(": ".join(part for part in parts if part)) or "it has not started yet"
