@@ -1,0 +1,41 @@
+"""What a person can do next about a resource, as commands to paste."""
+
+from __future__ import annotations
+
+from dbmigrate.kubectl.resource import Resource
+from dbmigrate.report import Reason
+
+ELSEWHERE = frozenset({"DatabaseConflict", "InvalidSpec", "SourceInvalid", "SourceMissing"})
+"""Reasons that only a change of the manifests mends: the operator sees it by itself."""
+
+
+def advise(resource: Resource) -> tuple[str, ...]:
+    """The commands; none where there is nothing to do but to wait."""
+    reason = resource.reason
+    if resource.is_ready or reason in ELSEWHERE:
+        return ()
+    if reason == "AwaitingApproval":
+        return advised("approve", resource), advised("plan", resource)
+    if resource.status.dirty:
+        return (
+            advised("logs", resource),
+            f"{advised('repair', resource)}  (cleans up what the failed step left behind)",
+            f"{advised('force', resource, 'VERSION')}  (once you have mended the database by hand)",
+        )
+    if reason == "RolledBack":
+        return (f"{advised('retry', resource)}  (goes to the target again)",)
+    if resource.is_stalled and reason == Reason.STATEMENT_FAILED:
+        return (
+            advised("logs", resource),
+            f"{advised('retry', resource)}  (changed files are tried by themselves)",
+        )
+    if resource.is_stalled:
+        return advised("logs", resource), advised("retry", resource)
+    return ()
+
+
+def advised(verb: str, resource: Resource, *operands: str) -> str:
+    """A command on that resource, as it works whatever the current namespace is."""
+    identity = resource.identity
+    words = ["kubectl dbmigrate", verb, "-n", identity.namespace, identity.name, *operands]
+    return " ".join(words)

@@ -1,0 +1,54 @@
+"""What is said before an order that can do harm, so that a person can agree to it."""
+
+from __future__ import annotations
+
+from dbmigrate.api.action import ActionKind
+from dbmigrate.api.status import HistoryEntry, MigrationStatus
+from dbmigrate.kubectl.resource import Resource
+
+NOTHING = "-1"
+"""golang-migrate's word for a database in which nothing is applied."""
+
+
+def ask_about(kind: ActionKind, resource: Resource, version: str | None) -> str | None:
+    """The question; None: the order needs no second word."""
+    identity, status = resource.identity, resource.status
+    who = f"{identity.name} in namespace {identity.namespace}"
+    wanted = "none (nothing is applied)" if version == NOTHING else version
+    if kind is ActionKind.FORCE:
+        return (
+            f"force writes version {wanted} into the history of {who} and calls it clean; "
+            f"nothing is run on the database, which is {_describe(status)} now. Go on?"
+        )
+    if kind is ActionKind.ROLLBACK and version is not None:
+        steps = find_undone(status, version)
+        named = ", ".join(f"{step.version} {step.name}" for step in steps)
+        undone = f" It undoes {named}." if named else ""
+        return (
+            f"rollback runs the down scripts of {who}, which is {_describe(status)} now, "
+            f"down to version {wanted}.{undone} They can destroy data. Go on?"
+        )
+    return None
+
+
+def find_undone(status: MigrationStatus, version: str) -> list[HistoryEntry]:
+    """The steps above that version that the status knows to be applied, newest first."""
+    found: list[HistoryEntry] = []
+    seen: set[str] = set()
+    for entry in status.history:
+        if entry.version in seen or not entry.version.isdigit():
+            continue
+        seen.add(entry.version)
+        is_above = int(version) < int(entry.version) <= _number(status.version)
+        if entry.direction == "up" and is_above:
+            found.append(entry)
+    return sorted(found, key=lambda entry: int(entry.version), reverse=True)
+
+
+def _describe(status: MigrationStatus) -> str:
+    at = f"at version {status.version}" if status.version else "at no known version"
+    return f"{at}, dirty" if status.dirty else at
+
+
+def _number(version: str | None) -> int:
+    return int(version) if version is not None and version.isdigit() else -1

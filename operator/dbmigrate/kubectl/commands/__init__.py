@@ -1,0 +1,1 @@
+"""The subcommands: one module each, or one for those that are alike."""

@@ -1,0 +1,158 @@
+"""`status`: a table of all migrations, or one in full; with -w, kept up to date.
+
+On a terminal -w paints over itself, once a second for the ages. Elsewhere it
+prints a row when something else than an age has changed, as `kubectl get -w` does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from dbmigrate.kubectl.collection import Collection, Key, Sight, list_all, observe
+from dbmigrate.kubectl.description import describe
+from dbmigrate.kubectl.problems import ClusterError
+from dbmigrate.kubectl.requests import Output, StatusRequest
+from dbmigrate.kubectl.resource import (
+    Resource,
+    explain_missing,
+    find_resource,
+    migrations,
+    read_resource,
+)
+from dbmigrate.kubectl.rows import identify, make_gone_row, make_row, name_columns
+from dbmigrate.kubectl.screen import Line
+from dbmigrate.kubectl.session import Session
+from dbmigrate.kubectl.table import Cell, Table, Tone
+
+
+def show_status(session: Session, request: StatusRequest) -> None:
+    """Run the command. Raises ClusterError."""
+    if request.name is not None and request.in_all_namespaces:
+        raise ClusterError("a NAME is in one namespace: leave out -A")
+    if request.is_watching and request.output is Output.JSON:
+        raise ClusterError("-w has no JSON: kubectl get dbm -w -o json streams it")
+    if request.is_watching:
+        _Live(session, request).run()
+    elif request.name is not None:
+        _show_one(session, request, request.name)
+    else:
+        _show_all(session, request)
+
+
+def _show_one(session: Session, request: StatusRequest, name: str) -> None:
+    resource = find_resource(session.kubectl, name)
+    if request.output is Output.JSON:
+        session.screen.say(json.dumps(resource.body, indent=2))
+    else:
+        session.screen.show(describe(resource, session.clock()))
+
+
+def _show_all(session: Session, request: StatusRequest) -> None:
+    listing = list_all(session.kubectl, _choose(session, request))
+    if request.output is Output.JSON:
+        items = [listing.objects[key] for key in sorted(listing.objects)]
+        body = {"apiVersion": "v1", "kind": "List", "items": items}
+        session.screen.say(json.dumps(body, indent=2))
+        return
+    if not listing.objects:
+        session.screen.note(_explain_nothing(session, request))
+        return
+    view = _TableView(session, request)
+    resources = [read_resource(listing.objects[key]) for key in sorted(listing.objects)]
+    session.screen.show(view.draw(resources))
+
+
+def _choose(session: Session, request: StatusRequest) -> Collection:
+    collection = migrations(None if request.in_all_namespaces else session.kubectl.namespace)
+    if request.name is not None:
+        return collection.only(request.name)
+    if request.selector is not None:
+        return replace(collection, query={"labelSelector": request.selector})
+    return collection
+
+
+def _explain_nothing(session: Session, request: StatusRequest) -> str:
+    where = "the cluster" if request.in_all_namespaces else f"namespace {session.kubectl.namespace}"
+    return f"no DatabaseMigration found in {where}"
+
+
+class _TableView:
+    """The table of a request."""
+
+    def __init__(self, session: Session, request: StatusRequest, *, is_wide: bool = False) -> None:
+        self._clock = session.clock
+        self._with_namespace = request.in_all_namespaces
+        self._is_wide = is_wide or request.output is Output.WIDE
+        self.columns = name_columns(with_namespace=self._with_namespace, is_wide=self._is_wide)
+        self.table = Table(self.columns)
+
+    def make_row(self, resource: Resource) -> list[Cell]:
+        """The resource's row at this moment."""
+        return make_row(
+            resource, self._clock(), with_namespace=self._with_namespace, is_wide=self._is_wide
+        )
+
+    def draw(self, resources: Iterable[Resource]) -> Sequence[Line]:
+        """The head and a row for each."""
+        return self.table.draw([self.make_row(each) for each in resources], with_head=True)
+
+
+class _Live:
+    """A view that follows the cluster until it is interrupted."""
+
+    def __init__(self, session: Session, request: StatusRequest) -> None:
+        self._session = session
+        self._request = request
+        self._view = _TableView(session, request, is_wide=session.screen.is_live)
+        self._known: dict[Key, Resource] = {}
+        self._told: dict[Key, tuple[str, ...]] = {}
+        self._has_head = False
+
+    def run(self) -> None:
+        """Follow. Raises ClusterError, also when the one resource is gone."""
+        for sight in observe(self._session.kubectl, _choose(self._session, self._request)):
+            self._learn(sight)
+            if self._request.name is not None and not self._known:
+                raise explain_missing(self._session.kubectl, self._request.name)
+            if self._session.screen.is_live:
+                self._session.screen.repaint(self._paint(sight.problem))
+            else:
+                self._append(sight)
+
+    def _learn(self, sight: Sight) -> None:
+        for key in sight.changed:
+            if key in sight.objects:
+                self._known[key] = read_resource(sight.objects[key])
+            else:
+                self._known.pop(key, None)
+
+    def _paint(self, problem: str | None) -> list[Line]:
+        lines: list[Line]
+        resources = [self._known[key] for key in sorted(self._known)]
+        if self._request.name is not None:
+            lines = list(describe(resources[0], self._session.clock()))
+        elif resources:
+            lines = list(self._view.draw(resources))
+        else:
+            lines = [[Cell(_explain_nothing(self._session, self._request))]]
+        if problem is not None:
+            lines.append([Cell(f"out of date: {problem}", Tone.BAD)])
+        return lines
+
+    def _append(self, sight: Sight) -> None:
+        rows = []
+        for key in sorted(sight.changed):
+            resource = self._known.get(key)
+            if resource is not None:
+                row = self._view.make_row(resource)
+            else:
+                row = make_gone_row(*key, self._view.columns)
+            said = identify(row, self._view.columns)
+            if self._told.get(key) != said:
+                self._told[key] = said
+                rows.append(row)
+        if rows:
+            self._session.screen.show(self._view.table.draw(rows, with_head=not self._has_head))
+            self._has_head = True

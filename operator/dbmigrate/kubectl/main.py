@@ -1,0 +1,80 @@
+"""The program `kubectl-dbmigrate`, which kubectl runs as `kubectl dbmigrate`.
+
+0    done
+1    not done: an error, an order that was refused or failed, a wait in vain
+2    a command line that can't be understood
+130  interrupted; what was ordered stays ordered
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from dbmigrate.kubectl.arguments import parse_arguments
+from dbmigrate.kubectl.client import Kubectl
+from dbmigrate.kubectl.order import NotDone
+from dbmigrate.kubectl.problems import ClusterError
+from dbmigrate.kubectl.requests import (
+    LogsRequest,
+    OrderRequest,
+    PlanRequest,
+    Request,
+    StatusRequest,
+    WaitRequest,
+)
+from dbmigrate.kubectl.screen import Screen
+from dbmigrate.kubectl.session import Session
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line on the process's own streams. Gives the exit code."""
+    access, request = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    screen = Screen(sys.stdout, sys.stderr, sys.stdin or io.StringIO(), os.environ)
+    session = Session(Kubectl(access, os.environ), screen, lambda: datetime.now(UTC))
+    try:
+        run(session, request)
+    except (ClusterError, NotDone) as problem:
+        screen.error(str(problem))
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`| head`): the interpreter must not stumble over it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def run(session: Session, request: Request) -> None:
+    """Run the command; only its own module is imported."""
+    match request:
+        case StatusRequest():
+            from dbmigrate.kubectl.commands.status import show_status
+
+            show_status(session, request)
+        case PlanRequest():
+            from dbmigrate.kubectl.commands.plan import show_plan
+
+            show_plan(session, request)
+        case OrderRequest():
+            from dbmigrate.kubectl.commands.order import give_order
+
+            give_order(session, request)
+        case LogsRequest():
+            from dbmigrate.kubectl.commands.logs import show_logs
+
+            show_logs(session, request)
+        case WaitRequest():
+            from dbmigrate.kubectl.commands.wait import wait_until_ready
+
+            wait_until_ready(session, request)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""A MigrationAction: making one, and following it to its end.
+
+The order is the cluster's from the moment it is made: who stops watching it does
+not stop it. Its status is written by the operator alone; one that nobody takes up
+is said to be so after a while, since an operator may not be there at all.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from dbmigrate.api.action import ENDED, Action, ActionKind, ActionPhase, parse_action
+from dbmigrate.api.fields import Document
+from dbmigrate.api.names import ACTION_KIND, ACTIONS, API_VERSION, GROUP
+from dbmigrate.kubectl.client import Kubectl
+from dbmigrate.kubectl.collection import Collection, Listing, key_of, observe
+from dbmigrate.kubectl.problems import ClusterError, clean
+from dbmigrate.kubectl.resource import find_resource
+from dbmigrate.kubectl.screen import Screen
+
+PATIENCE = 10.0
+"""Seconds after which an order that nobody has taken up is worth a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be ordered."""
+
+    kind: ActionKind
+    migration: str
+    version: str | None = None
+    plan_hash: str | None = None
+    reason: str = ""
+
+    def to_dict(self, namespace: str) -> Document:
+        """The MigrationAction, as the API server takes it."""
+        spec = {
+            "migration": self.migration,
+            "action": self.kind.value,
+            "version": self.version,
+            "planHash": self.plan_hash,
+            "reason": self.reason or None,
+        }
+        return {
+            "apiVersion": API_VERSION,
+            "kind": ACTION_KIND,
+            "metadata": {
+                "generateName": f"{self.migration}-{self.kind.value.lower()}-",
+                "namespace": namespace,
+            },
+            "spec": {name: value for name, value in spec.items() if value is not None},
+        }
+
+
+class NotDone(Exception):
+    """The order was refused, failed, or has not ended in time; the text says which and why."""
+
+
+def place(kubectl: Kubectl, screen: Screen, order: Order) -> Document:
+    """Create the MigrationAction. Raises ClusterError when it was not let in."""
+    collection = Collection(ACTIONS, kubectl.namespace)
+    created = kubectl.create(collection.path, order.to_dict(kubectl.namespace))
+    screen.say(f"migrationaction.{GROUP}/{created['metadata']['name']} created")
+    return created
+
+
+def follow(kubectl: Kubectl, screen: Screen, created: Document, timeout: float | None) -> str:
+    """Wait for the end of an order; what its success says. `timeout` is in seconds.
+
+    Raises NotDone, ClusterError.
+    """
+    key = key_of(created)
+    metadata = created["metadata"]
+    collection = Collection(ACTIONS, kubectl.namespace).only(metadata["name"])
+    start = Listing({key: created}, metadata["resourceVersion"])
+    began = time.monotonic()
+    told, has_hinted = "", False
+    for sight in observe(kubectl, collection, start):
+        body = sight.objects.get(key)
+        if body is None:
+            raise NotDone(f"MigrationAction {key[1]} has been deleted before it ended")
+        action = parse_action(body)
+        if action.phase in ENDED:
+            return _conclude(action)
+        waited = time.monotonic() - began
+        said = sight.problem or describe_phase(action)
+        if said != told and (sight.problem or action.phase is not ActionPhase.PENDING):
+            screen.note(said)
+            told = said
+        if action.phase is ActionPhase.PENDING and waited >= PATIENCE and not has_hinted:
+            screen.note(_explain_silence(kubectl, action))
+            has_hinted = True
+        if timeout is not None and waited >= timeout:
+            raise NotDone(_explain_delay(kubectl, action))
+    raise AssertionError("an observer never ends by itself")
+
+
+def describe_phase(action: Action) -> str:
+    """How far it is, in a line."""
+    message = clean(action.message)
+    return f"{action.phase.value}: {message}" if message else action.phase.value
+
+
+def _conclude(action: Action) -> str:
+    if action.phase is ActionPhase.SUCCEEDED:
+        return describe_phase(action)
+    what = f"{action.kind.value} of {action.migration}"
+    outcome = "was refused" if action.phase is ActionPhase.REFUSED else "failed"
+    raise NotDone(f"{what} {outcome}: {clean(action.message)}")
+
+
+def _explain_delay(kubectl: Kubectl, action: Action) -> str:
+    """Why an order is given no more time, and where it can be seen from now on."""
+    said = describe_phase(action)
+    if action.phase is ActionPhase.PENDING:
+        said = _explain_silence(kubectl, action)
+    return (
+        f"MigrationAction {action.name} has not ended in time: {said}\n"
+        f"it stays ordered: kubectl get -n {action.namespace} dbma {action.name}"
+    )
+
+
+def _explain_silence(kubectl: Kubectl, action: Action) -> str:
+    """Why an order may be waiting: a run comes first, or no operator is there."""
+    try:
+        ready = find_resource(kubectl, action.migration).ready
+    except ClusterError:
+        ready = None
+    doing = f"; {action.migration} says {ready.reason}: {ready.message}" if ready else ""
+    return (
+        f"MigrationAction {action.name} has not been taken up yet: a run that is under way comes "
+        f"first, or no operator runs for namespace {action.namespace}{clean(doing)}"
+    )

@@ -1,0 +1,69 @@
+"""A plan that waits for approval, as a person reads it before agreeing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from dbmigrate.api.spec import Approval
+from dbmigrate.api.status import Plan, PlannedStep
+from dbmigrate.kubectl.ages import age_of
+from dbmigrate.kubectl.problems import ClusterError
+from dbmigrate.kubectl.resource import Resource
+from dbmigrate.kubectl.table import Cell, Tone
+
+
+class NoPlan(ClusterError):
+    """There is nothing to show or to approve."""
+
+
+def find_plan(resource: Resource) -> Plan:
+    """The plan of the present generation. Raises NoPlan, which says why there is none."""
+    name = resource.name
+    if resource.approval != Approval.MANUAL:
+        raise NoPlan(
+            f"{name} has no plan: its spec.approval is {resource.approval}, "
+            "so what is pending is run at once"
+        )
+    if not resource.is_observed:
+        raise NoPlan(f"{name} has no plan yet: the operator has not seen its newest spec")
+    plan = resource.status.plan
+    if plan is not None:
+        return plan
+    if resource.is_ready:
+        raise NoPlan(f"{name} has no plan: nothing is pending")
+    message = resource.ready.message if resource.ready is not None else ""
+    raise NoPlan(f"{name} has no plan yet: {resource.reason}: {message}")
+
+
+def describe_plan(resource: Resource, plan: Plan, now: datetime) -> Iterator[list[Cell]]:
+    """The lines: its hash, then each step with the beginning of its SQL."""
+    name, namespace = resource.name, resource.identity.namespace
+    made = age_of(plan.created_at, now)
+    yield [
+        Cell(f"Plan {plan.hash}", Tone.HEAD),
+        Cell(f" of {name} in namespace {namespace}: {count_steps(plan)}"),
+        Cell(f", made {made} ago" if made else ""),
+        Cell(", approved" if resource.is_approved else ""),
+    ]
+    width = max((len(step.version) for step in plan.steps), default=0)
+    for step in plan.steps:
+        yield from _describe_step(step, width)
+    hidden = plan.steps_total - len(plan.steps)
+    if hidden > 0:
+        yield [Cell(f"  ... and {hidden} more, which the status does not hold", Tone.BUSY)]
+
+
+def count_steps(plan: Plan) -> str:
+    """How many, and how many of those that are shown destroy data."""
+    words = f"{plan.steps_total} step{'' if plan.steps_total == 1 else 's'}"
+    losing = sum(step.destructive for step in plan.steps)
+    return f"{words}, {losing} destructive" if losing else words
+
+
+def _describe_step(step: PlannedStep, width: int) -> Iterator[list[Cell]]:
+    tone = Tone.BAD if step.destructive else Tone.PLAIN
+    mark = "   destroys data" if step.destructive else ""
+    yield [Cell(f"  {step.direction:4} {step.version:>{width}}  {step.name}{mark}", tone)]
+    for line in (step.excerpt or "").splitlines():
+        yield [Cell(f"         {line}")]

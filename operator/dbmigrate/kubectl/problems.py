@@ -1,0 +1,116 @@
+"""What can go wrong at the cluster, read from what kubectl says, and what to do about it.
+
+kubectl ends with 1 for everything; its words differ. They are read in this one place:
+
+    ClusterError
+      Missing        the object is not there
+      Unreachable    no answer now: the same question may be answered later
+
+A refusal names the verb, the resource and the ClusterRole that has the right.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dbmigrate.api.names import ACTIONS, GROUP, MIGRATIONS
+
+
+class ClusterError(Exception):
+    """The cluster did not do what was asked; the text says why and what to do."""
+
+
+class Missing(ClusterError):
+    """There is no such object."""
+
+
+class Unreachable(ClusterError):
+    """The API server does not answer, or says: later."""
+
+
+VIEW, ACT = "dbmigrate-view", "dbmigrate-actions"
+"""The ClusterRoles of deploy/; the chart's begin with the release's name."""
+ROLES = {
+    ("create", ACTIONS): ACT,
+    ("get", ACTIONS): VIEW,
+    ("list", ACTIONS): VIEW,
+    ("watch", ACTIONS): VIEW,
+    ("get", MIGRATIONS): VIEW,
+    ("list", MIGRATIONS): VIEW,
+    ("watch", MIGRATIONS): VIEW,
+}
+KUBERNETES_ROLE = "view"
+"""Has the Pods and their logs."""
+
+_STATUS = re.compile(r"^(?:error: )?error from server \((?P<reason>\w+)\): ", re.IGNORECASE)
+_FORBIDDEN = re.compile(
+    r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)"'
+    r'(?: in API group "(?P<group>[^"]*)")?(?: in the namespace "(?P<namespace>[^"]+)")?'
+)
+_LATER = frozenset({"ServiceUnavailable", "InternalError", "Timeout", "TooManyRequests"})
+_SILENT = ("The connection to the server", "Unable to connect to the server")
+_ERROR_LINE = re.compile(
+    r"^(error from server|error:|The connection to the server|Unable to connect to the server"
+    r'|The \w+ ".*" is invalid)',
+    re.IGNORECASE,
+)
+
+
+def begins_error(line: str) -> bool:
+    """Whether kubectl's complaint begins here; what stands above may be a login's prompt."""
+    return _ERROR_LINE.match(line) is not None
+
+
+def is_answer(said: str) -> bool:
+    """Whether the API server said this, and not the way to it."""
+    return _STATUS.match(said) is not None
+
+
+def translate(said: str) -> ClusterError:
+    """What kubectl's words on the standard error mean."""
+    text = clean(said).strip()
+    found = _STATUS.match(text)
+    if found is None:
+        if text.startswith(_SILENT):
+            return Unreachable(f"the API server does not answer: {text}")
+        plain = text.removeprefix("error: ") or "kubectl failed and did not say why"
+        return ClusterError(plain)
+    reason, message = found["reason"], text[found.end() :]
+    if reason == "NotFound":
+        return _translate_missing(message)
+    if reason == "Forbidden":
+        return ClusterError(_explain_forbidden(message))
+    if reason in _LATER:
+        return Unreachable(f"the API server can't answer now: {message}")
+    return ClusterError(message)
+
+
+def clean(text: str) -> str:
+    """The text without control characters: a message can't play with the reader's terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+
+def _translate_missing(message: str) -> ClusterError:
+    if "could not find the requested resource" in message:
+        return ClusterError(
+            f"this cluster does not know DatabaseMigration ({MIGRATIONS}.{GROUP}): install the "
+            "operator (kubectl apply -k deploy, or the Helm chart), or choose another --context"
+        )
+    return Missing(message)
+
+
+def _explain_forbidden(message: str) -> str:
+    found = _FORBIDDEN.search(message)
+    if found is None:
+        return f"forbidden: {message}"
+    verb, resource, namespace = found["verb"], found["resource"], found["namespace"]
+    full = f"{resource}.{found['group']}" if found["group"] else resource
+    where = f"in namespace {namespace}" if namespace else "in all namespaces"
+    said = f"forbidden: {found['user']} may not {verb} {full} {where}"
+    role = ROLES.get((verb, resource))
+    if role is None:
+        return f"{said}\nKubernetes' own ClusterRole {KUBERNETES_ROLE} allows it"
+    return (
+        f"{said}\nthe ClusterRole {role} allows it (where the Helm chart installed the operator, "
+        f"the one whose name ends in {role.removeprefix('dbmigrate')})"
+    )

@@ -1,0 +1,76 @@
+"""What a command line asks for, once it is understood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dbmigrate.api.action import ActionKind
+
+
+class Output(StrEnum):
+    """The form of a result."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRequest:
+    """`status [NAME]`."""
+
+    name: str | None = None
+    selector: str | None = None
+    in_all_namespaces: bool = False
+    is_watching: bool = False
+    output: Output = Output.TABLE
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """`plan NAME`."""
+
+    name: str
+    output: Output = Output.TABLE
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """`approve`, `retry`, `force`, `rollback` and `repair`."""
+
+    kind: ActionKind
+    name: str
+    version: str | None = None
+    plan_hash: str | None = None
+    """The plan that was read: no other one is approved."""
+    reason: str = ""
+    is_agreed: bool = False
+    """Nothing is asked any more."""
+    is_followed: bool = True
+    """Whether the order's end is waited for."""
+    timeout: float | None = None
+    """Seconds; None: for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogsRequest:
+    """`logs NAME`."""
+
+    name: str
+    job: str | None = None
+    is_following: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WaitRequest:
+    """`wait NAME`."""
+
+    name: str
+    version: str | None = None
+    """The least version that will do."""
+    timeout: float | None = None
+    """Seconds; None: for ever."""
+
+
+Request = StatusRequest | PlanRequest | OrderRequest | LogsRequest | WaitRequest

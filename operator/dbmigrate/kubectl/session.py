@@ -1,0 +1,19 @@
+"""What a command has at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from dbmigrate.kubectl.client import Kubectl
+from dbmigrate.kubectl.screen import Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The cluster, the person, and the time."""
+
+    kubectl: Kubectl
+    screen: Screen
+    clock: Callable[[], datetime]

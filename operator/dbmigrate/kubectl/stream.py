@@ -1,0 +1,88 @@
+"""A watch: events as they come, and a tick when none has come for a while.
+
+The lines of kubectl are read in a thread, since a pipe can't be waited on with a
+deadline everywhere that kubectl runs.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from types import TracebackType
+
+from dbmigrate.api.fields import Document
+from dbmigrate.kubectl.problems import ClusterError, is_answer, translate
+
+
+class StreamEnded(Exception):
+    """No more events come; the collection must be listed again."""
+
+
+class Stream:
+    """The events of one watch."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._lines: SimpleQueue[str | None] = SimpleQueue()
+        self._thread = Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def next(self, seconds: float) -> Document | None:
+        """The next event; None when none has come in that time.
+
+        Raises StreamEnded at the end of the watch, ClusterError when it was refused.
+        """
+        try:
+            line = self._lines.get(timeout=seconds)
+        except Empty:
+            return None
+        if line is None:
+            raise self._explain_end()
+        event = _parse(line)
+        if event.get("type") == "ERROR":
+            # 410: what we know is too old. Whatever else it is, a list says it better.
+            raise StreamEnded
+        return event
+
+    def close(self) -> None:
+        """End kubectl."""
+        self._process.kill()
+        self._process.wait()
+        self._thread.join()
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read(self) -> None:
+        with suppress(ValueError, OSError):
+            for line in self._process.stdout or ():
+                self._lines.put(line)
+        self._lines.put(None)
+
+    def _explain_end(self) -> StreamEnded | ClusterError:
+        said = self._process.stderr.read() if self._process.stderr is not None else ""
+        self._process.wait()
+        # A connection that broke is no answer: whether the server is there, a list will tell.
+        return translate(said) if is_answer(said) else StreamEnded()
+
+
+def _parse(line: str) -> Document:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        raise StreamEnded from None  # cut off in the middle
+    return event if isinstance(event, dict) else {}

@@ -1,0 +1,54 @@
+"""Tables as kubectl draws them: columns at least six wide, three spaces apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+GAP = 3
+LEAST = 6
+
+
+class Tone(StrEnum):
+    """What a text says beside its words; on a terminal, a colour."""
+
+    PLAIN = ""
+    GOOD = "32"
+    BUSY = "33"
+    BAD = "31"
+    HEAD = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One field of a table."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Row = Sequence[Cell]
+
+
+class Table:
+    """A table that rows are added to as they come: columns never become narrower."""
+
+    def __init__(self, head: Sequence[str]) -> None:
+        self._head = [Cell(text, Tone.HEAD) for text in head]
+        self._widths = [max(len(text), LEAST - GAP) for text in head]
+
+    def draw(self, rows: Sequence[Row], *, with_head: bool) -> list[list[Cell]]:
+        """The lines, each as cells that only have to be written one after the other."""
+        for row in rows:
+            for index, cell in enumerate(row):
+                self._widths[index] = max(self._widths[index], len(cell.text))
+        lines = [self._head, *rows] if with_head else list(rows)
+        return [self._pad(line) for line in lines]
+
+    def _pad(self, row: Row) -> list[Cell]:
+        padded = [
+            Cell(cell.text.ljust(width + GAP), cell.tone)
+            for cell, width in zip(row, self._widths, strict=True)
+        ]
+        return [*padded[:-1], row[-1]]
