@@ -76,9 +76,13 @@ def parse_source(fields: Fields) -> Source:
             mode=image.choice("mode", ImageMode.AUTO),
         )
     if kind == "persistentVolumeClaim":
-        claim = fields.section("persistentVolumeClaim")
-        return ClaimSource(claim.text("claimName"), _parse_path(claim, "path"))
+        return parse_claim(fields.section("persistentVolumeClaim"))
     return _parse_inline(fields)
+
+
+def parse_claim(fields: Fields) -> ClaimSource:
+    """Read a claim and the directory on it. Raises SpecError."""
+    return ClaimSource(fields.text("claimName"), _parse_path(fields, "path"))
 
 
 def _parse_config_maps(fields: Fields) -> ConfigMapsSource:

@@ -15,7 +15,14 @@ from typing import Any
 
 from dbmigrate.api.database import Database, parse_database
 from dbmigrate.api.fields import Document, Fields
-from dbmigrate.api.source import ConfigMapsSource, ImageSource, Source, parse_source
+from dbmigrate.api.source import (
+    ClaimSource,
+    ConfigMapsSource,
+    ImageSource,
+    Source,
+    parse_claim,
+    parse_source,
+)
 
 LATEST = "latest"
 
@@ -100,6 +107,15 @@ class JobOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupOptions:
+    """Where the database is saved before a run that changes something."""
+
+    claim: ClaimSource
+    keep: int | None = None
+    """How many of the database's backups stay there; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
 class MigrationSpec:
     """The whole of `spec`."""
 
@@ -111,6 +127,7 @@ class MigrationSpec:
     changed_files: ChangedFiles = ChangedFiles.REJECT
     approval: Approval = Approval.AUTOMATIC
     suspend: bool = False
+    backup: BackupOptions | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: Retry = field(default_factory=Retry)
     history: HistoryLimits = field(default_factory=HistoryLimits)
@@ -120,7 +137,7 @@ class MigrationSpec:
         """A hash of what is to become of the database, given a digest of the files' content.
 
         It leaves out what changes how a run is made and not what it leads to
-        (suspend, timeouts, retry, job), so that a change there starts nothing
+        (suspend, backup, timeouts, retry, job), so that a change there starts nothing
         when all is done already.
         """
         source: object = asdict(self.source)
@@ -153,6 +170,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         changed_files=fields.choice("changedFiles", ChangedFiles.REJECT),
         approval=fields.choice("approval", Approval.AUTOMATIC),
         suspend=fields.flag("suspend"),
+        backup=_parse_backup(fields),
         timeouts=_parse_timeouts(fields.section("timeouts")),
         retry=_parse_retry(fields.section("retry")),
         history=_parse_history(fields.section("history")),
@@ -165,6 +183,14 @@ def _parse_target(fields: Fields) -> str:
     if target != LATEST and not (target.isascii() and target.isdigit()):
         raise fields.error("target", "must be latest or a version, which is a number in quotes")
     return target
+
+
+def _parse_backup(fields: Fields) -> BackupOptions | None:
+    if not fields.has("backup"):
+        return None
+    backup = fields.section("backup")
+    keep = backup.integer("keep", 0)
+    return BackupOptions(parse_claim(backup.section("persistentVolumeClaim")), keep or None)
 
 
 def _parse_timeouts(fields: Fields) -> Timeouts:

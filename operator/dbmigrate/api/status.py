@@ -68,6 +68,20 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class LastBackup:
+    """The newest backup that a run of this resource has made."""
+
+    name: str
+    """The name of its file in spec.backup's directory."""
+    size: int
+    """Bytes."""
+    sha256: str
+    version: str | None
+    """The version of the database that it holds; None: none."""
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedStep:
     """A step that a plan holds out."""
 
@@ -104,6 +118,7 @@ class MigrationStatus:
     pending: int | None = None
     last_run: LastRun | None = None
     history: tuple[HistoryEntry, ...] = ()
+    backup: LastBackup | None = None
     plan: Plan | None = None
     next_retry_at: datetime | None = None
     conditions: tuple[Condition, ...] = ()
@@ -123,6 +138,7 @@ class MigrationStatus:
                 "pending": self.pending,
                 "lastRun": _dump_run(self.last_run) if self.last_run else None,
                 "history": [_dump_entry(entry) for entry in self.history],
+                "backup": _dump_backup(self.backup) if self.backup else None,
                 "plan": _dump_plan(self.plan) if self.plan else None,
                 "nextRetryAt": _dump_time(self.next_retry_at),
                 "conditions": [condition.to_dict() for condition in self.conditions],
@@ -140,6 +156,7 @@ def parse_status(raw: Document) -> MigrationStatus:
         pending=_read_integer(raw.get("pending")),
         last_run=_parse_run(raw.get("lastRun")),
         history=_parse_history(raw.get("history")),
+        backup=_parse_backup(raw.get("backup")),
         plan=_parse_plan(raw.get("plan")),
         next_retry_at=read_timestamp(raw.get("nextRetryAt")),
         conditions=parse_conditions(raw.get("conditions") or ()),
@@ -238,6 +255,30 @@ def _parse_history(raw: Any) -> tuple[HistoryEntry, ...]:
         )
         for item in raw or ()
         if isinstance(item, dict)
+    )
+
+
+def _dump_backup(backup: LastBackup) -> Document:
+    return _without_none(
+        {
+            "name": backup.name,
+            "size": backup.size,
+            "sha256": backup.sha256,
+            "version": backup.version,
+            "createdAt": _dump_time(backup.created_at),
+        }
+    )
+
+
+def _parse_backup(raw: Any) -> LastBackup | None:
+    if not isinstance(raw, dict) or not raw.get("name"):
+        return None
+    return LastBackup(
+        name=str(raw["name"]),
+        size=_read_integer(raw.get("size"), 0),
+        sha256=str(raw.get("sha256", "")),
+        version=_read_text(raw.get("version")),
+        created_at=read_timestamp(raw.get("createdAt")),
     )
 
 

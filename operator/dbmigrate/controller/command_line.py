@@ -10,11 +10,12 @@ from math import ceil
 
 from dbmigrate.api.database import DEFAULT_HISTORY_TABLE
 from dbmigrate.api.durations import format_duration
-from dbmigrate.api.spec import ChangedFiles, MigrationSpec, OutOfOrder, Rollback
-from dbmigrate.controller.runs import RunCommand
+from dbmigrate.api.spec import BackupOptions, ChangedFiles, MigrationSpec, OutOfOrder, Rollback
+from dbmigrate.controller.runs import CHANGING, RunCommand
 
 PROGRAM = "dbmigrate"
 TERMINATION_MESSAGE_PATH = "/dev/termination-log"
+BACKUP_PATH = "/backups"
 
 
 def run_arguments(
@@ -40,12 +41,21 @@ def run_arguments(
         arguments += ["-statement-timeout", format_duration(timeouts.statement)]
     is_ordered = command is RunCommand.ROLLBACK
     arguments += _policies(spec, Rollback.ALLOW if is_ordered else spec.rollback)
+    if spec.backup is not None and command in CHANGING:
+        arguments += ["-backup-to", backup_directory(spec.backup)]
+        if spec.backup.keep is not None:
+            arguments += ["-backup-keep", str(spec.backup.keep)]
     if plan_checksum is not None:
         arguments += ["-plan-checksum", plan_checksum]
     if command in {RunCommand.GOTO, RunCommand.PLAN} and not operands:
         operands = (spec.target,)
     verb = RunCommand.GOTO if is_ordered else command
     return [literal(argument) for argument in (*arguments, verb.value, *operands)]
+
+
+def backup_directory(backup: BackupOptions) -> str:
+    """Where a run finds the directory for backups."""
+    return f"{BACKUP_PATH}/{backup.claim.path}" if backup.claim.path else BACKUP_PATH
 
 
 def literal(text: str) -> str:

@@ -32,10 +32,10 @@ from dbmigrate.controller.command_line import (
     TERMINATION_MESSAGE_PATH,
     run_arguments,
 )
-from dbmigrate.controller.mounts import COPY_USER, Mounted, mount_source
+from dbmigrate.controller.mounts import COPY_USER, Mounted, mount_backups, mount_source
 from dbmigrate.controller.naming import job_name, label_value
 from dbmigrate.controller.outcome import RUNNER_CONTAINER
-from dbmigrate.controller.runs import RunCommand
+from dbmigrate.controller.runs import CHANGING, RunCommand
 
 GRACE_SECONDS = 60
 """From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
@@ -46,6 +46,8 @@ DEFAULT_RESOURCES: Document = {
     "limits": {"memory": "256Mi"},
 }
 POD_SECURITY: Document = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+BACKUP_SECURITY: Document = {"fsGroup": 65532, "fsGroupChangePolicy": "OnRootMismatch"}
+"""A new volume belongs to root: by its group the image's user may write to it."""
 CONTAINER_SECURITY: Document = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -134,6 +136,13 @@ def build_job(
 def _build_pod(migration: Migration, order: RunOrder, mounted: Mounted, image: str) -> Document:
     spec, options = migration.spec, migration.spec.job
     access = grant_access(spec.database)
+    volumes, mounts = [mounted.volume, *access.volumes], [mounted.mount, *access.mounts]
+    security = POD_SECURITY
+    if spec.backup is not None and order.command in CHANGING:
+        volume, mount = mount_backups(spec.backup)
+        volumes.append(volume)
+        mounts.append(mount)
+        security = {**POD_SECURITY, **BACKUP_SECURITY}
     runner: Document = {
         "name": RUNNER_CONTAINER,
         "image": options.image or image,
@@ -147,7 +156,7 @@ def _build_pod(migration: Migration, order: RunOrder, mounted: Mounted, image: s
         ),
         # Ours come last: of two variables with one name the last one counts.
         "env": [*options.env, *access.env],
-        "volumeMounts": [mounted.mount, *access.mounts],
+        "volumeMounts": mounts,
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
@@ -156,8 +165,8 @@ def _build_pod(migration: Migration, order: RunOrder, mounted: Mounted, image: s
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": {**POD_SECURITY, **options.pod_security_context},
-        "volumes": [mounted.volume, *access.volumes],
+        "securityContext": {**security, **options.pod_security_context},
+        "volumes": volumes,
         "containers": [_harden(runner, options)],
     }
     if mounted.init_containers:

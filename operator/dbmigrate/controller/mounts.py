@@ -1,4 +1,4 @@
-"""How the migration files get into the Job's Pod.
+"""How the migration files get into the Job's Pod, and the backup out of it.
 
 Every kind of source becomes a read-only volume of the runner's container, and a
 path in it. Names and paths of the resource are data in these fields; none of
@@ -19,10 +19,12 @@ from dbmigrate.api.source import (
     InlineSource,
     Source,
 )
-from dbmigrate.controller.command_line import literal
+from dbmigrate.api.spec import BackupOptions
+from dbmigrate.controller.command_line import BACKUP_PATH, literal
 
 MOUNT_PATH = "/migrations"
 VOLUME = "migrations"
+BACKUP_VOLUME = "backups"
 IMAGE_VOLUMES_SINCE = (1, 35)
 """The first Kubernetes in which image volumes are on without anyone's doing."""
 
@@ -47,6 +49,13 @@ class Mounted:
     def mount(self) -> Document:
         """The runner's view of the volume."""
         return {"name": VOLUME, "mountPath": MOUNT_PATH, "readOnly": True}
+
+
+def mount_backups(backup: BackupOptions) -> tuple[Document, Document]:
+    """The volume that backups are written to, and the runner's view of it."""
+    claim = {"claimName": backup.claim.claim}
+    volume = {"name": BACKUP_VOLUME, "persistentVolumeClaim": claim}
+    return volume, {"name": BACKUP_VOLUME, "mountPath": BACKUP_PATH}
 
 
 def mount_source(source: Source, *, server_version: tuple[int, int]) -> Mounted:

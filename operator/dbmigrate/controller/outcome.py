@@ -13,8 +13,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from dbmigrate.api.conditions import shorten
-from dbmigrate.api.status import HISTORY_LIMIT, HistoryEntry, LastRun, MigrationStatus
-from dbmigrate.api.timestamps import format_timestamp
+from dbmigrate.api.status import (
+    HISTORY_LIMIT,
+    HistoryEntry,
+    LastBackup,
+    LastRun,
+    MigrationStatus,
+)
+from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.controller.runs import Ended, Pod, Run, RunState
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError
 
@@ -136,6 +142,10 @@ def end_run(status: MigrationStatus, report: Report, *, finished_at: datetime) -
 
 def learn(status: MigrationStatus, report: Report) -> MigrationStatus:
     """The status with what the report says of the database, if it could be asked."""
+    if report.backup is not None:
+        made, created = report.backup, read_timestamp(report.started_at)
+        backup = LastBackup(made.name, made.size, made.sha256, report.from_version, created)
+        status = replace(status, backup=backup)
     if report.dirty is None:
         return status
     return replace(

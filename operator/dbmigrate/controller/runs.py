@@ -44,6 +44,8 @@ MENDING = frozenset({RunCommand.FORCE, RunCommand.REPAIR})
 """After one of these the target is sought again."""
 ASKING = frozenset({RunCommand.STATUS, RunCommand.PLAN})
 """These change nothing in the database."""
+CHANGING = MOVING | {RunCommand.REPAIR}
+"""These run SQL of the team's: a backup is made before it. Force moves the version alone."""
 
 
 class RunState(StrEnum):

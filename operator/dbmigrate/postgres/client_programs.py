@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from shutil import which
@@ -80,31 +79,27 @@ def run_program(
     """
     environ, rest = _connection(target.conninfo)
     command = [program.path, "--no-password", f"--dbname={rest}", *arguments]
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            command,
-            stdin=stdin if stdin is not None else subprocess.DEVNULL,
-            stdout=stdout if stdout is not None else subprocess.DEVNULL,
-            stderr=said,
-            env={**os.environ, **environ, "LC_MESSAGES": "C"},
-        )
+    with subprocess.Popen(
+        command,
+        stdin=stdin if stdin is not None else subprocess.DEVNULL,
+        stdout=stdout if stdout is not None else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environ, "LC_MESSAGES": "C"},
+    ) as process:
         try:
-            _wait(process, should_stop)
+            said = _listen(process, should_stop)
         except BaseException:
             process.terminate()
-            process.wait()
             raise
-        if process.returncode != 0:
-            said.seek(0)
-            text = said.read().decode(errors="replace")
-            raise _failure(program, process.returncode, text, target)
+    if process.returncode != 0:
+        raise _failure(program, process.returncode, said.decode(errors="replace"), target)
 
 
-def _wait(process: subprocess.Popen[bytes], should_stop: Callable[[], bool]) -> None:
+def _listen(process: subprocess.Popen[bytes], should_stop: Callable[[], bool]) -> bytes:
+    """What it says on its standard error, once it has ended. A Pod has no place for a file."""
     while True:
         try:
-            process.wait(LOOK_SECONDS)
-            return
+            return process.communicate(timeout=LOOK_SECONDS)[1]
         except subprocess.TimeoutExpired:
             if should_stop():
                 raise Stopped from None

@@ -62,6 +62,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "changedFiles": {"changedFiles": "Warn"},
     "approval": {"approval": "Manual"},
     "suspend": {"suspend": True},
+    "backup.persistentVolumeClaim.claimName": {
+        "backup": {"persistentVolumeClaim": {"claimName": "other"}}
+    },
+    "backup.persistentVolumeClaim.path": {
+        "backup": {"persistentVolumeClaim": {"claimName": "c", "path": "/x"}}
+    },
+    "backup.keep": {"backup": {"persistentVolumeClaim": {"claimName": "c"}, "keep": 3}},
     "timeouts.lock": {"timeouts": {"lock": "1s"}},
     "timeouts.lockAcquisition": {"timeouts": {"lockAcquisition": "1s"}},
     "timeouts.statement": {"timeouts": {"statement": "1s"}},
@@ -101,6 +108,7 @@ OUR_OWN = {
 REFERENCES = {"secretKeyRef", "configMapKeyRef"}
 PLAIN_CONNECTION = {"database": {"connection": HOST}}
 PLAIN_IMAGE = {"source": {"image": {"reference": "app:1"}}}
+PLAIN_BACKUP = {"backup": {"persistentVolumeClaim": {"claimName": "c"}}}
 PLAIN_CLAIM = {"source": {"persistentVolumeClaim": {"claimName": "c"}}}
 
 
@@ -126,6 +134,8 @@ def plain(path: str) -> dict[str, Any]:
         return PLAIN_CONNECTION
     if path.startswith("source.image"):
         return PLAIN_IMAGE
+    if path.startswith("backup"):
+        return PLAIN_BACKUP
     if path.startswith("source.persistentVolumeClaim"):
         return PLAIN_CLAIM
     return {}

@@ -96,6 +96,7 @@ def test_a_plan_is_shown_and_waits() -> None:
     plan = migration.status.plan
     assert plan is not None
     assert [step.version for step in plan.steps] == ["1", "2"]
+    assert (migration.status.target, migration.status.pending) == ("2", 2)
     approved = decision.status.condition(ConditionType.APPROVED)
     assert approved is not None
     assert approved.status == "False"
