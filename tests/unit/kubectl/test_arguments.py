@@ -17,6 +17,8 @@ from dbmigrate.kubectl.requests import (
     WaitRequest,
 )
 
+pytestmark = pytest.mark.quick
+
 
 def order(kind: ActionKind, **more: object) -> OrderRequest:
     defaults: dict[str, object] = {"timeout": 600.0}

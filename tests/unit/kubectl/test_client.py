@@ -20,6 +20,8 @@ from dbmigrate.kubectl.client import Kubectl
 from dbmigrate.kubectl.collection import Collection, Sight, compare, list_all, observe
 from dbmigrate.kubectl.problems import ClusterError, Unreachable
 
+pytestmark = pytest.mark.quick
+
 SCRIPT = """\
 #!/bin/sh
 cd {directory}

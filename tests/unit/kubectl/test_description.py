@@ -10,6 +10,8 @@ from dbmigrate.kubectl.advice import advise
 from dbmigrate.kubectl.description import describe
 from tests.unit.kubectl.bodies import BEFORE, NOW, PLAN, make_condition, make_resource, text_of
 
+pytestmark = pytest.mark.quick
+
 FAILED_RUN = {
     "job": "shop-1",
     "command": "goto latest",

@@ -13,6 +13,8 @@ from dbmigrate.kubectl.order import Order, describe_phase
 from dbmigrate.kubectl.resource import describe_missing
 from tests.unit.kubectl.bodies import make_condition, make_resource
 
+pytestmark = pytest.mark.quick
+
 
 def make_step(version: str, direction: str) -> dict[str, Any]:
     return {"version": version, "name": f"n{version}", "direction": direction, "milliseconds": 1}

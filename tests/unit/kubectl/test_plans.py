@@ -9,6 +9,8 @@ import pytest
 from dbmigrate.kubectl.plans import NoPlan, describe_plan, find_plan
 from tests.unit.kubectl.bodies import NOW, PLAN, make_condition, make_resource, text_of
 
+pytestmark = pytest.mark.quick
+
 MANUAL = {"approval": "Manual"}
 
 

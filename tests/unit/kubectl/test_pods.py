@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from dbmigrate.kubectl.pods import choose_pod, pods_of, read_pod
+
+pytestmark = pytest.mark.quick
 
 RUNNING = {"running": {"startedAt": "2026-11-24T12:00:00Z"}}
 FAILED = {"terminated": {"exitCode": 1}}

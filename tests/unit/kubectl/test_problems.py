@@ -1,4 +1,4 @@
-"""kubectl's own words, as version 1.32 and an API server 1.37 said them, and what we make of them."""
+"""kubectl's own words, as a real API server had it say them, and what we make of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from dbmigrate.kubectl.problems import (
     clean,
     translate,
 )
+
+pytestmark = pytest.mark.quick
 
 WATCHER = 'User "bob" cannot watch resource "databasemigrations" in API group "dbmigrate.dev"'
 SAID: list[tuple[str, type[ClusterError], str]] = [

@@ -10,6 +10,8 @@ from dbmigrate.kubectl.rows import identify, judge, make_gone_row, make_row, nam
 from dbmigrate.kubectl.table import Cell, Table, Tone
 from tests.unit.kubectl.bodies import BEFORE, NOW, cell_texts, make_resource, text_of
 
+pytestmark = pytest.mark.quick
+
 RUN = {"job": "shop-1", "command": "goto latest", "finishedAt": "2026-11-24T11:59:48Z"}
 
 

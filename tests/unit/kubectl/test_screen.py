@@ -11,6 +11,8 @@ from dbmigrate.kubectl.ages import format_age
 from dbmigrate.kubectl.screen import Screen, cut
 from dbmigrate.kubectl.table import Cell, Tone
 
+pytestmark = pytest.mark.quick
+
 LINE = [Cell("good  ", Tone.GOOD), Cell("plain  ")]
 
 
