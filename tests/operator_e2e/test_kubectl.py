@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.cluster.waiting import eventually
 from tests.operator_e2e.conftest import StartOperator
 from tests.operator_e2e.plugin import Plugin, make_person
 from tests.operator_e2e.process import Operator
@@ -202,6 +205,29 @@ def test_a_watched_table_gets_a_row_for_each_change(
     starts = {line.index(line.split()[1]) for line in lines}
     assert len(starts) == 1, lines
     assert operator.is_running
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_watch_that_is_ended_leaves_no_kubectl_behind(
+    shop: Shop, plugin: Plugin, number: signal.Signals
+) -> None:
+    shop.prepare()
+    shop.order()
+    with plugin.started("status", "-w") as watching:
+        eventually(partial(find_watchers, shop), lambda found: len(found) == 1, what="a watch")
+        watching.process.send_signal(number)
+        assert watching.end() == 128 + number
+    eventually(partial(find_watchers, shop), lambda found: not found, what="the end of the watch")
+
+
+def find_watchers(shop: Shop) -> list[str]:
+    """The processes that watch the test's namespace by kubectl."""
+    commands = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            commands.append(path.read_bytes().replace(b"\0", b" ").decode())
+    wanted = f"namespaces/{shop.namespace.name}/databasemigrations?"
+    return [command for command in commands if wanted in command and "watch=true" in command]
 
 
 def test_on_a_terminal_the_view_is_repainted_and_outlives_the_server(

@@ -38,6 +38,9 @@ INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line on the process's own streams. Gives the exit code."""
     access, request = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a C locale is no reason to fail
     # Ended like Ctrl-C ends us: else the kubectl that watches for us would stay.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     screen = Screen(sys.stdout, sys.stderr, sys.stdin or io.StringIO(), os.environ)
