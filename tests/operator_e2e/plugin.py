@@ -78,7 +78,7 @@ class Plugin:
 
     @contextmanager
     def started(self, *arguments: str, on_terminal: bool = False) -> Iterator[Running]:
-        """Run a command beside the test; killed at the end of the block."""
+        """Run a command beside the test; ended at the end of the block."""
         receiver, sender = pty.openpty() if on_terminal else os.pipe()
         try:
             process = subprocess.Popen(
@@ -94,7 +94,7 @@ class Plugin:
         try:
             yield running
         finally:
-            process.kill()
+            process.terminate()
             process.wait()
             running.close()
 

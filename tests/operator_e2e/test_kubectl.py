@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.cluster.waiting import eventually
 from tests.operator_e2e.conftest import StartOperator
 from tests.operator_e2e.plugin import Plugin, make_person
 from tests.operator_e2e.process import Operator
-from tests.operator_e2e.proxy import Proxy, write_proxied_kubeconfig
 from tests.operator_e2e.shop import FILES, GATED, THIRD, Shop
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
@@ -77,9 +79,9 @@ def test_what_failed_is_shown_with_its_place_and_tried_again(
     shop.order()
     message = plugin.fail("wait", "dbm/shop", "--timeout", "1m")
     assert "shop needs a person: StatementFailed" in message
-    assert "000002_add_price.up.sql:1:13" in message
+    assert "000002_add_price.up.sql:1:1" in message
     full = plugin.do("status", "shop")
-    assert "Error:      StatementFailed (SQLSTATE 42P01) at 000002_add_price.up.sql:1:13" in full
+    assert "Error:      StatementFailed (SQLSTATE 42P01) at 000002_add_price.up.sql:1:1" in full
     assert "ALTER TABLE itms ADD price numeric;" in full
     assert f"Next:       kubectl dbmigrate logs -n {shop.namespace.name} shop" in full
     logs = plugin.run("logs", "shop")
@@ -193,7 +195,7 @@ def test_a_watched_table_gets_a_row_for_each_change(
         watching.wait_for("Applied")
         shop.wait_ready()
         shop.write_files({**FILES, **THIRD})
-        watching.wait_for("Applied                3")
+        watching.wait_for("Applied   3")
         shop.namespace.delete("dbm", "shop")
         watching.wait_for("Deleted")
         lines = watching.output.splitlines()
@@ -205,21 +207,43 @@ def test_a_watched_table_gets_a_row_for_each_change(
     assert operator.is_running
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_watch_that_is_ended_leaves_no_kubectl_behind(
+    shop: Shop, plugin: Plugin, number: signal.Signals
+) -> None:
+    shop.prepare()
+    shop.order()
+    with plugin.started("status", "-w") as watching:
+        eventually(partial(find_watchers, shop), lambda found: len(found) == 1, what="a watch")
+        watching.process.send_signal(number)
+        assert watching.end() == 128 + number
+    eventually(partial(find_watchers, shop), lambda found: not found, what="the end of the watch")
+
+
+def find_watchers(shop: Shop) -> list[str]:
+    """The processes that watch the test's namespace by kubectl."""
+    commands = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            commands.append(path.read_bytes().replace(b"\0", b" ").decode())
+    wanted = f"namespaces/{shop.namespace.name}/databasemigrations?"
+    return [command for command in commands if wanted in command and "watch=true" in command]
+
+
 def test_on_a_terminal_the_view_is_repainted_and_outlives_the_server(
-    shop: Shop, operator: Operator, proxy: Proxy, kubeconfig: Path, tmp_path: Path
+    shop: Shop, operator: Operator, plugin: Plugin, kubeconfig: Path
 ) -> None:
     shop.prepare()
     shop.order()
     shop.wait_ready()
-    proxied = write_proxied_kubeconfig(kubeconfig, proxy, tmp_path / "person.kubeconfig")
-    with Plugin(proxied).started("status", "-w", on_terminal=True) as watching:
+    control_plane = shop.namespace.cluster.control_plane
+    with plugin.started("status", "-w", on_terminal=True) as watching:
         watching.wait_for("\x1b[32mTrue")
         watching.wait_for("\x1b[2F\x1b[J")
-        proxy.is_down = True
-        proxy.cut_streams()
-        watching.wait_for("out of date: the API server")
-        shop.write_files(BROKEN | {"000003_x.up.sql": "SELECT 1 FROM nowhere;"})
-        proxy.is_down = False
+        control_plane.stop_apiserver()
+        watching.wait_for("out of date: the API server does not answer")
+        control_plane.start_apiserver()
+        shop.write_files({**FILES, "000003_x.up.sql": "SELECT 1 FROM nowhere;"})
         watching.wait_for("\x1b[31mFalse")
     with Plugin(kubeconfig, NO_COLOR="1").started(
         "status", "shop", "-w", on_terminal=True
@@ -265,12 +289,13 @@ def test_an_administrator_sees_all_namespaces(shop: Shop) -> None:
     shop.prepare()
     shop.order()
     admin = Plugin(shop.namespace.cluster.kubeconfig)
-    rows = [line.split() for line in admin.do("-A", "status", "-o", "wide").splitlines()]
+    rows = [line.split() for line in admin.do("status", "-A", "-o", "wide").splitlines()]
     assert rows[0][:3] == ["NAMESPACE", "NAME", "READY"]
     assert [shop.namespace.name, "shop", "Unknown"] in [row[:3] for row in rows]
     items = json.loads(admin.do("status", "-A", "-o", "json"))["items"]
     assert shop.namespace.name in {item["metadata"]["namespace"] for item in items}
-    assert "found" in admin.run("status", "-n", shop.namespace.name, "-l", "team=none").messages
+    chosen = admin.run("-n", shop.namespace.name, "status", "-l", "team=none")
+    assert chosen.messages == f"no DatabaseMigration found in namespace {shop.namespace.name}\n"
 
 
 def test_a_cluster_that_can_not_be_reached_is_named(shop: Shop, tmp_path: Path) -> None:

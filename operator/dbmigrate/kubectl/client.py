@@ -59,16 +59,12 @@ class Kubectl:
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Document:
         """Read an object or a collection. Raises ClusterError."""
-        found: Document = json.loads(
-            self._run(["get", REQUEST_TIMEOUT, "--raw", _with_query(path, query or {})])
-        )
-        return found
+        return _read(self._run(["get", REQUEST_TIMEOUT, "--raw", _with_query(path, query or {})]))
 
     def create(self, path: str, body: Document) -> Document:
         """Create an object in a collection; as the server has it then. Raises ClusterError."""
         arguments = ["create", REQUEST_TIMEOUT, "--raw", path, "-f", "-"]
-        created: Document = json.loads(self._run(arguments, json.dumps(body)))
-        return created
+        return _read(self._run(arguments, json.dumps(body)))
 
     def watch(self, path: str, query: Mapping[str, str]) -> Stream:
         """The changes of a collection from a resourceVersion on. Close it, or use `with`."""
@@ -136,6 +132,16 @@ class Complaint:
             else:
                 sys.stderr.write(line)
                 sys.stderr.flush()
+
+
+def _read(output: str) -> Document:
+    try:
+        document = json.loads(output)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise ClusterError("the answer is no API object: is there a proxy before the API server?")
+    return document
 
 
 def _with_query(path: str, query: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from dbmigrate.api.fields import Document
 from dbmigrate.api.names import API_VERSION
 from dbmigrate.kubectl.client import Kubectl
-from dbmigrate.kubectl.problems import Unreachable
+from dbmigrate.kubectl.problems import ClusterError, Unreachable
 from dbmigrate.kubectl.stream import StreamEnded
 
 Key = tuple[str, str]
@@ -87,25 +87,27 @@ def observe(
 ) -> Iterator[Sight]:
     """What is there now, at each change, and at each tick.
 
-    Raises ClusterError when the first look fails, or a later one for another reason
-    than that the server is away.
+    Raises ClusterError when the first look fails, or when it may not be watched.
     """
     seen = start or list_all(kubectl, collection)
-    objects = dict(seen.objects)
+    objects = seen.objects
     yield Sight(objects, frozenset(objects))
     while True:
         with suppress(Unreachable):
-            yield from _watch(kubectl, collection, objects, seen.version)
+            for sight in _watch(kubectl, collection, objects, seen.version):
+                objects = sight.objects
+                yield sight
         # What was missed in between is in a list; the end of a watch is no news by itself.
         while True:
             time.sleep(TICK)
             try:
                 seen = list_all(kubectl, collection)
                 break
-            except Unreachable as problem:
+            except ClusterError as problem:
+                # A server that is just starting may also refuse what it will grant.
                 yield Sight(objects, problem=str(problem))
         changed = compare(objects, seen.objects)
-        objects = dict(seen.objects)
+        objects = seen.objects
         yield Sight(objects, changed)
 
 
@@ -126,9 +128,9 @@ def key_of(body: Document) -> Key:
 
 
 def _watch(
-    kubectl: Kubectl, collection: Collection, objects: dict[Key, Document], version: str
+    kubectl: Kubectl, collection: Collection, objects: Mapping[Key, Document], version: str
 ) -> Iterator[Sight]:
-    """Follow one watch to its end, and keep the objects up to date by it."""
+    """Follow one watch to its end: the objects as each event leaves them, and at each tick."""
     query = {**collection.query, "resourceVersion": version}
     with kubectl.watch(collection.path, query) as stream:
         while True:
@@ -140,10 +142,9 @@ def _watch(
                 yield Sight(objects)
                 continue
             key = key_of(event["object"])
-            if event["type"] == "DELETED":
-                objects.pop(key, None)
-            else:
-                objects[key] = event["object"]
+            others = {other: body for other, body in objects.items() if other != key}
+            is_gone = event["type"] == "DELETED"
+            objects = others if is_gone else {**others, key: event["object"]}
             yield Sight(objects, frozenset({key}))
 
 

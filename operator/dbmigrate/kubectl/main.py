@@ -1,15 +1,18 @@
 """The program `kubectl-dbmigrate`, which kubectl runs as `kubectl dbmigrate`.
 
-0    done
-1    not done: an error, an order that was refused or failed, a wait in vain
-2    a command line that can't be understood
-130  interrupted; what was ordered stays ordered
+    0    done
+    1    not done: an error, an order that was refused or failed, a wait in vain
+    2    a command line that can't be understood
+    130  interrupted (143: by SIGTERM)
+
+What was ordered stays ordered, however the waiting for it ends.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -29,12 +32,17 @@ from dbmigrate.kubectl.requests import (
 from dbmigrate.kubectl.screen import Screen
 from dbmigrate.kubectl.session import Session
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line on the process's own streams. Gives the exit code."""
     access, request = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a C locale is no reason to fail
+    # Ended like Ctrl-C ends us: else the kubectl that watches for us would stay.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     screen = Screen(sys.stdout, sys.stderr, sys.stdin or io.StringIO(), os.environ)
     session = Session(Kubectl(access, os.environ), screen, lambda: datetime.now(UTC))
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +110,8 @@ def explain_missing(kubectl: Kubectl, name: str) -> Missing:
 
 def describe_missing(name: str, namespace: str, others: list[str]) -> str:
     """The same, from the names that there are."""
+    import difflib  # a mistake may take a little longer
+
     said = f"there is no {MIGRATION_KIND} {name} in namespace {namespace}"
     similar = difflib.get_close_matches(name, others, n=3, cutoff=0.5)
     if similar:

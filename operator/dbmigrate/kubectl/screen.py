@@ -56,8 +56,8 @@ class Screen:
             answer = self._answers.readline()
         except (OSError, ValueError):
             answer = ""
-        if not answer.endswith("\n"):
-            self.note("")
+        if not (answer.endswith("\n") and self._answers.isatty()):
+            self.note("")  # what is piped in is not echoed
         return answer.strip().lower() in {"y", "yes"}
 
     def repaint(self, lines: Sequence[Line]) -> None:

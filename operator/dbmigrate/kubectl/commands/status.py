@@ -7,6 +7,7 @@ prints a row when something else than an age has changed, as `kubectl get -w` do
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -78,6 +79,10 @@ def _explain_nothing(session: Session, request: StatusRequest) -> str:
     return f"no DatabaseMigration found in {where}"
 
 
+BREATH = 0.1
+"""Seconds between two paintings: a thousand resources that change at once are painted together."""
+
+
 class _TableView:
     """The table of a request."""
 
@@ -109,6 +114,7 @@ class _Live:
         self._known: dict[Key, Resource] = {}
         self._told: dict[Key, tuple[str, ...]] = {}
         self._has_head = False
+        self._painted_at = 0.0
 
     def run(self) -> None:
         """Follow. Raises ClusterError, also when the one resource is gone."""
@@ -116,10 +122,12 @@ class _Live:
             self._learn(sight)
             if self._request.name is not None and not self._known:
                 raise explain_missing(self._session.kubectl, self._request.name)
-            if self._session.screen.is_live:
-                self._session.screen.repaint(self._paint(sight.problem))
-            else:
+            if not self._session.screen.is_live:
                 self._append(sight)
+            elif time.monotonic() - self._painted_at >= BREATH:
+                # What is left out here is painted at the next tick at the latest.
+                self._session.screen.repaint(self._paint(sight.problem))
+                self._painted_at = time.monotonic()
 
     def _learn(self, sight: Sight) -> None:
         for key in sight.changed:

@@ -37,6 +37,8 @@ def wait_until_ready(session: Session, request: WaitRequest) -> None:
         if resource.is_stalled:
             raise NotDone(f"{request.name} needs a person: {describe_standing(resource)}")
         said = sight.problem or describe_standing(resource)
+        if resource.is_ready:
+            said += f"; version {request.version} is waited for"
         if said != told:
             screen.note(said)
             told = said
