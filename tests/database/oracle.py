@@ -1,4 +1,4 @@
-"""The tools whose behaviour is the measure, built from their own Go modules and cached."""
+"""The tools that others judge by, built from their own Go modules and cached."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.toolchain import GoUnavailable, find_go, made_once, say
 MIGRATE = "github.com/golang-migrate/migrate/v4/cmd/migrate@v4.19.1"
 MIGRATE_TAGS = "postgres,pgx5"
 GOOSE = "github.com/pressly/goose/v3/cmd/goose@v3.27.3"
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 
 
 class OracleUnavailable(GoUnavailable):
@@ -25,6 +26,11 @@ def find_migrate() -> Path:
 def find_goose() -> Path:
     """goose. Raises OracleUnavailable."""
     return _find(GOOSE)
+
+
+def find_actionlint() -> Path:
+    """The linter of GitHub workflows. Raises OracleUnavailable."""
+    return _find(ACTIONLINT)
 
 
 def _find(module: str, *, tags: str = "") -> Path:

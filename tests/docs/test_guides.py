@@ -19,6 +19,7 @@ ALONE = [
     "rollback.md",
     "switching-from-auto-migrate.md",
     "backup.md",
+    "ci.md",
 ]
 """Guides that need PostgreSQL and nothing else."""
 

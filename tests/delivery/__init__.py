@@ -1,0 +1,1 @@
+"""How the product reaches people: compose, the action for GitHub, workflows, the image."""
