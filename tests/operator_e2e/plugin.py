@@ -27,6 +27,9 @@ LOGS: dict[str, Any] = {
 }
 """What Kubernetes' own `view` has, as far as logs need it."""
 
+HEARING = ("env", "--default-signal=INT")
+"""As in a terminal: tests that run in the background inherit that SIGINT is ignored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -82,7 +85,7 @@ class Plugin:
         receiver, sender = pty.openpty() if on_terminal else os.pipe()
         try:
             process = subprocess.Popen(
-                ["kubectl", "dbmigrate", *arguments],
+                [*HEARING, "kubectl", "dbmigrate", *arguments],
                 env={**self._environment, "TERM": "xterm"},
                 stdin=subprocess.DEVNULL,
                 stdout=sender,

@@ -1,0 +1,1 @@
+"""The container image, built from its Dockerfile and run."""

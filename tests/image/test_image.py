@@ -1,0 +1,111 @@
+"""The image does what its users rely on, with its root file system read-only."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.database import Database
+from tests.image.build import ROOT, Builder, ImageUnavailable, require_tools
+
+pytestmark = [pytest.mark.database, pytest.mark.timeout(900)]
+
+TAG = "localhost/dbmigrate:test"
+USER = "65532:65532"
+PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+    """The image, built from the Dockerfile; skipped loudly where it can't be."""
+    store = tmp_path_factory.mktemp("images")
+    try:
+        require_tools()
+        made = Builder(store)
+        build = made.take("build", "ca-certificates")
+        runtime = made.take("runtime", "ca-certificates", "python3")
+    except ImageUnavailable as problem:
+        pytest.skip(f"NOT TESTED, the image can't be built here: {problem}")
+    made.build(TAG, BUILD_IMAGE=build, RUNTIME_IMAGE=runtime, VERSION="0.1.0", REVISION="abc")
+    yield made
+    shutil.rmtree(store, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def root(builder: Builder) -> Iterator[Path]:
+    """The root directory of a container."""
+    with builder.mounted(TAG) as directory:
+        (directory / "data").mkdir()
+        yield directory
+
+
+def run(root: Path, *command: str, data: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run it as the image's user with a read-only root; `data` is mounted writable at /data."""
+    script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"'
+    if data is not None:
+        script += ' && mount --bind "$2" "$1/data"'
+    script += ' && mount -t proc proc "$1/proc" && root=$1 && shift 2'
+    script += f' && exec chroot --userspec {USER} "$root" /usr/bin/env -i HOME=/ PATH={PATH} "$@"'
+    return subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", str(root), str(data or ""), *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_image_says_what_it_is_and_runs_as_nobody(builder: Builder) -> None:
+    config = builder.inspect(TAG)
+    assert config["User"] == USER
+    assert config["Entrypoint"] == ["/usr/local/bin/dbmigrate"]
+    labels = config["Labels"]
+    assert labels["org.opencontainers.image.version"] == "0.1.0"
+    assert labels["org.opencontainers.image.revision"] == "abc"
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_it_stands_in_for_migrate_migrate(root: Path, database: Database) -> None:
+    (root / "migrations").mkdir()
+    for path in (ROOT / "migrations").iterdir():
+        shutil.copy(path, root / "migrations")
+    command = ["migrate", "-path", "/migrations", "-database", database.url]
+    applied = run(root, *command, "up")
+    assert applied.returncode == 0, applied.stderr
+    assert "2/u add_user_phone" in applied.stderr
+    assert run(root, *command, "version").stderr == "2\n"
+
+
+def test_pg_dump_of_the_newest_major_makes_its_backups(
+    root: Path, database: Database, tmp_path: Path
+) -> None:
+    place = tmp_path / "backups"
+    place.mkdir(mode=0o777)
+    place.chmod(0o777)
+    database.execute("CREATE TABLE t (id int)")
+    made = run(root, "dbmigrate", "-database", database.url, "backup", "/data/x.dump", data=place)
+    assert made.returncode == 0, made.stderr
+    assert (place / "x.dump").stat().st_size > 0
+    assert run(root, "pg_dump", "--version").stdout.startswith("pg_dump (PostgreSQL) 18")
+    for program in ("psql", "pg_restore"):
+        assert run(root, program, "--version").returncode == 0
+
+
+def test_the_operator_is_in_it(root: Path) -> None:
+    asked = run(root, "dbmigrate-operator", "--help")
+    assert "Migrates PostgreSQL databases" in asked.stdout
+
+
+def test_nothing_of_the_build_is_left_in_it(root: Path) -> None:
+    installed = root / "opt" / "dbmigrate"
+    assert not list(installed.glob("bin/pip*"))
+    assert not (root / "tools").exists()
+    assert not (root / "build").exists()
+    modes = [path.lstat().st_mode for path in installed.rglob("*")]
+    assert not [mode for mode in modes if mode & 0o6000]
+    sources = list(installed.rglob("dbmigrate/**/*.py"))
+    assert sources
+    assert all(list(path.parent.glob(f"__pycache__/{path.stem}.*.pyc")) for path in sources)
