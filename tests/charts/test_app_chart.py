@@ -10,6 +10,7 @@ import pytest
 
 from tests.charts.helm import ROOT, install, run_helm
 from tests.cluster import Cluster, Namespace
+from tests.cluster.waiting import eventually
 from tests.database import Database
 from tests.operator_e2e.conftest import grant_rights
 from tests.operator_e2e.process import Operator
@@ -68,8 +69,8 @@ def test_pods_wait_while_the_version_is_not_there(shop: Shop) -> None:
     words = ["install", "app", str(CHART), "--namespace", namespace.name]
     words += [f"--set={path}={value}" for path, value in values.items()]
     run_helm(*words, kubeconfig=namespace.cluster.kubeconfig)
-    namespace.wait("deployment", "app", lambda d: d["status"].get("unavailableReplicas") == 1)
-    (pod,) = pods(shop)
+    # The Deployment counts a Pod as unavailable before there is one.
+    (pod,) = eventually(lambda: pods(shop), what="the application's Pod")
     name = pod["metadata"]["name"]
     namespace.wait("pod", name, init_is_running)
     shop.database.execute(
