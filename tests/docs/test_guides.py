@@ -20,6 +20,7 @@ ALONE = [
     "switching-from-auto-migrate.md",
     "backup.md",
     "ci.md",
+    "rehearse.md",
 ]
 """Guides that need PostgreSQL and nothing else."""
 

@@ -53,9 +53,11 @@ def run_use_case(
     files: Files,
     show: Callable[[T], int] | None = None,
     extra: Callable[[T], Mapping[str, Any]] | None = None,
+    target: ConnectionTarget | None = None,
 ) -> int:
     """Run the use case and tell how it ended. Gives the exit code.
 
+    `target` is given where the command does not work on the database of the options.
     `show` prints the value for people and gives the exit code of a run that
     succeeded; `extra` is what the value adds to the JSON document. Raises
     MigrationError when it does not come to a run.
@@ -65,7 +67,7 @@ def run_use_case(
         source = _read_source(invocation, files)
         request = runner.Request(
             command=" ".join((invocation.command, *invocation.operands[:1])),
-            target=_find_target(invocation.options, invocation.environ),
+            target=target or find_target(invocation.options, invocation.environ),
             source=source,
             options=_read_options(invocation.options, invocation.environ),
             observer=Narrator(invocation.terminal),
@@ -119,7 +121,8 @@ def _read_source(invocation: Invocation, files: Files) -> Source | None:
     return source
 
 
-def _find_target(options: Options, environ: Mapping[str, str]) -> ConnectionTarget:
+def find_target(options: Options, environ: Mapping[str, str]) -> ConnectionTarget:
+    """The database that the options or the environment name. Raises MigrationError."""
     from dataclasses import replace
 
     target = parse_target(options.database, environ)

@@ -20,6 +20,7 @@ COMMANDS = (
     "repair",
     "backup",
     "restore",
+    "rehearse",
 )
 
 CREATE = """create [-ext E] [-dir D] [-seq] [-digits N] [-format] [-tz] NAME
@@ -55,6 +56,9 @@ RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
 	Restore a backup into an empty database
 \tUse -clean to replace what is there already"""
 
+REHEARSE = """rehearse [-dev-url URL] [-copy]    Try each step up, down and up in a scratch database
+\tUse -copy to start with the schema of the database instead of nothing"""
+
 
 def describe_program(program: str) -> str:
     """What -help prints."""
@@ -74,6 +78,7 @@ def describe_program(program: str) -> str:
         REPAIR,
         BACKUP,
         RESTORE,
+        REHEARSE,
     )
     listed = "\n".join(f"  {command}" for command in commands)
     return _PROGRAM.format(

@@ -15,6 +15,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.report import Report
 
 if TYPE_CHECKING:
+    from dbmigrate.runner.held_locks import HeldLock
     from dbmigrate.runner.plan import PlannedStep
 
 T = TypeVar("T")
@@ -103,6 +104,29 @@ class Preview:
     steps: tuple[PreviewStep, ...]
     checksum: str
     """By it a later run can be held to this plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedStep:
+    """One migration that went up, down and up again."""
+
+    version: int
+    name: str
+    up_milliseconds: int
+    down_milliseconds: int | None = None
+    """None: it has no down script."""
+    again_milliseconds: int | None = None
+    locks: tuple[HeldLock, ...] = ()
+    """On tables that were there before; of a script that can be one transaction."""
+    left: tuple[str, ...] = ()
+    """What the down script did not undo, and what was other the second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What `rehearse` has tried."""
+
+    steps: tuple[RehearsedStep, ...]
 
 
 @dataclass(frozen=True, slots=True)

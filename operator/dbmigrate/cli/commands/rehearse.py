@@ -1,0 +1,86 @@
+"""rehearse: every step up, down and up again, in a scratch database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.usage import REHEARSE
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
+
+NOWHERE = "host=scratch dbname=scratch"
+"""Stands for the target where none is needed; nobody connects to it."""
+
+FLAGS = (
+    HELP,
+    Flag("dev-url", "A server on which a scratch database may be created (default one of our own)"),
+    Flag("copy", "Start with the schema and the version of the database, not its data", kind=""),
+)
+
+
+def run(invocation: Invocation) -> int:
+    """Rehearse; 1 if a step fails, or its down script does not undo it."""
+    if invocation.operands:
+        raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
+    from dataclasses import replace
+
+    from dbmigrate.cli.run import Files, find_target, run_use_case
+    from dbmigrate.postgres.target import parse_history_table, parse_target
+
+    dev_url = invocation.values.get("dev-url", "")
+    copies = is_set(invocation.values, "copy")
+    options = invocation.options
+    target = find_target(options, invocation.environ) if copies else parse_target(NOWHERE, {})
+    if options.history_table:
+        target = replace(target, history=parse_history_table(options.history_table))
+
+    def use_case(request: Request) -> Result[Rehearsal]:
+        from dbmigrate.runner.rehearse import RehearsalOrder, rehearse
+
+        server = parse_target(dev_url, {}) if dev_url else None
+        return rehearse(request, RehearsalOrder(server, copies))
+
+    return run_use_case(
+        invocation,
+        use_case,
+        files=Files.REQUIRED,
+        show=partial(_show, invocation),
+        extra=_document,
+        target=target,
+    )
+
+
+def _show(invocation: Invocation, rehearsal: Rehearsal) -> int:
+    count = len(rehearsal.steps)
+    final = sum(step.down_milliseconds is None for step in rehearsal.steps)
+    if not count:
+        invocation.terminal.line("nothing is pending")
+        return 0
+    text = f"{count - final} of {count} steps went up, down and up again, and nothing was left"
+    invocation.terminal.line(text if count > final else "no step has a down script")
+    return 0
+
+
+def _document(rehearsal: Rehearsal) -> Mapping[str, Any]:
+    return {"rehearsal": [_describe(step) for step in rehearsal.steps]}
+
+
+def _describe(step: RehearsedStep) -> Mapping[str, Any]:
+    return {
+        "version": str(step.version),
+        "name": step.name,
+        "up": step.up_milliseconds,
+        "down": step.down_milliseconds,
+        "again": step.again_milliseconds,
+        "locks": [{"table": lock.table, "mode": lock.mode} for lock in step.locks],
+        "left": list(step.left),
+    }
+
+
+COMMAND = Command("rehearse", REHEARSE, run, flags=FLAGS, twins=("dev-url",))

@@ -1,0 +1,87 @@
+"""What a database's schema is, as text that can be compared.
+
+One query reads everything that people have made: each object becomes a row with its
+kind, its name and a definition in the server's own words. Two databases have the same
+schema if they have the same rows. Names are qualified, object ids and the physical order
+of columns are left out, and what belongs to an extension counts as the extension.
+Data is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dbmigrate.postgres.catalog_queries import QUERIES
+from dbmigrate.postgres.quoting import literal
+from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.target import HistoryTable
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectName:
+    """An object: `table public.users`, `column public.users.name`."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+Catalog = Mapping[ObjectName, str]
+"""Every object with its definition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An object that is not the same in two catalogs."""
+
+    object: ObjectName
+    before: str | None
+    """None: it was not there."""
+    after: str | None
+    """None: it is not there any more."""
+
+    def describe(self) -> str:
+        """In a sentence, for people."""
+        if self.before is None:
+            return f"{self.object} is left"
+        if self.after is None:
+            return f"{self.object} is gone"
+        return f"{self.object} was {self.before!r}, and is {self.after!r}"
+
+
+def read_catalog(session: Session, *, without: HistoryTable | None = None) -> Catalog:
+    """Read the schema, but for the history's own tables. Raises ServerFailure, ConnectionBroken."""
+    ignored = "false"
+    if without is not None:
+        names = ", ".join(literal(without.name + suffix) for suffix in ("", "_log", "_log_id_seq"))
+        ignored = f"c.relname IN ({names})"
+    query = " UNION ALL ".join(QUERIES).replace("$ignored", ignored)
+    (rows,) = session.query(
+        "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog; " + query + "; COMMIT"
+    )
+    return {ObjectName(kind or "", name or ""): text or "" for kind, name, text in rows}
+
+
+def compare(before: Catalog, after: Catalog) -> Iterator[Difference]:
+    """What differs, by kind and name; parts of an object that came or went are not repeated."""
+    seen: set[str] = set()
+    for name in sorted(before.keys() | after.keys(), key=_order):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        is_whole = old is None or new is None
+        if is_whole and any(name.name.startswith(f"{whole}.") for whole in seen):
+            continue
+        if is_whole and name.kind in _WHOLES:
+            seen.add(name.name)
+        yield Difference(name, old, new)
+
+
+_WHOLES = frozenset(("table", "view", "materialized view", "foreign table", "type", "schema"))
+
+
+def _order(name: ObjectName) -> tuple[bool, ObjectName]:
+    return name.kind not in _WHOLES, name

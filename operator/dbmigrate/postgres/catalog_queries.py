@@ -1,0 +1,166 @@
+"""The queries behind a catalog: each gives kind, name and definition of some objects.
+
+They are to be joined by UNION ALL, and run with nothing but pg_catalog on the search
+path, so that every other name comes out qualified. `$ignored` stands for the condition
+on a relation `c` that is to be passed over.
+"""
+
+from __future__ import annotations
+
+FIRST_NORMAL_OID = 16384
+"""Objects below are initdb's (access/transam.h)."""
+
+_NORMAL = f">= {FIRST_NORMAL_OID}"
+
+
+def _name(column: str) -> str:
+    return f"quote_ident(n.nspname) || '.' || quote_ident({column})"
+
+
+def _part(column: str) -> str:
+    """The name of a part of a relation."""
+    return f"{_name('c.relname')} || '.' || quote_ident({column})"
+
+
+def _own(catalog: str, alias: str) -> str:
+    """Made by people: neither initdb's nor an extension's."""
+    return (
+        f"{alias}.oid {_NORMAL} AND NOT EXISTS (SELECT FROM pg_depend e"
+        f" WHERE e.classid = '{catalog}'::regclass AND e.objid = {alias}.oid AND e.deptype = 'e')"
+    )
+
+
+def _rights(acl: str, kind: str, owner: str) -> str:
+    """Owner and privileges, in one order; none granted is the same as the defaults."""
+    return (
+        f"' owner ' || pg_get_userbyid({owner}) || ' rights ' || ARRAY(SELECT x::text FROM"
+        f" unnest(COALESCE({acl}, acldefault('{kind}', {owner}))) x ORDER BY 1)::text"
+    )
+
+
+def _in_schema(column: str) -> str:
+    return f"JOIN pg_namespace n ON n.oid = {column} AND n.nspname !~ '^pg_'"
+
+
+def _on_relation(column: str) -> str:
+    return f"JOIN pg_class c ON c.oid = {column} AND NOT ($ignored) {_in_schema('c.relnamespace')}"
+
+
+_RELATION_KIND = """CASE c.relkind
+    WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'f' THEN 'foreign table'
+    WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
+    WHEN 'S' THEN 'sequence' ELSE 'type' END"""
+_RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident, c.reloptions::text,
+    CASE WHEN c.relrowsecurity THEN 'row security' END,
+    CASE WHEN c.relforcerowsecurity THEN 'forced' END,
+    CASE WHEN c.relkind <> 'S' THEN (SELECT amname FROM pg_am WHERE oid = c.relam) END,
+    (SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace),
+    CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
+    CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END,
+    (SELECT string_agg(inhparent::regclass::text, ', ' ORDER BY inhseqno)
+        FROM pg_inherits WHERE inhrelid = c.oid),
+    CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
+    CASE WHEN c.relkind = 'm' THEN c.relispopulated::text END)
+|| {_rights("c.relacl", "r", "c.relowner")}"""
+# attcompression came with 14; attstattarget was -1 for none before 17.
+_COLUMN = """concat_ws(' ', format_type(a.atttypid, a.atttypmod),
+    CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
+    CASE WHEN a.attnotnull THEN 'not null' END,
+    'default ' || pg_get_expr(d.adbin, d.adrelid),
+    nullif(a.attidentity::text, ''), nullif(a.attgenerated::text, ''), a.attstorage,
+    nullif(to_jsonb(a) ->> 'attcompression', ''), nullif(to_jsonb(a) ->> 'attstattarget', '-1'),
+    a.attoptions::text, a.attfdwoptions::text,
+    nullif(ARRAY(SELECT x::text FROM unnest(a.attacl) x ORDER BY 1)::text, '{}'))"""
+_SEQUENCE = """concat_ws(' ', format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement,
+    s.seqmin, s.seqmax, s.seqcache, s.seqcycle,
+    (SELECT 'owned by ' || pg_describe_object(o.refclassid, o.refobjid, o.refobjsubid)
+        FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = c.oid
+        AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i')))"""
+_TYPE = f"""concat_ws(' ', t.typtype,
+    (SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder)
+        FROM pg_enum WHERE enumtypid = t.oid),
+    CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
+    CASE WHEN t.typnotnull THEN 'not null' END, t.typdefault,
+    (SELECT format_type(rngsubtype, NULL) FROM pg_range WHERE rngtypid = t.oid))
+|| {_rights("t.typacl", "T", "t.typowner")}"""
+_ROUTINE_KIND = """CASE p.prokind
+    WHEN 'a' THEN 'aggregate' WHEN 'p' THEN 'procedure' ELSE 'function' END"""
+_ROUTINE = f"""CASE p.prokind WHEN 'a' THEN
+    (SELECT concat_ws(' ', pg_get_function_result(p.oid), g.aggkind, g.aggtransfn, g.aggfinalfn,
+        g.aggcombinefn, format_type(g.aggtranstype, NULL), g.agginitval, g.aggsortop::regoperator)
+        FROM pg_aggregate g WHERE g.aggfnoid = p.oid)
+    ELSE pg_get_functiondef(p.oid) END || {_rights("p.proacl", "f", "p.proowner")}"""
+_POLICY = """concat_ws(' ', p.polcmd, p.polpermissive,
+    ARRAY(SELECT CASE r WHEN 0 THEN 'public' ELSE pg_get_userbyid(r)::text END
+        FROM unnest(p.polroles) r ORDER BY 1)::text,
+    pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))"""
+_OTHERS = (
+    "pg_operator pg_opclass pg_opfamily pg_cast pg_collation pg_conversion pg_ts_config pg_ts_dict"
+    " pg_ts_parser pg_ts_template pg_language pg_transform pg_foreign_data_wrapper"
+    " pg_foreign_server pg_am pg_default_acl pg_event_trigger pg_publication"
+).split()
+"""Seldom in migrations: that they are there is compared, not all that they are."""
+
+QUERIES = (
+    f"""SELECT 'schema', quote_ident(n.nspname), {_rights("n.nspacl", "n", "n.nspowner")}
+FROM pg_namespace n
+WHERE n.nspname = 'public' OR n.nspname !~ '^pg_' AND {_own("pg_namespace", "n")}""",
+    f"""SELECT 'extension', quote_ident(x.extname), x.extversion || ' in ' || s.nspname
+FROM pg_extension x JOIN pg_namespace s ON s.oid = x.extnamespace WHERE x.oid {_NORMAL}""",
+    f"""SELECT {_RELATION_KIND}, {_name("c.relname")}, {_RELATION}
+FROM pg_class c {_in_schema("c.relnamespace")}
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c', 'S') AND NOT ($ignored)
+AND {_own("pg_class", "c")}""",
+    f"""SELECT 'column', {_part("a.attname")}, {_COLUMN}
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid {_on_relation("a.attrelid")}
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
+AND {_own("pg_class", "c")}""",
+    f"""SELECT 'constraint', {_part("k.conname")}, pg_get_constraintdef(k.oid)
+|| CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
+FROM pg_constraint k {_on_relation("k.conrelid")} WHERE {_own("pg_constraint", "k")}""",
+    f"""SELECT 'constraint', {_name("t.typname")} || '.' || quote_ident(k.conname),
+pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
+FROM pg_constraint k JOIN pg_type t ON t.oid = k.contypid {_in_schema("t.typnamespace")}
+WHERE {_own("pg_constraint", "k")}""",
+    f"""SELECT 'index', {_name("i.relname")}, pg_get_indexdef(x.indexrelid)
+|| CASE WHEN x.indisvalid THEN '' ELSE ' (invalid)' END
+|| CASE WHEN x.indisclustered THEN ' (clustered)' ELSE '' END
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid {_on_relation("x.indrelid")}
+WHERE {_own("pg_class", "i")}""",
+    f"""SELECT 'sequence settings', {_name("c.relname")}, {_SEQUENCE}
+FROM pg_sequence s {_on_relation("s.seqrelid")} WHERE {_own("pg_class", "c")}""",
+    f"""SELECT 'type', {_name("t.typname")}, {_TYPE}
+FROM pg_type t {_in_schema("t.typnamespace")}
+WHERE t.typtype IN ('e', 'd', 'r') AND {_own("pg_type", "t")}""",
+    f"""SELECT {_ROUTINE_KIND},
+{_name("p.proname")} || '(' || pg_get_function_identity_arguments(p.oid) || ')', {_ROUTINE}
+FROM pg_proc p {_in_schema("p.pronamespace")} WHERE {_own("pg_proc", "p")}
+AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_proc'::regclass
+    AND i.objid = p.oid AND i.deptype = 'i')""",
+    f"""SELECT 'trigger', {_part("g.tgname")}, pg_get_triggerdef(g.oid) || ' ' || g.tgenabled::text
+FROM pg_trigger g {_on_relation("g.tgrelid")}
+WHERE NOT g.tgisinternal AND {_own("pg_trigger", "g")}""",
+    f"""SELECT 'rule', {_part("r.rulename")}, pg_get_ruledef(r.oid) || ' ' || r.ev_enabled::text
+FROM pg_rewrite r {_on_relation("r.ev_class")}
+WHERE r.rulename <> '_RETURN' AND {_own("pg_rewrite", "r")}""",
+    f"""SELECT 'policy', {_part("p.polname")}, {_POLICY}
+FROM pg_policy p {_on_relation("p.polrelid")} WHERE p.oid {_NORMAL}""",
+    f"""SELECT 'statistics', {_name("s.stxname")}, pg_get_statisticsobjdef(s.oid)
+FROM pg_statistic_ext s {_in_schema("s.stxnamespace")} WHERE {_own("pg_statistic_ext", "s")}""",
+    f"""SELECT 'comment', o.type || ' ' || o.identity, d.description FROM pg_description d
+CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) o
+WHERE d.objoid {_NORMAL} AND COALESCE(o.schema, '') !~ '^pg_'
+AND d.classoid <> 'pg_extension'::regclass
+AND NOT EXISTS (SELECT FROM pg_depend e
+    WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')""",
+    """SELECT 'setting', COALESCE('of ' || r.rolname, 'of the database'), s.setconfig::text
+FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
+WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())""",
+    *(
+        f"""SELECT o.type, o.identity, '' FROM {catalog} t
+CROSS JOIN LATERAL pg_identify_object('{catalog}'::regclass, t.oid, 0) o
+WHERE {_own(catalog, "t")}"""
+        for catalog in _OTHERS
+    ),
+)

@@ -1,0 +1,138 @@
+"""`rehearse`: up, down and up again in a scratch database that is gone afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import run
+from tests.database import Database
+
+pytestmark = pytest.mark.database
+
+GOOD = {
+    "1_users.up.sql": "CREATE TABLE users (id int PRIMARY KEY);",
+    "1_users.down.sql": "DROP TABLE users;",
+    "2_phone.up.sql": "ALTER TABLE users ADD phone text;",
+    "2_phone.down.sql": "ALTER TABLE users DROP phone;",
+}
+
+
+def write(directory: Path, files: dict[str, str]) -> str:
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    return str(directory)
+
+
+def scratch_databases(database: Database) -> list[object]:
+    rows = database.query("SELECT datname FROM pg_database WHERE datname LIKE 'dbmigrate_reh%'")
+    return [name for (name,) in rows]
+
+
+def test_steps_whose_down_scripts_undo_them_pass_without_any_database(tmp_path: Path) -> None:
+    ran = run("-path", write(tmp_path, GOOD), "rehearse")
+    assert ran.code == 0, ran.stderr
+    assert "2 of 2 steps went up, down and up again, and nothing was left" in ran.stderr
+    assert [line.split()[0] for line in ran.stderr.splitlines()[:-1]] == [
+        "1/u",
+        "1/d",
+        "1/u",
+        "2/u",
+        "2/d",
+        "2/u",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "left"),
+    [
+        (
+            "CREATE TYPE m AS ENUM ('a'); ALTER TABLE users ADD m m",
+            "ALTER TABLE users DROP m",
+            "type public.m is left",
+        ),
+        ("ALTER TABLE users ADD n int", "SELECT 1", "column public.users.n is left"),
+        ("COMMENT ON TABLE users IS 'x'", "", "comment table public.users is left"),
+        ("ALTER TABLE users ALTER id TYPE bigint", "", "column public.users.id was 'integer"),
+        ("CREATE INDEX CONCURRENTLY i ON users (id)", "SELECT 1", "index public.i is left"),
+    ],
+)
+def test_what_a_down_script_leaves_is_named(
+    database: Database, tmp_path: Path, up: str, down: str, left: str
+) -> None:
+    files = {**GOOD, "2_phone.up.sql": up, "2_phone.down.sql": down}
+    ran = run("-path", write(tmp_path, files), "-json", "rehearse", "-dev-url", database.url)
+    assert ran.code == 1
+    report = json.loads(ran.stdout)
+    assert report["error"]["reason"] == "IrreversibleMigration"
+    assert left in report["error"]["message"]
+    assert report["rehearsal"][0]["left"] == []
+    assert report["rehearsal"][1]["left"][0].startswith(left)
+    assert scratch_databases(database) == []
+
+
+def test_the_copy_of_a_database_has_its_schema_and_what_is_pending_is_rehearsed(
+    database: Database, tmp_path: Path
+) -> None:
+    write(tmp_path, GOOD)
+    assert run("-path", str(tmp_path), "-database", database.url, "up", "1").code == 0
+    database.execute("INSERT INTO users VALUES (1); CREATE VIEW v AS SELECT id FROM users")
+    before = database.dump_schema()
+    words = ["-path", str(tmp_path), "-database", database.url, "-json", "rehearse", "-copy"]
+    path = {"PATH": str(database.server.bin_dir)}
+    ran = run(*words, "-dev-url", database.url, environ=path)
+    assert ran.code == 0, ran.stderr
+    (step,) = json.loads(ran.stdout)["rehearsal"]
+    assert step["version"] == "2"
+    assert step["locks"] == [{"table": "public.users", "mode": "ACCESS EXCLUSIVE"}]
+    assert database.dump_schema() == before
+    assert database.query("SELECT version FROM schema_migrations") == [(1,)]
+    assert scratch_databases(database) == []
+
+
+def test_the_database_itself_is_not_even_asked(tmp_path: Path) -> None:
+    away = "postgres://nobody@127.0.0.1:1/none?sslmode=disable"
+    assert run("-path", write(tmp_path, GOOD), "-database", away, "rehearse").code == 0
+
+
+def test_a_step_without_a_down_script_is_said_and_no_error(tmp_path: Path) -> None:
+    files = {name: text for name, text in GOOD.items() if name != "2_phone.down.sql"}
+    ran = run("-path", write(tmp_path, files), "rehearse")
+    assert ran.code == 0
+    assert "version 2 has no down script" in ran.stderr
+    assert "1 of 2 steps went up, down and up again" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "2_phone.down.sql",
+            "ALTER TABLE users DROP fax",
+            "version 2 (phone): the way down failed",
+        ),
+        ("2_phone.up.sql", "ALTER TABLE nothing ADD x int", "2_phone.up.sql:1"),
+    ],
+)
+def test_a_script_that_fails_is_shown_with_its_place(
+    database: Database, tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    words = ["-path", write(tmp_path, {**GOOD, name: text}), "rehearse", "-dev-url", database.url]
+    ran = run(*words)
+    assert ran.code == 1
+    assert said in ran.stderr
+    assert f"{name}:1" in ran.stderr
+    assert scratch_databases(database) == []
+
+
+def test_a_server_on_which_no_database_may_be_made_is_an_error(
+    database: Database, tmp_path: Path
+) -> None:
+    role = database.create_role(password="x")
+    dev = database.url_for(role, "x")
+    ran = run("-path", write(tmp_path, GOOD), "rehearse", "-dev-url", dev)
+    assert ran.code == 1
+    assert "can't create a scratch database" in ran.stderr
+    assert "permission denied" in ran.stderr
