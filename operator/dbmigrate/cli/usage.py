@@ -97,7 +97,10 @@ Options:
   -version         Print version
   -help            Print usage
 
-  -history-table T           Table of the version, or schema.table (default schema_migrations)
+  -format F                  golang-migrate, goose or dbmate (default auto: as the files are);
+                             the history goes on in that tool's table
+  -history-table T           Table of the version, or schema.table (default schema_migrations,
+                             with goose goose_db_version)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -statement-timeout D       Let a statement run for D (default none)
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone

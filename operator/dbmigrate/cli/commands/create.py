@@ -39,6 +39,10 @@ FLAGS = (
 def run(invocation: Invocation) -> int:
     """Write them, and print where they are."""
     values = invocation.values
+    if invocation.options.format not in ("auto", "golang-migrate"):
+        raise ArgumentError(
+            f"create writes golang-migrate's files alone, not {invocation.options.format}'s"
+        )
     if not invocation.operands:
         raise ArgumentError("please specify name")
     if not values.get("ext"):
