@@ -93,10 +93,10 @@ def plan_up(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
     """
     steps = _up(ground, None, policy)
     if limit is None:
-        return Plan(steps, _last(steps, ground))
+        return Plan(_require_sound(steps), _last(steps, ground))
     if limit > 0 and not steps:
         raise _no_file()
-    steps_within = steps[:limit]
+    steps_within = _require_sound(steps[:limit])
     return Plan(steps_within, _last(steps_within, ground), short=max(0, limit - len(steps)))
 
 
@@ -133,7 +133,7 @@ def plan_goto(
     if ground.source.find(target) is None and ground.applied.row(target) is None:
         raise no_migration(target)
     if version is None or target >= version:
-        return Plan(_up(ground, target, policy), target)
+        return Plan(_require_sound(_up(ground, target, policy)), target)
     if rollback is Rollback.FORBID:
         raise MigrationError(
             Reason.ROLLBACK_FORBIDDEN,
@@ -165,7 +165,7 @@ def _up(ground: Ground, to: int | None, policy: OutOfOrder) -> tuple[PlannedStep
             break
         steps.append(_step_up(migration, version, migration.version))
         version = migration.version
-    return _require_sound(steps)
+    return tuple(steps)
 
 
 def _down(ground: Ground, to: int | None, limit: int | None) -> tuple[PlannedStep, ...]:
@@ -182,7 +182,7 @@ def _down(ground: Ground, to: int | None, limit: int | None) -> tuple[PlannedSte
         after = max(left, default=to)
         steps.append(_step_down(ground, current, version, after))
         version = after
-    return _require_sound(steps)
+    return _require_sound(tuple(steps))
 
 
 def _undoable(ground: Ground, version: int) -> list[int]:
@@ -224,12 +224,12 @@ def _step_down(ground: Ground, version: int, before: int | None, after: int | No
     return PlannedStep(version, name, Direction.DOWN, script, before, after, is_stored)
 
 
-def _require_sound(steps: list[PlannedStep]) -> tuple[PlannedStep, ...]:
+def _require_sound(steps: tuple[PlannedStep, ...]) -> tuple[PlannedStep, ...]:
     """Nothing is begun on a way on which some step is known to be impossible."""
     for step in steps:
         if step.script is not None and step.script.problem:
             raise MigrationError(Reason.SOURCE_INVALID, step.script.problem)
-    return tuple(steps)
+    return steps
 
 
 def _require(ground: Ground, version: int | None, *, in_source: bool = False) -> None:
