@@ -181,9 +181,15 @@ def _check_versions(shape: dict[str, str], name: str, keeper: VersionTable) -> N
     raise MigrationError(
         Reason.FOREIGN_HISTORY,
         f"{name} belongs to {tool}: it has {columns}, not {keeper.columns}",
-        hint="give dbmigrate a history table of its own (x-migrations-table in the URL,"
-        " or -history-table), then `dbmigrate baseline V`",
+        hint=f"{_to_go_on(tool)}give dbmigrate a history table of its own (x-migrations-table in"
+        " the URL, or -history-table), then `dbmigrate baseline V`",
     )
+
+
+def _to_go_on(tool: str) -> str:
+    """Said where the history is of a kind that we know."""
+    kind = next((kind for kind in HistoryKind if tool.startswith(kind)), None)
+    return f"go on with that tool's files and -format {kind}, or " if kind else ""
 
 
 def _no_schema(wanted: HistoryTable) -> MigrationError:
