@@ -41,7 +41,8 @@ class VersionRow:
 
     def stepped(self, move: Move) -> VersionRow:
         """The row after a step; one that was skipped before leaves it where it is."""
-        return self if move.after == self.version else VersionRow(move.after)
+        is_there = move.after == self.version and not self.dirty
+        return self if is_there else VersionRow(move.after)
 
     def begun(self, move: Move) -> VersionRow:
         """The row while a step runs that can't be one transaction."""
