@@ -99,11 +99,11 @@ def file(up_block: str, down_block: str, options: str = "") -> str:
 
 
 @pytest.fixture
-def sides(server: Server, dbmate: Path, tmp_path: Path) -> Iterator[tuple[Side, Side, Side]]:
+def sides(server: Server, dbmate_oracle: Path, tmp_path: Path) -> Iterator[tuple[Side, Side, Side]]:
     made = [server.create_database() for _ in range(3)]
     for database in made:
         database.execute("CREATE TABLE base (a int)")
-    ours, theirs, both = (Side(each, tmp_path / "files", dbmate) for each in made)
+    ours, theirs, both = (Side(each, tmp_path / "files", dbmate_oracle) for each in made)
     yield ours, theirs, both
     for database in made:
         database.drop()

@@ -134,11 +134,11 @@ def random_order(choose: random.Random, side: Side, versions: list[int]) -> Orde
 
 
 @pytest.fixture
-def sides(server: Server, goose: Path, tmp_path: Path) -> Iterator[tuple[Side, Side, Side]]:
+def sides(server: Server, goose_oracle: Path, tmp_path: Path) -> Iterator[tuple[Side, Side, Side]]:
     made = [server.create_database() for _ in range(3)]
     for database in made:
         database.execute("CREATE TABLE base (a int)")
-    ours, theirs, both = (Side(each, tmp_path / "files", goose) for each in made)
+    ours, theirs, both = (Side(each, tmp_path / "files", goose_oracle) for each in made)
     yield ours, theirs, both
     for database in made:
         database.drop()

@@ -114,7 +114,7 @@ def test_the_way_down_does_not_lead_to_what_was_never_applied(
 
 
 def test_rows_of_old_gooses_count_by_the_newest_of_a_version(
-    database: Database, tmp_path: Path, goose: Path
+    database: Database, tmp_path: Path, goose_oracle: Path
 ) -> None:
     database.execute(
         "CREATE TABLE goose_db_version (id serial NOT NULL, version_id bigint NOT NULL,"
@@ -127,7 +127,9 @@ def test_rows_of_old_gooses_count_by_the_newest_of_a_version(
     assert version(request(database, directory)).unwrap() == VersionState(1)
     up(request(database, directory)).unwrap()
     assert states(database, directory) == [(1, "applied"), (2, "applied"), (3, "applied")]
-    assert "no migrations to run. current version: 3" in run_goose(goose, directory, database, "up")
+    assert "no migrations to run. current version: 3" in run_goose(
+        goose_oracle, directory, database, "up"
+    )
     down(request(database, directory), 2).unwrap()
     assert goose_rows(database) == [(0, True), (1, True), (1, False), (1, True)]
     assert down(request(database, directory)).report.version is None
@@ -171,7 +173,7 @@ def test_an_applied_version_without_a_file_is_told_and_undone_from_the_log_alone
 
 
 def test_an_edit_is_noticed_unless_goose_has_made_the_step_again(
-    database: Database, tmp_path: Path, goose: Path
+    database: Database, tmp_path: Path, goose_oracle: Path
 ) -> None:
     directory = fill(tmp_path / "m", goose_tables(1, 2))
     up(request(database, directory)).unwrap()
@@ -180,7 +182,7 @@ def test_an_edit_is_noticed_unless_goose_has_made_the_step_again(
     refused = up(request(database, directory))
     assert refused.error is not None
     assert refused.error.reason is Reason.CHECKSUM_MISMATCH
-    run_goose(goose, directory, database, "redo")
+    run_goose(goose_oracle, directory, database, "redo")
     assert findings(database, directory) == []
     table = status(request(database, directory)).unwrap()
     assert table is not None
@@ -226,11 +228,11 @@ def test_what_stopped_halfway_is_dirty_until_it_is_repaired(
 
 
 def test_what_goose_finished_meanwhile_is_not_dirty_any_more(
-    database: Database, tmp_path: Path, goose: Path
+    database: Database, tmp_path: Path, goose_oracle: Path
 ) -> None:
     directory = stopped_halfway(database, tmp_path)
     database.execute("UPDATE base SET a = 1; DROP TABLE late; DROP INDEX i")
-    run_goose(goose, directory, database, "up")
+    run_goose(goose_oracle, directory, database, "up")
     assert version(request(database, directory)).unwrap() == VersionState(2)
     assert states(database, directory) == [(1, "applied"), (2, "applied")]
 
@@ -268,13 +270,13 @@ def test_a_file_that_commits_by_itself_and_fails_is_dirty(
 
 
 def test_baseline_has_a_row_for_each_version_so_that_goose_goes_on(
-    database: Database, tmp_path: Path, goose: Path
+    database: Database, tmp_path: Path, goose_oracle: Path
 ) -> None:
     directory = fill(tmp_path / "m", goose_tables(1, 2, 3))
     database.execute("CREATE TABLE t1 (); CREATE TABLE t2 ()")
     baseline(request(database, directory), 2).unwrap()
     assert goose_rows(database) == [(0, True), (1, True), (2, True)]
-    assert "migrated database to version: 3" in run_goose(goose, directory, database, "up")
+    assert "migrated database to version: 3" in run_goose(goose_oracle, directory, database, "up")
     assert states(database, directory) == [(1, "applied"), (2, "applied"), (3, "applied")]
     nowhere = force(request(database, directory), 7)
     assert nowhere.error is not None

@@ -96,12 +96,12 @@ def judge_ourselves(directory: Path) -> tuple[bool, int, int] | None:
 )
 @given(lines=st.lists(st.sampled_from(LINES), max_size=9), starts_well=st.booleans())
 def test_a_file_is_what_it_is_to_goose(
-    goose: Path, tmp_path: Path, lines: list[str], starts_well: bool
+    goose_oracle: Path, tmp_path: Path, lines: list[str], starts_well: bool
 ) -> None:
     head = ["-- +goose Up"] if starts_well else []
     text = "\n".join([*head, *lines]) + "\n"
     directory = fill(tmp_path, {"00001_odd.sql": text})
-    theirs, ours = judge(goose, directory), judge_ourselves(directory)
+    theirs, ours = judge(goose_oracle, directory), judge_ourselves(directory)
     if ours is None and theirs is not None and _has_empty_block(text):
         return  # goose loses the line behind such a block without a word
     assert (ours is None) == (theirs is None), f"{text}\nours {ours}, goose's {theirs}"
@@ -163,12 +163,12 @@ DROP TABLE said; DROP FUNCTION f();
     ],
 )
 def test_a_file_with_everything_leaves_what_goose_leaves(
-    goose: Path, database: Database, tmp_path: Path, text: str
+    goose_oracle: Path, database: Database, tmp_path: Path, text: str
 ) -> None:
     other = database.server.create_database()
     directory = fill(tmp_path / "m", {"00001_all.sql": text})
     run = subprocess.run(
-        [goose, "-dir", directory, "-env", "none", "postgres", other.url, "up"],
+        [goose_oracle, "-dir", directory, "-env", "none", "postgres", other.url, "up"],
         capture_output=True,
         text=True,
         check=False,

@@ -50,8 +50,6 @@ outcome: applied, failed, running (a step without a transaction that has not end
 _SHAPES = {
     frozenset({"version", "inserted_at"}): "Ecto",
     frozenset({"version"}): "dbmate or Rails",
-    frozenset({"version", "dirty"}): "golang-migrate",
-    frozenset({"id", "version_id", "is_applied", "tstamp"}): "goose",
 }
 
 
@@ -176,7 +174,7 @@ def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
 def _check_versions(shape: dict[str, str], name: str, keeper: VersionTable) -> None:
     if keeper.fits(shape):
         return
-    tool = _SHAPES.get(frozenset(shape), "another tool")
+    tool = _owner(shape)
     columns = ", ".join(f"{column} {kind}" for column, kind in shape.items()) or "no columns"
     raise MigrationError(
         Reason.FOREIGN_HISTORY,
@@ -184,6 +182,14 @@ def _check_versions(shape: dict[str, str], name: str, keeper: VersionTable) -> N
         hint=f"{_to_go_on(tool)}give dbmigrate a history table of its own (x-migrations-table in"
         " the URL, or -history-table), then `dbmigrate baseline V`",
     )
+
+
+def _owner(shape: dict[str, str]) -> str:
+    known = _SHAPES.get(frozenset(shape))
+    if known is not None:
+        return known
+    keepers = map(version_table, HistoryKind)
+    return next((keeper.tool for keeper in keepers if keeper.fits(shape)), "another tool")
 
 
 def _to_go_on(tool: str) -> str:
