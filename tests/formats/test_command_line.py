@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.sources.formats import read_source
 from tests.cli.program import run
 from tests.database import Database
 from tests.formats.arrange import fill, goose_file, goose_rows, goose_tables
@@ -86,11 +87,39 @@ def test_the_error_of_a_bad_file_has_its_place_and_nothing_was_run(
     assert goose_rows(database) == []
 
 
-def test_create_says_that_it_knows_one_format(tmp_path: Path) -> None:
-    ran = run("-format", "goose", "create", "-ext", "sql", "x", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("first", "text"),
+    [
+        ("-- +goose Up\nSELECT 1;\n", "-- +goose Up\n\n-- +goose Down\n"),
+        ("-- migrate:up\n-- migrate:down\n", "-- migrate:up\n\n-- migrate:down\n"),
+    ],
+)
+def test_create_writes_the_format_of_the_files_that_are_there(
+    tmp_path: Path, first: str, text: str
+) -> None:
+    directory = fill(tmp_path / "m", {"00001_a.sql": first})
+    options = ["-ext", "sql", "-dir", str(directory), "-seq", "-digits", "5"]
+    ran = run("create", *options, "add_b")
+    assert ran.code == 0
+    assert ran.stderr == f"{directory / '00002_add_b.sql'}\n"
+    assert (directory / "00002_add_b.sql").read_text() == text
+    assert read_source(directory, None, {}).versions == (1, 2)
+
+
+def test_create_writes_the_format_that_is_named(tmp_path: Path) -> None:
+    ran = run("-format", "goose", "create", "-ext", "sql", "-seq", "a", cwd=tmp_path)
+    assert ran.code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["000001_a.sql"]
+    refused = run("-format", "goose", "create", "-ext", "go", "-seq", "a", cwd=tmp_path)
+    assert "a file of goose's ends in .sql" in refused.stderr
+
+
+def test_create_refuses_a_name_that_dbmate_would_sort_elsewhere(tmp_path: Path) -> None:
+    directory = fill(tmp_path / "m", {"1_a.sql": "-- migrate:up\n-- migrate:down\n"})
+    ran = run("create", "-ext", "sql", "-dir", str(directory), "-seq", "b")
     assert ran.code == 1
-    assert "create writes golang-migrate's files alone" in ran.stderr
-    assert [*tmp_path.iterdir()] == []
+    assert "would run 000002_b.sql before 1_a.sql" in ran.stderr
+    assert len([*directory.iterdir()]) == 1
 
 
 def test_a_format_that_is_not_known_is_a_usage_error() -> None:

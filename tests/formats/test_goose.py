@@ -136,6 +136,19 @@ def test_rows_of_old_gooses_count_by_the_newest_of_a_version(
     assert goose_rows(database) == [(0, True)]
 
 
+def test_down_begins_with_the_newest_row_as_goose_does(
+    database: Database, tmp_path: Path, goose_oracle: Path
+) -> None:
+    directory = fill(tmp_path / "m", goose_tables(1, 2))
+    up(request(database, directory)).unwrap()
+    database.execute(
+        "INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, false), (1, true)"
+    )
+    assert "goose: version 1" in run_goose(goose_oracle, directory, database, "version")
+    assert down(request(database, directory), 1).report.version == "2"
+    assert table_names(database) == {"t2"}
+
+
 def test_a_go_migration_that_was_applied_is_let_be_and_a_pending_one_refused(
     database: Database, tmp_path: Path
 ) -> None:
@@ -336,6 +349,23 @@ def test_a_version_that_somebody_else_applied_meanwhile_rolls_the_step_back(
     assert failed.error.reason is Reason.LOCK_TIMEOUT
     assert table_names(database) == {"t1"}
     assert goose_rows(database) == [(0, True), (1, True), (2, True)]
+
+
+def test_another_sessions_exchange_of_versions_is_noticed_too(
+    database: Database, tmp_path: Path
+) -> None:
+    directory = fill(tmp_path / "m", goose_tables(1, 2))
+    up(request(database, directory), 1).unwrap()
+
+    def exchange(step: PlannedStep) -> None:
+        database.execute(
+            f"UPDATE goose_db_version SET version_id = {step.version} WHERE version_id = 1"
+        )
+
+    failed = up(request(database, directory, observer=Witness(on_start=exchange)))
+    assert failed.error is not None
+    assert failed.error.reason is Reason.LOCK_TIMEOUT
+    assert table_names(database) == {"t1"}
 
 
 def test_a_goose_that_is_about_to_commit_is_waited_for(database: Database, tmp_path: Path) -> None:
