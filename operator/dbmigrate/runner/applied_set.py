@@ -29,13 +29,7 @@ class AppliedSet:
         self._rows: dict[int, LogRow] = {}
         self.gap: Gap | None = None
         """Never: whatever moved the version behind our back, the rows tell it all."""
-        known: dict[int, LogRow] = {}
-        for row in log:
-            if row.outcome == "applied" and row.version is not None:
-                if row.direction == "up":
-                    known[row.version] = row
-                else:
-                    known.pop(row.version, None)
+        known = _replay(log)
         for version, entry in found.applied.items():
             if version in known and _is_same_step(entry, known[version]):
                 self._rows[version] = known[version]
@@ -72,6 +66,22 @@ class AppliedSet:
         """The time in the tool's own row."""
         entry = self._found.applied.get(version)
         return entry.applied_at if entry else None
+
+
+def _replay(log: Iterable[LogRow]) -> dict[int, LogRow]:
+    """The log's last word on each version that it took for applied."""
+    known: dict[int, LogRow] = {}
+    for row in log:
+        if row.outcome != "applied":
+            continue
+        if row.version is None:  # a person set the version: what is above it went without a step
+            top = -1 if row.to_version is None else row.to_version
+            known = {version: up for version, up in known.items() if version <= top}
+        elif row.direction == "up":
+            known[row.version] = row
+        else:
+            known.pop(row.version, None)
+    return known
 
 
 def _is_same_step(entry: Entry, row: LogRow) -> bool:
