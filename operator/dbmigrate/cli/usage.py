@@ -18,6 +18,8 @@ COMMANDS = (
     "wait",
     "baseline",
     "repair",
+    "adopt",
+    "convert",
     "backup",
     "restore",
 )
@@ -48,6 +50,10 @@ WAIT = """wait [-version V | -latest] [-timeout D]
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
+ADOPT = """adopt -from TOOL [-from-table T] [-f]
+\tTake the version of goose's or dbmate's history over into dbmigrate's own; asks first
+\tUse -f to bypass confirmation"""
+CONVERT = """convert DIR  Write goose's or dbmate's migrations into DIR as golang-migrate's files"""
 
 BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
 \tFILE may be a directory; default a name of its own in the current one"""
@@ -72,6 +78,8 @@ def describe_program(program: str) -> str:
         WAIT,
         BASELINE,
         REPAIR,
+        ADOPT,
+        CONVERT,
         BACKUP,
         RESTORE,
     )

@@ -20,6 +20,7 @@ from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure, history
 from dbmigrate.postgres.history_rows import LogRow, NewLogRow
 from dbmigrate.postgres.history_tables import History
 from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.target import HistoryTable
 from dbmigrate.postgres.version_table import Found
 from dbmigrate.report import Reason
 from dbmigrate.runner.applied import AppliedVersions, read_applied
@@ -189,6 +190,11 @@ class Database:
         """Come back without the locks, just to say what the database holds."""
         self._is_locked = False
         self.reconnect(RECONNECT_TO_READ_SECONDS)
+
+    def switch_to(self, wanted: HistoryTable) -> None:
+        """Go on with another history; its locks are the caller's to take first."""
+        self.history = history_tables.look(self.session, wanted).history
+        self.read()
 
     def look_again(self) -> None:
         """Find out anew which tables exist, and read them."""
