@@ -45,6 +45,11 @@ def goose_file(up: str, down: str | None = None) -> str:
     return text if down is None else f"{text}-- +goose Down\n{down}\n"
 
 
+def dbmate_file(up: str, down: str, options: str = "") -> str:
+    """A file of dbmate's with these texts."""
+    return f"-- migrate:up{options}\n{up}\n-- migrate:down{options}\n{down}\n"
+
+
 def goose_tables(*versions: int) -> dict[str, str]:
     """Files that make a table each, and drop it."""
     return {

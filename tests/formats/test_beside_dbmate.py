@@ -19,7 +19,7 @@ from dbmigrate.runner.request import Options, OutOfOrder, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.up import up
 from tests.database import Database, Server
-from tests.formats.arrange import dbmate_rows, fill, request
+from tests.formats.arrange import dbmate_file, dbmate_rows, fill, request
 
 pytestmark = pytest.mark.database
 
@@ -82,20 +82,16 @@ def random_file(choose: random.Random, version: int) -> str:
     make, drop = f"CREATE TABLE t{version} (a int);", f"DROP TABLE t{version};"
     index = f"CREATE INDEX CONCURRENTLY i{version} ON base (a);"
     kinds = [
-        file(make, drop),
-        file(f"{make}\nCREATE INDEX ON t{version} (a);\n-- done", drop),
-        file(f"{make[:-1]}", f"{drop[:-1]}"),
-        file("", ""),
-        file(f"{make}\nSELECT 1/0;", drop),
-        file(make, f"{drop}\nSELECT 1/0;"),
-        file(index, f"DROP INDEX CONCURRENTLY i{version};", " transaction:false"),
-        file(make, drop).replace("\n", "\r\n"),
+        dbmate_file(make, drop),
+        dbmate_file(f"{make}\nCREATE INDEX ON t{version} (a);\n-- done", drop),
+        dbmate_file(f"{make[:-1]}", f"{drop[:-1]}"),
+        dbmate_file("", ""),
+        dbmate_file(f"{make}\nSELECT 1/0;", drop),
+        dbmate_file(make, f"{drop}\nSELECT 1/0;"),
+        dbmate_file(index, f"DROP INDEX CONCURRENTLY i{version};", " transaction:false"),
+        dbmate_file(make, drop).replace("\n", "\r\n"),
     ]
     return choose.choices(kinds, [5, 3, 2, 1, 1, 1, 3, 1])[0]
-
-
-def file(up_block: str, down_block: str, options: str = "") -> str:
-    return f"-- migrate:up{options}\n{up_block}\n-- migrate:down{options}\n{down_block}\n"
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ from dbmigrate.runner.version import version
 from dbmigrate.runner.wait import wait
 from tests.cli.program import run
 from tests.database import Database
-from tests.formats.arrange import dbmate_rows, fill, log, request, table_names
-from tests.formats.test_beside_dbmate import file
+from tests.formats.arrange import dbmate_file, dbmate_rows, fill, log, request, table_names
 
 pytestmark = pytest.mark.database
 
@@ -32,7 +31,7 @@ LOG = "schema_migrations_log"
 
 def tables(*versions: int) -> dict[str, str]:
     return {
-        f"{v:03}_t{v}.sql": file(f"CREATE TABLE t{v} (a int);", f"DROP TABLE t{v};")
+        f"{v:03}_t{v}.sql": dbmate_file(f"CREATE TABLE t{v} (a int);", f"DROP TABLE t{v};")
         for v in versions
     }
 
@@ -75,7 +74,7 @@ def test_what_stopped_halfway_is_dirty_until_it_is_repaired(
 ) -> None:
     database.execute("CREATE TABLE base (a int); INSERT INTO base VALUES (0)")
     text = "CREATE INDEX CONCURRENTLY i ON base (a);\nSELECT 1/a FROM base;"
-    files = {**tables(1), "002_i.sql": file(text, "DROP INDEX i;", " transaction:false")}
+    files = {**tables(1), "002_i.sql": dbmate_file(text, "DROP INDEX i;", " transaction:false")}
     directory = fill(tmp_path / "m", files)
     failed = up(request(database, directory))
     assert failed.error is not None

@@ -26,7 +26,7 @@ from tests.formats.arrange import fill, request
 pytestmark = pytest.mark.database
 
 ROW = re.compile(r"^sql\s+(?P<tx>\S+)\s+(?P<up>\d+)\s+(?P<down>\d+)\s+\S+\s*$", re.MULTILINE)
-ENVIRON = {"WHO": "wor'ld", "EMPTY": "", "LONG": "abcdef"}
+ENVIRON = {"WHO": "world", "EMPTY": "", "LONG": "abcdef"}
 
 LINES = [
     "-- +goose Up",

@@ -19,8 +19,15 @@ from dbmigrate.runner.result import VersionState
 from dbmigrate.runner.up import up
 from dbmigrate.runner.version import version
 from tests.database import Database
-from tests.formats.arrange import dbmate_rows, fill, goose_file, goose_rows, request, table_names
-from tests.formats.test_beside_dbmate import file as dbmate_file
+from tests.formats.arrange import (
+    dbmate_file,
+    dbmate_rows,
+    fill,
+    goose_file,
+    goose_rows,
+    request,
+    table_names,
+)
 from tests.runner.arrange import Witness
 
 pytestmark = pytest.mark.database

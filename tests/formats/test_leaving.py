@@ -13,8 +13,7 @@ from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Direction
 from tests.cli.program import run
 from tests.database import Database
-from tests.formats.arrange import fill, goose_file, goose_rows, goose_tables
-from tests.formats.test_beside_dbmate import file as dbmate_file
+from tests.formats.arrange import dbmate_file, fill, goose_file, goose_rows, goose_tables
 
 pytestmark = pytest.mark.database
 
