@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from dbmigrate.postgres.target import HistoryKind
 from dbmigrate.runner.request import Options, Request
+from dbmigrate.runner.status import status
+from dbmigrate.runner.verify import verify
 from dbmigrate.sources.formats import read_source
 from tests.database import Database
 from tests.runner.arrange import Witness
@@ -86,3 +89,24 @@ def table_names(database: Database) -> set[str]:
         " AND tablename !~ '^(goose_db_version|schema_migrations)'"
     )
     return {name for (name,) in rows}
+
+
+def run_goose(goose: Path, directory: Path, database: Database, *words: str) -> str:
+    """What goose says; it has to succeed."""
+    command = [str(goose), "-dir", str(directory), "-env", "none", "postgres", database.url]
+    run = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stderr
+
+
+def states(database: Database, directory: Path) -> list[tuple[int, str]]:
+    """Each version with its state, as `status` has it."""
+    table = status(request(database, directory)).unwrap()
+    assert table is not None
+    return [(row.version, row.state.value) for row in table.rows]
+
+
+def findings(database: Database, directory: Path) -> list[tuple[int | None, str]]:
+    """What `verify` has found, by version and kind."""
+    found = verify(request(database, directory)).unwrap()
+    return [(finding.version, finding.kind) for finding in found or ()]

@@ -15,14 +15,13 @@ from dbmigrate.runner.goto import goto
 from dbmigrate.runner.repair import repair
 from dbmigrate.runner.request import Options, OutOfOrder
 from dbmigrate.runner.result import VersionState
-from dbmigrate.runner.status import status
 from dbmigrate.runner.up import up
 from dbmigrate.runner.verify import verify
 from dbmigrate.runner.version import version
 from dbmigrate.runner.wait import wait
 from tests.cli.program import run
 from tests.database import Database
-from tests.formats.arrange import dbmate_file, dbmate_rows, fill, log, request, table_names
+from tests.formats.arrange import dbmate_file, dbmate_rows, fill, log, request, states, table_names
 
 pytestmark = pytest.mark.database
 
@@ -34,12 +33,6 @@ def tables(*versions: int) -> dict[str, str]:
         f"{v:03}_t{v}.sql": dbmate_file(f"CREATE TABLE t{v} (a int);", f"DROP TABLE t{v};")
         for v in versions
     }
-
-
-def states(database: Database, directory: Path) -> list[tuple[int, str]]:
-    table = status(request(database, directory)).unwrap()
-    assert table is not None
-    return [(row.version, row.state.value) for row in table.rows]
 
 
 def test_versions_keep_their_zeros_and_go_one_by_one(database: Database, tmp_path: Path) -> None:
