@@ -79,6 +79,8 @@ def _find(listing: Listing) -> Format:
 
 def _look_into(path: Path) -> Format | None:
     """The format by the first mark in a file; None for a file without one."""
+    if not path.is_file():
+        return None  # to open a pipe would wait for whoever writes into it
     try:
         with path.open("rb") as file:
             head = file.read(_LOOKED_AT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -215,3 +216,9 @@ def test_a_mixed_directory_is_an_error_that_names_files_of_both(tmp_path: Path) 
     assert "1_a.up.sql is golang-migrate's" in caught.value.message
     assert "2_b.sql is goose's" in caught.value.message
     assert read_source(tmp_path, Format.GOLANG_MIGRATE, {}).versions == (1,)
+
+
+def test_what_is_no_file_is_not_looked_into(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1_pipe.sql")
+    (tmp_path / "2_nowhere.sql").symlink_to(tmp_path / "gone")
+    assert find_format(tmp_path) is Format.GOLANG_MIGRATE
