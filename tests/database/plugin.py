@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.database.oracle import find_migrate
+from tests.database.oracle import find_dbmate, find_goose, find_migrate
 from tests.database.programs import PostgresUnavailable
 from tests.database.server import Database, Server
 from tests.toolchain import GoUnavailable
@@ -38,9 +38,25 @@ def database(server: Server) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def migrate_oracle() -> Path:
     """golang-migrate's own binary."""
+    return _found(find_migrate, "golang-migrate")
+
+
+@pytest.fixture(scope="session")
+def goose_oracle() -> Path:
+    """goose's own binary."""
+    return _found(find_goose, "goose")
+
+
+@pytest.fixture(scope="session")
+def dbmate_oracle() -> Path:
+    """dbmate's own binary."""
+    return _found(find_dbmate, "dbmate")
+
+
+def _found(find: Callable[[], Path], name: str) -> Path:
     try:
-        return find_migrate()
+        return find()
     except GoUnavailable as problem:
         if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(f"no golang-migrate to compare with: {problem}", pytrace=False)
-        pytest.skip(f"NOT TESTED, no golang-migrate: {problem}")
+            pytest.fail(f"no {name} to compare with: {problem}", pytrace=False)
+        pytest.skip(f"NOT TESTED, no {name}: {problem}")

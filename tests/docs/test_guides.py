@@ -45,6 +45,18 @@ def test_switching_from_golang_migrate_works_with_its_own_binary(
     )
 
 
+@pytest.mark.database
+def test_going_on_after_goose_works_with_its_own_binary(
+    database: Database, tmp_path: Path, programs: Path, goose_oracle: Path
+) -> None:
+    run_guide(
+        DOCS / "formats.md",
+        url=database.url,
+        path=[programs, goose_oracle.parent, find_programs()],
+        home=tmp_path,
+    )
+
+
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     """A directory with `dbmigrate` alone: nothing else of the environment is promised."""

@@ -159,6 +159,42 @@ def test_files_on_a_persistent_volume(shop: Shop, operator: Operator, installed:
     assert operator.is_running
 
 
+def test_gooses_files_go_on_in_gooses_table(shop: Shop, operator: Operator) -> None:
+    def file(number: int) -> str:
+        return (
+            "-- +goose Up\n-- +goose ENVSUB ON\n"
+            f"INSERT INTO applied VALUES (${{BASE}} + {number});\n"
+            f"-- +goose Down\nDELETE FROM applied WHERE version = 10 + {number};\n"
+        )
+
+    shop.prepare({"00001_a.sql": file(1), "00003_c.sql": file(3)})
+    shop.order(job={"env": [{"name": "BASE", "value": "10"}]})
+    assert shop.wait_ready()["status"]["version"] == "3"
+    assert shop.applied() == [11, 13]
+    shop.write_files({f"0000{n}_x.sql": file(n) for n in (1, 2, 3)})
+    late = shop.wait_for_reason("OutOfOrder")
+    assert "2 (x)" in condition(late, "Ready")["message"]
+    shop.order(job={"env": [{"name": "BASE", "value": "10"}]}, outOfOrder="Apply")
+    shop.wait_ready()
+    assert shop.applied() == [11, 13, 12]
+    rows = shop.database.query("SELECT version_id FROM goose_db_version ORDER BY id")
+    assert rows == [(0,), (1,), (3,), (2,)]
+    assert operator.is_running
+
+
+def test_a_named_format_is_the_one_that_is_read(shop: Shop, operator: Operator) -> None:
+    shop.prepare()
+    text = "-- migrate:up\nINSERT INTO applied VALUES (1);\n-- migrate:down\n"
+    shop.order(source={"inline": {"001_a.sql": text}, "format": "dbmate"})
+    assert shop.wait_ready()["status"]["version"] == "1"
+    assert shop.database.query("SELECT version FROM schema_migrations") == [("001",)]
+    (job,) = shop.jobs()
+    (runner,) = job["spec"]["template"]["spec"]["containers"]
+    line = " ".join([*runner.get("command", []), *runner["args"]])
+    assert "-format dbmate" in line
+    assert operator.is_running
+
+
 def test_finished_jobs_beyond_the_limit_are_deleted(shop: Shop, operator: Operator) -> None:
     shop.prepare()
     shop.order(history={"successful": 1, "failed": 1})

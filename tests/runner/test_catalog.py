@@ -100,7 +100,8 @@ NO_CHANGES = [
     "REINDEX TABLE app.t",
     "GRANT SELECT ON app.t TO PUBLIC; REVOKE SELECT ON app.t FROM PUBLIC",
     "ALTER TABLE app.t ADD z int; ALTER TABLE app.t DROP z",
-    "ALTER TABLE app.t DROP CONSTRAINT a_small; ALTER TABLE app.t ADD CONSTRAINT a_small CHECK (a < 10)",
+    "ALTER TABLE app.t DROP CONSTRAINT a_small;"
+    " ALTER TABLE app.t ADD CONSTRAINT a_small CHECK (a < 10)",
     "DROP VIEW app.v; CREATE VIEW app.v AS SELECT id FROM app.t",
     "DROP TABLE app.part; CREATE TABLE app.part (at date, id int) PARTITION BY RANGE (at);"
     " CREATE TABLE app.part_1 PARTITION OF app.part"

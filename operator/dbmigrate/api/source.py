@@ -19,6 +19,15 @@ INLINE_LIMIT = 128 * 1024
 Pod, for which Kubernetes allows 256 KiB in all."""
 
 
+class SourceFormat(StrEnum):
+    """The tool whose files they are, in the runner's words."""
+
+    AUTO = "auto"
+    GOLANG_MIGRATE = "golang-migrate"
+    GOOSE = "goose"
+    DBMATE = "dbmate"
+
+
 class ImageMode(StrEnum):
     """How files get out of an image."""
 

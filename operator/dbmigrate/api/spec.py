@@ -20,6 +20,7 @@ from dbmigrate.api.source import (
     ConfigMapsSource,
     ImageSource,
     Source,
+    SourceFormat,
     parse_claim,
     parse_source,
 )
@@ -121,6 +122,7 @@ class MigrationSpec:
 
     database: Database
     source: Source
+    source_format: SourceFormat = SourceFormat.AUTO
     target: str = LATEST
     rollback: Rollback = Rollback.FORBID
     out_of_order: OutOfOrder = OutOfOrder.REJECT
@@ -154,6 +156,8 @@ class MigrationSpec:
             self.out_of_order,
             self.changed_files,
         ]
+        if self.source_format is not SourceFormat.AUTO:
+            words.append(self.source_format)  # left out where older versions knew nothing of it
         text = json.dumps(words, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
@@ -164,6 +168,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
     return MigrationSpec(
         database=parse_database(fields.section("database")),
         source=parse_source(fields.section("source")),
+        source_format=fields.section("source").choice("format", SourceFormat.AUTO),
         target=_parse_target(fields),
         rollback=fields.choice("rollback", Rollback.FORBID),
         out_of_order=fields.choice("outOfOrder", OutOfOrder.REJECT),

@@ -32,6 +32,8 @@ class Options(NamedTuple):
     """Seconds a statement may wait for a lock on a table; None: for ever."""
     statement_timeout: float | None
     """Seconds a statement may run; None: what the URL or the server says."""
+    format: str
+    """The format of the migration files; auto: the one that they have."""
     history_table: str
     """`table` or `schema.table`; empty: what the URL says."""
     may_roll_back: bool | None
@@ -78,6 +80,7 @@ FLAGS = (
     Flag("verbose", kind=""),
     Flag("version", kind=""),
     Flag("help", kind=""),
+    Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate")),
     Flag("history-table"),
     Flag("statement-lock-timeout", check=read_duration, kind="duration"),
     Flag("statement-timeout", check=read_duration, kind="duration"),
@@ -113,6 +116,7 @@ def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Opti
                 values.get("statement-lock-timeout"), DEFAULT_STATEMENT_LOCK_TIMEOUT
             ),
             statement_timeout=_limit(values.get("statement-timeout"), None),
+            format=values.get("format", "auto"),
             history_table=values.get("history-table", ""),
             may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,
             out_of_order=values.get("out-of-order", "reject"),

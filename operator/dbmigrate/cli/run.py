@@ -21,14 +21,20 @@ from dbmigrate.cli.options import Options
 from dbmigrate.cli.problem import draw
 from dbmigrate.cli.signals import SignalWatch
 from dbmigrate.cli.source_location import find_directory, has_source
-from dbmigrate.postgres.target import ConnectionTarget, parse_history_table, parse_target
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.target import (
+    ConnectionTarget,
+    HistoryKind,
+    parse_history_table,
+    parse_target,
+)
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner import request as runner
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
 
 if TYPE_CHECKING:
-    from dbmigrate.sources.migration import Source
+    from dbmigrate.sources.migration import Format, Source
 
 T = TypeVar("T")
 
@@ -44,6 +50,8 @@ class Files(Enum):
     REQUIRED = "required"
     IF_GIVEN = "if given"
     NONE = "none"
+    FOR_ROWS = "for rows"
+    """Where they were given, and the history has a row for each version."""
 
 
 def run_use_case(
@@ -53,21 +61,21 @@ def run_use_case(
     files: Files,
     show: Callable[[T], int] | None = None,
     extra: Callable[[T], Mapping[str, Any]] | None = None,
-    target: ConnectionTarget | None = None,
+    database: str | None = None,
 ) -> int:
     """Run the use case and tell how it ended. Gives the exit code.
 
-    `target` is given where the command does not work on the database of the options.
+    `database` is another one than the options name, for a command that needs none.
     `show` prints the value for people and gives the exit code of a run that
     succeeded; `extra` is what the value adds to the JSON document. Raises
     MigrationError when it does not come to a run.
     """
     stop = Stop()
     with SignalWatch(stop, invocation.terminal) as signals:
-        source = _read_source(invocation, files)
+        source, kind = _read_source(invocation, files)
         request = runner.Request(
             command=" ".join((invocation.command, *invocation.operands[:1])),
-            target=target or find_target(invocation.options, invocation.environ),
+            target=_find_target(invocation, database, kind),
             source=source,
             options=_read_options(invocation.options, invocation.environ),
             observer=Narrator(invocation.terminal),
@@ -109,26 +117,49 @@ def _conclude(
     return code
 
 
-def _read_source(invocation: Invocation, files: Files) -> Source | None:
+def _read_source(invocation: Invocation, files: Files) -> tuple[Source | None, HistoryKind]:
+    """The files, and whose history belongs to them; its table is known without files, too."""
     options = invocation.options
-    if files is Files.NONE or (files is Files.IF_GIVEN and not has_source(options)):
-        return None
-    from dbmigrate.sources.golang_migrate import read_directory
+    from dbmigrate.sources.formats import read_source
+    from dbmigrate.sources.migration import Format
 
-    source = read_directory(find_directory(options))
+    wanted = None if options.format == "auto" else Format(options.format)
+    if files is not Files.REQUIRED and not has_source(options):
+        return None, HistoryKind(wanted or Format.GOLANG_MIGRATE)
+    if files in (Files.NONE, Files.FOR_ROWS):
+        kind = HistoryKind(wanted or _guess_format(options))
+        if files is Files.NONE or kind is HistoryKind.GOLANG_MIGRATE:
+            return None, kind
+    source = read_source(find_directory(options), wanted, invocation.environ)
     for warning in source.warnings:
         invocation.terminal.warning(warning)
-    return source
+    return source, HistoryKind(source.format)
 
 
-def find_target(options: Options, environ: Mapping[str, str]) -> ConnectionTarget:
-    """The database that the options or the environment name. Raises MigrationError."""
+def _guess_format(options: Options) -> Format:
+    """golang-migrate's `version` and `force` want a source too, but never look into it."""
+    from dbmigrate.sources.formats import find_format
+    from dbmigrate.sources.migration import Format
+
+    try:
+        directory = find_directory(options)
+    except MigrationError:
+        return Format.GOLANG_MIGRATE
+    return find_format(directory) if os.path.isdir(directory) else Format.GOLANG_MIGRATE
+
+
+def _find_target(
+    invocation: Invocation, database: str | None, kind: HistoryKind
+) -> ConnectionTarget:
     from dataclasses import replace
 
-    target = parse_target(options.database, environ)
+    options = invocation.options
+    target = parse_target(database or options.database, invocation.environ)
     if options.history_table:
-        target = replace(target, history=parse_history_table(options.history_table))
-    return target
+        history = replace(parse_history_table(options.history_table), kind=kind)
+    else:
+        history = target.history.of(kind)
+    return replace(target, history=history)
 
 
 def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Options:

@@ -18,6 +18,8 @@ COMMANDS = (
     "wait",
     "baseline",
     "repair",
+    "adopt",
+    "convert",
     "backup",
     "restore",
     "rehearse",
@@ -49,6 +51,10 @@ WAIT = """wait [-version V | -latest] [-timeout D]
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
+ADOPT = """adopt -from TOOL [-from-table T] [-f]
+\tTake the version of goose's or dbmate's history over into dbmigrate's own; asks first
+\tUse -f to bypass confirmation"""
+CONVERT = """convert DIR  Write goose's or dbmate's migrations into DIR as golang-migrate's files"""
 
 BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
 \tFILE may be a directory; default a name of its own in the current one"""
@@ -76,6 +82,8 @@ def describe_program(program: str) -> str:
         WAIT,
         BASELINE,
         REPAIR,
+        ADOPT,
+        CONVERT,
         BACKUP,
         RESTORE,
         REHEARSE,
@@ -102,7 +110,10 @@ Options:
   -version         Print version
   -help            Print usage
 
-  -history-table T           Table of the version, or schema.table (default schema_migrations)
+  -format F                  golang-migrate, goose or dbmate (default auto: as the files are);
+                             the history goes on in that tool's table
+  -history-table T           Table of the version, or schema.table (default schema_migrations,
+                             with goose goose_db_version)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -statement-timeout D       Let a statement run for D (default none)
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone

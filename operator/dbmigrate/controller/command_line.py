@@ -10,6 +10,7 @@ from math import ceil
 
 from dbmigrate.api.database import DEFAULT_HISTORY_TABLE
 from dbmigrate.api.durations import format_duration
+from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.spec import BackupOptions, ChangedFiles, MigrationSpec, OutOfOrder, Rollback
 from dbmigrate.controller.runs import CHANGING, RunCommand
 
@@ -29,6 +30,8 @@ def run_arguments(
     """What follows the program's name. `operands` stand behind the command."""
     timeouts = spec.timeouts
     arguments = ["-path", path, "--report", TERMINATION_MESSAGE_PATH]
+    if spec.source_format is not SourceFormat.AUTO:
+        arguments += ["-format", spec.source_format.value]
     if spec.database.history_table != DEFAULT_HISTORY_TABLE:
         arguments += ["-history-table", spec.database.history_table]
     # golang-migrate's flag takes whole seconds.

@@ -56,7 +56,9 @@ def read_catalog(session: Session, *, without: HistoryTable | None = None) -> Ca
     """Read the schema, but for the history's own tables. Raises ServerFailure, ConnectionBroken."""
     ignored = "false"
     if without is not None:
-        names = ", ".join(literal(without.name + suffix) for suffix in ("", "_log", "_log_id_seq"))
+        names = ", ".join(
+            literal(without.name + suffix) for suffix in ("", "_id_seq", "_log", "_log_id_seq")
+        )
         ignored = f"c.relname IN ({names})"
     query = " UNION ALL ".join(QUERIES).replace("$ignored", ignored)
     (rows,) = session.query(

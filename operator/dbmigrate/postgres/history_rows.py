@@ -1,7 +1,7 @@
-"""The history's rows: reading them, and the SQL that writes them.
+"""The log's rows, and the fence around a change of the version.
 
 Writing is text, because it travels in one query with the migration itself. The
-version row is moved only from the state in which the run found it: if another
+version is moved only from the state in which the run found it: if another
 runner came between, or the file ended our transaction, the statement fails and
 takes the whole transaction with it (the fence).
 """
@@ -10,32 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.failures import INVALID_TEXT, ServerError
 from dbmigrate.postgres.history_tables import History
 from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.session import Row
-from dbmigrate.report import Reason
+from dbmigrate.postgres.version_table import Found
 
 FENCE = "dbmigrate: the version row is not where this run left it"
 FENCE_COLUMN = "dbmigrate_fence"
 """The name of the result's column: by it a run sees that the file is done."""
 STEP_SETTING = "dbmigrate.step"
 """Set at the start of a step's transaction, and gone when that transaction ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class VersionRow:
-    """What schema_migrations holds."""
-
-    stored: int | None = None
-    """The number in the row; None: there is no row."""
-    dirty: bool = False
-
-    @property
-    def version(self) -> int | None:
-        """The version of the database; golang-migrate's -1 means that nothing is applied."""
-        return None if self.stored is None or self.stored < 0 else self.stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +66,6 @@ class NewLogRow:
     statements_done: int | None = None
     done_checksum: str | None = None
     error: str | None = None
-
-
-def read_version_sql(history: History) -> str:
-    """Both rows at most: more than one is not golang-migrate's table any more."""
-    return f"SELECT version, dirty FROM {history.version_table} ORDER BY version LIMIT 2"
-
-
-def parse_version(rows: list[Row], history: History) -> VersionRow:
-    """Raises MigrationError (ForeignHistory) for several rows: which one is true?"""
-    if len(rows) > 1:
-        raise MigrationError(
-            Reason.FOREIGN_HISTORY,
-            f"{history.schema}.{history.table} holds more than one row: the version is not known",
-            hint="delete the rows that are not true",
-        )
-    if not rows:
-        return VersionRow()
-    return VersionRow(int(rows[0][0] or 0), rows[0][1] == "t")
 
 
 def read_log_sql(history: History) -> str:
@@ -188,13 +155,13 @@ def advance_log_sql(history: History, log_id: int, done: int, checksum: str) -> 
 
 def move_version_sql(
     history: History,
-    found: VersionRow,
-    wanted: VersionRow,
+    found: Found,
+    wanted: Found,
     *,
     pid: int | None = None,
     token: str | None = None,
 ) -> str:
-    """Move the version row from what was found to what is wanted, or fail the transaction.
+    """Move the version from what was found to what is wanted, or fail the transaction.
 
     `pid` makes sure that the backend is still the one that holds the locks;
     `token` that the transaction is still the one that began the step.
@@ -204,34 +171,13 @@ def move_version_sql(
     is_same = "true" if token is None else f"COALESCE({setting} = {literal(token)}, false)"
     # The text depends on the result, else the planner would compute it, and fail, in advance.
     refusal = f"{literal(FENCE)} || pg_catalog.concat(' ', {has_pid}, ' ', {is_same}, count)"
+    before, moved = found.move_sql(history.version_table, wanted, (has_pid, is_same))
     return (
-        f"WITH moved AS ({_move(history, found, wanted, (has_pid, is_same))} RETURNING 1),"
+        f"{before}WITH {moved},"
         " counted AS (SELECT NULLIF(pg_catalog.count(*), 0) AS count FROM moved)"
         f" SELECT CASE count WHEN 1 THEN 1 ELSE CAST({refusal} AS integer) END"
         f" AS {FENCE_COLUMN} FROM counted"
     )
-
-
-def _move(history: History, found: VersionRow, wanted: VersionRow, guards: tuple[str, str]) -> str:
-    table = history.version_table
-    row = f"{literal(wanted.stored)}, {literal_bool(wanted.dirty)}"
-    if found.stored is None:
-        conditions = [f"NOT EXISTS (SELECT FROM {table})", *guards]
-        return f"INSERT INTO {table} (version, dirty) SELECT {row} WHERE {' AND '.join(conditions)}"
-    dirty = "dirty" if found.dirty else "NOT dirty"
-    where = " AND ".join([f"version = {found.stored}", dirty, *guards])
-    if wanted.stored is None:
-        return f"DELETE FROM {table} WHERE {where}"
-    return f"UPDATE {table} SET (version, dirty) = ROW ({row}) WHERE {where}"
-
-
-def set_version_sql(history: History, wanted: VersionRow) -> str:
-    """Write the version row whatever there was, as `force` does."""
-    sql = f"DELETE FROM {history.version_table}"
-    if wanted.stored is None:
-        return sql
-    values = f"{literal(wanted.stored)}, {literal_bool(wanted.dirty)}"
-    return f"{sql}; INSERT INTO {history.version_table} (version, dirty) VALUES ({values})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +196,6 @@ def read_fence(error: ServerError) -> Fence | None:
         return None
     has_backend, has_transaction = error.message.rpartition(FENCE)[2].strip('" ').split()
     return Fence(has_backend == "t", has_transaction == "t")
-
-
-def literal_bool(value: bool) -> str:
-    """As SQL writes it."""
-    return "true" if value else "false"
 
 
 def _elapsed(start: str) -> str:

@@ -1,9 +1,10 @@
 """The history's two tables: where they are, what shape they have, how they are made.
 
-schema_migrations is golang-migrate's, column for column, so that its binary and
-ours can take turns. dbmate, Rails and Ecto use the same name for other shapes:
-nothing is read or written before the columns were looked at. The second table,
-with `_log` behind the first one's name, is ours alone.
+The first is another tool's, column for column, so that its binary and ours can
+take turns: golang-migrate's schema_migrations, or that of the files' format.
+dbmate, Rails and Ecto use golang-migrate's name for other shapes: nothing is
+read or written before the columns were looked at. The second table, with `_log`
+behind the first one's name, is ours alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.quoting import identifier, literal
 from dbmigrate.postgres.session import Row, Session
-from dbmigrate.postgres.target import HistoryTable
+from dbmigrate.postgres.target import HistoryKind, HistoryTable
+from dbmigrate.postgres.version_table import VersionTable, version_table
 from dbmigrate.report import Reason
 
 LOG_SUFFIX = "_log"
@@ -61,6 +63,17 @@ class History:
     has_log_table: bool = False
     may_read_log: bool = True
     """False for a role that may read schema_migrations alone."""
+    kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
+
+    @property
+    def keeper(self) -> VersionTable:
+        """What knows the tool's table."""
+        return version_table(self.kind)
+
+    @property
+    def knows_log(self) -> bool:
+        """Whether the log is there, and for us to read."""
+        return self.has_log_table and self.may_read_log
 
     @property
     def version_table(self) -> str:
@@ -108,7 +121,7 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
         database=database or "",
         pid=int(pid or 0),
         is_standby=is_standby == "t",
-        history=_check(columns, schema, wanted.name),
+        history=_check(columns, schema, wanted),
     )
 
 
@@ -132,7 +145,8 @@ def _look_sql(wanted: HistoryTable) -> tuple[str, str]:
     return tables, facts
 
 
-def _check(rows: list[Row], schema: str, table: str) -> History:
+def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
+    table = wanted.name
     shapes: dict[str, dict[str, str]] = {}
     readable = set()
     for name, kind, column, column_type, may_read in rows:
@@ -147,27 +161,41 @@ def _check(rows: list[Row], schema: str, table: str) -> History:
             shape[column] = column_type or ""
     log = log_name(table)
     if table in shapes:
-        _check_versions(shapes[table], f"{schema}.{table}")
+        _check_versions(shapes[table], f"{schema}.{table}", version_table(wanted.kind))
     if log in shapes and (missing := [c for c in _LOG_COLUMNS if c not in shapes[log]]):
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
             f"{schema}.{log} is not dbmigrate's log: it has no column {', '.join(missing)}",
             hint="name another history table, or rename that one",
         )
-    return History(schema, table, table in shapes, log in shapes, log in readable)
+    return History(schema, table, table in shapes, log in shapes, log in readable, wanted.kind)
 
 
-def _check_versions(shape: dict[str, str], name: str) -> None:
-    if shape.get("version") == "bigint" and shape.get("dirty") == "boolean":
+def _check_versions(shape: dict[str, str], name: str, keeper: VersionTable) -> None:
+    if keeper.fits(shape):
         return
-    tool = _SHAPES.get(frozenset(shape), "another tool")
+    tool = _owner(shape)
     columns = ", ".join(f"{column} {kind}" for column, kind in shape.items()) or "no columns"
     raise MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"{name} belongs to {tool}: it has {columns}, not version bigint and dirty boolean",
-        hint="give dbmigrate a history table of its own (x-migrations-table in the URL,"
-        " or -history-table), then `dbmigrate baseline V`",
+        f"{name} belongs to {tool}: it has {columns}, not {keeper.columns}",
+        hint=f"{_to_go_on(tool)}give dbmigrate a history table of its own (x-migrations-table in"
+        " the URL, or -history-table), then `dbmigrate baseline V`",
     )
+
+
+def _owner(shape: dict[str, str]) -> str:
+    known = _SHAPES.get(frozenset(shape))
+    if known is not None:
+        return known
+    keepers = map(version_table, HistoryKind)
+    return next((keeper.tool for keeper in keepers if keeper.fits(shape)), "another tool")
+
+
+def _to_go_on(tool: str) -> str:
+    """Said where the history is of a kind that we know."""
+    kind = next((kind for kind in HistoryKind if tool.startswith(kind)), None)
+    return f"go on with that tool's files and -format {kind}, or " if kind else ""
 
 
 def _no_schema(wanted: HistoryTable) -> MigrationError:
@@ -181,13 +209,10 @@ def _no_schema(wanted: HistoryTable) -> MigrationError:
 
 
 def create_sql(history: History) -> str:
-    """Make what is not there yet; golang-migrate's text for its own table."""
+    """Make what is not there yet; the tool's text for its own table."""
     statements = []
     if not history.has_version_table:
-        statements.append(
-            f"CREATE TABLE IF NOT EXISTS {history.version_table}"
-            " (version bigint not null primary key, dirty boolean not null)"
-        )
+        statements.append(history.keeper.create_sql(history.version_table))
     if not history.has_log_table:
         columns = ", ".join(f"{name} {kind}" for name, kind in _LOG_COLUMNS.items())
         statements.append(f"CREATE TABLE IF NOT EXISTS {history.log_table} ({columns})")

@@ -24,3 +24,8 @@ def literal(value: str | int | None) -> str:
         raise ValueError("a text can't hold a NUL character")
     quoted = "'" + value.replace("'", "''") + "'"
     return " E" + quoted.replace("\\", "\\\\") if "\\" in quoted else quoted
+
+
+def literal_bool(value: bool) -> str:
+    """A truth value as SQL writes it."""
+    return "true" if value else "false"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.url import is_keyword_string, split_keywords, split_url
@@ -52,6 +53,19 @@ _QUOTED = re.compile(r'"(.*?)"')
 _NAME_PART = re.compile(r'(?:"((?:[^"]|"")+)"|([^".]+))(\.|$)')
 
 
+class HistoryKind(StrEnum):
+    """Whose table keeps the history. The words are those of the files' formats."""
+
+    GOLANG_MIGRATE = "golang-migrate"
+    GOOSE = "goose"
+    DBMATE = "dbmate"
+
+    @property
+    def default_table(self) -> str:
+        """What the tool calls it."""
+        return "goose_db_version" if self is HistoryKind.GOOSE else DEFAULT_TABLE
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryTable:
     """The table that holds the version, by its exact name."""
@@ -59,6 +73,12 @@ class HistoryTable:
     schema: str | None = None
     """None: the first schema of the search path that exists, as CURRENT_SCHEMA() says."""
     name: str = DEFAULT_TABLE
+    kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
+
+    def of(self, kind: HistoryKind) -> HistoryTable:
+        """The table of that tool: by the tool's own name, unless another one was given."""
+        name = kind.default_table if self.name == DEFAULT_TABLE else self.name
+        return HistoryTable(self.schema, name, kind)
 
 
 @dataclass(frozen=True, slots=True)

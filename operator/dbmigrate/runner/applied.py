@@ -13,8 +13,11 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from dbmigrate.postgres.history_rows import LogRow
+from dbmigrate.postgres.version_row import VersionRow
+from dbmigrate.postgres.version_table import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,59 @@ class Gap:
     to_version: int | None
 
 
+class AppliedVersions(Protocol):
+    """What plans are made on, whichever history it was read from."""
+
+    gap: Gap | None
+    """A move that the log does not know yet; recorded by the next write."""
+
+    @property
+    def version(self) -> int | None:
+        """The version of the database."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the history has each version; if not, some are assumed."""
+
+    @property
+    def recorded(self) -> tuple[int, ...]:
+        """The versions that the history has one by one, in order."""
+
+    @property
+    def undoing(self) -> tuple[int, ...]:
+        """The same in the order in which they are undone."""
+
+    def settle(self, version: int | None) -> None:
+        """Take the version row's word where the log ends elsewhere."""
+
+    def covers(self, version: int) -> bool:
+        """Whether it counts as applied."""
+
+    def row(self, version: int) -> LogRow | None:
+        """The log's row of the step that applied it; None: not recorded, or not applied."""
+
+    def applied_at(self, version: int) -> str | None:
+        """When the tool's own table says that it was; None where it does not."""
+
+
+def read_applied(found: Found, log: Iterable[LogRow]) -> AppliedVersions:
+    """What is applied, by the tool's table and our log together."""
+    if not isinstance(found, VersionRow):
+        from dbmigrate.postgres.version_set import VersionSet
+        from dbmigrate.runner.applied_set import AppliedSet
+
+        if isinstance(found, VersionSet):
+            return AppliedSet(found, log)
+    applied = Applied(log)
+    if not found.dirty:
+        applied.settle(found.version)
+    return applied
+
+
 class Applied:
-    """The log replayed."""
+    """golang-migrate's single number: the log replayed."""
+
+    is_exact = False
 
     def __init__(self, rows: Iterable[LogRow]) -> None:
         self._rows: dict[int, LogRow] = {}
@@ -64,6 +118,16 @@ class Applied:
     def recorded(self) -> tuple[int, ...]:
         """The versions whose application the log has, in order."""
         return tuple(self._order)
+
+    def applied_at(self, version: int) -> str | None:
+        """golang-migrate keeps no times."""
+        del version
+        return None
+
+    @property
+    def undoing(self) -> tuple[int, ...]:
+        """The same from the highest downwards."""
+        return tuple(reversed(self._order))
 
     def _replay(self, row: LogRow) -> None:
         if row.direction == "up" and row.version is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
-from dbmigrate.runner.applied import Applied
+from dbmigrate.runner.applied import AppliedVersions
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import ChangedFiles
 from dbmigrate.sources.migration import Migration, Source
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dbmigrate.runner.run import Run
 
 
-def changed_migrations(source: Source, applied: Applied) -> Iterator[Migration]:
+def changed_migrations(source: Source, applied: AppliedVersions) -> Iterator[Migration]:
     """Applied migrations whose up file is not what was applied. Reads all those files."""
     for migration in source.migrations:
         row = applied.row(migration.version)

@@ -17,11 +17,13 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres import history_rows, history_tables, locks
 from dbmigrate.postgres.connecting import connect
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure, history_failure
-from dbmigrate.postgres.history_rows import LogRow, NewLogRow, VersionRow
+from dbmigrate.postgres.history_rows import LogRow, NewLogRow
 from dbmigrate.postgres.history_tables import History
 from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.target import HistoryTable
+from dbmigrate.postgres.version_table import Found
 from dbmigrate.report import Reason
-from dbmigrate.runner.applied import Applied
+from dbmigrate.runner.applied import AppliedVersions, read_applied
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.migration import Direction, Script
@@ -42,11 +44,11 @@ class Database:
     session: Session
     pid: int
     history: History
-    found: VersionRow
-    """The version row as this run last read or wrote it."""
+    found: Found
+    """The version as this run last read or wrote it."""
     log: tuple[LogRow, ...]
     """The log as it was when the run began; empty when it was not asked for."""
-    applied: Applied
+    applied: AppliedVersions
 
     def __init__(self, request: Request, *, is_locked: bool, with_log: bool) -> None:
         self.request = request
@@ -189,6 +191,11 @@ class Database:
         self._is_locked = False
         self.reconnect(RECONNECT_TO_READ_SECONDS)
 
+    def switch_to(self, wanted: HistoryTable) -> None:
+        """Go on with another history; its locks are the caller's to take first."""
+        self.history = history_tables.look(self.session, wanted).history
+        self.read()
+
     def look_again(self) -> None:
         """Find out anew which tables exist, and read them."""
         self.history = history_tables.look(self.session, self.request.target.history).history
@@ -255,17 +262,18 @@ class Database:
         self.look_again()
 
     def _ids(self) -> tuple[int, ...]:
-        return locks.lock_ids(
+        ours = locks.lock_ids(
             self.history.schema,
             self.history.table,
             self._database,
             self.request.target.url_database,
         )
+        return (*ours, *self.history.keeper.lock_ids)
 
     def _read_sql(self) -> str:
         statements = []
         if self.history.has_version_table:
-            statements.append(history_rows.read_version_sql(self.history))
+            statements.append(self.history.keeper.read_sql(self.history))
         if self.reads_log:
             statements.append(history_rows.read_log_sql(self.history))
         return "; ".join(statements)
@@ -273,16 +281,15 @@ class Database:
     @property
     def reads_log(self) -> bool:
         """Whether `log` is what the log table holds."""
-        return self._with_log and self.history.has_log_table and self.history.may_read_log
+        return self._with_log and self.history.knows_log
 
     def _take(self, tables: list[list[tuple[str | None, ...]]]) -> None:
         rest = list(tables)
-        rows = rest.pop(0) if self.history.has_version_table else []
-        self.found = history_rows.parse_version(rows, self.history)
+        keeper = self.history.keeper
+        has_table = self.history.has_version_table
+        self.found = keeper.take(rest, self.history) if has_table else keeper.nothing
         self.log = history_rows.parse_log(rest.pop(0)) if self.reads_log else ()
-        self.applied = Applied(self.log)
-        if not self.found.dirty:
-            self.applied.settle(self.found.version)
+        self.applied = read_applied(self.found, self.log)
 
     def _on_notice(self, severity: str, message: str) -> None:
         self.request.observer.notice(Notice(severity, message, self.file))

@@ -8,10 +8,12 @@ committed, so the version is marked dirty.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres import history_rows
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
-from dbmigrate.postgres.history_rows import Fence, VersionRow
+from dbmigrate.postgres.history_rows import Fence
 from dbmigrate.report import Reason
 from dbmigrate.runner import failed_step
 from dbmigrate.runner.database import Database
@@ -32,15 +34,15 @@ def explain_fence(
             f"the backend changed during the run: {label} was rolled back",
             hint="connect to PostgreSQL itself, or to a port of the pooler in session mode",
         )
-    before = database.found.stored
+    before = database.found
     try:
         database.read()
     except (ServerFailure, ConnectionBroken) as problem:
         return MigrationError(Reason.CONNECTION_LOST, f"can't read the history: {problem}")
-    if database.found.stored != before:
+    if database.found != before:
         return MigrationError(
             Reason.LOCK_TIMEOUT,
-            f"another session moved the version from {before} to {database.found.stored}"
+            f"another session moved the version from {before.stored} to {database.found.stored}"
             f" during the run, in spite of the lock: {label} was rolled back",
         )
     return MigrationError(
@@ -53,11 +55,17 @@ def explain_fence(
 
 def mark_dirty(database: Database, step: PlannedStep) -> None:
     """The version and the schema may disagree now: say so where everybody looks."""
-    wanted = VersionRow(-1 if step.after is None else step.after, dirty=True)
-    try:
-        database.session.query(
-            history_rows.move_version_sql(database.history, database.found, wanted)
+    wanted = database.found.begun(step.move)
+    history = database.history
+    sql = history_rows.move_version_sql(history, database.found, wanted)
+    if not history.keeper.stores_dirty:
+        row = database.new_row(
+            step.direction.value, version=step.version, name=step.name, found=step.before
         )
+        row = replace(row, to_version=step.after, outcome="dirty")
+        sql = f"{sql}; {history_rows.insert_log_sql(history, row)}"
+    try:
+        database.session.query(sql)
         database.found = wanted
     except (ServerFailure, ConnectionBroken):
         pass  # the error that led here says the same to whoever reads it

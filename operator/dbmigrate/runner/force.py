@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres import history_rows
-from dbmigrate.postgres.history_rows import VersionRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -19,7 +18,8 @@ HIGHEST = 2**63 - 1
 def force(request: Request, version: int | None) -> Result[None]:
     """Set the version; None means that nothing is applied (`force -1`).
 
-    As with golang-migrate there need not be a file of that version.
+    As with golang-migrate there need not be a file of that version. A history
+    that has a row for each version gets those of the files up to it.
     """
 
     def work(run: Run) -> None:
@@ -34,13 +34,15 @@ def set_version(run: Run, direction: str, version: int | None) -> None:
     """Write the version row by order of a person, and a row in the log that says so."""
     database = run.database
     run.target = version
+    source = run.request.source
+    texts = {m.version: m.text for m in source.migrations} if source else None
+    wanted = database.found.forced(version, texts)
     database.prepare_to_write()
     row = database.new_row(direction, version=None, name="", found=database.applied.version)
     row = replace(row, to_version=version)
-    wanted = VersionRow(version)
     database.session.query(
         database.in_transaction(
-            f"{history_rows.set_version_sql(database.history, wanted)}; "
+            f"{database.found.set_sql(database.history.version_table, wanted)}; "
             f"{history_rows.insert_log_sql(database.history, row)}"
         )
     )

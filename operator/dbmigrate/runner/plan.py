@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history_rows import LogRow
+from dbmigrate.postgres.version_table import Move
 from dbmigrate.report import Reason
-from dbmigrate.runner.applied import Applied
+from dbmigrate.runner.applied import AppliedVersions
 from dbmigrate.runner.request import OutOfOrder, Rollback
 from dbmigrate.sources.migration import Direction, Migration, Script, Source
 
@@ -39,6 +40,13 @@ class PlannedStep:
     """The database's version after it."""
     is_stored: bool = False
     """The script comes from the history, because its file is not there."""
+    text: str = ""
+    """The version as the file's name writes it."""
+
+    @property
+    def move(self) -> Move:
+        """What the step does to the history."""
+        return Move(self.version, self.direction is Direction.UP, self.after, self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class Ground:
     """What a plan is made on."""
 
     source: Source
-    applied: Applied
+    applied: AppliedVersions
     stored: StoredScript
 
     @property
@@ -85,10 +93,10 @@ def plan_up(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
     """
     steps = _up(ground, None, policy)
     if limit is None:
-        return Plan(steps, _last(steps, ground))
+        return Plan(_require_sound(steps), _last(steps, ground))
     if limit > 0 and not steps:
         raise _no_file()
-    steps_within = steps[:limit]
+    steps_within = _require_sound(steps[:limit])
     return Plan(steps_within, _last(steps_within, ground), short=max(0, limit - len(steps)))
 
 
@@ -125,7 +133,7 @@ def plan_goto(
     if ground.source.find(target) is None and ground.applied.row(target) is None:
         raise no_migration(target)
     if version is None or target >= version:
-        return Plan(_up(ground, target, policy), target)
+        return Plan(_require_sound(_up(ground, target, policy)), target)
     if rollback is Rollback.FORBID:
         raise MigrationError(
             Reason.ROLLBACK_FORBIDDEN,
@@ -133,6 +141,8 @@ def plan_goto(
             " going there would roll back, which is forbidden",
             hint="allow the rollback, or deploy files that know the database's version",
         )
+    if ground.applied.is_exact and not ground.applied.covers(target):
+        raise _never_applied(target, version)
     steps = _down(ground, target, None)
     if rollback is Rollback.ALLOW:
         _require_scripts(steps)
@@ -164,22 +174,21 @@ def _down(ground: Ground, to: int | None, limit: int | None) -> tuple[PlannedSte
     if version is None:
         return ()
     _require(ground, version)
-    below = _undoable(ground, version)
+    undone = [each for each in _undoable(ground, version) if to is None or each > to]
+    left = set(undone)
     steps = []
-    for index, current in enumerate(below):
-        if limit is not None and index == limit:
-            break
-        if to is not None and current <= to:
-            break
-        after = below[index + 1] if index + 1 < len(below) else None
-        if to is not None and (after is None or after < to):
-            after = to
-        steps.append(_step_down(ground, current, after))
-    return tuple(steps)
+    for current in undone[:limit]:
+        left.remove(current)
+        after = max(left, default=to)
+        steps.append(_step_down(ground, current, version, after))
+        version = after
+    return _require_sound(tuple(steps))
 
 
 def _undoable(ground: Ground, version: int) -> list[int]:
-    """Applied versions from the database's downwards: by their files, or by the log."""
+    """Applied versions in the order in which they are undone: by their files, or by the log."""
+    if ground.applied.is_exact:
+        return list(ground.applied.undoing)
     known = {v for v in ground.applied.recorded if v <= version}
     known.update(
         m.version
@@ -191,18 +200,36 @@ def _undoable(ground: Ground, version: int) -> list[int]:
 
 
 def _step_up(migration: Migration, before: int | None, after: int | None) -> PlannedStep:
-    return PlannedStep(migration.version, migration.name, Direction.UP, migration.up, before, after)
+    return PlannedStep(
+        migration.version,
+        migration.name,
+        Direction.UP,
+        migration.up,
+        before,
+        after,
+        text=migration.text,
+    )
 
 
-def _step_down(ground: Ground, version: int, after: int | None) -> PlannedStep:
+def _step_down(ground: Ground, version: int, before: int | None, after: int | None) -> PlannedStep:
     migration = ground.source.find(version)
     row = ground.applied.row(version)
     script = migration.down if migration else None
     is_stored = script is None and row is not None and row.has_down
     if is_stored and row is not None:
         script = ground.stored(row)
+    if migration is None and script is None and ground.applied.is_exact:
+        raise no_migration(version)
     name = migration.name if migration else row.name if row else ""
-    return PlannedStep(version, name, Direction.DOWN, script, version, after, is_stored)
+    return PlannedStep(version, name, Direction.DOWN, script, before, after, is_stored)
+
+
+def _require_sound(steps: tuple[PlannedStep, ...]) -> tuple[PlannedStep, ...]:
+    """Nothing is begun on a way on which some step is known to be impossible."""
+    for step in steps:
+        if step.script is not None and step.script.problem:
+            raise MigrationError(Reason.SOURCE_INVALID, step.script.problem)
+    return steps
 
 
 def _require(ground: Ground, version: int | None, *, in_source: bool = False) -> None:
@@ -246,6 +273,15 @@ def no_migration(version: int) -> MigrationError:
         f"no migration found for version {version}:"
         f" read down for version {version} .: file does not exist",
         hint="the files are older than the database, or one was removed",
+    )
+
+
+def _never_applied(target: int, version: int) -> MigrationError:
+    return MigrationError(
+        Reason.OUT_OF_ORDER,
+        f"version {target} is below the database's version {version}, but was never applied:"
+        " the way down does not lead there",
+        hint="choose a version that is applied, or apply it first with -out-of-order apply",
     )
 
 

@@ -34,7 +34,7 @@ def preview(request: Request, version: int | None = None) -> Result[Preview]:
         options = request.options
         plan = plan_goto(run.ground, version, options.out_of_order, options.rollback)
         steps = tuple(
-            PreviewStep(step, step.script.load() if step.script else None) for step in plan.steps
+            PreviewStep(step, step.script.show() if step.script else None) for step in plan.steps
         )
         return Preview(run.state, plan.target, steps, checksum_of(plan.steps))
 

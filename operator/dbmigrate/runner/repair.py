@@ -46,10 +46,9 @@ def _repair(run: Run) -> Repair:
         step.direction.value, version=step.version, name=step.name, found=row.from_version
     )
     new = replace(new, to_version=step.after, checksum=text.checksum)
-    if migration and migration.down and step.direction is Direction.UP:
-        new = replace(
-            new, down_file=migration.down.file, down_script=migration.down.load().decode()
-        )
+    down = migration.down if migration else None
+    if down and not down.is_template and step.direction is Direction.UP:
+        new = replace(new, down_file=down.file, down_script=down.load().decode())
     run.request.observer.step_started(step)
     run_statements(run.database, step, text, new, first=done)
     seconds = time.monotonic() - start
@@ -70,7 +69,7 @@ def _unfinished(run: Run) -> LogRow:
             break
         if row.statements is None:
             continue
-        if (-1 if row.to_version is None else row.to_version) == found.stored:
+        if found.was_left_by(row):
             return row
         break
     raise MigrationError(
@@ -85,6 +84,7 @@ def _unfinished(run: Run) -> LogRow:
 def _step(run: Run, row: LogRow) -> PlannedStep:
     direction = Direction(row.direction)
     version = row.version or 0
+    migration = run.request.source.find(version) if run.request.source else None
     script = _script(run, direction, version)
     if script is None:
         raise MigrationError(
@@ -92,7 +92,9 @@ def _step(run: Run, row: LogRow) -> PlannedStep:
             f"version {version} ({row.name}) was not finished, and its"
             f" {direction.value} file is not there",
         )
-    return PlannedStep(version, row.name, direction, script, row.from_version, row.to_version)
+    text = migration.text if migration else str(version)
+    before, after = row.from_version, row.to_version
+    return PlannedStep(version, row.name, direction, script, before, after, text=text)
 
 
 def _script(run: Run, direction: Direction, version: int) -> Script | None:

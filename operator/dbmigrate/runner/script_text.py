@@ -37,7 +37,9 @@ class ScriptText:
     @property
     def checksum(self) -> str | None:
         """SHA-256 in hexadecimal; None where there is no script at all."""
-        return self._digest if self._script else None
+        if self._script is None:
+            return None
+        return self._script.checksum() if self._script.is_template else self._digest
 
     @property
     def can_be_one_transaction(self) -> bool:
@@ -74,6 +76,13 @@ class ScriptText:
         """The place of a character that was sent (counted from 1), or of a statement (from 0)."""
         if not self.file:
             return Location(self.file)
+        place = self._locate(position, statement)
+        if self._script is not None and self._script.is_template:
+            # The line as it was sent may show a secret of the environment.
+            return Location(place.file, place.line)
+        return place
+
+    def _locate(self, position: int | None, statement: int | None) -> Location:
         if position is not None and position > 0:
             sendable = self.prepare()
             if sendable.cuts:

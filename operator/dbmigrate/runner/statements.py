@@ -23,7 +23,7 @@ from dbmigrate.postgres.failures import (
     connection_lost,
     history_failure,
 )
-from dbmigrate.postgres.history_rows import NewLogRow, VersionRow
+from dbmigrate.postgres.history_rows import NewLogRow
 from dbmigrate.postgres.indexes import invalid_indexes
 from dbmigrate.postgres.lexer import Statement
 from dbmigrate.postgres.transaction import RESET
@@ -99,8 +99,7 @@ class _Work:
         """Mark the version dirty as golang-migrate does: on the way down with the one below."""
         history = self._database.history
         found = self._database.found
-        after = self._step.after
-        dirty = VersionRow(-1 if after is None else after, dirty=True)
+        dirty = found.begun(self._step.move)
         row = replace(
             row,
             outcome="running",
@@ -129,7 +128,7 @@ class _Work:
             message = "the file leaves its transaction open: it was committed"
             self._database.request.observer.notice(Notice("WARNING", message, self._text.file))
             self._session.query("COMMIT")
-        clean = VersionRow(self._step.after)
+        clean = self._database.found.stepped(self._step.move)
         count = self._advance_sql(len(self._statements))
         self._session.query(
             f"BEGIN; {RESET}; "

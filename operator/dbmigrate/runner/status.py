@@ -36,8 +36,7 @@ def _status(run: Run) -> StatusTable:
     if found.dirty:
         applied.settle(found.version)
     versions = {*source.versions, *applied.recorded}
-    if found.version is not None:
-        versions.add(found.version)
+    versions.update(v for v in (found.version, found.dirty_version) if v is not None)
     changed = {m.version for m in changed_migrations(source, applied)}
     rows = tuple(
         _row(run, version, source.find(version), is_changed=version in changed)
@@ -59,7 +58,9 @@ def _row(run: Run, version: int, migration: Migration | None, *, is_changed: boo
     entry = run.database.applied.row(version)
     name = migration.name if migration else entry.name if entry else ""
     row = StatusRow(version, name, _state(run, version, migration), changed=is_changed)
-    return row if entry is None else _with_entry(row, entry)
+    if entry is None:
+        return replace(row, applied_at=run.database.applied.applied_at(version))
+    return _with_entry(row, entry)
 
 
 def _with_entry(row: StatusRow, entry: LogRow) -> StatusRow:
@@ -78,7 +79,7 @@ def _with_entry(row: StatusRow, entry: LogRow) -> StatusRow:
 def _state(run: Run, version: int, migration: Migration | None) -> MigrationState:
     found = run.database.found
     here = found.version
-    if found.dirty and version == here:
+    if version == found.dirty_version:
         return MigrationState.DIRTY
     if here is None or version > here:
         return MigrationState.PENDING

@@ -14,7 +14,7 @@ from dataclasses import replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres import history_rows
 from dbmigrate.postgres.failures import LOCK_NOT_AVAILABLE, ConnectionBroken, ServerFailure
-from dbmigrate.postgres.history_rows import NewLogRow, VersionRow
+from dbmigrate.postgres.history_rows import NewLogRow
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
 from dbmigrate.runner import failed_step
 from dbmigrate.runner.database import Database
@@ -60,7 +60,7 @@ def _log_row(
     )
     row = replace(row, to_version=step.after, checksum=text.checksum)
     down = migration.down if migration and step.direction is Direction.UP else None
-    if down is None:
+    if down is None or down.is_template:
         return row
     try:
         script = down.load().decode()
@@ -100,7 +100,7 @@ def _attempt(
     *,
     is_durable: bool,
 ) -> None:
-    wanted = _wanted(database, step)
+    wanted = database.found.stepped(step.move)
     token = f"{step.version} {step.direction.value} {random.getrandbits(64):016x}"
     move = history_rows.move_version_sql(
         database.history, database.found, wanted, pid=database.pid, token=token
@@ -114,12 +114,6 @@ def _attempt(
     text.release()
     run_query(database.session, query, on_tick=watch)
     database.found = wanted
-
-
-def _wanted(database: Database, step: PlannedStep) -> VersionRow:
-    if step.after == database.found.version:
-        return database.found
-    return VersionRow(step.after)
 
 
 def _failed(

@@ -47,11 +47,11 @@ def _findings(run: Run) -> Iterator[Finding]:
 def _dirty(run: Run) -> Iterator[Finding]:
     found = run.database.found
     if found.dirty:
-        yield Finding(found.version, "dirty", f"version {found.stored} is dirty")
+        yield Finding(found.dirty_version, "dirty", f"version {found.stored} is dirty")
         run.database.applied.settle(found.version)
         return
     unfinished = [row for row in run.database.log if row.outcome == "running"]
-    if unfinished:
+    if unfinished and run.database.history.keeper.stores_dirty:
         row = unfinished[-1]
         message = f"the log has an unfinished step of version {row.version}, yet nothing is dirty"
         yield Finding(row.version, "log", message)

@@ -21,7 +21,8 @@ from dbmigrate.postgres.failures import (
     ConnectionBroken,
     ServerFailure,
 )
-from dbmigrate.postgres.quoting import identifier
+from dbmigrate.postgres.quoting import identifier, literal
+from dbmigrate.postgres.version_table import version_table
 from dbmigrate.report import Outcome, Reason, Report
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
@@ -115,7 +116,7 @@ def _pause(seconds: float, request: Request) -> bool:
 
 def _look(request: Request, wanted: int) -> _Sight:
     try:
-        state = _ask(request)
+        state, is_reached = _ask(request, wanted)
     except MigrationError as error:
         if error.reason not in _PATIENT:
             raise
@@ -127,21 +128,24 @@ def _look(request: Request, wanted: int) -> _Sight:
     here = "has no version" if state.version is None else f"is at version {state.version}"
     if state.dirty:
         return _Sight(state, f"the database {here} and is dirty", Reason.DIRTY)
-    if state.version is None or state.version < wanted:
+    if not is_reached:
         return _Sight(state, f"the database {here}, {wanted} is wanted")
     return _Sight(state, "")
 
 
-def _ask(request: Request) -> VersionState | None:
-    """One connection, one query. None: the history is there, but not for us."""
+def _ask(request: Request, wanted: int) -> tuple[VersionState | None, bool]:
+    """One connection, one query: the state, None if the history is there, but not for us.
+
+    And whether the wanted version is reached.
+    """
     session = connect(request.target)
     try:
-        rows = session.query(_question(request))[0]
+        rows = session.query(_question(request, wanted))[0]
     except ServerFailure as failure:
         if failure.sqlstate == UNDEFINED_TABLE:
-            return VersionState(None)
+            return VersionState(None), False
         if failure.sqlstate == INSUFFICIENT_PRIVILEGE:
-            return None
+            return None, False
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
             f"can't read the history: {failure}",
@@ -149,25 +153,27 @@ def _ask(request: Request) -> VersionState | None:
         ) from None
     finally:
         session.close()
-    if not rows or rows[0][2] != "t":
-        return VersionState(None)
-    version = int(rows[0][0] or 0)
-    return VersionState(None if version < 0 else version, rows[0][1] == "t")
+    if not rows or rows[0][2] != "t" or rows[0][0] is None:
+        return VersionState(None), False
+    version = int(rows[0][0])
+    state = VersionState(None if version < 0 else version, rows[0][1] == "t")
+    return state, rows[0][3] == "t"
 
 
-def _question(request: Request) -> str:
+def _question(request: Request, wanted: int) -> str:
     """Found by the search path as the history is: in the first schema, and in no later one."""
     history = request.target.history
     table = identifier(history.name)
+    is_ours = "true"
     if history.schema is not None:
-        columns = "true"
         table = f"{identifier(history.schema)}.{table}"
     else:
-        columns = (
+        is_ours = (
             "(SELECT n.nspname = pg_catalog.current_schema() FROM pg_catalog.pg_class c"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = m.tableoid)"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            f" WHERE c.oid = pg_catalog.to_regclass({literal(table)}))"
         )
-    return f"SELECT version::bigint, dirty::boolean, {columns} FROM {table} m LIMIT 1"
+    return version_table(history.kind).wait_sql(table, is_ours, wanted)
 
 
 def _with_state(report: Report, state: VersionState | None) -> Report:

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.report import Reason
+from dbmigrate.sources.listing import Listing, invalid, list_directory, printable
 from dbmigrate.sources.migration import Direction, Migration, Script, Source
 from dbmigrate.sources.script_file import read_script
 
@@ -33,7 +33,6 @@ _LARGEST_PARSED = 2**64 - 1
 """golang-migrate parses 64 unsigned bits and skips a file with a larger number."""
 
 _MISTAKEN_NAME = re.compile(r"[0-9].*\.sql|.*\.(up|down)\.\w+", re.IGNORECASE | re.DOTALL)
-_MISTAKEN_DIRECTORY = re.compile(r"[vV]?[0-9]+([_.-].*)?", re.DOTALL)
 _LEFT_OVER = re.compile(r".*(\.|~|^bak|^orig|^old|^tmp|^swp|^save|^rej|^disabled)", re.IGNORECASE)
 
 
@@ -70,22 +69,13 @@ def read_directory(path: str | os.PathLike[str]) -> Source:
     directory without any migration is a Source without any, as golang-migrate's
     `version` and `force` accept it; commands that need one say so.
     """
-    location = os.fspath(path)
-    try:
-        with os.scandir(location) as entries:
-            found = sorted((e.name, e.is_dir()) for e in entries if not e.name.startswith("."))
-    except OSError as error:
-        raise _invalid(location, f"{error.strerror}: {_remedy(error)}") from None
-    files = [name for name, is_directory in found if not is_directory]
-    directories = [name for name, is_directory in found if is_directory]
-    source = combine(location, files, Path(location))
-    warnings = tuple(
-        f"{location}/{_printable(name)} is a directory and not read:"
-        " migrations lie side by side in one directory"
-        for name in directories
-        if _MISTAKEN_DIRECTORY.fullmatch(name)
-    )
-    return replace(source, warnings=source.warnings + warnings)
+    return read_listing(list_directory(path))
+
+
+def read_listing(listing: Listing) -> Source:
+    """The same from names that are known already."""
+    source = combine(listing.location, listing.files, Path(listing.location))
+    return replace(source, warnings=source.warnings + listing.warnings())
 
 
 def combine(location: str, files: Iterable[str], directory: Path) -> Source:
@@ -106,7 +96,7 @@ def combine(location: str, files: Iterable[str], directory: Path) -> Source:
         if other is not parsed:
             raise _duplicate(location, other, parsed)
         if _LEFT_OVER.match(parsed.extension):
-            warnings.append(f"{_printable(text)} counts as a migration: rename it if it is a copy")
+            warnings.append(f"{printable(text)} counts as a migration: rename it if it is a copy")
     versions = sorted({version for version, _ in scripts})
     migrations = []
     for version in versions:
@@ -123,14 +113,14 @@ def _migration(
     named = up or down
     return Migration(
         version,
-        _printable(named.name) if named else "",
+        printable(named.name) if named else "",
         up=_script(up, directory) if up else None,
         down=_script(down, directory) if down else None,
     )
 
 
 def _script(file: FileName, directory: Path) -> Script:
-    name = _printable(file.text)
+    name = printable(file.text)
     return Script(name, file.direction, partial(read_script, directory / file.text, name))
 
 
@@ -139,20 +129,20 @@ def _compare(up: FileName | None, down: FileName | None) -> list[str]:
         return []
     if up is None:
         return [
-            f"{_printable(down.text)} has no up script:"
+            f"{printable(down.text)} has no up script:"
             " on the way up its version is reached without running anything"
         ]
     if up.stem == down.stem:
         return []
     what = "differ in case alone" if up.stem.lower() == down.stem.lower() else "differ in name"
     return [
-        f"{_printable(up.text)} and {_printable(down.text)} {what}"
+        f"{printable(up.text)} and {printable(down.text)} {what}"
         f" and count as one migration, version {up.version}"
     ]
 
 
 def _ignored(text: str) -> str:
-    shown = _printable(text)
+    shown = printable(text)
     match = FILE_NAME.fullmatch(text)
     if match:
         return f"{shown} is ignored: {match[1]} is larger than any version"
@@ -161,37 +151,17 @@ def _ignored(text: str) -> str:
 
 def _check_bounds(location: str, file: FileName) -> None:
     if file.version > LARGEST_VERSION:
-        raise _invalid(
+        raise invalid(
             location,
-            f"{_printable(file.text)}: the version is larger than {LARGEST_VERSION},"
+            f"{printable(file.text)}: the version is larger than {LARGEST_VERSION},"
             " which is what PostgreSQL's bigint holds; rename the file",
         )
 
 
 def _duplicate(location: str, first: FileName, second: FileName) -> MigrationError:
-    return _invalid(
+    return invalid(
         location,
-        f"duplicate migration file: {_printable(second.text)} and {_printable(first.text)}"
+        f"duplicate migration file: {printable(second.text)} and {printable(first.text)}"
         f" are both the {first.direction} script of version {first.version};"
         " give one of them another version",
-    )
-
-
-def _remedy(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return "name the directory that holds the migrations"
-    if isinstance(error, PermissionError):
-        return f"let user {os.getuid()} read and enter the directory"
-    return "the migrations can't be listed"
-
-
-def _printable(text: str) -> str:
-    """Names are bytes; what is not UTF-8 in them can't be printed or stored."""
-    return os.fsencode(text).decode("utf-8", "replace")
-
-
-def _invalid(location: str, message: str) -> MigrationError:
-    shown = _printable(location)
-    return MigrationError(
-        Reason.SOURCE_INVALID, f'failed to open source, "file://{shown}": {message}'
     )

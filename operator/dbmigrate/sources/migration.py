@@ -15,6 +15,14 @@ from enum import StrEnum
 from functools import cached_property
 
 
+class Format(StrEnum):
+    """Whose files they are; the history goes on in that tool's table."""
+
+    GOLANG_MIGRATE = "golang-migrate"
+    GOOSE = "goose"
+    DBMATE = "dbmate"
+
+
 class Direction(StrEnum):
     """The way a script moves the database."""
 
@@ -31,13 +39,26 @@ class Script:
     direction: Direction
     load: Callable[[], bytes] = field(repr=False, compare=False)
     """Reads the content. Raises MigrationError (SourceInvalid) when it can't be read."""
+    load_template: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
+    """Reads it with the names of variables where `load` has put their values, line for line."""
+    problem: str = ""
+    """Why it can never be run; empty: nothing is known against it."""
+
+    @property
+    def is_template(self) -> bool:
+        """Whether `load` puts values of the environment in: they may be secrets."""
+        return self.load_template is not None
+
+    def show(self) -> bytes:
+        """The content for people, without any values of the environment."""
+        return (self.load_template or self.load)()
 
     def checksum(self) -> str:
-        """SHA-256 of what `load` gives, in hexadecimal: line ends count, a byte order mark doesn't.
+        """SHA-256 of what `show` gives, in hexadecimal: line ends count, a byte order mark doesn't.
 
         Whoever has the bytes already should hash those with `hash_script`: a file is read once.
         """
-        return hash_script(self.load())
+        return hash_script(self.show())
 
 
 def hash_script(sql: bytes) -> str:
@@ -53,6 +74,8 @@ class Migration:
     name: str
     up: Script | None = None
     down: Script | None = None
+    text: str = ""
+    """The version as the file's name writes it, zeros included, where a history keeps that."""
 
     def script(self, direction: Direction) -> Script | None:
         """The script of that direction; None moves the version without running anything."""
@@ -69,6 +92,7 @@ class Source:
     """Sorted by version, each version once."""
     warnings: tuple[str, ...] = ()
     """Names that look like a mistake, one sentence each."""
+    format: Format = Format.GOLANG_MIGRATE
 
     @cached_property
     def versions(self) -> tuple[int, ...]:

@@ -1,10 +1,11 @@
-"""Names and writes the two empty files of a new migration, as golang-migrate's `create`.
+"""Names and writes the files of a new migration, as golang-migrate's `create`.
 
 Its rules and texts (internal/cli/commands.go), but for three things that bite
 there. The next number follows the highest version, not the name that sorts last
 (`10_x` sorts before `9_x`). Files that carry no version do not stop it. And a
 pair that could never be read back, by its name, its extension or its time
-format, is refused instead of written.
+format, is refused instead of written. Where the migrations are goose's or
+dbmate's it is one file with their annotations.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.go_time import format_time
 from dbmigrate.sources.golang_migrate import LARGEST_VERSION, parse_file_name
+from dbmigrate.sources.migration import Format
 
 DEFAULT_TIME_FORMAT = "20060102150405"
 """A Go layout; UTC unless another zone is asked for."""
@@ -26,6 +28,10 @@ DEFAULT_TIME_FORMAT = "20060102150405"
 DEFAULT_DIGITS = 6
 
 _NUMBERED = re.compile(r"([0-9]+)_")
+_ANNOTATED = {
+    Format.GOOSE: "-- +goose Up\n\n-- +goose Down\n",
+    Format.DBMATE: "-- migrate:up\n\n-- migrate:down\n",
+}
 
 
 def create_files(
@@ -45,19 +51,57 @@ def create_files(
     in, named as in Go: UTC, Local or a name like Europe/Zurich. Raises
     MigrationError (SourceInvalid) and leaves no file behind.
     """
-    if seq and time_format != DEFAULT_TIME_FORMAT:
-        raise _refused("the seq and format options are mutually exclusive")
-    zone = _find_zone(tz)
     place = Path(os.path.abspath(directory))
     extension = ext.removeprefix(".")
     existing = _list(place, extension)
-    if seq:
-        version = next_in_sequence(existing, digits)
-    else:
-        version = version_of_time(now.astimezone(zone), time_format)
+    version = _choose(existing, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
     names = [f"{version}_{name}.{way}.{extension}" for way in ("up", "down")]
     _check(names, version, existing)
     return _write([place / each for each in names])
+
+
+def create_annotated_file(
+    directory: str | os.PathLike[str],
+    name: str,
+    *,
+    wanted: Format,
+    seq: bool,
+    digits: int,
+    time_format: str,
+    tz: str,
+    now: datetime,
+) -> Path:
+    """Create the one file of a new migration of goose's or dbmate's; its absolute path.
+
+    As `create_files`. A name that dbmate would sort elsewhere is refused.
+    """
+    place = Path(os.path.abspath(directory))
+    existing = _list(place, "sql")
+    version = _choose(existing, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
+    file_name = f"{version}_{name}.sql"
+    if "/" in file_name or "\0" in file_name:
+        raise _refused(f"malformed migration filename: {file_name}")
+    _check_version(version, existing)
+    later = [each for each in existing if each > file_name and _NUMBERED.match(each)]
+    if wanted is Format.DBMATE and later:
+        raise _refused(
+            f"dbmate goes by names and would run {file_name} before {later[0]};"
+            " give all versions the same number of digits"
+        )
+    (path,) = _write([place / file_name])
+    path.write_text(_ANNOTATED[wanted])
+    return path
+
+
+def _choose(
+    existing: list[str], *, seq: bool, digits: int, time_format: str, tz: str, now: datetime
+) -> str:
+    if seq and time_format != DEFAULT_TIME_FORMAT:
+        raise _refused("the seq and format options are mutually exclusive")
+    zone = _find_zone(tz)
+    if seq:
+        return next_in_sequence(existing, digits)
+    return version_of_time(now.astimezone(zone), time_format)
 
 
 def next_in_sequence(existing: Iterable[str], digits: int) -> str:
@@ -87,11 +131,7 @@ def version_of_time(moment: datetime, time_format: str) -> str:
 
 
 def _check(names: list[str], version: str, existing: list[str]) -> None:
-    if not re.fullmatch("[0-9]+", version) or int(version) > LARGEST_VERSION:
-        raise _refused(
-            f"the version {version} can't be read back: it has to be a number"
-            f" of at most {LARGEST_VERSION}; choose another format"
-        )
+    _check_version(version, existing)
     for file_name, way in zip(names, ("up", "down"), strict=True):
         parsed = parse_file_name(file_name)
         if "/" in file_name or "\0" in file_name or parsed is None or parsed.direction != way:
@@ -99,6 +139,14 @@ def _check(names: list[str], version: str, existing: list[str]) -> None:
                 f"malformed migration filename: {file_name}: it could not be read back;"
                 " choose a name and an extension of letters, digits and underscores"
             )
+
+
+def _check_version(version: str, existing: list[str]) -> None:
+    if not re.fullmatch("[0-9]+", version) or int(version) > LARGEST_VERSION:
+        raise _refused(
+            f"the version {version} can't be read back: it has to be a number"
+            f" of at most {LARGEST_VERSION}; choose another format"
+        )
     for other in existing:
         match = _NUMBERED.match(other)
         if match and int(match[1]) == int(version):

@@ -124,6 +124,7 @@ def test_a_formatted_duration_means_the_same(text: str) -> None:
         {"outOfOrder": "Apply"},
         {"changedFiles": "Warn"},
         {"source": {"image": {"reference": "app:1"}}},
+        {"source": {"configMaps": [{"name": "files"}], "format": "goose"}},
         {"database": {**URL, "historyTable": "x.y"}},
     ],
 )

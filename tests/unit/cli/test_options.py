@@ -45,6 +45,7 @@ TWINS = {
     "prefetch": "3",
     "lock-timeout": "20",
     "verbose": "true",
+    "format": "goose",
     "history-table": "a.b",
     "statement-lock-timeout": "1s",
     "statement-timeout": "2m",

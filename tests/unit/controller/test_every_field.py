@@ -44,6 +44,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "database": {"connection": {**HOST, "rootCertificateFrom": SECRET}}
     },
     "database.historyTable": {"database": {**URL, "historyTable": "a.b"}},
+    "source.format": {"source": {**MAPS, "format": "goose"}},
     "source.configMaps": {"source": {"configMaps": [{"name": "other"}]}},
     "source.image.reference": {"source": {"image": {"reference": "other:1"}}},
     "source.image.path": {"source": {"image": {"reference": "app:1", "path": "/sql"}}},

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dbmigrate.api.action import ActionKind, ActionPhase
-from dbmigrate.api.source import ImageMode
+from dbmigrate.api.source import ImageMode, SourceFormat
 from dbmigrate.api.spec import (
     Approval,
     ChangedFiles,
@@ -101,6 +101,7 @@ def test_a_resource_nobody_has_looked_at_is_not_current() -> None:
         ("spec.changedFiles", ChangedFiles),
         ("spec.approval", Approval),
         ("spec.source.image.mode", ImageMode),
+        ("spec.source.format", SourceFormat),
     ],
 )
 def test_the_schema_and_the_code_know_the_same_words(path: str, words: Any) -> None:

@@ -1,11 +1,21 @@
-"""create NAME: write the two empty files of a new migration. Needs no database."""
+"""create NAME: write the files of a new migration, in the format of those that are there.
+
+Needs no database.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.flags import Flag, is_set
 from dbmigrate.cli.numbers import read_signed
 from dbmigrate.cli.usage import CREATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dbmigrate.sources.migration import Format
 
 DEFAULT_FORMAT = "20060102150405"
 
@@ -43,23 +53,59 @@ def run(invocation: Invocation) -> int:
         raise ArgumentError("please specify name")
     if not values.get("ext"):
         raise ArgumentError("-ext flag must be specified")
-    from datetime import UTC, datetime
-
-    from dbmigrate.sources.new_files import create_files
-
-    paths = create_files(
-        values.get("dir", ""),
-        invocation.operands[0],
-        ext=values["ext"],
-        seq=is_set(values, "seq"),
-        digits=read_signed(values.get("digits", "6")),
-        time_format=values.get("format", DEFAULT_FORMAT),
-        tz=values.get("tz", "UTC"),
-        now=datetime.now(UTC),
-    )
-    for path in paths:
+    for path in _create(invocation, _find_format(invocation)):
         invocation.terminal.line(str(path))
     return 0
+
+
+def _find_format(invocation: Invocation) -> Format:
+    """The one that was named, else that of the files beside it."""
+    from os.path import isdir
+
+    from dbmigrate.sources.formats import find_format
+    from dbmigrate.sources.migration import Format
+
+    directory = invocation.values.get("dir", "") or "."
+    if invocation.options.format != "auto":
+        return Format(invocation.options.format)
+    return find_format(directory) if isdir(directory) else Format.GOLANG_MIGRATE
+
+
+def _create(invocation: Invocation, wanted: Format) -> list[Path]:
+    from datetime import UTC, datetime
+
+    from dbmigrate.sources.migration import Format
+    from dbmigrate.sources.new_files import create_annotated_file, create_files
+
+    values, name = invocation.values, invocation.operands[0]
+    directory, ext = values.get("dir", ""), values["ext"]
+    seq, digits = is_set(values, "seq"), read_signed(values.get("digits", "6"))
+    time_format, tz = values.get("format", DEFAULT_FORMAT), values.get("tz", "UTC")
+    now = datetime.now(UTC)
+    if wanted is Format.GOLANG_MIGRATE:
+        return create_files(
+            directory,
+            name,
+            ext=ext,
+            seq=seq,
+            digits=digits,
+            time_format=time_format,
+            tz=tz,
+            now=now,
+        )
+    if ext.removeprefix(".") != "sql":
+        raise ArgumentError(f"a file of {wanted}'s ends in .sql, not in .{ext.removeprefix('.')}")
+    file = create_annotated_file(
+        directory,
+        name,
+        wanted=wanted,
+        seq=seq,
+        digits=digits,
+        time_format=time_format,
+        tz=tz,
+        now=now,
+    )
+    return [file]
 
 
 COMMAND = Command(

@@ -27,7 +27,7 @@ def run(invocation: Invocation) -> int:
 
         return force(request, version)
 
-    return run_use_case(invocation, use_case, files=Files.NONE)
+    return run_use_case(invocation, use_case, files=Files.FOR_ROWS)
 
 
 def _read_version(operands: tuple[str, ...]) -> int | None:

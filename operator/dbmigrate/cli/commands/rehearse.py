@@ -28,19 +28,13 @@ def run(invocation: Invocation) -> int:
     """Rehearse; 1 if a step fails, or its down script does not undo it."""
     if invocation.operands:
         raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
-    from dataclasses import replace
-
-    from dbmigrate.cli.run import Files, find_target, run_use_case
-    from dbmigrate.postgres.target import parse_history_table, parse_target
+    from dbmigrate.cli.run import Files, run_use_case
 
     dev_url = invocation.values.get("dev-url", "")
     copies = is_set(invocation.values, "copy")
-    options = invocation.options
-    target = find_target(options, invocation.environ) if copies else parse_target(NOWHERE, {})
-    if options.history_table:
-        target = replace(target, history=parse_history_table(options.history_table))
 
     def use_case(request: Request) -> Result[Rehearsal]:
+        from dbmigrate.postgres.target import parse_target
         from dbmigrate.runner.rehearse import RehearsalOrder, rehearse
 
         server = parse_target(dev_url, {}) if dev_url else None
@@ -52,7 +46,7 @@ def run(invocation: Invocation) -> int:
         files=Files.REQUIRED,
         show=partial(_show, invocation),
         extra=_document,
-        target=target,
+        database=None if copies else NOWHERE,
     )
 
 

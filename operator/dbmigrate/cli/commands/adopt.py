@@ -1,0 +1,86 @@
+"""adopt -from TOOL: take another tool's history over, after showing what that means.
+
+The files are golang-migrate's by then: those that `convert` has written.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Declined, Invocation
+from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.prompts import confirm
+from dbmigrate.cli.usage import ADOPT
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.target import HistoryKind, HistoryTable
+    from dbmigrate.runner.adopt import Adoption
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result
+
+TOOLS = ("goose", "dbmate")
+FLAGS = (
+    HELP,
+    Flag("from", "The tool that has kept the history: goose or dbmate"),
+    Flag("from-table", "Its table, if it is not called as the tool calls it"),
+    Flag("f", "Take it over without asking", kind=""),
+)
+
+
+def run(invocation: Invocation) -> int:
+    """Show it, ask, and do it."""
+    tool = invocation.values.get("from", "")
+    if tool not in TOOLS:
+        raise ArgumentError(f"-from must be {' or '.join(TOOLS)}")
+    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.postgres.target import HistoryKind
+
+    use_case = partial(_adopt, invocation, HistoryKind(tool))
+    return run_use_case(invocation, use_case, files=Files.REQUIRED)
+
+
+def _adopt(invocation: Invocation, kind: HistoryKind, request: Request) -> Result[None]:
+    from dataclasses import replace
+
+    from dbmigrate.runner.adopt import adopt, examine
+    from dbmigrate.runner.result import Result
+
+    into = request.target.history
+    theirs = _table(invocation, kind)
+    if replace(theirs, kind=into.kind) == into:
+        raise ArgumentError(
+            f"{kind}'s table is called {into.name} as well: name another one with -history-table"
+        )
+    of_theirs = replace(request, target=replace(request.target, history=theirs))
+    found = examine(of_theirs, into)
+    if found.value is None:
+        return Result(found.report, error=found.error)
+    _show(invocation, found.value)
+    question = "Are you sure you want to take this history over?"
+    if not is_set(invocation.values, "f") and not confirm(
+        invocation.terminal, invocation.answers, question
+    ):
+        raise Declined("Nothing was taken over")
+    return adopt(of_theirs, into, found.value)
+
+
+def _table(invocation: Invocation, kind: HistoryKind) -> HistoryTable:
+    from dataclasses import replace
+
+    from dbmigrate.postgres.target import HistoryTable, parse_history_table
+
+    name = invocation.values.get("from-table", "")
+    if name:
+        return replace(parse_history_table(name), kind=kind)
+    return HistoryTable().of(kind)
+
+
+def _show(invocation: Invocation, found: Adoption) -> None:
+    count = len(found.applied)
+    line = invocation.terminal.line
+    line(f"{found.tool}'s {found.table}: {count} applied, the highest is {found.version}")
+    line(f"{found.into} will say: version {found.version}")
+
+
+COMMAND = Command("adopt", ADOPT, run, flags=FLAGS)

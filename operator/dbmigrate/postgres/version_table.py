@@ -1,0 +1,130 @@
+"""What a history is to the rest of the program, whichever tool's table it is.
+
+A `Found` says where a history stands and how it would stand after a step; a
+`VersionTable` makes the tool's table, reads it and recognises it. golang-migrate
+keeps one number (dbmigrate.postgres.version_row), goose and dbmate keep a set of
+applied versions (dbmigrate.postgres.version_set). Only the module of the table
+in use is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dbmigrate.postgres.session import Row
+from dbmigrate.postgres.target import HistoryKind
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.history_rows import LogRow
+    from dbmigrate.postgres.history_tables import History
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a step does to the history."""
+
+    version: int
+    """The version whose script runs."""
+    is_up: bool
+    after: int | None
+    """The database's version after it; None: nothing is applied."""
+    text: str = ""
+    """The version as the file's name writes it, for a history that keeps text."""
+
+
+class Found(Protocol):
+    """Where a history stands: as a run found it, or as it wants it."""
+
+    @property
+    def version(self) -> int | None:
+        """The version of the database; None: nothing is applied."""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether a step was begun and not finished."""
+
+    @property
+    def stored(self) -> int | None:
+        """The number to name to people: if it is dirty, the one that is."""
+
+    @property
+    def dirty_version(self) -> int | None:
+        """The version to call dirty; None: none is."""
+
+    def stepped(self, move: Move) -> Found:
+        """After a step."""
+
+    def begun(self, move: Move) -> Found:
+        """While a step runs that can't be one transaction: dirty."""
+
+    def forced(self, version: int | None, versions: Mapping[int, str] | None) -> Found:
+        """By order of a person. `versions`: those of the files, and how their names write them.
+
+        Raises MigrationError.
+        """
+
+    def was_left_by(self, row: LogRow) -> bool:
+        """Whether a step of which the log has this row can have left it dirty."""
+
+    # The other state is always of the same kind.
+    def move_sql(self, table: str, wanted: Any, guards: tuple[str, ...]) -> tuple[str, str]:
+        """What comes before, and CTEs of which `moved` has one row if this is what is there."""
+
+    def set_sql(self, table: str, wanted: Any) -> str:
+        """Make the table hold that, without looking."""
+
+
+class VersionTable(Protocol):
+    """A tool's table."""
+
+    @property
+    def tool(self) -> str:
+        """Its name."""
+
+    @property
+    def columns(self) -> str:
+        """What its table is known by, in words."""
+
+    @property
+    def lock_ids(self) -> tuple[int, ...]:
+        """The tool's own advisory locks, beside ours."""
+
+    @property
+    def stores_dirty(self) -> bool:
+        """Whether the table itself can say that it is dirty; if not, our log does."""
+
+    @property
+    def nothing(self) -> Found:
+        """What a table says that is not there."""
+
+    def fits(self, shape: Mapping[str, str]) -> bool:
+        """Whether a table of these columns is the tool's."""
+
+    def create_sql(self, table: str) -> str:
+        """Make it as the tool does."""
+
+    def read_sql(self, history: History) -> str:
+        """The queries that `take` wants the answers of."""
+
+    def take(self, tables: list[list[Row]], history: History) -> Found:
+        """Remove its own answers from the front, and read them. Raises MigrationError."""
+
+    def wait_sql(self, table: str, is_ours: str, wanted: int) -> str:
+        """One row: the version, whether it is dirty, `is_ours`, whether `wanted` is reached."""
+
+
+def version_table(kind: HistoryKind) -> VersionTable:
+    """The table of that kind."""
+    if kind is HistoryKind.GOOSE:
+        from dbmigrate.postgres.goose_table import GooseTable
+
+        return GooseTable()
+    if kind is HistoryKind.DBMATE:
+        from dbmigrate.postgres.dbmate_table import DbmateTable
+
+        return DbmateTable()
+    from dbmigrate.postgres.version_row import GolangMigrateTable
+
+    return GolangMigrateTable()

@@ -1,0 +1,98 @@
+"""`adopt`: take a history that another tool has kept over into golang-migrate's form.
+
+The other tool's table says which versions are applied, ours is to say one number:
+that is the same only if nothing below the highest was left out, so that is made
+sure of first. The other table stays as it is. From then on it is history; who
+runs its tool again, runs it on a table that does not know what came after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres import history_tables, locks
+from dbmigrate.postgres.target import HistoryTable
+from dbmigrate.report import Reason
+from dbmigrate.runner.force import set_version
+from dbmigrate.runner.plan import late_versions, no_migration
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run, perform
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What was, or would be, taken over."""
+
+    tool: str
+    table: str
+    """The other tool's."""
+    applied: tuple[int, ...]
+    into: str
+    """Our table."""
+
+    @property
+    def version(self) -> int:
+        """What our table says then."""
+        return self.applied[-1]
+
+
+def examine(request: Request, into: HistoryTable) -> Result[Adoption]:
+    """What `adopt` would do. The request's history is the other tool's. Changes nothing."""
+    return perform(request, lambda run: _examine(run, into), is_locked=False)
+
+
+def adopt(request: Request, into: HistoryTable, expected: Adoption) -> Result[None]:
+    """Do what was examined. Errors: those of `examine`, and when it is not so any more."""
+
+    def work(run: Run) -> None:
+        database = run.database
+        other = history_tables.look(database.session, into).history
+        ids = locks.lock_ids(other.schema, other.table, database.name, request.target.url_database)
+        locks.wait_for_lock(
+            database.session,
+            ids,
+            timeout=request.options.lock_timeout,
+            should_stop=lambda: request.stop.is_requested,
+            on_wait=request.observer.waiting_for_lock,
+        )
+        if _examine(run, into) != expected:
+            raise MigrationError(
+                Reason.LOCK_TIMEOUT, "the history was changed by another session: look again"
+            )
+        database.switch_to(into)
+        set_version(run, "baseline", expected.version)
+
+    return perform(request, work)
+
+
+def _examine(run: Run, into: HistoryTable) -> Adoption:
+    run.require_clean()
+    database, history = run.database, run.database.history
+    applied = database.applied.recorded
+    name = f"{history.schema}.{history.table}"
+    tool = history.keeper.tool
+    if not applied:
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY, f"there is nothing to take over: {tool}'s {name} has no version"
+        )
+    late = late_versions(run.ground)
+    if late:
+        raise MigrationError(
+            Reason.OUT_OF_ORDER,
+            f"{tool} has left out {late[0].version} ({late[0].name}) below version {applied[-1]}:"
+            " one number can't say that",
+            hint=f"apply it with {tool} first, or give it a version above",
+        )
+    if run.source.find(applied[-1]) is None:
+        raise no_migration(applied[-1])
+    other = history_tables.look(database.session, into).history
+    if other.has_version_table:
+        rows = [database.session.query(other.keeper.read_sql(other))[0]]
+        if other.keeper.take(rows, other).version is not None:
+            raise MigrationError(
+                Reason.FOREIGN_HISTORY,
+                f"{other.schema}.{other.table} has a version already: nothing was taken over",
+            )
+    return Adoption(tool, name, applied, f"{other.schema}.{other.table}")

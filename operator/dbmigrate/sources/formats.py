@@ -1,0 +1,90 @@
+"""Finds out whose files a directory holds, and reads them.
+
+golang-migrate's are known by their names, so that its directories are read as
+ever, without a look into any file. Other names that could be a migration are
+told apart by the first annotation in them. A directory that holds files of two
+formats is refused, with a file of each, unless the format was named.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from dbmigrate.sources import golang_migrate
+from dbmigrate.sources.listing import Listing, invalid, list_directory, printable
+from dbmigrate.sources.migration import Format, Source
+
+_LOOKED_AT = 1 << 16
+"""Bytes: an annotation stands before any SQL, so below comments alone."""
+
+_CANDIDATE = re.compile(r"[0-9].*\.sql", re.DOTALL | re.ASCII)
+_GO = re.compile(r"[0-9]+_.*(?<!_test)\.go", re.DOTALL | re.ASCII)
+_MARKS = {
+    Format.GOOSE: re.compile(rb"^--.*\+goose[ \t]+up\b", re.MULTILINE | re.IGNORECASE),
+    Format.DBMATE: re.compile(rb"^--\s*migrate:(?:up|down)\b", re.MULTILINE),
+}
+
+
+def read_source(
+    path: str | os.PathLike[str], wanted: Format | None, environ: Mapping[str, str]
+) -> Source:
+    """The migrations in a directory, in that format; None: in the one that they have.
+
+    `environ` has the values of variables that a format may put into its scripts.
+    Raises MigrationError (SourceInvalid).
+    """
+    listing = list_directory(path)
+    found = wanted or _find(listing)
+    if found is Format.GOOSE:
+        from dbmigrate.sources import goose
+
+        return goose.read_listing(listing, environ)
+    if found is Format.DBMATE:
+        from dbmigrate.sources import dbmate
+
+        return dbmate.read_listing(listing)
+    return golang_migrate.read_listing(listing)
+
+
+def find_format(path: str | os.PathLike[str]) -> Format:
+    """The format of the files in a directory. Raises MigrationError (SourceInvalid)."""
+    return _find(list_directory(path))
+
+
+def _find(listing: Listing) -> Format:
+    """golang-migrate's where nothing speaks for another one."""
+    found: dict[Format, str] = {}
+    for name in listing.files:
+        if golang_migrate.parse_file_name(name) is not None:
+            found.setdefault(Format.GOLANG_MIGRATE, name)
+        elif _CANDIDATE.fullmatch(name):
+            mark = _look_into(Path(listing.location) / name)
+            if mark is not None:
+                found.setdefault(mark, name)
+    if not found:
+        is_go = any(_GO.fullmatch(name) for name in listing.files)
+        return Format.GOOSE if is_go else Format.GOLANG_MIGRATE
+    if len(found) > 1:
+        files = ", ".join(f"{printable(name)} is {kind}'s" for kind, name in found.items())
+        raise invalid(
+            listing.location,
+            f"the directory holds files of several formats: {files};"
+            " part them, or name the one that counts with -format",
+        )
+    return next(iter(found))
+
+
+def _look_into(path: Path) -> Format | None:
+    """The format by the first mark in a file; None for a file without one."""
+    if not path.is_file():
+        return None  # to open a pipe would wait for whoever writes into it
+    try:
+        with path.open("rb") as file:
+            head = file.read(_LOOKED_AT)
+    except OSError:
+        return None  # whoever reads it for a run says what is wrong with it
+    places = {kind: match.start() for kind, mark in _MARKS.items() if (match := mark.search(head))}
+    return min(places, key=lambda kind: places[kind], default=None)
