@@ -2,7 +2,7 @@
 # `dbmigrate-operator`; beside them pg_dump, pg_restore and psql of the newest major version.
 # The last stage runs nothing: it needs no shell, and its base has none.
 # Both bases are arguments, so that a mirror or a local root file system can stand in for them;
-# a release pins them by digest (docs/release.md).
+# a release pins them by digest (docs/releasing.md).
 ARG BUILD_IMAGE=docker.io/library/debian:trixie-slim
 ARG RUNTIME_IMAGE=gcr.io/distroless/python3-debian13:nonroot
 

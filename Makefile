@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv lint format check test demo bench bench-operator chart clean
+.PHONY: help venv lint format check test demo bench bench-operator site chart clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ bench-operator: venv ## what the operator costs at scale: requests, memory, CPU
 
 bench: venv ## the runner beside its peers, as ratios
 	$(BIN)/python -m benchmarks
+
+site: venv ## the documents as a site, in build/site
+	$(BIN)/python docs/build_site.py
 
 chart: ## the chart's copy of crds/
 	cp crds/*.yaml charts/dbmigrate-operator/files/crds/
