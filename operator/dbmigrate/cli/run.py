@@ -72,10 +72,10 @@ def run_use_case(
     """
     stop = Stop()
     with SignalWatch(stop, invocation.terminal) as signals:
-        source, kind = _read_source(invocation, files)
+        source, kind = find_source(invocation, files)
         request = runner.Request(
             command=" ".join((invocation.command, *invocation.operands[:1])),
-            target=_find_target(invocation, database, kind),
+            target=find_target(invocation, database, kind),
             source=source,
             options=_read_options(invocation.options, invocation.environ),
             observer=Narrator(invocation.terminal),
@@ -117,8 +117,11 @@ def _conclude(
     return code
 
 
-def _read_source(invocation: Invocation, files: Files) -> tuple[Source | None, HistoryKind]:
-    """The files, and whose history belongs to them; its table is known without files, too."""
+def find_source(invocation: Invocation, files: Files) -> tuple[Source | None, HistoryKind]:
+    """The files, and whose history belongs to them; its table is known without files, too.
+
+    Raises MigrationError (SourceInvalid).
+    """
     options = invocation.options
     from dbmigrate.sources.formats import read_source
     from dbmigrate.sources.migration import Format
@@ -148,9 +151,13 @@ def _guess_format(options: Options) -> Format:
     return find_format(directory) if os.path.isdir(directory) else Format.GOLANG_MIGRATE
 
 
-def _find_target(
+def find_target(
     invocation: Invocation, database: str | None, kind: HistoryKind
 ) -> ConnectionTarget:
+    """The database that is named here, else by the options or the environment.
+
+    Raises MigrationError.
+    """
     from dataclasses import replace
 
     options = invocation.options

@@ -23,6 +23,7 @@ COMMANDS = (
     "backup",
     "restore",
     "rehearse",
+    "lint",
 )
 
 CREATE = """create [-ext E] [-dir D] [-seq] [-digits N] [-format] [-tz] NAME
@@ -65,6 +66,9 @@ RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
 REHEARSE = """rehearse [-dev-url URL] [-copy]    Try each step up, down and up in a scratch database
 \tUse -copy to start with the schema of the database instead of nothing"""
 
+LINT = """lint [-since V] [-sizes] [-strict] [-output FORM]    Say what may hurt the application
+\tUse -sizes to weigh it by the tables of the database"""
+
 
 def describe_program(program: str) -> str:
     """What -help prints."""
@@ -87,6 +91,7 @@ def describe_program(program: str) -> str:
         BACKUP,
         RESTORE,
         REHEARSE,
+        LINT,
     )
     listed = "\n".join(f"  {command}" for command in commands)
     return _PROGRAM.format(

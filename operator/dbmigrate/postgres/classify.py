@@ -138,6 +138,8 @@ def _read_directive(sql: bytes, file: str) -> Cause | None:
     """The directive in the comments above the first statement."""
     for match in _DIRECTIVE.finditer(sql, 0, skip_space(sql, 0, file=file)):
         word = match[1].strip()
+        if word.split()[:1] in ([b"ignore"], [b"ignore-file"]):
+            continue  # for `lint`
         if word != b"no-transaction":
             raise refusal(
                 sql,

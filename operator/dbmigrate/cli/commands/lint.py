@@ -1,0 +1,110 @@
+"""lint: what the migrations may do to a running application; runs nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.numbers import read_version
+from dbmigrate.cli.usage import LINT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dbmigrate.lint.finding import Finding
+    from dbmigrate.postgres.target import HistoryKind
+
+FORMS = ("text", "json", "sarif", "github")
+
+
+def _check_form(text: str) -> str:
+    if text not in FORMS:
+        raise ValueError(f"expected {', '.join(FORMS)}")
+    return text
+
+
+FLAGS = (
+    HELP,
+    Flag("since", "Look at the versions above this one only", check=read_version, kind="uint"),
+    Flag("sizes", "Ask the database how large its tables are", kind=""),
+    Flag("strict", "Exit with 1 for warnings, too", kind=""),
+    Flag("output", "text, json, sarif or github", check=_check_form, kind="form", default="text"),
+)
+
+
+def run(invocation: Invocation) -> int:
+    """Look at the files; 1 if anything is an error."""
+    if invocation.operands:
+        raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
+    from dbmigrate.cli.run import Files, find_source
+    from dbmigrate.lint.finding import Severity
+    from dbmigrate.lint.source import lint
+
+    source, kind = find_source(invocation, Files.REQUIRED)
+    since = invocation.values.get("since")
+    above = read_version(since) if since is not None else None
+    findings = list(lint(source, above=above)) if source is not None else []
+    if is_set(invocation.values, "sizes"):
+        findings = _weigh(invocation, findings, kind)
+    _print(invocation, findings, source.location if source is not None else "")
+    worst = {finding.severity for finding in findings}
+    is_strict = is_set(invocation.values, "strict")
+    return int(Severity.ERROR in worst or (is_strict and Severity.WARNING in worst))
+
+
+def _weigh(invocation: Invocation, findings: list[Finding], kind: HistoryKind) -> list[Finding]:
+    from dbmigrate.cli.run import find_target
+    from dbmigrate.lint.sizes import read_sizes, weigh
+    from dbmigrate.postgres.connecting import connect
+
+    session = connect(find_target(invocation, None, kind), role="lint")
+    try:
+        sizes = read_sizes(session, (each.table for each in findings if each.table))
+    finally:
+        session.close()
+    return [weigh(finding, sizes) for finding in findings]
+
+
+def _print(invocation: Invocation, findings: Sequence[Finding], location: str) -> None:
+    from dbmigrate.cli.document import print_text
+
+    form = invocation.values.get("output", "json" if invocation.options.json else "text")
+    text = _draw(findings, form, location.removeprefix("file://"))
+    if text:
+        print_text(invocation.output, text)
+    if form == "text":
+        invocation.terminal.line(_count(findings))
+
+
+def _draw(findings: Sequence[Finding], form: str, directory: str) -> str:
+    if form == "text":
+        return "\n".join(
+            f"{each.file}:{each.line} {each.severity} {each.rule.name}\n"
+            f"  {each.message}\n  instead: {each.rule.remedy}"
+            for each in findings
+        )
+    from dbmigrate import __version__
+    from dbmigrate.lint.outputs import as_annotations, as_sarif, describe
+
+    if form == "github":
+        return as_annotations(findings, directory=directory)
+    if form == "sarif":
+        return as_sarif(findings, directory=directory, version=__version__)
+    import json
+
+    return json.dumps({"findings": [describe(each) for each in findings]})
+
+
+def _count(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return "nothing found"
+    files = len({finding.file for finding in findings})
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.severity.value] = counts.get(finding.severity.value, 0) + 1
+    words = [f"{counts[word]} {word}" for word in ("error", "warning", "info") if word in counts]
+    return f"{', '.join(words)} in {files} file{'' if files == 1 else 's'}"
+
+
+COMMAND = Command("lint", LINT, run, flags=FLAGS, twins=("since", "strict", "output"))

@@ -1,0 +1,1 @@
+"""What may go wrong with a migration that runs well on an empty database."""

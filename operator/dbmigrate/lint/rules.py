@@ -1,0 +1,179 @@
+"""All rules, by theme. What they say of rewrites is compared with a server by the tests."""
+
+from __future__ import annotations
+
+from dbmigrate.lint.finding import Rule, Severity
+
+_ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
+
+# Locks: what keeps the application waiting.
+
+INDEX_BLOCKS_WRITES = Rule(
+    "index-blocks-writes",
+    _ERROR,
+    "CREATE INDEX keeps everybody from writing to the table until it is built",
+    "CREATE INDEX CONCURRENTLY, in a file of its own",
+    depends_on_size=True,
+)
+DROP_INDEX_BLOCKS = Rule(
+    "drop-index-blocks",
+    _WARNING,
+    "DROP INDEX keeps everybody from the table, and waits for all who use it",
+    "DROP INDEX CONCURRENTLY, in a file of its own",
+)
+REINDEX_BLOCKS = Rule(
+    "reindex-blocks",
+    _ERROR,
+    "REINDEX keeps everybody from writing while it builds",
+    "REINDEX ... CONCURRENTLY, in a file of its own",
+    depends_on_size=True,
+)
+REFRESH_BLOCKS = Rule(
+    "refresh-blocks",
+    _WARNING,
+    "REFRESH MATERIALIZED VIEW keeps everybody from reading it",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index on the view",
+    depends_on_size=True,
+)
+LOCKS_TABLE = Rule(
+    "locks-table",
+    _WARNING,
+    "LOCK TABLE keeps others waiting until the end of the file",
+    "leave the locking to the statements",
+)
+UNIQUE_BUILDS_INDEX = Rule(
+    "unique-builds-index",
+    _ERROR,
+    "the constraint builds its index while nobody may read or write",
+    "CREATE UNIQUE INDEX CONCURRENTLY in a file of its own, then ADD CONSTRAINT ... USING INDEX",
+    depends_on_size=True,
+)
+FOREIGN_KEY_SCANS = Rule(
+    "foreign-key-scans",
+    _ERROR,
+    "the foreign key is checked for all rows while nobody may write to either table",
+    "ADD CONSTRAINT ... NOT VALID, and VALIDATE CONSTRAINT in the next file",
+    depends_on_size=True,
+)
+CHECK_SCANS = Rule(
+    "check-scans",
+    _ERROR,
+    "the constraint is checked for all rows while nobody may read or write",
+    "ADD CONSTRAINT ... NOT VALID, and VALIDATE CONSTRAINT in the next file",
+    depends_on_size=True,
+)
+NOT_NULL_SCANS = Rule(
+    "not-null-scans",
+    _WARNING,
+    "SET NOT NULL looks at all rows while nobody may read or write",
+    "ADD CHECK (column IS NOT NULL) NOT VALID, VALIDATE it in the next file, then SET NOT NULL",
+    depends_on_size=True,
+)
+MANY_LOCKS = Rule(
+    "many-locks",
+    _WARNING,
+    "one transaction keeps everybody from several tables, which may deadlock with the application",
+    "one file for each table",
+)
+DATA_UNDER_LOCK = Rule(
+    "data-under-lock",
+    _WARNING,
+    "rows are changed in a transaction that already keeps everybody from a table",
+    "put the change of the data into a file of its own",
+)
+
+# Rewrites: what takes long.
+
+TYPE_REWRITES = Rule(
+    "type-rewrites",
+    _ERROR,
+    "a change of the type may rewrite the table while nobody may read or write",
+    "a new column, filled in batches and then used instead; of text and varchar only a longer or"
+    " absent limit is cheap, which an ignore comment may say",
+    depends_on_size=True,
+)
+DEFAULT_REWRITES = Rule(
+    "default-rewrites",
+    _ERROR,
+    "the new column has a value of its own in each row: the table is rewritten",
+    "ADD COLUMN without it, then SET DEFAULT, and fill the rows in batches",
+    depends_on_size=True,
+)
+TABLE_REWRITES = Rule(
+    "table-rewrites",
+    _ERROR,
+    "the whole table is rewritten while nobody may read or write",
+    "an online tool such as pg_repack, outside of migrations",
+    depends_on_size=True,
+)
+
+# Destruction: what no down script brings back.
+
+TABLE_DROPPED = Rule(
+    "table-dropped",
+    _ERROR,
+    "DROP TABLE loses its rows, and whatever still uses it breaks",
+    "stop using it in one release and drop it in a later one, after a backup",
+)
+COLUMN_DROPPED = Rule(
+    "column-dropped",
+    _ERROR,
+    "DROP COLUMN loses its values, and the version of the application that runs now breaks",
+    "stop using it in one release and drop it in a later one",
+)
+DATA_DESTROYED = Rule(
+    "data-destroyed", _ERROR, "data is lost that no down script brings back", "a backup before it"
+)
+EVERY_ROW = Rule(
+    "every-row",
+    _WARNING,
+    "without WHERE every row is written, and locked until the end of the file",
+    "batches by key, each in a transaction of its own",
+    depends_on_size=True,
+)
+CASCADES = Rule(
+    "cascades",
+    _WARNING,
+    "CASCADE also drops what hangs on it, which is not named here",
+    "name and drop those things, too",
+)
+
+# Compatibility: the application of today goes on running beside the new schema.
+
+RENAMED = Rule(
+    "renamed",
+    _ERROR,
+    "whoever uses the old name breaks, until the application is replaced everywhere",
+    "a new name beside the old one (a view, or a column that a trigger fills), dropped later",
+)
+REQUIRED_COLUMN = Rule(
+    "required-column",
+    _ERROR,
+    "a column without a default that must not be null: it fails where there are rows, and inserts"
+    " of the running application break",
+    "give it a default, or add it without NOT NULL first",
+)
+
+# Reversibility and transactions.
+
+NO_DOWN_SCRIPT = Rule(
+    "no-down-script",
+    _INFO,
+    "there is no down script: the step can't be undone",
+    "write one, or ignore this if the step is not to be undone",
+)
+NOT_ONE_TRANSACTION = Rule(
+    "not-one-transaction",
+    _WARNING,
+    "the file can't be one transaction: a failure leaves a part of it done, and the version dirty",
+    "a file of its own for each statement that can't be in a transaction",
+)
+IGNORE_UNUSED = Rule(
+    "ignore-unused",
+    _WARNING,
+    "an ignore comment that nothing answers to",
+    "remove it, or mend the rule's name",
+)
+
+RULES = {rule.name: rule for rule in list(globals().values()) if isinstance(rule, Rule)}
+"""Every rule by its name."""

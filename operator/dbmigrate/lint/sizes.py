@@ -1,0 +1,61 @@
+"""How large the tables are, so that a rewrite of 12 rows is told from one of 12 million.
+
+Two numbers of the catalogs, in one read-only query: the planner's estimate of the rows,
+and the bytes with indexes. A table that was never analyzed has no estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from dbmigrate.lint.finding import Finding, Severity
+from dbmigrate.postgres.quoting import literal
+from dbmigrate.postgres.session import Session
+
+SMALL_BYTES = 10 * 1024 * 1024
+"""Up to here a scan or a rewrite takes a blink."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of one table."""
+
+    rows: int | None
+    """None: not known."""
+    bytes: int
+
+    @property
+    def is_small(self) -> bool:
+        """Whether looking at all of it takes no time worth mentioning."""
+        return self.bytes <= SMALL_BYTES
+
+    def __str__(self) -> str:
+        size = f"{self.bytes / 1024 / 1024:,.1f} MB"
+        return size if self.rows is None else f"{self.rows:,} rows, {size}"
+
+
+def read_sizes(session: Session, tables: Iterable[str]) -> dict[str, Size]:
+    """The sizes of those that exist, by the name as it was written. Raises ServerFailure."""
+    names = sorted(set(tables))
+    if not names:
+        return {}
+    values = ", ".join(f"({literal(name)})" for name in names)
+    (rows,) = session.query(
+        "SELECT name, c.reltuples::bigint, pg_catalog.pg_total_relation_size(c.oid)"
+        f" FROM (VALUES {values}) v (name)"
+        " JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(v.name)"
+    )
+    return {
+        name or "": Size(int(count) if count and int(count) >= 0 else None, int(size or 0))
+        for name, count, size in rows
+    }
+
+
+def weigh(finding: Finding, sizes: dict[str, Size]) -> Finding:
+    """The finding with the size of its table: what a small one makes harmless is worth knowing."""
+    size = sizes.get(finding.table or "")
+    if size is None or not finding.rule.depends_on_size:
+        return finding
+    severity = Severity.INFO if size.is_small else finding.severity
+    return replace(finding, severity=severity, note=str(size))

@@ -1,0 +1,115 @@
+"""Each rule speaks where it has to, and is silent where nothing can happen."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from dbmigrate.lint.finding import Severity
+from dbmigrate.lint.rules import RULES
+from dbmigrate.lint.script import judge_script
+
+pytestmark = pytest.mark.quick
+
+ROOT = Path(__file__).parents[3]
+
+HARMFUL = {
+    "index-blocks-writes": "CREATE UNIQUE INDEX i ON t (a)",
+    "drop-index-blocks": "DROP INDEX IF EXISTS i",
+    "reindex-blocks": "REINDEX TABLE t",
+    "refresh-blocks": "REFRESH MATERIALIZED VIEW m",
+    "locks-table": "LOCK TABLE t IN ACCESS EXCLUSIVE MODE",
+    "unique-builds-index": "ALTER TABLE t ADD CONSTRAINT u UNIQUE (a)",
+    "foreign-key-scans": "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES o (id)",
+    "check-scans": "ALTER TABLE ONLY t ADD CONSTRAINT c CHECK (a > 0)",
+    "not-null-scans": "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
+    "many-locks": "ALTER TABLE t ADD a int; ALTER TABLE o ADD b int",
+    "data-under-lock": "ALTER TABLE t ADD a int; UPDATE t SET a = 1 WHERE id < 5",
+    "type-rewrites": "ALTER TABLE t ALTER a TYPE bigint",
+    "default-rewrites": "ALTER TABLE t ADD a uuid DEFAULT gen_random_uuid()",
+    "table-rewrites": "VACUUM FULL t",
+    "table-dropped": "DROP TABLE t",
+    "column-dropped": "ALTER TABLE t DROP COLUMN a",
+    "data-destroyed": "TRUNCATE t",
+    "every-row": "UPDATE t SET a = 1",
+    "cascades": "DROP VIEW v CASCADE",
+    "renamed": "ALTER TABLE t RENAME COLUMN a TO b",
+    "required-column": "ALTER TABLE t ADD COLUMN a int NOT NULL",
+    "not-one-transaction": "CREATE INDEX CONCURRENTLY i ON t (a); ALTER TABLE t ADD b int",
+    "ignore-unused": "-- dbmigrate:ignore table-dropped\nSELECT 1",
+}
+
+HARMLESS = [
+    "CREATE TABLE t (a int); CREATE INDEX i ON t (a); ALTER TABLE t ALTER a TYPE bigint",
+    'CREATE TABLE "T" (a int); CREATE INDEX i ON "T" (a)',
+    "CREATE INDEX CONCURRENTLY i ON t (a)",
+    "DROP INDEX CONCURRENTLY i",
+    "ALTER TABLE t ADD a int",
+    "ALTER TABLE t ADD a int NOT NULL DEFAULT 5",
+    "ALTER TABLE t ADD a timestamptz DEFAULT now()",
+    "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID",
+    "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES o (id) NOT VALID",
+    "ALTER TABLE t VALIDATE CONSTRAINT c",
+    "ALTER TABLE t ADD CONSTRAINT u UNIQUE USING INDEX i",
+    "ALTER TABLE t RENAME CONSTRAINT a TO b",
+    "ALTER TABLE t ALTER a DROP NOT NULL, ALTER a DROP DEFAULT, DROP CONSTRAINT c",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY m",
+    "UPDATE t SET a = 1 WHERE id = 3; DELETE FROM t WHERE id = 4",
+    "INSERT INTO t VALUES ('DROP TABLE t'); -- ALTER TABLE t DROP a",
+    "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ DELETE FROM t $$",
+    "COMMENT ON TABLE t IS 'x'",
+    "-- dbmigrate:ignore table-dropped, cascades it is empty\nDROP TABLE t CASCADE",
+    "-- dbmigrate:ignore-file column-dropped\nALTER TABLE t DROP a;\nALTER TABLE t DROP b",
+]
+
+
+def names(sql: str, *, has_down: bool = True) -> list[str]:
+    findings = judge_script(sql.encode(), "1_x.up.sql", has_down=has_down)
+    return [finding.rule.name for finding in findings]
+
+
+def test_every_rule_has_an_example() -> None:
+    assert set(HARMFUL) | {"no-down-script"} == set(RULES)
+
+
+@pytest.mark.parametrize(("rule", "sql"), HARMFUL.items())
+def test_a_rule_speaks(rule: str, sql: str) -> None:
+    assert rule in names(sql)
+
+
+@pytest.mark.parametrize("sql", HARMLESS)
+def test_what_is_harmless_is_passed_over(sql: str) -> None:
+    assert names(sql) == []
+
+
+def test_a_missing_down_script_is_said_and_can_be_meant() -> None:
+    assert names("SELECT 1", has_down=False) == ["no-down-script"]
+    assert names("-- dbmigrate:ignore-file no-down-script\nSELECT 1", has_down=False) == []
+
+
+def test_an_ignore_comment_speaks_for_the_next_statement_alone() -> None:
+    sql = "-- dbmigrate:ignore table-dropped\nDROP TABLE a;\nDROP TABLE b;"
+    (finding,) = [f for f in judge_script(sql.encode(), "f") if f.rule.name == "table-dropped"]
+    assert (finding.line, finding.table) == (3, "b")
+
+
+def test_an_ignore_comment_with_a_wrong_name_is_told() -> None:
+    (finding,) = judge_script(b"-- dbmigrate:ignore table-droped\nSELECT 1", "f")
+    assert finding.rule.name == "ignore-unused"
+    assert "table-droped" in finding.message
+
+
+def test_a_finding_says_where_what_and_what_instead() -> None:
+    (finding,) = judge_script(b"SELECT 1;\n\nDROP TABLE shop.t;", "2_x.up.sql")
+    assert (finding.file, finding.line, finding.table) == ("2_x.up.sql", 3, "shop.t")
+    assert finding.severity is Severity.ERROR
+    assert finding.message.startswith("shop.t: DROP TABLE loses its rows")
+    assert all(rule.reason and rule.remedy for rule in RULES.values())
+
+
+def test_the_page_has_every_rule() -> None:
+    page = (ROOT / "docs" / "lint.md").read_text()
+    render = runpy.run_path(str(ROOT / "docs" / "build_lint_rules.py"))["render"]
+    assert render(page) == page, "run `python docs/build_lint_rules.py`"
