@@ -30,6 +30,8 @@ from dbmigrate.cli.usage import COMMANDS, describe_program
 PROGRAM = "dbmigrate"
 ALIAS = "migrate"
 """The image carries the program under golang-migrate's name as well."""
+GOOSE = "goose"
+"""As the first word: the rest is goose's own command line."""
 
 
 def main() -> NoReturn:
@@ -83,6 +85,8 @@ class Program:
 
     def run(self, args: Sequence[str]) -> int:
         """Run one command line. Gives the exit code."""
+        if args[:1] == [GOOSE]:
+            return self._run_as_goose(args[1:])
         plain = self._messages_plainly()
         try:
             options, rest = parse_options(args, self._environ)
@@ -107,6 +111,20 @@ class Program:
             self._report_usage(args, problem)
             return 2
         return self._run_command(options, args, rest[0], rest[1:])
+
+    def _run_as_goose(self, args: Sequence[str]) -> int:
+        from dbmigrate.cli.goose import translate
+
+        try:
+            lines = translate(args, self._environ)
+        except UsageError as error:
+            self._messages_plainly().line(str(error))
+            return 2
+        for line in lines:
+            code = self.run(line)
+            if code != 0:
+                return code
+        return 0
 
     def _run_command(
         self, options: Options, args: Sequence[str], name: str, rest: Sequence[str]
