@@ -31,7 +31,7 @@ from dbmigrate.report import Outcome, Reason, Step
 from dbmigrate.runner.down import down
 from dbmigrate.runner.force import force
 from dbmigrate.runner.goto import goto
-from dbmigrate.runner.held_locks import HeldLock, sample_locks
+from dbmigrate.runner.held_locks import sample_locks
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Options, OutOfOrder, Request
 from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
@@ -62,7 +62,8 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
     try:
         with _scratch_database(request, order) as scratch:
             here = _copy_target(request, scratch) if order.copies_target else None
-            _Stage(request, scratch, steps).play(here)
+            with _session(scratch) as reader:
+                _Stage(request, scratch, reader, steps).play(here)
         error = _judge(steps)
     except MigrationError as raised:
         error = raised
@@ -81,7 +82,11 @@ class _Stage:
     """The scratch database, and how far the rehearsal is."""
 
     def __init__(
-        self, request: Request, scratch: ConnectionTarget, steps: list[RehearsedStep]
+        self,
+        request: Request,
+        scratch: ConnectionTarget,
+        reader: Session,
+        steps: list[RehearsedStep],
     ) -> None:
         options = Options(
             lock_timeout=request.options.lock_timeout,
@@ -91,7 +96,10 @@ class _Stage:
             who=request.options.who,
         )
         self._request = replace(request, target=scratch, options=options)
+        self._reader = reader
         self._steps = steps
+        self._schema = self._read()
+        """As the last step has left it."""
 
     def play(self, here: int | None) -> None:
         source = self._request.source
@@ -105,10 +113,10 @@ class _Stage:
             self._steps.append(self._rehearse(migration))
 
     def _rehearse(self, migration: Migration) -> RehearsedStep:
-        before = self._read()
-        locks = self._sample(migration)
+        before = self._schema
+        locks = sample_locks(self._reader, migration.up)
         up = self._go_up(migration)
-        made = self._read()
+        self._schema = made = self._read()
         step = RehearsedStep(migration.version, migration.name, up, locks=locks)
         for lock in locks:
             self._notice(f"{lock.table}: {lock.mode} lock")
@@ -126,7 +134,8 @@ class _Stage:
                 self._steps.append(replace(step, left=tuple(differences)))
                 raise _not_undone([s for s in self._steps if s.left]) from error
             raise _name(error, "the second way up failed", step) from None
-        differences += [f"the second time {d.describe()}" for d in compare(made, self._read())]
+        self._schema = self._read()
+        differences += [f"the second time {d.describe()}" for d in compare(made, self._schema)]
         return replace(
             step,
             down_milliseconds=sum(s.milliseconds for s in undone.report.steps),
@@ -140,14 +149,8 @@ class _Stage:
             raise result.error
         return sum(step.milliseconds for step in result.report.steps)
 
-    def _sample(self, migration: Migration) -> tuple[HeldLock, ...]:
-        with _session(self._request.target) as session:
-            return sample_locks(session, migration.up)
-
     def _read(self) -> Catalog:
-        target = self._request.target
-        with _session(target) as session:
-            return read_catalog(session, without=target.history)
+        return read_catalog(self._reader, without=self._request.target.history)
 
     def _notice(self, text: str, severity: str = "NOTICE") -> None:
         self._request.observer.notice(Notice(severity, text))
