@@ -38,6 +38,7 @@ from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
 from dbmigrate.runner.run import make_report
 from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Direction, Migration
+from dbmigrate.versions import Version
 
 SHOWN = 5
 """Objects that the error names for each step; the JSON document has all."""
@@ -101,7 +102,7 @@ class _Stage:
         self._schema = self._read()
         """As the last step has left it."""
 
-    def play(self, here: int | None) -> None:
+    def play(self, here: Version | None) -> None:
         source = self._request.source
         if source is None or not source.migrations:
             raise MigrationError(
@@ -197,7 +198,7 @@ def _scratch_database(request: Request, order: RehearsalOrder) -> Iterator[Conne
             session.query(f"DROP DATABASE IF EXISTS {identifier(name)}")
 
 
-def _copy_target(request: Request, scratch: ConnectionTarget) -> int | None:
+def _copy_target(request: Request, scratch: ConnectionTarget) -> Version | None:
     """The target's schema in the scratch database, and its version."""
     found = version(request)
     state = found.unwrap()
