@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.database.oracle import find_dbmate, find_goose, find_migrate
+from tests.database.oracle import (
+    find_atlas,
+    find_atlas_library,
+    find_dbmate,
+    find_goose,
+    find_migrate,
+)
 from tests.database.programs import PostgresUnavailable
 from tests.database.server import Database, Server
 from tests.toolchain import GoUnavailable
@@ -51,6 +57,18 @@ def goose_oracle() -> Path:
 def dbmate_oracle() -> Path:
     """dbmate's own binary."""
     return _found(find_dbmate, "dbmate")
+
+
+@pytest.fixture(scope="session")
+def atlas_oracle() -> Path:
+    """Atlas's own binary, of an older version."""
+    return _found(find_atlas, "Atlas")
+
+
+@pytest.fixture(scope="session")
+def atlas_library() -> Path:
+    """A program on Atlas's library, of a newer version."""
+    return _found(find_atlas_library, "Atlas's library")
 
 
 def _found(find: Callable[[], Path], name: str) -> Path:

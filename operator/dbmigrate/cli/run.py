@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 _ROLLBACK = {None: None, True: runner.Rollback.ALLOW, False: runner.Rollback.FORBID}
 
-_MOVING = frozenset(("up", "down", "goto"))
+_MOVING = frozenset(("up", "down", "goto", "apply"))
 """The commands of which golang-migrate says `no change`."""
 
 
@@ -165,7 +165,7 @@ def find_target(
     if options.history_table:
         history = replace(parse_history_table(options.history_table), kind=kind)
     else:
-        history = target.history.of(kind)
+        history = target.history.of(kind, has_search_path=target.has_search_path)
     return replace(target, history=history)
 
 

@@ -24,6 +24,8 @@ COMMANDS = (
     "restore",
     "rehearse",
     "lint",
+    "apply",
+    "hash",
 )
 
 CREATE = """create [-ext E] [-dir D] [-seq] [-digits N] [-format] [-tz] NAME
@@ -49,6 +51,9 @@ PLAN = """plan [V]     Show the steps that lead to version V (default latest); c
 VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
 WAIT = """wait [-version V | -latest] [-timeout D]
 \tWait until the database has at least that version and is not dirty"""
+APPLY = """apply [-baseline V] [-allow-dirty] [-to V] [N]    Go up as Atlas does
+\tFinish what stopped halfway, begin in an empty database alone, take fewer than N for enough"""
+HASH = """hash [-check]    Write atlas.sum anew, or see whether it agrees with the files"""
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
@@ -66,7 +71,8 @@ RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
 REHEARSE = """rehearse [-dev-url URL] [-copy]    Try each step up, down and up in a scratch database
 \tUse -copy to start with the schema of the database instead of nothing"""
 
-LINT = """lint [-since V] [-sizes] [-strict] [-output FORM]    Say what may hurt the application
+LINT = """lint [-since V] [-latest N] [-sizes] [-strict] [-output FORM]
+\tSay what may hurt the application
 \tUse -sizes to weigh it by the tables of the database"""
 
 
@@ -92,6 +98,8 @@ def describe_program(program: str) -> str:
         RESTORE,
         REHEARSE,
         LINT,
+        APPLY,
+        HASH,
     )
     listed = "\n".join(f"  {command}" for command in commands)
     return _PROGRAM.format(
@@ -115,8 +123,8 @@ Options:
   -version         Print version
   -help            Print usage
 
-  -format F                  golang-migrate, goose or dbmate (default auto: as the files are);
-                             the history goes on in that tool's table
+  -format F                  golang-migrate, goose, dbmate or atlas (default auto: as the files
+                             are); the history goes on in that tool's table
   -history-table T           Table of the version, or schema.table (default schema_migrations,
                              with goose goose_db_version)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)

@@ -17,6 +17,7 @@ from dbmigrate.report import Reason
 from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
+    from dbmigrate.postgres.atlas_table import Partial
     from dbmigrate.postgres.history_rows import LogRow
     from dbmigrate.postgres.history_tables import History
     from dbmigrate.postgres.version_table import Move
@@ -61,6 +62,26 @@ class VersionRow:
     def was_left_by(self, row: LogRow) -> bool:
         """Whether a step of which the log has this row can have left it so."""
         return (-1 if row.to_version is None else row.to_version) == self.stored
+
+    @property
+    def partial(self) -> Partial | None:
+        """The table does not tell."""
+        return None
+
+    def progress_sql(self, table: str, done: int) -> str:
+        """The log alone counts."""
+        del table, done
+        return ""
+
+    def failure_sql(self, table: str, statement: str, error: str) -> str:
+        """The log alone tells."""
+        del table, statement, error
+        return ""
+
+    def advanced(self, done: int) -> VersionRow:
+        """The same."""
+        del done
+        return self
 
     def move_sql(self, table: str, wanted: VersionRow, guards: tuple[str, ...]) -> tuple[str, str]:
         """What comes before, and the CTE `moved` that has one row if it was possible."""

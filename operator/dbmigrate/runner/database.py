@@ -129,7 +129,11 @@ class Database:
             table = f"{self.history.schema}.{self.history.table}"
             raise history_failure(failure, f"can't prepare the history {table}") from None
         self.history = replace(
-            self.history, has_version_table=True, has_log_table=True, may_read_log=True
+            self.history,
+            has_schema=True,
+            has_version_table=True,
+            has_log_table=True,
+            may_read_log=True,
         )
         self.applied.gap = None
 

@@ -61,6 +61,7 @@ class PlannedStep:
             description=self.description,
             path=script.path if script else "",
             checksum=checksum() if checksum else None,
+            statement_sums=script.statement_sums if script else None,
         )
 
 
@@ -132,6 +133,12 @@ def plan_up(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
     return Plan(steps_within, _last(steps_within, ground), short=max(0, limit - len(steps)))
 
 
+def plan_at_most(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
+    """The same, and fewer than the limit is enough."""
+    steps = _require_sound(_up(ground, None, policy)[:limit])
+    return Plan(steps, _last(steps, ground))
+
+
 def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> Plan:
     """All steps down, or at most `limit` of them.
 
@@ -195,17 +202,17 @@ def _up(ground: Ground, to: Version | None, policy: OutOfOrder) -> tuple[Planned
         raise _out_of_order(late, version)
     steps = []
     if policy is OutOfOrder.APPLY:
-        steps += [_step_up(migration, version, version) for migration in late]
+        steps += [step_up(migration, version, version) for migration in late]
     checkpoint = ground.source.checkpoint(to) if version is None else None
     if checkpoint is not None:
-        steps.append(_step_up(checkpoint, version, checkpoint.version))
+        steps.append(step_up(checkpoint, version, checkpoint.version))
         version = checkpoint.version
     for migration in ground.source.above(version):
         if to is not None and migration.version > to:
             break
-        steps.append(_step_up(migration, version, migration.version))
+        steps.append(step_up(migration, version, migration.version))
         version = migration.version
-    steps += [_step_up(migration, version, version) for migration in outdated(ground)]
+    steps += [step_up(migration, version, version) for migration in outdated(ground)]
     return tuple(steps)
 
 
@@ -245,7 +252,8 @@ def _undoable(ground: Ground, version: Version) -> list[Version]:
     return sorted(known, reverse=True)
 
 
-def _step_up(migration: Migration, before: Version | None, after: Version | None) -> PlannedStep:
+def step_up(migration: Migration, before: Version | None, after: Version | None) -> PlannedStep:
+    """The step that applies a migration."""
     return PlannedStep(
         migration.version,
         migration.name,
@@ -261,7 +269,7 @@ def _step_up(migration: Migration, before: Version | None, after: Version | None
 
 def move_up(migration: Migration) -> Move:
     """What the step up of a migration would do to the history."""
-    return _step_up(migration, None, migration.version).move
+    return step_up(migration, None, migration.version).move
 
 
 def _step_down(

@@ -2,8 +2,10 @@
 
 golang-migrate's are known by their names, so that its directories are read as
 ever, without a look into any file. Other names that could be a migration are
-told apart by the first annotation in them. A directory that holds files of two
-formats is refused, with a file of each, unless the format was named.
+told apart by the first annotation in them. Atlas's have none: they are known by
+the atlas.sum beside them, which Atlas also writes for the files of others; then
+it is held against those. A directory that holds files of two formats is refused,
+with a file of each, unless the format was named.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ _MARKS = {
     Format.DBMATE: re.compile(rb"^--\s*migrate:(?:up|down)\b", re.MULTILINE),
 }
 
+_ATLAS = re.compile(rb"^--\s*atlas:(?:txmode|delimiter|checkpoint|sum|nolint)\b", re.MULTILINE)
+SUM_FILE = "atlas.sum"
+
 
 def read_source(
     path: str | os.PathLike[str], wanted: Format | None, environ: Mapping[str, str]
@@ -38,6 +43,10 @@ def read_source(
     """
     listing = list_directory(path)
     found = wanted or _find(listing)
+    if SUM_FILE in listing.files and found is not Format.ATLAS:
+        from dbmigrate.sources.sums import verify_sum
+
+        verify_sum(listing, found)
     if found is Format.GOOSE:
         from dbmigrate.sources import goose
 
@@ -46,6 +55,10 @@ def read_source(
         from dbmigrate.sources import dbmate
 
         return dbmate.read_listing(listing)
+    if found is Format.ATLAS:
+        from dbmigrate.sources import atlas
+
+        return atlas.read_listing(listing)
     return golang_migrate.read_listing(listing)
 
 
@@ -57,6 +70,7 @@ def find_format(path: str | os.PathLike[str]) -> Format:
 def _find(listing: Listing) -> Format:
     """golang-migrate's where nothing speaks for another one."""
     found: dict[Format, str] = {}
+    unmarked: list[str] = []
     for name in listing.files:
         if golang_migrate.parse_file_name(name) is not None:
             found.setdefault(Format.GOLANG_MIGRATE, name)
@@ -64,6 +78,16 @@ def _find(listing: Listing) -> Format:
             mark = _look_into(Path(listing.location) / name)
             if mark is not None:
                 found.setdefault(mark, name)
+            else:
+                unmarked.append(name)
+        elif name.endswith(".sql"):
+            unmarked.append(name)
+    if SUM_FILE in listing.files and unmarked and Format.ATLAS not in found:
+        from dbmigrate.sources.sums import first_named
+
+        named = first_named(listing, unmarked)
+        if named is not None:
+            found[Format.ATLAS] = named
     if not found:
         is_go = any(_GO.fullmatch(name) for name in listing.files)
         return Format.GOOSE if is_go else Format.GOLANG_MIGRATE
@@ -87,4 +111,6 @@ def _look_into(path: Path) -> Format | None:
     except OSError:
         return None  # whoever reads it for a run says what is wrong with it
     places = {kind: match.start() for kind, mark in _MARKS.items() if (match := mark.search(head))}
-    return min(places, key=lambda kind: places[kind], default=None)
+    found = min(places, key=lambda kind: places[kind], default=None)
+    # Atlas's comments may stand in the files of others, too.
+    return Format.ATLAS if found is None and _ATLAS.search(head) else found

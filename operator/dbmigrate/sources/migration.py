@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -23,6 +23,7 @@ class Format(StrEnum):
     GOLANG_MIGRATE = "golang-migrate"
     GOOSE = "goose"
     DBMATE = "dbmate"
+    ATLAS = "atlas"
 
 
 class Direction(StrEnum):
@@ -49,6 +50,14 @@ class Script:
     """What the format's own tool takes for its checksum, where its table keeps one."""
     path: str = ""
     """Where it lies below the directory, where the tool's table keeps that."""
+    cut: Callable[[], Sequence[tuple[int, int]]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """The spans of its statements in what `load` gives, where its tool has rules of its own."""
+    statement_sums: Callable[[], Sequence[str]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """One for each of those, over all up to it, where the tool's table keeps them."""
 
     @property
     def is_template(self) -> bool:

@@ -31,6 +31,7 @@ _NUMBERED = re.compile(r"([0-9]+)_")
 _ANNOTATED = {
     Format.GOOSE: "-- +goose Up\n\n-- +goose Down\n",
     Format.DBMATE: "-- migrate:up\n\n-- migrate:down\n",
+    Format.ATLAS: "",
 }
 
 
@@ -78,14 +79,14 @@ def create_annotated_file(
     place = Path(os.path.abspath(directory))
     existing = _list(place, "sql")
     version = _choose(existing, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
-    file_name = f"{version}_{name}.sql"
+    file_name = f"{version}_{name}.sql" if name else f"{version}.sql"
     if "/" in file_name or "\0" in file_name:
         raise _refused(f"malformed migration filename: {file_name}")
     _check_version(version, existing)
     later = [each for each in existing if each > file_name and _NUMBERED.match(each)]
-    if wanted is Format.DBMATE and later:
+    if wanted in (Format.DBMATE, Format.ATLAS) and later:
         raise _refused(
-            f"dbmate goes by names and would run {file_name} before {later[0]};"
+            f"{wanted} goes by names and would run {file_name} before {later[0]};"
             " give all versions the same number of digits"
         )
     (path,) = _write([place / file_name])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.numbers import read_unsigned
 from dbmigrate.cli.operands import check_version, read_version
 from dbmigrate.cli.usage import LINT
 
@@ -27,6 +28,7 @@ def _check_form(text: str) -> str:
 FLAGS = (
     HELP,
     Flag("since", "Look at the versions above this one only", kind="version"),
+    Flag("latest", "Look at the newest N migrations only", check=read_unsigned, kind="uint"),
     Flag("sizes", "Ask the database how large its tables are", kind=""),
     Flag("strict", "Exit with 1 for warnings, too", kind=""),
     Flag("output", "text, json, sarif or github", check=_check_form, kind="form", default="text"),
@@ -46,7 +48,9 @@ def run(invocation: Invocation) -> int:
         check_version(since, invocation.options)
     source, kind = find_source(invocation, Files.REQUIRED)
     above = read_version(since, kind) if since is not None else None
-    findings = list(lint(source, above=above)) if source is not None else []
+    latest = invocation.values.get("latest")
+    newest = read_unsigned(latest) if latest is not None else None
+    findings = list(lint(source, above=above, latest=newest)) if source is not None else []
     if is_set(invocation.values, "sizes"):
         findings = _weigh(invocation, findings, kind)
     _print(invocation, findings, source.location if source is not None else "")
