@@ -33,6 +33,7 @@ from dbmigrate.runner.run import make_report
 from dbmigrate.runner.scratch import open_session, scratch_space
 from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Direction, Migration
+from dbmigrate.versions import Version
 
 PURPOSE = "rehearsal"
 SHOWN = 5
@@ -100,7 +101,7 @@ class _Stage:
         self._schema = self._read()
         """As the last step has left it."""
 
-    def play(self, here: int | None) -> None:
+    def play(self, here: Version | None) -> None:
         source = self._request.source
         if source is None or not source.migrations:
             raise MigrationError(
@@ -155,7 +156,7 @@ class _Stage:
         self._request.observer.notice(Notice(severity, text))
 
 
-def _copy_target(request: Request, scratch: ConnectionTarget) -> int | None:
+def _copy_target(request: Request, scratch: ConnectionTarget) -> Version | None:
     """The target's schema in the scratch database, and its version."""
     found = version(request)
     state = found.unwrap()
