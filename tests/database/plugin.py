@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.database.oracle import find_dbmate, find_goose, find_migrate
+from tests.database.oracle import find_dbmate, find_flyway, find_goose, find_migrate
 from tests.database.programs import PostgresUnavailable
 from tests.database.server import Database, Server
 from tests.toolchain import GoUnavailable
@@ -51,6 +51,12 @@ def goose_oracle() -> Path:
 def dbmate_oracle() -> Path:
     """dbmate's own binary."""
     return _found(find_dbmate, "dbmate")
+
+
+@pytest.fixture(scope="session")
+def flyway_oracle() -> Path:
+    """Flyway's class path, with a program of ours on it."""
+    return _found(find_flyway, "Flyway")
 
 
 def _found(find: Callable[[], Path], name: str) -> Path:

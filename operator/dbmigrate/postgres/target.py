@@ -53,17 +53,21 @@ _QUOTED = re.compile(r'"(.*?)"')
 _NAME_PART = re.compile(r'(?:"((?:[^"]|"")+)"|([^".]+))(\.|$)')
 
 
+_TABLES = {"goose": "goose_db_version", "flyway": "flyway_schema_history"}
+
+
 class HistoryKind(StrEnum):
     """Whose table keeps the history. The words are those of the files' formats."""
 
     GOLANG_MIGRATE = "golang-migrate"
     GOOSE = "goose"
     DBMATE = "dbmate"
+    FLYWAY = "flyway"
 
     @property
     def default_table(self) -> str:
         """What the tool calls it."""
-        return "goose_db_version" if self is HistoryKind.GOOSE else DEFAULT_TABLE
+        return _TABLES.get(self.value, DEFAULT_TABLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 Drops the invalid indexes that the step has left, skips what the log says is
 done, and goes on from there with the file as it is now: a statement that was
 wrong may have been corrected, those that are done may not. What the log does
-not know (golang-migrate's own failures among it) is for a person to decide.
+not know (golang-migrate's own failures among it) is for a person to decide, unless the
+tool whose table it is has a repair of its own, as Flyway has.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from dbmigrate.postgres.failures import ServerFailure, history_failure
 from dbmigrate.postgres.history_rows import LogRow
 from dbmigrate.postgres.indexes import drop_sql, has_index_change, invalid_indexes
 from dbmigrate.report import Reason, Step
-from dbmigrate.runner.plan import PlannedStep
+from dbmigrate.runner.force import write_history
+from dbmigrate.runner.plan import PlannedStep, moves_up
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Repair, Result
 from dbmigrate.runner.run import Run, perform
@@ -32,9 +34,10 @@ def repair(request: Request) -> Result[Repair]:
 
 
 def _repair(run: Run) -> Repair:
-    if not run.database.found.dirty:
-        return Repair(run.state)
-    row, version = _unfinished(run)
+    found = _unfinished(run) if run.database.found.dirty else None
+    if found is None:
+        return _mend_history(run)
+    row, version = found
     step = _step(run, row, version)
     run.target = step.after
     run.back_up()
@@ -62,8 +65,25 @@ def _repair(run: Run) -> Repair:
     return Repair(run.state, dropped, (message,))
 
 
-def _unfinished(run: Run) -> tuple[LogRow, Version]:
-    """The log's row of the step that left the database dirty, and that step's version."""
+def _mend_history(run: Run) -> Repair:
+    """What the tool's own repair would do; the log has no step to finish."""
+    database, source = run.database, run.request.source
+    moves = None
+    if source is not None:
+        moves = moves_up((*source.checkpoints, *source.migrations, *source.repeatables))
+    wanted, messages = database.found.repaired(moves)
+    if not messages:
+        return Repair(run.state)
+    run.target = wanted.version
+    write_history(run, "repair", wanted)
+    return Repair(run.state, (), messages)
+
+
+def _unfinished(run: Run) -> tuple[LogRow, Version] | None:
+    """The log's row of the step that left the database dirty, and that step's version.
+
+    None: the log does not know, but the tool has a repair for its table.
+    """
     found = run.database.found
     for row in reversed(run.database.log):
         if row.outcome == "applied":
@@ -73,6 +93,8 @@ def _unfinished(run: Run) -> tuple[LogRow, Version]:
         if row.version is not None and found.was_left_by(row):
             return row, row.version
         break
+    if found.repaired(None)[1]:
+        return None
     raise MigrationError(
         Reason.DIRTY,
         f"Dirty database version {found.stored}. Fix and force version.",
