@@ -66,8 +66,11 @@ REPEATABLE = "R"
 
 
 def repeatable(name: str) -> TextVersion:
-    """What stands for the version of a repeatable migration: above all, and by its name."""
-    return TextVersion((math.inf, name), REPEATABLE)
+    """What stands for the version of a repeatable migration: above all, and by its name.
+
+    Underscores in it are spaces, as in a description.
+    """
+    return TextVersion((math.inf, name.replace("_", " ")), REPEATABLE)
 
 
 def dotted(text: str) -> TextVersion:

@@ -25,6 +25,8 @@ ATLAS_GONE = "opts = append(opts, migrate.WithFromVersion(v))"
 """The one thing it uses of the older library that the newer one has not: the flag --from."""
 ATLAS_LIBRARY = Path(__file__).parent / "atlas"
 """A program of ours on a newer version of Atlas's library."""
+FLYWAY = Path(__file__).parents[1] / "formats" / "flyway"
+MAVEN_COPY = "3.8.1"
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 
 
@@ -110,6 +112,33 @@ def _go(directory: Path, *arguments: str) -> str:
         problem = f"go {' '.join(arguments)}: {run.stderr.strip()[-1000:]}"
         raise OracleUnavailable(f"Atlas does not build: {problem}")
     return run.stdout.strip()
+
+
+def find_flyway() -> Path:
+    """Flyway, and a program of ours that calls it. Raises OracleUnavailable."""
+    java = {name: shutil.which(name) for name in ("java", "javac", "mvn")}
+    missing = [name for name, program in java.items() if program is None]
+    if missing:
+        raise OracleUnavailable(f"no {' and no '.join(missing)} on PATH")
+
+    def build(directory: Path) -> None:
+        say("fetching Flyway, once")
+        copy = f"org.apache.maven.plugins:maven-dependency-plugin:{MAVEN_COPY}:copy-dependencies"
+        jars = directory / "jars"
+        _run(["mvn", "-q", "-B", "-f", str(FLYWAY / "pom.xml"), copy, f"-DoutputDirectory={jars}"])
+        classes = directory / "classes"
+        _run(["javac", "-d", str(classes), "-cp", f"{jars}/*", str(FLYWAY / "Oracle.java")])
+
+    files = sorted(path for path in FLYWAY.iterdir() if path.suffix in {".xml", ".java"})
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    return made_once(f"flyway-{digest}", build)
+
+
+def _run(command: list[str]) -> None:
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    if run.returncode != 0:
+        said = f"{run.stdout}{run.stderr}".strip()[-1000:]
+        raise OracleUnavailable(f"{command[0]} failed: {said}")
 
 
 def find_actionlint() -> Path:

@@ -12,6 +12,7 @@ from tests.database.oracle import (
     find_atlas,
     find_atlas_library,
     find_dbmate,
+    find_flyway,
     find_goose,
     find_migrate,
 )
@@ -69,6 +70,12 @@ def atlas_oracle() -> Path:
 def atlas_library() -> Path:
     """A program on Atlas's library, of a newer version."""
     return _found(find_atlas_library, "Atlas's library")
+
+
+@pytest.fixture(scope="session")
+def flyway_oracle() -> Path:
+    """Flyway's class path, with a program of ours on it."""
+    return _found(find_flyway, "Flyway")
 
 
 def _found(find: Callable[[], Path], name: str) -> Path:

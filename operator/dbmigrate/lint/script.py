@@ -87,6 +87,8 @@ def _is_ignored(finding: Finding, ignores: list[Ignore], starts: list[int]) -> b
 
 def _unused(ignores: Iterable[Ignore], file: str) -> Iterator[Finding]:
     for ignore in ignores:
+        if ignore.is_atlas:
+            continue
         missing = [name for name in ignore.names if name not in ignore.used]
         if missing or not ignore.names:
             finding = make(rules.IGNORE_UNUSED, file, ignore.line)

@@ -56,6 +56,13 @@ _QUOTED = re.compile(r'"(.*?)"')
 _NAME_PART = re.compile(r'(?:"((?:[^"]|"")+)"|([^".]+))(\.|$)')
 
 
+_TABLES = {
+    "goose": "goose_db_version",
+    "atlas": ATLAS_SCHEMA,
+    "flyway": "flyway_schema_history",
+}
+
+
 class HistoryKind(StrEnum):
     """Whose table keeps the history. The words are those of the files' formats."""
 
@@ -63,19 +70,17 @@ class HistoryKind(StrEnum):
     GOOSE = "goose"
     DBMATE = "dbmate"
     ATLAS = "atlas"
+    FLYWAY = "flyway"
 
     @property
     def default_table(self) -> str:
         """What the tool calls it."""
-        return _TABLES.get(self, DEFAULT_TABLE)
+        return _TABLES.get(self.value, DEFAULT_TABLE)
 
     @property
     def default_schema(self) -> str | None:
         """Where the tool puts it; None: where the search path leads."""
         return ATLAS_SCHEMA if self is HistoryKind.ATLAS else None
-
-
-_TABLES = {HistoryKind.GOOSE: "goose_db_version", HistoryKind.ATLAS: ATLAS_SCHEMA}
 
 
 @dataclass(frozen=True, slots=True)

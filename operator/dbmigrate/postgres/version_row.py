@@ -59,6 +59,11 @@ class VersionRow:
         """The same row: whatever is below it counts as applied."""
         return self.forced(version, moves)
 
+    def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[VersionRow, tuple[str, ...]]:
+        """Nothing to mend."""
+        del moves
+        return self, ()
+
     def was_left_by(self, row: LogRow) -> bool:
         """Whether a step of which the log has this row can have left it so."""
         return (-1 if row.to_version is None else row.to_version) == self.stored

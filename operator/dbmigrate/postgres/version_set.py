@@ -172,6 +172,15 @@ class VersionSet:
         """The same rows."""
         return self.forced(version, moves)
 
+    def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[VersionSet, tuple[str, ...]]:
+        """Nothing to mend."""
+        del moves
+        return self, ()
+
+    def needs_file(self, version: Version) -> bool:
+        """Whether the files should have that applied version."""
+        return version != self.base
+
     def is_below_base(self, version: Version) -> bool:
         """Whether the history begins at or above that version."""
         return self.base is not None and version <= self.base

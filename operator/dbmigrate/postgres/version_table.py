@@ -79,6 +79,12 @@ class Found(Protocol):
     def baselined(self, version: Version, moves: Mapping[Version, Move] | None) -> Found:
         """The same on an empty history: what the database has was made without it."""
 
+    def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[Found, tuple[str, ...]]:
+        """As the tool's own repair leaves its table, and what that changes, in words.
+
+        `moves` as above, those of checkpoints and repeatable migrations included.
+        """
+
     def was_left_by(self, row: LogRow) -> bool:
         """Whether a step of which the log has this row can have left it dirty."""
 
@@ -159,6 +165,10 @@ def version_table(kind: HistoryKind) -> VersionTable:
         from dbmigrate.postgres.atlas_table import AtlasTable
 
         return AtlasTable()
+    if kind is HistoryKind.FLYWAY:
+        from dbmigrate.postgres.flyway_table import FlywayTable
+
+        return FlywayTable()
     from dbmigrate.postgres.version_row import GolangMigrateTable
 
     return GolangMigrateTable()

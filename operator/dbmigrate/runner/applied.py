@@ -68,6 +68,9 @@ class AppliedVersions(Protocol):
     def base(self) -> Version | None:
         """The version at which the history begins, which needs no file; None: at nothing."""
 
+    def needs_file(self, version: Version) -> bool:
+        """Whether the files should have that applied version."""
+
     @property
     def requires_down(self) -> bool:
         """Whether nothing is undone without a script."""
@@ -141,6 +144,11 @@ class Applied:
         """golang-migrate keeps no times."""
         del version
         return None
+
+    def needs_file(self, version: Version) -> bool:
+        """All do."""
+        del version
+        return True
 
     def tool_checksum(self, version: Version) -> None:
         """Nor checksums."""

@@ -26,7 +26,7 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.applied import AppliedVersions, read_applied
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
-from dbmigrate.sources.migration import Direction, Script
+from dbmigrate.sources.migration import DatabaseFacts, Direction, Script
 from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
@@ -64,6 +64,13 @@ class Database:
     def name(self) -> str:
         """The database's own name."""
         return self._database
+
+    @property
+    def facts(self) -> DatabaseFacts:
+        """What scripts may want to know of it."""
+        return DatabaseFacts(
+            self._database, self.session.user, self.history.schema, self.history.table
+        )
 
     @property
     def server_version(self) -> int:

@@ -8,7 +8,7 @@ history kept, and a way down that does not exist can be refused beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
@@ -51,7 +51,7 @@ class PlannedStep:
     def move(self) -> Move:
         """What the step does to the history. Reads the script where a table keeps its checksum."""
         script = self.script
-        checksum = script.tool_checksum if script else None
+        checksums = script.tool_checksums if script else None
         return Move(
             self.version,
             self.direction is Direction.UP,
@@ -60,7 +60,7 @@ class PlannedStep:
             role=self.role,
             description=self.description,
             path=script.path if script else "",
-            checksum=checksum() if checksum else None,
+            checksum=checksums()[0] if checksums else None,
             statement_sums=script.statement_sums if script else None,
         )
 
@@ -267,6 +267,11 @@ def step_up(migration: Migration, before: Version | None, after: Version | None)
     )
 
 
+def moves_up(migrations: Iterable[Migration]) -> dict[Version, Move]:
+    """What the steps up of these would do to the history, by version."""
+    return {migration.version: move_up(migration) for migration in migrations}
+
+
 def move_up(migration: Migration) -> Move:
     """What the step up of a migration would do to the history."""
     return step_up(migration, None, migration.version).move
@@ -307,7 +312,7 @@ def _require_sound(steps: tuple[PlannedStep, ...]) -> tuple[PlannedStep, ...]:
 
 def _require(ground: Ground, version: Version | None, *, in_source: bool = False) -> None:
     """The database's version must be one we know; on the way up, one that has a file."""
-    if version is None or version == ground.applied.base or ground.source.knows(version):
+    if version is None or ground.source.knows(version) or not ground.applied.needs_file(version):
         return
     if in_source or ground.applied.row(version) is None:
         raise no_migration(version)
@@ -317,7 +322,9 @@ def _is_known(ground: Ground, version: Version) -> bool:
     """Whether it can be a target: the files have it, or the history has."""
     applied = ground.applied
     return (
-        ground.source.knows(version) or version == applied.base or applied.row(version) is not None
+        ground.source.knows(version)
+        or applied.row(version) is not None
+        or (applied.covers(version) and not applied.needs_file(version))
     )
 
 

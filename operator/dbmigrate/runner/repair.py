@@ -3,9 +3,10 @@
 Drops the invalid indexes that the step has left, skips what the log says is
 done, and goes on from there with the file as it is now: a statement that was
 wrong may have been corrected, those that are done may not. What the log does
-not know (golang-migrate's own failures among it) is for a person to decide.
-Atlas's table knows by itself what is done: there its word counts, so that what
-Atlas has begun can be finished here.
+not know (golang-migrate's own failures among it) is for a person to decide, unless the
+tool whose table it is has a repair of its own, as Flyway has. Atlas's table knows by
+itself what is done: there its word counts, so that what Atlas has begun can be finished
+here.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from dbmigrate.postgres.failures import ServerFailure, history_failure
 from dbmigrate.postgres.history_rows import LogRow
 from dbmigrate.postgres.indexes import drop_sql, has_index_change, invalid_indexes
 from dbmigrate.report import Reason, Step
-from dbmigrate.runner.plan import PlannedStep, step_up
+from dbmigrate.runner.force import write_history
+from dbmigrate.runner.plan import PlannedStep, moves_up, step_up
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Repair, Result
 from dbmigrate.runner.run import Run, perform
@@ -38,23 +40,26 @@ def repair(request: Request) -> Result[Repair]:
 
 
 def _repair(run: Run) -> Repair:
-    return finish(run) if run.database.found.dirty else Repair(run.state)
+    return finish(run) if run.database.found.dirty else _mend_history(run)
 
 
 def finish(run: Run) -> Repair:
     """Finish the step that was not. Raises MigrationError (Dirty and others)."""
     partial = run.database.found.partial
-    if partial is None:
-        row, version = _unfinished(run)
-        step = _step(run, row, version)
-        text = ScriptText(step.script)
-        done = _count_done(run, row, text)
-        migration = _migration(run, row.from_version, step.version)
-    else:
+    if partial is not None:
         migration = _migration(run, run.database.found.version, partial.version)
         step = _step_of_table(run, partial, migration)
         text = ScriptText(step.script)
         done = _count_by_table(run, partial, step, text)
+    else:
+        found = _unfinished(run)
+        if found is None:
+            return _mend_history(run)
+        row, version = found
+        step = _step(run, row, version)
+        text = ScriptText(step.script)
+        done = _count_done(run, row, text)
+        migration = _migration(run, row.from_version, step.version)
     run.target = step.after
     run.back_up()
     dropped = _drop_invalid(run, text)
@@ -78,8 +83,25 @@ def finish(run: Run) -> Repair:
     return Repair(run.state, dropped, (message,))
 
 
-def _unfinished(run: Run) -> tuple[LogRow, Version]:
-    """The log's row of the step that left the database dirty, and that step's version."""
+def _mend_history(run: Run) -> Repair:
+    """What the tool's own repair would do; the log has no step to finish."""
+    database, source = run.database, run.request.source
+    moves = None
+    if source is not None:
+        moves = moves_up((*source.checkpoints, *source.migrations, *source.repeatables))
+    wanted, messages = database.found.repaired(moves)
+    if not messages:
+        return Repair(run.state)
+    run.target = wanted.version
+    write_history(run, "repair", wanted)
+    return Repair(run.state, (), messages)
+
+
+def _unfinished(run: Run) -> tuple[LogRow, Version] | None:
+    """The log's row of the step that left the database dirty, and that step's version.
+
+    None: the log does not know, but the tool has a repair for its table.
+    """
     found = run.database.found
     for row in reversed(run.database.log):
         if row.outcome == "applied":
@@ -89,6 +111,8 @@ def _unfinished(run: Run) -> tuple[LogRow, Version]:
         if row.version is not None and found.was_left_by(row):
             return row, row.version
         break
+    if found.repaired(None)[1]:
+        return None
     raise MigrationError(
         Reason.DIRTY,
         f"Dirty database version {found.stored}. Fix and force version.",

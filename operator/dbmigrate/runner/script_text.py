@@ -44,7 +44,8 @@ class ScriptText:
     @property
     def can_be_one_transaction(self) -> bool:
         """Whether the server takes all of it in one transaction, as far as the text tells."""
-        return self.mode.kind is not TransactionKind.NONE
+        is_wanted = self._script is None or self._script.is_transactional
+        return is_wanted and self.mode.kind is not TransactionKind.NONE
 
     def read(self) -> bytes:
         """The script as the server may see it: same length, some of it blank."""

@@ -1,6 +1,6 @@
 """Finds out whose files a directory holds, and reads them.
 
-golang-migrate's are known by their names, so that its directories are read as
+golang-migrate's and Flyway's are known by their names, so that these directories are read as
 ever, without a look into any file. Other names that could be a migration are
 told apart by the first annotation in them. Atlas's have none: they are known by
 the atlas.sum beside them, which Atlas also writes for the files of others; then
@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from dbmigrate.errors import MigrationError
 from dbmigrate.sources import golang_migrate
 from dbmigrate.sources.listing import Listing, invalid, list_directory, printable
 from dbmigrate.sources.migration import Format, Source
@@ -51,6 +52,10 @@ def read_source(
         from dbmigrate.sources import goose
 
         return goose.read_listing(listing, environ)
+    if found is Format.FLYWAY:
+        from dbmigrate.sources import flyway
+
+        return flyway.read_listing(listing, environ)
     if found is Format.DBMATE:
         from dbmigrate.sources import dbmate
 
@@ -74,6 +79,8 @@ def _find(listing: Listing) -> Format:
     for name in listing.files:
         if golang_migrate.parse_file_name(name) is not None:
             found.setdefault(Format.GOLANG_MIGRATE, name)
+        elif name[:1] in "VUBR" and _is_flyways(name):
+            found.setdefault(Format.FLYWAY, name)
         elif _CANDIDATE.fullmatch(name):
             mark = _look_into(Path(listing.location) / name)
             if mark is not None:
@@ -89,8 +96,11 @@ def _find(listing: Listing) -> Format:
         if named is not None:
             found[Format.ATLAS] = named
     if not found:
-        is_go = any(_GO.fullmatch(name) for name in listing.files)
-        return Format.GOOSE if is_go else Format.GOLANG_MIGRATE
+        if SUM_FILE in listing.files and not any(n.endswith(".sql") for n in listing.files):
+            return Format.ATLAS
+        if any(_GO.fullmatch(name) for name in listing.files):
+            return Format.GOOSE
+        return Format.FLYWAY if _has_flyways_below(listing) else Format.GOLANG_MIGRATE
     if len(found) > 1:
         files = ", ".join(f"{printable(name)} is {kind}'s" for kind, name in found.items())
         raise invalid(
@@ -99,6 +109,24 @@ def _find(listing: Listing) -> Format:
             " part them, or name the one that counts with -format",
         )
     return next(iter(found))
+
+
+def _is_flyways(name: str) -> bool:
+    from dbmigrate.sources.flyway_names import leaves_no_doubt
+
+    return leaves_no_doubt(name)
+
+
+def _has_flyways_below(listing: Listing) -> bool:
+    """Flyway alone looks into directories."""
+    if not listing.directories:
+        return False
+    from dbmigrate.sources.flyway import list_files
+
+    try:
+        return any(_is_flyways(path.rpartition("/")[2]) for path in list_files(listing))
+    except MigrationError:
+        return False  # other formats do not care what is below
 
 
 def _look_into(path: Path) -> Format | None:

@@ -24,6 +24,7 @@ class Format(StrEnum):
     GOOSE = "goose"
     DBMATE = "dbmate"
     ATLAS = "atlas"
+    FLYWAY = "flyway"
 
 
 class Direction(StrEnum):
@@ -46,8 +47,13 @@ class Script:
     """Reads it with the names of variables where `load` has put their values, line for line."""
     problem: str = ""
     """Why it can never be run; empty: nothing is known against it."""
-    tool_checksum: Callable[[], int | str] | None = field(default=None, repr=False, compare=False)
-    """What the format's own tool takes for its checksum, where its table keeps one."""
+    tool_checksums: Callable[[], tuple[int | str, ...]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """What the format's own tool takes for its checksum, where its table keeps one: the first
+    is written, any of them counts."""
+    is_transactional: bool = True
+    """False: somebody wants it to run statement by statement."""
     path: str = ""
     """Where it lies below the directory, where the tool's table keeps that."""
     cut: Callable[[], Sequence[tuple[int, int]]] | None = field(
@@ -100,6 +106,18 @@ class Migration:
         return self.up if direction is Direction.UP else self.down
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """What scripts may want to know of the database they run on."""
+
+    database: str
+    user: str
+    schema: str
+    """The history's."""
+    table: str
+    """The history's."""
+
+
 @dataclass(frozen=True)
 class Source:
     """All migrations of one place, by version."""
@@ -115,6 +133,8 @@ class Source:
     """Sorted by version; a migration of the same version may lie beside one."""
     repeatables: tuple[Migration, ...] = ()
     """In the order in which they run."""
+    learn: Callable[[DatabaseFacts], None] | None = field(default=None, repr=False, compare=False)
+    """Tells scripts with variables for such facts what they are. Called before any is read."""
 
     @property
     def is_empty(self) -> bool:
