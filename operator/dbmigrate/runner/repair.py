@@ -72,6 +72,7 @@ def finish(run: Run) -> Repair:
     if down and not down.is_template and step.direction is Direction.UP:
         new = replace(new, down_file=down.file, down_script=down.load().decode())
     run.request.observer.step_started(step)
+    run.database.prepare_to_write()
     run_statements(run.database, step, text, new, first=done)
     seconds = time.monotonic() - start
     run.steps.append(Step(str(step.version), step.name, step.direction, round(1000 * seconds)))

@@ -74,6 +74,21 @@ def find_format(path: str | os.PathLike[str]) -> Format:
 
 def _find(listing: Listing) -> Format:
     """golang-migrate's where nothing speaks for another one."""
+    found = _look_at(listing)
+    if not found:
+        return _by_the_rest(listing)
+    if len(found) > 1:
+        files = ", ".join(f"{printable(name)} is {kind}'s" for kind, name in found.items())
+        raise invalid(
+            listing.location,
+            f"the directory holds files of several formats: {files};"
+            " part them, or name the one that counts with -format",
+        )
+    return next(iter(found))
+
+
+def _look_at(listing: Listing) -> dict[Format, str]:
+    """The formats that some file speaks for, and the first such file of each."""
     found: dict[Format, str] = {}
     unmarked: list[str] = []
     for name in listing.files:
@@ -95,20 +110,15 @@ def _find(listing: Listing) -> Format:
         named = first_named(listing, unmarked)
         if named is not None:
             found[Format.ATLAS] = named
-    if not found:
-        if SUM_FILE in listing.files and not any(n.endswith(".sql") for n in listing.files):
-            return Format.ATLAS
-        if any(_GO.fullmatch(name) for name in listing.files):
-            return Format.GOOSE
-        return Format.FLYWAY if _has_flyways_below(listing) else Format.GOLANG_MIGRATE
-    if len(found) > 1:
-        files = ", ".join(f"{printable(name)} is {kind}'s" for kind, name in found.items())
-        raise invalid(
-            listing.location,
-            f"the directory holds files of several formats: {files};"
-            " part them, or name the one that counts with -format",
-        )
-    return next(iter(found))
+    return found
+
+
+def _by_the_rest(listing: Listing) -> Format:
+    if SUM_FILE in listing.files and not any(name.endswith(".sql") for name in listing.files):
+        return Format.ATLAS
+    if any(_GO.fullmatch(name) for name in listing.files):
+        return Format.GOOSE
+    return Format.FLYWAY if _has_flyways_below(listing) else Format.GOLANG_MIGRATE
 
 
 def _is_flyways(name: str) -> bool:
