@@ -26,6 +26,7 @@ class SourceFormat(StrEnum):
     GOLANG_MIGRATE = "golang-migrate"
     GOOSE = "goose"
     DBMATE = "dbmate"
+    FLYWAY = "flyway"
 
 
 class ImageMode(StrEnum):
