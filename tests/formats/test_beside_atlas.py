@@ -174,7 +174,8 @@ FILES = {"1_a.sql": "SELECT 1;", "2_b.sql": HALFWAY}
 
 def stopped(database: Database) -> tuple[object, ...]:
     return database.query(
-        f"SELECT applied, total, error <> '', error_stmt, coalesce(jsonb_array_length(nullif(partial_hashes, 'null')), 0)"
+        f"SELECT applied, total, error <> '', error_stmt, "
+        " coalesce(jsonb_array_length(nullif(partial_hashes, 'null')), 0)"
         f" FROM {TABLE} WHERE version = '2'"
     )[0]
 

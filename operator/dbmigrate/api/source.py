@@ -27,6 +27,7 @@ class SourceFormat(StrEnum):
     GOOSE = "goose"
     DBMATE = "dbmate"
     ATLAS = "atlas"
+    FLYWAY = "flyway"
 
 
 class ImageMode(StrEnum):

@@ -58,9 +58,10 @@ BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
 ADOPT = """adopt -from TOOL [-from-table T] [-f]
-\tTake the version of goose's or dbmate's history over into dbmigrate's own; asks first
+\tTake the version of goose's, dbmate's or Flyway's history over into dbmigrate's own; asks first
 \tUse -f to bypass confirmation"""
-CONVERT = """convert DIR  Write goose's or dbmate's migrations into DIR as golang-migrate's files"""
+CONVERT = """convert DIR  Write goose's, dbmate's or Flyway's migrations into DIR as files of
+\tgolang-migrate's"""
 
 BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
 \tFILE may be a directory; default a name of its own in the current one"""
@@ -123,10 +124,10 @@ Options:
   -version         Print version
   -help            Print usage
 
-  -format F                  golang-migrate, goose, dbmate or atlas (default auto: as the files
-                             are); the history goes on in that tool's table
+  -format F                  golang-migrate, goose, dbmate, atlas or flyway (default auto: as the
+                             files are); the history goes on in that tool's table
   -history-table T           Table of the version, or schema.table (default schema_migrations,
-                             with goose goose_db_version)
+                             with goose goose_db_version, with Flyway flyway_schema_history)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -statement-timeout D       Let a statement run for D (default none)
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone

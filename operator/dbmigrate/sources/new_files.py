@@ -94,6 +94,42 @@ def create_annotated_file(
     return path
 
 
+def create_flyway_files(
+    directory: str | os.PathLike[str],
+    name: str,
+    *,
+    seq: bool,
+    time_format: str,
+    tz: str,
+    now: datetime,
+) -> list[Path]:
+    """Create the empty V and U file of a new migration of Flyway's; absolute paths, V first.
+
+    As `create_files`, but that a number in sequence is not padded: it follows the
+    first part of the highest version.
+    """
+    from dbmigrate.sources.flyway import list_files
+    from dbmigrate.sources.flyway_names import parse_file_name as parse_flyways
+    from dbmigrate.sources.listing import list_directory
+    from dbmigrate.versions import dotted
+
+    place = Path(os.path.abspath(directory))
+    paths = list_files(list_directory(place)) if place.is_dir() else ()
+    parsed = (parse_flyways(path.rpartition("/")[2]) for path in paths)
+    versions = {each.version for each in parsed if each is not None and each.version is not None}
+    highest = max((version.order[0] for version in versions), default=0)
+    version = str(highest + 1)
+    if not seq:
+        version = version_of_time(now.astimezone(_find_zone(tz)), time_format)
+    names = [f"{prefix}{version}__{name}.sql" for prefix in ("V", "U")]
+    made = parse_flyways(names[0])
+    if made is None or made.name != name or "/" in name or "\0" in name:
+        raise _refused(f"malformed migration filename: {names[0]}: choose another name or format")
+    if dotted(version) in versions:
+        raise _refused(f"duplicate migration version: {version}")
+    return _write([place / each for each in names])
+
+
 def _choose(
     existing: list[str], *, seq: bool, digits: int, time_format: str, tz: str, now: datetime
 ) -> str:

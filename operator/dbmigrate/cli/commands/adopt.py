@@ -5,6 +5,7 @@ The files are golang-migrate's by then: those that `convert` has written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from dbmigrate.runner.adopt import Adoption
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
+    from dbmigrate.versions import Version
 
-TOOLS = ("goose", "dbmate")
+TOOLS = ("goose", "dbmate", "flyway")
 FLAGS = (
     HELP,
-    Flag("from", "The tool that has kept the history: goose or dbmate"),
+    Flag("from", "The tool that has kept the history: goose, dbmate or flyway"),
     Flag("from-table", "Its table, if it is not called as the tool calls it"),
     Flag("f", "Take it over without asking", kind=""),
 )
@@ -32,7 +34,7 @@ def run(invocation: Invocation) -> int:
     """Show it, ask, and do it."""
     tool = invocation.values.get("from", "")
     if tool not in TOOLS:
-        raise ArgumentError(f"-from must be {' or '.join(TOOLS)}")
+        raise ArgumentError(f"-from must be {', '.join(TOOLS[:-1])} or {TOOLS[-1]}")
     from dbmigrate.cli.run import Files, run_use_case
     from dbmigrate.postgres.target import HistoryKind
 
@@ -53,7 +55,8 @@ def _adopt(invocation: Invocation, kind: HistoryKind, request: Request) -> Resul
             f"{kind}'s table is called {into.name} as well: name another one with -history-table"
         )
     of_theirs = replace(request, target=replace(request.target, history=theirs))
-    found = examine(of_theirs, into)
+    numbers = _numbers(invocation, kind)
+    found = examine(of_theirs, into, numbers)
     if found.value is None:
         return Result(found.report, error=found.error)
     _show(invocation, found.value)
@@ -62,7 +65,20 @@ def _adopt(invocation: Invocation, kind: HistoryKind, request: Request) -> Resul
         invocation.terminal, invocation.answers, question
     ):
         raise Declined("Nothing was taken over")
-    return adopt(of_theirs, into, found.value)
+    return adopt(of_theirs, into, numbers, found.value)
+
+
+def _numbers(invocation: Invocation, kind: HistoryKind) -> Mapping[Version, Version]:
+    """What `convert` has made of versions that are no numbers."""
+    from dbmigrate.versions import are_numbers
+
+    if are_numbers(kind):
+        return {}
+    from dbmigrate.cli.source_location import find_directory
+    from dbmigrate.sources.convert import read_numbers
+    from dbmigrate.sources.migration import Format
+
+    return read_numbers(find_directory(invocation.options), Format(kind))
 
 
 def _table(invocation: Invocation, kind: HistoryKind) -> HistoryTable:
@@ -79,7 +95,7 @@ def _table(invocation: Invocation, kind: HistoryKind) -> HistoryTable:
 def _show(invocation: Invocation, found: Adoption) -> None:
     count = len(found.applied)
     line = invocation.terminal.line
-    line(f"{found.tool}'s {found.table}: {count} applied, the highest is {found.version}")
+    line(f"{found.tool}'s {found.table}: {count} applied, the highest is {found.applied[-1]}")
     line(f"{found.into} will say: version {found.version}")
 
 

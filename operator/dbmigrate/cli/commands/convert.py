@@ -8,6 +8,8 @@ from __future__ import annotations
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.usage import CONVERT
 
+HEAD = ("VERSION", "NUMBER", "NAME")
+
 
 def run(invocation: Invocation) -> int:
     """Write them, and print where they are."""
@@ -23,8 +25,15 @@ def run(invocation: Invocation) -> int:
     source = read_source(find_directory(options), wanted, {})
     for warning in source.warnings:
         invocation.terminal.warning(warning)
-    for path in convert(source, invocation.operands[0]):
+    done = convert(source, invocation.operands[0])
+    for path in done.paths:
         invocation.terminal.line(str(path))
+    if done.numbers:
+        from dbmigrate.cli.document import print_text
+        from dbmigrate.cli.table import draw_table
+
+        rows = [(str(old), str(new), name) for old, new, name in done.numbers]
+        print_text(invocation.output, draw_table(HEAD, rows))
     return 0
 
 

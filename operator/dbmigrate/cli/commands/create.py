@@ -96,7 +96,7 @@ def _create(invocation: Invocation, wanted: Format) -> list[Path]:
     from datetime import UTC, datetime
 
     from dbmigrate.sources.migration import Format
-    from dbmigrate.sources.new_files import create_annotated_file, create_files
+    from dbmigrate.sources.new_files import create_annotated_file, create_files, create_flyway_files
 
     values, name = invocation.values, "".join(invocation.operands[:1])
     directory, ext = values.get("dir", ""), values["ext"]
@@ -116,6 +116,10 @@ def _create(invocation: Invocation, wanted: Format) -> list[Path]:
         )
     if ext.removeprefix(".") != "sql":
         raise ArgumentError(f"a file of {wanted}'s ends in .sql, not in .{ext.removeprefix('.')}")
+    if wanted is Format.FLYWAY:
+        return create_flyway_files(
+            directory, name, seq=seq, time_format=time_format, tz=tz, now=now
+        )
     file = create_annotated_file(
         directory,
         name,
