@@ -19,7 +19,7 @@ def goto(request: Request, version: int | None = None) -> Result[None]:
 
     def work(run: Run) -> None:
         run.target = run.source.latest if version is None else version
-        run.require_clean()
+        run.require_resumable()
         here = run.database.found.version
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
