@@ -163,10 +163,8 @@ def _text_sql(name: str) -> str:
     )
 
 
-def read_refusal(error: ServerError) -> tuple[str, int] | None:
-    """Which of our two refusals an error is, and its number of rows; None: neither."""
-    for text in (NOT_BEHIND, NOT_OURS):
-        if error.sqlstate == INVALID_TEXT and f'"{text} ' in error.message:
-            number = error.message.rpartition(text)[2].strip('" ')
-            return text, int(number) if number.isdigit() else 0
-    return None
+def read_refusal(error: ServerError) -> str | None:
+    """Which of our two refusals an error is; None: neither."""
+    if error.sqlstate != INVALID_TEXT:
+        return None
+    return next((each for each in (NOT_BEHIND, NOT_OURS) if f'"{each} ' in error.message), None)

@@ -277,7 +277,7 @@ class _Work:
         if fence is not None:
             error = explain_fence(self._database, self._step, fence, self._text.locate())
         elif refused is not None:
-            error = self._refuse(*refused)
+            error = self._refuse(refused)
         else:
             blockers = watch.blockers if failure.error.sqlstate == LOCK_NOT_AVAILABLE else ()
             error = failed_step.left_unfinished(
@@ -293,11 +293,11 @@ class _Work:
         record_failure(self._database, self._row, error)
         return error
 
-    def _refuse(self, text: str, number: int) -> MigrationError:
+    def _refuse(self, text: str) -> MigrationError:
         if text == NOT_BEHIND:
             return MigrationError(
                 Reason.STATEMENT_FAILED,
-                f"{self} gave {number} rows that are not behind the cursor it began with"
+                f"{self} gave rows that are not behind the cursor it began with"
                 f" ({self._cursor()}): it was rolled back",
                 location=self._text.locate(byte=self._script.main),
                 hint="RETURNING has to give the columns that :cursor is compared with, in that"

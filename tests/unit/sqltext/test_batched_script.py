@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import postgast
 import pytest
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from postgast.errors import PgQueryError
 
@@ -185,7 +185,7 @@ def test_a_value_can_not_break_out(value: str | None, text: str) -> None:
 NAMES = st.sampled_from([":cursor", ":batch_size", ":cursor_2", "::cursor", ":=", ":", "[1:2]"])
 
 
-@EXAMPLES
+@settings(EXAMPLES, max_examples=600)
 @given(st.lists(st.one_of(SOUP, NAMES), min_size=1, max_size=6))
 def test_parameters_are_where_postgresql_sees_a_colon_and_a_name(parts: list[str]) -> None:
     soup = "".join(parts)
@@ -207,7 +207,7 @@ def test_parameters_are_where_postgresql_sees_a_colon_and_a_name(parts: list[str
     assert [(p.start, p.end) for p in found if p.name in names] == expected
 
 
-@EXAMPLES
+@settings(EXAMPLES, max_examples=600)
 @given(SOUP, st.integers(1, 9), st.text(alphabet="a'\\\"$;:-", max_size=5))
 def test_what_is_put_in_changes_no_other_token(soup: str, size: int, value: str) -> None:
     """Whatever stands around a parameter: each token is what it was, but for the parameter."""
