@@ -139,7 +139,8 @@ def _is_ordinary(sql: bytes) -> bool:
 
 
 def _read_directive(sql: bytes, file: str) -> Cause | TransactionMode | None:
-    """The directive in the comments above the first statement; for batches that decides all."""
+    """The directive in the comments above the first statement; one for batches decides all."""
+    cause = None
     for match in _DIRECTIVE.finditer(sql, 0, skip_space(sql, 0, file=file)):
         word = match[1].strip()
         if word.split()[:1] in ([b"ignore"], [b"ignore-file"]):
@@ -154,8 +155,9 @@ def _read_directive(sql: bytes, file: str) -> Cause | TransactionMode | None:
                 f"unknown directive dbmigrate:{word.decode('utf-8', 'replace')};"
                 " there are dbmigrate:no-transaction and dbmigrate:batched",
             )
-        return Cause(sql.count(b"\n", 0, match.start(1)) + 1, "dbmigrate:no-transaction")
-    return None
+        line = sql.count(b"\n", 0, match.start(1)) + 1
+        cause = cause or Cause(line, "dbmigrate:no-transaction")
+    return cause
 
 
 def _batched_mode(sql: bytes, file: str) -> TransactionMode:

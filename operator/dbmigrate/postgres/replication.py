@@ -8,6 +8,7 @@ least ten seconds behind. Receivers that replay nothing (pg_receivewal) don't co
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -96,14 +97,20 @@ class LagClock:
         return max(behind, key=lambda lag: (lag.seconds, lag.bytes), default=None)
 
     def _remember(self, now: float, here: int, slowest: int) -> None:
-        samples = [(moment, place) for moment, place in self._samples if place > slowest]
+        samples = self._samples
+        del samples[: self._first_beyond(slowest)]
         if not samples or (samples[-1][1] < here and now - samples[-1][0] >= _SAMPLE_EVERY):
             samples.append((now, here))
-        # Long behind, seconds matter less: every second sample will do.
-        self._samples = samples[::2] if len(samples) > _MOST_SAMPLES else samples
+        if len(samples) > _MOST_SAMPLES:
+            # Long behind, seconds matter less: every second sample will do.
+            del samples[1::2]
+
+    def _first_beyond(self, place: int) -> int:
+        """The index of the first sample behind a place in the log."""
+        return bisect_right(self._samples, place, key=lambda sample: sample[1])
 
     def _lag_of(self, standby: Standby, here: int, now: float) -> Lag:
         missing = max(0, here - standby.replayed)
-        waiting = (moment for moment, place in self._samples if place > standby.replayed)
-        since = next(waiting, now)
+        first = self._first_beyond(standby.replayed)
+        since = self._samples[first][0] if first < len(self._samples) else now
         return Lag(standby.name, max(now - since, standby.reported if missing else 0), missing)
