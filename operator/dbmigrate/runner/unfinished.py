@@ -18,19 +18,21 @@ from dbmigrate.report import Reason
 from dbmigrate.report import Unfinished as ReportedUnfinished
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.plan import PlannedStep
+from dbmigrate.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
     """A step in batches that is under way."""
 
+    version: Version
     row: LogRow
     state: BatchState
 
     def __str__(self) -> str:
         row, state = self.row, self.state
         return (
-            f"version {row.version} ({row.name}) {row.direction} is not finished:"
+            f"version {self.version} ({row.name}) {row.direction} is not finished:"
             f" {state.rows} rows are done in {state.batches} batches, since {state.started_at}"
         )
 
@@ -38,7 +40,7 @@ class Unfinished:
         """Whether a planned step is this one."""
         row = self.row
         return (step.version, step.direction.value, step.before, step.after) == (
-            row.version,
+            self.version,
             row.direction,
             row.from_version,
             row.to_version,
@@ -48,7 +50,7 @@ class Unfinished:
         """As the report has it."""
         row, state = self.row, self.state
         return ReportedUnfinished(
-            str(row.version), row.name, row.direction, state.rows, state.batches, state.started_at
+            str(self.version), row.name, row.direction, state.rows, state.batches, state.started_at
         )
 
 
@@ -63,7 +65,7 @@ def find_unfinished(database: Database) -> Unfinished | None:
         if row.statements is None:
             continue  # a try that failed as a whole
         is_it = row.id == state.log_id and found.was_left_by(row)
-        return Unfinished(row, state) if is_it else None
+        return Unfinished(row.version, row, state) if is_it and row.version is not None else None
     return None
 
 
