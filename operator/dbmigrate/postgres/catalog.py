@@ -57,7 +57,8 @@ def read_catalog(session: Session, *, without: HistoryTable | None = None) -> Ca
     ignored = "false"
     if without is not None:
         names = ", ".join(
-            literal(without.name + suffix) for suffix in ("", "_id_seq", "_log", "_log_id_seq")
+            literal(without.name + suffix)
+            for suffix in ("", "_id_seq", "_log", "_log_id_seq", "_batches")
         )
         ignored = f"c.relname IN ({names})"
     query = " UNION ALL ".join(QUERIES).replace("$ignored", ignored)
