@@ -23,7 +23,6 @@ from dbmigrate.sources.new_files import (
     DEFAULT_DIGITS,
     DEFAULT_TIME_FORMAT,
     list_names,
-    next_in_sequence,
     version_of_time,
 )
 
@@ -68,9 +67,14 @@ def next_versions(
     highest = max(existing, key=int, default="")
     if seq or (seq is None and 0 < len(highest) < _SHORTEST_TIME):
         least = GOOSE_DIGITS if wanted is Format.GOOSE else DEFAULT_DIGITS
-        digits = len(highest) or least
-        first = int(next_in_sequence([f"{highest or 0}_"], max(digits, 1)))
-        return [str(first + index).zfill(digits) for index in range(count)]
+        digits, first = len(highest) or least, int(highest or 0) + 1
+        numbers = [str(first + index).zfill(digits) for index in range(count)]
+        if wanted is Format.DBMATE and highest and len(numbers[-1]) > digits:
+            raise _refused(
+                f"dbmate goes by names and would run version {numbers[-1]} before {highest};"
+                " give all versions the same number of digits"
+            )
+        return numbers
     form = _TIMES.get(len(highest), DEFAULT_TIME_FORMAT)
     versions: list[str] = []
     moment, last = now.astimezone(UTC), int(highest or 0)
