@@ -1,0 +1,141 @@
+"""What is known while a plan is made: both schemas, and what becomes of each object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.schema import Schema
+from dbmigrate.postgres.catalog import ObjectName
+
+
+class Action(IntEnum):
+    """What becomes of an object; the higher one wins."""
+
+    KEEP = 0
+    ALTER = 1
+    REPLACE = 2
+    """Drop it and create it again."""
+    REBIRTH = 3
+    """Of a type that columns have: rename the old one, create the new one, move the columns
+    over, drop the old one."""
+    DROP = 4
+    CREATE = 5
+
+
+@dataclass(slots=True)
+class World:
+    """Both schemas, side by side."""
+
+    before: Schema
+    after: Schema
+    online: bool
+    actions: dict[ObjectName, Action] = field(default_factory=dict)
+    forced: set[ObjectName] = field(default_factory=set)
+    """Objects that are replaced only because of what they require."""
+
+    @property
+    def version(self) -> int:
+        """The server's major version."""
+        return self.after.ways.version // 10000
+
+    def is_new(self, name: ObjectName) -> bool:
+        """Whether the plan creates it, so that nobody uses it yet."""
+        return self.actions.get(name) in (Action.CREATE, Action.REPLACE, Action.REBIRTH)
+
+    def is_going(self, name: ObjectName) -> bool:
+        """Whether the plan drops it, perhaps to create it again."""
+        return self.actions.get(name) in (Action.DROP, Action.REPLACE, Action.REBIRTH)
+
+    def has_to_be_slow(self, table: str) -> bool:
+        """Whether a relation is in use, so that long locks are to be avoided."""
+        name = ObjectName("table", table)
+        return self.online and name in self.before.objects and not self.is_new(name)
+
+    def is_moving(self, table: str) -> bool:
+        """Whether the plan attaches or detaches the table, or creates it."""
+        attachment = self.actions.get(ObjectName("partition", table), Action.KEEP)
+        return (
+            self.is_new(ObjectName("table", table))
+            or attachment is not Action.KEEP
+            or set(parents(self.before, table)) != set(parents(self.after, table))
+        )
+
+    def comes_back(self, each: o.SchemaObject, whole: ObjectName) -> bool:
+        """Whether the object needs something that needs its own whole: a function of the
+        table's rows, in one of the table's checks. It can't be made in one statement then."""
+        wholes = {whole, *(part.name for part in parts(self.after, whole))}
+        waiting = [name for name in each.requires if name not in wholes]
+        seen = set(waiting)
+        while waiting:
+            name = waiting.pop()
+            needed = set(self.after.requires(name))
+            if name.kind == "table" and self.is_new(name):
+                for part in parts(self.after, name):
+                    needed |= self._needed_in_creation(part)
+            if not wholes.isdisjoint(needed):
+                return True
+            waiting += needed - seen
+            seen |= needed
+        return False
+
+    def _needed_in_creation(self, part: o.SchemaObject) -> set[ObjectName]:
+        needed = set(part.requires)
+        if isinstance(part, o.Column):
+            default = self.after.objects.get(ObjectName("default", part.name.name))
+            needed |= default.requires if default is not None else set()
+        elif isinstance(part, o.Constraint) and part.type != "f":
+            return needed
+        elif not isinstance(part, o.Column):
+            return set()
+        return needed
+
+    def carrier(self, each: o.SchemaObject, schema: Schema) -> ObjectName | None:
+        """Whose statement creates, alters or drops an inherited part; None: its own."""
+        found = _carrier(each, schema)
+        if found is None or found not in schema.objects:
+            return None
+        table = each.relation if isinstance(each, o.Column) else _table(each)
+        if not self.is_moving(table):
+            return found
+        is_partition = ObjectName("partition", table) in schema.objects
+        # A new child has it by INHERITS; a partition has to have it before it is attached.
+        is_by_creation = schema is self.after and not is_partition
+        return found if is_by_creation and self.is_new(ObjectName("table", table)) else None
+
+
+def parents(schema: Schema, table: str) -> tuple[str, ...]:
+    """The tables that a table has its columns from."""
+    attachment = schema.objects.get(ObjectName("partition", table))
+    if isinstance(attachment, o.Attachment):
+        return (attachment.parent,)
+    found = schema.objects.get(ObjectName("table", table))
+    return found.inherits if isinstance(found, o.Table) else ()
+
+
+def _table(each: o.SchemaObject) -> str:
+    return each.table if isinstance(each, o.Constraint | o.Index) else ""
+
+
+def _carrier(each: o.SchemaObject, schema: Schema) -> ObjectName | None:
+    if isinstance(each, o.Column) and each.is_inherited:
+        for parent in parents(schema, each.relation):
+            name = ObjectName("column", f"{parent}.{each.column}")
+            if name in schema.objects:
+                return name
+    elif isinstance(each, o.Constraint) and each.is_inherited and not each.has_index:
+        for parent in parents(schema, each.table):
+            name = ObjectName("constraint", f"{parent}.{each.constraint}")
+            if name in schema.objects:
+                return name
+    return None
+
+
+def parts(schema: Schema, whole: ObjectName) -> Iterator[o.SchemaObject]:
+    """What comes and goes with an object."""
+    for name in schema.dependents.get(whole, ()):
+        each = schema.objects[name]
+        if each.part_of == whole:
+            yield each
