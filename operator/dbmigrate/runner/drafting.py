@@ -17,7 +17,8 @@ from dbmigrate.sources.drafts import Text
 Group = tuple[Change, ...]
 """Changes that share a file."""
 
-_CREATING = frozenset(("create", "add", "alter"))
+_PLAIN = frozenset(("create", "add", "alter"))
+"""Actions that go without saying."""
 
 
 def group_changes(changes: Sequence[Change]) -> list[Group]:
@@ -26,12 +27,17 @@ def group_changes(changes: Sequence[Change]) -> list[Group]:
 
 
 def name_groups(name: str, groups: Sequence[Group]) -> list[str]:
-    """A name for each: the first has the name itself, the others say what they are about."""
+    """A name for each: what they have in common behind the name that was given.
+
+    The name alone is for the first that is about several things, else for the first.
+    """
+    words = [_say(group) for group in groups]
+    words[words.index("") if "" in words else 0] = ""
     names: list[str] = []
-    for group in groups:
-        wanted = f"{name}_{_say(group[0])}" if names else name
-        count = sum(each == wanted or each.startswith(f"{wanted}_") for each in names[1:])
-        names.append(f"{wanted}_{count + 1}" if count and names else wanted)
+    for word in words:
+        wanted = f"{name}_{word}" if word else name
+        count = sum(1 for other in words[: len(names)] if other == word)
+        names.append(f"{wanted}_{count + 1}" if count else wanted)
     return names
 
 
@@ -50,10 +56,19 @@ def plan_down(after: Schema, before: Schema) -> Group:
     return plan_changes(after, before, online=False)
 
 
-def _say(change: Change) -> str:
-    """In a word or two that can be part of a file's name."""
-    word = change.about.kind.replace(" ", "_").lower()
-    return word if change.action in _CREATING else f"{change.action.replace(' ', '_')}_{word}"
+def _say(group: Group) -> str:
+    """In a word or two that can be part of a file's name; empty for several things."""
+    actions = {change.action for change in group}
+    kinds = {change.about.kind for change in group}
+    if len(actions) == 1 and not actions & _PLAIN:
+        return actions.pop().replace(" ", "_") if len(kinds) > 1 else _join(*actions, *kinds)
+    if len(kinds) == 1:
+        return _join(*kinds)
+    return ""
+
+
+def _join(*words: str) -> str:
+    return "_".join(words).replace(" ", "_").lower()
 
 
 def _write(change: Change) -> str:
