@@ -77,5 +77,6 @@ def _effective(each: o.SchemaObject, kind: str, world: World) -> o.Grants:
 def _target(each: o.SchemaObject, kind: str) -> str:
     if isinstance(each, o.Routine | o.Aggregate):
         word, _, call = each.address.partition(" ")
-        return f"{'FUNCTION' if word == 'AGGREGATE' else word} {call}"
+        # Aggregates are functions here, and of no arguments have no star.
+        return f"{word} {call}" if word != "AGGREGATE" else f"FUNCTION {call.replace('(*)', '()')}"
     return f"{_WORDS[kind]} {each.name.name}"

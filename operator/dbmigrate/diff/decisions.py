@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections import deque
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff.kinds.columns import changes_type
 from dbmigrate.diff.kinds.registry import kind_of
+from dbmigrate.diff.names import mentions
 from dbmigrate.diff.world import Action, World
 from dbmigrate.postgres.catalog import ObjectName
 
 _TYPES = (o.EnumType, o.Domain, o.Composite, o.RangeType)
+TYPE_KINDS = frozenset(("enum", "domain", "composite type", "range"))
 _STORED = frozenset("rp")
 
 
@@ -55,6 +58,8 @@ class _Spread:
             name = self._waiting.popleft()
             for user in self._world.before.dependents.get(name, ()):
                 self._react(user, name)
+            if name.kind == "column":
+                self._check_partition_key(name)
             if name.kind == "column" and self._world.is_going(name):
                 for sequence in self._owned.get(name.name, ()):
                     if self._world.before.objects[sequence] == self._world.after.objects.get(
@@ -62,12 +67,28 @@ class _Spread:
                     ):
                         self._raise(sequence, Action.REPLACE)
 
+    def _check_partition_key(self, name: ObjectName) -> None:
+        """The type of a column of a partition key can't be changed: the table is made anew.
+
+        Its partitions, where the rows are, are detached and attached again.
+        """
+        world = self._world
+        old, new = world.before.objects[name], world.after.objects.get(name)
+        if not isinstance(old, o.Column) or not isinstance(new, o.Column) or old.part_of is None:
+            return
+        table = world.before.objects[old.part_of]
+        key = table.partition_key if isinstance(table, o.Table) else None
+        is_in_key = key is not None and mentions(key, old.column)
+        if is_in_key and table.name in world.after.objects and changes_type(old, new, world):
+            self._raise(table.name, Action.REPLACE)
+
     def _raise(self, name: ObjectName, action: Action) -> None:
         actions = self._world.actions
+        if action is Action.REPLACE:
+            self._world.forced.add(name)
         if actions[name] >= action:
             return
         actions[name] = action
-        self._world.forced.add(name)
         self._waiting.append(name)
 
     def _react(self, user: ObjectName, what: ObjectName) -> None:
@@ -82,7 +103,9 @@ class _Spread:
             if kind_of(changed).disturbs(changed, world.after.objects[what], each, world):
                 self._replace(each)
         elif action is Action.DROP:
-            if world.actions[user] is Action.KEEP and not isinstance(each, o.Column | o.Table):
+            if isinstance(each, o.Column) and self._is_taken_over(each, what):
+                self._move_column(each, what)
+            elif world.actions[user] is Action.KEEP and not isinstance(each, o.Column | o.Table):
                 self._replace(each)
         elif isinstance(each, o.Column) and isinstance(changed, _TYPES):
             self._move_column(each, what)
@@ -112,11 +135,18 @@ class _Spread:
             if part in self._world.after.objects and part.name.endswith(each.child.split(".")[-1]):
                 self._raise(part, Action.REPLACE)
 
+    def _is_taken_over(self, column: o.Column, type_name: ObjectName) -> bool:
+        """Whether another kind of type goes on under the name: a domain for an enum."""
+        if column.relation_kind not in _STORED or type_name.kind not in TYPE_KINDS:
+            return False
+        now = self._world.after.requires(column.name)
+        return any(name.name == type_name.name and name.kind in TYPE_KINDS for name in now)
+
     def _move_column(self, column: o.Column, type_name: ObjectName) -> None:
         if column.relation_kind not in _STORED:
             self._replace(column)
             return
-        self._raise(type_name, Action.REBIRTH)
+        self._world.actions[type_name] = Action.REBIRTH
         if column.name not in self._moved:
             self._moved.add(column.name)
             self._raise(column.name, Action.ALTER)

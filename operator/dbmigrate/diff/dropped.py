@@ -27,7 +27,7 @@ def covered_by_drops(world: World) -> dict[ObjectName, ObjectName]:
 def _taken_along_by(name: ObjectName, world: World) -> ObjectName | None:
     each = world.before.objects[name]
     if each.part_of is not None and world.is_going(each.part_of):
-        return each.part_of
+        return None if _holds_back(each, world) else each.part_of
     if isinstance(each, o.Sequence) and each.owned_by is not None:
         owner = ObjectName("column", each.owned_by)
         return owner if world.is_going(owner) else None
@@ -38,6 +38,16 @@ def _taken_along_by(name: ObjectName, world: World) -> ObjectName | None:
             if is_own and world.is_going(column):
                 return column
     return None
+
+
+def _holds_back(each: o.SchemaObject, world: World) -> bool:
+    """Whether it keeps its table from being dropped: by a function of the table's own rows."""
+    if not isinstance(each, o.Column | o.Default | o.Constraint) or each.part_of is None:
+        return False
+    whole = each.part_of
+    if whole.kind == "column":
+        whole = world.before.objects[whole].part_of or whole
+    return whole.kind == "table" and world.comes_back(each, whole, world.before)
 
 
 def _outermost(name: ObjectName, found: dict[ObjectName, ObjectName]) -> ObjectName:

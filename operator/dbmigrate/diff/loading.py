@@ -159,7 +159,8 @@ def _not_null(found: Row | None, relation: str, column: str) -> o.NotNull | None
     name = found["name"]
     is_usual = name is None or unquoted(name) == default_not_null_name(relation, column)
     return o.NotNull(
-        name=None if is_usual else name,
+        name=name,
+        is_usual=is_usual,
         is_inherited_by_none=bool(found["no_inherit"]),
         is_validated=found["validated"] is not False,
     )

@@ -61,3 +61,8 @@ def _clip(text: bytes, length: int) -> str:
 def default_not_null_name(relation: str, column: str) -> str:
     """How PostgreSQL 18 names the constraint of a NOT NULL without a name."""
     return made_up(unquoted(last_part(relation)), unquoted(column), "not_null")
+
+
+def mentions(text: str, name: str) -> bool:
+    """Whether a name, as SQL writes it, stands in a text by itself."""
+    return re.search(rf'(?<![\w"]){re.escape(name)}(?![\w"(])', text) is not None

@@ -94,7 +94,9 @@ class NotNull:
     """NOT NULL of a column; a constraint with a name since PostgreSQL 18."""
 
     name: str | None = None
-    """None: as PostgreSQL names it by itself, or has no name for it."""
+    """None before 18, which has no names for it."""
+    is_usual: bool = field(default=True, compare=False)
+    """It is the name that PostgreSQL gives by itself."""
     is_inherited_by_none: bool = False
     is_validated: bool = True
 

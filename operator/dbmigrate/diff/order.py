@@ -14,8 +14,9 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
+from dbmigrate.diff.names import parts_of
 from dbmigrate.diff.step import Mode, Slot, Step
-from dbmigrate.diff.world import Action, World
+from dbmigrate.diff.world import Action, World, parts
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.catalog import ObjectName
 from dbmigrate.report import Reason
@@ -59,11 +60,12 @@ class _Graph:
                 elif step.slot in (Slot.ALTER, Slot.CREATE):
                     self._make(number, name, step)
             for name in step.after:
-                self._wait(number, self._of.get(name, ()))
+                self._wait(number, self._statements(name, self._world.after))
             for name in step.before:
                 for other in self._early(name):
                     self._wait(other, (number,))
         self._share_names()
+        self._bury_old_types()
         return self.waits
 
     def _chain(self, numbers: list[int]) -> None:
@@ -77,12 +79,14 @@ class _Graph:
 
     def _drop(self, number: int, name: ObjectName) -> None:
         for required in self._world.before.objects[name].requires:
-            if self._world.actions.get(required) is Action.KEEP:
-                continue
-            alone = self._steps[number].mode is Mode.ALONE
-            if alone and not self._world.is_going(required):
-                continue
-            for other in self._early(required):
+            slots: tuple[Slot, ...] = (Slot.DROP, Slot.ALTER)
+            if not self._world.is_going(required):
+                # What is only altered is out of the way soon enough, but for these.
+                alone = self._steps[number].mode is Mode.ALONE
+                if alone or required.kind not in _HINDERED:
+                    continue
+                slots = (Slot.ALTER,)
+            for other in self._early(required, slots):
                 self._wait(other, (number,))
 
     def _make(self, number: int, name: ObjectName, step: Step) -> None:
@@ -94,16 +98,28 @@ class _Graph:
         for required in self._world.before.objects[name].requires:
             action = self._world.actions.get(required)
             if action in (Action.DROP, Action.REPLACE):
-                for other in self._early(required, only_drops=True):
+                for other in self._early(required, (Slot.DROP,)):
                     self._wait(other, (number,))
             elif action is Action.REBIRTH:
                 last = self._of[required][-1]
                 finishing = [n for n in self._of[required] if self._is(n, Slot.FINISH)]
                 self._wait(finishing[0] if finishing else last, (number,))
 
-    def _early(self, name: ObjectName, *, only_drops: bool = False) -> Iterator[int]:
+    def _bury_old_types(self) -> None:
+        """An old type can be dropped when no other old type stands on it."""
+        reborn = [n for n, action in self._world.actions.items() if action is Action.REBIRTH]
+        for name in reborn:
+            needed = set(self._world.before.requires(name))
+            for part in parts(self._world.before, name):
+                needed |= part.requires
+            for required in needed - {name}:
+                if self._world.actions.get(required) is Action.REBIRTH:
+                    self._wait(self._of[required][-1], (self._of[name][-1],))
+
+    def _early(
+        self, name: ObjectName, slots: tuple[Slot, ...] = (Slot.DROP, Slot.ALTER)
+    ) -> Iterator[int]:
         """The statements that drop or alter an object, its carrier's if it has none."""
-        slots = (Slot.DROP,) if only_drops else (Slot.DROP, Slot.ALTER)
         for number in self._statements(name, self._world.before):
             if self._steps[number].slot in slots:
                 yield number
@@ -158,6 +174,8 @@ class _Graph:
         self.waits[number].update(other for other in others if other != number)
 
 
+_HINDERED = {"column", "table", "enum", "domain", "composite type"}
+"""Whose alteration may be refused while something depends on them."""
 _RELATIONS = {"table", "view", "materialized view", "sequence", "index", "composite type"}
 _TYPES = {"table", "view", "materialized view", "composite type", "enum", "domain", "range"}
 _ROUTINES = {"function", "procedure", "aggregate"}
@@ -177,8 +195,6 @@ def _places(name: ObjectName) -> Iterator[tuple[str, str]]:
 
 def _index_name(constraint: str) -> str:
     """The index behind a constraint has its name, in the table's schema."""
-    from dbmigrate.diff.names import parts_of
-
     schema, *_, name = parts_of(constraint)
     return f"{schema}.{name}"
 

@@ -26,6 +26,9 @@ def _drops(world: World) -> Iterator[Step]:
     for part, whole in covered.items():
         takes_along.setdefault(whole, set()).add(part)
     for name, action in world.actions.items():
+        if action is Action.REBIRTH and name not in world.after.objects:
+            each = world.before.objects[name]
+            yield from rebirth(each, each, iter(()))
         if action not in (Action.DROP, Action.REPLACE) or name in covered:
             continue
         each = world.before.objects[name]
@@ -43,6 +46,7 @@ def _has_own_way(each: o.SchemaObject, world: World) -> bool:
 def _changes(world: World) -> Iterator[Step]:
     made: set[ObjectName] = set()
     names = [name for name, action in world.actions.items() if action is not Action.DROP]
+    names = [name for name in names if name in world.after.objects]
     after = world.after.objects
     # Wholes before their parts: what CREATE TABLE can say needs no statement of its own.
     for name in sorted(names, key=lambda name: (rank_of(after[name]), name)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff.names import without_last
 from dbmigrate.diff.schema import Schema
 from dbmigrate.postgres.catalog import ObjectName
 
@@ -36,10 +37,22 @@ class World:
     forced: set[ObjectName] = field(default_factory=set)
     """Objects that are replaced only because of what they require."""
 
+    _owners: dict[tuple[str, str], set[tuple[str, str, str]]] = field(default_factory=dict)
+    """Who has a constraint, by the schema and its name."""
+
     @property
     def version(self) -> int:
         """The server's major version."""
         return self.after.ways.version // 10000
+
+    def is_shared(self, relation: str, name: str) -> bool:
+        """Whether another table of the schema has a constraint of that name, before or after."""
+        if not self._owners:
+            for each in (*self.before.objects.values(), *self.after.objects.values()):
+                found = _constraint_name(each)
+                if found is not None:
+                    self._owners.setdefault((without_last(found[0]), found[1]), set()).add(found)
+        return len(self._owners.get((without_last(relation), name), ())) > 1
 
     def is_new(self, name: ObjectName) -> bool:
         """Whether the plan creates it, so that nobody uses it yet."""
@@ -63,34 +76,24 @@ class World:
             or set(parents(self.before, table)) != set(parents(self.after, table))
         )
 
-    def comes_back(self, each: o.SchemaObject, whole: ObjectName) -> bool:
+    def comes_back(self, each: o.SchemaObject, whole: ObjectName, schema: Schema) -> bool:
         """Whether the object needs something that needs its own whole: a function of the
-        table's rows, in one of the table's checks. It can't be made in one statement then."""
-        wholes = {whole, *(part.name for part in parts(self.after, whole))}
+        table's rows, in one of the table's checks. One statement can't make or drop both."""
+        wholes = {whole, *(part.name for part in parts(schema, whole))}
         waiting = [name for name in each.requires if name not in wholes]
         seen = set(waiting)
         while waiting:
             name = waiting.pop()
-            needed = set(self.after.requires(name))
-            if name.kind == "table" and self.is_new(name):
-                for part in parts(self.after, name):
-                    needed |= self._needed_in_creation(part)
+            needed = set(schema.requires(name))
+            goes_along = self.is_new(name) if schema is self.after else self.is_going(name)
+            if name.kind == "table" and goes_along:
+                for part in parts(schema, name):
+                    needed |= _needed_along(part, schema)
             if not wholes.isdisjoint(needed):
                 return True
             waiting += needed - seen
             seen |= needed
         return False
-
-    def _needed_in_creation(self, part: o.SchemaObject) -> set[ObjectName]:
-        needed = set(part.requires)
-        if isinstance(part, o.Column):
-            default = self.after.objects.get(ObjectName("default", part.name.name))
-            needed |= default.requires if default is not None else set()
-        elif isinstance(part, o.Constraint) and part.type != "f":
-            return needed
-        elif not isinstance(part, o.Column):
-            return set()
-        return needed
 
     def carrier(self, each: o.SchemaObject, schema: Schema) -> ObjectName | None:
         """Whose statement creates, alters or drops an inherited part; None: its own."""
@@ -113,6 +116,25 @@ def parents(schema: Schema, table: str) -> tuple[str, ...]:
         return (attachment.parent,)
     found = schema.objects.get(ObjectName("table", table))
     return found.inherits if isinstance(found, o.Table) else ()
+
+
+def _needed_along(part: o.SchemaObject, schema: Schema) -> set[ObjectName]:
+    """What a part of a table needs, if it is made or dropped by the table's own statement."""
+    if isinstance(part, o.Column):
+        default = schema.objects.get(ObjectName("default", part.name.name))
+        return {*part.requires, *(default.requires if default is not None else ())}
+    if isinstance(part, o.Constraint) and part.type != "f":
+        return set(part.requires)
+    return set()
+
+
+def _constraint_name(each: o.SchemaObject) -> tuple[str, str, str] | None:
+    """Relation, constraint, and for NOT NULL the column."""
+    if isinstance(each, o.Constraint):
+        return each.table, each.constraint, ""
+    if isinstance(each, o.Column) and each.not_null is not None and each.not_null.name is not None:
+        return each.relation, each.not_null.name, each.column
+    return None
 
 
 def _table(each: o.SchemaObject) -> str:

@@ -118,7 +118,9 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 
 AND {_own("pg_class", "c")}""",
     f"""SELECT 'constraint', {_part("k.conname")}, pg_get_constraintdef(k.oid)
 || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
-FROM pg_constraint k {_on_relation("k.conrelid")} WHERE {_own("pg_constraint", "k")}""",
+FROM pg_constraint k {_on_relation("k.conrelid")} WHERE {_own("pg_constraint", "k")}
+AND NOT EXISTS (SELECT FROM pg_constraint s WHERE s.oid = k.conparentid
+    AND s.conrelid = k.conrelid)""",
     f"""SELECT 'constraint', {_name("t.typname")} || '.' || quote_ident(k.conname),
 pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
 FROM pg_constraint k JOIN pg_type t ON t.oid = k.contypid {_in_schema("t.typnamespace")}

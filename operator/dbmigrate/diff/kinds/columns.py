@@ -9,7 +9,7 @@ from dbmigrate.diff import objects as o
 from dbmigrate.diff.casting import is_rewritten, may_lose, through_text, using
 from dbmigrate.diff.kinds.identity import change_identity, identity_clause
 from dbmigrate.diff.kinds.kind import Kind, alter, create, drop, without_attributes
-from dbmigrate.diff.kinds.not_null import change_not_null, not_null_clause
+from dbmigrate.diff.kinds.not_null import change_not_null, name_clause, not_null_clause
 from dbmigrate.diff.step import Slot, Step
 from dbmigrate.diff.world import Action, World
 from dbmigrate.postgres.catalog import ObjectName
@@ -62,7 +62,7 @@ class Columns(Kind[o.Column]):
         covers = frozenset((default.name,)) if default is not None else frozenset[ObjectName]()
         yield create(
             each,
-            f"ALTER TABLE {each.relation} ADD COLUMN {clause(each, default)}",
+            f"ALTER TABLE {each.relation} ADD COLUMN {clause(each, default, world)}",
             covers=covers,
             note=_note_new(each, default, world),
         )
@@ -107,7 +107,7 @@ def changes_type(before: o.Column, after: o.Column, world: World) -> bool:
     ) is not None
 
 
-def clause(each: o.Column, default: o.Default | None) -> str:
+def clause(each: o.Column, default: o.Default | None, world: World) -> str:
     """The column as CREATE TABLE and ADD COLUMN have it."""
     words = [each.column, each.type]
     if each.collation is not None:
@@ -122,7 +122,7 @@ def clause(each: o.Column, default: o.Default | None) -> str:
     elif default is not None:
         words.append(f"DEFAULT {default.expression}")
     if each.not_null is not None and each.not_null.is_validated:
-        words.append(not_null_clause(each.not_null))
+        words.append(not_null_clause(each, each.not_null, world))
     return " ".join(words)
 
 
@@ -135,7 +135,7 @@ def attribute(each: o.Column) -> str:
 def inline_default(each: o.Column, world: World) -> o.Default | None:
     """The default, if it can be given where the column is made."""
     found = world.after.objects.get(ObjectName("default", each.name.name))
-    if not isinstance(found, o.Default) or world.comes_back(found, each.name):
+    if not isinstance(found, o.Default) or world.comes_back(found, each.name, world.after):
         return None
     return found
 
@@ -165,7 +165,7 @@ def settings(before: o.Column | None, after: o.Column, world: World) -> Iterator
         yield later(f"{prefix} SET ({', '.join(new)})")
     missing = after.not_null is not None and not after.not_null.is_validated
     if before is None and missing and after.not_null is not None:
-        name = f"CONSTRAINT {after.not_null.name} " if after.not_null.name else ""
+        name = name_clause(after, after.not_null, world)
         yield later(f"ALTER TABLE {after.relation} ADD {name}NOT NULL {after.column} NOT VALID")
 
 

@@ -75,7 +75,7 @@ def is_inline(each: o.Constraint, world: World) -> bool:
         world.after.objects
     )
     whole = each.part_of
-    return not is_given and whole is not None and not world.comes_back(each, whole)
+    return not is_given and whole is not None and not world.comes_back(each, whole, world.after)
 
 
 def _definition(each: o.Constraint) -> str:

@@ -17,10 +17,18 @@ from dbmigrate.diff.step import Slot, Step
 from dbmigrate.diff.world import World
 
 
-def not_null_clause(wanted: o.NotNull) -> str:
+def not_null_clause(each: o.Column, wanted: o.NotNull, world: World) -> str:
     """As a column's definition has it."""
-    name = f"CONSTRAINT {wanted.name} " if wanted.name is not None else ""
+    name = name_clause(each, wanted, world)
     return f"{name}NOT NULL{' NO INHERIT' if wanted.is_inherited_by_none else ''}"
+
+
+def name_clause(each: o.Column, wanted: o.NotNull, world: World) -> str:
+    """Only where PostgreSQL would not find the name by itself: it avoids those of the schema."""
+    name = wanted.name
+    if name is None or wanted.is_usual and not world.is_shared(each.relation, name):
+        return ""
+    return f"CONSTRAINT {name} "
 
 
 def change_not_null(before: o.Column, after: o.Column, world: World) -> Iterator[Step]:
@@ -51,7 +59,7 @@ def _is_carried(after: o.Column, world: World) -> bool:
 
 def _set(after: o.Column, new: o.NotNull, world: World) -> Iterator[Step]:
     prefix = f"ALTER TABLE {after.relation}"
-    statement = _set_statement(after, new)
+    statement = _set_statement(after, new, world)
     if not world.has_to_be_slow(after.relation) or not new.is_validated or after.identity:
         yield alter(after, statement)
         return
@@ -65,10 +73,10 @@ def _set(after: o.Column, new: o.NotNull, world: World) -> Iterator[Step]:
     yield alter(after, f"{prefix} DROP CONSTRAINT {name}", slot=Slot.FINISH)
 
 
-def _set_statement(after: o.Column, new: o.NotNull) -> str:
-    if new == o.NotNull():
+def _set_statement(after: o.Column, new: o.NotNull, world: World) -> str:
+    name = name_clause(after, new, world)
+    if not name and not new.is_inherited_by_none and new.is_validated:
         return f"ALTER TABLE {after.relation} ALTER COLUMN {after.column} SET NOT NULL"
-    name = f"CONSTRAINT {new.name} " if new.name is not None else ""
     inherits = " NO INHERIT" if new.is_inherited_by_none else ""
     valid = "" if new.is_validated else " NOT VALID"
     return f"ALTER TABLE {after.relation} ADD {name}NOT NULL {after.column}{inherits}{valid}"
@@ -78,8 +86,8 @@ def _change(before: o.Column, after: o.Column, world: World) -> Iterator[Step]:
     """Its name or its ways; constraints since 18."""
     old, new = before.not_null or o.NotNull(), after.not_null or o.NotNull()
     prefix = f"ALTER TABLE {after.relation}"
-    old_name, new_name = _name(before, old), _name(after, new)
-    if old_name != new_name:
+    old_name, new_name = old.name, new.name
+    if old_name is not None and new_name is not None and old_name != new_name:
         sql = f"{prefix} RENAME CONSTRAINT {old_name} TO {new_name}"
         yield alter(after, sql, action="rename")
     if old.is_inherited_by_none != new.is_inherited_by_none:
@@ -90,11 +98,4 @@ def _change(before: o.Column, after: o.Column, world: World) -> Iterator[Step]:
         yield validate(after, sql, world)
     elif old.is_validated and not new.is_validated:
         yield alter(after, f"{prefix} ALTER COLUMN {after.column} DROP NOT NULL")
-        yield alter(after, _set_statement(after, new))
-
-
-def _name(column: o.Column, of: o.NotNull) -> str:
-    if of.name is not None:
-        return of.name
-    relation = unquoted(last_part(column.relation))
-    return quoted(made_up(relation, unquoted(column.column), "not_null"))
+        yield alter(after, _set_statement(after, new, world))

@@ -34,7 +34,7 @@ class Tables(Kind[o.Table]):
             default = inline_default(column, world)
             if default is not None:
                 covers.add(default.name)
-            lines.append(_column_line(each, column, default))
+            lines.append(_column_line(each, column, default, world))
         lines += [inline_clause(constraint) for constraint in constraints]
         yield create(each, _create_sql(each, lines), covers=frozenset(covers))
         for column in columns:
@@ -44,7 +44,9 @@ class Tables(Kind[o.Table]):
             yield _replica_identity(each)
 
     def drop(self, each: o.Table, world: World) -> Iterator[Step]:
-        yield drop(each, f"DROP {each.address}", destroys=f"the rows of {each.name.name} are lost")
+        # The rows of a partitioned table are in its partitions, which are dropped by name.
+        lost = None if each.is_partitioned else f"the rows of {each.name.name} are lost"
+        yield drop(each, f"DROP {each.address}", destroys=lost)
 
     def alter(self, before: o.Table, after: o.Table, world: World) -> Iterator[Step]:
         prefix = f"ALTER TABLE {after.name.name}"
@@ -74,7 +76,7 @@ def _inline_parts(each: o.Table, world: World) -> tuple[list[o.Column], list[o.C
     for part in sorted(parts(world.after, each.name), key=lambda part: part.name):
         if isinstance(part, o.Column):
             is_given = each.inherits and part.is_inherited
-            if not is_given and not world.comes_back(part, each.name):
+            if not is_given and not world.comes_back(part, each.name, world.after):
                 columns.append(part)
         elif isinstance(part, o.Constraint) and is_inline(part, world):
             constraints.append(part)
@@ -85,8 +87,8 @@ def _as_made(columns: list[o.Column]) -> list[o.Column]:
     return sorted(columns, key=lambda column: column.position)
 
 
-def _column_line(each: o.Table, column: o.Column, default: o.Default | None) -> str:
-    line = clause(column, default)
+def _column_line(each: o.Table, column: o.Column, default: o.Default | None, world: World) -> str:
+    line = clause(column, default, world)
     if each.of_type is None:
         return line
     return line.replace(f"{column.column} {column.type}", f"{column.column} WITH OPTIONS", 1)
@@ -134,9 +136,10 @@ def _change_parents(before: o.Table, after: o.Table, world: World) -> Iterator[S
         return
     for parent in before.inherits:
         if parent not in after.inherits:
-            yield alter(
-                after, f"{prefix} NO INHERIT {parent}", before=(ObjectName("table", parent),)
-            )
+            # Only then are the columns its own, to be dropped.
+            own = [part.name for part in parts(world.before, before.name)]
+            sql = f"{prefix} NO INHERIT {parent}"
+            yield alter(after, sql, slot=Slot.DROP, before=(ObjectName("table", parent), *own))
     for parent in after.inherits:
         if parent not in before.inherits:
             # A child has to have the parent's columns and checks already.

@@ -74,13 +74,14 @@ class Domains(Kind[o.Domain]):
         if each.default is not None:
             words.append(f"DEFAULT {each.default}")
         if each.not_null is not None:
-            name = f"CONSTRAINT {each.not_null.name} " if each.not_null.name is not None else ""
+            is_usual = each.not_null.is_usual or each.not_null.name is None
+            name = "" if is_usual else f"CONSTRAINT {each.not_null.name} "
             words.append(f"{name}NOT NULL")
         covers = set()
         for part in parts(world.after, each.name):
             if not isinstance(part, o.DomainConstraint) or not part.is_validated:
                 continue
-            if not world.comes_back(part, each.name):
+            if not world.comes_back(part, each.name, world.after):
                 covers.add(part.name)
                 words.append(f"CONSTRAINT {part.constraint} {part.definition}")
         yield create(each, " ".join(words), covers=frozenset(covers))
@@ -97,7 +98,8 @@ class Domains(Kind[o.Domain]):
         if after.not_null is not None:
             note = "reads every column of the type while nobody may write"
             name = after.not_null.name
-            words = "SET NOT NULL" if name is None else f"ADD CONSTRAINT {name} NOT NULL"
+            is_usual = after.not_null.is_usual or name is None
+            words = "SET NOT NULL" if is_usual else f"ADD CONSTRAINT {name} NOT NULL"
             yield alter(after, f"{prefix} {words}", note=note)
 
 

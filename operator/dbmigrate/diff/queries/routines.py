@@ -16,7 +16,9 @@ from dbmigrate.diff.queries.fragments import (
 _TYPES = """(SELECT string_agg(format_type(u.type, NULL), ', ' ORDER BY u.position)
     FROM unnest(p.proargtypes) WITH ORDINALITY u (type, position))"""
 _NAME = f"{qualified('p.proname')} || '(' || COALESCE({_TYPES}, '') || ')'"
-_CALL = f"{qualified('p.proname')} || '(' || pg_get_function_identity_arguments(p.oid) || ')'"
+_ARGUMENTS = """CASE WHEN p.prokind = 'a' AND p.pronargs = 0 THEN '*'
+    ELSE pg_get_function_identity_arguments(p.oid) END"""
+_CALL = f"{qualified('p.proname')} || '(' || {_ARGUMENTS} || ')'"
 _COMMON = f"""{_NAME} AS name, quote_ident(n.nspname) AS schema, {owner("p.proowner")},
 {grants("p.proacl")}, concat_ws(' ', p.proretset, pg_get_function_result(p.oid),
     p.proargnames::text, p.proargmodes::text) AS shape"""
