@@ -26,7 +26,7 @@ def not_null_clause(each: o.Column, wanted: o.NotNull, world: World) -> str:
 def name_clause(each: o.Column, wanted: o.NotNull, world: World) -> str:
     """Only where PostgreSQL would not find the name by itself: it avoids those of the schema."""
     name = wanted.name
-    if name is None or wanted.is_usual and not world.is_shared(each.relation, name):
+    if name is None or (wanted.is_usual and not world.is_shared(each.relation, name)):
         return ""
     return f"CONSTRAINT {name} "
 
