@@ -13,11 +13,10 @@ from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.columns import changes_type
 from dbmigrate.diff.kinds.registry import kind_of
 from dbmigrate.diff.names import mentions
-from dbmigrate.diff.world import Action, World
+from dbmigrate.diff.world import TYPE_KINDS, Action, World
 from dbmigrate.postgres.catalog import ObjectName
 
 _TYPES = (o.EnumType, o.Domain, o.Composite, o.RangeType)
-TYPE_KINDS = frozenset(("enum", "domain", "composite type", "range"))
 _STORED = frozenset("rp")
 
 
@@ -184,7 +183,9 @@ class _Spread:
         if column.relation_kind not in _STORED:
             self._replace(column)
             return
-        self._world.actions[type_name] = Action.REBIRTH
+        # A renamed range leaves its functions behind, whose names the new one needs.
+        is_range = type_name.kind == "range"
+        self._world.actions[type_name] = Action.REPLACE if is_range else Action.REBIRTH
         if column.name not in self._moved:
             self._moved.add(column.name)
             self._raise(column.name, Action.ALTER)

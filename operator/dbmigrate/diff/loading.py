@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from dbmigrate.diff import objects as o
@@ -62,10 +61,11 @@ class Loader:
             self._loosen(each)
             if isinstance(each, o.Attachment):
                 self._requires[each.name].update(shapes[each.child], shapes[each.parent])
-        return {
-            name: replace(each, requires=frozenset(self._requires[name] & self._objects.keys()))
-            for name, each in self._objects.items()
-        }
+        for name, each in self._objects.items():
+            known = frozenset(found for found in self._requires[name] if found in self._objects)
+            # Nobody has seen it yet, so it may still be completed.
+            object.__setattr__(each, "requires", known)
+        return self._objects
 
     def _find(self, place: str) -> ObjectName | None:
         found = self._at.get(place)
@@ -182,6 +182,11 @@ def _view(row: Row) -> o.SchemaObject:
     return _make(o.View, kind, row)
 
 
+def _default_privileges(row: Row) -> o.SchemaObject:
+    part_of = None if row["schema"] is None else ObjectName("schema", row["schema"])
+    return _make(o.DefaultPrivileges, "default privileges", row, part_of)
+
+
 def _attachment(row: Row) -> o.SchemaObject:
     return _make(o.Attachment, "partition", row, ObjectName("table", row["child"]))
 
@@ -204,7 +209,7 @@ def _routine(row: Row) -> o.SchemaObject:
 _MAKERS: dict[str, Callable[[Row], o.SchemaObject]] = {
     "schema": _simple(o.Namespace, "schema"),
     "extension": _simple(o.Extension, "extension"),
-    "default privileges": _simple(o.DefaultPrivileges, "default privileges"),
+    "default privileges": _default_privileges,
     "table": _simple(o.Table, "table"),
     "view": _view,
     "column": _column,

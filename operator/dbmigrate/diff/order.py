@@ -91,9 +91,11 @@ class _Graph:
 
     def _make(self, number: int, name: ObjectName, step: Step) -> None:
         after = self._world.after.objects.get(name)
-        for required in after.requires if after is not None else ():
+        for required in after.requires if after is not None and not step.is_early else ():
             self._wait(number, self._ready(required))
         if step.slot is not Slot.ALTER or name not in self._world.before.objects:
+            return
+        if not step.is_early and any(self._steps[n].is_early for n in self._of[name]):
             return
         for required in self._world.before.objects[name].requires:
             action = self._world.actions.get(required)

@@ -50,5 +50,7 @@ class Step:
     """Objects that have to be finished before it, FINISH among it."""
     before: tuple[ObjectName, ...] = ()
     """Objects that may only be dropped or altered after it."""
+    is_early: bool = False
+    """It frees the object from what is dropped, and does not wait for what is created."""
     destroys: str | None = None
     note: str | None = None

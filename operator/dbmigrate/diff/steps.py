@@ -45,15 +45,14 @@ def _has_own_way(each: o.SchemaObject, world: World) -> bool:
 
 def _changes(world: World) -> Iterator[Step]:
     made: set[ObjectName] = set()
-    names = [name for name, action in world.actions.items() if action is not Action.DROP]
-    names = [name for name in names if name in world.after.objects]
     after = world.after.objects
+    names = [
+        name for name, act in world.actions.items() if act is not Action.KEEP and name in after
+    ]
     # Wholes before their parts: what CREATE TABLE can say needs no statement of its own.
     for name in sorted(names, key=lambda name: (rank_of(after[name]), name)):
         action, new = world.actions[name], after[name]
         old = world.before.objects.get(name)
-        if action is Action.KEEP or (old is None and action is not Action.CREATE):
-            continue
         if action is Action.ALTER and old is not None:
             steps = [*kind_of(new).alter(old, new, world), *change_attributes(old, new, world)]
         else:

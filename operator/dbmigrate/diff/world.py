@@ -11,6 +11,8 @@ from dbmigrate.diff.names import without_last
 from dbmigrate.diff.schema import Schema
 from dbmigrate.postgres.catalog import ObjectName
 
+TYPE_KINDS = frozenset(("enum", "domain", "composite type", "range"))
+
 
 class Action(IntEnum):
     """What becomes of an object; the higher one wins."""

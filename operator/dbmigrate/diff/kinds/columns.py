@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from dbmigrate.diff import objects as o
@@ -11,7 +12,7 @@ from dbmigrate.diff.kinds.identity import change_identity, identity_clause
 from dbmigrate.diff.kinds.kind import Kind, alter, create, drop, without_attributes
 from dbmigrate.diff.kinds.not_null import change_not_null, name_clause, not_null_clause
 from dbmigrate.diff.step import Slot, Step
-from dbmigrate.diff.world import Action, World
+from dbmigrate.diff.world import TYPE_KINDS, World
 from dbmigrate.postgres.catalog import ObjectName
 
 STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
@@ -87,6 +88,9 @@ class Columns(Kind[o.Column]):
             return
         is_carried = world.carrier(after, world.after) is not None
         if not is_carried and changes_type(before, after, world):
+            reborn = _reborn(before, world)
+            if reborn is not None and reborn.kind == "range":
+                yield _park(before)
             yield _change_type(before, after, world)
         if before.expression != after.expression or before.generated != after.generated:
             yield from _change_expression(before, after)
@@ -171,9 +175,17 @@ def settings(before: o.Column | None, after: o.Column, world: World) -> Iterator
 
 def _reborn(column: o.Column, world: World) -> ObjectName | None:
     for name in column.requires:
-        if world.actions.get(name) is Action.REBIRTH:
+        if name.kind in TYPE_KINDS and world.is_going(name):
             return name
     return None
+
+
+def _park(before: o.Column) -> Step:
+    """As text, while its type is not there."""
+    sql = f"ALTER TABLE {before.relation} ALTER COLUMN {before.column} TYPE text"
+    dimensions = "[]" if before.type.endswith("[]") else ""
+    step = alter(before, f"{sql}{dimensions} USING {before.column}::text{dimensions}")
+    return replace(step, is_early=True)
 
 
 def _change_type(before: o.Column, after: o.Column, world: World) -> Step:

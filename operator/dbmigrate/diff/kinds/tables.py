@@ -136,10 +136,11 @@ def _change_parents(before: o.Table, after: o.Table, world: World) -> Iterator[S
         return
     for parent in before.inherits:
         if parent not in after.inherits:
-            # Only then are the columns its own, to be dropped.
-            own = [part.name for part in parts(world.before, before.name)]
+            # Only then are the columns its own, and not dropped along with the parent's.
+            wholes = (before.name, ObjectName("table", parent))
+            own = [part.name for whole in wholes for part in parts(world.before, whole)]
             sql = f"{prefix} NO INHERIT {parent}"
-            yield alter(after, sql, slot=Slot.DROP, before=(ObjectName("table", parent), *own))
+            yield alter(after, sql, slot=Slot.DROP, before=(wholes[1], *own))
     for parent in after.inherits:
         if parent not in before.inherits:
             # A child has to have the parent's columns and checks already.

@@ -50,12 +50,13 @@ COALESCE(i.indisreplident, false) AS is_replica_identity,
 COALESCE(i.indisclustered, false) AS is_clustered,
 ARRAY[{place(CONSTRAINT, "k.oid")}, {place(CLASS, "i.indexrelid")}]
     || ARRAY(SELECT {place(CONSTRAINT, "s.oid")} FROM pg_constraint s WHERE s.contype = 'f'
-        AND k.contype = 'f' AND s.conrelid = k.conrelid AND s.conkey = k.conkey
+        AND fc.relkind = 'p' AND s.conrelid = k.conrelid AND s.conkey = k.conkey
         AND s.conparentid <> 0 AND s.oid <> k.oid
         AND pg_partition_root(s.confrelid) = pg_partition_root(k.confrelid)) AS at
 FROM pg_constraint k {on_relation("k.conrelid")}
 LEFT JOIN pg_index i ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
 LEFT JOIN pg_class ic ON ic.oid = i.indexrelid
+LEFT JOIN pg_class fc ON fc.oid = k.confrelid
 LEFT JOIN pg_constraint up ON up.oid = k.conparentid
 WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND up.conrelid IS DISTINCT FROM k.conrelid""")
 """A foreign key to a partitioned table has a shadow on the same table for each partition. They
