@@ -73,16 +73,16 @@ class _Spread:
     def _let_go_of_index_parts(self) -> None:
         """An index that is a part of another is so until one of them is dropped."""
         world = self._world
+        both = world.before.objects.keys() & world.after.objects.keys()
         for name, action in list(world.actions.items()):
             each = world.before.objects.get(name)
             if action is not Action.DROP or not isinstance(each, o.IndexAttachment):
                 continue
             parent, child = (ObjectName("index", index) for index in (each.parent, each.child))
-            stay = {Action.KEEP, Action.ALTER}
-            is_moving = world.is_moving(each.child_table)
-            if not is_moving and {world.actions.get(parent), world.actions.get(child)} <= stay:
-                self._raise(parent, Action.REPLACE)
-                self._raise(child, Action.REPLACE)
+            if world.is_moving(each.child_table) or not {parent, child} <= both:
+                continue
+            self._raise(parent, Action.REPLACE)
+            self._raise(child, Action.REPLACE)
 
     def _check_partition_key(self, name: ObjectName) -> None:
         """The type of a column of a partition key can't be changed: the table is made anew.
@@ -116,6 +116,8 @@ class _Spread:
             world.forced.add(user)
         if user not in world.after.objects:
             return
+        if isinstance(each, o.Attachment) and what.kind == "index":
+            return  # it comes after its indexes, and stays when they are made anew
         changed = world.before.objects[what]
         action = world.actions[what]
         if action is Action.ALTER:
