@@ -21,12 +21,13 @@ from dbmigrate.postgres.history_rows import LogRow
 from dbmigrate.postgres.indexes import drop_sql, has_index_change, invalid_indexes
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.force import write_history
-from dbmigrate.runner.plan import PlannedStep, moves_up, step_up
+from dbmigrate.runner.plan import Plan, PlannedStep, moves_up, step_up
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Repair, Result
 from dbmigrate.runner.run import Run, perform
 from dbmigrate.runner.script_text import ScriptText
 from dbmigrate.runner.statements import checksum_until, run_statements
+from dbmigrate.runner.unfinished import Unfinished
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version
 
@@ -45,6 +46,8 @@ def _repair(run: Run) -> Repair:
 
 def finish(run: Run) -> Repair:
     """Finish the step that was not. Raises MigrationError (Dirty and others)."""
+    if run.unfinished is not None:
+        return _finish_batches(run, run.unfinished)
     partial = run.database.found.partial
     if partial is not None:
         migration = _migration(run, run.database.found.version, partial.version)
@@ -96,6 +99,14 @@ def _mend_history(run: Run) -> Repair:
     run.target = wanted.version
     write_history(run, "repair", wanted)
     return Repair(run.state, (), messages)
+
+
+def _finish_batches(run: Run, unfinished: Unfinished) -> Repair:
+    """Nothing is broken: go on, as the next `up` or `down` would, with this one step."""
+    step = _step(run, unfinished.row, unfinished.version)
+    run.carry_out(Plan((step,), step.after))
+    message = f"version {step.version} {step.direction.value} is finished"
+    return Repair(run.state, (), (message,))
 
 
 def _unfinished(run: Run) -> tuple[LogRow, Version] | None:
