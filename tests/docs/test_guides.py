@@ -58,6 +58,18 @@ def test_going_on_after_goose_works_with_its_own_binary(
     )
 
 
+@pytest.mark.database
+def test_taking_turns_with_atlas_works_with_its_own_binary(
+    database: Database, tmp_path: Path, programs: Path, atlas_oracle: Path
+) -> None:
+    run_guide(
+        DOCS / "atlas.md",
+        url=database.url,
+        path=[programs, atlas_oracle.parent, find_programs()],
+        home=tmp_path,
+    )
+
+
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     """A directory with `dbmigrate` alone: nothing else of the environment is promised."""

@@ -186,3 +186,23 @@ def test_atlas_comments_are_heeded_by_lint(tmp_path: Path) -> None:
         if each["rule"] == "table-dropped"
     ]
     assert found == [("2_b.sql", 3)]
+
+
+def test_leaving_atlas_keeps_the_versions(tmp_path: Path, database: Database) -> None:
+    files = {
+        "20240101_a.sql": "CREATE TABLE a (x int);",
+        "20240102_b.sql": "-- atlas:txmode none\n\nCREATE INDEX CONCURRENTLY i ON a (x);\nSELECT 1;",
+        "20240103_c.sql": "-- atlas:delimiter //\nSELECT 1//\nSELECT 2//\n",
+    }
+    directory = fill(tmp_path / "m", files)
+    renew_sum(directory, Format.ATLAS)
+    theirs = ["-path", str(directory), "-database", database.url]
+    assert run(*theirs, "up", "2").code == 0
+    assert run(*theirs, "convert", str(tmp_path / "c")).code == 0
+    ours = ["-path", str(tmp_path / "c"), "-database", database.url]
+    taken = run(*ours, "adopt", "-from", "atlas", "-f")
+    assert taken.code == 0, taken.stderr
+    assert "public.schema_migrations will say: version 20240102" in taken.stderr
+    assert run(*ours, "up").stderr.startswith("20240103/u c (")
+    text = (tmp_path / "c" / "20240102_b.up.sql").read_text()
+    assert text.startswith("-- dbmigrate:no-transaction\n")

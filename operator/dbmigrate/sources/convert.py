@@ -98,9 +98,19 @@ def _number(source: Source) -> list[tuple[int, Migration]]:
                 " database: keep one of both ways"
             )
         chain.insert(0, first)
-    if are_numbers(source.format):
-        return [(number(str(migration.version)), migration) for migration in chain]
+    numbers = _as_numbers(chain)
+    if are_numbers(source.format) or numbers is not None:
+        return list(zip(numbers or (), chain, strict=True))
     return list(enumerate(chain, 1))
+
+
+def _as_numbers(chain: list[Migration]) -> list[int] | None:
+    """The versions as numbers, if they are: Atlas's mostly look like some."""
+    try:
+        found = [number(str(migration.version)) for migration in chain]
+    except ValueError:
+        return None
+    return found if found == sorted(set(found)) else None
 
 
 def _files_of(migration: Migration, version: int, digits: int) -> Iterator[tuple[str, bytes]]:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from dbmigrate.runner.result import Result
     from dbmigrate.versions import Version
 
-TOOLS = ("goose", "dbmate", "flyway")
+TOOLS = ("goose", "dbmate", "atlas", "flyway")
 FLAGS = (
     HELP,
-    Flag("from", "The tool that has kept the history: goose, dbmate or flyway"),
+    Flag("from", "The tool that has kept the history: goose, dbmate, atlas or flyway"),
     Flag("from-table", "Its table, if it is not called as the tool calls it"),
     Flag("f", "Take it over without asking", kind=""),
 )
