@@ -11,6 +11,9 @@ from pathlib import Path
 
 from tests.database import Database
 
+COLUMNS = "installed_rank, version, description, type, script, checksum, installed_by, success"
+"""All that does not differ from one run to the next."""
+
 JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
 
 

@@ -87,6 +87,21 @@ def test_flyways_settings_name_the_table(database: Database, tmp_path: Path) -> 
     assert "flyway's default schema is app" in refused.stderr
 
 
+def test_a_rehearsal_runs_each_version_and_then_what_repeats(
+    database: Database, tmp_path: Path
+) -> None:
+    view = {"R__v.sql": "CREATE OR REPLACE VIEW v AS SELECT 1 AS x FROM t1, t9, t10;"}
+    to = where(database, fill(tmp_path / "m", {**FILES, **view}))
+    assert run(*to, "goto", "1.1").code == 1  # the view needs what comes after
+    assert run(*to, "version").stderr == "1.1\n"
+    programs = {"PATH": str(database.server.bin_dir)}
+    order = ["rehearse", "-dev-url", database.url, "-copy"]
+    rehearsed = run(*to, "-json", *order, environ=programs)
+    assert rehearsed.code == 0, rehearsed.stderr
+    steps = json.loads(rehearsed.stdout)["rehearsal"]
+    assert [step["version"] for step in steps] == ["1.9", "1.10", "R"]
+
+
 def test_create_writes_a_v_and_a_u(tmp_path: Path) -> None:
     directory = fill(tmp_path / "m", FILES)
     made = run("create", "-ext", "sql", "-dir", str(directory), "-seq", "add_phone")

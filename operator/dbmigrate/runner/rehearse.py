@@ -27,7 +27,9 @@ from dbmigrate.postgres.quoting import identifier
 from dbmigrate.postgres.scratch_server import scratch_server
 from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.target import ConnectionTarget, parse_target
+from dbmigrate.postgres.version_table import version_table
 from dbmigrate.report import Outcome, Reason, Step
+from dbmigrate.runner.baseline import baseline
 from dbmigrate.runner.down import down
 from dbmigrate.runner.force import force
 from dbmigrate.runner.goto import goto
@@ -38,7 +40,7 @@ from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
 from dbmigrate.runner.run import make_report
 from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Direction, Migration
-from dbmigrate.versions import Version
+from dbmigrate.versions import Version, repeatable
 
 SHOWN = 5
 """Objects that the error names for each step; the JSON document has all."""
@@ -96,7 +98,11 @@ class _Stage:
             out_of_order=OutOfOrder.IGNORE,
             who=request.options.who,
         )
-        self._request = replace(request, target=scratch, options=options)
+        self._whole = replace(request, target=scratch, options=options)
+        # Each version by itself, on the way on which it is met: repeatable scripts come last,
+        # since they may need all of them.
+        files = request.source and replace(request.source, checkpoints=(), repeatables=())
+        self._request = replace(self._whole, source=files)
         self._reader = reader
         self._steps = steps
         self._schema = self._read()
@@ -104,7 +110,8 @@ class _Stage:
 
     def play(self, here: Version | None) -> None:
         source = self._request.source
-        if source is None or not source.migrations:
+        whole = self._whole.source
+        if source is None or whole is None or not (source.migrations or whole.repeatables):
             raise MigrationError(
                 Reason.SOURCE_INVALID, "there is nothing to rehearse: no migration files were found"
             )
@@ -112,6 +119,7 @@ class _Stage:
             if self._request.stop.is_requested:
                 raise MigrationError(Reason.INTERRUPTED, "the rehearsal was stopped")
             self._steps.append(self._rehearse(migration))
+        self._repeat()
 
     def _rehearse(self, migration: Migration) -> RehearsedStep:
         before = self._schema
@@ -143,6 +151,16 @@ class _Stage:
             again_milliseconds=again,
             left=tuple(differences),
         )
+
+    def _repeat(self) -> None:
+        """The repeatable scripts, on all versions: they have no way back."""
+        if self._whole.source is None or not self._whole.source.repeatables:
+            return
+        result = goto(self._whole)
+        if result.error is not None:
+            raise result.error
+        for step in result.report.steps:
+            self._steps.append(RehearsedStep(repeatable(step.name), step.name, step.milliseconds))
 
     def _go_up(self, migration: Migration) -> int:
         result = goto(self._request, migration.version)
@@ -213,7 +231,9 @@ def _copy_target(request: Request, scratch: ConnectionTarget) -> Version | None:
     with tempfile.TemporaryDirectory(prefix="dbmigrate-rehearsal-") as directory:
         _pipe(request, scratch, Path(directory) / "schema.dump")
     if state.version is not None:
-        force(replace(request, target=scratch), state.version).unwrap()
+        has_baselines = version_table(request.target.history.kind).has_baselines
+        declare = baseline if has_baselines else force
+        declare(replace(request, target=scratch), state.version).unwrap()
     return state.version
 
 
