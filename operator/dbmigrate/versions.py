@@ -73,6 +73,11 @@ def repeatable(name: str) -> TextVersion:
     return TextVersion((math.inf, name.replace("_", " ")), REPEATABLE)
 
 
+def name_of(version: Version) -> str:
+    """The name of a repeatable migration, from what stands for its version."""
+    return str(version.order[1]) if isinstance(version, TextVersion) else ""
+
+
 def dotted(text: str) -> TextVersion:
     """Flyway's: `1.2.3`, or `1_2_3` in a file's name; part by part as numbers, `1` is `1.0`.
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.database import Database
+
+COLUMNS = "installed_rank, version, description, type, script, checksum, installed_by, success"
+"""All that does not differ from one run to the next."""
 
 JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
 
@@ -58,6 +62,33 @@ class Flyway:
         lines, problem = self.answer()
         assert not problem, problem
         return lines
+
+
+PROGRAM = """#!{python}
+import os, subprocess, sys
+from urllib.parse import urlsplit
+
+at = urlsplit(os.environ["DATABASE_URL"])
+settings = {{word[1:].partition("=")[0]: word.partition("=")[2] for word in sys.argv[1:-1]}}
+words = [sys.argv[-1], f"flyway.url=jdbc:postgresql://{{at.hostname}}:{{at.port}}{{at.path}}"]
+words += [f"flyway.user={{at.username}}", "transactionalLock=false"]
+words += [f"flyway.{{name}}={{value}}" for name, value in settings.items()]
+for name, value in os.environ.items():
+    if name.startswith("FLYWAY_PLACEHOLDERS_"):
+        words.append(f"flyway.placeholders.{{name[20:].lower()}}={{value}}")
+java = {java!r}
+done = subprocess.run(java, input="\\t".join(words) + "\\n", capture_output=True, text=True)
+print(done.stdout)
+sys.exit(0 if done.stdout.endswith("DONE\\n") else done.stdout)
+"""
+
+
+def write_program(home: Path, directory: Path) -> None:
+    """A program `flyway` for a guide: DATABASE_URL says where, as FLYWAY_URL would."""
+    java = [*JAVA, "-cp", f"{home}/classes:{home}/jars/*", "Oracle"]
+    program = directory / "flyway"
+    program.write_text(PROGRAM.format(python=sys.executable, java=java))
+    program.chmod(0o755)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def test_a_project_lives_by_its_environment(
         return run(*line, cwd=project, environ={"DEV_URL": database.url})
 
     def agrees() -> bool:
-        line = [atlas_oracle, "migrate", "validate", "--dir", "file://migrations"]
+        line = [str(atlas_oracle), "migrate", "validate", "--dir", "file://migrations"]
         return subprocess.run(line, cwd=project, check=False, capture_output=True).returncode == 0
 
     code, _, said = ours("apply")
@@ -69,7 +69,7 @@ def test_a_project_lives_by_its_environment(
     assert agrees()
     code, told, _ = ours("status", "--format", "{{ json . }}")
     assert (code, json.loads(told)["pending"]) == (0, 3)
-    line = [atlas_oracle, "migrate", "apply", "--dir", "file://migrations", "-u", database.url]
+    line = [str(atlas_oracle), "migrate", "apply", "--dir", "file://migrations", "-u", database.url]
     done = subprocess.run(line, cwd=project, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ours("apply")[2] == "no change\n"
@@ -191,7 +191,7 @@ def test_atlas_comments_are_heeded_by_lint(tmp_path: Path) -> None:
 def test_leaving_atlas_keeps_the_versions(tmp_path: Path, database: Database) -> None:
     files = {
         "20240101_a.sql": "CREATE TABLE a (x int);",
-        "20240102_b.sql": "-- atlas:txmode none\n\nCREATE INDEX CONCURRENTLY i ON a (x);\nSELECT 1;",
+        "20240102_b.sql": "-- atlas:txmode none\n\nCREATE INDEX CONCURRENTLY i ON a (x);",
         "20240103_c.sql": "-- atlas:delimiter //\nSELECT 1//\nSELECT 2//\n",
     }
     directory = fill(tmp_path / "m", files)

@@ -15,14 +15,13 @@ from dbmigrate.runner.goto import goto
 from dbmigrate.runner.repair import repair
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.up import up
-from dbmigrate.versions import dotted
+from dbmigrate.versions import dotted, repeatable
 from tests.database import Database
 from tests.formats.arrange import fill, findings, request, states
-from tests.formats.flyway_oracle import Flyway, flyway_rows
+from tests.formats.flyway_oracle import COLUMNS, Flyway, flyway_rows
 
 pytestmark = pytest.mark.database
 
-COLUMNS = "installed_rank, version, description, type, script, checksum, installed_by, success"
 FILES = {
     "V1__a_b.sql": "\ufeffCREATE TABLE a (id int);\r\nCREATE TABLE b ();\r\n",
     "V1_2__c.sql": "CREATE TABLE c ();",
@@ -250,7 +249,8 @@ def test_a_file_that_is_gone_is_marked_as_flyway_marks_it(
         flyway.do("migrate", each, directory)
     (directory / "V2__t.sql").unlink()
     (directory / "R__r.sql").unlink()
-    assert findings(database, directory) == [(dotted("2"), "missing")]
+    gone = [(dotted("2"), "missing"), (repeatable("r"), "missing")]
+    assert findings(database, directory) == gone
     flyway.do("repair", other, directory)
     assert repair(ours(database, directory)).error is None
     assert flyway_rows(database, COLUMNS) == flyway_rows(other, COLUMNS)

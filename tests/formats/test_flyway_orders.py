@@ -27,14 +27,13 @@ from dbmigrate.runner.up import up
 from dbmigrate.versions import Version, dotted
 from tests.database import Database, Server
 from tests.formats.arrange import fill, request, states
-from tests.formats.flyway_oracle import Flyway, flyway_rows
+from tests.formats.flyway_oracle import COLUMNS, Flyway, flyway_rows
 
 pytestmark = pytest.mark.database
 
 SEEDS = range(4)
 COMMANDS = 7
 PLAIN = Options()
-COLUMNS = "installed_rank, version, description, type, script, checksum, installed_by, success"
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,38 @@ def test_atlas_files_go_on_in_atlas_table(shop: Shop, operator: Operator, tmp_pa
     assert operator.is_running
 
 
+def test_flyways_files_have_dotted_versions_and_repeatable_scripts(
+    shop: Shop, operator: Operator
+) -> None:
+    files = {f"V1.{n}__v.sql": f"INSERT INTO applied VALUES ({n});" for n in (1, 9, 10)}
+    undo = {"U1.10__v.sql": "DELETE FROM applied WHERE version = 10;"}
+    again = {
+        "R__r.sql": "DELETE FROM applied WHERE version > 99; INSERT INTO applied VALUES (100);"
+    }
+    conf = {"flyway.conf": "flyway.placeholders.colour=red\n"}
+    shop.prepare({**files, **undo, **again, **conf})
+    source = {"configMaps": [{"name": "shop-migrations"}], "format": "flyway"}
+    shop.order(source=source, target="1.9.0")
+    assert shop.wait_ready()["status"]["version"] == "1.9"
+    assert shop.applied() == [1, 9, 100]
+    shop.order(source=source)
+    shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "1.10")
+    shop.order(source=source, target="1.9", rollback="Allow")
+    resource = shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "1.9")
+    newest = resource["status"]["history"][0]
+    assert (newest["version"], newest["direction"]) == ("1.10", "down")
+    assert shop.applied() == [1, 9, 100]
+    rows = shop.database.query("SELECT version, type FROM flyway_schema_history ORDER BY 1, 2")
+    assert rows == [
+        ("1.1", "SQL"),
+        ("1.10", "DELETE"),
+        ("1.10", "SQL"),
+        ("1.9", "SQL"),
+        (None, "SQL"),
+    ]
+    assert operator.is_running
+
+
 def test_a_named_format_is_the_one_that_is_read(shop: Shop, operator: Operator) -> None:
     shop.prepare()
     text = "-- migrate:up\nINSERT INTO applied VALUES (1);\n-- migrate:down\n"

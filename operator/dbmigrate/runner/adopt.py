@@ -71,7 +71,7 @@ def adopt(
                 Reason.LOCK_TIMEOUT, "the history was changed by another session: look again"
             )
         database.switch_to(into)
-        run.request = request  # from here on the files have our versions again
+        run.request = request  # from here on the files have our numbers
         set_version(run, "baseline", expected.version)
 
     return perform(_theirs(request, numbers), work)

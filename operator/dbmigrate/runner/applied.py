@@ -78,6 +78,10 @@ class AppliedVersions(Protocol):
     def tool_checksum(self, version: Version) -> int | str | None:
         """What the tool's own table has for the checksum of its up script; None: nothing."""
 
+    @property
+    def repeated(self) -> tuple[Version, ...]:
+        """The repeatable migrations that have run."""
+
     def is_current(self, migration: Migration) -> bool:
         """Whether a repeatable migration has run as it is now."""
 
@@ -102,6 +106,7 @@ class Applied:
     is_exact = False
     requires_down = False
     base = None
+    repeated: tuple[Version, ...] = ()
 
     def __init__(self, rows: Iterable[LogRow]) -> None:
         self._rows: dict[Version, LogRow] = {}

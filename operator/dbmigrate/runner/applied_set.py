@@ -88,6 +88,11 @@ class AppliedSet:
         entry = self._found.applied.get(version)
         return None if entry is None or self._found.is_below_base(version) else entry.checksum
 
+    @property
+    def repeated(self) -> tuple[Version, ...]:
+        """By the table."""
+        return tuple(self._found.repeated)
+
     def is_current(self, migration: Migration) -> bool:
         """By the tool's checksum."""
         entry, script = self._found.repeated.get(migration.version), migration.up

@@ -21,7 +21,9 @@ from dbmigrate.postgres.client_programs import Stopped, find_program, run_progra
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.target import ConnectionTarget
+from dbmigrate.postgres.version_table import version_table
 from dbmigrate.report import Outcome, Reason, Step
+from dbmigrate.runner.baseline import baseline
 from dbmigrate.runner.down import down
 from dbmigrate.runner.force import force
 from dbmigrate.runner.goto import goto
@@ -33,7 +35,7 @@ from dbmigrate.runner.run import make_report
 from dbmigrate.runner.scratch import open_session, scratch_space
 from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Direction, Migration
-from dbmigrate.versions import Version
+from dbmigrate.versions import Version, repeatable
 
 PURPOSE = "rehearsal"
 SHOWN = 5
@@ -95,7 +97,11 @@ class _Stage:
             out_of_order=OutOfOrder.IGNORE,
             who=request.options.who,
         )
-        self._request = replace(request, target=scratch, options=options)
+        self._whole = replace(request, target=scratch, options=options)
+        # Each version by itself, on the way on which it is met: repeatable scripts come last,
+        # since they may need all of them.
+        files = request.source and replace(request.source, checkpoints=(), repeatables=())
+        self._request = replace(self._whole, source=files)
         self._reader = reader
         self._steps = steps
         self._schema = self._read()
@@ -103,7 +109,8 @@ class _Stage:
 
     def play(self, here: Version | None) -> None:
         source = self._request.source
-        if source is None or not source.migrations:
+        whole = self._whole.source
+        if source is None or whole is None or not (source.migrations or whole.repeatables):
             raise MigrationError(
                 Reason.SOURCE_INVALID, "there is nothing to rehearse: no migration files were found"
             )
@@ -111,6 +118,7 @@ class _Stage:
             if self._request.stop.is_requested:
                 raise MigrationError(Reason.INTERRUPTED, "the rehearsal was stopped")
             self._steps.append(self._rehearse(migration))
+        self._repeat()
 
     def _rehearse(self, migration: Migration) -> RehearsedStep:
         before = self._schema
@@ -143,6 +151,16 @@ class _Stage:
             left=tuple(differences),
         )
 
+    def _repeat(self) -> None:
+        """The repeatable scripts, on all versions: they have no way back."""
+        if self._whole.source is None or not self._whole.source.repeatables:
+            return
+        result = goto(self._whole)
+        if result.error is not None:
+            raise result.error
+        for step in result.report.steps:
+            self._steps.append(RehearsedStep(repeatable(step.name), step.name, step.milliseconds))
+
     def _go_up(self, migration: Migration) -> int:
         result = goto(self._request, migration.version)
         if result.error is not None:
@@ -171,7 +189,9 @@ def _copy_target(request: Request, scratch: ConnectionTarget) -> Version | None:
     with tempfile.TemporaryDirectory(prefix="dbmigrate-rehearsal-") as directory:
         _pipe(request, scratch, Path(directory) / "schema.dump")
     if state.version is not None:
-        force(replace(request, target=scratch), state.version).unwrap()
+        has_baselines = version_table(request.target.history.kind).has_baselines
+        declare = baseline if has_baselines else force
+        declare(replace(request, target=scratch), state.version).unwrap()
     return state.version
 
 
