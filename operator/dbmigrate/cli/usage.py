@@ -59,10 +59,9 @@ BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
 ADOPT = """adopt -from TOOL [-from-table T] [-f]
-\tTake the version of goose's, dbmate's or Flyway's history over into dbmigrate's own; asks first
+\tTake the version of another tool's history over into dbmigrate's own; asks first
 \tUse -f to bypass confirmation"""
-CONVERT = """convert DIR  Write goose's, dbmate's or Flyway's migrations into DIR as files of
-\tgolang-migrate's"""
+CONVERT = """convert DIR  Write another tool's migrations into DIR as golang-migrate's files"""
 
 BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
 \tFILE may be a directory; default a name of its own in the current one"""
@@ -133,7 +132,7 @@ Options:
   -format F                  golang-migrate, goose, dbmate, atlas or flyway (default auto: as the
                              files are); the history goes on in that tool's table
   -history-table T           Table of the version, or schema.table (default schema_migrations,
-                             with goose goose_db_version, with Flyway flyway_schema_history)
+                             with others the tool's own: goose_db_version and so on)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -statement-timeout D       Let a statement run for D (default none)
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone

@@ -137,19 +137,17 @@ class Revisions(VersionSet):
             here = literal(before.revision.text)
             same.append(self._count(table, f"version = {here} AND applied = {before.done}", 1))
         where = " AND ".join(same)
-        if after is not None and before is None:
+        if after is None:
+            change = self._end_sql(table, wanted, where)
+        elif before is None:
             values = _values(after.revision, done=0)
             change = f"{_insert(table)} SELECT {values} WHERE {where} RETURNING 1"
-        elif after is not None:
-            assert before is not None
-            text = literal(before.revision.text)
+        else:
             change = (
                 f"UPDATE {table} SET total = {after.revision.statements},"
-                f" operator_version = {literal(_operator())} WHERE version = {text} AND {where}"
-                " RETURNING 1"
+                f" operator_version = {literal(_operator())}"
+                f" WHERE version = {literal(before.revision.text)} AND {where} RETURNING 1"
             )
-        else:
-            change = self._end_sql(table, wanted, where)
         return lock, f"moved AS ({change})"
 
     def _end_sql(self, table: str, wanted: Revisions, where: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.log_alone import LogAlone
 from dbmigrate.postgres.quoting import literal, literal_bool
 from dbmigrate.postgres.session import Row
 from dbmigrate.report import Reason
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionRow:
+class VersionRow(LogAlone):
     """What schema_migrations holds."""
 
     stored: Version | None = None
@@ -72,21 +73,6 @@ class VersionRow:
     def partial(self) -> Partial | None:
         """The table does not tell."""
         return None
-
-    def progress_sql(self, table: str, done: int) -> str:
-        """The log alone counts."""
-        del table, done
-        return ""
-
-    def failure_sql(self, table: str, statement: str, error: str) -> str:
-        """The log alone tells."""
-        del table, statement, error
-        return ""
-
-    def advanced(self, done: int) -> VersionRow:
-        """The same."""
-        del done
-        return self
 
     def move_sql(self, table: str, wanted: VersionRow, guards: tuple[str, ...]) -> tuple[str, str]:
         """What comes before, and the CTE `moved` that has one row if it was possible."""

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.log_alone import LogAlone
 from dbmigrate.report import Reason
 from dbmigrate.versions import Role, Version
 
@@ -82,7 +83,7 @@ class Dialect(Protocol):
 
 
 @dataclass(frozen=True)
-class VersionSet:
+class VersionSet(LogAlone):
     """Which versions are applied."""
 
     dialect: Dialect
@@ -192,21 +193,6 @@ class VersionSet:
             row.version,
             row.direction == "up",
         )
-
-    def progress_sql(self, table: str, done: int) -> str:
-        """The log alone counts."""
-        del table, done
-        return ""
-
-    def failure_sql(self, table: str, statement: str, error: str) -> str:
-        """The log alone tells."""
-        del table, statement, error
-        return ""
-
-    def advanced(self, done: int) -> VersionSet:
-        """The same."""
-        del done
-        return self
 
     def move_sql(self, table: str, wanted: VersionSet, guards: tuple[str, ...]) -> tuple[str, str]:
         """The lock, and the CTEs that change the one version in which both differ."""

@@ -91,7 +91,7 @@ def _read(text: str, place: Place) -> Tree:
         raise MigrationError(
             Reason.SOURCE_INVALID,
             f"{place.file} is written in HCL, which is read with the extra `atlas`",
-            hint="pip install 'dbmigrate[atlas]', or give -url and --dir instead of --env",
+            hint="pip install 'dbmigrate[atlas]', or give --url and --dir instead of --env",
         ) from None
     try:
         return hcl2.parses_to_tree(text if text.endswith("\n") else f"{text}\n")

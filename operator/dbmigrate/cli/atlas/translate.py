@@ -155,7 +155,7 @@ def _lint(order: _Order) -> Translation:
 def _validate(order: _Order) -> Translation:
     _no_operands(order)
     lines = [[*_directory(order), "hash", "-check"]]
-    dev = order.arguments.values.get("dev-url", "")
+    dev = order.value("dev-url", order.env.dev)
     if dev:
         more = [] if dev.startswith("docker") else ["-dev-url", dev]
         lines.append([*_directory(order), "rehearse", *more])
