@@ -217,7 +217,10 @@ class _Evaluation:
         one, other = self.value(left), self.value(right)
         if sign in ("==", "!="):
             return _OPERATORS[sign](one, other)
-        return _OPERATORS[sign](self._number(one), self._number(other))
+        try:
+            return _OPERATORS[sign](self._number(one), self._number(other))
+        except ZeroDivisionError:
+            raise self._place.refuse("a division by zero") from None
 
     def _truth(self, tree: Tree) -> bool:
         value = self.value(tree)
