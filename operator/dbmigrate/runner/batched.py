@@ -66,6 +66,9 @@ def run_batched(database: Database, step: PlannedStep, text: ScriptText, row: Ne
             return
         except ServerFailure as failure:
             database.session.roll_back()
+            fence = history_rows.read_fence(failure.error)
+            if fence is not None:
+                raise explain_fence(database, step, fence, text.locate()) from None
             raise history_failure(failure, f"can't write the history during {work}") from None
         except ConnectionBroken as broken:
             if work.batches == known:
@@ -109,11 +112,14 @@ class _Work:
         Raises MigrationError if it says what this run has no part in.
         """
         found, state = self._database.found, self._state
-        if found.dirty or found == self._found:
+        if found.dirty:
             return False
+        # The log first: a version that was jumped over leaves the version row where it was.
         rows = [row for row in self._database.log if state and row.id == state.log_id]
         if found.version == self._step.after and rows and rows[0].outcome == "applied":
             return True
+        if found == self._found:
+            return False
         raise failed_batch.overtaken(str(self))
 
     def run(self) -> None:
