@@ -22,6 +22,7 @@ ALONE = [
     "ci.md",
     "rehearse.md",
     "lint.md",
+    "data-migrations.md",
 ]
 """Guides that need PostgreSQL and nothing else."""
 
