@@ -9,11 +9,8 @@ target itself is only read.
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +18,9 @@ from pathlib import Path
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
 from dbmigrate.postgres.client_programs import Stopped, find_program, run_program
-from dbmigrate.postgres.connecting import connect
-from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure, history_failure
-from dbmigrate.postgres.quoting import identifier
-from dbmigrate.postgres.scratch_server import scratch_server
+from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.session import Session
-from dbmigrate.postgres.target import ConnectionTarget, parse_target
+from dbmigrate.postgres.target import ConnectionTarget
 from dbmigrate.report import Outcome, Reason, Step
 from dbmigrate.runner.down import down
 from dbmigrate.runner.force import force
@@ -36,6 +30,7 @@ from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Options, OutOfOrder, Request
 from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
 from dbmigrate.runner.run import make_report
+from dbmigrate.runner.scratch_database import scratch_database, scratch_session
 from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Direction, Migration
 
@@ -60,9 +55,11 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
     steps: list[RehearsedStep] = []
     error = None
     try:
-        with _scratch_database(request, order) as scratch:
+        with scratch_database(
+            order.server, request.target, prefix="dbmigrate_rehearsal"
+        ) as scratch:
             here = _copy_target(request, scratch) if order.copies_target else None
-            with _session(scratch) as reader:
+            with scratch_session(scratch) as reader:
                 _Stage(request, scratch, reader, steps).play(here)
         error = _judge(steps)
     except MigrationError as raised:
@@ -154,47 +151,6 @@ class _Stage:
 
     def _notice(self, text: str, severity: str = "NOTICE") -> None:
         self._request.observer.notice(Notice(severity, text))
-
-
-@contextmanager
-def _session(target: ConnectionTarget) -> Iterator[Session]:
-    session = connect(target, role="rehearsal")
-    try:
-        yield session
-    finally:
-        session.close()
-
-
-@contextmanager
-def _scratch_database(request: Request, order: RehearsalOrder) -> Iterator[ConnectionTarget]:
-    """A new database, dropped at the end, with the target's way of looking up names."""
-    if order.server is None:
-        with scratch_server() as words:
-            server = parse_target(f"{words} dbname=postgres", {})
-            with _scratch_database(request, replace(order, server=server)) as scratch:
-                yield scratch
-        return
-    name = f"dbmigrate_rehearsal_{secrets.token_hex(6)}"
-    with _session(order.server) as session:
-        try:
-            session.query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0")
-        except ServerFailure as failure:
-            raise history_failure(
-                failure, f"can't create a scratch database on {order.server.display}"
-            ) from None
-        conninfo = {**order.server.conninfo, "dbname": name}
-        if "options" in request.target.conninfo:
-            conninfo["options"] = request.target.conninfo["options"]
-        try:
-            yield replace(
-                order.server,
-                conninfo=conninfo,
-                url_database=None,
-                history=request.target.history,
-                display=f"{order.server.display} ({name})",
-            )
-        finally:
-            session.query(f"DROP DATABASE IF EXISTS {identifier(name)}")
 
 
 def _copy_target(request: Request, scratch: ConnectionTarget) -> int | None:
