@@ -52,10 +52,11 @@ WAIT = """wait [-version V | -latest] [-timeout D]
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
-ADOPT = """adopt -from TOOL [-from-table T] [-f]
-\tTake the version of goose's or dbmate's history over into dbmigrate's own; asks first
+ADOPT = """adopt -from TOOL [-from-table T] [-as V | -baseline NAME] [-f]
+\tTake the version of another tool's history over into dbmigrate's own; asks first
+\tUse -baseline to write the schema that an ORM has left as the first migration
 \tUse -f to bypass confirmation"""
-CONVERT = """convert DIR  Write goose's or dbmate's migrations into DIR as golang-migrate's files"""
+CONVERT = """convert DIR  Write goose's, dbmate's or Prisma's files into DIR as golang-migrate's"""
 
 BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
 \tFILE may be a directory; default a name of its own in the current one"""
