@@ -67,7 +67,8 @@ RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
 REHEARSE = """rehearse [-dev-url URL] [-copy]    Try each step up, down and up in a scratch database
 \tUse -copy to start with the schema of the database instead of nothing"""
 
-LINT = """lint [-since V] [-sizes] [-strict] [-output FORM]    Say what may hurt the application
+LINT = """lint [-since V] [-sizes] [-squawk] [-strict] [-output FORM]
+\tSay what may hurt the application
 \tUse -sizes to weigh it by the tables of the database"""
 
 
