@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from dbmigrate.cli.command import ArgumentError, Invocation
 from dbmigrate.cli.commands.adopt import ask
 from dbmigrate.cli.flags import is_set
-from dbmigrate.cli.numbers import read_version
 from dbmigrate.cli.run import Files, run_use_case
 from dbmigrate.cli.source_location import find_directory
 from dbmigrate.postgres.orm_history import Orm
@@ -17,6 +16,7 @@ from dbmigrate.postgres.target import HistoryTable, parse_history_table, parse_t
 from dbmigrate.runner.adopt_orm import OrmAdoption, OrmOrder, adopt_orm, examine_orm
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.schema_file import SchemaFileOrder
+from dbmigrate.versions import number
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -35,7 +35,10 @@ def adopt_from_orm(invocation: Invocation, tool: str) -> int:
 def read_order(invocation: Invocation, orm: Orm) -> OrmOrder:
     """What the flags say. Raises ArgumentError, MigrationError."""
     values = invocation.values
-    version = read_version(values["as"]) if "as" in values else None
+    try:
+        version = number(values["as"]) if "as" in values else None
+    except ValueError as error:
+        raise ArgumentError(f"-as: {error}") from None
     name = values.get("baseline", "")
     of_file = next((flag for flag in ("keep-owners", "dev-url") if flag in values), None)
     if not name and ("baseline" in values or of_file):

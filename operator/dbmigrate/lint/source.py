@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbmigrate.lint.finding import Finding
 from dbmigrate.lint.script import judge_script
-from dbmigrate.sources.migration import Source
+from dbmigrate.sources.migration import Migration, Source
+from dbmigrate.versions import Role, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +24,26 @@ AskOthers = Callable[[Sequence[LintedScript]], Mapping[str, Sequence[Finding]]]
 
 
 def lint(
-    source: Source, *, above: int | None = None, others: AskOthers | None = None
+    source: Source, *, above: Version | None = None, others: AskOthers | None = None
 ) -> Iterator[Finding]:
     """Look at the up scripts of all migrations, or of those above a version.
 
-    Raises MigrationError (SourceInvalid) for a script that can't be read or split, and
-    those of the other linter.
+    Repeatable ones are looked at always. A checkpoint runs where nothing is, and can hurt
+    nobody. Raises MigrationError (SourceInvalid) for a script that can't be read or split,
+    and those of the other linter.
     """
-    migrations = [each for each in source.above(above) if each.up is not None]
-    found: Mapping[str, Sequence[Finding]] = {}
+    migrations = [*source.above(above), *source.repeatables]
+    scripts: Iterable[tuple[Migration, LintedScript]] = (
+        (each, LintedScript(each.up.file, each.up.show())) for each in migrations if each.up
+    )
+    found = None
     if others is not None:
-        found = others([LintedScript(m.up.file, m.up.show()) for m in migrations if m.up])
-    for migration in migrations:
-        if migration.up is None:
-            continue
+        scripts = list(scripts)  # one by one they need no more memory than the largest has
+        found = others([script for _, script in scripts])
+    for migration, script in scripts:
         yield from judge_script(
-            migration.up.show(),
-            migration.up.file,
-            has_down=migration.down is not None,
-            others=None if others is None else found.get(migration.up.file, ()),
+            script.sql,
+            script.file,
+            has_down=migration.down is not None or migration.role is Role.REPEATABLE,
+            others=None if found is None else found.get(script.file, ()),
         )

@@ -17,17 +17,18 @@ from dbmigrate.postgres.session import Row, Session
 from dbmigrate.postgres.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.version_table import VersionTable, version_table
 from dbmigrate.report import Reason
+from dbmigrate.versions import REPEATABLE, Version, are_numbers, reader_of, repeatable
 
 LOG_SUFFIX = "_log"
 _LONGEST_NAME = 63
 
 _LOG_COLUMNS = {
     "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-    "version": "bigint",
+    "version": "{version}",
     "name": "text NOT NULL",
     "direction": "text NOT NULL",
-    "from_version": "bigint",
-    "to_version": "bigint",
+    "from_version": "{version}",
+    "to_version": "{version}",
     "checksum": "text",
     "down_file": "text",
     "down_script": "text",
@@ -45,7 +46,8 @@ _LOG_COLUMNS = {
 }
 """One row a step. version: whose script ran; from_version and to_version: the database's
 before and after, NULL for nothing applied. direction: up, down, force, baseline, gap.
-outcome: applied, failed, running (a step without a transaction that has not ended)."""
+outcome: applied, failed, running (a step without a transaction that has not ended).
+{version} is bigint, or text where the format's versions are no numbers."""
 
 _SHAPES = {
     frozenset({"version", "inserted_at"}): "Ecto",
@@ -69,6 +71,14 @@ class History:
     def keeper(self) -> VersionTable:
         """What knows the tool's table."""
         return version_table(self.kind)
+
+    def read_version(self, text: str | None, name: str = "") -> Version | None:
+        """The version that a row of the log has as this text, `name` being its migration's."""
+        if text is None:
+            return None
+        if text == REPEATABLE:
+            return repeatable(name)
+        return int(text) if are_numbers(self.kind) else reader_of(self.kind)(text)
 
     @property
     def knows_log(self) -> bool:
@@ -221,5 +231,6 @@ def create_sql(history: History) -> str:
         statements.append(history.keeper.create_sql(history.version_table))
     if not history.has_log_table:
         columns = ", ".join(f"{name} {kind}" for name, kind in _LOG_COLUMNS.items())
+        columns = columns.format(version="bigint" if are_numbers(history.kind) else "text")
         statements.append(f"CREATE TABLE IF NOT EXISTS {history.log_table} ({columns})")
     return "; ".join(statements)

@@ -32,6 +32,7 @@ from dbmigrate.runner.schema_file import (
 )
 from dbmigrate.sources.migration import Migration, Source
 from dbmigrate.sources.prisma import parse_folder
+from dbmigrate.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class OrmAdoption:
     history: OrmHistory
     into: str
     """Our table."""
-    version: int
+    version: Version
     """What it says then."""
     file: SchemaFile | None = None
 
@@ -126,7 +127,7 @@ def _tables(table: OrmTable) -> list[tuple[str, str]]:
     return [(table.schema, name) for name in table.names]
 
 
-def _match(run: Run, applied: tuple[PrismaMigration, ...]) -> int:
+def _match(run: Run, applied: tuple[PrismaMigration, ...]) -> Version:
     """The version of the newest of Prisma's migrations, if all up to it are what was applied."""
     source = run.source
     versions = {_version_in(source, migration): migration for migration in applied}
@@ -146,7 +147,7 @@ def _match(run: Run, applied: tuple[PrismaMigration, ...]) -> int:
     return highest
 
 
-def _version_in(source: Source, migration: PrismaMigration) -> int:
+def _version_in(source: Source, migration: PrismaMigration) -> Version:
     folder = parse_folder(migration.name)
     found: Migration | None = None if folder is None else source.find(folder[0])
     if folder is None or found is None or found.name != folder[1]:

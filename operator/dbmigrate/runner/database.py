@@ -27,6 +27,7 @@ from dbmigrate.runner.applied import AppliedVersions, read_applied
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.migration import Direction, Script
+from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.monitor import Monitor
@@ -133,7 +134,7 @@ class Database:
         self.applied.gap = None
 
     def new_row(
-        self, direction: str, *, version: int | None, name: str, found: int | None
+        self, direction: str, *, version: Version | None, name: str, found: Version | None
     ) -> NewLogRow:
         """A row for the log that says who we are."""
         return NewLogRow(
@@ -268,7 +269,8 @@ class Database:
             self._database,
             self.request.target.url_database,
         )
-        return (*ours, *self.history.keeper.lock_ids)
+        keeper = self.history.keeper
+        return (*ours, *keeper.lock_ids(self.history.schema, self.history.table))
 
     def _read_sql(self) -> str:
         statements = []
@@ -288,7 +290,7 @@ class Database:
         keeper = self.history.keeper
         has_table = self.history.has_version_table
         self.found = keeper.take(rest, self.history) if has_table else keeper.nothing
-        self.log = history_rows.parse_log(rest.pop(0)) if self.reads_log else ()
+        self.log = history_rows.parse_log(self.history, rest.pop(0)) if self.reads_log else ()
         self.applied = read_applied(self.found, self.log)
 
     def _on_notice(self, severity: str, message: str) -> None:

@@ -17,18 +17,19 @@ from dbmigrate.runner.plan_checksum import checksum_of
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Preview, PreviewStep, Result
 from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import Version
 
 EXCERPT_LIMIT = 160
 """Characters: a report has to fit into a termination message with many steps."""
 
 
-def preview(request: Request, version: int | None = None) -> Result[Preview]:
+def preview(request: Request, version: Version | None = None) -> Result[Preview]:
     """The steps to a version, None being the latest; fails as `goto` would."""
 
     def work(run: Run) -> Preview:
-        run.target = run.source.latest if version is None else version
-        run.require_clean()
         here = run.database.found.version
+        run.target = run.source.latest_from(here) if version is None else version
+        run.require_clean()
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options

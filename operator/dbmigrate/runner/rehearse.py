@@ -30,10 +30,12 @@ from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Options, OutOfOrder, Request
 from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
 from dbmigrate.runner.run import make_report
-from dbmigrate.runner.scratch_database import scratch_database, scratch_session
+from dbmigrate.runner.scratch import open_session, scratch_space
 from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Direction, Migration
+from dbmigrate.versions import Version
 
+PURPOSE = "rehearsal"
 SHOWN = 5
 """Objects that the error names for each step; the JSON document has all."""
 
@@ -55,11 +57,12 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
     steps: list[RehearsedStep] = []
     error = None
     try:
-        with scratch_database(
-            order.server, request.target, prefix="dbmigrate_rehearsal"
-        ) as scratch:
+        with (
+            scratch_space(order.server) as space,
+            space.database(request.target, PURPOSE) as scratch,
+        ):
             here = _copy_target(request, scratch) if order.copies_target else None
-            with scratch_session(scratch) as reader:
+            with open_session(scratch, PURPOSE) as reader:
                 _Stage(request, scratch, reader, steps).play(here)
         error = _judge(steps)
     except MigrationError as raised:
@@ -98,7 +101,7 @@ class _Stage:
         self._schema = self._read()
         """As the last step has left it."""
 
-    def play(self, here: int | None) -> None:
+    def play(self, here: Version | None) -> None:
         source = self._request.source
         if source is None or not source.migrations:
             raise MigrationError(
@@ -153,7 +156,7 @@ class _Stage:
         self._request.observer.notice(Notice(severity, text))
 
 
-def _copy_target(request: Request, scratch: ConnectionTarget) -> int | None:
+def _copy_target(request: Request, scratch: ConnectionTarget) -> Version | None:
     """The target's schema in the scratch database, and its version."""
     found = version(request)
     state = found.unwrap()

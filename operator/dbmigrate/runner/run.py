@@ -24,10 +24,11 @@ from dbmigrate.postgres.failures import (
 )
 from dbmigrate.report import Backup, Outcome, Reason, Report, Step
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.plan import Ground, Plan, late_versions
+from dbmigrate.runner.plan import Ground, Plan, late_versions, pending
 from dbmigrate.runner.request import OutOfOrder, Request
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.sources.migration import Direction, Source
+from dbmigrate.versions import Role, Version
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ class Run:
         self.started = time.monotonic()
         self.started_at = datetime.now(UTC)
         self.steps: list[Step] = []
-        self.target: int | None = None
+        self.target: Version | None = None
         self.backup: Backup | None = None
         self.has_changed = False
         """Something was changed that is no step: a forced version, a baseline, a drop."""
@@ -101,9 +102,8 @@ class Run:
                 )
             is_last = index == len(plan.steps) - 1
             self.request.observer.step_started(step)
-            read, ran = run_step(
-                self.database, step, self.source.find(step.version), is_durable=is_last
-            )
+            migration = self.source.find(step.version) if step.role is Role.VERSIONED else None
+            read, ran = run_step(self.database, step, migration, is_durable=is_last)
             self._is_flushed = is_last
             milliseconds = round(1000 * (read + ran))
             self.steps.append(Step(str(step.version), step.name, step.direction, milliseconds))
@@ -177,12 +177,17 @@ class Run:
         source = self.request.source
         if source is None or state is None:
             return None
-        count = len(source.above(state.version))
+        done = {(step.version, step.name) for step in self.steps}
+        left = pending(self.ground, state.version)
+        again = [m for m in left if m.role is Role.REPEATABLE and (str(m.version), m.name) in done]
+        count = len(left) - len(again)
         if self.request.options.out_of_order is OutOfOrder.IGNORE:
             return count
-        done = {int(step.version) for step in self.steps}
-        late = (m.version for m in late_versions(self.ground) if m.version not in done)
-        return count + sum(1 for version in late if version <= (state.version or 0))
+        late = (
+            m.version for m in late_versions(self.ground) if (str(m.version), m.name) not in done
+        )
+        here = state.version
+        return count + sum(1 for version in late if here is not None and version <= here)
 
 
 def perform(
@@ -261,5 +266,5 @@ def _as_error(raised: Exception, doing: str) -> MigrationError:
     return error
 
 
-def _text(version: int | None) -> str | None:
+def _text(version: Version | None) -> str | None:
     return None if version is None else str(version)

@@ -27,10 +27,11 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.observer import SILENT
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.run import Run
-from dbmigrate.runner.scratch_database import scratch_database, scratch_session
+from dbmigrate.runner.scratch import open_session, scratch_space
 from dbmigrate.runner.up import up
 from dbmigrate.sources.golang_migrate import parse_file_name, read_directory
 
+PURPOSE = "adoption"
 SHOWN = 5
 """Differences that the error names."""
 _LEAST_DIGITS = 6
@@ -182,10 +183,13 @@ def _prove(run: Run, order: SchemaFileOrder, made: SchemaFile) -> None:
     """Run the file where nothing is, and compare. Raises MigrationError."""
     request = run.request
     try:
-        with scratch_database(order.server, request.target, prefix="dbmigrate_adopt") as scratch:
-            with scratch_session(scratch) as session:
+        with (
+            scratch_space(order.server) as space,
+            space.database(request.target, PURPOSE) as scratch,
+        ):
+            with open_session(scratch, PURPOSE) as session:
                 _check_major(run, session, scratch)
-                if order.server is None:
+                if space.is_ours:
                     _make_roles(run, session)
                 _load(request, scratch, made)
                 history, rights = request.target.history, order.keeps_rights

@@ -10,6 +10,9 @@ import pytest
 from dbmigrate.lint.finding import Severity
 from dbmigrate.lint.rules import RULES
 from dbmigrate.lint.script import judge_script
+from dbmigrate.lint.source import lint
+from dbmigrate.sources.migration import Direction, Migration, Script, Source
+from dbmigrate.versions import Role
 
 pytestmark = pytest.mark.quick
 
@@ -134,3 +137,16 @@ def test_the_page_has_every_rule() -> None:
     page = (ROOT / "docs" / "lint.md").read_text()
     render = runpy.run_path(str(ROOT / "docs" / "build_lint_rules.py"))["render"]
     assert render(page) == page, "run `python docs/build_lint_rules.py`"
+
+
+def test_a_repeatable_migration_is_looked_at_and_needs_no_down_script() -> None:
+    def script(sql: str) -> Script:
+        return Script("R__views.sql", Direction.UP, sql.encode)
+
+    def made(role: Role) -> Migration:
+        return Migration(1, "views", up=script("DROP TABLE t"), role=role)
+
+    source = Source("m", (), repeatables=(made(Role.REPEATABLE),))
+    assert [each.rule.name for each in lint(source, above=7)] == ["table-dropped"]
+    checkpoint = Source("m", (), checkpoints=(made(Role.CHECKPOINT),))
+    assert list(lint(checkpoint)) == []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Declined, Invocation
 from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.numbers import read_version
+from dbmigrate.cli.numbers import read_decimal
 from dbmigrate.cli.prompts import confirm
 from dbmigrate.cli.usage import ADOPT
 
@@ -27,7 +27,7 @@ FLAGS = (
     HELP,
     Flag("from", f"The tool that has kept the history: {', '.join((*TOOLS, *ORMS))}"),
     Flag("from-table", "Its table, if it is not called as the tool calls it"),
-    Flag("as", "Of an ORM: the migration that stands for it", check=read_version, kind="version"),
+    Flag("as", "Of an ORM: the migration that stands for it", check=read_decimal, kind="version"),
     Flag("baseline", "Of an ORM: write the schema as the first migration, by this name"),
     Flag("keep-owners", "Write owners and privileges into that file, too", kind=""),
     Flag("dev-url", "A server on which that file may be tried (default one of our own)"),
