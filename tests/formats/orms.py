@@ -2,7 +2,7 @@
 
 Alembic and Django come from the Python package index, Active Record from Debian's
 packages, which are unpacked beside the other cached things and not installed. Prisma's
-engine is downloaded by its package when that is installed, so it is not to be had here.
+command downloads its engine from elsewhere, but the engine is on npm as WebAssembly, too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ from tests.toolchain import made_once, say
 
 PYTHON_ORMS = ("alembic==1.20.1", "django==5.2.19")
 RUBY_PACKAGES = ("ruby-activerecord", "ruby-pg")
+PRISMA = (
+    "@prisma/schema-engine-wasm@8.1.0-2.59be4fda12412a79eeb9c2ae727b6aa723593323",
+    "@prisma/adapter-pg@7.10.1",
+)
+OPTIONAL = ("Active Record", "Prisma")
+"""Not every machine that runs all other tests is a Debian with Node.js."""
 T = TypeVar("T")
 
 
@@ -118,6 +124,17 @@ def run_rails(database: Database, directory: Path, *versions: str) -> None:
     _run([ruby.program, "-e", textwrap.dedent(script)], {**os.environ, **ruby.environ})
 
 
+def run_prisma(database: Database, directory: Path, *names: str, order: str = "deploy") -> str:
+    """`prisma migrate deploy` of folders with these names; what it says of a failure."""
+    packages = _had(_install_prisma, "Prisma")
+    script = Path(__file__).with_name("prisma_engine.mjs")
+    url = database.url.partition("?")[0]
+    command = ["node", str(script), str(packages), url, str(directory), order, *names]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0 or "migration_name" in run.stderr, run.stderr
+    return run.stderr
+
+
 def find_ruby() -> Ruby:
     """This machine's, or Debian's packages unpacked. Raises OrmUnavailable."""
     installed = shutil.which("ruby")
@@ -188,11 +205,24 @@ def _install_python_orms() -> Path:
     return made_once(name, install) / "site"
 
 
+def _install_prisma() -> Path:
+    if not (shutil.which("node") and shutil.which("npm")):
+        raise OrmUnavailable("no Node.js on the PATH")
+
+    def install(directory: Path) -> None:
+        say("installing Prisma's engine, once")
+        (directory / "package.json").write_text("{}")
+        words = ["--silent", "--ignore-scripts", "--no-audit", "--no-fund"]
+        _said(["npm", "install", *words, *PRISMA], cwd=directory)
+
+    return made_once(f"prisma-engine-{PRISMA[0][-7:]}", install)
+
+
 def _had(find: Callable[[], T], name: str) -> T:
     try:
         return find()
     except OrmUnavailable as problem:
-        if os.environ.get("CI", "").lower() in {"1", "true"} and name != "Active Record":
+        if os.environ.get("CI", "").lower() in {"1", "true"} and name not in OPTIONAL:
             pytest.fail(f"no {name} to make a history: {problem}", pytrace=False)
         pytest.skip(f"NOT TESTED, no {name}: {problem}")
 

