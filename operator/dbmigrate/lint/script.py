@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from dbmigrate.lint import rules
 from dbmigrate.lint.finding import Finding, Rule
@@ -52,25 +52,25 @@ def _judge_statements(sql: bytes, file: str, statements: list[Statement]) -> Ite
     """
     all_words = [StatementWords(sql, statement, file) for statement in statements]
     excused: dict[Rule, set[str | None]] = {
-        rules.OBJECT_DROPPED: {_name_made(words) for words in all_words},
+        rules.OBJECT_DROPPED: {_name_made(words, _MADE) for words in all_words},
         rules.ROW_SECURITY: {_lower(w.name_after("ON")) for w in all_words if _is_policy(w)},
     }
     made: set[str | None] = set()
     for words in all_words:
-        made.add(_name_made(words))
+        made.add(_name_made(words, _RELATIONS))
         for rule, table in judge_statement(words):
             name = _lower(table)
             if name is None or (name not in made and name not in excused.get(rule, ())):
                 yield make(rule, file, words.line, table)
 
 
-def _name_made(words: StatementWords) -> str | None:
-    """What a CREATE makes; for all kinds of objects that something else is said of."""
-    if not words.starts("CREATE"):
+def _name_made(words: StatementWords, kinds: Collection[str]) -> str | None:
+    """What a CREATE of one of these kinds makes."""
+    rest = iter(words.texts[1:])
+    kind = next((text for text in rest if text not in _MODIFIERS), "")
+    if not words.starts("CREATE") or kind not in kinds:
         return None
-    head = words.texts[1:5]
-    kind = next((each for each in _MADE if each in head), None)
-    return None if kind is None else _lower(words.name_after(kind, "EXISTS"))
+    return _lower(words.name_after(kind))
 
 
 def _is_policy(words: StatementWords) -> bool:
@@ -81,17 +81,12 @@ def _lower(name: str | None) -> str | None:
     return None if name is None else name.lower()
 
 
-_MADE = (
-    "TABLE",
-    "VIEW",
-    "SEQUENCE",
-    "TYPE",
-    "DOMAIN",
-    "FUNCTION",
-    "PROCEDURE",
-    "AGGREGATE",
-    "SCHEMA",
+_MODIFIERS = frozenset(
+    "OR REPLACE GLOBAL LOCAL TEMP TEMPORARY UNLOGGED FOREIGN MATERIALIZED RECURSIVE".split()
 )
+_RELATIONS = ("TABLE", "VIEW", "SEQUENCE", "TYPE", "DOMAIN")
+"""They share their names: what one of them makes is no other's."""
+_MADE = (*_RELATIONS, "FUNCTION", "PROCEDURE", "AGGREGATE", "SCHEMA")
 
 
 def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator[Finding]:

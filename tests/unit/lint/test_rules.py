@@ -108,6 +108,14 @@ def test_what_is_harmless_is_passed_over(sql: str) -> None:
     assert names(sql) == []
 
 
+@pytest.mark.parametrize(
+    "before",
+    ["CREATE FUNCTION t() RETURNS int", "CREATE SCHEMA t", "CREATE PUBLICATION p FOR TABLE t"],
+)
+def test_what_only_has_the_name_of_a_table_excuses_nothing(before: str) -> None:
+    assert "table-dropped" in names(f"{before}; DROP TABLE t")
+
+
 def test_a_missing_down_script_is_said_and_can_be_meant() -> None:
     assert names("SELECT 1", has_down=False) == ["no-down-script"]
     assert names("-- dbmigrate:ignore-file no-down-script\nSELECT 1", has_down=False) == []
