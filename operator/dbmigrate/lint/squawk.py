@@ -107,8 +107,10 @@ def _read(script: LintedScript, said: Mapping[str, Any]) -> Finding:
     return Finding(rule, script.file, int(said["line"]) + 1, severity)
 
 
-def _is_one_transaction(script: LintedScript) -> bool:
-    return transaction_mode(script.sql, script.file).kind is not TransactionKind.NONE
+def _is_one_transaction(script: LintedScript) -> bool | None:
+    """None for a script in batches: its places for values are no SQL, and it makes no tables."""
+    kind = transaction_mode(script.sql, script.file).kind
+    return None if kind is TransactionKind.BATCHED else kind is not TransactionKind.NONE
 
 
 def _name_version(server_version: int) -> str:

@@ -178,7 +178,7 @@ def _copy_target(request: Request, scratch: ConnectionTarget) -> Version | None:
 def _pipe(request: Request, scratch: ConnectionTarget, file: Path) -> None:
     history = request.target.history.name
     dump = ["--format=custom", "--schema-only", "--no-owner", "--no-privileges"]
-    dump += [f"--exclude-table=*.{history}", f"--exclude-table=*.{history}_log"]
+    dump += [f"--exclude-table=*.{history}{suffix}" for suffix in ("", "_log", "_batches")]
     restore = ["--exit-on-error", "--no-owner", "--no-privileges", "--clean", "--if-exists"]
     stop = request.stop
     try:

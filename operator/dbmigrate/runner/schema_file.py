@@ -20,6 +20,7 @@ from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
 from dbmigrate.postgres.client_programs import Stopped, find_program, run_program
 from dbmigrate.postgres.dumped_schema import as_migration
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.history_tables import batches_name, log_name
 from dbmigrate.postgres.quoting import identifier, literal
 from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.target import ConnectionTarget
@@ -154,10 +155,9 @@ def _among(tables: Sequence[tuple[str, str]]) -> str:
 
 
 def _ours(run: Run) -> list[tuple[str, str]]:
-    from dbmigrate.postgres.history_tables import log_name
-
     history = run.database.history
-    return [(history.schema, history.table), (history.schema, log_name(history.table))]
+    names = (history.table, log_name(history.table), batches_name(history.table))
+    return [(history.schema, name) for name in names]
 
 
 def _dump(request: Request, order: SchemaFileOrder, without: Sequence[tuple[str, str]]) -> bytes:
