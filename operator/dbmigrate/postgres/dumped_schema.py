@@ -29,7 +29,8 @@ def as_migration(dump: bytes, *, head: Iterable[str], filled: Collection[str]) -
     `filled` names the materialized views that have their rows, qualified and quoted as
     SQL needs it. Raises MigrationError (SourceInvalid) for what can't be split.
     """
-    comment = "".join(f"-- {line}\n" for line in head)
+    # They tell what another tool's table says: whatever that is, it stays a comment.
+    comment = "".join(f"-- {' '.join(line.split())}\n" for line in head)
     pieces = [comment.encode()]
     views: list[str] = []
     statements = [*split(dump, file="pg_dump")]

@@ -89,7 +89,8 @@ def check_place(order: SchemaFileOrder) -> None:
         raise _invalid(f"{order.path.name} could not be read back: choose another name")
     if not os.path.isdir(order.directory):
         return
-    there = sorted(n for n in os.listdir(order.directory) if n.endswith(".sql"))
+    names = sorted(os.listdir(order.directory))
+    there = [name for name in names if name.endswith(".sql") or parse_file_name(name)]
     if there:
         raise _invalid(
             f"{order.directory} holds {there[0]}: the schema is to be the first migration",

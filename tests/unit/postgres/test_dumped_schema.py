@@ -104,6 +104,12 @@ def test_the_session_of_pg_dump_is_left_out_and_nothing_within_a_statement() -> 
     assert transaction_mode(made, "f").kind is not TransactionKind.NONE
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\u2028", "\r\n\n"])
+def test_what_another_tool_has_said_stays_a_comment(end: str) -> None:
+    made = as_migration(DUMP, head=[f"revision a{end}DROP TABLE users;"], filled=())
+    assert made.startswith(b"-- revision a DROP TABLE users;\n\nSELECT")
+
+
 def test_a_schema_of_nothing_is_a_comment() -> None:
     empty = (
         DUMP[: DUMP.index(b"SET statement")]
