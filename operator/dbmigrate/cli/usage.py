@@ -53,10 +53,11 @@ WAIT = """wait [-version V | -latest] [-timeout D]
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
-ADOPT = """adopt -from TOOL [-from-table T] [-f]
-\tTake the version of goose's or dbmate's history over into dbmigrate's own; asks first
+ADOPT = """adopt -from TOOL [-from-table T] [-as V | -baseline NAME] [-f]
+\tTake the version of another tool's history over into dbmigrate's own; asks first
+\tUse -baseline to write the schema that an ORM has left as the first migration
 \tUse -f to bypass confirmation"""
-CONVERT = """convert DIR  Write goose's or dbmate's migrations into DIR as golang-migrate's files"""
+CONVERT = """convert DIR  Write goose's, dbmate's or Prisma's files into DIR as golang-migrate's"""
 
 BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
 \tFILE may be a directory; default a name of its own in the current one"""
@@ -67,7 +68,8 @@ RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
 REHEARSE = """rehearse [-dev-url URL] [-copy]    Try each step up, down and up in a scratch database
 \tUse -copy to start with the schema of the database instead of nothing"""
 
-LINT = """lint [-since V] [-sizes] [-strict] [-output FORM]    Say what may hurt the application
+LINT = """lint [-since V] [-sizes] [-squawk] [-strict] [-output FORM]
+\tSay what may hurt the application
 \tUse -sizes to weigh it by the tables of the database"""
 
 DIFF = """diff [-to SCHEMA] [-dry-run] [-check] [-dev-url URL] NAME
