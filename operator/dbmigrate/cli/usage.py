@@ -58,8 +58,9 @@ HASH = """hash [-check]    Write atlas.sum anew, or see whether it agrees with t
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
-ADOPT = """adopt -from TOOL [-from-table T] [-f]
+ADOPT = """adopt -from TOOL [-from-table T] [-as V | -baseline NAME] [-f]
 \tTake the version of another tool's history over into dbmigrate's own; asks first
+\tUse -baseline to write the schema that an ORM has left as the first migration
 \tUse -f to bypass confirmation"""
 CONVERT = """convert DIR  Write another tool's migrations into DIR as golang-migrate's files"""
 
@@ -72,7 +73,7 @@ RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
 REHEARSE = """rehearse [-dev-url URL] [-copy]    Try each step up, down and up in a scratch database
 \tUse -copy to start with the schema of the database instead of nothing"""
 
-LINT = """lint [-since V] [-latest N] [-sizes] [-strict] [-output FORM]
+LINT = """lint [-since V] [-latest N] [-sizes] [-squawk] [-strict] [-output FORM]
 \tSay what may hurt the application
 \tUse -sizes to weigh it by the tables of the database"""
 

@@ -36,7 +36,8 @@ _ANALYZERS = {
     "incompatible": "BC",
     "concurrent_index": "PG",
 }
-_NAME = re.compile(r"[a-z][a-z-]*[a-z]")
+_NAME = re.compile(r"(?:[a-z]+:)?[a-z][a-z-]*[a-z]")
+"""Of a rule, with the name of another linter before it."""
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ def _names_of_atlas(words: list[str]) -> tuple[str, ...]:
 def _read_names(text: str) -> tuple[str, ...]:
     names: list[str] = []
     for word in text.replace(",", " ").split():
-        if word not in RULES and names:
+        if word not in RULES and ":" not in word and names:
             break
         if _NAME.fullmatch(word):
             names.append(word)

@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from dbmigrate.lint.finding import Finding
 from dbmigrate.lint.script import judge_script
-from dbmigrate.sources.migration import Format, Source
-from dbmigrate.versions import Version
+from dbmigrate.sources.migration import Format, Migration, Source
+from dbmigrate.versions import Role, Version
+
+
+@dataclass(frozen=True, slots=True)
+class LintedScript:
+    """An up script by the name of its file."""
+
+    file: str
+    sql: bytes
+
+
+AskOthers = Callable[[Sequence[LintedScript]], Mapping[str, Sequence[Finding]]]
+"""Another linter: its findings by file."""
 
 
 def lint(
-    source: Source, *, above: Version | None = None, latest: int | None = None
+    source: Source,
+    *,
+    above: Version | None = None,
+    latest: int | None = None,
+    others: AskOthers | None = None,
 ) -> Iterator[Finding]:
     """Look at the up scripts of all migrations, of those above a version, or of the newest ones.
 
-    Raises MigrationError (SourceInvalid) for a script that can't be read or split.
+    Repeatable ones are looked at always. A checkpoint runs where nothing is, and can hurt
+    nobody. Raises MigrationError (SourceInvalid) for a script that can't be read or split,
+    and those of the other linter.
     """
-    migrations = source.above(above)
+    chain = source.above(above)
     if latest is not None:
-        migrations = migrations[max(0, len(migrations) - latest) :]
-    for migration in migrations:
-        if migration.up is None:
-            continue
-        # Atlas's files have no way down at all.
-        up, has_down = migration.up, migration.down is not None or source.format is Format.ATLAS
-        yield from judge_script(up.show(), up.file, has_down=has_down)
+        chain = chain[max(0, len(chain) - latest) :]
+    migrations = [*chain, *source.repeatables]
+    scripts: Iterable[tuple[Migration, LintedScript]] = (
+        (each, LintedScript(each.up.file, each.up.show())) for each in migrations if each.up
+    )
+    found = None
+    if others is not None:
+        scripts = list(scripts)  # one by one they need no more memory than the largest has
+        found = others([script for _, script in scripts])
+    # Atlas's files have no way down at all.
+    is_one_way = source.format is Format.ATLAS
+    for migration, script in scripts:
+        has_down = migration.down is not None or migration.role is Role.REPEATABLE
+        yield from judge_script(
+            script.sql,
+            script.file,
+            has_down=has_down or is_one_way,
+            others=None if found is None else found.get(script.file, ()),
+        )

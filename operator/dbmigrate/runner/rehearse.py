@@ -19,6 +19,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
 from dbmigrate.postgres.client_programs import Stopped, find_program, run_program
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.history_tables import own_relations
 from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.target import ConnectionTarget
 from dbmigrate.postgres.version_table import version_table
@@ -198,7 +199,7 @@ def _copy_target(request: Request, scratch: ConnectionTarget) -> Version | None:
 def _pipe(request: Request, scratch: ConnectionTarget, file: Path) -> None:
     history = request.target.history.name
     dump = ["--format=custom", "--schema-only", "--no-owner", "--no-privileges"]
-    dump += [f"--exclude-table=*.{history}{suffix}" for suffix in ("", "_log", "_batches")]
+    dump += [f"--exclude-table=*.{name}" for name in own_relations(history)]
     restore = ["--exit-on-error", "--no-owner", "--no-privileges", "--clean", "--if-exists"]
     stop = request.stop
     try:

@@ -56,10 +56,15 @@ def run(invocation: Invocation) -> int:
     if not values.get("ext"):
         raise ArgumentError("-ext flag must be specified")
     renew = _find_sum(invocation, wanted)
-    for path in _create(invocation, wanted):
+    created = _create(invocation, wanted)
+    for path in created:
         invocation.terminal.line(str(path))
     if renew is not None:
         renew()
+    from dbmigrate.sources.neighbours import warn_of
+
+    for warning in warn_of(created):
+        invocation.terminal.warning(warning)
     return 0
 
 
