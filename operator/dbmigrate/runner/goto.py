@@ -21,7 +21,7 @@ def goto(request: Request, version: Version | None = None) -> Result[None]:
     def work(run: Run) -> None:
         here = run.database.found.version
         run.target = run.source.latest_from(here) if version is None else version
-        run.require_clean()
+        run.require_resumable()
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options

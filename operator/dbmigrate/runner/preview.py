@@ -29,15 +29,17 @@ def preview(request: Request, version: Version | None = None) -> Result[Preview]
     def work(run: Run) -> Preview:
         here = run.database.found.version
         run.target = run.source.latest_from(here) if version is None else version
-        run.require_clean()
+        run.require_resumable()
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options
         plan = plan_goto(run.ground, version, options.out_of_order, options.rollback)
+        run.require_first(plan)
         steps = tuple(
             PreviewStep(step, step.script.show() if step.script else None) for step in plan.steps
         )
-        return Preview(run.state, plan.target, steps, checksum_of(plan.steps))
+        unfinished = None if run.unfinished is None else str(run.unfinished)
+        return Preview(run.state, plan.target, steps, checksum_of(plan.steps), unfinished)
 
     found = perform(request, work, is_locked=False)
     if found.value is None:

@@ -9,11 +9,8 @@ target itself is only read.
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +18,9 @@ from pathlib import Path
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
 from dbmigrate.postgres.client_programs import Stopped, find_program, run_program
-from dbmigrate.postgres.connecting import connect
-from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure, history_failure
-from dbmigrate.postgres.quoting import identifier
-from dbmigrate.postgres.scratch_server import scratch_server
+from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.session import Session
-from dbmigrate.postgres.target import ConnectionTarget, parse_target
+from dbmigrate.postgres.target import ConnectionTarget
 from dbmigrate.postgres.version_table import version_table
 from dbmigrate.report import Outcome, Reason, Step
 from dbmigrate.runner.baseline import baseline
@@ -38,10 +32,12 @@ from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Options, OutOfOrder, Request
 from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
 from dbmigrate.runner.run import make_report
+from dbmigrate.runner.scratch import open_session, scratch_space
 from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Direction, Migration
 from dbmigrate.versions import Version, repeatable
 
+PURPOSE = "rehearsal"
 SHOWN = 5
 """Objects that the error names for each step; the JSON document has all."""
 
@@ -63,9 +59,12 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
     steps: list[RehearsedStep] = []
     error = None
     try:
-        with _scratch_database(request, order) as scratch:
+        with (
+            scratch_space(order.server) as space,
+            space.database(request.target, PURPOSE) as scratch,
+        ):
             here = _copy_target(request, scratch) if order.copies_target else None
-            with _session(scratch) as reader:
+            with open_session(scratch, PURPOSE) as reader:
                 _Stage(request, scratch, reader, steps).play(here)
         error = _judge(steps)
     except MigrationError as raised:
@@ -175,47 +174,6 @@ class _Stage:
         self._request.observer.notice(Notice(severity, text))
 
 
-@contextmanager
-def _session(target: ConnectionTarget) -> Iterator[Session]:
-    session = connect(target, role="rehearsal")
-    try:
-        yield session
-    finally:
-        session.close()
-
-
-@contextmanager
-def _scratch_database(request: Request, order: RehearsalOrder) -> Iterator[ConnectionTarget]:
-    """A new database, dropped at the end, with the target's way of looking up names."""
-    if order.server is None:
-        with scratch_server() as words:
-            server = parse_target(f"{words} dbname=postgres", {})
-            with _scratch_database(request, replace(order, server=server)) as scratch:
-                yield scratch
-        return
-    name = f"dbmigrate_rehearsal_{secrets.token_hex(6)}"
-    with _session(order.server) as session:
-        try:
-            session.query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0")
-        except ServerFailure as failure:
-            raise history_failure(
-                failure, f"can't create a scratch database on {order.server.display}"
-            ) from None
-        conninfo = {**order.server.conninfo, "dbname": name}
-        if "options" in request.target.conninfo:
-            conninfo["options"] = request.target.conninfo["options"]
-        try:
-            yield replace(
-                order.server,
-                conninfo=conninfo,
-                url_database=None,
-                history=request.target.history,
-                display=f"{order.server.display} ({name})",
-            )
-        finally:
-            session.query(f"DROP DATABASE IF EXISTS {identifier(name)}")
-
-
 def _copy_target(request: Request, scratch: ConnectionTarget) -> Version | None:
     """The target's schema in the scratch database, and its version."""
     found = version(request)
@@ -240,7 +198,7 @@ def _copy_target(request: Request, scratch: ConnectionTarget) -> Version | None:
 def _pipe(request: Request, scratch: ConnectionTarget, file: Path) -> None:
     history = request.target.history.name
     dump = ["--format=custom", "--schema-only", "--no-owner", "--no-privileges"]
-    dump += [f"--exclude-table=*.{history}", f"--exclude-table=*.{history}_log"]
+    dump += [f"--exclude-table=*.{history}{suffix}" for suffix in ("", "_log", "_batches")]
     restore = ["--exit-on-error", "--no-owner", "--no-privileges", "--clean", "--if-exists"]
     stop = request.stop
     try:

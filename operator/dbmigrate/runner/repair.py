@@ -18,12 +18,13 @@ from dbmigrate.postgres.history_rows import LogRow
 from dbmigrate.postgres.indexes import drop_sql, has_index_change, invalid_indexes
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.force import write_history
-from dbmigrate.runner.plan import PlannedStep, moves_up
+from dbmigrate.runner.plan import Plan, PlannedStep, moves_up
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Repair, Result
 from dbmigrate.runner.run import Run, perform
 from dbmigrate.runner.script_text import ScriptText
 from dbmigrate.runner.statements import checksum_until, run_statements
+from dbmigrate.runner.unfinished import Unfinished
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version
 
@@ -34,7 +35,11 @@ def repair(request: Request) -> Result[Repair]:
 
 
 def _repair(run: Run) -> Repair:
-    found = _unfinished(run) if run.database.found.dirty else None
+    if not run.database.found.dirty:
+        return _mend_history(run)
+    if run.unfinished is not None:
+        return _finish_batches(run, run.unfinished)
+    found = _unfinished(run)
     if found is None:
         return _mend_history(run)
     row, version = found
@@ -63,6 +68,14 @@ def _repair(run: Run) -> Repair:
         " were done before, the others are now"
     )
     return Repair(run.state, dropped, (message,))
+
+
+def _finish_batches(run: Run, unfinished: Unfinished) -> Repair:
+    """Nothing is broken: go on, as the next `up` or `down` would, with this one step."""
+    step = _step(run, unfinished.row, unfinished.version)
+    run.carry_out(Plan((step,), step.after))
+    message = f"version {step.version} {step.direction.value} is finished"
+    return Repair(run.state, (), (message,))
 
 
 def _mend_history(run: Run) -> Repair:

@@ -59,6 +59,8 @@ class MigrationState(StrEnum):
     MISSING = "missing"
     """Applied, but its file is not there."""
     DIRTY = "dirty"
+    UNFINISHED = "unfinished"
+    """Done in part, in batches: the next run goes on with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class StatusTable:
     """The source's latest version."""
     rows: tuple[StatusRow, ...]
     pending: int
+    unfinished: str | None = None
+    """How far the step in batches is that is under way, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,8 @@ class Preview:
     steps: tuple[PreviewStep, ...]
     checksum: str
     """By it a later run can be held to this plan."""
+    unfinished: str | None = None
+    """How far the first step is, if it is one in batches that is under way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
@@ -23,12 +23,16 @@ from dbmigrate.postgres.failures import (
     history_failure,
 )
 from dbmigrate.report import Backup, Outcome, Reason, Report, Step
+from dbmigrate.report import Unfinished as ReportedUnfinished
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.plan import Ground, Plan, late_versions, pending
 from dbmigrate.runner.request import OutOfOrder, Request
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.sources.migration import Direction, Source
 from dbmigrate.versions import Role, Version
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.unfinished import Unfinished
 
 T = TypeVar("T")
 
@@ -69,10 +73,36 @@ class Run:
         """The version row as last read or written."""
         return VersionState(self.database.found.version, self.database.found.dirty)
 
+    @property
+    def unfinished(self) -> Unfinished | None:
+        """The step in batches that is under way; None: there is none."""
+        if not self.database.found.dirty:
+            return None
+        from dbmigrate.runner.unfinished import find_unfinished
+
+        return find_unfinished(self.database)
+
+    def require_resumable(self) -> None:
+        """As `require_clean`, but that a step in batches may be under way.
+
+        `require_first` then has to say that the plan goes on with it.
+        """
+        if self.unfinished is None:
+            self.require_clean()
+
+    def require_first(self, plan: Plan) -> None:
+        """Raise MigrationError (Dirty) if a step is under way and the plan begins with another."""
+        unfinished = self.unfinished
+        if unfinished is not None and not (plan.steps and unfinished.is_step(plan.steps[0])):
+            from dbmigrate.runner.unfinished import refuse
+
+            raise refuse(unfinished)
+
     def require_clean(self) -> None:
         """Raise MigrationError (Dirty), in golang-migrate's words and with the way out."""
         found = self.database.found
         if found.dirty:
+            self.require_first(Plan((), None))
             raise MigrationError(
                 Reason.DIRTY,
                 f"Dirty database version {found.stored}. Fix and force version.",
@@ -84,6 +114,7 @@ class Run:
     def carry_out(self, plan: Plan) -> None:
         """Run the steps of a plan. Raises MigrationError."""
         self.target = plan.target
+        self.require_first(plan)
         wanted = self.request.options.plan_checksum
         if wanted is not None:
             from dbmigrate.runner.plan_checksum import require_plan
@@ -172,8 +203,13 @@ class Run:
             pending=self._pending(state),
             steps=tuple(self.steps),
             steps_total=len(self.steps),
+            unfinished=self._reported_unfinished(),
             backup=self.backup,
         )
+
+    def _reported_unfinished(self) -> ReportedUnfinished | None:
+        unfinished = self.unfinished if self.database.reads_log else None
+        return unfinished.to_report() if unfinished else None
 
     def _pending(self, state: VersionState | None) -> int | None:
         source = self.request.source

@@ -34,10 +34,13 @@ def _status(run: Run) -> StatusTable:
     source = run.request.source or Source("", ())
     applied = run.database.applied
     found = run.database.found
-    if found.dirty:
+    unfinished = run.unfinished
+    if found.dirty and unfinished is None:
         applied.settle(found.version)
     versions = {*source.versions, *applied.recorded}
     versions.update(v for v in (found.version, found.dirty_version) if v is not None)
+    if unfinished is not None:
+        versions.add(unfinished.version)
     start = source.checkpoint(None) if found.version is None else None
     known = {version: source.find(version) for version in versions}
     if start is not None:
@@ -59,6 +62,7 @@ def _status(run: Run) -> StatusTable:
         target=run.target,
         rows=rows,
         pending=sum(row.state in pending for row in rows),
+        unfinished=None if unfinished is None else str(unfinished),
     )
 
 
@@ -110,7 +114,10 @@ def _with_entry(row: StatusRow, entry: LogRow) -> StatusRow:
 def _state(run: Run, version: Version, migration: Migration | None) -> MigrationState:
     found = run.database.found
     here = found.version
-    if version == found.dirty_version:
+    unfinished = run.unfinished
+    if unfinished is not None and version == unfinished.version:
+        return MigrationState.UNFINISHED
+    if unfinished is None and version == found.dirty_version:
         return MigrationState.DIRTY
     if here is None or version > here:
         return MigrationState.PENDING

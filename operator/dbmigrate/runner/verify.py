@@ -50,6 +50,9 @@ def _findings(run: Run) -> Iterator[Finding]:
 
 def _dirty(run: Run) -> Iterator[Finding]:
     found = run.database.found
+    if run.unfinished is not None:
+        yield Finding(run.unfinished.version, "dirty", str(run.unfinished))
+        return
     if found.dirty:
         yield Finding(found.dirty_version, "dirty", f"version {found.stored} is dirty")
         run.database.applied.settle(found.version)

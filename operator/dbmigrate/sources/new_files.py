@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.go_time import format_time
 from dbmigrate.sources.golang_migrate import LARGEST_VERSION, parse_file_name
 from dbmigrate.sources.migration import Format
+
+if TYPE_CHECKING:
+    from dbmigrate.versions import TextVersion
 
 DEFAULT_TIME_FORMAT = "20060102150405"
 """A Go layout; UTC unless another zone is asked for."""
@@ -53,11 +57,11 @@ def create_files(
     """
     place = Path(os.path.abspath(directory))
     extension = ext.removeprefix(".")
-    existing = _list(place, extension)
+    existing = list_names(place, extension)
     version = _choose(existing, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
     names = [f"{version}_{name}.{way}.{extension}" for way in ("up", "down")]
     _check(names, version, existing)
-    return _write([place / each for each in names])
+    return write_files({place / each: "" for each in names})
 
 
 def create_annotated_file(
@@ -76,7 +80,7 @@ def create_annotated_file(
     As `create_files`. A name that dbmate would sort elsewhere is refused.
     """
     place = Path(os.path.abspath(directory))
-    existing = _list(place, "sql")
+    existing = list_names(place, "sql")
     version = _choose(existing, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
     file_name = f"{version}_{name}.sql"
     if "/" in file_name or "\0" in file_name:
@@ -88,8 +92,7 @@ def create_annotated_file(
             f"dbmate goes by names and would run {file_name} before {later[0]};"
             " give all versions the same number of digits"
         )
-    (path,) = _write([place / file_name])
-    path.write_text(_ANNOTATED[wanted])
+    (path,) = write_files({place / file_name: _ANNOTATED[wanted]})
     return path
 
 
@@ -107,15 +110,11 @@ def create_flyway_files(
     As `create_files`, but that a number in sequence is not padded: it follows the
     first part of the highest version.
     """
-    from dbmigrate.sources.flyway import list_files
     from dbmigrate.sources.flyway_names import parse_file_name as parse_flyways
-    from dbmigrate.sources.listing import list_directory
     from dbmigrate.versions import dotted
 
     place = Path(os.path.abspath(directory))
-    paths = list_files(list_directory(place)) if place.is_dir() else ()
-    parsed = (parse_flyways(path.rpartition("/")[2]) for path in paths)
-    versions = {each.version for each in parsed if each is not None and each.version is not None}
+    versions = flyway_versions(place)
     highest = max((version.order[0] for version in versions), default=0)
     version = str(highest + 1)
     if not seq:
@@ -126,7 +125,18 @@ def create_flyway_files(
         raise _refused(f"malformed migration filename: {names[0]}: choose another name or format")
     if dotted(version) in versions:
         raise _refused(f"duplicate migration version: {version}")
-    return _write([place / each for each in names])
+    return write_files({place / each: "" for each in names})
+
+
+def flyway_versions(directory: Path) -> set[TextVersion]:
+    """Those of the files in a directory and below it; none where there is none yet."""
+    from dbmigrate.sources.flyway import list_files
+    from dbmigrate.sources.flyway_names import parse_file_name as parse_flyways
+    from dbmigrate.sources.listing import list_directory
+
+    paths = list_files(list_directory(directory)) if directory.is_dir() else ()
+    parsed = (parse_flyways(path.rpartition("/")[2]) for path in paths)
+    return {each.version for each in parsed if each is not None and each.version is not None}
 
 
 def _choose(
@@ -205,7 +215,8 @@ def _find_zone(name: str) -> tzinfo | None:
         raise _refused(f"unknown time zone {name}") from None
 
 
-def _list(directory: Path, extension: str) -> list[str]:
+def list_names(directory: Path, extension: str) -> list[str]:
+    """The files of that extension, sorted; none where there is no directory yet."""
     try:
         return sorted(each for each in os.listdir(directory) if each.endswith(f".{extension}"))
     except FileNotFoundError:
@@ -214,13 +225,19 @@ def _list(directory: Path, extension: str) -> list[str]:
         raise _refused(f"{directory} can't be read: {error.strerror}") from None
 
 
-def _write(paths: list[Path]) -> list[Path]:
+def write_files(contents: Mapping[Path, str]) -> list[Path]:
+    """Make new files, and the directory of the first; their paths.
+
+    Raises MigrationError (SourceInvalid) where one is there or can't be written,
+    and leaves none of the others behind.
+    """
     written: list[Path] = []
     try:
-        paths[0].parent.mkdir(parents=True, exist_ok=True)
-        for path in paths:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
-            written.append(path)
+        next(iter(contents)).parent.mkdir(parents=True, exist_ok=True)
+        for path, content in contents.items():
+            with path.open("x", encoding="utf-8", newline="") as file:
+                written.append(path)
+                file.write(content)
     except OSError as error:
         for path in written:
             path.unlink(missing_ok=True)

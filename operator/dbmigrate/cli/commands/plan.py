@@ -41,7 +41,9 @@ def _show(invocation: Invocation, found: Preview) -> int:
     elif not invocation.options.json:
         from dbmigrate.cli.document import print_text
 
-        print_text(invocation.output, "\n\n".join(_draw(step) for step in found.steps))
+        head = [f"-- {found.unfinished}"] if found.unfinished else []
+        steps = [_draw(step) for step in found.steps]
+        print_text(invocation.output, "\n\n".join([*head, *steps]))
     return 0
 
 
