@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from dbmigrate.lint.finding import Finding
 from dbmigrate.lint.script import judge_script
 from dbmigrate.sources.migration import Source
-from dbmigrate.versions import Version
+from dbmigrate.versions import Role, Version
 
 
 def lint(source: Source, *, above: Version | None = None) -> Iterator[Finding]:
     """Look at the up scripts of all migrations, or of those above a version.
 
+    Repeatable ones are above any, and never undone. Checkpoints run on empty databases alone.
+
     Raises MigrationError (SourceInvalid) for a script that can't be read or split.
     """
-    for migration in source.above(above):
+    for migration in (*source.above(above), *source.repeatables):
         if migration.up is None:
             continue
-        up, has_down = migration.up, migration.down is not None
+        is_final = migration.role is Role.REPEATABLE
+        up, has_down = migration.up, is_final or migration.down is not None
         yield from judge_script(up.show(), up.file, has_down=has_down)
