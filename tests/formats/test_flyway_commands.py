@@ -85,6 +85,11 @@ def test_flyways_settings_name_the_table(database: Database, tmp_path: Path) -> 
     (tmp_path / "m" / "flyway.conf").write_text("flyway.defaultSchema=app\n")
     refused = run(*to, "version")
     assert "flyway's default schema is app" in refused.stderr
+    database.execute("CREATE SCHEMA app")
+    there = [*to[:3], f"{database.url}&options=-csearch_path%3Dapp"]
+    assert run(*there, "up").code == 0
+    assert database.query("SELECT count(*) FROM app.flyway_schema_history") == [(3,)]
+    assert database.query("SELECT to_regclass('app.t10') IS NOT NULL") == [(True,)]
 
 
 def test_a_rehearsal_runs_each_version_and_then_what_repeats(
@@ -100,6 +105,35 @@ def test_a_rehearsal_runs_each_version_and_then_what_repeats(
     assert rehearsed.code == 0, rehearsed.stderr
     steps = json.loads(rehearsed.stdout)["rehearsal"]
     assert [step["version"] for step in steps] == ["1.9", "1.10", "R"]
+
+
+def test_rows_of_other_editions_and_of_classes_are_understood(
+    database: Database, tmp_path: Path
+) -> None:
+    to = where(database, fill(tmp_path / "m", FILES))
+    assert run(*to, "up").code == 0
+    database.execute(
+        "INSERT INTO flyway_schema_history VALUES"
+        " (4, '2', 'class', 'JDBC', 'V2__class', NULL, 'me', now(), 1, true),"
+        " (5, '1.10', 't', 'UNDO_SQL', 'U1.10__t.sql', 7, 'me', now(), 1, true);"
+        " DROP TABLE t10"
+    )
+    assert run(*to, "version").stderr == "2\n"
+    late = run(*to, "-json", "verify")
+    findings = json.loads(late.stdout)["findings"]
+    assert [(each["version"], each["kind"]) for each in findings] == [("1.10", "out of order")]
+    fill(tmp_path / "m", {"V3__next.sql": "CREATE TABLE next ();"})
+    assert run(*to, "-out-of-order", "apply", "up").code == 0
+    rows = flyway_rows(database, "version, type")
+    assert rows[-2:] == [("1.10", "SQL"), ("3", "SQL")]
+
+
+def test_lint_looks_at_repeatable_scripts_too(tmp_path: Path) -> None:
+    files = {"R__r.sql": "DROP TABLE ${which};"}
+    done = run("-path", str(fill(tmp_path / "m", files)), "lint")
+    assert done.code == 1
+    assert "R__r.sql:1 error" in done.stdout
+    assert "no-down-script" not in done.stdout
 
 
 def test_create_writes_a_v_and_a_u(tmp_path: Path) -> None:

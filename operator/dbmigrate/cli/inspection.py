@@ -52,8 +52,8 @@ def inspect_step(preview: PreviewStep) -> Inspection:
         impacts = read_impacts(preview.sql, script.file)
     except MigrationError as error:
         return Inspection(problem=error.message)
-    kinds = (TransactionKind.NONE, TransactionKind.BATCHED)
-    is_transaction = mode.kind not in kinds and script.is_transactional
+    by_itself = mode.kind not in (TransactionKind.NONE, TransactionKind.BATCHED)
+    is_transaction = by_itself and script.is_transactional
     causes = () if is_transaction else tuple(str(cause) for cause in mode.causes)
     if not script.is_transactional:
         causes = (f"the settings of {script.file} say so", *causes)

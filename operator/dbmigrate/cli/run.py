@@ -183,14 +183,19 @@ def _find_flyways_table(invocation: Invocation, target: ConnectionTarget) -> His
     directory = Path(find_directory(options)) if has_source(options) else None
     settings = read_settings(directory, invocation.environ)
     history = target.history.of(HistoryKind.FLYWAY)
-    if settings.schema and "search_path" not in target.conninfo.get("options", ""):
+    is_said = "search_path" in target.conninfo.get("options", "")
+    if settings.schema not in ("", "public") and not is_said:
         # Flyway looks names up there first, so that scripts make their tables in it.
         raise MigrationError(
             Reason.SOURCE_INVALID,
             f"flyway's default schema is {settings.schema}: the database's address has to say so",
             hint=f"add options=-csearch_path%3D{settings.schema} to the URL",
         )
-    return replace(history, name=settings.table) if settings.table else history
+    return replace(
+        history,
+        schema=settings.schema or history.schema,
+        name=settings.table or history.name,
+    )
 
 
 def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Options:

@@ -15,12 +15,16 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.go_time import format_time
 from dbmigrate.sources.golang_migrate import LARGEST_VERSION, parse_file_name
 from dbmigrate.sources.migration import Format
+
+if TYPE_CHECKING:
+    from dbmigrate.versions import TextVersion
 
 DEFAULT_TIME_FORMAT = "20060102150405"
 """A Go layout; UTC unless another zone is asked for."""
@@ -107,15 +111,11 @@ def create_flyway_files(
     As `create_files`, but that a number in sequence is not padded: it follows the
     first part of the highest version.
     """
-    from dbmigrate.sources.flyway import list_files
     from dbmigrate.sources.flyway_names import parse_file_name as parse_flyways
-    from dbmigrate.sources.listing import list_directory
     from dbmigrate.versions import dotted
 
     place = Path(os.path.abspath(directory))
-    paths = list_files(list_directory(place)) if place.is_dir() else ()
-    parsed = (parse_flyways(path.rpartition("/")[2]) for path in paths)
-    versions = {each.version for each in parsed if each is not None and each.version is not None}
+    versions = flyway_versions(place)
     highest = max((version.order[0] for version in versions), default=0)
     version = str(highest + 1)
     if not seq:
@@ -127,6 +127,17 @@ def create_flyway_files(
     if dotted(version) in versions:
         raise _refused(f"duplicate migration version: {version}")
     return write_files({place / each: "" for each in names})
+
+
+def flyway_versions(directory: Path) -> set[TextVersion]:
+    """Those of the files in a directory and below it; none where there is none yet."""
+    from dbmigrate.sources.flyway import list_files
+    from dbmigrate.sources.flyway_names import parse_file_name as parse_flyways
+    from dbmigrate.sources.listing import list_directory
+
+    paths = list_files(list_directory(directory)) if directory.is_dir() else ()
+    parsed = (parse_flyways(path.rpartition("/")[2]) for path in paths)
+    return {each.version for each in parsed if each is not None and each.version is not None}
 
 
 def _choose(
