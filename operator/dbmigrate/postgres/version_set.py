@@ -22,7 +22,7 @@ from dbmigrate.report import Reason
 from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.atlas_table import Partial
+    from dbmigrate.postgres.atlas_revisions import Partial
     from dbmigrate.postgres.history_rows import LogRow
     from dbmigrate.postgres.history_tables import History
     from dbmigrate.postgres.session import Row

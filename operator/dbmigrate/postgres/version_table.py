@@ -18,7 +18,7 @@ from dbmigrate.postgres.target import HistoryKind
 from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.atlas_table import Partial
+    from dbmigrate.postgres.atlas_revisions import Partial
     from dbmigrate.postgres.history_rows import LogRow
     from dbmigrate.postgres.history_tables import History
 

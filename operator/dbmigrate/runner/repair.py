@@ -32,7 +32,7 @@ from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.atlas_table import Partial
+    from dbmigrate.postgres.atlas_revisions import Partial
 
 
 def repair(request: Request) -> Result[Repair]:
