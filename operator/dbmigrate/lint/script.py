@@ -42,13 +42,30 @@ def _judge_statements(sql: bytes, file: str, statements: list[Statement]) -> Ite
     made: set[str] = set()
     for statement in statements:
         words = StatementWords(sql, statement, file)
-        if words.starts("CREATE") and "TABLE" in words.texts[1:5]:
-            made.add((words.name_after("TABLE", "EXISTS") or "").lower())
-        elif words.starts("CREATE", "MATERIALIZED", "VIEW"):
-            made.add((words.name_after("VIEW", "EXISTS") or "").lower())
+        name = _name_made(words)
+        if name is not None:
+            made.add(name)
         for rule, table in judge_statement(words):
             if table is None or table.lower() not in made:
                 yield make(rule, file, statement.line, table)
+
+
+def find_made_tables(sql: bytes, file: str) -> frozenset[str]:
+    """The tables and materialized views that a script makes, in lowercase as they are written.
+
+    Raises MigrationError (SourceInvalid) for a script that can't be split.
+    """
+    statements = (StatementWords(sql, each, file) for each in split(sql, file=file) if each.words)
+    return frozenset(filter(None, map(_name_made, statements)))
+
+
+def _name_made(words: StatementWords) -> str | None:
+    name = None
+    if words.starts("CREATE") and "TABLE" in words.texts[1:5]:
+        name = words.name_after("TABLE", "EXISTS")
+    elif words.starts("CREATE", "MATERIALIZED", "VIEW"):
+        name = words.name_after("VIEW", "EXISTS")
+    return name.lower() if name else None
 
 
 def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator[Finding]:

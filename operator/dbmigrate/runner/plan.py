@@ -8,7 +8,7 @@ history kept, and a way down that does not exist can be refused beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
@@ -160,12 +160,15 @@ def _up(ground: Ground, to: int | None, policy: OutOfOrder) -> tuple[PlannedStep
     steps = []
     if policy is OutOfOrder.APPLY:
         steps += [_step_up(migration, version, version) for migration in late]
-    for migration in ground.source.above(version):
-        if to is not None and migration.version > to:
-            break
-        steps.append(_step_up(migration, version, migration.version))
+    wanted = (m for m in ground.source.above(version) if to is None or m.version <= to)
+    return (*steps, *climb(wanted, version))
+
+
+def climb(migrations: Iterable[Migration], version: int | None) -> Iterator[PlannedStep]:
+    """The steps up through these migrations, one after the other."""
+    for migration in migrations:
+        yield _step_up(migration, version, migration.version)
         version = migration.version
-    return tuple(steps)
 
 
 def _down(ground: Ground, to: int | None, limit: int | None) -> tuple[PlannedStep, ...]:

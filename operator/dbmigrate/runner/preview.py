@@ -33,6 +33,7 @@ def preview(request: Request, version: int | None = None) -> Result[Preview]:
             check_changes(run)
         options = request.options
         plan = plan_goto(run.ground, version, options.out_of_order, options.rollback)
+        run.try_out(plan)
         steps = tuple(
             PreviewStep(step, step.script.show() if step.script else None) for step in plan.steps
         )
