@@ -12,7 +12,7 @@ from tests.test_cluster.pods import DEADLINE, container, has_ended, pod, run, st
 
 pytestmark = pytest.mark.cluster
 
-SHARED = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+SHARED: dict[str, Any] = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
 VOLUMES = [{"name": "shared", "emptyDir": {}}]
 SERVE = """
 trap 'echo ended >> /shared/order; exit 3' TERM

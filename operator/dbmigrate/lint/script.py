@@ -87,7 +87,8 @@ def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator
     for statement in statements:
         changes = statement.words[0] in _CHANGES_ROWS
         if changes and lock_line is not None and statement.line >= lock_line:
-            yield make(rules.DATA_UNDER_LOCK, file, statement.line)
+            only = locked[0] if len(locked) == 1 else None
+            yield make(rules.DATA_UNDER_LOCK, file, statement.line, only)
             return
 
 

@@ -44,6 +44,7 @@ _PRIVATE = {
     "options": "",
     "port": "5432",
     "channel_binding": "disable",
+    "gssencmode": "disable",
     "target_session_attrs": "any",
 }
 _NEW_SETTINGS = {"TRANSACTION_TIMEOUT": 170000}
