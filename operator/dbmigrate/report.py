@@ -211,6 +211,7 @@ _NAMES = {
     "started_at": "startedAt",
     "server_version": "serverVersion",
     "findings_total": "findingsTotal",
+    "rehearsal": "rehearsed",
 }
 _ORDER = (
     "schema_version",
@@ -297,7 +298,7 @@ def _shorten(text: str | None, size: int) -> str | None:
 
 
 def _parse(raw: dict[str, Any]) -> Report:
-    error, backup, rehearsal = (raw.get(key) for key in ("error", "backup", "rehearsal"))
+    error, backup, rehearsal = (raw.get(key) for key in ("error", "backup", "rehearsed"))
     return Report(
         command=str(raw["command"]),
         outcome=Outcome(raw["outcome"]),

@@ -61,8 +61,8 @@ def test_what_goes_well_there_is_run(database: Database, scratch: Server, tmp_pa
     assert ran.code == 0, ran.stderr
     report = report_of(ran)
     assert (report["outcome"], report["version"]) == ("Applied", "2")
-    assert report["rehearsal"]["steps"] == 2
-    assert report["rehearsal"]["withoutDown"] == 0
+    assert report["rehearsed"]["steps"] == 2
+    assert report["rehearsed"]["withoutDown"] == 0
     assert [line for line in ran.stderr.splitlines() if line[1:3] == "/u"] == [
         line for line in ran.stderr.splitlines() if "/" in line.split()[0]
     ]
@@ -93,7 +93,7 @@ def test_a_down_script_that_undoes_too_little_stops_the_run(
     assert (error["reason"], error["retryable"]) == ("RehearsalFailed", False)
     assert "nothing was changed" in error["message"]
     assert "version 2 (phone): column public.users.phone is left" in error["message"]
-    assert "rehearsal" not in report_of(ran)
+    assert "rehearsed" not in report_of(ran)
     assert database.query("SELECT to_regclass('users'), to_regclass('schema_migrations')") == [
         (None, None)
     ]
@@ -118,7 +118,7 @@ def test_a_step_without_a_down_script_is_told_and_run(
     ran = go(database, scratch, write_scripts(tmp_path, files))
     assert ran.code == 0, ran.stderr
     assert "version 2 has no down script" in ran.stderr
-    assert report_of(ran)["rehearsal"]["withoutDown"] == 1
+    assert report_of(ran)["rehearsed"]["withoutDown"] == 1
 
 
 def test_only_what_is_to_be_run_is_rehearsed(
@@ -127,7 +127,7 @@ def test_only_what_is_to_be_run_is_rehearsed(
     directory = write_scripts(tmp_path, FILES | BAD_DOWN)
     ran = go(database, scratch, directory, "goto", "1")
     assert ran.code == 0, ran.stderr
-    assert report_of(ran)["rehearsal"]["steps"] == 1
+    assert report_of(ran)["rehearsed"]["steps"] == 1
     dead = "host=127.0.0.1 port=1 user=nobody dbname=none"
     words = ["-path", str(directory), "-database", database.url, "-rehearse-on", dead]
     assert run(*words, "goto", "1").code == 0
@@ -169,7 +169,7 @@ def test_roles_owners_privileges_and_the_search_path_are_those_of_the_database(
     # Only the target refuses what its role may not do: the rehearsal has gone well.
     error = report_of(ran)["error"]
     assert (error["reason"], error["file"]) == ("StatementFailed", "2_owner.up.sql")
-    assert report_of(ran)["rehearsal"]["steps"] == 2
+    assert report_of(ran)["rehearsed"]["steps"] == 2
     assert report_of(ran)["version"] == "1"
 
 
@@ -196,7 +196,7 @@ def test_files_of_each_format_and_a_late_one(
     write(2, "CREATE TABLE t2 (id int);", "DROP TABLE t2;")
     ran = go(database, scratch, tmp_path, *words)
     assert ran.code == 0, ran.stderr
-    assert report_of(ran)["rehearsal"]["steps"] == 2
+    assert report_of(ran)["rehearsed"]["steps"] == 2
     assert database.query("SELECT to_regclass('t2')::text, to_regclass('t4')::text") == [
         ("t2", "t4")
     ]

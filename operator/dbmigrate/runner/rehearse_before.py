@@ -57,10 +57,10 @@ def rehearse_before(
         raise _explain(error) from error
     except (ServerFailure, ConnectionBroken) as error:
         raise _unavailable(f"the scratch server failed: {error}") from error
-    seconds = time.monotonic() - started
-    text = f"rehearsed {count} in {seconds:.1f} s: nothing is left after the ways down"
+    milliseconds = round(1000 * (time.monotonic() - started))
+    text = f"rehearsed {count} in {milliseconds}ms: nothing is left after the ways down"
     observer.notice(Notice("INFO", text))
-    return RehearsalSummary(len(steps), without_down, round(1000 * seconds))
+    return RehearsalSummary(len(steps), without_down, milliseconds)
 
 
 def _play(run: Run, steps: Sequence[PlannedStep], server: ConnectionTarget) -> int:
