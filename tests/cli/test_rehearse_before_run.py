@@ -221,6 +221,19 @@ def test_a_server_of_another_major_version_will_not_do(database: Database, tmp_p
     assert "the scratch server is PostgreSQL 17, the database 18" in error["message"]
 
 
+def test_a_role_that_may_not_see_a_table_can_not_have_its_schema_copied(
+    database: Database, scratch: Server, tmp_path: Path
+) -> None:
+    role = database.create_role(password="x")
+    database.execute(f"CREATE TABLE secret (id int); GRANT ALL ON SCHEMA public TO {role}")
+    words = ["-path", str(write_scripts(tmp_path, FILES)), "-json"]
+    words += ["-database", database.url_for(role, "x"), "-rehearse-on", scratch.url("postgres")]
+    ran = run(*words, "up", environ={"PATH": str(database.server.bin_dir)})
+    error = report_of(ran)["error"]
+    assert (error["reason"], error["retryable"]) == ("RehearsalFailed", False)
+    assert "permission denied for table secret" in error["message"]
+
+
 def test_without_pg_dump_a_person_must_act(
     database: Database, scratch: Server, tmp_path: Path
 ) -> None:

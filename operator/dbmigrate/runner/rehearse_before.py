@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.client_programs import find_program
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
-from dbmigrate.postgres.surroundings import read_surroundings
+from dbmigrate.postgres.surroundings import Surroundings, read_surroundings
 from dbmigrate.postgres.target import ConnectionTarget
 from dbmigrate.report import RETRYABLE, Reason, RehearsalSummary
 from dbmigrate.runner.force import force
@@ -49,10 +49,11 @@ def rehearse_before(
     observer = run.request.observer
     count = f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
     observer.notice(Notice("INFO", f"rehearsing {count} on {server.display}"))
+    around = read_surroundings(run.database.session)
     try:
         _require_pg_dump(run.database.server_version)
         server = await_server(server, run.request.stop)
-        without_down = _play(run, steps, server)
+        without_down = _play(run, steps, server, around)
     except MigrationError as error:
         raise _explain(error) from error
     except (ServerFailure, ConnectionBroken) as error:
@@ -63,10 +64,11 @@ def rehearse_before(
     return RehearsalSummary(len(steps), without_down, milliseconds)
 
 
-def _play(run: Run, steps: Sequence[PlannedStep], server: ConnectionTarget) -> int:
+def _play(
+    run: Run, steps: Sequence[PlannedStep], server: ConnectionTarget, around: Surroundings
+) -> int:
     """How many of the steps have no down script."""
     request, version = run.request, run.database.found.version
-    around = read_surroundings(run.database.session)
     with open_session(server) as session:
         ((found,),) = session.query("SHOW server_version_num")[0]
     _require_same_major(run.database.server_version, int(found or 0))
@@ -119,6 +121,13 @@ def _require_same_major(target: int, scratch: int) -> None:
 def _explain(error: MigrationError) -> MigrationError:
     if error.reason in _OURS:
         return error
+    if error.reason is Reason.BACKUP_FAILED and "permission denied" in error.message:
+        return _failed(
+            error.message,
+            hint="pg_dump has to look at every table: grant the role SELECT on them,"
+            " or do without a rehearsal",
+            like=error,
+        )
     if error.reason in _NOT_DONE:
         return _unavailable(error.message, like=error)
     return _failed(error.message, hint=error.hint, like=error)

@@ -107,6 +107,9 @@ def scratch_database(
                 conninfo=conninfo,
                 url_database=None,
                 history=request.target.history,
+                statement_timeout_ms=request.target.statement_timeout_ms,
+                multi_statement=request.target.multi_statement,
+                multi_statement_max_size=request.target.multi_statement_max_size,
                 display=f"{server.display} ({name})",
             )
         finally:
@@ -127,8 +130,9 @@ def copy_schema(request: Request, scratch: ConnectionTarget, *, with_roles: bool
     can be as they are there. Raises MigrationError.
     """
     history = request.target.history.name
+    tables = (identifier(history), identifier(f"{history}_log"))
     words = ["--schema-only", "--clean", "--if-exists", "--no-tablespaces"]
-    words += [f"--exclude-table=*.{history}", f"--exclude-table=*.{history}_log"]
+    words += [f"--exclude-table=*.{table}" for table in tables]
     words.append(lock_wait(request.options.lock_timeout))
     if not with_roles:
         words += ["--no-owner", "--no-privileges"]
