@@ -124,6 +124,19 @@ class RehearsalSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A step in batches that is under way: dirty, and the next run goes on with it."""
+
+    version: str
+    name: str
+    direction: str
+    rows: int
+    batches: int
+    since: str
+    """RFC 3339, by the server's clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportError:
     """What stopped a run, and where."""
 
@@ -162,6 +175,8 @@ class Report:
     steps: tuple[Step, ...] = ()
     steps_total: int = 0
     error: ReportError | None = None
+    unfinished: Unfinished | None = None
+    """Why the database is dirty, where that is no damage."""
     backup: Backup | None = None
     plan_checksum: str | None = None
     """Of a plan: SHA-256 over its steps and their scripts, by which a run can be held to it."""
@@ -224,6 +239,7 @@ _ORDER = (
     "pending",
     "server_version",
     "error",
+    "unfinished",
     "backup",
     "rehearsal",
     "plan_checksum",
@@ -237,7 +253,8 @@ _ORDER = (
     "milliseconds",
 )
 _OPTIONAL = frozenset(
-    "backup changed findings findings_total plan_checksum rehearsal server_version".split()
+    "backup changed findings findings_total plan_checksum rehearsal server_version"
+    " unfinished".split()
 )
 """Left out where there is nothing to say."""
 _FEW_FINDINGS = 3
@@ -298,7 +315,8 @@ def _shorten(text: str | None, size: int) -> str | None:
 
 
 def _parse(raw: dict[str, Any]) -> Report:
-    error, backup, rehearsal = (raw.get(key) for key in ("error", "backup", "rehearsed"))
+    parts = (raw.get(key) for key in ("error", "backup", "rehearsed", "unfinished"))
+    error, backup, rehearsal, unfinished = parts
     return Report(
         command=str(raw["command"]),
         outcome=Outcome(raw["outcome"]),
@@ -326,6 +344,7 @@ def _parse(raw: dict[str, Any]) -> Report:
         backup=None
         if backup is None
         else Backup(str(backup["name"]), int(backup["size"]), str(backup["sha256"])),
+        unfinished=None if unfinished is None else _parse_unfinished(unfinished),
         plan_checksum=_text(raw.get("planChecksum")),
         changed=tuple(str(file) for file in raw.get("changed", ())),
         server_version=_text(raw.get("serverVersion")),
@@ -361,6 +380,17 @@ def dump_rehearsal(rehearsal: RehearsalSummary) -> dict[str, int]:
 def parse_rehearsal(raw: dict[str, Any]) -> RehearsalSummary:
     """The same read back. Raises KeyError, TypeError and ValueError."""
     return RehearsalSummary(int(raw["steps"]), int(raw["withoutDown"]), int(raw["milliseconds"]))
+
+
+def _parse_unfinished(raw: dict[str, Any]) -> Unfinished:
+    return Unfinished(
+        version=str(raw["version"]),
+        name=str(raw["name"]),
+        direction=str(raw["direction"]),
+        rows=int(raw["rows"]),
+        batches=int(raw["batches"]),
+        since=str(raw["since"]),
+    )
 
 
 def _parse_error(raw: dict[str, Any]) -> ReportError:

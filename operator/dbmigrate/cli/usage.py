@@ -24,6 +24,7 @@ COMMANDS = (
     "restore",
     "rehearse",
     "lint",
+    "diff",
 )
 
 CREATE = """create [-ext E] [-dir D] [-seq] [-digits N] [-format] [-tz] NAME
@@ -69,6 +70,10 @@ REHEARSE = """rehearse [-dev-url URL] [-copy]    Try each step up, down and up i
 LINT = """lint [-since V] [-sizes] [-strict] [-output FORM]    Say what may hurt the application
 \tUse -sizes to weigh it by the tables of the database"""
 
+DIFF = """diff [-to SCHEMA] [-dry-run] [-check] [-dev-url URL] NAME
+\tWrite the migrations that lead to a schema: files of SQL, a database, or a program's output
+\tUse -check to exit with 3 if there is a difference, and write nothing"""
+
 
 def describe_program(program: str) -> str:
     """What -help prints."""
@@ -92,6 +97,7 @@ def describe_program(program: str) -> str:
         RESTORE,
         REHEARSE,
         LINT,
+        DIFF,
     )
     listed = "\n".join(f"  {command}" for command in commands)
     return _PROGRAM.format(

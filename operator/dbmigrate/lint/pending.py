@@ -14,6 +14,7 @@ from dbmigrate.lint.script import find_made_tables, judge_script
 from dbmigrate.lint.sizes import Size, read_sizes, weigh
 from dbmigrate.postgres.session import Session
 from dbmigrate.sources.migration import Migration
+from dbmigrate.versions import Role
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
@@ -31,7 +32,8 @@ def judge_pending(migrations: Iterable[Migration], session: Session | None) -> t
         if migration.up is None:
             continue
         sql, file = migration.up.show(), migration.up.file
-        found += judge_script(sql, file, has_down=migration.down is not None)
+        has_down = migration.down is not None or migration.role is not Role.VERSIONED
+        found += judge_script(sql, file, has_down=has_down)
         made |= find_made_tables(sql, file)
     if session is not None:
         sizes = read_sizes(session, (each.table for each in found if each.table))

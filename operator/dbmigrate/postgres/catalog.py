@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dbmigrate.postgres.catalog_queries import QUERIES
 from dbmigrate.postgres.quoting import literal
@@ -18,8 +19,7 @@ from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.target import HistoryTable
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectName:
+class ObjectName(NamedTuple):
     """An object: `table public.users`, `column public.users.name`."""
 
     kind: str
@@ -57,7 +57,8 @@ def read_catalog(session: Session, *, without: HistoryTable | None = None) -> Ca
     ignored = "false"
     if without is not None:
         names = ", ".join(
-            literal(without.name + suffix) for suffix in ("", "_id_seq", "_log", "_log_id_seq")
+            literal(without.name + suffix)
+            for suffix in ("", "_id_seq", "_log", "_log_id_seq", "_batches")
         )
         ignored = f"c.relname IN ({names})"
     query = " UNION ALL ".join(QUERIES).replace("$ignored", ignored)

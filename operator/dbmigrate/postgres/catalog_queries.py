@@ -34,7 +34,7 @@ def _rights(acl: str, kind: str, owner: str) -> str:
     """Owner and privileges, in one order; none granted is the same as the defaults."""
     return (
         f"' owner ' || pg_get_userbyid({owner}) || ' rights ' || ARRAY(SELECT x::text FROM"
-        f" unnest(COALESCE({acl}, acldefault('{kind}', {owner}))) x ORDER BY 1)::text"
+        f" unnest(COALESCE({acl}, acldefault({kind}, {owner}))) x ORDER BY 1)::text"
     )
 
 
@@ -50,6 +50,7 @@ _RELATION_KIND = """CASE c.relkind
     WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'f' THEN 'foreign table'
     WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
     WHEN 'S' THEN 'sequence' ELSE 'type' END"""
+_RELATION_RIGHTS = """(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char" """
 _RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident, c.reloptions::text,
     CASE WHEN c.relrowsecurity THEN 'row security' END,
     CASE WHEN c.relforcerowsecurity THEN 'forced' END,
@@ -61,7 +62,7 @@ _RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident, c.re
         FROM pg_inherits WHERE inhrelid = c.oid),
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
     CASE WHEN c.relkind = 'm' THEN c.relispopulated::text END)
-|| {_rights("c.relacl", "r", "c.relowner")}"""
+|| {_rights("c.relacl", _RELATION_RIGHTS, "c.relowner")}"""
 # attcompression came with 14; attstattarget was -1 for none before 17.
 _COLUMN = """concat_ws(' ', format_type(a.atttypid, a.atttypmod),
     CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
@@ -82,14 +83,14 @@ _TYPE = f"""concat_ws(' ', t.typtype,
     CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
     CASE WHEN t.typnotnull THEN 'not null' END, t.typdefault,
     (SELECT format_type(rngsubtype, NULL) FROM pg_range WHERE rngtypid = t.oid))
-|| {_rights("t.typacl", "T", "t.typowner")}"""
+|| {_rights("t.typacl", "'T'", "t.typowner")}"""
 _ROUTINE_KIND = """CASE p.prokind
     WHEN 'a' THEN 'aggregate' WHEN 'p' THEN 'procedure' ELSE 'function' END"""
 _ROUTINE = f"""CASE p.prokind WHEN 'a' THEN
     (SELECT concat_ws(' ', pg_get_function_result(p.oid), g.aggkind, g.aggtransfn, g.aggfinalfn,
         g.aggcombinefn, format_type(g.aggtranstype, NULL), g.agginitval, g.aggsortop::regoperator)
         FROM pg_aggregate g WHERE g.aggfnoid = p.oid)
-    ELSE pg_get_functiondef(p.oid) END || {_rights("p.proacl", "f", "p.proowner")}"""
+    ELSE pg_get_functiondef(p.oid) END || {_rights("p.proacl", "'f'", "p.proowner")}"""
 _POLICY = """concat_ws(' ', p.polcmd, p.polpermissive,
     ARRAY(SELECT CASE r WHEN 0 THEN 'public' ELSE pg_get_userbyid(r)::text END
         FROM unnest(p.polroles) r ORDER BY 1)::text,
@@ -102,7 +103,7 @@ _OTHERS = (
 """Seldom in migrations: that they are there is compared, not all that they are."""
 
 QUERIES = (
-    f"""SELECT 'schema', quote_ident(n.nspname), {_rights("n.nspacl", "n", "n.nspowner")}
+    f"""SELECT 'schema', quote_ident(n.nspname), {_rights("n.nspacl", "'n'", "n.nspowner")}
 FROM pg_namespace n
 WHERE n.nspname = 'public' OR n.nspname !~ '^pg_' AND {_own("pg_namespace", "n")}""",
     f"""SELECT 'extension', quote_ident(x.extname), x.extversion || ' in ' || s.nspname
@@ -118,7 +119,9 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 
 AND {_own("pg_class", "c")}""",
     f"""SELECT 'constraint', {_part("k.conname")}, pg_get_constraintdef(k.oid)
 || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
-FROM pg_constraint k {_on_relation("k.conrelid")} WHERE {_own("pg_constraint", "k")}""",
+FROM pg_constraint k {_on_relation("k.conrelid")} WHERE {_own("pg_constraint", "k")}
+AND NOT EXISTS (SELECT FROM pg_constraint s WHERE s.oid = k.conparentid
+    AND s.conrelid = k.conrelid)""",
     f"""SELECT 'constraint', {_name("t.typname")} || '.' || quote_ident(k.conname),
 pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
 FROM pg_constraint k JOIN pg_type t ON t.oid = k.contypid {_in_schema("t.typnamespace")}

@@ -60,7 +60,7 @@ class Session:
 
         def collect(result: pq.abc.PGresult) -> None:
             if result.status == pq.ExecStatus.TUPLES_OK:
-                tables.append(_rows(result))
+                tables.append(read_rows(result))
 
         self.execute(sql.encode(), on_result=collect)
         return tables
@@ -177,7 +177,8 @@ class _Wait:
             self._pgconn.consume_input()
 
 
-def _rows(result: pq.abc.PGresult) -> list[Row]:
+def read_rows(result: pq.abc.PGresult) -> list[Row]:
+    """The rows of a result, as text."""
     columns = range(result.nfields)
     value = result.get_value
     return [

@@ -18,6 +18,7 @@ from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.plan import PlannedStep
 from dbmigrate.runner.request import LintPolicy
 from dbmigrate.sources.migration import Migration, Script
+from dbmigrate.versions import Role
 
 if TYPE_CHECKING:
     from dbmigrate.runner.run import Run
@@ -36,7 +37,10 @@ def lint_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
     Raises MigrationError: LintRejected where an error is found and the policy is
     `reject`, SourceInvalid for a script that can't be read or split.
     """
-    migrations = [Migration(s.version, s.name, s.script, _down_of(run, s)) for s in steps]
+    migrations = [
+        Migration(step.version, step.name, step.script, _down_of(run, step), role=step.role)
+        for step in steps
+    ]
     findings = _judge(run, migrations)
     for finding in findings:
         run.request.observer.notice(_tell(finding))
@@ -49,7 +53,7 @@ def lint_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
 
 
 def _down_of(run: Run, step: PlannedStep) -> Script | None:
-    migration = run.source.find(step.version)
+    migration = run.source.find(step.version) if step.role is Role.VERSIONED else None
     return migration.down if migration is not None else None
 
 

@@ -21,6 +21,7 @@ from dbmigrate.runner.request import Options, OutOfOrder, Request
 from dbmigrate.runner.result import RehearsedStep
 from dbmigrate.runner.run import perform
 from dbmigrate.sources.migration import Direction, Script
+from dbmigrate.versions import Role
 
 SHOWN = 5
 """Objects that the error names for each step; the JSON document has all."""
@@ -75,6 +76,8 @@ class Stage:
         for lock in locks:
             self._notice(f"{lock.table}: {lock.mode} lock")
         down = self._find_down(step)
+        if down is None and step.role is not Role.VERSIONED:
+            return done  # it has no way down
         if down is None:
             self._notice(f"version {step.version} has no down script", "WARNING")
             return done
@@ -98,7 +101,8 @@ class Stage:
 
     def _find_down(self, step: PlannedStep) -> Script | None:
         source = self._request.source
-        migration = source.find(step.version) if source is not None else None
+        is_versioned = source is not None and step.role is Role.VERSIONED
+        migration = source.find(step.version) if source is not None and is_versioned else None
         down = migration.down if migration is not None else None
         if down is not None and down.problem:
             raise MigrationError(Reason.SOURCE_INVALID, down.problem)

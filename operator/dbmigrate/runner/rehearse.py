@@ -8,16 +8,13 @@ data) at the target's version. The target itself is only read.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
-from dbmigrate.postgres.scratch_server import scratch_server
 from dbmigrate.postgres.surroundings import Surroundings, read_surroundings
-from dbmigrate.postgres.target import ConnectionTarget, parse_target
+from dbmigrate.postgres.target import ConnectionTarget
 from dbmigrate.report import Outcome, Reason, Step
 from dbmigrate.runner.force import force
 from dbmigrate.runner.plan import climb
@@ -25,9 +22,13 @@ from dbmigrate.runner.rehearsal_stage import Stage
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
 from dbmigrate.runner.run import make_report
-from dbmigrate.runner.scratch_database import copy_schema, open_session, scratch_database
+from dbmigrate.runner.schema_copy import copy_schema
+from dbmigrate.runner.scratch import open_session, scratch_space
 from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Direction, Migration
+from dbmigrate.versions import Version
+
+PURPOSE = "rehearsal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,15 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
     steps: list[RehearsedStep] = []
     error = None
     try:
-        with _server(order) as server:
-            around = _read_surroundings(request) if _makes_roles(order) else None
-            with scratch_database(request, server, around) as scratch:
-                here = _copy_target(request, scratch, order) if order.copies_target else None
-                with open_session(scratch) as reader:
+        with scratch_space(order.server) as space:
+            # Roles belong to a whole server: only one of our own gets the target's.
+            copies_roles = space.is_ours and order.copies_target
+            around = _read_surroundings(request) if copies_roles else None
+            with space.database(request.target, PURPOSE, around) as scratch:
+                here = None
+                if order.copies_target:
+                    here = _copy_target(request, scratch, with_roles=copies_roles)
+                with open_session(scratch, PURPOSE) as reader:
                     stage = Stage(request, scratch, reader)
                     steps = stage.steps
                     stage.play(climb(_find_pending(request, here), here))
@@ -68,7 +73,7 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
     return Result(report, value=Rehearsal(tuple(steps)), error=error)
 
 
-def _find_pending(request: Request, here: int | None) -> tuple[Migration, ...]:
+def _find_pending(request: Request, here: Version | None) -> tuple[Migration, ...]:
     source = request.source
     if source is None or not source.migrations:
         raise MigrationError(
@@ -77,26 +82,14 @@ def _find_pending(request: Request, here: int | None) -> tuple[Migration, ...]:
     return source.above(here)
 
 
-@contextmanager
-def _server(order: RehearsalOrder) -> Iterator[ConnectionTarget]:
-    if order.server is not None:
-        yield order.server
-        return
-    with scratch_server() as words:
-        yield parse_target(f"{words} dbname=postgres", {})
-
-
-def _makes_roles(order: RehearsalOrder) -> bool:
-    """Roles belong to a whole server: only one of our own gets the target's."""
-    return order.server is None and order.copies_target
-
-
 def _read_surroundings(request: Request) -> Surroundings:
-    with open_session(request.target) as session:
+    with open_session(request.target, PURPOSE) as session:
         return read_surroundings(session)
 
 
-def _copy_target(request: Request, scratch: ConnectionTarget, order: RehearsalOrder) -> int | None:
+def _copy_target(
+    request: Request, scratch: ConnectionTarget, *, with_roles: bool
+) -> Version | None:
     """The target's schema in the scratch database, and its version."""
     state = version(request).unwrap()
     if state is None:
@@ -107,7 +100,7 @@ def _copy_target(request: Request, scratch: ConnectionTarget, order: RehearsalOr
             f"the database is dirty at version {state.version}: nobody knows what its schema is",
             hint="`dbmigrate repair` first",
         )
-    copy_schema(request, scratch, with_roles=_makes_roles(order))
+    copy_schema(request, scratch, with_roles=with_roles)
     if state.version is not None:
         force(replace(request, target=scratch), state.version).unwrap()
     return state.version

@@ -24,17 +24,14 @@ from dbmigrate.runner.observer import SILENT, Notice
 from dbmigrate.runner.plan import PlannedStep
 from dbmigrate.runner.rehearsal_stage import Stage
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.scratch_database import (
-    await_server,
-    copy_schema,
-    open_session,
-    scratch_database,
-)
+from dbmigrate.runner.schema_copy import await_server, copy_schema
+from dbmigrate.runner.scratch import ScratchSpace, open_session
 from dbmigrate.sources.migration import Migration
 
 if TYPE_CHECKING:
     from dbmigrate.runner.run import Run
 
+PURPOSE = "rehearsal"
 _OURS = frozenset({Reason.REHEARSAL_FAILED, Reason.REHEARSAL_UNAVAILABLE, Reason.INTERRUPTED})
 _NOT_DONE = RETRYABLE | {Reason.BACKUP_FAILED}
 """The rehearsal could not take place, or not to its end; pg_dump's failures are among them."""
@@ -68,15 +65,16 @@ def _play(
     run: Run, steps: Sequence[PlannedStep], server: ConnectionTarget, around: Surroundings
 ) -> int:
     """How many of the steps have no down script."""
-    request, version = run.request, run.database.found.version
-    with open_session(server) as session:
+    request, version = run.request, steps[0].before
+    with open_session(server, PURPOSE) as session:
         ((found,),) = session.query("SHOW server_version_num")[0]
     _require_same_major(run.database.server_version, int(found or 0))
-    with scratch_database(request, server, around) as scratch:
+    space = ScratchSpace(server, is_ours=True)
+    with space.database(request.target, PURPOSE, around) as scratch:
         copy_schema(request, scratch, with_roles=True)
         if version is not None:
             force(_request_for_history(run, steps, scratch), version).unwrap()
-        with open_session(scratch) as reader:
+        with open_session(scratch, PURPOSE) as reader:
             stage = Stage(request, scratch, reader, observer=SILENT)
             stage.play(steps)
     return sum(step.down_milliseconds is None for step in stage.steps)
@@ -86,12 +84,12 @@ def _request_for_history(
     run: Run, steps: Sequence[PlannedStep], scratch: ConnectionTarget
 ) -> Request:
     """To make a history like the target's: a version that was jumped over is not in it."""
-    version, source = run.database.found.version, run.source
+    version, source = steps[0].before, run.source
     pending = {step.version for step in steps}
     done = [m for m in source.migrations if m.version not in pending]
     if version is not None and source.find(version) is None:
+        done = [m for m in done if m.version < version]
         done.append(Migration(version, "", text=str(version)))
-        done.sort(key=lambda migration: migration.version)
     history = replace(source, migrations=tuple(done))
     return replace(run.request, target=scratch, source=history, observer=SILENT)
 

@@ -1,17 +1,14 @@
-"""A database for a rehearsal: made on a server where it disturbs nobody, and dropped afterwards.
+"""What a rehearsal needs of a scratch server: that it answers, and a copy of the target's schema.
 
-It starts empty, or as a copy of the target's schema. The copy goes through pg_dump as
-plain SQL and from there over a session of ours, so that a pg_dump that is newer than
-the scratch server does as well: what an older server does not know is left out.
+The copy goes through pg_dump as plain SQL and from there over a session of ours, so that
+a pg_dump that is newer than the scratch server does as well: what an older server does
+not know is left out.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 
@@ -23,14 +20,14 @@ from dbmigrate.postgres.client_programs import (
     run_program,
 )
 from dbmigrate.postgres.connecting import connect
-from dbmigrate.postgres.failures import ServerFailure, history_failure
+from dbmigrate.postgres.failures import ServerFailure
 from dbmigrate.postgres.lexer import split
 from dbmigrate.postgres.quoting import identifier
 from dbmigrate.postgres.session import Session
-from dbmigrate.postgres.surroundings import Surroundings, make_roles
-from dbmigrate.postgres.target import ConnectionTarget, escape_option
+from dbmigrate.postgres.target import ConnectionTarget
 from dbmigrate.report import Reason
 from dbmigrate.runner.request import Request
+from dbmigrate.runner.scratch import open_session
 from dbmigrate.runner.stop import Stop
 
 WAIT_SECONDS = 30.0
@@ -68,61 +65,6 @@ def await_server(server: ConnectionTarget, stop: Stop) -> ConnectionTarget:
         time.sleep(LOOK_SECONDS)
 
 
-@contextmanager
-def open_session(target: ConnectionTarget) -> Iterator[Session]:
-    """A session for the rehearsal's own questions."""
-    session = connect(target, role="rehearsal")
-    try:
-        yield session
-    finally:
-        session.close()
-
-
-@contextmanager
-def scratch_database(
-    request: Request, server: ConnectionTarget, around: Surroundings | None = None
-) -> Iterator[ConnectionTarget]:
-    """A new database, dropped at the end, with the target's way of looking up names.
-
-    `around`: on a server that is nobody else's, what the target has beside its schema.
-    """
-    name = f"dbmigrate_rehearsal_{secrets.token_hex(6)}"
-    with open_session(server) as session:
-        try:
-            if around is not None:
-                make_roles(session, around)
-            session.query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0")
-        except ServerFailure as failure:
-            raise history_failure(
-                failure, f"can't create a scratch database on {server.display}"
-            ) from None
-        conninfo = {**server.conninfo, "dbname": name}
-        if around is not None:
-            conninfo["options"] = _surround(request.target, around)
-        elif "options" in request.target.conninfo:
-            conninfo["options"] = request.target.conninfo["options"]
-        try:
-            yield replace(
-                server,
-                conninfo=conninfo,
-                url_database=None,
-                history=request.target.history,
-                statement_timeout_ms=request.target.statement_timeout_ms,
-                multi_statement=request.target.multi_statement,
-                multi_statement_max_size=request.target.multi_statement_max_size,
-                display=f"{server.display} ({name})",
-            )
-        finally:
-            session.query(f"DROP DATABASE IF EXISTS {identifier(name)}")
-
-
-def _surround(target: ConnectionTarget, around: Surroundings) -> str:
-    """The target's settings; its role has its name on the scratch server, and no rights."""
-    given = target.conninfo.get("options") or os.environ.get("PGOPTIONS", "")
-    path = f"-c search_path={escape_option(around.search_path)}"
-    return f"{given} {path} -c role=none".strip()
-
-
 def copy_schema(request: Request, scratch: ConnectionTarget, *, with_roles: bool) -> None:
     """The target's schema, without its history and without any data.
 
@@ -130,7 +72,7 @@ def copy_schema(request: Request, scratch: ConnectionTarget, *, with_roles: bool
     can be as they are there. Raises MigrationError.
     """
     history = request.target.history.name
-    tables = (identifier(history), identifier(f"{history}_log"))
+    tables = [identifier(f"{history}{suffix}") for suffix in ("", "_log", "_batches")]
     words = ["--schema-only", "--clean", "--if-exists", "--no-tablespaces"]
     words += [f"--exclude-table=*.{table}" for table in tables]
     words.append(lock_wait(request.options.lock_timeout))
@@ -147,7 +89,7 @@ def copy_schema(request: Request, scratch: ConnectionTarget, *, with_roles: bool
         )
     except Stopped:
         raise MigrationError(Reason.INTERRUPTED, "the rehearsal was stopped") from None
-    with open_session(scratch) as session:
+    with open_session(scratch, "rehearsal") as session:
         ((version,),) = session.query("SHOW server_version_num")[0]
         _load(session, loadable(dump, int(version or 0)), scratch)
 

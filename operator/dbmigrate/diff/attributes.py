@@ -1,0 +1,82 @@
+"""Owner, privileges and comment: what any object may have beside what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.grants import change_grants, with_owner
+from dbmigrate.diff.kinds.default_privileges import initial_grants
+from dbmigrate.diff.kinds.kind import alter
+from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.world import World
+from dbmigrate.postgres.quoting import literal
+
+_WORDS = {"r": "TABLE", "s": "SEQUENCE", "n": "SCHEMA", "f": "FUNCTION", "T": "TYPE"}
+
+
+def change_attributes(
+    before: o.SchemaObject | None, after: o.SchemaObject, world: World
+) -> Iterator[Step]:
+    """From the object as it was to what is wanted. `before` None: it has just been created."""
+    if isinstance(after, o.DefaultPrivileges):
+        return
+    owner = before.owner if before is not None else world.before.ways.role
+    if after.owner is not None and after.owner != owner and not _follows_table(before, after):
+        yield _attribute(after, f"ALTER {after.address} OWNER TO {after.owner}", "own")
+    for sql in _change_grants(before, after, owner, world):
+        yield _attribute(after, sql, "grant")
+    if after.comment != (before.comment if before is not None else None):
+        text = literal(after.comment).strip()
+        yield _attribute(after, f"COMMENT ON {after.address} IS {text}", "comment")
+
+
+def _attribute(each: o.SchemaObject, sql: str, action: str) -> Step:
+    return alter(each, sql, slot=Slot.ATTRIBUTE, action=action)
+
+
+def _follows_table(before: o.SchemaObject | None, after: o.SchemaObject) -> bool:
+    """A sequence that belongs to a column has its table's owner, and none else."""
+    if not isinstance(after, o.Sequence) or after.owned_by is None:
+        return False
+    was_owned = isinstance(before, o.Sequence) and before.owned_by == after.owned_by
+    return after.is_identity or was_owned
+
+
+def _change_grants(
+    before: o.SchemaObject | None, after: o.SchemaObject, owner: str | None, world: World
+) -> Iterator[str]:
+    if isinstance(after, o.Column):
+        old = before.grants if before is not None else None
+        if old != after.grants:
+            nothing: o.Grants = frozenset()
+            target = f"TABLE {after.relation}"
+            yield from change_grants(
+                old or nothing, after.grants or nothing, target, column=after.column
+            )
+        return
+    kind = after.acl_kind
+    if kind is None:
+        return
+    if before is None:
+        had = initial_grants(after, world)
+    elif before.grants == after.grants and before.owner == after.owner:
+        return
+    else:
+        had = _effective(before, kind, world)
+    wanted = _effective(after, kind, world)
+    yield from change_grants(with_owner(had, owner, after.owner), wanted, _target(after, kind))
+
+
+def _effective(each: o.SchemaObject, kind: str, world: World) -> o.Grants:
+    if each.grants is not None:
+        return each.grants
+    return world.after.ways.grants_by_default(kind, each.owner)
+
+
+def _target(each: o.SchemaObject, kind: str) -> str:
+    if isinstance(each, o.Routine | o.Aggregate):
+        word, _, call = each.address.partition(" ")
+        # Aggregates are functions here, and of no arguments have no star.
+        return f"{word} {call}" if word != "AGGREGATE" else f"FUNCTION {call.replace('(*)', '()')}"
+    return f"{_WORDS[kind]} {each.name.name}"

@@ -1,0 +1,198 @@
+"""What becomes of each object: first by itself, then by what it stands on.
+
+PostgreSQL refuses to drop what others depend on, and to change the type of a column that a
+view or a policy reads. CASCADE would take those along without a word. So whatever stands in
+the way is dropped before, and created again afterwards, by its own statements.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.kinds.columns import changes_type
+from dbmigrate.diff.kinds.registry import kind_of
+from dbmigrate.diff.names import mentions
+from dbmigrate.diff.world import TYPE_KINDS, Action, World
+from dbmigrate.postgres.catalog import ObjectName
+
+_TYPES = (o.EnumType, o.Domain, o.Composite, o.RangeType)
+_STORED = frozenset("rp")
+
+
+def decide(world: World) -> None:
+    """Fill in the world's actions."""
+    before, after = world.before.objects, world.after.objects
+    actions = world.actions
+    for name in before.keys() - after.keys():
+        actions[name] = Action.DROP
+    for name in after.keys() - before.keys():
+        actions[name] = Action.CREATE
+    for name in before.keys() & after.keys():
+        old, new = before[name], after[name]
+        if old.part_of != new.part_of:
+            # Of a view that becomes a table, by the same name.
+            actions[name] = Action.REPLACE
+        elif old == new:
+            actions[name] = Action.KEEP
+        else:
+            can_alter = kind_of(new).can_alter(old, new, world)
+            actions[name] = Action.ALTER if can_alter else Action.REPLACE
+    _Spread(world).run()
+
+
+class _Spread:
+    """From each object that goes or changes to those that stand on it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._moved: set[ObjectName] = set()
+        self._owned: dict[str, list[ObjectName]] = {}
+        for each in world.before.objects.values():
+            if isinstance(each, o.Sequence) and each.owned_by is not None:
+                self._owned.setdefault(each.owned_by, []).append(each.name)
+        self._waiting = deque(
+            sorted(name for name, action in world.actions.items() if _spreads(action))
+        )
+
+    def run(self) -> None:
+        self._let_go_of_index_parts()
+        while self._waiting:
+            name = self._waiting.popleft()
+            for user in self._world.before.dependents.get(name, ()):
+                self._react(user, name)
+            if name.kind == "column":
+                self._check_partition_key(name)
+            if name.kind == "column" and self._world.is_going(name):
+                for sequence in self._owned.get(name.name, ()):
+                    if self._world.before.objects[sequence] == self._world.after.objects.get(
+                        sequence
+                    ):
+                        self._raise(sequence, Action.REPLACE)
+
+    def _let_go_of_index_parts(self) -> None:
+        """An index that is a part of another is so until one of them is dropped."""
+        world = self._world
+        both = world.before.objects.keys() & world.after.objects.keys()
+        for name, action in list(world.actions.items()):
+            each = world.before.objects.get(name)
+            if action is not Action.DROP or not isinstance(each, o.IndexAttachment):
+                continue
+            parent, child = (ObjectName("index", index) for index in (each.parent, each.child))
+            if world.is_moving(each.child_table) or not {parent, child} <= both:
+                continue
+            self._raise(parent, Action.REPLACE)
+            self._raise(child, Action.REPLACE)
+
+    def _check_partition_key(self, name: ObjectName) -> None:
+        """The type of a column of a partition key can't be changed: the table is made anew.
+
+        Its partitions, where the rows are, are detached and attached again.
+        """
+        world = self._world
+        old, new = world.before.objects[name], world.after.objects.get(name)
+        if not isinstance(old, o.Column) or not isinstance(new, o.Column) or old.part_of is None:
+            return
+        table = world.before.objects[old.part_of]
+        key = table.partition_key if isinstance(table, o.Table) else None
+        is_in_key = key is not None and mentions(key, old.column)
+        if is_in_key and table.name in world.after.objects and changes_type(old, new, world):
+            self._raise(table.name, Action.REPLACE)
+
+    def _raise(self, name: ObjectName, action: Action) -> None:
+        actions = self._world.actions
+        if action is Action.REPLACE:
+            self._world.forced.add(name)
+        if actions[name] >= action:
+            return
+        actions[name] = action
+        self._waiting.append(name)
+
+    def _react(self, user: ObjectName, what: ObjectName) -> None:
+        """`user` requires `what`, which changes."""
+        world = self._world
+        each = world.before.objects[user]
+        if isinstance(each, o.Index) and self._would_be_built_again(each, what):
+            world.forced.add(user)
+        if user not in world.after.objects:
+            return
+        if isinstance(each, o.Attachment) and what.kind == "index":
+            return  # it comes after its indexes, and stays when they are made anew
+        changed = world.before.objects[what]
+        action = world.actions[what]
+        if action is Action.ALTER:
+            if kind_of(changed).disturbs(changed, world.after.objects[what], each, world):
+                self._replace(each)
+        elif action is Action.DROP:
+            if isinstance(each, o.Column) and self._is_taken_over(each, what):
+                self._move_column(each, what)
+            elif isinstance(each, o.Column | o.Table):
+                pass
+            elif world.actions[user] is Action.KEEP or self._has_successor(user, what):
+                self._replace(each)
+        elif isinstance(each, o.Column) and isinstance(changed, _TYPES):
+            self._move_column(each, what)
+        elif isinstance(each, o.Domain | o.RangeType | o.Composite) and isinstance(changed, _TYPES):
+            self._raise(user, Action.REPLACE)
+        elif isinstance(each, o.IndexAttachment):
+            self._replace_part(each, what)
+        elif not self._can_be_altered_away(user, what):
+            self._replace(each)
+
+    def _would_be_built_again(self, index: o.Index, what: ObjectName) -> bool:
+        """Whether an index that is to go stands on a column of which the type changes.
+
+        PostgreSQL would build it for the new type first, or fail to.
+        """
+        world = self._world
+        old, new = world.before.objects[what], world.after.objects.get(what)
+        if not isinstance(old, o.Column) or not isinstance(new, o.Column):
+            return False
+        return world.is_going(index.name) and changes_type(old, new, world)
+
+    def _has_successor(self, user: ObjectName, what: ObjectName) -> bool:
+        """Whether `user` goes on with a function beside which calls of `what` are ambiguous."""
+        world = self._world
+        return any(what in world.overloaded_by(each) for each in world.after.requires(user))
+
+    def _can_be_altered_away(self, user: ObjectName, what: ObjectName) -> bool:
+        """Whether its own change frees it before `what` goes."""
+        world = self._world
+        return world.actions[user] is Action.ALTER and what not in world.after.requires(user)
+
+    def _replace(self, each: o.SchemaObject) -> None:
+        """The whole that the object is a part of, if it has no life of its own."""
+        is_of_view = isinstance(each, o.Column) and each.relation_kind not in _STORED
+        if is_of_view and each.part_of is not None and each.part_of in self._world.after.objects:
+            self._raise(each.part_of, Action.REPLACE)
+        self._raise(each.name, Action.REPLACE)
+
+    def _replace_part(self, each: o.IndexAttachment, what: ObjectName) -> None:
+        """A partitioned index takes its parts along."""
+        self._raise(each.name, Action.REPLACE)
+        for part in self._world.before.requires(each.name) - {what}:
+            if part in self._world.after.objects and part.name.endswith(each.child.split(".")[-1]):
+                self._raise(part, Action.REPLACE)
+
+    def _is_taken_over(self, column: o.Column, type_name: ObjectName) -> bool:
+        """Whether another kind of type goes on under the name: a domain for an enum."""
+        if column.relation_kind not in _STORED or type_name.kind not in TYPE_KINDS:
+            return False
+        now = self._world.after.requires(column.name)
+        return any(name.name == type_name.name and name.kind in TYPE_KINDS for name in now)
+
+    def _move_column(self, column: o.Column, type_name: ObjectName) -> None:
+        if column.relation_kind not in _STORED:
+            self._replace(column)
+            return
+        # A renamed range leaves its functions behind, whose names the new one needs.
+        is_range = type_name.kind == "range"
+        self._world.actions[type_name] = Action.REPLACE if is_range else Action.REBIRTH
+        if column.name not in self._moved:
+            self._moved.add(column.name)
+            self._raise(column.name, Action.ALTER)
+            self._waiting.append(column.name)
+
+
+def _spreads(action: Action) -> bool:
+    return action in (Action.ALTER, Action.REPLACE, Action.DROP)

@@ -1,0 +1,83 @@
+"""What goes along when something else is dropped, without a statement of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.world import Action, World
+from dbmigrate.postgres.catalog import ObjectName
+
+_GO_WITH_COLUMN = (o.Index, o.Constraint, o.Statistics)
+"""DROP COLUMN takes them along even if they have other columns, too."""
+
+
+def covered_by_drops(world: World) -> dict[ObjectName, ObjectName]:
+    """Each object that is dropped by another's statement, with that other."""
+    circular = set(_circular_keys(world))
+    found: dict[ObjectName, ObjectName] = {}
+    for name, action in world.actions.items():
+        if action in (Action.DROP, Action.REPLACE) and name not in circular:
+            whole = _taken_along_by(name, world)
+            if whole is not None:
+                found[name] = whole
+    return {part: _outermost(whole, found) for part, whole in found.items()}
+
+
+def _taken_along_by(name: ObjectName, world: World) -> ObjectName | None:
+    each = world.before.objects[name]
+    if each.part_of is not None and world.is_going(each.part_of):
+        return None if _holds_back(each, world) else each.part_of
+    if isinstance(each, o.Sequence) and each.owned_by is not None:
+        owner = ObjectName("column", each.owned_by)
+        return owner if world.is_going(owner) else None
+    if isinstance(each, _GO_WITH_COLUMN) and each.part_of is not None:
+        prefix = f"{each.part_of.name}."
+        for column in sorted(each.requires):
+            is_own = column.kind == "column" and column.name.startswith(prefix)
+            if is_own and world.is_going(column):
+                return column
+    return None
+
+
+def _holds_back(each: o.SchemaObject, world: World) -> bool:
+    """Whether it keeps its table from being dropped: by a function of the table's own rows."""
+    if not isinstance(each, o.Column | o.Default | o.Constraint) or each.part_of is None:
+        return False
+    whole = each.part_of
+    if whole.kind == "column":
+        whole = world.before.objects[whole].part_of or whole
+    return whole.kind == "table" and world.comes_back(each, whole, world.before)
+
+
+def _outermost(name: ObjectName, found: dict[ObjectName, ObjectName]) -> ObjectName:
+    while name in found:
+        name = found[name]
+    return name
+
+
+def _circular_keys(world: World) -> Iterator[ObjectName]:
+    """Foreign keys between dropped tables that refer to each other: they have to go first."""
+    keys: dict[str, list[o.Constraint]] = {}
+    for each in world.before.objects.values():
+        if not isinstance(each, o.Constraint) or each.type != "f" or each.references is None:
+            continue
+        goes = all(
+            world.is_going(ObjectName("table", table)) for table in (each.table, each.references)
+        )
+        if goes and each.table != each.references:
+            keys.setdefault(each.table, []).append(each)
+    waits = {table: {str(key.references) for key in found} for table, found in keys.items()}
+    free = [table for tables in waits.values() for table in tables if table not in waits]
+    referring: dict[str, set[str]] = {}
+    for table, tables in waits.items():
+        for other in tables:
+            referring.setdefault(other, set()).add(table)
+    while free:
+        done = free.pop()
+        for table in referring.pop(done, ()):
+            waits[table].discard(done)
+            if not waits[table]:
+                free.append(table)
+    for table, tables in waits.items():
+        yield from (key.name for key in keys[table] if key.references in tables)

@@ -1,0 +1,1 @@
+"""One module for each family of objects: how they are created, dropped and altered."""

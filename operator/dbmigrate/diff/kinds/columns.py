@@ -1,0 +1,252 @@
+"""Columns of tables, and attributes of composite types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.casting import is_rewritten, may_lose, through_text, using
+from dbmigrate.diff.kinds.identity import change_identity, identity_clause
+from dbmigrate.diff.kinds.kind import Kind, alter, create, drop, without_attributes
+from dbmigrate.diff.kinds.not_null import change_not_null, name_clause, not_null_clause
+from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.world import TYPE_KINDS, World
+from dbmigrate.postgres.catalog import ObjectName
+
+STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
+_COMPRESSIONS = {"p": "pglz", "l": "lz4", "": "default"}
+_INTEGERS = frozenset(("smallint", "integer", "bigint"))
+_TEXTS = frozenset(("text", "character varying"))
+_STORED = frozenset("rp")
+_IN_THE_WAY = (o.View, o.Rule, o.Policy, o.Trigger, o.Routine, o.Default, o.Aggregate)
+"""What reads a column in a way that ALTER COLUMN TYPE can't follow. Defaults could be, but
+their old cast would stay in them."""
+
+
+class Columns(Kind[o.Column]):
+    """Columns; those of views only carry grants and comments."""
+
+    def can_alter(self, before: o.Column, after: o.Column, world: World) -> bool:
+        if before.relation_kind not in _STORED:
+            return before.relation_kind in "vm" or without_attributes(before) == without_attributes(
+                after
+            )
+        if before.generated == after.generated:
+            # SET EXPRESSION came with 17.
+            return before.expression == after.expression or world.version >= 17
+        # To a plain column there is a way from a stored one alone, and back there is none.
+        return before.generated == "s" and after.generated == ""
+
+    def disturbs(
+        self, before: o.Column, after: o.Column, user: o.SchemaObject, world: World
+    ) -> bool:
+        if not changes_type(before, after, world):
+            return False
+        if isinstance(user, _IN_THE_WAY):
+            return True
+        if isinstance(user, o.Column):
+            return user.generated != "" or user.relation_kind not in _STORED
+        if isinstance(user, o.Constraint) and user.type == "f":
+            types = {before.base_type, after.base_type}
+            return not (types <= _INTEGERS or types <= _TEXTS)
+        return False
+
+    def create(self, each: o.Column, world: World) -> Iterator[Step]:
+        if each.relation_kind == "c":
+            yield create(each, f"ALTER TYPE {each.relation} ADD ATTRIBUTE {attribute(each)}")
+            return
+        if each.relation_kind not in _STORED or world.carrier(each, world.after) is not None:
+            return
+        default = inline_default(each, world)
+        covers = frozenset((default.name,)) if default is not None else frozenset[ObjectName]()
+        yield create(
+            each,
+            f"ALTER TABLE {each.relation} ADD COLUMN {clause(each, default, world)}",
+            covers=covers,
+            note=_note_new(each, default, world),
+        )
+        yield from settings(None, each, world)
+
+    def drop(self, each: o.Column, world: World) -> Iterator[Step]:
+        if each.relation_kind == "c":
+            yield drop(
+                each,
+                f"ALTER TYPE {each.relation} DROP ATTRIBUTE {each.column}",
+                destroys=f"the values of {each.name.name} are lost",
+            )
+            return
+        if each.relation_kind not in _STORED or world.carrier(each, world.before) is not None:
+            return
+        destroys = None if each.generated else f"the values of {each.name.name} are lost"
+        sql = f"ALTER TABLE {each.relation} DROP COLUMN {each.column}"
+        yield drop(each, sql, destroys=destroys)
+
+    def alter(self, before: o.Column, after: o.Column, world: World) -> Iterator[Step]:
+        if after.relation_kind not in _STORED:
+            return
+        is_carried = world.carrier(after, world.after) is not None
+        if not is_carried and changes_type(before, after, world):
+            reborn = _reborn(before, world)
+            if reborn is not None and reborn.kind == "range":
+                yield _park(before)
+            yield _change_type(before, after, world)
+        if before.expression != after.expression or before.generated != after.generated:
+            yield from _change_expression(before, after)
+        yield from settings(before, after, world)
+        if after.identity:
+            # An identity is refused on a column that may be null, and keeps it from being so.
+            yield from change_not_null(before, after, world)
+            yield from change_identity(before, after)
+        else:
+            yield from change_identity(before, after)
+            yield from change_not_null(before, after, world)
+
+
+def changes_type(before: o.Column, after: o.Column, world: World) -> bool:
+    """Whether ALTER COLUMN TYPE is needed: for another type, or its own that is made anew."""
+    return (before.type, before.collation) != (after.type, after.collation) or _reborn(
+        before, world
+    ) is not None
+
+
+def clause(each: o.Column, default: o.Default | None, world: World) -> str:
+    """The column as CREATE TABLE and ADD COLUMN have it."""
+    words = [each.column, each.type]
+    if each.collation is not None:
+        words.append(f"COLLATE {each.collation}")
+    if each.compression:
+        words.append(f"COMPRESSION {_COMPRESSIONS[each.compression]}")
+    if each.generated:
+        stored = "STORED" if each.generated == "s" else "VIRTUAL"
+        words.append(f"GENERATED ALWAYS AS ({each.expression}) {stored}")
+    elif each.identity:
+        words.append(identity_clause(each))
+    elif default is not None:
+        words.append(f"DEFAULT {default.expression}")
+    if each.not_null is not None and each.not_null.is_validated:
+        words.append(not_null_clause(each, each.not_null, world))
+    return " ".join(words)
+
+
+def attribute(each: o.Column) -> str:
+    """The attribute as CREATE TYPE has it."""
+    collation = f" COLLATE {each.collation}" if each.collation is not None else ""
+    return f"{each.column} {each.type}{collation}"
+
+
+def inline_default(each: o.Column, world: World) -> o.Default | None:
+    """The default, if it can be given where the column is made."""
+    found = world.after.objects.get(ObjectName("default", each.name.name))
+    if not isinstance(found, o.Default) or world.comes_back(found, each.name, world.after):
+        return None
+    return found
+
+
+def settings(before: o.Column | None, after: o.Column, world: World) -> Iterator[Step]:
+    """What has no place in the column's definition, or not in every version."""
+    later = partial(alter, after, slot=Slot.FINISH)
+    prefix = f"ALTER TABLE ONLY {after.relation} ALTER COLUMN {after.column}"
+    old_storage = before.storage if before is not None else after.default_storage
+    if before is not None and changes_type(before, after, world):
+        old_storage = after.default_storage
+    if after.storage != old_storage:
+        yield later(f"{prefix} SET STORAGE {STORAGES[after.storage]}")
+    if before is not None and after.compression != before.compression:
+        yield later(f"{prefix} SET COMPRESSION {_COMPRESSIONS[after.compression]}")
+    if after.statistics != (before.statistics if before is not None else None):
+        target = -1 if after.statistics is None else after.statistics
+        yield later(f"{prefix} SET STATISTICS {target}")
+    old = set(before.options) if before is not None else set()
+    gone = {each.partition("=")[0] for each in old} - {
+        each.partition("=")[0] for each in after.options
+    }
+    if gone:
+        yield later(f"{prefix} RESET ({', '.join(sorted(gone))})")
+    new = [each for each in after.options if each not in old]
+    if new:
+        yield later(f"{prefix} SET ({', '.join(new)})")
+    missing = after.not_null is not None and not after.not_null.is_validated
+    if before is None and missing and after.not_null is not None:
+        name = name_clause(after, after.not_null, world)
+        yield later(f"ALTER TABLE {after.relation} ADD {name}NOT NULL {after.column} NOT VALID")
+
+
+def _reborn(column: o.Column, world: World) -> ObjectName | None:
+    for name in column.requires:
+        if name.kind in TYPE_KINDS and world.is_going(name):
+            return name
+    return None
+
+
+def _park(before: o.Column) -> Step:
+    """As text, while its type is not there."""
+    sql = f"ALTER TABLE {before.relation} ALTER COLUMN {before.column} TYPE text"
+    dimensions = "[]" if before.type.endswith("[]") else ""
+    step = alter(before, f"{sql}{dimensions} USING {before.column}::text{dimensions}")
+    return replace(step, is_early=True)
+
+
+def _change_type(before: o.Column, after: o.Column, world: World) -> Step:
+    words = [f"ALTER TABLE {after.relation} ALTER COLUMN {after.column} TYPE {after.type}"]
+    if after.collation is not None:
+        words.append(f"COLLATE {after.collation}")
+    reborn = _reborn(before, world)
+    expression = None
+    if not after.generated:
+        if reborn is not None and before.type == after.type:
+            expression = through_text(after.column, before.type, after.type)
+        else:
+            expression = using(
+                after.column,
+                before.base_type,
+                after.base_type,
+                world.after.ways,
+                type_name=after.type,
+            )
+    if expression is not None:
+        words.append(f"USING {expression}")
+    types = (before.base_type, after.base_type, before.type, after.type)
+    is_lossy = reborn is None and not after.generated and may_lose(*types)
+    rewrites = reborn is not None or is_rewritten(*types)
+    return alter(
+        after,
+        " ".join(words),
+        destroys=f"values of {after.name.name} that do not fit {after.type} exactly are changed"
+        if is_lossy
+        else None,
+        note="all rows are rewritten while nobody may read or write" if rewrites else None,
+    )
+
+
+def _change_expression(before: o.Column, after: o.Column) -> Iterator[Step]:
+    prefix = f"ALTER TABLE {after.relation} ALTER COLUMN {after.column}"
+    if after.generated == "":
+        yield alter(after, f"{prefix} DROP EXPRESSION")
+    elif before.expression != after.expression:
+        note = "all rows are rewritten while nobody may read or write"
+        yield alter(
+            after,
+            f"{prefix} SET EXPRESSION AS ({after.expression})",
+            note=note if after.generated == "s" else None,
+        )
+
+
+def _note_new(each: o.Column, default: o.Default | None, world: World) -> str | None:
+    if each.not_null is not None and default is None and not each.identity and not each.generated:
+        return "fails where the table has rows: the new column has no default"
+    if each.generated == "s" or each.identity:
+        return "all rows are rewritten while nobody may read or write"
+    if default is not None and _is_volatile(default, world):
+        return "all rows are rewritten: each has a value of its own"
+    return None
+
+
+_VOLATILE = ("nextval(", "random(", "gen_random_uuid(", "clock_timestamp(", "uuidv4(", "uuidv7(")
+
+
+def _is_volatile(default: o.Default, world: World) -> bool:
+    return any(word in default.expression for word in _VOLATILE) or any(
+        name.kind == "function" for name in world.after.requires(default.name)
+    )

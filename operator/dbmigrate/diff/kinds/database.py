@@ -1,0 +1,91 @@
+"""Schemas, extensions, sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.kinds.identity import settings_clauses, with_type
+from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
+from dbmigrate.diff.names import without_last
+from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.world import World
+from dbmigrate.postgres.catalog import ObjectName
+
+
+class Namespaces(Kind[o.Namespace]):
+    """Schemas; what is in them is dropped by name before."""
+
+    def create(self, each: o.Namespace, world: World) -> Iterator[Step]:
+        yield create(each, f"CREATE {each.address}")
+
+
+class Extensions(Kind[o.Extension]):
+    """Extensions. The version is named only where it is not the server's own choice."""
+
+    def can_alter(self, before: o.Extension, after: o.Extension, world: World) -> bool:
+        return True
+
+    def create(self, each: o.Extension, world: World) -> Iterator[Step]:
+        version = "" if each.is_default_version else f" VERSION '{each.version}'"
+        yield create(each, f"CREATE {each.address} WITH SCHEMA {each.home}{version}")
+
+    def drop(self, each: o.Extension, world: World) -> Iterator[Step]:
+        yield drop(each, f"DROP {each.address}", destroys="what the extension has stored is lost")
+
+    def alter(self, before: o.Extension, after: o.Extension, world: World) -> Iterator[Step]:
+        if before.home != after.home:
+            yield alter(after, f"ALTER {after.address} SET SCHEMA {after.home}")
+        if before.version != after.version:
+            yield alter(after, f"ALTER {after.address} UPDATE TO '{after.version}'")
+
+
+class Sequences(Kind[o.Sequence]):
+    """Sequences. That of an identity column is the column's affair."""
+
+    def can_alter(self, before: o.Sequence, after: o.Sequence, world: World) -> bool:
+        return before.is_identity == after.is_identity
+
+    def create(self, each: o.Sequence, world: World) -> Iterator[Step]:
+        if each.is_identity:
+            return
+        unlogged = "UNLOGGED " if each.persistence == "u" else ""
+        words = [f"CREATE {unlogged}SEQUENCE {each.name.name}"]
+        if each.settings.type != "bigint":
+            words.append(f"AS {each.settings.type}")
+        yield create(each, " ".join((*words, *settings_clauses(None, each.settings))))
+        if each.owned_by is not None:
+            yield replace(_own(each), slot=Slot.FINISH)
+
+    def drop(self, each: o.Sequence, world: World) -> Iterator[Step]:
+        if not each.is_identity:
+            yield drop(each, f"DROP {each.address}", destroys=f"where {each.name.name} is, is lost")
+
+    def alter(self, before: o.Sequence, after: o.Sequence, world: World) -> Iterator[Step]:
+        if after.is_identity:
+            return
+        words = []
+        if before.settings.type != after.settings.type:
+            words.append(f"AS {after.settings.type}")
+        moved = with_type(before.settings, after.settings.type)
+        words += settings_clauses(moved, after.settings)
+        if words:
+            yield alter(after, f"ALTER {after.address} {' '.join(words)}")
+        if before.persistence != after.persistence:
+            word = "UNLOGGED" if after.persistence == "u" else "LOGGED"
+            yield alter(after, f"ALTER {after.address} SET {word}")
+        if before.owned_by != after.owned_by:
+            if before.owned_by is not None:
+                # Else it goes with the column that owned it.
+                old = ObjectName("column", before.owned_by)
+                yield alter(after, f"ALTER {after.address} OWNED BY NONE", before=(old,))
+            if after.owned_by is not None:
+                yield replace(_own(after), slot=Slot.FINISH)
+
+
+def _own(each: o.Sequence) -> Step:
+    """Refused while sequence and table have different owners: the table's has to be set."""
+    column = each.owned_by or ""
+    owners = (ObjectName("column", column), ObjectName("table", without_last(column)))
+    return alter(each, f"ALTER {each.address} OWNED BY {column}", after=owners)

@@ -1,0 +1,134 @@
+"""Indexes, built beside a table in use where PostgreSQL can.
+
+CREATE INDEX CONCURRENTLY is refused for partitioned tables. There the index is made on the
+parent alone, which is cheap and leaves it invalid, then on each partition, and each of those
+is attached; with the last one the parent's becomes valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
+from dbmigrate.diff.names import made_up, quoted, unquoted, without_last
+from dbmigrate.diff.step import Mode, Slot, Step
+from dbmigrate.diff.world import Action, World
+from dbmigrate.postgres.catalog import ObjectName
+
+
+class Indexes(Kind[o.Index]):
+    """Indexes that no constraint owns."""
+
+    def can_alter(self, before: o.Index, after: o.Index, world: World) -> bool:
+        """Only what does not build it again; an invalid one has to be."""
+        is_same = before.definition == after.definition and before.table == after.table
+        return is_same and (before.is_valid or before.is_valid == after.is_valid)
+
+    def create(self, each: o.Index, world: World) -> Iterator[Step]:
+        sql = each.definition
+        if _is_concurrent(each, world):
+            yield create(each, concurrently(sql), mode=Mode.ALONE)
+        else:
+            slow = table_is_slow(each.table, world) and each.table_kind != "p"
+            note = "nobody may write to the table until it is built" if slow else None
+            yield create(each, sql, note=note)
+        yield from _statistics((), each)
+        yield from mark_statements(None, each)
+
+    def drop(self, each: o.Index, world: World) -> Iterator[Step]:
+        if _parent_goes(each, world):
+            return
+        step = drop(each, f"DROP {each.address}")
+        # In the way of another statement it has to go in that one's transaction.
+        if _is_concurrent(each, world) and each.name not in world.forced:
+            sql = f"DROP INDEX CONCURRENTLY {each.name.name}"
+            step = replace(step, sql=sql, mode=Mode.ALONE)
+        yield step
+
+    def alter(self, before: o.Index, after: o.Index, world: World) -> Iterator[Step]:
+        yield from _statistics(before.statistics, after)
+        yield from mark_statements(before, after)
+
+    def replace(self, before: o.Index, after: o.Index, world: World) -> Iterator[Step]:
+        """The new one is built under another name first, so that queries are never without."""
+        is_swap = _is_concurrent(before, world) and _is_concurrent(after, world)
+        if not is_swap or before.name in world.forced or before.table != after.table:
+            yield from super().replace(before, after, world)
+            return
+        schema, name = without_last(after.name.name), unquoted(after.index)
+        other = quoted(made_up(name, "", "new"))
+        building = after.definition.replace(f"INDEX {after.index} ON", f"INDEX {other} ON", 1)
+        yield create(after, concurrently(building), mode=Mode.ALONE)
+        old = create(before, f"DROP INDEX CONCURRENTLY {before.name.name}", mode=Mode.ALONE)
+        yield replace(old, action="drop")
+        rename = create(after, f"ALTER INDEX {schema}.{other} RENAME TO {after.index}")
+        yield replace(rename, action="rename")
+        yield from _statistics((), after)
+        yield from mark_statements(None, after)
+
+
+class IndexAttachments(Kind[o.IndexAttachment]):
+    """Parts of partitioned indexes. A partition that is attached brings its own along."""
+
+    def create(self, each: o.IndexAttachment, world: World) -> Iterator[Step]:
+        if not world.is_moving(each.child_table):
+            yield create(each, f"ALTER INDEX {each.parent} ATTACH PARTITION {each.child}")
+
+    def drop(self, each: o.IndexAttachment, world: World) -> Iterator[Step]:
+        return iter(())
+
+
+def concurrently(definition: str) -> str:
+    """The same index, built beside the table's use."""
+    head, _, tail = definition.partition("INDEX ")
+    return f"{head}INDEX CONCURRENTLY {tail}"
+
+
+def mark_statements(
+    before: o.Index | o.Constraint | None, after: o.Index | o.Constraint
+) -> Iterator[Step]:
+    """That a table is clustered by it, or identifies its rows by it."""
+    index = after.index if isinstance(after, o.Index) else after.constraint
+    if after.is_clustered and not (before is not None and before.is_clustered):
+        sql = f"ALTER TABLE {after.table} CLUSTER ON {index}"
+        yield alter(after, sql, slot=Slot.FINISH)
+    elif before is not None and before.is_clustered and not after.is_clustered:
+        yield alter(after, f"ALTER TABLE {after.table} SET WITHOUT CLUSTER")
+    if after.is_replica_identity and not (before is not None and before.is_replica_identity):
+        sql = f"ALTER TABLE {after.table} REPLICA IDENTITY USING INDEX {index}"
+        yield alter(after, sql, slot=Slot.FINISH)
+
+
+def table_is_slow(table: str, world: World) -> bool:
+    """Whether the table, or the materialised view, is in use already."""
+    return world.has_to_be_slow(table)
+
+
+def _is_concurrent(each: o.Index, world: World) -> bool:
+    return each.table_kind != "p" and table_is_slow(each.table, world)
+
+
+def _statistics(before: tuple[str, ...], after: o.Index) -> Iterator[Step]:
+    prefix = f"ALTER INDEX {after.name.name} ALTER COLUMN"
+    new = {each.partition(" ")[0] for each in after.statistics}
+    for each in before:
+        if each.partition(" ")[0] not in new:
+            yield alter(after, f"{prefix} {each.partition(' ')[0]} SET STATISTICS -1")
+    for each in after.statistics:
+        if each not in before:
+            number, _, target = each.partition(" ")
+            sql = f"{prefix} {number} SET STATISTICS {target}"
+            yield alter(after, sql, slot=Slot.FINISH)
+
+
+def _parent_goes(each: o.Index, world: World) -> bool:
+    attachment = ObjectName("index partition", each.name.name)
+    if attachment not in world.before.objects or world.is_moving(each.table):
+        return False
+    return any(
+        world.actions.get(name) in (Action.DROP, Action.REPLACE)
+        for name in world.before.requires(attachment)
+        if name != each.name
+    )

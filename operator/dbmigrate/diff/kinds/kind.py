@@ -1,0 +1,119 @@
+"""What each kind of object knows of itself: to be created, dropped and altered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.step import Mode, Slot, Step
+from dbmigrate.diff.world import World
+from dbmigrate.postgres.catalog import ObjectName
+
+T = TypeVar("T", bound=o.SchemaObject)
+
+
+class Kind(Generic[T]):
+    """The ways of one kind. Where nothing else is said: DROP, CREATE, and no ALTER."""
+
+    def can_alter(self, before: T, after: T, world: World) -> bool:
+        """Whether one can become the other without being dropped."""
+        return without_attributes(before) == without_attributes(after)
+
+    def disturbs(self, before: T, after: T, user: o.SchemaObject, world: World) -> bool:
+        """Whether `user`, which requires the object, must be out of the way while it is altered."""
+        return False
+
+    def create(self, each: T, world: World) -> Iterator[Step]:
+        """From nothing."""
+        raise NotImplementedError
+
+    def drop(self, each: T, world: World) -> Iterator[Step]:
+        """To nothing; what is a part of it goes along."""
+        yield drop(each, f"DROP {each.address}")
+
+    def alter(self, before: T, after: T, world: World) -> Iterator[Step]:
+        """All but owner, grants and comment."""
+        return iter(())
+
+    def replace(self, before: T, after: T, world: World) -> Iterator[Step]:
+        """By dropping it and creating it again."""
+        yield from self.drop(before, world)
+        yield from self.create(after, world)
+
+
+def without_attributes(each: o.SchemaObject) -> tuple[object, ...]:
+    """What is compared of an object, but for owner, grants and comment."""
+    passed_over = ("owner", "grants", "comment")
+    return tuple(
+        getattr(each, name) for name in compared_fields(type(each)) if name not in passed_over
+    )
+
+
+def compared_fields(kind: type[o.SchemaObject]) -> tuple[str, ...]:
+    """The fields that make two objects differ."""
+    return tuple(
+        name for name, each in kind.__dataclass_fields__.items() if each.compare and each.init
+    )
+
+
+def create(
+    each: o.SchemaObject,
+    sql: str,
+    *,
+    covers: frozenset[ObjectName] = frozenset(),
+    mode: Mode = Mode.TOGETHER,
+    after: tuple[ObjectName, ...] = (),
+    note: str | None = None,
+) -> Step:
+    """A statement that creates it."""
+    return Step(
+        sql=sql,
+        about=each.name,
+        action="create",
+        slot=Slot.CREATE,
+        covers=covers,
+        mode=mode,
+        after=after,
+        note=note,
+    )
+
+
+def drop(each: o.SchemaObject, sql: str, *, destroys: str | None = None) -> Step:
+    """A statement that drops it."""
+    return Step(sql=sql, about=each.name, action="drop", slot=Slot.DROP, destroys=destroys)
+
+
+def alter(
+    each: o.SchemaObject,
+    sql: str,
+    *,
+    slot: Slot = Slot.ALTER,
+    action: str = "alter",
+    destroys: str | None = None,
+    note: str | None = None,
+    before: tuple[ObjectName, ...] = (),
+    after: tuple[ObjectName, ...] = (),
+) -> Step:
+    """A statement that changes it."""
+    return Step(
+        sql=sql,
+        about=each.name,
+        action=action,
+        slot=slot,
+        destroys=destroys,
+        note=note,
+        before=before,
+        after=after,
+    )
+
+
+def validate(each: o.SchemaObject, sql: str, world: World) -> Step:
+    """A statement that looks at every row, and lets others work meanwhile."""
+    return Step(
+        sql=sql,
+        about=each.name,
+        action="validate",
+        slot=Slot.FINISH,
+        mode=Mode.SCAN if world.online else Mode.TOGETHER,
+    )

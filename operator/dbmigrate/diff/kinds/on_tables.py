@@ -1,0 +1,140 @@
+"""What hangs on tables and views: defaults, triggers, rules, policies, statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
+from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.world import World
+
+_ENABLED = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
+
+
+class Defaults(Kind[o.Default]):
+    """Defaults of columns. ONLY: each child of a table has a default of its own."""
+
+    def can_alter(self, before: o.Default, after: o.Default, world: World) -> bool:
+        return True
+
+    def create(self, each: o.Default, world: World) -> Iterator[Step]:
+        yield create(each, f"{_column(each)} SET DEFAULT {each.expression}")
+
+    def drop(self, each: o.Default, world: World) -> Iterator[Step]:
+        yield drop(each, f"{_column(each)} DROP DEFAULT")
+
+    def alter(self, before: o.Default, after: o.Default, world: World) -> Iterator[Step]:
+        yield alter(after, f"{_column(after)} SET DEFAULT {after.expression}")
+
+
+def _column(each: o.Default) -> str:
+    return f"ALTER TABLE ONLY {each.relation} ALTER COLUMN {each.column}"
+
+
+class Triggers(Kind[o.Trigger]):
+    """Triggers; the states of those of partitions follow their table's."""
+
+    def can_alter(self, before: o.Trigger, after: o.Trigger, world: World) -> bool:
+        """CREATE OR REPLACE TRIGGER is refused for constraint triggers."""
+        is_same = before.definition == after.definition
+        return is_same or not (before.is_constraint or after.is_constraint)
+
+    def create(self, each: o.Trigger, world: World) -> Iterator[Step]:
+        yield create(each, each.definition)
+        if each.enabled != "O":
+            yield replace(_enable_trigger(each), slot=Slot.FINISH)
+
+    def drop(self, each: o.Trigger, world: World) -> Iterator[Step]:
+        yield drop(each, f"DROP {each.address}")
+
+    def alter(self, before: o.Trigger, after: o.Trigger, world: World) -> Iterator[Step]:
+        if before.definition != after.definition:
+            yield alter(after, after.definition.replace("CREATE ", "CREATE OR REPLACE ", 1))
+            if after.enabled != "O" and before.enabled == after.enabled:
+                # Replaced, it is enabled again.
+                yield _enable_trigger(after)
+        if before.enabled != after.enabled:
+            yield _enable_trigger(after)
+
+
+def _enable_trigger(each: o.Trigger) -> Step:
+    words = f"{_ENABLED[each.enabled]} TRIGGER {each.trigger}"
+    return alter(each, f"ALTER TABLE {each.table} {words}")
+
+
+class Rules(Kind[o.Rule]):
+    """Rewrite rules."""
+
+    def can_alter(self, before: o.Rule, after: o.Rule, world: World) -> bool:
+        return True
+
+    def create(self, each: o.Rule, world: World) -> Iterator[Step]:
+        yield create(each, each.definition.removesuffix(";"))
+        if each.enabled != "O":
+            yield replace(_enable_rule(each), slot=Slot.FINISH)
+
+    def alter(self, before: o.Rule, after: o.Rule, world: World) -> Iterator[Step]:
+        if before.definition != after.definition:
+            sql = after.definition.removesuffix(";").replace("CREATE ", "CREATE OR REPLACE ", 1)
+            yield alter(after, sql)
+        if before.enabled != after.enabled:
+            yield _enable_rule(after)
+
+
+def _enable_rule(each: o.Rule) -> Step:
+    return alter(each, f"ALTER TABLE {each.table} {_ENABLED[each.enabled]} RULE {each.rule}")
+
+
+class Policies(Kind[o.Policy]):
+    """Policies. ALTER POLICY can neither change the command nor take a condition away."""
+
+    def can_alter(self, before: o.Policy, after: o.Policy, world: World) -> bool:
+        is_same = (before.command, before.is_permissive) == (after.command, after.is_permissive)
+        loses_using = before.using is not None and after.using is None
+        loses_check = before.check is not None and after.check is None
+        return is_same and not loses_using and not loses_check
+
+    def create(self, each: o.Policy, world: World) -> Iterator[Step]:
+        kind = "" if each.is_permissive else " AS RESTRICTIVE"
+        words = [f"CREATE {each.address}{kind} FOR {each.command} TO {', '.join(each.roles)}"]
+        yield create(each, " ".join((*words, *_conditions(each))))
+
+    def alter(self, before: o.Policy, after: o.Policy, world: World) -> Iterator[Step]:
+        words = [f"ALTER {after.address}"]
+        if before.roles != after.roles:
+            words.append(f"TO {', '.join(after.roles)}")
+        words += [word for word in _conditions(after) if word not in _conditions(before)]
+        if len(words) > 1:
+            yield alter(after, " ".join(words))
+
+
+def _conditions(each: o.Policy) -> list[str]:
+    words = []
+    if each.using is not None:
+        words.append(f"USING ({each.using})")
+    if each.check is not None:
+        words.append(f"WITH CHECK ({each.check})")
+    return words
+
+
+class StatisticsObjects(Kind[o.Statistics]):
+    """Extended statistics."""
+
+    def can_alter(self, before: o.Statistics, after: o.Statistics, world: World) -> bool:
+        return before.definition == after.definition
+
+    def create(self, each: o.Statistics, world: World) -> Iterator[Step]:
+        yield create(each, each.definition)
+        if each.target is not None:
+            yield replace(_target(each), slot=Slot.FINISH)
+
+    def alter(self, before: o.Statistics, after: o.Statistics, world: World) -> Iterator[Step]:
+        if before.target != after.target:
+            yield _target(after)
+
+
+def _target(each: o.Statistics) -> Step:
+    target = -1 if each.target is None else each.target
+    return alter(each, f"ALTER {each.address} SET STATISTICS {target}")

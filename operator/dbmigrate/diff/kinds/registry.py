@@ -1,0 +1,61 @@
+"""Which kind knows which object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.kinds.columns import Columns
+from dbmigrate.diff.kinds.constraints import Constraints
+from dbmigrate.diff.kinds.database import Extensions, Namespaces, Sequences
+from dbmigrate.diff.kinds.default_privileges import DefaultPrivilegesKind
+from dbmigrate.diff.kinds.indexes import IndexAttachments, Indexes
+from dbmigrate.diff.kinds.kind import Kind
+from dbmigrate.diff.kinds.on_tables import (
+    Defaults,
+    Policies,
+    Rules,
+    StatisticsObjects,
+    Triggers,
+)
+from dbmigrate.diff.kinds.routines import Aggregates, Routines
+from dbmigrate.diff.kinds.tables import Attachments, Tables
+from dbmigrate.diff.kinds.types import Composites, DomainConstraints, Domains, Enums, Ranges
+from dbmigrate.diff.kinds.views import Views
+
+_KINDS: dict[type[o.SchemaObject], Kind[Any]] = {
+    o.Namespace: Namespaces(),
+    o.Extension: Extensions(),
+    o.EnumType: Enums(),
+    o.Domain: Domains(),
+    o.DomainConstraint: DomainConstraints(),
+    o.Composite: Composites(),
+    o.RangeType: Ranges(),
+    o.Sequence: Sequences(),
+    o.Table: Tables(),
+    o.Column: Columns(),
+    o.Default: Defaults(),
+    o.Constraint: Constraints(),
+    o.Index: Indexes(),
+    o.Attachment: Attachments(),
+    o.IndexAttachment: IndexAttachments(),
+    o.View: Views(),
+    o.Routine: Routines(),
+    o.Aggregate: Aggregates(),
+    o.Trigger: Triggers(),
+    o.Rule: Rules(),
+    o.Policy: Policies(),
+    o.Statistics: StatisticsObjects(),
+    o.DefaultPrivileges: DefaultPrivilegesKind(),
+}
+_RANKS = {made: rank for rank, made in enumerate(_KINDS)}
+
+
+def kind_of(each: o.SchemaObject) -> Kind[Any]:
+    """What knows how to create, drop and alter it."""
+    return _KINDS[type(each)]
+
+
+def rank_of(each: o.SchemaObject) -> int:
+    """Where its kind comes if nothing else says so: a rule of thumb for what text bodies need."""
+    return _RANKS[type(each)]

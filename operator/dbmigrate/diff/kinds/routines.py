@@ -1,0 +1,47 @@
+"""Functions, procedures and aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.kinds.kind import Kind, alter, create
+from dbmigrate.diff.step import Step
+from dbmigrate.diff.world import World
+
+
+class Routines(Kind[o.Routine]):
+    """CREATE OR REPLACE keeps the result and the names of the arguments."""
+
+    def can_alter(self, before: o.Routine, after: o.Routine, world: World) -> bool:
+        return before.shape == after.shape and before.defaults <= after.defaults
+
+    def create(self, each: o.Routine, world: World) -> Iterator[Step]:
+        yield create(each, each.definition)
+
+    def alter(self, before: o.Routine, after: o.Routine, world: World) -> Iterator[Step]:
+        if before.definition != after.definition:
+            yield alter(after, after.definition)
+
+
+class Aggregates(Kind[o.Aggregate]):
+    """CREATE OR REPLACE AGGREGATE changes all but the shape."""
+
+    def can_alter(self, before: o.Aggregate, after: o.Aggregate, world: World) -> bool:
+        return before.shape == after.shape and _is_hypothetical(before) == _is_hypothetical(after)
+
+    def create(self, each: o.Aggregate, world: World) -> Iterator[Step]:
+        yield create(each, _sql(each, ""))
+
+    def alter(self, before: o.Aggregate, after: o.Aggregate, world: World) -> Iterator[Step]:
+        if before.parameters != after.parameters:
+            yield alter(after, _sql(after, "OR REPLACE "))
+
+
+def _is_hypothetical(each: o.Aggregate) -> bool:
+    return "HYPOTHETICAL" in each.parameters
+
+
+def _sql(each: o.Aggregate, replace: str) -> str:
+    parameters = ",\n    ".join(each.parameters)
+    return f"CREATE {replace}AGGREGATE {each.signature} (\n    {parameters}\n)"

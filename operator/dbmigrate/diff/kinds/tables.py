@@ -1,0 +1,167 @@
+"""Tables: with all that can be said at once, and the rest by ALTER TABLE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.kinds.columns import clause, inline_default, settings
+from dbmigrate.diff.kinds.constraints import inline_clause, is_inline
+from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
+from dbmigrate.diff.kinds.options import change_options, with_clause
+from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.world import World, parts
+from dbmigrate.postgres.catalog import ObjectName
+
+_IDENTITIES = {"d": "DEFAULT", "n": "NOTHING", "f": "FULL"}
+
+
+class Tables(Kind[o.Table]):
+    """Tables, partitioned or not."""
+
+    def can_alter(self, before: o.Table, after: o.Table, world: World) -> bool:
+        """A partition key can't be changed."""
+        return (before.is_partitioned, before.partition_key) == (
+            after.is_partitioned,
+            after.partition_key,
+        )
+
+    def create(self, each: o.Table, world: World) -> Iterator[Step]:
+        columns, constraints = _inline_parts(each, world)
+        covers = {part.name for part in (*columns, *constraints)}
+        lines = []
+        for column in columns:
+            default = inline_default(column, world)
+            if default is not None:
+                covers.add(default.name)
+            lines.append(_column_line(each, column, default, world))
+        lines += [inline_clause(constraint) for constraint in constraints]
+        yield create(each, _create_sql(each, lines), covers=frozenset(covers))
+        for column in columns:
+            yield from settings(None, column, world)
+        yield from _change_security(None, each)
+        if each.replica_identity in "nf":
+            yield _replica_identity(each)
+
+    def drop(self, each: o.Table, world: World) -> Iterator[Step]:
+        # The rows of a partitioned table are in its partitions, which are dropped by name.
+        lost = None if each.is_partitioned else f"the rows of {each.name.name} are lost"
+        yield drop(each, f"DROP {each.address}", destroys=lost)
+
+    def alter(self, before: o.Table, after: o.Table, world: World) -> Iterator[Step]:
+        prefix = f"ALTER TABLE {after.name.name}"
+        yield from _change_parents(before, after, world)
+        if before.of_type != after.of_type:
+            words = "NOT OF" if after.of_type is None else f"OF {after.of_type}"
+            yield alter(after, f"{prefix} {words}")
+        if before.persistence != after.persistence:
+            word = "UNLOGGED" if after.persistence == "u" else "LOGGED"
+            note = "all rows are rewritten while nobody may read or write"
+            yield alter(after, f"{prefix} SET {word}", note=note)
+        if before.access_method != after.access_method and after.access_method is not None:
+            yield alter(after, f"{prefix} SET ACCESS METHOD {after.access_method}")
+        if before.tablespace != after.tablespace:
+            space = after.tablespace or "pg_default"
+            yield alter(after, f"{prefix} SET TABLESPACE {space}", note="the table is copied")
+        for clause_ in change_options(before.options, after.options):
+            yield alter(after, f"{prefix} {clause_}")
+        yield from _change_security(before, after)
+        if before.replica_identity != after.replica_identity and after.replica_identity in "dnf":
+            yield _replica_identity(after)
+
+
+def _inline_parts(each: o.Table, world: World) -> tuple[list[o.Column], list[o.Constraint]]:
+    """What CREATE TABLE itself can hold."""
+    columns, constraints = [], []
+    for part in sorted(parts(world.after, each.name), key=lambda part: part.name):
+        if isinstance(part, o.Column):
+            is_given = each.inherits and part.is_inherited
+            if not is_given and not world.comes_back(part, each.name, world.after):
+                columns.append(part)
+        elif isinstance(part, o.Constraint) and is_inline(part, world):
+            constraints.append(part)
+    return _as_made(columns), constraints
+
+
+def _as_made(columns: list[o.Column]) -> list[o.Column]:
+    return sorted(columns, key=lambda column: column.position)
+
+
+def _column_line(each: o.Table, column: o.Column, default: o.Default | None, world: World) -> str:
+    line = clause(column, default, world)
+    if each.of_type is None:
+        return line
+    return line.replace(f"{column.column} {column.type}", f"{column.column} WITH OPTIONS", 1)
+
+
+def _create_sql(each: o.Table, lines: list[str]) -> str:
+    unlogged = "UNLOGGED " if each.persistence == "u" else ""
+    words = [f"CREATE {unlogged}TABLE {each.name.name}"]
+    if each.of_type is not None:
+        words.append(f"OF {each.of_type}")
+    if lines:
+        words.append("(\n    " + ",\n    ".join(lines) + "\n)")
+    elif each.of_type is None:
+        words.append("()")
+    if each.inherits:
+        words.append(f"INHERITS ({', '.join(each.inherits)})")
+    if each.partition_key is not None:
+        words.append(f"PARTITION BY {each.partition_key}")
+    if each.access_method not in (None, "heap"):
+        words.append(f"USING {each.access_method}")
+    words += with_clause(each.options)
+    if each.tablespace is not None:
+        words.append(f"TABLESPACE {each.tablespace}")
+    return " ".join(words)
+
+
+def _change_security(before: o.Table | None, after: o.Table) -> Iterator[Step]:
+    prefix = f"ALTER TABLE {after.name.name}"
+    if after.row_security != (before.row_security if before is not None else False):
+        word = "ENABLE" if after.row_security else "DISABLE"
+        yield alter(after, f"{prefix} {word} ROW LEVEL SECURITY", slot=Slot.FINISH)
+    if after.forces_row_security != (before.forces_row_security if before is not None else False):
+        word = "" if after.forces_row_security else "NO "
+        yield alter(after, f"{prefix} {word}FORCE ROW LEVEL SECURITY", slot=Slot.FINISH)
+
+
+def _replica_identity(each: o.Table) -> Step:
+    word = _IDENTITIES[each.replica_identity]
+    return alter(each, f"ALTER TABLE {each.name.name} REPLICA IDENTITY {word}", slot=Slot.FINISH)
+
+
+def _change_parents(before: o.Table, after: o.Table, world: World) -> Iterator[Step]:
+    prefix = f"ALTER TABLE {after.name.name}"
+    if before.inherits == after.inherits:
+        return
+    for parent in before.inherits:
+        if parent not in after.inherits:
+            # Only then are the columns its own, and not dropped along with the parent's.
+            wholes = (before.name, ObjectName("table", parent))
+            own = [part.name for whole in wholes for part in parts(world.before, whole)]
+            sql = f"{prefix} NO INHERIT {parent}"
+            yield alter(after, sql, slot=Slot.DROP, before=(wholes[1], *own))
+    for parent in after.inherits:
+        if parent not in before.inherits:
+            # A child has to have the parent's columns and checks already.
+            shape = [
+                part.name
+                for name in (parent, after.name.name)
+                for part in parts(world.after, ObjectName("table", name))
+                if isinstance(part, o.Column)
+                or (isinstance(part, o.Constraint) and part.type == "c")
+            ]
+            yield alter(after, f"{prefix} INHERIT {parent}", slot=Slot.FINISH, after=tuple(shape))
+
+
+class Attachments(Kind[o.Attachment]):
+    """Partitions are made as tables of their own and attached: that takes a weak lock on the
+    parent, where CREATE TABLE PARTITION OF takes the strongest, and indexes keep their names."""
+
+    def create(self, each: o.Attachment, world: World) -> Iterator[Step]:
+        sql = f"ALTER TABLE {each.parent} ATTACH PARTITION {each.child} {each.bound}"
+        yield create(each, sql)
+
+    def drop(self, each: o.Attachment, world: World) -> Iterator[Step]:
+        # DETACH CONCURRENTLY would leave a check behind that repeats the bound.
+        yield drop(each, f"ALTER TABLE {each.parent} DETACH PARTITION {each.child}")

@@ -1,0 +1,270 @@
+"""Puts statements in an order that PostgreSQL accepts, and into files.
+
+An object is dropped after what depends on it and before what it depends on, and created the
+other way round; what is altered stands between. So the edges come from pg_depend of both
+schemas. Where they leave a choice, drops come first, then alterations, then creations.
+
+A file is a transaction. A statement goes into the first file that it can be in: after the
+files of what it waits for, if those have to be committed or run outside of a transaction.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+from dbmigrate.diff.names import parts_of
+from dbmigrate.diff.step import Mode, Slot, Step
+from dbmigrate.diff.world import Action, World, parts
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.report import Reason
+
+Rank = Callable[[ObjectName], int]
+
+
+def put_in_order(steps: list[Step], world: World, rank: Rank) -> list[tuple[int, Step]]:
+    """Each with the number of its file, counted from 0.
+
+    Raises MigrationError (Internal) if the statements wait for each other in a circle.
+    """
+    graph = _Graph(steps, world)
+    order = _sort(steps, graph.edges(), rank)
+    return _into_files(steps, order, graph.waits)
+
+
+class _Graph:
+    """Which statement waits for which."""
+
+    def __init__(self, steps: list[Step], world: World) -> None:
+        self._steps = steps
+        self._world = world
+        self._of: dict[ObjectName, list[int]] = defaultdict(list)
+        """The statements of an object, in the order of its life."""
+        for number, step in enumerate(steps):
+            self._of[step.about].append(number)
+            for name in step.covers:
+                self._of[name].append(number)
+        for numbers in self._of.values():
+            numbers.sort(key=lambda number: (steps[number].slot, number))
+        self.waits: dict[int, set[int]] = defaultdict(set)
+
+    def edges(self) -> dict[int, set[int]]:
+        for numbers in self._of.values():
+            self._chain(numbers)
+        for number, step in enumerate(self._steps):
+            for name in (step.about, *step.covers):
+                if step.slot is Slot.DROP:
+                    self._drop(number, name)
+                elif step.slot in (Slot.ALTER, Slot.CREATE):
+                    self._make(number, name, step)
+            for name in step.after:
+                self._wait(number, self._statements(name, self._world.after))
+            for name in step.before:
+                for other in self._early(name):
+                    self._wait(other, (number,))
+        self._share_names()
+        self._bury_old_types()
+        return self.waits
+
+    def _chain(self, numbers: list[int]) -> None:
+        """One after the other; but the attributes of an object keep nobody waiting."""
+        last: int | None = None
+        for number in numbers:
+            if last is not None:
+                self._wait(number, (last,))
+            if self._steps[number].slot is not Slot.ATTRIBUTE:
+                last = number
+
+    def _drop(self, number: int, name: ObjectName) -> None:
+        for required in self._world.before.objects[name].requires:
+            slots: tuple[Slot, ...] = (Slot.DROP, Slot.ALTER)
+            if not self._world.is_going(required):
+                # What is only altered is out of the way soon enough, but for these.
+                alone = self._steps[number].mode is Mode.ALONE
+                if alone or required.kind not in _HINDERED:
+                    continue
+                slots = (Slot.ALTER,)
+            for other in self._early(required, slots):
+                self._wait(other, (number,))
+
+    def _make(self, number: int, name: ObjectName, step: Step) -> None:
+        after = self._world.after.objects.get(name)
+        for required in after.requires if after is not None and not step.is_early else ():
+            self._wait(number, self._ready(required))
+        if step.slot is not Slot.ALTER or name not in self._world.before.objects:
+            return
+        if not step.is_early and any(self._steps[n].is_early for n in self._of[name]):
+            return
+        for required in self._world.before.objects[name].requires:
+            action = self._world.actions.get(required)
+            if action in (Action.DROP, Action.REPLACE):
+                for other in self._early(required, (Slot.DROP,)):
+                    self._wait(other, (number,))
+            elif action is Action.REBIRTH:
+                last = self._of[required][-1]
+                finishing = [n for n in self._of[required] if self._is(n, Slot.FINISH)]
+                self._wait(finishing[0] if finishing else last, (number,))
+
+    def _bury_old_types(self) -> None:
+        """An old type can be dropped when no other old type stands on it."""
+        reborn = [n for n, action in self._world.actions.items() if action is Action.REBIRTH]
+        for name in reborn:
+            needed = set(self._world.before.requires(name))
+            for part in parts(self._world.before, name):
+                needed |= part.requires
+            for required in needed - {name}:
+                if self._world.actions.get(required) is Action.REBIRTH:
+                    self._wait(self._of[required][-1], (self._of[name][-1],))
+
+    def _early(
+        self, name: ObjectName, slots: tuple[Slot, ...] = (Slot.DROP, Slot.ALTER)
+    ) -> Iterator[int]:
+        """The statements that drop or alter an object, its carrier's if it has none."""
+        for number in self._statements(name, self._world.before):
+            if self._steps[number].slot in slots:
+                yield number
+
+    def _ready(self, name: ObjectName) -> list[int]:
+        """The statements after which an object can be used."""
+        found = self._statements(name, self._world.after)
+        return [n for n in found if self._steps[n].slot in (Slot.ALTER, Slot.CREATE)]
+
+    def _statements(self, name: ObjectName, schema: object) -> list[int]:
+        world = self._world
+        side = world.after if schema is world.after else world.before
+        seen: set[ObjectName] = set()
+        while name not in self._of or all(self._is(n, Slot.ATTRIBUTE) for n in self._of[name]):
+            each = side.objects.get(name)
+            if each is None or name in seen or world.actions.get(name) is Action.KEEP:
+                return []
+            seen.add(name)
+            carrier = world.carrier(each, side) or each.part_of
+            if carrier is None:
+                return []
+            name = carrier
+        return self._of[name]
+
+    def _is(self, number: int, slot: Slot) -> bool:
+        return self._steps[number].slot is slot
+
+    def _share_names(self) -> None:
+        """A name has to be free before another kind of object takes it."""
+        freed: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for number, step in enumerate(self._steps):
+            if step.slot is Slot.DROP:
+                for name in (step.about, *step.covers):
+                    for key in _places(name):
+                        freed[key].append(number)
+        for number, step in enumerate(self._steps):
+            if step.slot in (Slot.ALTER, Slot.CREATE):
+                for name in self._taken(step):
+                    for key in _places(name):
+                        self._wait(number, freed.get(key, ()))
+                    for other in self._world.overloaded_by(name):
+                        self._wait(number, self._early(other, (Slot.DROP,)))
+
+    def _taken(self, step: Step) -> Iterator[ObjectName]:
+        for name in (step.about, *step.covers):
+            if step.slot is Slot.CREATE:
+                yield name
+            if name.kind == "column":
+                for part in self._world.after.dependents.get(name, ()):
+                    if part.kind == "sequence" and self._world.is_new(part):
+                        yield part
+
+    def _wait(self, number: int, others: Iterable[int]) -> None:
+        self.waits[number].update(other for other in others if other != number)
+
+
+_HINDERED = {"column", "table", "enum", "domain", "composite type"}
+"""Whose alteration may be refused while something depends on them."""
+_RELATIONS = {"table", "view", "materialized view", "sequence", "index", "composite type"}
+_TYPES = {"table", "view", "materialized view", "composite type", "enum", "domain", "range"}
+_ROUTINES = {"function", "procedure", "aggregate"}
+
+
+def _places(name: ObjectName) -> Iterator[tuple[str, str]]:
+    """The name spaces in which the object's name has to be the only one."""
+    if name.kind in _RELATIONS:
+        yield "relation", name.name
+    if name.kind in _TYPES:
+        yield "type", name.name
+    if name.kind in _ROUTINES:
+        yield "routine", name.name
+    if name.kind == "constraint":
+        yield "relation", _index_name(name.name)
+
+
+def _index_name(constraint: str) -> str:
+    """The index behind a constraint has its name, in the table's schema."""
+    schema, *_, name = parts_of(constraint)
+    return f"{schema}.{name}"
+
+
+def _sort(steps: list[Step], waits: dict[int, set[int]], rank: Rank) -> list[int]:
+    def key(number: int) -> tuple[int, int, ObjectName, int]:
+        step = steps[number]
+        direction = -1 if step.slot is Slot.DROP else 1
+        return step.slot, direction * rank(step.about), step.about, number
+
+    followers: dict[int, list[int]] = defaultdict(list)
+    left = {number: len(waits.get(number, ())) for number in range(len(steps))}
+    for number, others in waits.items():
+        for other in others:
+            followers[other].append(number)
+    heap = [key(number) for number, count in left.items() if count == 0]
+    heapq.heapify(heap)
+    order: list[int] = []
+    while heap:
+        number = heapq.heappop(heap)[-1]
+        order.append(number)
+        for follower in followers[number]:
+            left[follower] -= 1
+            if left[follower] == 0:
+                heapq.heappush(heap, key(follower))
+    if len(order) < len(steps):
+        raise _circle([steps[number] for number, count in left.items() if count])
+    return order
+
+
+def _circle(steps: list[Step]) -> MigrationError:
+    shown = "; ".join(step.sql.splitlines()[0] for step in steps[:5])
+    return MigrationError(
+        Reason.INTERNAL,
+        f"no order was found for statements that wait for each other: {shown}",
+        hint="please report the two schemas",
+    )
+
+
+def _into_files(
+    steps: list[Step], order: list[int], waits: dict[int, set[int]]
+) -> list[tuple[int, Step]]:
+    """A level is a transaction, then a file of scans, then files with one statement each."""
+    levels: dict[int, int] = {}
+    for number in order:
+        mode = steps[number].mode
+        levels[number] = max(
+            (
+                levels[other] + (1 if steps[other].mode > mode else 0)
+                for other in waits.get(number, ())
+            ),
+            default=0,
+        )
+    if any(steps[number].mode is Mode.FIRST for number in order):
+        for number in order:
+            if steps[number].mode is not Mode.FIRST:
+                levels[number] += 1
+    place = {number: position for position, number in enumerate(order)}
+    arranged = sorted(order, key=lambda n: (levels[n], steps[n].mode, place[n]))
+    files: list[tuple[int, Step]] = []
+    file, last = -1, None
+    for number in arranged:
+        mode = steps[number].mode
+        group = (levels[number], mode)
+        if group != last or mode is Mode.ALONE:
+            file += 1
+        last = group
+        files.append((file, steps[number]))
+    return files

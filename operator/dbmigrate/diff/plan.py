@@ -1,0 +1,71 @@
+"""The plan: every statement that leads from one schema to another, in order."""
+
+from __future__ import annotations
+
+from dbmigrate.diff.bodies import allow_unchecked_bodies
+from dbmigrate.diff.change import Change
+from dbmigrate.diff.decisions import decide
+from dbmigrate.diff.kinds.registry import rank_of
+from dbmigrate.diff.order import put_in_order
+from dbmigrate.diff.schema import Schema
+from dbmigrate.diff.step import Mode, Step
+from dbmigrate.diff.steps import make_steps
+from dbmigrate.diff.world import World
+from dbmigrate.postgres.catalog import ObjectName
+
+
+def plan_changes(before: Schema, after: Schema, *, online: bool = True) -> tuple[Change, ...]:
+    """From `before` to `after`, beginning with the renames that `before` was read with.
+
+    The way back is `plan_changes(after, before)`, `after` read with the renames turned round.
+    `online`: forms that let the application work on, at the price of more files. Otherwise
+    the plain forms, in one transaction as far as PostgreSQL allows.
+
+    Equal schemas give an empty plan. What is in `unhandled` is left alone: ask first.
+    Raises MigrationError (Internal) where no order of the statements is found.
+    """
+    world = World(before, after, online)
+    decide(world)
+    steps = make_steps(world)
+    last = [step for step in steps if step.about.kind == "default privileges"]
+    others = [step for step in steps if step.about.kind != "default privileges"]
+
+    def rank(name: ObjectName) -> int:
+        found = after.objects.get(name) or before.objects[name]
+        return rank_of(found)
+
+    placed = put_in_order(others, world, rank)
+    placed = allow_unchecked_bodies(placed, world)
+    changes = [_renaming(about, sql) for about, sql in before.renaming]
+    first = 1 if changes else 0
+    changes += [_change(step, file + first) for file, step in placed]
+    return tuple(changes + _at_the_end(last, changes))
+
+
+def _renaming(about: ObjectName, sql: str) -> Change:
+    note = "whoever uses the old name breaks"
+    return Change(sql, about, "rename", 0, note=note)
+
+
+def _change(step: Step, file: int) -> Change:
+    return Change(
+        sql=step.sql,
+        about=step.about,
+        action=step.action,
+        file=file,
+        can_be_in_transaction=step.mode is not Mode.ALONE,
+        destroys=step.destroys,
+        note=step.note,
+    )
+
+
+def _at_the_end(steps: list[Step], changes: list[Change]) -> list[Change]:
+    """Default privileges: what the plan creates is still created under the old ones."""
+    file = 0
+    if changes:
+        is_shared = changes[-1].can_be_in_transaction and changes[-1].action not in _UNSHARED
+        file = changes[-1].file + (0 if is_shared else 1)
+    return [_change(step, file) for step in steps]
+
+
+_UNSHARED = ("validate",)

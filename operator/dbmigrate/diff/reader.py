@@ -1,0 +1,118 @@
+"""Reads a schema from a live database, in one round trip."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from dbmigrate.diff.loading import Loader
+from dbmigrate.diff.objects import Grant
+from dbmigrate.diff.queries import database, links, parts, relations, routines, types
+from dbmigrate.diff.renames import Rename, rename_statements
+from dbmigrate.diff.schema import OWNER, Schema, Ways
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.failures import ServerFailure
+from dbmigrate.postgres.quoting import literal
+from dbmigrate.postgres.session import Row, Session
+from dbmigrate.postgres.target import HistoryTable
+from dbmigrate.report import Reason
+
+_QUERIES = (
+    ("schema", database.NAMESPACES),
+    ("extension", database.EXTENSIONS),
+    ("default privileges", database.DEFAULT_PRIVILEGES),
+    ("table", relations.TABLES),
+    ("view", relations.VIEWS),
+    ("column", relations.COLUMNS),
+    ("default", relations.DEFAULTS),
+    ("partition", relations.ATTACHMENTS),
+    ("sequence", relations.SEQUENCES),
+    ("constraint", parts.CONSTRAINTS),
+    ("index", parts.INDEXES),
+    ("index partition", parts.INDEX_ATTACHMENTS),
+    ("trigger", parts.TRIGGERS),
+    ("rule", parts.RULES),
+    ("policy", parts.POLICIES),
+    ("statistics", parts.STATISTICS_OBJECTS),
+    ("enum", types.ENUMS),
+    ("domain", types.DOMAINS),
+    ("domain constraint", types.DOMAIN_CONSTRAINTS),
+    ("composite type", types.COMPOSITES),
+    ("range", types.RANGES),
+    ("function", routines.ROUTINES),
+    ("aggregate", routines.AGGREGATES),
+)
+
+
+def read_schema(
+    session: Session, *, without: HistoryTable | None = None, renames: Sequence[Rename] = ()
+) -> Schema:
+    """Read all that people have made, but for the history's own tables.
+
+    With `renames` the schema is what it will be once they are done: they are done in a
+    transaction that is rolled back after reading, so that the server itself says what each
+    view and constraint becomes. A plan from such a schema begins with them.
+
+    Raises ServerFailure, ConnectionBroken; MigrationError (SourceInvalid) for a rename of what
+    is not there.
+    """
+    renaming = tuple(rename_statements(renames))
+    try:
+        session.query("BEGIN; SET LOCAL search_path = pg_catalog")
+        for rename, (_, statement) in zip(renames, renaming, strict=False):
+            _do(session, statement, rename)
+        return _read(session, _passed_over(without), renaming)
+    finally:
+        if session.is_open:
+            session.query("ROLLBACK")
+
+
+def _do(session: Session, statement: str, rename: Rename) -> None:
+    try:
+        session.query(statement)
+    except ServerFailure as failure:
+        raise MigrationError(
+            Reason.SOURCE_INVALID,
+            f"can't rename {rename}: {failure}",
+            hint="names are qualified: `column public.users.name=public.users.full_name`",
+        ) from None
+
+
+def _read(
+    session: Session, passed_over: str, renaming: tuple[tuple[ObjectName, str], ...]
+) -> Schema:
+    queries = [query for _, query in _QUERIES]
+    queries += [links.COMMENTS, links.DEPENDENCIES, links.UNHANDLED, database.SERVER]
+    *tables, comments, dependencies, unhandled, (server,) = session.query(
+        "; ".join(queries).replace("$ignored", passed_over)
+    )
+    loader = Loader(dict(json.loads(text or "") for (text,) in comments))
+    for (kind, _), rows in zip(_QUERIES, tables, strict=True):
+        for (text,) in rows:
+            loader.add(kind, json.loads(text or ""))
+    loader.link((user or "", used or "") for user, used in dependencies)
+    names = tuple(sorted(ObjectName(kind or "", name or "") for kind, name in unhandled))
+    return Schema(loader.finish(), _ways(server), names, renaming)
+
+
+def _ways(server: Row) -> Ways:
+    found = json.loads(server[0] or "")
+    return Ways(
+        version=found["version"],
+        role=found["role"],
+        default_grants={
+            kind: frozenset(Grant(grantee or OWNER, *rest) for grantee, *rest in grants)
+            for kind, grants in found["default_grants"].items()
+        },
+        casts={(source, target): context for source, target, context in found["casts"]},
+    )
+
+
+def _passed_over(history: HistoryTable | None) -> str:
+    if history is None:
+        return "false"
+    names = ", ".join(
+        literal(history.name + suffix) for suffix in ("", "_id_seq", "_log", "_log_id_seq")
+    )
+    return f"c.relname IN ({names})"

@@ -1,0 +1,61 @@
+"""A schema as the engine knows it: objects, what each of them needs, and the server's ways."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dbmigrate.diff.objects import Grant, Grants, SchemaObject
+from dbmigrate.postgres.catalog import ObjectName
+
+OWNER = ""
+"""The grantee that stands for the owner in `Ways.default_grants`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """What the server does by itself."""
+
+    version: int
+    """180006 is 18.6."""
+    role: str
+    """Who owns what is created without a word about it."""
+    default_grants: Mapping[str, Grants]
+    """By the letter of acldefault()."""
+    casts: Mapping[tuple[str, str], str]
+    """Between types: i, implicit; a, on assignment; e, only where it is written."""
+
+    def grants_by_default(self, kind: str, owner: str | None) -> Grants:
+        """What a null ACL stands for."""
+        return frozenset(
+            Grant(owner or self.role, each.privilege) if each.grantee == OWNER else each
+            for each in self.default_grants.get(kind, ())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Everything that people have made in one database."""
+
+    objects: Mapping[ObjectName, SchemaObject]
+    ways: Ways
+    unhandled: tuple[ObjectName, ...]
+    """What is there, and can't be compared or created by the engine: to be named, and refused."""
+    renaming: tuple[tuple[ObjectName, str], ...] = ()
+    """The renames that it was read with, as statements, in order."""
+    dependents: Mapping[ObjectName, tuple[ObjectName, ...]] = field(init=False)
+    """Who requires an object, or is a part of it."""
+
+    def __post_init__(self) -> None:
+        found: dict[ObjectName, list[ObjectName]] = defaultdict(list)
+        for each in self.objects.values():
+            for required in each.requires:
+                found[required].append(each.name)
+        object.__setattr__(
+            self, "dependents", {name: tuple(sorted(users)) for name, users in found.items()}
+        )
+
+    def requires(self, name: ObjectName) -> frozenset[ObjectName]:
+        """What the object needs, its whole among it."""
+        return self.objects[name].requires

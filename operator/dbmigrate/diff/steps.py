@@ -1,0 +1,75 @@
+"""From decisions to statements, in no order yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.attributes import change_attributes
+from dbmigrate.diff.dropped import covered_by_drops
+from dbmigrate.diff.kinds.registry import kind_of, rank_of
+from dbmigrate.diff.kinds.types import rebirth
+from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.world import Action, World
+from dbmigrate.postgres.catalog import ObjectName
+
+
+def make_steps(world: World) -> list[Step]:
+    """All statements that the decisions come to."""
+    return [*_drops(world), *_changes(world)]
+
+
+def _drops(world: World) -> Iterator[Step]:
+    covered = covered_by_drops(world)
+    takes_along: dict[ObjectName, set[ObjectName]] = {}
+    for part, whole in covered.items():
+        takes_along.setdefault(whole, set()).add(part)
+    for name, action in world.actions.items():
+        if action is Action.REBIRTH and name not in world.after.objects:
+            each = world.before.objects[name]
+            yield from rebirth(each, each, iter(()))
+        if action not in (Action.DROP, Action.REPLACE) or name in covered:
+            continue
+        each = world.before.objects[name]
+        if action is Action.REPLACE and _has_own_way(each, world):
+            continue
+        for step in kind_of(each).drop(each, world):
+            yield replace(step, covers=frozenset(takes_along.get(name, ())))
+
+
+def _has_own_way(each: o.SchemaObject, world: World) -> bool:
+    """Whether its kind replaces it in an order of its own; see `_changes`."""
+    return isinstance(each, o.Index) and each.name not in world.forced
+
+
+def _changes(world: World) -> Iterator[Step]:
+    made: set[ObjectName] = set()
+    after = world.after.objects
+    names = [
+        name for name, act in world.actions.items() if act is not Action.KEEP and name in after
+    ]
+    # Wholes before their parts: what CREATE TABLE can say needs no statement of its own.
+    for name in sorted(names, key=lambda name: (rank_of(after[name]), name)):
+        action, new = world.actions[name], after[name]
+        old = world.before.objects.get(name)
+        if action is Action.ALTER and old is not None:
+            steps = [*kind_of(new).alter(old, new, world), *change_attributes(old, new, world)]
+        else:
+            own = [] if name in made else list(_create(old, new, action, world))
+            steps = [*own, *change_attributes(None, new, world)]
+        for step in steps:
+            if step.slot is Slot.CREATE:
+                made |= step.covers
+            yield step
+
+
+def _create(
+    old: o.SchemaObject | None, new: o.SchemaObject, action: Action, world: World
+) -> Iterator[Step]:
+    kind = kind_of(new)
+    if old is not None and action is Action.REBIRTH:
+        return rebirth(old, new, kind.create(new, world))
+    if old is not None and _has_own_way(old, world):
+        return kind.replace(old, new, world)
+    return kind.create(new, world)

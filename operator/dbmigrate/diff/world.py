@@ -1,0 +1,189 @@
+"""What is known while a plan is made: both schemas, and what becomes of each object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from dbmigrate.diff import objects as o
+from dbmigrate.diff.names import without_last
+from dbmigrate.diff.schema import Schema
+from dbmigrate.postgres.catalog import ObjectName
+
+TYPE_KINDS = frozenset(("enum", "domain", "composite type", "range"))
+
+
+class Action(IntEnum):
+    """What becomes of an object; the higher one wins."""
+
+    KEEP = 0
+    ALTER = 1
+    REPLACE = 2
+    """Drop it and create it again."""
+    REBIRTH = 3
+    """Of a type that columns have: rename the old one, create the new one, move the columns
+    over, drop the old one."""
+    DROP = 4
+    CREATE = 5
+
+
+@dataclass(slots=True)
+class World:
+    """Both schemas, side by side."""
+
+    before: Schema
+    after: Schema
+    online: bool
+    actions: dict[ObjectName, Action] = field(default_factory=dict)
+    forced: set[ObjectName] = field(default_factory=set)
+    """Objects that are replaced only because of what they require."""
+
+    _owners: dict[tuple[str, str], set[tuple[str, str, str]]] = field(default_factory=dict)
+    """Who has a constraint, by the schema and its name."""
+    _routines: dict[str, list[o.Routine]] = field(default_factory=dict)
+    """Those that were there, by their names without arguments."""
+
+    @property
+    def version(self) -> int:
+        """The server's major version."""
+        return self.after.ways.version // 10000
+
+    def is_shared(self, relation: str, name: str) -> bool:
+        """Whether another table of the schema has a constraint of that name, before or after."""
+        if not self._owners:
+            for each in (*self.before.objects.values(), *self.after.objects.values()):
+                found = _constraint_name(each)
+                if found is not None:
+                    self._owners.setdefault((without_last(found[0]), found[1]), set()).add(found)
+        return len(self._owners.get((without_last(relation), name), ())) > 1
+
+    def is_new(self, name: ObjectName) -> bool:
+        """Whether the plan creates it, so that nobody uses it yet."""
+        return self.actions.get(name) in (Action.CREATE, Action.REPLACE, Action.REBIRTH)
+
+    def is_going(self, name: ObjectName) -> bool:
+        """Whether the plan drops it, perhaps to create it again."""
+        return self.actions.get(name) in (Action.DROP, Action.REPLACE, Action.REBIRTH)
+
+    def overloaded_by(self, name: ObjectName) -> frozenset[ObjectName]:
+        """Functions that have to go before a new one of their name comes: with arguments that
+        may be left out, a call could mean either."""
+        new = self.after.objects.get(name)
+        if not isinstance(new, o.Routine) or name in self.before.objects:
+            return frozenset()
+        if not self._routines:
+            for each in self.before.objects.values():
+                if isinstance(each, o.Routine):
+                    called = _without_arguments(each.name)
+                    self._routines.setdefault(called, []).append(each)
+        same = self._routines.get(_without_arguments(name), ())
+        return frozenset(
+            old.name
+            for old in same
+            if old.name not in self.after.objects and (old.defaults or new.defaults)
+        )
+
+    def has_to_be_slow(self, table: str) -> bool:
+        """Whether a relation is in use, so that long locks are to be avoided."""
+        name = ObjectName("table", table)
+        return self.online and name in self.before.objects and not self.is_new(name)
+
+    def is_moving(self, table: str) -> bool:
+        """Whether the plan attaches or detaches the table, or creates it."""
+        attachment = self.actions.get(ObjectName("partition", table), Action.KEEP)
+        return (
+            self.is_new(ObjectName("table", table))
+            or attachment is not Action.KEEP
+            or set(parents(self.before, table)) != set(parents(self.after, table))
+        )
+
+    def comes_back(self, each: o.SchemaObject, whole: ObjectName, schema: Schema) -> bool:
+        """Whether the object needs something that needs its own whole: a function of the
+        table's rows, in one of the table's checks. One statement can't make or drop both."""
+        wholes = {whole, *(part.name for part in parts(schema, whole))}
+        waiting = [name for name in each.requires if name not in wholes]
+        seen = set(waiting)
+        while waiting:
+            name = waiting.pop()
+            needed = set(schema.requires(name))
+            goes_along = self.is_new(name) if schema is self.after else self.is_going(name)
+            if name.kind == "table" and goes_along:
+                for part in parts(schema, name):
+                    needed |= _needed_along(part, schema)
+            if not wholes.isdisjoint(needed):
+                return True
+            waiting += needed - seen
+            seen |= needed
+        return False
+
+    def carrier(self, each: o.SchemaObject, schema: Schema) -> ObjectName | None:
+        """Whose statement creates, alters or drops an inherited part; None: its own."""
+        found = _carrier(each, schema)
+        if found is None or found not in schema.objects:
+            return None
+        table = each.relation if isinstance(each, o.Column) else _table(each)
+        if not self.is_moving(table):
+            return found
+        is_partition = ObjectName("partition", table) in schema.objects
+        # A new child has it by INHERITS; a partition has to have it before it is attached.
+        is_by_creation = schema is self.after and not is_partition
+        return found if is_by_creation and self.is_new(ObjectName("table", table)) else None
+
+
+def parents(schema: Schema, table: str) -> tuple[str, ...]:
+    """The tables that a table has its columns from."""
+    attachment = schema.objects.get(ObjectName("partition", table))
+    if isinstance(attachment, o.Attachment):
+        return (attachment.parent,)
+    found = schema.objects.get(ObjectName("table", table))
+    return found.inherits if isinstance(found, o.Table) else ()
+
+
+def _needed_along(part: o.SchemaObject, schema: Schema) -> set[ObjectName]:
+    """What a part of a table needs, if it is made or dropped by the table's own statement."""
+    if isinstance(part, o.Column):
+        default = schema.objects.get(ObjectName("default", part.name.name))
+        return {*part.requires, *(default.requires if default is not None else ())}
+    if isinstance(part, o.Constraint) and part.type != "f":
+        return set(part.requires)
+    return set()
+
+
+def _constraint_name(each: o.SchemaObject) -> tuple[str, str, str] | None:
+    """Relation, constraint, and for NOT NULL the column."""
+    if isinstance(each, o.Constraint):
+        return each.table, each.constraint, ""
+    if isinstance(each, o.Column) and each.not_null is not None and each.not_null.name is not None:
+        return each.relation, each.not_null.name, each.column
+    return None
+
+
+def _without_arguments(name: ObjectName) -> str:
+    return name.name.rpartition("(")[0]
+
+
+def _table(each: o.SchemaObject) -> str:
+    return each.table if isinstance(each, o.Constraint | o.Index) else ""
+
+
+def _carrier(each: o.SchemaObject, schema: Schema) -> ObjectName | None:
+    if isinstance(each, o.Column) and each.is_inherited:
+        for parent in parents(schema, each.relation):
+            name = ObjectName("column", f"{parent}.{each.column}")
+            if name in schema.objects:
+                return name
+    elif isinstance(each, o.Constraint) and each.is_inherited and not each.has_index:
+        for parent in parents(schema, each.table):
+            name = ObjectName("constraint", f"{parent}.{each.constraint}")
+            if name in schema.objects:
+                return name
+    return None
+
+
+def parts(schema: Schema, whole: ObjectName) -> Iterator[o.SchemaObject]:
+    """What comes and goes with an object."""
+    for name in schema.dependents.get(whole, ()):
+        each = schema.objects[name]
+        if each.part_of == whole:
+            yield each
