@@ -164,8 +164,7 @@ class Run:
         if steps and options.lint is not LintPolicy.OFF:
             from dbmigrate.runner.lint_policy import lint_steps
 
-            # A step in batches that is under way goes on, whatever is thought of it now.
-            lint_steps(self, steps if self.unfinished is None else steps[1:])
+            lint_steps(self, steps)
         if steps and options.rehearsal_server is not None:
             from dbmigrate.runner.rehearse_before import rehearse_before
 
