@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,16 @@ def test_up_that_fails_halfway_says_how_to_go_on_and_status_how_far_it_is(
     assert "goes on behind batch 2: 20 rows are done" in done.stderr
     assert "version 2 up is finished" in done.stderr
     assert "unfinished" not in json.loads(run(*words, "-json", "status").stdout)
+
+
+def test_diff_and_rehearse_pass_over_the_table_of_batches(path: str, database: Database) -> None:
+    desired = Path(path).parent / "schema.sql"
+    desired.write_text((Path(path) / "1_many.up.sql").read_text())
+    ran = run("-path", path, "diff", "-dev-url", database.url, "-check")
+    assert (ran.code, ran.stderr.splitlines()[-1]) == (0, "no difference"), ran.stderr
+    words = ["-path", path, "-database", database.url]
+    assert run(*words, "up").code == 0
+    # pg_dump of the server's own version: the table of batches is no part of the copy.
+    environ = {"PATH": f"{database.server.bin_dir}:{os.environ['PATH']}"}
+    ran = run(*words, "rehearse", "-copy", "-dev-url", database.url, environ=environ)
+    assert ran.code == 0, ran.stderr

@@ -70,6 +70,19 @@ def stop_in_batch(
 ) -> Result[None]:
     """A run that is asked to stop while its batch of that number is on its way."""
     stop = Stop()
+    return act_before_batch(database, number, stop.request, given, use=use, stop=stop)
+
+
+def act_before_batch(
+    database: Database,
+    number: int,
+    act: Callable[[], object],
+    given: Source | None = None,
+    *,
+    use: Callable[[Request], Result[None]] = up,
+    stop: Stop | None = None,
+) -> Result[None]:
+    """A run, and something that happens when its batch of that number is on its way."""
     sent = 0
 
     def hook(message: Message) -> None:
@@ -77,7 +90,7 @@ def stop_in_batch(
         if message.side is Side.CLIENT and b"dbmigrate_batch " in message.data:
             sent += 1
             if sent == number:
-                stop.request()
+                act()
 
     with Proxy(database.server.host, database.server.port, hook=hook) as proxy:
         return use(request(proxy.divert(database.url), given or files(), stop=stop))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
+from dbmigrate.postgres.failures import ConnectionBroken
+from dbmigrate.postgres.session import Session
 from dbmigrate.report import Outcome, Reason, Report
 from dbmigrate.runner.baseline import baseline
 from dbmigrate.runner.down import down
@@ -14,7 +17,7 @@ from dbmigrate.runner.force import force
 from dbmigrate.runner.goto import goto
 from dbmigrate.runner.preview import preview
 from dbmigrate.runner.repair import repair
-from dbmigrate.runner.request import Options, Request
+from dbmigrate.runner.request import Options, OutOfOrder, Request
 from dbmigrate.runner.result import MigrationState, Result, VersionState
 from dbmigrate.runner.status import status
 from dbmigrate.runner.up import up
@@ -22,13 +25,23 @@ from dbmigrate.runner.verify import verify
 from dbmigrate.runner.version import version
 from dbmigrate.runner.wait import wait
 from tests.database import Database
-from tests.runner.arrange import Witness, log, migration, request, source, table_names, version_row
+from tests.runner.arrange import (
+    Witness,
+    log,
+    migration,
+    request,
+    source,
+    table,
+    table_names,
+    version_row,
+)
 from tests.runner.batches import (
     BATCHES,
     COUNT_UP,
     MOVE_OUT,
     ROWS,
     SIZE,
+    act_before_batch,
     files,
     many,
     progress,
@@ -333,6 +346,54 @@ def test_rows_that_are_not_behind_the_cursor_end_the_run_instead_of_going_round(
     assert "gave rows that are not behind the cursor it began with (1)" in result.error.message
     assert progress(database) == [(["1"], 1, 10)]
     assert touched(database) == {0: ROWS - SIZE, 1: SIZE}
+
+
+@pytest.mark.parametrize(
+    ("meddling", "told"),
+    [
+        ("UPDATE schema_migrations_batches SET batches = 7", "another session came between"),
+        ("UPDATE schema_migrations_batches SET cursor = '{40}'", "another session came between"),
+        ("DELETE FROM schema_migrations_batches", "another session came between"),
+        ("UPDATE schema_migrations SET version = 9", "another session moved the version from 2"),
+        ("UPDATE schema_migrations SET dirty = false", "another session moved the version from 2"),
+    ],
+)
+def test_a_batch_is_rolled_back_when_the_history_is_not_as_the_run_left_it(
+    database: Database, meddling: str, told: str
+) -> None:
+    result = act_before_batch(database, 3, partial(database.execute, meddling))
+    assert result.error is not None
+    assert result.error.reason is Reason.LOCK_TIMEOUT
+    assert told in result.error.message
+    assert touched(database) == {0: ROWS - 2 * SIZE, 1: 2 * SIZE}
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("lost", ["(log_id, cursor", "dbmigrate_batch ", "outcome = 'applied'"])
+def test_a_commit_whose_answer_was_lost_is_not_made_twice(
+    database: Database, monkeypatch: pytest.MonkeyPatch, lost: str, is_late: bool
+) -> None:
+    given = files()
+    if is_late:
+        up(request(database, source(many(), table(3)))).unwrap()
+    original = Session.execute
+    broken: list[int] = []
+
+    def break_once(self: Session, sql: bytes, **rest: Any) -> int:
+        done = original(self, sql, **rest)
+        if lost.encode() in sql and not broken:
+            broken.append(1)
+            self.close()
+            raise ConnectionBroken("cut by the test")
+        return done
+
+    monkeypatch.setattr(Session, "execute", break_once)
+    options = Options(out_of_order=OutOfOrder.APPLY)
+    assert up(request(database, given, options=options)).unwrap() is None
+    assert broken
+    assert touched(database) == {1: ROWS}
+    assert version_row(database) == [(3, False)]
+    assert [row for row in log(database) if row[0] == 2] == [(2, "up", "applied")]
 
 
 def test_batches_end_only_when_two_in_a_row_find_nothing(database: Database) -> None:

@@ -169,7 +169,7 @@ def test_a_signal(
         if signals == (signal.SIGINT,):
             assert code == 0, what
         database.execute(BACK)
-        number += 17 if signal.SIGKILL in signals else 45
+        number += 23 if signal.SIGKILL in signals else 45
     database.drop()
     name = "+".join(each.name for each in signals)
     record_property(TALLY, describe(f"in batches, {name}", reached))

@@ -96,7 +96,8 @@ def test_a_run_that_waits_for_a_standby_can_be_stopped(pair: tuple[Server, Serve
         result = up(request(database, given, observer=listener, stop=stop))
     assert result.error is not None
     assert result.error.reason is Reason.INTERRUPTED
-    assert progress(database) == [(["10"], 1, 10)]
+    assert version_row(database) == [(2, True)]
+    assert progress(database) == [(["0"], 0, 0)]
     assert up(request(database, given)).unwrap() is None
     assert touched(database) == {1: ROWS}
 
@@ -121,6 +122,18 @@ def test_a_role_that_may_not_see_the_standbys_is_told_once(pair: tuple[Server, S
     warnings = [each.message for each in witness.notices if each.severity == "WARNING"]
     assert len(warnings) == 1
     assert "grant it pg_monitor" in warnings[0]
+    assert touched(database) == {1: ROWS}
+
+
+def test_a_server_that_shows_no_standbys_is_told_of_once(database: Database) -> None:
+    role = database.create_role(password="p")
+    database.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+    database.execute("REVOKE EXECUTE ON FUNCTION pg_current_wal_lsn() FROM PUBLIC")
+    witness = Witness()
+    assert up(request(database.url_for(role, "p"), files(), observer=witness)).unwrap() is None
+    warnings = [each.message for each in witness.notices if each.severity == "WARNING"]
+    assert len(warnings) == 1
+    assert "permission denied for function pg_current_wal_lsn" in warnings[0]
     assert touched(database) == {1: ROWS}
 
 

@@ -133,6 +133,12 @@ def batches_name(table: str) -> str:
     return _with_suffix(table, BATCHES_SUFFIX)
 
 
+def own_relations(table: str) -> tuple[str, ...]:
+    """The names of a history's tables, and of the sequences that belong to them."""
+    log = log_name(table)
+    return table, f"{table}_id_seq", log, f"{log}_id_seq", batches_name(table)
+
+
 def _with_suffix(table: str, suffix: str) -> str:
     raw = table.encode()
     return raw[: _LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
@@ -231,7 +237,13 @@ def _owner(shape: dict[str, str]) -> str:
     if known is not None:
         return known
     keepers = map(version_table, HistoryKind)
-    return next((keeper.tool for keeper in keepers if keeper.fits(shape)), "another tool")
+    tool = next((keeper.tool for keeper in keepers if keeper.fits(shape)), None)
+    if tool is None:
+        from dbmigrate.postgres.orm_table import orm_of
+
+        orm = orm_of(set(shape))
+        tool = orm.label if orm else "another tool"
+    return tool
 
 
 def _to_go_on(tool: str) -> str:

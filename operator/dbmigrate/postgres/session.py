@@ -66,7 +66,7 @@ class Session:
 
         def collect(result: pq.abc.PGresult) -> None:
             if result.status == pq.ExecStatus.TUPLES_OK:
-                tables.append(read_rows(result))
+                tables.append(_rows(result))
 
         self.execute(sql.encode(), on_result=collect)
         return tables
@@ -183,8 +183,17 @@ class _Wait:
             self._pgconn.consume_input()
 
 
-def read_rows(result: pq.abc.PGresult) -> list[Row]:
-    """The rows of a result, as text."""
+def keep_named(tables: dict[str, list[Row]]) -> Callable[[pq.abc.PGresult], None]:
+    """For `execute`: keeps the rows of each result under the name of its first column."""
+
+    def keep(result: pq.abc.PGresult) -> None:
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            tables[(result.fname(0) or b"").decode()] = _rows(result)
+
+    return keep
+
+
+def _rows(result: pq.abc.PGresult) -> list[Row]:
     columns = range(result.nfields)
     value = result.get_value
     return [

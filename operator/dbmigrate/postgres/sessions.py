@@ -49,7 +49,7 @@ _STATEMENT_LENGTH = 120
 
 
 def lock_holders_sql(ids: tuple[int, ...]) -> str:
-    """Who else holds one of these advisory locks in this database."""
+    """Who else holds one of these advisory locks, of up to 64 bits, in this database."""
     keys = ", ".join(map(str, ids))
     return _ACTIVITY.format(
         pids="SELECT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory'"

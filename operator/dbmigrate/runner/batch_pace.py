@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 
 from dbmigrate.postgres.batched_directive import BatchOptions
+from dbmigrate.postgres.failures import ServerFailure
 from dbmigrate.postgres.replication import LAG_SQL, Lag, LagClock, ReplicationSight, read_sight
 from dbmigrate.postgres.sessions import OtherSession
 from dbmigrate.runner.database import Database
@@ -45,12 +46,28 @@ class Pauses:
         self._file = file
         self._clock = LagClock()
         self._has_told = False
+        self._can_look = True
         self._told_waiters: set[int] = set()
 
     @property
     def watches_standbys(self) -> bool:
         """Whether a batch has to ask for them."""
-        return self._options.lag_seconds is not None or self._options.lag_bytes is not None
+        has_limit = self._options.lag_seconds is not None or self._options.lag_bytes is not None
+        return has_limit and self._can_look
+
+    def look_at_standbys(self) -> None:
+        """Before the first batch, and to find out whether the server lets us look at all."""
+        if not self.watches_standbys:
+            return
+        session = self._database.session
+        try:
+            rows = session.query(LAG_SQL)[0]
+        except ServerFailure as failure:
+            # Some providers' servers have these functions switched off.
+            self._can_look = False
+            self._tell("WARNING", f"nobody waits for standbys, which can't be looked at: {failure}")
+            return
+        self.wait_for_standbys(read_sight(rows))
 
     def rest(self, seconds: float, waiters: tuple[OtherSession, ...]) -> None:
         """After a batch that has taken so long, for which these have waited."""

@@ -18,17 +18,9 @@ import random
 import time
 from dataclasses import replace
 
-from psycopg import pq
-
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres import batch_rows, history_rows
-from dbmigrate.postgres.batch_query import (
-    COUNT_COLUMN,
-    NOT_BEHIND,
-    Batch,
-    build_batch,
-    read_refusal,
-)
+from dbmigrate.postgres.batch_query import COUNT_COLUMN, Batch, build_batch, read_refusal
 from dbmigrate.postgres.batch_rows import BatchState
 from dbmigrate.postgres.batched_script import read_batched
 from dbmigrate.postgres.copy_rows import Sendable
@@ -39,16 +31,14 @@ from dbmigrate.postgres.failures import (
     history_failure,
 )
 from dbmigrate.postgres.history_rows import NewLogRow
-from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.replication import LAG_COLUMN, LAG_SQL, read_sight
-from dbmigrate.postgres.session import Row, read_rows
+from dbmigrate.postgres.session import Row, keep_named
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
-from dbmigrate.report import Reason
-from dbmigrate.runner import failed_step
+from dbmigrate.runner import failed_batch, failed_step
 from dbmigrate.runner.batch_pace import Pauses, next_size
+from dbmigrate.runner.batch_progress import BatchProgress, describe_cursor, tell
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.fenced import explain_fence
-from dbmigrate.runner.observer import Notice, Progress
 from dbmigrate.runner.patience import Patience
 from dbmigrate.runner.plan import PlannedStep
 from dbmigrate.runner.script_text import ScriptText
@@ -61,7 +51,6 @@ EMPTY_AT_END = 2
 
 _PASSING = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})
 """A lock not had in time, a deadlock, a serialization failure: the batch is tried again."""
-_SHOWN_CURSOR = 80
 
 
 def run_batched(database: Database, step: PlannedStep, text: ScriptText, row: NewLogRow) -> None:
@@ -77,10 +66,13 @@ def run_batched(database: Database, step: PlannedStep, text: ScriptText, row: Ne
             return
         except ServerFailure as failure:
             database.session.roll_back()
+            fence = history_rows.read_fence(failure.error)
+            if fence is not None:
+                raise explain_fence(database, step, fence, text.locate()) from None
             raise history_failure(failure, f"can't write the history during {work}") from None
         except ConnectionBroken as broken:
             if work.batches == known:
-                raise work.lose(broken, "nothing could be done in between") from None
+                raise failed_batch.lost(str(work), broken, "and again at once") from None
             known = work.batches
             work.come_back(broken)
             if work.is_finished:
@@ -100,12 +92,10 @@ class _Work:
         self._options = self._script.options
         self._row = replace(row, done_checksum=self._script.checksum)
         self._size = self._options.size
+        self._found = database.found
+        """As this run found the version."""
         self._state: BatchState | None = None
         self._pauses = Pauses(database, self._options, text.file)
-        self._table_rows: int | None = None
-        self._started = time.monotonic()
-        self._rows_before = 0
-        self._told = self._started
 
     def __str__(self) -> str:
         return f"{failed_step.label(self._step)}, batch {self.batches + 1}"
@@ -117,25 +107,32 @@ class _Work:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the database, read again, says that the step is done."""
+        """Whether the database, read again, says that the step is done.
+
+        Raises MigrationError if it says what this run has no part in.
+        """
         found, state = self._database.found, self._state
-        if found.dirty or state is None:
+        if found.dirty:
             return False
-        row = next((row for row in self._database.log if row.id == state.log_id), None)
-        return row is not None and row.outcome == "applied"
+        # The log first: a version that was jumped over leaves the version row where it was.
+        rows = [row for row in self._database.log if state and row.id == state.log_id]
+        if found.version == self._step.after and rows and rows[0].outcome == "applied":
+            return True
+        if found == self._found:
+            return False
+        raise failed_batch.overtaken(str(self))
 
     def run(self) -> None:
         """All batches that are left."""
         state = self._resume() if self._database.found.dirty else self._begin()
-        self._rows_before = state.rows
-        self._table_rows = self._estimate()
+        progress = BatchProgress(self._database, self._text.file, state, self._script.table)
+        self._pauses.look_at_standbys()
         empty = 0
         while empty < EMPTY_AT_END:
             if self._database.request.stop.is_requested:
-                raise self._stopped(state)
+                raise failed_batch.stopped(self._step, state, self._text.file)
             before = state
-            state = self._run_batch(state)
-            self._state = state
+            state = self._run_batch(state, progress)
             empty = 0 if state.batches > before.batches else empty + 1
         self._end(state)
 
@@ -144,15 +141,7 @@ class _Work:
         try:
             self._database.reconnect()
         except (MigrationError, ServerFailure, ConnectionBroken) as error:
-            raise self.lose(broken, str(error)) from None
-
-    def lose(self, broken: ConnectionBroken, why: str) -> MigrationError:
-        """The error for a connection that is not to be had any more."""
-        return MigrationError(
-            Reason.CONNECTION_LOST,
-            f"connection lost during {self} ({broken}): {why}",
-            hint="run it again: it goes on behind the last batch that was committed",
-        )
+            raise failed_batch.lost(str(self), broken, str(error)) from None
 
     def _begin(self) -> BatchState:
         database = self._database
@@ -172,35 +161,22 @@ class _Work:
         database = self._database
         unfinished = find_unfinished(database)
         if unfinished is None or not unfinished.is_step(self._step):
-            raise MigrationError(
-                Reason.LOCK_TIMEOUT,
-                f"another session came between: {self} is not what the database is at any more",
-            )
+            raise failed_batch.overtaken(str(self))
         if unfinished.row.done_checksum != self._script.checksum:
-            raise MigrationError(
-                Reason.CHECKSUM_MISMATCH,
-                f"the statement of {self._text.file} was edited after {unfinished.state.rows}"
-                " rows were done with it",
-                location=self._text.locate(byte=self._script.start),
-                hint="put it back as it was (size, pause and the like may be changed); or"
-                f" `dbmigrate force {self._step.version}` leaves it at what is done, and the new"
-                " statement gets a new migration",
-            )
+            location = self._text.locate(byte=self._script.start)
+            raise failed_batch.edited(self._step, unfinished.state, location)
         self._state = state = unfinished.state
         self._size = min(self._options.size, max(1, state.batch_size))
         database.session.query(batch_rows.resume_sql(database.history, state.log_id, self._row))
-        self._tell(
-            "INFO",
-            f"goes on behind batch {state.batches}: {state.rows} rows are done,"
-            f" since {state.started_at}",
-        )
+        told = f"goes on behind batch {state.batches}: {state.rows} rows are done"
+        tell(database, self._text.file, f"{told}, since {state.started_at}")
         return state
 
-    def _run_batch(self, state: BatchState) -> BatchState:
+    def _run_batch(self, state: BatchState, progress: BatchProgress) -> BatchState:
         """One batch; again from its start when a lock can't be had, until time is up."""
         patience = Patience(self._database.request)
         while True:
-            watch = self._watch(state)
+            watch = self._watch(state, progress)
             batch = build_batch(self._script, self._database.history, state, self._size)
             started = time.monotonic()
             try:
@@ -211,7 +187,9 @@ class _Work:
                     raise self._failed(state, batch, failure, watch) from None
                 patience.pause()
                 continue
-            return self._take(state, answers, time.monotonic() - started, watch)
+            after = self._take(state, answers, time.monotonic() - started, watch)
+            progress.show(after, self._size)
+            return after
 
     def _send(self, batch: Batch, watch: Watch) -> dict[str, list[Row]]:
         database = self._database
@@ -223,13 +201,7 @@ class _Work:
             rows = f"{rows}; {LAG_SQL}"
         query = build_query(Sendable(batch.sql), rows, token=token, settings=database.settings)
         answers: dict[str, list[Row]] = {}
-
-        def keep(result: pq.abc.PGresult) -> None:
-            if result.status == pq.ExecStatus.TUPLES_OK:
-                name = (result.fname(0) or b"").decode()
-                answers[name] = read_rows(result)
-
-        run_query(database.session, query, on_tick=watch, on_result=keep)
+        run_query(database.session, query, on_tick=watch, on_result=keep_named(answers))
         return answers
 
     def _take(
@@ -252,7 +224,6 @@ class _Work:
             is_in_the_way=bool(watch.waiters),
             options=self._options,
         )
-        self._show(after)
         if done:
             self._pauses.rest(seconds, watch.waiters)
         if LAG_COLUMN in answers:
@@ -266,7 +237,8 @@ class _Work:
             batch_rows.end_sql(database.history, database.found, clean, state.log_id)
         )
         database.found = clean
-        self._tell("INFO", f"{state.rows} rows are done, in {state.batches} batches")
+        told = f"{state.rows} rows are done, in {state.batches} batches"
+        tell(database, self._text.file, told)
 
     def _failed(
         self, state: BatchState, batch: Batch, failure: FileFailure, watch: Watch
@@ -277,7 +249,9 @@ class _Work:
         if fence is not None:
             error = explain_fence(self._database, self._step, fence, self._text.locate())
         elif refused is not None:
-            error = self._refuse(refused)
+            place = self._text.locate(byte=self._script.main)
+            cursor = describe_cursor(state.cursor)
+            error = failed_batch.refused(refused, str(self), cursor, place)
         else:
             blockers = watch.blockers if failure.error.sqlstate == LOCK_NOT_AVAILABLE else ()
             error = failed_step.left_unfinished(
@@ -293,72 +267,16 @@ class _Work:
         record_failure(self._database, self._row, error)
         return error
 
-    def _refuse(self, text: str) -> MigrationError:
-        if text == NOT_BEHIND:
-            return MigrationError(
-                Reason.STATEMENT_FAILED,
-                f"{self} gave rows that are not behind the cursor it began with"
-                f" ({self._cursor()}): it was rolled back",
-                location=self._text.locate(byte=self._script.main),
-                hint="RETURNING has to give the columns that :cursor is compared with, in that"
-                " order and none of them NULL; from high to low it is order=desc",
-            )
-        return MigrationError(
-            Reason.LOCK_TIMEOUT,
-            f"another session moved the batches in spite of the lock: {self} was rolled back",
-        )
-
     def _locate(self, batch: Batch, failure: FileFailure) -> Location:
         position = failure.position
         byte = self._script.start if position is None else batch.byte_in_script(position)
         return self._text.locate(byte=byte)
 
-    def _stopped(self, state: BatchState) -> MigrationError:
-        return MigrationError(
-            Reason.INTERRUPTED,
-            f"stopped in {failed_step.label(self._step)}: {state.rows} rows are done in"
-            f" {state.batches} batches, the next run goes on behind them",
-            location=Location(self._text.file),
-        )
-
-    def _watch(self, state: BatchState) -> Watch:
+    def _watch(self, state: BatchState, progress: BatchProgress) -> Watch:
         return Watch.of(
             self._database,
             self._text.file,
             first_look=min(LOOK_EVERY, self._options.duration / 2),
-            since=time.monotonic() - self._started,
-            phase=self._describe(state),
+            since=progress.seconds,
+            phase=progress.describe(state, self._size),
         )
-
-    def _show(self, state: BatchState) -> None:
-        now = time.monotonic()
-        if now - self._told >= LOOK_EVERY:
-            self._told = now
-            progress = Progress(self._text.file, now - self._started, self._describe(state))
-            self._database.request.observer.progress(progress)
-
-    def _describe(self, state: BatchState) -> str:
-        seconds = time.monotonic() - self._started
-        rate = (state.rows - self._rows_before) / seconds if seconds > 0 else 0.0
-        whole = f" of about {self._table_rows} in the table" if self._table_rows else ""
-        behind = f", behind {self._cursor()}" if state.cursor is not None else ""
-        return f"{state.rows} rows{whole}, {rate:.0f} a second, {self._size} a batch{behind}"
-
-    def _cursor(self) -> str:
-        cursor = self._state.cursor if self._state else None
-        text = ", ".join("NULL" if value is None else value for value in cursor or ())
-        return text if len(text) <= _SHOWN_CURSOR else f"{text[: _SHOWN_CURSOR - 3]}..."
-
-    def _estimate(self) -> int | None:
-        """How many rows the table has, as the planner thinks."""
-        if self._script.table is None:
-            return None
-        rows = self._database.session.query(
-            "SELECT reltuples::bigint FROM pg_catalog.pg_class"
-            f" WHERE oid = pg_catalog.to_regclass({literal(self._script.table)})"
-        )[0]
-        count = int(rows[0][0] or 0) if rows else 0
-        return count if count > 0 else None
-
-    def _tell(self, severity: str, message: str) -> None:
-        self._database.request.observer.notice(Notice(severity, message, self._text.file))

@@ -2,7 +2,8 @@
 
 Every migration is read before anything is written: one that can't be converted
 leaves no half of the others behind. What was in lines above a script is gone,
-so that a file starts with its first line of SQL or comment. Versions that are no
+so that a file starts with its first line of SQL or comment; a script that was a
+file of its own (Prisma's) stays what it is, byte for byte. Versions that are no
 numbers are numbered from 1 in their order; which became which is written beside
 the files, where `adopt` reads it.
 """
@@ -45,12 +46,23 @@ def convert(source: Source, directory: str | os.PathLike[str]) -> Conversion:
     """
     if source.format is Format.GOLANG_MIGRATE:
         raise _refused(f"{source.location} holds no files of another format")
+    return _write(source, directory, is_trimmed=True)
+
+
+def convert_prisma(source: Source, directory: str | os.PathLike[str]) -> Conversion:
+    """The same of Prisma's folders; the checksums in its table are still those of the files."""
+    return _write(source, directory, is_trimmed=False)
+
+
+def _write(source: Source, directory: str | os.PathLike[str], *, is_trimmed: bool) -> Conversion:
     place = Path(directory)
     numbered = _number(source)
     digits = max(LEAST_DIGITS, *(len(str(version)) for version, _ in numbered), 0)
-    contents = dict(
-        pair for version, migration in numbered for pair in _files_of(migration, version, digits)
-    )
+    contents = {
+        name: content.lstrip(b"\n") if is_trimmed else content
+        for version, migration in numbered
+        for name, content in _files_of(migration, version, digits)
+    }
     numbers: tuple[tuple[Version, int, str], ...] = ()
     if not are_numbers(source.format):
         numbers = tuple((m.version, new, m.name) for new, m in numbered)
@@ -118,8 +130,10 @@ def _files_of(migration: Migration, version: int, digits: int) -> Iterator[tuple
         parsed = parse_file_name(name)
         if parsed is None or (parsed.name, parsed.extension) != (migration.name, "sql"):
             raise _refused(f"{script.file}: {name} would be read otherwise; rename the file first")
-        head = b"" if script.is_transactional else _NO_TRANSACTION
-        yield name, head + script.load().lstrip(b"\n")
+        content = script.load()
+        if not script.is_transactional:
+            content = _NO_TRANSACTION + content.lstrip(b"\n")
+        yield name, content
 
 
 def _file_of(migration: Migration) -> str:
