@@ -142,6 +142,10 @@ Options:
   -backup-to DIR             Save the database in DIR before the first step
   -backup-keep N             Keep the N newest backups of the database there (default all)
   -plan-checksum SHA256      Run only the steps of that plan, as `plan -json` gave it
+  -lint MODE                 reject pending files with an error of lint, warn of them, or off
+                             (default off)
+  -rehearse-on URL           Rehearse the pending steps there, on a scratch server, before the
+                             first one is run
   -json                      Print the report as JSON on the standard output
   -report FILE               Write the report to FILE, of a failed run as well
 

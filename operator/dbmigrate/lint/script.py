@@ -89,6 +89,15 @@ _RELATIONS = ("TABLE", "VIEW", "SEQUENCE", "TYPE", "DOMAIN")
 _MADE = (*_RELATIONS, "FUNCTION", "PROCEDURE", "AGGREGATE", "SCHEMA")
 
 
+def find_made_tables(sql: bytes, file: str) -> frozenset[str]:
+    """The tables and views that a script makes, in lowercase as they are written.
+
+    Raises MigrationError (SourceInvalid) for a script that can't be split.
+    """
+    statements = (StatementWords(sql, each, file) for each in split(sql, file=file) if each.words)
+    return frozenset(filter(None, (_name_made(words, ("TABLE", "VIEW")) for words in statements)))
+
+
 def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator[Finding]:
     mode = transaction_mode(sql, file)
     if mode.kind is TransactionKind.BATCHED:
@@ -115,7 +124,8 @@ def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator
     for statement in statements:
         changes = statement.words[0] in _CHANGES_ROWS
         if changes and lock_line is not None and statement.line >= lock_line:
-            yield make(rules.DATA_UNDER_LOCK, file, statement.line)
+            only = locked[0] if len(locked) == 1 else None
+            yield make(rules.DATA_UNDER_LOCK, file, statement.line, only)
             return
 
 

@@ -140,8 +140,10 @@ def _files_of(migration: Migration, version: int, digits: int) -> Iterator[tuple
         parsed = parse_file_name(name)
         if parsed is None or (parsed.name, parsed.extension) != (migration.name, "sql"):
             raise _refused(f"{script.file}: {name} would be read otherwise; rename the file first")
-        head = b"" if script.is_transactional else _NO_TRANSACTION
-        yield name, head + script.load()
+        content = script.load()
+        if not script.is_transactional:
+            content = _NO_TRANSACTION + content.lstrip(b"\n")
+        yield name, content
 
 
 def _file_of(migration: Migration) -> str:
