@@ -66,8 +66,16 @@ REPEATABLE = "R"
 
 
 def repeatable(name: str) -> TextVersion:
-    """What stands for the version of a repeatable migration: above all, and by its name."""
-    return TextVersion((math.inf, name), REPEATABLE)
+    """What stands for the version of a repeatable migration: above all, and by its name.
+
+    Underscores in it are spaces, as in a description.
+    """
+    return TextVersion((math.inf, name.replace("_", " ")), REPEATABLE)
+
+
+def name_of(version: Version) -> str:
+    """The name of a repeatable migration, from what stands for its version."""
+    return str(version.order[1]) if isinstance(version, TextVersion) else ""
 
 
 def dotted(text: str) -> TextVersion:
@@ -84,6 +92,13 @@ def dotted(text: str) -> TextVersion:
     return TextVersion(tuple(parts), written)
 
 
+def lexical(text: str) -> TextVersion:
+    """Atlas's: whatever stands before the first underscore, compared byte by byte."""
+    if not text or "_" in text or "\0" in text or len(text) > 200:
+        raise ValueError(f"{text!r} is no version: a text without an underscore")
+    return TextVersion(text.encode(), text)
+
+
 def number(text: str) -> int:
     """That of all others: digits, at most what a bigint holds."""
     match = _NUMBER.fullmatch(text)
@@ -92,7 +107,7 @@ def number(text: str) -> int:
     return int(match[1])
 
 
-_TEXTS: Mapping[str, Callable[[str], Version]] = {"flyway": dotted}
+_TEXTS: Mapping[str, Callable[[str], Version]] = {"flyway": dotted, "atlas": lexical}
 """The formats whose versions are no numbers, by their words in -format."""
 
 
@@ -102,8 +117,11 @@ def reader_of(kind: str) -> Callable[[str], Version]:
 
 
 def is_version(text: str, kind: str | None) -> bool:
-    """Whether it is a version in the format of that word; None: in any format."""
-    readers = [number, *_TEXTS.values()] if kind is None else [reader_of(kind)]
+    """Whether it is a version in the format of that word; None: in any format.
+
+    To Atlas any text is one: whoever has versions without a digit names the format.
+    """
+    readers = [number, dotted] if kind is None else [reader_of(kind)]
     for read in readers:
         try:
             read(text)

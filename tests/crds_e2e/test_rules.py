@@ -97,6 +97,8 @@ REFUSED = {
         "the names of inline files must look like 000001_create_users_table.up.sql",
     ),
     "a target that is no version": (migration(target="two"), "spec.target"),
+    "a target that looks like a flag": (migration(target="-all"), "spec.target"),
+    "a target with a space": (migration(target="1 2"), "spec.target"),
     "a target that is a number": (migration(target=2), "spec.target"),
     "a duration without a unit": (migration(timeouts={"lock": "15"}), "spec.timeouts.lock"),
     "a lock that waits for ever": (migration(timeouts={"lock": "none"}), "spec.timeouts.lock"),
@@ -158,6 +160,20 @@ ACCEPTED = {
     "inline in another format": migration(
         source={"inline": {"00001_a.sql": "-- +goose Up\nSELECT 1;"}, "format": "goose"}
     ),
+    "inline of flyway": migration(
+        source={
+            "inline": {
+                "V1.2__a.sql": "SELECT 1;",
+                "U1.2__a.sql": "SELECT 1;",
+                "B1_2__a.sql": "SELECT 1;",
+                "R__b.sql": "SELECT 1;",
+                "V1.2__a.sql.conf": "executeInTransaction=false",
+                "flyway.conf": "flyway.placeholders.a=b",
+            },
+            "format": "flyway",
+        },
+        target="1.2",
+    ),
     "image": migration(source={"image": {"reference": "reg.example/app@sha256:" + "0" * 64}}),
     "claim": migration(source={"persistentVolumeClaim": {"claimName": "files", "path": "/sql"}}),
     "policies": migration(
@@ -177,6 +193,7 @@ ACCEPTED = {
         history={"successful": 0, "failed": 10},
     ),
     "force": action(action="Force", version="-1", reason="restored from a dump"),
+    "a dotted version": action(action="Rollback", version="1.2.3"),
     "approval": action(action="Approve", planHash="0123abcd"),
 }
 

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.database.oracle import find_dbmate, find_goose, find_migrate
+from tests.database.oracle import (
+    find_atlas,
+    find_atlas_library,
+    find_dbmate,
+    find_flyway,
+    find_goose,
+    find_migrate,
+)
 from tests.database.programs import PostgresUnavailable
 from tests.database.server import Database, Server
 from tests.toolchain import GoUnavailable
@@ -51,6 +58,24 @@ def goose_oracle() -> Path:
 def dbmate_oracle() -> Path:
     """dbmate's own binary."""
     return _found(find_dbmate, "dbmate")
+
+
+@pytest.fixture(scope="session")
+def atlas_oracle() -> Path:
+    """Atlas's own binary, of an older version."""
+    return _found(find_atlas, "Atlas")
+
+
+@pytest.fixture(scope="session")
+def atlas_library() -> Path:
+    """A program on Atlas's library, of a newer version."""
+    return _found(find_atlas_library, "Atlas's library")
+
+
+@pytest.fixture(scope="session")
+def flyway_oracle() -> Path:
+    """Flyway's class path, with a program of ours on it."""
+    return _found(find_flyway, "Flyway")
 
 
 def _found(find: Callable[[], Path], name: str) -> Path:

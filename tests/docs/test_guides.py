@@ -8,6 +8,7 @@ import pytest
 from tests.database.programs import find_programs
 from tests.database.server import Database
 from tests.docs.guide import read_blocks, run_guide
+from tests.formats.flyway_oracle import write_program
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -49,13 +50,26 @@ def test_switching_from_golang_migrate_works_with_its_own_binary(
 
 
 @pytest.mark.database
-def test_going_on_after_goose_works_with_its_own_binary(
-    database: Database, tmp_path: Path, programs: Path, goose_oracle: Path
+def test_going_on_after_other_tools_works_with_their_own_programs(
+    database: Database, tmp_path: Path, programs: Path, goose_oracle: Path, flyway_oracle: Path
 ) -> None:
+    write_program(flyway_oracle, programs)
     run_guide(
         DOCS / "formats.md",
         url=database.url,
         path=[programs, goose_oracle.parent, find_programs()],
+        home=tmp_path,
+    )
+
+
+@pytest.mark.database
+def test_taking_turns_with_atlas_works_with_its_own_binary(
+    database: Database, tmp_path: Path, programs: Path, atlas_oracle: Path
+) -> None:
+    run_guide(
+        DOCS / "atlas.md",
+        url=database.url,
+        path=[programs, atlas_oracle.parent, find_programs()],
         home=tmp_path,
     )
 

@@ -11,6 +11,8 @@ import psycopg
 import pytest
 import trustme
 
+from dbmigrate.sources.migration import Format
+from dbmigrate.sources.sums import renew_sum
 from tests.cluster import Cluster
 from tests.cluster.waiting import eventually
 from tests.database import Database, Server
@@ -179,6 +181,65 @@ def test_gooses_files_go_on_in_gooses_table(shop: Shop, operator: Operator) -> N
     assert shop.applied() == [11, 13, 12]
     rows = shop.database.query("SELECT version_id FROM goose_db_version ORDER BY id")
     assert rows == [(0,), (1,), (3,), (2,)]
+    assert operator.is_running
+
+
+def test_atlas_files_go_on_in_atlas_table(shop: Shop, operator: Operator, tmp_path: Path) -> None:
+    def files(*numbers: int) -> dict[str, str]:
+        """With the atlas.sum that stands beside them."""
+        texts = {f"2024010{n}_x.sql": f"INSERT INTO applied VALUES ({n});\n" for n in numbers}
+        for name, text in texts.items():
+            (tmp_path / name).write_text(text)
+        total = renew_sum(tmp_path, Format.ATLAS)
+        return {**texts, total.name: total.read_text()}
+
+    shop.prepare(files(1, 2))
+    shop.order()
+    assert shop.wait_ready()["status"]["version"] == "20240102"
+    broken = {**files(1, 2, 3), "20240102_x.sql": "DROP TABLE applied;\n"}
+    shop.write_files(broken)
+    refused = shop.wait_for_reason("ChecksumMismatch")
+    assert "L3: 20240102_x.sql was edited" in condition(refused, "Ready")["message"]
+    shop.write_files(files(1, 2, 3))
+    shop.wait(lambda resource: resource["status"].get("version") == "20240103")
+    assert shop.applied() == [1, 2, 3]
+    rows = shop.database.query(
+        "SELECT version, applied, total FROM atlas_schema_revisions.atlas_schema_revisions"
+        " ORDER BY 1"
+    )
+    assert rows == [("20240101", 1, 1), ("20240102", 1, 1), ("20240103", 1, 1)]
+    assert operator.is_running
+
+
+def test_flyways_files_have_dotted_versions_and_repeatable_scripts(
+    shop: Shop, operator: Operator
+) -> None:
+    files = {f"V1.{n}__v.sql": f"INSERT INTO applied VALUES ({n});" for n in (1, 9, 10)}
+    undo = {"U1.10__v.sql": "DELETE FROM applied WHERE version = 10;"}
+    again = {
+        "R__r.sql": "DELETE FROM applied WHERE version > 99; INSERT INTO applied VALUES (100);"
+    }
+    conf = {"flyway.conf": "flyway.placeholders.colour=red\n"}
+    shop.prepare({**files, **undo, **again, **conf})
+    source = {"configMaps": [{"name": "shop-migrations"}], "format": "flyway"}
+    shop.order(source=source, target="1.9.0")
+    assert shop.wait_ready()["status"]["version"] == "1.9"
+    assert shop.applied() == [1, 9, 100]
+    shop.order(source=source)
+    shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "1.10")
+    shop.order(source=source, target="1.9", rollback="Allow")
+    resource = shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "1.9")
+    newest = resource["status"]["history"][0]
+    assert (newest["version"], newest["direction"]) == ("1.10", "down")
+    assert shop.applied() == [1, 9, 100]
+    rows = shop.database.query("SELECT version, type FROM flyway_schema_history ORDER BY 1, 2")
+    assert rows == [
+        ("1.1", "SQL"),
+        ("1.10", "DELETE"),
+        ("1.10", "SQL"),
+        ("1.9", "SQL"),
+        (None, "SQL"),
+    ]
     assert operator.is_running
 
 

@@ -26,6 +26,8 @@ class SourceFormat(StrEnum):
     GOLANG_MIGRATE = "golang-migrate"
     GOOSE = "goose"
     DBMATE = "dbmate"
+    ATLAS = "atlas"
+    FLYWAY = "flyway"
 
 
 class ImageMode(StrEnum):

@@ -52,6 +52,9 @@ def inspect_step(preview: PreviewStep) -> Inspection:
         impacts = read_impacts(preview.sql, script.file)
     except MigrationError as error:
         return Inspection(problem=error.message)
-    is_transaction = mode.kind not in (TransactionKind.NONE, TransactionKind.BATCHED)
+    by_itself = mode.kind not in (TransactionKind.NONE, TransactionKind.BATCHED)
+    is_transaction = by_itself and script.is_transactional
     causes = () if is_transaction else tuple(str(cause) for cause in mode.causes)
+    if not script.is_transactional:
+        causes = (f"the settings of {script.file} say so", *causes)
     return Inspection(is_transaction, causes, impacts)

@@ -17,7 +17,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
@@ -33,6 +33,8 @@ ALIAS = "migrate"
 """The image carries the program under golang-migrate's name as well."""
 GOOSE = "goose"
 """As the first word: the rest is goose's own command line."""
+ATLAS = "atlas"
+"""The same, of Atlas's."""
 
 
 def main() -> NoReturn:
@@ -88,6 +90,8 @@ class Program:
         """Run one command line. Gives the exit code."""
         if args[:1] == [GOOSE]:
             return self._run_as_goose(args[1:])
+        if args[:1] == [ATLAS]:
+            return self._run_as_atlas(args[1:])
         plain = self._messages_plainly()
         try:
             options, rest = parse_options(args, self._environ)
@@ -121,6 +125,29 @@ class Program:
         except UsageError as error:
             self._messages_plainly().line(str(error))
             return 2
+        return self._run_all(lines)
+
+    def _run_as_atlas(self, args: Sequence[str]) -> int:
+        from dbmigrate.cli.atlas.arguments import read_arguments
+        from dbmigrate.cli.atlas.translate import translate
+        from dbmigrate.cli.problem import draw
+        from dbmigrate.errors import MigrationError
+
+        terminal = self._messages_plainly()
+        try:
+            translation = translate(read_arguments(args), self._environ)
+        except UsageError as error:
+            terminal.line(str(error))
+            return 2
+        except MigrationError as error:
+            terminal.error(draw(error))
+            return 1
+        for notice in translation.notices:
+            terminal.warning(notice)
+        return self._run_all(translation.lines)
+
+    def _run_all(self, lines: Iterable[Sequence[str]]) -> int:
+        """Until one fails."""
         for line in lines:
             code = self.run(line)
             if code != 0:

@@ -84,7 +84,7 @@ FLAGS = (
     Flag("verbose", kind=""),
     Flag("version", kind=""),
     Flag("help", kind=""),
-    Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate")),
+    Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate", "atlas", "flyway")),
     Flag("history-table"),
     Flag("statement-lock-timeout", check=read_duration, kind="duration"),
     Flag("statement-timeout", check=read_duration, kind="duration"),

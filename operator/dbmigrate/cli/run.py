@@ -25,6 +25,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.target import (
     ConnectionTarget,
     HistoryKind,
+    HistoryTable,
     parse_history_table,
     parse_target,
 )
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 _ROLLBACK = {None: None, True: runner.Rollback.ALLOW, False: runner.Rollback.FORBID}
 
-_MOVING = frozenset(("up", "down", "goto"))
+_MOVING = frozenset(("up", "down", "goto", "apply"))
 """The commands of which golang-migrate says `no change`."""
 
 
@@ -164,9 +165,37 @@ def find_target(
     target = parse_target(database or options.database, invocation.environ)
     if options.history_table:
         history = replace(parse_history_table(options.history_table), kind=kind)
+    elif kind is HistoryKind.FLYWAY:
+        history = _find_flyways_table(invocation, target)
     else:
-        history = target.history.of(kind)
+        history = target.history.of(kind, has_search_path=target.has_search_path)
     return replace(target, history=history)
+
+
+def _find_flyways_table(invocation: Invocation, target: ConnectionTarget) -> HistoryTable:
+    """The table that Flyway's settings name. Raises MigrationError (SourceInvalid)."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from dbmigrate.sources.flyway_settings import read_settings
+
+    options = invocation.options
+    directory = Path(find_directory(options)) if has_source(options) else None
+    settings = read_settings(directory, invocation.environ)
+    history = target.history.of(HistoryKind.FLYWAY)
+    is_said = "search_path" in target.conninfo.get("options", "")
+    if settings.schema not in ("", "public") and not is_said:
+        # Flyway looks names up there first, so that scripts make their tables in it.
+        raise MigrationError(
+            Reason.SOURCE_INVALID,
+            f"flyway's default schema is {settings.schema}: the database's address has to say so",
+            hint=f"add options=-csearch_path%3D{settings.schema} to the URL",
+        )
+    return replace(
+        history,
+        schema=settings.schema or history.schema,
+        name=settings.table or history.name,
+    )
 
 
 def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Options:

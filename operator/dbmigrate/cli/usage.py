@@ -24,6 +24,8 @@ COMMANDS = (
     "restore",
     "rehearse",
     "lint",
+    "apply",
+    "hash",
     "diff",
 )
 
@@ -50,6 +52,9 @@ PLAN = """plan [V]     Show the steps that lead to version V (default latest); c
 VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
 WAIT = """wait [-version V | -latest] [-timeout D]
 \tWait until the database has at least that version and is not dirty"""
+APPLY = """apply [-baseline V] [-allow-dirty] [-to V] [N]    Go up as Atlas does
+\tFinish what stopped halfway, begin in an empty database alone, take fewer than N for enough"""
+HASH = """hash [-check]    Write atlas.sum anew, or see whether it agrees with the files"""
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
@@ -57,7 +62,7 @@ ADOPT = """adopt -from TOOL [-from-table T] [-as V | -baseline NAME] [-f]
 \tTake the version of another tool's history over into dbmigrate's own; asks first
 \tUse -baseline to write the schema that an ORM has left as the first migration
 \tUse -f to bypass confirmation"""
-CONVERT = """convert DIR  Write goose's, dbmate's or Prisma's files into DIR as golang-migrate's"""
+CONVERT = """convert DIR  Write another tool's migrations into DIR as golang-migrate's files"""
 
 BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
 \tFILE may be a directory; default a name of its own in the current one"""
@@ -68,7 +73,7 @@ RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
 REHEARSE = """rehearse [-dev-url URL] [-copy]    Try each step up, down and up in a scratch database
 \tUse -copy to start with the schema of the database instead of nothing"""
 
-LINT = """lint [-since V] [-sizes] [-squawk] [-strict] [-output FORM]
+LINT = """lint [-since V] [-latest N] [-sizes] [-squawk] [-strict] [-output FORM]
 \tSay what may hurt the application
 \tUse -sizes to weigh it by the tables of the database"""
 
@@ -99,6 +104,8 @@ def describe_program(program: str) -> str:
         RESTORE,
         REHEARSE,
         LINT,
+        APPLY,
+        HASH,
         DIFF,
     )
     listed = "\n".join(f"  {command}" for command in commands)
@@ -123,10 +130,10 @@ Options:
   -version         Print version
   -help            Print usage
 
-  -format F                  golang-migrate, goose or dbmate (default auto: as the files are);
-                             the history goes on in that tool's table
+  -format F                  golang-migrate, goose, dbmate, atlas or flyway (default auto: as the
+                             files are); the history goes on in that tool's table
   -history-table T           Table of the version, or schema.table (default schema_migrations,
-                             with goose goose_db_version)
+                             with others the tool's own: goose_db_version and so on)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -statement-timeout D       Let a statement run for D (default none)
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone

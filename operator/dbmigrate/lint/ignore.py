@@ -2,7 +2,8 @@
 
 `-- dbmigrate:ignore RULE, RULE because ...` speaks for the next statement,
 `-- dbmigrate:ignore-file RULE` for the whole file. One that nothing answers to is itself
-a finding: it would hide something else one day.
+a finding: it would hide something else one day. Atlas's `-- atlas:nolint` is heeded as far
+as its checks have a rule here; whether Atlas has use for it is not ours to say.
 """
 
 from __future__ import annotations
@@ -13,6 +14,28 @@ from dataclasses import dataclass, field
 from dbmigrate.lint.rules import RULES
 
 _COMMENT = re.compile(rb"^[ \t]*--[ \t]*dbmigrate:ignore(-file)?\b[ \t]*([^\r\n]*)", re.MULTILINE)
+_NOLINT = re.compile(rb"^[ \t]*--[ \t]*atlas:nolint\b[ \t]*([^\r\n]*)", re.MULTILINE)
+_OF_ATLAS = {
+    "DS101": ("data-destroyed", "cascades"),
+    "DS102": ("table-dropped", "cascades"),
+    "DS103": ("column-dropped", "cascades"),
+    "MF101": ("unique-builds-index",),
+    "MF102": ("unique-builds-index",),
+    "MF103": ("required-column",),
+    "MF104": ("not-null-scans",),
+    "BC101": ("renamed",),
+    "BC102": ("renamed",),
+    "PG101": ("index-blocks-writes",),
+    "PG102": ("drop-index-blocks",),
+    "PG103": ("not-one-transaction",),
+}
+"""Atlas's checks by their codes, and the rules that look for the same."""
+_ANALYZERS = {
+    "destructive": "DS",
+    "data_depend": "MF",
+    "incompatible": "BC",
+    "concurrent_index": "PG",
+}
 _NAME = re.compile(r"(?:[a-z]+:)?[a-z][a-z-]*[a-z]")
 """Of a rule, with the name of another linter before it."""
 
@@ -26,11 +49,13 @@ class Ignore:
     names: tuple[str, ...]
     """The rules' names; a word that is none begins the reason."""
     used: set[str] = field(default_factory=set)
+    is_atlas: bool = False
+    """Whether it was written for Atlas: then nothing need answer to it."""
 
 
 def read_ignores(sql: bytes) -> list[Ignore]:
     """The comments of a script, in their order."""
-    return [
+    ours = [
         Ignore(
             line=sql.count(b"\n", 0, found.start()) + 1,
             is_for_file=found[1] is not None,
@@ -38,6 +63,31 @@ def read_ignores(sql: bytes) -> list[Ignore]:
         )
         for found in _COMMENT.finditer(sql)
     ]
+    return [*ours, *_read_nolints(sql)] if b"atlas:nolint" in sql else ours
+
+
+def _read_nolints(sql: bytes) -> list[Ignore]:
+    """For the whole file where an empty line comes behind the comments that it stands in."""
+    blank = re.search(rb"\A(?:--[^\n]*\n)+(?=[ \t]*\n)", sql)
+    return [
+        Ignore(
+            line=sql.count(b"\n", 0, found.start()) + 1,
+            is_for_file=blank is not None and found.start() < blank.end(),
+            names=_names_of_atlas(found[1].decode("utf-8", "replace").split()),
+            is_atlas=True,
+        )
+        for found in _NOLINT.finditer(sql)
+    ]
+
+
+def _names_of_atlas(words: list[str]) -> tuple[str, ...]:
+    """Rules' names; all of them for a bare `atlas:nolint`."""
+    if not words:
+        return tuple(RULES)
+    starts = tuple(_ANALYZERS.get(word, word) for word in words)
+    return tuple(
+        name for code, names in _OF_ATLAS.items() if code.startswith(starts) for name in names
+    )
 
 
 def _read_names(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dbmigrate.lint.finding import Finding
 from dbmigrate.lint.script import judge_script
-from dbmigrate.sources.migration import Migration, Source
+from dbmigrate.sources.migration import Format, Migration, Source
 from dbmigrate.versions import Role, Version
 
 
@@ -24,15 +24,22 @@ AskOthers = Callable[[Sequence[LintedScript]], Mapping[str, Sequence[Finding]]]
 
 
 def lint(
-    source: Source, *, above: Version | None = None, others: AskOthers | None = None
+    source: Source,
+    *,
+    above: Version | None = None,
+    latest: int | None = None,
+    others: AskOthers | None = None,
 ) -> Iterator[Finding]:
-    """Look at the up scripts of all migrations, or of those above a version.
+    """Look at the up scripts of all migrations, of those above a version, or of the newest ones.
 
     Repeatable ones are looked at always. A checkpoint runs where nothing is, and can hurt
     nobody. Raises MigrationError (SourceInvalid) for a script that can't be read or split,
     and those of the other linter.
     """
-    migrations = [*source.above(above), *source.repeatables]
+    chain = source.above(above)
+    if latest is not None:
+        chain = chain[max(0, len(chain) - latest) :]
+    migrations = [*chain, *source.repeatables]
     scripts: Iterable[tuple[Migration, LintedScript]] = (
         (each, LintedScript(each.up.file, each.up.show())) for each in migrations if each.up
     )
@@ -40,10 +47,13 @@ def lint(
     if others is not None:
         scripts = list(scripts)  # one by one they need no more memory than the largest has
         found = others([script for _, script in scripts])
+    # Atlas's files have no way down at all.
+    is_one_way = source.format is Format.ATLAS
     for migration, script in scripts:
+        has_down = migration.down is not None or migration.role is Role.REPEATABLE
         yield from judge_script(
             script.sql,
             script.file,
-            has_down=migration.down is not None or migration.role is Role.REPEATABLE,
+            has_down=has_down or is_one_way,
             others=None if found is None else found.get(script.file, ()),
         )

@@ -10,7 +10,7 @@ only where a step has run in batches (dbmigrate.postgres.batch_rows).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.quoting import identifier, literal
@@ -70,6 +70,8 @@ class History:
     has_batches_table: bool = False
     may_read_batches: bool = True
     kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
+    has_schema: bool = True
+    """False where the tool makes its own schema, and it is not there yet."""
 
     @property
     def keeper(self) -> VersionTable:
@@ -152,15 +154,35 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     """
     tables, facts = _look_sql(wanted)
     columns, ((number, database, schema, pid, is_standby),) = session.query(f"{tables}; {facts}")
-    if schema is None:
+    if schema is None and (wanted.schema is None or wanted.kind.default_schema is None):
         raise _no_schema(wanted)
+    history = _check(columns, schema or wanted.schema or "", wanted)
+    if wanted.schema is None and not history.has_version_table:
+        _refuse_another(session, wanted)
     return ServerFacts(
         server_version=int(number or 0),
         database=database or "",
         pid=int(pid or 0),
         is_standby=is_standby == "t",
-        history=_check(columns, schema, wanted),
+        history=replace(history, has_schema=schema is not None),
     )
+
+
+def _refuse_another(session: Session, wanted: HistoryTable) -> None:
+    """Atlas would not know either which of the two is meant."""
+    other = wanted.kind.default_schema
+    if other is None:
+        return
+    name = f"{identifier(other)}.{identifier(wanted.name)}"
+    ((found,),) = session.query(f"SELECT pg_catalog.to_regclass({literal(name)})")[0]
+    if found is not None:
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"ambiguous revision table: the search path of the URL leads to no table, but there is"
+            f" {other}.{wanted.name}",
+            hint=f"name the one that is meant: -history-table {other}.{wanted.name}, or another"
+            " schema; or leave search_path out of the URL",
+        )
 
 
 def _look_sql(wanted: HistoryTable) -> tuple[str, str]:
@@ -248,7 +270,7 @@ def _owner(shape: dict[str, str]) -> str:
 
 def _to_go_on(tool: str) -> str:
     """Said where the history is of a kind that we know."""
-    kind = next((kind for kind in HistoryKind if tool.startswith(kind)), None)
+    kind = next((kind for kind in HistoryKind if tool.lower().startswith(kind)), None)
     return f"go on with that tool's files and -format {kind}, or " if kind else ""
 
 
@@ -265,6 +287,8 @@ def _no_schema(wanted: HistoryTable) -> MigrationError:
 def create_sql(history: History) -> str:
     """Make what is not there yet; the tool's text for its own table."""
     statements = []
+    if not history.has_schema:
+        statements.append(f"CREATE SCHEMA IF NOT EXISTS {identifier(history.schema)}")
     if not history.has_version_table:
         statements.append(history.keeper.create_sql(history.version_table))
     if not history.has_log_table:

@@ -16,7 +16,7 @@ other backslash outside of a string is an error.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from dbmigrate.errors import MigrationError
@@ -83,6 +83,18 @@ def split(
             after = end + 1
         yield Statement(at, end, line, words, rows)
         at = after
+
+
+def statements_at(
+    sql: bytes, spans: Iterable[tuple[int, int]], *, file: str
+) -> Iterator[Statement]:
+    """What stands in these spans, in their order, each as one statement."""
+    counted, line = 0, 1
+    for start, end in spans:
+        line += sql.count(b"\n", counted, start)
+        counted = start
+        at = skip_space(sql, start, file=file)
+        yield Statement(start, end, line, _read_head(sql, at, file, {}) if at < end else ())
 
 
 def _skip_to_statement(

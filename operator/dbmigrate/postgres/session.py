@@ -42,6 +42,12 @@ class Session:
         return self._pgconn.backend_pid
 
     @property
+    def user(self) -> str:
+        """The role that has logged in, as the server says."""
+        name = self._pgconn.parameter_status(b"session_authorization")
+        return (name or b"").decode()
+
+    @property
     def is_open(self) -> bool:
         """Whether the connection can be used, as far as we know."""
         return not self._connection.closed and self._pgconn.status == pq.ConnStatus.OK

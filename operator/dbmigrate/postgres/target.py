@@ -22,6 +22,9 @@ SCHEMES = ("pgx", "pgx4", "pgx5", "postgres", "postgresql")
 DEFAULT_TABLE = "schema_migrations"
 DEFAULT_MULTI_STATEMENT_MAX_SIZE = 10 * 1024 * 1024
 
+ATLAS_SCHEMA = "atlas_schema_revisions"
+"""Atlas gives its table the name of its schema."""
+
 LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE")
 """Any one of these says which database is meant when there is no URL."""
 
@@ -53,17 +56,31 @@ _QUOTED = re.compile(r'"(.*?)"')
 _NAME_PART = re.compile(r'(?:"((?:[^"]|"")+)"|([^".]+))(\.|$)')
 
 
+_TABLES = {
+    "goose": "goose_db_version",
+    "atlas": ATLAS_SCHEMA,
+    "flyway": "flyway_schema_history",
+}
+
+
 class HistoryKind(StrEnum):
     """Whose table keeps the history. The words are those of the files' formats."""
 
     GOLANG_MIGRATE = "golang-migrate"
     GOOSE = "goose"
     DBMATE = "dbmate"
+    ATLAS = "atlas"
+    FLYWAY = "flyway"
 
     @property
     def default_table(self) -> str:
         """What the tool calls it."""
-        return "goose_db_version" if self is HistoryKind.GOOSE else DEFAULT_TABLE
+        return _TABLES.get(self.value, DEFAULT_TABLE)
+
+    @property
+    def default_schema(self) -> str | None:
+        """Where the tool puts it; None: where the search path leads."""
+        return ATLAS_SCHEMA if self is HistoryKind.ATLAS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +92,16 @@ class HistoryTable:
     name: str = DEFAULT_TABLE
     kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
 
-    def of(self, kind: HistoryKind) -> HistoryTable:
-        """The table of that tool: by the tool's own name, unless another one was given."""
-        name = kind.default_table if self.name == DEFAULT_TABLE else self.name
-        return HistoryTable(self.schema, name, kind)
+    def of(self, kind: HistoryKind, *, has_search_path: bool = False) -> HistoryTable:
+        """The table of that tool: by the tool's own name, unless another one was given.
+
+        Where the URL names a search path, Atlas follows it.
+        """
+        is_default = self.name == DEFAULT_TABLE
+        schema = self.schema
+        if schema is None and is_default and not has_search_path:
+            schema = kind.default_schema
+        return HistoryTable(schema, kind.default_table if is_default else self.name, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +122,8 @@ class ConnectionTarget:
     """Bytes of one statement then."""
     display: str
     """Host and database for people; no user, no password."""
+    has_search_path: bool = False
+    """Whether the URL itself names one."""
 
     def __str__(self) -> str:
         return self.display
@@ -126,6 +151,7 @@ def parse_target(text: str, environ: Mapping[str, str]) -> ConnectionTarget:
         multi_statement=_boolean(own, "x-multi-statement"),
         multi_statement_max_size=max_size if max_size > 0 else DEFAULT_MULTI_STATEMENT_MAX_SIZE,
         display=_display(conninfo, environ),
+        has_search_path="search_path" in params,
     )
 
 

@@ -11,19 +11,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.log_alone import LogAlone
 from dbmigrate.postgres.quoting import literal, literal_bool
 from dbmigrate.postgres.session import Row
 from dbmigrate.report import Reason
 from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
+    from dbmigrate.postgres.atlas_revisions import Partial
     from dbmigrate.postgres.history_rows import LogRow
     from dbmigrate.postgres.history_tables import History
     from dbmigrate.postgres.version_table import Move
 
 
 @dataclass(frozen=True, slots=True)
-class VersionRow:
+class VersionRow(LogAlone):
     """What schema_migrations holds."""
 
     stored: Version | None = None
@@ -58,9 +60,19 @@ class VersionRow:
         """The same row: whatever is below it counts as applied."""
         return self.forced(version, moves)
 
+    def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[VersionRow, tuple[str, ...]]:
+        """Nothing to mend."""
+        del moves
+        return self, ()
+
     def was_left_by(self, row: LogRow) -> bool:
         """Whether a step of which the log has this row can have left it so."""
         return (-1 if row.to_version is None else row.to_version) == self.stored
+
+    @property
+    def partial(self) -> Partial | None:
+        """The table does not tell."""
+        return None
 
     def move_sql(self, table: str, wanted: VersionRow, guards: tuple[str, ...]) -> tuple[str, str]:
         """What comes before, and the CTE `moved` that has one row if it was possible."""

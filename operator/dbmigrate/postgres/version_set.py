@@ -17,10 +17,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.log_alone import LogAlone
 from dbmigrate.report import Reason
 from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
+    from dbmigrate.postgres.atlas_revisions import Partial
     from dbmigrate.postgres.history_rows import LogRow
     from dbmigrate.postgres.history_tables import History
     from dbmigrate.postgres.session import Row
@@ -81,13 +83,15 @@ class Dialect(Protocol):
 
 
 @dataclass(frozen=True)
-class VersionSet:
+class VersionSet(LogAlone):
     """Which versions are applied."""
 
     dialect: Dialect
     entries: tuple[Entry, ...] = ()
     """All rows, the oldest first."""
     unfinished: Unfinished | None = None
+    partial: Partial | None = None
+    """What the table itself tells of that step, where it does."""
 
     @cached_property
     def applied(self) -> dict[Version, Entry]:
@@ -168,6 +172,15 @@ class VersionSet:
     def baselined(self, version: Version, moves: Mapping[Version, Move] | None) -> VersionSet:
         """The same rows."""
         return self.forced(version, moves)
+
+    def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[VersionSet, tuple[str, ...]]:
+        """Nothing to mend."""
+        del moves
+        return self, ()
+
+    def needs_file(self, version: Version) -> bool:
+        """Whether the files should have that applied version."""
+        return version != self.base
 
     def is_below_base(self, version: Version) -> bool:
         """Whether the history begins at or above that version."""

@@ -9,8 +9,8 @@ in use is imported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dbmigrate.postgres.session import Row
@@ -18,6 +18,7 @@ from dbmigrate.postgres.target import HistoryKind
 from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
+    from dbmigrate.postgres.atlas_revisions import Partial
     from dbmigrate.postgres.history_rows import LogRow
     from dbmigrate.postgres.history_tables import History
 
@@ -40,6 +41,8 @@ class Move:
     """The script's file as the tool's table keeps it, where it does."""
     checksum: int | str | None = None
     """The script's checksum as the tool's table keeps it, where it does."""
+    statement_sums: Callable[[], Sequence[str]] | None = field(default=None, compare=False)
+    """One for each statement, where the tool's table keeps those."""
 
 
 class Found(Protocol):
@@ -76,8 +79,27 @@ class Found(Protocol):
     def baselined(self, version: Version, moves: Mapping[Version, Move] | None) -> Found:
         """The same on an empty history: what the database has was made without it."""
 
+    def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[Found, tuple[str, ...]]:
+        """As the tool's own repair leaves its table, and what that changes, in words.
+
+        `moves` as above, those of checkpoints and repeatable migrations included.
+        """
+
     def was_left_by(self, row: LogRow) -> bool:
         """Whether a step of which the log has this row can have left it dirty."""
+
+    @property
+    def partial(self) -> Partial | None:
+        """What the table itself tells of a step that was not finished; None: nothing."""
+
+    def progress_sql(self, table: str, done: int) -> str:
+        """Count the statements that are done in the table; empty where it does not count."""
+
+    def failure_sql(self, table: str, statement: str, error: str) -> str:
+        """Say in the table which statement failed; empty where it does not tell."""
+
+    def advanced(self, done: int) -> Found:
+        """With so many statements counted."""
 
     # The other state is always of the same kind.
     def move_sql(self, table: str, wanted: Any, guards: tuple[str, ...]) -> tuple[str, str]:
@@ -139,6 +161,14 @@ def version_table(kind: HistoryKind) -> VersionTable:
         from dbmigrate.postgres.dbmate_table import DbmateTable
 
         return DbmateTable()
+    if kind is HistoryKind.ATLAS:
+        from dbmigrate.postgres.atlas_table import AtlasTable
+
+        return AtlasTable()
+    if kind is HistoryKind.FLYWAY:
+        from dbmigrate.postgres.flyway_table import FlywayTable
+
+        return FlywayTable()
     from dbmigrate.postgres.version_row import GolangMigrateTable
 
     return GolangMigrateTable()

@@ -8,7 +8,8 @@ runs its tool again, runs it on a table that does not know what came after.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres import history_tables, locks
@@ -21,6 +22,9 @@ from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run, perform
 from dbmigrate.versions import Version
 
+Numbers = Mapping[Version, Version]
+"""The other tool's versions by our numbers, where they are not the same; else empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
@@ -32,19 +36,23 @@ class Adoption:
     applied: tuple[Version, ...]
     into: str
     """Our table."""
-
-    @property
-    def version(self) -> Version:
-        """What our table says then."""
-        return self.applied[-1]
+    version: Version
+    """What our table says then: the number of the last one."""
 
 
-def examine(request: Request, into: HistoryTable) -> Result[Adoption]:
-    """What `adopt` would do. The request's history is the other tool's. Changes nothing."""
-    return perform(request, lambda run: _examine(run, into), is_locked=False)
+def examine(request: Request, into: HistoryTable, numbers: Numbers) -> Result[Adoption]:
+    """What `adopt` would do. The request's history is the other tool's. Changes nothing.
+
+    `numbers`: the other tool's versions, by what `convert` has made of them.
+    """
+    return perform(
+        _theirs(request, numbers), lambda run: _examine(run, into, numbers), is_locked=False
+    )
 
 
-def adopt(request: Request, into: HistoryTable, expected: Adoption) -> Result[None]:
+def adopt(
+    request: Request, into: HistoryTable, numbers: Numbers, expected: Adoption
+) -> Result[None]:
     """Do what was examined. Errors: those of `examine`, and when it is not so any more."""
 
     def work(run: Run) -> None:
@@ -58,17 +66,30 @@ def adopt(request: Request, into: HistoryTable, expected: Adoption) -> Result[No
             should_stop=lambda: request.stop.is_requested,
             on_wait=request.observer.waiting_for_lock,
         )
-        if _examine(run, into) != expected:
+        if _examine(run, into, numbers) != expected:
             raise MigrationError(
                 Reason.LOCK_TIMEOUT, "the history was changed by another session: look again"
             )
         database.switch_to(into)
+        run.request = request  # from here on the files have our numbers
         set_version(run, "baseline", expected.version)
 
-    return perform(request, work)
+    return perform(_theirs(request, numbers), work)
 
 
-def _examine(run: Run, into: HistoryTable) -> Adoption:
+def _theirs(request: Request, numbers: Numbers) -> Request:
+    """With the files under the versions that the other tool knows them by."""
+    source = request.source
+    if source is None or not numbers:
+        return request
+    unknown = [m for m in source.migrations if m.version not in numbers]
+    if unknown:
+        raise no_migration(unknown[0].version)
+    renamed = (replace(m, version=numbers[m.version]) for m in source.migrations)
+    return replace(request, source=replace(source, migrations=tuple(renamed)))
+
+
+def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
     run.require_clean()
     database, history = run.database, run.database.history
     applied = database.applied.recorded
@@ -96,4 +117,6 @@ def _examine(run: Run, into: HistoryTable) -> Adoption:
                 Reason.FOREIGN_HISTORY,
                 f"{other.schema}.{other.table} has a version already: nothing was taken over",
             )
-    return Adoption(tool, name, applied, f"{other.schema}.{other.table}")
+    ours = {theirs: number for number, theirs in numbers.items()}
+    version = ours.get(applied[-1], applied[-1])
+    return Adoption(tool, name, applied, f"{other.schema}.{other.table}", version)

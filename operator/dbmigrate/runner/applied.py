@@ -68,12 +68,19 @@ class AppliedVersions(Protocol):
     def base(self) -> Version | None:
         """The version at which the history begins, which needs no file; None: at nothing."""
 
+    def needs_file(self, version: Version) -> bool:
+        """Whether the files should have that applied version."""
+
     @property
     def requires_down(self) -> bool:
         """Whether nothing is undone without a script."""
 
     def tool_checksum(self, version: Version) -> int | str | None:
         """What the tool's own table has for the checksum of its up script; None: nothing."""
+
+    @property
+    def repeated(self) -> tuple[Version, ...]:
+        """The repeatable migrations that have run."""
 
     def is_current(self, migration: Migration) -> bool:
         """Whether a repeatable migration has run as it is now."""
@@ -99,6 +106,7 @@ class Applied:
     is_exact = False
     requires_down = False
     base = None
+    repeated: tuple[Version, ...] = ()
 
     def __init__(self, rows: Iterable[LogRow]) -> None:
         self._rows: dict[Version, LogRow] = {}
@@ -141,6 +149,11 @@ class Applied:
         """golang-migrate keeps no times."""
         del version
         return None
+
+    def needs_file(self, version: Version) -> bool:
+        """All do."""
+        del version
+        return True
 
     def tool_checksum(self, version: Version) -> None:
         """Nor checksums."""

@@ -74,6 +74,10 @@ class AppliedSet:
         """By the newest row that says so."""
         return self._found.base
 
+    def needs_file(self, version: Version) -> bool:
+        """As the table has it."""
+        return self._found.needs_file(version)
+
     @property
     def requires_down(self) -> bool:
         """As the tool has it."""
@@ -84,12 +88,17 @@ class AppliedSet:
         entry = self._found.applied.get(version)
         return None if entry is None or self._found.is_below_base(version) else entry.checksum
 
+    @property
+    def repeated(self) -> tuple[Version, ...]:
+        """By the table."""
+        return tuple(self._found.repeated)
+
     def is_current(self, migration: Migration) -> bool:
         """By the tool's checksum."""
         entry, script = self._found.repeated.get(migration.version), migration.up
-        if entry is None or script is None or script.tool_checksum is None:
+        if entry is None or script is None or script.tool_checksums is None:
             return False
-        return entry.checksum == script.tool_checksum()
+        return entry.checksum in script.tool_checksums()
 
 
 def _replay(log: Iterable[LogRow]) -> dict[Version, LogRow]:

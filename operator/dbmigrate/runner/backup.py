@@ -117,7 +117,7 @@ def _require_known_server(program: ClientProgram, database: Database) -> None:
 def _name_for(database: Database, moment: datetime) -> str:
     """Database, time and version: names sort by age."""
     version = database.found.version
-    said = "none" if version is None else str(version)
+    said = "none" if version is None else _UNFIT.sub("_", str(version))
     return f"{_stem(database)}-{moment.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-v{said}.dump"
 
 
@@ -127,7 +127,8 @@ def _stem(database: Database) -> str:
 
 def _thin_out(directory: Path, database: Database, keep: int) -> None:
     """Remove the oldest; one that can't be removed is no reason to stop."""
-    pattern = re.compile(rf"{re.escape(_stem(database))}-[0-9]{{8}}T[0-9]{{12}}Z-v\w+\.dump")
+    stem = re.escape(_stem(database))
+    pattern = re.compile(rf"{stem}-[0-9]{{8}}T[0-9]{{12}}Z-v[A-Za-z0-9_.-]+\.dump")
     ours = sorted(file for file in directory.iterdir() if pattern.fullmatch(file.name))
     for file in ours[: max(0, len(ours) - keep)]:
         with suppress(OSError):

@@ -31,8 +31,8 @@ def changed_migrations(source: Source, applied: AppliedVersions) -> Iterator[Mig
 def _is_changed(version: Version, up: Script, applied: AppliedVersions) -> bool:
     """By the checksum in the tool's own table where it keeps them, else by our log's."""
     kept = applied.tool_checksum(version)
-    if kept is not None and up.tool_checksum is not None:
-        return up.tool_checksum() != kept
+    if kept is not None and up.tool_checksums is not None:
+        return kept not in up.tool_checksums()
     row = applied.row(version)
     is_above = applied.base is None or version > applied.base
     return is_above and row is not None and row.checksum not in (None, up.checksum())

@@ -26,7 +26,7 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.applied import AppliedVersions, read_applied
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
-from dbmigrate.sources.migration import Direction, Script
+from dbmigrate.sources.migration import DatabaseFacts, Direction, Script
 from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
@@ -67,6 +67,13 @@ class Database:
     def name(self) -> str:
         """The database's own name."""
         return self._database
+
+    @property
+    def facts(self) -> DatabaseFacts:
+        """What scripts may want to know of it."""
+        return DatabaseFacts(
+            self._database, self.session.user, self.history.schema, self.history.table
+        )
 
     @property
     def server_version(self) -> int:
@@ -132,7 +139,11 @@ class Database:
             table = f"{self.history.schema}.{self.history.table}"
             raise history_failure(failure, f"can't prepare the history {table}") from None
         self.history = replace(
-            self.history, has_version_table=True, has_log_table=True, may_read_log=True
+            self.history,
+            has_schema=True,
+            has_version_table=True,
+            has_log_table=True,
+            may_read_log=True,
         )
         self.applied.gap = None
 

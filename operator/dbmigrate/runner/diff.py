@@ -36,8 +36,10 @@ from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import make_report
 from dbmigrate.runner.scratch import ScratchSpace, open_session, scratch_space
 from dbmigrate.sources.drafts import next_versions
+from dbmigrate.sources.listing import list_directory
 from dbmigrate.sources.migration import Source
 from dbmigrate.sources.new_files import write_files
+from dbmigrate.sources.sums import has_sum, renew_sum
 
 SHOWN = 10
 """Objects that an error names."""
@@ -138,8 +140,15 @@ def _diff(request: Request, order: DiffOrder) -> Diff:
             for step in proof.steps
             for name, text in step.files.items()
         }
-        paths = () if order.is_dry_run else tuple(write_files(files))
+        paths = () if order.is_dry_run else (*write_files(files), *_renew_sum(source))
         return Diff(changes, tuple(proof.steps), paths)
+
+
+def _renew_sum(source: Source) -> tuple[Path, ...]:
+    """atlas.sum, where the files have to agree with one."""
+    if not has_sum(list_directory(source.location), source.format):
+        return ()
+    return (renew_sum(source.location, source.format),)
 
 
 def _read_desired(

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres import history_rows
+from dbmigrate.postgres.version_table import Found
 from dbmigrate.report import Reason
-from dbmigrate.runner.plan import move_up
+from dbmigrate.runner.plan import moves_up
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run, perform
@@ -34,14 +35,20 @@ def set_version(run: Run, direction: str, version: Version | None) -> None:
     database = run.database
     run.target = version
     source = run.request.source
-    moves = {m.version: move_up(m) for m in source.migrations} if source else None
+    moves = moves_up(source.migrations) if source else None
     if direction == "baseline" and version is not None:
         wanted = database.found.baselined(version, moves)
     else:
         wanted = database.found.forced(version, moves)
+    write_history(run, direction, wanted)
+
+
+def write_history(run: Run, direction: str, wanted: Found) -> None:
+    """Make the tool's table what is wanted, with a row in the log that says so."""
+    database = run.database
     database.prepare_to_write()
     row = database.new_row(direction, version=None, name="", found=database.applied.version)
-    row = replace(row, to_version=version)
+    row = replace(row, to_version=wanted.version)
     database.session.query(
         database.in_transaction(
             f"{database.found.set_sql(database.history.version_table, wanted)}; "

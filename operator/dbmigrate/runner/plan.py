@@ -51,7 +51,7 @@ class PlannedStep:
     def move(self) -> Move:
         """What the step does to the history. Reads the script where a table keeps its checksum."""
         script = self.script
-        checksum = script.tool_checksum if script else None
+        checksums = script.tool_checksums if script else None
         return Move(
             self.version,
             self.direction is Direction.UP,
@@ -60,7 +60,8 @@ class PlannedStep:
             role=self.role,
             description=self.description,
             path=script.path if script else "",
-            checksum=checksum() if checksum else None,
+            checksum=checksums()[0] if checksums else None,
+            statement_sums=script.statement_sums if script else None,
         )
 
 
@@ -132,6 +133,12 @@ def plan_up(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
     return Plan(steps_within, _last(steps_within, ground), short=max(0, limit - len(steps)))
 
 
+def plan_at_most(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
+    """The same, and fewer than the limit is enough."""
+    steps = _require_sound(_up(ground, None, policy)[:limit])
+    return Plan(steps, _last(steps, ground))
+
+
 def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> Plan:
     """All steps down, or at most `limit` of them.
 
@@ -195,25 +202,26 @@ def _up(ground: Ground, to: Version | None, policy: OutOfOrder) -> tuple[Planned
         raise _out_of_order(late, version)
     steps = []
     if policy is OutOfOrder.APPLY:
-        steps += [_step_up(migration, version, version) for migration in late]
+        steps += [step_up(migration, version, version) for migration in late]
     checkpoint = ground.source.checkpoint(to) if version is None else None
     if checkpoint is not None:
-        steps.append(_step_up(checkpoint, version, checkpoint.version))
+        steps.append(step_up(checkpoint, version, checkpoint.version))
         version = checkpoint.version
     for step in climb(ground.source.above(version), version):
         if to is not None and step.version > to:
             break
         steps.append(step)
         version = step.after
-    steps += [_step_up(migration, version, version) for migration in outdated(ground)]
+    steps += [step_up(migration, version, version) for migration in outdated(ground)]
     return tuple(steps)
 
 
 def climb(migrations: Iterable[Migration], version: Version | None) -> Iterator[PlannedStep]:
     """The steps up through these migrations, one after the other."""
     for migration in migrations:
-        yield _step_up(migration, version, migration.version)
-        version = migration.version
+        after = version if migration.role is Role.REPEATABLE else migration.version
+        yield step_up(migration, version, after)
+        version = after
 
 
 def _down(ground: Ground, to: Version | None, limit: int | None) -> tuple[PlannedStep, ...]:
@@ -252,7 +260,8 @@ def _undoable(ground: Ground, version: Version) -> list[Version]:
     return sorted(known, reverse=True)
 
 
-def _step_up(migration: Migration, before: Version | None, after: Version | None) -> PlannedStep:
+def step_up(migration: Migration, before: Version | None, after: Version | None) -> PlannedStep:
+    """The step that applies a migration."""
     return PlannedStep(
         migration.version,
         migration.name,
@@ -266,9 +275,14 @@ def _step_up(migration: Migration, before: Version | None, after: Version | None
     )
 
 
+def moves_up(migrations: Iterable[Migration]) -> dict[Version, Move]:
+    """What the steps up of these would do to the history, by version."""
+    return {migration.version: move_up(migration) for migration in migrations}
+
+
 def move_up(migration: Migration) -> Move:
     """What the step up of a migration would do to the history."""
-    return _step_up(migration, None, migration.version).move
+    return step_up(migration, None, migration.version).move
 
 
 def _step_down(
@@ -306,7 +320,7 @@ def _require_sound(steps: tuple[PlannedStep, ...]) -> tuple[PlannedStep, ...]:
 
 def _require(ground: Ground, version: Version | None, *, in_source: bool = False) -> None:
     """The database's version must be one we know; on the way up, one that has a file."""
-    if version is None or version == ground.applied.base or ground.source.knows(version):
+    if version is None or ground.source.knows(version) or not ground.applied.needs_file(version):
         return
     if in_source or ground.applied.row(version) is None:
         raise no_migration(version)
@@ -316,7 +330,9 @@ def _is_known(ground: Ground, version: Version) -> bool:
     """Whether it can be a target: the files have it, or the history has."""
     applied = ground.applied
     return (
-        ground.source.knows(version) or version == applied.base or applied.row(version) is not None
+        ground.source.knows(version)
+        or applied.row(version) is not None
+        or (applied.covers(version) and not applied.needs_file(version))
     )
 
 

@@ -26,7 +26,9 @@ from dbmigrate.runner.goto import goto
 from dbmigrate.runner.request import ChangedFiles, Request
 from dbmigrate.sources.drafts import Draft, write_draft
 from dbmigrate.sources.formats import read_source
-from dbmigrate.sources.migration import Source
+from dbmigrate.sources.migration import Format, Source
+from dbmigrate.sources.sums import renew_sum
+from dbmigrate.versions import Version, reader_of
 
 SHOWN = 10
 """Objects that an error names."""
@@ -103,9 +105,11 @@ class Proof:
         request = replace(self._request, source=source)
         for index in reversed(range(len(self.steps))):
             step = self.steps[index]
-            written = source.find(int(step.version))
+            written = source.find(self._version(step))
             if written is not None and written.up is not None:
                 self.steps[index] = replace(step, up_script=written.up.load())
+            if source.format is Format.ATLAS:
+                continue  # its files have no way back
             what = f"the way back of {step.version}_{step.name}"
             error = down(request, 1).error
             if error is not None:
@@ -115,7 +119,7 @@ class Proof:
 
     def _run_up(self, step: Step) -> None:
         request = replace(self._request, source=self._with_new())
-        error = goto(request, int(step.version)).error
+        error = goto(request, self._version(step)).error
         if error is not None:
             raise _failed(error, f"{step.version}_{step.name}")
 
@@ -124,8 +128,13 @@ class Proof:
         for step in self.steps:
             for name, text in step.files.items():
                 (self._directory / name).write_text(text, encoding="utf-8", newline="")
+        if self._source.format is Format.ATLAS:
+            renew_sum(self._directory, Format.ATLAS)
         new = read_source(self._directory, self._source.format, {})
         return replace(self._source, migrations=self._source.migrations + new.migrations)
+
+    def _version(self, step: Step) -> Version:
+        return reader_of(self._source.format)(step.version)
 
     def _draft(self, step: Step) -> Step:
         draft = Draft(step.name, write_text(step.up), write_text(step.down))

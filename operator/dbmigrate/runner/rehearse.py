@@ -15,7 +15,9 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.surroundings import Surroundings, read_surroundings
 from dbmigrate.postgres.target import ConnectionTarget
+from dbmigrate.postgres.version_table import version_table
 from dbmigrate.report import Outcome, Reason, Step
+from dbmigrate.runner.baseline import baseline
 from dbmigrate.runner.force import force
 from dbmigrate.runner.plan import climb
 from dbmigrate.runner.rehearsal_stage import Stage
@@ -75,11 +77,11 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
 
 def _find_pending(request: Request, here: Version | None) -> tuple[Migration, ...]:
     source = request.source
-    if source is None or not source.migrations:
+    if source is None or not (source.migrations or source.repeatables):
         raise MigrationError(
             Reason.SOURCE_INVALID, "there is nothing to rehearse: no migration files were found"
         )
-    return source.above(here)
+    return (*source.above(here), *source.repeatables)
 
 
 def _read_surroundings(request: Request) -> Surroundings:
@@ -102,5 +104,7 @@ def _copy_target(
         )
     copy_schema(request, scratch, with_roles=with_roles)
     if state.version is not None:
-        force(replace(request, target=scratch), state.version).unwrap()
+        has_baselines = version_table(request.target.history.kind).has_baselines
+        declare = baseline if has_baselines else force
+        declare(replace(request, target=scratch), state.version).unwrap()
     return state.version

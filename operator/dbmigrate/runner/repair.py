@@ -3,20 +3,25 @@
 Drops the invalid indexes that the step has left, skips what the log says is
 done, and goes on from there with the file as it is now: a statement that was
 wrong may have been corrected, those that are done may not. What the log does
-not know (golang-migrate's own failures among it) is for a person to decide.
+not know (golang-migrate's own failures among it) is for a person to decide, unless the
+tool whose table it is has a repair of its own, as Flyway has. Atlas's table knows by
+itself what is done: there its word counts, so that what Atlas has begun can be finished
+here.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.failures import ServerFailure, history_failure
 from dbmigrate.postgres.history_rows import LogRow
 from dbmigrate.postgres.indexes import drop_sql, has_index_change, invalid_indexes
 from dbmigrate.report import Reason, Step
-from dbmigrate.runner.plan import Plan, PlannedStep
+from dbmigrate.runner.force import write_history
+from dbmigrate.runner.plan import Plan, PlannedStep, moves_up, step_up
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Repair, Result
 from dbmigrate.runner.run import Run, perform
@@ -26,6 +31,9 @@ from dbmigrate.runner.unfinished import Unfinished
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version
 
+if TYPE_CHECKING:
+    from dbmigrate.postgres.atlas_revisions import Partial
+
 
 def repair(request: Request) -> Result[Repair]:
     """Finish what is dirty. A clean database is left as it is."""
@@ -33,36 +41,64 @@ def repair(request: Request) -> Result[Repair]:
 
 
 def _repair(run: Run) -> Repair:
-    if not run.database.found.dirty:
-        return Repair(run.state)
+    return finish(run) if run.database.found.dirty else _mend_history(run)
+
+
+def finish(run: Run) -> Repair:
+    """Finish the step that was not. Raises MigrationError (Dirty and others)."""
     if run.unfinished is not None:
         return _finish_batches(run, run.unfinished)
-    row, version = _unfinished(run)
-    step = _step(run, row, version)
+    partial = run.database.found.partial
+    if partial is not None:
+        migration = _migration(run, run.database.found.version, partial.version)
+        step = _step_of_table(run, partial, migration)
+        text = ScriptText(step.script)
+        done = _count_by_table(run, partial, step, text)
+    else:
+        found = _unfinished(run)
+        if found is None:
+            return _mend_history(run)
+        row, version = found
+        step = _step(run, row, version)
+        text = ScriptText(step.script)
+        done = _count_done(run, row, text)
+        migration = _migration(run, row.from_version, step.version)
     run.target = step.after
     run.back_up()
-    text = ScriptText(step.script)
-    done = _count_done(run, row, text)
     dropped = _drop_invalid(run, text)
     start = time.monotonic()
-    migration = _migration(run, row, step.version)
     new = run.database.new_row(
-        step.direction.value, version=step.version, name=step.name, found=row.from_version
+        step.direction.value, version=step.version, name=step.name, found=step.before
     )
     new = replace(new, to_version=step.after, checksum=text.checksum)
     down = migration.down if migration else None
     if down and not down.is_template and step.direction is Direction.UP:
         new = replace(new, down_file=down.file, down_script=down.load().decode())
     run.request.observer.step_started(step)
+    run.database.prepare_to_write()
     run_statements(run.database, step, text, new, first=done)
     seconds = time.monotonic() - start
     run.steps.append(Step(str(step.version), step.name, step.direction, round(1000 * seconds)))
     run.request.observer.step_finished(step, 0.0, seconds)
     message = (
-        f"version {step.version} {step.direction.value}: {done} of {row.statements} statements"
-        " were done before, the others are now"
+        f"version {step.version} {step.direction.value}: {done} of {len(text.statements())}"
+        " statements were done before, the others are now"
     )
     return Repair(run.state, dropped, (message,))
+
+
+def _mend_history(run: Run) -> Repair:
+    """What the tool's own repair would do; the log has no step to finish."""
+    database, source = run.database, run.request.source
+    moves = None
+    if source is not None:
+        moves = moves_up((*source.checkpoints, *source.migrations, *source.repeatables))
+    wanted, messages = database.found.repaired(moves)
+    if not messages:
+        return Repair(run.state)
+    run.target = wanted.version
+    write_history(run, "repair", wanted)
+    return Repair(run.state, (), messages)
 
 
 def _finish_batches(run: Run, unfinished: Unfinished) -> Repair:
@@ -73,8 +109,11 @@ def _finish_batches(run: Run, unfinished: Unfinished) -> Repair:
     return Repair(run.state, (), (message,))
 
 
-def _unfinished(run: Run) -> tuple[LogRow, Version]:
-    """The log's row of the step that left the database dirty, and that step's version."""
+def _unfinished(run: Run) -> tuple[LogRow, Version] | None:
+    """The log's row of the step that left the database dirty, and that step's version.
+
+    None: the log does not know, but the tool has a repair for its table.
+    """
     found = run.database.found
     for row in reversed(run.database.log):
         if row.outcome == "applied":
@@ -84,6 +123,8 @@ def _unfinished(run: Run) -> tuple[LogRow, Version]:
         if row.version is not None and found.was_left_by(row):
             return row, row.version
         break
+    if found.repaired(None)[1]:
+        return None
     raise MigrationError(
         Reason.DIRTY,
         f"Dirty database version {found.stored}. Fix and force version.",
@@ -95,7 +136,7 @@ def _unfinished(run: Run) -> tuple[LogRow, Version]:
 
 def _step(run: Run, row: LogRow, version: Version) -> PlannedStep:
     direction = Direction(row.direction)
-    migration = _migration(run, row, version)
+    migration = _migration(run, row.from_version, version)
     script = _script(run, direction, version, migration)
     if script is None:
         raise MigrationError(
@@ -118,12 +159,40 @@ def _step(run: Run, row: LogRow, version: Version) -> PlannedStep:
     )
 
 
-def _migration(run: Run, row: LogRow, version: Version) -> Migration | None:
+def _step_of_table(run: Run, partial: Partial, migration: Migration | None) -> PlannedStep:
+    if migration is None or migration.up is None:
+        name = partial.revision.description
+        raise MigrationError(
+            Reason.MISSING_VERSION,
+            f"version {partial.version} ({name}) was not finished, and its file is not there",
+        )
+    before = run.database.found.version
+    after = partial.version if before is None else max(before, partial.version)
+    return step_up(migration, before, after)
+
+
+def _count_by_table(run: Run, partial: Partial, step: PlannedStep, text: ScriptText) -> int:
+    """How many statements need not run again, by the sums that the tool has kept of them."""
+    sums = step.move.statement_sums
+    planned = tuple(sums()) if sums else ()
+    for index, kept in enumerate(partial.sums[: partial.done]):
+        if planned[index : index + 1] != (kept,):
+            raise MigrationError(
+                Reason.CHECKSUM_MISMATCH,
+                f"history changed: statement {index + 1} from file {text.file} changed:"
+                f" it is one of the {partial.done} that are done",
+                location=text.locate(),
+                hint="put them back as they were, and change only what is not done yet",
+            )
+    return _count_uncounted(run, text, partial.done)
+
+
+def _migration(run: Run, before: Version | None, version: Version) -> Migration | None:
     """The files of the step. Where nothing was applied a checkpoint has been taken for it."""
     source = run.request.source
     if source is None:
         return None
-    others = [*(source.checkpoints if row.from_version is None else ()), *source.repeatables]
+    others = [*(source.checkpoints if before is None else ()), *source.repeatables]
     fitting = [migration for migration in others if migration.version == version]
     return fitting[0] if fitting else source.find(version)
 
@@ -149,10 +218,15 @@ def _count_done(run: Run, row: LogRow, text: ScriptText) -> int:
             location=text.locate(),
             hint="put them back as they were, and change only what is not done yet",
         )
+    return _count_uncounted(run, text, done)
+
+
+def _count_uncounted(run: Run, text: ScriptText, done: int) -> int:
+    """Not counted, yet perhaps done: the run may have died in between."""
+    statements = text.statements()
     if done < len(statements):
-        # Not counted, yet perhaps done: the run may have died in between.
         statement = statements[done]
-        words = sql[statement.start : statement.end]
+        words = text.read()[statement.start : statement.end]
         if has_index_change(run.database.session, words):
             return done + 1
     return done

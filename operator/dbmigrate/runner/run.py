@@ -63,6 +63,8 @@ class Run:
         self._is_flushed = True
         self.database = Database(request, is_locked=is_locked, with_log=with_log)
         self.from_version = self.database.found.version
+        if request.source is not None and request.source.learn is not None:
+            request.source.learn(self.database.facts)
         self._known = self.database.log[-1].id if self.database.log else 0
 
     @property

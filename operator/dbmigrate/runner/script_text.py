@@ -11,7 +11,7 @@ import hashlib
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres.classify import TransactionKind, transaction_mode
 from dbmigrate.postgres.copy_rows import Sendable, cut_rows
-from dbmigrate.postgres.lexer import Statement, split
+from dbmigrate.postgres.lexer import Statement, split, statements_at
 from dbmigrate.postgres.positions import (
     locate_byte,
     position_to_location,
@@ -44,7 +44,9 @@ class ScriptText:
     @property
     def can_be_one_transaction(self) -> bool:
         """Whether the server takes all of it in one transaction, as far as the text tells."""
-        return self.mode.kind not in (TransactionKind.NONE, TransactionKind.BATCHED)
+        is_wanted = self._script is None or self._script.is_transactional
+        kinds = (TransactionKind.NONE, TransactionKind.BATCHED)
+        return is_wanted and self.mode.kind not in kinds
 
     @property
     def is_batched(self) -> bool:
@@ -74,7 +76,10 @@ class ScriptText:
         return cut_rows(self.read(), self.file)
 
     def statements(self) -> list[Statement]:
-        """Its statements, in order."""
+        """Its statements, in order, as its tool cuts it."""
+        cut = self._script.cut if self._script is not None else None
+        if cut is not None:
+            return list(statements_at(self.read(), cut(), file=self.file))
         return list(split(self.read(), file=self.file))
 
     def locate(

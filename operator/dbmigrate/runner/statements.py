@@ -128,12 +128,13 @@ class _Work:
             message = "the file leaves its transaction open: it was committed"
             self._database.request.observer.notice(Notice("WARNING", message, self._text.file))
             self._session.query("COMMIT")
-        clean = self._database.found.stepped(self._step.move)
         count = self._advance_sql(len(self._statements))
+        found = self._database.found.advanced(len(self._statements))
+        clean = found.stepped(self._step.move)
         self._session.query(
-            f"BEGIN; {RESET}; "
-            f"{history_rows.move_version_sql(history, self._database.found, clean)}; "
-            f"{count}; {history_rows.end_log_sql(history, self._log_id, 'applied')}; COMMIT"
+            f"BEGIN; {RESET}; {count}; "
+            f"{history_rows.move_version_sql(history, found, clean)}; "
+            f"{history_rows.end_log_sql(history, self._log_id, 'applied')}; COMMIT"
         )
         self._database.found = clean
 
@@ -149,6 +150,10 @@ class _Work:
         leftovers: tuple[str, ...] = ()
         text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
         end = history_rows.end_log_sql(self._database.history, self._log_id, "failed", text)
+        told = self._database.found.failure_sql(
+            self._database.history.version_table, self._text_of_statement(), failed.error.message
+        )
+        end = f"{end}; {told}" if told else end
         try:
             leftovers = invalid_indexes(self._session, self._sql)
             self._session.query(f"{RESET}; {end}")
@@ -225,7 +230,13 @@ class _Work:
 
     def _advance_sql(self, done: int) -> str:
         history = self._database.history
-        return history_rows.advance_log_sql(history, self._log_id, done, self._checksum(done))
+        counted = history_rows.advance_log_sql(history, self._log_id, done, self._checksum(done))
+        in_table = self._database.found.progress_sql(history.version_table, done)
+        return f"{counted}; {in_table}" if in_table else counted
+
+    def _text_of_statement(self) -> str:
+        statement = self._statements[self._at]
+        return self._sql[statement.start : statement.end].decode()
 
     def _checksum(self, done: int) -> str:
         return checksum_until(self._sql, self._statements, done)

@@ -123,4 +123,5 @@ def _state(run: Run, version: Version, migration: Migration | None) -> Migration
         return MigrationState.PENDING
     if not run.database.applied.covers(version):
         return MigrationState.OUT_OF_ORDER
-    return MigrationState.MISSING if migration is None else MigrationState.APPLIED
+    is_missing = migration is None and run.database.applied.needs_file(version)
+    return MigrationState.MISSING if is_missing else MigrationState.APPLIED

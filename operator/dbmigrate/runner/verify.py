@@ -13,6 +13,7 @@ from dbmigrate.runner.plan import late_versions
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Finding, Result
 from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import name_of
 
 
 def verify(request: Request) -> Result[tuple[Finding, ...]]:
@@ -30,11 +31,14 @@ def _findings(run: Run) -> Iterator[Finding]:
     known = set(applied.recorded)
     if run.database.found.version is not None:
         known.add(run.database.found.version)
-    for version in sorted(v for v in known if not source.knows(v) and v != applied.base):
+    for version in sorted(v for v in known if not source.knows(v) and applied.needs_file(v)):
         row = applied.row(version)
         name = f" ({row.name})" if row else ""
         kept = ", its down script is in the history" if row and row.has_down else ""
         message = f"version {version}{name} is applied, but has no file{kept}"
+        yield Finding(version, "missing", message)
+    for version in sorted(set(applied.repeated) - {m.version for m in source.repeatables}):
+        message = f"{name_of(version)!r} has run, and would again, but has no file"
         yield Finding(version, "missing", message)
     for migration in late_versions(run.ground):
         message = (

@@ -3,47 +3,71 @@
 Every migration is read before anything is written: one that can't be converted
 leaves no half of the others behind. What was in lines above a script is gone,
 so that a file starts with its first line of SQL or comment; a script that was a
-file of its own (Prisma's) stays what it is, byte for byte.
+file of its own (Prisma's) stays what it is, byte for byte. Versions that are no
+numbers are numbered from 1 in their order; which became which is written beside
+the files, where `adopt` reads it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.golang_migrate import parse_file_name
 from dbmigrate.sources.migration import Format, Migration, Source
+from dbmigrate.versions import Version, are_numbers, number, reader_of
 
 LEAST_DIGITS = 6
+NUMBERS = "versions.tsv"
+"""The file that says which version became which number: both, and the name."""
+
+_NO_TRANSACTION = b"-- dbmigrate:no-transaction\n"
 
 
-def convert(source: Source, directory: str | os.PathLike[str]) -> list[Path]:
-    """Write all files of a source into a directory, which is made if need be; their paths.
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What was written."""
+
+    paths: tuple[Path, ...]
+    numbers: tuple[tuple[Version, int, str], ...] = ()
+    """Each version, its number and its name, where versions were no numbers."""
+
+
+def convert(source: Source, directory: str | os.PathLike[str]) -> Conversion:
+    """Write all files of a source into a directory, which is made if need be.
 
     Raises MigrationError (SourceInvalid): for migrations that are golang-migrate's
-    already, in Go, or filled in from the environment, and for a file that is there.
+    already, in another language than SQL, filled in from the environment, or without
+    a version, and for a file that is there.
     """
     if source.format is Format.GOLANG_MIGRATE:
         raise _refused(f"{source.location} holds no files of another format")
     return _write(source, directory, is_trimmed=True)
 
 
-def convert_prisma(source: Source, directory: str | os.PathLike[str]) -> list[Path]:
+def convert_prisma(source: Source, directory: str | os.PathLike[str]) -> Conversion:
     """The same of Prisma's folders; the checksums in its table are still those of the files."""
     return _write(source, directory, is_trimmed=False)
 
 
-def _write(source: Source, directory: str | os.PathLike[str], *, is_trimmed: bool) -> list[Path]:
+def _write(source: Source, directory: str | os.PathLike[str], *, is_trimmed: bool) -> Conversion:
     place = Path(directory)
-    digits = max(LEAST_DIGITS, len(str(source.latest or 0)))
+    numbered = _number(source)
+    digits = max(LEAST_DIGITS, *(len(str(version)) for version, _ in numbered), 0)
     contents = {
         name: content.lstrip(b"\n") if is_trimmed else content
-        for migration in source.migrations
-        for name, content in _files_of(migration, digits)
+        for version, migration in numbered
+        for name, content in _files_of(migration, version, digits)
     }
+    numbers: tuple[tuple[Version, int, str], ...] = ()
+    if not are_numbers(source.format):
+        numbers = tuple((m.version, new, m.name) for new, m in numbered)
+        lines = (f"{old}\t{new}\t{name}\n" for old, new, name in numbers)
+        contents[NUMBERS] = "".join(lines).encode()
     there = sorted(name for name in contents if (place / name).exists())
     if there:
         raise _refused(f"{place / there[0]} is there already; choose another directory")
@@ -53,10 +77,55 @@ def _write(source: Source, directory: str | os.PathLike[str], *, is_trimmed: boo
             (place / name).write_bytes(content)
     except OSError as error:
         raise _refused(f"{error.filename} can't be written: {error.strerror}") from None
-    return [place / name for name in contents]
+    return Conversion(tuple(place / name for name in contents), numbers)
 
 
-def _files_of(migration: Migration, digits: int) -> Iterator[tuple[str, bytes]]:
+def read_numbers(directory: str | os.PathLike[str], form: Format) -> dict[Version, Version]:
+    """The versions of the converted files, by their numbers. Raises MigrationError."""
+    path = Path(directory) / NUMBERS
+    try:
+        rows = [line.split("\t") for line in path.read_text("utf-8").splitlines()]
+        return {number(row[1]): reader_of(form)(row[0]) for row in rows}
+    except (OSError, ValueError, IndexError) as error:
+        raise MigrationError(
+            Reason.SOURCE_INVALID,
+            f"{path} should say which version of {form}'s each file was: {error}",
+            hint="give the directory that `dbmigrate convert` has written",
+        ) from None
+
+
+def _number(source: Source) -> list[tuple[int, Migration]]:
+    """All migrations in order, by the numbers that they get."""
+    if source.repeatables:
+        raise _refused(
+            f"{_file_of(source.repeatables[0])} runs again whenever it has changed, which no file"
+            " of golang-migrate's does: make a migration of it, or leave it to another tool"
+        )
+    chain = list(source.migrations)
+    if source.checkpoints:
+        first = source.checkpoints[-1]
+        if chain and chain[0].version <= first.version:
+            raise _refused(
+                f"{_file_of(first)} stands for {_file_of(chain[0])} and others on an empty"
+                " database: keep one of both ways"
+            )
+        chain.insert(0, first)
+    numbers = _as_numbers(chain)
+    if are_numbers(source.format) or numbers is not None:
+        return list(zip(numbers or (), chain, strict=True))
+    return list(enumerate(chain, 1))
+
+
+def _as_numbers(chain: list[Migration]) -> list[int] | None:
+    """The versions as numbers, if they are: Atlas's mostly look like some."""
+    try:
+        found = [number(str(migration.version)) for migration in chain]
+    except ValueError:
+        return None
+    return found if found == sorted(set(found)) else None
+
+
+def _files_of(migration: Migration, version: int, digits: int) -> Iterator[tuple[str, bytes]]:
     for script in (migration.up, migration.down):
         if script is None:
             continue
@@ -67,11 +136,18 @@ def _files_of(migration: Migration, digits: int) -> Iterator[tuple[str, bytes]]:
                 f"{script.file} takes values from the environment, which golang-migrate does not:"
                 " write them into it first"
             )
-        name = f"{migration.version:0{digits}}_{migration.name}.{script.direction}.sql"
+        name = f"{version:0{digits}}_{migration.name}.{script.direction}.sql"
         parsed = parse_file_name(name)
         if parsed is None or (parsed.name, parsed.extension) != (migration.name, "sql"):
             raise _refused(f"{script.file}: {name} would be read otherwise; rename the file first")
-        yield name, script.load()
+        content = script.load()
+        if not script.is_transactional:
+            content = _NO_TRANSACTION + content.lstrip(b"\n")
+        yield name, content
+
+
+def _file_of(migration: Migration) -> str:
+    return migration.up.file if migration.up else migration.name
 
 
 def _refused(message: str) -> MigrationError:

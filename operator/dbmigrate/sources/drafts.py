@@ -10,7 +10,7 @@ be told.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,12 +22,14 @@ from dbmigrate.sources.migration import Direction, Format
 from dbmigrate.sources.new_files import (
     DEFAULT_DIGITS,
     DEFAULT_TIME_FORMAT,
+    flyway_versions,
     list_names,
     version_of_time,
 )
 
-GOOSE_DIGITS = 5
-"""What its own `create -s` writes."""
+_LEAST_DIGITS = {Format.GOOSE: 5, Format.FLYWAY: 1}
+"""What goose's own `create -s` writes, and what Flyway's users do."""
+NO_TRANSACTION = "-- dbmigrate:no-transaction\n"
 _VERSION = re.compile("[0-9]+", re.ASCII)
 _FILE_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 _TIMES = {14: DEFAULT_TIME_FORMAT, 10: "unix", 19: "unixNano"}
@@ -62,16 +64,20 @@ def next_versions(
     `seq` None: sequential where the highest version that is there is, else by time.
     Raises MigrationError (SourceInvalid).
     """
-    names = list_names(directory, "sql")
-    existing = [match[0] for match in map(_VERSION.match, names) if match]
+    if wanted is Format.FLYWAY:
+        existing = [str(version.order[0]) for version in flyway_versions(directory)]
+    else:
+        names = list_names(directory, "sql")
+        existing = [match[0] for match in map(_VERSION.match, names) if match]
     highest = max(existing, key=int, default="")
     if seq or (seq is None and 0 < len(highest) < _SHORTEST_TIME):
-        least = GOOSE_DIGITS if wanted is Format.GOOSE else DEFAULT_DIGITS
+        least = _LEAST_DIGITS.get(wanted, DEFAULT_DIGITS)
         digits, first = len(highest) or least, int(highest or 0) + 1
         numbers = [str(first + index).zfill(digits) for index in range(count)]
-        if wanted is Format.DBMATE and highest and len(numbers[-1]) > digits:
+        goes_by_names = wanted in (Format.DBMATE, Format.ATLAS)
+        if goes_by_names and highest and len(numbers[-1]) > digits:
             raise _refused(
-                f"dbmate goes by names and would run version {numbers[-1]} before {highest};"
+                f"{wanted} goes by names and would run version {numbers[-1]} before {highest};"
                 " give all versions the same number of digits"
             )
         return numbers
@@ -112,13 +118,34 @@ def write_draft(draft: Draft, version: str, wanted: Format) -> Mapping[str, str]
         return {f"{stem}.sql": _as_goose(draft)}
     if wanted is Format.DBMATE:
         return {f"{stem}.sql": _as_dbmate(draft)}
+    if wanted is Format.ATLAS:
+        return {f"{stem}.sql": _as_atlas(draft.up)}
+    if wanted is Format.FLYWAY:
+        return dict(
+            pair
+            for prefix, text in (("V", draft.up), ("U", draft.down))
+            for pair in _as_flyway(f"{prefix}{version}__{draft.name}.sql", text)
+        )
     raise _refused(f"new migrations of {wanted}'s can't be written")
+
+
+def _as_flyway(name: str, text: Text) -> Iterator[tuple[str, str]]:
+    """A script, and what Flyway has to be told beside it."""
+    sql = _join(text.statements)
+    settings = []
+    if not text.is_transaction:
+        settings.append("executeInTransaction=false\n")
+    if "${" in sql:
+        settings.append("placeholderReplacement=false\n")
+    yield name, ("" if text.is_transaction else NO_TRANSACTION) + sql
+    if settings:
+        yield f"{name}.conf", "".join(settings)
 
 
 def _as_golang_migrate(text: Text) -> str:
     """What a single statement can't be, is known by itself."""
     is_marked = not text.is_transaction and len(text.statements) > 1
-    return ("-- dbmigrate:no-transaction\n" if is_marked else "") + _join(text.statements)
+    return (NO_TRANSACTION if is_marked else "") + _join(text.statements)
 
 
 def _as_goose(draft: Draft) -> str:
@@ -146,6 +173,11 @@ def _as_dbmate(draft: Draft) -> str:
         for direction, text in ((Direction.UP, draft.up), (Direction.DOWN, draft.down))
     )
     return f"{up}\n{down}"
+
+
+def _as_atlas(up: Text) -> str:
+    """There is no way down in its files."""
+    return ("" if up.is_transaction else "-- atlas:txmode none\n\n") + _join(up.statements)
 
 
 def _join(statements: Sequence[str], end: str = ";") -> str:

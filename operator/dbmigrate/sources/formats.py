@@ -1,9 +1,11 @@
 """Finds out whose files a directory holds, and reads them.
 
-golang-migrate's are known by their names, so that its directories are read as
+golang-migrate's and Flyway's are known by their names, so that these directories are read as
 ever, without a look into any file. Other names that could be a migration are
-told apart by the first annotation in them. A directory that holds files of two
-formats is refused, with a file of each, unless the format was named.
+told apart by the first annotation in them. Atlas's have none: they are known by
+the atlas.sum beside them, which Atlas also writes for the files of others; then
+it is held against those. A directory that holds files of two formats is refused,
+with a file of each, unless the format was named.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from dbmigrate.errors import MigrationError
 from dbmigrate.sources import golang_migrate
 from dbmigrate.sources.listing import Listing, invalid, list_directory, printable
 from dbmigrate.sources.migration import Format, Source
@@ -27,6 +30,9 @@ _MARKS = {
     Format.DBMATE: re.compile(rb"^--\s*migrate:(?:up|down)\b", re.MULTILINE),
 }
 
+_ATLAS = re.compile(rb"^--\s*atlas:(?:txmode|delimiter|checkpoint|sum|nolint)\b", re.MULTILINE)
+SUM_FILE = "atlas.sum"
+
 
 def read_source(
     path: str | os.PathLike[str], wanted: Format | None, environ: Mapping[str, str]
@@ -38,14 +44,26 @@ def read_source(
     """
     listing = list_directory(path)
     found = wanted or _find(listing)
+    if SUM_FILE in listing.files and found is not Format.ATLAS:
+        from dbmigrate.sources.sums import verify_sum
+
+        verify_sum(listing, found)
     if found is Format.GOOSE:
         from dbmigrate.sources import goose
 
         return goose.read_listing(listing, environ)
+    if found is Format.FLYWAY:
+        from dbmigrate.sources import flyway
+
+        return flyway.read_listing(listing, environ)
     if found is Format.DBMATE:
         from dbmigrate.sources import dbmate
 
         return dbmate.read_listing(listing)
+    if found is Format.ATLAS:
+        from dbmigrate.sources import atlas
+
+        return atlas.read_listing(listing)
     return golang_migrate.read_listing(listing)
 
 
@@ -56,17 +74,9 @@ def find_format(path: str | os.PathLike[str]) -> Format:
 
 def _find(listing: Listing) -> Format:
     """golang-migrate's where nothing speaks for another one."""
-    found: dict[Format, str] = {}
-    for name in listing.files:
-        if golang_migrate.parse_file_name(name) is not None:
-            found.setdefault(Format.GOLANG_MIGRATE, name)
-        elif _CANDIDATE.fullmatch(name):
-            mark = _look_into(Path(listing.location) / name)
-            if mark is not None:
-                found.setdefault(mark, name)
+    found = _look_at(listing)
     if not found:
-        is_go = any(_GO.fullmatch(name) for name in listing.files)
-        return Format.GOOSE if is_go else Format.GOLANG_MIGRATE
+        return _by_the_rest(listing)
     if len(found) > 1:
         files = ", ".join(f"{printable(name)} is {kind}'s" for kind, name in found.items())
         raise invalid(
@@ -75,6 +85,58 @@ def _find(listing: Listing) -> Format:
             " part them, or name the one that counts with -format",
         )
     return next(iter(found))
+
+
+def _look_at(listing: Listing) -> dict[Format, str]:
+    """The formats that some file speaks for, and the first such file of each."""
+    found: dict[Format, str] = {}
+    unmarked: list[str] = []
+    for name in listing.files:
+        if golang_migrate.parse_file_name(name) is not None:
+            found.setdefault(Format.GOLANG_MIGRATE, name)
+        elif name[:1] in "VUBR" and _is_flyways(name):
+            found.setdefault(Format.FLYWAY, name)
+        elif _CANDIDATE.fullmatch(name):
+            mark = _look_into(Path(listing.location) / name)
+            if mark is not None:
+                found.setdefault(mark, name)
+            else:
+                unmarked.append(name)
+        elif name.endswith(".sql"):
+            unmarked.append(name)
+    if SUM_FILE in listing.files and unmarked and Format.ATLAS not in found:
+        from dbmigrate.sources.sums import first_named
+
+        named = first_named(listing, unmarked)
+        if named is not None:
+            found[Format.ATLAS] = named
+    return found
+
+
+def _by_the_rest(listing: Listing) -> Format:
+    if SUM_FILE in listing.files and not any(name.endswith(".sql") for name in listing.files):
+        return Format.ATLAS
+    if any(_GO.fullmatch(name) for name in listing.files):
+        return Format.GOOSE
+    return Format.FLYWAY if _has_flyways_below(listing) else Format.GOLANG_MIGRATE
+
+
+def _is_flyways(name: str) -> bool:
+    from dbmigrate.sources.flyway_names import leaves_no_doubt
+
+    return leaves_no_doubt(name)
+
+
+def _has_flyways_below(listing: Listing) -> bool:
+    """Flyway alone looks into directories."""
+    if not listing.directories:
+        return False
+    from dbmigrate.sources.flyway import list_files
+
+    try:
+        return any(_is_flyways(path.rpartition("/")[2]) for path in list_files(listing))
+    except MigrationError:
+        return False  # other formats do not care what is below
 
 
 def _look_into(path: Path) -> Format | None:
@@ -87,4 +149,6 @@ def _look_into(path: Path) -> Format | None:
     except OSError:
         return None  # whoever reads it for a run says what is wrong with it
     places = {kind: match.start() for kind, mark in _MARKS.items() if (match := mark.search(head))}
-    return min(places, key=lambda kind: places[kind], default=None)
+    found = min(places, key=lambda kind: places[kind], default=None)
+    # Atlas's comments may stand in the files of others, too.
+    return Format.ATLAS if found is None and _ATLAS.search(head) else found

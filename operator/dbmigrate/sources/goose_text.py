@@ -16,14 +16,9 @@ from enum import Enum
 
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.report import Reason
+from dbmigrate.sources.go_space import SPACE
 from dbmigrate.sources.migration import Direction
 from dbmigrate.sources.variables import SubstitutionError
-
-SPACE = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
-"""What Go takes for white space; Python knows more."""
 
 NO_TRANSACTION = "-- dbmigrate:no-transaction"
 """Ours for goose's NO TRANSACTION. Stands in the line of the direction's own annotation."""

@@ -1,6 +1,6 @@
 """The names in a directory of migrations, whichever format it has.
 
-Hidden entries are left out: a mounted ConfigMap has `..data` beside its files.
+Hidden entries are kept apart: a mounted ConfigMap has `..data` beside its files.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class Listing:
     files: tuple[str, ...]
     """Sorted."""
     directories: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    """Files whose names begin with a dot."""
 
     def warnings(self) -> tuple[str, ...]:
         """Of directories that are named like migrations."""
@@ -39,13 +41,15 @@ def list_directory(path: str | os.PathLike[str]) -> Listing:
     location = os.fspath(path)
     try:
         with os.scandir(location) as entries:
-            found = sorted((e.name, e.is_dir()) for e in entries if not e.name.startswith("."))
+            found = sorted((e.name, e.is_dir()) for e in entries)
     except OSError as error:
         raise invalid(location, f"{error.strerror}: {_remedy(error)}") from None
+    files = [name for name, is_directory in found if not is_directory]
     return Listing(
         location,
-        tuple(name for name, is_directory in found if not is_directory),
-        tuple(name for name, is_directory in found if is_directory),
+        tuple(name for name in files if not name.startswith(".")),
+        tuple(name for name, is_directory in found if is_directory and not name.startswith(".")),
+        tuple(name for name in files if name.startswith(".")),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -23,6 +23,8 @@ class Format(StrEnum):
     GOLANG_MIGRATE = "golang-migrate"
     GOOSE = "goose"
     DBMATE = "dbmate"
+    ATLAS = "atlas"
+    FLYWAY = "flyway"
 
 
 class Direction(StrEnum):
@@ -45,10 +47,23 @@ class Script:
     """Reads it with the names of variables where `load` has put their values, line for line."""
     problem: str = ""
     """Why it can never be run; empty: nothing is known against it."""
-    tool_checksum: Callable[[], int | str] | None = field(default=None, repr=False, compare=False)
-    """What the format's own tool takes for its checksum, where its table keeps one."""
+    tool_checksums: Callable[[], tuple[int | str, ...]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """What the format's own tool takes for its checksum, where its table keeps one: the first
+    is written, any of them counts."""
+    is_transactional: bool = True
+    """False: somebody wants it to run statement by statement."""
     path: str = ""
     """Where it lies below the directory, where the tool's table keeps that."""
+    cut: Callable[[], Sequence[tuple[int, int]]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """The spans of its statements in what `load` gives, where its tool has rules of its own."""
+    statement_sums: Callable[[], Sequence[str]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """One for each of those, over all up to it, where the tool's table keeps them."""
 
     @property
     def is_template(self) -> bool:
@@ -91,6 +106,18 @@ class Migration:
         return self.up if direction is Direction.UP else self.down
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """What scripts may want to know of the database they run on."""
+
+    database: str
+    user: str
+    schema: str
+    """The history's."""
+    table: str
+    """The history's."""
+
+
 @dataclass(frozen=True)
 class Source:
     """All migrations of one place, by version."""
@@ -106,6 +133,8 @@ class Source:
     """Sorted by version; a migration of the same version may lie beside one."""
     repeatables: tuple[Migration, ...] = ()
     """In the order in which they run."""
+    learn: Callable[[DatabaseFacts], None] | None = field(default=None, repr=False, compare=False)
+    """Tells scripts with variables for such facts what they are. Called before any is read."""
 
     @property
     def is_empty(self) -> bool:

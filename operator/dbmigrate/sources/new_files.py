@@ -15,12 +15,16 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.go_time import format_time
 from dbmigrate.sources.golang_migrate import LARGEST_VERSION, parse_file_name
 from dbmigrate.sources.migration import Format
+
+if TYPE_CHECKING:
+    from dbmigrate.versions import TextVersion
 
 DEFAULT_TIME_FORMAT = "20060102150405"
 """A Go layout; UTC unless another zone is asked for."""
@@ -31,6 +35,7 @@ _NUMBERED = re.compile(r"([0-9]+)_")
 _ANNOTATED = {
     Format.GOOSE: "-- +goose Up\n\n-- +goose Down\n",
     Format.DBMATE: "-- migrate:up\n\n-- migrate:down\n",
+    Format.ATLAS: "",
 }
 
 
@@ -78,18 +83,61 @@ def create_annotated_file(
     place = Path(os.path.abspath(directory))
     existing = list_names(place, "sql")
     version = _choose(existing, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
-    file_name = f"{version}_{name}.sql"
+    file_name = f"{version}_{name}.sql" if name else f"{version}.sql"
     if "/" in file_name or "\0" in file_name:
         raise _refused(f"malformed migration filename: {file_name}")
     _check_version(version, existing)
     later = [each for each in existing if each > file_name and _NUMBERED.match(each)]
-    if wanted is Format.DBMATE and later:
+    if wanted in (Format.DBMATE, Format.ATLAS) and later:
         raise _refused(
-            f"dbmate goes by names and would run {file_name} before {later[0]};"
+            f"{wanted} goes by names and would run {file_name} before {later[0]};"
             " give all versions the same number of digits"
         )
     (path,) = write_files({place / file_name: _ANNOTATED[wanted]})
     return path
+
+
+def create_flyway_files(
+    directory: str | os.PathLike[str],
+    name: str,
+    *,
+    seq: bool,
+    time_format: str,
+    tz: str,
+    now: datetime,
+) -> list[Path]:
+    """Create the empty V and U file of a new migration of Flyway's; absolute paths, V first.
+
+    As `create_files`, but that a number in sequence is not padded: it follows the
+    first part of the highest version.
+    """
+    from dbmigrate.sources.flyway_names import parse_file_name as parse_flyways
+    from dbmigrate.versions import dotted
+
+    place = Path(os.path.abspath(directory))
+    versions = flyway_versions(place)
+    highest = max((version.order[0] for version in versions), default=0)
+    version = str(highest + 1)
+    if not seq:
+        version = version_of_time(now.astimezone(_find_zone(tz)), time_format)
+    names = [f"{prefix}{version}__{name}.sql" for prefix in ("V", "U")]
+    made = parse_flyways(names[0])
+    if made is None or made.name != name or "/" in name or "\0" in name:
+        raise _refused(f"malformed migration filename: {names[0]}: choose another name or format")
+    if dotted(version) in versions:
+        raise _refused(f"duplicate migration version: {version}")
+    return write_files({place / each: "" for each in names})
+
+
+def flyway_versions(directory: Path) -> set[TextVersion]:
+    """Those of the files in a directory and below it; none where there is none yet."""
+    from dbmigrate.sources.flyway import list_files
+    from dbmigrate.sources.flyway_names import parse_file_name as parse_flyways
+    from dbmigrate.sources.listing import list_directory
+
+    paths = list_files(list_directory(directory)) if directory.is_dir() else ()
+    parsed = (parse_flyways(path.rpartition("/")[2]) for path in paths)
+    return {each.version for each in parsed if each is not None and each.version is not None}
 
 
 def _choose(

@@ -25,18 +25,22 @@ def read_script(path: Path, name: str) -> bytes:
 
     Raises MigrationError (SourceInvalid) with the place for what is no such file.
     """
+    return check_script(read_file(path, name), name)
+
+
+def read_file(path: Path, name: str) -> bytes:
+    """The bytes of a file as they are. Raises MigrationError (SourceInvalid)."""
     try:
         with path.open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise _invalid(name, f"{path} is not a regular file")
-            content = file.read()
+            return file.read()
     except IsADirectoryError:
         raise _invalid(name, f"{path} is not a regular file") from None
     except PermissionError:
         raise _invalid(name, f"{path} can't be read: let user {os.getuid()} read it") from None
     except OSError as error:
         raise _invalid(name, f"{path} can't be read: {error.strerror}") from None
-    return check_script(content, name)
 
 
 def check_script(content: bytes, name: str) -> bytes:

@@ -155,7 +155,7 @@ def staged(
 
 
 def again(name: str, checksum: str) -> Migration:
-    script = Script(f"{name}.sql", Direction.UP, lambda: b"", tool_checksum=lambda: checksum)
+    script = Script(f"{name}.sql", Direction.UP, lambda: b"", tool_checksums=lambda: (checksum,))
     return Migration(repeatable(name), name, script, role=Role.REPEATABLE)
 
 

@@ -11,6 +11,8 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.sources.drafts import Draft, Text, check_name, next_versions, write_draft
 from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Format
+from dbmigrate.sources.sums import renew_sum
+from dbmigrate.versions import reader_of
 
 NOW = datetime(2026, 11, 26, 15, 30, 59, tzinfo=UTC)
 FUNCTION = "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$\nSELECT 1;\n$$"
@@ -59,10 +61,17 @@ def test_the_first_version_of_goose_has_its_own_digits(tmp_path: Path) -> None:
     assert versions(tmp_path, [], 1, Format.GOOSE, seq=True) == ["00001"]
 
 
+def test_a_version_of_flyways_goes_on_with_the_first_part(tmp_path: Path) -> None:
+    assert versions(tmp_path, [], 1, Format.FLYWAY, seq=True) == ["1"]
+    assert versions(tmp_path, ["V9.3__a.sql", "V2__b.sql"], 2, Format.FLYWAY) == ["10", "11"]
+
+
 def test_numbers_grow_by_a_digit_where_the_tool_reads_them_as_numbers(tmp_path: Path) -> None:
     assert versions(tmp_path, ["8_a.up.sql"], 2, Format.GOLANG_MIGRATE) == ["9", "10"]
     with pytest.raises(MigrationError, match="dbmate goes by names"):
         versions(tmp_path, ["8_a.sql"], 2, Format.DBMATE)
+    with pytest.raises(MigrationError, match="atlas goes by names"):
+        versions(tmp_path, ["8_a.sql"], 2, Format.ATLAS)
 
 
 @pytest.mark.parametrize("wanted", list(Format))
@@ -72,11 +81,14 @@ def test_what_is_written_is_read_back_as_the_same_script(
 ) -> None:
     for name, content in write_draft(draft, "00007", wanted).items():
         (tmp_path / name).write_text(content)
+    if wanted is Format.ATLAS:
+        renew_sum(tmp_path, wanted)
     source = read_source(tmp_path, None, {})
     assert (source.format, source.warnings) == (wanted, ())
     (migration,) = source.migrations
-    assert (migration.version, migration.name) == (7, draft.name)
-    for script, text in ((migration.up, draft.up), (migration.down, draft.down)):
+    assert (migration.version, migration.name) == (reader_of(wanted)("00007"), draft.name)
+    ways = [(migration.up, draft.up), (migration.down, draft.down)]
+    for script, text in ways[: 1 if wanted is Format.ATLAS else 2]:
         assert script is not None
         written = script.load().decode()
         for statement in text.statements:

@@ -6,6 +6,7 @@ none that we could run: dbmigrate.cli.orm_adoption.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from dbmigrate.runner.adopt import Adoption
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
+    from dbmigrate.versions import Version
 
-TOOLS = ("goose", "dbmate")
+TOOLS = ("goose", "dbmate", "atlas", "flyway")
 ORMS = ("alembic", "django", "rails", "prisma")
 FLAGS = (
     HELP,
@@ -68,12 +70,13 @@ def _adopt(invocation: Invocation, kind: HistoryKind, request: Request) -> Resul
             f"{kind}'s table is called {into.name} as well: name another one with -history-table"
         )
     of_theirs = replace(request, target=replace(request.target, history=theirs))
-    found = examine(of_theirs, into)
+    numbers = _numbers(invocation, kind)
+    found = examine(of_theirs, into, numbers)
     if found.value is None:
         return Result(found.report, error=found.error)
     _show(invocation, found.value)
     ask(invocation)
-    return adopt(of_theirs, into, found.value)
+    return adopt(of_theirs, into, numbers, found.value)
 
 
 def ask(invocation: Invocation) -> None:
@@ -83,6 +86,19 @@ def ask(invocation: Invocation) -> None:
         invocation.terminal, invocation.answers, question
     ):
         raise Declined("Nothing was taken over")
+
+
+def _numbers(invocation: Invocation, kind: HistoryKind) -> Mapping[Version, Version]:
+    """What `convert` has made of versions that are no numbers."""
+    from dbmigrate.versions import are_numbers
+
+    if are_numbers(kind):
+        return {}
+    from dbmigrate.cli.source_location import find_directory
+    from dbmigrate.sources.convert import read_numbers
+    from dbmigrate.sources.migration import Format
+
+    return read_numbers(find_directory(invocation.options), Format(kind))
 
 
 def _table(invocation: Invocation, kind: HistoryKind) -> HistoryTable:
@@ -99,7 +115,7 @@ def _table(invocation: Invocation, kind: HistoryKind) -> HistoryTable:
 def _show(invocation: Invocation, found: Adoption) -> None:
     count = len(found.applied)
     line = invocation.terminal.line
-    line(f"{found.tool}'s {found.table}: {count} applied, the highest is {found.version}")
+    line(f"{found.tool}'s {found.table}: {count} applied, the highest is {found.applied[-1]}")
     line(f"{found.into} will say: version {found.version}")
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.usage import CONVERT
 
+HEAD = ("VERSION", "NUMBER", "NAME")
+
 
 def run(invocation: Invocation) -> int:
     """Write them, and print where they are."""
@@ -22,15 +24,21 @@ def run(invocation: Invocation) -> int:
     options = invocation.options
     directory, place = find_directory(options), invocation.operands[0]
     if options.format == "auto" and is_prisma(directory):
-        written = convert_prisma(read_prisma(directory), place)
+        done = convert_prisma(read_prisma(directory), place)
     else:
         wanted = None if options.format == "auto" else Format(options.format)
         source = read_source(directory, wanted, {})
         for warning in source.warnings:
             invocation.terminal.warning(warning)
-        written = convert(source, place)
-    for path in written:
+        done = convert(source, place)
+    for path in done.paths:
         invocation.terminal.line(str(path))
+    if done.numbers:
+        from dbmigrate.cli.document import print_text
+        from dbmigrate.cli.table import draw_table
+
+        rows = [(str(old), str(new), name) for old, new, name in done.numbers]
+        print_text(invocation.output, draw_table(HEAD, rows))
     return 0
 
 

@@ -13,6 +13,7 @@ from dbmigrate.cli.numbers import read_signed
 from dbmigrate.cli.usage import CREATE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from dbmigrate.sources.migration import Format
@@ -49,18 +50,38 @@ FLAGS = (
 def run(invocation: Invocation) -> int:
     """Write them, and print where they are."""
     values = invocation.values
-    if not invocation.operands:
+    wanted = _find_format(invocation)
+    if not invocation.operands and wanted != "atlas":
         raise ArgumentError("please specify name")
     if not values.get("ext"):
         raise ArgumentError("-ext flag must be specified")
-    created = _create(invocation, _find_format(invocation))
+    renew = _find_sum(invocation, wanted)
+    created = _create(invocation, wanted)
     for path in created:
         invocation.terminal.line(str(path))
+    if renew is not None:
+        renew()
     from dbmigrate.sources.neighbours import warn_of
 
     for warning in warn_of(created):
         invocation.terminal.warning(warning)
     return 0
+
+
+def _find_sum(invocation: Invocation, wanted: Format) -> Callable[[], object] | None:
+    """What writes atlas.sum anew, where there is to be one; it has to agree before."""
+    from functools import partial
+    from os.path import isdir
+
+    from dbmigrate.sources.listing import Listing, list_directory
+    from dbmigrate.sources.sums import has_sum, renew_sum, verify_sum
+
+    directory = invocation.values.get("dir", "") or "."
+    listing = list_directory(directory) if isdir(directory) else Listing(directory, ())
+    if not has_sum(listing, wanted):
+        return None
+    verify_sum(listing, wanted)
+    return partial(renew_sum, directory, wanted)
 
 
 def _find_format(invocation: Invocation) -> Format:
@@ -80,9 +101,9 @@ def _create(invocation: Invocation, wanted: Format) -> list[Path]:
     from datetime import UTC, datetime
 
     from dbmigrate.sources.migration import Format
-    from dbmigrate.sources.new_files import create_annotated_file, create_files
+    from dbmigrate.sources.new_files import create_annotated_file, create_files, create_flyway_files
 
-    values, name = invocation.values, invocation.operands[0]
+    values, name = invocation.values, "".join(invocation.operands[:1])
     directory, ext = values.get("dir", ""), values["ext"]
     seq, digits = is_set(values, "seq"), read_signed(values.get("digits", "6"))
     time_format, tz = values.get("format", DEFAULT_FORMAT), values.get("tz", "UTC")
@@ -100,6 +121,10 @@ def _create(invocation: Invocation, wanted: Format) -> list[Path]:
         )
     if ext.removeprefix(".") != "sql":
         raise ArgumentError(f"a file of {wanted}'s ends in .sql, not in .{ext.removeprefix('.')}")
+    if wanted is Format.FLYWAY:
+        return create_flyway_files(
+            directory, name, seq=seq, time_format=time_format, tz=tz, now=now
+        )
     file = create_annotated_file(
         directory,
         name,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.numbers import read_unsigned
 from dbmigrate.cli.operands import check_version, read_version
 from dbmigrate.cli.usage import LINT
 
@@ -32,6 +33,7 @@ def _check_form(text: str) -> str:
 FLAGS = (
     HELP,
     Flag("since", "Look at the versions above this one only", kind="version"),
+    Flag("latest", "Look at the newest N migrations only", check=read_unsigned, kind="uint"),
     Flag("sizes", "Ask the database how large its tables are", kind=""),
     Flag("squawk", "Ask squawk as well, which is installed with the extra `lint`", kind=""),
     Flag("strict", "Exit with 1 for warnings, too", kind=""),
@@ -52,10 +54,13 @@ def run(invocation: Invocation) -> int:
         check_version(since, invocation.options)
     source, kind = find_source(invocation, Files.REQUIRED)
     above = read_version(since, kind) if since is not None else None
+    latest = invocation.values.get("latest")
+    newest = read_unsigned(latest) if latest is not None else None
     with _session(invocation, kind) as session:
         others = partial(_ask_squawk, session) if is_set(invocation.values, "squawk") else None
-        found = lint(source, above=above, others=others) if source is not None else ()
-        findings = list(found)
+        findings: list[Finding] = []
+        if source is not None:
+            findings = list(lint(source, above=above, latest=newest, others=others))
         if session is not None:
             from dbmigrate.lint.sizes import read_sizes, weigh
 

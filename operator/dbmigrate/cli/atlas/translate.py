@@ -1,0 +1,293 @@
+"""`dbmigrate atlas migrate ...`: Atlas's command lines in ours.
+
+`atlas migrate apply --env local` becomes `-path migrations -format atlas -database ... up`:
+one or more command lines of dbmigrate, run one after the other until one fails. A flag
+wins over what atlas.hcl says. What has no counterpart is refused by its name, before
+anything is run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from dbmigrate.cli.atlas.arguments import Arguments
+from dbmigrate.cli.atlas.project import Environment, read_project
+from dbmigrate.cli.flags import UsageError
+from dbmigrate.cli.numbers import read_duration
+
+Line = list[str]
+
+DEFAULT_LOCK_TIMEOUT = "10s"
+_ORDERS = {"linear": "reject", "linear-skip": "ignore", "non-linear": "apply"}
+_JSON = re.compile(r"\{\{-?\s*json\s+\.\s*-?\}\}")
+_FORMATS = frozenset(("atlas", "golang-migrate", "goose", "dbmate", "flyway"))
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What is to be run."""
+
+    lines: tuple[Line, ...]
+    notices: tuple[str, ...] = ()
+    """What people should know of it first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A command with what its flags and its environment say together."""
+
+    arguments: Arguments
+    env: Environment
+    environ: Mapping[str, str]
+
+    def value(self, flag: str, configured: str = "") -> str:
+        """The flag's, else the environment's."""
+        return self.arguments.values.get(flag) or configured
+
+    def is_set(self, flag: str) -> bool:
+        return self.arguments.values.get(flag) == "true"
+
+
+def translate(arguments: Arguments, environ: Mapping[str, str]) -> Translation:
+    """Raises UsageError and, for atlas.hcl, MigrationError."""
+    if arguments.command == "help":
+        return Translation((["-help"],))
+    if arguments.command == "version":
+        return Translation((["-version"],))
+    order = _Order(arguments, _environment(arguments, environ), environ)
+    return _COMMANDS[arguments.command](order)
+
+
+def _environment(arguments: Arguments, environ: Mapping[str, str]) -> Environment:
+    name = arguments.values.get("env", "")
+    if not name:
+        return Environment()
+    path = Path(_path_of(arguments.values.get("config", "file://atlas.hcl"), "config"))
+    return read_project(path, name, arguments.lists.get("var", []), environ)
+
+
+def _apply(order: _Order) -> Translation:
+    env = order.env
+    head = [*_directory(order, needs_own_table=True), *_database(order)]
+    head += ["-lock-timeout", _seconds(order.value("lock-timeout", env.lock_timeout))]
+    exec_order = order.value("exec-order", env.exec_order) or "linear"
+    if exec_order.lower().replace("_", "-") not in _ORDERS:
+        raise UsageError(f"--exec-order is {', '.join(_ORDERS)}")
+    head += ["-out-of-order", _ORDERS[exec_order.lower().replace("_", "-")]]
+    _check_mode(order.value("tx-mode", env.tx_mode))
+    amount = _amount(order.arguments.operands)
+    version = order.value("to-version")
+    baseline = order.value("baseline", env.baseline)
+    if amount and version:
+        raise UsageError("an amount and --to-version can't both be given")
+    if baseline and order.is_set("allow-dirty"):
+        raise UsageError("baseline and allow-dirty are mutually exclusive")
+    as_json = _json(order)
+    if order.is_set("dry-run"):
+        if baseline or amount:
+            raise UsageError("--dry-run shows all that is pending: leave --baseline and N away")
+        return Translation(([*head, *as_json, "plan", *([version] if version else [])],))
+    line = [*head, *as_json, "apply"]
+    line += ["-baseline", baseline] if baseline else []
+    line += ["-allow-dirty"] if order.is_set("allow-dirty") else []
+    line += ["-to", version] if version else []
+    return Translation(([*line, *([amount] if amount else [])],))
+
+
+def _status(order: _Order) -> Translation:
+    _no_operands(order)
+    head = [*_directory(order, needs_own_table=True), *_database(order)]
+    return Translation(([*head, *_json(order), "status"],))
+
+
+def _set(order: _Order) -> Translation:
+    if len(order.arguments.operands) != 1:
+        raise UsageError("atlas migrate set needs a version")
+    head = [*_directory(order, needs_own_table=True), *_database(order)]
+    return Translation(([*head, "force", *order.arguments.operands],))
+
+
+def _diff(order: _Order) -> Translation:
+    env = order.env
+    if len(order.arguments.operands) > 1:
+        raise UsageError("atlas migrate diff takes one name")
+    if order.is_set("edit"):
+        raise UsageError("--edit has no counterpart here: edit the file that was written")
+    if order.arguments.lists.get("schema") or env.schemas or env.exclude:
+        raise UsageError("schemas and exclude have no counterpart here: diff takes all it is given")
+    if env.has_diff_policy is not None:
+        place = env.has_diff_policy
+        raise UsageError(f"{place.file}: line {place.line}: a diff policy has no counterpart here")
+    if order.value("format"):
+        raise UsageError("--format has no counterpart for diff")
+    line = [*_directory(order), "diff"]
+    targets = order.arguments.lists.get("to") or list(env.src)
+    if not targets:
+        raise UsageError("what is the schema to become? Give --to, or src in atlas.hcl")
+    for target in targets:
+        line += ["-to", _desired(target)]
+    dev = order.value("dev-url", env.dev)
+    notices = []
+    if dev.startswith("docker"):
+        notices.append("--dev-url docker://...: a scratch server of dbmigrate's own stands in")
+    elif dev:
+        line += ["-dev-url", dev]
+    return Translation(([*line, *(order.arguments.operands or ("schema",))],), tuple(notices))
+
+
+def _lint(order: _Order) -> Translation:
+    _no_operands(order)
+    if order.value("git-base") or order.value("git-dir"):
+        raise UsageError("--git-base has no counterpart here: `dbmigrate lint -since VERSION`")
+    latest = order.value("latest", str(order.env.latest or ""))
+    if latest and not latest.isdecimal():
+        raise UsageError("--latest is a number of files")
+    form = ["-output", "json"] if _json(order) else []
+    return Translation(
+        ([*_directory(order), "lint", *form, *(["-latest", latest] if latest else [])],)
+    )
+
+
+def _validate(order: _Order) -> Translation:
+    _no_operands(order)
+    lines = [[*_directory(order), "hash", "-check"]]
+    dev = order.value("dev-url", order.env.dev)
+    if dev:
+        more = [] if dev.startswith("docker") else ["-dev-url", dev]
+        lines.append([*_directory(order), "rehearse", *more])
+    return Translation(tuple(lines))
+
+
+def _hash(order: _Order) -> Translation:
+    _no_operands(order)
+    return Translation(([*_directory(order), "hash"],))
+
+
+def _new(order: _Order) -> Translation:
+    if order.is_set("edit"):
+        raise UsageError("--edit has no counterpart here: edit the file that was made")
+    if len(order.arguments.operands) > 1:
+        raise UsageError("atlas migrate new takes one name")
+    where = _directory(order)
+    directory = where[where.index("-path") + 1]
+    kind = where[where.index("-format") + 1]
+    if not order.arguments.operands and kind != "atlas":
+        raise UsageError(f"a new file of {kind}'s needs a name")
+    name = order.arguments.operands
+    return Translation(([*where, "create", "-ext", "sql", "-dir", directory, *name],))
+
+
+_COMMANDS = {
+    "apply": _apply,
+    "status": _status,
+    "set": _set,
+    "diff": _diff,
+    "lint": _lint,
+    "validate": _validate,
+    "hash": _hash,
+    "new": _new,
+}
+
+
+def _directory(order: _Order, *, needs_own_table: bool = False) -> Line:
+    """`-path` and `-format`."""
+    url = order.value("dir", order.env.dir) or "file://migrations"
+    path = _path_of(url, "dir") or "migrations"
+    asked = parse_qs(urlsplit(url).query).get("format", [""])[0]
+    kind = asked or order.value("dir-format", order.env.format) or "atlas"
+    if kind not in _FORMATS:
+        raise UsageError(f"the format {kind} of --dir has no counterpart here")
+    if needs_own_table and kind != "atlas":
+        raise UsageError(
+            f"Atlas keeps a table of its own for {kind}'s files, dbmigrate goes on in {kind}'s:"
+            f" `dbmigrate -path {path} -format {kind} ...`"
+        )
+    return ["-path", path, "-format", kind]
+
+
+def _database(order: _Order) -> Line:
+    url = order.value("url", order.env.url)
+    if not url:
+        raise UsageError('required flag "url" not set')
+    scheme = url.partition("://")[0]
+    if scheme not in ("postgres", "postgresql"):
+        raise UsageError("--url is to begin with postgres://: dbmigrate knows PostgreSQL alone")
+    line = ["-database", url]
+    schema = order.value("revisions-schema", order.env.revisions_schema)
+    if schema:
+        line += [
+            "-history-table",
+            f'"{schema.replace(chr(34), chr(34) * 2)}".atlas_schema_revisions',
+        ]
+    return line
+
+
+def _path_of(url: str, flag: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        raise UsageError(f"--{flag} is to begin with file://")
+    return unquote(parts.netloc + parts.path)
+
+
+def _desired(target: str) -> str:
+    """What `diff -to` is to be given."""
+    scheme, colon, _ = target.partition("://")
+    if target.startswith("exec:") or scheme in ("postgres", "postgresql"):
+        return target
+    if not colon:
+        raise UsageError("--to needs a scheme: file://, postgres:// or a data source of atlas.hcl")
+    if scheme != "file":
+        raise UsageError(f"--to {scheme}:// has no counterpart here")
+    path = _path_of(target, "to")
+    if path.endswith(".hcl"):
+        raise UsageError("a schema in HCL has no counterpart here: write it as SQL")
+    return path
+
+
+def _json(order: _Order) -> Line:
+    form = order.value("format") or order.value("log")
+    if not form:
+        return []
+    if not _JSON.fullmatch(form.strip()):
+        raise UsageError("of all templates --format has '{{ json . }}' alone here")
+    return ["-json"]
+
+
+def _seconds(duration: str) -> str:
+    text = duration or DEFAULT_LOCK_TIMEOUT
+    try:
+        seconds = read_duration(text)
+    except ValueError:
+        seconds = None
+    if seconds is None:
+        raise UsageError(f"--lock-timeout is a duration such as 10s, not {text}")
+    return f"{round(seconds * 1000)}ms"
+
+
+def _check_mode(mode: str) -> None:
+    if mode in ("", "file"):
+        return
+    if mode not in ("none", "all"):
+        raise UsageError("--tx-mode is none, file or all")
+    remedy = (
+        "a file is one transaction, unless `-- atlas:txmode none` stands at its top or a statement"
+        " in it can't be in one"
+    )
+    raise UsageError(f"--tx-mode {mode} has no counterpart here: {remedy}")
+
+
+def _amount(operands: tuple[str, ...]) -> str:
+    if len(operands) > 1:
+        raise UsageError("atlas migrate apply takes one amount")
+    if operands and (not operands[0].isdecimal() or int(operands[0]) < 1):
+        raise UsageError("the amount is a number of files, at least 1")
+    return operands[0] if operands else ""
+
+
+def _no_operands(order: _Order) -> None:
+    if order.arguments.operands:
+        raise UsageError(f"atlas migrate {order.arguments.command} takes no arguments")

@@ -1,0 +1,34 @@
+"""hash: write atlas.sum anew for the files as they are, or only see whether it agrees.
+
+Needs no database.
+"""
+
+from __future__ import annotations
+
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.usage import HASH
+
+FLAGS = (HELP, Flag("check", "Only see whether it agrees with the files", kind=""))
+
+
+def run(invocation: Invocation) -> int:
+    """Write it, and print where it is."""
+    if invocation.operands:
+        raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
+    from dbmigrate.cli.source_location import find_directory
+    from dbmigrate.sources.formats import find_format
+    from dbmigrate.sources.listing import list_directory
+    from dbmigrate.sources.migration import Format
+    from dbmigrate.sources.sums import renew_sum, verify_sum
+
+    directory, asked = find_directory(invocation.options), invocation.options.format
+    kind = find_format(directory) if asked == "auto" else Format(asked)
+    if is_set(invocation.values, "check"):
+        verify_sum(list_directory(directory), kind)
+        return 0
+    invocation.terminal.line(str(renew_sum(directory, kind)))
+    return 0
+
+
+COMMAND = Command("hash", HASH, run, flags=FLAGS)

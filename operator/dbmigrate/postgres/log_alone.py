@@ -1,0 +1,28 @@
+"""Tables that tell nothing of a step that was not finished: our log does that alone."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+T = TypeVar("T", bound="LogAlone")
+
+
+class LogAlone:
+    """What such a table does when statements are counted, or fail: nothing."""
+
+    __slots__ = ()
+
+    def progress_sql(self, table: str, done: int) -> str:
+        """Empty: the table does not count."""
+        del table, done
+        return ""
+
+    def failure_sql(self, table: str, statement: str, error: str) -> str:
+        """Empty: the table does not tell."""
+        del table, statement, error
+        return ""
+
+    def advanced(self: T, done: int) -> T:
+        """The same."""
+        del done
+        return self

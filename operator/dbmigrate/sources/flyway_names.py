@@ -1,0 +1,81 @@
+"""The names of Flyway's files: `V1.2__add_phone.sql`, `U1.2__...`, `B1.2__...`, `R__views.sql`.
+
+The first two underscores part the version from the description, in which underscores are
+spaces. Prefixes are capital letters; the ending may be written in any case. Copied from
+ResourceNameParser.java there, with its default prefixes, separator and suffix.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dbmigrate.versions import TextVersion, dotted
+
+LONGEST_VERSION = 50
+"""Characters that Flyway's table has room for."""
+
+_SCRIPT = re.compile(r"(.*)\.(sql|sh|bash|py|ps1|bat|cmd)", re.IGNORECASE | re.DOTALL)
+_MISTAKEN = re.compile(r"([vurb]?_?[0-9].*|[vurb]_.*)\.(sql|sh|bash|py|ps1|bat|cmd)", re.I | re.S)
+_CALLBACK = re.compile(r"(before|after)[A-Z][A-Za-z]*|createSchema")
+_HARMLESS = re.compile(
+    r"(before|after)(Info|Validate|Clean|Repair|Baseline|Undo|EachUndo)[A-Za-z]*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """A file's name, taken apart."""
+
+    prefix: str
+    """V, U, B or R."""
+    version: TextVersion | None
+    """None for a repeatable migration."""
+    name: str
+    """What stands behind the separator."""
+    is_sql: bool
+    """False for a script that a shell or an interpreter runs."""
+
+    @property
+    def description(self) -> str:
+        """As Flyway stores it."""
+        return self.name.replace("_", " ")
+
+
+def parse_file_name(text: str) -> FileName | None:
+    """Take a name apart; None for one that Flyway passes over."""
+    match = _SCRIPT.fullmatch(text)
+    if match is None or match[1][:1] not in ("V", "U", "B", "R"):
+        return None
+    prefix, is_sql = text[0], match[2].lower() == "sql"
+    written, _, name = match[1][1:].partition("__")
+    if prefix == "R":
+        has_separator = match[1].startswith("R__")
+        return FileName(prefix, None, name, is_sql) if has_separator and not written else None
+    try:
+        version = dotted(written)
+    except ValueError:
+        return None
+    return FileName(prefix, version, name, is_sql)
+
+
+def leaves_no_doubt(text: str) -> bool:
+    """Whether no other format's file has such a name."""
+    return "__" in text and parse_file_name(text) is not None
+
+
+def is_callback(text: str) -> bool:
+    """Whether it is SQL that Flyway runs around its migrations."""
+    event = _event(text)
+    return _CALLBACK.fullmatch(event) is not None and not _HARMLESS.fullmatch(event)
+
+
+def looks_mistaken(text: str) -> bool:
+    """Whether a person may have meant a migration by a name that is passed over."""
+    if parse_file_name(text) is not None or _CALLBACK.fullmatch(_event(text)):
+        return False
+    return text.lower().endswith(".sql") or _MISTAKEN.fullmatch(text) is not None
+
+
+def _event(text: str) -> str:
+    return text[:-4].partition("__")[0] if text.lower().endswith(".sql") else ""

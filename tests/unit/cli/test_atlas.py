@@ -1,0 +1,280 @@
+"""Atlas's command lines in ours, and what atlas.hcl says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dbmigrate.cli.atlas.arguments import read_arguments
+from dbmigrate.cli.atlas.project import Environment, read_project
+from dbmigrate.cli.atlas.translate import translate
+from dbmigrate.cli.flags import UsageError
+from dbmigrate.errors import MigrationError
+
+pytestmark = pytest.mark.quick
+
+URL = "postgres://u:p@h/app"
+PATH = ["-path", "m", "-format", "atlas"]
+WHERE = [*PATH, "-database", URL]
+DIR = f"--dir file://m --url {URL}"
+APPLY = ["-lock-timeout", "10000ms", "-out-of-order", "reject"]
+
+
+def lines(text: str, config: str | None = None) -> list[list[str]]:
+    words = text.split()
+    if config is not None:
+        words += ["-c", f"file://{config}"]
+    return [list(line) for line in translate(read_arguments(words), {"HOST": "db"}).lines]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (f"migrate apply {DIR}", [*WHERE, *APPLY, "apply"]),
+        (f"migrate apply 2 {DIR}", [*WHERE, *APPLY, "apply", "2"]),
+        (f"migrate apply {DIR} --dry-run", [*WHERE, *APPLY, "plan"]),
+        (
+            f"migrate apply -u={URL} --dir=file://m --baseline 3 --exec-order non-linear"
+            " --lock-timeout 1m",
+            [
+                *WHERE,
+                "-lock-timeout",
+                "60000ms",
+                "-out-of-order",
+                "apply",
+                "apply",
+                "-baseline",
+                "3",
+            ],
+        ),
+        (
+            f"migrate apply {DIR} --allow-dirty --to-version 9 --tx-mode file",
+            [*WHERE, *APPLY, "apply", "-allow-dirty", "-to", "9"],
+        ),
+        (
+            f"migrate apply {DIR} --revisions-schema s --exec-order linear-skip",
+            [
+                *WHERE,
+                "-history-table",
+                '"s".atlas_schema_revisions',
+                *APPLY[:2],
+                "-out-of-order",
+                "ignore",
+                "apply",
+            ],
+        ),
+        (f"migrate status {DIR}", [*WHERE, "status"]),
+        (f"migrate set 4 {DIR}", [*WHERE, "force", "4"]),
+        ("migrate hash --dir file://m --force", [*PATH, "hash"]),
+        ("migrate validate --dir file://m", [*PATH, "hash", "-check"]),
+        (
+            "migrate new add_x --dir file://m",
+            [*PATH, "create", "-ext", "sql", "-dir", "m", "add_x"],
+        ),
+        ("migrate new --dir file://m", [*PATH, "create", "-ext", "sql", "-dir", "m"]),
+        ("migrate lint --dir file://m --latest 2 --dev-url x", [*PATH, "lint", "-latest", "2"]),
+        (
+            f"migrate diff x --dir file://m?format=goose --to file://a.sql --to {URL} --dev-url d",
+            [
+                "-path",
+                "m",
+                "-format",
+                "goose",
+                "diff",
+                "-to",
+                "a.sql",
+                "-to",
+                URL,
+                "-dev-url",
+                "d",
+                "x",
+            ],
+        ),
+        ("migrate hash", ["-path", "migrations", "-format", "atlas", "hash"]),
+        ("version", ["-version"]),
+    ],
+)
+def test_a_command_has_its_counterpart(command: str, expected: list[str]) -> None:
+    assert lines(command) == [expected]
+
+
+def test_json_is_the_one_template_that_is_known() -> None:
+    words = ["migrate", "status", *DIR.split(), "--format", "{{ json . }}"]
+    assert translate(read_arguments(words), {}).lines == ([*WHERE, "-json", "status"],)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("schema apply", "atlas schema has no counterpart here"),
+        ("migrate down", "Atlas's files have no way down"),
+        ("migrate push x", "has no counterpart here"),
+        ("migrate nothing", "has no command nothing"),
+        ("migrate", "no command: atlas migrate apply"),
+        (f"migrate apply {DIR} --what x", "has no flag --what here"),
+        (f"migrate apply {DIR} --latest 3", "has no flag --latest here"),
+        (f"migrate apply {DIR} 0", "at least 1"),
+        (f"migrate apply {DIR} --tx-mode all", "--tx-mode all has no counterpart"),
+        (f"migrate apply {DIR} --tx-mode some", "none, file or all"),
+        (f"migrate apply {DIR} --baseline 1 --allow-dirty", "mutually exclusive"),
+        (f"migrate apply {DIR} --exec-order x", "--exec-order is linear"),
+        (f"migrate apply {DIR} --lock-timeout x", "a duration such as 10s"),
+        (f"migrate status {DIR} --format x", "has '{{ json . }}' alone here"),
+        ("migrate apply --dir file://m", 'required flag "url" not set'),
+        ("migrate apply --dir file://m -u mysql://x", "postgres://"),
+        (f"migrate apply --dir file://m?format=goose -u {URL}", "Atlas keeps a table of its own"),
+        ("migrate hash --dir atlas://m", "--dir is to begin with file://"),
+        ("migrate hash --dir file://m?format=liquibase", "format liquibase"),
+        ("migrate diff x --dir file://m", "Give --to"),
+        ("migrate diff x --to file://s.hcl", "a schema in HCL has no counterpart"),
+        ("migrate diff x --to s.sql", "--to needs a scheme"),
+        ("migrate lint --git-base main", "--git-base has no counterpart"),
+        ("migrate set", "needs a version"),
+        ("migrate hash --dir", "flag needs an argument: --dir"),
+        ("migrate hash -x", "atlas has no flag -x"),
+    ],
+)
+def test_what_has_no_counterpart_is_refused_by_name(line: str, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        lines(line)
+    assert said in str(refused.value)
+    assert "u:p" not in str(refused.value)
+
+
+HCL = """
+variable "user" {
+  type    = string
+  default = "app"
+}
+variable "count" {
+  type = number
+}
+variable "strict" {
+  type    = bool
+  default = false
+}
+locals {
+  # a comment
+  host  = getenv("HOST") != "" ? getenv("HOST") : "localhost"
+  names = { dir = "sql", "order" : var.strict ? "linear" : "non-linear" }
+  list  = ["x", upper("y"), "$${z}"]
+  text  = <<-EOT
+    ${join("-", local.list)} ${length(local.list) + 1}
+  EOT
+}
+data "external_schema" "orm" {
+  program = ["python", "manage.py", "print schema"]
+}
+data "sql" "tenants" {
+  url = "x"
+}
+env "local" {
+  src = data.external_schema.orm.url
+  url = "postgres://${var.user}:${urlescape("p@ss w")}@${local.host}/app"
+  dev = "docker://postgres/17"
+  schemas = []
+  migration {
+    dir              = "file://${local.names.dir}"
+    revisions_schema = trimspace(local.text)
+    lock_timeout     = "3s"
+    baseline         = local.names["order"]
+    exec_order       = "LINEAR_SKIP"
+  }
+}
+env "broken" {
+  url = local.missing
+}
+env "tenants" {
+  url = data.sql.tenants.values
+}
+env "counted" {
+  url = "postgres://${var.count}"
+}
+env "called" {
+  url = whatever("x")
+}
+env "circle" {
+  url = local.circle
+}
+env "many" {
+  for_each = toset(["a"])
+}
+env {
+  name = atlas.env
+  url  = file("url.txt")
+}
+lint {
+  latest = 3
+}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    text = HCL.replace("locals {", "locals {\n  circle = local.circle")
+    # As with Atlas the nameless block is every environment's: it stands in a file of its own.
+    named, _, nameless = text.partition("env {\n  name = atlas.env")
+    (tmp_path / "atlas.hcl").write_text(named + "lint {\n  latest = 3\n}\n")
+    (tmp_path / "any.hcl").write_text("env {\n  name = atlas.env" + nameless)
+    (tmp_path / "url.txt").write_text("postgres://from/file")
+    return tmp_path
+
+
+def test_an_environment_is_worked_out(project: Path) -> None:
+    found = read_project(project / "atlas.hcl", "local", ["strict=true"], {"HOST": "db"})
+    assert found == Environment(
+        url="postgres://app:p%40ss+w@db/app",
+        dev="docker://postgres/17",
+        src=("exec:python manage.py 'print schema'",),
+        dir="file://sql",
+        revisions_schema="x-Y-${z} 4",
+        lock_timeout="3s",
+        baseline="linear",
+        exec_order="LINEAR_SKIP",
+        latest=3,
+    )
+
+
+def test_a_nameless_environment_has_the_name_that_is_asked_for(project: Path) -> None:
+    assert read_project(project / "any.hcl", "whichever", [], {}).url == "postgres://from/file"
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "said"),
+    [
+        ("nowhere", [], 'env "nowhere" not defined in project file'),
+        ("broken", [], "line 43: there is no missing here"),
+        ("tenants", [], 'line 26: data "sql" has no counterpart here'),
+        ("counted", [], 'missing value for required variable "count"'),
+        ("counted", ["count=many"], "--var count is to be a number"),
+        ("counted", ["count"], "name=value"),
+        ("called", [], "the function whatever is not known here"),
+        ("circle", [], "local.circle depends on itself"),
+        ("many", [], "for_each has no counterpart here"),
+    ],
+)
+def test_what_cant_be_worked_out_is_told_with_its_line(
+    project: Path, name: str, variables: list[str], said: str
+) -> None:
+    with pytest.raises(MigrationError) as refused:
+        read_project(project / "atlas.hcl", name, variables, {})
+    assert said in str(refused.value)
+
+
+def test_what_is_no_hcl_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "atlas.hcl").write_text('env "x" {\n  url = = "y"\n}\n')
+    with pytest.raises(MigrationError, match="line 2: this is no HCL"):
+        read_project(tmp_path / "atlas.hcl", "x", [], {})
+
+
+def test_a_flag_wins_over_the_project(project: Path) -> None:
+    config = str(project / "atlas.hcl")
+    found = lines("migrate apply --env local --dir file://m --exec-order linear", config)
+    head = ["-path", "m", "-format", "atlas", "-database", "postgres://app:p%40ss+w@db/app"]
+    table = ["-history-table", '"x-Y-${z} 4".atlas_schema_revisions']
+    more = ["-lock-timeout", "3000ms", "-out-of-order", "reject", "apply"]
+    assert found == [[*head, *table, *more, "-baseline", "non-linear"]]
+    assert lines("migrate lint --env local", config) == [
+        ["-path", "sql", "-format", "atlas", "lint", "-latest", "3"]
+    ]
