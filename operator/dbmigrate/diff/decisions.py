@@ -116,8 +116,8 @@ class _Spread:
             world.forced.add(user)
         if user not in world.after.objects:
             return
-        if isinstance(each, o.Attachment) and what.kind == "index":
-            return  # it comes after its indexes, and stays when they are made anew
+        if isinstance(each, o.Attachment) and what.kind in ("index", "constraint"):
+            return  # it comes after these, and stays when they are made anew
         changed = world.before.objects[what]
         action = world.actions[what]
         if action is Action.ALTER:
