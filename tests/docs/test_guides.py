@@ -21,6 +21,7 @@ ALONE = [
     "backup.md",
     "ci.md",
     "rehearse.md",
+    "diff.md",
     "lint.md",
 ]
 """Guides that need PostgreSQL and nothing else."""

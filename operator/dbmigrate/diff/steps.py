@@ -17,11 +17,13 @@ from dbmigrate.postgres.catalog import ObjectName
 
 def make_steps(world: World) -> list[Step]:
     """All statements that the decisions come to."""
-    return [*_drops(world), *_changes(world)]
-
-
-def _drops(world: World) -> Iterator[Step]:
     covered = covered_by_drops(world)
+    # An index that goes with its column is not there to be replaced in its own way.
+    world.forced |= covered.keys()
+    return [*_drops(world, covered), *_changes(world)]
+
+
+def _drops(world: World, covered: dict[ObjectName, ObjectName]) -> Iterator[Step]:
     takes_along: dict[ObjectName, set[ObjectName]] = {}
     for part, whole in covered.items():
         takes_along.setdefault(whole, set()).add(part)
