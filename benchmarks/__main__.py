@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.batched import bench_batched
 from benchmarks.diffs import bench_diff, bench_rehearse
 from benchmarks.measure import Figure, measure
 from benchmarks.programs import FLOOR, OURS, Program, all_programs
@@ -29,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--large", type=int, default=50, help="megabytes of the large file")
+    parser.add_argument("--rows", type=int, default=500_000, help="rows of the data migration")
     parser.add_argument("--tables", type=int, nargs="*", default=[100, 1000, 5000])
     parser.add_argument("--only", choices=("runs", "diffs"), help="one half of the tables")
     options = parser.parse_args()
@@ -52,6 +54,7 @@ def bench_runs(server: Server, scratch: Path, options: argparse.Namespace) -> No
     bench_idle(server, programs, files, options.runs)
     bench_latency(server, programs, files)
     bench_large(server, programs, scratch, options.large)
+    bench_batched(server, scratch / "batched", options.rows, options.runs)
 
 
 def write_all(home: Path, count: int) -> Path:

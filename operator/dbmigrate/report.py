@@ -96,6 +96,19 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A step in batches that is under way: dirty, and the next run goes on with it."""
+
+    version: str
+    name: str
+    direction: str
+    rows: int
+    batches: int
+    since: str
+    """RFC 3339, by the server's clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportError:
     """What stopped a run, and where."""
 
@@ -134,6 +147,8 @@ class Report:
     steps: tuple[Step, ...] = ()
     steps_total: int = 0
     error: ReportError | None = None
+    unfinished: Unfinished | None = None
+    """Why the database is dirty, where that is no damage."""
     backup: Backup | None = None
     plan_checksum: str | None = None
     """Of a plan: SHA-256 over its steps and their scripts, by which a run can be held to it."""
@@ -185,6 +200,7 @@ _ORDER = (
     "target",
     "pending",
     "error",
+    "unfinished",
     "backup",
     "plan_checksum",
     "changed",
@@ -194,7 +210,7 @@ _ORDER = (
     "started_at",
     "milliseconds",
 )
-_OPTIONAL = frozenset({"backup", "plan_checksum", "changed"})
+_OPTIONAL = frozenset({"unfinished", "backup", "plan_checksum", "changed"})
 """Left out where there is nothing to say."""
 
 
@@ -245,7 +261,7 @@ def _shorten(text: str | None, size: int) -> str | None:
 
 
 def _parse(raw: dict[str, Any]) -> Report:
-    error, backup = raw.get("error"), raw.get("backup")
+    error, backup, unfinished = (raw.get(key) for key in ("error", "backup", "unfinished"))
     return Report(
         command=str(raw["command"]),
         outcome=Outcome(raw["outcome"]),
@@ -273,8 +289,20 @@ def _parse(raw: dict[str, Any]) -> Report:
         backup=None
         if backup is None
         else Backup(str(backup["name"]), int(backup["size"]), str(backup["sha256"])),
+        unfinished=None if unfinished is None else _parse_unfinished(unfinished),
         plan_checksum=_text(raw.get("planChecksum")),
         changed=tuple(str(file) for file in raw.get("changed", ())),
+    )
+
+
+def _parse_unfinished(raw: dict[str, Any]) -> Unfinished:
+    return Unfinished(
+        version=str(raw["version"]),
+        name=str(raw["name"]),
+        direction=str(raw["direction"]),
+        rows=int(raw["rows"]),
+        batches=int(raw["batches"]),
+        since=str(raw["since"]),
     )
 
 

@@ -23,6 +23,7 @@ ALONE = [
     "rehearse.md",
     "diff.md",
     "lint.md",
+    "data-migrations.md",
 ]
 """Guides that need PostgreSQL and nothing else."""
 

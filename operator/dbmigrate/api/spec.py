@@ -24,6 +24,7 @@ from dbmigrate.api.source import (
     parse_claim,
     parse_source,
 )
+from dbmigrate.api.version import is_version
 
 LATEST = "latest"
 
@@ -185,8 +186,8 @@ def parse_spec(raw: Document) -> MigrationSpec:
 
 def _parse_target(fields: Fields) -> str:
     target = fields.optional_text("target") or LATEST
-    if target != LATEST and not (target.isascii() and target.isdigit()):
-        raise fields.error("target", "must be latest or a version, which is a number in quotes")
+    if target != LATEST and not is_version(target):
+        raise fields.error("target", "must be latest or a version in quotes")
     return target
 
 

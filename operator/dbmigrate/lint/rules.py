@@ -79,7 +79,7 @@ DATA_UNDER_LOCK = Rule(
     "data-under-lock",
     _WARNING,
     "rows are changed in a transaction that already keeps everybody from a table",
-    "put the change of the data into a file of its own",
+    "put the change of the data into a file of its own, of many rows a `-- dbmigrate:batched` one",
 )
 
 # Rewrites: what takes long.
@@ -96,7 +96,7 @@ DEFAULT_REWRITES = Rule(
     "default-rewrites",
     _ERROR,
     "the new column has a value of its own in each row: the table is rewritten",
-    "ADD COLUMN without it, then SET DEFAULT, and fill the rows in batches",
+    "ADD COLUMN without it, then SET DEFAULT, and a `-- dbmigrate:batched` file for the rows",
     depends_on_size=True,
 )
 TABLE_REWRITES = Rule(
@@ -128,7 +128,7 @@ EVERY_ROW = Rule(
     "every-row",
     _WARNING,
     "without WHERE every row is written, and locked until the end of the file",
-    "batches by key, each in a transaction of its own",
+    "a file of its own that begins with `-- dbmigrate:batched`: each batch is a transaction",
     depends_on_size=True,
 )
 CASCADES = Rule(

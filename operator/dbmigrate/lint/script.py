@@ -53,6 +53,8 @@ def _judge_statements(sql: bytes, file: str, statements: list[Statement]) -> Ite
 
 def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator[Finding]:
     mode = transaction_mode(sql, file)
+    if mode.kind is TransactionKind.BATCHED:
+        return
     if mode.kind is TransactionKind.NONE:
         if len(statements) > 1:
             line = mode.causes[0].line if mode.causes else 1

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dbmigrate.lint.finding import Finding
 from dbmigrate.lint.script import judge_script
 from dbmigrate.sources.migration import Source
+from dbmigrate.versions import Version
 
 
-def lint(source: Source, *, above: int | None = None) -> Iterator[Finding]:
+def lint(source: Source, *, above: Version | None = None) -> Iterator[Finding]:
     """Look at the up scripts of all migrations, or of those above a version.
 
     Raises MigrationError (SourceInvalid) for a script that can't be read or split.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dbmigrate.postgres.catalog_queries import QUERIES
+from dbmigrate.postgres.history_tables import own_relations
 from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.target import HistoryTable
@@ -56,9 +57,7 @@ def read_catalog(session: Session, *, without: HistoryTable | None = None) -> Ca
     """Read the schema, but for the history's own tables. Raises ServerFailure, ConnectionBroken."""
     ignored = "false"
     if without is not None:
-        names = ", ".join(
-            literal(without.name + suffix) for suffix in ("", "_id_seq", "_log", "_log_id_seq")
-        )
+        names = ", ".join(map(literal, own_relations(without.name)))
         ignored = f"c.relname IN ({names})"
     query = " UNION ALL ".join(QUERIES).replace("$ignored", ignored)
     (rows,) = session.query(

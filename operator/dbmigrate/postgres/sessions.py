@@ -65,6 +65,14 @@ def blockers_sql(pid: int) -> str:
     return _ACTIVITY.format(pids=f"SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid}))")
 
 
+def waiters_sql(pid: int) -> str:
+    """Who waits for a lock that the session `pid` holds, but for the migration lock."""
+    return _ACTIVITY.format(
+        pids="SELECT l.pid FROM pg_catalog.pg_locks l WHERE NOT l.granted"
+        f" AND l.locktype <> 'advisory' AND {pid} = ANY (pg_catalog.pg_blocking_pids(l.pid))"
+    )
+
+
 def read_sessions(rows: list[tuple[str | None, ...]]) -> tuple[OtherSession, ...]:
     """The rows of the queries above."""
     return tuple(

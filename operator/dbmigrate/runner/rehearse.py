@@ -19,6 +19,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
 from dbmigrate.postgres.client_programs import Stopped, find_program, run_program
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.history_tables import own_relations
 from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.target import ConnectionTarget
 from dbmigrate.report import Outcome, Reason, Step
@@ -33,6 +34,7 @@ from dbmigrate.runner.run import make_report
 from dbmigrate.runner.scratch import open_session, scratch_space
 from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Direction, Migration
+from dbmigrate.versions import Version
 
 PURPOSE = "rehearsal"
 SHOWN = 5
@@ -100,7 +102,7 @@ class _Stage:
         self._schema = self._read()
         """As the last step has left it."""
 
-    def play(self, here: int | None) -> None:
+    def play(self, here: Version | None) -> None:
         source = self._request.source
         if source is None or not source.migrations:
             raise MigrationError(
@@ -155,7 +157,7 @@ class _Stage:
         self._request.observer.notice(Notice(severity, text))
 
 
-def _copy_target(request: Request, scratch: ConnectionTarget) -> int | None:
+def _copy_target(request: Request, scratch: ConnectionTarget) -> Version | None:
     """The target's schema in the scratch database, and its version."""
     found = version(request)
     state = found.unwrap()
@@ -177,7 +179,7 @@ def _copy_target(request: Request, scratch: ConnectionTarget) -> int | None:
 def _pipe(request: Request, scratch: ConnectionTarget, file: Path) -> None:
     history = request.target.history.name
     dump = ["--format=custom", "--schema-only", "--no-owner", "--no-privileges"]
-    dump += [f"--exclude-table=*.{history}", f"--exclude-table=*.{history}_log"]
+    dump += [f"--exclude-table=*.{name}" for name in own_relations(history)]
     restore = ["--exit-on-error", "--no-owner", "--no-privileges", "--clean", "--if-exists"]
     stop = request.stop
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.numbers import read_version
+from dbmigrate.cli.operands import check_version, read_version
 from dbmigrate.cli.usage import LINT
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def _check_form(text: str) -> str:
 
 FLAGS = (
     HELP,
-    Flag("since", "Look at the versions above this one only", check=read_version, kind="uint"),
+    Flag("since", "Look at the versions above this one only", kind="version"),
     Flag("sizes", "Ask the database how large its tables are", kind=""),
     Flag("strict", "Exit with 1 for warnings, too", kind=""),
     Flag("output", "text, json, sarif or github", check=_check_form, kind="form", default="text"),
@@ -41,9 +41,11 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.lint.finding import Severity
     from dbmigrate.lint.source import lint
 
-    source, kind = find_source(invocation, Files.REQUIRED)
     since = invocation.values.get("since")
-    above = read_version(since) if since is not None else None
+    if since is not None:
+        check_version(since, invocation.options)
+    source, kind = find_source(invocation, Files.REQUIRED)
+    above = read_version(since, kind) if since is not None else None
     findings = list(lint(source, above=above)) if source is not None else []
     if is_set(invocation.values, "sizes"):
         findings = _weigh(invocation, findings, kind)
