@@ -124,12 +124,7 @@ class _Spread:
             if kind_of(changed).disturbs(changed, world.after.objects[what], each, world):
                 self._replace(each)
         elif action is Action.DROP:
-            if isinstance(each, o.Column) and self._is_taken_over(each, what):
-                self._move_column(each, what)
-            elif isinstance(each, o.Column | o.Table):
-                pass
-            elif world.actions[user] is Action.KEEP or self._has_successor(user, what):
-                self._replace(each)
+            self._react_to_drop(each, what)
         elif isinstance(each, o.Column) and isinstance(changed, _TYPES):
             self._move_column(each, what)
         elif isinstance(each, o.Domain | o.RangeType | o.Composite) and isinstance(changed, _TYPES):
@@ -137,6 +132,14 @@ class _Spread:
         elif isinstance(each, o.IndexAttachment):
             self._replace_part(each, what)
         elif not self._can_be_altered_away(user, what):
+            self._replace(each)
+
+    def _react_to_drop(self, each: o.SchemaObject, what: ObjectName) -> None:
+        if isinstance(each, o.Column) and self._is_taken_over(each, what):
+            self._move_column(each, what)
+        elif isinstance(each, o.Column | o.Table):
+            return
+        elif self._world.actions[each.name] is Action.KEEP or self._has_successor(each.name, what):
             self._replace(each)
 
     def _would_be_built_again(self, index: o.Index, what: ObjectName) -> bool:
