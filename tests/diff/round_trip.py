@@ -12,48 +12,30 @@ from dbmigrate.diff.renames import Rename
 from dbmigrate.diff.schema import Schema
 from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
 from dbmigrate.postgres.connecting import connect
-from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.target import parse_target
 from tests.database import Database, Server
 
-
-@contextmanager
-def loaded(server: Server, sql: str) -> Iterator[Database]:
-    """A database with that in it."""
-    database = server.create_database()
-    try:
-        if sql.strip():
-            database.execute(sql)
-        yield database
-    finally:
-        database.drop()
+Plan = tuple[Change, ...]
 
 
-@contextmanager
-def session(database: Database) -> Iterator[Session]:
-    """A session of ours."""
-    opened = connect(parse_target(database.url, {}))
-    try:
-        yield opened
-    finally:
-        opened.close()
+class Stage:
+    """A database with one session, which is what costs: a new one plans every query anew."""
 
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.session = connect(parse_target(database.url, {}))
 
-def schema_of(database: Database, renames: Sequence[Rename] = ()) -> Schema:
-    """What the engine reads."""
-    with session(database) as opened:
-        return read_schema(opened, renames=renames)
+    def schema(self, renames: Sequence[Rename] = ()) -> Schema:
+        """What the engine reads."""
+        return read_schema(self.session, renames=renames)
 
+    def catalog(self) -> Catalog:
+        """What the judge reads."""
+        return read_catalog(self.session)
 
-def catalog_of(database: Database) -> Catalog:
-    """What the judge reads."""
-    with session(database) as opened:
-        return read_catalog(opened)
-
-
-def apply(database: Database, plan: Sequence[Change]) -> None:
-    """As a runner would: each file in a transaction, or a statement alone."""
-    with session(database) as opened:
+    def apply(self, plan: Plan) -> None:
+        """As a runner would: each file in a transaction, or a statement alone."""
         for file in sorted({change.file for change in plan}):
             changes = [change for change in plan if change.file == file]
             sql = ";\n".join(change.sql for change in changes)
@@ -61,29 +43,49 @@ def apply(database: Database, plan: Sequence[Change]) -> None:
                 sql = f"BEGIN;\n{sql};\nCOMMIT"
             else:
                 assert len(changes) == 1, "what can't be in a transaction is alone in its file"
-            opened.execute(sql.encode())
+            self.session.execute(sql.encode())
 
 
-def check(
-    server: Server,
-    before: str,
-    after: str,
-    *,
-    online: bool = True,
-    renames: Sequence[Rename] = (),
-) -> tuple[Change, ...]:
-    """Plan, carry out, and compare with what was wanted. The plan, if all is well."""
+@contextmanager
+def loaded(server: Server, sql: str) -> Iterator[Stage]:
+    """A database with that in it."""
+    database = server.create_database()
+    try:
+        stage = Stage(database)
+        if sql.strip():
+            stage.session.execute(sql.encode())
+        yield stage
+        stage.session.close()
+    finally:
+        database.drop()
+
+
+def there_and_back(
+    server: Server, before: str, after: str, *, online: bool = True
+) -> tuple[Plan, Plan]:
+    """Both plans, if each leads where it should, and leaves nothing to be planned."""
     with loaded(server, before) as one, loaded(server, after) as other:
-        wanted, judged = schema_of(other), catalog_of(other)
-        plan = plan_changes(schema_of(one, renames), wanted, online=online)
-        try:
-            apply(one, plan)
-        except Exception as error:
-            raise AssertionError(f"{error}\n{show(plan)}") from error
-        left = [each.describe() for each in compare(catalog_of(one), judged)]
-        assert not left, "\n".join([*left, show(plan)])
-        again = plan_changes(schema_of(one), wanted, online=online)
-        assert not again, f"not at rest:\n{show(again)}\nafter:\n{show(plan)}"
+        old, old_judged = one.schema(), one.catalog()
+        new, new_judged = other.schema(), other.catalog()
+        assert not old.unhandled, old.unhandled
+        assert not new.unhandled, new.unhandled
+        there = carry_out(one, old, new, new_judged, online=online)
+        return there, carry_out(one, one.schema(), old, old_judged, online=online)
+
+
+def carry_out(
+    stage: Stage, here: Schema, wanted: Schema, judged: Catalog, *, online: bool = True
+) -> Plan:
+    """Plan, apply, and compare with what was wanted. The plan, if all is well."""
+    plan = plan_changes(here, wanted, online=online)
+    try:
+        stage.apply(plan)
+    except (ServerFailure, ConnectionBroken) as error:
+        raise AssertionError(f"{error}\n{show(plan)}") from error
+    left = [each.describe() for each in compare(judged, stage.catalog())]
+    assert not left, "\n".join([*left, show(plan)])
+    again = plan_changes(stage.schema(), wanted, online=online)
+    assert not again, f"not at rest:\n{show(again)}\nafter:\n{show(plan)}"
     return plan
 
 

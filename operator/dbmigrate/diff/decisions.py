@@ -98,6 +98,8 @@ class _Spread:
         each = world.before.objects[user]
         changed = world.before.objects[what]
         action = world.actions[what]
+        if isinstance(each, o.Attachment) and not isinstance(changed, o.Table):
+            return  # what both tables have only has to be there before they are attached
         if action is Action.ALTER:
             if kind_of(changed).disturbs(changed, world.after.objects[what], each, world):
                 self._replace(each)
