@@ -9,6 +9,14 @@ import pytest
 
 from tests.database import Server
 from tests.database.programs import PostgresUnavailable
+from tests.diff.round_trip import close_idle
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _databases_go_at_the_end(server: Server) -> Iterator[None]:
+    """Those of a server that is not ours, too."""
+    yield
+    close_idle(server)
 
 
 @pytest.fixture(scope="session")

@@ -19,12 +19,41 @@ from tests.database import Database, Server
 Plan = tuple[Change, ...]
 
 
+_EMPTY = """
+DO $$ DECLARE it text; BEGIN
+FOR it IN SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace
+    WHERE nspname !~ '^(pg_|information_schema$|public$)' LOOP EXECUTE it; END LOOP;
+FOR it IN SELECT format('DROP EXTENSION %I CASCADE', extname) FROM pg_extension
+    WHERE extname <> 'plpgsql' LOOP EXECUTE it; END LOOP;
+FOR it IN SELECT format('DROP %s IF EXISTS %s CASCADE', CASE relkind WHEN 'v' THEN 'VIEW'
+    WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'c' THEN 'TYPE'
+    ELSE 'TABLE' END, oid::regclass) FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    AND relkind IN ('r', 'p', 'v', 'm', 'c', 'S') LOOP
+    BEGIN EXECUTE it; EXCEPTION WHEN undefined_table THEN NULL; END; END LOOP;
+FOR it IN SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', oid::regprocedure) FROM pg_proc p
+    WHERE pronamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_depend d
+        WHERE d.objid = p.oid AND d.deptype IN ('i', 'e')) LOOP EXECUTE it; END LOOP;
+FOR it IN SELECT format('DROP TYPE IF EXISTS %s CASCADE', oid::regtype) FROM pg_type t
+    WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd', 'r') LOOP
+    EXECUTE it; END LOOP;
+END $$"""
+
+
 class Stage:
-    """A database with one session, which is what costs: a new one plans every query anew."""
+    """A database with one session: a new one would plan every query anew."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.session = connect(parse_target(database.url, {}))
+        self._empty = self.catalog()
+
+    def is_emptied(self) -> bool:
+        """Drop all that is in it; False if something is left."""
+        try:
+            self.session.execute(_EMPTY.encode())
+        except ServerFailure:
+            return False
+        return self.catalog() == self._empty
 
     def schema(self, renames: Sequence[Rename] = ()) -> Schema:
         """What the engine reads."""
@@ -48,16 +77,29 @@ class Stage:
 
 @contextmanager
 def loaded(server: Server, sql: str) -> Iterator[Stage]:
-    """A database with that in it."""
-    database = server.create_database()
-    try:
-        stage = Stage(database)
-        if sql.strip():
-            stage.session.execute(sql.encode())
-        yield stage
+    """A database with that in it. It is emptied for the next one, which is quicker than another."""
+    idle = _IDLE.setdefault(server.port, [])
+    stage = idle.pop() if idle else Stage(server.create_database())
+    if sql.strip():
+        stage.session.execute(sql.encode())
+    yield stage
+    # After a failure it is left alone: the server goes at the end, with everything in it.
+    if stage.is_emptied():
+        idle.append(stage)
+    else:
         stage.session.close()
-    finally:
-        database.drop()
+        stage.database.drop()
+
+
+_IDLE: dict[int, list[Stage]] = {}
+"""Empty databases, by the port of their server."""
+
+
+def close_idle(server: Server) -> None:
+    """Close the sessions, and drop the databases."""
+    for stage in _IDLE.pop(server.port, []):
+        stage.session.close()
+        stage.database.drop()
 
 
 def there_and_back(
