@@ -8,6 +8,7 @@ the way is dropped before, and created again afterwards, by its own statements.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.columns import changes_type
@@ -41,6 +42,14 @@ def decide(world: World) -> None:
     _Spread(world).run()
 
 
+def replace_instead(world: World, names: Iterable[ObjectName]) -> None:
+    """Drop and create what would otherwise be altered, and whatever stands on it."""
+    spread = _Spread(world)
+    for name in names:
+        spread.replace(name)
+    spread.run()
+
+
 class _Spread:
     """From each object that goes or changes to those that stand on it."""
 
@@ -54,6 +63,9 @@ class _Spread:
         self._waiting = deque(
             sorted(name for name, action in world.actions.items() if _spreads(action))
         )
+
+    def replace(self, name: ObjectName) -> None:
+        self._raise(name, Action.REPLACE)
 
     def run(self) -> None:
         self._let_go_of_index_parts()
@@ -120,6 +132,8 @@ class _Spread:
             return  # it comes after these, and stays when they are made anew
         changed = world.before.objects[what]
         action = world.actions[what]
+        if isinstance(each, o.Attachment) and not isinstance(changed, o.Table):
+            return  # what both tables have only has to be there before they are attached
         if action is Action.ALTER:
             if kind_of(changed).disturbs(changed, world.after.objects[what], each, world):
                 self._replace(each)
