@@ -18,6 +18,7 @@ ALONE = [
     "dirty-database.md",
     "rollback.md",
     "switching-from-auto-migrate.md",
+    "switching-from-an-orm.md",
     "backup.md",
     "ci.md",
     "rehearse.md",

@@ -237,7 +237,13 @@ def _owner(shape: dict[str, str]) -> str:
     if known is not None:
         return known
     keepers = map(version_table, HistoryKind)
-    return next((keeper.tool for keeper in keepers if keeper.fits(shape)), "another tool")
+    tool = next((keeper.tool for keeper in keepers if keeper.fits(shape)), None)
+    if tool is None:
+        from dbmigrate.postgres.orm_table import orm_of
+
+        orm = orm_of(set(shape))
+        tool = orm.label if orm else "another tool"
+    return tool
 
 
 def _to_go_on(tool: str) -> str:

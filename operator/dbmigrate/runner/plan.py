@@ -8,7 +8,7 @@ history kept, and a way down that does not exist can be refused beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
@@ -200,13 +200,20 @@ def _up(ground: Ground, to: Version | None, policy: OutOfOrder) -> tuple[Planned
     if checkpoint is not None:
         steps.append(_step_up(checkpoint, version, checkpoint.version))
         version = checkpoint.version
-    for migration in ground.source.above(version):
-        if to is not None and migration.version > to:
+    for step in climb(ground.source.above(version), version):
+        if to is not None and step.version > to:
             break
-        steps.append(_step_up(migration, version, migration.version))
-        version = migration.version
+        steps.append(step)
+        version = step.after
     steps += [_step_up(migration, version, version) for migration in outdated(ground)]
     return tuple(steps)
+
+
+def climb(migrations: Iterable[Migration], version: Version | None) -> Iterator[PlannedStep]:
+    """The steps up through these migrations, one after the other."""
+    for migration in migrations:
+        yield _step_up(migration, version, migration.version)
+        version = migration.version
 
 
 def _down(ground: Ground, to: Version | None, limit: int | None) -> tuple[PlannedStep, ...]:

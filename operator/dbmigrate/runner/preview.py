@@ -35,6 +35,7 @@ def preview(request: Request, version: Version | None = None) -> Result[Preview]
         options = request.options
         plan = plan_goto(run.ground, version, options.out_of_order, options.rollback)
         run.require_first(plan)
+        run.try_out(plan)
         steps = tuple(
             PreviewStep(step, step.script.show() if step.script else None) for step in plan.steps
         )

@@ -22,11 +22,19 @@ from dbmigrate.postgres.failures import (
     connection_lost,
     history_failure,
 )
-from dbmigrate.report import Backup, Outcome, Reason, Report, Step
+from dbmigrate.report import (
+    Backup,
+    LintFinding,
+    Outcome,
+    Reason,
+    RehearsalSummary,
+    Report,
+    Step,
+)
 from dbmigrate.report import Unfinished as ReportedUnfinished
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.plan import Ground, Plan, late_versions, pending
-from dbmigrate.runner.request import OutOfOrder, Request
+from dbmigrate.runner.request import LintPolicy, OutOfOrder, Request
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.sources.migration import Direction, Source
 from dbmigrate.versions import Role, Version
@@ -47,6 +55,9 @@ class Run:
         self.steps: list[Step] = []
         self.target: Version | None = None
         self.backup: Backup | None = None
+        self.findings: tuple[LintFinding, ...] = ()
+        self.findings_total = 0
+        self.rehearsal: RehearsalSummary | None = None
         self.has_changed = False
         """Something was changed that is no step: a forced version, a baseline, a drop."""
         self._is_flushed = True
@@ -122,6 +133,7 @@ class Run:
             # A run that finds nothing to do is the commonest one: it starts without this.
             from dbmigrate.runner.step import run_step
 
+            self.try_out(plan)
             self.back_up()
         for index, step in enumerate(plan.steps):
             if self.request.stop.is_requested:
@@ -141,6 +153,22 @@ class Run:
             self.request.observer.step_finished(step, read, ran)
         if plan.short:
             raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
+
+    def try_out(self, plan: Plan) -> None:
+        """Lint the steps up and rehearse them, as was asked for; nothing is changed.
+
+        Raises MigrationError: LintRejected, RehearsalFailed, RehearsalUnavailable.
+        """
+        options = self.request.options
+        steps = [step for step in plan.steps if step.direction is Direction.UP]
+        if steps and options.lint is not LintPolicy.OFF:
+            from dbmigrate.runner.lint_policy import lint_steps
+
+            lint_steps(self, steps)
+        if steps and options.rehearsal_server is not None:
+            from dbmigrate.runner.rehearse_before import rehearse_before
+
+            self.rehearsal = rehearse_before(self, steps, options.rehearsal_server)
 
     def back_up(self) -> None:
         """Make the backup that was asked for; it has to be there before anything changes.
@@ -203,6 +231,10 @@ class Run:
             steps_total=len(self.steps),
             unfinished=self._reported_unfinished(),
             backup=self.backup,
+            server_version=describe_version(self.database.server_version),
+            findings=self.findings,
+            findings_total=self.findings_total,
+            rehearsal=self.rehearsal,
         )
 
     def _reported_unfinished(self) -> ReportedUnfinished | None:
@@ -276,6 +308,11 @@ def make_report(
         milliseconds=round(1000 * seconds),
         error=error.to_report() if error else None,
     )
+
+
+def describe_version(number: int) -> str:
+    """PostgreSQL's version in words: 17.10 for 170010."""
+    return f"{number // 10000}.{number % 10000}"
 
 
 def _state_after(run: Run) -> VersionState | None:
