@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dbmigrate.diff.objects import Index
 from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.reader import read_schema
 from dbmigrate.diff.renames import Rename
@@ -164,7 +165,13 @@ def _after_creation(before: Schema, wanted: Schema, group: Group) -> Schema | No
     if not is_simple or change.can_be_in_transaction or name in before.objects:
         return None
     created = wanted.objects.get(name)
-    return None if created is None else replace(before, objects={**before.objects, name: created})
+    if not isinstance(created, Index):
+        return None
+    # What else the index is to have comes with statements of its own.
+    bare = replace(
+        created, comment=None, is_replica_identity=False, is_clustered=False, statistics=()
+    )
+    return replace(before, objects={**before.objects, name: bare})
 
 
 def require_same(goal: Catalog, found: Catalog, what: str) -> None:
