@@ -34,7 +34,9 @@ def main() -> int:
     parser.add_argument("--tables", type=int, nargs="*", default=[100, 1000, 5000])
     parser.add_argument("--only", choices=("runs", "diffs"), help="one half of the tables")
     options = parser.parse_args()
-    with Server.start() as server, tempfile.TemporaryDirectory() as scratch:
+    # Five thousand tables in one transaction take a lock each, and their indexes, too.
+    settings = {"max_locks_per_transaction": "2000"}
+    with Server.start(settings=settings) as server, tempfile.TemporaryDirectory() as scratch:
         if options.only != "diffs":
             bench_runs(server, Path(scratch), options)
         if options.only != "runs":
