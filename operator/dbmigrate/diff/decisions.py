@@ -106,6 +106,7 @@ class _Spread:
         """`user` requires `what`, which changes."""
         world = self._world
         if user not in world.after.objects:
+            self._hurry(user, what)
             return
         each = world.before.objects[user]
         changed = world.before.objects[what]
@@ -128,6 +129,15 @@ class _Spread:
             self._replace_part(each, what)
         elif not self._can_be_altered_away(user, what):
             self._replace(each)
+
+    def _hurry(self, user: ObjectName, what: ObjectName) -> None:
+        """What is dropped anyway has to be gone before `what` is altered, if it is in the way."""
+        world = self._world
+        old, new = world.before.objects[what], world.after.objects.get(what)
+        if new is None or world.actions[what] is not Action.ALTER:
+            return
+        if kind_of(old).disturbs(old, new, world.before.objects[user], world):
+            world.forced.add(user)
 
     def _can_be_altered_away(self, user: ObjectName, what: ObjectName) -> bool:
         """Whether its own change frees it before `what` goes."""
