@@ -127,9 +127,8 @@ class _Spread:
         if isinstance(each, o.Index) and self._would_be_built_again(each, what):
             world.forced.add(user)
         if user not in world.after.objects:
+            self._hurry(user, what)
             return
-        if isinstance(each, o.Attachment) and what.kind in ("index", "constraint"):
-            return  # it comes after these, and stays when they are made anew
         changed = world.before.objects[what]
         action = world.actions[what]
         if isinstance(each, o.Attachment) and not isinstance(changed, o.Table):
@@ -171,6 +170,15 @@ class _Spread:
         """Whether `user` goes on with a function beside which calls of `what` are ambiguous."""
         world = self._world
         return any(what in world.overloaded_by(each) for each in world.after.requires(user))
+
+    def _hurry(self, user: ObjectName, what: ObjectName) -> None:
+        """What is dropped anyway has to be gone before `what` is altered, if it is in the way."""
+        world = self._world
+        old, new = world.before.objects[what], world.after.objects.get(what)
+        if new is None or world.actions[what] is not Action.ALTER:
+            return
+        if kind_of(old).disturbs(old, new, world.before.objects[user], world):
+            world.forced.add(user)
 
     def _can_be_altered_away(self, user: ObjectName, what: ObjectName) -> bool:
         """Whether its own change frees it before `what` goes."""

@@ -34,15 +34,10 @@ def _drops(world: World, covered: dict[ObjectName, ObjectName]) -> Iterator[Step
         if action not in (Action.DROP, Action.REPLACE) or name in covered:
             continue
         each = world.before.objects[name]
-        if action is Action.REPLACE and _has_own_way(each, world):
+        if action is Action.REPLACE and kind_of(each).swaps(each, world.after.objects[name], world):
             continue
         for step in kind_of(each).drop(each, world):
             yield replace(step, covers=frozenset(takes_along.get(name, ())))
-
-
-def _has_own_way(each: o.SchemaObject, world: World) -> bool:
-    """Whether its kind replaces it in an order of its own; see `_changes`."""
-    return isinstance(each, o.Index) and each.name not in world.forced
 
 
 def _changes(world: World) -> Iterator[Step]:
@@ -72,6 +67,6 @@ def _create(
     kind = kind_of(new)
     if old is not None and action is Action.REBIRTH:
         return rebirth(old, new, kind.create(new, world))
-    if old is not None and _has_own_way(old, world):
-        return kind.replace(old, new, world)
+    if old is not None and kind.swaps(old, new, world):
+        return kind.swap(old, new, world)
     return kind.create(new, world)

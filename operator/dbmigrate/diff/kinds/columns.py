@@ -47,7 +47,7 @@ class Columns(Kind[o.Column]):
         if isinstance(user, _IN_THE_WAY):
             return True
         is_made_anew = isinstance(user, o.Index | o.Statistics | o.Constraint)
-        if is_made_anew and world.actions[user.name] is Action.REPLACE:
+        if is_made_anew and world.actions[user.name] in (Action.REPLACE, Action.DROP):
             # By itself the server makes it by its old words, which may not fit the new type.
             return True
         if isinstance(user, o.Column):
