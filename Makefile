@@ -38,7 +38,7 @@ demo: venv ## the whole of it on a real API server and a real PostgreSQL; KEEP=1
 bench-operator: venv ## what the operator costs at scale: requests, memory, CPU
 	$(BIN)/python -m tests.operator_e2e.bench
 
-bench: venv ## the runner beside its peers, as ratios
+bench: venv ## the runner and diff beside their peers, as ratios
 	$(BIN)/python -m benchmarks
 
 site: venv ## the documents as a site, in build/site

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.batched import bench_batched
+from benchmarks.diffs import bench_diff, bench_rehearse
 from benchmarks.measure import Figure, measure
 from benchmarks.programs import FLOOR, OURS, Program, all_programs
 from benchmarks.work import write_dbmate, write_goose, write_large, write_small, write_whole
@@ -30,18 +31,32 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--large", type=int, default=50, help="megabytes of the large file")
     parser.add_argument("--rows", type=int, default=500_000, help="rows of the data migration")
+    parser.add_argument("--tables", type=int, nargs="*", default=[100, 1000, 5000])
+    parser.add_argument("--only", choices=("runs", "diffs"), help="one half of the tables")
     options = parser.parse_args()
-    with Server.start() as server, tempfile.TemporaryDirectory() as scratch:
-        programs = all_programs(server)
-        for count in (200, 2000):
-            files = write_all(Path(scratch) / str(count), count)
-            bench_small(server, programs, files, count, options.runs)
-        files = Path(scratch) / "200"
-        bench_idle(server, programs, files, options.runs)
-        bench_latency(server, programs, files)
-        bench_large(server, programs, Path(scratch), options.large)
-        bench_batched(server, Path(scratch) / "batched", options.rows, options.runs)
+    # Five thousand tables in one transaction take a lock each, and their indexes, too.
+    settings = {"max_locks_per_transaction": "2000"}
+    with Server.start(settings=settings) as server, tempfile.TemporaryDirectory() as scratch:
+        if options.only != "diffs":
+            bench_runs(server, Path(scratch), options)
+        if options.only != "runs":
+            files = write_all(Path(scratch) / "rehearsed", 200)
+            bench_rehearse(server, 200, files / "small")
+            bench_diff(server, tuple(options.tables))
     return 0
+
+
+def bench_runs(server: Server, scratch: Path, options: argparse.Namespace) -> None:
+    """The runner beside its peers."""
+    programs = all_programs(server)
+    for count in (200, 2000):
+        files = write_all(scratch / str(count), count)
+        bench_small(server, programs, files, count, options.runs)
+    files = scratch / "200"
+    bench_idle(server, programs, files, options.runs)
+    bench_latency(server, programs, files)
+    bench_large(server, programs, scratch, options.large)
+    bench_batched(server, scratch / "batched", options.rows, options.runs)
 
 
 def write_all(home: Path, count: int) -> Path:

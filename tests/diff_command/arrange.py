@@ -33,7 +33,7 @@ def no_renames(_: Sequence[RenameCandidate]) -> Sequence[Rename]:
     return ()
 
 
-def run_diff(server: Server, migrations: Path, *desired: Path, online: bool = True) -> Diff:
+def run_diff(server: Server, migrations: Path, *desired: Path | str, online: bool = True) -> Diff:
     """Write what leads there. Raises MigrationError."""
     request = Request("diff", parse_target(server.url("postgres"), {}))
     order = DiffOrder(

@@ -1,6 +1,6 @@
 // The peers as a service: one JSON document a line, in and out, so that Node starts once.
 //   {"tool": "pg-delta" | "migra", "before": URL, "after": URL}
-//   -> {"sql": "...", "differences": ["..."]} or {"error": "..."}
+//   -> {"statements": ["..."], "differences": ["..."]} or {"error": "..."}
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";

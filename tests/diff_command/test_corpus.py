@@ -6,6 +6,7 @@ database and of one that was made from the desired schema, and two tools that co
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,14 @@ pytestmark = pytest.mark.database
 
 CORPUS = Path(__file__).with_name("corpus")
 FAMILIES = sorted(path.name for path in CORPUS.iterdir())
-WAYS = ((0, 1), (0, 2), (1, 2), (2, 3), (3, 1), (2, 1), (3, 2))
-"""From which version to which; 0 is an empty database."""
+IS_LONG = "DBMIGRATE_DIFF_EXAMPLES" in os.environ
+WAYS = ((0, 2), (1, 2), (2, 3), (3, 1), *(((0, 1), (2, 1), (3, 2)) if IS_LONG else ()))
+"""From which version to which; 0 is an empty database. Each way is also gone back."""
+
+
+SEES_MORE = {("migra", "billing"), ("migra", "library"), ("migra", "social")}
+"""Where a tool tells databases apart that pg_dump does not: migra goes by the order of a domain's
+checks, and by that of a table's columns below a view, which no statement can change."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,7 +55,7 @@ def test_each_version_leads_to_each_other_and_back(
     server: Server, tmp_path: Path, family: str, start: int, goal: int
 ) -> None:
     migrations = begin(tmp_path / "migrations", read(family, start))
-    online = (start, goal) != (2, 1)
+    online = (start, goal) != (3, 1)
     found = run_diff(server, migrations, CORPUS / family / f"{goal}.sql", online=online)
     ends = made(server, read(family, start)), made(server, read(family, goal))
     with ends[0] as before, ends[1] as wanted, made(server, "") as database:
@@ -60,7 +67,7 @@ def test_each_version_leads_to_each_other_and_back(
         assert dump(database) == dump(before)
 
 
-@pytest.mark.parametrize(("start", "goal"), [(1, 2), (3, 1)])
+@pytest.mark.parametrize(("start", "goal"), [(1, 2), (3, 1)] if IS_LONG else [(1, 2)])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_other_tools_find_no_difference_to_what_was_wanted(
     server: Server, tmp_path: Path, peers: Peers, family: str, start: int, goal: int
@@ -71,4 +78,5 @@ def test_other_tools_find_no_difference_to_what_was_wanted(
         migrate(database, migrations)
         database.execute("DROP TABLE schema_migrations, schema_migrations_log")
         for tool in TOOLS:
-            assert peers.ask(tool, database.url, wanted.url).differences == ()
+            if (tool, family) not in SEES_MORE:
+                assert peers.ask(tool, database.url, wanted.url).differences == ()

@@ -23,6 +23,7 @@ ALONE = [
     "backup.md",
     "ci.md",
     "rehearse.md",
+    "diff.md",
     "lint.md",
     "data-migrations.md",
 ]

@@ -35,7 +35,8 @@ def using(column: str, before: str, after: str, ways: Ways, *, type_name: str) -
     context = ways.casts.get((before, after))
     if context in ("i", "a"):
         return None
-    if before in _TEXTS and after in (*_TEXTS, "character"):
+    if after in _TEXTS:
+        # Whatever can be written can be assigned to a text.
         return None
     if context == "e":
         return f"{column}::{type_name}"

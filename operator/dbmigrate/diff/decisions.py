@@ -8,6 +8,7 @@ the way is dropped before, and created again afterwards, by its own statements.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.columns import changes_type
@@ -41,6 +42,14 @@ def decide(world: World) -> None:
     _Spread(world).run()
 
 
+def replace_instead(world: World, names: Iterable[ObjectName]) -> None:
+    """Drop and create what would otherwise be altered, and whatever stands on it."""
+    spread = _Spread(world)
+    for name in names:
+        spread.replace(name)
+    spread.run()
+
+
 class _Spread:
     """From each object that goes or changes to those that stand on it."""
 
@@ -54,6 +63,9 @@ class _Spread:
         self._waiting = deque(
             sorted(name for name, action in world.actions.items() if _spreads(action))
         )
+
+    def replace(self, name: ObjectName) -> None:
+        self._raise(name, Action.REPLACE)
 
     def run(self) -> None:
         self._let_go_of_index_parts()
@@ -115,21 +127,17 @@ class _Spread:
         if isinstance(each, o.Index) and self._would_be_built_again(each, what):
             world.forced.add(user)
         if user not in world.after.objects:
+            self._hurry(user, what)
             return
-        if isinstance(each, o.Attachment) and what.kind == "index":
-            return  # it comes after its indexes, and stays when they are made anew
         changed = world.before.objects[what]
         action = world.actions[what]
+        if isinstance(each, o.Attachment) and not isinstance(changed, o.Table):
+            return  # what both tables have only has to be there before they are attached
         if action is Action.ALTER:
             if kind_of(changed).disturbs(changed, world.after.objects[what], each, world):
                 self._replace(each)
         elif action is Action.DROP:
-            if isinstance(each, o.Column) and self._is_taken_over(each, what):
-                self._move_column(each, what)
-            elif isinstance(each, o.Column | o.Table):
-                pass
-            elif world.actions[user] is Action.KEEP or self._has_successor(user, what):
-                self._replace(each)
+            self._react_to_drop(each, what)
         elif isinstance(each, o.Column) and isinstance(changed, _TYPES):
             self._move_column(each, what)
         elif isinstance(each, o.Domain | o.RangeType | o.Composite) and isinstance(changed, _TYPES):
@@ -137,6 +145,14 @@ class _Spread:
         elif isinstance(each, o.IndexAttachment):
             self._replace_part(each, what)
         elif not self._can_be_altered_away(user, what):
+            self._replace(each)
+
+    def _react_to_drop(self, each: o.SchemaObject, what: ObjectName) -> None:
+        if isinstance(each, o.Column) and self._is_taken_over(each, what):
+            self._move_column(each, what)
+        elif isinstance(each, o.Column | o.Table):
+            return
+        elif self._world.actions[each.name] is Action.KEEP or self._has_successor(each.name, what):
             self._replace(each)
 
     def _would_be_built_again(self, index: o.Index, what: ObjectName) -> bool:
@@ -154,6 +170,15 @@ class _Spread:
         """Whether `user` goes on with a function beside which calls of `what` are ambiguous."""
         world = self._world
         return any(what in world.overloaded_by(each) for each in world.after.requires(user))
+
+    def _hurry(self, user: ObjectName, what: ObjectName) -> None:
+        """What is dropped anyway has to be gone before `what` is altered, if it is in the way."""
+        world = self._world
+        old, new = world.before.objects[what], world.after.objects.get(what)
+        if new is None or world.actions[what] is not Action.ALTER:
+            return
+        if kind_of(old).disturbs(old, new, world.before.objects[user], world):
+            world.forced.add(user)
 
     def _can_be_altered_away(self, user: ObjectName, what: ObjectName) -> bool:
         """Whether its own change frees it before `what` goes."""

@@ -161,6 +161,7 @@ def _not_null(found: Row | None, relation: str, column: str) -> o.NotNull | None
     return o.NotNull(
         name=name,
         is_usual=is_usual,
+        is_local=found.get("local") is True,
         is_inherited_by_none=bool(found["no_inherit"]),
         is_validated=found["validated"] is not False,
     )

@@ -97,6 +97,8 @@ class NotNull:
     """None before 18, which has no names for it."""
     is_usual: bool = field(default=True, compare=False)
     """It is the name that PostgreSQL gives by itself."""
+    is_local: bool = field(default=False, compare=False)
+    """A child of a table has it by itself, perhaps beside its parent's."""
     is_inherited_by_none: bool = False
     is_validated: bool = True
 

@@ -17,9 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dbmigrate.diff.names import parts_of
 from dbmigrate.diff.step import Mode, Slot, Step
 from dbmigrate.diff.world import Action, World, parts
-from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.catalog import ObjectName
-from dbmigrate.report import Reason
 
 Rank = Callable[[ObjectName], int]
 
@@ -27,11 +25,24 @@ Rank = Callable[[ObjectName], int]
 def put_in_order(steps: list[Step], world: World, rank: Rank) -> list[tuple[int, Step]]:
     """Each with the number of its file, counted from 0.
 
-    Raises MigrationError (Internal) if the statements wait for each other in a circle.
+    Raises Circle if the statements wait for each other.
     """
     graph = _Graph(steps, world)
     order = _sort(steps, graph.edges(), rank)
     return _into_files(steps, order, graph.waits)
+
+
+class Circle(Exception):
+    """Statements that wait for each other."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        super().__init__(" waits for ".join(repr(step.sql.splitlines()[0]) for step in steps))
+        self.altered = tuple(
+            step.about
+            for step in steps
+            if step.slot is Slot.ALTER and step.about.kind in _REPLACEABLE
+        )
+        """What could be dropped and created again in place of its alteration."""
 
 
 class _Graph:
@@ -180,6 +191,16 @@ class _Graph:
 
 _HINDERED = {"column", "table", "enum", "domain", "composite type"}
 """Whose alteration may be refused while something depends on them."""
+_REPLACEABLE = {
+    "view",
+    "function",
+    "procedure",
+    "aggregate",
+    "trigger",
+    "rule",
+    "policy",
+    "default",
+}
 _RELATIONS = {"table", "view", "materialized view", "sequence", "index", "composite type"}
 _TYPES = {"table", "view", "materialized view", "composite type", "enum", "domain", "range"}
 _ROUTINES = {"function", "procedure", "aggregate"}
@@ -225,17 +246,19 @@ def _sort(steps: list[Step], waits: dict[int, set[int]], rank: Rank) -> list[int
             if left[follower] == 0:
                 heapq.heappush(heap, key(follower))
     if len(order) < len(steps):
-        raise _circle([steps[number] for number, count in left.items() if count])
+        stuck = {number for number, count in left.items() if count}
+        raise Circle([steps[number] for number in _find_circle(stuck, waits)])
     return order
 
 
-def _circle(steps: list[Step]) -> MigrationError:
-    shown = "; ".join(step.sql.splitlines()[0] for step in steps[:5])
-    return MigrationError(
-        Reason.INTERNAL,
-        f"no order was found for statements that wait for each other: {shown}",
-        hint="please report the two schemas",
-    )
+def _find_circle(stuck: set[int], waits: dict[int, set[int]]) -> list[int]:
+    """From any of those that wait, back along what they wait for, until one comes again."""
+    path = [min(stuck)]
+    while True:
+        following = min(waits[path[-1]] & stuck)
+        if following in path:
+            return path[path.index(following) :]
+        path.append(following)
 
 
 def _into_files(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dbmigrate.diff.bodies import allow_unchecked_bodies
 from dbmigrate.diff.change import Change
-from dbmigrate.diff.decisions import decide
+from dbmigrate.diff.decisions import decide, replace_instead
 from dbmigrate.diff.kinds.registry import rank_of
-from dbmigrate.diff.order import put_in_order
+from dbmigrate.diff.order import Circle, put_in_order
 from dbmigrate.diff.schema import Schema
 from dbmigrate.diff.step import Mode, Step
 from dbmigrate.diff.steps import make_steps
 from dbmigrate.diff.world import World
+from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.report import Reason
 
 
 def plan_changes(before: Schema, after: Schema, *, online: bool = True) -> tuple[Change, ...]:
@@ -26,6 +28,23 @@ def plan_changes(before: Schema, after: Schema, *, online: bool = True) -> tuple
     """
     world = World(before, after, online)
     decide(world)
+    while True:
+        try:
+            return _plan(world)
+        except Circle as circle:
+            # A view that is replaced in place has to stand between what it leaves and what it
+            # goes to. Where that can't be, it goes first and comes back last.
+            if not circle.altered:
+                raise MigrationError(
+                    Reason.INTERNAL,
+                    f"no order was found for statements that wait for each other: {circle}",
+                    hint="please report the two schemas",
+                ) from None
+            replace_instead(world, circle.altered)
+
+
+def _plan(world: World) -> tuple[Change, ...]:
+    before, after = world.before, world.after
     steps = make_steps(world)
     last = [step for step in steps if step.about.kind == "default privileges"]
     others = [step for step in steps if step.about.kind != "default privileges"]

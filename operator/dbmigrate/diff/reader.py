@@ -61,9 +61,10 @@ def read_schema(
     renaming = tuple(rename_statements(renames))
     try:
         session.query("BEGIN; SET LOCAL search_path = pg_catalog")
-        for rename, (_, statement) in zip(renames, renaming, strict=False):
+        for rename, statement in renaming:
             _do(session, statement, rename)
-        return _read(session, _passed_over(without), renaming)
+        done = tuple((rename.after, statement) for rename, statement in renaming)
+        return _read(session, _passed_over(without), done)
     finally:
         if session.is_open:
             session.query("ROLLBACK")

@@ -57,8 +57,8 @@ def find_renames(before: Schema, after: Schema) -> tuple[RenameCandidate, ...]:
     return tuple(sorted(found, key=lambda each: each.rename))
 
 
-def rename_statements(renames: Sequence[Rename]) -> Iterator[tuple[ObjectName, str]]:
-    """What does them: schemas first, then what is in them, then parts of those.
+def rename_statements(renames: Sequence[Rename]) -> Iterator[tuple[Rename, str]]:
+    """What does them: schemas first, then tables, then what else is in them, then parts.
 
     The names of parts hold at that point: `column public.people.name` for a table that has
     just become `people`. Raises MigrationError (SourceInvalid) for what can't be renamed.
@@ -71,13 +71,14 @@ def rename_statements(renames: Sequence[Rename]) -> Iterator[tuple[ObjectName, s
                 hint=f"these can: {', '.join(sorted(_STATEMENTS))}",
             )
         for sql in _STATEMENTS[rename.before.kind](rename):
-            yield rename.after, sql
+            yield rename, sql
 
 
 def _depth(rename: Rename) -> int:
-    if rename.before.kind == "schema":
-        return 0
-    return 2 if rename.before.kind in _PARTS or rename.before.kind == "enum value" else 1
+    kind = rename.before.kind
+    if kind in ("schema", "table"):
+        return 0 if kind == "schema" else 1  # a sequence moves with the table that owns it
+    return 3 if kind in _PARTS or kind == "enum value" else 2
 
 
 def _whole(rename: Rename) -> Iterator[str]:
@@ -150,7 +151,8 @@ def _same_but_for_name(
 
 def _content(each: o.SchemaObject, schema: Schema) -> object:
     """What stays when the name changes."""
-    own = {each.name.name, unquoted(last_part(each.name.name)), last_part(each.name.name)}
+    bare = each.name.name.partition("(")[0]
+    own = {bare, last_part(bare), unquoted(last_part(bare))}
     if isinstance(each, o.Table):
         return each.name.kind, frozenset(_columns_of(each.name, schema))
     fields = tuple(_without(value, own) for value in without_attributes(each)[2:])

@@ -17,11 +17,13 @@ from dbmigrate.postgres.catalog import ObjectName
 
 def make_steps(world: World) -> list[Step]:
     """All statements that the decisions come to."""
-    return [*_drops(world), *_changes(world)]
-
-
-def _drops(world: World) -> Iterator[Step]:
     covered = covered_by_drops(world)
+    # An index that goes with its column is not there to be replaced in its own way.
+    world.forced |= covered.keys()
+    return [*_drops(world, covered), *_changes(world)]
+
+
+def _drops(world: World, covered: dict[ObjectName, ObjectName]) -> Iterator[Step]:
     takes_along: dict[ObjectName, set[ObjectName]] = {}
     for part, whole in covered.items():
         takes_along.setdefault(whole, set()).add(part)
@@ -32,15 +34,10 @@ def _drops(world: World) -> Iterator[Step]:
         if action not in (Action.DROP, Action.REPLACE) or name in covered:
             continue
         each = world.before.objects[name]
-        if action is Action.REPLACE and _has_own_way(each, world):
+        if action is Action.REPLACE and kind_of(each).swaps(each, world.after.objects[name], world):
             continue
         for step in kind_of(each).drop(each, world):
             yield replace(step, covers=frozenset(takes_along.get(name, ())))
-
-
-def _has_own_way(each: o.SchemaObject, world: World) -> bool:
-    """Whether its kind replaces it in an order of its own; see `_changes`."""
-    return isinstance(each, o.Index) and each.name not in world.forced
 
 
 def _changes(world: World) -> Iterator[Step]:
@@ -70,6 +67,6 @@ def _create(
     kind = kind_of(new)
     if old is not None and action is Action.REBIRTH:
         return rebirth(old, new, kind.create(new, world))
-    if old is not None and _has_own_way(old, world):
-        return kind.replace(old, new, world)
+    if old is not None and kind.swaps(old, new, world):
+        return kind.swap(old, new, world)
     return kind.create(new, world)

@@ -30,6 +30,8 @@ SETTINGS = (
     "synchronous_commit=off",
     "full_page_writes=off",
     "max_connections=20",
+    # A whole schema in one transaction locks each of its tables and indexes.
+    "max_locks_per_transaction=4096",
 )
 
 

@@ -119,8 +119,8 @@ def _diff(request: Request, order: DiffOrder) -> Diff:
         def read(renames: Sequence[Rename] = ()) -> Schema:
             return read_schema(reader, without=history, renames=renames)
 
-        before = _require_handled(read(), "the migrations make")
-        before, renames = _rename(before, wanted, order, read)
+        here_now = _require_handled(read(), "the migrations make")
+        before, renames = _rename(here_now, wanted, order, read)
         changes = plan_changes(before, wanted, online=order.online)
         if order.is_check or not changes:
             if not changes:
@@ -131,9 +131,9 @@ def _diff(request: Request, order: DiffOrder) -> Diff:
             Path(source.location), len(groups), wanted=source.format, seq=order.seq, now=order.now
         )
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="dbmigrate-diff-")))
-        proof = Proof(here, source, directory, reader, renames)
+        proof = Proof(here, source, directory, reader, here_now, wanted, renames)
         proof.go_up(groups, versions, name_groups(order.name, groups))
-        proof.require(wanted, goal)
+        proof.require(goal)
         proof.go_down()
         files = {
             Path(source.location).absolute() / name: text

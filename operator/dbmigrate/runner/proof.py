@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dbmigrate.diff.objects import Index
 from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.reader import read_schema
 from dbmigrate.diff.renames import Rename
@@ -68,6 +69,8 @@ class Proof:
         source: Source,
         directory: Path,
         reader: Session,
+        before: Schema,
+        wanted: Schema,
         renames: Sequence[Rename],
     ) -> None:
         # The files get their down scripts only after they were run upwards.
@@ -76,8 +79,9 @@ class Proof:
         self._source = source
         self._directory = directory
         self._reader = reader
+        self._wanted = wanted
         self._renames = tuple(renames)
-        self._states = [self._read(())]
+        self._states = [_State(before, self._read_catalog())]
         self.steps: list[Step] = []
 
     def go_up(self, groups: Sequence[Group], versions: Sequence[str], names: Sequence[str]) -> None:
@@ -85,17 +89,16 @@ class Proof:
         for group, version, name in zip(groups, versions, names, strict=True):
             self.steps.append(self._draft(Step(version, name, group)))
             self._run_up(self.steps[-1])
-            renamed = any(change.action == _RENAME for change in group)
-            self._states.append(self._read(self._turned_round() if renamed else ()))
+            self._states.append(self._read(group, is_last=len(self.steps) == len(groups)))
         for index, (before, after) in enumerate(zip(self._states, self._states[1:], strict=False)):
             back = plan_down(after.unrenamed or after.schema, before.schema)
             self.steps[index] = self._draft(replace(self.steps[index], down=back))
 
-    def require(self, wanted: Schema, goal: Catalog) -> None:
+    def require(self, goal: Catalog) -> None:
         """Raise MigrationError where the new migrations don't lead to what is wanted."""
         reached = self._states[-1]
         require_same(goal, reached.catalog, "the new migrations don't lead to the desired schema")
-        left = plan_changes(reached.schema, wanted)
+        left = plan_changes(reached.schema, self._wanted)
         if left:
             raise _unproven("the plan has to be made twice", [str(each.about) for each in left])
 
@@ -114,8 +117,7 @@ class Proof:
             error = down(request, 1).error
             if error is not None:
                 raise _failed(error, what)
-            catalog = read_catalog(self._reader, without=self._request.target.history)
-            require_same(self._states[index].catalog, catalog, what)
+            require_same(self._states[index].catalog, self._read_catalog(), what)
 
     def _run_up(self, step: Step) -> None:
         request = replace(self._request, source=self._with_new())
@@ -143,14 +145,42 @@ class Proof:
     def _turned_round(self) -> tuple[Rename, ...]:
         return tuple(Rename(each.after, each.before) for each in reversed(self._renames))
 
-    def _read(self, renames: Sequence[Rename]) -> _State:
+    def _read(self, group: Group, *, is_last: bool) -> _State:
+        """The state after a group, of which the schema costs more to read than the catalog."""
+        catalog = self._read_catalog()
+        known = None if is_last else _after_creation(self._states[-1].schema, self._wanted, group)
+        if known is not None:
+            return _State(known, catalog)
         history = self._request.target.history
         schema = read_schema(self._reader, without=history)
-        catalog = read_catalog(self._reader, without=history)
         unrenamed = None
-        if renames:
+        if any(change.action == _RENAME for change in group) and self._renames:
+            renames = self._turned_round()
             unrenamed = read_schema(self._reader, without=history, renames=renames)
         return _State(schema, catalog, unrenamed)
+
+    def _read_catalog(self) -> Catalog:
+        return read_catalog(self._reader, without=self._request.target.history)
+
+
+def _after_creation(before: Schema, wanted: Schema, group: Group) -> Schema | None:
+    """The schema after a statement that does nothing but create one index as it is wanted.
+
+    Only a way back is planned from it, and that is proven like any other.
+    """
+    (change, *others) = group
+    name = change.about
+    is_simple = change.action == "create" and name.kind == "index" and not others
+    if not is_simple or change.can_be_in_transaction or name in before.objects:
+        return None
+    created = wanted.objects.get(name)
+    if not isinstance(created, Index):
+        return None
+    # What else the index is to have comes with statements of its own.
+    bare = replace(
+        created, comment=None, is_replica_identity=False, is_clustered=False, statistics=()
+    )
+    return replace(before, objects={**before.objects, name: bare})
 
 
 def require_same(goal: Catalog, found: Catalog, what: str) -> None:

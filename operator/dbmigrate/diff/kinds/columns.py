@@ -12,7 +12,7 @@ from dbmigrate.diff.kinds.identity import change_identity, identity_clause
 from dbmigrate.diff.kinds.kind import Kind, alter, create, drop, without_attributes
 from dbmigrate.diff.kinds.not_null import change_not_null, name_clause, not_null_clause
 from dbmigrate.diff.step import Slot, Step
-from dbmigrate.diff.world import TYPE_KINDS, World
+from dbmigrate.diff.world import TYPE_KINDS, Action, World
 from dbmigrate.postgres.catalog import ObjectName
 
 STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
@@ -45,6 +45,10 @@ class Columns(Kind[o.Column]):
         if not changes_type(before, after, world):
             return False
         if isinstance(user, _IN_THE_WAY):
+            return True
+        is_made_anew = isinstance(user, o.Index | o.Statistics | o.Constraint)
+        if is_made_anew and world.actions[user.name] in (Action.REPLACE, Action.DROP):
+            # By itself the server makes it by its old words, which may not fit the new type.
             return True
         if isinstance(user, o.Column):
             return user.generated != "" or user.relation_kind not in _STORED
@@ -95,7 +99,9 @@ class Columns(Kind[o.Column]):
         if before.expression != after.expression or before.generated != after.generated:
             yield from _change_expression(before, after)
         yield from settings(before, after, world)
-        if after.identity:
+        if is_carried:
+            yield from change_not_null(before, after, world)
+        elif after.identity:
             # An identity is refused on a column that may be null, and keeps it from being so.
             yield from change_not_null(before, after, world)
             yield from change_identity(before, after)
@@ -121,7 +127,8 @@ def clause(each: o.Column, default: o.Default | None, world: World) -> str:
     if each.generated:
         stored = "STORED" if each.generated == "s" else "VIRTUAL"
         words.append(f"GENERATED ALWAYS AS ({each.expression}) {stored}")
-    elif each.identity:
+    elif each.identity and not each.is_inherited:
+        # A partition gets that of its parent when it is attached, and must not have its own.
         words.append(identity_clause(each))
     elif default is not None:
         words.append(f"DEFAULT {default.expression}")

@@ -51,12 +51,15 @@ class Indexes(Kind[o.Index]):
         yield from _statistics(before.statistics, after)
         yield from mark_statements(before, after)
 
-    def replace(self, before: o.Index, after: o.Index, world: World) -> Iterator[Step]:
-        """The new one is built under another name first, so that queries are never without."""
-        is_swap = _is_concurrent(before, world) and _is_concurrent(after, world)
-        if not is_swap or before.name in world.forced or before.table != after.table:
-            yield from super().replace(before, after, world)
-            return
+    def swaps(self, before: o.Index, after: o.Index, world: World) -> bool:
+        """Not where it stands in the way of something else, or is a part of another index."""
+        is_free = before.name not in world.forced and before.table == after.table
+        is_part = before.parent is not None or after.parent is not None
+        is_in_use = _is_concurrent(before, world) and _is_concurrent(after, world)
+        return is_free and is_in_use and not is_part
+
+    def swap(self, before: o.Index, after: o.Index, world: World) -> Iterator[Step]:
+        """Under another name at first, so that queries are never without."""
         schema, name = without_last(after.name.name), unquoted(after.index)
         other = quoted(made_up(name, "", "new"))
         building = after.definition.replace(f"INDEX {after.index} ON", f"INDEX {other} ON", 1)

@@ -36,10 +36,13 @@ class Kind(Generic[T]):
         """All but owner, grants and comment."""
         return iter(())
 
-    def replace(self, before: T, after: T, world: World) -> Iterator[Step]:
-        """By dropping it and creating it again."""
-        yield from self.drop(before, world)
-        yield from self.create(after, world)
+    def swaps(self, before: T, after: T, world: World) -> bool:
+        """Whether the new one can be made beside the old one, which is dropped afterwards."""
+        return False
+
+    def swap(self, before: T, after: T, world: World) -> Iterator[Step]:
+        """Make the new one, drop the old one, and rename the new one."""
+        return iter(())
 
 
 def without_attributes(each: o.SchemaObject) -> tuple[object, ...]:

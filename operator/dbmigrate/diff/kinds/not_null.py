@@ -34,11 +34,15 @@ def name_clause(each: o.Column, wanted: o.NotNull, world: World) -> str:
 def change_not_null(before: o.Column, after: o.Column, world: World) -> Iterator[Step]:
     """From one to the other."""
     old, new = before.not_null, after.not_null
-    if old == new or _is_carried(after, world):
+    stays_behind = new is None and old is not None and old.is_local
+    if old == new or (_is_carried(after, world) and not stays_behind):
         return
     prefix = f"ALTER TABLE {after.relation}"
     if new is None:
-        yield alter(after, f"{prefix} ALTER COLUMN {after.column} DROP NOT NULL")
+        carrier = world.carrier(after, world.after)
+        first = () if carrier is None else (carrier,)
+        sql = f"{prefix} ALTER COLUMN {after.column} DROP NOT NULL"
+        yield alter(after, sql, after=first)
     elif old is None:
         yield from _set(after, new, world)
     else:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.columns import clause, inline_default, settings
 from dbmigrate.diff.kinds.constraints import inline_clause, is_inline
+from dbmigrate.diff.kinds.indexes import mark_statements
 from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
 from dbmigrate.diff.kinds.options import change_options, with_clause
 from dbmigrate.diff.step import Slot, Step
@@ -39,6 +41,8 @@ class Tables(Kind[o.Table]):
         yield create(each, _create_sql(each, lines), covers=frozenset(covers))
         for column in columns:
             yield from settings(None, column, world)
+        for constraint in constraints:
+            yield from mark_statements(None, constraint)
         yield from _change_security(None, each)
         if each.replica_identity in "nf":
             yield _replica_identity(each)
@@ -51,9 +55,7 @@ class Tables(Kind[o.Table]):
     def alter(self, before: o.Table, after: o.Table, world: World) -> Iterator[Step]:
         prefix = f"ALTER TABLE {after.name.name}"
         yield from _change_parents(before, after, world)
-        if before.of_type != after.of_type:
-            words = "NOT OF" if after.of_type is None else f"OF {after.of_type}"
-            yield alter(after, f"{prefix} {words}")
+        yield from _change_type(before, after, world)
         if before.persistence != after.persistence:
             word = "UNLOGGED" if after.persistence == "u" else "LOGGED"
             note = "all rows are rewritten while nobody may read or write"
@@ -67,7 +69,12 @@ class Tables(Kind[o.Table]):
             yield alter(after, f"{prefix} {clause_}")
         yield from _change_security(before, after)
         if before.replica_identity != after.replica_identity and after.replica_identity in "dnf":
-            yield _replica_identity(after)
+            step = _replica_identity(after)
+            if before.replica_identity == "i":
+                # Until then the columns of that index can't be null, nor be dropped.
+                own = tuple(part.name for part in parts(world.before, before.name))
+                step = replace(step, slot=Slot.DROP, before=own)
+            yield step
 
 
 def _inline_parts(each: o.Table, world: World) -> tuple[list[o.Column], list[o.Constraint]]:
@@ -128,6 +135,20 @@ def _change_security(before: o.Table | None, after: o.Table) -> Iterator[Step]:
 def _replica_identity(each: o.Table) -> Step:
     word = _IDENTITIES[each.replica_identity]
     return alter(each, f"ALTER TABLE {each.name.name} REPLICA IDENTITY {word}", slot=Slot.FINISH)
+
+
+def _change_type(before: o.Table, after: o.Table, world: World) -> Iterator[Step]:
+    """Of a typed table no column comes or goes: first it is freed, and bound at the end."""
+    if before.of_type == after.of_type:
+        return
+    prefix = f"ALTER TABLE {after.name.name}"
+    if before.of_type is not None:
+        own = tuple(part.name for part in parts(world.before, before.name))
+        yield alter(after, f"{prefix} NOT OF", slot=Slot.DROP, before=own)
+    if after.of_type is not None:
+        columns = [part for part in parts(world.after, after.name) if isinstance(part, o.Column)]
+        names = tuple(column.name for column in columns)
+        yield alter(after, f"{prefix} OF {after.of_type}", slot=Slot.FINISH, after=names)
 
 
 def _change_parents(before: o.Table, after: o.Table, world: World) -> Iterator[Step]:

@@ -53,7 +53,8 @@ CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::te
     AS collation,
 CASE WHEN a.attnotnull AND c.relkind IN ('r', 'p') THEN
     json_build_object('name', quote_ident(k.conname),
-    'no_inherit', k.connoinherit, 'validated', k.convalidated) END AS not_null,
+    'local', k.conislocal, 'no_inherit', k.connoinherit,
+    'validated', k.convalidated) END AS not_null,
 a.attidentity AS identity, {relation_name("s.seqrelid")} AS identity_sequence, {SETTINGS},
 a.attgenerated AS generated,
 CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END AS expression,

@@ -5,8 +5,7 @@ CREATE TABLE events (
     kind text NOT NULL,
     payload jsonb NOT NULL,
     source text DEFAULT 'api',
-    PRIMARY KEY (stream, seq, at),
-    CHECK (seq > 0)
+    PRIMARY KEY (stream, seq, at)
 ) PARTITION BY RANGE (at);
 CREATE TABLE events_2025 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
 CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')
@@ -19,7 +18,7 @@ CREATE INDEX events_kind ON events (kind);
 CREATE INDEX events_payload ON events USING gin (payload jsonb_path_ops);
 CREATE TABLE snapshots (
     stream uuid PRIMARY KEY, seq bigint NOT NULL, state jsonb NOT NULL,
-    taken_at timestamptz NOT NULL DEFAULT now()
+    taken_at timestamptz NOT NULL DEFAULT now(), CHECK (seq > 0)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, fillfactor = 80);
 CREATE FUNCTION latest(wanted uuid) RETURNS SETOF events LANGUAGE sql STABLE
     AS $$ SELECT * FROM events WHERE stream = wanted ORDER BY seq DESC LIMIT 1 $$;

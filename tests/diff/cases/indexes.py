@@ -1,0 +1,36 @@
+"""Indexes."""
+
+from __future__ import annotations
+
+from tests.diff.cases import Case
+
+INDEXES = [
+    Case(
+        "of all sorts, beside the application",
+        "CREATE TABLE t (a text, b int, c jsonb); CREATE INDEX j ON t (b)",
+        """CREATE TABLE t (a text, b int, c jsonb);
+        CREATE INDEX i ON t (lower(a) text_pattern_ops DESC NULLS LAST) INCLUDE (b)
+            WITH (fillfactor = 50) WHERE a IS NOT NULL;
+        CREATE INDEX k ON t USING gin (c jsonb_path_ops);
+        CREATE UNIQUE INDEX l ON t (a COLLATE "C", b); COMMENT ON INDEX i IS 'hi';
+        CREATE INDEX m ON t ((b + 1), (b * 2)); ALTER INDEX m ALTER COLUMN 2 SET STATISTICS 400""",
+        says=("DROP INDEX CONCURRENTLY public.j", "CREATE INDEX CONCURRENTLY i"),
+        never=("CREATE INDEX i", "CREATE UNIQUE INDEX l"),
+    ),
+    Case(
+        "a changed one is swapped",
+        "CREATE TABLE t (a text, b int); CREATE INDEX i ON t (a); COMMENT ON INDEX i IS 'x'",
+        "CREATE TABLE t (a text, b int); CREATE INDEX i ON t (a, b); COMMENT ON INDEX i IS 'x'",
+        says=(
+            "CREATE INDEX CONCURRENTLY i_new ON",
+            "DROP INDEX CONCURRENTLY public.i",
+            "ALTER INDEX public.i_new RENAME TO i",
+            "COMMENT ON INDEX public.i IS 'x'",
+        ),
+    ),
+    Case(
+        "one in the way of another change goes with it",
+        "CREATE TABLE t (a int, b int); CREATE INDEX i ON t ((a + 1)) WHERE a > 5",
+        "CREATE TABLE t (a text, b int); CREATE INDEX i ON t ((a || 'x')) WHERE a > '5'",
+    ),
+]
