@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.batched import bench_batched
 from benchmarks.measure import Figure, measure
 from benchmarks.programs import FLOOR, OURS, Program, all_programs
 from benchmarks.work import write_dbmate, write_goose, write_large, write_small, write_whole
@@ -28,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--large", type=int, default=50, help="megabytes of the large file")
+    parser.add_argument("--rows", type=int, default=500_000, help="rows of the data migration")
     options = parser.parse_args()
     with Server.start() as server, tempfile.TemporaryDirectory() as scratch:
         programs = all_programs(server)
@@ -38,6 +40,7 @@ def main() -> int:
         bench_idle(server, programs, files, options.runs)
         bench_latency(server, programs, files)
         bench_large(server, programs, Path(scratch), options.large)
+        bench_batched(server, Path(scratch) / "batched", options.rows, options.runs)
     return 0
 
 

@@ -10,6 +10,7 @@ never from the version, the dirty flag or the error's reason.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -53,6 +54,9 @@ class Reason(StrEnum):
     CONNECTION_LOST = "ConnectionLost"
     BACKUP_FAILED = "BackupFailed"
     PLAN_CHANGED = "PlanChanged"
+    LINT_REJECTED = "LintRejected"
+    REHEARSAL_FAILED = "RehearsalFailed"
+    REHEARSAL_UNAVAILABLE = "RehearsalUnavailable"
     INTERNAL = "Internal"
 
 
@@ -64,6 +68,7 @@ RETRYABLE = frozenset(
         Reason.LOCK_TIMEOUT,
         Reason.BLOCKED_BY_QUERY,
         Reason.INTERRUPTED,
+        Reason.REHEARSAL_UNAVAILABLE,
     }
 )
 """Reasons that may go away by themselves: trying again can help."""
@@ -93,6 +98,42 @@ class Backup:
     size: int
     """Bytes."""
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class LintFinding:
+    """What lint holds against a script that was, or would be, run."""
+
+    rule: str
+    severity: str
+    """`error` or `warning`."""
+    file: str
+    line: int
+    """Counted from 1."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalSummary:
+    """A rehearsal that went well, before the steps were run."""
+
+    steps: int
+    without_down: int
+    """How many of them have no down script: they went up alone."""
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A step in batches that is under way: dirty, and the next run goes on with it."""
+
+    version: str
+    name: str
+    direction: str
+    rows: int
+    batches: int
+    since: str
+    """RFC 3339, by the server's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +175,20 @@ class Report:
     steps: tuple[Step, ...] = ()
     steps_total: int = 0
     error: ReportError | None = None
+    unfinished: Unfinished | None = None
+    """Why the database is dirty, where that is no damage."""
     backup: Backup | None = None
     plan_checksum: str | None = None
     """Of a plan: SHA-256 over its steps and their scripts, by which a run can be held to it."""
     changed: tuple[str, ...] = ()
     """Of a status: the first applied files that were edited afterwards."""
+    server_version: str | None = None
+    """PostgreSQL's own, such as 17.10; None: the database could not be asked."""
+    findings: tuple[LintFinding, ...] = ()
+    """What lint has found in the pending scripts, the worst first."""
+    findings_total: int = 0
+    """All of them; the report holds some."""
+    rehearsal: RehearsalSummary | None = None
     schema_version: int = field(default=SCHEMA_VERSION)
 
     def to_json(self, limit: int | None = None) -> str:
@@ -174,6 +224,9 @@ _NAMES = {
     "plan_checksum": "planChecksum",
     "tool_version": "toolVersion",
     "started_at": "startedAt",
+    "server_version": "serverVersion",
+    "findings_total": "findingsTotal",
+    "rehearsal": "rehearsed",
 }
 _ORDER = (
     "schema_version",
@@ -184,18 +237,28 @@ _ORDER = (
     "dirty",
     "target",
     "pending",
+    "server_version",
     "error",
+    "unfinished",
     "backup",
+    "rehearsal",
     "plan_checksum",
     "changed",
+    "findings",
+    "findings_total",
     "steps",
     "steps_total",
     "tool_version",
     "started_at",
     "milliseconds",
 )
-_OPTIONAL = frozenset({"backup", "plan_checksum", "changed"})
+_OPTIONAL = frozenset(
+    "backup changed findings findings_total plan_checksum rehearsal server_version"
+    " unfinished".split()
+)
 """Left out where there is nothing to say."""
+_FEW_FINDINGS = 3
+"""Where room is short, the worst that stay beside the steps."""
 
 
 def _dump(report: Report) -> str:
@@ -203,6 +266,8 @@ def _dump(report: Report) -> str:
     if raw["error"] is not None:
         raw["error"] = {key: value for key, value in raw["error"].items() if value is not None}
     order = [key for key in _ORDER if key not in _OPTIONAL or raw[key]]
+    if report.rehearsal is not None:
+        raw["rehearsal"] = dump_rehearsal(report.rehearsal)
     for step in raw["steps"]:
         if not step["destructive"]:
             del step["destructive"]
@@ -215,14 +280,19 @@ def _dump(report: Report) -> str:
 
 
 def _cut(report: Report, limit: int) -> str:
-    """Drop the oldest steps, then halve the error's texts, until the report fits."""
+    """Drop findings and the oldest steps, then halve the error's texts, until the report fits."""
+    if len(report.findings) > _FEW_FINDINGS:
+        report = replace(report, findings=report.findings[:_FEW_FINDINGS])
+        text = _dump(report)
+        if len(text.encode()) <= limit:
+            return text
     steps = report.steps
     while steps:
         steps = steps[len(steps) // 2 + 1 :]
         text = _dump(replace(report, steps=steps))
         if len(text.encode()) <= limit:
             return text
-    report, error = replace(report, steps=(), changed=()), report.error
+    report, error = replace(report, steps=(), changed=(), findings=()), report.error
     size = 1024
     while error is not None and size >= 16:
         error = replace(
@@ -245,7 +315,8 @@ def _shorten(text: str | None, size: int) -> str | None:
 
 
 def _parse(raw: dict[str, Any]) -> Report:
-    error, backup = raw.get("error"), raw.get("backup")
+    parts = (raw.get(key) for key in ("error", "backup", "rehearsed", "unfinished"))
+    error, backup, rehearsal, unfinished = parts
     return Report(
         command=str(raw["command"]),
         outcome=Outcome(raw["outcome"]),
@@ -273,8 +344,52 @@ def _parse(raw: dict[str, Any]) -> Report:
         backup=None
         if backup is None
         else Backup(str(backup["name"]), int(backup["size"]), str(backup["sha256"])),
+        unfinished=None if unfinished is None else _parse_unfinished(unfinished),
         plan_checksum=_text(raw.get("planChecksum")),
         changed=tuple(str(file) for file in raw.get("changed", ())),
+        server_version=_text(raw.get("serverVersion")),
+        findings=parse_findings(raw.get("findings", ())),
+        findings_total=int(raw.get("findingsTotal", 0)),
+        rehearsal=None if rehearsal is None else parse_rehearsal(rehearsal),
+    )
+
+
+def parse_findings(raw: Iterable[dict[str, Any]]) -> tuple[LintFinding, ...]:
+    """Findings as they stand in a report or a status. Raises KeyError, TypeError and ValueError."""
+    return tuple(
+        LintFinding(
+            rule=str(item["rule"]),
+            severity=str(item["severity"]),
+            file=str(item["file"]),
+            line=int(item["line"]),
+            message=str(item["message"]),
+        )
+        for item in raw
+    )
+
+
+def dump_rehearsal(rehearsal: RehearsalSummary) -> dict[str, int]:
+    """The summary as it stands in a report or a status."""
+    return {
+        "steps": rehearsal.steps,
+        "withoutDown": rehearsal.without_down,
+        "milliseconds": rehearsal.milliseconds,
+    }
+
+
+def parse_rehearsal(raw: dict[str, Any]) -> RehearsalSummary:
+    """The same read back. Raises KeyError, TypeError and ValueError."""
+    return RehearsalSummary(int(raw["steps"]), int(raw["withoutDown"]), int(raw["milliseconds"]))
+
+
+def _parse_unfinished(raw: dict[str, Any]) -> Unfinished:
+    return Unfinished(
+        version=str(raw["version"]),
+        name=str(raw["name"]),
+        direction=str(raw["direction"]),
+        rows=int(raw["rows"]),
+        batches=int(raw["batches"]),
+        since=str(raw["since"]),
     )
 
 

@@ -62,6 +62,9 @@ SWITCHES: dict[str, Switch] = {
     "runnerImage": Switch(
         "own:1", f"Deployment:{OPERATOR}.env.DBMIGRATE_RUNNER_IMAGE.value", "own:1"
     ),
+    "rehearsal.image": Switch(
+        "own:{major}", f"Deployment:{OPERATOR}.env.DBMIGRATE_REHEARSAL_IMAGE.value", "own:{major}"
+    ),
     "imagePullSecrets": Switch(
         [{"name": "key"}], f"Deployment:{POD}.imagePullSecrets", [{"name": "key"}]
     ),

@@ -92,6 +92,24 @@ def test_the_copy_of_a_database_has_its_schema_and_what_is_pending_is_rehearsed(
     assert scratch_databases(database) == []
 
 
+def test_on_a_server_of_our_own_the_copy_has_the_roles_of_the_database(
+    database: Database, tmp_path: Path
+) -> None:
+    role = database.create_role()
+    database.execute(
+        f"CREATE TABLE users (id int); ALTER TABLE users OWNER TO {role};"
+        f"CREATE POLICY own ON users TO {role} USING (true)"
+    )
+    files = {
+        "1_owner.up.sql": "ALTER TABLE users OWNER TO CURRENT_USER;",
+        "1_owner.down.sql": f"ALTER TABLE users OWNER TO {role};",
+    }
+    words = ["-path", write(tmp_path, files), "-database", database.url, "rehearse", "-copy"]
+    ran = run(*words, environ={"PATH": str(database.server.bin_dir)})
+    assert ran.code == 0, ran.stderr
+    assert "1 of 1 steps went up, down and up again, and nothing was left" in ran.stderr
+
+
 def test_the_database_itself_is_not_even_asked(tmp_path: Path) -> None:
     away = "postgres://nobody@127.0.0.1:1/none?sslmode=disable"
     assert run("-path", write(tmp_path, GOOD), "-database", away, "rehearse").code == 0

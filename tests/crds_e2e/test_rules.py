@@ -80,6 +80,18 @@ REFUSED = {
         migration(source={**CONFIG_MAPS, "format": "sqitch"}),
         "spec.source.format",
     ),
+    "a lint policy that nobody knows": (
+        migration(source={**CONFIG_MAPS, "lint": "Maybe"}),
+        'supported values: "Reject", "Warn", "Off"',
+    ),
+    "a rehearsal at another time": (
+        migration(rehearse="AfterApply"),
+        'supported values: "Never", "BeforeApply"',
+    ),
+    "a scratch server's image with a blank": (
+        migration(job={"rehearsal": {"image": "a b"}}),
+        "spec.job.rehearsal.image",
+    ),
     "an inline file in another directory": (
         migration(source={"inline": {"1_../../etc/x.up.sql": "SELECT 1"}}),
         "the names of inline files must look like 000001_create_users_table.up.sql",

@@ -18,10 +18,12 @@ ALONE = [
     "dirty-database.md",
     "rollback.md",
     "switching-from-auto-migrate.md",
+    "switching-from-an-orm.md",
     "backup.md",
     "ci.md",
     "rehearse.md",
     "lint.md",
+    "data-migrations.md",
 ]
 """Guides that need PostgreSQL and nothing else."""
 

@@ -12,6 +12,7 @@ from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.status import status
 from dbmigrate.runner.verify import verify
 from dbmigrate.sources.formats import read_source
+from dbmigrate.versions import Version
 from tests.database import Database
 from tests.runner.arrange import Witness
 from tests.runner.arrange import request as plain_request
@@ -99,14 +100,14 @@ def run_goose(goose: Path, directory: Path, database: Database, *words: str) -> 
     return run.stderr
 
 
-def states(database: Database, directory: Path) -> list[tuple[int, str]]:
+def states(database: Database, directory: Path) -> list[tuple[Version, str]]:
     """Each version with its state, as `status` has it."""
     table = status(request(database, directory)).unwrap()
     assert table is not None
     return [(row.version, row.state.value) for row in table.rows]
 
 
-def findings(database: Database, directory: Path) -> list[tuple[int | None, str]]:
+def findings(database: Database, directory: Path) -> list[tuple[Version | None, str]]:
     """What `verify` has found, by version and kind."""
     found = verify(request(database, directory)).unwrap()
     return [(finding.version, finding.kind) for finding in found or ()]

@@ -12,6 +12,7 @@ from dbmigrate.runner.plan import PlannedStep
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.stop import Stop
 from dbmigrate.sources.migration import Direction, Migration, Script, Source
+from dbmigrate.versions import Version
 from tests.database import Database
 
 
@@ -19,8 +20,8 @@ from tests.database import Database
 class Witness:
     """An observer that keeps what it was told."""
 
-    started: list[int] = field(default_factory=list)
-    finished: list[int] = field(default_factory=list)
+    started: list[Version] = field(default_factory=list)
+    finished: list[Version] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     waits: list[tuple[OtherSession, ...]] = field(default_factory=list)
     blocks: list[tuple[OtherSession, ...]] = field(default_factory=list)

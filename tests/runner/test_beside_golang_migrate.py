@@ -27,6 +27,7 @@ from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.up import up
 from dbmigrate.sources.migration import Migration, Source
+from dbmigrate.versions import Version
 from tests.database import Database, Server
 from tests.runner.arrange import migration, request, source, version_row
 
@@ -111,7 +112,7 @@ def random_migration(choose: random.Random, version: int) -> Migration:
 
 def random_order(choose: random.Random, files: Source) -> Order:
     number = choose.randint(1, 3)
-    somewhere = choose.choice([*files.versions, *files.versions, 99])
+    somewhere: Version = choose.choice([*files.versions, *files.versions, 99])
     orders = [
         Order(("up",), lambda database, source: up(request(database, source))),
         Order(("up", str(number)), lambda database, source: up(request(database, source), number)),
@@ -128,7 +129,7 @@ def random_order(choose: random.Random, files: Source) -> Order:
     return choose.choices(orders, [5, 5, 4, 1, 5, 1])[0]
 
 
-def set_to(version: int | None) -> Order:
+def set_to(version: Version | None) -> Order:
     number = -1 if version is None else version
     return Order(
         ("force", "--", str(number)),
@@ -188,7 +189,7 @@ def test_the_same_orders_lead_to_the_same_end(
         assert len(schemas) == 1, f"{told}:\n" + "\n=====\n".join(schemas)
 
 
-def clean_version(ours: Side, files: Source) -> int | None:
+def clean_version(ours: Side, files: Source) -> Version | None:
     """Where both really are after a failure: what we say, or below it if we are dirty too."""
     row = ours.row()
     if row is None or not row[1]:

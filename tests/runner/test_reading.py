@@ -13,20 +13,21 @@ from dbmigrate.runner.up import up
 from dbmigrate.runner.verify import verify
 from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Source
+from dbmigrate.versions import Version
 from tests.database import Database
 from tests.runner.arrange import log, migration, request, source, table, tables
 
 pytestmark = pytest.mark.database
 
 
-def states(database: Database | str, files: Source) -> list[tuple[int, str]]:
+def states(database: Database | str, files: Source) -> list[tuple[Version, str]]:
     """What `status` says of each version."""
     found = status(request(database, files)).unwrap()
     assert found is not None
     return [(row.version, row.state) for row in found.rows]
 
 
-def findings(database: Database, files: Source) -> list[tuple[int | None, str]]:
+def findings(database: Database, files: Source) -> list[tuple[Version | None, str]]:
     """What `verify` finds."""
     found = verify(request(database, files)).unwrap()
     assert found is not None

@@ -28,6 +28,7 @@ def check_truth(database: Database, what: str) -> VersionState:
     state = version(request(database)).unwrap()
     assert state is not None
     reached = state.version or 0
+    assert isinstance(reached, int)
     done = reached - 1 if state.dirty else reached
     found = table_names(database)
     if state.dirty:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from tests.cluster import Cluster, ClusterUnavailable
+from tests.cluster import Cluster, ClusterUnavailable, plugin
 from tests.cluster.build import find_programs
 from tests.cluster.clients import find_helm, find_kubectl
+from tests.cluster.cluster import KUBECONFIG_VARIABLE
 
 
 def test_assets_of_the_environment_are_taken(
@@ -68,3 +70,19 @@ def test_the_clients_come_out_of_their_wheel(
     arguments = ["version", "--client"] if program.endswith("kubectl") else ["version"]
     run = subprocess.run([program, *arguments], capture_output=True, text=True, check=True)
     assert "v1.37" in run.stdout or "v4." in run.stdout
+
+
+@pytest.mark.parametrize(("fixtures", "is_made"), [(["cluster"], True), (["tmp_path"], False)])
+def test_the_programs_are_made_before_the_first_test_and_its_time_limit(
+    fixtures: list[str],
+    is_made: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    made = []
+    monkeypatch.delenv(KUBECONFIG_VARIABLE, raising=False)
+    monkeypatch.setattr(plugin, "find_programs", lambda: made.append("control plane"))
+    item, session = Mock(fixturenames=fixtures), Mock(config=request.config)
+    session.items = [item]
+    plugin.pytest_collection_finish(session)
+    assert bool(made) is is_made

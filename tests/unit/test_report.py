@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from dbmigrate.report import (
     TERMINATION_MESSAGE_LIMIT,
     Backup,
+    LintFinding,
     Outcome,
     Reason,
+    RehearsalSummary,
     Report,
     ReportError,
     Step,
@@ -54,6 +56,15 @@ steps = st.builds(
     milliseconds=st.integers(0, 10**9),
 )
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60)
+findings = st.builds(
+    LintFinding,
+    rule=names,
+    severity=st.sampled_from(["error", "warning"]),
+    file=names,
+    line=st.integers(1, 10**6),
+    message=st.text(st.characters(exclude_categories=["Cs"]), max_size=160),
+)
+counts = st.integers(0, 10**6)
 reports = st.builds(
     Report,
     command=texts,
@@ -73,6 +84,11 @@ reports = st.builds(
     | st.builds(Backup, name=names, size=st.integers(0, 2**63), sha256=st.just("0f" * 32)),
     plan_checksum=st.none() | st.just("0f" * 32),
     changed=st.lists(names, max_size=5).map(tuple),
+    server_version=st.none() | st.just("17.10"),
+    findings=st.lists(findings, max_size=12).map(tuple),
+    findings_total=counts,
+    rehearsal=st.none()
+    | st.builds(RehearsalSummary, steps=counts, without_down=counts, milliseconds=counts),
 )
 
 
@@ -154,3 +170,17 @@ def test_a_reason_of_a_newer_runner_is_read_as_internal_and_unknown_fields_are_p
     document["later"] = {"more": 1}
     read = Report.from_json(json.dumps(document))
     assert read.error == replace(error, reason=Reason.INTERNAL)
+
+
+def test_a_long_plan_keeps_the_worst_findings_beside_its_steps() -> None:
+    found = [
+        LintFinding("index-blocks-writes", "error", f"{n}.sql", n, "x" * 150) for n in range(8)
+    ]
+    many = tuple(Step(str(n), "add_index", "up", 1, excerpt="CREATE INDEX") for n in range(60))
+    report = replace(REPORT, steps=many, steps_total=60, findings=tuple(found), findings_total=8)
+    text = report.to_json(TERMINATION_MESSAGE_LIMIT)
+    assert len(text.encode()) <= TERMINATION_MESSAGE_LIMIT
+    back = Report.from_json(text)
+    assert [each.file for each in back.findings] == ["0.sql", "1.sql", "2.sql"]
+    assert len(back.steps) > 10
+    assert (back.findings_total, back.steps_total) == (8, 60)

@@ -37,5 +37,10 @@ PLAN_ANNOTATION = f"{GROUP}/plan"
 INLINE_ANNOTATION_PREFIX = f"inline.{GROUP}/"
 """Inline files travel as annotations of the Pod: a snapshot that nobody can change afterwards."""
 
+PASSWD_ANNOTATION = f"{GROUP}/rehearsal-passwd"
+"""The /etc/passwd of the scratch server."""
+REHEARSAL_CONTAINER = "rehearsal"
+"""The scratch server: a sidecar, whose end says nothing of the run's."""
+
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 """Set by Kubernetes on the Pods of a Job."""

@@ -24,6 +24,7 @@ from dbmigrate.api.source import (
     parse_claim,
     parse_source,
 )
+from dbmigrate.api.version import is_version
 
 LATEST = "latest"
 
@@ -55,6 +56,21 @@ class Approval(StrEnum):
 
     AUTOMATIC = "Automatic"
     MANUAL = "Manual"
+
+
+class Lint(StrEnum):
+    """What becomes of what lint finds in the pending files."""
+
+    REJECT = "Reject"
+    WARN = "Warn"
+    OFF = "Off"
+
+
+class Rehearse(StrEnum):
+    """Whether what is pending is tried on a scratch server before it is run."""
+
+    NEVER = "Never"
+    BEFORE_APPLY = "BeforeApply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,15 @@ class HistoryLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class RehearsalOptions:
+    """The scratch server of a rehearsal."""
+
+    image: str | None = None
+    """With {major} where the version belongs; None: the operator's own setting."""
+    resources: Document = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class JobOptions:
     """What the cluster's rules ask of the Job; handed through to its Pod."""
 
@@ -103,6 +128,7 @@ class JobOptions:
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     env: list[Any] = field(default_factory=list)
+    rehearsal: RehearsalOptions = RehearsalOptions()
     pod_security_context: Document = field(default_factory=dict)
     security_context: Document = field(default_factory=dict)
 
@@ -123,12 +149,14 @@ class MigrationSpec:
     database: Database
     source: Source
     source_format: SourceFormat = SourceFormat.AUTO
+    lint: Lint = Lint.WARN
     target: str = LATEST
     rollback: Rollback = Rollback.FORBID
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
     approval: Approval = Approval.AUTOMATIC
     suspend: bool = False
+    rehearse: Rehearse = Rehearse.NEVER
     backup: BackupOptions | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: Retry = field(default_factory=Retry)
@@ -139,8 +167,8 @@ class MigrationSpec:
         """A hash of what is to become of the database, given a digest of the files' content.
 
         It leaves out what changes how a run is made and not what it leads to
-        (suspend, backup, timeouts, retry, job), so that a change there starts nothing
-        when all is done already.
+        (lint, rehearse, suspend, backup, timeouts, retry, job), so that a change there
+        starts nothing when all is done already.
         """
         source: object = asdict(self.source)
         if isinstance(self.source, ImageSource):
@@ -169,12 +197,14 @@ def parse_spec(raw: Document) -> MigrationSpec:
         database=parse_database(fields.section("database")),
         source=parse_source(fields.section("source")),
         source_format=fields.section("source").choice("format", SourceFormat.AUTO),
+        lint=fields.section("source").choice("lint", Lint.WARN),
         target=_parse_target(fields),
         rollback=fields.choice("rollback", Rollback.FORBID),
         out_of_order=fields.choice("outOfOrder", OutOfOrder.REJECT),
         changed_files=fields.choice("changedFiles", ChangedFiles.REJECT),
         approval=fields.choice("approval", Approval.AUTOMATIC),
         suspend=fields.flag("suspend"),
+        rehearse=fields.choice("rehearse", Rehearse.NEVER),
         backup=_parse_backup(fields),
         timeouts=_parse_timeouts(fields.section("timeouts")),
         retry=_parse_retry(fields.section("retry")),
@@ -185,8 +215,8 @@ def parse_spec(raw: Document) -> MigrationSpec:
 
 def _parse_target(fields: Fields) -> str:
     target = fields.optional_text("target") or LATEST
-    if target != LATEST and not (target.isascii() and target.isdigit()):
-        raise fields.error("target", "must be latest or a version, which is a number in quotes")
+    if target != LATEST and not is_version(target):
+        raise fields.error("target", "must be latest or a version in quotes")
     return target
 
 
@@ -220,6 +250,7 @@ def _parse_history(fields: Fields) -> HistoryLimits:
 
 
 def _parse_job(fields: Fields) -> JobOptions:
+    rehearsal = fields.section("rehearsal")
     return JobOptions(
         image=fields.optional_text("image"),
         service_account_name=fields.optional_text("serviceAccountName"),
@@ -232,6 +263,9 @@ def _parse_job(fields: Fields) -> JobOptions:
         labels=fields.texts("labels"),
         annotations=fields.texts("annotations"),
         env=fields.items("env"),
+        rehearsal=RehearsalOptions(
+            rehearsal.optional_text("image"), rehearsal.document("resources")
+        ),
         pod_security_context=fields.document("podSecurityContext"),
         security_context=fields.document("securityContext"),
     )

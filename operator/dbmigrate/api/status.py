@@ -14,6 +14,7 @@ from typing import Any
 from dbmigrate.api.conditions import Condition, ConditionType, parse_conditions
 from dbmigrate.api.fields import Document
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
+from dbmigrate.api.trial import NO_TRIAL, Trial, dump_trial, parse_trial
 from dbmigrate.report import Outcome, Reason, ReportError
 
 HISTORY_LIMIT = 20
@@ -44,6 +45,8 @@ class LastRun:
     error: ReportError | None = None
     plan: str | None = None
     """The hash of the plan that it was held to."""
+    trial: Trial = NO_TRIAL
+    """Before its first step."""
 
     @property
     def has_ended(self) -> bool:
@@ -105,6 +108,7 @@ class Plan:
     checksum: str | None = None
     """What the run is held to: SHA-256 over all steps and their scripts. A runner older than
     the operator gives none."""
+    trial: Trial = NO_TRIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ class MigrationStatus:
     dirty: bool | None = None
     target: str | None = None
     pending: int | None = None
+    server_version: str | None = None
+    """PostgreSQL's own."""
     last_run: LastRun | None = None
     history: tuple[HistoryEntry, ...] = ()
     backup: LastBackup | None = None
@@ -136,6 +142,7 @@ class MigrationStatus:
                 "dirty": self.dirty,
                 "target": self.target,
                 "pending": self.pending,
+                "serverVersion": self.server_version,
                 "lastRun": _dump_run(self.last_run) if self.last_run else None,
                 "history": [_dump_entry(entry) for entry in self.history],
                 "backup": _dump_backup(self.backup) if self.backup else None,
@@ -154,6 +161,7 @@ def parse_status(raw: Document) -> MigrationStatus:
         dirty=raw.get("dirty") if isinstance(raw.get("dirty"), bool) else None,
         target=_read_text(raw.get("target")),
         pending=_read_integer(raw.get("pending")),
+        server_version=_read_text(raw.get("serverVersion")),
         last_run=_parse_run(raw.get("lastRun")),
         history=_parse_history(raw.get("history")),
         backup=_parse_backup(raw.get("backup")),
@@ -178,6 +186,7 @@ def _dump_run(run: LastRun) -> Document:
             "from": run.from_version,
             "version": run.version,
             "milliseconds": run.milliseconds,
+            **dump_trial(run.trial),
             "error": _dump_error(run.error) if run.error else None,
         }
     )
@@ -204,6 +213,7 @@ def _parse_run(raw: Any) -> LastRun | None:
         milliseconds=_read_integer(raw.get("milliseconds")),
         error=_parse_error(raw.get("error")),
         plan=_read_text(raw.get("plan")),
+        trial=parse_trial(raw),
     )
 
 
@@ -290,6 +300,7 @@ def _dump_plan(plan: Plan) -> Document:
             "intent": plan.intent,
             "steps": [_without_none(asdict(step)) for step in plan.steps],
             "stepsTotal": plan.steps_total,
+            **dump_trial(plan.trial),
             "createdAt": _dump_time(plan.created_at),
         }
     )
@@ -318,6 +329,7 @@ def _parse_plan(raw: Any) -> Plan | None:
         created_at=created,
         steps_total=total,
         checksum=_read_text(raw.get("checksum")),
+        trial=parse_trial(raw),
     )
 
 

@@ -104,10 +104,12 @@ def _place(error: BaseException) -> str:
 
 
 def _secrets(invocation: Invocation) -> Iterable[str]:
-    """Everything that must not be shown: the URL as it is, and the password in it."""
-    yield invocation.options.database
+    """Everything that must not be shown: the URLs as they are, and the passwords in them."""
+    given = "\n".join(invocation.values.values()).split("\n")
     yield invocation.environ.get("PGPASSWORD", "")
-    yield from _passwords(invocation.options.database, invocation.environ)
+    for text in (invocation.options.database, *(each for each in given if "://" in each)):
+        yield text
+        yield from _passwords(text, invocation.environ)
 
 
 def _passwords(database: str, environ: Mapping[str, str]) -> Iterable[str]:

@@ -16,6 +16,8 @@ from typing import NamedTuple
 TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
+_BETWEEN = "\n"
+"""Between the values of a flag that was repeated."""
 _NEGATIVE_NUMBER = re.compile(r"-[0-9]+", re.ASCII)
 
 
@@ -30,6 +32,8 @@ class Flag(NamedTuple):
     """The word that help shows for the value; empty for a flag that is there or not."""
     default: str = ""
     """What help shows as the default."""
+    is_repeated: bool = False
+    """Whether it may be given several times; `each_value` gives them all."""
 
     @property
     def is_boolean(self) -> bool:
@@ -79,6 +83,8 @@ def parse_flags(
                 raise UsageError(f"flag needs an argument: -{name}")
             value = rest.pop(0)
         _check(flag, value)
+        if flag.is_repeated and name in values:
+            value = f"{values[name]}{_BETWEEN}{value}"
         values[name] = value
     return values, rest
 
@@ -97,6 +103,11 @@ def _check(flag: Flag, value: str) -> None:
 def is_set(values: Mapping[str, str], name: str) -> bool:
     """Whether a boolean flag was given, and not as false."""
     return values.get(name, "false") in TRUE
+
+
+def each_value(values: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """The values of a flag that may be repeated; its twin has one a line."""
+    return tuple(each for each in values.get(name, "").split(_BETWEEN) if each)
 
 
 def describe_flags(flags: Iterable[Flag]) -> str:

@@ -52,6 +52,6 @@ def inspect_step(preview: PreviewStep) -> Inspection:
         impacts = read_impacts(preview.sql, script.file)
     except MigrationError as error:
         return Inspection(problem=error.message)
-    is_transaction = mode.kind is not TransactionKind.NONE
+    is_transaction = mode.kind not in (TransactionKind.NONE, TransactionKind.BATCHED)
     causes = () if is_transaction else tuple(str(cause) for cause in mode.causes)
     return Inspection(is_transaction, causes, impacts)

@@ -3,7 +3,8 @@
     0  done, nothing to do, help, or stopped by Ctrl-C after a step
     1  any error, or a prompt declined
     2  a command line that can't be understood
-    3  `status -exit-code`: something is pending, or the database is dirty
+    3  `status -exit-code`: something is pending, or the database is dirty;
+       `diff -check`: there is a difference
 
 These are golang-migrate's but for the last. With -report a report is written on
 each of these ways, even for a mistyped option.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FIRST_REMINDER = 30.0
 """Seconds until a long statement gets a line where there is no terminal; then at each doubling."""
+LONGEST_SILENCE = 600.0
+"""Seconds between two of them at most: a step in batches may take days."""
 
 _QUIET = frozenset(("DEBUG", "LOG", "NOTICE"))
 
@@ -73,7 +75,8 @@ class Narrator:
         if self._terminal.is_interactive:
             self._terminal.live(text)
         elif progress.seconds >= self._reminder:
-            self._reminder = max(self._reminder, progress.seconds) * 2
+            told = max(self._reminder, progress.seconds)
+            self._reminder = told + min(told, LONGEST_SILENCE)
             self._terminal.line(text)
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 
-MAX_VERSION = 2**63 - 1
-"""The history's column is a bigint."""
-
 _DECIMAL = re.compile(r"[0-9]+", re.ASCII)
 _SIGNED_DECIMAL = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _LITERAL = re.compile(
@@ -54,11 +51,6 @@ def read_signed(text: str) -> int:
     if not _LITERAL.fullmatch(digits):
         raise ValueError("parse error")
     return _bounded(sign * _literal(digits), -(2**63), 2**63 - 1)
-
-
-def read_version(text: str) -> int:
-    """The version of a migration."""
-    return _bounded(read_decimal(text), 0, MAX_VERSION)
 
 
 def read_duration(text: str) -> float | None:

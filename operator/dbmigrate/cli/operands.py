@@ -1,11 +1,22 @@
-"""Reads what follows a command and its flags, with golang-migrate's texts."""
+"""Reads what follows a command and its flags, with golang-migrate's texts.
+
+What a version looks like depends on the format of the files, which may be known only
+when these are listed: a version is looked at twice, as one of the format that was
+named, if any, before anything is opened, and then as one of the format that is in use.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import ArgumentError
-from dbmigrate.cli.numbers import read_decimal, read_version
+from dbmigrate.cli.numbers import read_decimal
+from dbmigrate.cli.options import Options
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.request import Request
+    from dbmigrate.versions import Version
 
 LATEST = "latest"
 
@@ -20,15 +31,10 @@ def read_limit(operands: Sequence[str]) -> int | None:
         raise ArgumentError("can't read limit argument N") from None
 
 
-def read_target(operands: Sequence[str]) -> int | None:
-    """V of `goto V`; None for `latest`."""
+def the_target(operands: Sequence[str], options: Options) -> str | None:
+    """V of `goto V` as it was typed; None for `latest`."""
     text = the_version(operands)
-    if text == LATEST:
-        return None
-    try:
-        return read_version(text)
-    except ValueError:
-        raise ArgumentError("can't read version argument V") from None
+    return None if text == LATEST else check_version(text, options)
 
 
 def the_version(operands: Sequence[str]) -> str:
@@ -36,3 +42,31 @@ def the_version(operands: Sequence[str]) -> str:
     if not operands:
         raise ArgumentError("please specify version argument V")
     return operands[0]
+
+
+def check_version(text: str, options: Options) -> str:
+    """The same text, if it can be a version."""
+    from dbmigrate.versions import is_version
+
+    if not is_version(text, None if options.format == "auto" else options.format):
+        raise _unreadable()
+    return text
+
+
+def read_version(text: str, kind: str) -> Version:
+    """The version that was typed, of the format of that word."""
+    from dbmigrate.versions import reader_of
+
+    try:
+        return reader_of(kind)(text)
+    except ValueError:
+        raise _unreadable() from None
+
+
+def version_for(request: Request, text: str | None) -> Version | None:
+    """The version that was typed, of the format in use; None where none was."""
+    return None if text is None else read_version(text, request.target.history.kind)
+
+
+def _unreadable() -> ArgumentError:
+    return ArgumentError("can't read version argument V")

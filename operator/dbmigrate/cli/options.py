@@ -48,6 +48,10 @@ class Options(NamedTuple):
     """How many backups of the database stay there; None: all."""
     plan_checksum: str
     """The plan that the run is held to, or empty."""
+    lint: str
+    """reject, warn or off: what to do about what lint says of the pending files."""
+    rehearse_on: str
+    """A scratch server on which the steps are rehearsed first, or empty."""
     verbose: bool
     json: bool
     report: str
@@ -90,6 +94,8 @@ FLAGS = (
     Flag("backup-to"),
     Flag("backup-keep", check=read_unsigned, kind="uint"),
     Flag("plan-checksum", check=_checksum),
+    Flag("lint", check=_one_of("reject", "warn", "off")),
+    Flag("rehearse-on"),
     Flag("json", kind=""),
     Flag("report"),
 )
@@ -126,6 +132,8 @@ def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Opti
             if "backup-keep" in values
             else None,
             plan_checksum=values.get("plan-checksum", ""),
+            lint=values.get("lint", "off"),
+            rehearse_on=values.get("rehearse-on", ""),
             verbose=is_set(values, "verbose"),
             json=is_set(values, "json"),
             report=values.get("report", ""),

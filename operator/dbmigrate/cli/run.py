@@ -184,6 +184,8 @@ def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Option
         if options.backup_to
         else None,
         plan_checksum=options.plan_checksum or None,
+        lint=runner.LintPolicy(options.lint),
+        rehearsal_server=parse_target(options.rehearse_on, {}) if options.rehearse_on else None,
     )
 
 

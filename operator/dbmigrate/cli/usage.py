@@ -24,6 +24,7 @@ COMMANDS = (
     "restore",
     "rehearse",
     "lint",
+    "diff",
 )
 
 CREATE = """create [-ext E] [-dir D] [-seq] [-digits N] [-format] [-tz] NAME
@@ -52,10 +53,11 @@ WAIT = """wait [-version V | -latest] [-timeout D]
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
-ADOPT = """adopt -from TOOL [-from-table T] [-f]
-\tTake the version of goose's or dbmate's history over into dbmigrate's own; asks first
+ADOPT = """adopt -from TOOL [-from-table T] [-as V | -baseline NAME] [-f]
+\tTake the version of another tool's history over into dbmigrate's own; asks first
+\tUse -baseline to write the schema that an ORM has left as the first migration
 \tUse -f to bypass confirmation"""
-CONVERT = """convert DIR  Write goose's or dbmate's migrations into DIR as golang-migrate's files"""
+CONVERT = """convert DIR  Write goose's, dbmate's or Prisma's files into DIR as golang-migrate's"""
 
 BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
 \tFILE may be a directory; default a name of its own in the current one"""
@@ -66,8 +68,13 @@ RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
 REHEARSE = """rehearse [-dev-url URL] [-copy]    Try each step up, down and up in a scratch database
 \tUse -copy to start with the schema of the database instead of nothing"""
 
-LINT = """lint [-since V] [-sizes] [-strict] [-output FORM]    Say what may hurt the application
+LINT = """lint [-since V] [-sizes] [-squawk] [-strict] [-output FORM]
+\tSay what may hurt the application
 \tUse -sizes to weigh it by the tables of the database"""
+
+DIFF = """diff [-to SCHEMA] [-dry-run] [-check] [-dev-url URL] NAME
+\tWrite the migrations that lead to a schema: files of SQL, a database, or a program's output
+\tUse -check to exit with 3 if there is a difference, and write nothing"""
 
 
 def describe_program(program: str) -> str:
@@ -92,6 +99,7 @@ def describe_program(program: str) -> str:
         RESTORE,
         REHEARSE,
         LINT,
+        DIFF,
     )
     listed = "\n".join(f"  {command}" for command in commands)
     return _PROGRAM.format(
@@ -127,6 +135,10 @@ Options:
   -backup-to DIR             Save the database in DIR before the first step
   -backup-keep N             Keep the N newest backups of the database there (default all)
   -plan-checksum SHA256      Run only the steps of that plan, as `plan -json` gave it
+  -lint MODE                 reject pending files with an error of lint, warn of them, or off
+                             (default off)
+  -rehearse-on URL           Rehearse the pending steps there, on a scratch server, before the
+                             first one is run
   -json                      Print the report as JSON on the standard output
   -report FILE               Write the report to FILE, of a failed run as well
 

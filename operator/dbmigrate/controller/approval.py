@@ -10,14 +10,16 @@ between, it changes nothing and says PlanChanged, and then the plan is void as w
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 
 from dbmigrate.api.action import ActionKind, ActionPhase
 from dbmigrate.api.status import MigrationStatus, Plan, PlannedStep
-from dbmigrate.controller.backoff import retry_delay
+from dbmigrate.api.trial import read_trial
 from dbmigrate.controller.catch_up import is_at_target, newest_run
 from dbmigrate.controller.job import RunOrder
 from dbmigrate.controller.outcome import read_report
+from dbmigrate.controller.retrying import ask_again
 from dbmigrate.controller.runs import Run, RunCommand
 from dbmigrate.controller.verdict import VerdictReason, held, on_its_way, stuck
 from dbmigrate.controller.view import Step, View
@@ -79,7 +81,7 @@ def seek_approval(view: View, status: MigrationStatus, intent: str, now: datetim
 
 
 def _make_plan_first(view: View, status: MigrationStatus, intent: str, now: datetime) -> Step:
-    identity, retry = view.migration.identity, view.migration.spec.retry
+    identity = view.migration.identity
     verdict = on_its_way(VerdictReason.PLANNING, "the plan is being made")
     run = newest_run(view, RunCommand.PLAN)
     if run is None or run.intent != intent or run.generation != identity.generation:
@@ -93,17 +95,8 @@ def _make_plan_first(view: View, status: MigrationStatus, intent: str, now: date
         return Step(stuck(Reason.INTERNAL.value, text), approved=False)
     if error is None:
         return Step(verdict, order, approved=False)  # made, but nobody read it
-    said = f"{error.reason.value}: {error.message}"
-    if not error.retryable or run.attempt > retry.limit:
-        return Step(stuck(error.reason.value, said), approved=False)
-    due = status.next_retry_at
-    if due is None:
-        seed = f"{identity.uid}/{intent}/plan"
-        due = now + retry_delay(retry, attempt=run.attempt, seed=seed)
-    if now >= due:
-        return Step(verdict, order, approved=False)
-    waiting = on_its_way(error.reason.value, f"{said} (to be tried again)")
-    return Step(waiting, look_at=due, next_retry_at=due, approved=False)
+    again = ask_again(view, status, run, error, Step(verdict, order), now)
+    return replace(again, approved=False)
 
 
 def _make_plan(run: Run, report: Report) -> Plan:
@@ -122,6 +115,7 @@ def _make_plan(run: Run, report: Report) -> Plan:
         created_at=run.finished_at,
         steps_total=report.steps_total,
         checksum=report.plan_checksum,
+        trial=read_trial(report),
     )
 
 
@@ -131,6 +125,11 @@ def _describe_plan(plan: Plan) -> str:
     losing = sum(step.destructive for step in plan.steps)
     if losing:
         words += f", {losing} of them destructive"
+    found = plan.trial.findings_total
+    if found:
+        words += f", {found} finding{'' if found == 1 else 's'} of lint"
+    if plan.trial.rehearsal is not None:
+        words += ", rehearsed"
     if plan.steps_total > len(plan.steps):
         words += f" ({len(plan.steps)} are shown; `dbmigrate plan` shows all)"
     return words

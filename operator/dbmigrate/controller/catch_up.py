@@ -13,6 +13,7 @@ from datetime import datetime
 
 from dbmigrate.api.spec import LATEST, MigrationSpec
 from dbmigrate.api.status import LastRun, MigrationStatus
+from dbmigrate.api.version import is_same
 from dbmigrate.controller.outcome import (
     begin_run,
     end_run,
@@ -143,7 +144,9 @@ def is_at_target(answer: Report, spec: MigrationSpec) -> bool:
     """Whether the database is where the resource wants it."""
     if answer.dirty is not False:
         return False
-    return not answer.pending if spec.target == LATEST else answer.version == spec.target
+    if spec.target == LATEST:
+        return not answer.pending
+    return is_same(answer.version, spec.target, spec.source_format)
 
 
 def learn_from_answer(status: MigrationStatus, answer: Report | None) -> MigrationStatus:

@@ -10,13 +10,26 @@ from math import ceil
 
 from dbmigrate.api.database import DEFAULT_HISTORY_TABLE
 from dbmigrate.api.durations import format_duration
+from dbmigrate.api.fields import Document
 from dbmigrate.api.source import SourceFormat
-from dbmigrate.api.spec import BackupOptions, ChangedFiles, MigrationSpec, OutOfOrder, Rollback
+from dbmigrate.api.spec import (
+    BackupOptions,
+    ChangedFiles,
+    Lint,
+    MigrationSpec,
+    OutOfOrder,
+    Rollback,
+)
 from dbmigrate.controller.runs import CHANGING, RunCommand
 
 PROGRAM = "dbmigrate"
 TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 BACKUP_PATH = "/backups"
+REHEARSAL_PATH = "/rehearsal"
+REHEARSAL_WAIT = 60
+"""Seconds until the scratch server must have come up."""
+LINT_VARIABLE = "DBMIGRATE_LINT"
+LINTED = frozenset({RunCommand.GOTO, RunCommand.PLAN})
 
 
 def run_arguments(
@@ -26,6 +39,7 @@ def run_arguments(
     path: str,
     operands: tuple[str, ...] = (),
     plan_checksum: str | None = None,
+    is_rehearsed: bool = False,
 ) -> list[str]:
     """What follows the program's name. `operands` stand behind the command."""
     timeouts = spec.timeouts
@@ -48,12 +62,28 @@ def run_arguments(
         arguments += ["-backup-to", backup_directory(spec.backup)]
         if spec.backup.keep is not None:
             arguments += ["-backup-keep", str(spec.backup.keep)]
+    if spec.lint is Lint.REJECT and command in LINTED:
+        arguments += ["-lint", "reject"]
+    if is_rehearsed:
+        server = f"host={REHEARSAL_PATH} user=postgres dbname=postgres"
+        arguments += ["-rehearse-on", f"{server} connect_timeout={REHEARSAL_WAIT}"]
     if plan_checksum is not None:
         arguments += ["-plan-checksum", plan_checksum]
     if command in {RunCommand.GOTO, RunCommand.PLAN} and not operands:
         operands = (spec.target,)
     verb = RunCommand.GOTO if is_ordered else command
     return [literal(argument) for argument in (*arguments, verb.value, *operands)]
+
+
+def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
+    """What the runner is told beside its command line.
+
+    Warn is the default of every resource, and only a courtesy: a runner of spec.job.image
+    that is too old to know of lint would refuse an option, and does not mind a variable.
+    """
+    if spec.lint is Lint.WARN and command in LINTED:
+        return [{"name": LINT_VARIABLE, "value": "warn"}]
+    return []
 
 
 def backup_directory(backup: BackupOptions) -> str:

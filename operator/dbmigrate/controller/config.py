@@ -15,6 +15,7 @@ from datetime import timedelta
 from dbmigrate.api.durations import parse_duration
 
 DEFAULT_RUNNER_IMAGE = "ghcr.io/dbmigrate/dbmigrate:latest"
+DEFAULT_REHEARSAL_IMAGE = "docker.io/library/postgres:{major}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,9 @@ class Config:
     """The namespaces that are watched; empty: all of them, which needs a ClusterRole."""
     runner_image: str = DEFAULT_RUNNER_IMAGE
     """The image with the runner, for resources that name none in spec.job.image."""
+    rehearsal_image: str = DEFAULT_REHEARSAL_IMAGE
+    """The scratch server's, for resources that name none in spec.job.rehearsal; {major} stands
+    for PostgreSQL's major version."""
     health: tuple[str, int] | None = None
     """Host and port for the probes, such as 0.0.0.0 and 8080; None: none."""
     metrics: tuple[str, int] | None = None
@@ -45,6 +49,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
     return Config(
         namespaces=tuple(options.namespace or filter(None, named)),
         runner_image=options.runner_image,
+        rehearsal_image=options.rehearsal_image,
         health=options.health,
         metrics=options.metrics,
         resync=options.resync,
@@ -71,6 +76,11 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         help="watch this namespace only; may be given several times (default: all)",
     )
     parser.add_argument("--runner-image", default=twin("runner-image", DEFAULT_RUNNER_IMAGE))
+    parser.add_argument(
+        "--rehearsal-image",
+        default=twin("rehearsal-image", DEFAULT_REHEARSAL_IMAGE),
+        help="the scratch PostgreSQL of rehearsals, {major} being the major version",
+    )
     for endpoint in ("health", "metrics"):
         parser.add_argument(
             f"--{endpoint}", type=_address, default=twin(endpoint, ""), metavar="HOST:PORT"

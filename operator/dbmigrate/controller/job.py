@@ -31,10 +31,12 @@ from dbmigrate.controller.command_line import (
     PROGRAM,
     TERMINATION_MESSAGE_PATH,
     run_arguments,
+    run_environment,
 )
 from dbmigrate.controller.mounts import COPY_USER, Mounted, mount_backups, mount_source
 from dbmigrate.controller.naming import job_name, label_value
 from dbmigrate.controller.outcome import RUNNER_CONTAINER
+from dbmigrate.controller.rehearsal_server import Beside, place_beside
 from dbmigrate.controller.runs import CHANGING, RunCommand
 
 GRACE_SECONDS = 60
@@ -69,6 +71,8 @@ class RunOrder:
     """The uid of the MigrationAction that ordered it."""
     plan: Plan | None = None
     """The plan that it is held to; None: it may do whatever leads to the target."""
+    rehearsed_on: str | None = None
+    """The major version of the scratch server on which it is rehearsed; None: it is not."""
 
     def name_for(self, migration: Migration) -> str:
         """The name of its Job."""
@@ -83,11 +87,24 @@ class RunOrder:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The images of a Pod, for resources that name none."""
+
+    runner: str
+    rehearsal: str = ""
+    """Of the scratch server, with {major} where PostgreSQL's major version belongs."""
+
+
 def build_job(
-    migration: Migration, order: RunOrder, *, image: str, server_version: tuple[int, int]
+    migration: Migration, order: RunOrder, *, images: Images, server_version: tuple[int, int]
 ) -> Document:
-    """The Job for that order, with the runner of that image unless the resource names one."""
+    """The Job for that order, on a cluster of that Kubernetes version."""
     identity, spec = migration.identity, migration.spec
+    beside = None
+    if order.rehearsed_on is not None:
+        template = spec.job.rehearsal.image or images.rehearsal
+        beside = place_beside(template.replace("{major}", order.rehearsed_on), spec.job)
     mounted = mount_source(spec.source, server_version=server_version)
     annotations = {
         GENERATION_ANNOTATION: str(order.generation),
@@ -125,18 +142,28 @@ def build_job(
             "template": {
                 "metadata": {
                     "labels": labels,
-                    "annotations": {**spec.job.annotations, **annotations, **mounted.annotations},
+                    "annotations": {
+                        **spec.job.annotations,
+                        **annotations,
+                        **mounted.annotations,
+                        **(beside.annotations if beside else {}),
+                    },
                 },
-                "spec": _build_pod(migration, order, mounted, image),
+                "spec": _build_pod(migration, order, mounted, images.runner, beside),
             },
         },
     }
 
 
-def _build_pod(migration: Migration, order: RunOrder, mounted: Mounted, image: str) -> Document:
+def _build_pod(
+    migration: Migration, order: RunOrder, mounted: Mounted, image: str, beside: Beside | None
+) -> Document:
     spec, options = migration.spec, migration.spec.job
     access = grant_access(spec.database)
     volumes, mounts = [mounted.volume, *access.volumes], [mounted.mount, *access.mounts]
+    if beside is not None:
+        volumes += beside.volumes
+        mounts.append(beside.mount)
     security = POD_SECURITY
     if spec.backup is not None and order.command in CHANGING:
         volume, mount = mount_backups(spec.backup)
@@ -153,9 +180,10 @@ def _build_pod(migration: Migration, order: RunOrder, mounted: Mounted, image: s
             path=mounted.path,
             operands=order.operands,
             plan_checksum=order.plan.checksum if order.plan else None,
+            is_rehearsed=beside is not None,
         ),
         # Ours come last: of two variables with one name the last one counts.
-        "env": [*options.env, *access.env],
+        "env": [*options.env, *run_environment(spec, order.command), *access.env],
         "volumeMounts": mounts,
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -169,10 +197,11 @@ def _build_pod(migration: Migration, order: RunOrder, mounted: Mounted, image: s
         "volumes": volumes,
         "containers": [_harden(runner, options)],
     }
-    if mounted.init_containers:
-        pod["initContainers"] = [
-            _harden(container, options, user=COPY_USER) for container in mounted.init_containers
-        ]
+    first = [_harden(each, options, user=COPY_USER) for each in mounted.init_containers]
+    if beside is not None:
+        first.append(_harden(beside.container, options, user=beside.user))
+    if first:
+        pod["initContainers"] = first
     return {**pod, **_placement(options)}
 
 
@@ -181,7 +210,7 @@ def _harden(container: Document, options: JobOptions, *, user: int | None = None
     security = {**CONTAINER_SECURITY, **options.security_context}
     if user is not None and "runAsUser" not in options.pod_security_context:
         security.setdefault("runAsUser", user)
-    resources = options.resources or DEFAULT_RESOURCES
+    resources = container.get("resources") or options.resources or DEFAULT_RESOURCES
     return {**container, "resources": resources, "securityContext": security}
 
 

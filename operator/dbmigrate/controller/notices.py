@@ -8,22 +8,26 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from dbmigrate.api.conditions import ConditionType, Truth
+from dbmigrate.api.conditions import ConditionType, Truth, shorten
 from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.names import API_VERSION, MIGRATION_KIND
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.api.timestamps import format_timestamp
+from dbmigrate.api.trial import Trial
 from dbmigrate.controller.naming import event_name
 from dbmigrate.controller.verdict import VerdictReason
+from dbmigrate.report import Reason
 
 COMPONENT = "dbmigrate-operator"
+LINT_REASON = "LintFindings"
 EXPECTED = frozenset(
     {
         VerdictReason.RUNNING,
         VerdictReason.STARTING,
         VerdictReason.WAITING_FOR_RUN,
         VerdictReason.SUSPENDED,
+        VerdictReason.READING_DATABASE,
         VerdictReason.PLANNING,
         VerdictReason.AWAITING_APPROVAL,
     }
@@ -50,14 +54,63 @@ def build_event(
     if ready is None:
         return None
     is_good = ready.status is Truth.TRUE or ready.reason in EXPECTED
-    moment = format_timestamp(now)
     job = status.last_run.job if status.last_run else ""
     told = (identity.uid, job, ready.reason, ready.message, str(identity.generation))
-    name = event_name(identity.name, *told)
+    return _build(
+        identity, told, ready.reason, ready.message, is_good=is_good, now=now, instance=instance
+    )
+
+
+def build_lint_event(
+    identity: Identity,
+    before: MigrationStatus,
+    after: MigrationStatus,
+    *,
+    now: datetime,
+    instance: str,
+) -> Document | None:
+    """The event for what lint has found in a run that went on all the same, or a plan."""
+    trial = _find_news(before, after)
+    if trial is None or not trial.findings_total:
+        return None
+    count = f"{trial.findings_total} finding{'' if trial.findings_total == 1 else 's'}"
+    shown = [f"{each.file}:{each.line} {each.rule}: {each.message}" for each in trial.findings]
+    message = shorten(f"{count}: {'; '.join(shown)}")
+    job = after.last_run.job if after.last_run else ""
+    is_good = all(each.severity != "error" for each in trial.findings)
+    told = (identity.uid, job, LINT_REASON, message, str(identity.generation))
+    return _build(identity, told, LINT_REASON, message, is_good=is_good, now=now, instance=instance)
+
+
+def _find_news(before: MigrationStatus, after: MigrationStatus) -> Trial | None:
+    """The trial of a run that has ended, or of a plan that has come, since."""
+    run, plan = after.last_run, after.plan
+    if plan is not None and (before.plan is None or before.plan.hash != plan.hash):
+        return plan.trial
+    known = before.last_run
+    is_known = known is not None and run is not None and known.job == run.job and known.has_ended
+    if run is None or not run.has_ended or is_known:
+        return None
+    is_told = run.error is not None and run.error.reason is Reason.LINT_REJECTED
+    return None if is_told or run.plan is not None else run.trial
+
+
+def _build(
+    identity: Identity,
+    told: tuple[str, ...],
+    reason: str,
+    message: str,
+    *,
+    is_good: bool,
+    now: datetime,
+    instance: str,
+) -> Document:
+    """An event; its name is made of what is told."""
+    moment = format_timestamp(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": name, "namespace": identity.namespace},
+        "metadata": {"name": event_name(identity.name, *told), "namespace": identity.namespace},
         "involvedObject": {
             "apiVersion": API_VERSION,
             "kind": MIGRATION_KIND,
@@ -66,8 +119,8 @@ def build_event(
             "uid": identity.uid,
         },
         "type": "Normal" if is_good else "Warning",
-        "reason": ready.reason,
-        "message": ready.message,
+        "reason": reason,
+        "message": message,
         "firstTimestamp": moment,
         "lastTimestamp": moment,
         "count": 1,

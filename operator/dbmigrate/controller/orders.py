@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import LastRun, MigrationStatus
+from dbmigrate.api.version import is_version
 from dbmigrate.controller.approval import find_plan, is_approved
 from dbmigrate.controller.job import RunOrder
 from dbmigrate.controller.outcome import read_report
@@ -132,7 +133,7 @@ def _is_version(action: Action) -> bool:
     version = action.version or ""
     if action.kind is ActionKind.FORCE and version == "-1":
         return True  # nothing is applied
-    return version.isascii() and version.isdigit()
+    return is_version(version)
 
 
 def _refuse_approval(

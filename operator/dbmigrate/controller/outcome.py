@@ -21,6 +21,7 @@ from dbmigrate.api.status import (
     MigrationStatus,
 )
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
+from dbmigrate.api.trial import read_trial
 from dbmigrate.controller.runs import Ended, Pod, Run, RunState
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError
 
@@ -130,6 +131,7 @@ def end_run(status: MigrationStatus, report: Report, *, finished_at: datetime) -
         from_version=report.from_version,
         version=report.version,
         milliseconds=report.milliseconds,
+        trial=read_trial(report),
         error=_bound(report.error),
     )
     steps = tuple(
@@ -154,6 +156,7 @@ def learn(status: MigrationStatus, report: Report) -> MigrationStatus:
         dirty=report.dirty,
         target=report.target or status.target,
         pending=report.pending if report.pending is not None else status.pending,
+        server_version=report.server_version or status.server_version,
     )
 
 

@@ -30,6 +30,7 @@ from dbmigrate.controller.history import choose_discarded
 from dbmigrate.controller.job import RunOrder
 from dbmigrate.controller.orders import carry_out_next, follow_actions, was_mended_since
 from dbmigrate.controller.progress import describe_progress
+from dbmigrate.controller.rehearsal import prepare_rehearsal
 from dbmigrate.controller.runs import ASKING, MENDING, MOVING, Run, RunCommand
 from dbmigrate.controller.settled import (
     LOOK_INTERVAL,
@@ -66,7 +67,7 @@ def reconcile(view: View, now: datetime) -> Decision:
         return Decision(migration.status)
     caught = catch_up(view, now)
     intent = migration.spec.intent(view.files.digest)
-    step = _decide(view, caught, intent, now)
+    step = prepare_rehearsal(view, caught.status, _decide(view, caught, intent, now), now)
     answer = newest_answer(view, caught.status.last_run, *ASKING, *MENDING)
     status = learn_from_answer(caught.status, answer)
     status = _write_status(view, status, step, intent, now)

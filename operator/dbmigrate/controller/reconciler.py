@@ -21,9 +21,9 @@ from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.files import ConfigMapFiles, Files, read_config_map, resolve_files
-from dbmigrate.controller.job import build_job
+from dbmigrate.controller.job import Images, build_job
 from dbmigrate.controller.metrics import Metrics
-from dbmigrate.controller.notices import build_event, has_moved
+from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
 from dbmigrate.controller.observed import Key, Observed
 from dbmigrate.controller.orders import refuse_orphans
 from dbmigrate.controller.reconcile import judge_spec, reconcile
@@ -148,10 +148,11 @@ class Reconciler:
         if decision.order is None:
             return view, decision
         migration = view.migration
-        image = self._config.runner_image
+        config = self._config
+        images = Images(config.runner_image, config.rehearsal_image)
         name = decision.order.name_for(migration)
         body = build_job(
-            migration, decision.order, image=image, server_version=self._server_version
+            migration, decision.order, images=images, server_version=self._server_version
         )
         try:
             run = parse_run(await self._cluster.create_job(body))
@@ -191,11 +192,13 @@ class Reconciler:
         if written is None:
             return
         self._observed.see_body(written)
+        now, instance = self._clock(), self._instance
         if has_moved(before, after):
-            await self._post_event(identity, after)
+            await self._post(identity, build_event(identity, after, now=now, instance=instance))
+        found = build_lint_event(identity, before, after, now=now, instance=instance)
+        await self._post(identity, found)
 
-    async def _post_event(self, identity: Identity, status: MigrationStatus) -> None:
-        event = build_event(identity, status, now=self._clock(), instance=self._instance)
+    async def _post(self, identity: Identity, event: Document | None) -> None:
         if event is None:
             return
         fields = _fields(identity, reason=event["reason"])

@@ -21,6 +21,7 @@ from dbmigrate.api.names import (
     INTENT_ANNOTATION,
     JOB_NAME_LABEL,
     PLAN_ANNOTATION,
+    REHEARSAL_CONTAINER,
     UID_LABEL,
 )
 from dbmigrate.api.timestamps import parse_timestamp, read_timestamp
@@ -222,8 +223,8 @@ def _find_end(status: Document) -> Ended | None:
     ended = None
     for container in _container_statuses(status):
         terminated = (container.get("state") or {}).get("terminated")
-        if terminated is None:
-            continue
+        if terminated is None or container["name"] == REHEARSAL_CONTAINER:
+            continue  # a sidecar is ended when the runner has
         ended = Ended(
             container=container["name"],
             exit_code=int(terminated.get("exitCode", 0)),

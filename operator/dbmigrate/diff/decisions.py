@@ -31,7 +31,10 @@ def decide(world: World) -> None:
         actions[name] = Action.CREATE
     for name in before.keys() & after.keys():
         old, new = before[name], after[name]
-        if old == new:
+        if old.part_of != new.part_of:
+            # Of a view that becomes a table, by the same name.
+            actions[name] = Action.REPLACE
+        elif old == new:
             actions[name] = Action.KEEP
         else:
             can_alter = kind_of(new).can_alter(old, new, world)
@@ -65,9 +68,12 @@ class _Spread:
         self._raise(name, Action.REPLACE)
 
     def run(self) -> None:
+        self._let_go_of_index_parts()
         while self._waiting:
             name = self._waiting.popleft()
             for user in self._world.before.dependents.get(name, ()):
+                if user.kind == "partition" and name.kind != "table":
+                    continue  # what both tables have only has to be there before they are attached
                 self._react(user, name)
             if name.kind == "column":
                 self._check_partition_key(name)
@@ -77,6 +83,20 @@ class _Spread:
                         sequence
                     ):
                         self._raise(sequence, Action.REPLACE)
+
+    def _let_go_of_index_parts(self) -> None:
+        """An index that is a part of another is so until one of them is dropped."""
+        world = self._world
+        both = world.before.objects.keys() & world.after.objects.keys()
+        for name, action in list(world.actions.items()):
+            each = world.before.objects.get(name)
+            if action is not Action.DROP or not isinstance(each, o.IndexAttachment):
+                continue
+            parent, child = (ObjectName("index", index) for index in (each.parent, each.child))
+            if world.is_moving(each.child_table) or not {parent, child} <= both:
+                continue
+            self._raise(parent, Action.REPLACE)
+            self._raise(child, Action.REPLACE)
 
     def _check_partition_key(self, name: ObjectName) -> None:
         """The type of a column of a partition key can't be changed: the table is made anew.
@@ -105,21 +125,22 @@ class _Spread:
     def _react(self, user: ObjectName, what: ObjectName) -> None:
         """`user` requires `what`, which changes."""
         world = self._world
-        if user not in world.after.objects:
-            self._hurry(user, what)
-            return
         each = world.before.objects[user]
+        if isinstance(each, o.Index) and self._would_be_built_again(each, what):
+            world.forced.add(user)
+        if user not in world.after.objects:
+            return
         changed = world.before.objects[what]
         action = world.actions[what]
-        if isinstance(each, o.Attachment) and not isinstance(changed, o.Table):
-            return  # what both tables have only has to be there before they are attached
         if action is Action.ALTER:
             if kind_of(changed).disturbs(changed, world.after.objects[what], each, world):
                 self._replace(each)
         elif action is Action.DROP:
             if isinstance(each, o.Column) and self._is_taken_over(each, what):
                 self._move_column(each, what)
-            elif world.actions[user] is Action.KEEP and not isinstance(each, o.Column | o.Table):
+            elif isinstance(each, o.Column | o.Table):
+                pass
+            elif world.actions[user] is Action.KEEP or self._has_successor(user, what):
                 self._replace(each)
         elif isinstance(each, o.Column) and isinstance(changed, _TYPES):
             self._move_column(each, what)
@@ -130,14 +151,21 @@ class _Spread:
         elif not self._can_be_altered_away(user, what):
             self._replace(each)
 
-    def _hurry(self, user: ObjectName, what: ObjectName) -> None:
-        """What is dropped anyway has to be gone before `what` is altered, if it is in the way."""
+    def _would_be_built_again(self, index: o.Index, what: ObjectName) -> bool:
+        """Whether an index that is to go stands on a column of which the type changes.
+
+        PostgreSQL would build it for the new type first, or fail to.
+        """
         world = self._world
         old, new = world.before.objects[what], world.after.objects.get(what)
-        if new is None or world.actions[what] is not Action.ALTER:
-            return
-        if kind_of(old).disturbs(old, new, world.before.objects[user], world):
-            world.forced.add(user)
+        if not isinstance(old, o.Column) or not isinstance(new, o.Column):
+            return False
+        return world.is_going(index.name) and changes_type(old, new, world)
+
+    def _has_successor(self, user: ObjectName, what: ObjectName) -> bool:
+        """Whether `user` goes on with a function beside which calls of `what` are ambiguous."""
+        world = self._world
+        return any(what in world.overloaded_by(each) for each in world.after.requires(user))
 
     def _can_be_altered_away(self, user: ObjectName, what: ObjectName) -> bool:
         """Whether its own change frees it before `what` goes."""

@@ -173,6 +173,8 @@ class _Graph:
                 for name in self._taken(step):
                     for key in _places(name):
                         self._wait(number, freed.get(key, ()))
+                    for other in self._world.overloaded_by(name):
+                        self._wait(number, self._early(other, (Slot.DROP,)))
 
     def _taken(self, step: Step) -> Iterator[ObjectName]:
         for name in (step.about, *step.covers):

@@ -13,6 +13,7 @@ from dbmigrate.diff.schema import OWNER, Schema, Ways
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.catalog import ObjectName
 from dbmigrate.postgres.failures import ServerFailure
+from dbmigrate.postgres.history_tables import own_relations
 from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.session import Row, Session
 from dbmigrate.postgres.target import HistoryTable
@@ -113,7 +114,5 @@ def _ways(server: Row) -> Ways:
 def _passed_over(history: HistoryTable | None) -> str:
     if history is None:
         return "false"
-    names = ", ".join(
-        literal(history.name + suffix) for suffix in ("", "_id_seq", "_log", "_log_id_seq")
-    )
+    names = ", ".join(map(literal, own_relations(history.name)))
     return f"c.relname IN ({names})"

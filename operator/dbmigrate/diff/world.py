@@ -41,6 +41,8 @@ class World:
 
     _owners: dict[tuple[str, str], set[tuple[str, str, str]]] = field(default_factory=dict)
     """Who has a constraint, by the schema and its name."""
+    _routines: dict[str, list[o.Routine]] = field(default_factory=dict)
+    """Those that were there, by their names without arguments."""
 
     @property
     def version(self) -> int:
@@ -63,6 +65,24 @@ class World:
     def is_going(self, name: ObjectName) -> bool:
         """Whether the plan drops it, perhaps to create it again."""
         return self.actions.get(name) in (Action.DROP, Action.REPLACE, Action.REBIRTH)
+
+    def overloaded_by(self, name: ObjectName) -> frozenset[ObjectName]:
+        """Functions that have to go before a new one of their name comes: with arguments that
+        may be left out, a call could mean either."""
+        new = self.after.objects.get(name)
+        if not isinstance(new, o.Routine) or name in self.before.objects:
+            return frozenset()
+        if not self._routines:
+            for each in self.before.objects.values():
+                if isinstance(each, o.Routine):
+                    called = _without_arguments(each.name)
+                    self._routines.setdefault(called, []).append(each)
+        same = self._routines.get(_without_arguments(name), ())
+        return frozenset(
+            old.name
+            for old in same
+            if old.name not in self.after.objects and (old.defaults or new.defaults)
+        )
 
     def has_to_be_slow(self, table: str) -> bool:
         """Whether a relation is in use, so that long locks are to be avoided."""
@@ -137,6 +157,10 @@ def _constraint_name(each: o.SchemaObject) -> tuple[str, str, str] | None:
     if isinstance(each, o.Column) and each.not_null is not None and each.not_null.name is not None:
         return each.relation, each.not_null.name, each.column
     return None
+
+
+def _without_arguments(name: ObjectName) -> str:
+    return name.name.rpartition("(")[0]
 
 
 def _table(each: o.SchemaObject) -> str:

@@ -8,6 +8,10 @@ from dbmigrate.report import Reason
 ELSEWHERE = frozenset({"DatabaseConflict", "InvalidSpec", "SourceInvalid", "SourceMissing"})
 """Reasons that only a change of the manifests mends: the operator sees it by itself."""
 
+MENDED_IN_FILES = frozenset(
+    {Reason.STATEMENT_FAILED, Reason.LINT_REJECTED, Reason.REHEARSAL_FAILED}
+)
+
 
 def advise(resource: Resource) -> tuple[str, ...]:
     """The commands; none where there is nothing to do but to wait."""
@@ -24,7 +28,7 @@ def advise(resource: Resource) -> tuple[str, ...]:
         )
     if reason == "RolledBack":
         return (f"{advised('retry', resource)}  (goes to the target again)",)
-    if resource.is_stalled and reason == Reason.STATEMENT_FAILED:
+    if resource.is_stalled and reason in MENDED_IN_FILES:
         return (
             advised("logs", resource),
             f"{advised('retry', resource)}  (changed files are tried by themselves)",

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from dbmigrate import __version__
 from dbmigrate.api.action import ActionKind
 from dbmigrate.api.durations import parse_duration
+from dbmigrate.api.version import is_version
 from dbmigrate.kubectl.access import Access
 from dbmigrate.kubectl.requests import (
     LogsRequest,
@@ -34,7 +35,6 @@ line that can't be understood, 130 interrupted.
 HANDED_ON = ("context", "cluster", "user", "as", "as-group")
 """Options that go to kubectl as they are."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
-_VERSION = re.compile(r"[0-9]{1,19}")
 
 Values = argparse.Namespace
 Maker = Callable[[Values], Request]
@@ -211,8 +211,8 @@ def _name(text: str) -> str:
 
 
 def _version(text: str) -> str:
-    if not _VERSION.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a version: write its number")
+    if not is_version(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a version: it begins with a digit")
     return text
 
 

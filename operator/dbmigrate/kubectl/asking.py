@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cmp_to_key, partial
+
 from dbmigrate.api.action import ActionKind
+from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.status import HistoryEntry, MigrationStatus
+from dbmigrate.api.version import is_at_least
 from dbmigrate.kubectl.resource import Resource
 
 NOTHING = "-1"
@@ -21,7 +25,7 @@ def ask_about(kind: ActionKind, resource: Resource, version: str | None) -> str 
             f"nothing is run on the database, which is {_describe(status)} now. Go on?"
         )
     if kind is ActionKind.ROLLBACK and version is not None:
-        steps = find_undone(status, version)
+        steps = find_undone(status, version, resource.form)
         named = ", ".join(f"{step.version} {step.name}" for step in steps)
         undone = f" It undoes {named}." if named else ""
         return (
@@ -31,24 +35,28 @@ def ask_about(kind: ActionKind, resource: Resource, version: str | None) -> str 
     return None
 
 
-def find_undone(status: MigrationStatus, version: str) -> list[HistoryEntry]:
+def find_undone(
+    status: MigrationStatus, version: str, form: SourceFormat = SourceFormat.AUTO
+) -> list[HistoryEntry]:
     """The steps above that version that the status knows to be applied, newest first."""
     found: list[HistoryEntry] = []
     seen: set[str] = set()
     for entry in status.history:
-        if entry.version in seen or not entry.version.isdigit():
+        if entry.version in seen:
             continue
         seen.add(entry.version)
-        is_above = int(version) < int(entry.version) <= _number(status.version)
-        if entry.direction == "up" and is_above:
+        is_within = is_at_least(status.version or "", entry.version, form)
+        if entry.direction == "up" and is_within and not is_at_least(version, entry.version, form):
             found.append(entry)
-    return sorted(found, key=lambda entry: int(entry.version), reverse=True)
+    return sorted(found, key=cmp_to_key(partial(_order, form=form)), reverse=True)
+
+
+def _order(one: HistoryEntry, other: HistoryEntry, form: SourceFormat) -> int:
+    return is_at_least(one.version, other.version, form) - is_at_least(
+        other.version, one.version, form
+    )
 
 
 def _describe(status: MigrationStatus) -> str:
     at = f"at version {status.version}" if status.version else "at no known version"
     return f"{at}, dirty" if status.dirty else at
-
-
-def _number(version: str | None) -> int:
-    return int(version) if version is not None and version.isdigit() else -1

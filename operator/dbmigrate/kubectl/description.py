@@ -12,6 +12,7 @@ from dbmigrate.kubectl.plans import count_steps
 from dbmigrate.kubectl.resource import Resource
 from dbmigrate.kubectl.rows import NONE, judge
 from dbmigrate.kubectl.table import Cell, Table, Tone
+from dbmigrate.kubectl.trials import describe_findings, describe_rehearsal
 
 _WIDTH = 12
 SHOWN_STEPS = 5
@@ -26,6 +27,8 @@ def describe(resource: Resource, now: datetime) -> Iterator[list[Cell]]:
     yield _field("Database", resource.database or NONE)
     yield from _describe_standing(resource, now)
     yield _field("Version", _describe_version(status))
+    if status.server_version is not None:
+        yield _field("PostgreSQL", status.server_version)
     if status.dirty:
         yield _field("Dirty", "true: a step was begun and not finished", Tone.BAD)
     if status.last_run is not None:
@@ -76,6 +79,11 @@ def _describe_run(run: LastRun, now: datetime) -> Iterator[list[Cell]]:
         words.append(f"{age} ago")
     yield _field("Last run", ", ".join(words))
     yield _field("", f"Job {run.job}")
+    rehearsed = describe_rehearsal(run.trial)
+    if rehearsed is not None:
+        yield _field("Rehearsal", rehearsed)
+    for index, finding in enumerate(describe_findings(run.trial)):
+        yield _field("Findings" if index == 0 else "", finding.text, finding.tone)
     error = run.error
     if error is None:
         return

@@ -11,6 +11,7 @@ from dbmigrate.kubectl.ages import age_of
 from dbmigrate.kubectl.problems import ClusterError
 from dbmigrate.kubectl.resource import Resource
 from dbmigrate.kubectl.table import Cell, Tone
+from dbmigrate.kubectl.trials import describe_findings, describe_rehearsal
 
 
 class NoPlan(ClusterError):
@@ -52,6 +53,17 @@ def describe_plan(resource: Resource, plan: Plan, now: datetime) -> Iterator[lis
     hidden = plan.steps_total - len(plan.steps)
     if hidden > 0:
         yield [Cell(f"  ... and {hidden} more, which the status does not hold", Tone.BUSY)]
+    yield from _describe_trial(plan)
+
+
+def _describe_trial(plan: Plan) -> Iterator[list[Cell]]:
+    if plan.trial.findings_total:
+        yield [Cell("Findings of lint:", Tone.HEAD)]
+    for finding in describe_findings(plan.trial):
+        yield [Cell("  "), finding]
+    rehearsed = describe_rehearsal(plan.trial)
+    if rehearsed is not None:
+        yield [Cell("Rehearsed:", Tone.HEAD), Cell(f" {rehearsed}")]
 
 
 def count_steps(plan: Plan) -> str:

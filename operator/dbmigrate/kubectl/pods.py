@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dbmigrate.api.fields import Document
-from dbmigrate.api.names import COMMAND_LABEL, JOB_NAME_LABEL, UID_LABEL
+from dbmigrate.api.names import COMMAND_LABEL, JOB_NAME_LABEL, REHEARSAL_CONTAINER, UID_LABEL
 from dbmigrate.kubectl.collection import Collection
 from dbmigrate.kubectl.problems import clean
 
@@ -71,7 +71,8 @@ def read_pod(body: Document) -> RunPod:
 def _find_failed(statuses: Iterable[Document]) -> Document | None:
     for status in statuses:
         ended = (status.get("state") or {}).get("terminated")
-        if ended and ended.get("exitCode", 0) != 0:
+        is_sidecar = status.get("name") == REHEARSAL_CONTAINER
+        if ended and ended.get("exitCode", 0) != 0 and not is_sidecar:
             return status
     return None
 

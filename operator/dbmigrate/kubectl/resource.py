@@ -9,6 +9,7 @@ from dbmigrate.api.conditions import Condition, ConditionType, Truth
 from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import Identity, parse_identity
 from dbmigrate.api.names import MIGRATION_KIND, MIGRATIONS
+from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.status import NEVER_OBSERVED, MigrationStatus, parse_status
 from dbmigrate.kubectl.client import Kubectl
 from dbmigrate.kubectl.collection import Collection, list_all
@@ -24,6 +25,8 @@ class Resource:
     database: str
     """The database's name, or the Secret that has its address."""
     approval: str
+    form: SourceFormat
+    """The format of its files, as far as it says."""
     body: Document
     """As the API server has it."""
 
@@ -80,6 +83,7 @@ def read_resource(body: Document) -> Resource:
         status=parse_status(_clean_all(_section(body, "status"))),
         database=clean(_name_database(_section(spec, "database"))),
         approval=str(spec.get("approval", "Automatic")),
+        form=_read_format(_section(spec, "source").get("format")),
         body=body,
     )
 
@@ -127,6 +131,12 @@ def _name_database(database: Document) -> str:
         return str(connection.get("dbname", ""))
     name = _section(_section(database, "urlFrom"), "secretKeyRef").get("name", "")
     return f"secret/{name}" if name else ""
+
+
+def _read_format(word: object) -> SourceFormat:
+    """One that this plugin does not know yet counts as not said."""
+    known = [form for form in SourceFormat if form.value == word]
+    return known[0] if known else SourceFormat.AUTO
 
 
 def _section(body: Document, name: str) -> Document:

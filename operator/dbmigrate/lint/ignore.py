@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from dbmigrate.lint.rules import RULES
 
 _COMMENT = re.compile(rb"^[ \t]*--[ \t]*dbmigrate:ignore(-file)?\b[ \t]*([^\r\n]*)", re.MULTILINE)
-_NAME = re.compile(r"[a-z][a-z-]*[a-z]")
+_NAME = re.compile(r"(?:[a-z]+:)?[a-z][a-z-]*[a-z]")
+"""Of a rule, with the name of another linter before it."""
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ def read_ignores(sql: bytes) -> list[Ignore]:
 def _read_names(text: str) -> tuple[str, ...]:
     names: list[str] = []
     for word in text.replace(",", " ").split():
-        if word not in RULES and names:
+        if word not in RULES and ":" not in word and names:
             break
         if _NAME.fullmatch(word):
             names.append(word)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from dbmigrate.lint.finding import Finding, Severity
 from dbmigrate.lint.rules import RULES
@@ -29,15 +31,18 @@ def describe(finding: Finding) -> dict[str, Any]:
 
 def as_sarif(findings: Sequence[Finding], *, directory: str, version: str) -> str:
     """A SARIF 2.1.0 log; files are named from the directory that the migrations lie in."""
+    spoken = {**RULES, **{each.rule.name: each.rule for each in findings}}
+    places = {name: index for index, name in enumerate(spoken)}
     results = [
         {
             "ruleId": finding.rule.name,
+            "ruleIndex": places[finding.rule.name],
             "level": _LEVELS[finding.severity],
             "message": {"text": f"{finding.message}. {finding.rule.remedy}"},
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": f"{directory}/{finding.file}".lstrip("/")},
+                        "artifactLocation": {"uri": _uri(directory, finding.file)},
                         "region": {"startLine": finding.line},
                     }
                 }
@@ -52,13 +57,19 @@ def as_sarif(findings: Sequence[Finding], *, directory: str, version: str) -> st
             "help": {"text": rule.remedy},
             "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         }
-        for rule in RULES.values()
+        for rule in spoken.values()
     ]
     driver = {"name": "dbmigrate", "version": version, "rules": rules}
     log = {
         "$schema": SARIF_SCHEMA,
         "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": results}],
+        "runs": [
+            {
+                "tool": {"driver": driver},
+                "columnKind": "unicodeCodePoints",
+                "results": results,
+            }
+        ],
     }
     return json.dumps(log, indent=2)
 
@@ -71,6 +82,12 @@ def as_annotations(findings: Iterable[Finding], *, directory: str) -> str:
         f"::{_data(f'{finding.message}. {finding.rule.remedy}')}"
         for finding in findings
     )
+
+
+def _uri(directory: str, file: str) -> str:
+    """As RFC 3986 has it: relative to where the linter ran, or of the whole path."""
+    path = posixpath.normpath(posixpath.join(directory, file))
+    return f"file://{quote(path)}" if path.startswith("/") else quote(path)
 
 
 def _data(text: str) -> str:

@@ -62,6 +62,43 @@ CHECK_SCANS = Rule(
     "ADD CONSTRAINT ... NOT VALID, and VALIDATE CONSTRAINT in the next file",
     depends_on_size=True,
 )
+EXCLUDE_BUILDS_INDEX = Rule(
+    "exclude-builds-index",
+    _ERROR,
+    "an exclusion constraint builds its index while nobody may read or write, and takes none that"
+    " is there",
+    "a quiet hour, or a new table that has it and is filled in batches",
+    depends_on_size=True,
+)
+DOMAIN_SCANS = Rule(
+    "domain-scans",
+    _ERROR,
+    "all tables with a column of the domain are checked while nobody may write to them",
+    "ADD CONSTRAINT ... NOT VALID, which holds for new values; to VALIDATE it blocks writes, too,"
+    " and wants a quiet hour",
+)
+ATTACH_SCANS = Rule(
+    "attach-scans",
+    _WARNING,
+    "all rows of the new partition, and of the default one, are looked at while nobody may read or"
+    " write them",
+    "a CHECK constraint that says the same as the bounds, ADD ... NOT VALID and VALIDATE in files"
+    " before it",
+    depends_on_size=True,
+)
+DETACH_BLOCKS = Rule(
+    "detach-blocks",
+    _WARNING,
+    "DETACH PARTITION keeps everybody from the whole table, and waits for all who use it",
+    "DETACH PARTITION ... CONCURRENTLY, in a file of its own, where there is no default partition",
+)
+PARTITION_BLOCKS = Rule(
+    "partition-blocks",
+    _WARNING,
+    "CREATE TABLE ... PARTITION OF keeps everybody from the whole table, and looks at all rows of"
+    " its default partition",
+    "CREATE TABLE ... (LIKE ...), and ATTACH PARTITION",
+)
 NOT_NULL_SCANS = Rule(
     "not-null-scans",
     _WARNING,
@@ -75,11 +112,18 @@ MANY_LOCKS = Rule(
     "one transaction keeps everybody from several tables, which may deadlock with the application",
     "one file for each table",
 )
+VALIDATED_AT_ONCE = Rule(
+    "validated-at-once",
+    _ERROR,
+    "the rows are checked under the lock of an earlier statement of the same transaction",
+    "VALIDATE CONSTRAINT in a file of its own",
+    depends_on_size=True,
+)
 DATA_UNDER_LOCK = Rule(
     "data-under-lock",
     _WARNING,
     "rows are changed in a transaction that already keeps everybody from a table",
-    "put the change of the data into a file of its own",
+    "put the change of the data into a file of its own, of many rows a `-- dbmigrate:batched` one",
 )
 
 # Rewrites: what takes long.
@@ -96,7 +140,7 @@ DEFAULT_REWRITES = Rule(
     "default-rewrites",
     _ERROR,
     "the new column has a value of its own in each row: the table is rewritten",
-    "ADD COLUMN without it, then SET DEFAULT, and fill the rows in batches",
+    "ADD COLUMN without it, then SET DEFAULT, and a `-- dbmigrate:batched` file for the rows",
     depends_on_size=True,
 )
 TABLE_REWRITES = Rule(
@@ -128,7 +172,7 @@ EVERY_ROW = Rule(
     "every-row",
     _WARNING,
     "without WHERE every row is written, and locked until the end of the file",
-    "batches by key, each in a transaction of its own",
+    "a file of its own that begins with `-- dbmigrate:batched`: each batch is a transaction",
     depends_on_size=True,
 )
 CASCADES = Rule(
@@ -136,6 +180,13 @@ CASCADES = Rule(
     _WARNING,
     "CASCADE also drops what hangs on it, which is not named here",
     "name and drop those things, too",
+)
+
+CONSTRAINT_DROPPED = Rule(
+    "constraint-dropped",
+    _INFO,
+    "rows that break the constraint come in from now on, and the way back has to look at all rows",
+    "clean up the rows in a migration of its own before it is to come back",
 )
 
 # Compatibility: the application of today goes on running beside the new schema.
@@ -152,6 +203,39 @@ REQUIRED_COLUMN = Rule(
     "a column without a default that must not be null: it fails where there are rows, and inserts"
     " of the running application break",
     "give it a default, or add it without NOT NULL first",
+)
+OBJECT_DROPPED = Rule(
+    "object-dropped",
+    _WARNING,
+    "whatever still uses it breaks, the version of the application that runs now included",
+    "stop using it in one release and drop it in a later one",
+)
+ROW_SECURITY = Rule(
+    "row-security",
+    _WARNING,
+    "without a policy nobody but the owner sees or writes a row any more",
+    "CREATE POLICY before it, in the same file",
+)
+
+# Surprises: what depends on the rows, or on what was there before.
+
+UNIQUE_MAY_FAIL = Rule(
+    "unique-may-fail",
+    _INFO,
+    "it fails where two rows are alike, and built CONCURRENTLY leaves an invalid index then",
+    "look for such rows first: SELECT ... GROUP BY ... HAVING count(*) > 1",
+)
+INDEX_IF_NOT_EXISTS = Rule(
+    "index-if-not-exists",
+    _WARNING,
+    "IF NOT EXISTS takes the invalid index that a failed build has left for the one that is wanted",
+    "leave IF NOT EXISTS out: `dbmigrate repair` drops an invalid index and goes on",
+)
+CONSTRAINT_UNNAMED = Rule(
+    "constraint-unnamed",
+    _INFO,
+    "the server makes up a name, which may be another one in another database",
+    "ADD CONSTRAINT name ...",
 )
 
 # Reversibility and transactions.

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from dbmigrate.lint import rules
 from dbmigrate.lint.finding import Finding, Rule
 from dbmigrate.lint.ignore import Ignore, read_ignores
-from dbmigrate.lint.statements import judge_statement
+from dbmigrate.lint.statements import BLOCKING, judge_statement
+from dbmigrate.postgres.alter_table import SCANS
 from dbmigrate.postgres.classify import TransactionKind, transaction_mode
 from dbmigrate.postgres.lexer import Statement, split
 from dbmigrate.postgres.statement_impacts import read_impacts
 from dbmigrate.postgres.statement_words import StatementWords
 
 STRONG = "ACCESS EXCLUSIVE"
+GENTLE = "SHARE UPDATE EXCLUSIVE"
+"""That of VALIDATE CONSTRAINT."""
 _CHANGES_ROWS = ("UPDATE", "DELETE", "INSERT", "MERGE")
 
 
-def judge_script(sql: bytes, file: str, *, has_down: bool = True) -> tuple[Finding, ...]:
+def judge_script(
+    sql: bytes, file: str, *, has_down: bool = True, others: Sequence[Finding] | None = None
+) -> tuple[Finding, ...]:
     """The findings of an up script, without those that it says to ignore.
 
+    `others` are another linter's; None: it was not asked.
     Raises MigrationError (SourceInvalid) for a script that can't be split.
     """
     statements = [each for each in split(sql, file=file) if each.words]
     found = [*_judge_statements(sql, file, statements), *_judge_whole(sql, file, statements)]
     if not has_down:
         found.append(make(rules.NO_DOWN_SCRIPT, file, 1))
+    found += others or ()
     ignores = read_ignores(sql)
     starts = [statement.line for statement in statements]
     kept = [each for each in found if not _is_ignored(each, ignores, starts)]
-    kept += _unused(ignores, file)
+    kept += _unused(ignores, file, asked_others=others is not None)
     return tuple(sorted(kept, key=lambda each: (each.line, each.rule.name)))
 
 
@@ -39,28 +46,75 @@ def make(rule: Rule, file: str, line: int, table: str | None = None) -> Finding:
 
 
 def _judge_statements(sql: bytes, file: str, statements: list[Statement]) -> Iterator[Finding]:
-    made: set[str] = set()
-    for statement in statements:
-        words = StatementWords(sql, statement, file)
-        if words.starts("CREATE") and "TABLE" in words.texts[1:5]:
-            made.add((words.name_after("TABLE", "EXISTS") or "").lower())
-        elif words.starts("CREATE", "MATERIALIZED", "VIEW"):
-            made.add((words.name_after("VIEW", "EXISTS") or "").lower())
+    """What is said of the statements, but for what the script has made itself by then.
+
+    What is dropped and made anew is not gone, and row security with a policy lets rows through.
+    """
+    all_words = [StatementWords(sql, statement, file) for statement in statements]
+    excused: dict[Rule, set[str | None]] = {
+        rules.OBJECT_DROPPED: {_name_made(words, _MADE) for words in all_words},
+        rules.ROW_SECURITY: {_lower(w.name_after("ON")) for w in all_words if _is_policy(w)},
+    }
+    made: set[str | None] = set()
+    for words in all_words:
+        made.add(_name_made(words, _RELATIONS))
         for rule, table in judge_statement(words):
-            if table is None or table.lower() not in made:
-                yield make(rule, file, statement.line, table)
+            name = _lower(table)
+            if name is None or (name not in made and name not in excused.get(rule, ())):
+                yield make(rule, file, words.line, table)
+
+
+def _name_made(words: StatementWords, kinds: Collection[str]) -> str | None:
+    """What a CREATE of one of these kinds makes."""
+    rest = iter(words.texts[1:])
+    kind = next((text for text in rest if text not in _MODIFIERS), "")
+    if not words.starts("CREATE") or kind not in kinds:
+        return None
+    return _lower(words.name_after(kind))
+
+
+def _is_policy(words: StatementWords) -> bool:
+    return words.starts("CREATE", "POLICY")
+
+
+def _lower(name: str | None) -> str | None:
+    return None if name is None else name.lower()
+
+
+_MODIFIERS = frozenset(
+    "OR REPLACE GLOBAL LOCAL TEMP TEMPORARY UNLOGGED FOREIGN MATERIALIZED RECURSIVE".split()
+)
+_RELATIONS = ("TABLE", "VIEW", "SEQUENCE", "TYPE", "DOMAIN")
+"""They share their names: what one of them makes is no other's."""
+_MADE = (*_RELATIONS, "FUNCTION", "PROCEDURE", "AGGREGATE", "SCHEMA")
+
+
+def find_made_tables(sql: bytes, file: str) -> frozenset[str]:
+    """The tables and views that a script makes, in lowercase as they are written.
+
+    Raises MigrationError (SourceInvalid) for a script that can't be split.
+    """
+    statements = (StatementWords(sql, each, file) for each in split(sql, file=file) if each.words)
+    return frozenset(filter(None, (_name_made(words, ("TABLE", "VIEW")) for words in statements)))
 
 
 def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator[Finding]:
     mode = transaction_mode(sql, file)
+    if mode.kind is TransactionKind.BATCHED:
+        return
     if mode.kind is TransactionKind.NONE:
         if len(statements) > 1:
             line = mode.causes[0].line if mode.causes else 1
             yield make(rules.NOT_ONE_TRANSACTION, file, line)
         return
     locked: list[str] = []
+    held: set[str | None] = set()
     lock_line = None
     for impact in read_impacts(sql, file):
+        if SCANS in impact.notes and impact.lock == GENTLE and _lower(impact.table) in held:
+            yield make(rules.VALIDATED_AT_ONCE, file, impact.line, impact.table)
+        if impact.lock in BLOCKING:
+            held.add(_lower(impact.table))
         if impact.lock == STRONG and impact.table is not None:
             lock_line = lock_line or impact.line
             if impact.table.lower() not in locked:
@@ -70,7 +124,8 @@ def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator
     for statement in statements:
         changes = statement.words[0] in _CHANGES_ROWS
         if changes and lock_line is not None and statement.line >= lock_line:
-            yield make(rules.DATA_UNDER_LOCK, file, statement.line)
+            only = locked[0] if len(locked) == 1 else None
+            yield make(rules.DATA_UNDER_LOCK, file, statement.line, only)
             return
 
 
@@ -78,16 +133,27 @@ def _is_ignored(finding: Finding, ignores: list[Ignore], starts: list[int]) -> b
     for ignore in ignores:
         if finding.rule.name not in ignore.names:
             continue
-        following = next((line for line in starts if line >= ignore.line), None)
-        if ignore.is_for_file or finding.line == following:
+        following = [line for line in starts if line >= ignore.line]
+        if ignore.is_for_file or _lies_in_first(finding.line, following):
             ignore.used.add(finding.rule.name)
             return True
     return False
 
 
-def _unused(ignores: Iterable[Ignore], file: str) -> Iterator[Finding]:
+def _lies_in_first(line: int, starts: list[int]) -> bool:
+    """Whether a line belongs to the first of the statements that start on these lines."""
+    if not starts:
+        return False
+    return line == starts[0] or starts[0] < line < min(starts[1:], default=line + 1)
+
+
+def _unused(ignores: Iterable[Ignore], file: str, *, asked_others: bool) -> Iterator[Finding]:
     for ignore in ignores:
-        missing = [name for name in ignore.names if name not in ignore.used]
+        missing = [
+            name
+            for name in ignore.names
+            if name not in ignore.used and (asked_others or ":" not in name)
+        ]
         if missing or not ignore.names:
             finding = make(rules.IGNORE_UNUSED, file, ignore.line)
             yield Finding(

@@ -13,6 +13,8 @@ from dbmigrate.lint.finding import Finding, Severity
 from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.session import Session
 
+WAIT_MS = 1000
+"""How long the question may wait for a table that somebody keeps to himself."""
 SMALL_BYTES = 10 * 1024 * 1024
 """Up to here a scan or a rewrite takes a blink."""
 
@@ -36,15 +38,19 @@ class Size:
 
 
 def read_sizes(session: Session, tables: Iterable[str]) -> dict[str, Size]:
-    """The sizes of those that exist, by the name as it was written. Raises ServerFailure."""
+    """The sizes of those that exist, by the name as it was written; one round trip.
+
+    Raises ServerFailure, inside a failed transaction, and ConnectionBroken.
+    """
     names = sorted(set(tables))
     if not names:
         return {}
     values = ", ".join(f"({literal(name)})" for name in names)
     (rows,) = session.query(
-        "SELECT name, c.reltuples::bigint, pg_catalog.pg_total_relation_size(c.oid)"
+        f"BEGIN READ ONLY; SET LOCAL lock_timeout = {WAIT_MS};"
+        " SELECT name, c.reltuples::bigint, pg_catalog.pg_total_relation_size(c.oid)"
         f" FROM (VALUES {values}) v (name)"
-        " JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(v.name)"
+        " JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(v.name); COMMIT"
     )
     return {
         name or "": Size(int(count) if count and int(count) >= 0 else None, int(size or 0))

@@ -9,6 +9,9 @@ from dbmigrate.lint.finding import Rule
 from dbmigrate.postgres.alter_table import REWRITES, SCANS, has_phrase, read_action
 from dbmigrate.postgres.statement_words import StatementWords
 
+BLOCKING = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
+"""The locks that keep others from writing, at least."""
+
 Found = tuple[Rule, str | None]
 """A rule, and the table that it is about."""
 
@@ -23,9 +26,21 @@ def judge_statement(words: StatementWords) -> Iterator[Found]:
 
 
 def _create(words: StatementWords) -> Iterator[Found]:
-    is_index = "INDEX" in words.texts[1:3]
-    if is_index and not words.has("INDEX", "CONCURRENTLY"):
-        yield rules.INDEX_BLOCKS_WRITES, words.name_after("ON")
+    if "INDEX" in words.texts[1:3]:
+        yield from _create_index(words)
+    elif "TABLE" in words.texts[1:4] and words.has("PARTITION", "OF"):
+        yield rules.PARTITION_BLOCKS, words.name_after("OF")
+
+
+def _create_index(words: StatementWords) -> Iterator[Found]:
+    table = words.name_after("ON")
+    is_gentle = words.has("INDEX", "CONCURRENTLY")
+    if not is_gentle:
+        yield rules.INDEX_BLOCKS_WRITES, table
+    elif words.has("CONCURRENTLY", "IF", "NOT", "EXISTS"):
+        yield rules.INDEX_IF_NOT_EXISTS, table
+    if words.has("UNIQUE", "INDEX"):
+        yield rules.UNIQUE_MAY_FAIL, table
 
 
 def _drop(words: StatementWords) -> Iterator[Found]:
@@ -36,17 +51,45 @@ def _drop(words: StatementWords) -> Iterator[Found]:
         yield rules.TABLE_DROPPED, words.name_after("TABLE")
     elif what in (["SCHEMA"], ["DATABASE"], ["OWNED"]):
         yield rules.DATA_DESTROYED, None
+    elif what and what[0] in _USED_BY_NAME:
+        yield rules.OBJECT_DROPPED, words.name_after(*_USED_BY_NAME)
 
 
 def _alter(words: StatementWords) -> Iterator[Found]:
-    table = words.name_after("TABLE", "VIEW")
-    if words.texts[1:2] != ["TABLE"]:
-        if words.has("RENAME", "TO") and words.texts[1:2] in (["VIEW"], ["TYPE"], ["FUNCTION"]):
-            yield rules.RENAMED, table
+    what = words.texts[1:2]
+    if what == ["DOMAIN"] and _checks_domain(words):
+        yield rules.DOMAIN_SCANS, words.name_after("DOMAIN")
+    if what != ["TABLE"]:
+        is_renamed = words.has("RENAME") or words.has("SET", "SCHEMA")
+        if is_renamed and what and what[0] in _USED_BY_NAME and not words.has("CONSTRAINT"):
+            yield rules.RENAMED, words.name_after(*_USED_BY_NAME)
         return
-    for action in words.actions():
+    table = words.name_after("TABLE")
+    if words.has("ATTACH", "PARTITION"):
+        yield rules.ATTACH_SCANS, words.name_after("PARTITION")
+    elif words.has("DETACH", "PARTITION") and not words.has("CONCURRENTLY"):
+        if not words.has("FINALIZE"):
+            yield rules.DETACH_BLOCKS, table
+    elif words.has("ENABLE", "ROW", "LEVEL", "SECURITY"):
+        yield rules.ROW_SECURITY, table
+    actions = [*words.actions()]
+    for action in actions:
         for rule in _judge_action(action):
             yield rule, table
+    if words.has("VALIDATE", "CONSTRAINT") and any(read_action(a)[0] in BLOCKING for a in actions):
+        yield rules.VALIDATED_AT_ONCE, table
+
+
+def _checks_domain(words: StatementWords) -> bool:
+    is_new = words.has("ADD") and not words.has("NOT", "VALID")
+    return is_new or words.has("SET", "NOT", "NULL")
+
+
+_USED_BY_NAME = (
+    "SCHEMA VIEW MATERIALIZED SEQUENCE TYPE DOMAIN FUNCTION PROCEDURE ROUTINE AGGREGATE FOREIGN"
+    " EXTENSION".split()
+)
+"""Kinds of objects that an application names."""
 
 
 def _judge_action(action: Sequence[str]) -> Iterator[Rule]:
@@ -61,6 +104,18 @@ def _judge_action(action: Sequence[str]) -> Iterator[Rule]:
         yield _name_scan(action)
     if _is_required_column(action):
         yield rules.REQUIRED_COLUMN
+    if has_phrase(action, ("DROP", "CONSTRAINT")):
+        yield rules.CONSTRAINT_DROPPED
+    is_unnamed = any(has_phrase(action, ("ADD", *kind)) for kind in _CONSTRAINTS)
+    if is_unnamed:
+        yield rules.CONSTRAINT_UNNAMED
+    is_new = is_unnamed or has_phrase(action, ("ADD", "CONSTRAINT"))
+    is_unique = has_phrase(action, ("PRIMARY", "KEY")) or "UNIQUE" in action
+    if is_new and is_unique and not has_phrase(action, ("USING", "INDEX")):
+        yield rules.UNIQUE_MAY_FAIL
+
+
+_CONSTRAINTS = (("CHECK",), ("UNIQUE",), ("PRIMARY", "KEY"), ("FOREIGN", "KEY"), ("EXCLUDE",))
 
 
 def _is_renaming(action: Sequence[str]) -> bool:
@@ -76,8 +131,10 @@ def _name_rewrite(action: Sequence[str]) -> Rule:
 
 
 def _name_scan(action: Sequence[str]) -> Rule:
-    if has_phrase(action, ("FOREIGN", "KEY")):
+    if has_phrase(action, ("FOREIGN", "KEY")) or "REFERENCES" in action:
         return rules.FOREIGN_KEY_SCANS
+    if "EXCLUDE" in action:
+        return rules.EXCLUDE_BUILDS_INDEX
     if "CHECK" in action:
         return rules.CHECK_SCANS
     if has_phrase(action, ("SET", "NOT", "NULL")):

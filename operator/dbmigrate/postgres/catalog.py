@@ -9,12 +9,13 @@ Data is not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from dbmigrate.postgres.catalog_queries import QUERIES
-from dbmigrate.postgres.quoting import literal
+from dbmigrate.postgres.history_tables import own_relations
+from dbmigrate.postgres.quoting import literal, literal_bool
 from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.target import HistoryTable
 
@@ -52,15 +53,24 @@ class Difference:
         return f"{self.object} was {self.before!r}, and is {self.after!r}"
 
 
-def read_catalog(session: Session, *, without: HistoryTable | None = None) -> Catalog:
-    """Read the schema, but for the history's own tables. Raises ServerFailure, ConnectionBroken."""
-    ignored = "false"
+def read_catalog(
+    session: Session,
+    *,
+    without: HistoryTable | None = None,
+    ignoring: Iterable[int] = (),
+    with_rights: bool = True,
+) -> Catalog:
+    """Read the schema, but for the history's own tables, and the relations of these oids.
+
+    Without `with_rights` nobody's ownership and privileges are looked at.
+    Raises ServerFailure, ConnectionBroken.
+    """
+    ignored = f"c.oid = ANY ('{{{','.join(map(str, ignoring))}}}')"
     if without is not None:
-        names = ", ".join(
-            literal(without.name + suffix) for suffix in ("", "_id_seq", "_log", "_log_id_seq")
-        )
-        ignored = f"c.relname IN ({names})"
+        names = ", ".join(map(literal, own_relations(without.name)))
+        ignored += f" OR c.relname IN ({names})"
     query = " UNION ALL ".join(QUERIES).replace("$ignored", ignored)
+    query = query.replace("$with_rights", literal_bool(with_rights))
     (rows,) = session.query(
         "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog; " + query + "; COMMIT"
     )

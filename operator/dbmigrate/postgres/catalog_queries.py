@@ -2,7 +2,8 @@
 
 They are to be joined by UNION ALL, and run with nothing but pg_catalog on the search
 path, so that every other name comes out qualified. `$ignored` stands for the condition
-on a relation `c` that is to be passed over.
+on a relation `c` that is to be passed over, `$with_rights` for whether owners and
+privileges count.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ def _own(catalog: str, alias: str) -> str:
 def _rights(acl: str, kind: str, owner: str) -> str:
     """Owner and privileges, in one order; none granted is the same as the defaults."""
     return (
-        f"' owner ' || pg_get_userbyid({owner}) || ' rights ' || ARRAY(SELECT x::text FROM"
+        f"CASE WHEN $with_rights THEN"
+        f" ' owner ' || pg_get_userbyid({owner}) || ' rights ' || ARRAY(SELECT x::text FROM"
         f" unnest(COALESCE({acl}, acldefault({kind}, {owner}))) x ORDER BY 1)::text"
+        " ELSE '' END"
     )
 
 
@@ -71,7 +74,8 @@ _COLUMN = """concat_ws(' ', format_type(a.atttypid, a.atttypmod),
     nullif(a.attidentity::text, ''), nullif(a.attgenerated::text, ''), a.attstorage,
     nullif(to_jsonb(a) ->> 'attcompression', ''), nullif(to_jsonb(a) ->> 'attstattarget', '-1'),
     a.attoptions::text, a.attfdwoptions::text,
-    nullif(ARRAY(SELECT x::text FROM unnest(a.attacl) x ORDER BY 1)::text, '{}'))"""
+    CASE WHEN $with_rights THEN
+        nullif(ARRAY(SELECT x::text FROM unnest(a.attacl) x ORDER BY 1)::text, '{}') END)"""
 _SEQUENCE = """concat_ws(' ', format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement,
     s.seqmin, s.seqmax, s.seqcache, s.seqcycle,
     (SELECT 'owned by ' || pg_describe_object(o.refclassid, o.refobjid, o.refobjsubid)
@@ -156,7 +160,9 @@ CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) o
 WHERE d.objoid {_NORMAL} AND COALESCE(o.schema, '') !~ '^pg_'
 AND d.classoid <> 'pg_extension'::regclass
 AND NOT EXISTS (SELECT FROM pg_depend e
-    WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')""",
+    WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')
+AND NOT EXISTS (SELECT FROM pg_class c
+    WHERE d.classoid = 'pg_class'::regclass AND c.oid = d.objoid AND ($ignored))""",
     """SELECT 'setting', COALESCE('of ' || r.rolname, 'of the database'), s.setconfig::text
 FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
 WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())""",

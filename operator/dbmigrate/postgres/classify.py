@@ -4,7 +4,7 @@ Nearly every script can, and a search for a few words is enough to know it; only
 one that has such a word is split and looked at closely. A script that is wrapped
 in its own BEGIN and COMMIT can as well: they are blanked, because the
 transaction around the script does what they would. Whoever knows better writes
-`-- dbmigrate:no-transaction` above the first statement.
+`-- dbmigrate:no-transaction` above the first statement, or `-- dbmigrate:batched`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class TransactionKind(StrEnum):
     """In one transaction, but one by one: it holds rows for COPY ... FROM stdin."""
     NONE = "none"
     """Statement by statement, each for itself: the script can't be one transaction."""
+    BATCHED = "batched"
+    """Its one statement again and again, each time with the next rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def transaction_mode(sql: bytes, file: str) -> TransactionMode:
     if _is_ordinary(sql):
         return _ORDINARY
     directive = _read_directive(sql, file)
+    if isinstance(directive, TransactionMode):
+        return directive
     left_out: list[tuple[int, int]] = []
     statements = [*split(sql, file=file, left_out=left_out)]
     causes = _causes(sql, statements, file)
@@ -134,22 +138,35 @@ def _is_ordinary(sql: bytes) -> bool:
     return len(seen) < len(_ADD_VALUE)
 
 
-def _read_directive(sql: bytes, file: str) -> Cause | None:
-    """The directive in the comments above the first statement."""
+def _read_directive(sql: bytes, file: str) -> Cause | TransactionMode | None:
+    """The directive in the comments above the first statement; one for batches decides all."""
+    cause = None
     for match in _DIRECTIVE.finditer(sql, 0, skip_space(sql, 0, file=file)):
         word = match[1].strip()
         if word.split()[:1] in ([b"ignore"], [b"ignore-file"]):
             continue  # for `lint`
+        if word.split()[:1] == [b"batched"]:
+            return _batched_mode(sql, file)
         if word != b"no-transaction":
             raise refusal(
                 sql,
                 match.start(1),
                 file,
                 f"unknown directive dbmigrate:{word.decode('utf-8', 'replace')};"
-                " there is dbmigrate:no-transaction",
+                " there are dbmigrate:no-transaction and dbmigrate:batched",
             )
-        return Cause(sql.count(b"\n", 0, match.start(1)) + 1, "dbmigrate:no-transaction")
-    return None
+        line = sql.count(b"\n", 0, match.start(1)) + 1
+        cause = cause or Cause(line, "dbmigrate:no-transaction")
+    return cause
+
+
+def _batched_mode(sql: bytes, file: str) -> TransactionMode:
+    from dbmigrate.postgres.batched_script import read_batched
+
+    script = read_batched(sql, file)
+    way = "a transaction of its own"
+    cause = Cause(script.line, f"in batches of at most {script.options.size} rows, each {way}")
+    return TransactionMode(TransactionKind.BATCHED, (cause,))
 
 
 def _causes(sql: bytes, statements: Sequence[Statement], file: str) -> list[Cause]:

@@ -72,8 +72,9 @@ def run_program(
     should_stop: Callable[[], bool],
     stdin: IO[bytes] | None = None,
     stdout: IO[bytes] | None = None,
-) -> None:
-    """Run it to its end on the target's database.
+    is_captured: bool = False,
+) -> bytes:
+    """Run it to its end on the target's database; what it printed, where that is captured.
 
     Raises MigrationError (BackupFailed) with what the program said, and Stopped.
     """
@@ -82,24 +83,33 @@ def run_program(
     with subprocess.Popen(
         command,
         stdin=stdin if stdin is not None else subprocess.DEVNULL,
-        stdout=stdout if stdout is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE if is_captured else stdout or subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env={**os.environ, **environ, "LC_MESSAGES": "C"},
     ) as process:
         try:
-            said = _listen(process, should_stop)
+            printed, said = _listen(process, should_stop)
         except BaseException:
             process.terminate()
             raise
     if process.returncode != 0:
         raise _failure(program, process.returncode, said.decode(errors="replace"), target)
+    return printed or b""
 
 
-def _listen(process: subprocess.Popen[bytes], should_stop: Callable[[], bool]) -> bytes:
-    """What it says on its standard error, once it has ended. A Pod has no place for a file."""
+def lock_wait(seconds: float) -> str:
+    """pg_dump's option for how long it may wait for a table that is locked."""
+    milliseconds = 0 if seconds > 2**31 // 1000 else max(1, round(1000 * seconds))
+    return f"--lock-wait-timeout={milliseconds}"
+
+
+def _listen(
+    process: subprocess.Popen[bytes], should_stop: Callable[[], bool]
+) -> tuple[bytes | None, bytes]:
+    """What it says on both outputs, once it has ended. A Pod has no place for a file."""
     while True:
         try:
-            return process.communicate(timeout=LOOK_SECONDS)[1]
+            return process.communicate(timeout=LOOK_SECONDS)
         except subprocess.TimeoutExpired:
             if should_stop():
                 raise Stopped from None

@@ -15,6 +15,7 @@ from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.session import Row
 from dbmigrate.postgres.version_set import Entry, VersionSet, unfinished_sql, with_unfinished
 from dbmigrate.report import Reason
+from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.history_tables import History
@@ -27,8 +28,9 @@ class DbmateTable:
 
     tool = "dbmate"
     columns = "version varchar alone"
-    lock_ids: tuple[int, ...] = ()
     stores_dirty = False
+    has_baselines = False
+    requires_down = False
     undoes_last_applied = False
     real_rows = "true"
 
@@ -36,6 +38,11 @@ class DbmateTable:
     def nothing(self) -> VersionSet:
         """No row."""
         return VersionSet(self)
+
+    def lock_ids(self, schema: str, table: str) -> tuple[int, ...]:
+        """dbmate takes none."""
+        del schema, table
+        return ()
 
     def fits(self, shape: Mapping[str, str]) -> bool:
         """Rails' table looks the same, and holds the same."""
@@ -52,7 +59,7 @@ class DbmateTable:
 
     def take(self, tables: list[list[Row]], history: History) -> VersionSet:
         """The answers to that. Raises MigrationError (ForeignHistory) for what is no number."""
-        entries: dict[int, Entry] = {}
+        entries: dict[Version, Entry] = {}
         for (version,) in tables.pop(0):
             text = version or ""
             if _NUMBER.fullmatch(text) is None or int(text) in entries:
@@ -63,9 +70,9 @@ class DbmateTable:
                 )
             entries[int(text)] = Entry(int(text), text)
         found = VersionSet(self, tuple(entries[version] for version in sorted(entries)))
-        return with_unfinished(found, tables.pop(0)) if history.knows_log else found
+        return with_unfinished(found, tables.pop(0), history) if history.knows_log else found
 
-    def wait_sql(self, table: str, is_ours: str, wanted: int) -> str:
+    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
         """The highest version, and whether the wanted one is applied."""
         number = "version::pg_catalog.numeric"
         return (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.postgres.session import Row
 from dbmigrate.postgres.version_set import Entry, VersionSet, unfinished_sql, with_unfinished
+from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.history_tables import History
@@ -25,8 +26,9 @@ class GooseTable:
 
     tool = "goose"
     columns = "version_id bigint and is_applied boolean"
-    lock_ids = (SESSION_LOCK,)
     stores_dirty = False
+    has_baselines = False
+    requires_down = False
     undoes_last_applied = True
     real_rows = "version_id <> 0"
 
@@ -34,6 +36,11 @@ class GooseTable:
     def nothing(self) -> VersionSet:
         """No row."""
         return VersionSet(self)
+
+    def lock_ids(self, schema: str, table: str) -> tuple[int, ...]:
+        """One for all tables."""
+        del schema, table
+        return (SESSION_LOCK,)
 
     def fits(self, shape: Mapping[str, str]) -> bool:
         """By the columns that goose itself uses; others are let be."""
@@ -74,9 +81,9 @@ class GooseTable:
             for version, is_applied, applied_at, clock in tables.pop(0)
         )
         found = VersionSet(self, entries)
-        return with_unfinished(found, tables.pop(0)) if history.knows_log else found
+        return with_unfinished(found, tables.pop(0), history) if history.knows_log else found
 
-    def wait_sql(self, table: str, is_ours: str, wanted: int) -> str:
+    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
         """The highest version, and whether the wanted one is applied: it may have been left out."""
         newest = (
             "SELECT DISTINCT ON (version_id) version_id, is_applied"

@@ -15,6 +15,7 @@ from dbmigrate.postgres.history_tables import History
 from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.session import Row
 from dbmigrate.postgres.version_table import Found
+from dbmigrate.versions import Version
 
 FENCE = "dbmigrate: the version row is not where this run left it"
 FENCE_COLUMN = "dbmigrate_fence"
@@ -28,11 +29,11 @@ class LogRow:
     """One row of the log, without its texts."""
 
     id: int
-    version: int | None
+    version: Version | None
     name: str
     direction: str
-    from_version: int | None
-    to_version: int | None
+    from_version: Version | None
+    to_version: Version | None
     checksum: str | None
     has_down: bool
     outcome: str
@@ -51,11 +52,11 @@ class LogRow:
 class NewLogRow:
     """A row to be written."""
 
-    version: int | None
+    version: Version | None
     name: str
     direction: str
-    from_version: int | None
-    to_version: int | None
+    from_version: Version | None
+    to_version: Version | None
     executed_from: str
     tool_version: str
     outcome: str = "applied"
@@ -79,16 +80,16 @@ def read_log_sql(history: History) -> str:
     )
 
 
-def parse_log(rows: list[Row]) -> tuple[LogRow, ...]:
+def parse_log(history: History, rows: list[Row]) -> tuple[LogRow, ...]:
     """The rows of the query above."""
     return tuple(
         LogRow(
             id=int(row[0] or 0),
-            version=_number(row[1]),
+            version=history.read_version(row[1], row[2] or ""),
             name=row[2] or "",
             direction=row[3] or "",
-            from_version=_number(row[4]),
-            to_version=_number(row[5]),
+            from_version=history.read_version(row[4]),
+            to_version=history.read_version(row[5]),
             checksum=row[6],
             has_down=row[7] == "t",
             outcome=row[8] or "",

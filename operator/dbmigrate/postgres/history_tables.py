@@ -1,10 +1,11 @@
-"""The history's two tables: where they are, what shape they have, how they are made.
+"""The history's tables: where they are, what shape they have, how they are made.
 
 The first is another tool's, column for column, so that its binary and ours can
 take turns: golang-migrate's schema_migrations, or that of the files' format.
 dbmate, Rails and Ecto use golang-migrate's name for other shapes: nothing is
 read or written before the columns were looked at. The second table, with `_log`
-behind the first one's name, is ours alone.
+behind the first one's name, is ours alone; so is a third, `_batches`, which is there
+only where a step has run in batches (dbmigrate.postgres.batch_rows).
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ from dbmigrate.postgres.session import Row, Session
 from dbmigrate.postgres.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.version_table import VersionTable, version_table
 from dbmigrate.report import Reason
+from dbmigrate.versions import REPEATABLE, Version, are_numbers, reader_of, repeatable
 
 LOG_SUFFIX = "_log"
+BATCHES_SUFFIX = "_batches"
 _LONGEST_NAME = 63
 
 _LOG_COLUMNS = {
     "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-    "version": "bigint",
+    "version": "{version}",
     "name": "text NOT NULL",
     "direction": "text NOT NULL",
-    "from_version": "bigint",
-    "to_version": "bigint",
+    "from_version": "{version}",
+    "to_version": "{version}",
     "checksum": "text",
     "down_file": "text",
     "down_script": "text",
@@ -45,7 +48,8 @@ _LOG_COLUMNS = {
 }
 """One row a step. version: whose script ran; from_version and to_version: the database's
 before and after, NULL for nothing applied. direction: up, down, force, baseline, gap.
-outcome: applied, failed, running (a step without a transaction that has not ended)."""
+outcome: applied, failed, running (a step without a transaction that has not ended).
+{version} is bigint, or text where the format's versions are no numbers."""
 
 _SHAPES = {
     frozenset({"version", "inserted_at"}): "Ecto",
@@ -55,7 +59,7 @@ _SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Both tables by their exact names, and which of them exist."""
+    """All tables by their exact names, and which of them exist."""
 
     schema: str
     table: str
@@ -63,6 +67,8 @@ class History:
     has_log_table: bool = False
     may_read_log: bool = True
     """False for a role that may read schema_migrations alone."""
+    has_batches_table: bool = False
+    may_read_batches: bool = True
     kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
 
     @property
@@ -70,10 +76,23 @@ class History:
         """What knows the tool's table."""
         return version_table(self.kind)
 
+    def read_version(self, text: str | None, name: str = "") -> Version | None:
+        """The version that a row of the log has as this text, `name` being its migration's."""
+        if text is None:
+            return None
+        if text == REPEATABLE:
+            return repeatable(name)
+        return int(text) if are_numbers(self.kind) else reader_of(self.kind)(text)
+
     @property
     def knows_log(self) -> bool:
         """Whether the log is there, and for us to read."""
         return self.has_log_table and self.may_read_log
+
+    @property
+    def knows_batches(self) -> bool:
+        """Whether the table of batches is there, and for us to read."""
+        return self.has_batches_table and self.may_read_batches
 
     @property
     def version_table(self) -> str:
@@ -84,6 +103,11 @@ class History:
     def log_table(self) -> str:
         """Quoted and with its schema, for SQL."""
         return f"{identifier(self.schema)}.{identifier(log_name(self.table))}"
+
+    @property
+    def batches_table(self) -> str:
+        """Quoted and with its schema, for SQL."""
+        return f"{identifier(self.schema)}.{identifier(batches_name(self.table))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +125,23 @@ class ServerFacts:
 
 def log_name(table: str) -> str:
     """The log's name; shortened so that it stays distinct within PostgreSQL's 63 bytes."""
+    return _with_suffix(table, LOG_SUFFIX)
+
+
+def batches_name(table: str) -> str:
+    """The name of the table of batches, likewise."""
+    return _with_suffix(table, BATCHES_SUFFIX)
+
+
+def own_relations(table: str) -> tuple[str, ...]:
+    """The names of a history's tables, and of the sequences that belong to them."""
+    log = log_name(table)
+    return table, f"{table}_id_seq", log, f"{log}_id_seq", batches_name(table)
+
+
+def _with_suffix(table: str, suffix: str) -> str:
     raw = table.encode()
-    room = _LONGEST_NAME - len(LOG_SUFFIX)
-    return raw[:room].decode(errors="ignore") + LOG_SUFFIX
+    return raw[: _LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
 
 
 def look(session: Session, wanted: HistoryTable) -> ServerFacts:
@@ -135,7 +173,8 @@ def _look_sql(wanted: HistoryTable) -> tuple[str, str]:
         " LEFT JOIN pg_catalog.pg_attribute a"
         "   ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
         f" WHERE n.nspname = {schema}"
-        f" AND c.relname IN ({literal(wanted.name)}, {literal(log_name(wanted.name))})"
+        f" AND c.relname IN ({literal(wanted.name)}, {literal(log_name(wanted.name))},"
+        f" {literal(batches_name(wanted.name))})"
     )
     facts = (
         "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_database(),"
@@ -159,7 +198,7 @@ def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
             )
         if column is not None:
             shape[column] = column_type or ""
-    log = log_name(table)
+    log, batches = log_name(table), batches_name(table)
     if table in shapes:
         _check_versions(shapes[table], f"{schema}.{table}", version_table(wanted.kind))
     if log in shapes and (missing := [c for c in _LOG_COLUMNS if c not in shapes[log]]):
@@ -168,7 +207,16 @@ def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
             f"{schema}.{log} is not dbmigrate's log: it has no column {', '.join(missing)}",
             hint="name another history table, or rename that one",
         )
-    return History(schema, table, table in shapes, log in shapes, log in readable, wanted.kind)
+    return History(
+        schema,
+        table,
+        has_version_table=table in shapes,
+        has_log_table=log in shapes,
+        may_read_log=log in readable,
+        has_batches_table=batches in shapes,
+        may_read_batches=batches in readable,
+        kind=wanted.kind,
+    )
 
 
 def _check_versions(shape: dict[str, str], name: str, keeper: VersionTable) -> None:
@@ -189,7 +237,13 @@ def _owner(shape: dict[str, str]) -> str:
     if known is not None:
         return known
     keepers = map(version_table, HistoryKind)
-    return next((keeper.tool for keeper in keepers if keeper.fits(shape)), "another tool")
+    tool = next((keeper.tool for keeper in keepers if keeper.fits(shape)), None)
+    if tool is None:
+        from dbmigrate.postgres.orm_table import orm_of
+
+        orm = orm_of(set(shape))
+        tool = orm.label if orm else "another tool"
+    return tool
 
 
 def _to_go_on(tool: str) -> str:
@@ -215,5 +269,6 @@ def create_sql(history: History) -> str:
         statements.append(history.keeper.create_sql(history.version_table))
     if not history.has_log_table:
         columns = ", ".join(f"{name} {kind}" for name, kind in _LOG_COLUMNS.items())
+        columns = columns.format(version="bigint" if are_numbers(history.kind) else "text")
         statements.append(f"CREATE TABLE IF NOT EXISTS {history.log_table} ({columns})")
     return "; ".join(statements)

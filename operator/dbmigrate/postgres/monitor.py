@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.session import Row, Session
-from dbmigrate.postgres.sessions import OtherSession, blockers_sql, read_sessions
+from dbmigrate.postgres.sessions import (
+    OtherSession,
+    blockers_sql,
+    read_sessions,
+    waiters_sql,
+)
 
 _FIRST_WITH_ALL_VIEWS = 140000
 
@@ -36,6 +41,9 @@ class Sight:
     """What the monitor saw of the watched session."""
 
     blockers: tuple[OtherSession, ...] = ()
+    """Who keeps it waiting."""
+    waiters: tuple[OtherSession, ...] = ()
+    """Whom it keeps waiting."""
     phase: str | None = None
     percent: float | None = None
 
@@ -47,7 +55,7 @@ class Monitor:
         self._open_session = open_session
         self._session: Session | None = None
         self._is_broken = False
-        self._query = blockers_sql(pid)
+        self._query = f"{blockers_sql(pid)}; {waiters_sql(pid)}"
         if server_version >= _FIRST_WITH_ALL_VIEWS:
             self._query += f"; {_PROGRESS.format(pid=pid)}"
 
@@ -63,8 +71,9 @@ class Monitor:
             self._is_broken = True
             self.close()
             return Sight()
-        phase, percent = _furthest(tables[1] if len(tables) > 1 else [])
-        return Sight(read_sessions(tables[0]), phase, percent)
+        blockers, waiters, *progress = tables
+        phase, percent = _furthest(progress[0] if progress else [])
+        return Sight(read_sessions(blockers), read_sessions(waiters), phase, percent)
 
     def close(self) -> None:
         """Close its connection, if it ever was opened."""

@@ -6,6 +6,8 @@ parameters. Everything that is not a constant of this package goes through here.
 
 from __future__ import annotations
 
+from dbmigrate.versions import TextVersion, Version
+
 
 def identifier(name: str) -> str:
     """A name in double quotes, exactly as it is."""
@@ -14,11 +16,16 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(value: str | int | None) -> str:
-    """A value as a constant. Does not depend on standard_conforming_strings."""
+def literal(value: str | Version | None) -> str:
+    """A value as a constant: a number, or a text, as a version is too where it is no number.
+
+    Does not depend on standard_conforming_strings.
+    """
     if value is None:
         return "NULL"
-    if isinstance(value, int):
+    if isinstance(value, TextVersion):
+        value = value.text
+    if not isinstance(value, str):
         return str(value)
     if "\0" in value:
         raise ValueError("a text can't hold a NUL character")

@@ -177,6 +177,16 @@ class _Wait:
             self._pgconn.consume_input()
 
 
+def keep_named(tables: dict[str, list[Row]]) -> Callable[[pq.abc.PGresult], None]:
+    """For `execute`: keeps the rows of each result under the name of its first column."""
+
+    def keep(result: pq.abc.PGresult) -> None:
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            tables[(result.fname(0) or b"").decode()] = _rows(result)
+
+    return keep
+
+
 def _rows(result: pq.abc.PGresult) -> list[Row]:
     columns = range(result.nfields)
     value = result.get_value

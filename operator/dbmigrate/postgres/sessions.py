@@ -49,12 +49,13 @@ _STATEMENT_LENGTH = 120
 
 
 def lock_holders_sql(ids: tuple[int, ...]) -> str:
-    """Who else holds one of these advisory locks in this database."""
+    """Who else holds one of these advisory locks, of up to 64 bits, in this database."""
     keys = ", ".join(map(str, ids))
     return _ACTIVITY.format(
         pids="SELECT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory'"
-        " AND l.granted AND l.classid = 0 AND l.objsubid = 1"
-        f" AND l.objid IN ({keys}) AND l.pid <> pg_catalog.pg_backend_pid()"
+        " AND l.granted AND l.objsubid = 1"
+        f" AND (l.classid::bigint << 32 | l.objid::bigint) IN ({keys})"
+        " AND l.pid <> pg_catalog.pg_backend_pid()"
         " AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d"
         " WHERE d.datname = pg_catalog.current_database())"
     )
@@ -63,6 +64,14 @@ def lock_holders_sql(ids: tuple[int, ...]) -> str:
 def blockers_sql(pid: int) -> str:
     """Who keeps the session `pid` from getting a lock it waits for."""
     return _ACTIVITY.format(pids=f"SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid}))")
+
+
+def waiters_sql(pid: int) -> str:
+    """Who waits for a lock that the session `pid` holds, but for the migration lock."""
+    return _ACTIVITY.format(
+        pids="SELECT l.pid FROM pg_catalog.pg_locks l WHERE NOT l.granted"
+        f" AND l.locktype <> 'advisory' AND {pid} = ANY (pg_catalog.pg_blocking_pids(l.pid))"
+    )
 
 
 def read_sessions(rows: list[tuple[str | None, ...]]) -> tuple[OtherSession, ...]:

@@ -185,7 +185,7 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
         if key in _LIBPQ_KEYWORDS:
             conninfo[key] = value
         else:
-            settings.append(f"-c {_escape_option(key)}={_escape_option(value)}")
+            settings.append(f"-c {escape_option(key)}={escape_option(value)}")
     if settings:
         # Given options replace PGOPTIONS, and nothing else of the environment.
         given = conninfo.get("options") or environ.get("PGOPTIONS", "")
@@ -200,7 +200,7 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
     return conninfo
 
 
-def _escape_option(text: str) -> str:
+def escape_option(text: str) -> str:
     """The server splits options at white space; a backslash keeps the next character."""
     return re.sub(r"([\s\\])", r"\\\1", text)
 

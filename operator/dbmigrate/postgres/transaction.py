@@ -12,6 +12,7 @@ they do with golang-migrate: they hide nothing and cost nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from psycopg import pq
@@ -91,7 +92,13 @@ def build_query(
     return FileQuery(sql, file.rows, len(parts), len(head))
 
 
-def run_query(session: Session, query: FileQuery, *, on_tick: Tick | None = None) -> None:
+def run_query(
+    session: Session,
+    query: FileQuery,
+    *,
+    on_tick: Tick | None = None,
+    on_result: Callable[[pq.abc.PGresult], None] | None = None,
+) -> None:
     """Run it. Raises FileFailure, after a rollback, and ConnectionBroken."""
     fenced = False
 
@@ -99,6 +106,8 @@ def run_query(session: Session, query: FileQuery, *, on_tick: Tick | None = None
         nonlocal fenced
         if result.nfields == 1 and result.fname(0) == FENCE_COLUMN.encode():
             fenced = True
+        if on_result is not None:
+            on_result(result)
 
     try:
         session.execute(query.sql, rows=query.rows, on_result=watch, on_tick=on_tick)

@@ -14,6 +14,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.quoting import literal, literal_bool
 from dbmigrate.postgres.session import Row
 from dbmigrate.report import Reason
+from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.history_rows import LogRow
@@ -25,17 +26,17 @@ if TYPE_CHECKING:
 class VersionRow:
     """What schema_migrations holds."""
 
-    stored: int | None = None
+    stored: Version | None = None
     """The number in the row; None: there is no row."""
     dirty: bool = False
 
     @property
-    def version(self) -> int | None:
+    def version(self) -> Version | None:
         """The version of the database; golang-migrate's -1 means that nothing is applied."""
         return None if self.stored is None or self.stored < 0 else self.stored
 
     @property
-    def dirty_version(self) -> int | None:
+    def dirty_version(self) -> Version | None:
         """On the way down that is the version below, as with golang-migrate."""
         return self.version if self.dirty else None
 
@@ -48,10 +49,14 @@ class VersionRow:
         """The row while a step runs that can't be one transaction."""
         return VersionRow(-1 if move.after is None else move.after, dirty=True)
 
-    def forced(self, version: int | None, versions: Mapping[int, str] | None) -> VersionRow:
+    def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> VersionRow:
         """The row by order of a person; there need not be a file of that version."""
-        del versions
+        del moves
         return VersionRow(version)
+
+    def baselined(self, version: Version, moves: Mapping[Version, Move] | None) -> VersionRow:
+        """The same row: whatever is below it counts as applied."""
+        return self.forced(version, moves)
 
     def was_left_by(self, row: LogRow) -> bool:
         """Whether a step of which the log has this row can have left it so."""
@@ -86,10 +91,14 @@ class GolangMigrateTable:
 
     tool = "golang-migrate"
     columns = "version bigint and dirty boolean"
-    lock_ids: tuple[int, ...] = ()
-    """Those of dbmigrate.postgres.locks are golang-migrate's own."""
     stores_dirty = True
+    has_baselines = False
     nothing = VersionRow()
+
+    def lock_ids(self, schema: str, table: str) -> tuple[int, ...]:
+        """Those of dbmigrate.postgres.locks are golang-migrate's own."""
+        del schema, table
+        return ()
 
     def fits(self, shape: Mapping[str, str]) -> bool:
         """Whether a table with these columns is one of golang-migrate's."""
@@ -120,7 +129,7 @@ class GolangMigrateTable:
             return VersionRow()
         return VersionRow(int(rows[0][0] or 0), rows[0][1] == "t")
 
-    def wait_sql(self, table: str, is_ours: str, wanted: int) -> str:
+    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
         """Its version, whether it is dirty, whether the table is ours, whether it is enough."""
         return (
             f"SELECT version::bigint, dirty::boolean, {is_ours}, version::bigint >= {wanted}"

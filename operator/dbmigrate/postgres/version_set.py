@@ -11,13 +11,14 @@ version, with what the run has found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
+from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.history_rows import LogRow
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 class Entry:
     """One row."""
 
-    version: int
+    version: Version
     text: str
     """The version as it is stored."""
     is_applied: bool = True
@@ -39,13 +40,18 @@ class Entry:
     """RFC 3339, in so far as the table tells."""
     clock_ms: int | None = None
     """Milliseconds since 1970 by the clock on the wall of whoever wrote the row."""
+    role: Role = Role.VERSIONED
+    description: str = ""
+    path: str = ""
+    checksum: int | str | None = None
+    """These three as in a Move, where the table keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
     """A step without a transaction that was begun and not ended."""
 
-    version: int
+    version: Version
     is_up: bool
 
 
@@ -55,6 +61,10 @@ class Dialect(Protocol):
     @property
     def undoes_last_applied(self) -> bool:
         """Whether `down` begins with what was applied last, or with the highest version."""
+
+    @property
+    def requires_down(self) -> bool:
+        """Whether nothing is undone without a script; if not, its row just goes."""
 
     @property
     def real_rows(self) -> str:
@@ -80,16 +90,23 @@ class VersionSet:
     unfinished: Unfinished | None = None
 
     @cached_property
-    def applied(self) -> dict[int, Entry]:
+    def applied(self) -> dict[Version, Entry]:
         """The applied versions, in the order in which they were; the newest row of each decides."""
-        newest: dict[int, Entry] = {}
-        for entry in self.entries:
-            newest.pop(entry.version, None)
-            newest[entry.version] = entry
-        return {version: entry for version, entry in newest.items() if entry.is_applied}
+        return self._newest(lambda entry: entry.role is not Role.REPEATABLE)
 
     @cached_property
-    def version(self) -> int | None:
+    def repeated(self) -> dict[Version, Entry]:
+        """The newest run of each repeatable migration."""
+        return self._newest(lambda entry: entry.role is Role.REPEATABLE)
+
+    @cached_property
+    def base(self) -> Version | None:
+        """The version at which the history begins: all up to it counts as applied."""
+        begun = (v for v, entry in self.applied.items() if entry.role is Role.CHECKPOINT)
+        return max(begun, default=None)
+
+    @cached_property
+    def version(self) -> Version | None:
         """The highest of them."""
         return max(self.applied, default=None)
 
@@ -99,19 +116,19 @@ class VersionSet:
         return self.unfinished is not None
 
     @property
-    def dirty_version(self) -> int | None:
+    def dirty_version(self) -> Version | None:
         """The version of that step."""
         return self.unfinished.version if self.unfinished else None
 
     @property
-    def stored(self) -> int | None:
+    def stored(self) -> Version | None:
         """That version, else the highest."""
         return self.unfinished.version if self.unfinished else self.version
 
     def stepped(self, move: Move) -> VersionSet:
         """With the step's version, or without it."""
         if move.is_up:
-            entry = Entry(move.version, move.text or str(move.version))
+            entry = entry_of(move)
             return replace(self, entries=(*self.entries, entry), unfinished=None)
         rest = tuple(entry for entry in self.entries if entry.version != move.version)
         return replace(self, entries=rest, unfinished=None)
@@ -120,7 +137,7 @@ class VersionSet:
         """The same rows: the log alone says that a step was begun."""
         return replace(self, unfinished=Unfinished(move.version, move.is_up))
 
-    def forced(self, version: int | None, versions: Mapping[int, str] | None) -> VersionSet:
+    def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> VersionSet:
         """Each version of the files up to that one, and nothing above it.
 
         Raises MigrationError: SourceInvalid without the files, MissingVersion
@@ -128,30 +145,41 @@ class VersionSet:
         """
         if version is None:
             return replace(self, entries=(), unfinished=None)
-        if versions is None:
+        if moves is None:
             raise MigrationError(
                 Reason.SOURCE_INVALID,
                 "this history has a row for each version: the migration files are needed"
                 " to know which",
                 hint="give -path as well",
             )
-        if version not in versions and version not in self.applied:
+        if version not in moves and version not in self.applied:
             raise MigrationError(
                 Reason.MISSING_VERSION,
                 f"no migration found for version {version}: it would have no row",
             )
         kept = [entry for each, entry in self.applied.items() if each <= version]
-        known = {entry.version for entry in kept}
         new = [
-            Entry(each, text)
-            for each, text in versions.items()
-            if each <= version and each not in known
+            entry_of(move)
+            for each, move in moves.items()
+            if each <= version and each not in self.applied and not self.is_below_base(each)
         ]
         return replace(self, entries=(*kept, *new), unfinished=None)
 
+    def baselined(self, version: Version, moves: Mapping[Version, Move] | None) -> VersionSet:
+        """The same rows."""
+        return self.forced(version, moves)
+
+    def is_below_base(self, version: Version) -> bool:
+        """Whether the history begins at or above that version."""
+        return self.base is not None and version <= self.base
+
     def was_left_by(self, row: LogRow) -> bool:
         """Whether a step of which the log has this row can have left it dirty."""
-        return self.unfinished == Unfinished(row.version or 0, row.direction == "up")
+        unfinished = self.unfinished
+        return unfinished is not None and (unfinished.version, unfinished.is_up) == (
+            row.version,
+            row.direction == "up",
+        )
 
     def move_sql(self, table: str, wanted: VersionSet, guards: tuple[str, ...]) -> tuple[str, str]:
         """The lock, and the CTEs that change the one version in which both differ."""
@@ -192,9 +220,28 @@ class VersionSet:
             statements.append(f"{dialect.insert_sql(table)} VALUES {rows}")
         return "; ".join(statements) or "SELECT"
 
+    def _newest(self, is_meant: Callable[[Entry], bool]) -> dict[Version, Entry]:
+        newest: dict[Version, Entry] = {}
+        for entry in filter(is_meant, self.entries):
+            newest.pop(entry.version, None)
+            newest[entry.version] = entry
+        return {version: entry for version, entry in newest.items() if entry.is_applied}
+
     @staticmethod
     def _count(table: str, condition: str, number: int) -> str:
         return f"(SELECT pg_catalog.count(*) FROM {table} WHERE {condition}) = {number}"
+
+
+def entry_of(move: Move) -> Entry:
+    """The row that a step up leaves."""
+    return Entry(
+        move.version,
+        move.text or str(move.version),
+        role=move.role,
+        description=move.description,
+        path=move.path,
+        checksum=move.checksum,
+    )
 
 
 def unfinished_sql(history: History) -> str:
@@ -203,15 +250,16 @@ def unfinished_sql(history: History) -> str:
     A step that failed as one transaction (it has no count of statements) left nothing.
     """
     return (
-        f"SELECT version, direction, outcome FROM {history.log_table}"
+        f"SELECT version, direction, outcome, name FROM {history.log_table}"
         " WHERE outcome <> 'failed' OR statements IS NOT NULL ORDER BY id DESC LIMIT 1"
     )
 
 
-def with_unfinished(found: VersionSet, rows: list[Row]) -> VersionSet:
+def with_unfinished(found: VersionSet, rows: list[Row], history: History) -> VersionSet:
     """Believe the log, unless the rows show that the tool has made the step since."""
-    if not rows or rows[0][2] == "applied" or rows[0][0] is None:
+    version = history.read_version(rows[0][0], rows[0][3] or "") if rows else None
+    if version is None or rows[0][2] == "applied":
         return found
-    unfinished = Unfinished(int(rows[0][0]), rows[0][1] == "up")
+    unfinished = Unfinished(version, rows[0][1] == "up")
     is_done = (unfinished.version in found.applied) == unfinished.is_up
     return found if is_done else replace(found, unfinished=unfinished)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dbmigrate.postgres.session import Row
 from dbmigrate.postgres.target import HistoryKind
+from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.history_rows import LogRow
@@ -25,20 +26,27 @@ if TYPE_CHECKING:
 class Move:
     """What a step does to the history."""
 
-    version: int
+    version: Version
     """The version whose script runs."""
     is_up: bool
-    after: int | None
+    after: Version | None
     """The database's version after it; None: nothing is applied."""
     text: str = ""
     """The version as the file's name writes it, for a history that keeps text."""
+    role: Role = Role.VERSIONED
+    description: str = ""
+    """The migration's name as the tool's table keeps it, where it does."""
+    path: str = ""
+    """The script's file as the tool's table keeps it, where it does."""
+    checksum: int | str | None = None
+    """The script's checksum as the tool's table keeps it, where it does."""
 
 
 class Found(Protocol):
     """Where a history stands: as a run found it, or as it wants it."""
 
     @property
-    def version(self) -> int | None:
+    def version(self) -> Version | None:
         """The version of the database; None: nothing is applied."""
 
     @property
@@ -46,11 +54,11 @@ class Found(Protocol):
         """Whether a step was begun and not finished."""
 
     @property
-    def stored(self) -> int | None:
+    def stored(self) -> Version | None:
         """The number to name to people: if it is dirty, the one that is."""
 
     @property
-    def dirty_version(self) -> int | None:
+    def dirty_version(self) -> Version | None:
         """The version to call dirty; None: none is."""
 
     def stepped(self, move: Move) -> Found:
@@ -59,11 +67,14 @@ class Found(Protocol):
     def begun(self, move: Move) -> Found:
         """While a step runs that can't be one transaction: dirty."""
 
-    def forced(self, version: int | None, versions: Mapping[int, str] | None) -> Found:
-        """By order of a person. `versions`: those of the files, and how their names write them.
+    def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> Found:
+        """By order of a person. `moves`: the steps up of all files.
 
         Raises MigrationError.
         """
+
+    def baselined(self, version: Version, moves: Mapping[Version, Move] | None) -> Found:
+        """The same on an empty history: what the database has was made without it."""
 
     def was_left_by(self, row: LogRow) -> bool:
         """Whether a step of which the log has this row can have left it dirty."""
@@ -87,13 +98,16 @@ class VersionTable(Protocol):
     def columns(self) -> str:
         """What its table is known by, in words."""
 
-    @property
-    def lock_ids(self) -> tuple[int, ...]:
+    def lock_ids(self, schema: str, table: str) -> tuple[int, ...]:
         """The tool's own advisory locks, beside ours."""
 
     @property
     def stores_dirty(self) -> bool:
         """Whether the table itself can say that it is dirty; if not, our log does."""
+
+    @property
+    def has_baselines(self) -> bool:
+        """Whether a row of its own says that the history begins at a version."""
 
     @property
     def nothing(self) -> Found:
@@ -111,7 +125,7 @@ class VersionTable(Protocol):
     def take(self, tables: list[list[Row]], history: History) -> Found:
         """Remove its own answers from the front, and read them. Raises MigrationError."""
 
-    def wait_sql(self, table: str, is_ours: str, wanted: int) -> str:
+    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
         """One row: the version, whether it is dirty, `is_ours`, whether `wanted` is reached."""
 
 

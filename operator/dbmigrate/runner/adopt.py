@@ -19,6 +19,7 @@ from dbmigrate.runner.plan import late_versions, no_migration
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,12 @@ class Adoption:
     tool: str
     table: str
     """The other tool's."""
-    applied: tuple[int, ...]
+    applied: tuple[Version, ...]
     into: str
     """Our table."""
 
     @property
-    def version(self) -> int:
+    def version(self) -> Version:
         """What our table says then."""
         return self.applied[-1]
 

@@ -18,14 +18,16 @@ from typing import Protocol
 from dbmigrate.postgres.history_rows import LogRow
 from dbmigrate.postgres.version_row import VersionRow
 from dbmigrate.postgres.version_table import Found
+from dbmigrate.sources.migration import Migration
+from dbmigrate.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """The version was moved and the log does not say by whom."""
 
-    from_version: int | None
-    to_version: int | None
+    from_version: Version | None
+    to_version: Version | None
 
 
 class AppliedVersions(Protocol):
@@ -35,7 +37,7 @@ class AppliedVersions(Protocol):
     """A move that the log does not know yet; recorded by the next write."""
 
     @property
-    def version(self) -> int | None:
+    def version(self) -> Version | None:
         """The version of the database."""
 
     @property
@@ -43,24 +45,38 @@ class AppliedVersions(Protocol):
         """Whether the history has each version; if not, some are assumed."""
 
     @property
-    def recorded(self) -> tuple[int, ...]:
+    def recorded(self) -> tuple[Version, ...]:
         """The versions that the history has one by one, in order."""
 
     @property
-    def undoing(self) -> tuple[int, ...]:
+    def undoing(self) -> tuple[Version, ...]:
         """The same in the order in which they are undone."""
 
-    def settle(self, version: int | None) -> None:
+    def settle(self, version: Version | None) -> None:
         """Take the version row's word where the log ends elsewhere."""
 
-    def covers(self, version: int) -> bool:
+    def covers(self, version: Version) -> bool:
         """Whether it counts as applied."""
 
-    def row(self, version: int) -> LogRow | None:
+    def row(self, version: Version) -> LogRow | None:
         """The log's row of the step that applied it; None: not recorded, or not applied."""
 
-    def applied_at(self, version: int) -> str | None:
+    def applied_at(self, version: Version) -> str | None:
         """When the tool's own table says that it was; None where it does not."""
+
+    @property
+    def base(self) -> Version | None:
+        """The version at which the history begins, which needs no file; None: at nothing."""
+
+    @property
+    def requires_down(self) -> bool:
+        """Whether nothing is undone without a script."""
+
+    def tool_checksum(self, version: Version) -> int | str | None:
+        """What the tool's own table has for the checksum of its up script; None: nothing."""
+
+    def is_current(self, migration: Migration) -> bool:
+        """Whether a repeatable migration has run as it is now."""
 
 
 def read_applied(found: Found, log: Iterable[LogRow]) -> AppliedVersions:
@@ -81,12 +97,14 @@ class Applied:
     """golang-migrate's single number: the log replayed."""
 
     is_exact = False
+    requires_down = False
+    base = None
 
     def __init__(self, rows: Iterable[LogRow]) -> None:
-        self._rows: dict[int, LogRow] = {}
-        self._order: list[int] = []
-        self._assumed: list[tuple[int | None, int]] = []
-        self.version: int | None = None
+        self._rows: dict[Version, LogRow] = {}
+        self._order: list[Version] = []
+        self._assumed: list[tuple[Version | None, Version]] = []
+        self.version: Version | None = None
         self.gap: Gap | None = None
         """A move that the log does not know yet; recorded by the next write."""
         for row in rows:
@@ -94,13 +112,13 @@ class Applied:
                 self._move(row.from_version)
                 self._replay(row)
 
-    def settle(self, version: int | None) -> None:
+    def settle(self, version: Version | None) -> None:
         """Take the version row's word where the log ends elsewhere: that is a gap."""
         if self.version != version:
             self.gap = Gap(self.version, version)
             self._move(version)
 
-    def covers(self, version: int) -> bool:
+    def covers(self, version: Version) -> bool:
         """Whether it counts as applied: recorded so, or not provably otherwise."""
         if version in self._rows:
             return True
@@ -110,22 +128,31 @@ class Applied:
         low = self._assumed[index][0]
         return low is None or low < version
 
-    def row(self, version: int) -> LogRow | None:
+    def row(self, version: Version) -> LogRow | None:
         """The log's row of the step that applied it; None: not recorded, or not applied."""
         return self._rows.get(version)
 
     @property
-    def recorded(self) -> tuple[int, ...]:
+    def recorded(self) -> tuple[Version, ...]:
         """The versions whose application the log has, in order."""
         return tuple(self._order)
 
-    def applied_at(self, version: int) -> str | None:
+    def applied_at(self, version: Version) -> str | None:
         """golang-migrate keeps no times."""
         del version
         return None
 
+    def tool_checksum(self, version: Version) -> None:
+        """Nor checksums."""
+        del version
+
+    def is_current(self, migration: Migration) -> bool:
+        """It has no repeatable migrations."""
+        del migration
+        return True
+
     @property
-    def undoing(self) -> tuple[int, ...]:
+    def undoing(self) -> tuple[Version, ...]:
         """The same from the highest downwards."""
         return tuple(reversed(self._order))
 
@@ -138,7 +165,7 @@ class Applied:
             return
         self._move(row.to_version)
 
-    def _move(self, version: int | None) -> None:
+    def _move(self, version: Version | None) -> None:
         """The version went elsewhere without a step of which we know."""
         here = self.version
         if version == here:

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from dbmigrate.postgres.history_rows import LogRow
 from dbmigrate.postgres.version_set import Entry, VersionSet
 from dbmigrate.runner.applied import Gap
+from dbmigrate.sources.migration import Migration
+from dbmigrate.versions import Version
 
 _ZONES_DIFFER_BY = 15 * 60 * 1000
 """Milliseconds: the time in goose's table has no zone, and zones differ by quarters of an hour."""
@@ -26,57 +28,79 @@ class AppliedSet:
 
     def __init__(self, found: VersionSet, log: Iterable[LogRow]) -> None:
         self._found = found
-        self._rows: dict[int, LogRow] = {}
+        self._rows: dict[Version, LogRow] = {}
         self.gap: Gap | None = None
         """Never: whatever moved the version behind our back, the rows tell it all."""
         known = _replay(log)
-        for version, entry in found.applied.items():
+        for version, entry in (*found.applied.items(), *found.repeated.items()):
             if version in known and _is_same_step(entry, known[version]):
                 self._rows[version] = known[version]
 
     @property
-    def version(self) -> int | None:
+    def version(self) -> Version | None:
         """The highest."""
         return self._found.version
 
     @property
-    def recorded(self) -> tuple[int, ...]:
+    def recorded(self) -> tuple[Version, ...]:
         """All of them, in order."""
         return tuple(sorted(self._found.applied))
 
     @property
-    def undoing(self) -> tuple[int, ...]:
+    def undoing(self) -> tuple[Version, ...]:
         """Backwards as the tool goes: by application, or by number."""
         if self._found.dialect.undoes_last_applied:
             return tuple(reversed(self._found.applied))
         return tuple(reversed(self.recorded))
 
-    def settle(self, version: int | None) -> None:
+    def settle(self, version: Version | None) -> None:
         """There is nothing to settle."""
 
-    def covers(self, version: int) -> bool:
-        """Whether it has a row."""
-        return version in self._found.applied
+    def covers(self, version: Version) -> bool:
+        """Whether it has a row, or the history begins above it."""
+        return version in self._found.applied or self._found.is_below_base(version)
 
-    def row(self, version: int) -> LogRow | None:
+    def row(self, version: Version) -> LogRow | None:
         """The log's row of the step that applied it; None: another tool did."""
         return self._rows.get(version)
 
-    def applied_at(self, version: int) -> str | None:
+    def applied_at(self, version: Version) -> str | None:
         """The time in the tool's own row."""
-        entry = self._found.applied.get(version)
+        entry = self._found.applied.get(version) or self._found.repeated.get(version)
         return entry.applied_at if entry else None
 
+    @property
+    def base(self) -> Version | None:
+        """By the newest row that says so."""
+        return self._found.base
 
-def _replay(log: Iterable[LogRow]) -> dict[int, LogRow]:
+    @property
+    def requires_down(self) -> bool:
+        """As the tool has it."""
+        return self._found.dialect.requires_down
+
+    def tool_checksum(self, version: Version) -> int | str | None:
+        """Of a version above the base: the tool does not look at others either."""
+        entry = self._found.applied.get(version)
+        return None if entry is None or self._found.is_below_base(version) else entry.checksum
+
+    def is_current(self, migration: Migration) -> bool:
+        """By the tool's checksum."""
+        entry, script = self._found.repeated.get(migration.version), migration.up
+        if entry is None or script is None or script.tool_checksum is None:
+            return False
+        return entry.checksum == script.tool_checksum()
+
+
+def _replay(log: Iterable[LogRow]) -> dict[Version, LogRow]:
     """The log's last word on each version that it took for applied."""
-    known: dict[int, LogRow] = {}
+    known: dict[Version, LogRow] = {}
     for row in log:
         if row.outcome != "applied":
             continue
         if row.version is None:  # a person set the version: what is above it went without a step
-            top = -1 if row.to_version is None else row.to_version
-            known = {version: up for version, up in known.items() if version <= top}
+            top = row.to_version
+            known = {v: up for v, up in known.items() if top is not None and v <= top}
         elif row.direction == "up":
             known[row.version] = row
         else:

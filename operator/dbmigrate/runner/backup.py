@@ -20,6 +20,7 @@ from dbmigrate.postgres.client_programs import (
     ClientProgram,
     Stopped,
     find_program,
+    lock_wait,
     run_program,
 )
 from dbmigrate.report import Backup, Reason
@@ -77,7 +78,7 @@ def _save(request: Request, database: Database, place: Path) -> Backup:
         with open(partial, "xb", opener=_for_owner_only) as file:
             run_program(
                 program,
-                ["--format=custom", f"--lock-wait-timeout={_lock_milliseconds(request)}"],
+                ["--format=custom", lock_wait(request.options.lock_timeout)],
                 request.target,
                 should_stop=lambda: request.stop.is_requested,
                 stdout=file,
@@ -131,12 +132,6 @@ def _thin_out(directory: Path, database: Database, keep: int) -> None:
     for file in ours[: max(0, len(ours) - keep)]:
         with suppress(OSError):
             file.unlink()
-
-
-def _lock_milliseconds(request: Request) -> int:
-    """How long pg_dump waits for a table that is locked; 0: for ever."""
-    seconds = request.options.lock_timeout
-    return 0 if seconds > 2**31 // 1000 else max(1, round(1000 * seconds))
 
 
 def _for_owner_only(path: str, flags: int) -> int:

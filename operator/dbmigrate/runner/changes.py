@@ -1,7 +1,7 @@
 """Up files that were edited after they were applied.
 
 The edit would reach new databases only, and the old ones would stay different
-for ever. Only what the log has recorded can be compared.
+for ever. Only what the log or the tool's own table has recorded can be compared.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.applied import AppliedVersions
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import ChangedFiles
-from dbmigrate.sources.migration import Migration, Source
+from dbmigrate.sources.migration import Migration, Script, Source
+from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
     from dbmigrate.runner.run import Run
@@ -23,11 +24,18 @@ if TYPE_CHECKING:
 def changed_migrations(source: Source, applied: AppliedVersions) -> Iterator[Migration]:
     """Applied migrations whose up file is not what was applied. Reads all those files."""
     for migration in source.migrations:
-        row = applied.row(migration.version)
-        if row is None or row.checksum is None or migration.up is None:
-            continue
-        if migration.up.checksum() != row.checksum:
+        if migration.up is not None and _is_changed(migration.version, migration.up, applied):
             yield migration
+
+
+def _is_changed(version: Version, up: Script, applied: AppliedVersions) -> bool:
+    """By the checksum in the tool's own table where it keeps them, else by our log's."""
+    kept = applied.tool_checksum(version)
+    if kept is not None and up.tool_checksum is not None:
+        return up.tool_checksum() != kept
+    row = applied.row(version)
+    is_above = applied.base is None or version > applied.base
+    return is_above and row is not None and row.checksum not in (None, up.checksum())
 
 
 def check_changes(run: Run) -> None:

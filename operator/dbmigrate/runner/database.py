@@ -27,8 +27,10 @@ from dbmigrate.runner.applied import AppliedVersions, read_applied
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.migration import Direction, Script
+from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
+    from dbmigrate.postgres.batch_rows import BatchState
     from dbmigrate.postgres.monitor import Monitor
     from dbmigrate.postgres.transaction import TransactionSettings
 
@@ -49,6 +51,8 @@ class Database:
     log: tuple[LogRow, ...]
     """The log as it was when the run began; empty when it was not asked for."""
     applied: AppliedVersions
+    batches: BatchState | None
+    """How far the newest step in batches is, finished or not; None: there never was one."""
 
     def __init__(self, request: Request, *, is_locked: bool, with_log: bool) -> None:
         self.request = request
@@ -133,7 +137,7 @@ class Database:
         self.applied.gap = None
 
     def new_row(
-        self, direction: str, *, version: int | None, name: str, found: int | None
+        self, direction: str, *, version: Version | None, name: str, found: Version | None
     ) -> NewLogRow:
         """A row for the log that says who we are."""
         return NewLogRow(
@@ -249,7 +253,8 @@ class Database:
         )
         if taken[0][0] == "t" and self.history.has_version_table and self.history.has_log_table:
             self._take(rest)
-            return
+            if not self.found.dirty or self.history.has_batches_table:
+                return
         if taken[0][0] != "t":
             locks.wait_for_lock(
                 self.session,
@@ -268,7 +273,8 @@ class Database:
             self._database,
             self.request.target.url_database,
         )
-        return (*ours, *self.history.keeper.lock_ids)
+        keeper = self.history.keeper
+        return (*ours, *keeper.lock_ids(self.history.schema, self.history.table))
 
     def _read_sql(self) -> str:
         statements = []
@@ -276,6 +282,10 @@ class Database:
             statements.append(self.history.keeper.read_sql(self.history))
         if self.reads_log:
             statements.append(history_rows.read_log_sql(self.history))
+        if self.reads_log and self.history.knows_batches:
+            from dbmigrate.postgres.batch_rows import read_batches_sql
+
+            statements.append(read_batches_sql(self.history))
         return "; ".join(statements)
 
     @property
@@ -288,8 +298,13 @@ class Database:
         keeper = self.history.keeper
         has_table = self.history.has_version_table
         self.found = keeper.take(rest, self.history) if has_table else keeper.nothing
-        self.log = history_rows.parse_log(rest.pop(0)) if self.reads_log else ()
+        self.log = history_rows.parse_log(self.history, rest.pop(0)) if self.reads_log else ()
         self.applied = read_applied(self.found, self.log)
+        self.batches = None
+        if rest:
+            from dbmigrate.postgres.batch_rows import parse_batches
+
+            self.batches = parse_batches(rest.pop(0))
 
     def _on_notice(self, severity: str, message: str) -> None:
         self.request.observer.notice(Notice(severity, message, self.file))

@@ -22,7 +22,7 @@ def down(request: Request, limit: int | None = None) -> Result[None]:
     def work(run: Run) -> None:
         if limit == 0:
             return
-        run.require_clean()
+        run.require_resumable()
         run.carry_out(plan_down(run.ground, limit, request.options.rollback))
 
     return perform(request, work)

@@ -79,6 +79,18 @@ def label(step: PlannedStep) -> str:
     return f"version {step.version} ({step.name}) {step.direction.value}"
 
 
+def left_unfinished(error: MigrationError, how_far: str) -> MigrationError:
+    """The same error, with what a step in batches has done before."""
+    return MigrationError(
+        error.reason,
+        error.message,
+        location=error.location,
+        sqlstate=error.sqlstate,
+        detail="; ".join(filter(None, (error.detail, how_far))),
+        hint=error.hint or "remove the cause, then run it again: it goes on behind them",
+    )
+
+
 def left_dirty(
     error: MigrationError, how_far: str, invalid_indexes: tuple[str, ...]
 ) -> MigrationError:

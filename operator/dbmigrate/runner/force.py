@@ -7,15 +7,14 @@ from dataclasses import replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres import history_rows
 from dbmigrate.report import Reason
+from dbmigrate.runner.plan import move_up
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run, perform
-
-HIGHEST = 2**63 - 1
-"""What the column holds; golang-migrate reads up to 2**64 - 1 from file names and fails here."""
+from dbmigrate.versions import LARGEST_NUMBER, Version
 
 
-def force(request: Request, version: int | None) -> Result[None]:
+def force(request: Request, version: Version | None) -> Result[None]:
     """Set the version; None means that nothing is applied (`force -1`).
 
     As with golang-migrate there need not be a file of that version. A history
@@ -23,20 +22,23 @@ def force(request: Request, version: int | None) -> Result[None]:
     """
 
     def work(run: Run) -> None:
-        if version is not None and not 0 <= version <= HIGHEST:
+        if isinstance(version, int) and not 0 <= version <= LARGEST_NUMBER:
             raise MigrationError(Reason.MISSING_VERSION, f"version {version} is out of range")
         set_version(run, "force", version)
 
     return perform(request, work)
 
 
-def set_version(run: Run, direction: str, version: int | None) -> None:
+def set_version(run: Run, direction: str, version: Version | None) -> None:
     """Write the version row by order of a person, and a row in the log that says so."""
     database = run.database
     run.target = version
     source = run.request.source
-    texts = {m.version: m.text for m in source.migrations} if source else None
-    wanted = database.found.forced(version, texts)
+    moves = {m.version: move_up(m) for m in source.migrations} if source else None
+    if direction == "baseline" and version is not None:
+        wanted = database.found.baselined(version, moves)
+    else:
+        wanted = database.found.forced(version, moves)
     database.prepare_to_write()
     row = database.new_row(direction, version=None, name="", found=database.applied.version)
     row = replace(row, to_version=version)

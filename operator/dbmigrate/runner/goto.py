@@ -12,15 +12,16 @@ from dbmigrate.runner.plan import plan_goto
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import Version
 
 
-def goto(request: Request, version: int | None = None) -> Result[None]:
+def goto(request: Request, version: Version | None = None) -> Result[None]:
     """Go to a version; None is the latest in the source. Being there already is success."""
 
     def work(run: Run) -> None:
-        run.target = run.source.latest if version is None else version
-        run.require_clean()
         here = run.database.found.version
+        run.target = run.source.latest_from(here) if version is None else version
+        run.require_resumable()
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options

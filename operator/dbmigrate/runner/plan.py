@@ -8,7 +8,7 @@ history kept, and a way down that does not exist can be refused beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
@@ -18,6 +18,7 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.applied import AppliedVersions
 from dbmigrate.runner.request import OutOfOrder, Rollback
 from dbmigrate.sources.migration import Direction, Migration, Script, Source
+from dbmigrate.versions import Role, Version
 
 StoredScript = Callable[[LogRow], Script]
 """Makes the script that a row of the log has kept."""
@@ -27,26 +28,40 @@ StoredScript = Callable[[LogRow], Script]
 class PlannedStep:
     """One script to run in one direction, and the version row it leads to."""
 
-    version: int
+    version: Version
     """The version whose script runs."""
     name: str
     direction: Direction
     script: Script | None
     """None: the version has no script in this direction, only the version row moves.
     golang-migrate prints such a step as `<empty>`."""
-    before: int | None
+    before: Version | None
     """The database's version before the step; None: nothing is applied."""
-    after: int | None
+    after: Version | None
     """The database's version after it."""
     is_stored: bool = False
     """The script comes from the history, because its file is not there."""
     text: str = ""
     """The version as the file's name writes it."""
+    role: Role = Role.VERSIONED
+    description: str = ""
+    """As the migration's."""
 
     @property
     def move(self) -> Move:
-        """What the step does to the history."""
-        return Move(self.version, self.direction is Direction.UP, self.after, self.text)
+        """What the step does to the history. Reads the script where a table keeps its checksum."""
+        script = self.script
+        checksum = script.tool_checksum if script else None
+        return Move(
+            self.version,
+            self.direction is Direction.UP,
+            self.after,
+            text=self.text,
+            role=self.role,
+            description=self.description,
+            path=script.path if script else "",
+            checksum=checksum() if checksum else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +69,7 @@ class Plan:
     """The steps of a run, in order."""
 
     steps: tuple[PlannedStep, ...]
-    target: int | None
+    target: Version | None
     """The version after the last step."""
     short: int = 0
     """How many of the steps that were asked for do not exist."""
@@ -69,7 +84,7 @@ class Ground:
     stored: StoredScript
 
     @property
-    def version(self) -> int | None:
+    def version(self) -> Version | None:
         """The version of the database."""
         return self.applied.version
 
@@ -84,6 +99,23 @@ def late_versions(ground: Ground) -> tuple[Migration, ...]:
         for migration in ground.source.migrations
         if migration.version <= version and not ground.applied.covers(migration.version)
     )
+
+
+def pending(ground: Ground, version: Version | None) -> tuple[Migration, ...]:
+    """What is still to be run at that version, without what was left out below it."""
+    source = ground.source
+    checkpoint = source.checkpoint(None) if version is None else None
+    first = () if checkpoint is None else (checkpoint,)
+    return (
+        *first,
+        *source.above(checkpoint.version if checkpoint else version),
+        *outdated(ground),
+    )
+
+
+def outdated(ground: Ground) -> tuple[Migration, ...]:
+    """The repeatable migrations that have not run as they are now."""
+    return tuple(m for m in ground.source.repeatables if not ground.applied.is_current(m))
 
 
 def plan_up(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
@@ -118,7 +150,7 @@ def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> P
 
 
 def plan_goto(
-    ground: Ground, wanted: int | None, policy: OutOfOrder, rollback: Rollback | None
+    ground: Ground, wanted: Version | None, policy: OutOfOrder, rollback: Rollback | None
 ) -> Plan:
     """The steps to one version, in whichever direction; None is the source's latest.
 
@@ -126,11 +158,13 @@ def plan_goto(
     RollbackForbidden, IrreversibleMigration.
     """
     version = ground.version
-    target = ground.source.latest if wanted is None else wanted
+    target = ground.source.latest_from(version) if wanted is None else wanted
+    if target is None and ground.source.repeatables:
+        return Plan(_require_sound(_up(ground, None, policy)), version)
     if target is None:
         raise _empty(ground.source)
     _require(ground, version)
-    if ground.source.find(target) is None and ground.applied.row(target) is None:
+    if not _is_known(ground, target):
         raise no_migration(target)
     if version is None or target >= version:
         return Plan(_require_sound(_up(ground, target, policy)), target)
@@ -143,15 +177,17 @@ def plan_goto(
         )
     if ground.applied.is_exact and not ground.applied.covers(target):
         raise _never_applied(target, version)
+    if ground.applied.base is not None and target < ground.applied.base:
+        raise _below_base(target, ground.applied.base)
     steps = _down(ground, target, None)
     if rollback is Rollback.ALLOW:
         _require_scripts(steps)
     return Plan(steps, target)
 
 
-def _up(ground: Ground, to: int | None, policy: OutOfOrder) -> tuple[PlannedStep, ...]:
+def _up(ground: Ground, to: Version | None, policy: OutOfOrder) -> tuple[PlannedStep, ...]:
     version = ground.version
-    if not ground.source.migrations and version is None:
+    if ground.source.is_empty and version is None:
         raise _empty(ground.source)
     _require(ground, version, in_source=to is None or version is None or to > version)
     late = late_versions(ground)
@@ -160,21 +196,36 @@ def _up(ground: Ground, to: int | None, policy: OutOfOrder) -> tuple[PlannedStep
     steps = []
     if policy is OutOfOrder.APPLY:
         steps += [_step_up(migration, version, version) for migration in late]
-    for migration in ground.source.above(version):
-        if to is not None and migration.version > to:
+    checkpoint = ground.source.checkpoint(to) if version is None else None
+    if checkpoint is not None:
+        steps.append(_step_up(checkpoint, version, checkpoint.version))
+        version = checkpoint.version
+    for step in climb(ground.source.above(version), version):
+        if to is not None and step.version > to:
             break
-        steps.append(_step_up(migration, version, migration.version))
-        version = migration.version
+        steps.append(step)
+        version = step.after
+    steps += [_step_up(migration, version, version) for migration in outdated(ground)]
     return tuple(steps)
 
 
-def _down(ground: Ground, to: int | None, limit: int | None) -> tuple[PlannedStep, ...]:
+def climb(migrations: Iterable[Migration], version: Version | None) -> Iterator[PlannedStep]:
+    """The steps up through these migrations, one after the other."""
+    for migration in migrations:
+        yield _step_up(migration, version, migration.version)
+        version = migration.version
+
+
+def _down(ground: Ground, to: Version | None, limit: int | None) -> tuple[PlannedStep, ...]:
     """Down until `to` is reached (None: until nothing is applied), at most `limit` steps."""
     version = ground.version
     if version is None:
         return ()
     _require(ground, version)
+    base = ground.applied.base
     undone = [each for each in _undoable(ground, version) if to is None or each > to]
+    undone = [each for each in undone if base is None or each > base]
+    to = base if to is None else to
     left = set(undone)
     steps = []
     for current in undone[:limit]:
@@ -182,10 +233,12 @@ def _down(ground: Ground, to: int | None, limit: int | None) -> tuple[PlannedSte
         after = max(left, default=to)
         steps.append(_step_down(ground, current, version, after))
         version = after
+    if ground.applied.requires_down:
+        _require_scripts(tuple(steps))
     return _require_sound(tuple(steps))
 
 
-def _undoable(ground: Ground, version: int) -> list[int]:
+def _undoable(ground: Ground, version: Version) -> list[Version]:
     """Applied versions in the order in which they are undone: by their files, or by the log."""
     if ground.applied.is_exact:
         return list(ground.applied.undoing)
@@ -199,7 +252,7 @@ def _undoable(ground: Ground, version: int) -> list[int]:
     return sorted(known, reverse=True)
 
 
-def _step_up(migration: Migration, before: int | None, after: int | None) -> PlannedStep:
+def _step_up(migration: Migration, before: Version | None, after: Version | None) -> PlannedStep:
     return PlannedStep(
         migration.version,
         migration.name,
@@ -208,10 +261,19 @@ def _step_up(migration: Migration, before: int | None, after: int | None) -> Pla
         before,
         after,
         text=migration.text,
+        role=migration.role,
+        description=migration.description,
     )
 
 
-def _step_down(ground: Ground, version: int, before: int | None, after: int | None) -> PlannedStep:
+def move_up(migration: Migration) -> Move:
+    """What the step up of a migration would do to the history."""
+    return _step_up(migration, None, migration.version).move
+
+
+def _step_down(
+    ground: Ground, version: Version, before: Version | None, after: Version | None
+) -> PlannedStep:
     migration = ground.source.find(version)
     row = ground.applied.row(version)
     script = migration.down if migration else None
@@ -221,7 +283,17 @@ def _step_down(ground: Ground, version: int, before: int | None, after: int | No
     if migration is None and script is None and ground.applied.is_exact:
         raise no_migration(version)
     name = migration.name if migration else row.name if row else ""
-    return PlannedStep(version, name, Direction.DOWN, script, before, after, is_stored)
+    return PlannedStep(
+        version,
+        name,
+        Direction.DOWN,
+        script,
+        before,
+        after,
+        is_stored,
+        text=migration.text if migration else "",
+        description=migration.description if migration else "",
+    )
 
 
 def _require_sound(steps: tuple[PlannedStep, ...]) -> tuple[PlannedStep, ...]:
@@ -232,12 +304,20 @@ def _require_sound(steps: tuple[PlannedStep, ...]) -> tuple[PlannedStep, ...]:
     return steps
 
 
-def _require(ground: Ground, version: int | None, *, in_source: bool = False) -> None:
+def _require(ground: Ground, version: Version | None, *, in_source: bool = False) -> None:
     """The database's version must be one we know; on the way up, one that has a file."""
-    if version is None or ground.source.find(version) is not None:
+    if version is None or version == ground.applied.base or ground.source.knows(version):
         return
     if in_source or ground.applied.row(version) is None:
         raise no_migration(version)
+
+
+def _is_known(ground: Ground, version: Version) -> bool:
+    """Whether it can be a target: the files have it, or the history has."""
+    applied = ground.applied
+    return (
+        ground.source.knows(version) or version == applied.base or applied.row(version) is not None
+    )
 
 
 def _require_scripts(steps: tuple[PlannedStep, ...]) -> None:
@@ -250,7 +330,7 @@ def _require_scripts(steps: tuple[PlannedStep, ...]) -> None:
             )
 
 
-def _last(steps: tuple[PlannedStep, ...], ground: Ground) -> int | None:
+def _last(steps: tuple[PlannedStep, ...], ground: Ground) -> Version | None:
     return steps[-1].after if steps else ground.version
 
 
@@ -266,7 +346,7 @@ def _empty(source: Source) -> MigrationError:
     )
 
 
-def no_migration(version: int) -> MigrationError:
+def no_migration(version: Version) -> MigrationError:
     """No file of that version; golang-migrate's words."""
     return MigrationError(
         Reason.MISSING_VERSION,
@@ -276,7 +356,16 @@ def no_migration(version: int) -> MigrationError:
     )
 
 
-def _never_applied(target: int, version: int) -> MigrationError:
+def _below_base(target: Version, base: Version) -> MigrationError:
+    return MigrationError(
+        Reason.IRREVERSIBLE_MIGRATION,
+        f"version {target} is below {base}, at which the history of this database begins:"
+        " there is no way back",
+        hint=f"choose {base} or a version above it",
+    )
+
+
+def _never_applied(target: Version, version: Version) -> MigrationError:
     return MigrationError(
         Reason.OUT_OF_ORDER,
         f"version {target} is below the database's version {version}, but was never applied:"
@@ -285,7 +374,7 @@ def _never_applied(target: int, version: int) -> MigrationError:
     )
 
 
-def _out_of_order(late: tuple[Migration, ...], version: int | None) -> MigrationError:
+def _out_of_order(late: tuple[Migration, ...], version: Version | None) -> MigrationError:
     names = ", ".join(f"{m.version} ({m.name})" for m in late[:5])
     more = f" and {len(late) - 5} more" if len(late) > 5 else ""
     return MigrationError(

@@ -17,6 +17,7 @@ from dbmigrate.postgres.history_rows import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.plan import PlannedStep
 from dbmigrate.sources.migration import Direction
+from dbmigrate.versions import Version
 
 _END = hashlib.sha256(b"dbmigrate plan").hexdigest()
 
@@ -57,6 +58,6 @@ def require_plan(wanted: str, steps: Sequence[PlannedStep], log: Sequence[LogRow
     )
 
 
-def _put_before(link: str, version: int, direction: str, checksum: str | None) -> str:
+def _put_before(link: str, version: Version, direction: str, checksum: str | None) -> str:
     step = f"{direction} {version} {checksum or '-'}\n{link}"
     return hashlib.sha256(step.encode()).hexdigest()

@@ -17,26 +17,30 @@ from dbmigrate.runner.plan_checksum import checksum_of
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Preview, PreviewStep, Result
 from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import Version
 
 EXCERPT_LIMIT = 160
 """Characters: a report has to fit into a termination message with many steps."""
 
 
-def preview(request: Request, version: int | None = None) -> Result[Preview]:
+def preview(request: Request, version: Version | None = None) -> Result[Preview]:
     """The steps to a version, None being the latest; fails as `goto` would."""
 
     def work(run: Run) -> Preview:
-        run.target = run.source.latest if version is None else version
-        run.require_clean()
         here = run.database.found.version
+        run.target = run.source.latest_from(here) if version is None else version
+        run.require_resumable()
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options
         plan = plan_goto(run.ground, version, options.out_of_order, options.rollback)
+        run.require_first(plan)
+        run.try_out(plan)
         steps = tuple(
             PreviewStep(step, step.script.show() if step.script else None) for step in plan.steps
         )
-        return Preview(run.state, plan.target, steps, checksum_of(plan.steps))
+        unfinished = None if run.unfinished is None else str(run.unfinished)
+        return Preview(run.state, plan.target, steps, checksum_of(plan.steps), unfinished)
 
     found = perform(request, work, is_locked=False)
     if found.value is None:

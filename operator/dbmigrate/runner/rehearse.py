@@ -2,45 +2,33 @@
 
 The scratch database is made for it and dropped afterwards, on a server that was named
 or on one of our own. It starts empty, or as a copy of the target's schema (never its
-data) at the target's version. After each down script the schema has to be what it was
-before the up script, object by object; what is left, gone or changed is named. The
-target itself is only read.
+data) at the target's version. The target itself is only read.
 """
 
 from __future__ import annotations
 
-import secrets
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
-from dbmigrate.postgres.client_programs import Stopped, find_program, run_program
-from dbmigrate.postgres.connecting import connect
-from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure, history_failure
-from dbmigrate.postgres.quoting import identifier
-from dbmigrate.postgres.scratch_server import scratch_server
-from dbmigrate.postgres.session import Session
-from dbmigrate.postgres.target import ConnectionTarget, parse_target
+from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.surroundings import Surroundings, read_surroundings
+from dbmigrate.postgres.target import ConnectionTarget
 from dbmigrate.report import Outcome, Reason, Step
-from dbmigrate.runner.down import down
 from dbmigrate.runner.force import force
-from dbmigrate.runner.goto import goto
-from dbmigrate.runner.held_locks import sample_locks
-from dbmigrate.runner.observer import Notice
-from dbmigrate.runner.request import Options, OutOfOrder, Request
+from dbmigrate.runner.plan import climb
+from dbmigrate.runner.rehearsal_stage import Stage
+from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
 from dbmigrate.runner.run import make_report
+from dbmigrate.runner.schema_copy import copy_schema
+from dbmigrate.runner.scratch import open_session, scratch_space
 from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Direction, Migration
+from dbmigrate.versions import Version
 
-SHOWN = 5
-"""Objects that the error names for each step; the JSON document has all."""
+PURPOSE = "rehearsal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +48,18 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
     steps: list[RehearsedStep] = []
     error = None
     try:
-        with _scratch_database(request, order) as scratch:
-            here = _copy_target(request, scratch) if order.copies_target else None
-            with _session(scratch) as reader:
-                _Stage(request, scratch, reader, steps).play(here)
-        error = _judge(steps)
+        with scratch_space(order.server) as space:
+            # Roles belong to a whole server: only one of our own gets the target's.
+            copies_roles = space.is_ours and order.copies_target
+            around = _read_surroundings(request) if copies_roles else None
+            with space.database(request.target, PURPOSE, around) as scratch:
+                here = None
+                if order.copies_target:
+                    here = _copy_target(request, scratch, with_roles=copies_roles)
+                with open_session(scratch, PURPOSE) as reader:
+                    stage = Stage(request, scratch, reader)
+                    steps = stage.steps
+                    stage.play(climb(_find_pending(request, here), here))
     except MigrationError as raised:
         error = raised
     except (ServerFailure, ConnectionBroken) as raised:
@@ -78,129 +73,25 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
     return Result(report, value=Rehearsal(tuple(steps)), error=error)
 
 
-class _Stage:
-    """The scratch database, and how far the rehearsal is."""
-
-    def __init__(
-        self,
-        request: Request,
-        scratch: ConnectionTarget,
-        reader: Session,
-        steps: list[RehearsedStep],
-    ) -> None:
-        options = Options(
-            lock_timeout=request.options.lock_timeout,
-            statement_lock_timeout_ms=request.options.statement_lock_timeout_ms,
-            statement_timeout_ms=request.options.statement_timeout_ms,
-            out_of_order=OutOfOrder.IGNORE,
-            who=request.options.who,
+def _find_pending(request: Request, here: Version | None) -> tuple[Migration, ...]:
+    source = request.source
+    if source is None or not source.migrations:
+        raise MigrationError(
+            Reason.SOURCE_INVALID, "there is nothing to rehearse: no migration files were found"
         )
-        self._request = replace(request, target=scratch, options=options)
-        self._reader = reader
-        self._steps = steps
-        self._schema = self._read()
-        """As the last step has left it."""
-
-    def play(self, here: int | None) -> None:
-        source = self._request.source
-        if source is None or not source.migrations:
-            raise MigrationError(
-                Reason.SOURCE_INVALID, "there is nothing to rehearse: no migration files were found"
-            )
-        for migration in source.above(here):
-            if self._request.stop.is_requested:
-                raise MigrationError(Reason.INTERRUPTED, "the rehearsal was stopped")
-            self._steps.append(self._rehearse(migration))
-
-    def _rehearse(self, migration: Migration) -> RehearsedStep:
-        before = self._schema
-        locks = sample_locks(self._reader, migration.up)
-        up = self._go_up(migration)
-        self._schema = made = self._read()
-        step = RehearsedStep(migration.version, migration.name, up, locks=locks)
-        for lock in locks:
-            self._notice(f"{lock.table}: {lock.mode} lock")
-        if migration.down is None:
-            self._notice(f"version {migration.version} has no down script", "WARNING")
-            return step
-        undone = down(self._request, 1)
-        if undone.error is not None:
-            raise _name(undone.error, "the way down failed", step)
-        differences = [d.describe() for d in compare(before, self._read())]
-        try:
-            again = self._go_up(migration)
-        except MigrationError as error:
-            if differences:
-                self._steps.append(replace(step, left=tuple(differences)))
-                raise _not_undone([s for s in self._steps if s.left]) from error
-            raise _name(error, "the second way up failed", step) from None
-        self._schema = self._read()
-        differences += [f"the second time {d.describe()}" for d in compare(made, self._schema)]
-        return replace(
-            step,
-            down_milliseconds=sum(s.milliseconds for s in undone.report.steps),
-            again_milliseconds=again,
-            left=tuple(differences),
-        )
-
-    def _go_up(self, migration: Migration) -> int:
-        result = goto(self._request, migration.version)
-        if result.error is not None:
-            raise result.error
-        return sum(step.milliseconds for step in result.report.steps)
-
-    def _read(self) -> Catalog:
-        return read_catalog(self._reader, without=self._request.target.history)
-
-    def _notice(self, text: str, severity: str = "NOTICE") -> None:
-        self._request.observer.notice(Notice(severity, text))
+    return source.above(here)
 
 
-@contextmanager
-def _session(target: ConnectionTarget) -> Iterator[Session]:
-    session = connect(target, role="rehearsal")
-    try:
-        yield session
-    finally:
-        session.close()
+def _read_surroundings(request: Request) -> Surroundings:
+    with open_session(request.target, PURPOSE) as session:
+        return read_surroundings(session)
 
 
-@contextmanager
-def _scratch_database(request: Request, order: RehearsalOrder) -> Iterator[ConnectionTarget]:
-    """A new database, dropped at the end, with the target's way of looking up names."""
-    if order.server is None:
-        with scratch_server() as words:
-            server = parse_target(f"{words} dbname=postgres", {})
-            with _scratch_database(request, replace(order, server=server)) as scratch:
-                yield scratch
-        return
-    name = f"dbmigrate_rehearsal_{secrets.token_hex(6)}"
-    with _session(order.server) as session:
-        try:
-            session.query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0")
-        except ServerFailure as failure:
-            raise history_failure(
-                failure, f"can't create a scratch database on {order.server.display}"
-            ) from None
-        conninfo = {**order.server.conninfo, "dbname": name}
-        if "options" in request.target.conninfo:
-            conninfo["options"] = request.target.conninfo["options"]
-        try:
-            yield replace(
-                order.server,
-                conninfo=conninfo,
-                url_database=None,
-                history=request.target.history,
-                display=f"{order.server.display} ({name})",
-            )
-        finally:
-            session.query(f"DROP DATABASE IF EXISTS {identifier(name)}")
-
-
-def _copy_target(request: Request, scratch: ConnectionTarget) -> int | None:
+def _copy_target(
+    request: Request, scratch: ConnectionTarget, *, with_roles: bool
+) -> Version | None:
     """The target's schema in the scratch database, and its version."""
-    found = version(request)
-    state = found.unwrap()
+    state = version(request).unwrap()
     if state is None:
         return None
     if state.dirty:
@@ -209,61 +100,7 @@ def _copy_target(request: Request, scratch: ConnectionTarget) -> int | None:
             f"the database is dirty at version {state.version}: nobody knows what its schema is",
             hint="`dbmigrate repair` first",
         )
-    with tempfile.TemporaryDirectory(prefix="dbmigrate-rehearsal-") as directory:
-        _pipe(request, scratch, Path(directory) / "schema.dump")
+    copy_schema(request, scratch, with_roles=with_roles)
     if state.version is not None:
         force(replace(request, target=scratch), state.version).unwrap()
     return state.version
-
-
-def _pipe(request: Request, scratch: ConnectionTarget, file: Path) -> None:
-    history = request.target.history.name
-    dump = ["--format=custom", "--schema-only", "--no-owner", "--no-privileges"]
-    dump += [f"--exclude-table=*.{history}", f"--exclude-table=*.{history}_log"]
-    restore = ["--exit-on-error", "--no-owner", "--no-privileges", "--clean", "--if-exists"]
-    stop = request.stop
-    try:
-        with file.open("wb") as out:
-            program = find_program("pg_dump")
-            run_program(
-                program, dump, request.target, should_stop=lambda: stop.is_requested, stdout=out
-            )
-        with file.open("rb") as content:
-            program = find_program("pg_restore")
-            run_program(
-                program, restore, scratch, should_stop=lambda: stop.is_requested, stdin=content
-            )
-    except Stopped:
-        raise MigrationError(Reason.INTERRUPTED, "the rehearsal was stopped") from None
-
-
-def _judge(steps: list[RehearsedStep]) -> MigrationError | None:
-    wrong = [step for step in steps if step.left]
-    return _not_undone(wrong) if wrong else None
-
-
-def _not_undone(steps: list[RehearsedStep]) -> MigrationError:
-    lines = []
-    for step in steps:
-        more = f", and {len(step.left) - SHOWN} more" if len(step.left) > SHOWN else ""
-        lines.append(f"version {step.version} ({step.name}): {', '.join(step.left[:SHOWN])}{more}")
-    return MigrationError(
-        Reason.IRREVERSIBLE_MIGRATION,
-        f"down is not the way back of up: {'; '.join(lines)}",
-        hint="mend the down script, or leave it out if the step can't be undone",
-    )
-
-
-def _name(error: MigrationError, what: str, step: RehearsedStep) -> MigrationError:
-    """The same error, with where in the rehearsal it came."""
-    text = f"version {step.version} ({step.name}): {what}: {error.message}"
-    named = MigrationError(
-        error.reason,
-        text,
-        sqlstate=error.sqlstate,
-        location=error.location,
-        detail=error.detail,
-        hint=error.hint,
-    )
-    named.__cause__ = error
-    return named

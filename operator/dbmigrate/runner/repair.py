@@ -16,13 +16,15 @@ from dbmigrate.postgres.failures import ServerFailure, history_failure
 from dbmigrate.postgres.history_rows import LogRow
 from dbmigrate.postgres.indexes import drop_sql, has_index_change, invalid_indexes
 from dbmigrate.report import Reason, Step
-from dbmigrate.runner.plan import PlannedStep
+from dbmigrate.runner.plan import Plan, PlannedStep
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Repair, Result
 from dbmigrate.runner.run import Run, perform
 from dbmigrate.runner.script_text import ScriptText
 from dbmigrate.runner.statements import checksum_until, run_statements
-from dbmigrate.sources.migration import Direction, Script
+from dbmigrate.runner.unfinished import Unfinished
+from dbmigrate.sources.migration import Direction, Migration, Script
+from dbmigrate.versions import Role, Version
 
 
 def repair(request: Request) -> Result[Repair]:
@@ -33,15 +35,17 @@ def repair(request: Request) -> Result[Repair]:
 def _repair(run: Run) -> Repair:
     if not run.database.found.dirty:
         return Repair(run.state)
-    row = _unfinished(run)
-    step = _step(run, row)
+    if run.unfinished is not None:
+        return _finish_batches(run, run.unfinished)
+    row, version = _unfinished(run)
+    step = _step(run, row, version)
     run.target = step.after
     run.back_up()
     text = ScriptText(step.script)
     done = _count_done(run, row, text)
     dropped = _drop_invalid(run, text)
     start = time.monotonic()
-    migration = run.source.find(step.version) if run.request.source else None
+    migration = _migration(run, row, step.version)
     new = run.database.new_row(
         step.direction.value, version=step.version, name=step.name, found=row.from_version
     )
@@ -61,16 +65,24 @@ def _repair(run: Run) -> Repair:
     return Repair(run.state, dropped, (message,))
 
 
-def _unfinished(run: Run) -> LogRow:
-    """The log's row of the step that left the database dirty."""
+def _finish_batches(run: Run, unfinished: Unfinished) -> Repair:
+    """Nothing is broken: go on, as the next `up` or `down` would, with this one step."""
+    step = _step(run, unfinished.row, unfinished.version)
+    run.carry_out(Plan((step,), step.after))
+    message = f"version {step.version} {step.direction.value} is finished"
+    return Repair(run.state, (), (message,))
+
+
+def _unfinished(run: Run) -> tuple[LogRow, Version]:
+    """The log's row of the step that left the database dirty, and that step's version."""
     found = run.database.found
     for row in reversed(run.database.log):
         if row.outcome == "applied":
             break
         if row.statements is None:
             continue
-        if found.was_left_by(row):
-            return row
+        if row.version is not None and found.was_left_by(row):
+            return row, row.version
         break
     raise MigrationError(
         Reason.DIRTY,
@@ -81,11 +93,10 @@ def _unfinished(run: Run) -> LogRow:
     )
 
 
-def _step(run: Run, row: LogRow) -> PlannedStep:
+def _step(run: Run, row: LogRow, version: Version) -> PlannedStep:
     direction = Direction(row.direction)
-    version = row.version or 0
-    migration = run.request.source.find(version) if run.request.source else None
-    script = _script(run, direction, version)
+    migration = _migration(run, row, version)
+    script = _script(run, direction, version, migration)
     if script is None:
         raise MigrationError(
             Reason.MISSING_VERSION,
@@ -94,11 +105,32 @@ def _step(run: Run, row: LogRow) -> PlannedStep:
         )
     text = migration.text if migration else str(version)
     before, after = row.from_version, row.to_version
-    return PlannedStep(version, row.name, direction, script, before, after, text=text)
+    return PlannedStep(
+        version,
+        row.name,
+        direction,
+        script,
+        before,
+        after,
+        text=text,
+        role=migration.role if migration else Role.VERSIONED,
+        description=migration.description if migration else "",
+    )
 
 
-def _script(run: Run, direction: Direction, version: int) -> Script | None:
-    migration = run.request.source.find(version) if run.request.source else None
+def _migration(run: Run, row: LogRow, version: Version) -> Migration | None:
+    """The files of the step. Where nothing was applied a checkpoint has been taken for it."""
+    source = run.request.source
+    if source is None:
+        return None
+    others = [*(source.checkpoints if row.from_version is None else ()), *source.repeatables]
+    fitting = [migration for migration in others if migration.version == version]
+    return fitting[0] if fitting else source.find(version)
+
+
+def _script(
+    run: Run, direction: Direction, version: Version, migration: Migration | None
+) -> Script | None:
     script = migration.script(direction) if migration else None
     if script is not None or direction is Direction.UP:
         return script

@@ -44,6 +44,16 @@ class ChangedFiles(StrEnum):
     WARN = "warn"
 
 
+class LintPolicy(StrEnum):
+    """What to do about what lint says of the pending up scripts."""
+
+    REJECT = "reject"
+    """An error of lint stops the run before it has changed anything: LintRejected."""
+    WARN = "warn"
+    OFF = "off"
+    """Not even look."""
+
+
 @dataclass(frozen=True, slots=True)
 class BackupOrder:
     """A backup that is to be made before a run changes anything."""
@@ -74,6 +84,9 @@ class Options:
     """None: no backup before the steps."""
     plan_checksum: str | None = None
     """The plan that the run is held to; None: whatever is planned is run."""
+    lint: LintPolicy = LintPolicy.OFF
+    rehearsal_server: ConnectionTarget | None = None
+    """A scratch server on which the pending steps are rehearsed first; None: no rehearsal."""
 
 
 @dataclass(frozen=True, slots=True)

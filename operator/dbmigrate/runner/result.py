@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Report
+from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
     from dbmigrate.runner.held_locks import HeldLock
@@ -41,7 +42,7 @@ class Result(Generic[T]):
 class VersionState:
     """What schema_migrations says."""
 
-    version: int | None
+    version: Version | None
     """None: nothing is applied."""
     dirty: bool = False
 
@@ -53,16 +54,20 @@ class MigrationState(StrEnum):
     PENDING = "pending"
     OUT_OF_ORDER = "out of order"
     """Below the database's version, and the log proves that it was not applied."""
+    SKIPPED = "skipped"
+    """A checkpoint is going to stand for it."""
     MISSING = "missing"
     """Applied, but its file is not there."""
     DIRTY = "dirty"
+    UNFINISHED = "unfinished"
+    """Done in part, in batches: the next run goes on with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
     """One migration, by what the source and the history say of it together."""
 
-    version: int
+    version: Version
     name: str
     state: MigrationState
     changed: bool = False
@@ -80,10 +85,12 @@ class StatusTable:
     """What `status` prints."""
 
     state: VersionState
-    target: int | None
+    target: Version | None
     """The source's latest version."""
     rows: tuple[StatusRow, ...]
     pending: int
+    unfinished: str | None = None
+    """How far the step in batches is that is under way, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +107,19 @@ class Preview:
     """What `plan` prints. Locks and dangers are read from the SQL by whoever prints it."""
 
     state: VersionState
-    target: int | None
+    target: Version | None
     steps: tuple[PreviewStep, ...]
     checksum: str
     """By it a later run can be held to this plan."""
+    unfinished: str | None = None
+    """How far the first step is, if it is one in batches that is under way."""
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsedStep:
     """One migration that went up, down and up again."""
 
-    version: int
+    version: Version
     name: str
     up_milliseconds: int
     down_milliseconds: int | None = None
@@ -133,7 +142,7 @@ class Rehearsal:
 class Finding:
     """One thing that `verify` holds against the source or the history."""
 
-    version: int | None
+    version: Version | None
     kind: str
     """changed, missing, out of order, gap, dirty, log."""
     message: str

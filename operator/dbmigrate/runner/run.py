@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
@@ -22,12 +22,25 @@ from dbmigrate.postgres.failures import (
     connection_lost,
     history_failure,
 )
-from dbmigrate.report import Backup, Outcome, Reason, Report, Step
+from dbmigrate.report import (
+    Backup,
+    LintFinding,
+    Outcome,
+    Reason,
+    RehearsalSummary,
+    Report,
+    Step,
+)
+from dbmigrate.report import Unfinished as ReportedUnfinished
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.plan import Ground, Plan, late_versions
-from dbmigrate.runner.request import OutOfOrder, Request
+from dbmigrate.runner.plan import Ground, Plan, late_versions, pending
+from dbmigrate.runner.request import LintPolicy, OutOfOrder, Request
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.sources.migration import Direction, Source
+from dbmigrate.versions import Role, Version
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.unfinished import Unfinished
 
 T = TypeVar("T")
 
@@ -40,8 +53,11 @@ class Run:
         self.started = time.monotonic()
         self.started_at = datetime.now(UTC)
         self.steps: list[Step] = []
-        self.target: int | None = None
+        self.target: Version | None = None
         self.backup: Backup | None = None
+        self.findings: tuple[LintFinding, ...] = ()
+        self.findings_total = 0
+        self.rehearsal: RehearsalSummary | None = None
         self.has_changed = False
         """Something was changed that is no step: a forced version, a baseline, a drop."""
         self._is_flushed = True
@@ -66,10 +82,36 @@ class Run:
         """The version row as last read or written."""
         return VersionState(self.database.found.version, self.database.found.dirty)
 
+    @property
+    def unfinished(self) -> Unfinished | None:
+        """The step in batches that is under way; None: there is none."""
+        if not self.database.found.dirty:
+            return None
+        from dbmigrate.runner.unfinished import find_unfinished
+
+        return find_unfinished(self.database)
+
+    def require_resumable(self) -> None:
+        """As `require_clean`, but that a step in batches may be under way.
+
+        `require_first` then has to say that the plan goes on with it.
+        """
+        if self.unfinished is None:
+            self.require_clean()
+
+    def require_first(self, plan: Plan) -> None:
+        """Raise MigrationError (Dirty) if a step is under way and the plan begins with another."""
+        unfinished = self.unfinished
+        if unfinished is not None and not (plan.steps and unfinished.is_step(plan.steps[0])):
+            from dbmigrate.runner.unfinished import refuse
+
+            raise refuse(unfinished)
+
     def require_clean(self) -> None:
         """Raise MigrationError (Dirty), in golang-migrate's words and with the way out."""
         found = self.database.found
         if found.dirty:
+            self.require_first(Plan((), None))
             raise MigrationError(
                 Reason.DIRTY,
                 f"Dirty database version {found.stored}. Fix and force version.",
@@ -81,6 +123,7 @@ class Run:
     def carry_out(self, plan: Plan) -> None:
         """Run the steps of a plan. Raises MigrationError."""
         self.target = plan.target
+        self.require_first(plan)
         wanted = self.request.options.plan_checksum
         if wanted is not None:
             from dbmigrate.runner.plan_checksum import require_plan
@@ -90,6 +133,7 @@ class Run:
             # A run that finds nothing to do is the commonest one: it starts without this.
             from dbmigrate.runner.step import run_step
 
+            self.try_out(plan)
             self.back_up()
         for index, step in enumerate(plan.steps):
             if self.request.stop.is_requested:
@@ -101,15 +145,30 @@ class Run:
                 )
             is_last = index == len(plan.steps) - 1
             self.request.observer.step_started(step)
-            read, ran = run_step(
-                self.database, step, self.source.find(step.version), is_durable=is_last
-            )
+            migration = self.source.find(step.version) if step.role is Role.VERSIONED else None
+            read, ran = run_step(self.database, step, migration, is_durable=is_last)
             self._is_flushed = is_last
             milliseconds = round(1000 * (read + ran))
             self.steps.append(Step(str(step.version), step.name, step.direction, milliseconds))
             self.request.observer.step_finished(step, read, ran)
         if plan.short:
             raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
+
+    def try_out(self, plan: Plan) -> None:
+        """Lint the steps up and rehearse them, as was asked for; nothing is changed.
+
+        Raises MigrationError: LintRejected, RehearsalFailed, RehearsalUnavailable.
+        """
+        options = self.request.options
+        steps = [step for step in plan.steps if step.direction is Direction.UP]
+        if steps and options.lint is not LintPolicy.OFF:
+            from dbmigrate.runner.lint_policy import lint_steps
+
+            lint_steps(self, steps)
+        if steps and options.rehearsal_server is not None:
+            from dbmigrate.runner.rehearse_before import rehearse_before
+
+            self.rehearsal = rehearse_before(self, steps, options.rehearsal_server)
 
     def back_up(self) -> None:
         """Make the backup that was asked for; it has to be there before anything changes.
@@ -170,19 +229,33 @@ class Run:
             pending=self._pending(state),
             steps=tuple(self.steps),
             steps_total=len(self.steps),
+            unfinished=self._reported_unfinished(),
             backup=self.backup,
+            server_version=describe_version(self.database.server_version),
+            findings=self.findings,
+            findings_total=self.findings_total,
+            rehearsal=self.rehearsal,
         )
+
+    def _reported_unfinished(self) -> ReportedUnfinished | None:
+        unfinished = self.unfinished if self.database.reads_log else None
+        return unfinished.to_report() if unfinished else None
 
     def _pending(self, state: VersionState | None) -> int | None:
         source = self.request.source
         if source is None or state is None:
             return None
-        count = len(source.above(state.version))
+        done = {(step.version, step.name) for step in self.steps}
+        left = pending(self.ground, state.version)
+        again = [m for m in left if m.role is Role.REPEATABLE and (str(m.version), m.name) in done]
+        count = len(left) - len(again)
         if self.request.options.out_of_order is OutOfOrder.IGNORE:
             return count
-        done = {int(step.version) for step in self.steps}
-        late = (m.version for m in late_versions(self.ground) if m.version not in done)
-        return count + sum(1 for version in late if version <= (state.version or 0))
+        late = (
+            m.version for m in late_versions(self.ground) if (str(m.version), m.name) not in done
+        )
+        here = state.version
+        return count + sum(1 for version in late if here is not None and version <= here)
 
 
 def perform(
@@ -237,6 +310,11 @@ def make_report(
     )
 
 
+def describe_version(number: int) -> str:
+    """PostgreSQL's version in words: 17.10 for 170010."""
+    return f"{number // 10000}.{number % 10000}"
+
+
 def _state_after(run: Run) -> VersionState | None:
     """What the database says after a failure; None when it does not answer."""
     try:
@@ -261,5 +339,5 @@ def _as_error(raised: Exception, doing: str) -> MigrationError:
     return error
 
 
-def _text(version: int | None) -> str | None:
+def _text(version: Version | None) -> str | None:
     return None if version is None else str(version)

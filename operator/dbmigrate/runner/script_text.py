@@ -44,7 +44,12 @@ class ScriptText:
     @property
     def can_be_one_transaction(self) -> bool:
         """Whether the server takes all of it in one transaction, as far as the text tells."""
-        return self.mode.kind is not TransactionKind.NONE
+        return self.mode.kind not in (TransactionKind.NONE, TransactionKind.BATCHED)
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether its one statement runs in batches."""
+        return self.mode.kind is TransactionKind.BATCHED
 
     def read(self) -> bytes:
         """The script as the server may see it: same length, some of it blank."""
@@ -72,11 +77,21 @@ class ScriptText:
         """Its statements, in order."""
         return list(split(self.read(), file=self.file))
 
-    def locate(self, *, position: int | None = None, statement: int | None = None) -> Location:
-        """The place of a character that was sent (counted from 1), or of a statement (from 0)."""
+    def locate(
+        self,
+        *,
+        position: int | None = None,
+        statement: int | None = None,
+        byte: int | None = None,
+    ) -> Location:
+        """The place of a character that was sent (counted from 1), of a statement (from 0), or
+        of a byte of the script."""
         if not self.file:
             return Location(self.file)
-        place = self._locate(position, statement)
+        if byte is not None:
+            place = locate_byte(self.read(), byte, self.file)
+        else:
+            place = self._locate(position, statement)
         if self._script is not None and self._script.is_template:
             # The line as it was sent may show a secret of the environment.
             return Location(place.file, place.line)

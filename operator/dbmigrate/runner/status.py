@@ -14,6 +14,7 @@ from dbmigrate.runner.request import OutOfOrder, Request
 from dbmigrate.runner.result import MigrationState, Result, StatusRow, StatusTable
 from dbmigrate.runner.run import Run, perform
 from dbmigrate.sources.migration import Migration, Source
+from dbmigrate.versions import Version
 
 CHANGED_LIMIT = 5
 """Edited files that the report names: it has to fit into a termination message."""
@@ -33,33 +34,67 @@ def _status(run: Run) -> StatusTable:
     source = run.request.source or Source("", ())
     applied = run.database.applied
     found = run.database.found
-    if found.dirty:
+    unfinished = run.unfinished
+    if found.dirty and unfinished is None:
         applied.settle(found.version)
     versions = {*source.versions, *applied.recorded}
     versions.update(v for v in (found.version, found.dirty_version) if v is not None)
+    if unfinished is not None:
+        versions.add(unfinished.version)
+    start = source.checkpoint(None) if found.version is None else None
+    known = {version: source.find(version) for version in versions}
+    if start is not None:
+        known[start.version] = start
     changed = {m.version for m in changed_migrations(source, applied)}
-    rows = tuple(
-        _row(run, version, source.find(version), is_changed=version in changed)
-        for version in sorted(versions)
+    rows = (
+        *(
+            _row(run, version, known[version], start, is_changed=version in changed)
+            for version in sorted(known)
+        ),
+        *(_repeatable_row(run, migration) for migration in source.repeatables),
     )
     pending = {MigrationState.PENDING, MigrationState.OUT_OF_ORDER}
     if run.request.options.out_of_order is OutOfOrder.IGNORE:
         pending.remove(MigrationState.OUT_OF_ORDER)
-    run.target = source.latest
+    run.target = source.latest_from(found.version)
     return StatusTable(
         state=run.state,
-        target=source.latest,
+        target=run.target,
         rows=rows,
         pending=sum(row.state in pending for row in rows),
+        unfinished=None if unfinished is None else str(unfinished),
     )
 
 
-def _row(run: Run, version: int, migration: Migration | None, *, is_changed: bool) -> StatusRow:
+def _row(
+    run: Run,
+    version: Version,
+    migration: Migration | None,
+    start: Migration | None,
+    *,
+    is_changed: bool,
+) -> StatusRow:
     entry = run.database.applied.row(version)
     name = migration.name if migration else entry.name if entry else ""
-    row = StatusRow(version, name, _state(run, version, migration), changed=is_changed)
+    state = _state(run, version, migration)
+    if state is MigrationState.PENDING and start is not None and version < start.version:
+        state = MigrationState.SKIPPED
+    return _with_history(run, StatusRow(version, name, state, changed=is_changed))
+
+
+def _repeatable_row(run: Run, migration: Migration) -> StatusRow:
+    """One that has run and was changed since is pending and changed."""
+    applied = run.database.applied
+    is_current = applied.is_current(migration)
+    state = MigrationState.APPLIED if is_current else MigrationState.PENDING
+    row = _with_history(run, StatusRow(migration.version, migration.name, state))
+    return replace(row, changed=not is_current and row.applied_at is not None)
+
+
+def _with_history(run: Run, row: StatusRow) -> StatusRow:
+    entry = run.database.applied.row(row.version)
     if entry is None:
-        return replace(row, applied_at=run.database.applied.applied_at(version))
+        return replace(row, applied_at=run.database.applied.applied_at(row.version))
     return _with_entry(row, entry)
 
 
@@ -76,10 +111,13 @@ def _with_entry(row: StatusRow, entry: LogRow) -> StatusRow:
     )
 
 
-def _state(run: Run, version: int, migration: Migration | None) -> MigrationState:
+def _state(run: Run, version: Version, migration: Migration | None) -> MigrationState:
     found = run.database.found
     here = found.version
-    if version == found.dirty_version:
+    unfinished = run.unfinished
+    if unfinished is not None and version == unfinished.version:
+        return MigrationState.UNFINISHED
+    if unfinished is None and version == found.dirty_version:
         return MigrationState.DIRTY
     if here is None or version > here:
         return MigrationState.PENDING

@@ -2,7 +2,8 @@
 
 The usual step is one transaction in one round trip. If it fails, nothing has
 happened, and the log gets a row that says what was tried. A step that can't run
-so goes to dbmigrate.runner.statements.
+so goes to dbmigrate.runner.statements, one that should run in batches to
+dbmigrate.runner.batched.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from dbmigrate.postgres import history_rows
 from dbmigrate.postgres.failures import LOCK_NOT_AVAILABLE, ConnectionBroken, ServerFailure
 from dbmigrate.postgres.history_rows import NewLogRow
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
+from dbmigrate.report import Reason
 from dbmigrate.runner import failed_step
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.fenced import explain_fence, mark_dirty
-from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.patience import Patience
 from dbmigrate.runner.plan import PlannedStep
 from dbmigrate.runner.script_text import ScriptText
 from dbmigrate.runner.statements import run_statements
+from dbmigrate.runner.step_log import new_log_row, record_failure
 from dbmigrate.runner.watch import Watch
-from dbmigrate.sources.migration import Direction, Migration
+from dbmigrate.sources.migration import Migration
 
 
 def run_step(
@@ -40,35 +42,28 @@ def run_step(
     """
     start = time.monotonic()
     text = ScriptText(step.script)
-    row = _log_row(database, step, migration, text)
+    row = new_log_row(database, step, migration, text)
     read = time.monotonic() - start
     database.file = text.file or None
     database.prepare_to_write()
-    if text.can_be_one_transaction and not database.request.target.multi_statement:
+    if text.is_batched:
+        from dbmigrate.runner.batched import run_batched
+
+        run_batched(database, step, text, row)
+    elif database.found.dirty:
+        raise MigrationError(
+            Reason.CHECKSUM_MISMATCH,
+            f"{failed_step.label(step)} was begun in batches, and {text.file} is not"
+            " `-- dbmigrate:batched` any more",
+            location=text.locate(),
+            hint="put it back as it was",
+        )
+    elif text.can_be_one_transaction and not database.request.target.multi_statement:
         _run_in_transaction(database, step, text, row, is_durable=is_durable)
     else:
         run_statements(database, step, text, row)
     database.file = None
     return read, time.monotonic() - start - read
-
-
-def _log_row(
-    database: Database, step: PlannedStep, migration: Migration | None, text: ScriptText
-) -> NewLogRow:
-    row = database.new_row(
-        step.direction.value, version=step.version, name=step.name, found=step.before
-    )
-    row = replace(row, to_version=step.after, checksum=text.checksum)
-    down = migration.down if migration and step.direction is Direction.UP else None
-    if down is None or down.is_template:
-        return row
-    try:
-        script = down.load().decode()
-    except (MigrationError, UnicodeDecodeError) as error:
-        message = f"the history does not keep this down script: {error}"
-        database.request.observer.notice(Notice("WARNING", message, down.file))
-        return row
-    return replace(row, down_file=down.file, down_script=script)
 
 
 def _run_in_transaction(
@@ -139,25 +134,8 @@ def _failed(
             stop=database.request.stop,
             blockers=watch.blockers if failure.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
-    _record_failure(database, row, error)
+    record_failure(database, row, error)
     return error
-
-
-def _record_failure(database: Database, row: NewLogRow, error: MigrationError) -> None:
-    """Append a failed try to the log. What prevents that is not worth a second error."""
-    message = f"{error.message} (SQLSTATE {error.sqlstate})" if error.sqlstate else error.message
-    failed = replace(
-        row,
-        to_version=row.from_version,
-        outcome="failed",
-        down_file=None,
-        down_script=None,
-        error=message.replace("\0", ""),
-    )
-    try:
-        database.session.query(history_rows.insert_log_sql(database.history, failed))
-    except (ServerFailure, ConnectionBroken):
-        pass
 
 
 def _settle(

@@ -19,7 +19,7 @@ def up(request: Request, limit: int | None = None) -> Result[None]:
     def work(run: Run) -> None:
         if limit == 0:
             return
-        run.require_clean()
+        run.require_resumable()
         check_changes(run)
         run.carry_out(plan_up(run.ground, limit, request.options.out_of_order))
 

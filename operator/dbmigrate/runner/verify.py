@@ -30,7 +30,7 @@ def _findings(run: Run) -> Iterator[Finding]:
     known = set(applied.recorded)
     if run.database.found.version is not None:
         known.add(run.database.found.version)
-    for version in sorted(known - set(source.versions)):
+    for version in sorted(v for v in known if not source.knows(v) and v != applied.base):
         row = applied.row(version)
         name = f" ({row.name})" if row else ""
         kept = ", its down script is in the history" if row and row.has_down else ""
@@ -46,6 +46,9 @@ def _findings(run: Run) -> Iterator[Finding]:
 
 def _dirty(run: Run) -> Iterator[Finding]:
     found = run.database.found
+    if run.unfinished is not None:
+        yield Finding(run.unfinished.version, "dirty", str(run.unfinished))
+        return
     if found.dirty:
         yield Finding(found.dirty_version, "dirty", f"version {found.stored} is dirty")
         run.database.applied.settle(found.version)

@@ -28,9 +28,12 @@ from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.runner.run import make_report
+from dbmigrate.versions import Version, reader_of
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
+NOTHING = "-1"
+"""golang-migrate's row for it."""
 _PATIENT = frozenset({Reason.CONNECTION_REFUSED, Reason.DATABASE_MISSING, Reason.CONNECTION_LOST})
 
 
@@ -45,7 +48,7 @@ class _Sight:
 
 
 def wait(
-    request: Request, version: int | None = None, timeout: float | None = None
+    request: Request, version: Version | None = None, timeout: float | None = None
 ) -> Result[VersionState]:
     """Wait until the database is at least at `version`, and not dirty.
 
@@ -74,7 +77,7 @@ def wait(
     return Result(_with_state(report, state), None if error else state, error)
 
 
-def _wanted(request: Request, version: int | None) -> int:
+def _wanted(request: Request, version: Version | None) -> Version:
     if version is not None:
         return version
     latest = request.source.latest if request.source else None
@@ -84,7 +87,7 @@ def _wanted(request: Request, version: int | None) -> int:
 
 
 def _poll_until(
-    request: Request, wanted: int, deadline: float | None
+    request: Request, wanted: Version, deadline: float | None
 ) -> tuple[_Sight, MigrationError | None]:
     pause = FIRST_PAUSE
     told = ""
@@ -114,7 +117,7 @@ def _pause(seconds: float, request: Request) -> bool:
     return not request.stop.is_requested
 
 
-def _look(request: Request, wanted: int) -> _Sight:
+def _look(request: Request, wanted: Version) -> _Sight:
     try:
         state, is_reached = _ask(request, wanted)
     except MigrationError as error:
@@ -133,7 +136,7 @@ def _look(request: Request, wanted: int) -> _Sight:
     return _Sight(state, "")
 
 
-def _ask(request: Request, wanted: int) -> tuple[VersionState | None, bool]:
+def _ask(request: Request, wanted: Version) -> tuple[VersionState | None, bool]:
     """One connection, one query: the state, None if the history is there, but not for us.
 
     And whether the wanted version is reached.
@@ -155,12 +158,12 @@ def _ask(request: Request, wanted: int) -> tuple[VersionState | None, bool]:
         session.close()
     if not rows or rows[0][2] != "t" or rows[0][0] is None:
         return VersionState(None), False
-    version = int(rows[0][0])
-    state = VersionState(None if version < 0 else version, rows[0][1] == "t")
-    return state, rows[0][3] == "t"
+    text, dirty, _, is_reached = rows[0]
+    version = None if text == NOTHING else reader_of(request.target.history.kind)(text or "")
+    return VersionState(version, dirty == "t"), is_reached == "t"
 
 
-def _question(request: Request, wanted: int) -> str:
+def _question(request: Request, wanted: Version) -> str:
     """Found by the search path as the history is: in the first schema, and in no later one."""
     history = request.target.history
     table = identifier(history.name)

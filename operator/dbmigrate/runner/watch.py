@@ -26,6 +26,8 @@ class Watch:
         observer: Observer,
         stop: Stop,
         first_look: float = LOOK_EVERY,
+        since: float = 0.0,
+        phase: str | None = None,
     ) -> None:
         self._session = session
         self._monitor = monitor
@@ -33,12 +35,26 @@ class Watch:
         self._observer = observer
         self._stop = stop
         self._next_look = first_look
+        self._since = since
+        """Seconds that the step had taken before this query."""
+        self._phase = phase
+        """What is being done, where the server has no word for it."""
         self._next_cancel = 0.0
         self.blockers: tuple[OtherSession, ...] = ()
         """Who was in the way when last seen."""
+        self.waiters: tuple[OtherSession, ...] = ()
+        """Who had to wait for what the query has locked."""
 
     @classmethod
-    def of(cls, database: Database, file: str) -> Watch:
+    def of(
+        cls,
+        database: Database,
+        file: str,
+        *,
+        first_look: float = LOOK_EVERY,
+        since: float = 0.0,
+        phase: str | None = None,
+    ) -> Watch:
         """A watch over what the database's session runs next."""
         timeout = database.request.options.statement_lock_timeout_ms
         return cls(
@@ -48,7 +64,9 @@ class Watch:
             observer=database.request.observer,
             stop=database.request.stop,
             # Early enough to see who blocks before the server gives up waiting.
-            first_look=LOOK_EVERY if timeout is None else min(LOOK_EVERY, timeout / 2000),
+            first_look=first_look if timeout is None else min(first_look, timeout / 2000),
+            since=since,
+            phase=phase,
         )
 
     def __call__(self, seconds: float) -> None:
@@ -65,6 +83,8 @@ class Watch:
             if {s.pid for s in sight.blockers} != {s.pid for s in self.blockers}:
                 self._observer.blocked(sight.blockers)
             self.blockers = sight.blockers
+        self.waiters = sight.waiters or self.waiters
+        phase = sight.phase or self._phase
         self._observer.progress(
-            Progress(self._file, seconds, phase=sight.phase, percent=sight.percent)
+            Progress(self._file, self._since + seconds, phase=phase, percent=sight.percent)
         )

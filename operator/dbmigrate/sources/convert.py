@@ -2,7 +2,8 @@
 
 Every migration is read before anything is written: one that can't be converted
 leaves no half of the others behind. What was in lines above a script is gone,
-so that a file starts with its first line of SQL or comment.
+so that a file starts with its first line of SQL or comment; a script that was a
+file of its own (Prisma's) stays what it is, byte for byte.
 """
 
 from __future__ import annotations
@@ -27,11 +28,22 @@ def convert(source: Source, directory: str | os.PathLike[str]) -> list[Path]:
     """
     if source.format is Format.GOLANG_MIGRATE:
         raise _refused(f"{source.location} holds no files of another format")
+    return _write(source, directory, is_trimmed=True)
+
+
+def convert_prisma(source: Source, directory: str | os.PathLike[str]) -> list[Path]:
+    """The same of Prisma's folders; the checksums in its table are still those of the files."""
+    return _write(source, directory, is_trimmed=False)
+
+
+def _write(source: Source, directory: str | os.PathLike[str], *, is_trimmed: bool) -> list[Path]:
     place = Path(directory)
     digits = max(LEAST_DIGITS, len(str(source.latest or 0)))
-    contents = dict(
-        pair for migration in source.migrations for pair in _files_of(migration, digits)
-    )
+    contents = {
+        name: content.lstrip(b"\n") if is_trimmed else content
+        for migration in source.migrations
+        for name, content in _files_of(migration, digits)
+    }
     there = sorted(name for name in contents if (place / name).exists())
     if there:
         raise _refused(f"{place / there[0]} is there already; choose another directory")
@@ -59,7 +71,7 @@ def _files_of(migration: Migration, digits: int) -> Iterator[tuple[str, bytes]]:
         parsed = parse_file_name(name)
         if parsed is None or (parsed.name, parsed.extension) != (migration.name, "sql"):
             raise _refused(f"{script.file}: {name} would be read otherwise; rename the file first")
-        yield name, script.load().lstrip(b"\n")
+        yield name, script.load()
 
 
 def _refused(message: str) -> MigrationError:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from dbmigrate.versions import Role, Version
+
 
 class Format(StrEnum):
     """Whose files they are; the history goes on in that tool's table."""
@@ -43,6 +45,10 @@ class Script:
     """Reads it with the names of variables where `load` has put their values, line for line."""
     problem: str = ""
     """Why it can never be run; empty: nothing is known against it."""
+    tool_checksum: Callable[[], int | str] | None = field(default=None, repr=False, compare=False)
+    """What the format's own tool takes for its checksum, where its table keeps one."""
+    path: str = ""
+    """Where it lies below the directory, where the tool's table keeps that."""
 
     @property
     def is_template(self) -> bool:
@@ -70,12 +76,15 @@ def hash_script(sql: bytes) -> str:
 class Migration:
     """A version with the scripts that lead to it and back."""
 
-    version: int
+    version: Version
     name: str
     up: Script | None = None
     down: Script | None = None
     text: str = ""
     """The version as the file's name writes it, zeros included, where a history keeps that."""
+    role: Role = Role.VERSIONED
+    description: str = ""
+    """The name as the tool's table keeps it, where it does."""
 
     def script(self, direction: Direction) -> Script | None:
         """The script of that direction; None moves the version without running anything."""
@@ -93,31 +102,58 @@ class Source:
     warnings: tuple[str, ...] = ()
     """Names that look like a mistake, one sentence each."""
     format: Format = Format.GOLANG_MIGRATE
+    checkpoints: tuple[Migration, ...] = ()
+    """Sorted by version; a migration of the same version may lie beside one."""
+    repeatables: tuple[Migration, ...] = ()
+    """In the order in which they run."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to run at all."""
+        return not (self.migrations or self.checkpoints or self.repeatables)
 
     @cached_property
-    def versions(self) -> tuple[int, ...]:
+    def versions(self) -> tuple[Version, ...]:
         """All versions in order."""
         return tuple(migration.version for migration in self.migrations)
 
     @property
-    def latest(self) -> int | None:
+    def latest(self) -> Version | None:
         """The highest version; None when there are no migrations."""
-        return self.versions[-1] if self.versions else None
+        if self.versions:
+            return self.versions[-1]
+        return self.checkpoints[-1].version if self.checkpoints else None
 
-    def find(self, version: int) -> Migration | None:
+    def latest_from(self, version: Version | None) -> Version | None:
+        """The version that all steps lead to on a database that is at that one."""
+        checkpoint = None if version is not None else self.checkpoint(None)
+        if checkpoint is None or (self.versions and self.versions[-1] > checkpoint.version):
+            return self.latest
+        return checkpoint.version
+
+    def checkpoint(self, target: Version | None) -> Migration | None:
+        """The newest checkpoint, or the newest that is not above a target."""
+        fitting = [c for c in self.checkpoints if target is None or c.version <= target]
+        return fitting[-1] if fitting else None
+
+    def knows(self, version: Version) -> bool:
+        """Whether there is a migration or a checkpoint of exactly this version."""
+        return self.find(version) is not None or any(c.version == version for c in self.checkpoints)
+
+    def find(self, version: Version) -> Migration | None:
         """The migration of exactly this version."""
         index = bisect.bisect_left(self.versions, version)
         if index < len(self.versions) and self.versions[index] == version:
             return self.migrations[index]
         return None
 
-    def above(self, version: int | None) -> tuple[Migration, ...]:
+    def above(self, version: Version | None) -> tuple[Migration, ...]:
         """Those with a higher version, lowest first; all of them above None."""
         if version is None:
             return self.migrations
         return self.migrations[bisect.bisect_right(self.versions, version) :]
 
-    def before(self, version: int) -> int | None:
+    def before(self, version: Version) -> Version | None:
         """The next lower version that exists; None when there is none."""
         index = bisect.bisect_left(self.versions, version)
         return self.versions[index - 1] if index else None

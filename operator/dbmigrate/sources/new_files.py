@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 from pathlib import Path
 
@@ -53,11 +53,11 @@ def create_files(
     """
     place = Path(os.path.abspath(directory))
     extension = ext.removeprefix(".")
-    existing = _list(place, extension)
+    existing = list_names(place, extension)
     version = _choose(existing, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
     names = [f"{version}_{name}.{way}.{extension}" for way in ("up", "down")]
     _check(names, version, existing)
-    return _write([place / each for each in names])
+    return write_files({place / each: "" for each in names})
 
 
 def create_annotated_file(
@@ -76,7 +76,7 @@ def create_annotated_file(
     As `create_files`. A name that dbmate would sort elsewhere is refused.
     """
     place = Path(os.path.abspath(directory))
-    existing = _list(place, "sql")
+    existing = list_names(place, "sql")
     version = _choose(existing, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
     file_name = f"{version}_{name}.sql"
     if "/" in file_name or "\0" in file_name:
@@ -88,8 +88,7 @@ def create_annotated_file(
             f"dbmate goes by names and would run {file_name} before {later[0]};"
             " give all versions the same number of digits"
         )
-    (path,) = _write([place / file_name])
-    path.write_text(_ANNOTATED[wanted])
+    (path,) = write_files({place / file_name: _ANNOTATED[wanted]})
     return path
 
 
@@ -169,7 +168,8 @@ def _find_zone(name: str) -> tzinfo | None:
         raise _refused(f"unknown time zone {name}") from None
 
 
-def _list(directory: Path, extension: str) -> list[str]:
+def list_names(directory: Path, extension: str) -> list[str]:
+    """The files of that extension, sorted; none where there is no directory yet."""
     try:
         return sorted(each for each in os.listdir(directory) if each.endswith(f".{extension}"))
     except FileNotFoundError:
@@ -178,13 +178,19 @@ def _list(directory: Path, extension: str) -> list[str]:
         raise _refused(f"{directory} can't be read: {error.strerror}") from None
 
 
-def _write(paths: list[Path]) -> list[Path]:
+def write_files(contents: Mapping[Path, str]) -> list[Path]:
+    """Make new files, and the directory of the first; their paths.
+
+    Raises MigrationError (SourceInvalid) where one is there or can't be written,
+    and leaves none of the others behind.
+    """
     written: list[Path] = []
     try:
-        paths[0].parent.mkdir(parents=True, exist_ok=True)
-        for path in paths:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
-            written.append(path)
+        next(iter(contents)).parent.mkdir(parents=True, exist_ok=True)
+        for path, content in contents.items():
+            with path.open("x", encoding="utf-8", newline="") as file:
+                written.append(path)
+                file.write(content)
     except OSError as error:
         for path in written:
             path.unlink(missing_ok=True)

@@ -55,9 +55,9 @@ def _refusals(spec: Document) -> Iterator[str]:
     yield from _security("spec.securityContext", spec.get("securityContext"), POD_SECURITY)
     for volume in spec.get("volumes", []):
         yield from _volume(f"spec.volumes[{volume['name']}]", volume)
-    for kind in ("initContainers", "containers"):
+    for kind, fields in (("initContainers", {"restartPolicy"}), ("containers", set())):
         for container in spec.get(kind, []):
-            yield from _container(f"spec.{kind}[{container['name']}]", container)
+            yield from _container(f"spec.{kind}[{container['name']}]", container, fields)
 
 
 def _volume(where: str, volume: Document) -> Iterator[str]:
@@ -70,8 +70,10 @@ def _volume(where: str, volume: Document) -> Iterator[str]:
             yield from _unknown(f"{where}.downwardAPI[{item['path']}]", item, ITEM)
 
 
-def _container(where: str, container: Document) -> Iterator[str]:
-    yield from _unknown(where, container, CONTAINER | CONTAINER_WITHOUT_EFFECT)
+def _container(where: str, container: Document, more: set[str]) -> Iterator[str]:
+    yield from _unknown(where, container, CONTAINER | CONTAINER_WITHOUT_EFFECT | more)
+    if container.get("restartPolicy", "Always") != "Always":
+        yield f"{where}.restartPolicy: an init container is a sidecar (Always), or has none"
     security = container.get("securityContext")
     yield from _security(f"{where}.securityContext", security, CONTAINER_SECURITY)
     for mount in container.get("volumeMounts", []):

@@ -8,6 +8,7 @@ from any thread, ends it: SIGTERM, the grace period, SIGKILL.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,8 +17,9 @@ from tests.cluster.api import Document
 from tests.cluster.node.container import Container
 from tests.cluster.node.honour import find_refusal
 from tests.cluster.node.pod import grace_of
-from tests.cluster.node.problems import MissingImage, NotYet, Refused, ServerAway
+from tests.cluster.node.problems import MissingImage, NotYet, Refused, ServerAway, Stopped
 from tests.cluster.node.process import Process
+from tests.cluster.node.sidecars import Sidecars
 from tests.cluster.node.status import ContainerStatus, PodStatus, stamp
 
 RETRY = 0.2
@@ -42,10 +44,6 @@ class Ending:
 Made = TypeVar("Made")
 
 
-class Stopped(Exception):
-    """The Pod is being stopped: do not go on."""
-
-
 class Lifecycle:
     """One Pod, from its start on this node to its end."""
 
@@ -68,6 +66,9 @@ class Lifecycle:
         self._stopping = threading.Event()
         self._ending: Ending | None = None
         self._processes: set[Process] = set()
+        self._beside = Sidecars(self._run_once, self._wait_to_restart, self._stop_process)
+        self._deadline = 0.0
+        """When what is stopped is killed, by the monotonic clock."""
         self._timers: list[threading.Timer] = []
         self._is_shown = False
 
@@ -102,13 +103,27 @@ class Lifecycle:
             self._stopping.set()
             processes = list(self._processes)
         grace = grace_of(self._pod) if ending.grace is None else ending.grace
+        self._deadline = time.monotonic() + grace
         for process in processes:
             self._stop_process(process, grace)
+        if grace <= 0:
+            self._beside.kill()
 
     def _live(self) -> None:
+        try:
+            self._run_all()
+        finally:
+            # The others are gone: only now the sidecars are told, the last one first.
+            rest = self._deadline - time.monotonic()
+            self._beside.end(rest if self._stopping.is_set() else grace_of(self._pod))
+
+    def _run_all(self) -> None:
         containers = self._retry(self._prepare, [*self._status.init, *self._status.containers])
         for status in self._status.init:
-            if not self._run_init(containers[status.name], status):
+            if status.is_sidecar:
+                self._beside.start(containers[status.name], status)
+                self._check()
+            elif not self._run_init(containers[status.name], status):
                 return
         with self._status.change():
             for status in self._status.containers:
@@ -127,7 +142,7 @@ class Lifecycle:
     def _run_init(self, container: Container, status: ContainerStatus) -> bool:
         """Run it until it succeeds; False if it failed for good."""
         pause = BACK_OFF
-        while self._run_once(container, status) != 0:
+        while self._run_one(container, status) != 0:
             self._check()
             if self._policy == "Never":
                 return False
@@ -139,7 +154,7 @@ class Lifecycle:
         pause = BACK_OFF
         try:
             while True:
-                code = self._run_once(container, status)
+                code = self._run_one(container, status)
                 self._check()
                 if self._policy == "Never" or (self._policy == "OnFailure" and code == 0):
                     return
@@ -147,20 +162,37 @@ class Lifecycle:
         except Stopped:
             return
 
-    def _run_once(self, container: Container, status: ContainerStatus) -> int:
+    def _run_one(self, container: Container, status: ContainerStatus) -> int:
+        """A run of a container that is stopped with its Pod."""
+
+        def begin(process: Process) -> None:
+            with self._lock:
+                self._processes.add(process)
+            if self._stopping.is_set() and self._ending is not None:
+                self._stop_process(process, self._ending.grace or 0)
+
+        def end(process: Process) -> None:
+            with self._lock:
+                self._processes.discard(process)
+
+        return self._run_once(container, status, begin, end)
+
+    def _run_once(
+        self,
+        container: Container,
+        status: ContainerStatus,
+        on_start: Callable[[Process], None],
+        on_end: Callable[[Process], None],
+    ) -> int:
         process = self._retry(container.start, [status])
         started = stamp()
-        with self._lock:
-            self._processes.add(process)
-        if self._stopping.is_set() and self._ending is not None:
-            self._stop_process(process, self._ending.grace or 0)
+        on_start(process)
         with self._status.change():
             status.state = {"running": {"startedAt": started}}
             if status in self._status.containers:
                 self._status.phase = "Running"
         code = process.wait()
-        with self._lock:
-            self._processes.discard(process)
+        on_end(process)
         failure = container.read_failure()
         reason = "StartError" if failure else "Completed" if code == 0 else "Error"
         message = failure or container.read_message(code)
@@ -170,16 +202,24 @@ class Lifecycle:
 
     def _back_off(self, status: ContainerStatus, pause: float) -> float:
         """Wait before the next run; the next pause."""
+        if self._wait_to_restart(status, pause, self._stopping):
+            raise Stopped
+        return min(pause * 2, BACK_OFF_LIMIT)
+
+    def _wait_to_restart(
+        self, status: ContainerStatus, pause: float, ending: threading.Event
+    ) -> bool:
+        """Wait as CrashLoopBackOff; whether the end has come before the time."""
         with self._status.change():
             status.last_state = status.state
             status.restarts += 1
             message = f"back-off {pause:g}s restarting failed container={status.name}"
             status.state = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
-        if self._stopping.wait(pause):
-            with self._status.change():
-                status.state = status.last_state
-            raise Stopped
-        return min(pause * 2, BACK_OFF_LIMIT)
+        if not ending.wait(pause):
+            return False
+        with self._status.change():
+            status.state = status.last_state
+        return True
 
     def _retry(self, make: Callable[[], Made], statuses: list[ContainerStatus]) -> Made:
         """Try until nothing is missing; the containers' statuses say what is."""

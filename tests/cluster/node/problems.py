@@ -41,3 +41,7 @@ class MissingImage(NotYet):
 
 class ServerAway(NotYet):
     """The API server did not say what it was asked for."""
+
+
+class Stopped(Exception):
+    """The Pod is being stopped: do not go on."""

@@ -27,6 +27,8 @@ class ContainerStatus:
     state: Document
     last_state: Document = field(default_factory=dict)
     restarts: int = 0
+    is_sidecar: bool = False
+    """An init container that goes on beside the others."""
 
     @property
     def is_running(self) -> bool:
@@ -39,6 +41,11 @@ class ContainerStatus:
         code: int | None = self.state.get("terminated", {}).get("exitCode")
         return code
 
+    @property
+    def has_made_way(self) -> bool:
+        """Of an init container: whether what comes after it may start."""
+        return self.is_running if self.is_sidecar else self.exit_code == 0
+
     def render(self, *, is_init: bool) -> Document:
         """As in `containerStatuses`."""
         has_run = "waiting" not in self.state
@@ -48,7 +55,7 @@ class ContainerStatus:
             "imageID": f"registered://{self.image}" if has_run else "",
             "state": self.state,
             "lastState": self.last_state,
-            "ready": self.exit_code == 0 if is_init else self.is_running,
+            "ready": self.has_made_way if is_init else self.is_running,
             "started": self.is_running,
             "restartCount": self.restarts,
         }
@@ -113,8 +120,9 @@ class PodStatus:
             return {"metadata": {"uid": self._uid}, "status": status}
 
     def _render_conditions(self) -> list[Document]:
-        initialized = all(status.exit_code == 0 for status in self.init)
-        running = all(status.is_running for status in self.containers)
+        beside = [status for status in self.init if status.is_sidecar]
+        initialized = all(status.has_made_way for status in self.init)
+        running = all(status.is_running for status in (*beside, *self.containers))
         over = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(self.phase)
         unready = over or "ContainersNotReady"
         for kind, holds, reason in (
@@ -140,4 +148,5 @@ class PodStatus:
 
 def _new(container: Document, reason: str) -> ContainerStatus:
     waiting = {"waiting": {"reason": reason}}
-    return ContainerStatus(container["name"], container["image"], waiting)
+    is_sidecar = container.get("restartPolicy") == "Always"
+    return ContainerStatus(container["name"], container["image"], waiting, is_sidecar=is_sidecar)

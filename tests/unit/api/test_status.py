@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,7 +23,8 @@ from dbmigrate.api.status import (
     parse_status,
 )
 from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
-from dbmigrate.report import Outcome, Reason, ReportError
+from dbmigrate.api.trial import Trial
+from dbmigrate.report import LintFinding, Outcome, Reason, RehearsalSummary, ReportError
 
 pytestmark = pytest.mark.quick
 
@@ -35,16 +37,22 @@ def condition(truth: Truth = Truth.TRUE, message: str = "", since: datetime = NO
 
 def test_a_full_status_survives_the_way_there_and_back() -> None:
     error = ReportError(Reason.STATEMENT_FAILED, "no", False, "42601", "1_a.up.sql", 3, 7, "x\n^")
+    found = LintFinding("index-blocks-writes", "error", "1_a.up.sql", 3, "it blocks")
+    trial = Trial((found,), 4, RehearsalSummary(2, 1, 812))
     run = LastRun("job", "goto", 2, "intent", 1, NOW, NOW, Outcome.FAILED, "1", "2", 12, error)
+    run = replace(run, trial=trial)
     status = MigrationStatus(
         observed_generation=2,
         version="20261124000000",
         dirty=True,
         target="3",
         pending=1,
+        server_version="17.10",
         last_run=run,
         history=(HistoryEntry("2", "a", "up", NOW, 5),),
-        plan=Plan("hash", "intent", (PlannedStep("3", "b", "up", True, "DROP"),), NOW, 2),
+        plan=Plan(
+            "hash", "intent", (PlannedStep("3", "b", "up", True, "DROP"),), NOW, 2, trial=trial
+        ),
         next_retry_at=NOW,
         conditions=(condition(),),
     )
@@ -59,6 +67,10 @@ def test_an_empty_status_is_that_of_a_resource_nobody_has_looked_at() -> None:
 def test_a_status_of_anothers_making_is_read_as_far_as_it_goes() -> None:
     raw = {"version": 3, "dirty": "no", "lastRun": [], "history": ["x"], "conditions": [{}]}
     assert parse_status(raw) == MigrationStatus()
+    strange = {"findings": [{"rule": "x"}, 7], "findingsTotal": "many", "rehearsal": [1]}
+    run = parse_status({"lastRun": {"job": "j", **strange}}).last_run
+    assert run is not None
+    assert run.trial == Trial()
 
 
 def test_the_transition_time_moves_with_the_status_and_not_with_the_message() -> None:

@@ -151,7 +151,7 @@ def test_a_url_in_the_place_of_the_command_is_not_shown() -> None:
     [
         (["goto"], "please specify version argument V"),
         (["goto", "x"], "can't read version argument V"),
-        (["goto", "99999999999999999999"], "can't read version argument V"),
+        (["-format", "goose", "goto", "99999999999999999999"], "can't read version argument V"),
         (["up", "x"], "can't read limit argument N"),
         (["up", "1_0"], "can't read limit argument N"),
         (["down", "x"], "can't read limit argument N"),

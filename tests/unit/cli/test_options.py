@@ -55,6 +55,8 @@ TWINS = {
     "backup-to": "d",
     "backup-keep": "2",
     "plan-checksum": "0f" * 32,
+    "lint": "reject",
+    "rehearse-on": "host=/scratch",
     "json": "1",
     "report": "f",
 }

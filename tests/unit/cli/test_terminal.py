@@ -116,6 +116,15 @@ def test_without_a_terminal_a_long_statement_gets_a_line_now_and_then() -> None:
     )
 
 
+def test_without_a_terminal_ten_minutes_are_the_longest_silence() -> None:
+    stream, narrator = told()
+    narrator.step_started(UP)
+    for second in range(1, 7200):
+        narrator.progress(Progress("7_add_index.up.sql", second))
+    seconds = [int(line.split()[-2]) for line in stream.getvalue().splitlines()]
+    assert seconds == [30, 60, 120, 240, 480, 960, *range(1560, 7200, 600)]
+
+
 def test_on_a_terminal_a_long_statement_has_a_live_line_below_the_others() -> None:
     screen = Screen()
     terminal = Terminal(screen, {"TERM": "xterm"}, is_verbose=False)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dbmigrate.api.spec import parse_spec
-from dbmigrate.controller.job import RunOrder, build_job
+from dbmigrate.controller.job import Images, RunOrder, build_job
 from dbmigrate.controller.runs import RunCommand
 from tests.unit.controller.resources import make_migration
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.quick
 
 CRD = Path(__file__).parents[3] / "crds" / "databasemigrations.yaml"
 
+IMAGES = Images("runner:1", "postgres:{major}")
 URL = {"urlFrom": {"secretKeyRef": {"name": "db", "key": "url"}}}
 HOST = {"host": "h", "dbname": "d"}
 MAPS = {"configMaps": [{"name": "files"}]}
@@ -45,6 +46,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "database.historyTable": {"database": {**URL, "historyTable": "a.b"}},
     "source.format": {"source": {**MAPS, "format": "goose"}},
+    "source.lint": {"source": {**MAPS, "lint": "Reject"}},
     "source.configMaps": {"source": {"configMaps": [{"name": "other"}]}},
     "source.image.reference": {"source": {"image": {"reference": "other:1"}}},
     "source.image.path": {"source": {"image": {"reference": "app:1", "path": "/sql"}}},
@@ -63,6 +65,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "changedFiles": {"changedFiles": "Warn"},
     "approval": {"approval": "Manual"},
     "suspend": {"suspend": True},
+    "rehearse": {"rehearse": "BeforeApply"},
     "backup.persistentVolumeClaim.claimName": {
         "backup": {"persistentVolumeClaim": {"claimName": "other"}}
     },
@@ -90,6 +93,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "job.labels": {"job": {"labels": {"a": "b"}}},
     "job.annotations": {"job": {"annotations": {"a": "b"}}},
     "job.env": {"job": {"env": [{"name": "A", "value": "b"}]}},
+    "job.rehearsal.image": {"job": {"rehearsal": {"image": "own:{major}"}}},
+    "job.rehearsal.resources": {"job": {"rehearsal": {"resources": {"limits": {"memory": "9Gi"}}}}},
     "job.podSecurityContext": {"job": {"podSecurityContext": {"runAsUser": 5}}},
     "job.securityContext": {"job": {"securityContext": {"runAsUser": 5}}},
 }
@@ -98,13 +103,15 @@ SAMPLES: dict[str, dict[str, Any]] = {
 OUR_OWN = {
     "approval",
     "suspend",
+    "rehearse",
     "retry.limit",
     "retry.initialDelay",
     "retry.maxDelay",
     "history.successful",
     "history.failed",
 }
-"""Fields that the operator itself obeys; test_reconcile.py and test_orders.py show how."""
+"""Fields that the operator itself obeys; test_reconcile.py, test_orders.py and test_rehearsal.py
+show how."""
 
 REFERENCES = {"secretKeyRef", "configMapKeyRef"}
 PLAIN_CONNECTION = {"database": {"connection": HOST}}
@@ -143,8 +150,8 @@ def plain(path: str) -> dict[str, Any]:
 
 
 def build(spec: dict[str, Any]) -> dict[str, Any]:
-    order = RunOrder(RunCommand.GOTO, intent="same", attempt=1, generation=1)
-    return build_job(make_migration(**spec), order, image="runner:1", server_version=(1, 36))
+    order = RunOrder(RunCommand.GOTO, intent="same", attempt=1, generation=1, rehearsed_on="17")
+    return build_job(make_migration(**spec), order, images=IMAGES, server_version=(1, 36))
 
 
 def test_every_declared_field_has_a_sample_and_no_other() -> None:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dbmigrate.api.migration import Migration
 from dbmigrate.api.names import MANAGED_BY_LABEL, MIGRATION_LABEL, UID_LABEL
-from dbmigrate.controller.job import RunOrder, build_job
+from dbmigrate.controller.job import Images, RunOrder, build_job
 from dbmigrate.controller.naming import event_name, job_name, label_value
 from dbmigrate.controller.runs import RunCommand, RunState, parse_run
 from tests.unit.controller.resources import UID, make_migration
 
 pytestmark = pytest.mark.quick
 
+IMAGES = Images("runner:1", "registry/postgres:{major}-slim")
 ORDER = RunOrder(RunCommand.GOTO, intent="abc", attempt=1, generation=3)
 
 
 def build(migration: Migration, order: RunOrder = ORDER) -> dict[str, Any]:
-    return build_job(migration, order, image="runner:1", server_version=(1, 36))
+    return build_job(migration, order, images=IMAGES, server_version=(1, 36))
 
 
 def pod_of(job: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def test_the_command_line_is_a_list_that_a_person_could_type() -> None:
 def test_a_url_goes_by_reference_from_the_secret_to_the_pod() -> None:
     job = build(make_migration())
     reference = {"secretKeyRef": {"name": "shop-db", "key": "url"}}
-    assert env_of(job) == {"DBMIGRATE_DATABASE": reference}
+    assert env_of(job) == {"DBMIGRATE_LINT": "warn", "DBMIGRATE_DATABASE": reference}
 
 
 def test_a_connection_becomes_libpqs_environment() -> None:
@@ -155,7 +157,7 @@ def test_an_image_is_a_volume_where_the_server_has_it_and_a_copy_elsewhere(
     version: tuple[int, int], kind: str
 ) -> None:
     migration = make_migration(source={"image": {"reference": "app:1", "path": "/db/sql"}})
-    job = build_job(migration, ORDER, image="runner:1", server_version=version)
+    job = build_job(migration, ORDER, images=IMAGES, server_version=version)
     assert kind in pod_of(job)["volumes"][0]
     path = runner_of(job)["args"][1]
     if kind == "image":
@@ -211,6 +213,94 @@ def test_all_job_options_reach_the_pod() -> None:
     assert template["annotations"]["sidecar.istio.io/inject"] == "false"
     assert job["metadata"]["labels"][MIGRATION_LABEL] == "shop"
     assert job["metadata"]["labels"][UID_LABEL] == UID
+
+
+REHEARSED = replace(ORDER, rehearsed_on="17")
+
+
+def test_the_scratch_server_stands_beside_the_runner_and_is_as_restricted() -> None:
+    source = {"image": {"reference": "app:1", "mode": "Copy"}}
+    job = build(make_migration(source=source, rehearse="BeforeApply"), REHEARSED)
+    pod = pod_of(job)
+    copy, beside = pod["initContainers"]
+    assert copy["name"] == "copy-migrations"
+    assert (beside["name"], beside["restartPolicy"]) == ("rehearsal", "Always")
+    assert beside["image"] == "registry/postgres:17-slim"
+    assert beside["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsUser": 65532,
+    }
+    assert beside["resources"]["limits"]["memory"] == "512Mi"
+    assert "env" not in beside
+    script = beside["command"][-1]
+    assert "-c listen_addresses= -c" in script
+    assert "shop" not in script
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["rehearsal"]["emptyDir"] == {"sizeLimit": "1Gi"}
+    mounts = {mount["name"]: mount for mount in runner_of(job)["volumeMounts"]}
+    assert mounts["rehearsal"] == {
+        "name": "rehearsal", "mountPath": "/rehearsal", "readOnly": True,
+    }  # fmt: skip
+    words = runner_of(job)["args"]
+    server = words[words.index("-rehearse-on") + 1]
+    assert server == "host=/rehearsal user=postgres dbname=postgres connect_timeout=60"
+
+
+@pytest.mark.parametrize(
+    ("options", "user"),
+    [
+        ({}, 65532),
+        ({"podSecurityContext": {"runAsUser": 1000}}, 1000),
+        ({"podSecurityContext": {"runAsUser": 1000}, "securityContext": {"runAsUser": 7}}, 7),
+    ],
+)
+def test_the_scratch_server_knows_what_its_user_is_called(
+    options: dict[str, Any], user: int
+) -> None:
+    job = build(make_migration(job=options), REHEARSED)
+    (beside,) = pod_of(job)["initContainers"]
+    security = pod_of(job)["securityContext"] | beside["securityContext"]
+    assert security["runAsUser"] == user
+    annotations = job["spec"]["template"]["metadata"]["annotations"]
+    passwd = annotations["dbmigrate.dev/rehearsal-passwd"].splitlines()
+    assert passwd[1].startswith(f"postgres:x:{user}:")
+    (mount,) = [m for m in beside["volumeMounts"] if m["mountPath"] == "/etc/passwd"]
+    volume = next(v for v in pod_of(job)["volumes"] if v["name"] == mount["name"])
+    (item,) = volume["downwardAPI"]["items"]
+    assert item["path"] == mount["subPath"]
+    assert "dbmigrate.dev/rehearsal-passwd" in item["fieldRef"]["fieldPath"]
+
+
+def test_without_a_rehearsal_nothing_stands_beside_the_runner() -> None:
+    job = build(make_migration())
+    assert "initContainers" not in pod_of(job)
+    assert "-rehearse-on" not in runner_of(job)["args"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "command", "option", "twin"),
+    [
+        ("Reject", RunCommand.GOTO, ["-lint", "reject"], None),
+        ("Reject", RunCommand.PLAN, ["-lint", "reject"], None),
+        ("Reject", RunCommand.STATUS, [], None),
+        ("Reject", RunCommand.ROLLBACK, [], None),
+        ("Warn", RunCommand.GOTO, [], "warn"),
+        ("Warn", RunCommand.REPAIR, [], None),
+        ("Off", RunCommand.GOTO, [], None),
+    ],
+)
+def test_lint_is_asked_for_where_the_way_leads_up(
+    policy: str, command: RunCommand, option: list[str], twin: str | None
+) -> None:
+    source = {"configMaps": [{"name": "files"}], "lint": policy}
+    job = build(make_migration(source=source), replace(ORDER, command=command))
+    words = runner_of(job)["args"]
+    found = words[words.index("-lint") :][:2] if "-lint" in words else []
+    assert found == option
+    # An old runner does not mind a variable that it does not know.
+    assert env_of(job).get("DBMIGRATE_LINT") == twin
 
 
 def test_a_job_has_one_name_for_one_purpose() -> None:

@@ -13,7 +13,7 @@ from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import Migration
 from dbmigrate.controller.files import Files
-from dbmigrate.controller.job import build_job
+from dbmigrate.controller.job import Images, build_job
 from dbmigrate.controller.orders import refuse_orphans
 from dbmigrate.controller.reconcile import reconcile
 from dbmigrate.controller.runs import Run, RunCommand, RunState
@@ -123,7 +123,7 @@ def test_the_run_is_held_to_the_plan_that_was_approved() -> None:
     action = make_action("Approve", plan_hash=plan_hash(migration), phase=ActionPhase.SUCCEEDED)
     decision = reconcile(look(migration, actions=(action,)), NOW)
     assert decision.order is not None
-    job = build_job(migration, decision.order, image="dbmigrate", server_version=(1, 33))
+    job = build_job(migration, decision.order, images=Images("dbmigrate"), server_version=(1, 33))
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["args"][-4:] == ["-plan-checksum", "0f" * 32, "goto", "latest"]
     assert job["metadata"]["annotations"]["dbmigrate.dev/plan"] == plan_hash(migration)

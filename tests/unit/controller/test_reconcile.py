@@ -14,7 +14,7 @@ from dbmigrate.controller.files import Files
 from dbmigrate.controller.reconcile import reconcile
 from dbmigrate.controller.runs import Run, RunCommand, RunState, Waiting
 from dbmigrate.controller.view import Decision, Rejection, Resync, View
-from dbmigrate.report import Outcome, Reason
+from dbmigrate.report import Outcome, Reason, Unfinished
 from tests.unit.controller.resources import (
     NOW,
     UID,
@@ -366,6 +366,26 @@ def test_dirty_is_a_condition_of_its_own() -> None:
     assert dirty is not None
     assert dirty.status is Truth.TRUE
     assert "version 2" in dirty.message
+
+
+def test_a_step_in_batches_that_was_interrupted_is_gone_on_with_although_it_is_dirty() -> None:
+    migration = make_migration()
+    run = finished(make_run(migration), RunState.FAILED)
+    report = failure(Reason.INTERRUPTED)
+    assert report.error is not None
+    error = replace(report.error, file="2_fill.up.sql", message="2000 rows are done")
+    unfinished = Unfinished("2", "fill", "up", 2000, 2, "2026-11-24T11:00:00Z")
+    report = replace(report, version="2", dirty=True, error=error, unfinished=unfinished)
+    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, report),)), NOW)
+    assert standing(decision) == ("False", "True", "False", "Interrupted")
+    dirty = decision.status.condition(ConditionType.DIRTY)
+    assert dirty is not None
+    assert dirty.message.endswith("2_fill.up.sql: 2000 rows are done")
+    due = decision.look_at
+    assert due is not None
+    again = reconcile(look(after(decision, migration), runs=(run,)), due)
+    assert again.order is not None
+    assert again.order.attempt == 2
 
 
 def test_a_job_that_the_api_server_refuses_is_told() -> None:

@@ -83,6 +83,8 @@ def test_only_config_maps_with_migration_files_are_hashed(keys: list[str], expec
         ({"conditions": [1]}, {"conditions": [1, 2]}, {"conditions": [1, 2]}),
         ({"ofANewerOperator": 1}, {}, {}),
         ({}, {"history": []}, {}),
+        ({"backup": {"name": "a"}}, {"backup": {"name": "a"}}, {}),
+        ({"serverVersion": "17.9"}, {"serverVersion": "17.10"}, {"serverVersion": "17.10"}),
     ],
 )
 def test_a_patch_holds_the_difference_and_nothing_else(
@@ -120,9 +122,27 @@ def test_an_init_container_that_failed_decides() -> None:
     assert not pod.may_be_running
 
 
+def test_a_sidecar_has_no_word_in_how_the_run_ended() -> None:
+    killed = {"terminated": {"exitCode": 137, "reason": "Error"}}
+    done = {"terminated": {"exitCode": 0, "message": "{}"}}
+    status = {
+        "phase": "Succeeded",
+        "initContainerStatuses": [{"name": "rehearsal", "state": killed}],
+        "containerStatuses": [{"name": "dbmigrate", "state": done}],
+    }
+    pod = parse_pod(pod_body(status))
+    assert pod.ended is not None
+    assert (pod.ended.container, pod.ended.exit_code) == ("dbmigrate", 0)
+    del status["containerStatuses"]
+    assert parse_pod(pod_body(status)).ended is None
+
+
 def test_flags_win_over_the_environment_and_bad_values_are_refused() -> None:
     environ = {"DBMIGRATE_RUNNER_IMAGE": "from-env", "DBMIGRATE_NAMESPACE": "a,b"}
     assert read_config(["run"], environ).runner_image == "from-env"
+    twin = {"DBMIGRATE_REHEARSAL_IMAGE": "own:{major}"}
+    assert read_config(["run"], twin).rehearsal_image == "own:{major}"
+    assert read_config(["run"], {}).rehearsal_image == "docker.io/library/postgres:{major}"
     assert read_config(["run"], environ).namespaces == ("a", "b")
     assert read_config(["run", "--namespace", "c"], environ).namespaces == ("c",)
     assert read_config(["run", "--runner-image", "x"], environ).runner_image == "x"

@@ -23,6 +23,20 @@ PLAN = {
     ],
 }
 
+TRIAL = {
+    "findings": [
+        {
+            "rule": "index-blocks-writes",
+            "severity": "error",
+            "file": "9_add_phone.up.sql",
+            "line": 3,
+            "message": "a: CREATE INDEX blocks",
+        }
+    ],
+    "findingsTotal": 3,
+    "rehearsal": {"steps": 3, "withoutDown": 1, "milliseconds": 812},
+}
+
 
 def make_condition(kind: str, truth: str, reason: str, message: str = "") -> dict[str, Any]:
     return {

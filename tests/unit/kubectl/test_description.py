@@ -8,7 +8,15 @@ import pytest
 
 from dbmigrate.kubectl.advice import advise
 from dbmigrate.kubectl.description import describe
-from tests.unit.kubectl.bodies import BEFORE, NOW, PLAN, make_condition, make_resource, text_of
+from tests.unit.kubectl.bodies import (
+    BEFORE,
+    NOW,
+    PLAN,
+    TRIAL,
+    make_condition,
+    make_resource,
+    text_of,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -62,6 +70,19 @@ def test_a_failed_run_is_shown_with_its_place_and_its_line() -> None:
         "            look again\n"
     ) in text
     assert "Next:       kubectl dbmigrate logs -n team shop\n" in text
+
+
+def test_findings_and_the_rehearsal_stand_with_their_run() -> None:
+    run = {**FAILED_RUN, **TRIAL}
+    text = described("StatementFailed", "it failed", lastRun=run, serverVersion="17.10")
+    assert "PostgreSQL: 17.10\n" in text
+    assert (
+        "            Job shop-1\n"
+        "Rehearsal:  3 steps went well in 812 ms, 1 without a down script\n"
+        "Findings:   error index-blocks-writes at 9_add_phone.up.sql:3: a: CREATE INDEX blocks\n"
+        "            ... and 2 more, which the status does not hold\n"
+        "Error:      StatementFailed"
+    ) in text
 
 
 def test_the_newest_steps_are_a_table() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dbmigrate.kubectl.plans import NoPlan, describe_plan, find_plan
-from tests.unit.kubectl.bodies import NOW, PLAN, make_condition, make_resource, text_of
+from tests.unit.kubectl.bodies import NOW, PLAN, TRIAL, make_condition, make_resource, text_of
 
 pytestmark = pytest.mark.quick
 
@@ -33,6 +33,16 @@ def test_an_approved_plan_is_said_to_be_so() -> None:
         text_of(describe_plan(resource, find_plan(resource), NOW))
         .splitlines()[0]
         .endswith(", approved")
+    )
+
+
+def test_what_lint_and_the_rehearsal_say_stands_below_the_steps() -> None:
+    resource = make_resource("AwaitingApproval", spec=MANUAL, plan=PLAN | TRIAL)
+    assert text_of(describe_plan(resource, find_plan(resource), NOW)).endswith(
+        "Findings of lint:\n"
+        "  error index-blocks-writes at 9_add_phone.up.sql:3: a: CREATE INDEX blocks\n"
+        "  ... and 2 more, which the status does not hold\n"
+        "Rehearsed: 3 steps went well in 812 ms, 1 without a down script"
     )
 
 

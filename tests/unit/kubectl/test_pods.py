@@ -71,6 +71,14 @@ def test_an_init_container_that_failed_has_the_word() -> None:
     assert (pod.container, pod.has_log) == ("dbmigrate", True)
 
 
+def test_a_scratch_server_that_was_killed_at_the_end_has_not() -> None:
+    status: dict[str, Any] = {
+        "initContainerStatuses": make_container({"terminated": {"exitCode": 137}}, "rehearsal"),
+        "containerStatuses": make_container(FAILED),
+    }
+    assert read_pod(make_pod(**status)).container == "dbmigrate"
+
+
 def test_why_there_is_no_log_yet_is_said() -> None:
     pod = read_pod(make_pod(containerStatuses=make_container(PULLING)))
     assert (pod.has_log, pod.waiting) == (False, "ImagePullBackOff: no such image")

@@ -10,6 +10,9 @@ import pytest
 from dbmigrate.lint.finding import Severity
 from dbmigrate.lint.rules import RULES
 from dbmigrate.lint.script import judge_script
+from dbmigrate.lint.source import lint
+from dbmigrate.sources.migration import Direction, Migration, Script, Source
+from dbmigrate.versions import Role
 
 pytestmark = pytest.mark.quick
 
@@ -25,6 +28,13 @@ HARMFUL = {
     "foreign-key-scans": "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES o (id)",
     "check-scans": "ALTER TABLE ONLY t ADD CONSTRAINT c CHECK (a > 0)",
     "not-null-scans": "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
+    "exclude-builds-index": "ALTER TABLE t ADD EXCLUDE USING gist (a WITH &&)",
+    "domain-scans": "ALTER DOMAIN d ADD CONSTRAINT c CHECK (VALUE > 0)",
+    "attach-scans": "ALTER TABLE t ATTACH PARTITION p FOR VALUES FROM (1) TO (2)",
+    "detach-blocks": "ALTER TABLE t DETACH PARTITION p",
+    "partition-blocks": "CREATE TABLE p PARTITION OF t FOR VALUES FROM (1) TO (2)",
+    "validated-at-once": "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID;\n"
+    "ALTER TABLE t VALIDATE CONSTRAINT c",
     "many-locks": "ALTER TABLE t ADD a int; ALTER TABLE o ADD b int",
     "data-under-lock": "ALTER TABLE t ADD a int; UPDATE t SET a = 1 WHERE id < 5",
     "type-rewrites": "ALTER TABLE t ALTER a TYPE bigint",
@@ -37,6 +47,12 @@ HARMFUL = {
     "cascades": "DROP VIEW v CASCADE",
     "renamed": "ALTER TABLE t RENAME COLUMN a TO b",
     "required-column": "ALTER TABLE t ADD COLUMN a int NOT NULL",
+    "object-dropped": "DROP FUNCTION f(int)",
+    "row-security": "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+    "unique-may-fail": "CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)",
+    "index-if-not-exists": "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)",
+    "constraint-unnamed": "ALTER TABLE t ADD UNIQUE (a)",
+    "constraint-dropped": "ALTER TABLE t DROP CONSTRAINT c",
     "not-one-transaction": "CREATE INDEX CONCURRENTLY i ON t (a); ALTER TABLE t ADD b int",
     "ignore-unused": "-- dbmigrate:ignore table-dropped\nSELECT 1",
 }
@@ -54,7 +70,15 @@ HARMLESS = [
     "ALTER TABLE t VALIDATE CONSTRAINT c",
     "ALTER TABLE t ADD CONSTRAINT u UNIQUE USING INDEX i",
     "ALTER TABLE t RENAME CONSTRAINT a TO b",
-    "ALTER TABLE t ALTER a DROP NOT NULL, ALTER a DROP DEFAULT, DROP CONSTRAINT c",
+    "ALTER TABLE t ALTER a DROP NOT NULL, ALTER a DROP DEFAULT",
+    "CREATE TABLE p (a int); ALTER TABLE t ATTACH PARTITION p FOR VALUES FROM (1) TO (2)",
+    "ALTER TABLE t DETACH PARTITION p CONCURRENTLY",
+    "DROP VIEW v; CREATE VIEW v AS SELECT 1",
+    "CREATE POLICY p ON t USING (true); ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+    "ALTER DOMAIN d ADD CONSTRAINT c CHECK (VALUE > 0) NOT VALID",
+    "CREATE DOMAIN d AS int; ALTER DOMAIN d ADD CONSTRAINT c CHECK (VALUE > 0)",
+    "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID; ALTER TABLE o VALIDATE CONSTRAINT c",
+    "ALTER DOMAIN d RENAME CONSTRAINT a TO b",
     "REFRESH MATERIALIZED VIEW CONCURRENTLY m",
     "UPDATE t SET a = 1 WHERE id = 3; DELETE FROM t WHERE id = 4",
     "INSERT INTO t VALUES ('DROP TABLE t'); -- ALTER TABLE t DROP a",
@@ -82,6 +106,14 @@ def test_a_rule_speaks(rule: str, sql: str) -> None:
 @pytest.mark.parametrize("sql", HARMLESS)
 def test_what_is_harmless_is_passed_over(sql: str) -> None:
     assert names(sql) == []
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["CREATE FUNCTION t() RETURNS int", "CREATE SCHEMA t", "CREATE PUBLICATION p FOR TABLE t"],
+)
+def test_what_only_has_the_name_of_a_table_excuses_nothing(before: str) -> None:
+    assert "table-dropped" in names(f"{before}; DROP TABLE t")
 
 
 def test_a_missing_down_script_is_said_and_can_be_meant() -> None:
@@ -113,3 +145,16 @@ def test_the_page_has_every_rule() -> None:
     page = (ROOT / "docs" / "lint.md").read_text()
     render = runpy.run_path(str(ROOT / "docs" / "build_lint_rules.py"))["render"]
     assert render(page) == page, "run `python docs/build_lint_rules.py`"
+
+
+def test_a_repeatable_migration_is_looked_at_and_needs_no_down_script() -> None:
+    def script(sql: str) -> Script:
+        return Script("R__views.sql", Direction.UP, sql.encode)
+
+    def made(role: Role) -> Migration:
+        return Migration(1, "views", up=script("DROP TABLE t"), role=role)
+
+    source = Source("m", (), repeatables=(made(Role.REPEATABLE),))
+    assert [each.rule.name for each in lint(source, above=7)] == ["table-dropped"]
+    checkpoint = Source("m", (), checkpoints=(made(Role.CHECKPOINT),))
+    assert list(lint(checkpoint)) == []

@@ -8,12 +8,13 @@ import pytest
 
 from dbmigrate.postgres.history_rows import LogRow
 from dbmigrate.runner.applied import Applied, Gap
+from dbmigrate.versions import Version
 
-Move = tuple[str, int | None, int | None, int | None]
+Move = tuple[str, Version | None, Version | None, Version | None]
 """Direction, version, from, to."""
 
 
-def replay(*moves: Move, version: int | None) -> Applied:
+def replay(*moves: Move, version: Version | None) -> Applied:
     """The log of these moves, on a database at this version."""
     applied = Applied(row(index, *move) for index, move in enumerate(moves))
     applied.settle(version)
@@ -23,9 +24,9 @@ def replay(*moves: Move, version: int | None) -> Applied:
 def row(
     index: int,
     direction: str,
-    version: int | None,
-    start: int | None,
-    end: int | None,
+    version: Version | None,
+    start: Version | None,
+    end: Version | None,
     outcome: str = "applied",
 ) -> LogRow:
     return LogRow(
@@ -107,7 +108,7 @@ def row(
 )
 def test_a_log_covers_what_it_can_not_disprove(
     moves: list[Move],
-    version: int | None,
+    version: Version | None,
     covered: set[int],
     recorded: tuple[int, ...],
     gap: Gap | None,

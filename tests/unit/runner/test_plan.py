@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.goose_table import GooseTable
 from dbmigrate.postgres.history_rows import LogRow
+from dbmigrate.postgres.version_set import Entry, VersionSet
 from dbmigrate.report import Reason
 from dbmigrate.runner.applied import Applied
-from dbmigrate.runner.plan import Ground, Plan, plan_down, plan_goto, plan_up
+from dbmigrate.runner.applied_set import AppliedSet
+from dbmigrate.runner.plan import Ground, Plan, pending, plan_down, plan_goto, plan_up
 from dbmigrate.runner.request import OutOfOrder, Rollback
-from dbmigrate.sources.migration import Direction, Script
+from dbmigrate.sources.migration import Direction, Migration, Script
+from dbmigrate.versions import Role, Version, repeatable
 from tests.runner.arrange import migration, source, tables
 from tests.unit.runner.test_applied import row
 
@@ -34,7 +39,7 @@ def stored(entry: LogRow) -> Script:
     return Script(f"stored {entry.version}", Direction.DOWN, lambda: b"")
 
 
-def steps(plan: Plan) -> list[tuple[int, str, int | None, int | None]]:
+def steps(plan: Plan) -> list[tuple[Version, str, Version | None, Version | None]]:
     """Version, direction, and the version row before and after."""
     return [(step.version, step.direction, step.before, step.after) for step in plan.steps]
 
@@ -133,3 +138,88 @@ def test_a_late_version_is_named_when_it_is_refused() -> None:
 def test_a_way_down_does_not_care_about_late_versions() -> None:
     plan = plan_goto(ground(1, 2, 3, 4, at=4, log=(1, 3, 4)), 3, REJECT, None)
     assert steps(plan) == [(4, "down", 4, 3)]
+
+
+def staged(
+    *versions: int, checkpoints: tuple[int, ...] = (), rows: tuple[Entry, ...] = ()
+) -> Ground:
+    """Files with checkpoints and one repeatable migration, on a history of these rows."""
+    files = replace(
+        tables(*versions),
+        checkpoints=tuple(
+            replace(migration(v, f"-- up to {v}"), role=Role.CHECKPOINT) for v in checkpoints
+        ),
+        repeatables=(again("views", "new"),),
+    )
+    return Ground(files, AppliedSet(VersionSet(GooseTable(), rows), ()), stored)
+
+
+def again(name: str, checksum: str) -> Migration:
+    script = Script(f"{name}.sql", Direction.UP, lambda: b"", tool_checksum=lambda: checksum)
+    return Migration(repeatable(name), name, script, role=Role.REPEATABLE)
+
+
+def ran(version: int, role: Role = Role.VERSIONED) -> Entry:
+    return Entry(version, str(version), role=role)
+
+
+VIEWS = Entry(repeatable("views"), "R", role=Role.REPEATABLE, checksum="new")
+R = repeatable("views")
+
+
+def test_an_empty_history_begins_at_the_newest_checkpoint() -> None:
+    fresh = staged(1, 2, 3, 4, checkpoints=(1, 3))
+    wanted = [(3, "up", None, 3), (4, "up", 3, 4), (R, "up", 4, 4)]
+    assert steps(plan_up(fresh, None, REJECT)) == wanted
+    assert plan_up(fresh, None, REJECT).steps[0].role is Role.CHECKPOINT
+    assert [m.version for m in pending(fresh, None)] == [3, 4, R]
+
+
+def test_the_checkpoint_is_not_above_the_target() -> None:
+    plan = plan_goto(staged(1, 2, 3, checkpoints=(1, 3)), 2, REJECT, None)
+    assert [(step.version, step.role) for step in plan.steps] == [
+        (1, Role.CHECKPOINT),
+        (2, Role.VERSIONED),
+        (R, Role.REPEATABLE),
+    ]
+
+
+def test_a_checkpoint_alone_leads_to_its_version() -> None:
+    plan = plan_goto(staged(checkpoints=(5,)), None, REJECT, None)
+    assert (plan.target, plan.steps[0].after) == (5, 5)
+
+
+def test_a_history_that_has_begun_passes_checkpoints_over() -> None:
+    begun = staged(1, 2, 3, checkpoints=(3, 4), rows=(ran(1), VIEWS))
+    plan = plan_goto(begun, None, REJECT, None)
+    assert plan.target == 3
+    assert [(step.version, step.role) for step in plan.steps] == [
+        (2, Role.VERSIONED),
+        (3, Role.VERSIONED),
+    ]
+
+
+def test_below_a_checkpoint_all_counts_as_applied_and_nothing_is_undone() -> None:
+    here = staged(1, 2, 3, 4, checkpoints=(3,), rows=(ran(3, Role.CHECKPOINT), ran(4), VIEWS))
+    assert plan_up(here, None, REJECT).steps == ()
+    assert steps(plan_down(here, None, None)) == [(4, "down", 4, 3)]
+    with pytest.raises(MigrationError, match="version 2 is below 3, at which the history") as one:
+        plan_goto(here, 2, REJECT, None)
+    assert one.value.reason is Reason.IRREVERSIBLE_MIGRATION
+
+
+def test_the_base_of_a_history_needs_no_file() -> None:
+    here = staged(7, rows=(ran(5, Role.CHECKPOINT), VIEWS))
+    assert steps(plan_up(here, None, REJECT)) == [(7, "up", 5, 7)]
+    assert plan_goto(here, 5, REJECT, None).steps == ()
+
+
+@pytest.mark.parametrize(("checksum", "runs"), [("new", False), ("old", True)])
+def test_a_repeatable_migration_runs_again_when_it_has_changed(checksum: str, runs: bool) -> None:
+    here = staged(1, rows=(ran(1), replace(VIEWS, checksum=checksum)))
+    assert [step.version for step in plan_up(here, None, REJECT).steps] == [R] * runs
+
+
+def test_repeatable_migrations_alone_are_a_source() -> None:
+    assert [step.version for step in plan_up(staged(), None, REJECT).steps] == [R]
+    assert plan_goto(staged(), None, REJECT, None).target is None

@@ -21,7 +21,7 @@ def step(version: int, sql: str = "SELECT 1", direction: Direction = Direction.U
 
 
 def done(planned: PlannedStep, *, outcome: str = "applied", sql: str = "SELECT 1") -> LogRow:
-    found = row(planned.version, planned.direction, planned.version, planned.before, planned.after)
+    found = row(1, planned.direction, planned.version, planned.before, planned.after)
     return replace(found, checksum=hash_script(sql.encode()), outcome=outcome)
 
 

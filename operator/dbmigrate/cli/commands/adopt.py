@@ -1,6 +1,7 @@
 """adopt -from TOOL: take another tool's history over, after showing what that means.
 
-The files are golang-migrate's by then: those that `convert` has written.
+The files are golang-migrate's by then: those that `convert` has written. An ORM has
+none that we could run: dbmigrate.cli.orm_adoption.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Declined, Invocation
 from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.numbers import read_decimal
 from dbmigrate.cli.prompts import confirm
 from dbmigrate.cli.usage import ADOPT
 
@@ -20,19 +22,32 @@ if TYPE_CHECKING:
     from dbmigrate.runner.result import Result
 
 TOOLS = ("goose", "dbmate")
+ORMS = ("alembic", "django", "rails", "prisma")
 FLAGS = (
     HELP,
-    Flag("from", "The tool that has kept the history: goose or dbmate"),
+    Flag("from", f"The tool that has kept the history: {', '.join((*TOOLS, *ORMS))}"),
     Flag("from-table", "Its table, if it is not called as the tool calls it"),
+    Flag("as", "Of an ORM: the migration that stands for it", check=read_decimal, kind="version"),
+    Flag("baseline", "Of an ORM: write the schema as the first migration, by this name"),
+    Flag("keep-owners", "Write owners and privileges into that file, too", kind=""),
+    Flag("dev-url", "A server on which that file may be tried (default one of our own)"),
     Flag("f", "Take it over without asking", kind=""),
 )
+OF_ORMS = ("as", "baseline", "keep-owners", "dev-url")
 
 
 def run(invocation: Invocation) -> int:
     """Show it, ask, and do it."""
     tool = invocation.values.get("from", "")
+    if tool in ORMS:
+        from dbmigrate.cli.orm_adoption import adopt_from_orm
+
+        return adopt_from_orm(invocation, tool)
     if tool not in TOOLS:
-        raise ArgumentError(f"-from must be {' or '.join(TOOLS)}")
+        raise ArgumentError(f"-from must be {', '.join((*TOOLS, *ORMS[:-1]))} or {ORMS[-1]}")
+    wrong = next((flag for flag in OF_ORMS if flag in invocation.values), None)
+    if wrong is not None:
+        raise ArgumentError(f"-{wrong} is for ORMs: {tool}'s files are converted")
     from dbmigrate.cli.run import Files, run_use_case
     from dbmigrate.postgres.target import HistoryKind
 
@@ -57,12 +72,17 @@ def _adopt(invocation: Invocation, kind: HistoryKind, request: Request) -> Resul
     if found.value is None:
         return Result(found.report, error=found.error)
     _show(invocation, found.value)
+    ask(invocation)
+    return adopt(of_theirs, into, found.value)
+
+
+def ask(invocation: Invocation) -> None:
+    """Whether a person wants it. Raises Declined."""
     question = "Are you sure you want to take this history over?"
     if not is_set(invocation.values, "f") and not confirm(
         invocation.terminal, invocation.answers, question
     ):
         raise Declined("Nothing was taken over")
-    return adopt(of_theirs, into, found.value)
 
 
 def _table(invocation: Invocation, kind: HistoryKind) -> HistoryTable:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
-from dbmigrate.cli.numbers import read_version
-from dbmigrate.cli.operands import the_version
+from dbmigrate.cli.command import HELP, Command, Invocation
+from dbmigrate.cli.operands import check_version, read_version, the_version
 from dbmigrate.cli.usage import BASELINE
 
 if TYPE_CHECKING:
@@ -16,16 +15,13 @@ if TYPE_CHECKING:
 
 def run(invocation: Invocation) -> int:
     """Record the version; run nothing."""
-    try:
-        version = read_version(the_version(invocation.operands))
-    except ValueError:
-        raise ArgumentError("can't read version argument V") from None
+    text = check_version(the_version(invocation.operands), invocation.options)
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.baseline import baseline
 
-        return baseline(request, version)
+        return baseline(request, read_version(text, request.target.history.kind))
 
     return run_use_case(invocation, use_case, files=Files.IF_GIVEN)
 

@@ -53,8 +53,13 @@ def run(invocation: Invocation) -> int:
         raise ArgumentError("please specify name")
     if not values.get("ext"):
         raise ArgumentError("-ext flag must be specified")
-    for path in _create(invocation, _find_format(invocation)):
+    created = _create(invocation, _find_format(invocation))
+    for path in created:
         invocation.terminal.line(str(path))
+    from dbmigrate.sources.neighbours import warn_of
+
+    for warning in warn_of(created):
+        invocation.terminal.warning(warning)
     return 0
 
 

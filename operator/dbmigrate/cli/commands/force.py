@@ -9,35 +9,43 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.numbers import read_signed_decimal
-from dbmigrate.cli.operands import the_version
+from dbmigrate.cli.operands import check_version, read_version, the_version
 from dbmigrate.cli.usage import FORCE
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
+    from dbmigrate.versions import Version
+
+NOTHING = "-1"
 
 
 def run(invocation: Invocation) -> int:
     """Set the version."""
-    version = _read_version(invocation.operands)
+    text = _read(invocation)
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.force import force
 
-        return force(request, version)
+        return force(request, _version_for(request, text))
 
     return run_use_case(invocation, use_case, files=Files.FOR_ROWS)
 
 
-def _read_version(operands: tuple[str, ...]) -> int | None:
+def _read(invocation: Invocation) -> str:
+    text = the_version(invocation.operands)
     try:
-        version = read_signed_decimal(the_version(operands))
+        number = read_signed_decimal(text)
     except ValueError:
-        raise ArgumentError("can't read version argument V") from None
-    if version < -1:
+        return check_version(text, invocation.options)
+    if number < -1:
         raise ArgumentError("argument V must be >= -1")
-    return None if version == -1 else version
+    return NOTHING if number == -1 else text.removeprefix("+")
+
+
+def _version_for(request: Request, text: str) -> Version | None:
+    return None if text == NOTHING else read_version(text, request.target.history.kind)
 
 
 COMMAND = Command("force", FORCE, run, flags=(HELP,), numbers_are_operands=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, Command, Invocation
-from dbmigrate.cli.operands import read_target
+from dbmigrate.cli.operands import the_target, version_for
 from dbmigrate.cli.usage import GOTO
 
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 def run(invocation: Invocation) -> int:
     """Go there."""
-    version = read_target(invocation.operands)
+    text = the_target(invocation.operands, invocation.options)
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.goto import goto
 
-        return goto(request, version=version)
+        return goto(request, version=version_for(request, text))
 
     return run_use_case(invocation, use_case, files=Files.REQUIRED)
 

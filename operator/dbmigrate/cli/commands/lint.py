@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.numbers import read_version
+from dbmigrate.cli.operands import check_version, read_version
 from dbmigrate.cli.usage import LINT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dbmigrate.lint.finding import Finding
+    from dbmigrate.lint.source import LintedScript
+    from dbmigrate.postgres.session import Session
     from dbmigrate.postgres.target import HistoryKind
 
 FORMS = ("text", "json", "sarif", "github")
@@ -26,8 +31,9 @@ def _check_form(text: str) -> str:
 
 FLAGS = (
     HELP,
-    Flag("since", "Look at the versions above this one only", check=read_version, kind="uint"),
+    Flag("since", "Look at the versions above this one only", kind="version"),
     Flag("sizes", "Ask the database how large its tables are", kind=""),
+    Flag("squawk", "Ask squawk as well, which is installed with the extra `lint`", kind=""),
     Flag("strict", "Exit with 1 for warnings, too", kind=""),
     Flag("output", "text, json, sarif or github", check=_check_form, kind="form", default="text"),
 )
@@ -41,40 +47,68 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.lint.finding import Severity
     from dbmigrate.lint.source import lint
 
-    source, kind = find_source(invocation, Files.REQUIRED)
     since = invocation.values.get("since")
-    above = read_version(since) if since is not None else None
-    findings = list(lint(source, above=above)) if source is not None else []
-    if is_set(invocation.values, "sizes"):
-        findings = _weigh(invocation, findings, kind)
+    if since is not None:
+        check_version(since, invocation.options)
+    source, kind = find_source(invocation, Files.REQUIRED)
+    above = read_version(since, kind) if since is not None else None
+    with _session(invocation, kind) as session:
+        others = partial(_ask_squawk, session) if is_set(invocation.values, "squawk") else None
+        found = lint(source, above=above, others=others) if source is not None else ()
+        findings = list(found)
+        if session is not None:
+            from dbmigrate.lint.sizes import read_sizes, weigh
+
+            sizes = read_sizes(session, (each.table for each in findings if each.table))
+            findings = [weigh(finding, sizes) for finding in findings]
     _print(invocation, findings, source.location if source is not None else "")
     worst = {finding.severity for finding in findings}
     is_strict = is_set(invocation.values, "strict")
     return int(Severity.ERROR in worst or (is_strict and Severity.WARNING in worst))
 
 
-def _weigh(invocation: Invocation, findings: list[Finding], kind: HistoryKind) -> list[Finding]:
+@contextmanager
+def _session(invocation: Invocation, kind: HistoryKind) -> Iterator[Session | None]:
+    """The database whose sizes are wanted; None: none is asked."""
+    if not is_set(invocation.values, "sizes"):
+        yield None
+        return
     from dbmigrate.cli.run import find_target
-    from dbmigrate.lint.sizes import read_sizes, weigh
     from dbmigrate.postgres.connecting import connect
 
     session = connect(find_target(invocation, None, kind), role="lint")
     try:
-        sizes = read_sizes(session, (each.table for each in findings if each.table))
+        yield session
     finally:
         session.close()
-    return [weigh(finding, sizes) for finding in findings]
+
+
+def _ask_squawk(
+    session: Session | None, scripts: Sequence[LintedScript]
+) -> Mapping[str, Sequence[Finding]]:
+    from dbmigrate.lint.squawk import ask_squawk
+
+    if session is None:
+        return ask_squawk(scripts)
+    (rows,) = session.query("SELECT pg_catalog.current_setting('server_version_num')")
+    return ask_squawk(scripts, server_version=int(rows[0][0] or 0))
 
 
 def _print(invocation: Invocation, findings: Sequence[Finding], location: str) -> None:
     from dbmigrate.cli.document import print_text
 
     form = invocation.values.get("output", "json" if invocation.options.json else "text")
-    text = _draw(findings, form, location.removeprefix("file://"))
+    text = _draw(findings, form, _from_here(location.removeprefix("file://")))
     if text:
         print_text(invocation.output, text)
     if form == "text":
         invocation.terminal.line(_count(findings))
+
+
+def _from_here(directory: str) -> str:
+    """The directory as seen from the working directory, if it lies within: machines want that."""
+    here = os.path.relpath(directory)
+    return directory if here.startswith("..") else here
 
 
 def _draw(findings: Sequence[Finding], form: str, directory: str) -> str:
@@ -107,4 +141,4 @@ def _count(findings: Sequence[Finding]) -> str:
     return f"{', '.join(words)} in {files} file{'' if files == 1 else 's'}"
 
 
-COMMAND = Command("lint", LINT, run, flags=FLAGS, twins=("since", "strict", "output"))
+COMMAND = Command("lint", LINT, run, flags=FLAGS, twins=("since", "strict", "squawk", "output"))

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbmigrate.cli.command import HELP, Command, Invocation
-from dbmigrate.cli.operands import read_target
+from dbmigrate.cli.operands import the_target, version_for
 from dbmigrate.cli.usage import PLAN
 
 if TYPE_CHECKING:
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 def run(invocation: Invocation) -> int:
     """Work them out."""
-    version = read_target(invocation.operands) if invocation.operands else None
+    operands = invocation.operands
+    text = the_target(operands, invocation.options) if operands else None
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[Preview]:
         from dbmigrate.runner.preview import preview
 
-        return preview(request, version=version)
+        return preview(request, version=version_for(request, text))
 
     return run_use_case(
         invocation,
@@ -40,7 +41,9 @@ def _show(invocation: Invocation, found: Preview) -> int:
     elif not invocation.options.json:
         from dbmigrate.cli.document import print_text
 
-        print_text(invocation.output, "\n\n".join(_draw(step) for step in found.steps))
+        head = [f"-- {found.unfinished}"] if found.unfinished else []
+        steps = [_draw(step) for step in found.steps]
+        print_text(invocation.output, "\n\n".join([*head, *steps]))
     return 0
 
 

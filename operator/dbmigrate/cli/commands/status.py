@@ -52,6 +52,8 @@ def _draw(table: StatusTable) -> str:
     lines = []
     if table.rows:
         lines.append(draw_table(HEAD, [_cells(row) for row in table.rows]))
+    if table.unfinished:
+        lines.append(table.unfinished)
     version = "none" if table.state.version is None else str(table.state.version)
     dirty = " (dirty)" if table.state.dirty else ""
     latest = "none" if table.target is None else str(table.target)

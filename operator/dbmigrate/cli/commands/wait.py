@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.numbers import read_duration, read_version
+from dbmigrate.cli.numbers import read_duration
+from dbmigrate.cli.operands import check_version, version_for
 from dbmigrate.cli.usage import WAIT
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 FLAGS = (
     HELP,
-    Flag("version", "The version to wait for, or a later one", check=read_version, kind="uint"),
+    Flag("version", "The version to wait for, or a later one", kind="version"),
     Flag("latest", "Wait for the newest version in the source (default)", kind=""),
     Flag(
         "timeout",
@@ -36,19 +37,19 @@ def run(invocation: Invocation) -> int:
         raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
     if "version" in values and is_set(values, "latest"):
         raise ArgumentError("-version and -latest are mutually exclusive")
-    version = read_version(values["version"]) if "version" in values else None
+    text = check_version(values["version"], invocation.options) if "version" in values else None
     timeout = read_duration(values.get("timeout", "none"))
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[VersionState]:
         from dbmigrate.runner.wait import wait
 
-        return wait(request, version=version, timeout=timeout)
+        return wait(request, version=version_for(request, text), timeout=timeout)
 
     return run_use_case(
         invocation,
         use_case,
-        files=Files.REQUIRED if version is None else Files.NONE,
+        files=Files.REQUIRED if text is None else Files.NONE,
         show=lambda _: 0,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from dbmigrate.api.conditions import ConditionType
+from dbmigrate.api.version import is_at_least
 from dbmigrate.kubectl.collection import observe
 from dbmigrate.kubectl.order import NotDone
 from dbmigrate.kubectl.requests import WaitRequest
@@ -52,8 +53,8 @@ def has_arrived(resource: Resource, version: str | None) -> bool:
         return False
     if version is None:
         return True
-    at = resource.status.version or ""
-    return at.isdigit() and int(at) >= int(version)
+    at = resource.status.version
+    return at is not None and is_at_least(at, version, resource.form)
 
 
 def describe_standing(resource: Resource) -> str:

@@ -1,0 +1,45 @@
+"""Versions as resources name them: texts, whose order only the format of the files knows.
+
+Where the resource leaves the format open, numbers are compared as numbers, and dotted
+numbers part by part. Of any other two texts nothing is said but whether they are equal.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dbmigrate.api.source import SourceFormat
+from dbmigrate.versions import Version, dotted, number, reader_of
+
+_FORM = re.compile(r"[0-9][0-9A-Za-z.+~-]*", re.ASCII)
+"""As the schema has it."""
+
+
+def is_version(text: str) -> bool:
+    """Whether some format could have this version."""
+    return len(text) <= 127 and _FORM.fullmatch(text) is not None
+
+
+def is_same(text: str | None, other: str | None, form: SourceFormat) -> bool:
+    """Whether both name one version: 1 and 1.0 do with Flyway."""
+    if text is None or other is None or text == other:
+        return text == other
+    pair = _compare(text, other, form)
+    return pair is not None and pair[0] == pair[1]
+
+
+def is_at_least(text: str, other: str, form: SourceFormat) -> bool:
+    """Whether a version is known to be that other one or one above."""
+    pair = _compare(text, other, form)
+    return text == other if pair is None else pair[0] >= pair[1]
+
+
+def _compare(text: str, other: str, form: SourceFormat) -> tuple[Version, Version] | None:
+    """Both as versions of one format; None: they can't be compared."""
+    readers = (number, dotted) if form is SourceFormat.AUTO else (reader_of(form.value),)
+    for read in readers:
+        try:
+            return read(text), read(other)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,113 @@
+"""diff NAME: write the migrations that lead from those that are there to a schema."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.flags import Flag, each_value, is_set
+from dbmigrate.cli.usage import DIFF
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.desired import Desired
+    from dbmigrate.runner.diff import Diff, DiffOrder
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result
+
+NOWHERE = "host=scratch dbname=scratch"
+"""Stands for the target where none is named; nobody connects to it."""
+NAMELESS = "change"
+"""The name of migrations that are not to be written."""
+
+FLAGS = (
+    HELP,
+    Flag(
+        "to",
+        "What the schema is to become: files of SQL, a directory of them or of migrations, a"
+        " database's URL, or exec:PROGRAM; may be repeated (default schema.sql or schema/ beside"
+        " the migrations)",
+        is_repeated=True,
+    ),
+    Flag("dev-url", "A server on which scratch databases may be created (default one of our own)"),
+    Flag(
+        "rename",
+        "Take one object for another: kind:old=new, as `column:public.users.name=full_name`; may"
+        " be repeated",
+        is_repeated=True,
+    ),
+    Flag("no-renames", "What looks like a rename is none: drop and create", kind=""),
+    Flag("plain", "Plain forms of SQL, which may block the application, in fewer files", kind=""),
+    Flag("seq", "Sequential versions (default as the others are, else by time)", kind=""),
+    Flag("dry-run", "Print the files and write none", kind=""),
+    Flag("check", "Exit with 3 if there is a difference, and write nothing", kind=""),
+)
+
+
+def run(invocation: Invocation) -> int:
+    """Plan, prove and write; 3 for a difference with -check."""
+    values = invocation.values
+    is_check = is_set(values, "check")
+    if len(invocation.operands) > 1:
+        raise ArgumentError(f"too many arguments: {' '.join(invocation.operands[1:])}")
+    if not invocation.operands and not is_check and not is_set(values, "dry-run"):
+        raise ArgumentError("please specify name")
+    from dbmigrate.cli.diff_result import describe_diff, show_diff
+    from dbmigrate.cli.run import Files, run_use_case
+
+    desired = _read_desired(invocation)
+
+    def use_case(request: Request) -> Result[Diff]:
+        from dbmigrate.runner.diff import diff
+
+        return diff(request, _read_order(invocation, desired))
+
+    return run_use_case(
+        invocation,
+        use_case,
+        files=Files.REQUIRED,
+        show=partial(show_diff, invocation),
+        extra=describe_diff,
+        database=None if invocation.options.database else NOWHERE,
+    )
+
+
+def _read_desired(invocation: Invocation) -> tuple[Desired, ...]:
+    from dbmigrate.cli.source_location import find_directory
+    from dbmigrate.runner.desired import find_beside, read_desired
+
+    places = each_value(invocation.values, "to")
+    if not places:
+        directory = find_directory(invocation.options)
+        beside = find_beside(directory)
+        if beside is None:
+            raise ArgumentError(
+                f"what is the schema to become? Neither schema.sql nor schema/ is beside"
+                f" {directory}: say it with -to"
+            )
+        places = (beside,)
+    return tuple(read_desired(place, invocation.environ) for place in places)
+
+
+def _read_order(invocation: Invocation, desired: tuple[Desired, ...]) -> DiffOrder:
+    from dbmigrate.cli.rename_choice import choose_renames, read_rename
+    from dbmigrate.postgres.target import parse_target
+    from dbmigrate.runner.diff import DiffOrder
+    from dbmigrate.sources.drafts import check_name
+
+    values = invocation.values
+    dev_url = values.get("dev-url", "")
+    return DiffOrder(
+        name=check_name(invocation.operands[0]) if invocation.operands else NAMELESS,
+        desired=desired,
+        choose=partial(choose_renames, invocation),
+        renames=tuple(map(read_rename, each_value(values, "rename"))),
+        server=parse_target(dev_url, {}) if dev_url else None,
+        seq=is_set(values, "seq") if "seq" in values else None,
+        online=not is_set(values, "plain"),
+        is_check=is_set(values, "check"),
+        is_dry_run=is_set(values, "dry-run"),
+    )
+
+
+COMMAND = Command("diff", DIFF, run, flags=FLAGS, twins=("to", "dev-url", "plain", "seq"))

@@ -1,0 +1,54 @@
+"""The findings on what a run is about to do, weighed by the database that it is to do it to.
+
+Only scripts that are pending are looked at. What they do to a table that is not there
+yet, and that one of them makes, concerns nobody: a fresh database can be filled by
+files that would stop a full one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dbmigrate.lint.finding import Finding, Severity
+from dbmigrate.lint.script import find_made_tables, judge_script
+from dbmigrate.lint.sizes import Size, read_sizes, weigh
+from dbmigrate.postgres.session import Session
+from dbmigrate.sources.migration import Migration
+from dbmigrate.versions import Role
+
+_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+def judge_pending(migrations: Iterable[Migration], session: Session | None) -> tuple[Finding, ...]:
+    """What is to be said of these migrations' up scripts, the worst first.
+
+    One round trip, and none where no table is concerned; without a session every table
+    may be a large one. Raises MigrationError (SourceInvalid) for a script that can't be
+    read or split, ServerFailure and ConnectionBroken.
+    """
+    found: list[Finding] = []
+    made: set[str] = set()
+    for migration in migrations:
+        if migration.up is None:
+            continue
+        sql, file = migration.up.show(), migration.up.file
+        has_down = migration.down is not None or migration.role is not Role.VERSIONED
+        found += judge_script(sql, file, has_down=has_down)
+        made |= find_made_tables(sql, file)
+    if session is not None:
+        sizes = read_sizes(session, (each.table for each in found if each.table))
+        found = list(_without_new_tables(found, made, sizes))
+    return tuple(sorted(found, key=lambda each: _ORDER.index(each.severity)))
+
+
+def _without_new_tables(
+    found: Iterable[Finding], made: set[str], sizes: dict[str, Size]
+) -> Iterator[Finding]:
+    names = {each for name in made for each in (name, name.rpartition(".")[2])}
+    for finding in found:
+        table = finding.table
+        if table is not None and table not in sizes:
+            name = table.lower()
+            if name in names or name.rpartition(".")[2] in made:
+                continue
+        yield weigh(finding, sizes)

@@ -1,0 +1,117 @@
+"""squawk's findings beside ours, where it is installed (the extra `lint`).
+
+squawk is a program of its own, which reads SQL with a parser of its own. It is given
+the scripts as they are run, not the files: those of goose and dbmate keep their lines
+in them. What one of our rules says already is passed over, and so is what does not
+apply here, since the runner sets a lock_timeout and takes a file as one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.lint.finding import Finding, Rule, Severity
+from dbmigrate.lint.source import LintedScript
+from dbmigrate.postgres.classify import TransactionKind, transaction_mode
+from dbmigrate.report import Reason
+
+PREFIX = "squawk:"
+PASSED_OVER = frozenset(
+    # One of our rules says it.
+    "adding-field-with-default adding-foreign-key-constraint adding-not-nullable-field"
+    " adding-required-field adding-serial-primary-key-field ban-alter-domain-with-add-constraint"
+    " ban-drop-column ban-drop-database ban-drop-table ban-truncate-cascade changing-column-type"
+    " constraint-missing-not-valid disallowed-unique-constraint prefer-repack renaming-column"
+    " renaming-table require-concurrent-index-creation require-concurrent-index-deletion"
+    " require-concurrent-partition-detach require-concurrent-reindex"
+    # The runner sees to it.
+    " ban-concurrent-index-creation-in-transaction prefer-robust-stmts require-lock-timeout"
+    " require-statement-timeout require-timeout-settings transaction-nesting".split()
+)
+_SYNTAX = "syntax-error"
+_AT_ONCE = 500
+"""Files that are named in one command line."""
+_SEVERITIES = {"Error": Severity.ERROR, "Warning": Severity.WARNING}
+
+
+def find_squawk() -> str:
+    """The program, on the PATH or beside our own. Raises MigrationError (Internal)."""
+    found = shutil.which("squawk") or shutil.which("squawk", path=str(Path(sys.executable).parent))
+    if found is None:
+        raise MigrationError(
+            Reason.INTERNAL,
+            "squawk is not installed",
+            hint="`pip install 'dbmigrate[lint]'`, or leave -squawk out",
+        )
+    return found
+
+
+def ask_squawk(
+    scripts: Sequence[LintedScript], *, server_version: int | None = None
+) -> Mapping[str, Sequence[Finding]]:
+    """What squawk finds, by file. `server_version` is as in server_version_num; None: not known.
+
+    Raises MigrationError (Internal) where squawk is not there or does not work.
+    """
+    program = find_squawk()
+    found: dict[str, list[Finding]] = {}
+    modes = {True: ["--assume-in-transaction"], False: ["--no-assume-in-transaction"]}
+    version = [] if server_version is None else [f"--pg-version={_name_version(server_version)}"]
+    for is_one_transaction, flags in modes.items():
+        some = [s for s in scripts if _is_one_transaction(s) is is_one_transaction]
+        for start in range(0, len(some), _AT_ONCE):
+            chunk = some[start : start + _AT_ONCE]
+            for script, said in _run([program, *flags, *version], chunk):
+                if said["rule_name"] not in PASSED_OVER:
+                    found.setdefault(script.file, []).append(_read(script, said))
+    return found
+
+
+def _run(
+    command: list[str], scripts: Sequence[LintedScript]
+) -> Iterable[tuple[LintedScript, Mapping[str, Any]]]:
+    with tempfile.TemporaryDirectory(prefix="dbmigrate-squawk-") as directory:
+        files = {str(Path(directory) / f"{n}.sql"): script for n, script in enumerate(scripts)}
+        for path, script in files.items():
+            Path(path).write_bytes(script.sql)
+        done = subprocess.run(
+            [*command, "--reporter=json", *files], capture_output=True, text=True, check=False
+        )
+    try:
+        return [(files[said["file"]], said) for said in json.loads(done.stdout)]
+    except (ValueError, KeyError, TypeError):
+        text = " ".join((done.stderr or done.stdout).split())[:500]
+        raise MigrationError(
+            Reason.INTERNAL, f"squawk does not work (exit code {done.returncode}): {text}"
+        ) from None
+
+
+def _read(script: LintedScript, said: Mapping[str, Any]) -> Finding:
+    name = said["rule_name"]
+    severity = _SEVERITIES.get(said["level"], Severity.INFO)
+    reason, remedy = said["message"].strip(), (said["help"] or "").strip()
+    if name == _SYNTAX:
+        # PostgreSQL may well read what another parser doesn't: nobody is stopped for it.
+        severity = Severity.WARNING
+        reason, remedy = f"squawk can't read the file: {reason}", "look whether PostgreSQL can"
+    remedy = remedy or f"see squawk's page of {name}"
+    rule = Rule(f"{PREFIX}{name}", severity, reason.rstrip("."), remedy.rstrip("."))
+    return Finding(rule, script.file, int(said["line"]) + 1, severity)
+
+
+def _is_one_transaction(script: LintedScript) -> bool | None:
+    """None for a script in batches: its places for values are no SQL, and it makes no tables."""
+    kind = transaction_mode(script.sql, script.file).kind
+    return None if kind is TransactionKind.BATCHED else kind is not TransactionKind.NONE
+
+
+def _name_version(server_version: int) -> str:
+    return f"{server_version // 10000}.{server_version % 10000}"

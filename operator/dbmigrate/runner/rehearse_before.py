@@ -1,0 +1,155 @@
+"""A rehearsal before a run: what is about to be done to the target is done to a copy of its schema.
+
+It happens on a scratch server that serves nothing else, of the target's major version,
+while the run holds the migration lock: what is rehearsed is what will be run. A step
+that fails there, or is not undone by its down script, stops the run before it has
+changed anything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.client_programs import find_program
+from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.surroundings import Surroundings, read_surroundings
+from dbmigrate.postgres.target import ConnectionTarget
+from dbmigrate.report import RETRYABLE, Reason, RehearsalSummary
+from dbmigrate.runner.force import force
+from dbmigrate.runner.observer import SILENT, Notice
+from dbmigrate.runner.plan import PlannedStep
+from dbmigrate.runner.rehearsal_stage import Stage
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.schema_copy import await_server, copy_schema
+from dbmigrate.runner.scratch import ScratchSpace, open_session
+from dbmigrate.sources.migration import Migration
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.run import Run
+
+PURPOSE = "rehearsal"
+_OURS = frozenset({Reason.REHEARSAL_FAILED, Reason.REHEARSAL_UNAVAILABLE, Reason.INTERRUPTED})
+_NOT_DONE = RETRYABLE | {Reason.BACKUP_FAILED}
+"""The rehearsal could not take place, or not to its end; pg_dump's failures are among them."""
+
+
+def rehearse_before(
+    run: Run, steps: Sequence[PlannedStep], server: ConnectionTarget
+) -> RehearsalSummary:
+    """Rehearse these steps up. Raises MigrationError: RehearsalFailed, RehearsalUnavailable
+    where there is no scratch server that would do, and Interrupted."""
+    started = time.monotonic()
+    observer = run.request.observer
+    count = f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
+    observer.notice(Notice("INFO", f"rehearsing {count} on {server.display}"))
+    around = read_surroundings(run.database.session)
+    try:
+        _require_pg_dump(run.database.server_version)
+        server = await_server(server, run.request.stop)
+        without_down = _play(run, steps, server, around)
+    except MigrationError as error:
+        raise _explain(error) from error
+    except (ServerFailure, ConnectionBroken) as error:
+        raise _unavailable(f"the scratch server failed: {error}") from error
+    milliseconds = round(1000 * (time.monotonic() - started))
+    text = f"rehearsed {count} in {milliseconds}ms: nothing is left after the ways down"
+    observer.notice(Notice("INFO", text))
+    return RehearsalSummary(len(steps), without_down, milliseconds)
+
+
+def _play(
+    run: Run, steps: Sequence[PlannedStep], server: ConnectionTarget, around: Surroundings
+) -> int:
+    """How many of the steps have no down script."""
+    request, version = run.request, steps[0].before
+    with open_session(server, PURPOSE) as session:
+        ((found,),) = session.query("SHOW server_version_num")[0]
+    _require_same_major(run.database.server_version, int(found or 0))
+    space = ScratchSpace(server, is_ours=True)
+    with space.database(request.target, PURPOSE, around) as scratch:
+        copy_schema(request, scratch, with_roles=True)
+        if version is not None:
+            force(_request_for_history(run, steps, scratch), version).unwrap()
+        with open_session(scratch, PURPOSE) as reader:
+            stage = Stage(request, scratch, reader, observer=SILENT)
+            stage.play(steps)
+    return sum(step.down_milliseconds is None for step in stage.steps)
+
+
+def _request_for_history(
+    run: Run, steps: Sequence[PlannedStep], scratch: ConnectionTarget
+) -> Request:
+    """To make a history like the target's: a version that was jumped over is not in it."""
+    version, source = steps[0].before, run.source
+    pending = {step.version for step in steps}
+    done = [m for m in source.migrations if m.version not in pending]
+    if version is not None and source.find(version) is None:
+        done = [m for m in done if m.version < version]
+        done.append(Migration(version, "", text=str(version)))
+    history = replace(source, migrations=tuple(done))
+    return replace(run.request, target=scratch, source=history, observer=SILENT)
+
+
+def _require_pg_dump(server_version: int) -> None:
+    try:
+        program = find_program("pg_dump")
+    except MigrationError as error:
+        raise _failed(error.message, hint=error.hint) from error
+    if server_version // 10000 > program.major:
+        raise _failed(
+            f"{program.name} {program.major} can't read a database of PostgreSQL"
+            f" {server_version // 10000}",
+            hint=f"put {program.name} {server_version // 10000} or newer first on the PATH,"
+            " or use an image of dbmigrate that has it",
+        )
+
+
+def _require_same_major(target: int, scratch: int) -> None:
+    if target // 10000 != scratch // 10000:
+        raise _unavailable(
+            f"the scratch server is PostgreSQL {scratch // 10000}, the database"
+            f" {target // 10000}: a rehearsal needs the same major version"
+        )
+
+
+def _explain(error: MigrationError) -> MigrationError:
+    if error.reason in _OURS:
+        return error
+    if error.reason is Reason.BACKUP_FAILED and "permission denied" in error.message:
+        return _failed(
+            error.message,
+            hint="pg_dump has to look at every table: grant the role SELECT on them,"
+            " or do without a rehearsal",
+            like=error,
+        )
+    if error.reason in _NOT_DONE:
+        return _unavailable(error.message, like=error)
+    return _failed(error.message, hint=error.hint, like=error)
+
+
+def _failed(
+    message: str, *, hint: str | None, like: MigrationError | None = None
+) -> MigrationError:
+    return MigrationError(
+        Reason.REHEARSAL_FAILED,
+        f"the rehearsal failed, nothing was changed: {message}",
+        location=like.location if like else None,
+        sqlstate=like.sqlstate if like else None,
+        detail=like.detail if like else None,
+        hint=hint,
+    )
+
+
+def _unavailable(message: str, *, like: MigrationError | None = None) -> MigrationError:
+    return MigrationError(
+        Reason.REHEARSAL_UNAVAILABLE,
+        f"the rehearsal could not take place, nothing was changed: {message}",
+        sqlstate=like.sqlstate if like else None,
+        detail=like.detail if like else None,
+        hint="a scratch server of the database's major version is needed, that serves nothing"
+        " else; in a cluster its log tells more: container `rehearsal` of the Pod",
+    )

@@ -1,0 +1,119 @@
+"""What a rehearsal needs of a scratch server: that it answers, and a copy of the target's schema.
+
+The copy goes through pg_dump as plain SQL and from there over a session of ours, so that
+a pg_dump that is newer than the scratch server does as well: what an older server does
+not know is left out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.client_programs import (
+    Stopped,
+    find_program,
+    lock_wait,
+    run_program,
+)
+from dbmigrate.postgres.connecting import connect
+from dbmigrate.postgres.failures import ServerFailure
+from dbmigrate.postgres.history_tables import own_relations
+from dbmigrate.postgres.lexer import split
+from dbmigrate.postgres.quoting import identifier
+from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.target import ConnectionTarget
+from dbmigrate.report import Reason
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.scratch import open_session
+from dbmigrate.runner.stop import Stop
+
+WAIT_SECONDS = 30.0
+"""How long a scratch server may take to come up where its URL has no connect_timeout."""
+LOOK_SECONDS = 0.1
+BATCH = 200
+"""Statements of a dump in one transaction: each object holds a lock until its end."""
+
+_PRIVATE = {
+    # Variables of the environment are about the target. A scratch server has none of that.
+    "options": "",
+    "port": "5432",
+    "channel_binding": "disable",
+    "gssencmode": "disable",
+    "target_session_attrs": "any",
+}
+_NEW_SETTINGS = {"TRANSACTION_TIMEOUT": 170000}
+"""What pg_dump sets whatever the server is, and the first version that has it."""
+
+
+def await_server(server: ConnectionTarget, stop: Stop) -> ConnectionTarget:
+    """The scratch server once it answers, by its own words alone. Raises MigrationError."""
+    server = replace(server, conninfo={**_PRIVATE, **server.conninfo})
+    wait = server.conninfo.get("connect_timeout", "")
+    deadline = time.monotonic() + (float(wait) if wait.isdigit() else WAIT_SECONDS)
+    while True:
+        try:
+            connect(server, role="rehearsal").close()
+            return server
+        except MigrationError as error:
+            if time.monotonic() > deadline or not error.is_retryable:
+                raise
+        if stop.is_requested:
+            raise MigrationError(Reason.INTERRUPTED, "the rehearsal was stopped")
+        time.sleep(LOOK_SECONDS)
+
+
+def copy_schema(request: Request, scratch: ConnectionTarget, *, with_roles: bool) -> None:
+    """The target's schema, without its history and without any data.
+
+    `with_roles`: the scratch server has the target's roles, so that owners and privileges
+    can be as they are there. Raises MigrationError.
+    """
+    history = request.target.history.name
+    tables = map(identifier, own_relations(history))
+    words = ["--schema-only", "--clean", "--if-exists", "--no-tablespaces"]
+    words += [f"--exclude-table=*.{table}" for table in tables]
+    words.append(lock_wait(request.options.lock_timeout))
+    if not with_roles:
+        words += ["--no-owner", "--no-privileges"]
+    stop = request.stop
+    try:
+        dump = run_program(
+            find_program("pg_dump"),
+            words,
+            request.target,
+            should_stop=lambda: stop.is_requested,
+            is_captured=True,
+        )
+    except Stopped:
+        raise MigrationError(Reason.INTERRUPTED, "the rehearsal was stopped") from None
+    with open_session(scratch, "rehearsal") as session:
+        ((version,),) = session.query("SHOW server_version_num")[0]
+        _load(session, loadable(dump, int(version or 0)), scratch)
+
+
+def loadable(dump: bytes, server_version: int) -> Iterator[bytes]:
+    """The statements of a plain dump, without those that this server is too old for."""
+    for statement in split(dump, file="pg_dump"):
+        name = statement.words[1] if statement.words[:1] == ("SET",) else ""
+        if server_version >= _NEW_SETTINGS.get(name, 0):
+            yield dump[statement.start : statement.end]
+
+
+def _load(session: Session, statements: Iterator[bytes], scratch: ConnectionTarget) -> None:
+    while batch := list(islice(statements, BATCH)):
+        try:
+            session.execute(b";\n".join(batch))
+        except ServerFailure as failure:
+            said = batch[min(failure.completed, len(batch) - 1)].decode("utf-8", "replace")
+            raise MigrationError(
+                Reason.STATEMENT_FAILED,
+                f"the schema of the database can't be made on {scratch.display}:"
+                f" {failure.error.message}",
+                sqlstate=failure.sqlstate,
+                detail=" ".join(said.split())[:500],
+                hint="a scratch server needs the extensions of the database",
+            ) from None

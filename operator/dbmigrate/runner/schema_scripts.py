@@ -1,0 +1,189 @@
+"""Runs scripts that make a schema in a scratch database, whoever has written them.
+
+Statement by statement, so that a script may hold what can't be in a transaction. A
+statement that names what is not there yet is tried again when the others are done: in
+a directory with a file for each table, names don't say what comes first. Where roles
+may be made, one that is missing is: a schema that grants to it is no worse for that.
+What pg_dump of a newer version sets, and the server does not know, is passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.failures import ServerFailure
+from dbmigrate.postgres.lexer import Statement, split
+from dbmigrate.postgres.positions import locate_byte, position_to_location
+from dbmigrate.postgres.quoting import identifier
+from dbmigrate.postgres.session import Session
+from dbmigrate.report import Reason
+from dbmigrate.runner.stop import Stop
+
+_MISSING = frozenset(("3F000", "42P01", "42703", "42704", "42883", "42830"))
+"""A schema, table, column, other object, function or unique constraint is not there (yet)."""
+_UNDEFINED_OBJECT = "42704"
+_IS_THERE = frozenset(("42710", "42P06"))
+_ADDS = frozenset(("CREATE", "ALTER", "COMMENT", "GRANT"))
+"""Statements that may be run later than they stand."""
+_NO_EXTENSION = re.compile(r'extension ".+" is not available')
+_ROLE = re.compile(r'role "(.+)" does not exist')
+_ROLES = frozenset(("ROLE", "USER", "GROUP"))
+_TRANSACTION = frozenset(("BEGIN", "COMMIT", "END", "START"))
+_BEGIN = b"RESET ALL; SET check_function_bodies = off"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaScript:
+    """One script, by the name that people know it by."""
+
+    file: str
+    sql: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One statement, and what its script had set before it."""
+
+    script: SchemaScript
+    statement: Statement
+    settings: tuple[bytes, ...]
+
+    @property
+    def sql(self) -> bytes:
+        return self.script.sql[self.statement.start : self.statement.end]
+
+
+def run_scripts(
+    session: Session, scripts: Iterable[SchemaScript], *, may_make_roles: bool, stop: Stop
+) -> None:
+    """Run them all. Raises MigrationError (StatementFailed, SourceInvalid, Interrupted)."""
+    maker = _Maker(session, may_make_roles, stop)
+    waiting: list[tuple[_Piece, ServerFailure]] = []
+    for script in scripts:
+        waiting += maker.run(script)
+    while waiting:
+        left = maker.run_again([piece for piece, _ in waiting])
+        if len(left) == len(waiting):
+            raise _failed(*left[0])
+        waiting = left
+
+
+def missing_role(message: str) -> str | None:
+    """The role that an error of the server's misses."""
+    match = _ROLE.search(message)
+    return match[1] if match else None
+
+
+def make_role(session: Session, name: str) -> None:
+    """A role that can do nothing, to be granted to. Raises ServerFailure."""
+    session.query(f"CREATE ROLE {identifier(name)}")
+
+
+def hint_for(message: str) -> str | None:
+    """What to do about an error that only a scratch server has."""
+    if _NO_EXTENSION.search(message):
+        return "name a server that has the extension with -dev-url"
+    if missing_role(message) is not None:
+        return "make the role on the server of -dev-url"
+    return None
+
+
+class _Maker:
+    def __init__(self, session: Session, may_make_roles: bool, stop: Stop) -> None:
+        self._session = session
+        self._may_make_roles = may_make_roles
+        self._stop = stop
+
+    def run(self, script: SchemaScript) -> list[tuple[_Piece, ServerFailure]]:
+        """Run a script's statements; those that miss something are given back."""
+        waiting = []
+        settings: tuple[bytes, ...] = (_BEGIN,)
+        self._session.query(_BEGIN.decode())
+        for statement in split(script.sql, file=script.file):
+            piece = _Piece(script, statement, settings)
+            words = statement.words or ("",)
+            if words[0] in _TRANSACTION:
+                continue  # each statement stands for itself here
+            if words[0] == "ROLLBACK":
+                raise _refused(piece, "a script that makes a schema can't roll back")
+            failure = self._try(piece)
+            if failure is not None:
+                waiting.append((piece, failure))
+            elif words[0] in ("SET", "RESET") or b"set_config(" in piece.sql:
+                settings = (*settings, piece.sql)
+        return waiting
+
+    def run_again(self, pieces: list[_Piece]) -> list[tuple[_Piece, ServerFailure]]:
+        """Run statements that have been tried, each with its script's settings."""
+        waiting = []
+        current: tuple[bytes, ...] = ()
+        for piece in pieces:
+            if piece.settings != current:
+                for setting in piece.settings:
+                    self._session.execute(setting)
+                current = piece.settings
+            failure = self._try(piece)
+            if failure is not None:
+                waiting.append((piece, failure))
+        return waiting
+
+    def _try(self, piece: _Piece) -> ServerFailure | None:
+        """None: it is done, or need not be. Raises MigrationError for what can't be helped."""
+        if self._stop.is_requested:
+            raise MigrationError(Reason.INTERRUPTED, "stopped while the schema was made")
+        rows = [piece.script.sql[slice(*piece.statement.rows)]] if piece.statement.rows else []
+        known: str | None = None
+        while True:
+            try:
+                self._session.execute(piece.sql, rows=rows)
+                return None
+            except ServerFailure as failure:
+                if _can_be_left_out(piece, failure):
+                    return None
+                role = missing_role(failure.error.message)
+                if self._may_make_roles and role is not None and role != known:
+                    make_role(self._session, role)
+                    known = role
+                    continue
+                words = piece.statement.words
+                if failure.sqlstate in _MISSING and words[:1] and words[0] in _ADDS:
+                    return failure
+                raise _failed(piece, failure) from None
+
+
+def _can_be_left_out(piece: _Piece, failure: ServerFailure) -> bool:
+    words = piece.statement.words
+    if words[:1] == ("SET",):
+        return failure.sqlstate == _UNDEFINED_OBJECT
+    if failure.sqlstate not in _IS_THERE or words[:1] != ("CREATE",):
+        return False
+    return words[1:2] in {(each,) for each in _ROLES} or words[1:3] == ("SCHEMA", "PUBLIC")
+
+
+def _failed(piece: _Piece, failure: ServerFailure) -> MigrationError:
+    error = failure.error
+    script, start = piece.script, piece.statement.start
+    if error.position is None:
+        location = locate_byte(script.sql, start, script.file)
+    else:
+        position = len(script.sql[:start].decode()) + error.position
+        location = position_to_location(script.sql, position, script.file)
+    detail = "; ".join(filter(None, (error.detail, error.context)))
+    return MigrationError(
+        Reason.STATEMENT_FAILED,
+        f"the desired schema can't be made: {error.message}",
+        location=location,
+        sqlstate=error.sqlstate,
+        detail=detail or None,
+        hint=hint_for(error.message) or error.hint,
+    )
+
+
+def _refused(piece: _Piece, problem: str) -> MigrationError:
+    script = piece.script
+    location = locate_byte(script.sql, piece.statement.start, script.file)
+    text = f"{script.file}: line {location.line}: {problem}"
+    return MigrationError(Reason.SOURCE_INVALID, text, location=location)

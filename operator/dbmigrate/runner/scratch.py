@@ -1,0 +1,96 @@
+"""Scratch databases, where nothing can be broken: new, empty, and gone afterwards.
+
+They are made on a server that was named, or on one of our own that lives as long as
+the space does. On one of our own a role may be made as well: it ends with the server.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from dbmigrate.postgres.connecting import connect
+from dbmigrate.postgres.failures import ServerFailure, history_failure
+from dbmigrate.postgres.quoting import identifier
+from dbmigrate.postgres.scratch_server import scratch_server
+from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.surroundings import Surroundings, make_roles
+from dbmigrate.postgres.target import ConnectionTarget, escape_option, parse_target
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchSpace:
+    """A server on which databases may be made."""
+
+    server: ConnectionTarget
+    is_ours: bool
+    """Nobody else uses it: what is made there for all databases disturbs nobody."""
+
+    @contextmanager
+    def database(
+        self, like: ConnectionTarget, purpose: str, around: Surroundings | None = None
+    ) -> Iterator[ConnectionTarget]:
+        """A new database with that target's history table and its way of looking up names.
+
+        `around`: what the target has beside its schema, to be had here, too; for a server
+        that is nobody else's. The name starts with `dbmigrate_` and the purpose. Raises
+        MigrationError where it can't be made.
+        """
+        name = f"dbmigrate_{purpose}_{secrets.token_hex(6)}"
+        with open_session(self.server, purpose) as session:
+            try:
+                if around is not None:
+                    make_roles(session, around)
+                session.query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0")
+            except ServerFailure as failure:
+                raise history_failure(
+                    failure, f"can't create a scratch database on {self.server.display}"
+                ) from None
+            conninfo = {**self.server.conninfo, "dbname": name}
+            if around is not None:
+                conninfo["options"] = _surround(like, around)
+            elif "options" in like.conninfo:
+                conninfo["options"] = like.conninfo["options"]
+            try:
+                yield replace(
+                    self.server,
+                    conninfo=conninfo,
+                    url_database=None,
+                    history=like.history,
+                    statement_timeout_ms=like.statement_timeout_ms,
+                    multi_statement=like.multi_statement,
+                    multi_statement_max_size=like.multi_statement_max_size,
+                    display=f"{self.server.display} ({name})",
+                )
+            finally:
+                session.query(f"DROP DATABASE IF EXISTS {identifier(name)}")
+
+
+def _surround(target: ConnectionTarget, around: Surroundings) -> str:
+    """The target's settings; its role has its name on the scratch server, and no rights."""
+    given = target.conninfo.get("options") or os.environ.get("PGOPTIONS", "")
+    path = f"-c search_path={escape_option(around.search_path)}"
+    return f"{given} {path} -c role=none".strip()
+
+
+@contextmanager
+def scratch_space(server: ConnectionTarget | None) -> Iterator[ScratchSpace]:
+    """On that server; None: on one of our own. Raises MigrationError (DatabaseMissing)."""
+    if server is not None:
+        yield ScratchSpace(server, is_ours=False)
+        return
+    with scratch_server() as words:
+        yield ScratchSpace(parse_target(f"{words} dbname=postgres", {}), is_ours=True)
+
+
+@contextmanager
+def open_session(target: ConnectionTarget, role: str) -> Iterator[Session]:
+    """A session of its own, closed at the end. Raises MigrationError."""
+    session = connect(target, role=role)
+    try:
+        yield session
+    finally:
+        session.close()

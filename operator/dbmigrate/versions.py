@@ -1,0 +1,118 @@
+"""What a version is: a number for most formats, a text with an order of its own for others.
+
+Everything between the files and the table only compares versions, looks them up and
+prints them, which `int` does by itself. Where a version is no number, a `TextVersion`
+stands in its place: it prints as people write it and sorts as its format says.
+Versions are made from text in one place, by the word of the format whose they are.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+LARGEST_NUMBER = 2**63 - 1
+"""What a column of type bigint holds."""
+
+_NUMBER = re.compile(r"0*([0-9]{1,19})", re.ASCII)
+_DOTTED = re.compile(r"[0-9]+(?:[._][0-9]+)*", re.ASCII)
+
+
+class Version(Protocol):
+    """A version of any format; versions of one format alone are compared."""
+
+    def __lt__(self, other: Any, /) -> bool: ...
+
+    def __le__(self, other: Any, /) -> bool: ...
+
+    def __gt__(self, other: Any, /) -> bool: ...
+
+    def __ge__(self, other: Any, /) -> bool: ...
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TextVersion:
+    """A version that is no number."""
+
+    order: Any
+    """What it is compared by: two versions of the same order are one version."""
+    text: str = field(compare=False)
+    """As it is stored and printed."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Role(Enum):
+    """What a migration is to the history."""
+
+    VERSIONED = "versioned"
+    """It leads to its version from the one below."""
+    CHECKPOINT = "checkpoint"
+    """Where nothing is applied it stands for all versions up to its own; elsewhere it is passed
+    over."""
+    REPEATABLE = "repeatable"
+    """It has no version: it runs after all others, and again whenever it has changed."""
+
+
+REPEATABLE = "R"
+"""What stands in the place of the version that a repeatable migration does not have."""
+
+
+def repeatable(name: str) -> TextVersion:
+    """What stands for the version of a repeatable migration: above all, and by its name."""
+    return TextVersion((math.inf, name), REPEATABLE)
+
+
+def dotted(text: str) -> TextVersion:
+    """Flyway's: `1.2.3`, or `1_2_3` in a file's name; part by part as numbers, `1` is `1.0`.
+
+    Raises ValueError, as does every reader of a version.
+    """
+    if _DOTTED.fullmatch(text) is None or len(text) > 200:
+        raise ValueError(f"{text!r} is no version: numbers with dots between them")
+    written = text.replace("_", ".")
+    parts = [int(part) for part in written.split(".")]
+    while len(parts) > 1 and parts[-1] == 0:
+        parts.pop()
+    return TextVersion(tuple(parts), written)
+
+
+def number(text: str) -> int:
+    """That of all others: digits, at most what a bigint holds."""
+    match = _NUMBER.fullmatch(text)
+    if match is None or int(match[1]) > LARGEST_NUMBER:
+        raise ValueError(f"{text!r} is no version: a number")
+    return int(match[1])
+
+
+_TEXTS: Mapping[str, Callable[[str], Version]] = {"flyway": dotted}
+"""The formats whose versions are no numbers, by their words in -format."""
+
+
+def reader_of(kind: str) -> Callable[[str], Version]:
+    """What makes a version of a text, in the format of that word."""
+    return _TEXTS.get(kind, number)
+
+
+def is_version(text: str, kind: str | None) -> bool:
+    """Whether it is a version in the format of that word; None: in any format."""
+    readers = [number, *_TEXTS.values()] if kind is None else [reader_of(kind)]
+    for read in readers:
+        try:
+            read(text)
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def are_numbers(kind: str) -> bool:
+    """Whether the versions of that format are numbers."""
+    return kind not in _TEXTS

@@ -1,0 +1,2 @@
+CREATE TABLE "Order" ("select" int);
+CREATE TABLE "order" ("Select" int PRIMARY KEY);

@@ -1,0 +1,42 @@
+"""Steps in batches are rehearsed as others are, also when one of them is under way already."""
+
+from __future__ import annotations
+
+import pytest
+
+from dbmigrate.postgres.target import parse_target
+from dbmigrate.report import Reason
+from dbmigrate.runner.request import LintPolicy, Options
+from dbmigrate.runner.up import up
+from tests.database import Database, Server
+from tests.runner.arrange import request, version_row
+from tests.runner.batches import ROWS, files, stop_in_batch, touched
+
+pytestmark = pytest.mark.database
+
+
+@pytest.fixture
+def options(server: Server, monkeypatch: pytest.MonkeyPatch) -> Options:
+    """The test's own server stands in for a scratch server: all its roles are there."""
+    monkeypatch.setenv("PATH", str(server.bin_dir))
+    scratch = parse_target(server.url("postgres"), {})
+    return Options(who="tester", lint=LintPolicy.REJECT, rehearsal_server=scratch)
+
+
+def test_a_step_in_batches_is_rehearsed_without_a_row(database: Database, options: Options) -> None:
+    result = up(request(database, files(), options=options))
+    result.unwrap()
+    assert result.report.rehearsal is not None
+    assert (result.report.rehearsal.steps, result.report.rehearsal.without_down) == (3, 0)
+    assert touched(database) == {1: ROWS}
+
+
+def test_one_that_is_under_way_is_gone_on_with(database: Database, options: Options) -> None:
+    stopped = stop_in_batch(database, 2)
+    assert stopped.error is not None
+    assert stopped.error.reason is Reason.INTERRUPTED
+    result = up(request(database, files(), options=options))
+    result.unwrap()
+    assert result.report.rehearsal is not None
+    assert touched(database) == {1: ROWS}
+    assert version_row(database) == [(3, False)]
