@@ -99,7 +99,8 @@ class Columns(Kind[o.Column]):
         if before.expression != after.expression or before.generated != after.generated:
             yield from _change_expression(before, after)
         yield from settings(before, after, world)
-        if is_carried:
+        if is_carried or after.is_inherited or (before.is_inherited and not after.identity):
+            # An identity comes and goes with the parent's, or with the attachment.
             yield from change_not_null(before, after, world)
         elif after.identity:
             # An identity is refused on a column that may be null, and keeps it from being so.
