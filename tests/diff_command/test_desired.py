@@ -126,6 +126,21 @@ def test_a_live_database_is_copied_without_its_rows_and_owners(
         assert session.query("SELECT * FROM t") == [[]]
 
 
+def test_an_old_pg_dump_on_the_path_does_not_keep_a_newer_one_from_a_database(
+    database: Database,
+    scratch: ConnectionTarget,
+    space: ScratchSpace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = tmp_path / "pg_dump"
+    old.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    database.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    assert "table public.t" in names(make(scratch, space, database.url))
+
+
 def test_a_program_prints_the_schema(scratch: ConnectionTarget, space: ScratchSpace) -> None:
     command = f"exec:{sys.executable} -c \"print('CREATE TABLE t (id int);')\""
     assert names(make(scratch, space, command)) == {"table public.t"}

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
@@ -132,11 +133,14 @@ def _dump(database: ConnectionTarget, stop: Stop) -> bytes:
 
 
 def _find_pg_dump() -> ClientProgram:
-    """That of the PATH, else the one beside the scratch server's own programs."""
-    if shutil.which("pg_dump") is None:
-        beside = find_programs() / "pg_dump"
-        if beside.exists():
-            return find_program(str(beside))
+    """That of the PATH, or a newer one beside the scratch server's own programs.
+
+    Raises MigrationError where there is none.
+    """
+    with suppress(MigrationError):
+        beside = find_program(str(find_programs() / "pg_dump"))
+        if shutil.which("pg_dump") is None or beside.major > find_program("pg_dump").major:
+            return beside
     return find_program("pg_dump")
 
 
