@@ -108,6 +108,17 @@ def test_whose_files_they_are_is_found_out_by_the_sum(tmp_path: Path) -> None:
         find_format(mixed)
 
 
+def test_the_first_sum_makes_the_files_atlas_files(tmp_path: Path) -> None:
+    plain = fill(tmp_path / "plain", {"1_a.sql": "SELECT 1;"})
+    assert run("-path", str(plain), "hash").code == 0
+    assert "1_a.sql h1:" in (plain / "atlas.sum").read_text()
+    assert run("-path", str(plain), "hash", "-check").code == 0
+    assert find_format(plain) is Format.ATLAS
+    theirs = fill(tmp_path / "theirs", {"1_a.up.sql": "SELECT 1;"})
+    assert run("-path", str(theirs), "hash").code == 0
+    assert find_format(theirs) is Format.GOLANG_MIGRATE
+
+
 def test_the_sum_beside_the_files_of_others_is_verified_as_well(
     tmp_path: Path, atlas_library: Path
 ) -> None:
