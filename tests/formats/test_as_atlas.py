@@ -77,6 +77,17 @@ def test_a_project_lives_by_its_environment(
     assert ours("validate")[0] == 0
 
 
+def test_the_first_migration_makes_the_directory(tmp_path: Path, database: Database) -> None:
+    (tmp_path / "schema.sql").write_text("CREATE TABLE a (id int PRIMARY KEY);")
+    words = ["--dir", "file://db/migrations", "--to", "file://schema.sql"]
+    line = ["atlas", "migrate", "diff", "initial", *words, "--dev-url", database.url]
+    ran = run(*line, cwd=tmp_path)
+    assert ran.code == 0, ran.stderr
+    directory = tmp_path / "db" / "migrations"
+    assert find_format(directory) is Format.ATLAS
+    assert [path.name for path in directory.glob("*_initial.sql")]
+
+
 def test_an_edited_file_stops_everything_until_it_is_hashed(project: Path) -> None:
     where = ("--dir", "file://migrations")
     assert run("atlas", "migrate", "hash", *where, cwd=project).code == 0
