@@ -208,6 +208,24 @@ def test_the_schema_of_a_live_database_is_taken(database: Database, migrations: 
     assert database.query("SELECT * FROM users") == [(1, "a", "b")]
 
 
+def test_the_history_of_atlas_is_no_part_of_a_live_database(
+    database: Database, tmp_path: Path
+) -> None:
+    migrations = tmp_path / "migrations"
+    migrations.mkdir()
+    (migrations / "20240101000000_users.sql").write_text(USERS)
+    assert run("-path", str(migrations), "hash").code == 0
+    assert run("-path", str(migrations), "-database", database.url, "up").code == 0
+    database.execute("ALTER TABLE users ADD phone text")
+    path = {"PATH": str(database.server.bin_dir)}
+    words = ["diff", "-dev-url", database.url, "-to", database.url, "add_phone"]
+    ran = run("-path", str(migrations), *words, environ=path)
+    assert ran.code == 0, ran.stderr
+    (written,) = migrations.glob("*_add_phone.sql")
+    assert written.read_text() == "ALTER TABLE public.users ADD COLUMN phone text;\n"
+    assert run("-path", str(migrations), "hash", "-check").code == 0
+
+
 def test_a_program_is_asked_and_its_words_are_shown_when_it_fails(
     database: Database, migrations: Path
 ) -> None:

@@ -77,6 +77,17 @@ def test_a_project_lives_by_its_environment(
     assert ours("validate")[0] == 0
 
 
+def test_the_first_migration_makes_the_directory(tmp_path: Path, database: Database) -> None:
+    (tmp_path / "schema.sql").write_text("CREATE TABLE a (id int PRIMARY KEY);")
+    words = ["--dir", "file://db/migrations", "--to", "file://schema.sql"]
+    line = ["atlas", "migrate", "diff", "initial", *words, "--dev-url", database.url]
+    ran = run(*line, cwd=tmp_path)
+    assert ran.code == 0, ran.stderr
+    directory = tmp_path / "db" / "migrations"
+    assert find_format(directory) is Format.ATLAS
+    assert [path.name for path in directory.glob("*_initial.sql")]
+
+
 def test_an_edited_file_stops_everything_until_it_is_hashed(project: Path) -> None:
     where = ("--dir", "file://migrations")
     assert run("atlas", "migrate", "hash", *where, cwd=project).code == 0
@@ -106,6 +117,17 @@ def test_whose_files_they_are_is_found_out_by_the_sum(tmp_path: Path) -> None:
     renew_sum(mixed, Format.ATLAS)
     with pytest.raises(MigrationError, match=r"golang-migrate's, 1_a\.sql is atlas's"):
         find_format(mixed)
+
+
+def test_the_first_sum_makes_the_files_atlas_files(tmp_path: Path) -> None:
+    plain = fill(tmp_path / "plain", {"1_a.sql": "SELECT 1;"})
+    assert run("-path", str(plain), "hash").code == 0
+    assert "1_a.sql h1:" in (plain / "atlas.sum").read_text()
+    assert run("-path", str(plain), "hash", "-check").code == 0
+    assert find_format(plain) is Format.ATLAS
+    theirs = fill(tmp_path / "theirs", {"1_a.up.sql": "SELECT 1;"})
+    assert run("-path", str(theirs), "hash").code == 0
+    assert find_format(theirs) is Format.GOLANG_MIGRATE
 
 
 def test_the_sum_beside_the_files_of_others_is_verified_as_well(

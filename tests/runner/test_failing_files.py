@@ -116,6 +116,14 @@ def test_an_unterminated_string_can_not_swallow_what_follows(database: Database)
     assert error.reason in {Reason.SOURCE_INVALID, Reason.STATEMENT_FAILED}
 
 
+@pytest.mark.parametrize("text", ["SELECT $$ oops", "SELECT 1; /* oops"])
+def test_of_an_open_quote_the_files_own_text_is_shown_alone(database: Database, text: str) -> None:
+    error = fail(database, text)
+    assert "unterminated" in error.message
+    assert "oops" in error.message
+    assert "schema_migrations" not in error.message
+
+
 def test_a_statement_timeout_is_an_error_of_the_statement(database: Database) -> None:
     files = source(migration(1, "SELECT 1;\nSELECT pg_sleep(60)"))
     result = up(request(database, files, options=Options(statement_timeout_ms=50)))

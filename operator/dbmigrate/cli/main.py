@@ -144,6 +144,12 @@ class Program:
             return 1
         for notice in translation.notices:
             terminal.warning(notice)
+        if translation.directory is not None:
+            from pathlib import Path
+
+            # What can't be made is told by the command that looks for it.
+            with suppress(OSError):
+                Path(translation.directory).mkdir(parents=True, exist_ok=True)
         return self._run_all(translation.lines)
 
     def _run_all(self, lines: Iterable[Sequence[str]]) -> int:

@@ -13,7 +13,7 @@ they do with golang-migrate: they hide nothing and cost nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import pq
 
@@ -74,6 +74,8 @@ class FileQuery:
     rows: tuple[bytes, ...]
     statements_before: int
     characters_before: int
+    tail: str
+    """What stands behind the file."""
 
 
 def build_query(
@@ -89,7 +91,7 @@ def build_query(
     head = "".join(f"{part}; " for part in parts)
     tail = f"\n;{RESET_ROLE}; {rows}; RESET ALL; COMMIT"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
-    return FileQuery(sql, file.rows, len(parts), len(head))
+    return FileQuery(sql, file.rows, len(parts), len(head), tail)
 
 
 def run_query(
@@ -120,6 +122,9 @@ def run_query(
 def _explain(
     failure: ServerFailure, query: FileQuery, *, fenced: bool, escaped: bool
 ) -> FileFailure:
+    # Of a quote that the file leaves open the server shows all to the end of the query.
+    shown = replace(failure.error, message=failure.error.message.replace(query.tail, ""))
+    failure = ServerFailure(shown, failure.completed)
     position = failure.error.position
     if position is not None:
         position -= query.characters_before

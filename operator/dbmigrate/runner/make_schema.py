@@ -16,7 +16,7 @@ from dataclasses import replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.client_programs import ClientProgram, Stopped, find_program, run_program
 from dbmigrate.postgres.scratch_server import find_programs
-from dbmigrate.postgres.target import ConnectionTarget
+from dbmigrate.postgres.target import ATLAS_SCHEMA, ConnectionTarget
 from dbmigrate.report import Reason
 from dbmigrate.runner.desired import Desired, Program, SqlFiles
 from dbmigrate.runner.goto import goto
@@ -115,6 +115,8 @@ def _dump(database: ConnectionTarget, stop: Stop) -> bytes:
     """The schema of a database as SQL, without owners: those of two servers are never alike."""
     arguments = ["--schema-only", "--no-owner", "--no-security-labels", "--no-publications"]
     arguments += ["--no-subscriptions", "--no-tablespaces"]
+    # Atlas's history has a schema of its own, which is no part of the application's.
+    arguments.append(f"--exclude-schema={ATLAS_SCHEMA}")
     with tempfile.TemporaryFile() as file:
         try:
             run_program(

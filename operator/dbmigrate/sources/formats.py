@@ -67,16 +67,20 @@ def read_source(
     return golang_migrate.read_listing(listing)
 
 
-def find_format(path: str | os.PathLike[str]) -> Format:
-    """The format of the files in a directory. Raises MigrationError (SourceInvalid)."""
-    return _find(list_directory(path))
+def find_format(
+    path: str | os.PathLike[str], *, otherwise: Format = Format.GOLANG_MIGRATE
+) -> Format:
+    """The format of the files in a directory; `otherwise` where nothing speaks for any.
+
+    Raises MigrationError (SourceInvalid).
+    """
+    return _find(list_directory(path), otherwise)
 
 
-def _find(listing: Listing) -> Format:
-    """golang-migrate's where nothing speaks for another one."""
+def _find(listing: Listing, otherwise: Format = Format.GOLANG_MIGRATE) -> Format:
     found = _look_at(listing)
     if not found:
-        return _by_the_rest(listing)
+        return _by_the_rest(listing, otherwise)
     if len(found) > 1:
         files = ", ".join(f"{printable(name)} is {kind}'s" for kind, name in found.items())
         raise invalid(
@@ -113,12 +117,12 @@ def _look_at(listing: Listing) -> dict[Format, str]:
     return found
 
 
-def _by_the_rest(listing: Listing) -> Format:
+def _by_the_rest(listing: Listing, otherwise: Format) -> Format:
     if SUM_FILE in listing.files and not any(name.endswith(".sql") for name in listing.files):
         return Format.ATLAS
     if any(_GO.fullmatch(name) for name in listing.files):
         return Format.GOOSE
-    return Format.FLYWAY if _has_flyways_below(listing) else Format.GOLANG_MIGRATE
+    return Format.FLYWAY if _has_flyways_below(listing) else otherwise
 
 
 def _is_flyways(name: str) -> bool:

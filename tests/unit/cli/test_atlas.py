@@ -133,6 +133,9 @@ def test_json_is_the_one_template_that_is_known() -> None:
         ("migrate set", "needs a version"),
         ("migrate hash --dir", "flag needs an argument: --dir"),
         ("migrate hash -x", "atlas has no flag -x"),
+        ("migrate hash --what", "atlas has no flag --what here"),
+        ("migrate diff x --to file://s.sql --dev-url docker://mysql/8/dev", "a server of mysql"),
+        ("migrate validate --dev-url docker+maria://image/dev", "a server of maria"),
     ],
 )
 def test_what_has_no_counterpart_is_refused_by_name(line: str, said: str) -> None:

@@ -35,6 +35,8 @@ COMMANDS: Mapping[str, frozenset[str]] = {
 }
 """The commands of `atlas migrate` that have a counterpart, with their flags."""
 
+_KNOWN = GLOBAL.union(*COMMANDS.values())
+
 WITHOUT: Mapping[str, str] = {
     "down": "Atlas's files have no way down; a new migration undoes an old one",
     "import": "`dbmigrate convert` writes other tools' files as golang-migrate's",
@@ -102,6 +104,8 @@ def _read_flag(word: str, rest: list[str]) -> tuple[str, str]:
         return name, "true" if value in TRUE else "false"
     if not equals:
         if not rest:
+            if name not in _KNOWN:
+                raise UsageError(f"atlas has no flag --{name} here")
             raise UsageError(f"flag needs an argument: --{name}")
         value = rest.pop(0)
     return name, value

@@ -24,6 +24,8 @@ Line = list[str]
 DEFAULT_LOCK_TIMEOUT = "10s"
 _ORDERS = {"linear": "reject", "linear-skip": "ignore", "non-linear": "apply"}
 _JSON = re.compile(r"\{\{-?\s*json\s+\.\s*-?\}\}")
+_DOCKER = re.compile(r"docker(?:\+(\w+))?://([^/?]*)")
+_OTHER_ENGINES = frozenset(("mysql", "maria", "mariadb", "sqlserver", "clickhouse", "spanner"))
 _FORMATS = frozenset(("atlas", "golang-migrate", "goose", "dbmate", "flyway"))
 
 
@@ -34,6 +36,8 @@ class Translation:
     lines: tuple[Line, ...]
     notices: tuple[str, ...] = ()
     """What people should know of it first."""
+    directory: str | None = None
+    """What is made first where it is not there, as Atlas does for a first migration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +134,9 @@ def _diff(order: _Order) -> Translation:
         raise UsageError("what is the schema to become? Give --to, or src in atlas.hcl")
     for target in targets:
         line += ["-to", _desired(target)]
-    dev = order.value("dev-url", env.dev)
-    notices = []
-    if dev.startswith("docker"):
-        notices.append("--dev-url docker://...: a scratch server of dbmigrate's own stands in")
-    elif dev:
-        line += ["-dev-url", dev]
-    return Translation(([*line, *(order.arguments.operands or ("schema",))],), tuple(notices))
+    server, notices = _scratch(order)
+    line += [*server, *(order.arguments.operands or ("schema",))]
+    return Translation((line,), notices, directory=line[line.index("-path") + 1])
 
 
 def _lint(order: _Order) -> Translation:
@@ -155,11 +155,11 @@ def _lint(order: _Order) -> Translation:
 def _validate(order: _Order) -> Translation:
     _no_operands(order)
     lines = [[*_directory(order), "hash", "-check"]]
-    dev = order.value("dev-url", order.env.dev)
-    if dev:
-        more = [] if dev.startswith("docker") else ["-dev-url", dev]
-        lines.append([*_directory(order), "rehearse", *more])
-    return Translation(tuple(lines))
+    notices: tuple[str, ...] = ()
+    if order.value("dev-url", order.env.dev):
+        server, notices = _scratch(order)
+        lines.append([*_directory(order), "rehearse", *server])
+    return Translation(tuple(lines), notices)
 
 
 def _hash(order: _Order) -> Translation:
@@ -207,6 +207,18 @@ def _directory(order: _Order, *, needs_own_table: bool = False) -> Line:
             f" `dbmigrate -path {path} -format {kind} ...`"
         )
     return ["-path", path, "-format", kind]
+
+
+def _scratch(order: _Order) -> tuple[Line, tuple[str, ...]]:
+    """`-dev-url`, and what is to be said of it."""
+    dev = order.value("dev-url", order.env.dev)
+    docker = _DOCKER.match(dev)
+    if docker is None:
+        return (["-dev-url", dev] if dev else []), ()
+    engine = docker[1] or docker[2]
+    if engine in _OTHER_ENGINES:
+        raise UsageError(f"--dev-url is a server of {engine}: dbmigrate knows PostgreSQL alone")
+    return [], ("--dev-url docker://...: a scratch server of dbmigrate's own stands in",)
 
 
 def _database(order: _Order) -> Line:

@@ -23,7 +23,8 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.sources.sums import renew_sum, verify_sum
 
     directory, asked = find_directory(invocation.options), invocation.options.format
-    kind = find_format(directory) if asked == "auto" else Format(asked)
+    # Files without any mark are Atlas's as soon as there is a sum, which is made here.
+    kind = find_format(directory, otherwise=Format.ATLAS) if asked == "auto" else Format(asked)
     if is_set(invocation.values, "check"):
         verify_sum(list_directory(directory), kind)
         return 0
