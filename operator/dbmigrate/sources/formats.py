@@ -25,8 +25,10 @@ _LOOKED_AT = 1 << 16
 
 _CANDIDATE = re.compile(r"[0-9].*\.sql", re.DOTALL | re.ASCII)
 _GO = re.compile(r"[0-9]+_.*(?<!_test)\.go", re.DOTALL | re.ASCII)
+_ABOVE_SQL = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t\r\f\v]*(?:--[^\n]*)?\n)*(?:--[^\n]*)?")
+"""The lines of comment that a file begins with: below them it is SQL, whatever it looks like."""
 _MARKS = {
-    Format.GOOSE: re.compile(rb"^--.*\+goose[ \t]+up\b", re.MULTILINE | re.IGNORECASE),
+    Format.GOOSE: re.compile(rb"^--.*\+goose[ \t]+\w", re.MULTILINE | re.IGNORECASE),
     Format.DBMATE: re.compile(rb"^--\s*migrate:(?:up|down)\b", re.MULTILINE),
 }
 
@@ -152,7 +154,11 @@ def _look_into(path: Path) -> Format | None:
             head = file.read(_LOOKED_AT)
     except OSError:
         return None  # whoever reads it for a run says what is wrong with it
-    places = {kind: match.start() for kind, mark in _MARKS.items() if (match := mark.search(head))}
+    above = _ABOVE_SQL.match(head)
+    end = above.end() if above else 0
+    places = {
+        kind: match.start() for kind, mark in _MARKS.items() if (match := mark.search(head, 0, end))
+    }
     found = min(places, key=lambda kind: places[kind], default=None)
     # Atlas's comments may stand in the files of others, too.
     return Format.ATLAS if found is None and _ATLAS.search(head) else found

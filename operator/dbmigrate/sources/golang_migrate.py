@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,10 @@ LARGEST_VERSION = 2**63 - 1
 _LARGEST_PARSED = 2**64 - 1
 """golang-migrate parses 64 unsigned bits and skips a file with a larger number."""
 
+_NOTHING_READ = (
+    "no file here was read; Atlas's files have no mark of their own: if these are Atlas's, say"
+    " -format atlas, or give them an atlas.sum with `dbmigrate -path DIR hash`"
+)
 _MISTAKEN_NAME = re.compile(r"[0-9].*\.sql|.*\.(up|down)\.\w+", re.IGNORECASE | re.DOTALL)
 _LEFT_OVER = re.compile(r".*(\.|~|^bak|^orig|^old|^tmp|^swp|^save|^rej|^disabled)", re.IGNORECASE)
 
@@ -78,7 +82,7 @@ def read_listing(listing: Listing) -> Source:
     return replace(source, warnings=source.warnings + listing.warnings())
 
 
-def combine(location: str, files: Iterable[str], directory: Path) -> Source:
+def combine(location: str, files: Collection[str], directory: Path) -> Source:
     """Make a Source of file names that lie in a directory.
 
     Raises MigrationError (SourceInvalid) as `read_directory` does.
@@ -104,6 +108,8 @@ def combine(location: str, files: Iterable[str], directory: Path) -> Source:
         down = scripts.get((version, Direction.DOWN))
         warnings.extend(_compare(up, down))
         migrations.append(_migration(version, up, down, directory))
+    if warnings and not migrations and any(text.endswith(".sql") for text in files):
+        warnings.append(_NOTHING_READ)
     return Source(location, tuple(migrations), tuple(warnings))
 
 

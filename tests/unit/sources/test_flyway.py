@@ -152,9 +152,12 @@ def test_a_callback_stops_every_run_and_a_shell_script_its_own(tmp_path: Path) -
         ({"1_a.up.sql": "", "sql/V1__a.sql": ""}, Format.GOLANG_MIGRATE),
         ({"00001_a.sql": "-- +goose Up"}, Format.GOOSE),
         ({"docs/readme.sql": ""}, Format.GOLANG_MIGRATE),
+        ({"1_a.sql": "-- a note\n\n-- +goose Down\nDROP TABLE t;"}, Format.GOOSE),
+        ({"1_a.sql": "\ufeff-- migrate:up\n-- migrate:down"}, Format.DBMATE),
+        ({"1_a.sql": "SELECT '\n-- migrate:down\n-- +goose Up\n';"}, Format.GOLANG_MIGRATE),
     ],
 )
-def test_the_format_is_found_by_the_names(
+def test_the_format_is_found_by_the_names_and_by_what_stands_above_the_sql(
     tmp_path: Path, files: dict[str, str], expected: Format
 ) -> None:
     assert find_format(lay(tmp_path, files)) is expected
