@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff.interim import InterimNames
 from dbmigrate.diff.names import without_last
 from dbmigrate.diff.schema import Schema
 from dbmigrate.postgres.catalog import ObjectName
@@ -39,10 +40,14 @@ class World:
     forced: set[ObjectName] = field(default_factory=set)
     """Objects that are replaced only because of what they require."""
 
+    interim: InterimNames = field(init=False)
     _owners: dict[tuple[str, str], set[tuple[str, str, str]]] = field(default_factory=dict)
     """Who has a constraint, by the schema and its name."""
     _routines: dict[str, list[o.Routine]] = field(default_factory=dict)
     """Those that were there, by their names without arguments."""
+
+    def __post_init__(self) -> None:
+        self.interim = InterimNames(self.before, self.after)
 
     @property
     def version(self) -> int:
