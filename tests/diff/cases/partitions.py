@@ -8,6 +8,7 @@ _P = "CREATE TABLE p (id int, a int, b int NOT NULL) PARTITION BY RANGE (id);"
 _C = "CREATE TABLE c PARTITION OF p FOR VALUES FROM (1) TO (10);"
 _TREE_OF_D = """CREATE TABLE d PARTITION OF p FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (a);
 CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (1) TO (5);"""
+_LOOSE = "CREATE TABLE {} (id int, a int, b int);"
 _HALF_CHECKED = """ALTER TABLE {} ADD CONSTRAINT k CHECK (a > 0);
 ALTER TABLE p ADD CONSTRAINT k CHECK (a > 0) NOT VALID"""
 _TREE = """CREATE TABLE p (id int NOT NULL, d date, x text DEFAULT 'q', PRIMARY KEY (id, d))
@@ -140,5 +141,16 @@ PARTITIONS = [
         """CREATE TABLE p (a int); CREATE TABLE c (CONSTRAINT k CHECK (a > 0)) INHERITS (p);
         CREATE TABLE d () INHERITS (c)""",
         says=("ALTER TABLE public.p DROP CONSTRAINT k", "ALTER TABLE public.c ADD CONSTRAINT k"),
+    ),
+    Case(
+        "a table of other ways is attached to parents old and new",
+        "CREATE TABLE p (id int, a int CHECK (a > 0), b int NOT NULL) PARTITION BY RANGE (id);"
+        + _LOOSE.format("c")
+        + _LOOSE.format("n1"),
+        "CREATE TABLE p (id int, a int CHECK (a > 0), b int NOT NULL) PARTITION BY RANGE (id);"
+        + _C
+        + """CREATE TABLE n (id int, a int CHECK (a > 0), b int NOT NULL) PARTITION BY RANGE (id);
+        CREATE TABLE n1 PARTITION OF n DEFAULT""",
+        says=("VALIDATE CONSTRAINT p_a_check", "ATTACH PARTITION public.c FOR VALUES"),
     ),
 ]

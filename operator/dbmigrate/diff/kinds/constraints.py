@@ -153,8 +153,9 @@ def _columns(each: o.Constraint) -> tuple[ObjectName, ...]:
 
 
 def _validated_below(each: o.Constraint, world: World) -> Iterator[ObjectName]:
-    """Checks of children, to be there before one that would bring them NOT VALID."""
-    if each.type == "c" and not each.is_validated:
+    """Checks of children, to be there before one that would bring them NOT VALID; and PostgreSQL
+    refuses one that is validated above one that is not."""
+    if each.type == "c":
         for child in checks_below(world.after, each):
             if child.is_validated:
                 yield child.name
