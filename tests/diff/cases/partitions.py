@@ -153,4 +153,12 @@ PARTITIONS = [
         CREATE TABLE n1 PARTITION OF n DEFAULT""",
         says=("VALIDATE CONSTRAINT p_a_check", "ATTACH PARTITION public.c FOR VALUES"),
     ),
+    Case(
+        "a table is attached, and both become NOT NULL",
+        _P + _C + _LOOSE.format("d"),
+        _P.replace("a int", "a int NOT NULL")
+        + _C
+        + "CREATE TABLE d PARTITION OF p FOR VALUES FROM (10) TO (20)",
+        says=("DROP CONSTRAINT p_a_not_null_check", "ATTACH PARTITION public.d FOR VALUES"),
+    ),
 ]

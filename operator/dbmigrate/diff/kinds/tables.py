@@ -12,7 +12,7 @@ from dbmigrate.diff.kinds.indexes import mark_statements
 from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
 from dbmigrate.diff.kinds.options import change_options, with_clause
 from dbmigrate.diff.step import Slot, Step
-from dbmigrate.diff.world import World, parts
+from dbmigrate.diff.world import World, parents, parts
 from dbmigrate.postgres.catalog import ObjectName
 
 _IDENTITIES = {"d": "DEFAULT", "n": "NOTHING", "f": "FULL"}
@@ -194,5 +194,10 @@ def _own_conditions(child: str, world: World) -> Iterator[ObjectName]:
         if isinstance(part, o.Column):
             if part.not_null is not None and part.not_null.is_validated:
                 yield part.name
+                # A check that helps the parent to it would be asked of the child, too.
+                yield from (
+                    ObjectName("column", f"{parent}.{part.column}")
+                    for parent in parents(world.after, child)
+                )
         elif isinstance(part, o.Constraint) and part.type == "c" and part.is_inherited:
             yield part.name
