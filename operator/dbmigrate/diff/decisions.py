@@ -14,7 +14,7 @@ from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.columns import changes_type
 from dbmigrate.diff.kinds.registry import kind_of
 from dbmigrate.diff.names import mentions
-from dbmigrate.diff.world import TYPE_KINDS, Action, World
+from dbmigrate.diff.world import TYPE_KINDS, Action, World, checks_below, inherited_from
 from dbmigrate.postgres.catalog import ObjectName
 
 _TYPES = (o.EnumType, o.Domain, o.Composite, o.RangeType)
@@ -75,6 +75,8 @@ class _Spread:
                 self._react(user, name)
             if name.kind == "column":
                 self._check_partition_key(name)
+            if name.kind == "constraint" and self._world.is_going(name):
+                self._move_checks_along(name)
             if name.kind == "column" and self._world.is_going(name):
                 for sequence in self._owned.get(name.name, ()):
                     if self._world.before.objects[sequence] == self._world.after.objects.get(
@@ -110,6 +112,23 @@ class _Spread:
         is_in_key = key is not None and mentions(key, old.column)
         if is_in_key and table.name in world.after.objects and changes_type(old, new, world):
             self._raise(table.name, Action.REPLACE)
+
+    def _move_checks_along(self, name: ObjectName) -> None:
+        """An inherited check goes with its parent's alone. The new one may not bring it back."""
+        world = self._world
+        each = world.before.objects[name]
+        if not isinstance(each, o.Constraint) or each.type != "c":
+            return
+        above = inherited_from(world.before, each)
+        is_tied = not world.is_moving(each.table)
+        if is_tied and above is not None and above in world.after.objects:
+            self._raise(above, Action.REPLACE)
+        for child in checks_below(world.before, each):
+            wanted = world.after.objects.get(child.name)
+            if wanted is None or world.is_moving(child.table):
+                continue
+            if world.carrier(wanted, world.after) is None:
+                self._raise(child.name, Action.REPLACE)
 
     def _raise(self, name: ObjectName, action: Action) -> None:
         actions = self._world.actions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
-from dbmigrate.diff.world import Action, World
+from dbmigrate.diff.world import Action, World, inherited_from
 from dbmigrate.postgres.catalog import ObjectName
 
 _GO_WITH_COLUMN = (o.Index, o.Constraint, o.Statistics)
@@ -37,6 +37,9 @@ def _taken_along_by(name: ObjectName, world: World) -> ObjectName | None:
             is_own = column.kind == "column" and column.name.startswith(prefix)
             if is_own and world.is_going(column):
                 return column
+    if isinstance(each, o.Constraint) and each.type == "c" and not world.is_moving(each.table):
+        above = inherited_from(world.before, each)
+        return above if above is not None and world.is_going(above) else None
     return None
 
 

@@ -30,7 +30,7 @@ def _drops(world: World, covered: dict[ObjectName, ObjectName]) -> Iterator[Step
     for name, action in world.actions.items():
         if action is Action.REBIRTH and name not in world.after.objects:
             each = world.before.objects[name]
-            yield from rebirth(each, each, iter(()))
+            yield from rebirth(each, each, iter(()), world)
         if action not in (Action.DROP, Action.REPLACE) or name in covered:
             continue
         each = world.before.objects[name]
@@ -66,7 +66,7 @@ def _create(
 ) -> Iterator[Step]:
     kind = kind_of(new)
     if old is not None and action is Action.REBIRTH:
-        return rebirth(old, new, kind.create(new, world))
+        return rebirth(old, new, kind.create(new, world), world)
     if old is not None and kind.swaps(old, new, world):
         return kind.swap(old, new, world)
     return kind.create(new, world)

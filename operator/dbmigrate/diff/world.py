@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff.interim import InterimNames
 from dbmigrate.diff.names import without_last
 from dbmigrate.diff.schema import Schema
 from dbmigrate.postgres.catalog import ObjectName
@@ -39,10 +40,14 @@ class World:
     forced: set[ObjectName] = field(default_factory=set)
     """Objects that are replaced only because of what they require."""
 
+    interim: InterimNames = field(init=False)
     _owners: dict[tuple[str, str], set[tuple[str, str, str]]] = field(default_factory=dict)
     """Who has a constraint, by the schema and its name."""
     _routines: dict[str, list[o.Routine]] = field(default_factory=dict)
     """Those that were there, by their names without arguments."""
+
+    def __post_init__(self) -> None:
+        self.interim = InterimNames(self.before, self.after)
 
     @property
     def version(self) -> int:
@@ -124,11 +129,33 @@ class World:
             return None
         table = each.relation if isinstance(each, o.Column) else _table(each)
         if not self.is_moving(table):
-            return found
+            return None if _is_ahead(each, schema.objects[found]) else found
         is_partition = ObjectName("partition", table) in schema.objects
         # A new child has it by INHERITS; a partition has to have it before it is attached.
         is_by_creation = schema is self.after and not is_partition
         return found if is_by_creation and self.is_new(ObjectName("table", table)) else None
+
+
+def checks_below(schema: Schema, each: o.Constraint) -> Iterator[o.Constraint]:
+    """The checks that partitions and children have from a check, at every level."""
+    for user in schema.dependents.get(ObjectName("table", each.table), ()):
+        child = user.name if user.kind in ("partition", "table") else each.table
+        if child == each.table or each.table not in parents(schema, child):
+            continue
+        found = schema.objects.get(ObjectName("constraint", f"{child}.{each.constraint}"))
+        if isinstance(found, o.Constraint) and found.is_inherited and found.type == "c":
+            yield found
+            yield from checks_below(schema, found)
+
+
+def inherited_from(schema: Schema, each: o.Constraint) -> ObjectName | None:
+    """The constraint of a parent that a child's is there for; a key's stands by its index."""
+    if each.is_inherited and not each.has_index:
+        for parent in parents(schema, each.table):
+            name = ObjectName("constraint", f"{parent}.{each.constraint}")
+            if name in schema.objects:
+                return name
+    return None
 
 
 def parents(schema: Schema, table: str) -> tuple[str, ...]:
@@ -167,17 +194,21 @@ def _table(each: o.SchemaObject) -> str:
     return each.table if isinstance(each, o.Constraint | o.Index) else ""
 
 
+def _is_ahead(each: o.SchemaObject, parent: o.SchemaObject) -> bool:
+    """Whether a check is validated and its parent's, which brings its like, is not."""
+    if not isinstance(each, o.Constraint) or not isinstance(parent, o.Constraint):
+        return False
+    return each.type == "c" and each.is_validated and not parent.is_validated
+
+
 def _carrier(each: o.SchemaObject, schema: Schema) -> ObjectName | None:
     if isinstance(each, o.Column) and each.is_inherited:
         for parent in parents(schema, each.relation):
             name = ObjectName("column", f"{parent}.{each.column}")
             if name in schema.objects:
                 return name
-    elif isinstance(each, o.Constraint) and each.is_inherited and not each.has_index:
-        for parent in parents(schema, each.table):
-            name = ObjectName("constraint", f"{parent}.{each.constraint}")
-            if name in schema.objects:
-                return name
+    elif isinstance(each, o.Constraint):
+        return inherited_from(schema, each)
     return None
 
 

@@ -134,4 +134,14 @@ COLUMNS = [
         ),
         says=("DROP FUNCTION", "CREATE OR REPLACE FUNCTION", "CREATE VIEW"),
     ),
+    Case(
+        "NOT NULL, where the interim name is another check's",
+        """CREATE TABLE t (a int, b int CONSTRAINT t_a_not_null_check CHECK (b > 0));
+        CREATE SCHEMA s; CREATE TABLE s.c (x int CONSTRAINT t_a_not_null_check1 CHECK (x > 0))
+            INHERITS (t)""",
+        """CREATE TABLE t (a int NOT NULL, b int CONSTRAINT t_a_not_null_check CHECK (b > 0));
+        CREATE SCHEMA s; CREATE TABLE s.c (x int CONSTRAINT t_a_not_null_check1 CHECK (x > 0))
+            INHERITS (t)""",
+        says=("ADD CONSTRAINT t_a_not_null_check2 CHECK (a IS NOT NULL) NOT VALID",),
+    ),
 ]

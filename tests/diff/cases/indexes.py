@@ -33,4 +33,14 @@ INDEXES = [
         "CREATE TABLE t (a int, b int); CREATE INDEX i ON t ((a + 1)) WHERE a > 5",
         "CREATE TABLE t (a text, b int); CREATE INDEX i ON t ((a || 'x')) WHERE a > '5'",
     ),
+    Case(
+        "two are swapped, whose interim names are taken or too long",
+        f"""CREATE TABLE t (a text, b int, i_new1 int CONSTRAINT i_new2 CHECK (b > 0));
+        CREATE INDEX i ON t (a); CREATE TABLE i_new (); CREATE INDEX {"l" * 62}1 ON t (a);
+        CREATE INDEX {"l" * 62}2 ON t (b)""",
+        f"""CREATE TABLE t (a text, b int, i_new1 int CONSTRAINT i_new2 CHECK (b > 0));
+        CREATE INDEX i ON t (a, b); CREATE SEQUENCE i_new1; CREATE INDEX {"l" * 62}1 ON t (a, b);
+        CREATE INDEX {"l" * 62}2 ON t (b, a)""",
+        says=("CREATE INDEX CONCURRENTLY i_new3 ON",),
+    ),
 ]

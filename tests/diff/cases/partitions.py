@@ -6,6 +6,11 @@ from tests.diff.cases import Case
 
 _P = "CREATE TABLE p (id int, a int, b int NOT NULL) PARTITION BY RANGE (id);"
 _C = "CREATE TABLE c PARTITION OF p FOR VALUES FROM (1) TO (10);"
+_TREE_OF_D = """CREATE TABLE d PARTITION OF p FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (a);
+CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (1) TO (5);"""
+_LOOSE = "CREATE TABLE {} (id int, a int, b int);"
+_HALF_CHECKED = """ALTER TABLE {} ADD CONSTRAINT k CHECK (a > 0);
+ALTER TABLE p ADD CONSTRAINT k CHECK (a > 0) NOT VALID"""
 _TREE = """CREATE TABLE p (id int NOT NULL, d date, x text DEFAULT 'q', PRIMARY KEY (id, d))
     PARTITION BY RANGE (d);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
@@ -99,5 +104,61 @@ PARTITIONS = [
         """CREATE TABLE t (a int GENERATED ALWAYS AS IDENTITY, b int) PARTITION BY LIST (b);
         CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1)""",
         since=17,
+    ),
+    Case(
+        "a check of the parent alone goes, and stays with some",
+        _P + _C + _TREE_OF_D + "ALTER TABLE p ADD CONSTRAINT k CHECK (a > 0)",
+        _P
+        + _C
+        + _TREE_OF_D
+        + """ALTER TABLE c ADD CONSTRAINT k CHECK (a > 0);
+        ALTER TABLE d1 ADD CONSTRAINT k CHECK (a > 0)""",
+        says=(
+            "ALTER TABLE public.p DROP CONSTRAINT k",
+            "ALTER TABLE public.c ADD CONSTRAINT k",
+            "ALTER TABLE public.d1 ADD CONSTRAINT k",
+        ),
+    ),
+    Case(
+        "a check that some partitions have validated, and the parent not yet",
+        _P + _C + _TREE_OF_D + "ALTER TABLE p ADD CONSTRAINT k CHECK (a > 0)",
+        _P + _C + _TREE_OF_D + _HALF_CHECKED.format("d"),
+        says=(
+            "ALTER TABLE public.p DROP CONSTRAINT k",
+            "ALTER TABLE public.d VALIDATE CONSTRAINT k",
+            "ALTER TABLE public.p ADD CONSTRAINT k CHECK ((a > 0)) NOT VALID",
+        ),
+    ),
+    Case(
+        "a check that others have validated",
+        _P + _C + _TREE_OF_D + _HALF_CHECKED.format("d"),
+        _P + _C + _TREE_OF_D + _HALF_CHECKED.format("d1"),
+    ),
+    Case(
+        "a check of a parent that is not partitioned goes, and stays with a child",
+        """CREATE TABLE p (a int CONSTRAINT k CHECK (a > 0)); CREATE TABLE c () INHERITS (p);
+        CREATE TABLE d () INHERITS (c)""",
+        """CREATE TABLE p (a int); CREATE TABLE c (CONSTRAINT k CHECK (a > 0)) INHERITS (p);
+        CREATE TABLE d () INHERITS (c)""",
+        says=("ALTER TABLE public.p DROP CONSTRAINT k", "ALTER TABLE public.c ADD CONSTRAINT k"),
+    ),
+    Case(
+        "a table of other ways is attached to parents old and new",
+        "CREATE TABLE p (id int, a int CHECK (a > 0), b int NOT NULL) PARTITION BY RANGE (id);"
+        + _LOOSE.format("c")
+        + _LOOSE.format("n1"),
+        "CREATE TABLE p (id int, a int CHECK (a > 0), b int NOT NULL) PARTITION BY RANGE (id);"
+        + _C
+        + """CREATE TABLE n (id int, a int CHECK (a > 0), b int NOT NULL) PARTITION BY RANGE (id);
+        CREATE TABLE n1 PARTITION OF n DEFAULT""",
+        says=("VALIDATE CONSTRAINT p_a_check", "ATTACH PARTITION public.c FOR VALUES"),
+    ),
+    Case(
+        "a table is attached, and both become NOT NULL",
+        _P + _C + _LOOSE.format("d"),
+        _P.replace("a int", "a int NOT NULL")
+        + _C
+        + "CREATE TABLE d PARTITION OF p FOR VALUES FROM (10) TO (20)",
+        says=("DROP CONSTRAINT p_a_not_null_check", "ATTACH PARTITION public.d FOR VALUES"),
     ),
 ]

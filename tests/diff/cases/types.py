@@ -86,4 +86,12 @@ TYPES = [
         COMMENT ON TYPE r IS 'r'""",
         says=("TYPE text USING", "DROP TYPE", "CREATE TYPE"),
     ),
+    Case(
+        "values that go, where the interim name is another type's",
+        """CREATE TYPE e AS ENUM ('a', 'b'); CREATE TABLE t (e e);
+        CREATE DOMAIN e_old AS text; CREATE TABLE e_old1 (a e_old)""",
+        """CREATE TYPE e AS ENUM ('a'); CREATE TABLE t (e e);
+        CREATE DOMAIN e_old AS text; CREATE TYPE e_old2 AS (a int)""",
+        says=("RENAME TO e_old3", "DROP TYPE public.e_old3"),
+    ),
 ]

@@ -16,7 +16,7 @@ from dbmigrate.diff.kinds.indexes import concurrently, mark_statements, table_is
 from dbmigrate.diff.kinds.kind import Kind, create, drop, validate
 from dbmigrate.diff.kinds.options import with_clause
 from dbmigrate.diff.step import Mode, Step
-from dbmigrate.diff.world import World
+from dbmigrate.diff.world import World, checks_below
 from dbmigrate.postgres.catalog import ObjectName
 
 _NOT_VALID = " NOT VALID"
@@ -48,7 +48,8 @@ class Constraints(Kind[o.Constraint]):
             yield _validate(each, world)
         else:
             note = _LOCKS if is_slow and each.is_validated and each.is_enforced else None
-            yield create(each, _add(each), note=note, after=_columns(each))
+            first = (*_columns(each), *_validated_below(each, world))
+            yield create(each, _add(each), note=note, after=first)
         yield from mark_statements(None, each)
 
     def drop(self, each: o.Constraint, world: World) -> Iterator[Step]:
@@ -149,6 +150,15 @@ def _columns(each: o.Constraint) -> tuple[ObjectName, ...]:
     if each.type != "p":
         return ()
     return tuple(ObjectName("column", f"{each.table}.{column}") for column in each.columns)
+
+
+def _validated_below(each: o.Constraint, world: World) -> Iterator[ObjectName]:
+    """Checks of children, to be there before one that would bring them NOT VALID; and PostgreSQL
+    refuses one that is validated above one that is not."""
+    if each.type == "c":
+        for child in checks_below(world.after, each):
+            if child.is_validated:
+                yield child.name
 
 
 def _validate(each: o.Constraint, world: World) -> Step:

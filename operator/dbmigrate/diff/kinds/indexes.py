@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
-from dbmigrate.diff.names import made_up, quoted, unquoted, without_last
+from dbmigrate.diff.names import unquoted, without_last
 from dbmigrate.diff.step import Mode, Slot, Step
 from dbmigrate.diff.world import Action, World
 from dbmigrate.postgres.catalog import ObjectName
@@ -61,7 +61,7 @@ class Indexes(Kind[o.Index]):
     def swap(self, before: o.Index, after: o.Index, world: World) -> Iterator[Step]:
         """Under another name at first, so that queries are never without."""
         schema, name = without_last(after.name.name), unquoted(after.index)
-        other = quoted(made_up(name, "", "new"))
+        other = world.interim.choose(after.name, name, "", "new")
         building = after.definition.replace(f"INDEX {after.index} ON", f"INDEX {other} ON", 1)
         yield create(after, concurrently(building), mode=Mode.ALONE)
         old = create(before, f"DROP INDEX CONCURRENTLY {before.name.name}", mode=Mode.ALONE)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.kind import alter, validate
-from dbmigrate.diff.names import last_part, made_up, quoted, unquoted
+from dbmigrate.diff.names import last_part, unquoted
 from dbmigrate.diff.step import Slot, Step
 from dbmigrate.diff.world import World
 
@@ -67,9 +67,8 @@ def _set(after: o.Column, new: o.NotNull, world: World) -> Iterator[Step]:
     if not world.has_to_be_slow(after.relation) or not new.is_validated or after.identity:
         yield alter(after, statement)
         return
-    name = quoted(
-        made_up(unquoted(last_part(after.relation)), unquoted(after.column), "not_null_check")
-    )
+    relation, column = unquoted(last_part(after.relation)), unquoted(after.column)
+    name = world.interim.choose(after.name, relation, column, "not_null_check")
     check = f"CHECK ({after.column} IS NOT NULL)"
     yield alter(after, f"{prefix} ADD CONSTRAINT {name} {check} NOT VALID", slot=Slot.FINISH)
     yield validate(after, f"{prefix} VALIDATE CONSTRAINT {name}", world)

@@ -12,7 +12,7 @@ from dbmigrate.diff.kinds.indexes import mark_statements
 from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
 from dbmigrate.diff.kinds.options import change_options, with_clause
 from dbmigrate.diff.step import Slot, Step
-from dbmigrate.diff.world import World, parts
+from dbmigrate.diff.world import World, parents, parts
 from dbmigrate.postgres.catalog import ObjectName
 
 _IDENTITIES = {"d": "DEFAULT", "n": "NOTHING", "f": "FULL"}
@@ -181,8 +181,23 @@ class Attachments(Kind[o.Attachment]):
 
     def create(self, each: o.Attachment, world: World) -> Iterator[Step]:
         sql = f"ALTER TABLE {each.parent} ATTACH PARTITION {each.child} {each.bound}"
-        yield create(each, sql)
+        yield create(each, sql, after=tuple(_own_conditions(each.child, world)))
 
     def drop(self, each: o.Attachment, world: World) -> Iterator[Step]:
         # DETACH CONCURRENTLY would leave a check behind that repeats the bound.
         yield drop(each, f"ALTER TABLE {each.parent} DETACH PARTITION {each.child}")
+
+
+def _own_conditions(child: str, world: World) -> Iterator[ObjectName]:
+    """What a table must have in full, validated too, before it is attached to one that has it."""
+    for part in parts(world.after, ObjectName("table", child)):
+        if isinstance(part, o.Column):
+            if part.not_null is not None and part.not_null.is_validated:
+                yield part.name
+                # A check that helps the parent to it would be asked of the child, too.
+                yield from (
+                    ObjectName("column", f"{parent}.{part.column}")
+                    for parent in parents(world.after, child)
+                )
+        elif isinstance(part, o.Constraint) and part.type == "c" and part.is_inherited:
+            yield part.name

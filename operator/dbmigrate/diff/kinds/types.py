@@ -13,17 +13,19 @@ from dataclasses import replace
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.columns import attribute
 from dbmigrate.diff.kinds.kind import Kind, alter, create, drop, validate
-from dbmigrate.diff.names import last_part, made_up, quoted, unquoted, without_last
+from dbmigrate.diff.names import last_part, unquoted, without_last
 from dbmigrate.diff.step import Mode, Slot, Step
 from dbmigrate.diff.world import World, parts
 from dbmigrate.postgres.catalog import ObjectName
 from dbmigrate.postgres.quoting import literal
 
 
-def rebirth(before: o.SchemaObject, after: o.SchemaObject, made: Iterator[Step]) -> Iterator[Step]:
+def rebirth(
+    before: o.SchemaObject, after: o.SchemaObject, made: Iterator[Step], world: World
+) -> Iterator[Step]:
     """Around the creation of the new type."""
     name = before.name.name
-    old = quoted(made_up(unquoted(last_part(name)), "", "old"))
+    old = world.interim.choose(before.name, unquoted(last_part(name)), "", "old")
     rename = drop(before, f"ALTER {before.address} RENAME TO {old}")
     yield replace(rename, action="rename")
     yield from made

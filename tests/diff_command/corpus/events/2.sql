@@ -5,7 +5,8 @@ CREATE TABLE events (
     kind text NOT NULL,
     payload jsonb NOT NULL,
     source text DEFAULT 'api',
-    PRIMARY KEY (stream, seq, at)
+    PRIMARY KEY (stream, seq, at),
+    CHECK (seq > 0)
 ) PARTITION BY RANGE (at);
 CREATE TABLE events_2025 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
 CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')
