@@ -124,6 +124,17 @@ def test_of_an_open_quote_the_files_own_text_is_shown_alone(database: Database, 
     assert "schema_migrations" not in error.message
 
 
+@pytest.mark.parametrize("text", ["SELECT 1;\nSELECT 'oops", 'SELECT 1;\nSELECT "oops'])
+def test_a_quote_that_is_missing_is_found_where_the_string_begins(
+    database: Database, text: str
+) -> None:
+    error = fail(database, text)
+    assert error.reason is Reason.STATEMENT_FAILED
+    assert "does not end: a quote is missing" in error.message
+    assert error.location is not None
+    assert (error.location.line, error.location.column) == (2, 8)
+
+
 def test_a_statement_timeout_is_an_error_of_the_statement(database: Database) -> None:
     files = source(migration(1, "SELECT 1;\nSELECT pg_sleep(60)"))
     result = up(request(database, files, options=Options(statement_timeout_ms=50)))

@@ -14,6 +14,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 
 LOCK_NOT_AVAILABLE = "55P03"
+SYNTAX_ERROR = "42601"
 QUERY_CANCELED = "57014"
 UNDEFINED_TABLE = "42P01"
 INSUFFICIENT_PRIVILEGE = "42501"

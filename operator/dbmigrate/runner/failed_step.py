@@ -21,8 +21,9 @@ def statement_failed(
     *,
     stop: Stop,
     blockers: tuple[OtherSession, ...] = (),
+    problem: str | None = None,
 ) -> MigrationError:
-    """A statement of a migration file failed."""
+    """A statement of a migration file failed; `problem` says it better than the server."""
     reason = Reason.STATEMENT_FAILED
     hint = error.hint
     if error.sqlstate == QUERY_CANCELED and stop.is_urgent:
@@ -36,7 +37,7 @@ def statement_failed(
         detail.append(error.context)
     return MigrationError(
         reason,
-        f"migration failed: {error.message}",
+        f"migration failed: {problem or error.message}",
         location=location,
         sqlstate=error.sqlstate,
         detail="; ".join(detail) or None,

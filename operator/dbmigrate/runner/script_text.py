@@ -82,6 +82,17 @@ class ScriptText:
             return list(statements_at(self.read(), cut(), file=self.file))
         return list(split(self.read(), file=self.file))
 
+    def find_open_end(self) -> MigrationError | None:
+        """What in it does not end, such as a string without its quote; None: nothing.
+
+        Behind the script stands what is ours: there the server would find the fault.
+        """
+        try:
+            self.statements()
+        except MigrationError as error:
+            return error
+        return None
+
     def locate(
         self,
         *,

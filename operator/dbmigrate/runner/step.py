@@ -14,7 +14,12 @@ from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres import history_rows
-from dbmigrate.postgres.failures import LOCK_NOT_AVAILABLE, ConnectionBroken, ServerFailure
+from dbmigrate.postgres.failures import (
+    LOCK_NOT_AVAILABLE,
+    SYNTAX_ERROR,
+    ConnectionBroken,
+    ServerFailure,
+)
 from dbmigrate.postgres.history_rows import NewLogRow
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
 from dbmigrate.report import Reason
@@ -128,9 +133,15 @@ def _failed(
         error = failed_step.escaped(step, location, failure.error.message)
         mark_dirty(database, step)
     else:
+        # Of a dollar quote or a comment the server itself says that it is unterminated.
+        is_unclear = (
+            failure.error.sqlstate == SYNTAX_ERROR and "unterminated" not in failure.error.message
+        )
+        open_end = text.find_open_end() if is_unclear else None
         error = failed_step.statement_failed(
             failure.error,
-            location,
+            open_end.location if open_end else location,
+            problem=open_end.message if open_end else None,
             stop=database.request.stop,
             blockers=watch.blockers if failure.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
