@@ -29,8 +29,9 @@ format: venv ## what ruff can mend by itself
 check: lint ## under two minutes: lint, units, one database test, one cluster test
 	$(BIN)/pytest -q -m quick
 
+# Unordered, the files with the fewest tests would come last; the longest one of all has one.
 test: lint ## everything
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 demo: venv ## the whole of it on a real API server and a real PostgreSQL; KEEP=1 leaves it running
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
