@@ -29,7 +29,7 @@ format: venv ## what ruff can mend by itself
 check: lint ## under two minutes: lint, units, one database test, one cluster test
 	$(BIN)/pytest -q -m quick
 
-# Unordered, the files with the fewest tests would come last; the longest one of all has one.
+# In the order of its own, xdist puts files with few tests last; the one that takes longest has one.
 test: lint ## everything
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
