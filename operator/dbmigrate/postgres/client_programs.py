@@ -46,6 +46,15 @@ class ClientProgram:
         """As people call it."""
         return os.path.basename(self.path)
 
+    def remedy_for(self, server_major: int) -> str | None:
+        """What to do for a server of that major version; None: nothing, it works with that."""
+        if server_major <= self.major:
+            return None
+        return (
+            f"put {self.name} {server_major} or newer first on the PATH,"
+            " or use an image of dbmigrate that has it"
+        )
+
 
 def find_program(name: str) -> ClientProgram:
     """The program of that name on the PATH. Raises MigrationError (BackupFailed)."""

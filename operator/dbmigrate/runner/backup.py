@@ -105,12 +105,12 @@ def checksum(file: Path) -> str:
 def _require_known_server(program: ClientProgram, database: Database) -> None:
     """pg_dump refuses newer servers too, but late and in words that don't tell what to do."""
     major = database.server_version // 10000
-    if major > program.major:
+    remedy = program.remedy_for(major)
+    if remedy is not None:
         raise MigrationError(
             Reason.BACKUP_FAILED,
             f"{program.name} {program.major} can't save a database of PostgreSQL {major}",
-            hint=f"put {program.name} {major} or newer first on the PATH,"
-            " or use an image of dbmigrate that has it",
+            hint=remedy,
         )
 
 

@@ -99,12 +99,12 @@ def _require_pg_dump(server_version: int) -> None:
         program = find_program("pg_dump")
     except MigrationError as error:
         raise _failed(error.message, hint=error.hint) from error
-    if server_version // 10000 > program.major:
+    major = server_version // 10000
+    remedy = program.remedy_for(major)
+    if remedy is not None:
         raise _failed(
-            f"{program.name} {program.major} can't read a database of PostgreSQL"
-            f" {server_version // 10000}",
-            hint=f"put {program.name} {server_version // 10000} or newer first on the PATH,"
-            " or use an image of dbmigrate that has it",
+            f"{program.name} {program.major} can't read a database of PostgreSQL {major}",
+            hint=remedy,
         )
 
 
