@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.client_programs import ClientProgram, Stopped, find_program, run_program
+from dbmigrate.postgres.client_programs import ClientProgram, find_program
 from dbmigrate.postgres.scratch_server import find_programs
 from dbmigrate.postgres.target import ATLAS_SCHEMA, ConnectionTarget
 from dbmigrate.report import Reason
@@ -22,6 +21,7 @@ from dbmigrate.runner.desired import Desired, Program, SqlFiles
 from dbmigrate.runner.goto import goto
 from dbmigrate.runner.observer import SILENT
 from dbmigrate.runner.request import Options, OutOfOrder, Request
+from dbmigrate.runner.schema_dump import dump_schema
 from dbmigrate.runner.schema_scripts import (
     SchemaScript,
     hint_for,
@@ -113,25 +113,17 @@ def run_desired(program: Program) -> bytes:
 
 def _dump(database: ConnectionTarget, stop: Stop) -> bytes:
     """The schema of a database as SQL, without owners: those of two servers are never alike."""
-    arguments = ["--schema-only", "--no-owner", "--no-security-labels", "--no-publications"]
+    arguments = ["--no-owner", "--no-security-labels", "--no-publications"]
     arguments += ["--no-subscriptions", "--no-tablespaces"]
     # Atlas's history has a schema of its own, which is no part of the application's.
     arguments.append(f"--exclude-schema={ATLAS_SCHEMA}")
-    with tempfile.TemporaryFile() as file:
-        try:
-            run_program(
-                _find_pg_dump(),
-                arguments,
-                database,
-                should_stop=lambda: stop.is_requested,
-                stdout=file,
-            )
-        except Stopped:
-            raise MigrationError(
-                Reason.INTERRUPTED, "stopped while the schema was copied"
-            ) from None
-        file.seek(0)
-        return file.read()
+    return dump_schema(
+        _find_pg_dump(),
+        arguments,
+        database,
+        stop=stop,
+        stopped="stopped while the schema was copied",
+    )
 
 
 def _find_pg_dump() -> ClientProgram:

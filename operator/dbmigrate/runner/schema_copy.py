@@ -13,12 +13,7 @@ from dataclasses import replace
 from itertools import islice
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.client_programs import (
-    Stopped,
-    find_program,
-    lock_wait,
-    run_program,
-)
+from dbmigrate.postgres.client_programs import find_program, lock_wait
 from dbmigrate.postgres.connecting import connect
 from dbmigrate.postgres.failures import ServerFailure
 from dbmigrate.postgres.history_tables import own_relations
@@ -28,6 +23,7 @@ from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.target import ConnectionTarget
 from dbmigrate.report import Reason
 from dbmigrate.runner.request import Request
+from dbmigrate.runner.schema_dump import dump_schema
 from dbmigrate.runner.scratch import open_session
 from dbmigrate.runner.stop import Stop
 
@@ -74,22 +70,18 @@ def copy_schema(request: Request, scratch: ConnectionTarget, *, with_roles: bool
     """
     history = request.target.history.name
     tables = map(identifier, own_relations(history))
-    words = ["--schema-only", "--clean", "--if-exists", "--no-tablespaces"]
+    words = ["--clean", "--if-exists", "--no-tablespaces"]
     words += [f"--exclude-table=*.{table}" for table in tables]
     words.append(lock_wait(request.options.lock_timeout))
     if not with_roles:
         words += ["--no-owner", "--no-privileges"]
-    stop = request.stop
-    try:
-        dump = run_program(
-            find_program("pg_dump"),
-            words,
-            request.target,
-            should_stop=lambda: stop.is_requested,
-            is_captured=True,
-        )
-    except Stopped:
-        raise MigrationError(Reason.INTERRUPTED, "the rehearsal was stopped") from None
+    dump = dump_schema(
+        find_program("pg_dump"),
+        words,
+        request.target,
+        stop=request.stop,
+        stopped="the rehearsal was stopped",
+    )
     with open_session(scratch, "rehearsal") as session:
         ((version,),) = session.query("SHOW server_version_num")[0]
         _load(session, loadable(dump, int(version or 0)), scratch)

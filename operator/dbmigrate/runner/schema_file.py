@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
-from dbmigrate.postgres.client_programs import Stopped, find_program, run_program
+from dbmigrate.postgres.client_programs import find_program
 from dbmigrate.postgres.dumped_schema import as_migration
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.history_tables import batches_name, log_name
@@ -28,6 +28,7 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.observer import SILENT
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.run import Run
+from dbmigrate.runner.schema_dump import dump_schema
 from dbmigrate.runner.scratch import open_session, scratch_space
 from dbmigrate.runner.up import up
 from dbmigrate.sources.golang_migrate import parse_file_name, read_directory
@@ -162,23 +163,16 @@ def _ours(run: Run) -> list[tuple[str, str]]:
 
 
 def _dump(request: Request, order: SchemaFileOrder, without: Sequence[tuple[str, str]]) -> bytes:
-    words = ["--schema-only", "--no-publications", "--no-subscriptions"]
+    words = ["--no-publications", "--no-subscriptions"]
     words += [] if order.keeps_rights else ["--no-owner", "--no-privileges"]
     words += [f"--exclude-table={identifier(s)}.{identifier(name)}" for s, name in without]
-    stop = request.stop
-    with tempfile.TemporaryFile() as out:
-        try:
-            run_program(
-                find_program("pg_dump"),
-                words,
-                request.target,
-                should_stop=lambda: stop.is_requested,
-                stdout=out,
-            )
-        except Stopped:
-            raise MigrationError(Reason.INTERRUPTED, "stopped while the schema was read") from None
-        out.seek(0)
-        return out.read()
+    return dump_schema(
+        find_program("pg_dump"),
+        words,
+        request.target,
+        stop=request.stop,
+        stopped="stopped while the schema was read",
+    )
 
 
 def _prove(run: Run, order: SchemaFileOrder, made: SchemaFile) -> None:
