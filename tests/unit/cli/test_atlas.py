@@ -33,7 +33,13 @@ def lines(text: str, config: str | None = None) -> list[list[str]]:
     [
         (f"migrate apply {DIR}", [*WHERE, *APPLY, "apply"]),
         (f"migrate apply 2 {DIR}", [*WHERE, *APPLY, "apply", "2"]),
-        (f"migrate apply {DIR} --dry-run", [*WHERE, *APPLY, "plan"]),
+        (f"migrate apply {DIR} --dry-run", [*WHERE, *APPLY, "apply", "-dry-run"]),
+        (
+            f"migrate apply {DIR} --dry-run --baseline 3 2",
+            [*WHERE, *APPLY, "apply", "-dry-run", "-baseline", "3", "2"],
+        ),
+        (f"migrate apply {DIR} --tx-mode all", [*WHERE, *APPLY, "apply", "-tx-mode", "all"]),
+        (f"migrate apply {DIR} --tx-mode=none", [*WHERE, *APPLY, "apply", "-tx-mode", "none"]),
         (
             f"migrate apply -u={URL} --dir=file://m --baseline 3 --exec-order non-linear"
             " --lock-timeout 1m",
@@ -115,8 +121,7 @@ def test_json_is_the_one_template_that_is_known() -> None:
         (f"migrate apply {DIR} --what x", "has no flag --what here"),
         (f"migrate apply {DIR} --latest 3", "has no flag --latest here"),
         (f"migrate apply {DIR} 0", "at least 1"),
-        (f"migrate apply {DIR} --tx-mode all", "--tx-mode all has no counterpart"),
-        (f"migrate apply {DIR} --tx-mode some", "none, file or all"),
+        (f"migrate apply {DIR} --tx-mode some", "--tx-mode is none, file, all"),
         (f"migrate apply {DIR} --baseline 1 --allow-dirty", "mutually exclusive"),
         (f"migrate apply {DIR} --exec-order x", "--exec-order is linear"),
         (f"migrate apply {DIR} --lock-timeout x", "a duration such as 10s"),

@@ -22,6 +22,7 @@ from dbmigrate.cli.numbers import read_duration
 Line = list[str]
 
 DEFAULT_LOCK_TIMEOUT = "10s"
+_MODES = ("none", "file", "all")
 _ORDERS = {"linear": "reject", "linear-skip": "ignore", "non-linear": "apply"}
 _JSON = re.compile(r"\{\{-?\s*json\s+\.\s*-?\}\}")
 _DOCKER = re.compile(r"docker(?:\+(\w+))?://([^/?]*)")
@@ -82,7 +83,9 @@ def _apply(order: _Order) -> Translation:
     if exec_order.lower().replace("_", "-") not in _ORDERS:
         raise UsageError(f"--exec-order is {', '.join(_ORDERS)}")
     head += ["-out-of-order", _ORDERS[exec_order.lower().replace("_", "-")]]
-    _check_mode(order.value("tx-mode", env.tx_mode))
+    mode = order.value("tx-mode", env.tx_mode) or "file"
+    if mode not in _MODES:
+        raise UsageError(f"--tx-mode is {', '.join(_MODES)}")
     amount = _amount(order.arguments.operands)
     version = order.value("to-version")
     baseline = order.value("baseline", env.baseline)
@@ -91,11 +94,9 @@ def _apply(order: _Order) -> Translation:
     if baseline and order.is_set("allow-dirty"):
         raise UsageError("baseline and allow-dirty are mutually exclusive")
     as_json = _json(order)
-    if order.is_set("dry-run"):
-        if baseline or amount:
-            raise UsageError("--dry-run shows all that is pending: leave --baseline and N away")
-        return Translation(([*head, *as_json, "plan", *([version] if version else [])],))
     line = [*head, *as_json, "apply"]
+    line += ["-dry-run"] if order.is_set("dry-run") else []
+    line += ["-tx-mode", mode] if mode != "file" else []
     line += ["-baseline", baseline] if baseline else []
     line += ["-allow-dirty"] if order.is_set("allow-dirty") else []
     line += ["-to", version] if version else []
@@ -278,18 +279,6 @@ def _seconds(duration: str) -> str:
     if seconds is None:
         raise UsageError(f"--lock-timeout is a duration such as 10s, not {text}")
     return f"{round(seconds * 1000)}ms"
-
-
-def _check_mode(mode: str) -> None:
-    if mode in ("", "file"):
-        return
-    if mode not in ("none", "all"):
-        raise UsageError("--tx-mode is none, file or all")
-    remedy = (
-        "a file is one transaction, unless `-- atlas:txmode none` stands at its top or a statement"
-        " in it can't be in one"
-    )
-    raise UsageError(f"--tx-mode {mode} has no counterpart here: {remedy}")
 
 
 def _amount(operands: tuple[str, ...]) -> str:

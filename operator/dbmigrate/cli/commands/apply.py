@@ -10,14 +10,28 @@ from dbmigrate.cli.operands import check_version, read_limit, version_for
 from dbmigrate.cli.usage import APPLY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dbmigrate.runner.apply import ApplyOrder
     from dbmigrate.runner.request import Request
-    from dbmigrate.runner.result import Result
+    from dbmigrate.runner.result import Preview, Result
+
+MODES = ("file", "none", "all")
+
+
+def _check_mode(text: str) -> str:
+    if text not in MODES:
+        raise ValueError(f"expected {', '.join(MODES)}")
+    return text
+
 
 FLAGS = (
     HELP,
     Flag("baseline", "What the database has already, if nothing is applied yet", kind="version"),
     Flag("allow-dirty", "Begin a history in a database that is not empty", kind=""),
     Flag("to", "Go up to that version, and no further", kind="version"),
+    Flag("tx-mode", "What is one transaction: file, none or all", check=_check_mode, kind="mode"),
+    Flag("dry-run", "Show what would be run; change nothing", kind=""),
 )
 
 
@@ -29,18 +43,50 @@ def run(invocation: Invocation) -> int:
         check_version(text, invocation.options)
     from dbmigrate.cli.run import Files, run_use_case
 
-    def use_case(request: Request) -> Result[None]:
-        from dbmigrate.runner.apply import ApplyOrder, apply
+    def order_of(request: Request) -> ApplyOrder:
+        from dbmigrate.runner.apply import ApplyOrder
 
-        order = ApplyOrder(
+        return ApplyOrder(
             limit,
             target=version_for(request, texts["to"]),
             baseline=version_for(request, texts["baseline"]),
             may_hold_something=is_set(invocation.values, "allow-dirty"),
         )
-        return apply(request, order)
+
+    if is_set(invocation.values, "dry-run"):
+        return _preview(invocation, order_of)
+
+    def use_case(request: Request) -> Result[None]:
+        from dataclasses import replace
+
+        from dbmigrate.runner.apply import apply
+        from dbmigrate.runner.request import Transactions
+
+        mode = Transactions(invocation.values.get("tx-mode", "file"))
+        options = replace(request.options, transactions=mode)
+        return apply(replace(request, options=options), order_of(request))
 
     return run_use_case(invocation, use_case, files=Files.REQUIRED)
+
+
+def _preview(invocation: Invocation, order_of: Callable[[Request], ApplyOrder]) -> int:
+    from functools import partial
+
+    from dbmigrate.cli.commands.plan import describe_plan, show_plan
+    from dbmigrate.cli.run import Files, run_use_case
+
+    def use_case(request: Request) -> Result[Preview]:
+        from dbmigrate.runner.apply import preview_apply
+
+        return preview_apply(request, order_of(request))
+
+    return run_use_case(
+        invocation,
+        use_case,
+        files=Files.REQUIRED,
+        show=partial(show_plan, invocation),
+        extra=describe_plan,
+    )
 
 
 COMMAND = Command("apply", APPLY, run, flags=FLAGS)

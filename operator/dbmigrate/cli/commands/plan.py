@@ -30,12 +30,13 @@ def run(invocation: Invocation) -> int:
         invocation,
         use_case,
         files=Files.REQUIRED,
-        show=partial(_show, invocation),
-        extra=_document,
+        show=partial(show_plan, invocation),
+        extra=describe_plan,
     )
 
 
-def _show(invocation: Invocation, found: Preview) -> int:
+def show_plan(invocation: Invocation, found: Preview) -> int:
+    """The plan as a script, to be read."""
     if not found.steps:
         invocation.terminal.line("no change")
     elif not invocation.options.json:
@@ -62,7 +63,8 @@ def _draw(preview: PreviewStep) -> str:
     return "\n".join(lines)
 
 
-def _document(found: Preview) -> Mapping[str, Any]:
+def describe_plan(found: Preview) -> Mapping[str, Any]:
+    """What it adds to the JSON document."""
     return {"plan": [_describe(preview) for preview in found.steps]}
 
 
