@@ -68,7 +68,7 @@ def test_a_project_lives_by_its_environment(
     assert names == ["a.sql", "empty.sql", "name.sql", "name_index.sql"]
     assert agrees()
     code, told, _ = ours("status", "--format", "{{ json . }}")
-    assert (code, json.loads(told)["pending"]) == (0, 3)
+    assert (code, len(json.loads(told)["Pending"])) == (0, 3)
     line = [str(atlas_oracle), "migrate", "apply", "--dir", "file://migrations", "-u", database.url]
     done = subprocess.run(line, cwd=project, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

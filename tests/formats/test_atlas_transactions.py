@@ -14,7 +14,8 @@ from dbmigrate.runner.request import Options, Transactions
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
 from dbmigrate.versions import lexical
-from tests.cli.program import Ran, run
+from tests.cli.program import Ran
+from tests.cli.program import run_here as run
 from tests.database import Database, Server
 from tests.formats.arrange import fill, request
 from tests.runner.arrange import Witness

@@ -105,9 +105,16 @@ def test_a_command_has_its_counterpart(command: str, expected: list[str]) -> Non
     assert lines(command) == [expected]
 
 
-def test_json_is_the_one_template_that_is_known() -> None:
-    words = ["migrate", "status", *DIR.split(), "--format", "{{ json . }}"]
-    assert translate(read_arguments(words), {}).lines == ([*WHERE, "-json", "status"],)
+@pytest.mark.parametrize(
+    ("command", "head"),
+    [("status", []), ("apply", APPLY), ("lint", None)],
+)
+def test_a_template_is_handed_on(command: str, head: list[str] | None) -> None:
+    form = "{{ json .Pending }}"
+    where = ["--dir", "file://m"] if head is None else DIR.split()
+    words = ["migrate", command, *where, "--log", form]
+    line = [*PATH] if head is None else [*WHERE, *head]
+    assert translate(read_arguments(words), {}).lines == ([*line, command, "-as-atlas", form],)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +132,9 @@ def test_json_is_the_one_template_that_is_known() -> None:
         (f"migrate apply {DIR} --baseline 1 --allow-dirty", "mutually exclusive"),
         (f"migrate apply {DIR} --exec-order x", "--exec-order is linear"),
         (f"migrate apply {DIR} --lock-timeout x", "a duration such as 10s"),
-        (f"migrate status {DIR} --format x", "has '{{ json . }}' alone here"),
+        (f"migrate status {DIR} --format {{{{nope}}}}", "the function nope is not known"),
+        (f"migrate status {DIR} --format {{{{.Status", "a {{ has no }}"),
+        (f"migrate status {DIR} --format x --log y", "--format and --log can't both"),
         ("migrate apply --dir file://m", 'required flag "url" not set'),
         ("migrate apply --dir file://m -u mysql://x", "postgres://"),
         (f"migrate apply --dir file://m?format=goose -u {URL}", "Atlas keeps a table of its own"),

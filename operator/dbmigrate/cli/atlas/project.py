@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class Environment:
     tx_mode: str = ""
     latest: int = 0
     """Files that `lint` looks at, counted from the newest; 0: not said."""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    """Templates for what commands print, by command."""
     has_diff_policy: Place | None = None
     """Where `diff` skips changes or wants other forms of them."""
 
@@ -118,6 +120,7 @@ class _Project:
             schemas=self._texts(block, "schemas"),
             exclude=self._texts(block, "exclude"),
             latest=self._latest(block),
+            formats=self._formats(block),
             has_diff_policy=_diff_policy(block) or _diff_policy(self._root),
         )
 
@@ -134,6 +137,17 @@ class _Project:
             return block.labels == (name,)
         attribute = block.attributes.get("name")
         return attribute is not None and self._value(attribute) == name
+
+    def _formats(self, block: Block) -> dict[str, str]:
+        """`format { migrate { apply = ... } }`, and `format` in a block `lint`."""
+        found: dict[str, str] = {}
+        for owner in (self._root, block):
+            for lint in owner.all("lint"):
+                found["lint"] = self._text(lint, "format") or found.get("lint", "")
+            for form in owner.all("format"):
+                for migrate in form.all("migrate"):
+                    found |= {name: self._text(migrate, name) for name in migrate.attributes}
+        return {name: text for name, text in found.items() if text}
 
     def _latest(self, block: Block) -> int:
         for owner in (block, self._root):

@@ -24,7 +24,6 @@ Line = list[str]
 DEFAULT_LOCK_TIMEOUT = "10s"
 _MODES = ("none", "file", "all")
 _ORDERS = {"linear": "reject", "linear-skip": "ignore", "non-linear": "apply"}
-_JSON = re.compile(r"\{\{-?\s*json\s+\.\s*-?\}\}")
 _DOCKER = re.compile(r"docker(?:\+(\w+))?://([^/?]*)")
 _OTHER_ENGINES = frozenset(("mysql", "maria", "mariadb", "sqlserver", "clickhouse", "spanner"))
 _FORMATS = frozenset(("atlas", "golang-migrate", "goose", "dbmate", "flyway"))
@@ -93,8 +92,7 @@ def _apply(order: _Order) -> Translation:
         raise UsageError("an amount and --to-version can't both be given")
     if baseline and order.is_set("allow-dirty"):
         raise UsageError("baseline and allow-dirty are mutually exclusive")
-    as_json = _json(order)
-    line = [*head, *as_json, "apply"]
+    line = [*head, "apply", *_template(order, env.formats.get("apply", ""))]
     line += ["-dry-run"] if order.is_set("dry-run") else []
     line += ["-tx-mode", mode] if mode != "file" else []
     line += ["-baseline", baseline] if baseline else []
@@ -105,8 +103,10 @@ def _apply(order: _Order) -> Translation:
 
 def _status(order: _Order) -> Translation:
     _no_operands(order)
+    env = order.env
     head = [*_directory(order, needs_own_table=True), *_database(order)]
-    return Translation(([*head, *_json(order), "status"],))
+    told = _template(order, env.formats.get("status", ""))
+    return Translation(([*head, "status", *told],))
 
 
 def _set(order: _Order) -> Translation:
@@ -147,7 +147,7 @@ def _lint(order: _Order) -> Translation:
     latest = order.value("latest", str(order.env.latest or ""))
     if latest and not latest.isdecimal():
         raise UsageError("--latest is a number of files")
-    form = ["-output", "json"] if _json(order) else []
+    form = _template(order, order.env.formats.get("lint", ""))
     return Translation(
         ([*_directory(order), "lint", *form, *(["-latest", latest] if latest else [])],)
     )
@@ -261,13 +261,17 @@ def _desired(target: str) -> str:
     return path
 
 
-def _json(order: _Order) -> Line:
-    form = order.value("format") or order.value("log")
-    if not form:
+def _template(order: _Order, configured: str = "") -> Line:
+    """`-as-atlas`, with a template that is understood."""
+    if order.value("format") and order.value("log"):
+        raise UsageError("--format and --log can't both be given")
+    text = order.value("format") or order.value("log") or configured
+    if not text:
         return []
-    if not _JSON.fullmatch(form.strip()):
-        raise UsageError("of all templates --format has '{{ json . }}' alone here")
-    return ["-json"]
+    from dbmigrate.cli.atlas.template import Template
+
+    Template(text)
+    return ["-as-atlas", text]
 
 
 def _seconds(duration: str) -> str:

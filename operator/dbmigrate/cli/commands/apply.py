@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.command import HELP, Command, Invocation
+from dbmigrate.cli.command import AS_ATLAS, HELP, Command, Invocation
 from dbmigrate.cli.flags import Flag, is_set
 from dbmigrate.cli.operands import check_version, read_limit, version_for
 from dbmigrate.cli.usage import APPLY
@@ -12,9 +12,8 @@ from dbmigrate.cli.usage import APPLY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dbmigrate.runner.apply import ApplyOrder
     from dbmigrate.runner.request import Request
-    from dbmigrate.runner.result import Preview, Result
+    from dbmigrate.runner.result import Result
 
 MODES = ("file", "none", "all")
 
@@ -32,6 +31,7 @@ FLAGS = (
     Flag("to", "Go up to that version, and no further", kind="version"),
     Flag("tx-mode", "What is one transaction: file, none or all", check=_check_mode, kind="mode"),
     Flag("dry-run", "Show what would be run; change nothing", kind=""),
+    AS_ATLAS,
 )
 
 
@@ -41,44 +41,43 @@ def run(invocation: Invocation) -> int:
     texts = {name: invocation.values.get(name) for name in ("baseline", "to")}
     for text in filter(None, texts.values()):
         check_version(text, invocation.options)
+    is_dry = is_set(invocation.values, "dry-run")
+    template = invocation.values.get(AS_ATLAS.name)
     from dbmigrate.cli.run import Files, run_use_case
 
-    def order_of(request: Request) -> ApplyOrder:
-        from dbmigrate.runner.apply import ApplyOrder
+    def use_case(request: Request) -> Result[Any]:
+        from dataclasses import replace
 
-        return ApplyOrder(
+        from dbmigrate.runner.apply import ApplyOrder, apply, preview_apply
+        from dbmigrate.runner.request import Transactions
+
+        order = ApplyOrder(
             limit,
             target=version_for(request, texts["to"]),
             baseline=version_for(request, texts["baseline"]),
             may_hold_something=is_set(invocation.values, "allow-dirty"),
         )
-
-    if is_set(invocation.values, "dry-run"):
-        return _preview(invocation, order_of)
-
-    def use_case(request: Request) -> Result[None]:
-        from dataclasses import replace
-
-        from dbmigrate.runner.apply import apply
-        from dbmigrate.runner.request import Transactions
-
+        if is_dry:
+            return preview_apply(request, order)
         mode = Transactions(invocation.values.get("tx-mode", "file"))
         options = replace(request.options, transactions=mode)
-        return apply(replace(request, options=options), order_of(request))
+        return apply(replace(request, options=options), order)
 
+    if template is not None:
+        from dbmigrate.cli.atlas.telling import tell_apply
+
+        told = tell_apply(invocation, template, use_case, is_dry=is_dry)
+        return run_use_case(invocation, told, files=Files.REQUIRED, show=lambda _: 0)
+    if is_dry:
+        return _preview(invocation, use_case)
     return run_use_case(invocation, use_case, files=Files.REQUIRED)
 
 
-def _preview(invocation: Invocation, order_of: Callable[[Request], ApplyOrder]) -> int:
+def _preview(invocation: Invocation, use_case: Callable[[Request], Result[Any]]) -> int:
     from functools import partial
 
     from dbmigrate.cli.commands.plan import describe_plan, show_plan
     from dbmigrate.cli.run import Files, run_use_case
-
-    def use_case(request: Request) -> Result[Preview]:
-        from dbmigrate.runner.apply import preview_apply
-
-        return preview_apply(request, order_of(request))
 
     return run_use_case(
         invocation,
