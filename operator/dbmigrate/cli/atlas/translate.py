@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -22,6 +22,8 @@ from dbmigrate.cli.numbers import read_duration
 Line = list[str]
 
 DEFAULT_LOCK_TIMEOUT = "10s"
+_OF_EACH = ("apply", "status")
+"""The commands that may go through several databases, one after the other until one fails."""
 _MODES = ("none", "file", "all")
 _ORDERS = {"linear": "reject", "linear-skip": "ignore", "non-linear": "apply"}
 _DOCKER = re.compile(r"docker(?:\+(\w+))?://([^/?]*)")
@@ -58,18 +60,24 @@ class _Order:
 
 def translate(arguments: Arguments, environ: Mapping[str, str]) -> Translation:
     """Raises UsageError and, for atlas.hcl, MigrationError."""
-    if arguments.command == "help":
-        return Translation((["-help"],))
     if arguments.command == "version":
         return Translation((["-version"],))
-    order = _Order(arguments, _environment(arguments, environ), environ)
-    return _COMMANDS[arguments.command](order)
+    environments = _environments(arguments, environ)
+    if len(environments) > 1 and arguments.command not in _OF_EACH:
+        raise UsageError(
+            f"for_each names several databases, which only {_OF_EACH[0]} and"
+            f" {_OF_EACH[1]} go through"
+        )
+    found = [
+        _COMMANDS[arguments.command](_Order(arguments, each, environ)) for each in environments
+    ]
+    return replace(found[0], lines=tuple(line for each in found for line in each.lines))
 
 
-def _environment(arguments: Arguments, environ: Mapping[str, str]) -> Environment:
+def _environments(arguments: Arguments, environ: Mapping[str, str]) -> tuple[Environment, ...]:
     name = arguments.values.get("env", "")
     if not name:
-        return Environment()
+        return (Environment(),)
     path = Path(_path_of(arguments.values.get("config", "file://atlas.hcl"), "config"))
     return read_project(path, name, arguments.lists.get("var", []), environ)
 
@@ -122,11 +130,14 @@ def _diff(order: _Order) -> Translation:
         raise UsageError("atlas migrate diff takes one name")
     if order.is_set("edit"):
         raise UsageError("--edit has no counterpart here: edit the file that was written")
-    if order.arguments.lists.get("schema") or env.schemas or env.exclude:
-        raise UsageError("schemas and exclude have no counterpart here: diff takes all it is given")
+    if env.exclude:
+        raise UsageError("exclude has no counterpart here: diff takes all it is given")
     if env.has_diff_policy is not None:
         place = env.has_diff_policy
-        raise UsageError(f"{place.file}: line {place.line}: a diff policy has no counterpart here")
+        raise UsageError(
+            f"{place.file}: line {place.line}: this diff policy has no counterpart here: look at"
+            " what `diff` writes (it marks what destroys), and take out what is not wanted"
+        )
     if order.value("format"):
         raise UsageError("--format has no counterpart for diff")
     line = [*_directory(order), "diff"]
@@ -136,17 +147,31 @@ def _diff(order: _Order) -> Translation:
     for target in targets:
         line += ["-to", _desired(target)]
     server, notices = _scratch(order)
+    if order.arguments.lists.get("schema") or env.schemas:
+        if any(not target.startswith(("file:", "exec:")) for target in targets):
+            raise UsageError(
+                "schemas have no counterpart here where --to is a database: all of it is compared"
+            )
+        notices += ("schemas: all schemas that the files make are compared",)
     line += [*server, *(order.arguments.operands or ("schema",))]
     return Translation((line,), notices, directory=line[line.index("-path") + 1])
 
 
 def _lint(order: _Order) -> Translation:
     _no_operands(order)
-    if order.value("git-base") or order.value("git-dir"):
-        raise UsageError("--git-base has no counterpart here: `dbmigrate lint -since VERSION`")
     latest = order.value("latest", str(order.env.latest or ""))
     if latest and not latest.isdecimal():
         raise UsageError("--latest is a number of files")
+    base = order.value("git-base", order.env.git_base)
+    if base and order.value("latest"):
+        raise UsageError("--latest and --git-base are mutually exclusive")
+    if base and not order.arguments.values.get("latest"):
+        from dbmigrate.cli.atlas.git_changes import count_new_files
+
+        where = _directory(order)
+        directory = where[where.index("-path") + 1]
+        repository = order.value("git-dir", order.env.git_dir)
+        latest = str(count_new_files(directory, base, repository))
     form = _template(order, order.env.formats.get("lint", ""))
     return Translation(
         ([*_directory(order), "lint", *form, *(["-latest", latest] if latest else [])],)
