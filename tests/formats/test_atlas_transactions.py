@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from dbmigrate.report import Reason
@@ -198,3 +199,40 @@ def test_the_file_that_is_finished_first_counts_in_the_amount(
         database.query(versions) == other.query(versions) == [("1", 2, 2), ("2", 2, 2), ("3", 3, 3)]
     )
     other.drop()
+
+
+def test_all_files_wait_together_for_a_lock_that_others_hold(
+    database: Database, tmp_path: Path
+) -> None:
+    files = {"1_b.sql": "CREATE TABLE b ();", "2_a.sql": "ALTER TABLE a ADD y int;"}
+    directory = atlas_files(tmp_path / "m", files)
+    database.execute("CREATE TABLE a (x int)")
+    witness = Witness()
+    options = Options(transactions=Transactions.ALL, statement_lock_timeout_ms=200)
+    with psycopg.connect(database.url) as holder:
+        holder.execute("LOCK TABLE a")
+        # The second try at the first file finds the table free.
+        witness.on_start = lambda _: holder.rollback() if len(witness.started) == 3 else None
+        asked = request(database, directory, options=options, observer=witness)
+        told = apply(asked, ApplyOrder(may_hold_something=True))
+    told.unwrap()
+    assert [str(each) for each in witness.started] == ["1", "2", "1", "2"]
+    assert [str(each) for each in witness.finished] == ["1", "2"]
+    assert outcome(database)[0] == [("1", 2, 1, 1, ""), ("2", 2, 1, 1, "")]
+
+
+def test_patience_for_all_files_ends_and_leaves_nothing(database: Database, tmp_path: Path) -> None:
+    files = {"1_b.sql": "CREATE TABLE b ();", "2_a.sql": "ALTER TABLE a ADD y int;"}
+    directory = atlas_files(tmp_path / "m", files)
+    database.execute("CREATE TABLE a (x int)")
+    options = Options(transactions=Transactions.ALL, statement_lock_timeout_ms=100, lock_timeout=0)
+    with psycopg.connect(database.url) as holder:
+        holder.execute("LOCK TABLE a")
+        told = apply(
+            request(database, directory, options=options), ApplyOrder(may_hold_something=True)
+        )
+    assert told.error is not None
+    assert told.error.reason is Reason.BLOCKED_BY_QUERY
+    assert told.error.location is not None
+    assert told.error.location.file == "2_a.sql"
+    assert database.query("SELECT to_regclass('b')") == [(None,)]

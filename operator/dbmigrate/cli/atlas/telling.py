@@ -45,6 +45,9 @@ def tell_apply(
                 is_dry=is_dry,
             )
             tell(invocation, template, document)
+            if result.error is None:
+                # All is told: nobody needs to say `no change` beside it.
+                return replace(result, value=document)
         return result
 
     return work

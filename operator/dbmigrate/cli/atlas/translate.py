@@ -244,7 +244,11 @@ def _scratch(order: _Order) -> tuple[Line, tuple[str, ...]]:
     engine = docker[1] or docker[2]
     if engine in _OTHER_ENGINES:
         raise UsageError(f"--dev-url is a server of {engine}: dbmigrate knows PostgreSQL alone")
-    return [], ("--dev-url docker://...: a scratch server of dbmigrate's own stands in",)
+    asked = dev.split("?", maxsplit=1)[0]
+    return [], (
+        f"--dev-url {asked}: no container is started, a scratch server of the PostgreSQL that is"
+        " installed here stands in",
+    )
 
 
 def _database(order: _Order) -> Line:
