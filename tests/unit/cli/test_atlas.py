@@ -220,6 +220,19 @@ env "many" {
   for_each = toset(["a", "b"])
   url      = "postgres://h/${each.value}"
 }
+data "hcl_schema" "x" {
+  path = "x"
+}
+env "sqlite" {
+  src = data.hcl_schema.x.url
+}
+env "words" {
+  url = "postgres://h/d"
+  migration {
+    exec_order = NON_LINEAR
+    format     = golang-migrate
+  }
+}
 env "none" {
   for_each = []
 }
@@ -299,7 +312,8 @@ def test_a_nameless_environment_has_the_name_that_is_asked_for(project: Path) ->
     [
         ("nowhere", [], 'env "nowhere" not defined in project file'),
         ("broken", [], "line 43: there is no missing here"),
-        ("tenants", [], 'line 26: data "sql" has no counterpart here'),
+        ("tenants", [], 'line 26: data "sql" needs a url and a query'),
+        ("sqlite", [], 'data "hcl_schema" has no counterpart here'),
         ("counted", [], 'missing value for required variable "count"'),
         ("counted", ["count=many"], "--var count is to be a number"),
         ("counted", ["count"], "name=value"),
@@ -344,6 +358,20 @@ def test_a_program_names_the_database_and_formats_are_templates(project: Path) -
     assert found.formats == {"apply": "{{ json . }}"}
     (line,) = lines("migrate apply --env external --dir file://m", str(project / "atlas.hcl"))
     assert line[-3:] == ["apply", "-as-atlas", "{{ json . }}"]
+
+
+def test_words_of_atlas_need_no_quotes(project: Path) -> None:
+    (found,) = read_project(project / "atlas.hcl", "words", [], {})
+    assert (found.exec_order, found.format) == ("NON_LINEAR", "golang-migrate")
+
+
+def test_how_a_diff_is_indented_is_not_theirs_to_say() -> None:
+    words = ["migrate", "diff", "x", "--to", "file://s.sql", "--format", '{{ sql . "  " }}']
+    ((*_, name),) = translate(read_arguments(words), {}).lines
+    assert name == "x"
+    words[-1] = "{{ json . }}"
+    with pytest.raises(UsageError, match=r"has '\{\{ sql"):
+        translate(read_arguments(words), {})
 
 
 def test_each_database_of_for_each_has_a_run(project: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from dbmigrate.cli.atlas.expressions import Scope, Value
 from dbmigrate.cli.atlas.functions import make_functions
-from dbmigrate.cli.atlas.hcl import Attribute, Block, Place, parse
+from dbmigrate.cli.atlas.hcl import Attribute, Block, Place, bare_name, parse
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 
@@ -24,6 +24,7 @@ PROGRAM = "exec:"
 """How `dbmigrate diff -to` is told to run a program."""
 
 _KNOWN_BLOCKS = frozenset(("variable", "locals", "data", "env", "lint", "diff", "atlas", "format"))
+_WORDS = frozenset(("exec_order", "format", "tx_mode"))
 _ENV_BLOCKS = frozenset(("migration", "lint", "diff", "format"))
 
 
@@ -84,6 +85,7 @@ class _Project:
         self._root = root
         self._file = str(path)
         self._env = env
+        self._environ = environ
         self._given = _read_variables(variables)
         self._locals = {
             name: attribute
@@ -204,7 +206,9 @@ class _Project:
         attribute = block.attributes.get(name) if block else None
         if attribute is None:
             return ""
-        value = self._value(attribute)
+        # Atlas has words of its own for these: exec_order = LINEAR_SKIP, format = goose.
+        word = bare_name(attribute.expression) if name in _WORDS else ""
+        value = word if word and word != "null" else self._value(attribute)
         if name == "format" and value is None:
             return ""
         if not isinstance(value, str):
@@ -266,12 +270,37 @@ class _Project:
             return None
         if kind == "external":
             return self._once(f"data.external.{name}", block.place, lambda: self._output(block))
+        if kind == "sql":
+            return self._once(f"data.sql.{name}", block.place, lambda: self._rows(block))
         if kind != "external_schema":
             raise block.place.refuse(
                 f'data "{kind}" has no counterpart here: write what it stands for, or take it'
                 " from the environment with getenv"
             )
         return self._once(f"data.{kind}.{name}", block.place, lambda: self._program(block))
+
+    def _rows(self, block: Block) -> Value:
+        """The first column of what a `data "sql"` asks a database, as texts."""
+        from dbmigrate.postgres.connecting import connect
+        from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
+        from dbmigrate.postgres.target import parse_target
+
+        url, query = self._text(block, "url"), self._text(block, "query")
+        if not url or not query:
+            raise block.place.refuse('data "sql" needs a url and a query')
+        if "args" in block.attributes:
+            raise block.attributes["args"].place.refuse(
+                "args has no counterpart here: write them into the query"
+            )
+        session = connect(parse_target(url, self._environ), role="project")
+        try:
+            tables = session.query(query)
+        except (ServerFailure, ConnectionBroken) as failure:
+            raise block.place.refuse(f"the query failed: {failure}") from None
+        finally:
+            session.close()
+        values = [row[0] for row in tables[-1]] if tables else []
+        return {"count": len(values), "values": values, "value": values[0] if values else None}
 
     def _output(self, block: Block) -> Value:
         """What the program of a `data "external"` prints, which is used at once."""

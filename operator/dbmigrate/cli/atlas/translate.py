@@ -26,6 +26,8 @@ _OF_EACH = ("apply", "status")
 """The commands that may go through several databases, one after the other until one fails."""
 _MODES = ("none", "file", "all")
 _ORDERS = {"linear": "reject", "linear-skip": "ignore", "non-linear": "apply"}
+_INDENT = re.compile(r"\{\{-?\s*sql\s+[.$](?:\s+\S.*?)?\s*-?\}\}")
+"""It says how SQL is indented, which is ours to say."""
 _DOCKER = re.compile(r"docker(?:\+(\w+))?://([^/?]*)")
 _OTHER_ENGINES = frozenset(("mysql", "maria", "mariadb", "sqlserver", "clickhouse", "spanner"))
 _FORMATS = frozenset(("atlas", "golang-migrate", "goose", "dbmate", "flyway"))
@@ -138,8 +140,8 @@ def _diff(order: _Order) -> Translation:
             f"{place.file}: line {place.line}: this diff policy has no counterpart here: look at"
             " what `diff` writes (it marks what destroys), and take out what is not wanted"
         )
-    if order.value("format"):
-        raise UsageError("--format has no counterpart for diff")
+    if order.value("format") and not _INDENT.fullmatch(order.value("format").strip()):
+        raise UsageError("of all templates --format of diff has '{{ sql . \"  \" }}' alone here")
     line = [*_directory(order), "diff"]
     targets = order.arguments.lists.get("to") or list(env.src)
     if not targets:
