@@ -15,7 +15,7 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.applied import read_applied
 from dbmigrate.runner.changes import check_changes
 from dbmigrate.runner.force import set_version
-from dbmigrate.runner.plan import Ground, Plan, PlannedStep, plan_at_most, plan_goto
+from dbmigrate.runner.plan import Ground, Plan, PlannedStep, moves_up, plan_at_most, plan_goto
 from dbmigrate.runner.preview import as_planned, make_preview
 from dbmigrate.runner.repair import Remainder, find_remainder, finish
 from dbmigrate.runner.request import OutOfOrder, Request, Rollback
@@ -48,7 +48,7 @@ def apply(request: Request, order: ApplyOrder) -> Result[None]:
     def work(run: Run) -> None:
         rest, left = order, None
         if run.database.found.dirty and run.unfinished is None:
-            left = find_remainder(run)
+            left = _remainder(run)
             if left is not None:
                 rest = order.without_one()
                 _tell(run, _lay_out(run, order, left), left)
@@ -70,9 +70,7 @@ def preview_apply(request: Request, order: ApplyOrder) -> Result[Preview]:
     """What `apply` would run. Changes nothing, takes no lock."""
 
     def work(run: Run) -> Preview:
-        left = None
-        if run.database.found.dirty and run.unfinished is None:
-            left = find_remainder(run)
+        left = _remainder(run)
         if left is None:
             run.require_resumable()
         plan = _lay_out(run, order, left)
@@ -82,6 +80,11 @@ def preview_apply(request: Request, order: ApplyOrder) -> Result[Preview]:
         return make_preview(run, plan, goes_on)
 
     return as_planned(perform(request, work, is_locked=False))
+
+
+def _remainder(run: Run) -> Remainder | None:
+    """The file that stopped halfway; None: Atlas's table has none, or is not what is in use."""
+    return find_remainder(run) if run.database.found.partial is not None else None
 
 
 def _tell(run: Run, plan: Plan, left: Remainder | None = None) -> None:
@@ -100,7 +103,7 @@ def _lay_out(run: Run, order: ApplyOrder, left: Remainder | None) -> Plan:
             _require_empty(run, order)
         else:
             _require_known(run, order.baseline)
-            found = found.baselined(order.baseline, None)
+            found = found.baselined(order.baseline, moves_up(run.source.migrations))
     ground = replace(run.ground, applied=read_applied(found, run.database.log))
     if found is run.database.found:
         check_changes(run)
