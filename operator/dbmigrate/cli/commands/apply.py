@@ -10,8 +10,6 @@ from dbmigrate.cli.operands import check_version, read_limit, version_for
 from dbmigrate.cli.usage import APPLY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
 
@@ -69,23 +67,10 @@ def run(invocation: Invocation) -> int:
         told = tell_apply(invocation, template, use_case, is_dry=is_dry)
         return run_use_case(invocation, told, files=Files.REQUIRED, show=lambda _: 0)
     if is_dry:
-        return _preview(invocation, use_case)
+        from dbmigrate.cli.commands.plan import tell_plan
+
+        return tell_plan(invocation, use_case)
     return run_use_case(invocation, use_case, files=Files.REQUIRED)
-
-
-def _preview(invocation: Invocation, use_case: Callable[[Request], Result[Any]]) -> int:
-    from functools import partial
-
-    from dbmigrate.cli.commands.plan import describe_plan, show_plan
-    from dbmigrate.cli.run import Files, run_use_case
-
-    return run_use_case(
-        invocation,
-        use_case,
-        files=Files.REQUIRED,
-        show=partial(show_plan, invocation),
-        extra=describe_plan,
-    )
 
 
 COMMAND = Command("apply", APPLY, run, flags=FLAGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,24 +19,29 @@ def run(invocation: Invocation) -> int:
     """Work them out."""
     operands = invocation.operands
     text = the_target(operands, invocation.options) if operands else None
-    from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[Preview]:
         from dbmigrate.runner.preview import preview
 
         return preview(request, version=version_for(request, text))
 
+    return tell_plan(invocation, use_case)
+
+
+def tell_plan(invocation: Invocation, use_case: Callable[[Request], Result[Preview]]) -> int:
+    """Run a use case that gives a plan, and print that."""
+    from dbmigrate.cli.run import Files, run_use_case
+
     return run_use_case(
         invocation,
         use_case,
         files=Files.REQUIRED,
-        show=partial(show_plan, invocation),
-        extra=describe_plan,
+        show=partial(_show, invocation),
+        extra=_document,
     )
 
 
-def show_plan(invocation: Invocation, found: Preview) -> int:
-    """The plan as a script, to be read."""
+def _show(invocation: Invocation, found: Preview) -> int:
     if not found.steps:
         invocation.terminal.line("no change")
     elif not invocation.options.json:
@@ -63,8 +68,7 @@ def _draw(preview: PreviewStep) -> str:
     return "\n".join(lines)
 
 
-def describe_plan(found: Preview) -> Mapping[str, Any]:
-    """What it adds to the JSON document."""
+def _document(found: Preview) -> Mapping[str, Any]:
     return {"plan": [_describe(preview) for preview in found.steps]}
 
 
