@@ -152,7 +152,7 @@ def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> P
             Reason.ROLLBACK_FORBIDDEN,
             f"the database is at version {ground.version}: rolling back is forbidden",
         )
-    if limit and not steps and ground.applied.base is not None:
+    if limit != 0 and not steps and ground.applied.base is not None:
         raise MigrationError(
             Reason.IRREVERSIBLE_MIGRATION,
             f"version {ground.version} is where the history begins: nothing was rolled back",

@@ -44,6 +44,17 @@ class ChangedFiles(StrEnum):
     WARN = "warn"
 
 
+class Transactions(StrEnum):
+    """What is one transaction, where the files leave the choice; Atlas's words."""
+
+    FILE = "file"
+    """Each file, if its statements can be in one."""
+    NONE = "none"
+    """Nothing: files run statement by statement."""
+    ALL = "all"
+    """All files of a run: if one fails, none was applied."""
+
+
 class LintPolicy(StrEnum):
     """What to do about what lint says of the pending up scripts."""
 
@@ -78,6 +89,7 @@ class Options:
     the version alone."""
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
+    transactions: Transactions = Transactions.FILE
     who: str = ""
     """The host, Job or person that runs this, for the history's log."""
     backup: BackupOrder | None = None
