@@ -12,7 +12,7 @@ from dbmigrate.postgres.alter_table import SCANS
 from dbmigrate.postgres.classify import TransactionKind, transaction_mode
 from dbmigrate.postgres.lexer import Statement, split
 from dbmigrate.postgres.statement_impacts import read_impacts
-from dbmigrate.postgres.statement_words import StatementWords
+from dbmigrate.postgres.statement_words import StatementWords, fold_name
 
 STRONG = "ACCESS EXCLUSIVE"
 GENTLE = "SHARE UPDATE EXCLUSIVE"
@@ -53,32 +53,43 @@ def _judge_statements(sql: bytes, file: str, statements: list[Statement]) -> Ite
     all_words = [StatementWords(sql, statement, file) for statement in statements]
     excused: dict[Rule, set[str | None]] = {
         rules.OBJECT_DROPPED: {_name_made(words, _MADE) for words in all_words},
-        rules.ROW_SECURITY: {_lower(w.name_after("ON")) for w in all_words if _is_policy(w)},
+        rules.ROW_SECURITY: {_fold(w.name_after("ON")) for w in all_words if _is_policy(w)},
     }
     made: set[str | None] = set()
     for words in all_words:
         made.add(_name_made(words, _RELATIONS))
         for rule, table in judge_statement(words):
-            name = _lower(table)
+            name = _fold(table)
             if name is None or (name not in made and name not in excused.get(rule, ())):
                 yield make(rule, file, words.line, table)
+        _follow_new_name(words, made)
+
+
+def _follow_new_name(words: StatementWords, made: set[str | None]) -> None:
+    """What the script has made goes on to be its own by another name."""
+    name = _fold(words.name_after("TABLE")) if words.starts("ALTER", "TABLE") else None
+    if name is not None and name in made and words.has("RENAME", "TO"):
+        made.remove(name)
+        made.add(_fold(words.name_after("TO")))
 
 
 def _name_made(words: StatementWords, kinds: Collection[str]) -> str | None:
     """What a CREATE of one of these kinds makes."""
+    if words.starts("SELECT") and "TABLE" in kinds:
+        return _fold(words.name_after("INTO", "TEMP", "TEMPORARY", "UNLOGGED"))
     rest = iter(words.texts[1:])
     kind = next((text for text in rest if text not in _MODIFIERS), "")
     if not words.starts("CREATE") or kind not in kinds:
         return None
-    return _lower(words.name_after(kind))
+    return _fold(words.name_after(kind))
 
 
 def _is_policy(words: StatementWords) -> bool:
     return words.starts("CREATE", "POLICY")
 
 
-def _lower(name: str | None) -> str | None:
-    return None if name is None else name.lower()
+def _fold(name: str | None) -> str | None:
+    return None if name is None else fold_name(name)
 
 
 _MODIFIERS = frozenset(
@@ -111,22 +122,31 @@ def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator
     held: set[str | None] = set()
     lock_line = None
     for impact in read_impacts(sql, file):
-        if SCANS in impact.notes and impact.lock == GENTLE and _lower(impact.table) in held:
+        if SCANS in impact.notes and impact.lock == GENTLE and _fold(impact.table) in held:
             yield make(rules.VALIDATED_AT_ONCE, file, impact.line, impact.table)
         if impact.lock in BLOCKING:
-            held.add(_lower(impact.table))
+            held.add(_fold(impact.table))
         if impact.lock == STRONG and impact.table is not None:
             lock_line = lock_line or impact.line
-            if impact.table.lower() not in locked:
-                locked.append(impact.table.lower())
+            if fold_name(impact.table) not in locked:
+                locked.append(fold_name(impact.table))
                 if len(locked) == 2:
                     yield make(rules.MANY_LOCKS, file, impact.line, impact.table)
     for statement in statements:
-        changes = statement.words[0] in _CHANGES_ROWS
-        if changes and lock_line is not None and statement.line >= lock_line:
+        if (
+            lock_line is not None
+            and statement.line >= lock_line
+            and _changes_rows(StatementWords(sql, statement, file))
+        ):
             only = locked[0] if len(locked) == 1 else None
             yield make(rules.DATA_UNDER_LOCK, file, statement.line, only)
             return
+
+
+def _changes_rows(words: StatementWords) -> bool:
+    """Whether these may be many: a few that are written down are quick."""
+    first = words.texts[0]
+    return first in _CHANGES_ROWS and (first != "INSERT" or words.has("SELECT"))
 
 
 def _is_ignored(finding: Finding, ignores: list[Ignore], starts: list[int]) -> bool:
