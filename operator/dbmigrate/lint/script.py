@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from dbmigrate.lint import rules
+from dbmigrate.lint.code_block import read_block
 from dbmigrate.lint.finding import Finding, Rule
 from dbmigrate.lint.ignore import Ignore, read_ignores
 from dbmigrate.lint.statements import BLOCKING, judge_statement
@@ -34,7 +35,7 @@ def judge_script(
         found.append(make(rules.NO_DOWN_SCRIPT, file, 1))
     found += others or ()
     ignores = read_ignores(sql)
-    starts = [statement.line for statement in statements]
+    starts = _find_starts(sql, file, statements)
     kept = [each for each in found if not _is_ignored(each, ignores, starts)]
     kept += _unused(ignores, file, asked_others=others is not None)
     return tuple(sorted(kept, key=lambda each: (each.line, each.rule.name)))
@@ -50,7 +51,9 @@ def _judge_statements(sql: bytes, file: str, statements: list[Statement]) -> Ite
 
     What is dropped and made anew is not gone, and row security with a policy lets rows through.
     """
-    all_words = [StatementWords(sql, statement, file) for statement in statements]
+    all_words: list[StatementWords] = []
+    for statement in statements:
+        all_words += [StatementWords(sql, statement, file), *read_block(sql, statement, file)]
     excused: dict[Rule, set[str | None]] = {
         rules.OBJECT_DROPPED: {_name_made(words, _MADE) for words in all_words},
         rules.ROW_SECURITY: {_fold(w.name_after("ON")) for w in all_words if _is_policy(w)},
@@ -149,11 +152,30 @@ def _changes_rows(words: StatementWords) -> bool:
     return first in _CHANGES_ROWS and (first != "INSERT" or words.has("SELECT"))
 
 
-def _is_ignored(finding: Finding, ignores: list[Ignore], starts: list[int]) -> bool:
+Starts = list[tuple[int, list[int]]]
+"""The first line of each statement, and in a DO block the lines of those in it."""
+
+
+def _find_starts(sql: bytes, file: str, statements: Iterable[Statement]) -> Starts:
+    return [
+        (statement.line, [words.line for words in read_block(sql, statement, file)])
+        for statement in statements
+    ]
+
+
+def _starts_behind(line: int, starts: Starts) -> list[int]:
+    """Where the statements begin behind a comment: those of the block that it stands in."""
+    for first, inner in starts:
+        if inner and first < line <= inner[-1]:
+            return [each for each in inner if each >= line]
+    return [first for first, _ in starts if first >= line]
+
+
+def _is_ignored(finding: Finding, ignores: list[Ignore], starts: Starts) -> bool:
     for ignore in ignores:
         if finding.rule.name not in ignore.names:
             continue
-        following = [line for line in starts if line >= ignore.line]
+        following = _starts_behind(ignore.line, starts)
         if ignore.is_for_file or _lies_in_first(finding.line, following):
             ignore.used.add(finding.rule.name)
             return True

@@ -137,6 +137,55 @@ def test_what_looks_harmless_is_not_passed_over(sql: str, expected: list[str]) -
     assert names(sql) == expected
 
 
+BLOCK = """DO $do$
+DECLARE n int;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_type WHERE typname = 'x') THEN
+    CREATE TYPE x AS ENUM ('a');
+  ELSE
+    -- dbmigrate:ignore table-dropped nobody uses it
+    DROP TABLE a;
+    DROP TABLE b;
+  END IF;
+  FOR n IN SELECT 1 LOOP
+    UPDATE t SET a = 1;
+  END LOOP;
+  EXECUTE 'ALTER TABLE t DROP a';
+END $do$;
+DROP TABLE c;
+"""
+
+
+def test_the_statements_of_a_block_are_looked_at_where_they_stand() -> None:
+    found = [(each.line, each.rule.name) for each in judge_script(BLOCK.encode(), "f")]
+    assert found == [
+        (9, "table-dropped"),
+        (12, "every-row"),
+        (14, "column-dropped"),
+        (16, "table-dropped"),
+    ]
+
+
+def test_an_ignore_comment_above_a_block_speaks_for_all_of_it() -> None:
+    sql = "-- dbmigrate:ignore table-dropped, every-row, column-dropped\n" + BLOCK
+    found = [(each.line, each.rule.name) for each in judge_script(sql.encode(), "f")]
+    assert found == [(8, "ignore-unused"), (17, "table-dropped")]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DO $$ BEGIN CREATE TYPE x AS ENUM ('a'); EXCEPTION WHEN others THEN NULL; END $$",
+        "DO LANGUAGE plpython3u $$ DROP TABLE t; $$",
+        "DO $$ BEGIN RAISE NOTICE 'DROP TABLE t'; END $$",
+        "DO $$ BEGIN this ' does not end; END $$",
+        "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN DROP TABLE t; END $$",
+    ],
+)
+def test_a_block_without_harm_is_passed_over(sql: str) -> None:
+    assert names(sql) == []
+
+
 def test_every_rule_has_an_example() -> None:
     assert set(HARMFUL) | {"no-down-script"} == set(RULES)
 
