@@ -10,7 +10,10 @@ import psycopg
 import pytest
 
 from dbmigrate.lint.script import judge_script
-from dbmigrate.postgres.alter_table import LOCKS
+from dbmigrate.lint.sizes import read_sizes
+from dbmigrate.postgres.alter_table import LOCKS, STABLE
+from dbmigrate.postgres.target import parse_target
+from dbmigrate.runner.scratch import open_session
 from tests.database import Database
 
 pytestmark = pytest.mark.database
@@ -143,6 +146,8 @@ def test_a_rule_that_speaks_of_locks_and_scans_is_right(
         ("ALTER TABLE t ADD c int REFERENCES o", "o", "SHARE ROW EXCLUSIVE"),
         ("ALTER TABLE t ALTER a ADD GENERATED ALWAYS AS IDENTITY", "t", "ACCESS EXCLUSIVE"),
         ("ALTER DOMAIN d ADD CONSTRAINT c CHECK (VALUE > 0) NOT VALID", "t", ""),
+        ("ALTER TABLE t ADD c int REFERENCES o ON DELETE SET DEFAULT", "o", "SHARE ROW EXCLUSIVE"),
+        ("CREATE INDEX i ON ONLY whole (a)", "part", ""),
     ],
 )
 def test_a_safer_form_looks_at_no_rows(
@@ -182,6 +187,9 @@ def test_a_validation_of_a_domain_blocks_writes_as_its_rule_says(database: Datab
         ("timestamptz DEFAULT CURRENT_TIMESTAMP(3)", False),
         ("numeric(10,2) DEFAULT CAST('1' AS numeric(10,2))", False),
         ("text DEFAULT coalesce(NULL, 'x'::varchar(3)) CHECK (length(c) < 9)", False),
+        ("timestamp DEFAULT timezone('utc', now())", False),
+        ("jsonb DEFAULT jsonb_build_object('a', upper('b'))", False),
+        ("int GENERATED ALWAYS AS (a + 1) STORED", True),
     ],
 )
 def test_a_default_is_read_as_an_expression(
@@ -191,6 +199,31 @@ def test_a_default_is_read_as_an_expression(
     assert ("default-rewrites" in rules(script)) is rewrites
     with trying(database, script) as tried:
         assert ('rewriting table "t"' in tried.said) is rewrites
+
+
+def test_the_functions_that_are_taken_for_stable_are_so_in_every_form(database: Database) -> None:
+    volatile = database.query(
+        "SELECT DISTINCT proname FROM pg_proc WHERE provolatile = 'v'"
+        " AND pronamespace = 'pg_catalog'::regnamespace AND upper(proname) = ANY (%s)",
+        [*STABLE],
+    )
+    assert volatile == []
+
+
+def test_a_partitioned_table_is_as_large_as_its_partitions(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE whole (a int) PARTITION BY LIST (a); CREATE TABLE parent (a int);"
+        "CREATE TABLE part PARTITION OF whole FOR VALUES IN (1) PARTITION BY LIST (a);"
+        "CREATE TABLE leaf PARTITION OF part FOR VALUES IN (1);"
+        "CREATE TABLE child () INHERITS (parent);"
+        "INSERT INTO whole SELECT 1 FROM generate_series(1, 500);"
+        "INSERT INTO child SELECT 1 FROM generate_series(1, 500); ANALYZE leaf, child"
+    )
+    with open_session(parse_target(database.url, {}), "lint") as session:
+        sizes = read_sizes(session, ["whole", "leaf", "parent", "child"])
+    assert sizes["whole"] == sizes["leaf"]
+    assert sizes["parent"].rows == sizes["child"].rows == 500
+    assert sizes["child"].bytes > 0
 
 
 def test_a_new_expression_rewrites(database: Database) -> None:

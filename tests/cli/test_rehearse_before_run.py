@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
+from dbmigrate.postgres.target import parse_target
+from dbmigrate.runner.scratch import ScratchSpace
 from tests.cli.program import Ran, run, write_scripts
 from tests.database import Database, Server
 
@@ -241,3 +245,40 @@ def test_without_pg_dump_a_person_must_act(
     error = report_of(go(database, scratch, directory, environ={"PATH": "/nowhere"}))["error"]
     assert (error["reason"], error["retryable"]) == ("RehearsalFailed", False)
     assert "pg_dump is not on the PATH" in error["message"]
+
+
+def test_the_server_of_the_database_itself_is_refused(database: Database, tmp_path: Path) -> None:
+    role = f"role_of_{database.name}"
+    files = {"1_role.up.sql": f"CREATE ROLE {role};", "1_role.down.sql": f"DROP ROLE {role};"}
+    ran = go(database, database.server, write_scripts(tmp_path, files))
+    error = report_of(ran)["error"]
+    assert (error["reason"], error["retryable"]) == ("RehearsalFailed", False)
+    assert "is the server of the database itself" in error["message"]
+    assert database.query(f"SELECT FROM pg_roles WHERE rolname = '{role}'") == []
+    assert left_on(database.server) == []
+
+
+def test_what_a_killed_rehearsal_has_left_is_removed_by_the_next(
+    database: Database, scratch: Server, tmp_path: Path
+) -> None:
+    abandoned, in_use = "dbmigrate_rehearsal_0123456789ab", "dbmigrate_diff_0123456789ab"
+    maintenance = Database(scratch, "postgres")
+    with maintenance.connect() as holder:
+        holder.execute(f"CREATE DATABASE {abandoned}".encode())
+        holder.execute(f"CREATE DATABASE {in_use}".encode())
+        holder.execute(f"SELECT pg_advisory_lock(1684172147, hashtext('{in_use}'))".encode())
+        assert go(database, scratch, write_scripts(tmp_path, FILES)).code == 0
+        there = maintenance.query("SELECT datname FROM pg_database WHERE datname ~ '^dbmigrate_'")
+        assert there == [(in_use,)]
+        holder.execute(f"DROP DATABASE {in_use}".encode())
+
+
+def test_a_session_that_a_script_has_opened_does_not_keep_the_scratch_database(
+    scratch: Server,
+) -> None:
+    target = parse_target(scratch.url("postgres"), {})
+    with ScratchSpace(target, is_ours=True).database(target, "rehearsal") as made:
+        other = psycopg.connect(make_conninfo("", **made.conninfo))
+        assert left_on(scratch) == [(other.info.dbname,)]
+    assert left_on(scratch) == []
+    other.close()

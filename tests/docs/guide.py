@@ -18,6 +18,8 @@ from tempfile import TemporaryDirectory
 
 DATABASE_URL = "postgres://app:secret@localhost:5432/app?sslmode=disable"
 """What people read, and replace by their own."""
+SCRATCH_URL = "postgres://postgres:secret@localhost:5433/postgres?sslmode=disable"
+"""A second server, that serves nothing else."""
 
 FENCE = re.compile(r"^```(?P<kind>[\w-]*)[^\n]*\n(?P<body>.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 MARK = "@@ line "
@@ -65,12 +67,14 @@ def read_commands(text: str) -> list[Command]:
     return commands
 
 
-def run_guide(page: Path, *, url: str, path: Sequence[Path], home: Path) -> None:
+def run_guide(
+    page: Path, *, url: str, path: Sequence[Path], home: Path, scratch_url: str = SCRATCH_URL
+) -> None:
     """Run a page from top to bottom. Raises AssertionError with the page's line."""
     commands = read_commands(page.read_text())
     assert commands, f"{page.name} has nothing to run"
     script = home / "guide.bash"
-    script.write_text(_join(commands).replace(DATABASE_URL, url))
+    script.write_text(_join(commands).replace(DATABASE_URL, url).replace(SCRATCH_URL, scratch_url))
     with TemporaryDirectory(prefix="guide-") as directory:
         done = subprocess.run(
             ["bash", "-eu", "-o", "pipefail", script],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.database.programs import find_programs
-from tests.database.server import Database
+from tests.database.server import Database, Server
 from tests.docs.guide import read_blocks, run_guide
 from tests.formats.flyway_oracle import write_program
 
@@ -22,7 +22,6 @@ ALONE = [
     "switching-from-an-orm.md",
     "backup.md",
     "ci.md",
-    "rehearse.md",
     "diff.md",
     "lint.md",
     "data-migrations.md",
@@ -36,6 +35,20 @@ def test_a_guide_does_what_it_says(
     page: str, database: Database, tmp_path: Path, programs: Path
 ) -> None:
     run_guide(DOCS / page, url=database.url, path=[programs, find_programs()], home=tmp_path)
+
+
+@pytest.mark.database
+def test_rehearsing_works_beside_a_second_server(
+    database: Database, tmp_path: Path, programs: Path
+) -> None:
+    with Server.start() as scratch:
+        run_guide(
+            DOCS / "rehearse.md",
+            url=database.url,
+            path=[programs, find_programs()],
+            home=tmp_path,
+            scratch_url=scratch.url("postgres"),
+        )
 
 
 @pytest.mark.database

@@ -328,24 +328,64 @@ def test_a_row_that_fails_rolls_its_batch_back_and_the_next_run_goes_on(
 
 
 def test_a_mistake_in_the_statement_is_shown_where_it_stands(database: Database) -> None:
-    text = COUNT_UP.replace("ORDER BY id", "ORDER BY ie").replace("/*", "/* é */")
+    text = COUNT_UP.replace("ORDER BY id", "ORDER BY id, ie").replace("/*", "/* é */")
     result = up(request(database, files(text)))
     assert result.error is not None
     assert result.error.sqlstate == "42703"
     assert result.error.location is not None
-    assert (result.error.location.line, result.error.location.column) == (3, 51)
-    assert (result.error.location.excerpt or "").splitlines()[1].index("^") == 50
+    assert (result.error.location.line, result.error.location.column) == (3, 55)
+    assert (result.error.location.excerpt or "").splitlines()[1].index("^") == 54
 
 
 def test_rows_that_are_not_behind_the_cursor_end_the_run_instead_of_going_round(
     database: Database,
 ) -> None:
-    text = COUNT_UP.replace("RETURNING id", "RETURNING touched")
+    text = COUNT_UP.replace("RETURNING id", "RETURNING (id - 1) % 10 + 1")
     result = up(request(database, files(text)))
     assert result.error is not None
-    assert "gave rows that are not behind the cursor it began with (1)" in result.error.message
-    assert progress(database) == [(["1"], 1, 10)]
+    assert "gave rows that are not behind the cursor it began with (10)" in result.error.message
+    assert progress(database) == [(["10"], 1, 10)]
     assert touched(database) == {0: ROWS - SIZE, 1: SIZE}
+
+
+def test_a_key_that_rows_share_ends_the_run_instead_of_leaving_rows_out(
+    database: Database,
+) -> None:
+    shared = (
+        COUNT_UP.replace("id > :cursor ORDER BY id", "id / 4 > :cursor ORDER BY id / 4")
+        .replace("RETURNING id", "RETURNING id / 4")
+        .replace("start=0", "start=-1")
+    )
+    result = up(request(database, files(shared)))
+    assert result.error is not None
+    assert "batch 1 has several rows in one place of the cursor" in result.error.message
+    assert touched(database) == {0: ROWS}
+
+
+def test_rows_in_one_place_are_no_matter_where_whole_places_are_taken(database: Database) -> None:
+    groups = (
+        "-- dbmigrate:batched size=10 start=-1\n"
+        "UPDATE many SET touched = touched + 1 WHERE id / 4 IN (\n"
+        "  SELECT DISTINCT id / 4 AS four FROM many WHERE id / 4 > :cursor ORDER BY four"
+        " LIMIT :batch_size)\nRETURNING id / 4;\n"
+    )
+    assert up(request(database, files(groups))).unwrap() is None
+    assert touched(database) == {1: ROWS}
+
+
+def test_rows_without_a_place_end_the_run_instead_of_looking_like_none(database: Database) -> None:
+    by_place = (
+        "-- dbmigrate:batched size=10 order=desc\n"
+        "UPDATE many SET touched = touched + 1 WHERE id IN (\n"
+        "  SELECT id FROM many WHERE :cursor IS NULL OR place < :cursor::bigint\n"
+        "  ORDER BY place DESC LIMIT :batch_size)\nRETURNING place;\n"
+    )
+    up(request(database, source(many())), 1).unwrap()
+    database.execute("ALTER TABLE many ADD place bigint; UPDATE many SET place = id WHERE id < 20")
+    result = up(request(database, files(by_place)))
+    assert result.error is not None
+    assert "none of them NULL" in (result.error.hint or "")
+    assert touched(database) == {0: ROWS}
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,13 @@ CREATE RULE keep AS ON DELETE TO app.t DO INSTEAD NOTHING;
 CREATE POLICY mine ON app.t USING (id > 0);
 CREATE STATISTICS app.st ON a, b FROM app.t;
 COMMENT ON COLUMN app.t.b IS 'words';
+CREATE TABLE app.published (id int);
+CREATE PUBLICATION changes FOR TABLE app.published;
+CREATE FOREIGN DATA WRAPPER wrapper;
+CREATE SERVER far FOREIGN DATA WRAPPER wrapper OPTIONS (host 'a');
+CREATE FUNCTION app.ef() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE EVENT TRIGGER watch ON sql_drop EXECUTE FUNCTION app.ef();
+ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT SELECT ON SEQUENCES TO pg_monitor;
 """
 
 CHANGES = {
@@ -56,6 +63,15 @@ CHANGES = {
     "ALTER TABLE app.t SET UNLOGGED": "table app.t was",
     "ALTER TABLE app.t ENABLE ROW LEVEL SECURITY": "table app.t was",
     "ALTER TABLE app.t REPLICA IDENTITY FULL": "table app.t was",
+    "ALTER TABLE app.t REPLICA IDENTITY USING INDEX t_pkey": "table app.t was",
+    "ALTER TABLE app.t SET (toast.autovacuum_enabled = false)": "table app.t was",
+    "ALTER PUBLICATION changes ADD TABLE app.part_1": "publication changes was",
+    "ALTER PUBLICATION changes SET (publish = 'insert')": "publication changes was",
+    "ALTER SERVER far OPTIONS (SET host 'b')": "server far was",
+    "GRANT USAGE ON FOREIGN SERVER far TO pg_monitor": "server far was",
+    "ALTER FOREIGN DATA WRAPPER wrapper OPTIONS (x 'y')": "foreign-data wrapper wrapper was",
+    "ALTER EVENT TRIGGER watch DISABLE": "event trigger watch was",
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT USAGE ON SEQUENCES TO pg_monitor": "default acl",
     "ALTER TABLE app.part DETACH PARTITION app.part_1": "table app.part_1 was",
     "ALTER TABLE app.t DROP CONSTRAINT a_small": "constraint app.t.a_small is gone",
     "ALTER TABLE app.t ADD CHECK (a > -1) NOT VALID": "constraint app.t.t_a_check is left",

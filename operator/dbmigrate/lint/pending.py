@@ -13,6 +13,7 @@ from dbmigrate.lint.finding import Finding, Severity
 from dbmigrate.lint.script import find_made_tables, judge_script
 from dbmigrate.lint.sizes import Size, read_sizes, weigh
 from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.statement_words import fold_name
 from dbmigrate.sources.migration import Migration
 from dbmigrate.versions import Role
 
@@ -48,7 +49,7 @@ def _without_new_tables(
     for finding in found:
         table = finding.table
         if table is not None and table not in sizes:
-            name = table.lower()
+            name = fold_name(table)
             if name in names or name.rpartition(".")[2] in made:
                 continue
         yield weigh(finding, sizes)

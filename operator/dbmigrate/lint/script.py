@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from dbmigrate.lint import rules
+from dbmigrate.lint.code_block import read_block
 from dbmigrate.lint.finding import Finding, Rule
 from dbmigrate.lint.ignore import Ignore, read_ignores
 from dbmigrate.lint.statements import BLOCKING, judge_statement
@@ -12,7 +13,7 @@ from dbmigrate.postgres.alter_table import SCANS
 from dbmigrate.postgres.classify import TransactionKind, transaction_mode
 from dbmigrate.postgres.lexer import Statement, split
 from dbmigrate.postgres.statement_impacts import read_impacts
-from dbmigrate.postgres.statement_words import StatementWords
+from dbmigrate.postgres.statement_words import StatementWords, fold_name
 
 STRONG = "ACCESS EXCLUSIVE"
 GENTLE = "SHARE UPDATE EXCLUSIVE"
@@ -34,7 +35,7 @@ def judge_script(
         found.append(make(rules.NO_DOWN_SCRIPT, file, 1))
     found += others or ()
     ignores = read_ignores(sql)
-    starts = [statement.line for statement in statements]
+    starts = _find_starts(sql, file, statements)
     kept = [each for each in found if not _is_ignored(each, ignores, starts)]
     kept += _unused(ignores, file, asked_others=others is not None)
     return tuple(sorted(kept, key=lambda each: (each.line, each.rule.name)))
@@ -50,35 +51,48 @@ def _judge_statements(sql: bytes, file: str, statements: list[Statement]) -> Ite
 
     What is dropped and made anew is not gone, and row security with a policy lets rows through.
     """
-    all_words = [StatementWords(sql, statement, file) for statement in statements]
+    all_words: list[StatementWords] = []
+    for statement in statements:
+        all_words += [StatementWords(sql, statement, file), *read_block(sql, statement, file)]
     excused: dict[Rule, set[str | None]] = {
         rules.OBJECT_DROPPED: {_name_made(words, _MADE) for words in all_words},
-        rules.ROW_SECURITY: {_lower(w.name_after("ON")) for w in all_words if _is_policy(w)},
+        rules.ROW_SECURITY: {_fold(w.name_after("ON")) for w in all_words if _is_policy(w)},
     }
     made: set[str | None] = set()
     for words in all_words:
         made.add(_name_made(words, _RELATIONS))
         for rule, table in judge_statement(words):
-            name = _lower(table)
+            name = _fold(table)
             if name is None or (name not in made and name not in excused.get(rule, ())):
                 yield make(rule, file, words.line, table)
+        _follow_new_name(words, made)
+
+
+def _follow_new_name(words: StatementWords, made: set[str | None]) -> None:
+    """What the script has made goes on to be its own by another name."""
+    name = _fold(words.name_after("TABLE")) if words.starts("ALTER", "TABLE") else None
+    if name is not None and name in made and words.has("RENAME", "TO"):
+        made.remove(name)
+        made.add(_fold(words.name_after("TO")))
 
 
 def _name_made(words: StatementWords, kinds: Collection[str]) -> str | None:
     """What a CREATE of one of these kinds makes."""
+    if words.starts("SELECT") and "TABLE" in kinds:
+        return _fold(words.name_after("INTO", "TEMP", "TEMPORARY", "UNLOGGED"))
     rest = iter(words.texts[1:])
     kind = next((text for text in rest if text not in _MODIFIERS), "")
     if not words.starts("CREATE") or kind not in kinds:
         return None
-    return _lower(words.name_after(kind))
+    return _fold(words.name_after(kind))
 
 
 def _is_policy(words: StatementWords) -> bool:
     return words.starts("CREATE", "POLICY")
 
 
-def _lower(name: str | None) -> str | None:
-    return None if name is None else name.lower()
+def _fold(name: str | None) -> str | None:
+    return None if name is None else fold_name(name)
 
 
 _MODIFIERS = frozenset(
@@ -111,29 +125,57 @@ def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator
     held: set[str | None] = set()
     lock_line = None
     for impact in read_impacts(sql, file):
-        if SCANS in impact.notes and impact.lock == GENTLE and _lower(impact.table) in held:
+        if SCANS in impact.notes and impact.lock == GENTLE and _fold(impact.table) in held:
             yield make(rules.VALIDATED_AT_ONCE, file, impact.line, impact.table)
         if impact.lock in BLOCKING:
-            held.add(_lower(impact.table))
+            held.add(_fold(impact.table))
         if impact.lock == STRONG and impact.table is not None:
             lock_line = lock_line or impact.line
-            if impact.table.lower() not in locked:
-                locked.append(impact.table.lower())
+            if fold_name(impact.table) not in locked:
+                locked.append(fold_name(impact.table))
                 if len(locked) == 2:
                     yield make(rules.MANY_LOCKS, file, impact.line, impact.table)
     for statement in statements:
-        changes = statement.words[0] in _CHANGES_ROWS
-        if changes and lock_line is not None and statement.line >= lock_line:
+        if (
+            lock_line is not None
+            and statement.line >= lock_line
+            and _changes_rows(StatementWords(sql, statement, file))
+        ):
             only = locked[0] if len(locked) == 1 else None
             yield make(rules.DATA_UNDER_LOCK, file, statement.line, only)
             return
 
 
-def _is_ignored(finding: Finding, ignores: list[Ignore], starts: list[int]) -> bool:
+def _changes_rows(words: StatementWords) -> bool:
+    """Whether these may be many: a few that are written down are quick."""
+    first = words.texts[0]
+    return first in _CHANGES_ROWS and (first != "INSERT" or words.has("SELECT"))
+
+
+Starts = list[tuple[int, list[int]]]
+"""The first line of each statement, and in a DO block the lines of those in it."""
+
+
+def _find_starts(sql: bytes, file: str, statements: Iterable[Statement]) -> Starts:
+    return [
+        (statement.line, [words.line for words in read_block(sql, statement, file)])
+        for statement in statements
+    ]
+
+
+def _starts_behind(line: int, starts: Starts) -> list[int]:
+    """Where the statements begin behind a comment: those of the block that it stands in."""
+    for first, inner in starts:
+        if inner and first < line <= inner[-1]:
+            return [each for each in inner if each >= line]
+    return [first for first, _ in starts if first >= line]
+
+
+def _is_ignored(finding: Finding, ignores: list[Ignore], starts: Starts) -> bool:
     for ignore in ignores:
         if finding.rule.name not in ignore.names:
             continue
-        following = [line for line in starts if line >= ignore.line]
+        following = _starts_behind(ignore.line, starts)
         if ignore.is_for_file or _lies_in_first(finding.line, following):
             ignore.used.add(finding.rule.name)
             return True

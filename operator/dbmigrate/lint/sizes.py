@@ -1,7 +1,8 @@
 """How large the tables are, so that a rewrite of 12 rows is told from one of 12 million.
 
 Two numbers of the catalogs, in one read-only query: the planner's estimate of the rows,
-and the bytes with indexes. A table that was never analyzed has no estimate.
+and the bytes with indexes. A table that was never analyzed has no estimate. A partitioned
+table has nothing itself: it is as large as its partitions, and a parent as its children.
 """
 
 from __future__ import annotations
@@ -48,9 +49,14 @@ def read_sizes(session: Session, tables: Iterable[str]) -> dict[str, Size]:
     values = ", ".join(f"({literal(name)})" for name in names)
     (rows,) = session.query(
         f"BEGIN READ ONLY; SET LOCAL lock_timeout = {WAIT_MS};"
-        " SELECT name, c.reltuples::bigint, pg_catalog.pg_total_relation_size(c.oid)"
-        f" FROM (VALUES {values}) v (name)"
-        " JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(v.name); COMMIT"
+        " WITH RECURSIVE tree (name, relation) AS (SELECT name,"
+        f" pg_catalog.to_regclass(name)::pg_catalog.oid FROM (VALUES {values}) v (name)"
+        " UNION SELECT t.name, i.inhrelid FROM tree t"
+        " JOIN pg_catalog.pg_inherits i ON i.inhparent = t.relation)"
+        " SELECT name, pg_catalog.sum(c.reltuples::bigint)"
+        " FILTER (WHERE c.reltuples >= 0 AND c.relkind <> 'p'),"
+        " pg_catalog.sum(pg_catalog.pg_total_relation_size(c.oid))"
+        " FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.relation GROUP BY name; COMMIT"
     )
     return {
         name or "": Size(int(count) if count and int(count) >= 0 else None, int(size or 0))

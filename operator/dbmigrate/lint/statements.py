@@ -6,7 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from dbmigrate.lint import rules
 from dbmigrate.lint.finding import Rule
-from dbmigrate.postgres.alter_table import REWRITES, SCANS, has_phrase, read_action
+from dbmigrate.postgres.alter_table import (
+    REWRITES,
+    SCANS,
+    adds_column,
+    has_phrase,
+    read_action,
+)
 from dbmigrate.postgres.statement_words import StatementWords
 
 BLOCKING = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
@@ -35,6 +41,8 @@ def _create(words: StatementWords) -> Iterator[Found]:
 def _create_index(words: StatementWords) -> Iterator[Found]:
     table = words.name_after("ON")
     is_gentle = words.has("INDEX", "CONCURRENTLY")
+    if words.has("ON", "ONLY"):
+        return  # that of a partitioned table alone, which has no rows
     if not is_gentle:
         yield rules.INDEX_BLOCKS_WRITES, table
     elif words.has("CONCURRENTLY", "IF", "NOT", "EXISTS"):
@@ -48,8 +56,9 @@ def _drop(words: StatementWords) -> Iterator[Found]:
     if what == ["INDEX"] and not words.has("CONCURRENTLY"):
         yield rules.DROP_INDEX_BLOCKS, None
     elif what == ["TABLE"]:
-        yield rules.TABLE_DROPPED, words.name_after("TABLE")
-    elif what in (["SCHEMA"], ["DATABASE"], ["OWNED"]):
+        for table in words.names_after("TABLE"):
+            yield rules.TABLE_DROPPED, table
+    elif what in (["DATABASE"], ["OWNED"]) or (what == ["SCHEMA"] and words.has("CASCADE")):
         yield rules.DATA_DESTROYED, None
     elif what and what[0] in _USED_BY_NAME:
         yield rules.OBJECT_DROPPED, words.name_after(*_USED_BY_NAME)
@@ -107,15 +116,23 @@ def _judge_action(action: Sequence[str]) -> Iterator[Rule]:
     if has_phrase(action, ("DROP", "CONSTRAINT")):
         yield rules.CONSTRAINT_DROPPED
     is_unnamed = any(has_phrase(action, ("ADD", *kind)) for kind in _CONSTRAINTS)
-    if is_unnamed:
+    takes_index = has_phrase(action, ("USING", "INDEX"))
+    if is_unnamed and not takes_index:  # the constraint takes the index's name, too
         yield rules.CONSTRAINT_UNNAMED
     is_new = is_unnamed or has_phrase(action, ("ADD", "CONSTRAINT"))
     is_unique = has_phrase(action, ("PRIMARY", "KEY")) or "UNIQUE" in action
-    if is_new and is_unique and not has_phrase(action, ("USING", "INDEX")):
+    if is_new and is_unique and not takes_index:
         yield rules.UNIQUE_MAY_FAIL
 
 
-_CONSTRAINTS = (("CHECK",), ("UNIQUE",), ("PRIMARY", "KEY"), ("FOREIGN", "KEY"), ("EXCLUDE",))
+_CONSTRAINTS = (
+    ("CHECK",),
+    ("UNIQUE",),
+    ("PRIMARY", "KEY"),
+    ("FOREIGN", "KEY"),
+    ("EXCLUDE",),
+    ("NOT", "NULL"),
+)
 
 
 def _is_renaming(action: Sequence[str]) -> bool:
@@ -137,43 +154,72 @@ def _name_scan(action: Sequence[str]) -> Rule:
         return rules.EXCLUDE_BUILDS_INDEX
     if "CHECK" in action:
         return rules.CHECK_SCANS
-    if has_phrase(action, ("SET", "NOT", "NULL")):
+    is_indexed = "UNIQUE" in action or has_phrase(action, ("PRIMARY", "KEY"))
+    if has_phrase(action, ("NOT", "NULL")) and not is_indexed:
         return rules.NOT_NULL_SCANS
     return rules.UNIQUE_BUILDS_INDEX
 
 
 def _is_required_column(action: Sequence[str]) -> bool:
-    is_column = "ADD" in action and not any(word in action for word in _NO_COLUMN)
     has_value = any(word in action for word in _VALUES)
-    return is_column and has_phrase(action, ("NOT", "NULL")) and not has_value
+    return adds_column(action) and has_phrase(action, ("NOT", "NULL")) and not has_value
 
 
-_NO_COLUMN = ("CONSTRAINT", "CHECK", "FOREIGN", "UNIQUE", "PRIMARY", "EXCLUDE", "PARTITION")
 _VALUES = ("DEFAULT", "GENERATED", "SERIAL", "BIGSERIAL", "SMALLSERIAL", "SERIAL4", "SERIAL8")
 
 
 def _write(words: StatementWords) -> Iterator[Found]:
-    if words.has("WHERE"):
-        return
-    table = words.name_after("UPDATE") if words.starts("UPDATE") else words.name_after("FROM")
-    if words.starts("DELETE"):
-        yield rules.DATA_DESTROYED, table
-    yield rules.EVERY_ROW, table
+    """Each UPDATE and DELETE of the statement, those of its WITH, too."""
+    for index, verb in enumerate(words.texts):
+        before = words.texts[index - 1] if index else ""
+        if verb not in ("UPDATE", "DELETE") or before not in ("", "(", ")"):
+            continue
+        if "WHERE" in _level(words.texts[index:]):
+            continue
+        table = words.name_at(index + (1 if verb == "UPDATE" else 2))
+        if verb == "DELETE" and not words.starts("WITH"):
+            yield rules.DATA_DESTROYED, table  # with a WITH the rows may be on their way
+        yield rules.EVERY_ROW, table
+
+
+def _level(texts: Sequence[str]) -> Iterator[str]:
+    """The words up to the end of these parentheses, without what stands in others."""
+    depth = 0
+    for text in texts:
+        depth -= text == ")"
+        if depth < 0:
+            return
+        if depth == 0:
+            yield text
+        depth += text == "("
 
 
 def _whole(words: StatementWords) -> Iterator[Found]:
     first = words.texts[0]
     if first == "TRUNCATE":
-        yield rules.DATA_DESTROYED, words.name_after("TRUNCATE")
-    elif first == "CLUSTER" or (first == "VACUUM" and words.has("FULL")):
-        yield rules.TABLE_REWRITES, words.name_after("CLUSTER", "FULL")
-    elif first == "LOCK":
+        for table in words.names_after("TRUNCATE"):
+            yield rules.DATA_DESTROYED, table
+    elif first == "CLUSTER":
+        yield rules.TABLE_REWRITES, words.name_after("CLUSTER", "VERBOSE")
+    elif first == "VACUUM":
+        if words.has("FULL") and not words.has("FULL", "FALSE") and not words.has("FULL", "OFF"):
+            yield rules.TABLE_REWRITES, words.name_after(*_BEFORE_VACUUMED)
+    elif first == "LOCK" and not _is_gentle_lock(words):
         yield rules.LOCKS_TABLE, words.name_after("LOCK")
     elif not words.has("CONCURRENTLY"):
         if first == "REFRESH":
             yield rules.REFRESH_BLOCKS, words.name_after("VIEW")
         elif first == "REINDEX":
             yield rules.REINDEX_BLOCKS, words.name_after("TABLE")
+
+
+_BEFORE_VACUUMED = (")", "FULL", "FREEZE", "VERBOSE", "ANALYZE")
+_GENTLE = (("ACCESS", "SHARE"), ("ROW", "SHARE"), ("ROW", "EXCLUSIVE"), ("UPDATE", "EXCLUSIVE"))
+
+
+def _is_gentle_lock(words: StatementWords) -> bool:
+    """Whether others read and write on under the lock."""
+    return any(words.has(*mode, "MODE") for mode in _GENTLE)
 
 
 _JUDGES = {
@@ -188,4 +234,5 @@ _JUDGES = {
     "TRUNCATE": _whole,
     "UPDATE": _write,
     "VACUUM": _whole,
+    "WITH": _write,
 }

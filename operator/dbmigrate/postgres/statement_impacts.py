@@ -15,7 +15,7 @@ from dataclasses import replace
 from dbmigrate.postgres.alter_table import LOCKS, REWRITES, read_action
 from dbmigrate.postgres.impact import Impact
 from dbmigrate.postgres.lexer import split
-from dbmigrate.postgres.statement_words import StatementWords
+from dbmigrate.postgres.statement_words import StatementWords, fold_name
 
 
 def read_impacts(sql: bytes, file: str) -> tuple[Impact, ...]:
@@ -30,7 +30,7 @@ def read_impacts(sql: bytes, file: str) -> tuple[Impact, ...]:
             continue
         words = StatementWords(sql, statement, file)
         if _creates_table(words):
-            created.add((words.name_after("TABLE", "VIEW", "EXISTS") or "").lower())
+            created.add(fold_name(words.name_after("TABLE", "VIEW", "EXISTS") or ""))
         reader = _READERS.get(statement.words[0])
         impact = _without(created, words.unknown() if reader is None else reader(words))
         if impact is not None:
@@ -42,8 +42,8 @@ def _without(created: set[str], impact: Impact | None) -> Impact | None:
     """The impact on tables that the script did not create itself."""
     if impact is None:
         return None
-    others = tuple(other for other in impact.others if other[0].lower() not in created)
-    if impact.table is None or impact.table.lower() not in created:
+    others = tuple(other for other in impact.others if fold_name(other[0]) not in created)
+    if impact.table is None or fold_name(impact.table) not in created:
         return replace(impact, others=others)
     if not others:
         return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from dbmigrate.postgres.alter_table import has_phrase
+from dbmigrate.postgres.alter_table import has_phrase, without_names
 from dbmigrate.postgres.impact import LOSES, UNKNOWN, Impact
 from dbmigrate.postgres.lexer import Statement
 from dbmigrate.postgres.tokens import Kind, Token, tokens
@@ -41,32 +42,58 @@ class StatementWords:
             return None
         while index < len(self.texts) and self.texts[index] in {*words, *_FILLERS}:
             index += 1
-        return self._name_at(index)
+        return self.name_at(index)
 
-    def _name_at(self, index: int) -> str | None:
-        start = index
+    def names_after(self, *words: str) -> Iterator[str]:
+        """All names of the list behind these words."""
+        first = self.name_after(*words)
+        if first is not None:
+            yield first
+        depth = 0
+        for index, text in enumerate(self.texts):
+            depth += (text == "(") - (text == ")")
+            name = self.name_at(index + 1) if text == "," and depth == 0 else None
+            if name is not None:
+                yield name
+
+    def name_at(self, index: int) -> str | None:
+        """The name that starts at this token, as it is written; a filler may stand before it."""
+        while self.texts[index : index + 1] and self.texts[index] in _FILLERS:
+            index += 1
+        end = self._end_of_name(index)
+        if end == index:
+            return None
+        span = slice(self.tokens[index].start, self.tokens[end - 1].end)
+        return self._sql[span].decode("utf-8", "replace")
+
+    def _end_of_name(self, index: int) -> int:
+        """Where the name ends that starts at this token; the same: there is none."""
         while index < len(self.tokens) and self.tokens[index].kind in (Kind.WORD, Kind.IDENTIFIER):
             index += 1
             if self.texts[index : index + 1] != ["."]:
                 break
             index += 1
-        if index == start:
-            return None
-        span = slice(self.tokens[start].start, self.tokens[index - 1].end)
-        return self._sql[span].decode("utf-8", "replace")
+        return index
 
     def actions(self) -> Iterator[list[str]]:
-        """The parts of an ALTER TABLE behind the table's name, without their commas."""
+        """The parts of an ALTER TABLE behind the table's name, without their commas.
+
+        The names of columns are left out of them: any of PostgreSQL's words may be one.
+        """
+        index = 2
+        while self.texts[index : index + 1] and self.texts[index] in ("IF", "EXISTS", "ONLY"):
+            index += 1
+        index = self._end_of_name(index)
         depth = 0
         action: list[str] = []
-        for text in self.texts:
+        for text in self.texts[index + (self.texts[index : index + 1] == ["*"]) :]:
             depth += (text == "(") - (text == ")")
             if text == "," and depth == 0:
-                yield action
+                yield without_names(action)
                 action = []
             else:
                 action.append(text)
-        yield action
+        yield without_names(action)
 
     def impact(
         self, lock: str | None, table: str | None, *notes: str, is_destructive: bool = False
@@ -88,15 +115,28 @@ class StatementWords:
         for index, text in enumerate(self.texts):
             table = other = None
             if text == "REFERENCES":
-                table, other = self._name_at(index + 1), "SHARE ROW EXCLUSIVE"
+                table, other = self.name_at(index + 1), "SHARE ROW EXCLUSIVE"
             elif text == "PARTITION" and self.texts[index - 1] in ("ATTACH", "DETACH"):
-                table, other = self._name_at(index + 1), "ACCESS EXCLUSIVE"
+                table, other = self.name_at(index + 1), "ACCESS EXCLUSIVE"
             elif text == "," and is_list:
                 skipped = self.texts[index + 1 : index + 2] == ["ONLY"]
-                table, other = self._name_at(index + (2 if skipped else 1)), lock
+                table, other = self.name_at(index + (2 if skipped else 1)), lock
             if table is not None and other is not None:
                 yield table, other
 
 
+def fold_name(name: str) -> str:
+    """A name as the server understands it: two that are equal here are one relation.
+
+    That is, with `public` on the search path.
+    """
+    folded = "".join(
+        part[1:-1].replace('""', '"') if part.startswith('"') else part.lower()
+        for part in _PARTS.findall(name)
+    )
+    return folded.removeprefix("public.")
+
+
+_PARTS = re.compile(r'"(?:[^"]|"")*"|[^"]+')
 _LISTS = (["DROP", "TABLE"], ["DROP", "VIEW"], ["DROP", "MATERIALIZED"], ["DROP", "INDEX"])
 _FILLERS = frozenset(("IF", "NOT", "EXISTS", "ONLY", "CONCURRENTLY", "TABLE"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dbmigrate.errors import Location, MigrationError
-from dbmigrate.postgres.batch_query import NOT_BEHIND
+from dbmigrate.postgres.batch_query import NOT_OURS, NOT_UNIQUE
 from dbmigrate.postgres.batch_rows import BatchState
 from dbmigrate.postgres.failures import ConnectionBroken
 from dbmigrate.report import Reason
@@ -52,9 +52,18 @@ def edited(step: PlannedStep, state: BatchState, location: Location) -> Migratio
 
 
 def refused(marker: str, what: str, cursor: str, location: Location) -> MigrationError:
-    """Our own part of the batch's statement has raised one of its two errors."""
-    if marker != NOT_BEHIND:
+    """Our own part of the batch's statement has raised one of its errors."""
+    if marker == NOT_OURS:
         return overtaken(what)
+    if marker == NOT_UNIQUE:
+        return MigrationError(
+            Reason.STATEMENT_FAILED,
+            f"{what} has several rows in one place of the cursor: the next batch would begin"
+            " behind others of them, it was rolled back",
+            location=location,
+            hint="the cursor needs a key that no two rows share: add the primary key as its last"
+            " column; where they are to share it, another `size` lets this batch pass",
+        )
     return MigrationError(
         Reason.STATEMENT_FAILED,
         f"{what} gave rows that are not behind the cursor it began with ({cursor}):"

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from dbmigrate.runner.run import Run
 
 PURPOSE = "rehearsal"
+_WHO = (
+    "SELECT pg_catalog.current_setting('server_version_num'),"
+    " pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())"
+)
+"""No two servers were started in the same microsecond."""
 _OURS = frozenset({Reason.REHEARSAL_FAILED, Reason.REHEARSAL_UNAVAILABLE, Reason.INTERRUPTED})
 _NOT_DONE = RETRYABLE | {Reason.BACKUP_FAILED}
 """The rehearsal could not take place, or not to its end; pg_dump's failures are among them."""
@@ -67,7 +72,13 @@ def _play(
     """How many of the steps have no down script."""
     request, version = run.request, steps[0].before
     with open_session(server, PURPOSE) as session:
-        ((found,),) = session.query("SHOW server_version_num")[0]
+        found, started = session.query(_WHO)[0][0]
+    if (found, started) == run.database.session.query(_WHO)[0][0]:
+        raise _failed(
+            f"{server.display} is the server of the database itself",
+            hint="what a script does to a whole server, such as CREATE ROLE, would be done to it:"
+            " start a server for the rehearsal alone",
+        )
     _require_same_major(run.database.server_version, int(found or 0))
     space = ScratchSpace(server, is_ours=True)
     with space.database(request.target, PURPOSE, around) as scratch:

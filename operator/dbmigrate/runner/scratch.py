@@ -2,6 +2,8 @@
 
 They are made on a server that was named, or on one of our own that lives as long as
 the space does. On one of our own a role may be made as well: it ends with the server.
+Whoever was killed leaves his database behind; an advisory lock says who is still at work,
+and the next one on the server drops what nobody holds.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from dbmigrate.postgres.connecting import connect
 from dbmigrate.postgres.failures import ServerFailure, history_failure
-from dbmigrate.postgres.quoting import identifier
+from dbmigrate.postgres.quoting import identifier, literal
 from dbmigrate.postgres.scratch_server import scratch_server
 from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.surroundings import Surroundings, make_roles
@@ -42,6 +44,8 @@ class ScratchSpace:
         name = f"dbmigrate_{purpose}_{secrets.token_hex(6)}"
         with open_session(self.server, purpose) as session:
             try:
+                _drop_abandoned(session)
+                session.query(_HOLD.format(name=literal(name)))
                 if around is not None:
                     make_roles(session, around)
                 session.query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0")
@@ -66,7 +70,38 @@ class ScratchSpace:
                     display=f"{self.server.display} ({name})",
                 )
             finally:
-                session.query(f"DROP DATABASE IF EXISTS {identifier(name)}")
+                _drop(session, name)
+
+
+_LOCK_CLASS = 0x64626D73
+"""Of the advisory locks on the names of scratch databases."""
+_HOLD = f"SELECT pg_catalog.pg_advisory_lock({_LOCK_CLASS}, pg_catalog.hashtext({{name}}))"
+_ABANDONED = f"""
+SELECT d.datname FROM pg_catalog.pg_database d
+WHERE d.datname ~ '^dbmigrate_[a-z]+_[0-9a-f]{{12}}$'
+AND pg_catalog.pg_has_role(d.datdba, 'USAGE')
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory'
+    AND l.classid = {_LOCK_CLASS} AND l.objsubid = 2 AND l.objid
+    = CAST(CAST(pg_catalog.hashtext(d.datname) AS bigint) & 4294967295 AS oid))"""
+_FIRST_WITH_FORCE = 130000
+
+
+def _drop_abandoned(session: Session) -> None:
+    """Drop the scratch databases of those who were killed before they could do so."""
+    (rows,) = session.query(_ABANDONED)
+    for (name,) in rows:
+        try:
+            _drop(session, name or "")
+        except ServerFailure:
+            session.roll_back()  # somebody else was quicker, or has just come to it
+
+
+def _drop(session: Session, name: str) -> None:
+    """With the sessions that a script may have opened in it by itself."""
+    ((version,),) = session.query("SHOW server_version_num")[0]
+    force = " WITH (FORCE)" if int(version or 0) >= _FIRST_WITH_FORCE else ""
+    session.query(f"DROP DATABASE IF EXISTS {identifier(name)}{force}")
 
 
 def _surround(target: ConnectionTarget, around: Surroundings) -> str:

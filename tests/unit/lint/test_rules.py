@@ -84,6 +84,22 @@ HARMLESS = [
     "INSERT INTO t VALUES ('DROP TABLE t'); -- ALTER TABLE t DROP a",
     "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ DELETE FROM t $$",
     "COMMENT ON TABLE t IS 'x'",
+    "ALTER TABLE t ALTER COLUMN type SET DEFAULT 'x'",
+    "ALTER TABLE t ADD COLUMN serial varchar(20), ADD exclude boolean",
+    "ALTER TABLE t ADD CONSTRAINT c CHECK (serial IS NOT NULL AND type = 'x') NOT VALID",
+    "ALTER TABLE t ADD a int REFERENCES o (id) ON DELETE SET DEFAULT",
+    "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT ENFORCED",
+    "ALTER TABLE t ADD CONSTRAINT c NOT NULL a NOT VALID",
+    "ALTER TABLE t ADD PRIMARY KEY USING INDEX i",
+    "ALTER TABLE t ADD a int GENERATED ALWAYS AS (b + 1)",
+    "ALTER TABLE t ADD a timestamp DEFAULT timezone('utc'::text, now()) NOT NULL",
+    "CREATE INDEX i ON ONLY t (a)",
+    "VACUUM (FULL false) t",
+    "LOCK TABLE t IN ROW EXCLUSIVE MODE",
+    'CREATE TABLE "public"."t" (a int); CREATE INDEX i ON t (a); ALTER TABLE "t" ALTER a TYPE text',
+    "SELECT * INTO t FROM o; CREATE INDEX i ON t (a)",
+    "CREATE TABLE n (a int); ALTER TABLE n RENAME TO t; CREATE INDEX i ON t (a)",
+    "CREATE TABLE n (a int); ALTER TABLE t ADD b int; INSERT INTO n VALUES (1), (2)",
     "-- dbmigrate:ignore table-dropped, cascades it is empty\nDROP TABLE t CASCADE",
     "-- dbmigrate:ignore-file column-dropped\nALTER TABLE t DROP a;\nALTER TABLE t DROP b",
 ]
@@ -92,6 +108,82 @@ HARMLESS = [
 def names(sql: str, *, has_down: bool = True) -> list[str]:
     findings = judge_script(sql.encode(), "1_x.up.sql", has_down=has_down)
     return [finding.rule.name for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ('CREATE TABLE "orders" (a int); DROP TABLE "Orders"', ["table-dropped"]),
+        ("CREATE TABLE archive.t (a int); DROP TABLE t", ["table-dropped"]),
+        ("CREATE TABLE a (a int); DROP TABLE a, t", ["table-dropped"]),
+        ("CREATE TABLE a (a int); TRUNCATE a, t", ["data-destroyed"]),
+        ("UPDATE t SET a = (SELECT b FROM o WHERE o.id = t.id)", ["every-row"]),
+        ("WITH o AS (SELECT 1 WHERE true) UPDATE t SET a = 1", ["every-row"]),
+        ("WITH o AS (DELETE FROM t RETURNING *) INSERT INTO n SELECT * FROM o", ["every-row"]),
+        ("ALTER TABLE t DROP identity", ["column-dropped"]),
+        ("ALTER TABLE t ADD exclude boolean NOT NULL", ["required-column"]),
+        ("ALTER TABLE t ADD a int NOT NULL UNIQUE", ["required-column", "unique-builds-index"]),
+        ("ALTER TABLE t ALTER type TYPE bigint", ["type-rewrites"]),
+        ("ALTER TABLE t ADD CONSTRAINT n NOT NULL a", ["not-null-scans"]),
+        ("DROP SCHEMA s", ["object-dropped"]),
+        ("ALTER TABLE t ADD a int; INSERT INTO n SELECT * FROM t", ["data-under-lock"]),
+        (
+            "CREATE TABLE n (a int); ALTER TABLE n RENAME TO t; DROP TABLE n",
+            ["table-dropped"],
+        ),
+    ],
+)
+def test_what_looks_harmless_is_not_passed_over(sql: str, expected: list[str]) -> None:
+    assert names(sql) == expected
+
+
+BLOCK = """DO $do$
+DECLARE n int;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_type WHERE typname = 'x') THEN
+    CREATE TYPE x AS ENUM ('a');
+  ELSE
+    -- dbmigrate:ignore table-dropped nobody uses it
+    DROP TABLE a;
+    DROP TABLE b;
+  END IF;
+  FOR n IN SELECT 1 LOOP
+    UPDATE t SET a = 1;
+  END LOOP;
+  EXECUTE 'ALTER TABLE t DROP a';
+END $do$;
+DROP TABLE c;
+"""
+
+
+def test_the_statements_of_a_block_are_looked_at_where_they_stand() -> None:
+    found = [(each.line, each.rule.name) for each in judge_script(BLOCK.encode(), "f")]
+    assert found == [
+        (9, "table-dropped"),
+        (12, "every-row"),
+        (14, "column-dropped"),
+        (16, "table-dropped"),
+    ]
+
+
+def test_an_ignore_comment_above_a_block_speaks_for_all_of_it() -> None:
+    sql = "-- dbmigrate:ignore table-dropped, every-row, column-dropped\n" + BLOCK
+    found = [(each.line, each.rule.name) for each in judge_script(sql.encode(), "f")]
+    assert found == [(8, "ignore-unused"), (17, "table-dropped")]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DO $$ BEGIN CREATE TYPE x AS ENUM ('a'); EXCEPTION WHEN others THEN NULL; END $$",
+        "DO LANGUAGE plpython3u $$ DROP TABLE t; $$",
+        "DO $$ BEGIN RAISE NOTICE 'DROP TABLE t'; END $$",
+        "DO $$ BEGIN this ' does not end; END $$",
+        "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN DROP TABLE t; END $$",
+    ],
+)
+def test_a_block_without_harm_is_passed_over(sql: str) -> None:
+    assert names(sql) == []
 
 
 def test_every_rule_has_an_example() -> None:

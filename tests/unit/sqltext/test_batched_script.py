@@ -53,7 +53,7 @@ def test_the_options_have_defaults_and_units() -> None:
     plain = read(UNTIL_EMPTY).options
     assert (plain.size, plain.duration, plain.pause, plain.lag_seconds) == (1000, 1.0, 0.0, 10.0)
     line = "size=50 duration=250ms pause=1.5s max-lag=2m order=desc start='it''s 1' "
-    found = read(KEYSET, line).options
+    found = read(KEYSET.replace(">", "<").replace("BY id", "BY id DESC"), line).options
     assert (found.size, found.duration, found.pause) == (50, 0.25, 1.5)
     assert (found.lag_seconds, found.is_descending, found.start) == (120.0, True, ((1, "it's 1"),))
     assert read(UNTIL_EMPTY, "max-lag=64MB").options.lag_bytes == 64 << 20
@@ -124,6 +124,81 @@ def test_a_statement_that_knows_of_null_needs_no_start(condition: str) -> None:
     script = read(KEYSET.replace("id > :cursor", condition))
     assert script.keys == 1
     assert script.first_cursor is None
+
+
+DESCENDING = KEYSET.replace("ORDER BY id", "ORDER BY id DESC")
+OF_TWO = (
+    "WITH next AS (SELECT day, v.id FROM visits v WHERE (v.day, v.id) > (:cursor_1, :cursor_2)"
+    " ORDER BY day, v.id LIMIT :batch_size), done AS (UPDATE visits SET a = 1 FROM next n"
+    " WHERE n.id = visits.id) SELECT day, id FROM next"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "options", "problem"),
+    [
+        (DESCENDING, "start=0", "2:101 f.up.sql: line 2: this goes from high to low, the cursor"),
+        (KEYSET, "start=0 order=desc", "2:101 f.up.sql: line 2: this goes from low to high"),
+        (DESCENDING, "start=0 order=desc", "2:84 f.up.sql: line 2: the cursor goes from high"),
+        (
+            KEYSET.replace("BY id", "BY email"),
+            "start=0",
+            "2:84 f.up.sql: line 2: id is compared with the cursor, and ORDER BY does not go along",
+        ),
+        (
+            KEYSET.replace("id > :cursor", "(id > coalesce(:cursor, 0))").replace(
+                "BY id", "BY 1+id"
+            ),
+            "",
+            "2:94 f.up.sql: line 2: id is compared",
+        ),
+        (OF_TWO.replace("BY day, v.id", "BY v.id, day"), "start=0 start_2=0", "2:69 f.up.sql"),
+        (OF_TWO.replace("BY day, v.id", "BY day"), "start=0 start_2=0", "2:80 f.up.sql"),
+        (OF_TWO.replace("v.id L", "v.id DESC L"), "start=0 start_2=0", "2:105 f.up.sql"),
+        (
+            KEYSET.replace("SELECT id", "SELECT id, row_number() OVER (ORDER BY id)").replace(
+                " ORDER BY id L", " L"
+            ),
+            "start=0",
+            "2:117 f.up.sql: line 2: the rows of a batch have to be the next ones",
+        ),
+        (
+            KEYSET.replace("SET lower", "SET (id, lower) = (5, 6), lower"),
+            "start=0",
+            "2:155 f.up.sql: line 2: RETURNING gives id as the statement has set it",
+        ),
+        (
+            KEYSET.replace("SET lower", 'SET "id" = users.id + 1, lower'),
+            "start=0",
+            "2:154 f.up.sql: line 2: RETURNING gives id as the statement has set it",
+        ),
+    ],
+)
+def test_a_walk_that_is_not_the_cursors_is_refused_with_its_place(
+    statement: str, options: str, problem: str
+) -> None:
+    assert refused(statement, options).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("statement", "options"),
+    [
+        (DESCENDING.replace(">", "<"), "start=9 order=desc"),
+        (OF_TWO, "start=0 start_2=0"),
+        (KEYSET.replace("BY id", "BY 1"), "start=0"),
+        (KEYSET.replace("BY id", 'BY users."id" ASC NULLS LAST'), "start=0"),
+        (KEYSET.replace("BY id", 'BY id COLLATE "C"'), "start=''"),
+        (KEYSET.replace("SELECT id", "SELECT id AS key").replace("BY id", "BY key"), "start=0"),
+        (KEYSET.replace("LIMIT :batch_size", "FETCH FIRST :batch_size ROWS ONLY"), "start=0"),
+        (KEYSET.replace("LIMIT :batch_size", "LIMIT greatest(1, :batch_size / 2)"), "start=0"),
+        (KEYSET.replace("id > :cursor", "id > :cursor::uuid AND NOT b"), "start=0"),
+        (KEYSET.replace("id > :cursor", "row_key(id) > :cursor"), "start=0"),
+        (KEYSET.replace("SET lower", "SET id = 5, lower").replace("G id", "G old.id"), "start=0"),
+        (KEYSET.replace("SET lower", "SET email = (SELECT id = 5), lower"), "start=0"),
+    ],
+)
+def test_a_walk_along_the_cursor_is_taken(statement: str, options: str) -> None:
+    assert read(statement, options).keys
 
 
 def test_a_file_in_batches_is_neither_a_transaction_nor_statement_by_statement() -> None:
