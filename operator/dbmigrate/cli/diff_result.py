@@ -74,10 +74,12 @@ def describe_diff(diff: Diff) -> Mapping[str, Any]:
 
 def find_faults(diff: Diff) -> Iterator[Finding]:
     """What the linter says of the new migrations."""
+    from dbmigrate.lint.checked_columns import CheckedColumns
     from dbmigrate.lint.script import judge_script
 
+    checked = CheckedColumns()
     for step in diff.steps:
-        yield from judge_script(step.up_script, next(iter(step.files)))
+        yield from judge_script(step.up_script, next(iter(step.files)), checked=checked)
 
 
 def _describe_change(change: Change) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from dbmigrate.lint.checked_columns import CheckedColumns
 from dbmigrate.lint.finding import Finding, Severity
 from dbmigrate.lint.script import find_made_tables, judge_script
 from dbmigrate.lint.sizes import Size, read_sizes, weigh
@@ -29,12 +30,13 @@ def judge_pending(migrations: Iterable[Migration], session: Session | None) -> t
     """
     found: list[Finding] = []
     made: set[str] = set()
+    checked = CheckedColumns()
     for migration in migrations:
         if migration.up is None:
             continue
         sql, file = migration.up.show(), migration.up.file
         has_down = migration.down is not None or migration.role is not Role.VERSIONED
-        found += judge_script(sql, file, has_down=has_down)
+        found += judge_script(sql, file, has_down=has_down, checked=checked)
         made |= find_made_tables(sql, file)
     if session is not None:
         sizes = read_sizes(session, (each.table for each in found if each.table))

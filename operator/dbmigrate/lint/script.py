@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from dbmigrate.lint import rules
+from dbmigrate.lint.checked_columns import CheckedColumns
 from dbmigrate.lint.code_block import read_block
 from dbmigrate.lint.finding import Finding, Rule
 from dbmigrate.lint.ignore import Ignore, read_ignores
@@ -22,15 +23,24 @@ _CHANGES_ROWS = ("UPDATE", "DELETE", "INSERT", "MERGE")
 
 
 def judge_script(
-    sql: bytes, file: str, *, has_down: bool = True, others: Sequence[Finding] | None = None
+    sql: bytes,
+    file: str,
+    *,
+    has_down: bool = True,
+    others: Sequence[Finding] | None = None,
+    checked: CheckedColumns | None = None,
 ) -> tuple[Finding, ...]:
     """The findings of an up script, without those that it says to ignore.
 
-    `others` are another linter's; None: it was not asked.
+    `others` are another linter's; None: it was not asked. `checked` is what the scripts
+    before it have checked, and then what this one has as well.
     Raises MigrationError (SourceInvalid) for a script that can't be split.
     """
     statements = [each for each in split(sql, file=file) if each.words]
-    found = [*_judge_statements(sql, file, statements), *_judge_whole(sql, file, statements)]
+    found = [
+        *_judge_statements(sql, file, statements, checked or CheckedColumns()),
+        *_judge_whole(sql, file, statements),
+    ]
     if not has_down:
         found.append(make(rules.NO_DOWN_SCRIPT, file, 1))
     found += others or ()
@@ -46,7 +56,9 @@ def make(rule: Rule, file: str, line: int, table: str | None = None) -> Finding:
     return Finding(rule, file, line, rule.severity, table)
 
 
-def _judge_statements(sql: bytes, file: str, statements: list[Statement]) -> Iterator[Finding]:
+def _judge_statements(
+    sql: bytes, file: str, statements: list[Statement], checked: CheckedColumns
+) -> Iterator[Finding]:
     """What is said of the statements, but for what the script has made itself by then.
 
     What is dropped and made anew is not gone, and row security with a policy lets rows through.
@@ -63,9 +75,12 @@ def _judge_statements(sql: bytes, file: str, statements: list[Statement]) -> Ite
         made.add(_name_made(words, _RELATIONS))
         for rule, table in judge_statement(words):
             name = _fold(table)
+            if rule is rules.NOT_NULL_SCANS and checked.prove_not_null(words):
+                continue
             if name is None or (name not in made and name not in excused.get(rule, ())):
                 yield make(rule, file, words.line, table)
         _follow_new_name(words, made)
+        checked.follow(words)
 
 
 def _follow_new_name(words: StatementWords, made: set[str | None]) -> None:

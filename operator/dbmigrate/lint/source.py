@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from dbmigrate.lint.checked_columns import CheckedColumns, sets_not_null
 from dbmigrate.lint.finding import Finding
 from dbmigrate.lint.script import judge_script
 from dbmigrate.sources.migration import Format, Migration, Source
@@ -54,6 +55,7 @@ def lint(
     if others is not None:
         scripts = list(scripts)  # one by one they need no more memory than the largest has
         found = others([script for _, script in scripts])
+    checked = _follow_earlier(source, migrations)
     # Atlas's files have no way down at all.
     is_one_way = source.format is Format.ATLAS
     for migration, script in scripts:
@@ -63,4 +65,19 @@ def lint(
             script.file,
             has_down=has_down or is_one_way,
             others=None if found is None else found.get(script.file, ()),
+            checked=checked,
         )
+
+
+def _follow_earlier(source: Source, chosen: Sequence[Migration]) -> CheckedColumns:
+    """What the files before the chosen ones have checked, where one of these may want to know."""
+    checked = CheckedColumns()
+    if not any(each.up and sets_not_null(each.up.show()) for each in chosen):
+        return checked
+    first = {each.version for each in chosen}
+    for migration in source.above(None):
+        if migration.version in first:
+            break
+        if migration.up is not None:
+            checked.follow_script(migration.up.show(), migration.up.file)
+    return checked
