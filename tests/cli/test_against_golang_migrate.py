@@ -40,14 +40,6 @@ up -all=x
 down -all=maybe
 down -1
 goto -1
--x up
----x up
--=x up
--path
--prefetch -1 up
--prefetch ten up
--lock-timeout soon up
--verbose=maybe up
 PATH up
 PATH up ; PATH up
 PATH up 1 ; PATH up 1 ; PATH version
@@ -129,11 +121,35 @@ DIFFERENCES = (
         r"no command given\nUsage: .*",
         (2, 2),
     ),
+    *(
+        Difference(
+            script,
+            "a mistyped option, value or command is told in one line",
+            rf"{theirs}Usage: .*",
+            rf"{theirs or ours}run `dbmigrate -h` for .*\n",
+            (2, 2),
+        )
+        for script, theirs, ours in (
+            ("ups", "", r"unknown command ups \(did you mean up\?\)\n"),
+            ("-x up", r"flag provided but not defined: -x\n", ""),
+            ("---x up", r"bad flag syntax: ---x\n", ""),
+            ("-=x up", r"bad flag syntax: -=x\n", ""),
+            ("-path", r"flag needs an argument: -path\n", ""),
+            ("-prefetch -1 up", r'invalid value "-1" for flag -prefetch: parse error\n', ""),
+            ("-prefetch ten up", r'invalid value "ten" for flag -prefetch: parse error\n', ""),
+            (
+                "-verbose=maybe up",
+                r'invalid boolean value "maybe" for -verbose: parse error\n',
+                "",
+            ),
+        )
+    ),
     Difference(
-        "ups",
-        "says what is wrong above the usage",
-        r"Usage: .*",
-        r"unknown command ups\nUsage: .*",
+        "-lock-timeout soon up",
+        "a mistyped option, value or command is told in one line",
+        r'invalid value "soon" for flag -lock-timeout: parse error\nUsage: .*',
+        r'invalid value "soon" for flag -lock-timeout: parse error: expected a duration.*\n'
+        r"run `dbmigrate -h` for .*\n",
         (2, 2),
     ),
     Difference(

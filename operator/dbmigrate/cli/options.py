@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from dbmigrate.cli.flags import FALSE, TRUE, Flag, UsageError, is_set, parse_flags, quote
+from dbmigrate.cli.likeness import guess
 from dbmigrate.cli.numbers import read_duration, read_seconds, read_unsigned
 
 DEFAULT_LOCK_TIMEOUT = 15.0
@@ -63,7 +64,7 @@ class Options(NamedTuple):
 def _one_of(*words: str) -> Callable[[str], object]:
     def check(text: str) -> object:
         if text not in words:
-            raise ValueError(f"expected {' or '.join(words)}")
+            raise ValueError(f"expected {' or '.join(words)}{guess(text, words)}")
         return text
 
     return check

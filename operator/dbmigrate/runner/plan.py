@@ -174,7 +174,7 @@ def plan_goto(
     if target is None and ground.source.repeatables:
         return Plan(_require_sound(_up(ground, None, policy)), version)
     if target is None:
-        raise _empty(ground.source)
+        raise no_files(ground.source)
     _require(ground, version)
     if not _is_known(ground, target):
         raise no_migration(target)
@@ -200,7 +200,7 @@ def plan_goto(
 def _up(ground: Ground, to: Version | None, policy: OutOfOrder) -> tuple[PlannedStep, ...]:
     version = ground.version
     if ground.source.is_empty and version is None:
-        raise _empty(ground.source)
+        raise no_files(ground.source)
     _require(ground, version, in_source=to is None or version is None or to > version)
     late = late_versions(ground)
     if late and policy is OutOfOrder.REJECT:
@@ -359,7 +359,8 @@ def _no_file() -> MigrationError:
     return MigrationError(Reason.MISSING_VERSION, "file does not exist")
 
 
-def _empty(source: Source) -> MigrationError:
+def no_files(source: Source) -> MigrationError:
+    """Nothing to read; golang-migrate's words."""
     return MigrationError(
         Reason.SOURCE_INVALID,
         "first .: file does not exist",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbmigrate.runner.changes import changed_migrations
-from dbmigrate.runner.plan import late_versions
+from dbmigrate.runner.plan import late_versions, no_files
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Finding, Result
 from dbmigrate.runner.run import Run, perform
@@ -17,8 +17,20 @@ from dbmigrate.versions import name_of
 
 
 def verify(request: Request) -> Result[tuple[Finding, ...]]:
-    """All findings; none means that files and history agree."""
-    return perform(request, lambda run: tuple(_findings(run)), is_locked=False)
+    """All findings; none means that files and history agree.
+
+    Raises MigrationError (SourceInvalid) where there is neither file nor history: that
+    is a mistaken directory far more often than a beginning, and it must not look like
+    a check that was passed.
+    """
+
+    def work(run: Run) -> tuple[Finding, ...]:
+        found = tuple(_findings(run))
+        if not found and run.source.is_empty:
+            raise no_files(run.source)
+        return found
+
+    return perform(request, work, is_locked=False)
 
 
 def _findings(run: Run) -> Iterator[Finding]:

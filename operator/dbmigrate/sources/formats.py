@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from dbmigrate.errors import MigrationError
@@ -70,13 +71,18 @@ def read_source(
 
 
 def find_format(
-    path: str | os.PathLike[str], *, otherwise: Format = Format.GOLANG_MIGRATE
+    path: str | os.PathLike[str],
+    *,
+    otherwise: Format = Format.GOLANG_MIGRATE,
+    looks_below: bool = True,
 ) -> Format:
     """The format of the files in a directory; `otherwise` where nothing speaks for any.
 
-    Raises MigrationError (SourceInvalid).
+    `looks_below`: whether Flyway's files in the directories below may speak, as they do
+    for a directory that somebody has named. Raises MigrationError (SourceInvalid).
     """
-    return _find(list_directory(path), otherwise)
+    listing = list_directory(path)
+    return _find(listing if looks_below else replace(listing, directories=()), otherwise)
 
 
 def _find(listing: Listing, otherwise: Format = Format.GOLANG_MIGRATE) -> Format:

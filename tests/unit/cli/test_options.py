@@ -109,7 +109,8 @@ def test_a_given_path_is_not_pushed_aside_by_the_sources_twin() -> None:
     [
         (
             {"DBMIGRATE_LOCK_TIMEOUT": "soon"},
-            'invalid value "soon" for DBMIGRATE_LOCK_TIMEOUT: parse error',
+            'invalid value "soon" for DBMIGRATE_LOCK_TIMEOUT: parse error: expected a duration'
+            " such as 15s or 1m30s, or none",
         ),
         (
             {"DBMIGRATE_ROLLBACK": "maybe"},
