@@ -132,14 +132,31 @@ class Program:
         return 2
 
     def _run_as_goose(self, args: Sequence[str]) -> int:
-        from dbmigrate.cli.goose import translate
+        from dbmigrate.cli.goose.translate import translate
+        from dbmigrate.cli.goose.usage import describe_goose
+        from dbmigrate.cli.problem import draw
+        from dbmigrate.errors import MigrationError
 
+        terminal = self._messages_plainly()
+        if not args:
+            self._output.write(describe_goose(self._name))
+            return 1  # as goose
         try:
-            lines = translate(args, self._environ)
+            translation = translate(args, self._environ)
+            if translation.work is not None:
+                translation.work(terminal)
         except UsageError as error:
-            self._messages_plainly().line(str(error))
+            terminal.line(str(error))
+            terminal.line(f"run `{self._name} goose -h` for the commands and options")
             return 2
-        return self._run_all(lines)
+        except MigrationError as error:
+            terminal.error(draw(error))
+            return 1
+        if translation.is_help:
+            self._output.write(describe_goose(self._name))
+            return 0
+        self._environ = translation.environ
+        return self._run_all(translation.lines)
 
     def _run_as_atlas(self, args: Sequence[str]) -> int:
         from dbmigrate.cli.atlas.arguments import read_arguments

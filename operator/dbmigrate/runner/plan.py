@@ -139,6 +139,29 @@ def plan_at_most(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
     return Plan(steps, _last(steps, ground))
 
 
+def plan_up_to(ground: Ground, highest: Version, policy: OutOfOrder) -> Plan:
+    """All steps up to versions that are not above that one, which need not exist itself.
+
+    Raises MigrationError as `plan_up` does.
+    """
+    steps = _require_sound(_up(ground, highest, policy))
+    return Plan(steps, _last(steps, ground))
+
+
+def plan_down_to(ground: Ground, lowest: Version, rollback: Rollback | None) -> Plan:
+    """All steps down from versions above that one, which need not exist itself.
+
+    Raises MigrationError as `plan_down` does.
+    """
+    version = ground.version
+    if version is None or version <= lowest:
+        return Plan((), version)
+    kept = max((v for v in _undoable(ground, version) if v <= lowest), default=None)
+    steps = _down(ground, kept, None)
+    _require_allowed(ground, steps, rollback)
+    return Plan(steps, _last(steps, ground))
+
+
 def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> Plan:
     """All steps down, or at most `limit` of them.
 
@@ -147,11 +170,7 @@ def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> P
     if limit is not None and limit > 0 and ground.version is None:
         raise _no_file()
     steps = _down(ground, None, limit)
-    if steps and rollback is Rollback.FORBID:
-        raise MigrationError(
-            Reason.ROLLBACK_FORBIDDEN,
-            f"the database is at version {ground.version}: rolling back is forbidden",
-        )
+    _require_allowed(ground, steps, rollback)
     if limit and not steps and ground.applied.base is not None:
         raise MigrationError(
             Reason.IRREVERSIBLE_MIGRATION,
@@ -202,7 +221,7 @@ def _up(ground: Ground, to: Version | None, policy: OutOfOrder) -> tuple[Planned
     if ground.source.is_empty and version is None:
         raise no_files(ground.source)
     _require(ground, version, in_source=to is None or version is None or to > version)
-    late = late_versions(ground)
+    late = tuple(m for m in late_versions(ground) if to is None or m.version <= to)
     if late and policy is OutOfOrder.REJECT:
         raise _out_of_order(late, version)
     steps = []
@@ -339,6 +358,16 @@ def _is_known(ground: Ground, version: Version) -> bool:
         or applied.row(version) is not None
         or (applied.covers(version) and not applied.needs_file(version))
     )
+
+
+def _require_allowed(
+    ground: Ground, steps: tuple[PlannedStep, ...], rollback: Rollback | None
+) -> None:
+    if steps and rollback is Rollback.FORBID:
+        raise MigrationError(
+            Reason.ROLLBACK_FORBIDDEN,
+            f"the database is at version {ground.version}: rolling back is forbidden",
+        )
 
 
 def _require_scripts(steps: tuple[PlannedStep, ...]) -> None:

@@ -87,7 +87,7 @@ def create_annotated_file(
     counted = existing
     if wanted is Format.GOOSE:
         # Its sequence is one of its own, below all versions that are times.
-        counted = [each for each in existing if not _is_time(each)]
+        counted = [each for each in existing if not is_time(each)]
     version = _choose(counted, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
     file_name = f"{version}_{name}.sql" if name else f"{version}.sql"
     if "/" in file_name or "\0" in file_name:
@@ -159,7 +159,7 @@ def _is_read(name: str, wanted: Format) -> bool:
     return _ATLAS.fullmatch(name) is not None
 
 
-def _is_time(name: str) -> bool:
+def is_time(name: str) -> bool:
     """Whether a version is a time since 1970, as goose tells it from a number in sequence."""
     match = _NUMBERED.match(name)
     text = str(int(match[1])) if match else ""

@@ -168,6 +168,7 @@ def test_an_option_behind_the_command_gets_a_hint() -> None:
     assert ran("up", "-path", "m").stderr == (
         "flag provided but not defined: -path\n"
         "Usage of up:\n  -help\n    \tPrint help information\n"
+        "  -to version\n    \tApply those up to that version, which need not exist itself\n"
         "options go before the command: dbmigrate OPTIONS up\n"
     )
 
