@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dbmigrate.runner.beginning import begin
 from dbmigrate.runner.changes import check_changes
 from dbmigrate.runner.plan import plan_up, plan_up_to
 from dbmigrate.runner.request import Request
@@ -21,10 +22,12 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
         if limit == 0:
             return
         run.require_resumable()
+        begin(run)
         check_changes(run)
         policy = request.options.out_of_order
-        if highest is not None:
-            run.carry_out(plan_up_to(run.ground, highest, policy))
+        top = request.options.highest if limit is None and highest is None else highest
+        if top is not None:
+            run.carry_out(plan_up_to(run.ground, top, policy))
         else:
             run.carry_out(plan_up(run.ground, limit, policy))
 

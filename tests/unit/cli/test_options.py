@@ -15,7 +15,7 @@ def test_golang_migrates_defaults_and_ours() -> None:
     assert options.statement_lock_timeout == 5
     assert options.statement_timeout is None
     assert options.may_roll_back is None
-    assert (options.out_of_order, options.changed_files) == ("reject", "reject")
+    assert (options.out_of_order, options.changed_files) == (None, None)
     assert (options.database, options.source, options.path, options.report) == ("", "", "", "")
 
 
