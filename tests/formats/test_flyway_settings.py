@@ -179,3 +179,15 @@ def test_repeatables_are_rehearsed_again_with_what_they_have_become(
     assert done.code == 0, done.stderr
     assert database.query("SELECT x FROM v") == [(2,)]
     assert [row[0] for row in flyway_rows(database)] == ["1", None, "2", "3", None, None]
+
+
+def test_a_schema_that_is_not_there_is_made_as_flyway_makes_it(
+    database: Database, tmp_path: Path, flyway: Flyway
+) -> None:
+    directory = fill(tmp_path / "m", {**FILES, "flyway.conf": "flyway.defaultSchema=app\n"})
+    where = ["-path", str(directory), "-database", f"{database.url}&options=-csearch_path%3Dapp"]
+    done = run(*where, "up")
+    assert done.code == 0, done.stderr
+    assert database.query("SELECT count(*) FROM app.flyway_schema_history") == [(3,)]
+    assert database.query("SELECT to_regclass('app.t3') IS NOT NULL") == [(True,)]
+    flyway.do("validate", database, directory, flyway__defaultSchema="app")
