@@ -78,7 +78,8 @@ class _Facts:
 
 def list_files(listing: Listing) -> tuple[str, ...]:
     """All files in a directory and below it, with `/` between the names; sorted."""
-    return tuple(sorted(_walk(Path(listing.location), listing, "", frozenset())))
+    root = Path(listing.location)
+    return tuple(sorted(_walk(root, listing, "", frozenset((os.path.realpath(root),)))))
 
 
 def read_listing(listing: Listing, environ: Mapping[str, str]) -> Source:

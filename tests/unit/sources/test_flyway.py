@@ -367,3 +367,21 @@ def test_new_files_are_a_v_and_a_u(tmp_path: Path) -> None:
         create(tmp_path / "m", "other")
     with pytest.raises(MigrationError, match="malformed"):
         create(tmp_path / "m", "a/b")
+
+
+def test_a_link_to_the_directory_itself_is_not_entered(tmp_path: Path) -> None:
+    directory = lay(tmp_path, {"V1__a.sql": "", "sub/V2__b.sql": ""})
+    (directory / "sub" / "up").symlink_to("..")
+    assert [str(version) for version in read(directory).versions] == ["1", "2"]
+
+
+@pytest.mark.parametrize("text", ["-- +goose Up\nSELECT 1;", "-- migrate:up\n-- migrate:down"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_file_in_utf_16_is_named_where_no_format_can_be_seen(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
+    (tmp_path / "1_a.sql").write_bytes(text.encode(encoding))
+    with pytest.raises(MigrationError, match=r"1_a.sql: line 1: .*saved as UTF-8"):
+        find_format(tmp_path)
+    (tmp_path / "1_a.up.sql").touch()
+    assert find_format(tmp_path) is Format.GOLANG_MIGRATE
