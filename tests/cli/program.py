@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from dbmigrate.cli.main import Program
 
 PROGRAM = Path(sys.executable).with_name("dbmigrate")
 
@@ -78,3 +82,17 @@ def write_scripts(directory: Path, scripts: Mapping[str, str] = SCRIPTS) -> Path
     for name, text in scripts.items():
         (directory / name).write_text(text)
     return directory
+
+
+def run_here(*args: str, environ: Mapping[str, str] | None = None) -> Ran:
+    """The same in this process: for tests with many short runs."""
+    output, messages = io.StringIO(), io.StringIO()
+    program = Program(
+        name="dbmigrate",
+        environ=environment(environ),
+        answers=io.StringIO(),
+        output=output,
+        messages=messages,
+        started_ns=time.monotonic_ns(),
+    )
+    return Ran(program.run(list(args)), output.getvalue(), messages.getvalue())

@@ -97,6 +97,14 @@ REFUSED = {
         "the names of inline files must look like 000001_create_users_table.up.sql",
     ),
     "a target that is no version": (migration(target="two"), "spec.target"),
+    "an action for the latest version": (
+        action(action="Rollback", version="latest"),
+        "version names one version",
+    ),
+    "a word as a target of others' files": (
+        migration(source={**CONFIG_MAPS, "format": "goose"}, target="two"),
+        "begins with a digit unless",
+    ),
     "a target that looks like a flag": (migration(target="-all"), "spec.target"),
     "a target with a space": (migration(target="1 2"), "spec.target"),
     "a target that is a number": (migration(target=2), "spec.target"),
@@ -174,6 +182,7 @@ ACCEPTED = {
         },
         target="1.2",
     ),
+    "a word of Atlas's": migration(source={**CONFIG_MAPS, "format": "atlas"}, target="v2-users"),
     "image": migration(source={"image": {"reference": "reg.example/app@sha256:" + "0" * 64}}),
     "claim": migration(source={"persistentVolumeClaim": {"claimName": "files", "path": "/sql"}}),
     "policies": migration(
@@ -193,6 +202,7 @@ ACCEPTED = {
         history={"successful": 0, "failed": 10},
     ),
     "force": action(action="Force", version="-1", reason="restored from a dump"),
+    "a version that is a word": action(action="Force", version="v2-users", reason="mended"),
     "a dotted version": action(action="Rollback", version="1.2.3"),
     "approval": action(action="Approve", planHash="0123abcd"),
 }

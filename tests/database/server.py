@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -175,6 +176,12 @@ class Server:
     def log(self) -> str:
         """What the server has logged."""
         return (self.data.parent / "server.log").read_text(errors="replace")
+
+    @cached_property
+    def major(self) -> int:
+        """Its major version: 18."""
+        with psycopg.connect(self.url("postgres")) as connection:
+            return connection.info.server_version // 10000
 
     def url(self, database: str, *, user: str | None = None, password: str | None = None) -> str:
         """A URL for psycopg and for golang-migrate's binary."""

@@ -13,7 +13,7 @@ from dbmigrate.sources.formats import find_format, read_source
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
 from tests.cli.program import run
-from tests.database import Database
+from tests.database import Database, Server
 from tests.formats.arrange import dbmate_file, fill, goose_tables
 
 pytestmark = pytest.mark.database
@@ -68,13 +68,44 @@ def test_a_project_lives_by_its_environment(
     assert names == ["a.sql", "empty.sql", "name.sql", "name_index.sql"]
     assert agrees()
     code, told, _ = ours("status", "--format", "{{ json . }}")
-    assert (code, json.loads(told)["pending"]) == (0, 3)
+    assert (code, len(json.loads(told)["Pending"])) == (0, 3)
     line = [str(atlas_oracle), "migrate", "apply", "--dir", "file://migrations", "-u", database.url]
     done = subprocess.run(line, cwd=project, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ours("apply")[2] == "no change\n"
     assert ours("lint", "--latest", "1")[0] == 0
     assert ours("validate")[0] == 0
+
+
+def test_each_tenant_that_a_query_names_is_migrated(
+    tmp_path: Path, server: Server, database: Database
+) -> None:
+    tenants = [server.create_database() for _ in range(2)]
+    fill(tmp_path / "m", {"1_a.sql": "CREATE TABLE a ();"})
+    renew_sum(tmp_path / "m", Format.ATLAS)
+    database.execute("CREATE TABLE tenants (url text)")
+    for tenant in tenants:
+        database.execute(f"INSERT INTO tenants VALUES ('{tenant.url}')")
+    (tmp_path / "atlas.hcl").write_text(
+        f"""
+        data "sql" "tenants" {{
+          url   = "{database.url}"
+          query = "SELECT url FROM tenants ORDER BY url"
+        }}
+        env "all" {{
+          for_each = toset(data.sql.tenants.values)
+          url      = each.value
+          migration {{
+            dir = "file://m"
+          }}
+        }}
+        """
+    )
+    ran = run("atlas", "migrate", "apply", "--env", "all", cwd=tmp_path)
+    assert ran.code == 0, ran.stderr
+    for tenant in tenants:
+        assert tenant.query("SELECT to_regclass('a')::text") == [("a",)]
+        tenant.drop()
 
 
 def test_the_first_migration_makes_the_directory(tmp_path: Path, database: Database) -> None:

@@ -278,10 +278,11 @@ def test_what_atlas_cloud_wrote_is_let_be_and_nothing_is_undone(
 ) -> None:
     directory = atlas_files(tmp_path / "m", {"1.sql": "SELECT 1;", "2_b.sql": "SELECT 2;"})
     up(request(database, directory), limit=1).unwrap()
-    refused = down(request(database, directory), 1)
-    assert refused.error is not None
-    assert refused.error.reason is Reason.IRREVERSIBLE_MIGRATION
-    assert "version 1 is where the history begins" in refused.error.message
+    for limit in (1, None):
+        refused = down(request(database, directory), limit)
+        assert refused.error is not None
+        assert refused.error.reason is Reason.IRREVERSIBLE_MIGRATION
+        assert "version 1 is where the history begins" in refused.error.message
     database.execute(
         f"INSERT INTO {TABLE} VALUES ('.atlas_cloud_identifier', 'some-uuid', 2, 0, 0, now(), 0,"
         " NULL, NULL, '', NULL, 'Atlas CLI')"

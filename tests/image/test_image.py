@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.sources.migration import Format
+from dbmigrate.sources.sums import renew_sum
 from tests.database import Database
 from tests.image.build import ROOT, Builder, ImageUnavailable, require_tools
 
@@ -92,6 +94,19 @@ def test_pg_dump_of_the_newest_major_makes_its_backups(
     assert run(root, "pg_dump", "--version").stdout.startswith("pg_dump (PostgreSQL) 18")
     for program in ("psql", "pg_restore"):
         assert run(root, program, "--version").returncode == 0
+
+
+def test_a_project_file_of_atlas_is_read_in_it(root: Path, database: Database) -> None:
+    place = root / "project"
+    place.mkdir()
+    (place / "1_a.sql").write_text("CREATE TABLE a ();")
+    renew_sum(place, Format.ATLAS)
+    text = f'env "ci" {{\n  url = "{database.url}"\n  migration {{ dir = "file:///project" }}\n}}\n'
+    (place / "atlas.hcl").write_text(text)
+    words = ["dbmigrate", "atlas", "migrate", "apply", "--env", "ci"]
+    applied = run(root, *words, "--config", "file:///project/atlas.hcl")
+    assert applied.returncode == 0, applied.stderr
+    assert applied.stderr.startswith("1/u a (")
 
 
 def test_the_operator_is_in_it(root: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dbmigrate.postgres.sessions import OtherSession
@@ -20,6 +20,7 @@ from tests.database import Database
 class Witness:
     """An observer that keeps what it was told."""
 
+    plans: list[tuple[list[Version], int]] = field(default_factory=list)
     started: list[Version] = field(default_factory=list)
     finished: list[Version] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -29,6 +30,9 @@ class Witness:
     on_start: Callable[[PlannedStep], object] | None = None
     on_wait: Callable[[], object] | None = None
     on_blocked: Callable[[], object] | None = None
+
+    def planned(self, steps: Sequence[PlannedStep], done: int = 0) -> None:
+        self.plans.append(([step.version for step in steps], done))
 
     def step_started(self, step: PlannedStep) -> None:
         self.started.append(step.version)

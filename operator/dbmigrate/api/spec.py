@@ -196,7 +196,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
     return MigrationSpec(
         database=parse_database(fields.section("database")),
         source=parse_source(fields.section("source")),
-        source_format=fields.section("source").choice("format", SourceFormat.AUTO),
+        source_format=_parse_format(fields),
         lint=fields.section("source").choice("lint", Lint.WARN),
         target=_parse_target(fields),
         rollback=fields.choice("rollback", Rollback.FORBID),
@@ -213,9 +213,13 @@ def parse_spec(raw: Document) -> MigrationSpec:
     )
 
 
+def _parse_format(fields: Fields) -> SourceFormat:
+    return fields.section("source").choice("format", SourceFormat.AUTO)
+
+
 def _parse_target(fields: Fields) -> str:
     target = fields.optional_text("target") or LATEST
-    if target != LATEST and not is_version(target):
+    if target != LATEST and not is_version(target, _parse_format(fields)):
         raise fields.error("target", "must be latest or a version in quotes")
     return target
 

@@ -11,13 +11,15 @@ import re
 from dbmigrate.api.source import SourceFormat
 from dbmigrate.versions import Version, dotted, number, reader_of
 
-_FORM = re.compile(r"[0-9][0-9A-Za-z.+~-]*", re.ASCII)
+_FORM = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~-]*", re.ASCII)
 """As the schema has it."""
 
 
-def is_version(text: str) -> bool:
-    """Whether some format could have this version."""
-    return len(text) <= 127 and _FORM.fullmatch(text) is not None
+def is_version(text: str, form: SourceFormat = SourceFormat.ATLAS) -> bool:
+    """Whether that format could have this version: to Atlas's any word is one."""
+    if text == "latest" or len(text) > 127 or _FORM.fullmatch(text) is None:
+        return False
+    return text[0].isdigit() or form is SourceFormat.ATLAS
 
 
 def is_same(text: str | None, other: str | None, form: SourceFormat) -> bool:

@@ -17,6 +17,20 @@ from dbmigrate.cli.terminal import Terminal
 HELP = Flag("help", "Print help information", kind="")
 
 
+def _check_template(text: str) -> str:
+    from dbmigrate.cli.atlas.telling import check_template
+
+    return check_template(text)
+
+
+AS_ATLAS = Flag(
+    "as-atlas",
+    "Print what Atlas would by this Go template, such as '{{ json . }}'",
+    check=_check_template,
+    kind="template",
+)
+
+
 class ArgumentError(Exception):
     """A command's operands won't do; the text is printed after `error: `, exit code 1."""
 

@@ -166,7 +166,13 @@ class Program:
 
         terminal = self._messages_plainly()
         try:
-            translation = translate(read_arguments(args), self._environ)
+            arguments = read_arguments(args)
+            if arguments.command == "help":
+                from dbmigrate.cli.atlas.usage import describe
+
+                self._output.write(describe(arguments.operands))
+                return 0
+            translation = translate(arguments, self._environ)
         except UsageError as error:
             terminal.line(str(error))
             return 2

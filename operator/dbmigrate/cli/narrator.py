@@ -8,6 +8,8 @@ from dbmigrate.cli.numbers import format_duration
 from dbmigrate.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dbmigrate.postgres.sessions import OtherSession
     from dbmigrate.runner.observer import Notice, Progress
     from dbmigrate.runner.plan import PlannedStep
@@ -27,6 +29,9 @@ class Narrator:
         self._terminal = terminal
         self._step = ""
         self._reminder = FIRST_REMINDER
+
+    def planned(self, steps: Sequence[PlannedStep], done: int = 0) -> None:
+        """Nothing: each step has lines of its own."""
 
     def step_started(self, step: PlannedStep) -> None:
         """golang-migrate's two lines; an empty step is not buffered there but scheduled."""

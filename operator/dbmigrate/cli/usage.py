@@ -54,8 +54,10 @@ PLAN = """plan [V]     Show the steps that lead to version V (default latest); c
 VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
 WAIT = """wait [-version V | -latest] [-timeout D]
 \tWait until the database has at least that version and is not dirty"""
-APPLY = """apply [-baseline V] [-allow-dirty] [-to V] [N]    Go up as Atlas does
-\tFinish what stopped halfway, begin in an empty database alone, take fewer than N for enough"""
+APPLY = """apply [-baseline V] [-allow-dirty] [-to V] [-tx-mode MODE] [-dry-run] [N]
+\tGo up as Atlas does: finish what stopped halfway, begin in an empty database alone, take
+\tfewer than N for enough
+\tUse -tx-mode all to apply all files or none of them"""
 HASH = """hash [-check]    Write atlas.sum anew, or see whether it agrees with the files"""
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and

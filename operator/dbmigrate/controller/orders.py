@@ -116,7 +116,7 @@ def _find_refusal(action: Action, view: View, status: MigrationStatus, intent: s
     """Why an action can't be carried out; None: it can."""
     if view.elder is not None:
         return f"DatabaseMigration {view.elder} is older and has the same database"
-    if action.kind in VERSIONED and not _is_version(action):
+    if action.kind in VERSIONED and not _is_version(action, view):
         return "spec.version must name a version"
     if action.kind is ActionKind.APPROVE:
         return _refuse_approval(action, view, status, intent)
@@ -129,11 +129,11 @@ def _find_refusal(action: Action, view: View, status: MigrationStatus, intent: s
     return None
 
 
-def _is_version(action: Action) -> bool:
+def _is_version(action: Action, view: View) -> bool:
     version = action.version or ""
     if action.kind is ActionKind.FORCE and version == "-1":
         return True  # nothing is applied
-    return is_version(version)
+    return is_version(version, view.migration.spec.source_format)
 
 
 def _refuse_approval(

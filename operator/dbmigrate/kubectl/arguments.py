@@ -212,7 +212,9 @@ def _name(text: str) -> str:
 
 def _version(text: str) -> str:
     if not is_version(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a version: it begins with a digit")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a version: it begins with a digit or a letter"
+        )
     return text
 
 

@@ -40,6 +40,11 @@ _NAME = re.compile(r"(?:[a-z]+:)?[a-z][a-z-]*[a-z]")
 """Of a rule, with the name of another linter before it."""
 
 
+def code_of(rule: str) -> str:
+    """The code of Atlas's check that looks for the same first of all; empty: there is none."""
+    return next((code for code, rules in _OF_ATLAS.items() if rules[0] == rule), "")
+
+
 @dataclass(slots=True)
 class Ignore:
     """One comment."""

@@ -23,6 +23,16 @@ AskOthers = Callable[[Sequence[LintedScript]], Mapping[str, Sequence[Finding]]]
 """Another linter: its findings by file."""
 
 
+def choose(
+    source: Source, *, above: Version | None = None, latest: int | None = None
+) -> list[Migration]:
+    """Those that are to be looked at."""
+    chain = source.above(above)
+    if latest is not None:
+        chain = chain[max(0, len(chain) - latest) :]
+    return [*chain, *source.repeatables]
+
+
 def lint(
     source: Source,
     *,
@@ -36,10 +46,7 @@ def lint(
     nobody. Raises MigrationError (SourceInvalid) for a script that can't be read or split,
     and those of the other linter.
     """
-    chain = source.above(above)
-    if latest is not None:
-        chain = chain[max(0, len(chain) - latest) :]
-    migrations = [*chain, *source.repeatables]
+    migrations = choose(source, above=above, latest=latest)
     scripts: Iterable[tuple[Migration, LintedScript]] = (
         (each, LintedScript(each.up.file, each.up.show())) for each in migrations if each.up
     )

@@ -93,6 +93,16 @@ class AtlasTable:
             ' ORDER BY version COLLATE "C"'
         )
 
+    def read_all_sql(self, table: str) -> str:
+        """The rows as Atlas shows them, in its order: what `read_sql` leaves out as well."""
+        return (
+            "SELECT version, description, type, applied, total,"
+            " pg_catalog.to_char(executed_at AT TIME ZONE 'UTC',"
+            ' \'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"\'), execution_time,'
+            " COALESCE(error, ''), COALESCE(error_stmt, ''), operator_version"
+            f' FROM {table} WHERE {self.real_rows} ORDER BY version COLLATE "C"'
+        )
+
     def take(self, tables: list[list[Row]], history: History) -> Revisions:
         """The answers to that. Raises MigrationError (ForeignHistory) for what is no version."""
         found: list[Revision] = []

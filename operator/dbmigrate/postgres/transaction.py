@@ -101,17 +101,27 @@ class FileQuery:
 
 
 def build_query(
-    file: Sendable, rows: str, *, token: str, settings: TransactionSettings
+    file: Sendable,
+    rows: str,
+    *,
+    token: str,
+    settings: TransactionSettings,
+    begins: bool = True,
+    commits: bool = True,
 ) -> FileQuery:
-    """Put a file into its transaction. `rows` is the SQL that contains the fence."""
+    """Put a file into its transaction. `rows` is the SQL that contains the fence.
+
+    Where several files share a transaction, only the first begins it and the last commits.
+    """
     parts = [
-        "BEGIN",
+        *(("BEGIN",) if begins else ()),
         f"SET LOCAL {STEP_SETTING} = {literal(token)}",
         *settings.statements(),
     ]
     # In the file's first line, so that lines need no correction.
     head = "".join(f"{part}; " for part in parts)
-    tail = f"\n;{RESET_ROLE}; {rows}; RESET ALL; COMMIT"
+    end = "; COMMIT" if commits else ""
+    tail = f"\n;{RESET_ROLE}; {rows}; RESET ALL{end}"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
     return FileQuery(sql, file.rows, len(parts), len(head), tail)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dbmigrate.postgres.sessions import OtherSession
     from dbmigrate.runner.plan import PlannedStep
 
@@ -41,6 +43,9 @@ class Progress:
 class Observer(Protocol):
     """Told of each turn of a run, in order."""
 
+    def planned(self, steps: Sequence[PlannedStep], done: int = 0) -> None:
+        """What `apply` is going to run; `done` statements of the first step are done already."""
+
     def step_started(self, step: PlannedStep) -> None:
         """A step is about to be read and run."""
 
@@ -62,6 +67,9 @@ class Observer(Protocol):
 
 class SilentObserver:
     """Listens to nothing."""
+
+    def planned(self, steps: Sequence[PlannedStep], done: int = 0) -> None:
+        """Ignored."""
 
     def step_started(self, step: PlannedStep) -> None:
         """Ignored."""

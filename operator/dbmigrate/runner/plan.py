@@ -171,7 +171,7 @@ def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> P
         raise _no_file()
     steps = _down(ground, None, limit)
     _require_allowed(ground, steps, rollback)
-    if limit and not steps and ground.applied.base is not None:
+    if limit != 0 and not steps and ground.applied.base is not None:
         raise MigrationError(
             Reason.IRREVERSIBLE_MIGRATION,
             f"version {ground.version} is where the history begins: nothing was rolled back",

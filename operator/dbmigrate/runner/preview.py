@@ -13,7 +13,7 @@ from dbmigrate.postgres.statement_impacts import read_impacts
 from dbmigrate.report import Outcome, Step
 from dbmigrate.runner.beginning import begin
 from dbmigrate.runner.changes import check_changes
-from dbmigrate.runner.plan import plan_goto
+from dbmigrate.runner.plan import Plan, plan_goto
 from dbmigrate.runner.plan_checksum import checksum_of
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Preview, PreviewStep, Result
@@ -38,13 +38,22 @@ def preview(request: Request, version: Version | None = None) -> Result[Preview]
         plan = plan_goto(run.ground, version, options.out_of_order, options.rollback)
         run.require_first(plan)
         run.try_out(plan)
-        steps = tuple(
-            PreviewStep(step, step.script.show() if step.script else None) for step in plan.steps
-        )
         unfinished = None if run.unfinished is None else str(run.unfinished)
-        return Preview(run.state, plan.target, steps, checksum_of(plan.steps), unfinished)
+        return make_preview(run, plan, unfinished)
 
-    found = perform(request, work, is_locked=False)
+    return as_planned(perform(request, work, is_locked=False))
+
+
+def make_preview(run: Run, plan: Plan, unfinished: str | None = None) -> Preview:
+    """The steps of a plan with their SQL."""
+    steps = tuple(
+        PreviewStep(step, step.script.show() if step.script else None) for step in plan.steps
+    )
+    return Preview(run.state, plan.target, steps, checksum_of(plan.steps), unfinished)
+
+
+def as_planned(found: Result[Preview]) -> Result[Preview]:
+    """With a report that lists what would be run."""
     if found.value is None:
         return found
     steps = tuple(_describe(step) for step in found.value.steps)

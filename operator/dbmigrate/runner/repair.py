@@ -12,7 +12,7 @@ here.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
@@ -48,21 +48,10 @@ def finish(run: Run) -> Repair:
     """Finish the step that was not. Raises MigrationError (Dirty and others)."""
     if run.unfinished is not None:
         return _finish_batches(run, run.unfinished)
-    partial = run.database.found.partial
-    if partial is not None:
-        migration = _migration(run, run.database.found.version, partial.version)
-        step = _step_of_table(run, partial, migration)
-        text = ScriptText(step.script)
-        done = _count_by_table(run, partial, step, text)
-    else:
-        found = _unfinished(run)
-        if found is None:
-            return _mend_history(run)
-        row, version = found
-        step = _step(run, row, version)
-        text = ScriptText(step.script)
-        done = _count_done(run, row, text)
-        migration = _migration(run, row.from_version, step.version)
+    left = find_remainder(run)
+    if left is None:
+        return _mend_history(run)
+    step, text, done, migration = left.step, left.text, left.done, left.migration
     run.target = step.after
     run.back_up()
     dropped = _drop_invalid(run, text)
@@ -85,6 +74,38 @@ def finish(run: Run) -> Repair:
         " statements were done before, the others are now"
     )
     return Repair(run.state, dropped, (message,))
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What is left of a step that failed between two of its statements."""
+
+    step: PlannedStep
+    text: ScriptText
+    done: int
+    """Statements that need not run again."""
+    migration: Migration | None
+
+
+def find_remainder(run: Run) -> Remainder | None:
+    """The step that left the database dirty; None: the tool's own repair is about its table.
+
+    Changes nothing. Raises MigrationError: Dirty, MissingVersion, ChecksumMismatch.
+    """
+    partial = run.database.found.partial
+    if partial is not None:
+        migration = _migration(run, run.database.found.version, partial.version)
+        step = _step_of_table(run, partial, migration)
+        text = ScriptText(step.script)
+        return Remainder(step, text, _count_by_table(run, partial, step, text), migration)
+    found = _unfinished(run)
+    if found is None:
+        return None
+    row, version = found
+    step = _step(run, row, version)
+    text = ScriptText(step.script)
+    done = _count_done(run, row, text)
+    return Remainder(step, text, done, _migration(run, row.from_version, step.version))
 
 
 def _mend_history(run: Run) -> Repair:

@@ -45,6 +45,17 @@ class ChangedFiles(StrEnum):
     WARN = "warn"
 
 
+class Transactions(StrEnum):
+    """What is one transaction, where the files leave the choice; Atlas's words."""
+
+    FILE = "file"
+    """Each file, if its statements can be in one."""
+    NONE = "none"
+    """Nothing: files run statement by statement."""
+    ALL = "all"
+    """All files of a run: if one fails, none was applied."""
+
+
 class LintPolicy(StrEnum):
     """What to do about what lint says of the pending up scripts."""
 
@@ -79,6 +90,7 @@ class Options:
     the version alone."""
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
+    transactions: Transactions = Transactions.FILE
     highest: Version | None = None
     """What `up` goes no further than by the files' own settings; None: they do not say."""
     baseline: Version | None = None

@@ -33,10 +33,10 @@ from dbmigrate.report import (
 )
 from dbmigrate.report import Unfinished as ReportedUnfinished
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.plan import Ground, Plan, late_versions, pending
-from dbmigrate.runner.request import LintPolicy, OutOfOrder, Request
+from dbmigrate.runner.plan import Ground, Plan, PlannedStep, late_versions, pending
+from dbmigrate.runner.request import LintPolicy, OutOfOrder, Request, Transactions
 from dbmigrate.runner.result import Result, VersionState
-from dbmigrate.sources.migration import Direction, Source
+from dbmigrate.sources.migration import Direction, Migration, Source
 from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
@@ -137,6 +137,11 @@ class Run:
 
             self.try_out(plan)
             self.back_up()
+        if plan.steps and self.request.options.transactions is Transactions.ALL:
+            from dbmigrate.runner.together import run_together
+
+            self.steps += run_together(self.database, self.source, plan.steps)
+            return
         for index, step in enumerate(plan.steps):
             if self.request.stop.is_requested:
                 self._flush()
@@ -147,7 +152,7 @@ class Run:
                 )
             is_last = index == len(plan.steps) - 1
             self.request.observer.step_started(step)
-            migration = self.source.find(step.version) if step.role is Role.VERSIONED else None
+            migration = find_migration(self.source, step)
             read, ran = run_step(self.database, step, migration, is_durable=is_last)
             self._is_flushed = is_last
             milliseconds = round(1000 * (read + ran))
@@ -289,6 +294,11 @@ def perform(
         return Result(run.report(None, run.state), value=value)
     finally:
         run.database.close()
+
+
+def find_migration(source: Source, step: PlannedStep) -> Migration | None:
+    """What the source knows of a step's version; a checkpoint and a repeatable have none."""
+    return source.find(step.version) if step.role is Role.VERSIONED else None
 
 
 def make_report(

@@ -28,7 +28,8 @@ _UNDEFINED_OBJECT = "42704"
 _IS_THERE = frozenset(("42710", "42P06"))
 _ADDS = frozenset(("CREATE", "ALTER", "COMMENT", "GRANT"))
 """Statements that may be run later than they stand."""
-_NO_EXTENSION = re.compile(r'extension ".+" is not available')
+# The second is what servers before PostgreSQL 15 say.
+_NO_EXTENSION = re.compile(r'extension ".+" is not available|could not open extension control file')
 _ROLE = re.compile(r'role "(.+)" does not exist')
 _ROLES = frozenset(("ROLE", "USER", "GROUP"))
 _TRANSACTION = frozenset(("BEGIN", "COMMIT", "END", "START"))

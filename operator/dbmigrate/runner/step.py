@@ -22,12 +22,14 @@ from dbmigrate.postgres.failures import (
 )
 from dbmigrate.postgres.history_rows import NewLogRow
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
+from dbmigrate.postgres.version_table import Found
 from dbmigrate.report import Reason
 from dbmigrate.runner import failed_step
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.fenced import explain_fence, mark_dirty
 from dbmigrate.runner.patience import Patience
 from dbmigrate.runner.plan import PlannedStep
+from dbmigrate.runner.request import Transactions
 from dbmigrate.runner.script_text import ScriptText
 from dbmigrate.runner.statements import run_statements
 from dbmigrate.runner.step_log import new_log_row, record_failure
@@ -63,12 +65,21 @@ def run_step(
             location=text.locate(),
             hint="put it back as it was",
         )
-    elif text.can_be_one_transaction and not database.request.target.multi_statement:
+    elif _is_one_transaction(database, step, text):
         _run_in_transaction(database, step, text, row, is_durable=is_durable)
     else:
         run_statements(database, step, text, row)
     database.file = None
     return read, time.monotonic() - start - read
+
+
+def _is_one_transaction(database: Database, step: PlannedStep, text: ScriptText) -> bool:
+    """Whether it can be, and nobody wants it otherwise; the file's own word wins over the run's."""
+    request = database.request
+    if not text.can_be_one_transaction or request.target.multi_statement:
+        return False
+    is_asked = step.script is not None and step.script.transaction_word == "file"
+    return is_asked or request.options.transactions is not Transactions.NONE
 
 
 def _run_in_transaction(
@@ -84,9 +95,9 @@ def _run_in_transaction(
         except FileFailure as failure:
             is_blocked = failure.error.sqlstate == LOCK_NOT_AVAILABLE and not failure.escaped
             if not is_blocked or failure.statement is None or not patience.has_time:
-                raise _failed(database, step, text, row, failure, watch) from None
+                raise explain_failure(database, step, text, row, failure, watch) from None
         except ConnectionBroken as broken:
-            _settle(database, step, row, broken)
+            settle(database, step, row, broken)
             return
         patience.pause()
 
@@ -101,13 +112,10 @@ def _attempt(
     is_durable: bool,
 ) -> None:
     wanted = database.found.stepped(step.move)
-    token = f"{step.version} {step.direction.value} {random.getrandbits(64):016x}"
-    move = history_rows.move_version_sql(
-        database.history, database.found, wanted, pid=database.pid, token=token
-    )
+    token = make_token(step)
     query = build_query(
         text.prepare(),
-        f"{move}; {history_rows.insert_log_sql(database.history, row)}",
+        rows_sql(database, database.found, wanted, row, token),
         token=token,
         settings=replace(database.settings, is_durable=is_durable),
     )
@@ -116,7 +124,20 @@ def _attempt(
     database.found = wanted
 
 
-def _failed(
+def make_token(step: PlannedStep) -> str:
+    """By what a step's rows know that they are in the transaction that began it."""
+    return f"{step.version} {step.direction.value} {random.getrandbits(64):016x}"
+
+
+def rows_sql(database: Database, found: Found, wanted: Found, row: NewLogRow, token: str) -> str:
+    """What is written of a step, behind its file: the version and the log's row."""
+    move = history_rows.move_version_sql(
+        database.history, found, wanted, pid=database.pid, token=token
+    )
+    return f"{move}; {history_rows.insert_log_sql(database.history, row)}"
+
+
+def explain_failure(
     database: Database,
     step: PlannedStep,
     text: ScriptText,
@@ -149,9 +170,7 @@ def _failed(
     return error
 
 
-def _settle(
-    database: Database, step: PlannedStep, row: NewLogRow, broken: ConnectionBroken
-) -> None:
+def settle(database: Database, step: PlannedStep, row: NewLogRow, broken: ConnectionBroken) -> None:
     """The connection broke: ask the database whether the step was committed.
 
     Returns if it was. The version row alone does not tell for a step that leaves

@@ -109,6 +109,7 @@ def _migration(file: FileName, content: bytes, directory: Path, entry: str | Non
         Direction.UP,
         partial(_load, path, shown, digest),
         problem=_problem(shown, directives, is_left_out=entry is None),
+        transaction_word=next((each.value for each in directives if each.name == "txmode"), ""),
         tool_checksums=lambda: (entry or "",),
         cut=partial(_cut, path, shown, digest),
         statement_sums=partial(_hash, path, shown, digest),

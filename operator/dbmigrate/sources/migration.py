@@ -54,6 +54,8 @@ class Script:
     is written, any of them counts."""
     is_transactional: bool = True
     """False: somebody wants it to run statement by statement."""
+    transaction_word: str = ""
+    """What the file itself says of that to its tool: `none` or `file`; empty: nothing."""
     path: str = ""
     """Where it lies below the directory, where the tool's table keeps that."""
     cut: Callable[[], Sequence[tuple[int, int]]] | None = field(

@@ -116,6 +116,12 @@ COLUMNS = [
         "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 1) STORED)",
         "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 2) STORED)",
         says=("SET EXPRESSION AS ((a + 2))",),
+        since=17,
+    ),
+    Case(
+        "another expression only, before there was a form for it",
+        "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 1) STORED)",
+        "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 3) STORED)",
     ),
     Case(
         "virtual columns",

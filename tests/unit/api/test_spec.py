@@ -80,6 +80,8 @@ def test_paths_are_kept_inside_their_volume() -> None:
         ({"source": {"inline": {"../x": "y"}}}, "spec.source.inline[../x]"),
         ({"source": {"inline": {"1_a.up.sql": "x" * 131072}}}, "spec.source.inline"),
         ({"target": "-1"}, "spec.target"),
+        ({"target": "v2"}, "spec.target"),
+        ({"target": "-all", "source": {**MAPS, "format": "atlas"}}, "spec.target"),
         ({"target": "1; drop"}, "spec.target"),
         ({"rollback": "Maybe"}, "spec.rollback"),
         ({"timeouts": {"lock": "none"}}, "spec.timeouts.lock"),
@@ -138,3 +140,7 @@ def test_what_the_database_is_to_become_is_part_of_the_intent(changes: dict[str,
 )
 def test_how_runs_are_made_is_not(changes: dict[str, Any]) -> None:
     assert parse(**changes).intent("d") == parse().intent("d")
+
+
+def test_a_version_of_atlas_may_be_a_word() -> None:
+    assert parse(target="v2-users", source={**MAPS, "format": "atlas"}).target == "v2-users"

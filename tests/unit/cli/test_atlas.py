@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from dbmigrate.cli.atlas.arguments import read_arguments
+from dbmigrate.cli.atlas.arguments import COMMANDS, GLOBAL, read_arguments
 from dbmigrate.cli.atlas.project import Environment, read_project
 from dbmigrate.cli.atlas.translate import translate
+from dbmigrate.cli.atlas.usage import describe
 from dbmigrate.cli.flags import UsageError
 from dbmigrate.errors import MigrationError
 
@@ -33,7 +35,13 @@ def lines(text: str, config: str | None = None) -> list[list[str]]:
     [
         (f"migrate apply {DIR}", [*WHERE, *APPLY, "apply"]),
         (f"migrate apply 2 {DIR}", [*WHERE, *APPLY, "apply", "2"]),
-        (f"migrate apply {DIR} --dry-run", [*WHERE, *APPLY, "plan"]),
+        (f"migrate apply {DIR} --dry-run", [*WHERE, *APPLY, "apply", "-dry-run"]),
+        (
+            f"migrate apply {DIR} --dry-run --baseline 3 2",
+            [*WHERE, *APPLY, "apply", "-dry-run", "-baseline", "3", "2"],
+        ),
+        (f"migrate apply {DIR} --tx-mode all", [*WHERE, *APPLY, "apply", "-tx-mode", "all"]),
+        (f"migrate apply {DIR} --tx-mode=none", [*WHERE, *APPLY, "apply", "-tx-mode", "none"]),
         (
             f"migrate apply -u={URL} --dir=file://m --baseline 3 --exec-order non-linear"
             " --lock-timeout 1m",
@@ -99,9 +107,16 @@ def test_a_command_has_its_counterpart(command: str, expected: list[str]) -> Non
     assert lines(command) == [expected]
 
 
-def test_json_is_the_one_template_that_is_known() -> None:
-    words = ["migrate", "status", *DIR.split(), "--format", "{{ json . }}"]
-    assert translate(read_arguments(words), {}).lines == ([*WHERE, "-json", "status"],)
+@pytest.mark.parametrize(
+    ("command", "head"),
+    [("status", []), ("apply", APPLY), ("lint", None)],
+)
+def test_a_template_is_handed_on(command: str, head: list[str] | None) -> None:
+    form = "{{ json .Pending }}"
+    where = ["--dir", "file://m"] if head is None else DIR.split()
+    words = ["migrate", command, *where, "--log", form]
+    line = [*PATH] if head is None else [*WHERE, *head]
+    assert translate(read_arguments(words), {}).lines == ([*line, command, "-as-atlas", form],)
 
 
 @pytest.mark.parametrize(
@@ -111,16 +126,16 @@ def test_json_is_the_one_template_that_is_known() -> None:
         ("migrate down", "Atlas's files have no way down"),
         ("migrate push x", "has no counterpart here"),
         ("migrate nothing", "has no command nothing"),
-        ("migrate", "no command: atlas migrate apply"),
         (f"migrate apply {DIR} --what x", "has no flag --what here"),
         (f"migrate apply {DIR} --latest 3", "has no flag --latest here"),
         (f"migrate apply {DIR} 0", "at least 1"),
-        (f"migrate apply {DIR} --tx-mode all", "--tx-mode all has no counterpart"),
-        (f"migrate apply {DIR} --tx-mode some", "none, file or all"),
+        (f"migrate apply {DIR} --tx-mode some", "--tx-mode is none, file, all"),
         (f"migrate apply {DIR} --baseline 1 --allow-dirty", "mutually exclusive"),
         (f"migrate apply {DIR} --exec-order x", "--exec-order is linear"),
         (f"migrate apply {DIR} --lock-timeout x", "a duration such as 10s"),
-        (f"migrate status {DIR} --format x", "has '{{ json . }}' alone here"),
+        (f"migrate status {DIR} --format {{{{nope}}}}", "the function nope is not known"),
+        (f"migrate status {DIR} --format {{{{.Status", "a {{ has no }}"),
+        (f"migrate status {DIR} --format x --log y", "--format and --log can't both"),
         ("migrate apply --dir file://m", 'required flag "url" not set'),
         ("migrate apply --dir file://m -u mysql://x", "postgres://"),
         (f"migrate apply --dir file://m?format=goose -u {URL}", "Atlas keeps a table of its own"),
@@ -129,7 +144,8 @@ def test_json_is_the_one_template_that_is_known() -> None:
         ("migrate diff x --dir file://m", "Give --to"),
         ("migrate diff x --to file://s.hcl", "a schema in HCL has no counterpart"),
         ("migrate diff x --to s.sql", "--to needs a scheme"),
-        ("migrate lint --git-base main", "--git-base has no counterpart"),
+        ("migrate lint --git-base main --latest 1", "mutually exclusive"),
+        (f"migrate diff x --dir file://m --schema public --to {URL}", "all of it is compared"),
         ("migrate set", "needs a version"),
         ("migrate hash --dir", "flag needs an argument: --dir"),
         ("migrate hash -x", "atlas has no flag -x"),
@@ -201,7 +217,54 @@ env "circle" {
   url = local.circle
 }
 env "many" {
-  for_each = toset(["a"])
+  for_each = toset(["a", "b"])
+  url      = "postgres://h/${each.value}"
+}
+data "hcl_schema" "x" {
+  path = "x"
+}
+env "sqlite" {
+  src = data.hcl_schema.x.url
+}
+env "words" {
+  url = "postgres://h/d"
+  migration {
+    exec_order = NON_LINEAR
+    format     = golang-migrate
+  }
+}
+env "none" {
+  for_each = []
+}
+env "external" {
+  url = data.external.secret
+  diff {
+    concurrent_index {
+      create = true
+    }
+  }
+  lint {
+    git {
+      base = "main"
+    }
+  }
+  format {
+    migrate {
+      apply = "{{ json . }}"
+    }
+  }
+}
+env "skipping" {
+  url = "postgres://h/d"
+  src = "file://s.sql"
+  diff {
+    skip {
+      drop_table = true
+    }
+  }
+}
+data "external" "secret" {
+  program = ["echo", "postgres://from/program"]
 }
 env {
   name = atlas.env
@@ -225,7 +288,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_an_environment_is_worked_out(project: Path) -> None:
-    found = read_project(project / "atlas.hcl", "local", ["strict=true"], {"HOST": "db"})
+    (found,) = read_project(project / "atlas.hcl", "local", ["strict=true"], {"HOST": "db"})
     assert found == Environment(
         url="postgres://app:p%40ss+w@db/app",
         dev="docker://postgres/17",
@@ -240,7 +303,8 @@ def test_an_environment_is_worked_out(project: Path) -> None:
 
 
 def test_a_nameless_environment_has_the_name_that_is_asked_for(project: Path) -> None:
-    assert read_project(project / "any.hcl", "whichever", [], {}).url == "postgres://from/file"
+    (found,) = read_project(project / "any.hcl", "whichever", [], {})
+    assert found.url == "postgres://from/file"
 
 
 @pytest.mark.parametrize(
@@ -248,13 +312,14 @@ def test_a_nameless_environment_has_the_name_that_is_asked_for(project: Path) ->
     [
         ("nowhere", [], 'env "nowhere" not defined in project file'),
         ("broken", [], "line 43: there is no missing here"),
-        ("tenants", [], 'line 26: data "sql" has no counterpart here'),
+        ("tenants", [], 'line 26: data "sql" needs a url and a query'),
+        ("sqlite", [], 'data "hcl_schema" has no counterpart here'),
         ("counted", [], 'missing value for required variable "count"'),
         ("counted", ["count=many"], "--var count is to be a number"),
         ("counted", ["count"], "name=value"),
         ("called", [], "the function whatever is not known here"),
         ("circle", [], "local.circle depends on itself"),
-        ("many", [], "for_each has no counterpart here"),
+        ("none", [], "for_each is to be a list or a map that is not empty"),
     ],
 )
 def test_what_cant_be_worked_out_is_told_with_its_line(
@@ -281,3 +346,96 @@ def test_a_flag_wins_over_the_project(project: Path) -> None:
     assert lines("migrate lint --env local", config) == [
         ["-path", "sql", "-format", "atlas", "lint", "-latest", "3"]
     ]
+
+
+def test_a_program_names_the_database_and_formats_are_templates(project: Path) -> None:
+    (found,) = read_project(project / "atlas.hcl", "external", [], {})
+    assert (found.url, found.git_base, found.has_diff_policy) == (
+        "postgres://from/program",
+        "main",
+        None,
+    )
+    assert found.formats == {"apply": "{{ json . }}"}
+    (line,) = lines("migrate apply --env external --dir file://m", str(project / "atlas.hcl"))
+    assert line[-3:] == ["apply", "-as-atlas", "{{ json . }}"]
+
+
+def test_words_of_atlas_need_no_quotes(project: Path) -> None:
+    (found,) = read_project(project / "atlas.hcl", "words", [], {})
+    assert (found.exec_order, found.format) == ("NON_LINEAR", "golang-migrate")
+
+
+def test_how_a_diff_is_indented_is_not_theirs_to_say() -> None:
+    words = ["migrate", "diff", "x", "--to", "file://s.sql", "--format", '{{ sql . "  " }}']
+    ((*_, name),) = translate(read_arguments(words), {}).lines
+    assert name == "x"
+    words[-1] = "{{ json . }}"
+    with pytest.raises(UsageError, match=r"has '\{\{ sql"):
+        translate(read_arguments(words), {})
+
+
+def test_each_database_of_for_each_has_a_run(project: Path) -> None:
+    config = str(project / "atlas.hcl")
+    found = lines("migrate apply --env many --dir file://m", config)
+    assert [line[5] for line in found] == ["postgres://h/a", "postgres://h/b"]
+    with pytest.raises(UsageError, match="for_each names several databases"):
+        lines("migrate set 1 --env many --dir file://m", config)
+
+
+def test_a_policy_that_skips_changes_is_refused_with_its_place(project: Path) -> None:
+    with pytest.raises(UsageError, match=r"atlas\.hcl: line \d+: this diff policy has no"):
+        lines("migrate diff x --env skipping --dir file://m", str(project / "atlas.hcl"))
+
+
+def test_schemas_are_no_hindrance_where_the_files_say_all() -> None:
+    words = "migrate diff x --dir file://m --to file://s.sql --schema public".split()
+    translation = translate(read_arguments(words), {})
+    assert translation.notices == ("schemas: all schemas that the files make are compared",)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--help", "dbmigrate atlas migrate [command]"),
+        ("", "dbmigrate atlas migrate [command]"),
+        ("migrate", "  apply      Apply pending migration files"),
+        ("migrate --help", "  validate   Hold the files"),
+        ("help migrate apply", "--tx-mode string"),
+        ("migrate apply -h", "-u, --url string"),
+        ("migrate diff --help", "Global Flags:\n  -c, --config string"),
+        ("migrate down --help", "a new migration undoes an old one"),
+    ],
+)
+def test_help_is_that_of_the_command(line: str, said: str) -> None:
+    arguments = read_arguments(line.split())
+    assert arguments.command == "help"
+    assert said in describe(arguments.operands)
+
+
+def test_every_flag_of_every_command_is_in_its_help() -> None:
+    for name, flags in COMMANDS.items():
+        text = describe(("migrate", name))
+        assert all(f"--{flag} " in text for flag in flags | GLOBAL), name
+
+
+def test_git_says_which_files_are_new(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        head = ["git", "-c", "user.name=x", "-c", "user.email=x@y", "-C", str(tmp_path)]
+        subprocess.run([*head, *words], check=True, capture_output=True)
+
+    directory = tmp_path / "db" / "m"
+    directory.mkdir(parents=True)
+    (directory / "1_a.sql").write_text("SELECT 1;")
+    git("init", "-b", "main")
+    git("add", ".")
+    git("commit", "-m", "one")
+    git("checkout", "-b", "feature")
+    for name in ("2_b.sql", "3_c.sql"):
+        (directory / name).write_text("SELECT 2;")
+    git("add", ".")
+    git("commit", "-m", "two")
+    words = f"migrate lint --dir file://{directory} --git-base main --git-dir {tmp_path}"
+    assert lines(words)[0][-2:] == ["-latest", "2"]
+    assert lines(words.replace("main", "feature"))[0][-2:] == ["-latest", "0"]
+    with pytest.raises(MigrationError, match="git can't compare with nowhere"):
+        lines(words.replace("main", "nowhere"))

@@ -77,8 +77,11 @@ def read_arguments(args: Sequence[str]) -> Arguments:
         name, value = _read_flag(word, rest)
         values[name] = value
         lists.setdefault(name, []).append(value)
-    if "help" in values:
-        return Arguments("help", {}, {}, ())
+    if "help" in values or words[:1] in ([], ["help"]):
+        asked = words[1:] if words[:1] == ["help"] else words
+        return Arguments("help", {}, {}, tuple(asked))
+    if words == ["migrate"] and not values:
+        return Arguments("help", {}, {}, ("migrate",))
     command, operands = _find_command(words)
     known = COMMANDS[command] | GLOBAL if command in COMMANDS else GLOBAL
     for name in values:
@@ -112,8 +115,6 @@ def _read_flag(word: str, rest: list[str]) -> tuple[str, str]:
 
 
 def _find_command(words: list[str]) -> tuple[str, list[str]]:
-    if not words:
-        raise UsageError("no command: atlas migrate apply, status, diff, lint, hash, new, ...")
     if words[0] == "version":
         return "version", []
     if words[0] != "migrate":

@@ -75,6 +75,15 @@ def name_of(tree: Tree) -> str:
     return str(tree.data) if hasattr(tree, "data") else str(tree.type)
 
 
+def bare_name(tree: Tree) -> str:
+    """The one word that an expression is, such as NON_LINEAR; empty: it is something else."""
+    while hasattr(tree, "children") and len(tree.children) == 1:
+        if name_of(tree) == "identifier":
+            return str(tree.children[0])
+        (tree,) = tree.children
+    return ""
+
+
 def first_line(tree: Tree) -> int | None:
     """Of the first token in it."""
     if not hasattr(tree, "children"):

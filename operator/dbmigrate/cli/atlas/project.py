@@ -8,14 +8,15 @@ A program of `data "external_schema"` is not run here, but named, for `diff` to 
 from __future__ import annotations
 
 import shlex
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dbmigrate.cli.atlas.expressions import Scope, Value
 from dbmigrate.cli.atlas.functions import make_functions
-from dbmigrate.cli.atlas.hcl import Attribute, Block, Place, parse
+from dbmigrate.cli.atlas.hcl import Attribute, Block, Place, bare_name, parse
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 
@@ -23,6 +24,7 @@ PROGRAM = "exec:"
 """How `dbmigrate diff -to` is told to run a program."""
 
 _KNOWN_BLOCKS = frozenset(("variable", "locals", "data", "env", "lint", "diff", "atlas", "format"))
+_WORDS = frozenset(("exec_order", "format", "tx_mode"))
 _ENV_BLOCKS = frozenset(("migration", "lint", "diff", "format"))
 
 
@@ -44,16 +46,22 @@ class Environment:
     tx_mode: str = ""
     latest: int = 0
     """Files that `lint` looks at, counted from the newest; 0: not said."""
+    git_base: str = ""
+    """The branch with which `lint` compares."""
+    git_dir: str = ""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    """Templates for what commands print, by command."""
     has_diff_policy: Place | None = None
     """Where `diff` skips changes or wants other forms of them."""
 
 
 def read_project(
     path: Path, name: str, variables: Sequence[str], environ: Mapping[str, str]
-) -> Environment:
-    """The environment of that name; `variables` are those of `--var`, `name=value`.
+) -> tuple[Environment, ...]:
+    """The environment of that name: one for each value of its `for_each`, where it has that.
 
-    Raises MigrationError (SourceInvalid) with the line of what is not understood.
+    `variables` are those of `--var`, `name=value`. Raises MigrationError (SourceInvalid)
+    with the line of what is not understood.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -62,7 +70,7 @@ def read_project(
     except UnicodeDecodeError:
         raise _refused(f"{path} is not UTF-8") from None
     project = _Project(parse(text, str(path)), path, name, variables, environ)
-    return project.environment(name)
+    return project.environments(name)
 
 
 class _Project:
@@ -77,6 +85,7 @@ class _Project:
         self._root = root
         self._file = str(path)
         self._env = env
+        self._environ = environ
         self._given = _read_variables(variables)
         self._locals = {
             name: attribute
@@ -92,17 +101,30 @@ class _Project:
             "data": self._data_of_kind,
             "atlas": {"env": env},
         }
+        self._roots = roots
         self._scope = Scope(roots.get, make_functions(path.parent.absolute(), environ))
 
-    def environment(self, name: str) -> Environment:
+    def environments(self, name: str) -> tuple[Environment, ...]:
+        """One, or one for each value."""
         block = self._find_env(name)
         for unknown in (each for each in self._root.blocks if each.kind not in _KNOWN_BLOCKS):
             raise unknown.place.refuse(f"a block {unknown.kind} has no counterpart here")
         for unknown in (each for each in block.blocks if each.kind not in _ENV_BLOCKS):
             raise unknown.place.refuse(f"a block {unknown.kind} has no counterpart here")
-        if "for_each" in block.attributes:
-            place = block.attributes["for_each"].place
-            raise place.refuse("for_each has no counterpart here: one run migrates one database")
+        if "for_each" not in block.attributes:
+            return (self._environment(block),)
+        attribute = block.attributes["for_each"]
+        values = self._value(attribute)
+        if not isinstance(values, list | dict) or not values:
+            raise attribute.place.refuse("for_each is to be a list or a map that is not empty")
+        pairs = values.items() if isinstance(values, dict) else ((each, each) for each in values)
+        found = []
+        for key, value in pairs:
+            self._roots["each"] = {"key": key, "value": value}
+            found.append(self._environment(block))
+        return tuple(found)
+
+    def _environment(self, block: Block) -> Environment:
         migration = next(block.all("migration"), None)
         found = {key: self._text(block, key) for key in ("url", "dev")}
         found |= {
@@ -118,7 +140,10 @@ class _Project:
             schemas=self._texts(block, "schemas"),
             exclude=self._texts(block, "exclude"),
             latest=self._latest(block),
-            has_diff_policy=_diff_policy(block) or _diff_policy(self._root),
+            git_base=self._git(block, "base"),
+            git_dir=self._git(block, "dir"),
+            formats=self._formats(block),
+            has_diff_policy=self._diff_policy(block) or self._diff_policy(self._root),
         )
 
     def _find_env(self, name: str) -> Block:
@@ -135,6 +160,37 @@ class _Project:
         attribute = block.attributes.get("name")
         return attribute is not None and self._value(attribute) == name
 
+    def _git(self, block: Block, name: str) -> str:
+        for owner in (block, self._root):
+            for lint in owner.all("lint"):
+                for git in lint.all("git"):
+                    if name in git.attributes:
+                        return self._text(git, name)
+        return ""
+
+    def _formats(self, block: Block) -> dict[str, str]:
+        """`format { migrate { apply = ... } }`, and `format` in a block `lint`."""
+        found: dict[str, str] = {}
+        for owner in (self._root, block):
+            for lint in owner.all("lint"):
+                found["lint"] = self._text(lint, "format") or found.get("lint", "")
+            for form in owner.all("format"):
+                for migrate in form.all("migrate"):
+                    found |= {name: self._text(migrate, name) for name in migrate.attributes}
+        return {name: text for name, text in found.items() if text}
+
+    def _diff_policy(self, block: Block) -> Place | None:
+        """Where one wants other than what `diff` does anyway: indexes are built concurrently."""
+        for policy in block.all("diff"):
+            for attribute in policy.attributes.values():
+                return attribute.place
+            for each in policy.blocks:
+                values = each.attributes.values()
+                is_ours = each.kind == "concurrent_index" and not each.blocks
+                if not is_ours or not all(self._value(value) is True for value in values):
+                    return each.place
+        return None
+
     def _latest(self, block: Block) -> int:
         for owner in (block, self._root):
             for lint in owner.all("lint"):
@@ -150,7 +206,9 @@ class _Project:
         attribute = block.attributes.get(name) if block else None
         if attribute is None:
             return ""
-        value = self._value(attribute)
+        # Atlas has words of its own for these: exec_order = LINEAR_SKIP, format = goose.
+        word = bare_name(attribute.expression) if name in _WORDS else ""
+        value = word if word and word != "null" else self._value(attribute)
         if name == "format" and value is None:
             return ""
         if not isinstance(value, str):
@@ -210,12 +268,57 @@ class _Project:
         block = next((each for each in self._root.all("data") if each.labels == (kind, name)), None)
         if block is None:
             return None
+        if kind == "external":
+            return self._once(f"data.external.{name}", block.place, lambda: self._output(block))
+        if kind == "sql":
+            return self._once(f"data.sql.{name}", block.place, lambda: self._rows(block))
         if kind != "external_schema":
             raise block.place.refuse(
                 f'data "{kind}" has no counterpart here: write what it stands for, or take it'
                 " from the environment with getenv"
             )
         return self._once(f"data.{kind}.{name}", block.place, lambda: self._program(block))
+
+    def _rows(self, block: Block) -> Value:
+        """The first column of what a `data "sql"` asks a database, as texts."""
+        from dbmigrate.postgres.connecting import connect
+        from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
+        from dbmigrate.postgres.target import parse_target
+
+        url, query = self._text(block, "url"), self._text(block, "query")
+        if not url or not query:
+            raise block.place.refuse('data "sql" needs a url and a query')
+        if "args" in block.attributes:
+            raise block.attributes["args"].place.refuse(
+                "args has no counterpart here: write them into the query"
+            )
+        session = connect(parse_target(url, self._environ), role="project")
+        try:
+            tables = session.query(query)
+        except (ServerFailure, ConnectionBroken) as failure:
+            raise block.place.refuse(f"the query failed: {failure}") from None
+        finally:
+            session.close()
+        values = [row[0] for row in tables[-1]] if tables else []
+        return {"count": len(values), "values": values, "value": values[0] if values else None}
+
+    def _output(self, block: Block) -> Value:
+        """What the program of a `data "external"` prints, which is used at once."""
+        words = self._texts(block, "program")
+        if not words:
+            raise block.place.refuse("external needs a program")
+        where = self._text(block, "working_dir") or None
+        try:
+            ran = subprocess.run(words, cwd=where, capture_output=True, text=True, check=False)
+        except (OSError, UnicodeDecodeError) as error:
+            raise block.place.refuse(f"{words[0]} can't be run: {error}") from None
+        if ran.returncode != 0:
+            said = ran.stderr.strip().splitlines()[-1:]
+            raise block.place.refuse(
+                f"{words[0]} failed with {ran.returncode}: {''.join(said) or 'it says nothing'}"
+            )
+        # The last line feed is the program's way to end a line, and in no URL.
+        return ran.stdout.removesuffix("\n")
 
     def _program(self, block: Block) -> Value:
         if "working_dir" in block.attributes:
@@ -225,10 +328,6 @@ class _Project:
         if not words:
             raise block.place.refuse("external_schema needs a program")
         return {"url": PROGRAM + shlex.join(words)}
-
-
-def _diff_policy(block: Block) -> Place | None:
-    return next((each.place for each in block.all("diff") if each.blocks or each.attributes), None)
 
 
 def _read_variables(given: Sequence[str]) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -22,8 +22,12 @@ from dbmigrate.cli.numbers import read_duration
 Line = list[str]
 
 DEFAULT_LOCK_TIMEOUT = "10s"
+_OF_EACH = ("apply", "status")
+"""The commands that may go through several databases, one after the other until one fails."""
+_MODES = ("none", "file", "all")
 _ORDERS = {"linear": "reject", "linear-skip": "ignore", "non-linear": "apply"}
-_JSON = re.compile(r"\{\{-?\s*json\s+\.\s*-?\}\}")
+_INDENT = re.compile(r"\{\{-?\s*sql\s+[.$](?:\s+\S.*?)?\s*-?\}\}")
+"""It says how SQL is indented, which is ours to say."""
 _DOCKER = re.compile(r"docker(?:\+(\w+))?://([^/?]*)")
 _OTHER_ENGINES = frozenset(("mysql", "maria", "mariadb", "sqlserver", "clickhouse", "spanner"))
 _FORMATS = frozenset(("atlas", "golang-migrate", "goose", "dbmate", "flyway"))
@@ -58,18 +62,24 @@ class _Order:
 
 def translate(arguments: Arguments, environ: Mapping[str, str]) -> Translation:
     """Raises UsageError and, for atlas.hcl, MigrationError."""
-    if arguments.command == "help":
-        return Translation((["-help"],))
     if arguments.command == "version":
         return Translation((["-version"],))
-    order = _Order(arguments, _environment(arguments, environ), environ)
-    return _COMMANDS[arguments.command](order)
+    environments = _environments(arguments, environ)
+    if len(environments) > 1 and arguments.command not in _OF_EACH:
+        raise UsageError(
+            f"for_each names several databases, which only {_OF_EACH[0]} and"
+            f" {_OF_EACH[1]} go through"
+        )
+    found = [
+        _COMMANDS[arguments.command](_Order(arguments, each, environ)) for each in environments
+    ]
+    return replace(found[0], lines=tuple(line for each in found for line in each.lines))
 
 
-def _environment(arguments: Arguments, environ: Mapping[str, str]) -> Environment:
+def _environments(arguments: Arguments, environ: Mapping[str, str]) -> tuple[Environment, ...]:
     name = arguments.values.get("env", "")
     if not name:
-        return Environment()
+        return (Environment(),)
     path = Path(_path_of(arguments.values.get("config", "file://atlas.hcl"), "config"))
     return read_project(path, name, arguments.lists.get("var", []), environ)
 
@@ -82,7 +92,9 @@ def _apply(order: _Order) -> Translation:
     if exec_order.lower().replace("_", "-") not in _ORDERS:
         raise UsageError(f"--exec-order is {', '.join(_ORDERS)}")
     head += ["-out-of-order", _ORDERS[exec_order.lower().replace("_", "-")]]
-    _check_mode(order.value("tx-mode", env.tx_mode))
+    mode = order.value("tx-mode", env.tx_mode) or "file"
+    if mode not in _MODES:
+        raise UsageError(f"--tx-mode is {', '.join(_MODES)}")
     amount = _amount(order.arguments.operands)
     version = order.value("to-version")
     baseline = order.value("baseline", env.baseline)
@@ -90,12 +102,9 @@ def _apply(order: _Order) -> Translation:
         raise UsageError("an amount and --to-version can't both be given")
     if baseline and order.is_set("allow-dirty"):
         raise UsageError("baseline and allow-dirty are mutually exclusive")
-    as_json = _json(order)
-    if order.is_set("dry-run"):
-        if baseline or amount:
-            raise UsageError("--dry-run shows all that is pending: leave --baseline and N away")
-        return Translation(([*head, *as_json, "plan", *([version] if version else [])],))
-    line = [*head, *as_json, "apply"]
+    line = [*head, "apply", *_template(order, env.formats.get("apply", ""))]
+    line += ["-dry-run"] if order.is_set("dry-run") else []
+    line += ["-tx-mode", mode] if mode != "file" else []
     line += ["-baseline", baseline] if baseline else []
     line += ["-allow-dirty"] if order.is_set("allow-dirty") else []
     line += ["-to", version] if version else []
@@ -104,8 +113,10 @@ def _apply(order: _Order) -> Translation:
 
 def _status(order: _Order) -> Translation:
     _no_operands(order)
+    env = order.env
     head = [*_directory(order, needs_own_table=True), *_database(order)]
-    return Translation(([*head, *_json(order), "status"],))
+    told = _template(order, env.formats.get("status", ""))
+    return Translation(([*head, "status", *told],))
 
 
 def _set(order: _Order) -> Translation:
@@ -121,13 +132,16 @@ def _diff(order: _Order) -> Translation:
         raise UsageError("atlas migrate diff takes one name")
     if order.is_set("edit"):
         raise UsageError("--edit has no counterpart here: edit the file that was written")
-    if order.arguments.lists.get("schema") or env.schemas or env.exclude:
-        raise UsageError("schemas and exclude have no counterpart here: diff takes all it is given")
+    if env.exclude:
+        raise UsageError("exclude has no counterpart here: diff takes all it is given")
     if env.has_diff_policy is not None:
         place = env.has_diff_policy
-        raise UsageError(f"{place.file}: line {place.line}: a diff policy has no counterpart here")
-    if order.value("format"):
-        raise UsageError("--format has no counterpart for diff")
+        raise UsageError(
+            f"{place.file}: line {place.line}: this diff policy has no counterpart here: look at"
+            " what `diff` writes (it marks what destroys), and take out what is not wanted"
+        )
+    if order.value("format") and not _INDENT.fullmatch(order.value("format").strip()):
+        raise UsageError("of all templates --format of diff has '{{ sql . \"  \" }}' alone here")
     line = [*_directory(order), "diff"]
     targets = order.arguments.lists.get("to") or list(env.src)
     if not targets:
@@ -135,18 +149,32 @@ def _diff(order: _Order) -> Translation:
     for target in targets:
         line += ["-to", _desired(target)]
     server, notices = _scratch(order)
+    if order.arguments.lists.get("schema") or env.schemas:
+        if any(not target.startswith(("file:", "exec:")) for target in targets):
+            raise UsageError(
+                "schemas have no counterpart here where --to is a database: all of it is compared"
+            )
+        notices += ("schemas: all schemas that the files make are compared",)
     line += [*server, *(order.arguments.operands or ("schema",))]
     return Translation((line,), notices, directory=line[line.index("-path") + 1])
 
 
 def _lint(order: _Order) -> Translation:
     _no_operands(order)
-    if order.value("git-base") or order.value("git-dir"):
-        raise UsageError("--git-base has no counterpart here: `dbmigrate lint -since VERSION`")
     latest = order.value("latest", str(order.env.latest or ""))
     if latest and not latest.isdecimal():
         raise UsageError("--latest is a number of files")
-    form = ["-output", "json"] if _json(order) else []
+    base = order.value("git-base", order.env.git_base)
+    if base and order.value("latest"):
+        raise UsageError("--latest and --git-base are mutually exclusive")
+    if base and not order.arguments.values.get("latest"):
+        from dbmigrate.cli.atlas.git_changes import count_new_files
+
+        where = _directory(order)
+        directory = where[where.index("-path") + 1]
+        repository = order.value("git-dir", order.env.git_dir)
+        latest = str(count_new_files(directory, base, repository))
+    form = _template(order, order.env.formats.get("lint", ""))
     return Translation(
         ([*_directory(order), "lint", *form, *(["-latest", latest] if latest else [])],)
     )
@@ -218,7 +246,11 @@ def _scratch(order: _Order) -> tuple[Line, tuple[str, ...]]:
     engine = docker[1] or docker[2]
     if engine in _OTHER_ENGINES:
         raise UsageError(f"--dev-url is a server of {engine}: dbmigrate knows PostgreSQL alone")
-    return [], ("--dev-url docker://...: a scratch server of dbmigrate's own stands in",)
+    asked = dev.split("?", maxsplit=1)[0]
+    return [], (
+        f"--dev-url {asked}: no container is started, a scratch server of the PostgreSQL that is"
+        " installed here stands in",
+    )
 
 
 def _database(order: _Order) -> Line:
@@ -260,13 +292,17 @@ def _desired(target: str) -> str:
     return path
 
 
-def _json(order: _Order) -> Line:
-    form = order.value("format") or order.value("log")
-    if not form:
+def _template(order: _Order, configured: str = "") -> Line:
+    """`-as-atlas`, with a template that is understood."""
+    if order.value("format") and order.value("log"):
+        raise UsageError("--format and --log can't both be given")
+    text = order.value("format") or order.value("log") or configured
+    if not text:
         return []
-    if not _JSON.fullmatch(form.strip()):
-        raise UsageError("of all templates --format has '{{ json . }}' alone here")
-    return ["-json"]
+    from dbmigrate.cli.atlas.template import Template
+
+    Template(text)
+    return ["-as-atlas", text]
 
 
 def _seconds(duration: str) -> str:
@@ -278,18 +314,6 @@ def _seconds(duration: str) -> str:
     if seconds is None:
         raise UsageError(f"--lock-timeout is a duration such as 10s, not {text}")
     return f"{round(seconds * 1000)}ms"
-
-
-def _check_mode(mode: str) -> None:
-    if mode in ("", "file"):
-        return
-    if mode not in ("none", "all"):
-        raise UsageError("--tx-mode is none, file or all")
-    remedy = (
-        "a file is one transaction, unless `-- atlas:txmode none` stands at its top or a statement"
-        " in it can't be in one"
-    )
-    raise UsageError(f"--tx-mode {mode} has no counterpart here: {remedy}")
 
 
 def _amount(operands: tuple[str, ...]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.command import HELP, Command, Invocation
+from dbmigrate.cli.command import AS_ATLAS, HELP, Command, Invocation
 from dbmigrate.cli.flags import Flag, is_set
 from dbmigrate.cli.operands import check_version, read_limit, version_for
 from dbmigrate.cli.usage import APPLY
@@ -13,11 +13,23 @@ if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
 
+MODES = ("file", "none", "all")
+
+
+def _check_mode(text: str) -> str:
+    if text not in MODES:
+        raise ValueError(f"expected {', '.join(MODES)}")
+    return text
+
+
 FLAGS = (
     HELP,
     Flag("baseline", "What the database has already, if nothing is applied yet", kind="version"),
     Flag("allow-dirty", "Begin a history in a database that is not empty", kind=""),
     Flag("to", "Go up to that version, and no further", kind="version"),
+    Flag("tx-mode", "What is one transaction: file, none or all", check=_check_mode, kind="mode"),
+    Flag("dry-run", "Show what would be run; change nothing", kind=""),
+    AS_ATLAS,
 )
 
 
@@ -27,10 +39,15 @@ def run(invocation: Invocation) -> int:
     texts = {name: invocation.values.get(name) for name in ("baseline", "to")}
     for text in filter(None, texts.values()):
         check_version(text, invocation.options)
+    is_dry = is_set(invocation.values, "dry-run")
+    template = invocation.values.get(AS_ATLAS.name)
     from dbmigrate.cli.run import Files, run_use_case
 
-    def use_case(request: Request) -> Result[None]:
-        from dbmigrate.runner.apply import ApplyOrder, apply
+    def use_case(request: Request) -> Result[Any]:
+        from dataclasses import replace
+
+        from dbmigrate.runner.apply import ApplyOrder, apply, preview_apply
+        from dbmigrate.runner.request import Transactions
 
         order = ApplyOrder(
             limit,
@@ -38,8 +55,21 @@ def run(invocation: Invocation) -> int:
             baseline=version_for(request, texts["baseline"]),
             may_hold_something=is_set(invocation.values, "allow-dirty"),
         )
-        return apply(request, order)
+        if is_dry:
+            return preview_apply(request, order)
+        mode = Transactions(invocation.values.get("tx-mode", "file"))
+        options = replace(request.options, transactions=mode)
+        return apply(replace(request, options=options), order)
 
+    if template is not None:
+        from dbmigrate.cli.atlas.telling import tell_apply
+
+        told = tell_apply(invocation, template, use_case, is_dry=is_dry)
+        return run_use_case(invocation, told, files=Files.REQUIRED, show=lambda _: 0)
+    if is_dry:
+        from dbmigrate.cli.commands.plan import tell_plan
+
+        return tell_plan(invocation, use_case)
     return run_use_case(invocation, use_case, files=Files.REQUIRED)
 
 

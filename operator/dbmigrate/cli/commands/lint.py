@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.command import AS_ATLAS, HELP, ArgumentError, Command, Invocation
 from dbmigrate.cli.flags import Flag, is_set
 from dbmigrate.cli.numbers import read_unsigned
 from dbmigrate.cli.operands import check_version, read_version
@@ -38,6 +38,7 @@ FLAGS = (
     Flag("squawk", "Ask squawk as well, which is installed with the extra `lint`", kind=""),
     Flag("strict", "Exit with 1 for warnings, too", kind=""),
     Flag("output", "text, json, sarif or github", check=_check_form, kind="form", default="text"),
+    AS_ATLAS,
 )
 
 
@@ -70,7 +71,15 @@ def run(invocation: Invocation) -> int:
 
             sizes = read_sizes(session, (each.table for each in findings if each.table))
             findings = [weigh(finding, sizes) for finding in findings]
-    _print(invocation, findings, source.location if source is not None else "")
+    template = invocation.values.get(AS_ATLAS.name)
+    if template is not None and source is not None:
+        from dbmigrate.cli.atlas.telling import tell_lint
+        from dbmigrate.lint.source import choose
+
+        chosen = choose(source, above=above, latest=newest)
+        tell_lint(invocation, template, source, chosen, findings)
+    else:
+        _print(invocation, findings, source.location if source is not None else "")
     worst = {finding.severity for finding in findings}
     is_strict = is_set(invocation.values, "strict")
     return int(Severity.ERROR in worst or (is_strict and Severity.WARNING in worst))

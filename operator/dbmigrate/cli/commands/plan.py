@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,18 @@ def run(invocation: Invocation) -> int:
     """Work them out."""
     operands = invocation.operands
     text = the_target(operands, invocation.options) if operands else None
-    from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[Preview]:
         from dbmigrate.runner.preview import preview
 
         return preview(request, version=version_for(request, text))
+
+    return tell_plan(invocation, use_case)
+
+
+def tell_plan(invocation: Invocation, use_case: Callable[[Request], Result[Preview]]) -> int:
+    """Run a use case that gives a plan, and print that."""
+    from dbmigrate.cli.run import Files, run_use_case
 
     return run_use_case(
         invocation,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.command import HELP, Command, Invocation
+from dbmigrate.cli.command import AS_ATLAS, HELP, Command, Invocation
 from dbmigrate.cli.flags import Flag, is_set
 from dbmigrate.cli.usage import STATUS
 
@@ -22,6 +22,14 @@ EXIT_CODE = Flag("exit-code", "Exit with 3 while any is pending or the database 
 def run(invocation: Invocation) -> int:
     """Ask the database and compare with the files."""
     from dbmigrate.cli.run import Files, run_use_case
+
+    template = invocation.values.get(AS_ATLAS.name)
+    if template is not None:
+        from dbmigrate.cli.atlas.telling import tell_status
+        from dbmigrate.runner.revisions import read_revisions
+
+        show = partial(tell_status, invocation, template)
+        return run_use_case(invocation, read_revisions, files=Files.REQUIRED, show=show)
 
     def use_case(request: Request) -> Result[StatusTable]:
         from dbmigrate.runner.status import status
@@ -92,4 +100,4 @@ def _document(table: StatusTable) -> Mapping[str, Any]:
     }
 
 
-COMMAND = Command("status", STATUS, run, flags=(HELP, EXIT_CODE), twins=("exit-code",))
+COMMAND = Command("status", STATUS, run, flags=(HELP, EXIT_CODE, AS_ATLAS), twins=("exit-code",))

@@ -1,0 +1,232 @@
+"""`--format`: the documents and the templates of Atlas, with Atlas itself as the judge."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbmigrate.sources.migration import Format
+from dbmigrate.sources.sums import renew_sum
+from tests.cli.program import run_here as run
+from tests.database import Database, Server
+from tests.formats.arrange import fill
+
+pytestmark = pytest.mark.database
+
+FILES = {
+    "1_a.sql": 'CREATE TABLE a (x int);\n-- why\nINSERT INTO a VALUES (0); SELECT "x" FROM a;\n',
+    "2_b.sql": "CREATE TABLE b (x int);\nDROP TABLE b;",
+    "3_c_d.sql": "-- atlas:txmode none\n\nSELECT 1;\n SELECT 'e',\n  1/x FROM a;\nSELECT 2;",
+    "4.sql": "SELECT 4;",
+}
+TIMES = {"Start", "End", "ExecutedAt", "ExecutionTime", "OperatorVersion"}
+APPLY = r"""
+{{ json .Pending }} {{ json .Applied | len | eq 0 }}
+@{{ range $i, $f := .Applied }}{{ if $i }}, {{ end }}{{ $f.Name }}:{{ len $f.Applied }}{{ end }}
+@{{- range .Pending }}
+  {{ .Version }} {{ .Desc | upper }}
+{{- else }} none {{ end -}} .
+@{{ with .Error }}failed{{ else }}{{ printf "%q %d" .Target (len .Pending) }}{{ end }}
+@{{ printf "%5s|%-5s|%v" "x" .Current true }}
+@{{ if and .Current (gt (len .Applied) 1) }}many
+{{ else if eq .Current "" "0" }}new{{ else }}one{{ end }}
+@{{ $n := 0 }}{{ range .Applied }}{{ $n = len .Applied }}{{ end }}{{ $n }} {{ .CountStmts }}
+@{{ .Env.Driver }} {{ .Driver }} {{ .Dir }}
+@{{ range .Applied }}{{ with .Error }}{{ .Stmt }}={{ .Text }}{{ end }}{{ .File.Version }}{{ end }}
+@{{ range .Applied }}{{ .Skipped }}{{ .Applied }}{{ $.Target }}{{ end }}
+@{{ cyan .Target }}{{/* said */}}{{ not .Applied }} {{ or .Error "fine" | len | lt 3 }}
+"""
+STATUS = """
+{{ .Status }} {{ .Current }}/{{ .Next }} {{ len .Pending }} {{ len .Applied }} {{ .Left }}
+@{{ if eq .Status "PENDING" }}{{ (index .Pending 0).Name }}{{ end }} {{ .SQL }} {{ .Error }}
+@{{ json_merge (json .Env) `{"Status": 1}` }}
+@{{ range .Applied }}{{ .Version }}: {{ .Type }} {{ .Applied }}/{{ .Total }}; {{ end }}
+"""
+
+
+def without_times(told: str) -> Any:
+    """A document without what differs from run to run, or the text that is none."""
+    try:
+        document = json.loads(told)
+    except ValueError:
+        return told
+
+    def strip(value: Any) -> Any:
+        if isinstance(value, dict):
+            if "Total" in value and value.get("Applied") == value["Total"]:
+                # A row that is complete by now keeps its old error with Atlas, not with us.
+                value = {**value, "Error": None, "ErrorStmt": None}
+            return {name: strip(each) for name, each in value.items() if name not in TIMES}
+        return [strip(each) for each in value] if isinstance(value, list) else value
+
+    document = strip(document)
+    if isinstance(document, dict) and "Error" in document:
+        # Atlas wraps its errors once more in a transaction, and once less in a newer version.
+        document["Error"] = document["Error"].rpartition("sql/migrate: ")[2]
+    return document
+
+
+def tell(
+    server: Server,
+    directory: Path,
+    command: str,
+    template: str,
+    work: Callable[..., tuple[int, str]],
+) -> list[tuple[int, Any]]:
+    """What a program says of a database that goes through all there is to be told."""
+    database = server.create_database()
+    told: list[tuple[int, Any]] = []
+
+    def call(name: str, *words: str) -> None:
+        where = (name, "--dir", f"file://{directory}", "--url", database.url)
+        told.append(work("migrate", *where, *words))
+
+    form = ("--format", template)
+    if command == "apply":
+        call("apply", "--dry-run", *form)
+        call("apply", "1", *form)
+        call("apply", *form)
+        call("apply", *form)
+        database.execute("UPDATE a SET x = 3")
+        call("apply", "1", *form)
+        call("apply", *form)
+        call("apply", *form)
+    else:
+        for step in ("none", "1", "all", "mended"):
+            if step == "mended":
+                database.execute("UPDATE a SET x = 3")
+            if step != "none":
+                work(
+                    "migrate",
+                    "apply",
+                    *([step] if step == "1" else []),
+                    "--dir",
+                    f"file://{directory}",
+                    "--url",
+                    database.url,
+                )
+            call("status", *form)
+    hidden = database.url.rpartition("/")[2].partition("?")[0]
+    database.drop()
+    # We keep the server's words in the table as they are, without the driver's name.
+    plain = [(code, said.replace(hidden, "DB").replace("pq: ", "")) for code, said in told]
+    return [(code, without_times(said)) for code, said in plain]
+
+
+@pytest.mark.parametrize(
+    ("command", "template"),
+    [
+        ("apply", "{{ json . }}"),
+        ("apply", APPLY),
+        ("status", "{{ json . }}"),
+        ("status", STATUS),
+    ],
+)
+def test_a_template_prints_what_it_prints_with_atlas(
+    server: Server, tmp_path: Path, atlas_oracle: Path, command: str, template: str
+) -> None:
+    directory = fill(tmp_path / "m", FILES)
+    renew_sum(directory, Format.ATLAS)
+
+    def theirs(*words: str) -> tuple[int, str]:
+        ran = subprocess.run(
+            [str(atlas_oracle), *words], capture_output=True, text=True, check=False
+        )
+        return ran.returncode, ran.stdout
+
+    def ours(*words: str) -> tuple[int, str]:
+        ran = run("atlas", *words)
+        return ran.code, ran.stdout
+
+    expected = tell(server, directory, command, template, theirs)
+    told = tell(server, directory, command, template, ours)
+    for mine, wanted in zip(told, expected, strict=True):
+        assert mine == wanted
+
+
+def test_what_fails_before_there_is_a_plan_is_an_error_without_a_document(
+    database: Database, tmp_path: Path
+) -> None:
+    directory = fill(tmp_path / "m", FILES)
+    where = ("--dir", f"file://{directory}", "--url", database.url, "--format", "{{ json . }}")
+    unhashed = run("atlas", "migrate", "apply", *where)
+    assert (unhashed.code, unhashed.stdout) == (1, "")
+    assert "checksum file not found" in unhashed.stderr
+    renew_sum(directory, Format.ATLAS)
+    database.execute("CREATE TABLE mine ()")
+    unclean = run("atlas", "migrate", "apply", *where)
+    assert (unclean.code, unclean.stdout) == (1, "")
+    assert 'not clean: found table "mine"' in unclean.stderr
+
+
+def test_a_field_that_there_is_not_is_an_error_behind_the_run(
+    database: Database, tmp_path: Path
+) -> None:
+    directory = fill(tmp_path / "m", {"1_a.sql": FILES["1_a.sql"]})
+    renew_sum(directory, Format.ATLAS)
+    where = ("--dir", f"file://{directory}", "--url", database.url)
+    told = run("atlas", "migrate", "apply", *where, "--format", "{{ .Nothing }}")
+    assert told.code == 1
+    assert (
+        "the command is done, but can't be told: --format: there is no field Nothing" in told.stderr
+    )
+    assert database.query("SELECT x FROM a") == [(0,)]
+
+
+def test_a_document_stands_alone_and_holds_no_secret_of_the_url(
+    database: Database, tmp_path: Path
+) -> None:
+    directory = fill(tmp_path / "m", {"1_a.sql": "SELECT 1;"})
+    renew_sum(directory, Format.ATLAS)
+    address = database.url.partition("://")[2].rpartition("@")[2]
+    url = f"postgres://postgres:s3/cr3t@{address}&sslpassword=s3cr3t"
+    words = ("--dir", f"file://{directory}", "--url", url, "--format", "{{ json . }}")
+    for command in ("status", "apply"):
+        told = run("atlas", "migrate", command, *words)
+        assert (told.code, told.stderr) == (0, "")
+        assert json.loads(told.stdout)
+        assert "cr3t" not in told.stdout + told.stderr
+
+
+def test_lint_tells_its_findings_under_the_codes_of_atlas(
+    server: Server, tmp_path: Path, atlas_oracle: Path
+) -> None:
+    files = {
+        "1_a.sql": "CREATE TABLE a (x int, y int);\n",
+        "2_b.sql": "CREATE TABLE b (x int);\n  ALTER TABLE a DROP COLUMN x;\nDROP TABLE a;\n",
+        "3_c.sql": "SELECT 1;\n",
+    }
+    directory = fill(tmp_path / "m", files)
+    renew_sum(directory, Format.ATLAS)
+    dev = server.create_database()
+    where = ("--dir", f"file://{directory}", "--dev-url", dev.url)
+    words = ("migrate", "lint", *where, "--latest", "2", "--format")
+    reports = "{{ range .Reports }} {{ .Text }}{{ end }}"
+    form = f"{{{{ range .Files }}}}{{{{ .Name }}}} {{{{ .Error }}}}{reports}; {{{{ end }}}}"
+    line = [str(atlas_oracle), *words]
+    theirs = subprocess.run([*line, "{{ json . }}"], capture_output=True, text=True, check=False)
+    ours = run("atlas", *words, "{{ json . }}")
+    assert (ours.code, theirs.returncode) == (1, 1)
+
+    def places(told: str) -> dict[str, set[tuple[int, str]]]:
+        return {
+            file["Name"]: {
+                (each["Pos"], each["Code"])
+                for report in file.get("Reports", ())
+                for each in report["Diagnostics"]
+                if each["Code"].startswith("DS")
+            }
+            for file in json.loads(told)["Files"]
+        }
+
+    assert places(ours.stdout) == places(theirs.stdout)
+    assert places(ours.stdout)["2_b.sql"] == {(26, "DS103"), (55, "DS102")}
+    texts = run("atlas", *words, form).stdout
+    wanted = subprocess.run([*line, form], capture_output=True, text=True, check=False).stdout
+    assert texts.startswith(wanted.partition(";")[0])
+    dev.drop()
