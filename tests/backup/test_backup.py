@@ -199,6 +199,22 @@ def test_a_run_saves_the_database_before_its_first_step_and_keeps_the_newest(
     assert dbmigrate(empty, "version").stderr == "2\n"
 
 
+def test_backups_of_dotted_versions_are_thinned_out_as_well(
+    database: Database, place: Path, tmp_path: Path
+) -> None:
+    files = {
+        f"V{v}__t.sql": f"CREATE TABLE t{v[2:].replace('.', '_')} ();"
+        for v in ("1.9", "1.10", "1.10.1")
+    }
+    files["R__v.sql"] = "CREATE OR REPLACE VIEW v AS SELECT 1 AS x;"
+    path = str(write_scripts(tmp_path / "sql", files))
+    options = ["-path", path, "-backup-to", str(place), "-backup-keep", "2"]
+    for _ in range(4):
+        assert dbmigrate(database, *options, "up", "1").code == 0
+    names = sorted(file.name for file in place.iterdir())
+    assert [name.rpartition("-")[2] for name in names] == ["v1.10.dump", "v1.10.1.dump"]
+
+
 def test_a_failing_backup_stops_the_run(database: Database, place: Path, tmp_path: Path) -> None:
     path = str(write_scripts(tmp_path / "migrations"))
     broken = fake(

@@ -21,10 +21,6 @@ from tests.database.server import Database, Server
 PATH = "-path=@ -database=DATABASE"
 
 SAME = """
-up -help
-up -h
-down -help
-down -h
 drop -help
 force -help
 force -h
@@ -35,19 +31,7 @@ create -ext sql
 create name
 create -ext sql -digits x name
 create -seq -ext sql -dir new -digits 3 first ; create -seq -ext sql -dir new -digits 3 second
-up -x
-up -all=x
-down -all=maybe
-down -1
 goto -1
--x up
----x up
--=x up
--path
--prefetch -1 up
--prefetch ten up
--lock-timeout soon up
--verbose=maybe up
 PATH up
 PATH up ; PATH up
 PATH up 1 ; PATH up 1 ; PATH version
@@ -129,11 +113,35 @@ DIFFERENCES = (
         r"no command given\nUsage: .*",
         (2, 2),
     ),
+    *(
+        Difference(
+            script,
+            "a mistyped option, value or command is told in one line",
+            rf"{theirs}Usage: .*",
+            rf"{theirs or ours}run `dbmigrate -h` for .*\n",
+            (2, 2),
+        )
+        for script, theirs, ours in (
+            ("ups", "", r"unknown command ups \(did you mean up\?\)\n"),
+            ("-x up", r"flag provided but not defined: -x\n", ""),
+            ("---x up", r"bad flag syntax: ---x\n", ""),
+            ("-=x up", r"bad flag syntax: -=x\n", ""),
+            ("-path", r"flag needs an argument: -path\n", ""),
+            ("-prefetch -1 up", r'invalid value "-1" for flag -prefetch: parse error\n', ""),
+            ("-prefetch ten up", r'invalid value "ten" for flag -prefetch: parse error\n', ""),
+            (
+                "-verbose=maybe up",
+                r'invalid boolean value "maybe" for -verbose: parse error\n',
+                "",
+            ),
+        )
+    ),
     Difference(
-        "ups",
-        "says what is wrong above the usage",
-        r"Usage: .*",
-        r"unknown command ups\nUsage: .*",
+        "-lock-timeout soon up",
+        "a mistyped option, value or command is told in one line",
+        r'invalid value "soon" for flag -lock-timeout: parse error\nUsage: .*',
+        r'invalid value "soon" for flag -lock-timeout: parse error: expected a duration.*\n'
+        r"run `dbmigrate -h` for .*\n",
         (2, 2),
     ),
     Difference(
@@ -262,9 +270,22 @@ DIFFERENCES = (
         "up -path m",
         "says where options go",
         r"flag provided but not defined: -path\nUsage of up:\n.*information\n",
-        r"flag provided but not defined: -path\nUsage of up:\n.*information\n"
+        r"flag provided but not defined: -path\nUsage of up:\n.*information\n.*"
         r"options go before the command: dbmigrate OPTIONS up\n",
         (2, 2),
+    ),
+    *(
+        Difference(line, "`up` and `down` know `-to`", theirs, r".*-to.*", (code, code))
+        for line, theirs, code in (
+            ("up -help", r"up \[N\] .*-help.*", 0),
+            ("down -help", r"down \[N\] .*-help.*", 0),
+            ("up -h", "Usage of up:.*", 0),
+            ("down -h", "Usage of down:.*", 0),
+            ("up -x", r"flag provided but not defined: -x\nUsage of up:.*", 2),
+            ("up -all=x", r"flag provided but not defined: -all\nUsage of up:.*", 2),
+            ("down -all=maybe", r"invalid boolean value .*\nUsage of down:.*", 2),
+            ("down -1", r"flag provided but not defined: -1\nUsage of down:.*", 2),
+        )
     ),
     Difference(
         "goto -help",

@@ -18,11 +18,16 @@ LINES = [
     "up-to 3",
     "down",
     "redo",
+    "up-to 1",
     "up",
+    "down-to 9",
     "down-to 1",
+    "up-to 5",
+    "redo",
     "up",
     "reset",
     "up",
+    "up-to 999",
     "down-to 0",
 ]
 
@@ -30,7 +35,7 @@ LINES = [
 def test_the_same_commands_lead_to_the_same_rows_and_schema(
     server: Server, database: Database, tmp_path: Path, goose_oracle: Path
 ) -> None:
-    directory = str(fill(tmp_path / "m", goose_tables(1, 2, 3, 4)))
+    directory = str(fill(tmp_path / "m", goose_tables(1, 2, 4, 6)))
     other = server.create_database()
     try:
         for line in LINES:
@@ -44,23 +49,77 @@ def test_the_same_commands_lead_to_the_same_rows_and_schema(
         other.drop()
 
 
-def test_a_new_file_is_gooses(tmp_path: Path, goose_oracle: Path) -> None:
+@pytest.mark.parametrize("existing", [[], [7], [20240101120000], [7, 20240101120000]])
+def test_a_new_file_is_gooses(tmp_path: Path, goose_oracle: Path, existing: list[int]) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for directory, program in ((ours, None), (theirs, goose_oracle)):
-        directory.mkdir()
-        words = ["-dir", str(directory), "-s", "create", "add_phone", "sql"]
+        fill(directory, goose_tables(*existing))
+        words = ["-dir", str(directory), "-s", "create", "Add phone", "sql"]
         if program is None:
             assert run("goose", *words).code == 0
         else:
             subprocess.run([program, *words], check=True, capture_output=True)
-    (mine,), (other,) = ours.iterdir(), theirs.iterdir()
-    assert mine.name == other.name
+    assert names(ours) == names(theirs)
+    (mine,) = ours.glob("*add_phone.sql")
     assert "-- +goose Up" in mine.read_text()
+
+
+def test_files_are_numbered_anew_and_looked_at_as_goose_does(
+    tmp_path: Path, goose_oracle: Path
+) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for directory in (ours, theirs):
+        fill(directory, goose_tables(2, 20240101120000, 20231231235959))
+    subprocess.run([goose_oracle, "-dir", theirs, "fix"], check=True, capture_output=True)
+    ran = run("goose", "-dir", str(ours), "fix")
+    assert ran.code == 0
+    assert ran.stderr.splitlines()[0] == (
+        "RENAMED 20231231235959_t20231231235959.sql => 00003_t20231231235959.sql"
+    )
+    assert names(ours) == names(theirs)
+    assert run("goose", "-dir", str(ours), "validate") == (0, "", "")
+    fill(ours, {"00009_bad.sql": "-- +goose Up\nSELECT 1\n"})
+    bad = run("goose", "-dir", str(ours), "validate")
+    command = [str(goose_oracle), "-dir", str(ours), "validate"]
+    theirs_too = subprocess.run(command, check=False, capture_output=True)
+    assert (bad.code, theirs_too.returncode) == (1, 1)
+    assert "00009_bad.sql: line 2" in bad.stderr
+
+
+def test_a_late_version_can_be_done_again(database: Database, tmp_path: Path) -> None:
+    directory = str(fill(tmp_path / "m", goose_tables(1, 3)))
+    where = ["goose", "-dir", directory, "postgres", database.url]
+    assert run(*where, "up").code == 0
+    fill(tmp_path / "m", goose_tables(2))
+    assert run(*where, "-allow-missing", "up").code == 0
+    assert run(*where, "redo").code == 0
+    assert sorted(goose_rows(database)) == [(0, True), (1, True), (2, True), (3, True)]
+
+
+@pytest.mark.parametrize(("line", "code"), [("", 1), ("-h", 0), ("up -h", 0), ("--help", 0)])
+def test_the_usage_is_gooses(line: str, code: int, goose_oracle: Path) -> None:
+    ours = run("goose", *line.split())
+    theirs = subprocess.run(
+        [goose_oracle, *line.split()], capture_output=True, text=True, check=False
+    )
+    assert (ours.code, theirs.returncode) == (code, code)
+    assert ours.stdout.startswith("Usage: dbmigrate goose DRIVER DBSTRING [OPTIONS] COMMAND\n")
+    for text in (ours.stdout, theirs.stdout + theirs.stderr):
+        for word in ("-allow-missing", "-dir string", "up-by-one", "validate"):
+            assert word in text
 
 
 def test_a_mistake_ends_with_2_and_says_what_to_do() -> None:
     ran = run("goose", "mysql", "x", "up")
-    assert (ran.code, ran.stderr) == (2, "driver mysql: dbmigrate knows postgres alone\n")
+    assert ran.code == 2
+    assert ran.stderr == (
+        "driver mysql: dbmigrate knows postgres alone\n"
+        "run `dbmigrate goose -h` for the commands and options\n"
+    )
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
 
 
 def tables(database: Database) -> list[object]:

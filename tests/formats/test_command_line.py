@@ -126,3 +126,37 @@ def test_a_format_that_is_not_known_is_a_usage_error() -> None:
     ran = run("-format", "sqitch", "version")
     assert ran.code == 2
     assert "expected auto or golang-migrate or goose or dbmate" in ran.stderr
+
+
+def test_create_goes_where_the_path_leads_and_takes_the_format_from_there(tmp_path: Path) -> None:
+    fill(tmp_path / "m", {"00001_a.sql": "-- +goose Up\nSELECT 1;\n"})
+    ran = run("-path", "m", "create", "-ext", "sql", "-seq", "-digits", "5", "b", cwd=tmp_path)
+    assert (ran.code, ran.stderr) == (0, f"{tmp_path / 'm' / '00002_b.sql'}\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m"]
+    other = run("-path", "m", "create", "-ext", "sql", "-dir", "n", "-seq", "c", cwd=tmp_path)
+    assert other.code == 0
+    assert (tmp_path / "n" / "000001_c.up.sql").exists()
+
+
+def test_create_does_not_search_below_a_directory_that_nobody_has_named(tmp_path: Path) -> None:
+    below = tmp_path / "sql"
+    below.mkdir()
+    (below / "V1__a.sql").write_text("SELECT 1;\n")
+    here = run("create", "-ext", "sql", "-seq", "b", cwd=tmp_path)
+    assert here.code == 0
+    assert (tmp_path / "000001_b.up.sql").exists()
+    named = run("create", "-ext", "sql", "-seq", "-dir", str(below), "b")
+    assert named.code == 0
+    assert (below / "V2__b.sql").exists()
+
+
+def test_verify_and_lint_do_not_pass_where_there_is_nothing_to_look_at(
+    database: Database, tmp_path: Path
+) -> None:
+    for command in ("verify", "lint"):
+        ran = run("-path", str(tmp_path), "-database", database.url, command)
+        assert ran.code == 1
+        assert f"{tmp_path} holds no migration files" in ran.stderr
+    told = run("-path", str(tmp_path), "-database", database.url, "status")
+    assert told.code == 0
+    assert told.stderr == f"warning: {tmp_path} holds no migration files\n"

@@ -149,3 +149,33 @@ def test_adopt_from_dbmate_wants_a_table_of_another_name(
     assert run(*named, "adopt", "-from", "dbmate", "-f").code == 0
     assert database.query("SELECT version FROM versions") == [(1,)]
     assert run(*named, "up").stderr == "no change\n"
+
+
+def test_nothing_is_converted_into_a_directory_that_holds_migrations(tmp_path: Path) -> None:
+    source = fill(tmp_path / "m", goose_tables(1, 2))
+    same = run("-path", str(source), "convert", str(source))
+    assert (same.code, "is there already" in same.stderr) == (1, True)
+    assert len(list(source.iterdir())) == 2
+    other = fill(tmp_path / "other", {"0001_x.up.sql": "", "README.md": ""})
+    refused = run("-path", str(source), "convert", str(other))
+    assert (refused.code, "0001_x.up.sql is there already" in refused.stderr) == (1, True)
+    (other / "0001_x.up.sql").unlink()
+    assert run("-path", str(source), "convert", str(other)).code == 0
+
+
+def test_a_history_in_another_schema_is_found_and_named(database: Database, tmp_path: Path) -> None:
+    source = str(fill(tmp_path / "m", goose_tables(1)))
+    where = ["-database", database.url]
+    database.execute("CREATE SCHEMA app")
+    elsewhere = "app.goose_db_version"
+    assert run(*where, "-path", source, "-history-table", elsewhere, "up").code == 0
+    files = str(tmp_path / "out")
+    assert run("-path", source, "convert", files).code == 0
+    adopt = [*where, "-path", files, "adopt", "-from", "goose"]
+    refused = run(*adopt, "-f")
+    assert refused.code == 1
+    assert f"-from-table {elsewhere}" in refused.stderr
+    assert run(*adopt, "-from-table", elsewhere, "-f").code == 0
+    again = run(*adopt, "-from-table", elsewhere, "-f")
+    assert (again.code, "has a version already" in again.stderr) == (1, True)
+    assert "did you mean goose" in run(*where, "-path", files, "adopt", "-from", "gosoe").stderr

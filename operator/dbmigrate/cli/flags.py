@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from dbmigrate.cli.likeness import guess
+
 TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
@@ -45,6 +47,14 @@ class UsageError(Exception):
     """The command line can't be understood; the text is what Go's flag package prints."""
 
 
+class UnknownFlag(UsageError):
+    """A flag that is none here."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"flag provided but not defined: -{name}{guess(name, known, before='-')}")
+        self.name = name
+
+
 class HelpRequested(Exception):
     """-h or -help was given where no flag of that name is defined."""
 
@@ -75,7 +85,7 @@ def parse_flags(
         if flag is None:
             if name in ("help", "h"):
                 raise HelpRequested
-            raise UsageError(f"flag provided but not defined: -{name}")
+            raise UnknownFlag(name, known)
         if not equals and flag.is_boolean:
             value = "true"
         elif not equals:

@@ -23,7 +23,15 @@ from typing import NoReturn, TextIO
 
 from dbmigrate import __version__
 from dbmigrate.cli.command import ArgumentError, Command, Declined, Invocation
-from dbmigrate.cli.flags import HelpRequested, UsageError, describe_flags, is_set, parse_flags
+from dbmigrate.cli.flags import (
+    HelpRequested,
+    UnknownFlag,
+    UsageError,
+    describe_flags,
+    is_set,
+    parse_flags,
+)
+from dbmigrate.cli.likeness import guess
 from dbmigrate.cli.options import NAMES, Options, find_report_file, parse_options, read_twins
 from dbmigrate.cli.terminal import Terminal
 from dbmigrate.cli.usage import COMMANDS, describe_program
@@ -99,33 +107,56 @@ class Program:
             plain.text(describe_program(self._name))
             return 0
         except UsageError as error:
-            plain.line(str(error))
-            plain.text(describe_program(self._name))
-            self._report_usage(args, str(error))
-            return 2
+            return self._refuse(args, str(error))
         if options.show_version:
             plain.line(__version__)
             return 0
         if options.show_help:
             plain.text(describe_program(self._name))
             return 0
-        if not rest or rest[0] not in COMMANDS:
-            problem = _describe_unknown(rest[0]) if rest else "no command given"
-            plain.line(problem)
+        if not rest:
+            plain.line("no command given")
             plain.text(describe_program(self._name))
-            self._report_usage(args, problem)
+            self._report_usage(args, "no command given")
             return 2
+        if rest[0] not in COMMANDS:
+            return self._refuse(args, _describe_unknown(rest[0]))
         return self._run_command(options, args, rest[0], rest[1:])
 
-    def _run_as_goose(self, args: Sequence[str]) -> int:
-        from dbmigrate.cli.goose import translate
+    def _refuse(self, args: Sequence[str], problem: str) -> int:
+        """A mistake is seen best where nothing else is: the usage is a word away."""
+        plain = self._messages_plainly()
+        plain.line(problem)
+        plain.line(f"run `{self._name} -h` for the commands and options")
+        self._report_usage(args, problem)
+        return 2
 
+    def _run_as_goose(self, args: Sequence[str]) -> int:
+        from dbmigrate.cli.goose.translate import translate
+        from dbmigrate.cli.goose.usage import describe_goose
+        from dbmigrate.cli.problem import draw
+        from dbmigrate.errors import MigrationError
+
+        terminal = self._messages_plainly()
+        if not args:
+            self._output.write(describe_goose(self._name))
+            return 1  # as goose
         try:
-            lines = translate(args, self._environ)
+            translation = translate(args, self._environ)
+            if translation.work is not None:
+                translation.work(terminal)
         except UsageError as error:
-            self._messages_plainly().line(str(error))
+            terminal.line(str(error))
+            terminal.line(f"run `{self._name} goose -h` for the commands and options")
             return 2
-        return self._run_all(lines)
+        except MigrationError as error:
+            terminal.error(draw(error))
+            return 1
+        if translation.is_help:
+            self._output.write(describe_goose(self._name))
+            return 0
+        self._environ = translation.environ
+        return self._run_all(translation.lines)
 
     def _run_as_atlas(self, args: Sequence[str]) -> int:
         from dbmigrate.cli.atlas.arguments import read_arguments
@@ -178,7 +209,7 @@ class Program:
             return 0
         except UsageError as error:
             terminal.text(f"{error}\nUsage of {name}:\n{describe_flags(command.flags)}")
-            if _is_misplaced(str(error)):
+            if isinstance(error, UnknownFlag) and error.name in NAMES:
                 terminal.line(f"options go before the command: {self._name} OPTIONS {name}")
             self._report_usage(args, str(error), is_document_wanted=options.json)
             return 2
@@ -262,9 +293,6 @@ def _run_guarded(command: Command, invocation: Invocation) -> int:
 
 def _describe_unknown(command: str) -> str:
     """Shows a word alone: what is no word may be a URL, with a password."""
-    return f"unknown command {command}" if command.isalpha() else "unknown command"
-
-
-def _is_misplaced(problem: str) -> bool:
-    """Whether an option was written behind the command, where Go's flags don't look for it."""
-    return problem.partition("flag provided but not defined: -")[2] in NAMES
+    if not command.replace("-", "").isalpha():
+        return "unknown command"
+    return f"unknown command {command}{guess(command, (*COMMANDS, GOOSE, ATLAS))}"

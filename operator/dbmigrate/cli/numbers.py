@@ -62,7 +62,7 @@ def read_duration(text: str) -> float | None:
     else:
         parts = list(_PART.finditer(text))
         if not parts or "".join(part[0] for part in parts) != text:
-            raise ValueError("parse error")
+            raise ValueError("parse error: expected a duration such as 15s or 1m30s, or none")
         seconds = sum(float(part[1]) * _SECONDS[part[2]] for part in parts)
     return seconds
 

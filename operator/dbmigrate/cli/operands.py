@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.command import ArgumentError
+from dbmigrate.cli.command import ArgumentError, Invocation
 from dbmigrate.cli.numbers import read_decimal
 from dbmigrate.cli.options import Options
 
@@ -42,6 +42,16 @@ def the_version(operands: Sequence[str]) -> str:
     if not operands:
         raise ArgumentError("please specify version argument V")
     return operands[0]
+
+
+def read_to(invocation: Invocation) -> str | None:
+    """V of `up -to V` and `down -to V` as it was typed; None without it."""
+    text = invocation.values.get("to")
+    if text is None:
+        return None
+    if invocation.operands:
+        raise ArgumentError("-to cannot be used with other arguments")
+    return check_version(text, invocation.options)
 
 
 def check_version(text: str, options: Options) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from dbmigrate.cli.flags import FALSE, TRUE, Flag, UsageError, is_set, parse_flags, quote
+from dbmigrate.cli.likeness import guess
 from dbmigrate.cli.numbers import read_duration, read_seconds, read_unsigned
 
 DEFAULT_LOCK_TIMEOUT = 15.0
@@ -38,10 +39,12 @@ class Options(NamedTuple):
     """`table` or `schema.table`; empty: what the URL says."""
     may_roll_back: bool | None
     """Whether `goto` and `down` may run down scripts; None: not said, as with golang-migrate."""
-    out_of_order: str
-    """reject, apply or ignore: what to do with a file below the version that was never applied."""
-    changed_files: str
-    """reject or warn: what to do with a file that was edited after it was applied."""
+    out_of_order: str | None
+    """reject, apply or ignore: what to do with a file below the version that was never applied;
+    None: not said, which is reject unless the files' own settings say otherwise."""
+    changed_files: str | None
+    """reject or warn: what to do with a file that was edited after it was applied; None: as
+    above."""
     backup_to: str
     """The directory for a backup before the first step, or empty."""
     backup_keep: int | None
@@ -63,7 +66,7 @@ class Options(NamedTuple):
 def _one_of(*words: str) -> Callable[[str], object]:
     def check(text: str) -> object:
         if text not in words:
-            raise ValueError(f"expected {' or '.join(words)}")
+            raise ValueError(f"expected {' or '.join(words)}{guess(text, words)}")
         return text
 
     return check
@@ -125,8 +128,8 @@ def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Opti
             format=values.get("format", "auto"),
             history_table=values.get("history-table", ""),
             may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,
-            out_of_order=values.get("out-of-order", "reject"),
-            changed_files=values.get("changed-files", "reject"),
+            out_of_order=values.get("out-of-order"),
+            changed_files=values.get("changed-files"),
             backup_to=values.get("backup-to", ""),
             backup_keep=read_unsigned(values["backup-keep"]) or None
             if "backup-keep" in values

@@ -25,7 +25,6 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.target import (
     ConnectionTarget,
     HistoryKind,
-    HistoryTable,
     parse_history_table,
     parse_target,
 )
@@ -74,11 +73,18 @@ def run_use_case(
     stop = Stop()
     with SignalWatch(stop, invocation.terminal) as signals:
         source, kind = find_source(invocation, files)
+        target = find_target(invocation, database, kind)
+        options = _read_options(invocation.options, invocation.environ)
+        if kind is HistoryKind.FLYWAY:
+            from dbmigrate.cli import flyway
+
+            settings = flyway.find_settings(invocation.options, invocation.environ)
+            options = flyway.heed(settings, invocation.options, options)
         request = runner.Request(
             command=" ".join((invocation.command, *invocation.operands[:1])),
-            target=find_target(invocation, database, kind),
+            target=target,
             source=source,
-            options=_read_options(invocation.options, invocation.environ),
+            options=options,
             observer=Narrator(invocation.terminal),
             stop=stop,
         )
@@ -166,36 +172,13 @@ def find_target(
     if options.history_table:
         history = replace(parse_history_table(options.history_table), kind=kind)
     elif kind is HistoryKind.FLYWAY:
-        history = _find_flyways_table(invocation, target)
+        from dbmigrate.cli import flyway
+
+        settings = flyway.find_settings(options, invocation.environ)
+        history = flyway.find_table(settings, target)
     else:
         history = target.history.of(kind, has_search_path=target.has_search_path)
     return replace(target, history=history)
-
-
-def _find_flyways_table(invocation: Invocation, target: ConnectionTarget) -> HistoryTable:
-    """The table that Flyway's settings name. Raises MigrationError (SourceInvalid)."""
-    from dataclasses import replace
-    from pathlib import Path
-
-    from dbmigrate.sources.flyway_settings import read_settings
-
-    options = invocation.options
-    directory = Path(find_directory(options)) if has_source(options) else None
-    settings = read_settings(directory, invocation.environ)
-    history = target.history.of(HistoryKind.FLYWAY)
-    is_said = "search_path" in target.conninfo.get("options", "")
-    if settings.schema not in ("", "public") and not is_said:
-        # Flyway looks names up there first, so that scripts make their tables in it.
-        raise MigrationError(
-            Reason.SOURCE_INVALID,
-            f"flyway's default schema is {settings.schema}: the database's address has to say so",
-            hint=f"add options=-csearch_path%3D{settings.schema} to the URL",
-        )
-    return replace(
-        history,
-        schema=settings.schema or history.schema,
-        name=settings.table or history.name,
-    )
 
 
 def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Options:
@@ -206,8 +189,8 @@ def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Option
         statement_lock_timeout_ms=_milliseconds(options.statement_lock_timeout),
         statement_timeout_ms=_milliseconds(options.statement_timeout),
         rollback=_ROLLBACK[options.may_roll_back],
-        out_of_order=runner.OutOfOrder(options.out_of_order),
-        changed_files=runner.ChangedFiles(options.changed_files),
+        out_of_order=runner.OutOfOrder(options.out_of_order or "reject"),
+        changed_files=runner.ChangedFiles(options.changed_files or "reject"),
         who=f"{user}@{host}" if user else host,
         backup=runner.BackupOrder(options.backup_to, options.backup_keep)
         if options.backup_to

@@ -39,9 +39,11 @@ migrations (defaults: UTC).
 """
 GOTO = """goto V       Migrate to version V
 \tUse latest for the newest version in the source"""
-UP = "up [N]       Apply all or N up migrations"
+UP = """up [N]       Apply all or N up migrations
+\tUse -to V to apply those up to version V"""
 DOWN = """down [N] [-all]    Apply all or N down migrations
-\tUse -all to apply all down migrations"""
+\tUse -all to apply all down migrations
+\tUse -to V to apply those above version V"""
 DROP = """drop [-f]    Drop everything inside database
 \tUse -f to bypass confirmation"""
 FORCE = "force V      Set version V but don't run migration (ignores dirty state)"

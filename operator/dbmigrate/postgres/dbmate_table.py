@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile("[0-9]{1,25}", re.ASCII)
 
+MIGRATION_LOCK = 48372615
+"""As seen in pg_locks while its 2.37.0 migrates."""
+
 
 class DbmateTable:
     """schema_migrations (version varchar), and how its rows are written."""
@@ -40,9 +43,9 @@ class DbmateTable:
         return VersionSet(self)
 
     def lock_ids(self, schema: str, table: str) -> tuple[int, ...]:
-        """dbmate takes none."""
+        """The one that dbmate takes with --migration-lock, for all tables of a database."""
         del schema, table
-        return ()
+        return (MIGRATION_LOCK,)
 
     def fits(self, shape: Mapping[str, str]) -> bool:
         """Rails' table looks the same, and holds the same."""

@@ -19,6 +19,7 @@ from dbmigrate.versions import Role, Version
 if TYPE_CHECKING:
     from dbmigrate.postgres.version_table import Move
 
+_LONGEST_DESCRIPTION = 200
 BASELINE = "<< Flyway Baseline >>"
 DELETE = "DELETE"
 MARKERS = frozenset((DELETE, "SCHEMA"))
@@ -153,6 +154,18 @@ class FlywayRows(VersionSet):
         is_file = not isinstance(row, FlywayRow) or row.kind == "SQL"
         return is_file and VersionSet.needs_file(self, version)
 
+    def mismatch(self, version: Version, description: str, path: str) -> str:
+        """Type and description, which Flyway's validate compares (MigrationInfoImpl.java)."""
+        row = self.applied.get(version)
+        if not isinstance(row, FlywayRow) or self.is_below_base(version):
+            return ""
+        kind = "SQL" if path.lower().endswith(".sql") else "SCRIPT"
+        if row.kind != kind:
+            return f"is of type {kind}, and was {row.kind} when it was applied"
+        if row.description != shorten(description):
+            return f"was called {row.description!r} when it was applied"
+        return ""
+
     def move_sql(self, table: str, wanted: VersionSet, guards: tuple[str, ...]) -> tuple[str, str]:
         """The lock, and the CTEs that mark a row and append one: what a step is made of."""
         lock = f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE; "
@@ -255,6 +268,12 @@ class FlywayRows(VersionSet):
         """The newest row of a version that has one."""
         rows = (row for row in reversed(self.entries) if row.version == version)
         return next(row for row in rows if row.kind not in MARKERS)
+
+
+def shorten(description: str) -> str:
+    """As Flyway makes it fit its column (AbbreviationUtils.java)."""
+    fits = len(description) <= _LONGEST_DESCRIPTION
+    return description if fits else f"{description[: _LONGEST_DESCRIPTION - 3]}..."
 
 
 def _has_version(move: Move) -> bool:

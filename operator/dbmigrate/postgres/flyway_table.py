@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.flyway_rows import MARKERS, FlywayRow, FlywayRows
+from dbmigrate.postgres.flyway_rows import MARKERS, FlywayRow, FlywayRows, shorten
 from dbmigrate.postgres.quoting import identifier, literal, literal_bool
 from dbmigrate.postgres.session import Row
 from dbmigrate.postgres.version_set import Unfinished, unfinished_sql
@@ -36,7 +36,6 @@ _SHAPE = {
     "checksum": "integer",
     "success": "boolean",
 }
-_LONGEST_DESCRIPTION = 200
 _LONGEST_SCRIPT = 1000
 _PARTS = "pg_catalog.string_to_array(version, '.')::pg_catalog.numeric[]"
 """Compared element by element; that zeros at the end don't count is not seen here."""
@@ -146,7 +145,7 @@ class FlywayTable:
         version = None if row.role is Role.REPEATABLE else row.text
         elapsed = elapsed_sql("pg_catalog.now()") if row.is_step else "0"
         return (
-            f"{row.rank}, {literal(version)}, {literal(_shorten(row.description))},"
+            f"{row.rank}, {literal(version)}, {literal(shorten(row.description))},"
             f" {literal(row.kind)}, {literal(_cut(row.path))}, {literal(row.checksum)},"
             f" CURRENT_USER, {elapsed}, {literal_bool(not row.is_failed)}"
         )
@@ -199,12 +198,6 @@ def _parse(table: str) -> tuple[str, str]:
     """Both names of a table as it is quoted in SQL."""
     schema, name = table[1:-1].split('"."', 1)
     return schema.replace('""', '"'), name.replace('""', '"')
-
-
-def _shorten(description: str) -> str:
-    """As Flyway makes it fit (AbbreviationUtils.java)."""
-    fits = len(description) <= _LONGEST_DESCRIPTION
-    return description if fits else f"{description[: _LONGEST_DESCRIPTION - 3]}..."
 
 
 def _cut(script: str) -> str:

@@ -157,7 +157,7 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     tables, facts = _look_sql(wanted)
     columns, (row,) = session.query(f"{tables}; {facts}")
     number, database, schema, pid, is_standby, looks_after_clients = row
-    if schema is None and (wanted.schema is None or wanted.kind.default_schema is None):
+    if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
         raise _no_schema(wanted)
     history = _check(columns, schema or wanted.schema or "", wanted)
     if wanted.schema is None and not history.has_version_table:

@@ -6,6 +6,42 @@ from dbmigrate.postgres.history_tables import History
 from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.session import Session
 
+_IN_SCHEMA = (
+    ("table", "pg_class", "relname", "relnamespace", "x.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"),
+    (
+        "type",
+        "pg_type",
+        "typname",
+        "typnamespace",
+        "x.typtype IN ('d', 'e', 'r') OR x.typtype = 'b' AND x.typcategory <> 'A'",
+    ),
+    ("function", "pg_proc", "proname", "pronamespace", "true"),
+)
+"""A kind in words, its catalog, the columns of name and schema, and which rows count."""
+
+
+def first_in_schema(session: Session, history: History) -> str | None:
+    """What keeps Flyway from taking the history's schema for empty, in words; None: it is.
+
+    A table or its kin, a type or a function that is no extension's (PostgreSQLSchema.java
+    there); our log does not count.
+    """
+    own = literal(history.log_table)
+    parts = (
+        f"SELECT {literal(kind)}, x.{name}::pg_catalog.text FROM pg_catalog.{catalog} x"
+        f" JOIN pg_catalog.pg_namespace n ON n.oid = x.{schema}"
+        f" WHERE n.nspname = {literal(history.schema)} AND ({condition})"
+        " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = x.oid"
+        f" AND d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass AND d.deptype = 'e')"
+        f" AND x.oid IS DISTINCT FROM pg_catalog.to_regclass({own})::pg_catalog.oid"
+        # The log's own sequence, for its identity.
+        " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = x.oid"
+        f" AND d.deptype IN ('a', 'i') AND d.refobjid = pg_catalog.to_regclass({own}))"
+        for kind, catalog, name, schema, condition in _IN_SCHEMA
+    )
+    rows = session.query(f"{' UNION ALL '.join(parts)} LIMIT 1")[0]
+    return f'{rows[0][0]} "{rows[0][1]}"' if rows else None
+
 
 def first_object(session: Session, history: History) -> str | None:
     """A table or its kin in any schema, in words; None: there is none.

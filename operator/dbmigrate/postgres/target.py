@@ -82,6 +82,11 @@ class HistoryKind(StrEnum):
         """Where the tool puts it; None: where the search path leads."""
         return ATLAS_SCHEMA if self is HistoryKind.ATLAS else None
 
+    @property
+    def makes_schema(self) -> bool:
+        """Whether the tool makes the schema that its table is to be in."""
+        return self in (HistoryKind.ATLAS, HistoryKind.DBMATE, HistoryKind.FLYWAY)
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryTable:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres import history_tables, locks
+from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.target import HistoryTable
 from dbmigrate.report import Reason
 from dbmigrate.runner.force import set_version
@@ -95,6 +96,8 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
     applied = database.applied.recorded
     name = f"{history.schema}.{history.table}"
     tool = history.keeper.tool
+    if not history.has_version_table:
+        raise _no_table(run, tool, name)
     if not applied:
         raise MigrationError(
             Reason.FOREIGN_HISTORY, f"there is nothing to take over: {tool}'s {name} has no version"
@@ -120,3 +123,20 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
     ours = {theirs: number for number, theirs in numbers.items()}
     version = ours.get(applied[-1], applied[-1])
     return Adoption(tool, name, applied, f"{other.schema}.{other.table}", version)
+
+
+def _no_table(run: Run, tool: str, name: str) -> MigrationError:
+    """Said with the schema in which there is one: it is a search path that differs, mostly."""
+    table = run.database.history.table
+    rows = run.database.session.query(
+        "SELECT n.nspname FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE c.relname = {literal(table)} AND c.relkind IN ('r', 'p') ORDER BY 1"
+    )[0]
+    found = [f"{row[0]}.{table}" for row in rows]
+    hint = f"there is {' and '.join(found)}: -from-table {found[0]}" if found else None
+    return MigrationError(
+        Reason.FOREIGN_HISTORY,
+        f"there is nothing to take over: {tool}'s {name} does not exist",
+        hint=hint,
+    )

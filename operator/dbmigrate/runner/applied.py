@@ -78,6 +78,9 @@ class AppliedVersions(Protocol):
     def tool_checksum(self, version: Version) -> int | str | None:
         """What the tool's own table has for the checksum of its up script; None: nothing."""
 
+    def mismatch(self, migration: Migration) -> str:
+        """What the tool's own row says otherwise than an applied file, checksum aside."""
+
     @property
     def repeated(self) -> tuple[Version, ...]:
         """The repeatable migrations that have run."""
@@ -158,6 +161,11 @@ class Applied:
     def tool_checksum(self, version: Version) -> None:
         """Nor checksums."""
         del version
+
+    def mismatch(self, migration: Migration) -> str:
+        """Its table has a number alone."""
+        del migration
+        return ""
 
     def is_current(self, migration: Migration) -> bool:
         """It has no repeatable migrations."""

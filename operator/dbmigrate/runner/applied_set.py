@@ -88,6 +88,11 @@ class AppliedSet:
         entry = self._found.applied.get(version)
         return None if entry is None or self._found.is_below_base(version) else entry.checksum
 
+    def mismatch(self, migration: Migration) -> str:
+        """As the table has it."""
+        path = migration.up.path if migration.up else ""
+        return self._found.mismatch(migration.version, migration.description, path)
+
     @property
     def repeated(self) -> tuple[Version, ...]:
         """By the table."""

@@ -22,10 +22,19 @@ if TYPE_CHECKING:
 
 
 def changed_migrations(source: Source, applied: AppliedVersions) -> Iterator[Migration]:
-    """Applied migrations whose up file is not what was applied. Reads all those files."""
+    """Applied migrations whose up file is not what was applied, by its text or by what its
+    tool's table says of it. Reads all those files."""
     for migration in source.migrations:
-        if migration.up is not None and _is_changed(migration.version, migration.up, applied):
+        if migration.up is None:
+            continue
+        if applied.mismatch(migration) or _is_changed(migration.version, migration.up, applied):
             yield migration
+
+
+def describe_change(migration: Migration, applied: AppliedVersions) -> str:
+    """What is known of one of those, in words."""
+    file = migration.up.file if migration.up else migration.name
+    return f"{file} {applied.mismatch(migration) or 'was edited after it was applied'}"
 
 
 def _is_changed(version: Version, up: Script, applied: AppliedVersions) -> bool:

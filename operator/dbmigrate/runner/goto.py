@@ -7,6 +7,7 @@ every version on the way can really be undone; forbidden, it refuses.
 
 from __future__ import annotations
 
+from dbmigrate.runner.beginning import begin
 from dbmigrate.runner.changes import check_changes
 from dbmigrate.runner.plan import plan_goto
 from dbmigrate.runner.request import Request
@@ -19,9 +20,10 @@ def goto(request: Request, version: Version | None = None) -> Result[None]:
     """Go to a version; None is the latest in the source. Being there already is success."""
 
     def work(run: Run) -> None:
+        run.require_resumable()
+        begin(run)
         here = run.database.found.version
         run.target = run.source.latest_from(here) if version is None else version
-        run.require_resumable()
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options

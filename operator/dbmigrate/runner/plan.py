@@ -139,6 +139,29 @@ def plan_at_most(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
     return Plan(steps, _last(steps, ground))
 
 
+def plan_up_to(ground: Ground, highest: Version, policy: OutOfOrder) -> Plan:
+    """All steps up to versions that are not above that one, which need not exist itself.
+
+    Raises MigrationError as `plan_up` does.
+    """
+    steps = _require_sound(_up(ground, highest, policy))
+    return Plan(steps, _last(steps, ground))
+
+
+def plan_down_to(ground: Ground, lowest: Version, rollback: Rollback | None) -> Plan:
+    """All steps down from versions above that one, which need not exist itself.
+
+    Raises MigrationError as `plan_down` does.
+    """
+    version = ground.version
+    if version is None or version <= lowest:
+        return Plan((), version)
+    kept = max((v for v in _undoable(ground, version) if v <= lowest), default=None)
+    steps = _down(ground, kept, None)
+    _require_allowed(ground, steps, rollback)
+    return Plan(steps, _last(steps, ground))
+
+
 def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> Plan:
     """All steps down, or at most `limit` of them.
 
@@ -147,11 +170,7 @@ def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> P
     if limit is not None and limit > 0 and ground.version is None:
         raise _no_file()
     steps = _down(ground, None, limit)
-    if steps and rollback is Rollback.FORBID:
-        raise MigrationError(
-            Reason.ROLLBACK_FORBIDDEN,
-            f"the database is at version {ground.version}: rolling back is forbidden",
-        )
+    _require_allowed(ground, steps, rollback)
     if limit != 0 and not steps and ground.applied.base is not None:
         raise MigrationError(
             Reason.IRREVERSIBLE_MIGRATION,
@@ -174,7 +193,7 @@ def plan_goto(
     if target is None and ground.source.repeatables:
         return Plan(_require_sound(_up(ground, None, policy)), version)
     if target is None:
-        raise _empty(ground.source)
+        raise no_files(ground.source)
     _require(ground, version)
     if not _is_known(ground, target):
         raise no_migration(target)
@@ -200,9 +219,9 @@ def plan_goto(
 def _up(ground: Ground, to: Version | None, policy: OutOfOrder) -> tuple[PlannedStep, ...]:
     version = ground.version
     if ground.source.is_empty and version is None:
-        raise _empty(ground.source)
+        raise no_files(ground.source)
     _require(ground, version, in_source=to is None or version is None or to > version)
-    late = late_versions(ground)
+    late = tuple(m for m in late_versions(ground) if to is None or m.version <= to)
     if late and policy is OutOfOrder.REJECT:
         raise _out_of_order(late, version)
     steps = []
@@ -341,6 +360,16 @@ def _is_known(ground: Ground, version: Version) -> bool:
     )
 
 
+def _require_allowed(
+    ground: Ground, steps: tuple[PlannedStep, ...], rollback: Rollback | None
+) -> None:
+    if steps and rollback is Rollback.FORBID:
+        raise MigrationError(
+            Reason.ROLLBACK_FORBIDDEN,
+            f"the database is at version {ground.version}: rolling back is forbidden",
+        )
+
+
 def _require_scripts(steps: tuple[PlannedStep, ...]) -> None:
     for step in steps:
         if step.script is None:
@@ -359,7 +388,8 @@ def _no_file() -> MigrationError:
     return MigrationError(Reason.MISSING_VERSION, "file does not exist")
 
 
-def _empty(source: Source) -> MigrationError:
+def no_files(source: Source) -> MigrationError:
+    """Nothing to read; golang-migrate's words."""
     return MigrationError(
         Reason.SOURCE_INVALID,
         "first .: file does not exist",

@@ -11,6 +11,7 @@ from dataclasses import replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.statement_impacts import read_impacts
 from dbmigrate.report import Outcome, Step
+from dbmigrate.runner.beginning import begin
 from dbmigrate.runner.changes import check_changes
 from dbmigrate.runner.plan import Plan, plan_goto
 from dbmigrate.runner.plan_checksum import checksum_of
@@ -27,9 +28,10 @@ def preview(request: Request, version: Version | None = None) -> Result[Preview]
     """The steps to a version, None being the latest; fails as `goto` would."""
 
     def work(run: Run) -> Preview:
+        run.require_resumable()
+        begin(run, is_preview=True)
         here = run.database.found.version
         run.target = run.source.latest_from(here) if version is None else version
-        run.require_resumable()
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options

@@ -17,6 +17,7 @@ from dbmigrate.runner.stop import Stop
 if TYPE_CHECKING:
     from dbmigrate.postgres.target import ConnectionTarget
     from dbmigrate.sources.migration import Source
+    from dbmigrate.versions import Version
 
 
 class Rollback(StrEnum):
@@ -90,6 +91,12 @@ class Options:
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
     transactions: Transactions = Transactions.FILE
+    highest: Version | None = None
+    """What `up` goes no further than by the files' own settings; None: they do not say."""
+    baseline: Version | None = None
+    """Where Flyway's history begins in a database that holds something; None: nowhere."""
+    ignored: frozenset[str] = frozenset()
+    """The kinds of findings that `verify` passes over by the files' own settings."""
     who: str = ""
     """The host, Job or person that runs this, for the history's log."""
     backup: BackupOrder | None = None

@@ -1,16 +1,18 @@
-"""`up [N]`: apply what is pending, all of it or at most N steps."""
+"""`up [N]`: apply what is pending, all of it, at most N steps, or up to a version."""
 
 from __future__ import annotations
 
+from dbmigrate.runner.beginning import begin
 from dbmigrate.runner.changes import check_changes
-from dbmigrate.runner.plan import plan_up
+from dbmigrate.runner.plan import plan_up, plan_up_to
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import Version
 
 
-def up(request: Request, limit: int | None = None) -> Result[None]:
-    """Apply pending migrations; `limit` None means all of them.
+def up(request: Request, limit: int | None = None, highest: Version | None = None) -> Result[None]:
+    """Apply pending migrations; `limit` None means all, or all that are not above `highest`.
 
     With a limit golang-migrate's Steps: none left is an error, and so is fewer
     than asked for, after what there is was applied. Zero does nothing.
@@ -20,7 +22,13 @@ def up(request: Request, limit: int | None = None) -> Result[None]:
         if limit == 0:
             return
         run.require_resumable()
+        begin(run)
         check_changes(run)
-        run.carry_out(plan_up(run.ground, limit, request.options.out_of_order))
+        policy = request.options.out_of_order
+        top = request.options.highest if limit is None and highest is None else highest
+        if top is not None:
+            run.carry_out(plan_up_to(run.ground, top, policy))
+        else:
+            run.carry_out(plan_up(run.ground, limit, policy))
 
     return perform(request, work)

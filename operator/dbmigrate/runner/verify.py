@@ -8,17 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dbmigrate.runner.changes import changed_migrations
-from dbmigrate.runner.plan import late_versions
+from dbmigrate.runner.changes import changed_migrations, describe_change
+from dbmigrate.runner.plan import late_versions, no_files
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Finding, Result
 from dbmigrate.runner.run import Run, perform
-from dbmigrate.versions import name_of
+from dbmigrate.versions import REPEATABLE, name_of
 
 
 def verify(request: Request) -> Result[tuple[Finding, ...]]:
-    """All findings; none means that files and history agree."""
-    return perform(request, lambda run: tuple(_findings(run)), is_locked=False)
+    """All findings; none means that files and history agree.
+
+    Raises MigrationError (SourceInvalid) where there is neither file nor history: that
+    is a mistaken directory far more often than a beginning, and it must not look like
+    a check that was passed.
+    """
+
+    def work(run: Run) -> tuple[Finding, ...]:
+        ignored = request.options.ignored
+        found = tuple(each for each in _findings(run) if _kind_of(each) not in ignored)
+        if not found and run.source.is_empty:
+            raise no_files(run.source)
+        return found
+
+    return perform(request, work, is_locked=False)
+
+
+def _kind_of(finding: Finding) -> str:
+    """Its kind, with what is said of repeatable migrations alone beside it."""
+    is_repeatable = str(finding.version) == REPEATABLE
+    return f"{finding.kind} repeatable" if is_repeatable else finding.kind
 
 
 def _findings(run: Run) -> Iterator[Finding]:
@@ -26,8 +45,7 @@ def _findings(run: Run) -> Iterator[Finding]:
     yield from _gap(run)
     source, applied = run.source, run.database.applied
     for migration in changed_migrations(source, applied):
-        file = migration.up.file if migration.up else migration.name
-        yield Finding(migration.version, "changed", f"{file} was edited after it was applied")
+        yield Finding(migration.version, "changed", describe_change(migration, applied))
     known = set(applied.recorded)
     if run.database.found.version is not None:
         known.add(run.database.found.version)

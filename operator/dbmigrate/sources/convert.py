@@ -11,7 +11,7 @@ the files, where `adopt` reads it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def convert(source: Source, directory: str | os.PathLike[str]) -> Conversion:
 
     Raises MigrationError (SourceInvalid): for migrations that are golang-migrate's
     already, in another language than SQL, filled in from the environment, or without
-    a version, and for a file that is there.
+    a version, and for a directory that holds migrations.
     """
     if source.format is Format.GOLANG_MIGRATE:
         raise _refused(f"{source.location} holds no files of another format")
@@ -68,9 +68,9 @@ def _write(source: Source, directory: str | os.PathLike[str], *, is_trimmed: boo
         numbers = tuple((m.version, new, m.name) for new, m in numbered)
         lines = (f"{old}\t{new}\t{name}\n" for old, new, name in numbers)
         contents[NUMBERS] = "".join(lines).encode()
-    there = sorted(name for name in contents if (place / name).exists())
+    there = _first_in_the_way(place, contents)
     if there:
-        raise _refused(f"{place / there[0]} is there already; choose another directory")
+        raise _refused(f"{place / there} is there already; choose another directory")
     try:
         place.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
@@ -80,6 +80,19 @@ def _write(source: Source, directory: str | os.PathLike[str], *, is_trimmed: boo
     return Conversion(tuple(place / name for name in contents), numbers)
 
 
+def _first_in_the_way(place: Path, contents: Mapping[str, bytes]) -> str:
+    """A file that would be overwritten, or that a run would read beside the new ones.
+
+    That of the old format among them: a directory of two formats is read by nobody.
+    """
+    try:
+        names = sorted(os.listdir(place))
+    except OSError:
+        return ""  # it is not there yet, or can't be written either
+    others = (name for name in names if name.lower().endswith(".sql") or parse_file_name(name))
+    return next((name for name in names if name in contents), next(others, ""))
+
+
 def read_numbers(directory: str | os.PathLike[str], form: Format) -> dict[Version, Version]:
     """The versions of the converted files, by their numbers. Raises MigrationError."""
     path = Path(directory) / NUMBERS
@@ -87,9 +100,10 @@ def read_numbers(directory: str | os.PathLike[str], form: Format) -> dict[Versio
         rows = [line.split("\t") for line in path.read_text("utf-8").splitlines()]
         return {number(row[1]): reader_of(form)(row[0]) for row in rows}
     except (OSError, ValueError, IndexError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise MigrationError(
             Reason.SOURCE_INVALID,
-            f"{path} should say which version of {form}'s each file was: {error}",
+            f"{path} should say which version of {form}'s each file was: {why}",
             hint="give the directory that `dbmigrate convert` has written",
         ) from None
 

@@ -67,7 +67,7 @@ def next_versions(
     if wanted is Format.FLYWAY:
         existing = [str(version.order[0]) for version in flyway_versions(directory)]
     else:
-        names = list_names(directory, "sql")
+        names = [each for each in list_names(directory) if each.endswith(".sql")]
         existing = [match[0] for match in map(_VERSION.match, names) if match]
     highest = max(existing, key=int, default="")
     if seq or (seq is None and 0 < len(highest) < _SHORTEST_TIME):

@@ -21,6 +21,7 @@ from dbmigrate.sources.flyway_names import (
     LONGEST_VERSION,
     FileName,
     is_callback,
+    is_passed_over,
     looks_mistaken,
     parse_file_name,
 )
@@ -77,7 +78,8 @@ class _Facts:
 
 def list_files(listing: Listing) -> tuple[str, ...]:
     """All files in a directory and below it, with `/` between the names; sorted."""
-    return tuple(sorted(_walk(Path(listing.location), listing, "", frozenset())))
+    root = Path(listing.location)
+    return tuple(sorted(_walk(root, listing, "", frozenset((os.path.realpath(root),)))))
 
 
 def read_listing(listing: Listing, environ: Mapping[str, str]) -> Source:
@@ -108,7 +110,7 @@ def read_listing(listing: Listing, environ: Mapping[str, str]) -> Source:
     return Source(
         listing.location,
         of[Role.VERSIONED],
-        tuple(_warnings(paths, files, callbacks)),
+        (*_warnings(paths, files, callbacks), *reader.warnings()),
         format=Format.FLYWAY,
         checkpoints=of[Role.CHECKPOINT],
         repeatables=of[Role.REPEATABLE],
@@ -124,6 +126,16 @@ class _Reader:
         self._paths = paths
         self._settings = read_settings(directory, environ)
         self.facts = _Facts(environ)
+
+    def warnings(self) -> Iterator[str]:
+        """Of settings that are passed over."""
+        if self._settings.group:
+            yield "flyway.group is passed over: each migration is a transaction of its own"
+        if len(self._settings.locations) > 1:
+            yield (
+                f"flyway.locations names {len(self._settings.locations)} places: only"
+                f" {printable(str(self._directory))} is read"
+            )
 
     def migration(self, file: _File, undo: _File | None) -> Migration:
         """A file, and the one that undoes it."""
@@ -231,6 +243,8 @@ def _warnings(
                 f"{printable(path)} is ignored: Flyway expects V<version>__<description>.sql,"
                 " or R__<description>.sql"
             )
+        elif is_passed_over(path.rpartition("/")[2]):
+            yield f"{printable(path)} is a callback of what dbmigrate does otherwise: it is not run"
     for (prefix, version), file in files.items():
         if prefix == "U" and ("V", version) not in files:
             yield f"{printable(file.path)} undoes version {version}, which has no V file"

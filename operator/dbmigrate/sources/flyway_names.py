@@ -65,9 +65,14 @@ def leaves_no_doubt(text: str) -> bool:
 
 
 def is_callback(text: str) -> bool:
-    """Whether it is SQL that Flyway runs around its migrations."""
+    """Whether it is a script that Flyway runs around its migrations."""
     event = _event(text)
     return _CALLBACK.fullmatch(event) is not None and not _HARMLESS.fullmatch(event)
+
+
+def is_passed_over(text: str) -> bool:
+    """Whether it is one that Flyway runs around other things than migrations."""
+    return _HARMLESS.fullmatch(_event(text)) is not None
 
 
 def looks_mistaken(text: str) -> bool:
@@ -78,4 +83,5 @@ def looks_mistaken(text: str) -> bool:
 
 
 def _event(text: str) -> str:
-    return text[:-4].partition("__")[0] if text.lower().endswith(".sql") else ""
+    match = _SCRIPT.fullmatch(text)
+    return match[1].partition("__")[0] if match else ""

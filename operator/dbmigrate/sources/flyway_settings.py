@@ -3,8 +3,8 @@
 Taken from where Flyway's command line looks: flyway.toml and flyway.conf in the working
 directory and beside the migrations, the files that FLYWAY_CONFIG_FILES names, and the
 environment (FLYWAY_PLACEHOLDERS_COLOUR), each before those that come earlier. Connections
-and the rest of Flyway's settings are not read. A setting that would make other files of
-the directory into migrations is refused rather than passed over.
+are not read. A setting that would make other files of the directory into migrations, or
+run what dbmigrate does not, is refused rather than passed over.
 """
 
 from __future__ import annotations
@@ -31,6 +31,22 @@ _FIXED = {
     "encoding": "UTF-8",
 }
 """Settings that dbmigrate knows by one value, Flyway's default."""
+_REFUSED = {
+    "initsql": "set it for the role (ALTER ROLE ... SET), or as options= in the database's URL",
+    "cherrypick": "`dbmigrate up -to V` goes up to one version",
+    "skipexecutingmigrations": "`dbmigrate force V` sets the version without running anything",
+    "dryrunoutput": "`dbmigrate plan` shows the scripts",
+    "erroroverrides": "leave such runs to Flyway",
+    "resolvers": "classes are Flyway's to run",
+    "callbacks": "classes are Flyway's to run",
+    "callbacklocations": "dbmigrate runs no callbacks: make migrations of them",
+}
+"""Settings without a counterpart that would change what is run, and what to do instead."""
+_STATES = frozenset(
+    "* missing pending ignored future available undone outdated superseded success failed"
+    " above_target below_baseline baseline out_of_order".split()
+)
+_DEFAULT_ENVIRONMENT = "default"
 _VARIABLE = re.compile(r"\$\{(?:env\.)?([A-Za-z0-9_]+)\}", re.ASCII)
 
 
@@ -51,6 +67,19 @@ class Settings:
     """The default schema; empty: not said."""
     transactional: bool = True
     """False: no script is one transaction."""
+    out_of_order: bool = False
+    """Whether a version that turns up late is applied."""
+    validates: bool = True
+    """Whether an applied file that was edited stops a run."""
+    target: str = ""
+    """The version that `migrate` goes up to; empty: all."""
+    baseline_on_migrate: bool = False
+    baseline_version: str = "1"
+    ignored: tuple[tuple[str, str], ...] = ()
+    """The patterns of ignoreMigrationPatterns: a kind of migration, and a state."""
+    group: bool = False
+    """Whether Flyway makes one transaction of a whole run."""
+    locations: tuple[str, ...] = ()
 
 
 def read_settings(directory: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -62,6 +91,9 @@ def read_settings(directory: Path | None, environ: Mapping[str, str]) -> Setting
     for name, value in _FIXED.items():
         if values.get(name, value).upper() != value.upper():
             raise _refused(f"flyway.{name} is {values[name]!r}: dbmigrate knows {value!r} alone")
+    for name, remedy in _REFUSED.items():
+        if values.get(name, "").lower() not in ("", "false"):
+            raise _refused(f"flyway.{name} has no counterpart here: {remedy}")
     schemas = values.get("defaultschema") or values.get("schemas", "").partition(",")[0]
     return Settings(
         {
@@ -76,7 +108,30 @@ def read_settings(directory: Path | None, environ: Mapping[str, str]) -> Setting
         table=values.get("table", ""),
         schema=schemas.strip(),
         transactional=_is_true(values.get("executeintransaction", "true")),
+        out_of_order=_is_true(values.get("outoforder", "")),
+        validates=_is_true(values.get("validateonmigrate", "true")),
+        target=values.get("target", "").strip(),
+        baseline_on_migrate=_is_true(values.get("baselineonmigrate", "")),
+        baseline_version=values.get("baselineversion", "").strip() or "1",
+        ignored=_read_patterns(values.get("ignoremigrationpatterns", "")),
+        group=_is_true(values.get("group", "")),
+        locations=_split(values.get("locations", "")),
     )
+
+
+def _read_patterns(text: str) -> tuple[tuple[str, str], ...]:
+    patterns = []
+    for pattern in _split(text):
+        kind, _, state = pattern.lower().partition(":")
+        if kind not in ("*", "versioned", "repeatable") or state not in _STATES:
+            raise _refused(f"flyway.ignoreMigrationPatterns: {pattern!r} is no pattern of Flyway's")
+        states = ("missing", "ignored") if state == "*" else (state,)
+        patterns += [(kind, each) for each in states]
+    return tuple(patterns)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (each.strip() for each in text.split(","))))
 
 
 def read_properties(text: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -94,7 +149,7 @@ def read_properties(text: str, environ: Mapping[str, str] | None = None) -> dict
 def _files(directory: Path | None, environ: Mapping[str, str]) -> Iterator[Path]:
     places = dict.fromkeys(os.path.abspath(place) for place in (".", directory or "."))
     for place in places:
-        for name in ("flyway.conf", "flyway.toml"):
+        for name in ("flyway.conf", "flyway.toml", "flyway.user.toml"):
             path = Path(place, name)
             if path.is_file():
                 yield path
@@ -113,10 +168,20 @@ def _read(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
             return {n.removeprefix("flyway."): v for n, v in found.items() if "flyway." in n}
         import tomllib
 
-        section = tomllib.loads(text).get("flyway", {})
-        return {name: _fill(value, environ) for name, value in _flatten(section, "")}
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        document = tomllib.loads(text)
+        section = document.get("flyway", {})
+        chosen = environ.get("FLYWAY_ENVIRONMENT") or section.get("environment")
+        database = document.get("environments", {}).get(chosen or _DEFAULT_ENVIRONMENT, {})
+        # An environment's own [environments.NAME.flyway] counts before what holds for all.
+        parts = (section, _without_connection(database), database.get("flyway", {}))
+        pairs = (pair for part in parts for pair in _flatten(part, ""))
+        return {name: _fill(value, environ) for name, value in pairs}
+    except (OSError, ValueError, AttributeError) as error:
         raise _refused(f"{path} can't be read: {error}") from None
+
+
+def _without_connection(database: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: database[name] for name in ("schemas", "initSql") if name in database}
 
 
 def _flatten(section: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from dbmigrate.errors import MigrationError
@@ -70,18 +71,24 @@ def read_source(
 
 
 def find_format(
-    path: str | os.PathLike[str], *, otherwise: Format = Format.GOLANG_MIGRATE
+    path: str | os.PathLike[str],
+    *,
+    otherwise: Format = Format.GOLANG_MIGRATE,
+    looks_below: bool = True,
 ) -> Format:
     """The format of the files in a directory; `otherwise` where nothing speaks for any.
 
-    Raises MigrationError (SourceInvalid).
+    `looks_below`: whether Flyway's files in the directories below may speak, as they do
+    for a directory that somebody has named. Raises MigrationError (SourceInvalid).
     """
-    return _find(list_directory(path), otherwise)
+    listing = list_directory(path)
+    return _find(listing if looks_below else replace(listing, directories=()), otherwise)
 
 
 def _find(listing: Listing, otherwise: Format = Format.GOLANG_MIGRATE) -> Format:
     found = _look_at(listing)
     if not found:
+        _require_text(listing)
         return _by_the_rest(listing, otherwise)
     if len(found) > 1:
         files = ", ".join(f"{printable(name)} is {kind}'s" for kind, name in found.items())
@@ -119,6 +126,16 @@ def _look_at(listing: Listing) -> dict[Format, str]:
     return found
 
 
+def _require_text(listing: Listing) -> None:
+    """Whether a mark was seen in no file because it can't be: an editor has saved UTF-16."""
+    from dbmigrate.sources.script_file import check_script
+
+    for name in listing.files:
+        path = Path(listing.location) / name
+        if _CANDIDATE.fullmatch(name) and b"\0" in _read_head(path):
+            check_script(_read_head(path), printable(name))
+
+
 def _by_the_rest(listing: Listing, otherwise: Format) -> Format:
     if SUM_FILE in listing.files and not any(name.endswith(".sql") for name in listing.files):
         return Format.ATLAS
@@ -147,13 +164,7 @@ def _has_flyways_below(listing: Listing) -> bool:
 
 def _look_into(path: Path) -> Format | None:
     """The format by the first mark in a file; None for a file without one."""
-    if not path.is_file():
-        return None  # to open a pipe would wait for whoever writes into it
-    try:
-        with path.open("rb") as file:
-            head = file.read(_LOOKED_AT)
-    except OSError:
-        return None  # whoever reads it for a run says what is wrong with it
+    head = _read_head(path)
     above = _ABOVE_SQL.match(head)
     end = above.end() if above else 0
     places = {
@@ -162,3 +173,14 @@ def _look_into(path: Path) -> Format | None:
     found = min(places, key=lambda kind: places[kind], default=None)
     # Atlas's comments may stand in the files of others, too.
     return Format.ATLAS if found is None and _ATLAS.search(head) else found
+
+
+def _read_head(path: Path) -> bytes:
+    """Empty for a file that can't be read: whoever reads it for a run says what is wrong."""
+    if not path.is_file():
+        return b""  # to open a pipe would wait for whoever writes into it
+    try:
+        with path.open("rb") as file:
+            return file.read(_LOOKED_AT)
+    except OSError:
+        return b""

@@ -2,10 +2,10 @@
 
 Its rules and texts (internal/cli/commands.go), but for three things that bite
 there. The next number follows the highest version, not the name that sorts last
-(`10_x` sorts before `9_x`). Files that carry no version do not stop it. And a
-pair that could never be read back, by its name, its extension or its time
-format, is refused instead of written. Where the migrations are goose's or
-dbmate's it is one file with their annotations.
+(`10_x` sorts before `9_x`). Files that a run would not read, be it another format's,
+neither count nor stop it. And a pair that could never be read back, by its name, its
+extension or its time format, is refused instead of written. Where the migrations are
+goose's or dbmate's it is one file with their annotations.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ DEFAULT_TIME_FORMAT = "20060102150405"
 
 DEFAULT_DIGITS = 6
 
-_NUMBERED = re.compile(r"([0-9]+)_")
+_NUMBERED = re.compile(r"([0-9]+)")
+_ATLAS = re.compile(r"[0-9]+(_.*)?\.sql", re.DOTALL)
 _ANNOTATED = {
     Format.GOOSE: "-- +goose Up\n\n-- +goose Down\n",
     Format.DBMATE: "-- migrate:up\n\n-- migrate:down\n",
@@ -58,7 +59,7 @@ def create_files(
     """
     place = Path(os.path.abspath(directory))
     extension = ext.removeprefix(".")
-    existing = list_names(place, extension)
+    existing = [each for each in list_names(place) if parse_file_name(each) is not None]
     version = _choose(existing, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
     names = [f"{version}_{name}.{way}.{extension}" for way in ("up", "down")]
     _check(names, version, existing)
@@ -78,16 +79,21 @@ def create_annotated_file(
 ) -> Path:
     """Create the one file of a new migration of goose's or dbmate's; its absolute path.
 
-    As `create_files`. A name that dbmate would sort elsewhere is refused.
+    As `create_files`, but that goose numbers beside its versions that are times. A name
+    that dbmate would sort elsewhere is refused.
     """
     place = Path(os.path.abspath(directory))
-    existing = list_names(place, "sql")
-    version = _choose(existing, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
+    existing = [each for each in list_names(place) if _is_read(each, wanted)]
+    counted = existing
+    if wanted is Format.GOOSE:
+        # Its sequence is one of its own, below all versions that are times.
+        counted = [each for each in existing if not is_time(each)]
+    version = _choose(counted, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
     file_name = f"{version}_{name}.sql" if name else f"{version}.sql"
     if "/" in file_name or "\0" in file_name:
         raise _refused(f"malformed migration filename: {file_name}")
     _check_version(version, existing)
-    later = [each for each in existing if each > file_name and _NUMBERED.match(each)]
+    later = [each for each in existing if each > file_name]
     if wanted in (Format.DBMATE, Format.ATLAS) and later:
         raise _refused(
             f"{wanted} goes by names and would run {file_name} before {later[0]};"
@@ -138,6 +144,29 @@ def flyway_versions(directory: Path) -> set[TextVersion]:
     paths = list_files(list_directory(directory)) if directory.is_dir() else ()
     parsed = (parse_flyways(path.rpartition("/")[2]) for path in paths)
     return {each.version for each in parsed if each is not None and each.version is not None}
+
+
+def _is_read(name: str, wanted: Format) -> bool:
+    """Whether a run takes it for a migration of that format."""
+    if wanted is Format.GOOSE:
+        from dbmigrate.sources.goose import parse_file_name as parse_gooses
+
+        return parse_gooses(name) is not None
+    if wanted is Format.DBMATE:
+        from dbmigrate.sources.dbmate import parse_file_name as parse_dbmates
+
+        return parse_dbmates(name) is not None
+    return _ATLAS.fullmatch(name) is not None
+
+
+def is_time(name: str) -> bool:
+    """Whether a version is a time since 1970, as goose tells it from a number in sequence."""
+    match = _NUMBERED.match(name)
+    text = str(int(match[1])) if match else ""
+    try:
+        return len(text) == 14 and datetime.strptime(text, "%Y%m%d%H%M%S").year >= 1970
+    except ValueError:
+        return False
 
 
 def _choose(
@@ -216,10 +245,10 @@ def _find_zone(name: str) -> tzinfo | None:
         raise _refused(f"unknown time zone {name}") from None
 
 
-def list_names(directory: Path, extension: str) -> list[str]:
-    """The files of that extension, sorted; none where there is no directory yet."""
+def list_names(directory: Path) -> list[str]:
+    """The names in a directory, sorted; none where there is no directory yet."""
     try:
-        return sorted(each for each in os.listdir(directory) if each.endswith(f".{extension}"))
+        return sorted(os.listdir(directory))
     except FileNotFoundError:
         return []
     except OSError as error:

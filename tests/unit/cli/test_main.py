@@ -105,24 +105,56 @@ def test_the_help_of_create_is_golang_migrates() -> None:
 
 
 @pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        (["ups"], "unknown command ups (did you mean up?)"),
+        (["xyzzy"], "unknown command xyzzy"),
+        (["goos", "up"], "unknown command goos (did you mean goose?)"),
+        (["-x", "up"], "flag provided but not defined: -x"),
+        (["-lnit", "warn", "up"], "flag provided but not defined: -lnit (did you mean -lint?)"),
+        (["-path"], "flag needs an argument: -path"),
+        (["-lock-timeout", "soon", "up"],
+         'invalid value "soon" for flag -lock-timeout: parse error: expected a duration'
+         " such as 15s or 1m30s, or none"),
+        (["-prefetch", "-1", "up"], 'invalid value "-1" for flag -prefetch: parse error'),
+        (["-rollback", "no", "up"],
+         'invalid value "no" for flag -rollback: expected allow or forbid'),
+        (["-lint", "rejct", "up"],
+         'invalid value "rejct" for flag -lint: expected reject or warn or off'
+         " (did you mean reject?)"),
+        (["-format", "Goose", "up"],
+         'invalid value "Goose" for flag -format: expected auto or golang-migrate or goose'
+         " or dbmate or atlas or flyway (did you mean goose?)"),
+    ],
+)  # fmt: skip
+def test_a_mistyped_option_or_command_is_told_in_a_line_and_ends_with_2(
+    args: list[str], problem: str
+) -> None:
+    assert ran(*args) == (2, "", f"{problem}\nrun `dbmigrate -h` for the commands and options\n")
+
+
+def test_a_mistyped_twin_is_told_in_a_line_too() -> None:
+    assert ran("up", environ={"DBMIGRATE_LINT": "wran"}) == (
+        2,
+        "",
+        'invalid value "wran" for DBMIGRATE_LINT: expected reject or warn or off'
+        " (did you mean warn?)\nrun `dbmigrate -h` for the commands and options\n",
+    )
+
+
+@pytest.mark.parametrize(
     ("args", "first"),
     [
         ([], "no command given"),
         (["-path", "m"], "no command given"),
-        (["ups"], "unknown command ups"),
-        (["-x", "up"], "flag provided but not defined: -x"),
-        (["-path"], "flag needs an argument: -path"),
-        (["-lock-timeout", "soon", "up"],
-         'invalid value "soon" for flag -lock-timeout: parse error'),
-        (["-prefetch", "-1", "up"], 'invalid value "-1" for flag -prefetch: parse error'),
-        (["-rollback", "no", "up"],
-         'invalid value "no" for flag -rollback: expected allow or forbid'),
+        (["status", "-exitcode"],
+         "flag provided but not defined: -exitcode (did you mean -exit-code?)"),
         (["up", "-1"], "flag provided but not defined: -1"),
         (["goto", "-1"], "flag provided but not defined: -1"),
         (["down", "-all=x"], 'invalid boolean value "x" for -all: parse error'),
     ],
 )  # fmt: skip
-def test_a_line_that_cannot_be_understood_ends_with_2_and_the_usage(
+def test_without_a_command_or_with_a_bad_flag_of_one_its_usage_follows(
     args: list[str], first: str
 ) -> None:
     done = ran(*args)
@@ -136,6 +168,7 @@ def test_an_option_behind_the_command_gets_a_hint() -> None:
     assert ran("up", "-path", "m").stderr == (
         "flag provided but not defined: -path\n"
         "Usage of up:\n  -help\n    \tPrint help information\n"
+        "  -to version\n    \tApply those up to that version, which need not exist itself\n"
         "options go before the command: dbmigrate OPTIONS up\n"
     )
 
@@ -238,7 +271,7 @@ def report(*args: str, path: Path, environ: Mapping[str, str] | None = None) -> 
     [
         (["-x", "up"], "Internal", "flag provided but not defined: -x"),
         ([], "Internal", "no command given"),
-        (["ups"], "Internal", "unknown command ups"),
+        (["ups"], "Internal", "unknown command ups (did you mean up?)"),
         (["up", "-x"], "Internal", "flag provided but not defined: -x"),
         (["goto"], "Internal", "please specify version argument V"),
         (["drop"], "Internal", "Aborted dropping the entire database schema"),
@@ -330,7 +363,7 @@ def test_a_commands_own_flag_has_a_twin_too(tmp_path: Path) -> None:
     assert ran("create", "-seq", "users", environ=environ).code == 0
     assert len(list(tmp_path.iterdir())) == 2
     assert ran("wait", environ={"DBMIGRATE_WAIT_TIMEOUT": "soon"}).stderr.startswith(
-        'invalid value "soon" for DBMIGRATE_WAIT_TIMEOUT: parse error\n'
+        'invalid value "soon" for DBMIGRATE_WAIT_TIMEOUT: parse error: expected a duration'
     )
 
 

@@ -15,7 +15,7 @@ def test_golang_migrates_defaults_and_ours() -> None:
     assert options.statement_lock_timeout == 5
     assert options.statement_timeout is None
     assert options.may_roll_back is None
-    assert (options.out_of_order, options.changed_files) == ("reject", "reject")
+    assert (options.out_of_order, options.changed_files) == (None, None)
     assert (options.database, options.source, options.path, options.report) == ("", "", "", "")
 
 
@@ -109,7 +109,8 @@ def test_a_given_path_is_not_pushed_aside_by_the_sources_twin() -> None:
     [
         (
             {"DBMIGRATE_LOCK_TIMEOUT": "soon"},
-            'invalid value "soon" for DBMIGRATE_LOCK_TIMEOUT: parse error',
+            'invalid value "soon" for DBMIGRATE_LOCK_TIMEOUT: parse error: expected a duration'
+            " such as 15s or 1m30s, or none",
         ),
         (
             {"DBMIGRATE_ROLLBACK": "maybe"},

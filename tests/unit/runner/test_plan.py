@@ -14,7 +14,16 @@ from dbmigrate.postgres.version_set import Entry, VersionSet
 from dbmigrate.report import Reason
 from dbmigrate.runner.applied import Applied
 from dbmigrate.runner.applied_set import AppliedSet
-from dbmigrate.runner.plan import Ground, Plan, pending, plan_down, plan_goto, plan_up
+from dbmigrate.runner.plan import (
+    Ground,
+    Plan,
+    pending,
+    plan_down,
+    plan_down_to,
+    plan_goto,
+    plan_up,
+    plan_up_to,
+)
 from dbmigrate.runner.request import OutOfOrder, Rollback
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version, repeatable
@@ -61,6 +70,56 @@ def test_down_leads_to_the_version_below_and_at_last_to_none() -> None:
     assert steps(plan) == [(5, "down", 5, 2), (2, "down", 2, 1), (1, "down", 1, None)]
     assert plan.target is None
     assert plan_down(ground(1, 2, 5, at=5), 9, None).short == 6
+
+
+@pytest.mark.parametrize(
+    ("at", "highest", "expected"),
+    [
+        (None, 4, [(1, "up", None, 1), (3, "up", 1, 3)]),
+        (1, 5, [(3, "up", 1, 3), (5, "up", 3, 5)]),
+        (3, 1, []),
+        (3, 4, []),
+        (1, 99, [(3, "up", 1, 3), (5, "up", 3, 5)]),
+    ],
+)
+def test_up_to_a_version_needs_none_of_that_name(
+    at: int | None, highest: int, expected: list[tuple[object, ...]]
+) -> None:
+    plan = plan_up_to(ground(1, 3, 5, at=at), highest, OutOfOrder.REJECT)
+    assert steps(plan) == expected
+    assert plan.target == (expected[-1][3] if expected else at)
+
+
+@pytest.mark.parametrize(
+    ("lowest", "expected"),
+    [
+        (4, [(5, "down", 5, 3)]),
+        (1, [(5, "down", 5, 3), (3, "down", 3, 1)]),
+        (5, []),
+        (99, []),
+    ],
+)
+def test_down_to_a_version_needs_none_of_that_name(
+    lowest: int, expected: list[tuple[object, ...]]
+) -> None:
+    plan = plan_down_to(ground(1, 3, 5, at=5), lowest, None)
+    assert steps(plan) == expected
+    assert plan.target == (expected[-1][3] if expected else 5)
+
+
+def test_down_to_below_all_versions_leaves_none_and_can_be_forbidden() -> None:
+    here = ground(3, 5, at=5)
+    assert plan_down_to(here, 2, None).target is None
+    with pytest.raises(MigrationError) as caught:
+        plan_down_to(here, 2, Rollback.FORBID)
+    assert caught.value.reason is Reason.ROLLBACK_FORBIDDEN
+
+
+def test_late_versions_above_the_highest_wanted_do_not_matter() -> None:
+    here = ground(1, 2, 4, at=4, log=(1, 4))
+    assert plan_up_to(here, 1, OutOfOrder.REJECT).steps == ()
+    with pytest.raises(MigrationError, match="never applied: 2"):
+        plan_up_to(here, 3, OutOfOrder.REJECT)
 
 
 def test_late_versions_are_applied_first_and_leave_the_version_row_where_it_is() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.sources.flyway_names import FileName, is_callback, looks_mistaken, parse_file_name
+from dbmigrate.sources.flyway_settings import read_settings
 from dbmigrate.sources.flyway_text import checksum
 from dbmigrate.sources.formats import find_format, read_source
 from dbmigrate.sources.migration import DatabaseFacts, Format, Source
@@ -247,6 +248,78 @@ def test_settings_that_would_change_which_files_count_are_refused(
         read(lay(tmp_path, {"V1__a.sql": ""}), **environ)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("INIT_SQL", "SET role app", "ALTER ROLE"),
+        ("CHERRY_PICK", "2.1", "up -to V"),
+        ("SKIP_EXECUTING_MIGRATIONS", "true", "force V"),
+        ("DRY_RUN_OUTPUT", "x.sql", "plan"),
+        ("CALLBACKS", "com.example.Audit", "Flyway's to run"),
+        ("CALLBACK_LOCATIONS", "filesystem:callbacks", "make migrations of them"),
+        ("IGNORE_MIGRATION_PATTERNS", "*:gone", "no pattern of Flyway's"),
+    ],
+)
+def test_settings_that_would_run_something_else_are_refused_with_the_way_out(
+    tmp_path: Path, name: str, value: str, remedy: str
+) -> None:
+    with pytest.raises(MigrationError, match=remedy):
+        read(lay(tmp_path, {"V1__a.sql": ""}), **{f"FLYWAY_{name}": value})
+
+
+def test_settings_that_are_passed_over_are_warned_of(tmp_path: Path) -> None:
+    toml = """
+        [flyway]
+        group = true
+        locations = ["filesystem:a", "filesystem:b"]
+    """
+    source = read(lay(tmp_path, {"V1__a.sql": "", "flyway.toml": toml}))
+    assert [warning.split(":")[0] for warning in source.warnings] == [
+        "flyway.group is passed over",
+        "flyway.locations names 2 places",
+    ]
+
+
+def test_an_environment_of_flyways_own_file_counts_before_what_holds_for_all(
+    tmp_path: Path,
+) -> None:
+    toml = """
+        [flyway]
+        environment = "prod"
+        outOfOrder = false
+        ignoreMigrationPatterns = ["repeatable:missing", "*:*"]
+        [flyway.placeholders]
+        colour = "red"
+        [environments.prod]
+        url = "jdbc:postgresql://db/shop"
+        schemas = ["app", "other"]
+        [environments.prod.flyway]
+        outOfOrder = true
+        [environments.prod.flyway.placeholders]
+        colour = "blue"
+        [environments.dev]
+        schemas = ["dev"]
+    """
+    lay(tmp_path, {"flyway.toml": toml})
+    found = read_settings(tmp_path, {})
+    assert (found.schema, found.out_of_order) == ("app", True)
+    assert found.placeholders == {"colour": "blue"}
+    assert found.ignored == (("repeatable", "missing"), ("*", "missing"), ("*", "ignored"))
+    dev = read_settings(tmp_path, {"FLYWAY_ENVIRONMENT": "dev", "FLYWAY_OUT_OF_ORDER": "true"})
+    assert (dev.schema, dev.out_of_order, dev.placeholders["colour"]) == ("dev", True, "red")
+
+
+def test_callbacks_in_other_languages_are_callbacks_too(tmp_path: Path) -> None:
+    source = read(lay(tmp_path, {"V1__a.sql": "", "beforeMigrate.sh": "", "afterInfo.sql": ""}))
+    up = source.migrations[0].up
+    assert up is not None
+    assert "beforeMigrate.sh is a callback of Flyway's" in up.problem
+    assert [warning.split(":")[0] for warning in source.warnings] == [
+        "afterInfo.sql is a callback of what dbmigrate does otherwise",
+        "beforeMigrate.sh is a callback",
+    ]
+
+
 def test_a_file_beside_a_script_says_how_it_runs(tmp_path: Path) -> None:
     files = {
         "V1__a.sql": "${a}",
@@ -294,3 +367,21 @@ def test_new_files_are_a_v_and_a_u(tmp_path: Path) -> None:
         create(tmp_path / "m", "other")
     with pytest.raises(MigrationError, match="malformed"):
         create(tmp_path / "m", "a/b")
+
+
+def test_a_link_to_the_directory_itself_is_not_entered(tmp_path: Path) -> None:
+    directory = lay(tmp_path, {"V1__a.sql": "", "sub/V2__b.sql": ""})
+    (directory / "sub" / "up").symlink_to("..")
+    assert [str(version) for version in read(directory).versions] == ["1", "2"]
+
+
+@pytest.mark.parametrize("text", ["-- +goose Up\nSELECT 1;", "-- migrate:up\n-- migrate:down"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_file_in_utf_16_is_named_where_no_format_can_be_seen(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
+    (tmp_path / "1_a.sql").write_bytes(text.encode(encoding))
+    with pytest.raises(MigrationError, match=r"1_a.sql: line 1: .*saved as UTF-8"):
+        find_format(tmp_path)
+    (tmp_path / "1_a.up.sql").touch()
+    assert find_format(tmp_path) is Format.GOLANG_MIGRATE

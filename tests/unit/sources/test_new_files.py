@@ -9,7 +9,12 @@ import pytest
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.sources.go_time import format_time
-from dbmigrate.sources.new_files import DEFAULT_TIME_FORMAT, create_files
+from dbmigrate.sources.migration import Format
+from dbmigrate.sources.new_files import (
+    DEFAULT_TIME_FORMAT,
+    create_annotated_file,
+    create_files,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -72,8 +77,9 @@ def test_the_version_follows_format_and_zone(
         ([], 6, "000001"),
         (["000007_a.up.sql", "000007_a.down.sql"], 6, "000008"),
         (["9_a.up.sql", "10_b.up.sql"], 3, "011"),
-        (["1_a.up.sql", "zeed.sql", "README.md", "5_b.up.txt"], 6, "000002"),
-        (["998_a.sql"], 3, "999"),
+        (["1_a.up.sql", "zeed.sql", "README.md", "5_b.up.txt"], 6, "000006"),
+        (["998_a.down.sql"], 3, "999"),
+        (["1_a.up.sql", "20240101120000_gooses.sql", "V7__flyways.sql"], 6, "000002"),
     ],
 )
 def test_a_sequence_goes_on_after_the_highest_version(
@@ -82,6 +88,43 @@ def test_a_sequence_goes_on_after_the_highest_version(
     for name in existing:
         (tmp_path / name).touch()
     assert create(tmp_path, seq=True, digits=digits)[0].startswith(f"{expected}_")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "existing", "expected"),
+    [
+        (Format.GOOSE, ["00007_a.sql", "20240101120000_b.sql", "00009_c.go"], "00010_x.sql"),
+        (Format.GOOSE, ["20240101120000_b.sql", "8_a.up.sql.bak"], "00001_x.sql"),
+        (Format.GOOSE, ["19690101120000_b.sql"], None),
+        (Format.GOOSE, ["20241301120000_no_month.sql"], None),
+        (Format.DBMATE, ["00007b.sql", "a.sql", "00009_c.txt"], "00008_x.sql"),
+        (Format.ATLAS, ["00007.sql", "00003_a.sql", "00009_c.txt"], "00008_x.sql"),
+    ],
+)
+def test_a_sequence_counts_what_a_run_of_that_format_would_read(
+    tmp_path: Path, wanted: Format, existing: list[str], expected: str | None
+) -> None:
+    for name in existing:
+        (tmp_path / name).touch()
+
+    def made() -> str:
+        path = create_annotated_file(
+            tmp_path,
+            "x",
+            wanted=wanted,
+            seq=True,
+            digits=5,
+            time_format=DEFAULT_TIME_FORMAT,
+            tz="UTC",
+            now=NOW,
+        )
+        return path.name
+
+    if expected is None:
+        with pytest.raises(MigrationError, match="too large, at most 5 digits"):
+            made()
+    else:
+        assert made() == expected
 
 
 @pytest.mark.parametrize(

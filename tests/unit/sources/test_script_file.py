@@ -90,3 +90,9 @@ def test_a_file_that_may_not_be_read_is_refused_with_the_remedy(tmp_path: Path) 
     path.chmod(0)
     with pytest.raises(MigrationError, match="let user"):
         read_script(path, path.name)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1_a.sql")
+    with pytest.raises(MigrationError, match="is not a regular file"):
+        read_script(tmp_path / "1_a.sql", "1_a.sql")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Declined, Invocation
 from dbmigrate.cli.flags import Flag, is_set
+from dbmigrate.cli.likeness import guess
 from dbmigrate.cli.numbers import read_decimal
 from dbmigrate.cli.prompts import confirm
 from dbmigrate.cli.usage import ADOPT
@@ -46,7 +47,8 @@ def run(invocation: Invocation) -> int:
 
         return adopt_from_orm(invocation, tool)
     if tool not in TOOLS:
-        raise ArgumentError(f"-from must be {', '.join((*TOOLS, *ORMS[:-1]))} or {ORMS[-1]}")
+        known = f"{', '.join((*TOOLS, *ORMS[:-1]))} or {ORMS[-1]}"
+        raise ArgumentError(f"-from must be {known}{guess(tool, (*TOOLS, *ORMS))}")
     wrong = next((flag for flag in OF_ORMS if flag in invocation.values), None)
     if wrong is not None:
         raise ArgumentError(f"-{wrong} is for ORMs: {tool}'s files are converted")

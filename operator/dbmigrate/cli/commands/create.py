@@ -1,5 +1,8 @@
 """create NAME: write the files of a new migration, in the format of those that are there.
 
+They go where -dir says, else where -path or -source do, else into the working
+directory. Their format is what `up` would find in that directory; only the working
+directory that nobody has named is not searched to its depths for files of Flyway's.
 Needs no database.
 """
 
@@ -55,8 +58,9 @@ def run(invocation: Invocation) -> int:
         raise ArgumentError("please specify name")
     if not values.get("ext"):
         raise ArgumentError("-ext flag must be specified")
-    renew = _find_sum(invocation, wanted)
-    created = _create(invocation, wanted)
+    directory = _find_place(invocation) or "."
+    renew = _find_sum(directory, wanted)
+    created = _create(invocation, directory, wanted)
     for path in created:
         invocation.terminal.line(str(path))
     if renew is not None:
@@ -68,7 +72,18 @@ def run(invocation: Invocation) -> int:
     return 0
 
 
-def _find_sum(invocation: Invocation, wanted: Format) -> Callable[[], object] | None:
+def _find_place(invocation: Invocation) -> str:
+    """The directory that was named; empty where none was."""
+    options = invocation.options
+    named = invocation.values.get("dir", "")
+    if named or not (options.source or options.path):
+        return named
+    from dbmigrate.cli.source_location import find_directory
+
+    return find_directory(options)
+
+
+def _find_sum(directory: str, wanted: Format) -> Callable[[], object] | None:
     """What writes atlas.sum anew, where there is to be one; it has to agree before."""
     from functools import partial
     from os.path import isdir
@@ -76,7 +91,6 @@ def _find_sum(invocation: Invocation, wanted: Format) -> Callable[[], object] | 
     from dbmigrate.sources.listing import Listing, list_directory
     from dbmigrate.sources.sums import has_sum, renew_sum, verify_sum
 
-    directory = invocation.values.get("dir", "") or "."
     listing = list_directory(directory) if isdir(directory) else Listing(directory, ())
     if not has_sum(listing, wanted):
         return None
@@ -91,21 +105,23 @@ def _find_format(invocation: Invocation) -> Format:
     from dbmigrate.sources.formats import find_format
     from dbmigrate.sources.migration import Format
 
-    directory = invocation.values.get("dir", "") or "."
     if invocation.options.format != "auto":
         return Format(invocation.options.format)
-    return find_format(directory) if isdir(directory) else Format.GOLANG_MIGRATE
+    named = _find_place(invocation)
+    if named and not isdir(named):
+        return Format.GOLANG_MIGRATE
+    return find_format(named or ".", looks_below=bool(named))
 
 
-def _create(invocation: Invocation, wanted: Format) -> list[Path]:
+def _create(invocation: Invocation, directory: str, wanted: Format) -> list[Path]:
     from datetime import UTC, datetime
 
     from dbmigrate.sources.migration import Format
     from dbmigrate.sources.new_files import create_annotated_file, create_files, create_flyway_files
 
     values, name = invocation.values, "".join(invocation.operands[:1])
-    directory, ext = values.get("dir", ""), values["ext"]
-    seq, digits = is_set(values, "seq"), read_signed(values.get("digits", "6"))
+    ext, seq = values["ext"], is_set(values, "seq")
+    digits = read_signed(values.get("digits", "6"))
     time_format, tz = values.get("format", DEFAULT_FORMAT), values.get("tz", "UTC")
     now = datetime.now(UTC)
     if wanted is Format.GOLANG_MIGRATE:

@@ -1,4 +1,4 @@
-"""down [N] [-all]: undo the last N migrations, or all of them after asking."""
+"""down [N] [-all] [-to V]: undo the last N migrations, those above V, or all after asking."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Declined, Invocation
 from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.operands import read_limit
+from dbmigrate.cli.operands import read_limit, read_to, version_for
 from dbmigrate.cli.prompts import confirm
 from dbmigrate.cli.usage import DOWN
 
@@ -20,7 +20,8 @@ QUESTION = "Are you sure you want to apply all down migrations?"
 def run(invocation: Invocation) -> int:
     """Undo them."""
     limit = _read_limit(invocation)
-    if limit is None and not is_set(invocation.values, "all"):
+    to = read_to(invocation)
+    if limit is None and to is None and not is_set(invocation.values, "all"):
         if not confirm(invocation.terminal, invocation.answers, QUESTION):
             raise Declined("Not applying all down migrations")
         invocation.terminal.line("Applying all down migrations")
@@ -29,19 +30,20 @@ def run(invocation: Invocation) -> int:
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.down import down
 
-        return down(request, limit=limit)
+        return down(request, limit=limit, lowest=version_for(request, to))
 
     return run_use_case(invocation, use_case, files=Files.REQUIRED)
 
 
 def _read_limit(invocation: Invocation) -> int | None:
-    if is_set(invocation.values, "all") and invocation.operands:
+    if is_set(invocation.values, "all") and (invocation.operands or "to" in invocation.values):
         raise ArgumentError("-all cannot be used with other arguments")
     if len(invocation.operands) > 1:
         raise ArgumentError("too many arguments")
     return read_limit(invocation.operands)
 
 
-COMMAND = Command(
-    "down", DOWN, run, flags=(HELP, Flag("all", "Apply all down migrations", kind=""))
-)
+ALL = Flag("all", "Apply all down migrations", kind="")
+TO = Flag("to", "Undo those above that version, which need not exist itself", kind="version")
+
+COMMAND = Command("down", DOWN, run, flags=(HELP, ALL, TO))

@@ -54,6 +54,10 @@ def run(invocation: Invocation) -> int:
     if since is not None:
         check_version(since, invocation.options)
     source, kind = find_source(invocation, Files.REQUIRED)
+    if source is not None and source.is_empty:
+        from dbmigrate.runner.plan import no_files
+
+        raise no_files(source)  # a mistaken directory must not look like a clean one
     above = read_version(since, kind) if since is not None else None
     latest = invocation.values.get("latest")
     newest = read_unsigned(latest) if latest is not None else None

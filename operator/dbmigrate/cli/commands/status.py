@@ -34,6 +34,8 @@ def run(invocation: Invocation) -> int:
     def use_case(request: Request) -> Result[StatusTable]:
         from dbmigrate.runner.status import status
 
+        if request.source is not None and request.source.is_empty:
+            invocation.terminal.warning(f"{request.source.location} holds no migration files")
         return status(request)
 
     return run_use_case(

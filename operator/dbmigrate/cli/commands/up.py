@@ -1,11 +1,12 @@
-"""up [N]: apply all pending migrations, or the next N."""
+"""up [N] [-to V]: apply all pending migrations, the next N, or those up to a version."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from dbmigrate.cli.command import HELP, Command, Invocation
-from dbmigrate.cli.operands import read_limit
+from dbmigrate.cli.flags import Flag
+from dbmigrate.cli.operands import read_limit, read_to, version_for
 from dbmigrate.cli.usage import UP
 
 if TYPE_CHECKING:
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
 def run(invocation: Invocation) -> int:
     """Apply them."""
     limit = read_limit(invocation.operands)
+    to = read_to(invocation)
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.up import up
 
-        return up(request, limit=limit)
+        return up(request, limit=limit, highest=version_for(request, to))
 
     return run_use_case(invocation, use_case, files=Files.REQUIRED)
 
 
-COMMAND = Command("up", UP, run, flags=(HELP,))
+TO = Flag("to", "Apply those up to that version, which need not exist itself", kind="version")
+
+COMMAND = Command("up", UP, run, flags=(HELP, TO))

@@ -1,0 +1,1 @@
+"""goose's command line with our name before it."""
