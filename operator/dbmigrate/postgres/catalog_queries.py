@@ -106,6 +106,11 @@ _OTHERS = (
 ).split()
 """Seldom in migrations: that they are there is compared, not all that they are."""
 
+INDEXES = f"""SELECT 'index', {_name("i.relname")}, pg_get_indexdef(x.indexrelid)
+|| CASE WHEN x.indisvalid THEN '' ELSE ' (invalid)' END
+|| CASE WHEN x.indisclustered THEN ' (clustered)' ELSE '' END
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid {_on_relation("x.indrelid")}
+WHERE {_own("pg_class", "i")}"""
 QUERIES = (
     f"""SELECT 'schema', quote_ident(n.nspname), {_rights("n.nspacl", "'n'", "n.nspowner")}
 FROM pg_namespace n
@@ -130,11 +135,7 @@ AND NOT EXISTS (SELECT FROM pg_constraint s WHERE s.oid = k.conparentid
 pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
 FROM pg_constraint k JOIN pg_type t ON t.oid = k.contypid {_in_schema("t.typnamespace")}
 WHERE {_own("pg_constraint", "k")}""",
-    f"""SELECT 'index', {_name("i.relname")}, pg_get_indexdef(x.indexrelid)
-|| CASE WHEN x.indisvalid THEN '' ELSE ' (invalid)' END
-|| CASE WHEN x.indisclustered THEN ' (clustered)' ELSE '' END
-FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid {_on_relation("x.indrelid")}
-WHERE {_own("pg_class", "i")}""",
+    INDEXES,
     f"""SELECT 'sequence settings', {_name("c.relname")}, {_SEQUENCE}
 FROM pg_sequence s {_on_relation("s.seqrelid")} WHERE {_own("pg_class", "c")}""",
     f"""SELECT 'type', {_name("t.typname")}, {_TYPE}
