@@ -66,13 +66,14 @@ _RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident, c.re
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
     CASE WHEN c.relkind = 'm' THEN c.relispopulated::text END)
 || {_rights("c.relacl", _RELATION_RIGHTS, "c.relowner")}"""
-# attcompression came with 14; attstattarget was -1 for none before 17.
+# attcompression came with 14: before, the name is found one query further out.
+# attstattarget was -1 for none before 17.
 _COLUMN = """concat_ws(' ', format_type(a.atttypid, a.atttypmod),
     CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
     CASE WHEN a.attnotnull THEN 'not null' END,
     'default ' || pg_get_expr(d.adbin, d.adrelid),
     nullif(a.attidentity::text, ''), nullif(a.attgenerated::text, ''), a.attstorage,
-    nullif(to_jsonb(a) ->> 'attcompression', ''), nullif(to_jsonb(a) ->> 'attstattarget', '-1'),
+    nullif((SELECT attcompression FROM (SELECT a.*) newer)::text, ''), nullif(a.attstattarget, -1),
     a.attoptions::text, a.attfdwoptions::text,
     CASE WHEN $with_rights THEN
         nullif(ARRAY(SELECT x::text FROM unnest(a.attacl) x ORDER BY 1)::text, '{}') END)"""
@@ -123,6 +124,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c', 'S') AND NOT ($ignored)
 AND {_own("pg_class", "c")}""",
     f"""SELECT 'column', {_part("a.attname")}, {_COLUMN}
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid {_on_relation("a.attrelid")}
+CROSS JOIN (SELECT ''::"char" AS attcompression) older
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
 AND {_own("pg_class", "c")}""",

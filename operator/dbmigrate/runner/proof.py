@@ -20,18 +20,17 @@ from functools import partial
 from pathlib import Path
 
 from dbmigrate.diff.plan import plan_changes
-from dbmigrate.diff.reader import read_schema
 from dbmigrate.diff.renames import Rename
 from dbmigrate.diff.schema import Schema
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.catalog import Catalog, ObjectName, compare
 from dbmigrate.postgres.catalog_watch import CatalogWatch
-from dbmigrate.postgres.session import Session
 from dbmigrate.report import Reason
 from dbmigrate.runner.down import down
 from dbmigrate.runner.drafting import Group, plan_down, write_text
 from dbmigrate.runner.goto import goto
 from dbmigrate.runner.request import ChangedFiles, Request
+from dbmigrate.runner.two_sides import Here
 from dbmigrate.sources.drafts import Draft, write_draft
 from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Format, Source
@@ -79,24 +78,22 @@ class Proof:
 
     def __init__(
         self,
-        request: Request,
+        here: Here,
         source: Source,
         directory: Path,
-        reader: Session,
-        before: Schema,
         wanted: Schema,
         renames: Sequence[Rename],
     ) -> None:
         # The files get their down scripts only after they were run upwards.
-        options = replace(request.options, changed_files=ChangedFiles.WARN)
-        self._request = replace(request, options=options)
+        options = replace(here.request.options, changed_files=ChangedFiles.WARN)
+        self._request = replace(here.request, options=options)
         self._source = source
         self._directory = directory
-        self._reader = reader
+        self._here = here
         self._wanted = wanted
         self._renames = tuple(renames)
-        self._watch = CatalogWatch(reader, request.target.history)
-        self._states = [_State(self._watch.catalog, before)]
+        self._watch = CatalogWatch(here.reader, here.request.target.history)
+        self._states = [_State(self._watch.catalog, here.schema)]
         self._written: dict[str, str] = {}
         self.steps: list[Step] = []
 
@@ -183,11 +180,8 @@ class Proof:
         is_renaming = bool(self._renames) and any(change.action == _RENAME for change in group)
         if not is_renaming and following and _only_creates_index(following, catalog):
             return _State(catalog, None)
-        history = self._request.target.history
-        schema, unrenamed = read_schema(self._reader, without=history), None
-        if is_renaming:
-            renames = self._turned_round()
-            unrenamed = read_schema(self._reader, without=history, renames=renames)
+        schema = self._here.read()
+        unrenamed = self._here.read(self._turned_round()) if is_renaming else None
         return _State(catalog, schema, unrenamed)
 
 

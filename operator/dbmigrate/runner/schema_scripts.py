@@ -30,11 +30,13 @@ from dbmigrate.runner.stop import Stop
 _MISSING = frozenset(("3F000", "42P01", "42703", "42704", "42883", "42830"))
 """A schema, table, column, other object, function or unique constraint is not there (yet)."""
 _UNDEFINED_OBJECT = "42704"
-_IS_THERE = frozenset(("42710", "42P06"))
+_IS_THERE = frozenset(("42710", "42P06", "23505"))
+"""By name; 23505 where another session is just making it."""
 _ADDS = frozenset(("CREATE", "ALTER", "COMMENT", "GRANT"))
 """Statements that may be run later than they stand."""
 _NO_EXTENSION = re.compile(r'extension ".+" is not available')
 _ROLE = re.compile(r'role "(.+)" does not exist')
+_ROLE_THERE = re.compile(r'role ".+" already exists')
 _ROLES = frozenset(("ROLE", "USER", "GROUP"))
 _TRANSACTION = frozenset(("BEGIN", "COMMIT", "END", "START"))
 _BEGIN = b"RESET ALL; SET check_function_bodies = off; SET synchronous_commit = off"
@@ -89,8 +91,12 @@ def missing_role(message: str) -> str | None:
 
 
 def make_role(session: Session, name: str) -> None:
-    """A role that can do nothing, to be granted to. Raises ServerFailure."""
-    session.query(f"CREATE ROLE {identifier(name)}")
+    """A role that can do nothing, to be granted to, if it is not there. Raises ServerFailure."""
+    try:
+        session.query(f"CREATE ROLE {identifier(name)}")
+    except ServerFailure as failure:
+        if failure.sqlstate not in _IS_THERE:
+            raise
 
 
 def hint_for(message: str) -> str | None:
@@ -99,6 +105,11 @@ def hint_for(message: str) -> str | None:
         return "name a server that has the extension with -dev-url"
     if missing_role(message) is not None:
         return "make the role on the server of -dev-url"
+    if _ROLE_THERE.search(message) is not None:
+        return (
+            "roles belong to the whole server: make it only where it is not there, or name no"
+            " -dev-url, for a server of its own has no roles"
+        )
     return None
 
 
