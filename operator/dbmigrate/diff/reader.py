@@ -85,8 +85,8 @@ def _read(
     session: Session, passed_over: str, renaming: tuple[tuple[ObjectName, str], ...]
 ) -> Schema:
     queries = [query for _, query in _QUERIES]
-    queries += [links.COMMENTS, links.DEPENDENCIES, links.UNHANDLED, database.SERVER]
-    *tables, ((comments,),), dependencies, unhandled, (server,) = session.query(
+    queries += [links.COMMENTS, links.DEPENDENCIES, links.UNHANDLED, links.TAKEN, database.SERVER]
+    *tables, ((comments,),), dependencies, unhandled, taken, (server,) = session.query(
         "; ".join(queries).replace("$ignored", passed_over)
     )
     loader = Loader(json.loads(comments or "{}"))
@@ -95,7 +95,8 @@ def _read(
             loader.add(kind, row)
     loader.link((user or "", used or "") for user, used in dependencies)
     names = tuple(sorted(ObjectName(kind or "", name or "") for kind, name in unhandled))
-    return Schema(loader.finish(), _ways(server), names, renaming)
+    others = frozenset(name or "" for (name,) in taken)
+    return Schema(loader.finish(), _ways(server), names, renaming, others)
 
 
 def _ways(server: Row) -> Ways:

@@ -45,6 +45,8 @@ class Schema:
     """What is there, and can't be compared or created by the engine: to be named, and refused."""
     renaming: tuple[tuple[ObjectName, str], ...] = ()
     """The renames that it was read with, as statements, in order."""
+    taken: frozenset[str] = frozenset()
+    """Names of relations, types and constraints beside the objects; not in quotes."""
 
     @cached_property
     def dependents(self) -> Mapping[ObjectName, tuple[ObjectName, ...]]:

@@ -155,6 +155,13 @@ def checks_below(schema: Schema, each: o.Constraint) -> Iterator[o.Constraint]:
             yield from checks_below(schema, found)
 
 
+def is_behind(schema: Schema, each: o.Constraint) -> bool:
+    """Whether a check is not validated, and one that a child has from it is."""
+    if each.type != "c" or each.is_validated:
+        return False
+    return any(child.is_validated for child in checks_below(schema, each))
+
+
 def inherited_from(schema: Schema, each: o.Constraint) -> ObjectName | None:
     """The constraint of a parent that a child's is there for; a key's stands by its index."""
     if each.is_inherited and not each.has_index:

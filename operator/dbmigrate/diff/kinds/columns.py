@@ -12,7 +12,7 @@ from dbmigrate.diff.kinds.identity import change_identity, identity_clause
 from dbmigrate.diff.kinds.kind import Kind, alter, create, drop, without_attributes
 from dbmigrate.diff.kinds.not_null import change_not_null, name_clause, not_null_clause
 from dbmigrate.diff.step import Slot, Step
-from dbmigrate.diff.world import TYPE_KINDS, Action, World
+from dbmigrate.diff.world import TYPE_KINDS, Action, World, is_behind
 from dbmigrate.postgres.catalog import ObjectName
 
 STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
@@ -49,6 +49,9 @@ class Columns(Kind[o.Column]):
         is_made_anew = isinstance(user, o.Index | o.Statistics | o.Constraint)
         if is_made_anew and world.actions[user.name] in (Action.REPLACE, Action.DROP):
             # By itself the server makes it by its old words, which may not fit the new type.
+            return True
+        if isinstance(user, o.Constraint) and is_behind(world.before, user):
+            # It would come back with its like in the children, none of which is validated.
             return True
         if isinstance(user, o.Column):
             return user.generated != "" or user.relation_kind not in _STORED
