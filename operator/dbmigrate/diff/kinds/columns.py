@@ -94,12 +94,16 @@ class Columns(Kind[o.Column]):
         if after.relation_kind not in _STORED:
             return
         is_carried = world.carrier(after, world.after) is not None
+        stops_generating = before.generated != "" and after.generated == ""
+        if stops_generating:
+            # USING is refused for a column that is generated.
+            yield from _change_expression(before, after)
         if not is_carried and changes_type(before, after, world):
             reborn = _reborn(before, world)
             if reborn is not None and reborn.kind == "range":
                 yield _park(before)
             yield _change_type(before, after, world)
-        if before.expression != after.expression or before.generated != after.generated:
+        if before.expression != after.expression and not stops_generating:
             yield from _change_expression(before, after)
         yield from settings(before, after, world)
         if is_carried or after.is_inherited or (before.is_inherited and not after.identity):
