@@ -4,6 +4,9 @@ The tools get two databases; `diff` gets a migration and a file of SQL, makes bo
 itself, proves its plan up and down, and writes files. So it does more in its time: the
 proof and the loading are in its figure. Each plan is judged in the same way: applied to a
 copy of the first database, does our catalog find a difference to the second one?
+
+A line is printed as soon as it is measured. A program that is not done in time is ended,
+and its line says so.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.measure import Figure, measure
+from benchmarks.measure import Figure, TooSlow, measure
 from dbmigrate.postgres.catalog import compare, read_catalog
 from dbmigrate.postgres.target import HistoryTable, parse_target
 from dbmigrate.runner.scratch import open_session
@@ -24,6 +27,8 @@ from tests.diff_command.peers import find_peers
 OURS = str(Path(sys.executable).with_name("dbmigrate"))
 SHOWN = {"migra": "@pgkit/migra 0.6.1", "pg-delta": "pg-delta 1.0.0-alpha.34"}
 
+DEADLINE = 600.0
+"""Seconds that a program gets for one plan."""
 FILES = 10
 """Indexes on tables in use, each of which has a file of its own."""
 
@@ -36,6 +41,8 @@ class Outcome:
     differences: int | None
     """None: the plan could not be applied."""
     problem: str = ""
+    """Why there is no figure, or no difference could be counted."""
+    is_late: bool = False
 
 
 def write_schema(tables: int, *, is_later: bool) -> str:
@@ -74,10 +81,15 @@ def bench_diff(server: Server, sizes: tuple[int, ...]) -> None:
     home = find_peers()
     for tables in sizes:
         before, after = (write_schema(tables, is_later=each) for each in (False, True))
-        found = {"dbmigrate": run_ours(server, before, after)}
-        for tool in SHOWN:
-            found[tool] = run_peer(server, home, tool, before, after)
-        show(tables, found)
+        print(f"\n### diff of {tables:,} tables\n")
+        print(
+            "| program | seconds | ratio to dbmigrate | peak MB | objects that differ afterwards |"
+        )
+        print("| --- | ---: | ---: | ---: | ---: |", flush=True)
+        ours = run_ours(server, before, after)
+        show("dbmigrate", ours, ours.figure)
+        for tool, title in SHOWN.items():
+            show(title, run_peer(server, home, tool, before, after), ours.figure)
 
 
 def bench_rehearse(server: Server, steps: int, directory: Path) -> None:
@@ -99,10 +111,11 @@ def run_ours(server: Server, before: str, after: str) -> Outcome:
         base = [OURS, "-path", str(migrations)]
         try:
             figure = measure(
-                [*base, "diff", "-dev-url", server.url("postgres"), "-no-renames", "change"]
+                [*base, "diff", "-dev-url", server.url("postgres"), "-no-renames", "change"],
+                deadline=DEADLINE,
             )
-        except RuntimeError as error:
-            return Outcome(None, None, str(error)[-200:])
+        except (RuntimeError, TooSlow) as error:
+            return _failed(error)
         database = server.create_database()
         try:
             measure([*base, "-database", database.url, "up"])
@@ -124,9 +137,9 @@ def run_peer(server: Server, home: Path, tool: str, before: str, after: str) -> 
             service = Path(__file__).with_name("ask_peer.mjs")
             command = ["node", "--max-old-space-size=8192", str(service), str(home), tool]
             try:
-                figure = measure([*command, start.url, goal.url, str(plan)])
-            except RuntimeError as error:
-                return Outcome(None, None, str(error)[-200:])
+                figure = measure([*command, start.url, goal.url, str(plan)], deadline=DEADLINE)
+            except (RuntimeError, TooSlow) as error:
+                return _failed(error)
             try:
                 load(start, plan.read_text())
             except subprocess.CalledProcessError as error:
@@ -159,21 +172,21 @@ def count_differences(
     return len(list(compare(catalogs[0], catalogs[1])))
 
 
-def show(tables: int, found: dict[str, Outcome]) -> None:
-    """In Markdown."""
-    print(f"\n### diff of {tables:,} tables\n")
-    print("| program | seconds | ratio to dbmigrate | peak MB | objects that differ afterwards |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    base = found["dbmigrate"].figure
-    for name, outcome in found.items():
-        figure = outcome.figure
-        row = [SHOWN.get(name, name)]
-        if figure is None:
-            row += ["failed", "-", "-"]
-        else:
-            ratio = f"{figure.seconds / base.seconds:.2f}" if base else "-"
-            row += [f"{figure.seconds:.1f}", ratio, f"{figure.megabytes:.0f}"]
-        row.append("plan fails" if outcome.differences is None else str(outcome.differences))
-        print(f"| {' | '.join(row)} |", flush=True)
-        if outcome.problem:
-            print(f"<!-- {name}: {' '.join(outcome.problem.split())} -->", file=sys.stderr)
+def _failed(error: RuntimeError | TooSlow) -> Outcome:
+    return Outcome(None, None, str(error)[-200:], is_late=isinstance(error, TooSlow))
+
+
+def show(title: str, outcome: Outcome, base: Figure | None) -> None:
+    """A line in Markdown."""
+    figure, differences = outcome.figure, outcome.differences
+    row = [title, "failed", "-", "-", "-" if differences is None else str(differences)]
+    if outcome.is_late:
+        row[1] = f"not done in {DEADLINE:.0f}"
+    elif figure is not None:
+        ratio = f"{figure.seconds / base.seconds:.2f}" if base else "-"
+        row[1:4] = [f"{figure.seconds:.1f}", ratio, f"{figure.megabytes:.0f}"]
+        if differences is None:
+            row[4] = "plan fails"
+    print(f"| {' | '.join(row)} |", flush=True)
+    if outcome.problem:
+        print(f"<!-- {title}: {' '.join(outcome.problem.split())} -->", file=sys.stderr)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,16 +21,29 @@ class Figure:
     round_trips: int = 0
 
 
-def measure(command: Sequence[str]) -> Figure:
-    """Run to the end. Raises RuntimeError, with what it said, if it fails."""
+class TooSlow(Exception):
+    """A program was ended at its deadline."""
+
+
+def measure(command: Sequence[str], *, deadline: float | None = None) -> Figure:
+    """Run to the end. Raises RuntimeError, with what it said, if it fails; TooSlow if it is
+    not done after so many seconds."""
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    ending = threading.Timer(deadline or 0, os.killpg, (process.pid, signal.SIGKILL))
+    if deadline is not None:
+        ending.start()
     said = process.stdout.read() if process.stdout else b""
     _, status, usage = os.wait4(process.pid, 0)
+    ending.cancel()
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.stdout:
         process.stdout.close()
+    if deadline is not None and process.returncode == -signal.SIGKILL:
+        raise TooSlow
     if process.returncode != 0:
         raise RuntimeError(f"{command[0]}: {said.decode(errors='replace')[-1000:]}")
     return Figure(seconds, usage.ru_maxrss / 1024)

@@ -8,7 +8,8 @@ import { pathToFileURL } from "node:url";
 const [home] = process.argv.slice(2);
 const require = createRequire(pathToFileURL(`${home}/package.json`));
 // They talk on the standard output, which is ours.
-const answer = process.stdout.write.bind(process.stdout);
+const write = process.stdout.write.bind(process.stdout);
+const answer = (text) => new Promise((done) => write(text, done));
 for (const word of ["log", "info", "warn", "error", "debug"]) console[word] = () => {};
 
 const delta = await import(
@@ -57,6 +58,6 @@ for await (const line of createInterface({ input: process.stdin })) {
   } catch (error) {
     result = { error: String(error?.stack ?? error).slice(0, 2000) };
   }
-  answer(`${JSON.stringify(result)}\n`);
+  await answer(`${JSON.stringify(result)}\n`);
 }
 process.exit(0);

@@ -306,3 +306,45 @@ def test_the_target_is_not_even_asked(database: Database, migrations: Path) -> N
     away = "postgres://nobody@127.0.0.1:1/none?sslmode=disable"
     ran = diff(database, migrations, WITH_PHONE, "x", before=f"-database {away}")
     assert ran.code == 0, ran.stderr
+
+
+def test_the_schema_of_a_live_databases_history_is_no_part_of_what_is_wanted(
+    database: Database, migrations: Path
+) -> None:
+    database.execute("CREATE SCHEMA ops")
+    base = ("-path", str(migrations), "-history-table", "ops.versions")
+    assert run(*base, "-database", database.url, "up").code == 0
+    wanted = ("diff", "-dev-url", database.url, "-to", database.url)
+    ran = run(*base, *wanted, "again")
+    assert (ran.code, ran.stderr) == (0, "no difference\n")
+    database.execute("CREATE TABLE ops.jobs (id int)")
+    ran = run(*base, *wanted, "-check")
+    assert (ran.code, ran.stderr.splitlines()[:2]) == (
+        3,
+        ["create schema ops", "create table ops.jobs"],
+    )
+
+
+@pytest.mark.parametrize("is_theirs", [False, True])
+def test_migrations_that_make_a_role_on_both_sides(
+    database: Database, migrations: Path, is_theirs: bool
+) -> None:
+    role = f"app_{migrations.parent.name.replace('-', '_')}".lower()
+    begun = f"CREATE ROLE {role}; CREATE TABLE users (id int); GRANT SELECT ON users TO {role};"
+    (migrations / "000001_users.up.sql").write_text(begun)
+    other = migrations.parent / "other"
+    other.mkdir()
+    (other / "1_users.up.sql").write_text(begun)
+    (other / "2_phone.up.sql").write_text("ALTER TABLE users ADD phone text;")
+    words = ["-path", str(migrations), "diff", "-to", str(other)]
+    if not is_theirs:
+        ran = run(*words, "add_phone")
+        assert ran.code == 0, ran.stderr
+        assert "ADD COLUMN phone" in (migrations / "000002_add_phone.up.sql").read_text()
+        return
+    ran = run(*words, "-dev-url", database.url, "add_phone")
+    database.execute(f"DROP ROLE {role}")
+    assert ran.code == 1
+    assert f'role "{role}" already exists' in ran.stderr
+    assert "roles belong to the whole server" in ran.stderr
+    assert leftovers(database) == []

@@ -15,7 +15,9 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.desired import Program, SqlFiles, find_beside, read_desired
 from dbmigrate.runner.make_schema import make_desired
 from dbmigrate.runner.request import Request
+from dbmigrate.runner.schema_scripts import SchemaScript, run_scripts
 from dbmigrate.runner.scratch import ScratchSpace, open_session
+from dbmigrate.runner.stop import Stop
 from dbmigrate.sources.migration import Source
 from tests.database import Database, Server
 
@@ -230,3 +232,33 @@ def test_an_extension_that_the_server_lacks_is_told_with_the_way_out(
     with pytest.raises(MigrationError, match="not_to_be_had") as caught:
         make(scratch, space, tmp_path / "a.sql")
     assert caught.value.hint == "name a server that has the extension with -dev-url"
+
+
+def test_many_statements_go_in_few_messages_and_the_one_that_fails_is_found(
+    scratch: ConnectionTarget,
+) -> None:
+    tables = [f"CREATE TABLE t{number} (id int);" for number in range(500)]
+    tables[250] = "CREATE INDEX CONCURRENTLY i ON t1 (id);"
+    with open_session(scratch, "test") as session:
+        script = SchemaScript("a.sql", "\n".join([*tables, "ALTER TABLE t2 ADD id text;"]).encode())
+        with pytest.raises(MigrationError, match=r"column .id. .* already exists") as caught:
+            run_scripts(session, [script], may_make_roles=False, stop=Stop())
+        assert caught.value.location is not None
+        assert caught.value.location.line == 501
+        assert session.round_trips < 20
+        [[(count,)]] = session.query("SELECT count(*) FROM pg_class WHERE relname ~ '^t[0-9]'")
+    assert count == "499"
+
+
+def test_what_waits_for_another_file_finds_the_settings_of_its_own(
+    tmp_path: Path, scratch: ConnectionTarget, space: ScratchSpace
+) -> None:
+    (tmp_path / "a.sql").write_text(
+        "CREATE SCHEMA app; SELECT set_config('search_path', 'app', false);"
+        "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS"
+        " $$ SELECT set_config('search_path', 'x', true) $$;"
+        "CREATE VIEW v AS SELECT * FROM public.t;"
+    )
+    (tmp_path / "b.sql").write_text("CREATE TABLE t (id int);")
+    found = names(make(scratch, space, tmp_path))
+    assert found == {"function app.f()", "view app.v", "table public.t"}

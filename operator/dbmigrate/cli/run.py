@@ -103,8 +103,10 @@ def _conclude(
 ) -> int:
     terminal = invocation.terminal
     terminal.live("")
-    more = extra(result.value) if extra is not None and result.value is not None else {}
     options = invocation.options
+    more: Mapping[str, Any] = {}
+    if options.json and extra is not None and result.value is not None:
+        more = extra(result.value)
     output = invocation.output if options.json else None
     send_report(result.report, terminal, path=options.report, output=output, more=more)
     if result.error is not None:

@@ -29,14 +29,14 @@ def decide(world: World) -> None:
         actions[name] = Action.DROP
     for name in after.keys() - before.keys():
         actions[name] = Action.CREATE
-    for name in before.keys() & after.keys():
-        old, new = before[name], after[name]
+    for name, old in before.items():
+        new = after.get(name)
+        if new is None or new is old:
+            continue
         if old.part_of != new.part_of:
             # Of a view that becomes a table, by the same name.
             actions[name] = Action.REPLACE
-        elif old == new:
-            actions[name] = Action.KEEP
-        else:
+        elif old != new:
             can_alter = kind_of(new).can_alter(old, new, world)
             actions[name] = Action.ALTER if can_alter else Action.REPLACE
     _Spread(world).run()

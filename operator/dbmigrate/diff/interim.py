@@ -47,6 +47,7 @@ def _names(schema: Schema) -> Iterator[str]:
             yield unquoted(last_part(each.name.name))
         if isinstance(each, o.Column | o.Domain) and each.not_null is not None:
             yield unquoted(each.not_null.name or "")
+    yield from schema.taken
     for name in schema.unhandled:
         yield unquoted(last_part(name.name))
 

@@ -109,7 +109,7 @@ class _Graph:
         if not step.is_early and any(self._steps[n].is_early for n in self._of[name]):
             return
         for required in self._world.before.objects[name].requires:
-            action = self._world.actions.get(required)
+            action = self._world.actions[required]
             if action in (Action.DROP, Action.REPLACE):
                 for other in self._early(required, (Slot.DROP,)):
                     self._wait(other, (number,))
@@ -126,7 +126,7 @@ class _Graph:
             for part in parts(self._world.before, name):
                 needed |= part.requires
             for required in needed - {name}:
-                if self._world.actions.get(required) is Action.REBIRTH:
+                if self._world.actions[required] is Action.REBIRTH:
                     self._wait(self._of[required][-1], (self._of[name][-1],))
 
     def _early(
@@ -148,7 +148,7 @@ class _Graph:
         seen: set[ObjectName] = set()
         while name not in self._of or all(self._is(n, Slot.ATTRIBUTE) for n in self._of[name]):
             each = side.objects.get(name)
-            if each is None or name in seen or world.actions.get(name) is Action.KEEP:
+            if each is None or name in seen or world.actions[name] is Action.KEEP:
                 return []
             seen.add(name)
             carrier = world.carrier(each, side) or each.part_of

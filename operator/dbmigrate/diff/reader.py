@@ -85,17 +85,18 @@ def _read(
     session: Session, passed_over: str, renaming: tuple[tuple[ObjectName, str], ...]
 ) -> Schema:
     queries = [query for _, query in _QUERIES]
-    queries += [links.COMMENTS, links.DEPENDENCIES, links.UNHANDLED, database.SERVER]
-    *tables, comments, dependencies, unhandled, (server,) = session.query(
+    queries += [links.COMMENTS, links.DEPENDENCIES, links.UNHANDLED, links.TAKEN, database.SERVER]
+    *tables, ((comments,),), dependencies, unhandled, taken, (server,) = session.query(
         "; ".join(queries).replace("$ignored", passed_over)
     )
-    loader = Loader(dict(json.loads(text or "") for (text,) in comments))
-    for (kind, _), rows in zip(_QUERIES, tables, strict=True):
-        for (text,) in rows:
-            loader.add(kind, json.loads(text or ""))
+    loader = Loader(json.loads(comments or "{}"))
+    for (kind, _), ((rows,),) in zip(_QUERIES, tables, strict=True):
+        for row in json.loads(rows or "[]"):
+            loader.add(kind, row)
     loader.link((user or "", used or "") for user, used in dependencies)
     names = tuple(sorted(ObjectName(kind or "", name or "") for kind, name in unhandled))
-    return Schema(loader.finish(), _ways(server), names, renaming)
+    others = frozenset(name or "" for (name,) in taken)
+    return Schema(loader.finish(), _ways(server), names, renaming, others)
 
 
 def _ways(server: Row) -> Ways:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from dbmigrate.diff.objects import Grant, Grants, SchemaObject
 from dbmigrate.postgres.catalog import ObjectName
@@ -34,7 +35,7 @@ class Ways:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schema:
     """Everything that people have made in one database."""
 
@@ -44,18 +45,31 @@ class Schema:
     """What is there, and can't be compared or created by the engine: to be named, and refused."""
     renaming: tuple[tuple[ObjectName, str], ...] = ()
     """The renames that it was read with, as statements, in order."""
-    dependents: Mapping[ObjectName, tuple[ObjectName, ...]] = field(init=False)
-    """Who requires an object, or is a part of it."""
+    taken: frozenset[str] = frozenset()
+    """Names of relations, types and constraints beside the objects; not in quotes."""
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def dependents(self) -> Mapping[ObjectName, tuple[ObjectName, ...]]:
+        """Who requires an object, or is a part of it."""
         found: dict[ObjectName, list[ObjectName]] = defaultdict(list)
-        for each in self.objects.values():
-            for required in each.requires:
-                found[required].append(each.name)
-        object.__setattr__(
-            self, "dependents", {name: tuple(sorted(users)) for name, users in found.items()}
-        )
+        for name in sorted(self.objects):
+            for required in self.objects[name].requires:
+                found[required].append(name)
+        return {name: tuple(users) for name, users in found.items()}
 
     def requires(self, name: ObjectName) -> frozenset[ObjectName]:
         """What the object needs, its whole among it."""
         return self.objects[name].requires
+
+    def without(self, name: ObjectName) -> Schema:
+        """The same schema but for one object, which none requires."""
+        objects = dict(self.objects)
+        gone = objects.pop(name, None)
+        if gone is None:
+            return self
+        less = replace(self, objects=objects)
+        dependents = dict(self.dependents)
+        for required in gone.requires:
+            dependents[required] = tuple(each for each in dependents[required] if each != name)
+        vars(less)["dependents"] = dependents
+        return less

@@ -43,9 +43,7 @@ def _drops(world: World, covered: dict[ObjectName, ObjectName]) -> Iterator[Step
 def _changes(world: World) -> Iterator[Step]:
     made: set[ObjectName] = set()
     after = world.after.objects
-    names = [
-        name for name, act in world.actions.items() if act is not Action.KEEP and name in after
-    ]
+    names = [name for name in world.actions if name in after]
     # Wholes before their parts: what CREATE TABLE can say needs no statement of its own.
     for name in sorted(names, key=lambda name: (rank_of(after[name]), name)):
         action, new = world.actions[name], after[name]

@@ -29,6 +29,13 @@ class Action(IntEnum):
     CREATE = 5
 
 
+class Actions(dict[ObjectName, Action]):
+    """What becomes of the objects that are not kept as they are: a few of many, as a rule."""
+
+    def __missing__(self, name: ObjectName) -> Action:
+        return Action.KEEP
+
+
 @dataclass(slots=True)
 class World:
     """Both schemas, side by side."""
@@ -36,7 +43,7 @@ class World:
     before: Schema
     after: Schema
     online: bool
-    actions: dict[ObjectName, Action] = field(default_factory=dict)
+    actions: Actions = field(default_factory=Actions)
     forced: set[ObjectName] = field(default_factory=set)
     """Objects that are replaced only because of what they require."""
 
@@ -65,11 +72,11 @@ class World:
 
     def is_new(self, name: ObjectName) -> bool:
         """Whether the plan creates it, so that nobody uses it yet."""
-        return self.actions.get(name) in (Action.CREATE, Action.REPLACE, Action.REBIRTH)
+        return self.actions[name] in (Action.CREATE, Action.REPLACE, Action.REBIRTH)
 
     def is_going(self, name: ObjectName) -> bool:
         """Whether the plan drops it, perhaps to create it again."""
-        return self.actions.get(name) in (Action.DROP, Action.REPLACE, Action.REBIRTH)
+        return self.actions[name] in (Action.DROP, Action.REPLACE, Action.REBIRTH)
 
     def overloaded_by(self, name: ObjectName) -> frozenset[ObjectName]:
         """Functions that have to go before a new one of their name comes: with arguments that
@@ -96,7 +103,7 @@ class World:
 
     def is_moving(self, table: str) -> bool:
         """Whether the plan attaches or detaches the table, or creates it."""
-        attachment = self.actions.get(ObjectName("partition", table), Action.KEEP)
+        attachment = self.actions[ObjectName("partition", table)]
         return (
             self.is_new(ObjectName("table", table))
             or attachment is not Action.KEEP
@@ -146,6 +153,13 @@ def checks_below(schema: Schema, each: o.Constraint) -> Iterator[o.Constraint]:
         if isinstance(found, o.Constraint) and found.is_inherited and found.type == "c":
             yield found
             yield from checks_below(schema, found)
+
+
+def is_behind(schema: Schema, each: o.Constraint) -> bool:
+    """Whether a check is not validated, and one that a child has from it is."""
+    if each.type != "c" or each.is_validated:
+        return False
+    return any(child.is_validated for child in checks_below(schema, each))
 
 
 def inherited_from(schema: Schema, each: o.Constraint) -> ObjectName | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dbmigrate.postgres.catalog_queries import QUERIES
+from dbmigrate.postgres.catalog_queries import INDEXES, QUERIES
 from dbmigrate.postgres.history_tables import own_relations
 from dbmigrate.postgres.quoting import literal, literal_bool
 from dbmigrate.postgres.session import Session
@@ -67,10 +67,29 @@ def read_catalog(
     """
     ignored = f"c.oid = ANY ('{{{','.join(map(str, ignoring))}}}')"
     if without is not None:
-        names = ", ".join(map(literal, own_relations(without.name)))
-        ignored += f" OR c.relname IN ({names})"
+        ignored += f" OR {_own(without)}"
     query = " UNION ALL ".join(QUERIES).replace("$ignored", ignored)
-    query = query.replace("$with_rights", literal_bool(with_rights))
+    return _read(session, query.replace("$with_rights", literal_bool(with_rights)))
+
+
+def read_indexes(session: Session, name: ObjectName, *, without: HistoryTable) -> Catalog:
+    """One index alone, as it stands in the whole catalog; empty if it is not there.
+
+    Raises ServerFailure, ConnectionBroken.
+    """
+    indexes = INDEXES.replace("$ignored", _own(without))
+    return _read(
+        session,
+        f"SELECT * FROM ({indexes}) q (kind, name, text) WHERE q.name = {literal(name.name)}",
+    )
+
+
+def _own(history: HistoryTable) -> str:
+    names = ", ".join(map(literal, own_relations(history.name)))
+    return f"c.relname IN ({names})"
+
+
+def _read(session: Session, query: str) -> Catalog:
     (rows,) = session.query(
         "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog; " + query + "; COMMIT"
     )
@@ -79,6 +98,8 @@ def read_catalog(
 
 def compare(before: Catalog, after: Catalog) -> Iterator[Difference]:
     """What differs, by kind and name; parts of an object that came or went are not repeated."""
+    if before == after:
+        return
     seen: set[str] = set()
     for name in sorted(before.keys() | after.keys(), key=_order):
         old, new = before.get(name), after.get(name)

@@ -67,13 +67,14 @@ _RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident, c.re
     CASE WHEN c.relkind = 'm' THEN c.relispopulated::text END,
     (SELECT 'toast ' || x.reloptions::text FROM pg_class x WHERE x.oid = c.reltoastrelid))
 || {_rights("c.relacl", _RELATION_RIGHTS, "c.relowner")}"""
-# attcompression came with 14; attstattarget was -1 for none before 17.
+# attcompression came with 14: before, the name is found one query further out.
+# attstattarget was -1 for none before 17.
 _COLUMN = """concat_ws(' ', format_type(a.atttypid, a.atttypmod),
     CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
     CASE WHEN a.attnotnull THEN 'not null' END,
     'default ' || pg_get_expr(d.adbin, d.adrelid),
     nullif(a.attidentity::text, ''), nullif(a.attgenerated::text, ''), a.attstorage,
-    nullif(to_jsonb(a) ->> 'attcompression', ''), nullif(to_jsonb(a) ->> 'attstattarget', '-1'),
+    nullif((SELECT attcompression FROM (SELECT a.*) newer)::text, ''), nullif(a.attstattarget, -1),
     a.attoptions::text, a.attfdwoptions::text,
     CASE WHEN $with_rights THEN
         nullif(ARRAY(SELECT x::text FROM unnest(a.attacl) x ORDER BY 1)::text, '{}') END)"""
@@ -122,6 +123,13 @@ _OTHERS = {
 }
 """Seldom in migrations. Of the first ones it is compared that they are there, and no more."""
 
+INDEXES = f"""SELECT 'index', {_name("i.relname")}, pg_get_indexdef(x.indexrelid)
+|| CASE WHEN x.indisvalid THEN '' ELSE ' (invalid)' END
+|| CASE WHEN x.indisclustered THEN ' (clustered)' ELSE '' END
+|| CASE WHEN x.indisreplident THEN ' (replica identity)' ELSE '' END
+|| COALESCE(' in ' || (SELECT spcname FROM pg_tablespace WHERE oid = i.reltablespace), '')
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid {_on_relation("x.indrelid")}
+WHERE {_own("pg_class", "i")}"""
 QUERIES = (
     f"""SELECT 'schema', quote_ident(n.nspname), {_rights("n.nspacl", "'n'", "n.nspowner")}
 FROM pg_namespace n
@@ -134,6 +142,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c', 'S') AND NOT ($ignored)
 AND {_own("pg_class", "c")}""",
     f"""SELECT 'column', {_part("a.attname")}, {_COLUMN}
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid {_on_relation("a.attrelid")}
+CROSS JOIN (SELECT ''::"char" AS attcompression) older
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
 AND {_own("pg_class", "c")}""",
@@ -146,13 +155,7 @@ AND NOT EXISTS (SELECT FROM pg_constraint s WHERE s.oid = k.conparentid
 pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
 FROM pg_constraint k JOIN pg_type t ON t.oid = k.contypid {_in_schema("t.typnamespace")}
 WHERE {_own("pg_constraint", "k")}""",
-    f"""SELECT 'index', {_name("i.relname")}, pg_get_indexdef(x.indexrelid)
-|| CASE WHEN x.indisvalid THEN '' ELSE ' (invalid)' END
-|| CASE WHEN x.indisclustered THEN ' (clustered)' ELSE '' END
-|| CASE WHEN x.indisreplident THEN ' (replica identity)' ELSE '' END
-|| COALESCE(' in ' || (SELECT spcname FROM pg_tablespace WHERE oid = i.reltablespace), '')
-FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid {_on_relation("x.indrelid")}
-WHERE {_own("pg_class", "i")}""",
+    INDEXES,
     f"""SELECT 'sequence settings', {_name("c.relname")}, {_SEQUENCE}
 FROM pg_sequence s {_on_relation("s.seqrelid")} WHERE {_own("pg_class", "c")}""",
     f"""SELECT 'type', {_name("t.typname")}, {_TYPE}

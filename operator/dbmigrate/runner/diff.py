@@ -1,10 +1,10 @@
 """`diff`: from the migrations that are there and the schema that is wanted to new migrations.
 
-Both are made in scratch databases; the target is not asked. What leads from one to
-the other is planned by dbmigrate.diff, and proven before anything is written: the new
-files, as they will lie in the directory, are run one after the other, up and down
-again, and each time the catalog has to be what it should be. The catalog is read by
-postgres/catalog.py, which knows nothing of how the plan was made.
+Both are made in scratch databases (runner/two_sides.py); the target is not asked. What
+leads from one to the other is planned by dbmigrate.diff, and proven before anything is
+written (runner/proof.py): the new files, as they will lie in the directory, are run one
+after the other, up and down again, and each time the catalog has to be what it should be.
+The catalog is read by postgres/catalog.py, which knows nothing of how the plan was made.
 """
 
 from __future__ import annotations
@@ -12,37 +12,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dbmigrate.diff.change import Change
 from dbmigrate.diff.plan import plan_changes
-from dbmigrate.diff.reader import read_schema
 from dbmigrate.diff.renames import Rename, RenameCandidate, find_renames
 from dbmigrate.diff.schema import Schema
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.catalog import Catalog, read_catalog
+from dbmigrate.postgres.catalog import read_catalog
 from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
-from dbmigrate.postgres.target import ConnectionTarget, HistoryKind, HistoryTable
+from dbmigrate.postgres.target import ConnectionTarget
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.desired import Desired
 from dbmigrate.runner.drafting import group_changes, name_groups
-from dbmigrate.runner.make_schema import ROLE, make_desired, migrate, request_on
 from dbmigrate.runner.proof import Proof, Step, require_same
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import make_report
-from dbmigrate.runner.scratch import ScratchSpace, open_session, scratch_space
+from dbmigrate.runner.two_sides import make_sides
 from dbmigrate.sources.drafts import next_versions
 from dbmigrate.sources.listing import list_directory
 from dbmigrate.sources.migration import Source
 from dbmigrate.sources.new_files import write_files
 from dbmigrate.sources.sums import has_sum, renew_sum
-
-SHOWN = 10
-"""Objects that an error names."""
 
 Choose = Callable[[Sequence[RenameCandidate]], Sequence[Rename]]
 """Which of the candidates are renames. May raise MigrationError if nobody can say."""
@@ -104,36 +99,23 @@ def _diff(request: Request, order: DiffOrder) -> Diff:
     source = request.source
     if source is None:
         raise MigrationError(Reason.SOURCE_INVALID, "this command needs the migration files")
-    # In a schema of its own the history would bring that schema with it.
-    history = replace(request.target.history, schema=None)
-    like = replace(request.target, history=history)
     with ExitStack() as stack:
-        space = stack.enter_context(scratch_space(order.server))
-        scratch = stack.enter_context(space.database(like, "diff"))
-        wanted, goal = _read_desired(stack, space, like, request, order)
-        here = request_on(scratch, request, source)
-        if source.migrations:
-            migrate(here, space, what="the migrations can't be run")
-        reader = stack.enter_context(open_session(scratch, ROLE))
-
-        def read(renames: Sequence[Rename] = ()) -> Schema:
-            return read_schema(reader, without=history, renames=renames)
-
-        here_now = _require_handled(read(), "the migrations make")
-        before, renames = _rename(here_now, wanted, order, read)
-        changes = plan_changes(before, wanted, online=order.online)
+        here, wanted = make_sides(stack, request, source, order.desired, order.server)
+        before, renames = _rename(here.schema, wanted.schema, order, here.read)
+        changes = plan_changes(before, wanted.schema, online=order.online)
+        if not changes:
+            found = read_catalog(here.reader, without=here.request.target.history)
+            require_same(wanted.catalog, found, "the desired schema")
         if order.is_check or not changes:
-            if not changes:
-                require_same(goal, read_catalog(reader, without=history), "the desired schema")
             return Diff(changes)
         groups = group_changes(changes)
         versions = next_versions(
             Path(source.location), len(groups), wanted=source.format, seq=order.seq, now=order.now
         )
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="dbmigrate-diff-")))
-        proof = Proof(here, source, directory, reader, here_now, wanted, renames)
+        proof = Proof(here, source, directory, wanted.schema, renames)
         proof.go_up(groups, versions, name_groups(order.name, groups))
-        proof.require(goal)
+        proof.require(wanted.catalog)
         proof.go_down()
         files = {
             Path(source.location).absolute() / name: text
@@ -149,40 +131,6 @@ def _renew_sum(source: Source) -> tuple[Path, ...]:
     if not has_sum(list_directory(source.location), source.format):
         return ()
     return (renew_sum(source.location, source.format),)
-
-
-def _read_desired(
-    stack: ExitStack,
-    space: ScratchSpace,
-    like: ConnectionTarget,
-    request: Request,
-    order: DiffOrder,
-) -> tuple[Schema, Catalog]:
-    """Make what is desired in a database of its own, and read it."""
-    history = _history_of(order.desired, like.history)
-    scratch = stack.enter_context(space.database(replace(like, history=history), "desired"))
-    make_desired(scratch, order.desired, request, space)
-    with open_session(scratch, ROLE) as reader:
-        schema = _require_handled(read_schema(reader, without=history), "the desired schema has")
-        return schema, read_catalog(reader, without=history)
-
-
-def _history_of(desired: Sequence[Desired], default: HistoryTable) -> HistoryTable:
-    """Migrations of another format bring another history table, which is no part of a schema."""
-    kinds = [HistoryKind(each.format) for each in desired if isinstance(each, Source)]
-    return default.of(kinds[0]) if kinds and kinds[0] is not default.kind else default
-
-
-def _require_handled(schema: Schema, who: str) -> Schema:
-    if not schema.unhandled:
-        return schema
-    shown = ", ".join(map(str, schema.unhandled[:SHOWN]))
-    more = f", and {len(schema.unhandled) - SHOWN} more" if len(schema.unhandled) > SHOWN else ""
-    raise MigrationError(
-        Reason.SOURCE_INVALID,
-        f"{who} what diff does not handle: {shown}{more}",
-        hint="write the migrations of these by hand, and keep them in a directory of their own",
-    )
 
 
 def _rename(

@@ -1,30 +1,36 @@
 """The proof of new migrations: run as files, up and down again, the catalog compared each time.
 
 The files are written to a scratch directory and read back as the directory's own format
-reads them, so that what is proven is what will lie there. The down script of a step is
-planned from the schema after it back to the schema before it; both are what the server
-says they are, and not what the plan thinks.
+reads them, so that what is proven is what will lie there. Proven is that all of them lead
+to the catalog that is wanted, that the plan from there is empty, and that each way back
+leads to the very catalog that was there before its step. The catalogs are compared in
+full; after a step that is about one index alone, all but that index need not be read
+again to be known (dbmigrate.postgres.catalog_watch).
+
+The down script of a step is planned from the schema after it back to the schema before it;
+both are what the server says they are, and not what the plan thinks. Before a step that
+does nothing but create an index there was the schema after it, without that index.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from dbmigrate.diff.objects import Index
 from dbmigrate.diff.plan import plan_changes
-from dbmigrate.diff.reader import read_schema
 from dbmigrate.diff.renames import Rename
 from dbmigrate.diff.schema import Schema
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
-from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.catalog import Catalog, ObjectName, compare
+from dbmigrate.postgres.catalog_watch import CatalogWatch
 from dbmigrate.report import Reason
 from dbmigrate.runner.down import down
 from dbmigrate.runner.drafting import Group, plan_down, write_text
 from dbmigrate.runner.goto import goto
 from dbmigrate.runner.request import ChangedFiles, Request
+from dbmigrate.runner.two_sides import Here
 from dbmigrate.sources.drafts import Draft, write_draft
 from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Format, Source
@@ -54,10 +60,17 @@ class Step:
 class _State:
     """The schema between two steps."""
 
-    schema: Schema
     catalog: Catalog
+    schema: Schema | None
+    """None: that after the next step, but for the index that it creates."""
     unrenamed: Schema | None = None
     """As if the renames of the step that led here were undone."""
+
+    @property
+    def known(self) -> Schema:
+        """The schema, once the ways back are planned."""
+        assert self.schema is not None
+        return self.schema
 
 
 class Proof:
@@ -65,40 +78,51 @@ class Proof:
 
     def __init__(
         self,
-        request: Request,
+        here: Here,
         source: Source,
         directory: Path,
-        reader: Session,
-        before: Schema,
         wanted: Schema,
         renames: Sequence[Rename],
     ) -> None:
         # The files get their down scripts only after they were run upwards.
-        options = replace(request.options, changed_files=ChangedFiles.WARN)
-        self._request = replace(request, options=options)
+        options = replace(here.request.options, changed_files=ChangedFiles.WARN)
+        self._request = replace(here.request, options=options)
         self._source = source
         self._directory = directory
-        self._reader = reader
+        self._here = here
         self._wanted = wanted
         self._renames = tuple(renames)
-        self._states = [_State(before, self._read_catalog())]
+        self._watch = CatalogWatch(here.reader, here.request.target.history)
+        self._states = [_State(self._watch.catalog, here.schema)]
+        self._written: dict[str, str] = {}
         self.steps: list[Step] = []
 
     def go_up(self, groups: Sequence[Group], versions: Sequence[str], names: Sequence[str]) -> None:
         """Run the new migrations, and plan the way back of each. Raises MigrationError."""
-        for group, version, name in zip(groups, versions, names, strict=True):
-            self.steps.append(self._draft(Step(version, name, group)))
-            self._run_up(self.steps[-1])
-            self._states.append(self._read(group, is_last=len(self.steps) == len(groups)))
-        for index, (before, after) in enumerate(zip(self._states, self._states[1:], strict=False)):
-            back = plan_down(after.unrenamed or after.schema, before.schema)
-            self.steps[index] = self._draft(replace(self.steps[index], down=back))
+        for number, group in enumerate(groups):
+            step = self._draft(Step(versions[number], names[number], group))
+            self.steps.append(step)
+            catalog = self._watch.after(partial(self._run_up, step), index=_only_index(group))
+            following = groups[number + 1] if number + 1 < len(groups) else ()
+            self._states.append(self._look(catalog, group, following))
+        self._plan_ways_back()
+
+    def _plan_ways_back(self) -> None:
+        after = self._states[-1]
+        for number in reversed(range(len(self.steps))):
+            step, before = self.steps[number], self._states[number]
+            if before.schema is None:
+                schema = after.known.without(step.up[0].about)
+                before = self._states[number] = replace(before, schema=schema)
+            back = plan_down(after.unrenamed or after.known, before.known)
+            self.steps[number] = self._draft(replace(step, down=back))
+            after = before
 
     def require(self, goal: Catalog) -> None:
         """Raise MigrationError where the new migrations don't lead to what is wanted."""
         reached = self._states[-1]
         require_same(goal, reached.catalog, "the new migrations don't lead to the desired schema")
-        left = plan_changes(reached.schema, self._wanted)
+        left = plan_changes(reached.known, self._wanted)
         if left:
             raise _unproven("the plan has to be made twice", [str(each.about) for each in left])
 
@@ -114,10 +138,9 @@ class Proof:
             if source.format is Format.ATLAS:
                 continue  # its files have no way back
             what = f"the way back of {step.version}_{step.name}"
-            error = down(request, 1).error
-            if error is not None:
-                raise _failed(error, what)
-            require_same(self._states[index].catalog, self._read_catalog(), what)
+            run_down = partial(self._run_down, request, what)
+            catalog = self._watch.after(run_down, index=_only_index(step.down))
+            require_same(self._states[index].catalog, catalog, what)
 
     def _run_up(self, step: Step) -> None:
         request = replace(self._request, source=self._with_new())
@@ -125,11 +148,18 @@ class Proof:
         if error is not None:
             raise _failed(error, f"{step.version}_{step.name}")
 
+    def _run_down(self, request: Request, what: str) -> None:
+        error = down(request, 1).error
+        if error is not None:
+            raise _failed(error, what)
+
     def _with_new(self) -> Source:
         """The migrations that are there and the new ones, these read from files."""
         for step in self.steps:
             for name, text in step.files.items():
-                (self._directory / name).write_text(text, encoding="utf-8", newline="")
+                if self._written.get(name) != text:
+                    (self._directory / name).write_text(text, encoding="utf-8", newline="")
+                    self._written[name] = text
         if self._source.format is Format.ATLAS:
             renew_sum(self._directory, Format.ATLAS)
         new = read_source(self._directory, self._source.format, {})
@@ -145,42 +175,27 @@ class Proof:
     def _turned_round(self) -> tuple[Rename, ...]:
         return tuple(Rename(each.after, each.before) for each in reversed(self._renames))
 
-    def _read(self, group: Group, *, is_last: bool) -> _State:
-        """The state after a group, of which the schema costs more to read than the catalog."""
-        catalog = self._read_catalog()
-        known = None if is_last else _after_creation(self._states[-1].schema, self._wanted, group)
-        if known is not None:
-            return _State(known, catalog)
-        history = self._request.target.history
-        schema = read_schema(self._reader, without=history)
-        unrenamed = None
-        if any(change.action == _RENAME for change in group) and self._renames:
-            renames = self._turned_round()
-            unrenamed = read_schema(self._reader, without=history, renames=renames)
-        return _State(schema, catalog, unrenamed)
-
-    def _read_catalog(self) -> Catalog:
-        return read_catalog(self._reader, without=self._request.target.history)
+    def _look(self, catalog: Catalog, group: Group, following: Group) -> _State:
+        """The state after a group. The schema costs more to read than the catalog."""
+        is_renaming = bool(self._renames) and any(change.action == _RENAME for change in group)
+        if not is_renaming and following and _only_creates_index(following, catalog):
+            return _State(catalog, None)
+        schema = self._here.read()
+        unrenamed = self._here.read(self._turned_round()) if is_renaming else None
+        return _State(catalog, schema, unrenamed)
 
 
-def _after_creation(before: Schema, wanted: Schema, group: Group) -> Schema | None:
-    """The schema after a statement that does nothing but create one index as it is wanted.
-
-    Only a way back is planned from it, and that is proven like any other.
-    """
-    (change, *others) = group
-    name = change.about
-    is_simple = change.action == "create" and name.kind == "index" and not others
-    if not is_simple or change.can_be_in_transaction or name in before.objects:
+def _only_index(group: Group) -> ObjectName | None:
+    """The index that a step outside of a transaction is about."""
+    if len(group) != 1 or group[0].can_be_in_transaction or group[0].about.kind != "index":
         return None
-    created = wanted.objects.get(name)
-    if not isinstance(created, Index):
-        return None
-    # What else the index is to have comes with statements of its own.
-    bare = replace(
-        created, comment=None, is_replica_identity=False, is_clustered=False, statistics=()
-    )
-    return replace(before, objects={**before.objects, name: bare})
+    return group[0].about
+
+
+def _only_creates_index(group: Group, before: Catalog) -> bool:
+    """Not one that takes another's place, which begins under another name."""
+    name = _only_index(group)
+    return name is not None and name not in before and group[0].action == "create"
 
 
 def require_same(goal: Catalog, found: Catalog, what: str) -> None:

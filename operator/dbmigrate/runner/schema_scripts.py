@@ -1,17 +1,22 @@
 """Runs scripts that make a schema in a scratch database, whoever has written them.
 
-Statement by statement, so that a script may hold what can't be in a transaction. A
-statement that names what is not there yet is tried again when the others are done: in
-a directory with a file for each table, names don't say what comes first. Where roles
-may be made, one that is missing is: a schema that grants to it is no worse for that.
-What pg_dump of a newer version sets, and the server does not know, is passed over.
+Each statement is a transaction of its own, as psql would have it, but many go in one
+message: a server far away is asked some dozens of times, and not ten thousand. Where
+one fails, those before it are done; it is tried again alone, so that a script may hold
+what can't be in a transaction block. A statement that names what is not there yet is
+tried again when the others are done: in a directory with a file for each table, names
+don't say what comes first. Where roles may be made, one that is missing is: a schema
+that grants to it is no worse for that. What pg_dump of a newer version sets, and the
+server does not know, is passed over.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice, takewhile
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.failures import ServerFailure
@@ -25,15 +30,23 @@ from dbmigrate.runner.stop import Stop
 _MISSING = frozenset(("3F000", "42P01", "42703", "42704", "42883", "42830"))
 """A schema, table, column, other object, function or unique constraint is not there (yet)."""
 _UNDEFINED_OBJECT = "42704"
-_IS_THERE = frozenset(("42710", "42P06"))
+_IS_THERE = frozenset(("42710", "42P06", "23505"))
+"""By name; 23505 where another session is just making it."""
 _ADDS = frozenset(("CREATE", "ALTER", "COMMENT", "GRANT"))
 """Statements that may be run later than they stand."""
 # The second is what servers before PostgreSQL 15 say.
 _NO_EXTENSION = re.compile(r'extension ".+" is not available|could not open extension control file')
 _ROLE = re.compile(r'role "(.+)" does not exist')
+_ROLE_THERE = re.compile(r'role ".+" already exists')
 _ROLES = frozenset(("ROLE", "USER", "GROUP"))
 _TRANSACTION = frozenset(("BEGIN", "COMMIT", "END", "START"))
-_BEGIN = b"RESET ALL; SET check_function_bodies = off"
+_BEGIN = b"RESET ALL; SET check_function_bodies = off; SET synchronous_commit = off"
+_AMONG_OTHERS = frozenset(("CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "INSERT"))
+"""Statements that do nothing to those behind them but by what they make."""
+_AT_ONCE = 200
+"""Statements in one message, at most."""
+_AROUND = 2
+"""Statements of ours beside each: BEGIN and COMMIT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +63,7 @@ class _Piece:
 
     script: SchemaScript
     statement: Statement
-    settings: tuple[bytes, ...]
+    settings: tuple[bytes, ...] = ()
 
     @property
     def sql(self) -> bytes:
@@ -79,8 +92,12 @@ def missing_role(message: str) -> str | None:
 
 
 def make_role(session: Session, name: str) -> None:
-    """A role that can do nothing, to be granted to. Raises ServerFailure."""
-    session.query(f"CREATE ROLE {identifier(name)}")
+    """A role that can do nothing, to be granted to, if it is not there. Raises ServerFailure."""
+    try:
+        session.query(f"CREATE ROLE {identifier(name)}")
+    except ServerFailure as failure:
+        if failure.sqlstate not in _IS_THERE:
+            raise
 
 
 def hint_for(message: str) -> str | None:
@@ -89,6 +106,11 @@ def hint_for(message: str) -> str | None:
         return "name a server that has the extension with -dev-url"
     if missing_role(message) is not None:
         return "make the role on the server of -dev-url"
+    if _ROLE_THERE.search(message) is not None:
+        return (
+            "roles belong to the whole server: make it only where it is not there, or name no"
+            " -dev-url, for a server of its own has no roles"
+        )
     return None
 
 
@@ -103,19 +125,37 @@ class _Maker:
         waiting = []
         settings: tuple[bytes, ...] = (_BEGIN,)
         self._session.query(_BEGIN.decode())
-        for statement in split(script.sql, file=script.file):
-            piece = _Piece(script, statement, settings)
-            words = statement.words or ("",)
-            if words[0] in _TRANSACTION:
-                continue  # each statement stands for itself here
-            if words[0] == "ROLLBACK":
-                raise _refused(piece, "a script that makes a schema can't roll back")
+        pieces = deque(_pieces(script))
+        while pieces:
+            self._run_some(pieces)
+            if not pieces:
+                break
+            piece = replace(pieces.popleft(), settings=settings)
             failure = self._try(piece)
             if failure is not None:
                 waiting.append((piece, failure))
-            elif words[0] in ("SET", "RESET") or b"set_config(" in piece.sql:
+            elif _is_setting(piece):
                 settings = (*settings, piece.sql)
         return waiting
+
+    def _run_some(self, pieces: deque[_Piece]) -> None:
+        """Run statements from the front in one message, and take away those that are done.
+
+        The next one is to be tried alone, if there is one.
+        """
+        some = list(islice(takewhile(_can_be_among_others, pieces), _AT_ONCE))
+        if len(some) < 2:
+            return
+        self._require_no_stop()
+        message = b"".join(b"BEGIN;" + piece.sql + b"\n;COMMIT;" for piece in some)
+        try:
+            self._session.execute(message)
+            done = len(some)
+        except ServerFailure as failure:
+            done = failure.completed // (1 + _AROUND)
+            self._session.roll_back()
+        for _ in range(done):
+            pieces.popleft()
 
     def run_again(self, pieces: list[_Piece]) -> list[tuple[_Piece, ServerFailure]]:
         """Run statements that have been tried, each with its script's settings."""
@@ -133,8 +173,7 @@ class _Maker:
 
     def _try(self, piece: _Piece) -> ServerFailure | None:
         """None: it is done, or need not be. Raises MigrationError for what can't be helped."""
-        if self._stop.is_requested:
-            raise MigrationError(Reason.INTERRUPTED, "stopped while the schema was made")
+        self._require_no_stop()
         rows = [piece.script.sql[slice(*piece.statement.rows)]] if piece.statement.rows else []
         known: str | None = None
         while True:
@@ -153,6 +192,31 @@ class _Maker:
                 if failure.sqlstate in _MISSING and words[:1] and words[0] in _ADDS:
                     return failure
                 raise _failed(piece, failure) from None
+
+    def _require_no_stop(self) -> None:
+        if self._stop.is_requested:
+            raise MigrationError(Reason.INTERRUPTED, "stopped while the schema was made")
+
+
+def _pieces(script: SchemaScript) -> Iterator[_Piece]:
+    """The statements of a script that stand for something."""
+    for statement in split(script.sql, file=script.file):
+        piece = _Piece(script, statement)
+        if statement.words[:1] == ("ROLLBACK",):
+            raise _refused(piece, "a script that makes a schema can't roll back")
+        if not statement.words or statement.words[0] not in _TRANSACTION:
+            yield piece
+
+
+def _is_setting(piece: _Piece) -> bool:
+    """Whether the session is another one after it."""
+    verb = piece.statement.words[:1]
+    return verb in (("SET",), ("RESET",)) or (verb == ("SELECT",) and b"set_config(" in piece.sql)
+
+
+def _can_be_among_others(piece: _Piece) -> bool:
+    words = piece.statement.words
+    return bool(words) and words[0] in _AMONG_OTHERS
 
 
 def _can_be_left_out(piece: _Piece, failure: ServerFailure) -> bool:

@@ -150,4 +150,13 @@ COLUMNS = [
             INHERITS (t)""",
         says=("ADD CONSTRAINT t_a_not_null_check2 CHECK (a IS NOT NULL) NOT VALID",),
     ),
+    Case(
+        "one is no longer generated, and of a type that has to be cast to",
+        "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a * 2) STORED)",
+        "CREATE TABLE t (a int, b boolean DEFAULT true)",
+        says=(
+            "ALTER TABLE public.t ALTER COLUMN b DROP EXPRESSION",
+            "ALTER TABLE public.t ALTER COLUMN b TYPE boolean USING b::boolean",
+        ),
+    ),
 ]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from tests.diff.cases import Case
 
+_MEMBERS = """CREATE EXTENSION citext; CREATE TABLE i_new (a int);
+CREATE INDEX i_new1 ON i_new (a); CREATE TYPE i_new2 AS ENUM ('x');
+ALTER EXTENSION citext ADD TABLE i_new; ALTER EXTENSION citext ADD TYPE i_new2;"""
+
 INDEXES = [
     Case(
         "of all sorts, beside the application",
@@ -41,6 +45,12 @@ INDEXES = [
         f"""CREATE TABLE t (a text, b int, i_new1 int CONSTRAINT i_new2 CHECK (b > 0));
         CREATE INDEX i ON t (a, b); CREATE SEQUENCE i_new1; CREATE INDEX {"l" * 62}1 ON t (a, b);
         CREATE INDEX {"l" * 62}2 ON t (b, a)""",
+        says=("CREATE INDEX CONCURRENTLY i_new3 ON",),
+    ),
+    Case(
+        "one is swapped, whose interim names an extension's members have",
+        _MEMBERS + "CREATE TABLE t (a text, b int); CREATE INDEX i ON t (a)",
+        _MEMBERS + "CREATE TABLE t (a text, b int); CREATE INDEX i ON t (b)",
         says=("CREATE INDEX CONCURRENTLY i_new3 ON",),
     ),
 ]

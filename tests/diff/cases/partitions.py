@@ -11,6 +11,8 @@ CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (1) TO (5);"""
 _LOOSE = "CREATE TABLE {} (id int, a int, b int);"
 _HALF_CHECKED = """ALTER TABLE {} ADD CONSTRAINT k CHECK (a > 0);
 ALTER TABLE p ADD CONSTRAINT k CHECK (a > 0) NOT VALID"""
+_CHECKED_BELOW = """ALTER TABLE p ADD CONSTRAINT k CHECK (a > 0) NOT VALID;
+ALTER TABLE c VALIDATE CONSTRAINT k;"""
 _TREE = """CREATE TABLE p (id int NOT NULL, d date, x text DEFAULT 'q', PRIMARY KEY (id, d))
     PARTITION BY RANGE (d);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
@@ -126,6 +128,17 @@ PARTITIONS = [
         says=(
             "ALTER TABLE public.p DROP CONSTRAINT k",
             "ALTER TABLE public.d VALIDATE CONSTRAINT k",
+            "ALTER TABLE public.p ADD CONSTRAINT k CHECK ((a > 0)) NOT VALID",
+        ),
+    ),
+    Case(
+        "another type below a check that some partitions have validated, and the parent not yet",
+        _P + _C + _CHECKED_BELOW,
+        _P.replace("a int", "a bigint") + _C + _CHECKED_BELOW,
+        says=(
+            "ALTER TABLE public.p DROP CONSTRAINT k",
+            "ALTER TABLE public.p ALTER COLUMN a TYPE bigint",
+            "ALTER TABLE public.c ADD CONSTRAINT k CHECK ((a > 0)) NOT VALID",
             "ALTER TABLE public.p ADD CONSTRAINT k CHECK ((a > 0)) NOT VALID",
         ),
     ),

@@ -12,7 +12,7 @@ from dbmigrate.diff.kinds.identity import change_identity, identity_clause
 from dbmigrate.diff.kinds.kind import Kind, alter, create, drop, without_attributes
 from dbmigrate.diff.kinds.not_null import change_not_null, name_clause, not_null_clause
 from dbmigrate.diff.step import Slot, Step
-from dbmigrate.diff.world import TYPE_KINDS, Action, World
+from dbmigrate.diff.world import TYPE_KINDS, Action, World, is_behind
 from dbmigrate.postgres.catalog import ObjectName
 
 STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
@@ -49,6 +49,9 @@ class Columns(Kind[o.Column]):
         is_made_anew = isinstance(user, o.Index | o.Statistics | o.Constraint)
         if is_made_anew and world.actions[user.name] in (Action.REPLACE, Action.DROP):
             # By itself the server makes it by its old words, which may not fit the new type.
+            return True
+        if isinstance(user, o.Constraint) and is_behind(world.before, user):
+            # It would come back with its like in the children, none of which is validated.
             return True
         if isinstance(user, o.Column):
             return user.generated != "" or user.relation_kind not in _STORED
@@ -91,12 +94,16 @@ class Columns(Kind[o.Column]):
         if after.relation_kind not in _STORED:
             return
         is_carried = world.carrier(after, world.after) is not None
+        stops_generating = before.generated != "" and after.generated == ""
+        if stops_generating:
+            # USING is refused for a column that is generated.
+            yield from _change_expression(before, after)
         if not is_carried and changes_type(before, after, world):
             reborn = _reborn(before, world)
             if reborn is not None and reborn.kind == "range":
                 yield _park(before)
             yield _change_type(before, after, world)
-        if before.expression != after.expression or before.generated != after.generated:
+        if before.expression != after.expression and not stops_generating:
             yield from _change_expression(before, after)
         yield from settings(before, after, world)
         if is_carried or after.is_inherited or (before.is_inherited and not after.identity):

@@ -131,7 +131,7 @@ def _parent_goes(each: o.Index, world: World) -> bool:
     if attachment not in world.before.objects or world.is_moving(each.table):
         return False
     return any(
-        world.actions.get(name) in (Action.DROP, Action.REPLACE)
+        world.actions[name] in (Action.DROP, Action.REPLACE)
         for name in world.before.requires(attachment)
         if name != each.name
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dbmigrate.diff.queries.fragments import CLASS, TYPE, in_schema, own, qualified
 from dbmigrate.postgres.catalog_queries import FIRST_NORMAL_OID
 
-COMMENTS = f"""SELECT json_build_array(d.classoid || '.' || d.objoid || '.' || d.objsubid,
+COMMENTS = f"""SELECT json_object_agg(d.classoid || '.' || d.objoid || '.' || d.objsubid,
 d.description) FROM pg_description d WHERE d.objoid >= {FIRST_NORMAL_OID}
 OR d.classoid = 'pg_namespace'::regclass AND d.objoid = to_regnamespace('public')"""
 
@@ -13,6 +13,15 @@ DEPENDENCIES = f"""SELECT DISTINCT classid || '.' || objid || '.' || objsubid,
 refclassid || '.' || refobjid || '.' || refobjsubid
 FROM pg_depend WHERE objid >= {FIRST_NORMAL_OID} AND refobjid >= {FIRST_NORMAL_OID}
 AND deptype NOT IN ('e', 'x')"""
+
+TAKEN = f"""WITH r AS (SELECT c.oid FROM pg_class c WHERE c.oid >= {FIRST_NORMAL_OID}
+    AND (($ignored) OR NOT ({own(CLASS, "c")})))
+SELECT relname FROM pg_class WHERE oid IN (SELECT oid FROM r)
+UNION SELECT relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+    WHERE i.indrelid IN (SELECT oid FROM r)
+UNION SELECT conname FROM pg_constraint WHERE conrelid IN (SELECT oid FROM r)
+UNION SELECT typname FROM pg_type t WHERE t.oid >= {FIRST_NORMAL_OID} AND NOT ({own(TYPE, "t")})"""
+"""The names that belong to what is passed over: to extensions and to the history."""
 
 _CATALOGS = (
     "pg_operator pg_opclass pg_opfamily pg_cast pg_collation pg_conversion pg_ts_config pg_ts_dict"

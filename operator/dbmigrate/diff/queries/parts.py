@@ -30,8 +30,9 @@ def _address(word: str, column: str) -> str:
     return f"'{word} ' || quote_ident({column}) || ' ON ' || {_TABLE}"
 
 
-_ENFORCED = "COALESCE((to_jsonb(k) ->> 'conenforced')::boolean, true)"
-"""conenforced came with 18."""
+_ENFORCED = "(SELECT conenforced FROM (SELECT k.*) newer)"
+_ALWAYS_ENFORCED = "CROSS JOIN (SELECT true AS conenforced) older"
+"""conenforced came with 18. Before, the name is found one query further out."""
 
 CONSTRAINTS = rows(f"""SELECT {_part("k.conname")} AS name,
 {_address("CONSTRAINT", "k.conname")} AS address, {_TABLE} AS "table",
@@ -53,7 +54,7 @@ ARRAY[{place(CONSTRAINT, "k.oid")}, {place(CLASS, "i.indexrelid")}]
         AND fc.relkind = 'p' AND s.conrelid = k.conrelid AND s.conkey = k.conkey
         AND s.conparentid <> 0 AND s.oid <> k.oid
         AND pg_partition_root(s.confrelid) = pg_partition_root(k.confrelid)) AS at
-FROM pg_constraint k {on_relation("k.conrelid")}
+FROM pg_constraint k {on_relation("k.conrelid")} {_ALWAYS_ENFORCED}
 LEFT JOIN pg_index i ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
 LEFT JOIN pg_class ic ON ic.oid = i.indexrelid
 LEFT JOIN pg_class fc ON fc.oid = k.confrelid
