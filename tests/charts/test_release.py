@@ -11,9 +11,9 @@ import pytest
 
 from tests.charts.helm import CHART, Values, install, run_helm
 from tests.cluster import Cluster, Namespace
-from tests.cluster.ports import free_port
 from tests.database import Database
 from tests.operator_e2e.shop import Shop
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
 

@@ -109,6 +109,24 @@ class Namespace:
         events = self.cluster.api.get(self.path("event"), fieldSelector=selector)["items"]
         return sorted(events, key=lambda event: event["metadata"]["creationTimestamp"])
 
+    def wait_for_right(self, account: str, verb: str, resource: str, group: str = "") -> None:
+        """Return when the API server lets a ServiceAccount of here do that, here.
+
+        It acts upon a new role and its binding a moment after it has stored them.
+        """
+        attributes = {"verb": verb, "group": group, "resource": resource, "namespace": self.name}
+        user = f"system:serviceaccount:{self.name}:{account}"
+        body: Document = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": attributes},
+        }
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        eventually(
+            lambda: self.cluster.api.post(path, body)["status"]["allowed"],
+            what=f"the right of {account} to {verb} {resource}",
+        )
+
     def secret(self, name: str, **values: str) -> Document:
         """Apply a Secret with those values."""
         return self._apply_data("Secret", name, stringData=values)

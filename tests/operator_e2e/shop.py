@@ -110,6 +110,14 @@ class Shop:
         jobs = self.namespace.list("job")
         return sorted(jobs, key=lambda job: str(job["metadata"]["creationTimestamp"]))
 
+    def wait_for_event(self, reason: str, name: str = NAME) -> Document:
+        """The event of that reason about the resource: it comes after the status that it tells."""
+        events = eventually(
+            lambda: [e for e in self.namespace.events("dbm", name) if e["reason"] == reason],
+            what=f"an event {reason}",
+        )
+        return events[0]
+
     def reasons(self, name: str = NAME) -> list[str]:
         """The reasons of the events about the resource, oldest first."""
         return [event["reason"] for event in self.namespace.events("dbm", name)]
@@ -128,6 +136,12 @@ def condition(resource: Document, kind: str) -> Document:
     """The condition of that type; empty when there is none."""
     conditions = resource.get("status", {}).get("conditions", [])
     return next((c for c in conditions if c["type"] == kind), {})
+
+
+def attempts(resource: Document) -> int:
+    """The number of its last run; 0 before the first one."""
+    number: int = resource.get("status", {}).get("lastRun", {}).get("attempts", 0)
+    return number
 
 
 def is_observed(resource: Document) -> bool:

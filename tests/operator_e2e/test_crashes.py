@@ -11,7 +11,7 @@ from tests.cluster.waiting import eventually
 from tests.operator_e2e.conftest import StartOperator
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.proxy import Call, Fault, Proxy
-from tests.operator_e2e.shop import FILES, GATED, THIRD, Shop, condition, is_ready
+from tests.operator_e2e.shop import FILES, GATED, THIRD, Shop, attempts, condition, is_ready
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
 
@@ -144,7 +144,7 @@ def test_an_evicted_run_is_tried_again(shop: Shop, operator: Operator, installed
     shop.wait_for_work()
     (pod,) = shop.namespace.list("pod")
     installed.node.evict(shop.namespace.name, pod["metadata"]["name"], grace=0)
-    evicted = shop.wait(lambda r: r["status"]["lastRun"]["attempts"] == 2)
+    evicted = shop.wait(lambda r: attempts(r) == 2)
     assert condition(evicted, "Stalled")["status"] == "False"
     shop.open_gate()
     shop.wait_ready(deadline=120)
@@ -157,8 +157,13 @@ def test_a_run_past_its_deadline_is_interrupted_and_tried_again(
 ) -> None:
     shop.prepare(GATED)
     # The pause before the next run is when the status says Interrupted: long enough to be seen.
-    pause = {"initialDelay": "5s", "maxDelay": "5s"}
-    shop.order(timeouts={"deadline": "5s"}, retry=pause)
+    shop.order(timeouts={"deadline": "2h"}, retry={"initialDelay": "5s", "maxDelay": "5s"})
+    shop.wait_for_work()
+    (job,) = shop.jobs()
+    assert job["spec"]["activeDeadlineSeconds"] == 7200
+    # It is brought forward once the run is at work, however long that has taken.
+    past = {"spec": {"activeDeadlineSeconds": 1}}
+    shop.namespace.patch("job", job["metadata"]["name"], past)
     resource = shop.wait_for_reason("Interrupted", deadline=120)
     assert condition(resource, "Stalled")["status"] == "False"
     assert shop.applied() == [1]

@@ -62,6 +62,12 @@ def state(document: Document, kind: str = "containerStatuses") -> Document:
     return found
 
 
+def is_running(document: Document) -> bool:
+    """Whether its first container is; the Pod's status tells it after its log does."""
+    statuses = document["status"].get("containerStatuses", [])
+    return any("running" in s["state"] for s in statuses[:1])
+
+
 def is_waiting(document: Document, reason: str) -> bool:
     """Whether its first container waits for that reason."""
     statuses = document["status"].get("containerStatuses", [])

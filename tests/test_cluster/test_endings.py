@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster import Cluster, Namespace
 from tests.cluster.waiting import eventually
-from tests.test_cluster.pods import DEADLINE, container, has_ended, pod, run, state
+from tests.test_cluster.pods import DEADLINE, container, has_ended, is_running, pod, run, state
 
 pytestmark = pytest.mark.cluster
 WAIT = "echo ready; while :; do sleep 0.05; done"
@@ -18,7 +18,7 @@ def wait_until_ready(namespace: Namespace, name: str = "pod") -> None:
     """Return when the container has said that it is."""
     node = namespace.cluster.node
     eventually(lambda: node.logs(namespace.name, name, "main"), what="the container's first line")
-    namespace.wait("pod", name, lambda document: "running" in state(document))
+    namespace.wait("pod", name, is_running)
 
 
 @pytest.mark.quick

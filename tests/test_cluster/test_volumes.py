@@ -123,7 +123,7 @@ def test_a_missing_configmap_is_an_event_and_heals_when_it_appears(namespace: Na
             for e in namespace.events("pod", p["metadata"]["name"])
         ),
     )
-    assert is_waiting(namespace.get("pod", "pod"), "ContainerCreating")
+    namespace.wait("pod", "pod", lambda p: is_waiting(p, "ContainerCreating"))
 
     namespace.config_map("late", {"a": "now"})
     namespace.wait("pod", "pod", has_ended, DEADLINE)
