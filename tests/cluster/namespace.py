@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import yaml
 
 from tests.cluster.api import APPLY, ApiError, Document
-from tests.cluster.waiting import eventually
+from tests.cluster.waiting import DEADLINE, eventually
 
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
@@ -80,7 +80,7 @@ class Namespace:
         kind: str,
         name: str,
         predicate: Callable[[Document], object] = bool,
-        deadline: float = 30,
+        deadline: float = DEADLINE,
     ) -> Document:
         """The object, once it exists and the predicate holds. TimeoutError shows it as it is."""
         seen = eventually(
@@ -92,7 +92,7 @@ class Namespace:
         )
         return seen or {}
 
-    def wait_until_gone(self, kind: str, name: str, deadline: float = 30) -> None:
+    def wait_until_gone(self, kind: str, name: str, deadline: float = DEADLINE) -> None:
         """Return when there is no such object."""
         eventually(
             lambda: self.find(kind, name),

@@ -119,9 +119,7 @@ class Running:
 
     def wait_for(self, text: str) -> None:
         """Return when it has printed that text."""
-        eventually(
-            lambda: self.output, lambda output: text in output, deadline=60, what=f"{text!r}"
-        )
+        eventually(lambda: self.output, lambda output: text in output, what=f"{text!r}")
 
     def end(self) -> int:
         """Its exit code, once it has ended by itself."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.cluster import Namespace
-from tests.cluster.waiting import eventually
+from tests.cluster.waiting import DEADLINE, eventually
 from tests.database import Database
 
 NAME = "shop"
@@ -75,31 +75,35 @@ class Shop:
         }
 
     def wait(
-        self, predicate: Callable[[Document], object], *, name: str = NAME, deadline: float = 60
+        self,
+        predicate: Callable[[Document], object],
+        *,
+        name: str = NAME,
+        deadline: float = DEADLINE,
     ) -> Document:
         """The resource once the predicate holds."""
         return self.namespace.wait("dbm", name, predicate, deadline=deadline)
 
-    def wait_ready(self, *, name: str = NAME, deadline: float = 60) -> Document:
+    def wait_ready(self, *, name: str = NAME, deadline: float = DEADLINE) -> Document:
         """The resource once its present generation is Ready."""
         return self.wait(is_ready, name=name, deadline=deadline)
 
-    def wait_for_reason(self, reason: str, *, name: str = NAME, deadline: float = 60) -> Document:
+    def wait_for_reason(self, reason: str, *, name: str = NAME) -> Document:
         """The resource once Ready says this reason about the present generation."""
 
         def has_reason(resource: Document) -> bool:
             ready = condition(resource, "Ready")
             return is_observed(resource) and ready.get("reason") == reason
 
-        return self.wait(has_reason, name=name, deadline=deadline)
+        return self.wait(has_reason, name=name)
 
     def open_gate(self) -> None:
         """Let the held run go on."""
         self.database.execute("INSERT INTO gate VALUES (true)")
 
-    def wait_for_work(self, deadline: float = 60) -> None:
+    def wait_for_work(self) -> None:
         """Return when a run stands at the gate."""
-        eventually(self._count_waiting, deadline=deadline, what="a run at the gate")
+        eventually(self._count_waiting, what="a run at the gate")
 
     def applied(self) -> list[int]:
         """The versions that were applied, in order, as often as they were."""

@@ -26,9 +26,7 @@ def act(shop: Shop, action: str, name: str = "act", **spec: Any) -> dict[str, An
         "spec": {"migration": "shop", "action": action, **spec},
     }
     shop.namespace.apply(body)
-    acted = shop.namespace.wait(
-        "dbma", name, lambda a: a.get("status", {}).get("phase") in ENDED, deadline=60
-    )
+    acted = shop.namespace.wait("dbma", name, lambda a: a.get("status", {}).get("phase") in ENDED)
     status: dict[str, Any] = acted["status"]
     return status
 

@@ -32,7 +32,7 @@ def test_killed_before_the_job_is_created(
     shop.prepare()
     shop.order()
     first.start()
-    eventually(lambda: not first.is_running, deadline=30)
+    eventually(lambda: not first.is_running)
     assert shop.jobs() == []
     make_operator().start()
     assert_migrated_once(shop)
@@ -47,7 +47,7 @@ def test_killed_after_the_job_is_created_and_before_it_heard_of_it(
     shop.prepare()
     shop.order()
     first.start()
-    eventually(lambda: not first.is_running, deadline=30)
+    eventually(lambda: not first.is_running)
     make_operator().start()
     assert_migrated_once(shop)
     assert len(shop.jobs()) == 1
@@ -80,7 +80,7 @@ def test_killed_after_the_job_has_ended_and_before_the_status_is_written(
     shop.prepare()
     shop.order()
     first.start()
-    eventually(lambda: not first.is_running, deadline=60)
+    eventually(lambda: not first.is_running)
     assert condition(shop.namespace.get("dbm", "shop"), "Ready")["reason"] == "Running"
     make_operator().start()
     assert_migrated_once(shop)
@@ -97,7 +97,7 @@ def test_the_report_lost_with_its_pod_is_replaced_by_asking_the_database(
     first.kill()
     shop.open_gate()
     job = shop.jobs()[0]["metadata"]["name"]
-    shop.namespace.wait("job", job, lambda j: j.get("status", {}).get("succeeded"), deadline=60)
+    shop.namespace.wait("job", job, lambda j: j.get("status", {}).get("succeeded"))
     (pod,) = shop.namespace.list("pod")
     shop.namespace.delete("pod", pod["metadata"]["name"])
     shop.namespace.wait_until_gone("pod", pod["metadata"]["name"])
@@ -118,7 +118,7 @@ def test_a_job_deleted_by_hand_is_followed_by_another_when_its_pod_has_ended(
     shop.namespace.wait_until_gone("job", job)
     # Its Pod may still be at work on what it has begun: nothing starts beside it.
     shop.open_gate()
-    shop.wait_ready(deadline=120)
+    shop.wait_ready()
     assert shop.applied() == [1, 2]
     assert operator.is_running
 
@@ -147,7 +147,7 @@ def test_an_evicted_run_is_tried_again(shop: Shop, operator: Operator, installed
     evicted = shop.wait(lambda r: attempts(r) == 2)
     assert condition(evicted, "Stalled")["status"] == "False"
     shop.open_gate()
-    shop.wait_ready(deadline=120)
+    shop.wait_ready()
     assert shop.applied() == [1, 2]
     assert operator.is_running
 
@@ -164,7 +164,7 @@ def test_a_run_past_its_deadline_is_interrupted_and_tried_again(
     # It is brought forward once the run is at work, however long that has taken.
     past = {"spec": {"activeDeadlineSeconds": 1}}
     shop.namespace.patch("job", job["metadata"]["name"], past)
-    resource = shop.wait_for_reason("Interrupted", deadline=120)
+    resource = shop.wait_for_reason("Interrupted")
     assert condition(resource, "Stalled")["status"] == "False"
     assert shop.applied() == [1]
     shop.open_gate()

@@ -41,7 +41,7 @@ def test_a_new_resource_is_migrated_and_says_so(shop: Shop, operator: Operator) 
     assert condition(resource, "Dirty")["status"] == "False"
     assert shop.applied() == [1, 2]
     assert shop.database.query("SELECT version, dirty FROM schema_migrations") == [(2, False)]
-    shop.namespace.kubectl("wait", "dbm/shop", "--for=condition=Ready", "--timeout=5s")
+    shop.namespace.kubectl("wait", "dbm/shop", "--for=condition=Ready", "--timeout=60s")
     assert "annotations" not in resource["metadata"]
     assert "finalizers" not in resource["metadata"]
     assert "Error" not in operator.read_log()
@@ -213,7 +213,7 @@ def test_deleting_the_resource_during_a_run_ends_the_run_and_leaves_the_database
     job = shop.jobs()[0]["metadata"]["name"]
     shop.namespace.delete("dbm", "shop")
     shop.namespace.wait_until_gone("dbm", "shop")
-    shop.namespace.wait_until_gone("job", job, deadline=90)
+    shop.namespace.wait_until_gone("job", job)
     assert shop.applied() == [1]
     assert shop.database.query("SELECT version, dirty FROM schema_migrations") == [(1, False)]
     shop.open_gate()

@@ -9,7 +9,6 @@ from tests.cluster import Namespace
 Document = dict[str, Any]
 IMAGE = "tests:shell"
 """Registered by the fixtures: an image with this machine's programs."""
-DEADLINE = 30
 HARDENED: Document = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -46,7 +45,7 @@ def has_ended(document: Document) -> bool:
 def run(namespace: Namespace, document: Document) -> Document:
     """Apply the Pod, and give it back when it has ended."""
     namespace.apply(document)
-    return namespace.wait("pod", document["metadata"]["name"], has_ended, DEADLINE)
+    return namespace.wait("pod", document["metadata"]["name"], has_ended)
 
 
 def output(namespace: Namespace, document: Document, name: str = "main") -> str:
