@@ -27,7 +27,7 @@ UPDATE items SET touched = touched + 1 WHERE id IN (
 RETURNING id;
 """
 AT_GATE = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
     " AND application_name = 'dbmigrate' AND wait_event = 'PgSleep'"
 )
 
@@ -35,22 +35,33 @@ AT_GATE = (
 def test_pods_that_are_taken_away_cost_a_batch_each_at_most(
     shop: Shop, operator: Operator, installed: Cluster
 ) -> None:
-    def wait_at_gate() -> str:
-        eventually(lambda: shop.database.query(AT_GATE) != [(0,)], deadline=90)
-        (pod,) = [p for p in shop.namespace.list("pod") if p["status"]["phase"] == "Running"]
-        return str(pod["metadata"]["name"])
+    def sessions_at_gate() -> set[int]:
+        return {pid for (pid,) in shop.database.query(AT_GATE)}
+
+    def running_pods() -> list[str]:
+        pods = shop.namespace.list("pod")
+        return [p["metadata"]["name"] for p in pods if p["status"]["phase"] == "Running"]
+
+    def wait_at_gate(gone: frozenset[int] = frozenset()) -> tuple[str, frozenset[int]]:
+        """The Pod and the session that stand there; that of a Pod taken away lives on a while."""
+        eventually(
+            sessions_at_gate, lambda seen: seen - gone, deadline=90, what="a session at the gate"
+        )
+        # The server knows of the session before the node has told of its Pod.
+        (pod,) = eventually(running_pods, lambda pods: len(pods) == 1, what="one running Pod")
+        return pod, frozenset(sessions_at_gate())
 
     def touched() -> list[tuple[int, int]]:
         return shop.database.query("SELECT touched, count(*) FROM items GROUP BY 1 ORDER BY 1")
 
     shop.prepare({"000001_items.up.sql": GATE_AT_25, "000002_count.up.sql": COUNT_UP})
     shop.order()
-    first = wait_at_gate()
+    first, sessions = wait_at_gate()
     assert touched() == [(0, 25), (1, 20)]
     installed.node.evict(shop.namespace.name, first, grace=0)
     killed = shop.wait(lambda r: r["status"]["lastRun"]["attempts"] == 2, deadline=90)
     assert condition(killed, "Stalled")["status"] == "False"
-    second = wait_at_gate()
+    second, _ = wait_at_gate(gone=sessions)
     assert touched() == [(0, 25), (1, 20)]
     # This one has its grace: it ends behind the batch that is at work, once that may go on.
     installed.node.evict(shop.namespace.name, second, grace=60)

@@ -23,7 +23,6 @@ _REFUSED = {
     "ssl-cert": "say sslcert in the connection string",
     "ssl-key": "say sslkey in the connection string",
 }
-_WITHOUT_DATABASE = frozenset(("create",))
 
 Line = list[str]
 
@@ -44,8 +43,10 @@ def translate(args: Sequence[str], environ: Mapping[str, str]) -> list[Line]:
     if "version" in flags:
         return [["-version"]]
     directory = flags.get("dir") or environ.get("GOOSE_MIGRATION_DIR") or "."
-    if words and words[0] in _WITHOUT_DATABASE:
-        return [_create(words[1:], directory, is_sequential="s" in flags)]
+    # A driver and a connection string may stand before it; they are not needed.
+    before = words[: words.index("create")] if "create" in words[:3] else None
+    if before is not None and (not before or before[0] not in _COMMANDS):
+        return [_create(words[len(before) + 1 :], directory, is_sequential="s" in flags)]
     database, words = _find_database(words, environ)
     options = ["-path", directory, "-format", "goose", "-database", database]
     table = flags.get("table") or environ.get("GOOSE_TABLE")

@@ -122,6 +122,8 @@ class ServerFacts:
     pid: int
     """The backend's, by its own word."""
     is_standby: bool
+    looks_after_clients: bool
+    """Whether it can be told to notice a client that is gone while it works for it."""
     history: History
 
 
@@ -153,7 +155,8 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     DatabaseMissing when there is no schema to look in.
     """
     tables, facts = _look_sql(wanted)
-    columns, ((number, database, schema, pid, is_standby),) = session.query(f"{tables}; {facts}")
+    columns, (row,) = session.query(f"{tables}; {facts}")
+    number, database, schema, pid, is_standby, looks_after_clients = row
     if schema is None and (wanted.schema is None or wanted.kind.default_schema is None):
         raise _no_schema(wanted)
     history = _check(columns, schema or wanted.schema or "", wanted)
@@ -164,6 +167,7 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
         database=database or "",
         pid=int(pid or 0),
         is_standby=is_standby == "t",
+        looks_after_clients=looks_after_clients == "t",
         history=replace(history, has_schema=schema is not None),
     )
 
@@ -201,7 +205,11 @@ def _look_sql(wanted: HistoryTable) -> tuple[str, str]:
     facts = (
         "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_database(),"
         f" (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname = {schema}),"
-        " pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()"
+        " pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(),"
+        # Since PostgreSQL 14, not on every system; NULL before, and not 0 where somebody has
+        # decided already.
+        " pg_catalog.version() LIKE '%linux%'"
+        " AND pg_catalog.current_setting('client_connection_check_interval', true) = '0'"
     )
     return tables, facts
 

@@ -23,6 +23,10 @@ from dbmigrate.postgres.history_rows import FENCE_COLUMN, STEP_SETTING
 from dbmigrate.postgres.quoting import literal
 from dbmigrate.postgres.session import Session, Tick
 
+CLIENT_CHECK_MS = 2000
+"""How often the server looks whether we are still there while it works for us. By itself it sees
+only at the end of a statement that its client was killed, and holds the locks until then."""
+
 RESET_ROLE = "RESET SESSION AUTHORIZATION; RESET ROLE"
 RESET = f"{RESET_ROLE}; RESET ALL"
 """Back to what the URL and the role's defaults say."""
@@ -37,6 +41,8 @@ class TransactionSettings:
     statement_timeout_ms: int | None = None
     is_durable: bool = True
     """False: a later transaction of the same run will flush this one to disk too."""
+    client_check_ms: int | None = None
+    """None: what the session has, or the server can't look after its clients."""
 
     def statements(self) -> list[str]:
         """As SQL, for inside of the transaction."""
@@ -47,7 +53,23 @@ class TransactionSettings:
             parts.append(f"SET LOCAL statement_timeout = {self.statement_timeout_ms}")
         if not self.is_durable:
             parts.append("SET LOCAL synchronous_commit = off")
+        if self.client_check_ms is not None:
+            parts.append(f"SET LOCAL client_connection_check_interval = {self.client_check_ms}")
         return parts
+
+    def session_statements(self) -> list[str]:
+        """As SQL, for statements outside of a transaction; a later one may want other limits."""
+        parts = [
+            f"SET lock_timeout = {_or_default(self.lock_timeout_ms)}",
+            f"SET statement_timeout = {_or_default(self.statement_timeout_ms)}",
+        ]
+        if self.client_check_ms is not None:
+            parts.append(f"SET client_connection_check_interval = {self.client_check_ms}")
+        return parts
+
+
+def _or_default(milliseconds: int | None) -> str:
+    return "DEFAULT" if milliseconds is None else str(milliseconds)
 
 
 class FileFailure(Exception):

@@ -83,13 +83,14 @@ class Database:
     @property
     def settings(self) -> TransactionSettings:
         """What a step's transaction is limited by."""
-        from dbmigrate.postgres.transaction import TransactionSettings
+        from dbmigrate.postgres.transaction import CLIENT_CHECK_MS, TransactionSettings
 
         request = self.request
         return TransactionSettings(
             lock_timeout_ms=request.options.statement_lock_timeout_ms,
             statement_timeout_ms=request.options.statement_timeout_ms
             or request.target.statement_timeout_ms,
+            client_check_ms=CLIENT_CHECK_MS if self._looks_after_clients else None,
         )
 
     @property
@@ -241,6 +242,7 @@ class Database:
             self.history = facts.history
             self._database = facts.database
             self._server_version = facts.server_version
+            self._looks_after_clients = facts.looks_after_clients
             if self._is_locked:
                 if facts.is_standby:
                     raise _standby(target.display)

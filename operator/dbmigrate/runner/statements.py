@@ -191,10 +191,7 @@ class _Work:
         is_open = self._session.is_in_transaction
         head = "; ".join(["BEGIN", *settings.statements(), ""]) if count else ""
         if not count and not is_open:
-            self._session.query(
-                f"SET lock_timeout = {_or_default(settings.lock_timeout_ms)};"
-                f" SET statement_timeout = {_or_default(settings.statement_timeout_ms)}"
-            )
+            self._session.query("; ".join(settings.session_statements()))
         tail = f"\n;{count}; COMMIT" if count else ""
         rows = [self._sql[slice(*statement.rows)]] if statement.rows else []
         patience = Patience(self._database.request)
@@ -240,10 +237,6 @@ class _Work:
 
     def _checksum(self, done: int) -> str:
         return checksum_until(self._sql, self._statements, done)
-
-
-def _or_default(milliseconds: int | None) -> str:
-    return "DEFAULT" if milliseconds is None else str(milliseconds)
 
 
 def checksum_until(sql: bytes, statements: list[Statement], done: int) -> str:

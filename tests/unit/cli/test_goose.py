@@ -49,8 +49,9 @@ def test_the_environment_is_gooses_and_a_flag_wins() -> None:
     assert translate(["-dir", "m", "up"], environ) == [[*WHERE, "-history-table", "t", "up"]]
 
 
-def test_a_file_is_made_without_a_database() -> None:
-    (line,) = translate(["-dir", "m", "-s", "create", "add_phone", "sql"], {})
+@pytest.mark.parametrize("database", [[], ["postgres", "user=app"], ["postgres"]])
+def test_a_file_is_made_without_a_database(database: list[str]) -> None:
+    (line,) = translate(["-dir", "m", "-s", *database, "create", "add_phone", "sql"], {})
     assert line[4:] == ["create", "-ext", "sql", "-dir", "m", "-seq", "-digits", "5", "add_phone"]
 
 
