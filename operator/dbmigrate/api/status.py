@@ -210,8 +210,13 @@ def _dump_run(run: LastRun) -> Document:
 
 def _dump_count(run: LastRun) -> int | None:
     """Left out where it says no more than the number of attempts."""
-    is_telling = run.without_progress != run.attempts and not run.has_succeeded
-    return run.without_progress if is_telling else None
+    is_telling = run.without_progress != _usual_count(run.attempts, run.outcome)
+    return run.without_progress if is_telling and not run.has_succeeded else None
+
+
+def _usual_count(attempts: int, outcome: Outcome | None) -> int:
+    """Of attempts that came no further, where none did; one under way is not counted yet."""
+    return attempts if outcome is not None else attempts - 1
 
 
 def _parse_run(raw: Any) -> LastRun | None:
@@ -228,7 +233,7 @@ def _parse_run(raw: Any) -> LastRun | None:
         generation=_read_integer(raw.get("generation"), 0),
         intent=str(raw.get("intent", "")),
         attempts=attempts,
-        without_progress=_read_integer(raw.get("withoutProgress"), attempts),
+        without_progress=_read_integer(raw.get("withoutProgress"), _usual_count(attempts, outcome)),
         started_at=read_timestamp(raw.get("startedAt")),
         finished_at=read_timestamp(raw.get("finishedAt")),
         outcome=outcome,

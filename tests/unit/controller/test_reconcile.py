@@ -452,6 +452,14 @@ def test_an_attempt_under_way_keeps_the_count_of_those_before_it() -> None:
     assert decision.status.to_dict()["lastRun"]["withoutProgress"] == 0
 
 
+def test_a_first_attempt_under_way_says_nothing_of_a_count() -> None:
+    migration = make_migration()
+    run = make_run(migration)
+    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run),)), NOW)
+    assert "withoutProgress" not in decision.status.to_dict()["lastRun"]
+    assert parse_status(decision.status.to_dict()) == decision.status
+
+
 def test_a_limit_of_none_tries_nothing_again_whatever_was_done() -> None:
     migration = make_migration(retry={"limit": 0})
     run = finished(make_run(migration), RunState.FAILED)
