@@ -27,6 +27,8 @@ class Imitation:
         self._history = database.history
         self._source = database.session
         self._around = around
+        self.is_had = False
+        """Whether the steps are run as that role."""
         self._rights = read_rights(database.session, around, database.server_version)
 
     @property
@@ -59,6 +61,7 @@ class Imitation:
         """
         give_rights(scratch, self._rights, database)
         _copy_rows(self._source, scratch, self._history)
+        self.is_had = True
 
     def act_on(self, scratch: ConnectionTarget) -> ConnectionTarget:
         """The scratch database as that role sees it."""
@@ -102,10 +105,10 @@ def _advance(table: str) -> str:
     """What its sequences give next is more than any row has."""
     name = literal(table)
     return (
-        "DO $$ DECLARE c name; s text; BEGIN FOR c, s IN SELECT attname,"
+        "DO $dbmigrate$ DECLARE c name; s text; BEGIN FOR c, s IN SELECT attname,"
         f" pg_catalog.pg_get_serial_sequence({name}, attname) FROM pg_catalog.pg_attribute"
         f" WHERE attrelid = {name}::regclass AND attnum > 0 AND NOT attisdropped LOOP"
         "  IF s IS NOT NULL THEN EXECUTE pg_catalog.format("
         f"'SELECT pg_catalog.setval(%L, max(%I)) FROM %s HAVING max(%I) > 0', s, c, {name}, c);"
-        " END IF; END LOOP; END $$"
+        " END IF; END LOOP; END $dbmigrate$"
     )

@@ -59,7 +59,7 @@ def rehearse_before(
         server = await_server(server, run.request.stop)
         without_down = _play(run, steps, server, around, imitation)
     except MigrationError as error:
-        raise _explain(error, imitation.user) from error
+        raise _explain(error, imitation) from error
     except (ServerFailure, ConnectionBroken) as error:
         raise _unavailable(f"the scratch server failed: {error}") from error
     milliseconds = round(1000 * (time.monotonic() - started))
@@ -147,7 +147,7 @@ def _require_same_major(target: int, scratch: int) -> None:
         )
 
 
-def _explain(error: MigrationError, user: str) -> MigrationError:
+def _explain(error: MigrationError, imitation: Imitation) -> MigrationError:
     if error.reason in _OURS:
         return error
     if error.reason is Reason.BACKUP_FAILED and "permission denied" in error.message:
@@ -160,8 +160,8 @@ def _explain(error: MigrationError, user: str) -> MigrationError:
     if error.reason in _NOT_DONE:
         return _unavailable(error.message, like=error)
     hint = error.hint
-    if error.sqlstate == INSUFFICIENT_PRIVILEGE:
-        hint = hint or f"the steps are rehearsed with the rights that {user} has in the database"
+    if error.sqlstate == INSUFFICIENT_PRIVILEGE and imitation.is_had and hint is None:
+        hint = f"the steps are rehearsed with the rights that {imitation.user} has in the database"
     return _failed(error.message, hint=hint, like=error)
 
 
