@@ -16,7 +16,7 @@ from tests.operator_e2e.conftest import grant_rights
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.shop import FILES, Shop
 
-pytestmark = [pytest.mark.cluster, pytest.mark.database]
+pytestmark = [pytest.mark.cluster, pytest.mark.database, pytest.mark.timeout(900)]
 
 CHART = ROOT / "examples" / "app-chart"
 RUNNER = "ghcr.io/dbmigrate/dbmigrate:0.1.0"
@@ -50,14 +50,14 @@ def test_pods_start_when_the_operator_has_migrated(shop: Shop, tmp_path: Path) -
     run_helm("lint", "--strict", str(CHART))
     try:
         operator.start()
-        install(namespace.cluster, namespace.name, "app", CHART, values, deadline=120)
+        install(namespace.cluster, namespace.name, "app", CHART, values, deadline=240)
         assert shop.applied() == [1, 2]
         for pod in pods(shop):
             assert not [v for v in pod["spec"].get("volumes", []) if "projected" in v]
             (init,) = pod["status"]["initContainerStatuses"]
             assert init["name"] == WAITER
         older = {**values, "migrations.version": 1, "replicas": 3}
-        install(namespace.cluster, namespace.name, "app", CHART, older, deadline=120)
+        install(namespace.cluster, namespace.name, "app", CHART, older, deadline=240)
         assert namespace.get("deployment", "app")["status"]["readyReplicas"] == 3
     finally:
         operator.kill()
@@ -84,7 +84,7 @@ def test_pods_wait_while_the_version_is_not_there(shop: Shop) -> None:
 def test_fifty_init_containers_migrate_once(shop: Shop) -> None:
     namespace = shop.namespace
     values = {"image": APP, "migrations.operator": False, "replicas": 50}
-    install(namespace.cluster, namespace.name, "app", CHART, values, deadline=240)
+    install(namespace.cluster, namespace.name, "app", CHART, values, deadline=600)
     assert namespace.get("deployment", "app")["status"]["readyReplicas"] == 50
     assert shop.applied() == [1, 2]
     started = pods(shop)

@@ -11,11 +11,11 @@ import pytest
 
 from tests.charts.helm import CHART, Values, install, run_helm
 from tests.cluster import Cluster, Namespace
-from tests.cluster.ports import free_port
 from tests.database import Database
 from tests.operator_e2e.shop import Shop
+from tests.ports import free_port
 
-pytestmark = [pytest.mark.cluster, pytest.mark.database]
+pytestmark = [pytest.mark.cluster, pytest.mark.database, pytest.mark.timeout(900)]
 
 IMAGE = "ghcr.io/dbmigrate/dbmigrate:0.1.0"
 RELEASE = "it"
@@ -69,16 +69,16 @@ def test_a_release_lives_and_leaves_the_databases_alone(
 ) -> None:
     watched = [shop.namespace.name] if scope == "namespace" else []
     values = {**make_values(), "watchNamespaces": watched}
-    install(registered, system.name, RELEASE, CHART, values, deadline=120)
+    install(registered, system.name, RELEASE, CHART, values, deadline=240)
     at = ["--namespace", system.name]
-    tested = run_helm("test", RELEASE, *at, "--timeout=60s", kubeconfig=registered.kubeconfig)
+    tested = run_helm("test", RELEASE, *at, "--timeout=240s", kubeconfig=registered.kubeconfig)
     assert "Succeeded" in tested
 
     shop.prepare()
     shop.order()
     assert shop.wait_ready()["status"]["version"] == "2"
 
-    install(registered, system.name, RELEASE, CHART, {**values, "logFormat": "text"}, deadline=120)
+    install(registered, system.name, RELEASE, CHART, {**values, "logFormat": "text"}, deadline=240)
     deployment = system.get("deployment", OPERATOR)
     assert deployment["status"]["readyReplicas"] == 1
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -90,7 +90,7 @@ def test_a_release_lives_and_leaves_the_databases_alone(
     assert shop.namespace.get("dbm", "shop")["status"]["version"] == "2"
     assert shop.applied() == [1, 2]
 
-    install(registered, system.name, RELEASE, CHART, values, deadline=120)
+    install(registered, system.name, RELEASE, CHART, values, deadline=240)
     shop.order(target="1", rollback="Allow")
     assert shop.wait_ready()["status"]["version"] == "1"
     run_helm("uninstall", RELEASE, *at, "--wait", kubeconfig=registered.kubeconfig)
@@ -109,6 +109,6 @@ def test_an_upgrade_brings_the_crds_up_to_date(
 
 def short_names_after(chart: Path, values: Values, cluster: Cluster, system: Namespace) -> str:
     """Those of the CRD when the chart has been installed, or upgraded to."""
-    install(cluster, system.name, RELEASE, chart, values, deadline=120)
+    install(cluster, system.name, RELEASE, chart, values, deadline=240)
     crd = "crd/databasemigrations.dbmigrate.dev"
     return cluster.kubectl("get", crd, "-o", "jsonpath={.spec.names.shortNames}")

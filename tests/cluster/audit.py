@@ -84,7 +84,7 @@ class AuditLog:
         return Counter((r.verb, r.resource) for r in self.requests(since=since, user=user))
 
 
-def wait_for_line(path: Path, text: str, deadline: float = 10) -> None:
+def wait_for_line(path: Path, text: str, deadline: float = 60) -> None:
     """Return when the log has a line with that text: the server writes it after its answer."""
     end = time.monotonic() + deadline
     while text not in path.read_text(errors="replace")[-200_000:]:

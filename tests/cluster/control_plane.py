@@ -20,7 +20,7 @@ from tests.cluster.audit import MARKS, POLICY, AuditLog, wait_for_line
 from tests.cluster.build import Programs
 from tests.cluster.credentials import Tokens, write_kubeconfig, write_signing_key, write_tokens
 from tests.cluster.daemon import Daemon
-from tests.cluster.ports import free_port
+from tests.ports import free_port
 
 CONTROLLERS = (
     "clusterrole-aggregation",

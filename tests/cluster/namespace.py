@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import yaml
 
 from tests.cluster.api import APPLY, ApiError, Document
-from tests.cluster.waiting import eventually
+from tests.cluster.waiting import DEADLINE, eventually
 
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
@@ -80,7 +80,7 @@ class Namespace:
         kind: str,
         name: str,
         predicate: Callable[[Document], object] = bool,
-        deadline: float = 30,
+        deadline: float = DEADLINE,
     ) -> Document:
         """The object, once it exists and the predicate holds. TimeoutError shows it as it is."""
         seen = eventually(
@@ -92,7 +92,7 @@ class Namespace:
         )
         return seen or {}
 
-    def wait_until_gone(self, kind: str, name: str, deadline: float = 30) -> None:
+    def wait_until_gone(self, kind: str, name: str, deadline: float = DEADLINE) -> None:
         """Return when there is no such object."""
         eventually(
             lambda: self.find(kind, name),
@@ -108,6 +108,24 @@ class Namespace:
         selector = f"involvedObject.kind={kind_name},involvedObject.name={name}"
         events = self.cluster.api.get(self.path("event"), fieldSelector=selector)["items"]
         return sorted(events, key=lambda event: event["metadata"]["creationTimestamp"])
+
+    def wait_for_right(self, account: str, verb: str, resource: str, group: str = "") -> None:
+        """Return when the API server lets a ServiceAccount of here do that, here.
+
+        It acts upon a new role and its binding a moment after it has stored them.
+        """
+        attributes = {"verb": verb, "group": group, "resource": resource, "namespace": self.name}
+        user = f"system:serviceaccount:{self.name}:{account}"
+        body: Document = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": attributes},
+        }
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        eventually(
+            lambda: self.cluster.api.post(path, body)["status"]["allowed"],
+            what=f"the right of {account} to {verb} {resource}",
+        )
 
     def secret(self, name: str, **values: str) -> Document:
         """Apply a Secret with those values."""

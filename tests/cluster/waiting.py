@@ -9,13 +9,16 @@ from typing import TypeVar
 Seen = TypeVar("Seen")
 POLL = 0.02
 """Seconds between two looks at first; they grow to ten times that."""
+DEADLINE = 120
+"""Seconds for whatever is awaited: on a busy machine an interpreter's start alone takes ten. Who
+waits in vain pays for it, nobody else."""
 
 
 def eventually(
     look: Callable[[], Seen],
     accept: Callable[[Seen], object] = bool,
     *,
-    deadline: float = 30,
+    deadline: float = DEADLINE,
     what: str = "the condition",
     show: Callable[[Seen], str] = repr,
 ) -> Seen:

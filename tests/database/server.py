@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -31,6 +30,7 @@ from psycopg import sql
 
 from tests.database.programs import PostgresUnavailable, find_programs, make_reachable
 from tests.database.unprivileged import give_away, run_unprivileged, start_unprivileged
+from tests.ports import free_port
 
 VARIABLE = "DBMIGRATE_TEST_DATABASE_URL"
 # A commit is written before it is confirmed (synchronous_commit stays on), so that it
@@ -252,7 +252,7 @@ class Server:
     def _launch_anywhere(self) -> None:
         """A port that was free may be taken by the time the server listens: try another."""
         for attempt in range(ATTEMPTS):
-            self.port = _free_port()
+            self.port = free_port()
             try:
                 return self._launch()
             except PostgresUnavailable:
@@ -275,11 +275,13 @@ class Server:
             time.sleep(0.02)
 
     def _answers(self) -> bool:
+        """Whether it is this one that answers: another may have taken the port since."""
         try:
-            psycopg.connect(self.url("postgres"), connect_timeout=5).close()
+            with psycopg.connect(self.url("postgres"), connect_timeout=5) as connection:
+                row = connection.execute("SHOW data_directory").fetchone()
         except psycopg.OperationalError:
             return False
-        return True
+        return row is not None and Path(row[0]).samefile(self.data)
 
     def _signal(self, name: str) -> None:
         process, self._process = self._process, None
@@ -291,10 +293,3 @@ class Server:
     def _maintain(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -66,6 +66,7 @@ def grant_rights(namespace: Namespace) -> Path:
             },
         ]
     )
+    namespace.wait_for_right("dbmigrate-operator", "list", "pods")
     return namespace.service_account_kubeconfig("dbmigrate-operator")
 
 

@@ -119,9 +119,7 @@ class Running:
 
     def wait_for(self, text: str) -> None:
         """Return when it has printed that text."""
-        eventually(
-            lambda: self.output, lambda output: text in output, deadline=60, what=f"{text!r}"
-        )
+        eventually(lambda: self.output, lambda output: text in output, what=f"{text!r}")
 
     def end(self) -> int:
         """Its exit code, once it has ended by itself."""
@@ -148,6 +146,7 @@ def make_person(namespace: Namespace, name: str, *roles: str, reads_logs: bool =
     group = "rbac.authorization.k8s.io"
     account = {"kind": "ServiceAccount", "name": name, "namespace": namespace.name}
     rules = [rule for role in roles for rule in _read_rules(role)]
+    rules += [LOGS] if reads_logs else []
     metadata = {"name": name}
     namespace.apply(
         [
@@ -156,7 +155,7 @@ def make_person(namespace: Namespace, name: str, *roles: str, reads_logs: bool =
                 "apiVersion": f"{group}/v1",
                 "kind": "Role",
                 "metadata": metadata,
-                "rules": [*rules, *([LOGS] if reads_logs else [])],
+                "rules": rules,
             },
             {
                 "apiVersion": f"{group}/v1",
@@ -167,6 +166,11 @@ def make_person(namespace: Namespace, name: str, *roles: str, reads_logs: bool =
             },
         ]
     )
+    for rule in rules:
+        (group, *_), (resource, *_), (verb, *_) = (
+            rule[key] for key in ("apiGroups", "resources", "verbs")
+        )
+        namespace.wait_for_right(name, verb, resource, group)
     return namespace.service_account_kubeconfig(name)
 
 

@@ -13,7 +13,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -33,6 +33,7 @@ class Call:
     """Counted from 1, watches and discovery left out."""
     method: str
     path: str
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def is_write(self) -> bool:
@@ -132,13 +133,13 @@ class Proxy:
             return self._hang_up(request)
         if request.query.get("watch") == "true":
             return await self._stream(request)
-        fault = self._judge(request)
+        body = await request.read()
+        fault = self._judge(request, body)
         if fault is not None and fault.status is not None:
             return _answer(fault.status)
         if fault is not None and fault.before is not None:
             await asyncio.to_thread(fault.before)
             return self._hang_up(request)
-        body = await request.read()
         async with self._forward(request, body) as response:
             content = await response.read()
             if fault is not None and fault.after is not None:
@@ -147,10 +148,10 @@ class Proxy:
             headers = {"Content-Type": response.headers.get("Content-Type", "")}
             return web.Response(status=response.status, body=content, headers=headers)
 
-    def _judge(self, request: web.Request) -> Fault | None:
+    def _judge(self, request: web.Request, body: bytes) -> Fault | None:
         if "/namespaces/" not in request.path:
             return None  # discovery, and what an operator of a whole cluster lists at its start
-        call = Call(len(self.calls) + 1, request.method, request.path)
+        call = Call(len(self.calls) + 1, request.method, request.path, body)
         self.calls.append(call)
         return self.judge(call)
 

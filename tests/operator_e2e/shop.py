@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.cluster import Namespace
-from tests.cluster.waiting import eventually
+from tests.cluster.waiting import DEADLINE, eventually
 from tests.database import Database
 
 NAME = "shop"
@@ -75,31 +75,35 @@ class Shop:
         }
 
     def wait(
-        self, predicate: Callable[[Document], object], *, name: str = NAME, deadline: float = 60
+        self,
+        predicate: Callable[[Document], object],
+        *,
+        name: str = NAME,
+        deadline: float = DEADLINE,
     ) -> Document:
         """The resource once the predicate holds."""
         return self.namespace.wait("dbm", name, predicate, deadline=deadline)
 
-    def wait_ready(self, *, name: str = NAME, deadline: float = 60) -> Document:
+    def wait_ready(self, *, name: str = NAME, deadline: float = DEADLINE) -> Document:
         """The resource once its present generation is Ready."""
         return self.wait(is_ready, name=name, deadline=deadline)
 
-    def wait_for_reason(self, reason: str, *, name: str = NAME, deadline: float = 60) -> Document:
+    def wait_for_reason(self, reason: str, *, name: str = NAME) -> Document:
         """The resource once Ready says this reason about the present generation."""
 
         def has_reason(resource: Document) -> bool:
             ready = condition(resource, "Ready")
             return is_observed(resource) and ready.get("reason") == reason
 
-        return self.wait(has_reason, name=name, deadline=deadline)
+        return self.wait(has_reason, name=name)
 
     def open_gate(self) -> None:
         """Let the held run go on."""
         self.database.execute("INSERT INTO gate VALUES (true)")
 
-    def wait_for_work(self, deadline: float = 60) -> None:
+    def wait_for_work(self) -> None:
         """Return when a run stands at the gate."""
-        eventually(self._count_waiting, deadline=deadline, what="a run at the gate")
+        eventually(self._count_waiting, what="a run at the gate")
 
     def applied(self) -> list[int]:
         """The versions that were applied, in order, as often as they were."""
@@ -109,6 +113,14 @@ class Shop:
         """All Jobs of the namespace, oldest first."""
         jobs = self.namespace.list("job")
         return sorted(jobs, key=lambda job: str(job["metadata"]["creationTimestamp"]))
+
+    def wait_for_event(self, reason: str, name: str = NAME) -> Document:
+        """The event of that reason about the resource: it comes after the status that it tells."""
+        events = eventually(
+            lambda: [e for e in self.namespace.events("dbm", name) if e["reason"] == reason],
+            what=f"an event {reason}",
+        )
+        return events[0]
 
     def reasons(self, name: str = NAME) -> list[str]:
         """The reasons of the events about the resource, oldest first."""
@@ -128,6 +140,12 @@ def condition(resource: Document, kind: str) -> Document:
     """The condition of that type; empty when there is none."""
     conditions = resource.get("status", {}).get("conditions", [])
     return next((c for c in conditions if c["type"] == kind), {})
+
+
+def attempts(resource: Document) -> int:
+    """The number of its last run; 0 before the first one."""
+    number: int = resource.get("status", {}).get("lastRun", {}).get("attempts", 0)
+    return number
 
 
 def is_observed(resource: Document) -> bool:

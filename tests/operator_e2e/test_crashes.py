@@ -11,7 +11,7 @@ from tests.cluster.waiting import eventually
 from tests.operator_e2e.conftest import StartOperator
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.proxy import Call, Fault, Proxy
-from tests.operator_e2e.shop import FILES, GATED, THIRD, Shop, condition, is_ready
+from tests.operator_e2e.shop import FILES, GATED, THIRD, Shop, attempts, condition, is_ready
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
 
@@ -32,7 +32,7 @@ def test_killed_before_the_job_is_created(
     shop.prepare()
     shop.order()
     first.start()
-    eventually(lambda: not first.is_running, deadline=30)
+    eventually(lambda: not first.is_running)
     assert shop.jobs() == []
     make_operator().start()
     assert_migrated_once(shop)
@@ -47,7 +47,7 @@ def test_killed_after_the_job_is_created_and_before_it_heard_of_it(
     shop.prepare()
     shop.order()
     first.start()
-    eventually(lambda: not first.is_running, deadline=30)
+    eventually(lambda: not first.is_running)
     make_operator().start()
     assert_migrated_once(shop)
     assert len(shop.jobs()) == 1
@@ -80,7 +80,7 @@ def test_killed_after_the_job_has_ended_and_before_the_status_is_written(
     shop.prepare()
     shop.order()
     first.start()
-    eventually(lambda: not first.is_running, deadline=60)
+    eventually(lambda: not first.is_running)
     assert condition(shop.namespace.get("dbm", "shop"), "Ready")["reason"] == "Running"
     make_operator().start()
     assert_migrated_once(shop)
@@ -97,7 +97,7 @@ def test_the_report_lost_with_its_pod_is_replaced_by_asking_the_database(
     first.kill()
     shop.open_gate()
     job = shop.jobs()[0]["metadata"]["name"]
-    shop.namespace.wait("job", job, lambda j: j.get("status", {}).get("succeeded"), deadline=60)
+    shop.namespace.wait("job", job, lambda j: j.get("status", {}).get("succeeded"))
     (pod,) = shop.namespace.list("pod")
     shop.namespace.delete("pod", pod["metadata"]["name"])
     shop.namespace.wait_until_gone("pod", pod["metadata"]["name"])
@@ -118,7 +118,7 @@ def test_a_job_deleted_by_hand_is_followed_by_another_when_its_pod_has_ended(
     shop.namespace.wait_until_gone("job", job)
     # Its Pod may still be at work on what it has begun: nothing starts beside it.
     shop.open_gate()
-    shop.wait_ready(deadline=120)
+    shop.wait_ready()
     assert shop.applied() == [1, 2]
     assert operator.is_running
 
@@ -144,10 +144,10 @@ def test_an_evicted_run_is_tried_again(shop: Shop, operator: Operator, installed
     shop.wait_for_work()
     (pod,) = shop.namespace.list("pod")
     installed.node.evict(shop.namespace.name, pod["metadata"]["name"], grace=0)
-    evicted = shop.wait(lambda r: r["status"]["lastRun"]["attempts"] == 2)
+    evicted = shop.wait(lambda r: attempts(r) == 2)
     assert condition(evicted, "Stalled")["status"] == "False"
     shop.open_gate()
-    shop.wait_ready(deadline=120)
+    shop.wait_ready()
     assert shop.applied() == [1, 2]
     assert operator.is_running
 
@@ -157,9 +157,14 @@ def test_a_run_past_its_deadline_is_interrupted_and_tried_again(
 ) -> None:
     shop.prepare(GATED)
     # The pause before the next run is when the status says Interrupted: long enough to be seen.
-    pause = {"initialDelay": "5s", "maxDelay": "5s"}
-    shop.order(timeouts={"deadline": "5s"}, retry=pause)
-    resource = shop.wait_for_reason("Interrupted", deadline=120)
+    shop.order(timeouts={"deadline": "2h"}, retry={"initialDelay": "5s", "maxDelay": "5s"})
+    shop.wait_for_work()
+    (job,) = shop.jobs()
+    assert job["spec"]["activeDeadlineSeconds"] == 7200
+    # It is brought forward once the run is at work, however long that has taken.
+    past = {"spec": {"activeDeadlineSeconds": 1}}
+    shop.namespace.patch("job", job["metadata"]["name"], past)
+    resource = shop.wait_for_reason("Interrupted")
     assert condition(resource, "Stalled")["status"] == "False"
     assert shop.applied() == [1]
     shop.open_gate()

@@ -68,11 +68,11 @@ def test_what_happens_while_the_api_server_is_away_is_found_out_afterwards(
     proxy.cut_streams()
     shop.open_gate()
     job = shop.jobs()[0]["metadata"]["name"]
-    shop.namespace.wait("job", job, lambda j: j.get("status", {}).get("succeeded"), deadline=60)
+    shop.namespace.wait("job", job, lambda j: j.get("status", {}).get("succeeded"))
     shop.write_files({**GATED, **THIRD})
     assert operator.is_running
     proxy.is_down = False
-    shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3", deadline=120)
+    shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
     assert shop.applied() == [1, 2, 3]
     assert operator.is_running
 
@@ -87,7 +87,7 @@ def test_the_api_server_itself_is_restarted(
     shop.open_gate()
     installed.control_plane.apiserver.start()
     installed.control_plane.apiserver.wait_until_ready()
-    shop.wait_ready(deadline=180)
+    shop.wait_ready()
     assert shop.applied() == [1, 2]
     assert operator.is_running
 
@@ -145,7 +145,6 @@ def test_a_namespace_is_deleted_during_a_run(
     eventually(
         lambda: installed.api.get("/api/v1/namespaces")["items"],
         lambda items: shop.namespace.name not in [i["metadata"]["name"] for i in items],
-        deadline=120,
         what="the end of the namespace",
     )
     assert shop.database.query("SELECT dirty FROM schema_migrations") == [(False,)]

@@ -7,7 +7,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.database import Server
 from tests.operator_e2e.process import Operator
-from tests.operator_e2e.shop import FILES, Shop, condition
+from tests.operator_e2e.shop import FILES, Shop, attempts, condition
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
 
@@ -84,7 +84,7 @@ def test_a_database_that_is_down_at_first_is_waited_for_and_never_stalls(
         assert condition(resource, "Reconciling")["status"] == "True"
         assert condition(resource, "Stalled")["status"] == "False"
         assert resource["status"]["nextRetryAt"]
-        shop.wait(lambda r: r["status"]["lastRun"]["attempts"] >= 3)
+        shop.wait(lambda r: attempts(r) >= 3)
         server.launch()
         ready = shop.wait_ready()
         assert ready["status"]["version"] == "2"

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster
-from tests.cluster.ports import free_port
 from tests.cluster.waiting import eventually
 from tests.operator_e2e.conftest import RUNNER_IMAGE, StartOperator
 from tests.operator_e2e.process import ROOT, Operator
@@ -17,10 +16,12 @@ from tests.operator_e2e.shop import (
     FILES,
     GATED,
     THIRD,
+    Document,
     Shop,
     condition,
     is_ready,
 )
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
 
@@ -40,7 +41,7 @@ def test_a_new_resource_is_migrated_and_says_so(shop: Shop, operator: Operator) 
     assert condition(resource, "Dirty")["status"] == "False"
     assert shop.applied() == [1, 2]
     assert shop.database.query("SELECT version, dirty FROM schema_migrations") == [(2, False)]
-    shop.namespace.kubectl("wait", "dbm/shop", "--for=condition=Ready", "--timeout=5s")
+    shop.namespace.kubectl("wait", "dbm/shop", "--for=condition=Ready", "--timeout=60s")
     assert "annotations" not in resource["metadata"]
     assert "finalizers" not in resource["metadata"]
     assert "Error" not in operator.read_log()
@@ -54,11 +55,14 @@ def test_create_to_ready_costs_few_writes(
     make_operator().start()
     shop.order()
     shop.wait_ready()
-    shop.namespace.wait(
-        "event", _event_name(shop, "Applied"), lambda event: event["reason"] == "Applied"
-    )
+    shop.wait_for_event("Applied")
     account = f"system:serviceaccount:{shop.namespace.name}:dbmigrate-operator"
-    requests = installed.audit.requests(since=mark, user=account)
+    # The log has a request after its answer was sent; the event is the operator's last one.
+    requests = eventually(
+        lambda: installed.audit.requests(since=mark, user=account),
+        lambda found: sum(r.resource == "events" for r in found) >= 2,
+        what="both events in the audit log",
+    )
     writes = Counter(f"{r.verb} {r.resource}" for r in requests if r.is_write)
     reads = Counter(f"{r.verb} {r.resource}" for r in requests if not r.is_write)
     print(f"writes, create to Ready: {dict(writes)}\nreads: {dict(reads)}")
@@ -68,15 +72,6 @@ def test_create_to_ready_costs_few_writes(
         "patch databasemigrations/status": 2,
     }
     assert all(r.code < 400 for r in requests)
-
-
-def _event_name(shop: Shop, reason: str) -> str:
-    events = eventually(
-        lambda: [e for e in shop.namespace.events("dbm", "shop") if e["reason"] == reason],
-        what=f"an event {reason}",
-    )
-    name: str = events[0]["metadata"]["name"]
-    return name
 
 
 def test_a_restart_writes_nothing_and_answers_its_probe(
@@ -118,6 +113,7 @@ def test_an_operator_for_all_namespaces_has_the_rights_that_it_needs(
 ) -> None:
     system = installed.namespace("dbmigrate-system")
     system.apply(ROOT / "deploy" / "rbac.yaml")
+    system.wait_for_right("dbmigrate-operator", "list", "pods")
     kubeconfig = system.service_account_kubeconfig("dbmigrate-operator")
     everywhere = Operator(kubeconfig, "", tmp_path / "operator.log", image=RUNNER_IMAGE)
     try:
@@ -217,7 +213,7 @@ def test_deleting_the_resource_during_a_run_ends_the_run_and_leaves_the_database
     job = shop.jobs()[0]["metadata"]["name"]
     shop.namespace.delete("dbm", "shop")
     shop.namespace.wait_until_gone("dbm", "shop")
-    shop.namespace.wait_until_gone("job", job, deadline=90)
+    shop.namespace.wait_until_gone("job", job)
     assert shop.applied() == [1]
     assert shop.database.query("SELECT version, dirty FROM schema_migrations") == [(1, False)]
     shop.open_gate()
@@ -227,12 +223,24 @@ def test_deleting_the_resource_during_a_run_ends_the_run_and_leaves_the_database
     assert operator.is_running
 
 
+def wait_for_next_second(shop: Shop, resource: Document) -> None:
+    """Return when a new object is younger: Kubernetes' times have whole seconds."""
+    born = resource["metadata"]["creationTimestamp"]
+
+    def look() -> str:
+        probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "probe-"}}
+        time: str = shop.namespace.create(probe)["metadata"]["creationTimestamp"]
+        return time
+
+    eventually(look, lambda time: time > born, what="the next second")
+
+
 def test_the_younger_of_two_resources_on_one_database_is_refused(
     shop: Shop, operator: Operator
 ) -> None:
     shop.prepare()
     shop.order("first")
-    shop.wait_ready(name="first")
+    wait_for_next_second(shop, shop.wait_ready(name="first"))
     shop.order("second")
     refused = shop.wait_for_reason("DatabaseConflict", name="second")
     assert "first" in condition(refused, "Ready")["message"]
@@ -252,7 +260,7 @@ def test_the_same_database_by_the_parts_of_a_connection_is_the_same_database(
     shop.namespace.secret("other-login", password="x")
     password = {"passwordFrom": {"secretKeyRef": {"name": "other-login", "key": "password"}}}
     shop.order("first", database={"connection": {**here, "user": server.user}})
-    shop.wait_ready(name="first")
+    wait_for_next_second(shop, shop.wait_ready(name="first"))
     shop.order("second", database={"connection": {**here, "user": "other", **password}})
     refused = shop.wait_for_reason("DatabaseConflict", name="second")
     assert "first" in condition(refused, "Ready")["message"]

@@ -44,7 +44,7 @@ def test_an_error_is_rejected_until_the_file_says_that_it_is_meant(
     assert last["error"]["retryable"] is False
     assert "-- dbmigrate:ignore index-blocks-writes" in last["error"]["hint"]
     assert [found["severity"] for found in last["findings"]] == ["error"]
-    assert "LintRejected" in shop.reasons()
+    assert shop.wait_for_event("LintRejected")["type"] == "Warning"
     assert shop.applied() == [1, 2]
     shop.write_files({**INDEXED, "000003_index.up.sql": MEANT + INDEX})
     ready = shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
@@ -72,7 +72,8 @@ def test_without_a_word_findings_are_told_in_plan_and_run_and_the_steps_are_run(
     (found,) = ready["status"]["lastRun"]["findings"]
     assert (found["rule"], found["file"], found["line"]) == ("column-dropped", DROP_FILE, 1)
     assert ready["status"]["lastRun"]["findingsTotal"] == 1
-    (event,) = [e for e in shop.namespace.events("dbm", "shop") if e["reason"] == "LintFindings"]
+    event = shop.wait_for_event("LintFindings")
+    assert shop.reasons().count("LintFindings") == 1
     assert event["type"] == "Warning"
     assert "column-dropped" in event["message"]
     assert operator.is_running

@@ -98,10 +98,29 @@ def test_a_step_that_is_not_undone_stops_the_run_before_it_has_changed_anything(
     assert failed["status"]["version"] == "2"
     assert shop.database.dump_schema() == before
     assert shop.applied() == [1, 2]
-    assert "RehearsalFailed" in shop.reasons()
+    assert shop.wait_for_event("RehearsalFailed")["type"] == "Warning"
     shop.write_files({**FILES, **THIRD})
     shop.wait_ready()
     assert shop.applied() == [1, 2, 3]
+    assert operator.is_running
+
+
+def test_what_the_role_may_not_do_is_found_before_it_is_tried(
+    shop: Shop, operator: Operator
+) -> None:
+    role = shop.database.create_role(password="x")
+    shop.database.execute(
+        f"GRANT ALL ON SCHEMA public TO {role}; GRANT ALL ON applied TO {role};"
+        f"CREATE TABLE theirs (id int); GRANT SELECT ON theirs, gate TO {role}"
+    )
+    shop.prepare({**FILES, "000003_take.up.sql": "ALTER TABLE theirs ADD mine int;\n"})
+    shop.namespace.secret("shop-db", url=shop.database.url_for(role, "x"))
+    shop.order(**REHEARSED)
+    failed = shop.wait_for_reason("RehearsalFailed")
+    assert "must be owner of table theirs" in condition(failed, "Ready")["message"]
+    assert shop.applied() == []
+    shop.write_files(FILES)
+    assert shop.wait_ready()["status"]["lastRun"]["rehearsal"]["steps"] == 2
     assert operator.is_running
 
 

@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from tests.cluster import Cluster, Namespace
-from tests.cluster.ports import free_port
 from tests.cluster.waiting import eventually
 from tests.operator_e2e.conftest import StartOperator, read_rules
 from tests.operator_e2e.process import ROOT, Operator
 from tests.operator_e2e.shop import FILES, Shop, condition
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
 

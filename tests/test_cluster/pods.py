@@ -9,7 +9,6 @@ from tests.cluster import Namespace
 Document = dict[str, Any]
 IMAGE = "tests:shell"
 """Registered by the fixtures: an image with this machine's programs."""
-DEADLINE = 30
 HARDENED: Document = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -46,7 +45,7 @@ def has_ended(document: Document) -> bool:
 def run(namespace: Namespace, document: Document) -> Document:
     """Apply the Pod, and give it back when it has ended."""
     namespace.apply(document)
-    return namespace.wait("pod", document["metadata"]["name"], has_ended, DEADLINE)
+    return namespace.wait("pod", document["metadata"]["name"], has_ended)
 
 
 def output(namespace: Namespace, document: Document, name: str = "main") -> str:
@@ -60,6 +59,12 @@ def state(document: Document, kind: str = "containerStatuses") -> Document:
     """The state of its first container."""
     found: Document = document["status"][kind][0]["state"]
     return found
+
+
+def is_running(document: Document) -> bool:
+    """Whether its first container is; the Pod's status tells it after its log does."""
+    statuses = document["status"].get("containerStatuses", [])
+    return any("running" in s["state"] for s in statuses[:1])
 
 
 def is_waiting(document: Document, reason: str) -> bool:

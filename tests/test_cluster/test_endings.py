@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster import Cluster, Namespace
 from tests.cluster.waiting import eventually
-from tests.test_cluster.pods import DEADLINE, container, has_ended, pod, run, state
+from tests.test_cluster.pods import container, has_ended, is_running, pod, run, state
 
 pytestmark = pytest.mark.cluster
 WAIT = "echo ready; while :; do sleep 0.05; done"
@@ -18,7 +18,7 @@ def wait_until_ready(namespace: Namespace, name: str = "pod") -> None:
     """Return when the container has said that it is."""
     node = namespace.cluster.node
     eventually(lambda: node.logs(namespace.name, name, "main"), what="the container's first line")
-    namespace.wait("pod", name, lambda document: "running" in state(document))
+    namespace.wait("pod", name, is_running)
 
 
 @pytest.mark.quick
@@ -85,7 +85,7 @@ def test_deletion_sends_sigterm_and_the_pod_goes_when_the_process_has_gone(
     namespace.apply(document)
     wait_until_ready(namespace)
     namespace.delete("pod", "pod")
-    ended = namespace.wait("pod", "pod", has_ended, DEADLINE)
+    ended = namespace.wait("pod", "pod", has_ended)
     terminated = state(ended)["terminated"]
     assert (terminated["exitCode"], terminated["message"]) == (7, "stopping\n")
     assert ended["status"]["phase"] == "Failed"
@@ -100,7 +100,7 @@ def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(namespace: Nam
     namespace.apply(document)
     wait_until_ready(namespace)
     namespace.delete("pod", "pod")
-    ended = namespace.wait("pod", "pod", has_ended, DEADLINE)
+    ended = namespace.wait("pod", "pod", has_ended)
     assert state(ended)["terminated"]["exitCode"] == 137
     namespace.patch("pod", "pod", {"metadata": {"finalizers": None}})
     namespace.wait_until_gone("pod", "pod")
@@ -110,7 +110,7 @@ def test_an_evicted_pod_says_so(cluster: Cluster, namespace: Namespace) -> None:
     namespace.apply(pod(container(TRAP)))
     wait_until_ready(namespace)
     cluster.node.evict(namespace.name, "pod")
-    ended = namespace.wait("pod", "pod", has_ended, DEADLINE)
+    ended = namespace.wait("pod", "pod", has_ended)
     assert (ended["status"]["phase"], ended["status"]["reason"]) == ("Failed", "Evicted")
     conditions = {c["type"]: c for c in ended["status"]["conditions"]}
     assert conditions["DisruptionTarget"]["status"] == "True"
@@ -135,5 +135,5 @@ def test_reports_wait_for_a_server_that_is_away(cluster: Cluster, namespace: Nam
         (cluster.node.directory / "pods" / uid / "volumes" / "go" / "on").touch()
     finally:
         cluster.control_plane.start_apiserver()
-    ended = namespace.wait("pod", "pod", has_ended, DEADLINE)
+    ended = namespace.wait("pod", "pod", has_ended)
     assert state(ended)["terminated"]["exitCode"] == 6

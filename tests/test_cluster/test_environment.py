@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster import Namespace
 from tests.cluster.node.environment import expand
-from tests.test_cluster.pods import DEADLINE, container, has_ended, is_waiting, output, pod, state
+from tests.test_cluster.pods import container, has_ended, is_waiting, output, pod, state
 
 pytestmark = pytest.mark.cluster
 
@@ -59,6 +59,6 @@ def test_a_missing_secret_is_named_and_heals_when_it_appears(namespace: Namespac
     namespace.wait("pod", "pod", lambda p: state(p)["waiting"].get("message") == message)
 
     namespace.secret("late", url="here")
-    ended = namespace.wait("pod", "pod", has_ended, DEADLINE)
+    ended = namespace.wait("pod", "pod", has_ended)
     assert ended["status"]["phase"] == "Succeeded"
     assert namespace.cluster.node.logs(namespace.name, "pod", "main") == "here\n"

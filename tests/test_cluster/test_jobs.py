@@ -44,7 +44,7 @@ def test_a_job_fails_after_its_one_try(namespace: Namespace) -> None:
 
 def test_a_job_past_its_deadline_loses_its_pod(namespace: Namespace) -> None:
     namespace.apply(job(STOPS_AT_ONCE, activeDeadlineSeconds=1))
-    ended = namespace.wait("job", "job", has_condition("Failed"), 60)
+    ended = namespace.wait("job", "job", has_condition("Failed"))
     (condition,) = [c for c in ended["status"]["conditions"] if c["type"] == "Failed"]
     assert condition["reason"] == "DeadlineExceeded"
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster import Cluster, Namespace
 from tests.cluster.node.honour import find_refusal
-from tests.test_cluster.pods import DEADLINE, container, has_ended, is_waiting, pod, run, state
+from tests.test_cluster.pods import container, has_ended, is_waiting, pod, run, state
 
 HOST = {"name": "host", "hostPath": {"path": "/"}}
 CERTIFICATE = {"name": "own", "projected": {"sources": [{"podCertificate": {"keyType": "RSA"}}]}}
@@ -54,7 +54,7 @@ def test_an_unknown_image_is_waited_for(cluster: Cluster, namespace: Namespace) 
     waiting = namespace.wait("pod", "pod", lambda p: is_waiting(p, "ImagePullBackOff"))
     assert "nobody/knows:1" in state(waiting)["waiting"]["message"]
     cluster.node.images.register("nobody/knows:1")
-    ended = namespace.wait("pod", "pod", has_ended, DEADLINE)
+    ended = namespace.wait("pod", "pod", has_ended)
     assert ended["status"]["phase"] == "Succeeded"
     cluster.node.images.forget("nobody/knows:1")
 

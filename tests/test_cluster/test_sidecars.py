@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster import Cluster, Namespace
 from tests.cluster.waiting import eventually
-from tests.test_cluster.pods import DEADLINE, container, has_ended, pod, run, state
+from tests.test_cluster.pods import container, has_ended, pod, run, state
 
 pytestmark = pytest.mark.cluster
 
@@ -75,10 +75,10 @@ def test_what_comes_after_a_sidecar_waits_for_its_start(
         waiting = statuses[0].get("state", {}).get("waiting", {})
         return bool(waiting.get("reason") == "ImagePullBackOff")
 
-    waiting = namespace.wait("pod", "pod", is_waiting, DEADLINE)
+    waiting = namespace.wait("pod", "pod", is_waiting)
     assert state(waiting)["waiting"]["reason"] == "PodInitializing"
     cluster.node.images.register("late/sidecar:1")
-    ended = namespace.wait("pod", "pod", has_ended, DEADLINE)
+    ended = namespace.wait("pod", "pod", has_ended)
     assert ended["status"]["phase"] == "Succeeded"
     cluster.node.images.forget("late/sidecar:1")
 

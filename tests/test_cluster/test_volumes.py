@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster, Namespace
-from tests.test_cluster.pods import DEADLINE, container, has_ended, is_waiting, output, pod
+from tests.test_cluster.pods import container, has_ended, is_waiting, output, pod
 
 pytestmark = pytest.mark.cluster
 
@@ -123,8 +123,8 @@ def test_a_missing_configmap_is_an_event_and_heals_when_it_appears(namespace: Na
             for e in namespace.events("pod", p["metadata"]["name"])
         ),
     )
-    assert is_waiting(namespace.get("pod", "pod"), "ContainerCreating")
+    namespace.wait("pod", "pod", lambda p: is_waiting(p, "ContainerCreating"))
 
     namespace.config_map("late", {"a": "now"})
-    namespace.wait("pod", "pod", has_ended, DEADLINE)
+    namespace.wait("pod", "pod", has_ended)
     assert namespace.cluster.node.logs(namespace.name, "pod", "main") == "now"

@@ -15,7 +15,7 @@ from dbmigrate.api.conditions import Condition, ConditionType, parse_conditions
 from dbmigrate.api.fields import Document
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.api.trial import NO_TRIAL, Trial, dump_trial, parse_trial
-from dbmigrate.report import Outcome, Reason, ReportError
+from dbmigrate.report import Outcome, Reason, ReportError, Unfinished
 
 HISTORY_LIMIT = 20
 """Steps that the status keeps; the database's own log has them all."""
@@ -47,6 +47,9 @@ class LastRun:
     """The hash of the plan that it was held to."""
     trial: Trial = NO_TRIAL
     """Before its first step."""
+    without_progress: int = 0
+    """How many runs in a row, this one counted once it has failed, came no further; no matter
+    after a success."""
 
     @property
     def has_ended(self) -> bool:
@@ -118,6 +121,8 @@ class MigrationStatus:
     observed_generation: int = NEVER_OBSERVED
     version: str | None = None
     dirty: bool | None = None
+    unfinished: Unfinished | None = None
+    """The step in batches that makes it dirty, which the next run goes on with."""
     target: str | None = None
     pending: int | None = None
     server_version: str | None = None
@@ -140,6 +145,7 @@ class MigrationStatus:
                 "observedGeneration": self.observed_generation,
                 "version": self.version,
                 "dirty": self.dirty,
+                "unfinished": asdict(self.unfinished) if self.unfinished else None,
                 "target": self.target,
                 "pending": self.pending,
                 "serverVersion": self.server_version,
@@ -159,6 +165,7 @@ def parse_status(raw: Document) -> MigrationStatus:
         observed_generation=_read_integer(raw.get("observedGeneration"), NEVER_OBSERVED),
         version=_read_text(raw.get("version")),
         dirty=raw.get("dirty") if isinstance(raw.get("dirty"), bool) else None,
+        unfinished=_parse_unfinished(raw.get("unfinished")),
         target=_read_text(raw.get("target")),
         pending=_read_integer(raw.get("pending")),
         server_version=_read_text(raw.get("serverVersion")),
@@ -171,6 +178,14 @@ def parse_status(raw: Document) -> MigrationStatus:
     )
 
 
+def describe_unfinished(step: Unfinished) -> str:
+    """A step in batches that is under way, in a phrase."""
+    return (
+        f"version {step.version} is run in batches: {step.rows} rows are done in"
+        f" {step.batches} batches, the next run goes on behind them"
+    )
+
+
 def _dump_run(run: LastRun) -> Document:
     return _without_none(
         {
@@ -179,6 +194,7 @@ def _dump_run(run: LastRun) -> Document:
             "generation": run.generation,
             "intent": run.intent,
             "attempts": run.attempts,
+            "withoutProgress": _dump_count(run),
             "plan": run.plan,
             "startedAt": _dump_time(run.started_at),
             "finishedAt": _dump_time(run.finished_at),
@@ -192,6 +208,17 @@ def _dump_run(run: LastRun) -> Document:
     )
 
 
+def _dump_count(run: LastRun) -> int | None:
+    """Left out where it says no more than the number of attempts."""
+    is_telling = run.without_progress != _usual_count(run.attempts, run.outcome)
+    return run.without_progress if is_telling and not run.has_succeeded else None
+
+
+def _usual_count(attempts: int, outcome: Outcome | None) -> int:
+    """Of attempts that came no further, where none did; one under way is not counted yet."""
+    return attempts if outcome is not None else attempts - 1
+
+
 def _parse_run(raw: Any) -> LastRun | None:
     if not isinstance(raw, dict) or not raw.get("job"):
         return None
@@ -199,12 +226,14 @@ def _parse_run(raw: Any) -> LastRun | None:
         outcome = Outcome(raw["outcome"]) if raw.get("outcome") else None
     except ValueError:
         outcome = None
+    attempts = _read_integer(raw.get("attempts"), 1)
     return LastRun(
         job=str(raw["job"]),
         command=str(raw.get("command", "")),
         generation=_read_integer(raw.get("generation"), 0),
         intent=str(raw.get("intent", "")),
-        attempts=_read_integer(raw.get("attempts"), 1),
+        attempts=attempts,
+        without_progress=_read_integer(raw.get("withoutProgress"), _usual_count(attempts, outcome)),
         started_at=read_timestamp(raw.get("startedAt")),
         finished_at=read_timestamp(raw.get("finishedAt")),
         outcome=outcome,
@@ -214,6 +243,19 @@ def _parse_run(raw: Any) -> LastRun | None:
         error=_parse_error(raw.get("error")),
         plan=_read_text(raw.get("plan")),
         trial=parse_trial(raw),
+    )
+
+
+def _parse_unfinished(raw: Any) -> Unfinished | None:
+    if not isinstance(raw, dict) or not raw.get("version"):
+        return None
+    return Unfinished(
+        version=str(raw["version"]),
+        name=str(raw.get("name", "")),
+        direction=str(raw.get("direction", "")),
+        rows=_read_integer(raw.get("rows"), 0),
+        batches=_read_integer(raw.get("batches"), 0),
+        since=str(raw.get("since", "")),
     )
 
 

@@ -113,10 +113,40 @@ def begin_run(status: MigrationStatus, run: Run) -> MigrationStatus:
         generation=run.generation,
         intent=run.intent,
         attempts=run.attempt,
+        without_progress=_carry_on(status.last_run, run),
         started_at=run.created_at,
         plan=run.plan,
     )
     return replace(status, last_run=last, next_retry_at=None)
+
+
+def _carry_on(before: LastRun | None, run: Run) -> int:
+    """How many runs of this intent, up to the one before this, came no further in a row.
+
+    Whoever orders a run has looked at the matter: the count begins anew.
+    """
+    if run.action is not None:
+        return 0
+    earlier = run.attempt - 1
+    if before is None or (before.intent, before.generation) != (run.intent, run.generation):
+        return earlier
+    if before.attempts != earlier:
+        return earlier
+    return 0 if before.has_succeeded else before.without_progress
+
+
+def _has_advanced(status: MigrationStatus, report: Report) -> bool:
+    """Whether a run has left the database further than it is known to have been before.
+
+    A run that was killed tells nothing; what it did is credited to the next one that does.
+    """
+    if report.steps_total:
+        return True
+    known, now = status.unfinished, report.unfinished
+    if now is None or not now.batches:
+        return False
+    is_same = known is not None and (known.version, known.since) == (now.version, now.since)
+    return known is None or not is_same or now.batches > known.batches
 
 
 def end_run(status: MigrationStatus, report: Report, *, finished_at: datetime) -> MigrationStatus:
@@ -131,6 +161,7 @@ def end_run(status: MigrationStatus, report: Report, *, finished_at: datetime) -
         from_version=report.from_version,
         version=report.version,
         milliseconds=report.milliseconds,
+        without_progress=0 if _has_advanced(status, report) else last.without_progress + 1,
         trial=read_trial(report),
         error=_bound(report.error),
     )
@@ -154,6 +185,7 @@ def learn(status: MigrationStatus, report: Report) -> MigrationStatus:
         status,
         version=report.version,
         dirty=report.dirty,
+        unfinished=report.unfinished,
         target=report.target or status.target,
         pending=report.pending if report.pending is not None else status.pending,
         server_version=report.server_version or status.server_version,

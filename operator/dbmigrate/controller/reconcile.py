@@ -233,19 +233,29 @@ def _go_on(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mende
     said = f"{error.reason.value}: {_describe_error(last)}"
     if not error.retryable:
         return _stay_stuck(view, last, error, said, now, plan)
-    if last.attempts > spec.retry.limit:
-        text = f"{said} (gave up after {last.attempts} runs)"
+    limit, in_vain = spec.retry.limit, last.without_progress
+    if in_vain > limit or not limit:
+        text = f"{said} (gave up after {_count_runs(last)})"
         reason = VerdictReason.RETRIES_EXHAUSTED
         return Step(stuck(error.reason.value, text, stalled_reason=reason))
     # Kept in the status once it is chosen: our clock and the API server's may differ.
     due = caught.status.next_retry_at
     if due is None:
         seed = f"{identity.uid}/{intent}"
-        due = now + retry_delay(spec.retry, attempt=last.attempts, seed=seed)
+        due = now + retry_delay(spec.retry, attempt=max(1, in_vain), seed=seed)
     if now >= due:
         return _start(identity.generation, intent, last.attempts + 1, plan)
-    text = f"{said} (run {last.attempts} of at most {spec.retry.limit + 1}, to be tried again)"
+    text = f"{said} (run {in_vain} of at most {limit + 1}, to be tried again)"
+    if in_vain < last.attempts:
+        text = f"{said} ({_count_runs(last)} of at most {limit + 1}, to be tried again)"
     return Step(on_its_way(error.reason.value, text), look_at=due, next_retry_at=due)
+
+
+def _count_runs(last: LastRun) -> str:
+    """How many runs have come to nothing; those before the last one that did not are no matter."""
+    if last.without_progress == last.attempts:
+        return f"{last.attempts} runs"
+    return f"{last.without_progress} runs in a row that came no further"
 
 
 def _stay_stuck(

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import Enum
 
 from dbmigrate.api.conditions import Condition, ConditionType, Truth
-from dbmigrate.api.status import MigrationStatus
+from dbmigrate.api.status import MigrationStatus, describe_unfinished
 
 
 class Standing(Enum):
@@ -120,6 +120,8 @@ def write_conditions(
 def _judge_dirt(status: MigrationStatus) -> tuple[Truth, str, str]:
     if status.dirty is None:
         return Truth.UNKNOWN, "NotKnown", "the database has not been asked yet"
+    if status.unfinished is not None:
+        return Truth.TRUE, "InBatches", describe_unfinished(status.unfinished)
     if status.dirty:
         message = f"version {status.version} was begun and not finished"
         error = status.last_run.error if status.last_run else None

@@ -20,6 +20,8 @@ def advise(resource: Resource) -> tuple[str, ...]:
         return ()
     if reason == "AwaitingApproval":
         return advised("approve", resource), advised("plan", resource)
+    if resource.status.unfinished is not None:
+        return _advise_on_batches(resource)
     if resource.status.dirty:
         return (
             advised("logs", resource),
@@ -36,6 +38,16 @@ def advise(resource: Resource) -> tuple[str, ...]:
     if resource.is_stalled:
         return advised("logs", resource), advised("retry", resource)
     return ()
+
+
+def _advise_on_batches(resource: Resource) -> tuple[str, ...]:
+    """The next run goes on behind the last batch: nothing is to be repaired."""
+    if not resource.is_stalled:
+        return ()
+    return (
+        advised("logs", resource),
+        f"{advised('retry', resource)}  (goes on behind the last batch)",
+    )
 
 
 def advised(verb: str, resource: Resource, *operands: str) -> str:

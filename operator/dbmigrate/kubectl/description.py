@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from dbmigrate.api.status import HistoryEntry, LastRun, MigrationStatus
+from dbmigrate.api.status import HistoryEntry, LastRun, MigrationStatus, describe_unfinished
 from dbmigrate.kubectl.advice import advise
 from dbmigrate.kubectl.ages import age_of, format_age
 from dbmigrate.kubectl.plans import count_steps
@@ -29,7 +29,9 @@ def describe(resource: Resource, now: datetime) -> Iterator[list[Cell]]:
     yield _field("Version", _describe_version(status))
     if status.server_version is not None:
         yield _field("PostgreSQL", status.server_version)
-    if status.dirty:
+    if status.unfinished is not None:
+        yield _field("Dirty", f"true: {describe_unfinished(status.unfinished)}", Tone.BUSY)
+    elif status.dirty:
         yield _field("Dirty", "true: a step was begun and not finished", Tone.BAD)
     if status.last_run is not None:
         yield from _describe_run(status.last_run, now)

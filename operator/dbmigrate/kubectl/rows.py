@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from dbmigrate.api.status import MigrationStatus
 from dbmigrate.kubectl.ages import age_of
 from dbmigrate.kubectl.resource import Resource
 from dbmigrate.kubectl.table import Cell, Tone
@@ -35,7 +36,7 @@ def make_row(
         Cell(status.version or NONE),
         Cell(status.target or NONE),
         Cell(NONE if status.pending is None else str(status.pending)),
-        _show_dirt(status.dirty),
+        _show_dirt(status),
         Cell(age_of(finished, now) or NONE),
         Cell(age_of(resource.identity.created_at, now) or NONE),
     ]
@@ -66,10 +67,12 @@ def judge(resource: Resource) -> Tone:
     return Tone.BAD if resource.is_stalled else Tone.BUSY
 
 
-def _show_dirt(dirty: bool | None) -> Cell:
-    if dirty is None:
+def _show_dirt(status: MigrationStatus) -> Cell:
+    if status.dirty is None:
         return Cell(NONE)
-    return Cell("true", Tone.BAD) if dirty else Cell("false")
+    if status.unfinished is not None:
+        return Cell("true", Tone.BUSY)  # a step in batches goes on
+    return Cell("true", Tone.BAD) if status.dirty else Cell("false")
 
 
 def _one_line(text: str) -> str:

@@ -15,13 +15,19 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.client_programs import find_program
-from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.failures import (
+    INSUFFICIENT_PRIVILEGE,
+    ConnectionBroken,
+    ServerFailure,
+)
+from dbmigrate.postgres.session import Session
 from dbmigrate.postgres.surroundings import Surroundings, read_surroundings
 from dbmigrate.postgres.target import ConnectionTarget
 from dbmigrate.report import RETRYABLE, Reason, RehearsalSummary
 from dbmigrate.runner.force import force
 from dbmigrate.runner.observer import SILENT, Notice
 from dbmigrate.runner.plan import PlannedStep
+from dbmigrate.runner.rehearsal_rights import Imitation
 from dbmigrate.runner.rehearsal_stage import Stage
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.schema_copy import await_server, copy_schema
@@ -52,12 +58,13 @@ def rehearse_before(
     count = f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
     observer.notice(Notice("INFO", f"rehearsing {count} on {server.display}"))
     around = read_surroundings(run.database.session)
+    imitation = Imitation(run.database, around)
     try:
         _require_pg_dump(run.database.server_version)
         server = await_server(server, run.request.stop)
-        without_down = _play(run, steps, server, around)
+        without_down = _play(run, steps, server, around, imitation)
     except MigrationError as error:
-        raise _explain(error) from error
+        raise _explain(error, imitation) from error
     except (ServerFailure, ConnectionBroken) as error:
         raise _unavailable(f"the scratch server failed: {error}") from error
     milliseconds = round(1000 * (time.monotonic() - started))
@@ -67,10 +74,14 @@ def rehearse_before(
 
 
 def _play(
-    run: Run, steps: Sequence[PlannedStep], server: ConnectionTarget, around: Surroundings
+    run: Run,
+    steps: Sequence[PlannedStep],
+    server: ConnectionTarget,
+    around: Surroundings,
+    imitation: Imitation,
 ) -> int:
     """How many of the steps have no down script."""
-    request, version = run.request, steps[0].before
+    request = run.request
     with open_session(server, PURPOSE) as session:
         found, started = session.query(_WHO)[0][0]
     if (found, started) == run.database.session.query(_WHO)[0][0]:
@@ -82,13 +93,33 @@ def _play(
     _require_same_major(run.database.server_version, int(found or 0))
     space = ScratchSpace(server, is_ours=True)
     with space.database(request.target, PURPOSE, around) as scratch:
-        copy_schema(request, scratch, with_roles=True)
-        if version is not None:
-            force(_request_for_history(run, steps, scratch), version).unwrap()
         with open_session(scratch, PURPOSE) as reader:
-            stage = Stage(request, scratch, reader, observer=SILENT)
+            acting = _prepare(run, steps, scratch, reader, imitation)
+            stage = Stage(request, acting, reader, observer=SILENT)
             stage.play(steps)
     return sum(step.down_milliseconds is None for step in stage.steps)
+
+
+def _prepare(
+    run: Run,
+    steps: Sequence[PlannedStep],
+    scratch: ConnectionTarget,
+    session: Session,
+    imitation: Imitation,
+) -> ConnectionTarget:
+    """Make the scratch database like the target; it, as the role that the steps are run as."""
+    obstacle = imitation.find_obstacle(session)
+    copy_schema(run.request, scratch, with_roles=True, with_history=obstacle is None)
+    if obstacle is None:
+        imitation.prepare(session, scratch.conninfo["dbname"])
+    else:
+        text = f"the rehearsal does not find out what {imitation.user} may not do: {obstacle}"
+        run.request.observer.notice(Notice("WARNING", text))
+    version = steps[0].before
+    # With the rows of its history it is where the target is, unless that is amid a step.
+    if version is not None and (obstacle is not None or run.database.found.dirty):
+        force(_request_for_history(run, steps, scratch), version).unwrap()
+    return scratch if obstacle is not None else imitation.act_on(scratch)
 
 
 def _request_for_history(
@@ -127,7 +158,7 @@ def _require_same_major(target: int, scratch: int) -> None:
         )
 
 
-def _explain(error: MigrationError) -> MigrationError:
+def _explain(error: MigrationError, imitation: Imitation) -> MigrationError:
     if error.reason in _OURS:
         return error
     if error.reason is Reason.BACKUP_FAILED and "permission denied" in error.message:
@@ -139,7 +170,10 @@ def _explain(error: MigrationError) -> MigrationError:
         )
     if error.reason in _NOT_DONE:
         return _unavailable(error.message, like=error)
-    return _failed(error.message, hint=error.hint, like=error)
+    hint = error.hint
+    if error.sqlstate == INSUFFICIENT_PRIVILEGE and imitation.is_had and hint is None:
+        hint = f"the steps are rehearsed with the rights that {imitation.user} has in the database"
+    return _failed(error.message, hint=hint, like=error)
 
 
 def _failed(

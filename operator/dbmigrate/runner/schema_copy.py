@@ -62,16 +62,22 @@ def await_server(server: ConnectionTarget, stop: Stop) -> ConnectionTarget:
         time.sleep(LOOK_SECONDS)
 
 
-def copy_schema(request: Request, scratch: ConnectionTarget, *, with_roles: bool) -> None:
-    """The target's schema, without its history and without any data.
+def copy_schema(
+    request: Request,
+    scratch: ConnectionTarget,
+    *,
+    with_roles: bool,
+    with_history: bool = False,
+) -> None:
+    """The target's schema without any data; its history's tables only `with_history`.
 
     `with_roles`: the scratch server has the target's roles, so that owners and privileges
     can be as they are there. Raises MigrationError.
     """
-    history = request.target.history.name
-    tables = map(identifier, own_relations(history))
     words = ["--clean", "--if-exists", "--no-tablespaces"]
-    words += [f"--exclude-table=*.{table}" for table in tables]
+    if not with_history:
+        tables = map(identifier, own_relations(request.target.history.name))
+        words += [f"--exclude-table=*.{table}" for table in tables]
     words.append(lock_wait(request.options.lock_timeout))
     if not with_roles:
         words += ["--no-owner", "--no-privileges"]

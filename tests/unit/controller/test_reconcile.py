@@ -10,11 +10,12 @@ import pytest
 
 from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.migration import Migration
+from dbmigrate.api.status import parse_status
 from dbmigrate.controller.files import Files
 from dbmigrate.controller.reconcile import reconcile
 from dbmigrate.controller.runs import Run, RunCommand, RunState, Waiting
 from dbmigrate.controller.view import Decision, Rejection, Resync, View
-from dbmigrate.report import Outcome, Reason, Unfinished
+from dbmigrate.report import Outcome, Reason, Report, Step, Unfinished
 from tests.unit.controller.resources import (
     NOW,
     UID,
@@ -380,12 +381,91 @@ def test_a_step_in_batches_that_was_interrupted_is_gone_on_with_although_it_is_d
     assert standing(decision) == ("False", "True", "False", "Interrupted")
     dirty = decision.status.condition(ConditionType.DIRTY)
     assert dirty is not None
-    assert dirty.message.endswith("2_fill.up.sql: 2000 rows are done")
+    assert (dirty.status, dirty.reason) == (Truth.TRUE, "InBatches")
+    assert "version 2 is run in batches: 2000 rows are done in 2 batches" in dirty.message
+    assert decision.status.unfinished == unfinished
     due = decision.look_at
     assert due is not None
     again = reconcile(look(after(decision, migration), runs=(run,)), due)
     assert again.order is not None
     assert again.order.attempt == 2
+
+
+def interrupted(**parts: Any) -> Report:
+    """The report of a run that got as far as that."""
+    return replace(failure(Reason.INTERRUPTED), **parts)
+
+
+def in_batches(batches: int) -> Report:
+    unfinished = Unfinished("2", "fill", "up", batches * 1000, batches, "2026-11-24T11:00:00Z")
+    return interrupted(version="1", dirty=True, unfinished=unfinished)
+
+
+STEP = (Step("1", "create_users", "up", 60),)
+KILLED = None
+
+
+@pytest.mark.parametrize(
+    ("reports", "in_vain", "is_given_up"),
+    [
+        ([interrupted()] * 3, 3, True),
+        ([KILLED] * 3, 3, True),
+        ([in_batches(1), in_batches(1), in_batches(1)], 2, False),
+        ([in_batches(1), in_batches(1), in_batches(1), in_batches(1)], 3, True),
+        ([in_batches(n) for n in range(1, 8)], 0, False),
+        ([in_batches(1), KILLED, KILLED, in_batches(9)], 0, False),
+        ([in_batches(1), KILLED, KILLED, KILLED], 3, True),
+        ([interrupted(steps=STEP, steps_total=1), interrupted()], 1, False),
+    ],
+)
+def test_only_runs_that_came_no_further_use_up_the_limit(
+    reports: list[Report | None], in_vain: int, is_given_up: bool
+) -> None:
+    migration = make_migration(retry={"limit": 2})
+    for attempt, report in enumerate(reports, start=1):
+        run = finished(
+            make_run(migration, attempt=attempt, name=f"shop-{attempt}"), RunState.FAILED
+        )
+        decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, report),)), NOW)
+        migration = replace(migration, status=parse_status(decision.status.to_dict()))
+    last = migration.status.last_run
+    assert last is not None
+    assert (last.attempts, last.without_progress) == (len(reports), in_vain)
+    found = migration.status.condition(ConditionType.STALLED)
+    assert found is not None
+    assert (found.status is Truth.TRUE) is is_given_up
+    if is_given_up:
+        assert found.reason == "RetriesExhausted"
+
+
+def test_an_attempt_under_way_keeps_the_count_of_those_before_it() -> None:
+    migration = make_migration()
+    for attempt, report in ((1, interrupted()), (2, in_batches(1)), (3, in_batches(1))):
+        run = finished(make_run(migration, attempt=attempt, name=f"s-{attempt}"), RunState.FAILED)
+        decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, report),)), NOW)
+        migration = after(decision, migration)
+    run = make_run(migration, attempt=4, name="s-4")
+    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run),)), NOW)
+    assert decision.status.to_dict()["lastRun"]["withoutProgress"] == 1
+    ordered = make_run(migration, attempt=4, name="s-4", action="uid")
+    decision = reconcile(look(migration, runs=(ordered,), pods=(make_pod(ordered),)), NOW)
+    assert decision.status.to_dict()["lastRun"]["withoutProgress"] == 0
+
+
+def test_a_first_attempt_under_way_says_nothing_of_a_count() -> None:
+    migration = make_migration()
+    run = make_run(migration)
+    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run),)), NOW)
+    assert "withoutProgress" not in decision.status.to_dict()["lastRun"]
+    assert parse_status(decision.status.to_dict()) == decision.status
+
+
+def test_a_limit_of_none_tries_nothing_again_whatever_was_done() -> None:
+    migration = make_migration(retry={"limit": 0})
+    run = finished(make_run(migration), RunState.FAILED)
+    report = interrupted(steps=STEP, steps_total=1)
+    decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, report),)), NOW)
+    assert standing(decision) == ("False", "False", "True", "Interrupted")
 
 
 def test_a_job_that_the_api_server_refuses_is_told() -> None:

@@ -139,3 +139,15 @@ def test_what_a_person_can_do_is_a_command(
     assert [command.split()[:5] for command in commands] == [
         ["kubectl", "dbmigrate", verb, "-n", "team"] for verb in verbs
     ]
+
+
+def test_a_step_in_batches_is_no_damage_and_no_repair_is_advised() -> None:
+    unfinished = {"version": "2", "name": "fill", "direction": "up", "rows": 2000, "batches": 2}
+    parts: dict[str, Any] = {"dirty": True, "unfinished": unfinished, "lastRun": FAILED_RUN}
+    text = described("Interrupted", "stopped", **parts)
+    assert "Dirty:      true: version 2 is run in batches: 2000 rows are done in 2" in text
+    assert "Next:" not in text
+    stalled = described("StatementFailed", "it failed", is_stalled=True, **parts)
+    assert "goes on behind the last batch" in stalled
+    assert "repair" not in stalled
+    assert "force" not in stalled
