@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Ran, run
-from tests.database import Database
+from tests.database import Database, Server
 from tests.formats.arrange import fill, findings
 from tests.formats.flyway_oracle import Flyway, flyway_rows
 
@@ -171,11 +171,12 @@ def test_repeatables_are_rehearsed_again_with_what_they_have_become(
     fill(directory, {"R__v.sql": view.format("1")})
     assert ran(database, directory, "up").code == 0
     fill(directory, {**FILES, "R__v.sql": view.format("2"), "R__a.sql": "SELECT 1;"})
-    done = run(
-        *("-path", str(directory), "-database", database.url),
-        *("-rehearse-on", database.url, "up"),
-        environ={"PATH": str(database.server.bin_dir)},
-    )
+    with Server.start(settings={"max_connections": "20"}) as scratch:
+        done = run(
+            *("-path", str(directory), "-database", database.url),
+            *("-rehearse-on", scratch.url("postgres"), "up"),
+            environ={"PATH": str(database.server.bin_dir)},
+        )
     assert done.code == 0, done.stderr
     assert database.query("SELECT x FROM v") == [(2,)]
     assert [row[0] for row in flyway_rows(database)] == ["1", None, "2", "3", None, None]

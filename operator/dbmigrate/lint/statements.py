@@ -56,12 +56,17 @@ def _drop(words: StatementWords) -> Iterator[Found]:
     if what == ["INDEX"] and not words.has("CONCURRENTLY"):
         yield rules.DROP_INDEX_BLOCKS, None
     elif what == ["TABLE"]:
-        for table in words.names_after("TABLE"):
+        for table in _tables(words, "TABLE"):
             yield rules.TABLE_DROPPED, table
     elif what in (["DATABASE"], ["OWNED"]) or (what == ["SCHEMA"] and words.has("CASCADE")):
         yield rules.DATA_DESTROYED, None
     elif what and what[0] in _USED_BY_NAME:
         yield rules.OBJECT_DROPPED, words.name_after(*_USED_BY_NAME)
+
+
+def _tables(words: StatementWords, verb: str) -> Sequence[str | None]:
+    """The tables of a list; a placeholder may stand where a name should, and is one."""
+    return [*words.names_after(verb)] or [None]
 
 
 def _alter(words: StatementWords) -> Iterator[Found]:
@@ -197,7 +202,7 @@ def _level(texts: Sequence[str]) -> Iterator[str]:
 def _whole(words: StatementWords) -> Iterator[Found]:
     first = words.texts[0]
     if first == "TRUNCATE":
-        for table in words.names_after("TRUNCATE"):
+        for table in _tables(words, "TRUNCATE"):
             yield rules.DATA_DESTROYED, table
     elif first == "CLUSTER":
         yield rules.TABLE_REWRITES, words.name_after("CLUSTER", "VERBOSE")
