@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from dbmigrate.postgres.target import parse_target
@@ -15,12 +17,19 @@ from tests.runner.batches import ROWS, files, stop_in_batch, touched
 pytestmark = pytest.mark.database
 
 
+@pytest.fixture(scope="module")
+def scratch() -> Iterator[Server]:
+    """A server beside that of the database."""
+    with Server.start(settings={"max_connections": "20"}) as started:
+        yield started
+
+
 @pytest.fixture
-def options(server: Server, monkeypatch: pytest.MonkeyPatch) -> Options:
-    """The test's own server stands in for a scratch server: all its roles are there."""
-    monkeypatch.setenv("PATH", str(server.bin_dir))
-    scratch = parse_target(server.url("postgres"), {})
-    return Options(who="tester", lint=LintPolicy.REJECT, rehearsal_server=scratch)
+def options(scratch: Server, monkeypatch: pytest.MonkeyPatch) -> Options:
+    """What the steps are rehearsed with."""
+    monkeypatch.setenv("PATH", str(scratch.bin_dir))
+    where = parse_target(scratch.url("postgres"), {})
+    return Options(who="tester", lint=LintPolicy.REJECT, rehearsal_server=where)
 
 
 def test_a_step_in_batches_is_rehearsed_without_a_row(database: Database, options: Options) -> None:
