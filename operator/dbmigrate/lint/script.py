@@ -12,7 +12,7 @@ from dbmigrate.lint.ignore import Ignore, read_ignores
 from dbmigrate.lint.statements import BLOCKING, judge_statement
 from dbmigrate.postgres.alter_table import SCANS
 from dbmigrate.postgres.classify import TransactionKind, transaction_mode
-from dbmigrate.postgres.lexer import Statement, split
+from dbmigrate.postgres.lexer import split
 from dbmigrate.postgres.statement_impacts import read_impacts
 from dbmigrate.postgres.statement_words import StatementWords, fold_name
 
@@ -36,16 +36,16 @@ def judge_script(
     before it have checked, and then what this one has as well.
     Raises MigrationError (SourceInvalid) for a script that can't be split.
     """
-    statements = [each for each in split(sql, file=file) if each.words]
+    statements = _read_statements(sql, file)
     found = [
-        *_judge_statements(sql, file, statements, checked or CheckedColumns()),
-        *_judge_whole(sql, file, statements),
+        *_judge_statements(file, statements, checked or CheckedColumns()),
+        *_judge_whole(sql, file, [words for words, _ in statements]),
     ]
     if not has_down:
         found.append(make(rules.NO_DOWN_SCRIPT, file, 1))
     found += others or ()
     ignores = read_ignores(sql)
-    starts = _find_starts(sql, file, statements)
+    starts = [(words.line, [inner.line for inner in block]) for words, block in statements]
     kept = [each for each in found if not _is_ignored(each, ignores, starts)]
     kept += _unused(ignores, file, asked_others=others is not None)
     return tuple(sorted(kept, key=lambda each: (each.line, each.rule.name)))
@@ -56,16 +56,24 @@ def make(rule: Rule, file: str, line: int, table: str | None = None) -> Finding:
     return Finding(rule, file, line, rule.severity, table)
 
 
-def _judge_statements(
-    sql: bytes, file: str, statements: list[Statement], checked: CheckedColumns
-) -> Iterator[Finding]:
+Read = list[tuple[StatementWords, list[StatementWords]]]
+"""Each statement, and those in it where it is a DO block."""
+
+
+def _read_statements(sql: bytes, file: str) -> Read:
+    return [
+        (StatementWords(sql, statement, file), [*read_block(sql, statement, file)])
+        for statement in split(sql, file=file)
+        if statement.words
+    ]
+
+
+def _judge_statements(file: str, statements: Read, checked: CheckedColumns) -> Iterator[Finding]:
     """What is said of the statements, but for what the script has made itself by then.
 
     What is dropped and made anew is not gone, and row security with a policy lets rows through.
     """
-    all_words: list[StatementWords] = []
-    for statement in statements:
-        all_words += [StatementWords(sql, statement, file), *read_block(sql, statement, file)]
+    all_words = [each for words, block in statements for each in (words, *block)]
     excused: dict[Rule, set[str | None]] = {
         rules.OBJECT_DROPPED: {_name_made(words, _MADE) for words in all_words},
         rules.ROW_SECURITY: {_fold(w.name_after("ON")) for w in all_words if _is_policy(w)},
@@ -127,7 +135,7 @@ def find_made_tables(sql: bytes, file: str) -> frozenset[str]:
     return frozenset(filter(None, (_name_made(words, ("TABLE", "VIEW")) for words in statements)))
 
 
-def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator[Finding]:
+def _judge_whole(sql: bytes, file: str, statements: list[StatementWords]) -> Iterator[Finding]:
     mode = transaction_mode(sql, file)
     if mode.kind is TransactionKind.BATCHED:
         return
@@ -150,14 +158,10 @@ def _judge_whole(sql: bytes, file: str, statements: list[Statement]) -> Iterator
                 locked.append(fold_name(impact.table))
                 if len(locked) == 2:
                     yield make(rules.MANY_LOCKS, file, impact.line, impact.table)
-    for statement in statements:
-        if (
-            lock_line is not None
-            and statement.line >= lock_line
-            and _changes_rows(StatementWords(sql, statement, file))
-        ):
+    for words in statements:
+        if lock_line is not None and words.line >= lock_line and _changes_rows(words):
             only = locked[0] if len(locked) == 1 else None
-            yield make(rules.DATA_UNDER_LOCK, file, statement.line, only)
+            yield make(rules.DATA_UNDER_LOCK, file, words.line, only)
             return
 
 
@@ -169,13 +173,6 @@ def _changes_rows(words: StatementWords) -> bool:
 
 Starts = list[tuple[int, list[int]]]
 """The first line of each statement, and in a DO block the lines of those in it."""
-
-
-def _find_starts(sql: bytes, file: str, statements: Iterable[Statement]) -> Starts:
-    return [
-        (statement.line, [words.line for words in read_block(sql, statement, file)])
-        for statement in statements
-    ]
 
 
 def _starts_behind(line: int, starts: Starts) -> list[int]:

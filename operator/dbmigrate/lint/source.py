@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from dbmigrate.lint.checked_columns import CheckedColumns, sets_not_null
 from dbmigrate.lint.finding import Finding
@@ -72,12 +73,9 @@ def lint(
 def _follow_earlier(source: Source, chosen: Sequence[Migration]) -> CheckedColumns:
     """What the files before the chosen ones have checked, where one of these may want to know."""
     checked = CheckedColumns()
-    if not any(each.up and sets_not_null(each.up.show()) for each in chosen):
-        return checked
-    first = {each.version for each in chosen}
-    for migration in source.above(None):
-        if migration.version in first:
-            break
-        if migration.up is not None:
-            checked.follow_script(migration.up.show(), migration.up.file)
+    versions = {each.version for each in chosen}
+    earlier = [*takewhile(lambda each: each.version not in versions, source.migrations)]
+    if earlier and any(each.up and sets_not_null(each.up.show()) for each in chosen):
+        for script in (each.up for each in earlier if each.up):
+            checked.follow_script(script.show(), script.file)
     return checked

@@ -14,6 +14,7 @@ from dbmigrate.postgres.alter_table import (
     read_action,
 )
 from dbmigrate.postgres.statement_words import StatementWords
+from dbmigrate.postgres.tokens import outermost
 
 BLOCKING = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
 """The locks that keep others from writing, at least."""
@@ -179,24 +180,12 @@ def _write(words: StatementWords) -> Iterator[Found]:
         before = words.texts[index - 1] if index else ""
         if verb not in ("UPDATE", "DELETE") or before not in ("", "(", ")"):
             continue
-        if "WHERE" in _level(words.texts[index:]):
+        if any(token.text == "WHERE" for token in outermost(words.tokens[index:])):
             continue
         table = words.name_at(index + (1 if verb == "UPDATE" else 2))
         if verb == "DELETE" and not words.starts("WITH"):
             yield rules.DATA_DESTROYED, table  # with a WITH the rows may be on their way
         yield rules.EVERY_ROW, table
-
-
-def _level(texts: Sequence[str]) -> Iterator[str]:
-    """The words up to the end of these parentheses, without what stands in others."""
-    depth = 0
-    for text in texts:
-        depth -= text == ")"
-        if depth < 0:
-            return
-        if depth == 0:
-            yield text
-        depth += text == "("
 
 
 def _whole(words: StatementWords) -> Iterator[Found]:

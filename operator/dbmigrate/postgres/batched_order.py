@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from dbmigrate.postgres.tokens import Kind, Token, refusal
+from dbmigrate.postgres.tokens import Kind, Token, outermost, refusal
 
 Columns = list[list[Token]]
 """Expressions that stood between commas."""
@@ -125,7 +125,7 @@ def _level(found: Sequence[Token], size_at: int) -> list[Token]:
     start, end = at, at
     while True:
         start, end = _edge(found, start - 1, -1), _edge(found, end + 1, 1)
-        level = [*_outermost(found[start + 1 : end])]
+        level = [*outermost(found[start + 1 : end])]
         if start < 0 or any(token.text in _LIMITS for token in level):
             return level
 
@@ -141,15 +141,6 @@ def _edge(found: Sequence[Token], at: int, way: int) -> int:
         depth += (text == opening) - (text == closing)
         at += way
     return at
-
-
-def _outermost(found: Sequence[Token]) -> Iterator[Token]:
-    depth = 0
-    for token in found:
-        depth -= token.text == ")"
-        if depth == 0:
-            yield token
-        depth += token.text == "("
 
 
 def _find_order(level: Sequence[Token]) -> Columns | None:

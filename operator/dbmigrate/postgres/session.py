@@ -48,6 +48,11 @@ class Session:
         return (name or b"").decode()
 
     @property
+    def server_version(self) -> int:
+        """As server_version_num has it, as the server has told at the start: 180001."""
+        return self._pgconn.server_version
+
+    @property
     def is_open(self) -> bool:
         """Whether the connection can be used, as far as we know."""
         return not self._connection.closed and self._pgconn.status == pq.ConnStatus.OK

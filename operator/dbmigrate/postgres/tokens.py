@@ -10,7 +10,7 @@ bytes above 127 are letters there and here, so UTF-8 needs no decoding.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple
 
@@ -84,6 +84,18 @@ def tokens(sql: bytes, start: int, end: int, *, file: str) -> Iterator[Token]:
         token = _read(sql, at, file)
         yield token
         at = token.end
+
+
+def outermost(found: Iterable[Token]) -> Iterator[Token]:
+    """The tokens up to the end of these parentheses, without what stands in others."""
+    depth = 0
+    for token in found:
+        depth -= token.text == ")"
+        if depth < 0:
+            return
+        if depth == 0:
+            yield token
+        depth += token.text == "("
 
 
 def skip_space(sql: bytes, at: int, *, file: str) -> int:

@@ -99,10 +99,8 @@ def _lay_out(run: Run, order: ApplyOrder, left: Remainder | None) -> Plan:
         first, order = (left.step,), order.without_one()
         found = found.stepped(left.step.move)
     elif found.version is None and not found.dirty:
-        if order.baseline is None:
-            _require_empty(run, order)
-        else:
-            _require_known(run, order.baseline)
+        _check_beginning(run, order)
+        if order.baseline is not None:
             found = found.baselined(order.baseline, moves_up(run.source.migrations))
     ground = replace(run.ground, applied=read_applied(found, run.database.log))
     if found is run.database.found:
@@ -118,16 +116,19 @@ def _plan(ground: Ground, order: ApplyOrder, policy: OutOfOrder) -> Plan:
 
 
 def _begin(run: Run, order: ApplyOrder) -> None:
-    if order.baseline is None:
+    _check_beginning(run, order)
+    if order.baseline is not None:
+        set_version(run, "baseline", order.baseline)
+        run.database.read()
+
+
+def _check_beginning(run: Run, order: ApplyOrder) -> None:
+    """Raise MigrationError where no history may begin: the version is not known, or the
+    database holds something."""
+    baseline = order.baseline
+    if baseline is None:
         _require_empty(run, order)
-        return
-    _require_known(run, order.baseline)
-    set_version(run, "baseline", order.baseline)
-    run.database.read()
-
-
-def _require_known(run: Run, baseline: Version) -> None:
-    if not run.source.knows(baseline):
+    elif not run.source.knows(baseline):
         raise MigrationError(Reason.MISSING_VERSION, f'baseline version "{baseline}" not found')
 
 

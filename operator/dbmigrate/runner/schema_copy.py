@@ -89,8 +89,7 @@ def copy_schema(
         stopped="the rehearsal was stopped",
     )
     with open_session(scratch, "rehearsal") as session:
-        ((version,),) = session.query("SHOW server_version_num")[0]
-        _load(session, loadable(dump, int(version or 0)), scratch)
+        _load(session, loadable(dump, session.server_version), scratch)
 
 
 def loadable(dump: bytes, server_version: int) -> Iterator[bytes]:

@@ -99,8 +99,7 @@ def _drop_abandoned(session: Session) -> None:
 
 def _drop(session: Session, name: str) -> None:
     """With the sessions that a script may have opened in it by itself."""
-    ((version,),) = session.query("SHOW server_version_num")[0]
-    force = " WITH (FORCE)" if int(version or 0) >= _FIRST_WITH_FORCE else ""
+    force = " WITH (FORCE)" if session.server_version >= _FIRST_WITH_FORCE else ""
     session.query(f"DROP DATABASE IF EXISTS {identifier(name)}{force}")
 
 

@@ -21,8 +21,8 @@ from dbmigrate.cli.atlas.template_syntax import (
     Operand,
     Pipeline,
     parse_template,
+    refused,
 )
-from dbmigrate.cli.flags import UsageError
 
 _VERB = re.compile(r"%([-+ 0]*[0-9]*(?:\.[0-9]+)?)([a-z%])")
 
@@ -50,7 +50,7 @@ class _Scope:
         if name in self._values:
             return self._values[name]
         if self._outer is None:
-            raise _refused(f"there is no variable {name}")
+            raise refused(f"there is no variable {name}")
         return self._outer.find(name)
 
     def set(self, name: str, value: Any, *, is_new: bool) -> None:
@@ -58,7 +58,7 @@ class _Scope:
         while owner is not None and not is_new and name not in owner._values:
             owner = owner._outer
         if owner is None:
-            raise _refused(f"there is no variable {name}")
+            raise refused(f"there is no variable {name}")
         owner._values[name] = value
 
     def inner(self) -> _Scope:
@@ -91,7 +91,7 @@ def _branch(branch: Branch, dot: Any, scope: _Scope) -> list[str]:
             scope.set(names[0], value, is_new=branch.pipeline.is_new)
         return _render(branch.body, value if branch.kind == "with" else dot, scope)
     if isinstance(value, Mapping) or not isinstance(value, Sequence):
-        raise _refused("range can't go over that")
+        raise refused("range can't go over that")
     parts: list[str] = []
     for index, each in enumerate(value):
         inner = scope.inner()
@@ -118,13 +118,13 @@ def _run(command: Command, piped: tuple[Any, ...], dot: Any, scope: _Scope) -> A
         try:
             return FUNCTIONS[name](*arguments)
         except (TypeError, ValueError, LookupError):
-            raise _refused(f"{name} can't be called with these values") from None
+            raise refused(f"{name} can't be called with these values") from None
     value = _operand(first, dot, scope)
     arguments = [*(_operand(each, dot, scope) for each in rest), *piped]
     if callable(value):
         return value(*arguments)
     if arguments:
-        raise _refused("a value that is no function has arguments")
+        raise refused("a value that is no function has arguments")
     return value
 
 
@@ -158,7 +158,7 @@ def _look_into(value: Any, field: str) -> Any:
         return value[field]
     if isinstance(value, Moment) and field == "Sub":
         return value.since
-    raise _refused(f"there is no field {field}")
+    raise refused(f"there is no field {field}")
 
 
 def to_text(value: Any) -> str:
@@ -168,7 +168,7 @@ def to_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Document):
-        raise _refused("a whole struct can be printed by json alone")
+        raise refused("a whole struct can be printed by json alone")
     if isinstance(value, list | tuple):
         return f"[{' '.join(map(to_text, value))}]"
     return str(value)
@@ -243,7 +243,3 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "println": lambda *values: " ".join(map(to_text, values)) + "\n",
     "printf": _printf,
 }
-
-
-def _refused(problem: str) -> UsageError:
-    return UsageError(f"--format: {problem} here")

@@ -70,7 +70,7 @@ def parse_template(text: str, functions: Collection[str]) -> tuple[Node, ...]:
     parser = _Parser(_cut(text), functions)
     nodes, end = parser.nodes()
     if end:
-        raise _refused(f"{{{{ {end} }}}} ends nothing")
+        raise refused(f"{{{{ {end} }}}} ends nothing")
     return nodes
 
 
@@ -87,7 +87,7 @@ def _cut(text: str) -> list[tuple[bool, str]]:
         at, trims = found.end(), found["right"] is not None
     rest = text[at:]
     if "{{" in rest:
-        raise _refused("a {{ has no }}")
+        raise refused("a {{ has no }}")
     return [*parts, (False, rest.lstrip() if trims else rest)]
 
 
@@ -124,10 +124,10 @@ class _Parser:
             if word in ("if", "with"):
                 return Branch(kind, pipeline, body, (self._branch(word, rest[len(word) :]),))
             if rest:
-                raise _refused(f"{{{{ {end} }}}} is not understood")
+                raise refused(f"{{{{ {end} }}}} is not understood")
             otherwise, end = self.nodes()
         if end != "end":
-            raise _refused(f"{{{{ {kind} }}}} has no {{{{ end }}}}")
+            raise refused(f"{{{{ {kind} }}}} has no {{{{ end }}}}")
         return Branch(kind, pipeline, body, otherwise)
 
 
@@ -142,7 +142,7 @@ class _Words:
         while text[at:].strip():
             found = _TOKEN.match(text, at)
             if found is None or found.lastgroup is None:
-                raise _refused(f"{{{{ {text} }}}} is not understood")
+                raise refused(f"{{{{ {text} }}}} is not understood")
             # A field right behind a word belongs to that, else to the dot.
             is_joined = found.start() == found.start(found.lastgroup) and at > 0
             self._tokens.append((found.lastgroup, found[found.lastgroup], is_joined))
@@ -194,7 +194,7 @@ class _Words:
             if value in literals:
                 return Operand("literal", literals[value])
             if value not in self._functions:
-                raise _refused(f"the function {value} is not known")
+                raise refused(f"the function {value} is not known")
             return Operand("function", value)
         if value != "(":
             raise self._unclear()
@@ -210,15 +210,16 @@ class _Words:
         return ()
 
     def _unclear(self) -> UsageError:
-        return _refused(f"{{{{ {self._text} }}}} is not understood")
+        return refused(f"{{{{ {self._text} }}}} is not understood")
 
 
 def _unquote(text: str) -> str:
     try:
         return str(json.loads(text))
     except ValueError:
-        raise _refused(f"{text} is no text") from None
+        raise refused(f"{text} is no text") from None
 
 
-def _refused(problem: str) -> UsageError:
+def refused(problem: str) -> UsageError:
+    """What is wrong with a template."""
     return UsageError(f"--format: {problem} here")
