@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from dbmigrate.report import Reason
-from dbmigrate.runner.repair import repair
-from dbmigrate.runner.up import up
+from dbmigrate.runner.commands.repair import repair
+from dbmigrate.runner.commands.up import up
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.tokens import Kind, Token, tokens
+from dbmigrate.postgres.sqltext.tokens import Kind, Token, tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ refuses what is there already.
 
 from __future__ import annotations
 
-from dbmigrate.postgres.history_rows import LogRow, parse_drop_note, read_drop_note_sql
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.history.log import LogRow, parse_drop_note, read_drop_note_sql
 from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
-from dbmigrate.postgres.indexes import find_twins, invalid_indexes
-from dbmigrate.postgres.quoting import literal
-from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.schema.invalid_indexes import find_twins, invalid_indexes
+from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.script_text import ScriptText
-from dbmigrate.runner.statements import checksum_until, settings_before
+from dbmigrate.runner.execution.non_transactional import checksum_until, settings_before
+from dbmigrate.runner.execution.script_text import ScriptText
 
 
 def is_done(database: Database, row: LogRow | None, text: ScriptText, done: int) -> bool:
