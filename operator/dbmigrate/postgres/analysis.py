@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import TypeVar
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 
 T = TypeVar("T")
 

@@ -16,13 +16,13 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.lint import script as linting
 from dbmigrate.lint.rules import NOT_ANALYSED
 from dbmigrate.lint.script import judge_script
-from dbmigrate.postgres import statement_impacts
 from dbmigrate.postgres.analysis import FAULT, analyse
-from dbmigrate.postgres.batched_script import read_batched
-from dbmigrate.postgres.classify import transaction_mode
-from dbmigrate.postgres.dumped_schema import as_migration
-from dbmigrate.postgres.lexer import split
-from dbmigrate.postgres.statement_impacts import read_impacts
+from dbmigrate.postgres.sqltext import statement_impacts
+from dbmigrate.postgres.sqltext.batched.script import read_batched
+from dbmigrate.postgres.sqltext.pg_dump_script import as_migration
+from dbmigrate.postgres.sqltext.splitter import split
+from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
+from dbmigrate.postgres.sqltext.transaction_mode import transaction_mode
 from dbmigrate.report import Reason
 
 pytestmark = pytest.mark.quick
