@@ -11,8 +11,8 @@ from dbmigrate.lint.code_block import read_block
 from dbmigrate.lint.finding import Finding, Rule
 from dbmigrate.lint.ignore import Ignore, read_ignores
 from dbmigrate.lint.statements import BLOCKING, judge_statement
-from dbmigrate.postgres.analysis import analyse
 from dbmigrate.postgres.sqltext.alter_table import SCANS
+from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.postgres.sqltext.splitter import split
 from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
 from dbmigrate.postgres.sqltext.statement_words import StatementWords, fold_name

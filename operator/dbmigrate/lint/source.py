@@ -10,7 +10,7 @@ from itertools import takewhile
 from dbmigrate.lint.checked_columns import CheckedColumns, sets_not_null
 from dbmigrate.lint.finding import Finding
 from dbmigrate.lint.script import judge_script
-from dbmigrate.postgres.analysis import analyse
+from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.sources.migration import Format, Migration, Source
 from dbmigrate.versions import Role, Version
 

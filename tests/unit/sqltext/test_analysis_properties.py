@@ -16,8 +16,8 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.lint import script as linting
 from dbmigrate.lint.rules import NOT_ANALYSED
 from dbmigrate.lint.script import judge_script
-from dbmigrate.postgres.analysis import FAULT, analyse
 from dbmigrate.postgres.sqltext import statement_impacts
+from dbmigrate.postgres.sqltext.analysis import FAULT, analyse
 from dbmigrate.postgres.sqltext.batched.script import read_batched
 from dbmigrate.postgres.sqltext.pg_dump_script import as_migration
 from dbmigrate.postgres.sqltext.splitter import split

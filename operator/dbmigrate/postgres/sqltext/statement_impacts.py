@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from dbmigrate.postgres.analysis import analyse
 from dbmigrate.postgres.sqltext.alter_table import LOCKS, REWRITES, read_action
+from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.postgres.sqltext.impact import Impact
 from dbmigrate.postgres.sqltext.splitter import split
 from dbmigrate.postgres.sqltext.statement_words import StatementWords, fold_name

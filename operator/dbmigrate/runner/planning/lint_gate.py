@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.lint.finding import Finding, Severity
 from dbmigrate.lint.pending import judge_pending
-from dbmigrate.postgres.analysis import analyse
 from dbmigrate.postgres.connection.errors import LOCK_NOT_AVAILABLE, QUERY_CANCELED, ServerFailure
+from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.report import LintFinding, Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import PlannedStep
