@@ -10,7 +10,6 @@ import postgast
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from postgast import pg_query_pb2
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.lint import script as linting
@@ -86,7 +85,7 @@ def analyse_all(sql: bytes) -> None:
 
 
 def test_the_corpus_has_every_kind_of_statement() -> None:
-    fields = pg_query_pb2.Node.DESCRIPTOR.oneofs[0].fields
+    fields = postgast.pg_query_pb2.Node.DESCRIPTOR.oneofs[0].fields
     kinds = {field.name for field in fields if field.name.endswith("stmt")}
     trees = [postgast.parse(each).stmts[0].stmt for each in STATEMENTS]
     assert kinds - {each.WhichOneof("node") for each in trees} == INNER
