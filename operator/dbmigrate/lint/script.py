@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 
 from dbmigrate.lint import rules
@@ -13,7 +13,7 @@ from dbmigrate.lint.ignore import Ignore, read_ignores
 from dbmigrate.lint.statements import BLOCKING, judge_statement
 from dbmigrate.postgres.sqltext.alter_table import SCANS
 from dbmigrate.postgres.sqltext.analysis import analyse
-from dbmigrate.postgres.sqltext.splitter import split
+from dbmigrate.postgres.sqltext.splitter import Statement, split
 from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
 from dbmigrate.postgres.sqltext.statement_words import StatementWords, fold_name
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
@@ -71,14 +71,16 @@ Read = list[tuple[StatementWords, list[StatementWords]]]
 
 
 def _read_statements(sql: bytes, file: str) -> Read:
-    return [
-        (
-            StatementWords(sql, statement, file),
-            analyse(lambda s=statement: [*read_block(sql, s, file)], lambda _: []),
-        )
-        for statement in split(sql, file=file)
-        if statement.words
-    ]
+    read: Read = []
+    for statement in split(sql, file=file):
+        if statement.words:
+            inner: Callable[[], list[StatementWords]] = partial(_read_block, sql, statement, file)
+            read.append((StatementWords(sql, statement, file), analyse(inner, lambda _: [])))
+    return read
+
+
+def _read_block(sql: bytes, statement: Statement, file: str) -> list[StatementWords]:
+    return [*read_block(sql, statement, file)]
 
 
 def _judge_statements(file: str, statements: Read, checked: CheckedColumns) -> Iterator[Finding]:
