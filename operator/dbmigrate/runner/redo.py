@@ -6,7 +6,7 @@ version that is applied, whatever else is pending. Without its file nothing is u
 
 from __future__ import annotations
 
-from dbmigrate.runner.plan import plan_redo
+from dbmigrate.runner.planning.plan import plan_redo
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run, perform

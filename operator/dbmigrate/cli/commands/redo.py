@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.usage import REDO
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
-from dbmigrate.cli.usage import REDO
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
