@@ -18,9 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.measure import Figure, TooSlow, measure
-from dbmigrate.postgres.catalog import compare, read_catalog
-from dbmigrate.postgres.target import HistoryTable, parse_target
-from dbmigrate.runner.scratch import open_session
+from dbmigrate.postgres.connection.target import HistoryTable, parse_target
+from dbmigrate.postgres.schema.catalog import compare, read_catalog
+from dbmigrate.runner.scratch.database import open_session
 from tests.database.server import Database, Server
 from tests.diff_command.peers import find_peers
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.alter_table import LOCKS, REWRITES, SCANS
-from dbmigrate.postgres.impact import LOSES, Impact
-from dbmigrate.postgres.statement_impacts import read_impacts
+from dbmigrate.postgres.sqltext.alter_table import LOCKS, REWRITES, SCANS
+from dbmigrate.postgres.sqltext.impact import LOSES, Impact
+from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
 from tests.database.server import Database
 
 SETUP = """

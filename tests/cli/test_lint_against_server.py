@@ -11,9 +11,9 @@ import pytest
 
 from dbmigrate.lint.script import judge_script
 from dbmigrate.lint.sizes import read_sizes
-from dbmigrate.postgres.alter_table import LOCKS, STABLE
-from dbmigrate.postgres.target import parse_target
-from dbmigrate.runner.scratch import open_session
+from dbmigrate.postgres.connection.target import parse_target
+from dbmigrate.postgres.sqltext.alter_table import LOCKS, STABLE
+from dbmigrate.runner.scratch.database import open_session
 from tests.database import Database
 
 pytestmark = pytest.mark.database

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from dbmigrate.postgres.target import parse_target
-from dbmigrate.runner.scratch import ScratchSpace
+from dbmigrate.postgres.connection.target import parse_target
+from dbmigrate.runner.scratch.database import ScratchSpace
 from tests.cli.program import Ran, run, write_scripts
 from tests.database import Database, Server
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.postgres.locks import lock_id
+from dbmigrate.postgres.history.advisory_locks import lock_id
 from tests.cli.program import PROGRAM, SCRIPTS, environment, run, start, write_scripts
 from tests.database.server import Database
 

@@ -10,10 +10,10 @@ from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.reader import read_schema
 from dbmigrate.diff.renames import Rename
 from dbmigrate.diff.schema import Schema
-from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
-from dbmigrate.postgres.connecting import connect
-from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
-from dbmigrate.postgres.target import parse_target
+from dbmigrate.postgres.connection.connect import connect
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.connection.target import parse_target
+from dbmigrate.postgres.schema.catalog import Catalog, compare, read_catalog
 from tests.database import Database, Server
 
 Plan = tuple[Change, ...]

@@ -6,7 +6,7 @@ import pytest
 
 from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.reader import read_schema
-from dbmigrate.postgres.target import HistoryTable
+from dbmigrate.postgres.connection.target import HistoryTable
 from tests.database import Server
 from tests.diff.round_trip import loaded
 

@@ -7,7 +7,7 @@ import pytest
 from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.renames import Rename, find_renames
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 from dbmigrate.report import Reason
 from tests.database import Server
 from tests.diff.round_trip import carry_out, loaded

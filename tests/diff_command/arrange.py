@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from dbmigrate.diff.renames import Rename, RenameCandidate
-from dbmigrate.postgres.target import parse_target
-from dbmigrate.runner.desired import read_desired
-from dbmigrate.runner.diff import Diff, DiffOrder, diff
-from dbmigrate.runner.down import down
+from dbmigrate.postgres.connection.target import parse_target
+from dbmigrate.runner.commands.diff import Diff, DiffOrder, diff
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.diffing.desired import read_desired
 from dbmigrate.runner.request import Options, Request
-from dbmigrate.runner.up import up
 from dbmigrate.sources.formats import read_source
 from tests.database import Database, Server
 

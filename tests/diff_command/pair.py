@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from dbmigrate.diff.change import Change
 from dbmigrate.diff.reader import read_schema
 from dbmigrate.diff.schema import Schema
-from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
-from dbmigrate.postgres.failures import ServerFailure
-from dbmigrate.postgres.session import Session
-from dbmigrate.postgres.target import parse_target
-from dbmigrate.runner.drafting import group_changes
-from dbmigrate.runner.scratch import open_session
+from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.target import parse_target
+from dbmigrate.postgres.schema.catalog import Catalog, compare, read_catalog
+from dbmigrate.runner.diffing.drafting import group_changes
+from dbmigrate.runner.scratch.database import open_session
 from tests.database import Server
 from tests.diff_command.arrange import make_roles
 

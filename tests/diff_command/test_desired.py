@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.catalog import Catalog, compare, read_catalog
-from dbmigrate.postgres.target import ConnectionTarget, parse_target
+from dbmigrate.postgres.connection.target import ConnectionTarget, parse_target
+from dbmigrate.postgres.schema.catalog import Catalog, compare, read_catalog
 from dbmigrate.report import Reason
-from dbmigrate.runner.desired import Program, SqlFiles, find_beside, read_desired
-from dbmigrate.runner.make_schema import make_desired
+from dbmigrate.runner.diffing.build import make_desired
+from dbmigrate.runner.diffing.desired import Program, SqlFiles, find_beside, read_desired
+from dbmigrate.runner.diffing.schema_scripts import SchemaScript, run_scripts
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.schema_scripts import SchemaScript, run_scripts
-from dbmigrate.runner.scratch import ScratchSpace, open_session
+from dbmigrate.runner.scratch.database import ScratchSpace, open_session
 from dbmigrate.runner.stop import Stop
 from dbmigrate.sources.migration import Source
 from tests.database import Database, Server

@@ -13,7 +13,7 @@ import pytest
 
 from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.reader import read_schema
-from dbmigrate.postgres.catalog import read_catalog
+from dbmigrate.postgres.schema.catalog import read_catalog
 from tests.database import Database, Server
 from tests.diff_command import packages
 from tests.diff_command.arrange import begin, migrate, run_diff

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.reader import read_schema
-from dbmigrate.postgres.catalog import read_catalog
+from dbmigrate.postgres.schema.catalog import read_catalog
 from tests.database import Server
 from tests.diff_command.pair import Pair, apply, differences, make, open_pair
 from tests.diff_command.random_schemas import schemas

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dbmigrate.postgres.target import HistoryKind
+from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.verify import verify
 from dbmigrate.runner.request import Options, Request
-from dbmigrate.runner.status import status
-from dbmigrate.runner.verify import verify
 from dbmigrate.sources.formats import read_source
 from dbmigrate.versions import Version
 from tests.database import Database

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.sources.atlas_directives import file_directives
-from dbmigrate.sources.atlas_statements import hash_statements, split
+from dbmigrate.sources.atlas.directives import file_directives
+from dbmigrate.sources.atlas.statements import hash_statements, split
 from dbmigrate.sources.listing import list_directory
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum, verify_sum

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from dbmigrate.report import Reason
-from dbmigrate.runner.apply import ApplyOrder, apply, preview_apply
+from dbmigrate.runner.commands.apply import ApplyOrder, apply, preview_apply
 from dbmigrate.runner.request import Options, Transactions
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.report import Reason
-from dbmigrate.runner.down import down
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.result import VersionState
-from dbmigrate.runner.up import up
-from dbmigrate.runner.version import version
 from tests.database import Database
 from tests.formats.arrange import (
     dbmate_file,

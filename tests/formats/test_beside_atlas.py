@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.report import Reason
-from dbmigrate.runner.apply import ApplyOrder, apply
-from dbmigrate.runner.down import down
-from dbmigrate.runner.force import force
-from dbmigrate.runner.preview import preview
-from dbmigrate.runner.repair import repair
+from dbmigrate.runner.commands.apply import ApplyOrder, apply
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.plan import preview
+from dbmigrate.runner.commands.repair import repair
+from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.request import Options, OutOfOrder
 from dbmigrate.runner.result import MigrationState, VersionState
-from dbmigrate.runner.status import status
-from dbmigrate.runner.up import up
-from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
 from dbmigrate.versions import lexical

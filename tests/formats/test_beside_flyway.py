@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.postgres.target import HistoryKind
-from dbmigrate.runner.baseline import baseline
+from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.runner.commands.baseline import baseline
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.repair import repair
+from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.database import Database as Opened
-from dbmigrate.runner.down import down
-from dbmigrate.runner.force import force
-from dbmigrate.runner.goto import goto
-from dbmigrate.runner.repair import repair
 from dbmigrate.runner.request import Options, Request
-from dbmigrate.runner.up import up
 from dbmigrate.versions import dotted, repeatable
 from tests.database import Database
 from tests.formats.arrange import fill, findings, request, states

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.runner.down import down
-from dbmigrate.runner.goto import goto
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Options, OutOfOrder, Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.up import up
 from tests.database import Database, Server
 from tests.formats.arrange import fill, goose_file, goose_rows, request
 

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.postgres.target import HistoryKind
+from dbmigrate.postgres.connection.target import HistoryKind
 from dbmigrate.report import Outcome, Reason
-from dbmigrate.runner.baseline import baseline
-from dbmigrate.runner.down import down
-from dbmigrate.runner.force import force
-from dbmigrate.runner.goto import goto
-from dbmigrate.runner.repair import repair
+from dbmigrate.runner.commands.baseline import baseline
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.repair import repair
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.verify import verify
+from dbmigrate.runner.commands.version import version
+from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.request import Options, OutOfOrder
 from dbmigrate.runner.result import VersionState
-from dbmigrate.runner.up import up
-from dbmigrate.runner.verify import verify
-from dbmigrate.runner.version import version
-from dbmigrate.runner.wait import wait
 from tests.cli.program import run
 from tests.database import Database
 from tests.formats.arrange import dbmate_file, dbmate_rows, fill, log, request, states, table_names

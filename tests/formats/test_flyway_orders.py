@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.postgres.target import HistoryKind
-from dbmigrate.runner.down import down
-from dbmigrate.runner.goto import goto
-from dbmigrate.runner.repair import repair
+from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.repair import repair
+from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Options, OutOfOrder, Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.up import up
 from dbmigrate.versions import Version, dotted
 from tests.database import Database, Server
 from tests.formats.arrange import fill, request, states

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.report import Outcome, Reason
-from dbmigrate.runner.baseline import baseline
-from dbmigrate.runner.down import down
-from dbmigrate.runner.force import force
-from dbmigrate.runner.goto import goto
-from dbmigrate.runner.plan import PlannedStep
-from dbmigrate.runner.preview import preview
+from dbmigrate.runner.commands.baseline import baseline
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.plan import preview
+from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.version import version
+from dbmigrate.runner.commands.wait import wait
+from dbmigrate.runner.planning.plan import PlannedStep
 from dbmigrate.runner.request import Options, OutOfOrder, Rollback
 from dbmigrate.runner.result import VersionState
-from dbmigrate.runner.status import status
-from dbmigrate.runner.up import up
-from dbmigrate.runner.version import version
-from dbmigrate.runner.wait import wait
 from tests.database import Database
 from tests.formats.arrange import (
     fill,
@@ -332,7 +332,7 @@ def test_another_tools_table_is_refused_by_name(database: Database, tmp_path: Pa
 def test_a_run_takes_as_many_round_trips_as_with_golang_migrates_history(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dbmigrate.postgres.session import Session
+    from dbmigrate.postgres.connection.session import Session
 
     directory = fill(tmp_path / "m", goose_tables(1, 2))
     up(request(database, directory)).unwrap()

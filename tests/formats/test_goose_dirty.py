@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.report import Reason
-from dbmigrate.runner.down import down
-from dbmigrate.runner.force import force
-from dbmigrate.runner.repair import repair
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.repair import repair
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.result import VersionState
-from dbmigrate.runner.up import up
-from dbmigrate.runner.version import version
 from tests.database import Database
 from tests.formats.arrange import (
     fill,
@@ -91,7 +91,7 @@ def test_force_ends_what_is_dirty_and_has_a_row_for_each_version(
 def test_a_file_that_commits_by_itself_and_fails_is_dirty(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dbmigrate.runner.script_text import ScriptText
+    from dbmigrate.runner.execution.script_text import ScriptText
 
     monkeypatch.setattr(ScriptText, "can_be_one_transaction", True)
     text = goose_file("CREATE TABLE t1 ();\nCOMMIT;\nSELECT 1/0;")

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.lexer import split
-from dbmigrate.runner.up import up
+from dbmigrate.postgres.sqltext.splitter import split
+from dbmigrate.runner.commands.up import up
 from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Direction, Format
 from tests.database import Database

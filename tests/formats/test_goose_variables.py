@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.sources.goose_text import extract
+from dbmigrate.sources.goose.script import extract
+from dbmigrate.sources.goose.variables import substitute
 from dbmigrate.sources.migration import Direction
-from dbmigrate.sources.variables import substitute
 from tests.database import Database
 from tests.formats.arrange import fill
 

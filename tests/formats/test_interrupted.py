@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.postgres.failures import ConnectionBroken
-from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.connection.errors import ConnectionBroken
+from dbmigrate.postgres.connection.session import Session
 from dbmigrate.report import Outcome, Reason
-from dbmigrate.runner.plan import PlannedStep
-from dbmigrate.runner.repair import repair
+from dbmigrate.runner.commands.repair import repair
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.version import version
+from dbmigrate.runner.planning.plan import PlannedStep
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import VersionState
-from dbmigrate.runner.up import up
-from dbmigrate.runner.version import version
 from tests.database import Database
 from tests.formats.arrange import (
     dbmate_file,

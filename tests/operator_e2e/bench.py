@@ -156,7 +156,7 @@ def make_ready(namespace: Namespace, number: int, like: dict[str, Any]) -> None:
 def intent_of(body: dict[str, Any]) -> str:
     """What the operator will compute for it."""
     from dbmigrate.api.migration import parse_migration
-    from dbmigrate.controller.files import read_config_map, resolve_files
+    from dbmigrate.controller.decisions.files import read_config_map, resolve_files
 
     migration = parse_migration(body)
     files = {"files": read_config_map({"data": {"000001_x.up.sql": "SELECT 1;"}})}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from dbmigrate.postgres.sessions import OtherSession
-from dbmigrate.postgres.target import parse_target
+from dbmigrate.postgres.connection.other_sessions import OtherSession
+from dbmigrate.postgres.connection.target import parse_target
 from dbmigrate.runner.observer import Notice, Progress
-from dbmigrate.runner.plan import PlannedStep
+from dbmigrate.runner.planning.plan import PlannedStep
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.stop import Stop
 from dbmigrate.sources.migration import Direction, Migration, Script, Source

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
-from dbmigrate.runner.up import up
 from dbmigrate.sources.migration import Migration, Source
 from tests.database import Database
 from tests.database.proxy import Message, Proxy, Side

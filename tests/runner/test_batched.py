@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.postgres.failures import ConnectionBroken
-from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.connection.errors import ConnectionBroken
+from dbmigrate.postgres.connection.session import Session
 from dbmigrate.report import Outcome, Reason, Report
-from dbmigrate.runner.baseline import baseline
-from dbmigrate.runner.down import down
-from dbmigrate.runner.force import force
-from dbmigrate.runner.goto import goto
-from dbmigrate.runner.preview import preview
-from dbmigrate.runner.repair import repair
+from dbmigrate.runner.commands.baseline import baseline
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.plan import preview
+from dbmigrate.runner.commands.repair import repair
+from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.verify import verify
+from dbmigrate.runner.commands.version import version
+from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.request import Options, OutOfOrder, Request
 from dbmigrate.runner.result import MigrationState, Result, VersionState
-from dbmigrate.runner.status import status
-from dbmigrate.runner.up import up
-from dbmigrate.runner.verify import verify
-from dbmigrate.runner.version import version
-from dbmigrate.runner.wait import wait
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.up import up
 from dbmigrate.sources.migration import Source
 from tests.database import Database, Server
 from tests.database.programs import PostgresUnavailable

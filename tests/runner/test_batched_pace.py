@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from dbmigrate.report import Reason
+from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.stop import Stop
-from dbmigrate.runner.up import up
 from tests.database import Database, Server
 from tests.database.programs import PostgresUnavailable
 from tests.database.standby import NAME, standby_of

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.runner.down import down
-from dbmigrate.runner.force import force
-from dbmigrate.runner.goto import goto
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.up import up
 from dbmigrate.sources.migration import Migration, Source
 from dbmigrate.versions import Version
 from tests.database import Database, Server

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from dbmigrate.report import Reason
-from dbmigrate.runner.force import force
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
-from dbmigrate.runner.up import up
-from dbmigrate.runner.version import version
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,

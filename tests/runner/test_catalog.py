@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.postgres.catalog import compare, read_catalog
-from dbmigrate.postgres.connecting import connect
-from dbmigrate.postgres.target import HistoryTable, parse_target
-from dbmigrate.runner.up import up
+from dbmigrate.postgres.connection.connect import connect
+from dbmigrate.postgres.connection.target import HistoryTable, parse_target
+from dbmigrate.postgres.schema.catalog import compare, read_catalog
+from dbmigrate.runner.commands.up import up
 from tests.database import Database
 from tests.runner.arrange import request, tables
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from dbmigrate.postgres import catalog_watch
-from dbmigrate.postgres.catalog import ObjectName, read_catalog
-from dbmigrate.postgres.catalog_watch import CatalogWatch
-from dbmigrate.postgres.session import Session
-from dbmigrate.postgres.target import HistoryTable, parse_target
-from dbmigrate.runner.scratch import open_session
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.target import HistoryTable, parse_target
+from dbmigrate.postgres.schema import incremental as catalog_watch
+from dbmigrate.postgres.schema.catalog import ObjectName, read_catalog
+from dbmigrate.postgres.schema.incremental import CatalogWatch
+from dbmigrate.runner.scratch.database import open_session
 from tests.database import Database
 
 pytestmark = pytest.mark.database

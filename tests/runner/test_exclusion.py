@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dbmigrate.postgres.locks import lock_ids
+from dbmigrate.postgres.history.advisory_locks import lock_ids
 from dbmigrate.report import Outcome, Reason
+from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
-from dbmigrate.runner.up import up
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,

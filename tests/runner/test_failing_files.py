@@ -6,8 +6,8 @@ import pytest
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Outcome, Reason
+from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Options
-from dbmigrate.runner.up import up
 from tests.database import Database
 from tests.runner.arrange import (
     log,

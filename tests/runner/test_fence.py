@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.report import Reason
-from dbmigrate.runner.plan import PlannedStep
-from dbmigrate.runner.script_text import ScriptText
-from dbmigrate.runner.up import up
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.planning.plan import PlannedStep
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.report import Outcome, Reason
-from dbmigrate.runner.down import down
-from dbmigrate.runner.goto import goto
-from dbmigrate.runner.preview import preview
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.plan import preview
+from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import ChangedFiles, Options, OutOfOrder, Rollback
 from dbmigrate.runner.stop import Stop
-from dbmigrate.runner.up import up
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,

@@ -26,8 +26,8 @@ import psycopg
 import pytest
 
 from dbmigrate.report import Reason
+from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.up import up
 from tests.database import Database, Server
 from tests.database.programs import PostgresUnavailable
 from tests.database.proxy import Cut, Message, Proxy

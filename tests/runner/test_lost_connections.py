@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.report import Outcome, Reason
-from dbmigrate.runner.plan import PlannedStep
-from dbmigrate.runner.up import up
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.planning.plan import PlannedStep
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,
@@ -42,8 +42,8 @@ def test_a_connection_that_breaks_after_the_commit_is_no_failure(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The commit happened and its confirmation was lost: the run goes on behind it."""
-    from dbmigrate.postgres.failures import ConnectionBroken
-    from dbmigrate.postgres.session import Session
+    from dbmigrate.postgres.connection.errors import ConnectionBroken
+    from dbmigrate.postgres.connection.session import Session
 
     original = Session.execute
     broken: list[int] = []

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from dbmigrate.report import Outcome, Reason
-from dbmigrate.runner.up import up
-from dbmigrate.runner.version import version
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.version import version
 from tests.database import Database
 from tests.runner.arrange import request, tables, version_row
 

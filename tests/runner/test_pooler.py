@@ -10,9 +10,9 @@ from functools import partial
 import pytest
 
 from dbmigrate.report import Reason
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.result import VersionState
-from dbmigrate.runner.up import up
-from dbmigrate.runner.version import version
 from tests.database import Database, Server
 from tests.runner.arrange import request, table_names, tables, version_row
 from tests.runner.pgbouncer import PgBouncerUnavailable, find_pgbouncer, pgbouncer

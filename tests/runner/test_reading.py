@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.report import Outcome, Reason
-from dbmigrate.runner.preview import preview
+from dbmigrate.runner.commands.plan import preview
+from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.verify import verify
+from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.request import Options, OutOfOrder
 from dbmigrate.runner.result import MigrationState, StatusTable, VersionState
-from dbmigrate.runner.status import status
-from dbmigrate.runner.up import up
-from dbmigrate.runner.verify import verify
-from dbmigrate.runner.version import version
 from dbmigrate.sources.migration import Source
 from dbmigrate.versions import Version
 from tests.database import Database
@@ -142,7 +142,7 @@ def test_a_role_without_any_right_is_told_so(database: Database) -> None:
 def test_a_run_with_nothing_to_do_takes_three_round_trips(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dbmigrate.postgres.session import Session
+    from dbmigrate.postgres.connection.session import Session
 
     up(request(database, tables(1, 2))).unwrap()
     sessions: list[Session] = []

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.postgres.scratch_server import end_abandoned, scratch_server
+from dbmigrate.postgres.scratch.server import end_abandoned, scratch_server
 
 pytestmark = pytest.mark.database
 
 RUN = """
-from dbmigrate.postgres.scratch_server import scratch_server
+from dbmigrate.postgres.scratch.server import scratch_server
 with scratch_server() as words:
     print(words, flush=True)
     input()

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dbmigrate.report import Reason
-from dbmigrate.runner.plan import PlannedStep
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.planning.plan import PlannedStep
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.up import up
 from tests.database import Database, Server
 from tests.database.programs import PostgresUnavailable
 from tests.runner.arrange import (

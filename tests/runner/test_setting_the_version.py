@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.report import Outcome, Reason
-from dbmigrate.runner.baseline import baseline
-from dbmigrate.runner.drop import drop
-from dbmigrate.runner.force import force
-from dbmigrate.runner.goto import goto
-from dbmigrate.runner.up import up
+from dbmigrate.runner.commands.baseline import baseline
+from dbmigrate.runner.commands.drop import drop
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.up import up
 from tests.database import Database
 from tests.runner.arrange import log, request, table_names, tables, version_row
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.report import Outcome, Reason
-from dbmigrate.runner.down import down
-from dbmigrate.runner.force import force
-from dbmigrate.runner.up import up
-from dbmigrate.runner.version import version
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.version import version
 from dbmigrate.sources.migration import Source
 from tests.database import Database
 from tests.runner.arrange import log, migration, request, source, table_names, tables, version_row

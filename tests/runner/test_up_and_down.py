@@ -7,8 +7,8 @@ import hashlib
 import pytest
 
 from dbmigrate.report import Outcome, Reason
-from dbmigrate.runner.down import down
-from dbmigrate.runner.up import up
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.up import up
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,

@@ -7,11 +7,11 @@ import socket
 import pytest
 
 from dbmigrate.report import Outcome, Reason
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.result import VersionState
 from dbmigrate.runner.stop import Stop
-from dbmigrate.runner.up import up
-from dbmigrate.runner.wait import wait
 from tests.database import Database
 from tests.runner.arrange import Witness, request, tables
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.report import Outcome, Reason
-from dbmigrate.runner.down import down
-from dbmigrate.runner.force import force
-from dbmigrate.runner.repair import repair
-from dbmigrate.runner.up import up
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.repair import repair
+from dbmigrate.runner.commands.up import up
 from dbmigrate.sources.migration import Source
 from tests.database import Database
 from tests.runner.arrange import log, migration, request, source, table, table_names, version_row

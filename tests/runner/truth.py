@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dbmigrate.runner.repair import repair
+from dbmigrate.runner.commands.repair import repair
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.result import VersionState
-from dbmigrate.runner.up import up
-from dbmigrate.runner.version import version
 from tests.database import Database
 from tests.runner.arrange import log, migration, request, source, table, table_names, version_row
 

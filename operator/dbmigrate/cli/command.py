@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TextIO
 
-from dbmigrate.cli.flags import Flag
-from dbmigrate.cli.options import Options
-from dbmigrate.cli.terminal import Terminal
+from dbmigrate.cli.arguments.flags import Flag
+from dbmigrate.cli.arguments.options import Options
+from dbmigrate.cli.output.terminal import Terminal
 
 HELP = Flag("help", "Print help information", kind="")
 
 
 def _check_template(text: str) -> str:
-    from dbmigrate.cli.atlas.telling import check_template
+    from dbmigrate.cli.atlas.template_output import check_template
 
     return check_template(text)
 

@@ -14,9 +14,9 @@ from typing import TextIO
 
 from dbmigrate import __version__
 from dbmigrate.cli.command import Invocation
-from dbmigrate.cli.document import send_report
-from dbmigrate.cli.problem import draw
-from dbmigrate.cli.terminal import Terminal
+from dbmigrate.cli.output.document import send_report
+from dbmigrate.cli.output.problem import draw
+from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Outcome, Reason, Report
 
@@ -113,7 +113,7 @@ def _secrets(invocation: Invocation) -> Iterable[str]:
 
 
 def _passwords(database: str, environ: Mapping[str, str]) -> Iterable[str]:
-    from dbmigrate.postgres.target import parse_target
+    from dbmigrate.postgres.connection.target import parse_target
 
     try:
         conninfo = parse_target(database, environ).conninfo

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dbmigrate.cli.options import Options
-from dbmigrate.cli.source_location import find_directory, has_source
+from dbmigrate.cli.arguments.options import Options
+from dbmigrate.cli.arguments.source_location import find_directory, has_source
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.target import ConnectionTarget, HistoryKind, HistoryTable
+from dbmigrate.postgres.connection.target import ConnectionTarget, HistoryKind, HistoryTable
 from dbmigrate.report import Reason
 from dbmigrate.runner import request as runner
-from dbmigrate.sources.flyway_settings import Settings, read_settings
+from dbmigrate.sources.flyway.settings import Settings, read_settings
 from dbmigrate.versions import Version, dotted
 
 _IGNORED = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.classify import TransactionKind, transaction_mode
-from dbmigrate.postgres.impact import Impact
-from dbmigrate.postgres.statement_impacts import read_impacts
+from dbmigrate.postgres.sqltext.impact import Impact
+from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
+from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 
 if TYPE_CHECKING:
     from dbmigrate.runner.result import PreviewStep

@@ -22,8 +22,7 @@ from contextlib import suppress
 from typing import NoReturn, TextIO
 
 from dbmigrate import __version__
-from dbmigrate.cli.command import ArgumentError, Command, Declined, Invocation
-from dbmigrate.cli.flags import (
+from dbmigrate.cli.arguments.flags import (
     HelpRequested,
     UnknownFlag,
     UsageError,
@@ -31,10 +30,17 @@ from dbmigrate.cli.flags import (
     is_set,
     parse_flags,
 )
-from dbmigrate.cli.likeness import guess
-from dbmigrate.cli.options import NAMES, Options, find_report_file, parse_options, read_twins
-from dbmigrate.cli.terminal import Terminal
-from dbmigrate.cli.usage import COMMANDS, describe_program
+from dbmigrate.cli.arguments.options import (
+    NAMES,
+    Options,
+    find_report_file,
+    parse_options,
+    read_twins,
+)
+from dbmigrate.cli.arguments.suggestions import guess
+from dbmigrate.cli.arguments.usage import COMMANDS, describe_program
+from dbmigrate.cli.command import ArgumentError, Command, Declined, Invocation
+from dbmigrate.cli.output.terminal import Terminal
 
 PROGRAM = "dbmigrate"
 ALIAS = "migrate"
@@ -134,7 +140,7 @@ class Program:
     def _run_as_goose(self, args: Sequence[str]) -> int:
         from dbmigrate.cli.goose.translate import translate
         from dbmigrate.cli.goose.usage import describe_goose
-        from dbmigrate.cli.problem import draw
+        from dbmigrate.cli.output.problem import draw
         from dbmigrate.errors import MigrationError
 
         terminal = self._messages_plainly()
@@ -161,7 +167,7 @@ class Program:
     def _run_as_atlas(self, args: Sequence[str]) -> int:
         from dbmigrate.cli.atlas.arguments import read_arguments
         from dbmigrate.cli.atlas.translate import translate
-        from dbmigrate.cli.problem import draw
+        from dbmigrate.cli.output.problem import draw
         from dbmigrate.errors import MigrationError
 
         terminal = self._messages_plainly()
@@ -264,7 +270,7 @@ def _run_guarded(command: Command, invocation: Invocation) -> int:
     """Run it; whatever it raises becomes a line, a report and exit code 1."""
     terminal = invocation.terminal
     if invocation.options.report:
-        from dbmigrate.cli.report_file import check_report_file
+        from dbmigrate.cli.output.report_file import check_report_file
 
         try:
             check_report_file(invocation.options.report)

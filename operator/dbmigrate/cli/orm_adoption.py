@@ -6,16 +6,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import is_set
+from dbmigrate.cli.arguments.source_location import find_directory
 from dbmigrate.cli.command import ArgumentError, Invocation
 from dbmigrate.cli.commands.adopt import ask
-from dbmigrate.cli.flags import is_set
 from dbmigrate.cli.run import Files, run_use_case
-from dbmigrate.cli.source_location import find_directory
-from dbmigrate.postgres.orm_history import Orm
-from dbmigrate.postgres.target import HistoryTable, parse_history_table, parse_target
-from dbmigrate.runner.adopt_orm import OrmAdoption, OrmOrder, adopt_orm, examine_orm
+from dbmigrate.postgres.connection.target import HistoryTable, parse_history_table, parse_target
+from dbmigrate.postgres.history.orm_history import Orm
+from dbmigrate.runner.commands.adopt_orm import OrmAdoption, OrmOrder, adopt_orm, examine_orm
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.schema_file import SchemaFileOrder
+from dbmigrate.runner.scratch.baseline_file import SchemaFileOrder
 from dbmigrate.versions import number
 
 if TYPE_CHECKING:

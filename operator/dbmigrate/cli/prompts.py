@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from dbmigrate.cli.terminal import Terminal
+from dbmigrate.cli.output.terminal import Terminal
 
 
 def confirm(terminal: Terminal, answers: TextIO, question: str) -> bool:

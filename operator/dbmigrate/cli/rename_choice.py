@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import is_set
 from dbmigrate.cli.command import ArgumentError, Invocation
-from dbmigrate.cli.flags import is_set
 from dbmigrate.cli.prompts import confirm
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 from dbmigrate.report import Reason
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dbmigrate.cli.arguments.numbers import format_duration
+from dbmigrate.cli.arguments.options import Options
+from dbmigrate.cli.arguments.source_location import find_directory, has_source
 from dbmigrate.cli.command import Invocation
-from dbmigrate.cli.document import send_report
-from dbmigrate.cli.narrator import Narrator
-from dbmigrate.cli.numbers import format_duration
-from dbmigrate.cli.options import Options
-from dbmigrate.cli.problem import draw
+from dbmigrate.cli.output.document import send_report
+from dbmigrate.cli.output.narrator import Narrator
+from dbmigrate.cli.output.problem import draw
 from dbmigrate.cli.signals import SignalWatch
-from dbmigrate.cli.source_location import find_directory, has_source
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.target import (
+from dbmigrate.postgres.connection.target import (
     ConnectionTarget,
     HistoryKind,
     parse_history_table,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from types import FrameType, TracebackType
 
-from dbmigrate.cli.terminal import Terminal
+from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.runner.stop import Stop
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -13,7 +13,7 @@ from typing import Any
 import kopf
 
 from dbmigrate.api.names import ACTIONS, GROUP, MIGRATIONS, VERSION
-from dbmigrate.controller.watch import Watch
+from dbmigrate.controller.watches.events import Watch
 
 Body = Any
 """kopf's view of a body: a mapping like the document, and more."""

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from dbmigrate.api.conditions import Truth
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.controller.observed import Key
+from dbmigrate.controller.watches.observed import Key
 
 RUN_BUCKETS = (0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 """Seconds. Most runs take a few; an index on a big table takes an hour."""

@@ -15,8 +15,8 @@ from dbmigrate.api.names import API_VERSION, MIGRATION_KIND
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.api.trial import Trial
-from dbmigrate.controller.naming import event_name
-from dbmigrate.controller.verdict import VerdictReason
+from dbmigrate.controller.decisions.verdict import VerdictReason
+from dbmigrate.controller.jobs.naming import event_name
 from dbmigrate.report import Reason
 
 COMPONENT = "dbmigrate-operator"

@@ -20,16 +20,21 @@ from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
 from dbmigrate.controller.config import Config
-from dbmigrate.controller.files import ConfigMapFiles, Files, read_config_map, resolve_files
-from dbmigrate.controller.job import Images, build_job
+from dbmigrate.controller.decisions.files import (
+    ConfigMapFiles,
+    Files,
+    read_config_map,
+    resolve_files,
+)
+from dbmigrate.controller.decisions.orders import refuse_orphans
+from dbmigrate.controller.decisions.reconcile import judge_spec, reconcile
+from dbmigrate.controller.decisions.runs import Pod, Run, parse_pod, parse_run
+from dbmigrate.controller.decisions.view import ActionUpdate, Decision, Rejection, Resync, View
+from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
-from dbmigrate.controller.observed import Key, Observed
-from dbmigrate.controller.orders import refuse_orphans
-from dbmigrate.controller.reconcile import judge_spec, reconcile
-from dbmigrate.controller.runs import Pod, Run, parse_pod, parse_run
 from dbmigrate.controller.status_patch import status_patch
-from dbmigrate.controller.view import ActionUpdate, Decision, Rejection, Resync, View
+from dbmigrate.controller.watches.observed import Key, Observed
 
 log = logging.getLogger(__name__)
 

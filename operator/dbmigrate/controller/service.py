@@ -23,11 +23,11 @@ from dbmigrate.controller.handlers import register
 from dbmigrate.controller.health import Health
 from dbmigrate.controller.login import register_login
 from dbmigrate.controller.metrics import Metrics
-from dbmigrate.controller.observed import Key, Observed
 from dbmigrate.controller.reconciler import Reconciler, describe_failure
 from dbmigrate.controller.settings import configure
-from dbmigrate.controller.wakes import Wakes
-from dbmigrate.controller.watch import Watch
+from dbmigrate.controller.watches.events import Watch
+from dbmigrate.controller.watches.observed import Key, Observed
+from dbmigrate.controller.watches.work_queue import Wakes
 
 log = logging.getLogger(__name__)
 

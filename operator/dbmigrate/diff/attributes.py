@@ -10,7 +10,7 @@ from dbmigrate.diff.kinds.default_privileges import initial_grants
 from dbmigrate.diff.kinds.kind import alter
 from dbmigrate.diff.step import Slot, Step
 from dbmigrate.diff.world import World
-from dbmigrate.postgres.quoting import literal
+from dbmigrate.postgres.sqltext.quoting import literal
 
 _WORDS = {"r": "TABLE", "s": "SEQUENCE", "n": "SCHEMA", "f": "FUNCTION", "T": "TYPE"}
 

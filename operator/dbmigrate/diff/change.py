@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 
 @dataclass(frozen=True, slots=True)

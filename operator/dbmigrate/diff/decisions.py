@@ -15,7 +15,7 @@ from dbmigrate.diff.kinds.columns import changes_type
 from dbmigrate.diff.kinds.registry import kind_of
 from dbmigrate.diff.names import mentions
 from dbmigrate.diff.world import TYPE_KINDS, Action, World, checks_below, inherited_from
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 _TYPES = (o.EnumType, o.Domain, o.Composite, o.RangeType)
 _STORED = frozenset("rp")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.world import Action, World, inherited_from
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 _GO_WITH_COLUMN = (o.Index, o.Constraint, o.Statistics)
 """DROP COLUMN takes them along even if they have other columns, too."""

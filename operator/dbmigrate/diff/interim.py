@@ -12,7 +12,7 @@ from itertools import chain, count
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.names import last_part, made_up, quoted, unquoted
 from dbmigrate.diff.schema import Schema
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 
 class InterimNames:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.names import default_not_null_name, unquoted
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 Row = dict[str, Any]
 

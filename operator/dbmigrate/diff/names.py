@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dbmigrate.postgres.quoting import identifier
+from dbmigrate.postgres.sqltext.quoting import identifier
 
 LIMIT = 63
 """Bytes of a name (NAMEDATALEN - 1)."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dbmigrate.diff.names import parts_of
 from dbmigrate.diff.step import Mode, Slot, Step
 from dbmigrate.diff.world import Action, World, parts
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 Rank = Callable[[ObjectName], int]
 

@@ -12,7 +12,7 @@ from dbmigrate.diff.step import Mode, Step
 from dbmigrate.diff.steps import make_steps
 from dbmigrate.diff.world import World
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 from dbmigrate.report import Reason
 
 

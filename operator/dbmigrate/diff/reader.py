@@ -11,12 +11,12 @@ from dbmigrate.diff.queries import database, links, parts, relations, routines, 
 from dbmigrate.diff.renames import Rename, rename_statements
 from dbmigrate.diff.schema import OWNER, Schema, Ways
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.catalog import ObjectName
-from dbmigrate.postgres.failures import ServerFailure
-from dbmigrate.postgres.history_tables import own_relations
-from dbmigrate.postgres.quoting import literal
-from dbmigrate.postgres.session import Row, Session
-from dbmigrate.postgres.target import HistoryTable
+from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.session import Row, Session
+from dbmigrate.postgres.connection.target import HistoryTable
+from dbmigrate.postgres.history.tables import own_relations
+from dbmigrate.postgres.schema.catalog import ObjectName
+from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 
 _QUERIES = (

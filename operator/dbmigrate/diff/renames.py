@@ -16,8 +16,8 @@ from dbmigrate.diff.kinds.kind import without_attributes
 from dbmigrate.diff.names import last_part, unquoted, without_last
 from dbmigrate.diff.schema import Schema
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.catalog import ObjectName
-from dbmigrate.postgres.quoting import literal
+from dbmigrate.postgres.schema.catalog import ObjectName
+from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from dbmigrate.diff.objects import Grant, Grants, SchemaObject
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 OWNER = ""
 """The grantee that stands for the owner in `Ways.default_grants`."""

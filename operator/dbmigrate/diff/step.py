@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 
 class Slot(IntEnum):

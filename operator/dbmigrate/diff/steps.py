@@ -12,7 +12,7 @@ from dbmigrate.diff.kinds.registry import kind_of, rank_of
 from dbmigrate.diff.kinds.types import rebirth
 from dbmigrate.diff.step import Slot, Step
 from dbmigrate.diff.world import Action, World
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 
 def make_steps(world: World) -> list[Step]:

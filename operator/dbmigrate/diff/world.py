@@ -10,7 +10,7 @@ from dbmigrate.diff import objects as o
 from dbmigrate.diff.interim import InterimNames
 from dbmigrate.diff.names import without_last
 from dbmigrate.diff.schema import Schema
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 TYPE_KINDS = frozenset(("enum", "domain", "composite type", "range"))
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dbmigrate.postgres.lexer import split
-from dbmigrate.postgres.statement_words import StatementWords, fold_name
+from dbmigrate.postgres.sqltext.splitter import split
+from dbmigrate.postgres.sqltext.statement_words import StatementWords, fold_name
 
 _SETS_NOT_NULL = re.compile(rb"\bSET\s+NOT\s+NULL\b", re.IGNORECASE)
 _IS_NOT_NULL = re.compile(rb"\bIS\s+NOT\s+NULL\b", re.IGNORECASE)

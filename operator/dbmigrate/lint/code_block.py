@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.lexer import Statement, split
-from dbmigrate.postgres.statement_words import StatementWords
-from dbmigrate.postgres.tokens import Kind, Token, tokens
+from dbmigrate.postgres.sqltext.splitter import Statement, split
+from dbmigrate.postgres.sqltext.statement_words import StatementWords
+from dbmigrate.postgres.sqltext.tokens import Kind, Token, tokens
 
 _ALONE = frozenset(("BEGIN", "ELSE", "LOOP", "EXCEPTION"))
 _UP_TO = dict.fromkeys(("IF", "ELSIF", "ELSEIF", "WHEN", "CASE"), "THEN") | dict.fromkeys(

@@ -13,8 +13,8 @@ from dbmigrate.lint.checked_columns import CheckedColumns
 from dbmigrate.lint.finding import Finding, Severity
 from dbmigrate.lint.script import find_made_tables, judge_script
 from dbmigrate.lint.sizes import Size, read_sizes, weigh
-from dbmigrate.postgres.session import Session
-from dbmigrate.postgres.statement_words import fold_name
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.sqltext.statement_words import fold_name
 from dbmigrate.sources.migration import Migration
 from dbmigrate.versions import Role
 

@@ -10,11 +10,11 @@ from dbmigrate.lint.code_block import read_block
 from dbmigrate.lint.finding import Finding, Rule
 from dbmigrate.lint.ignore import Ignore, read_ignores
 from dbmigrate.lint.statements import BLOCKING, judge_statement
-from dbmigrate.postgres.alter_table import SCANS
-from dbmigrate.postgres.classify import TransactionKind, transaction_mode
-from dbmigrate.postgres.lexer import split
-from dbmigrate.postgres.statement_impacts import read_impacts
-from dbmigrate.postgres.statement_words import StatementWords, fold_name
+from dbmigrate.postgres.sqltext.alter_table import SCANS
+from dbmigrate.postgres.sqltext.splitter import split
+from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
+from dbmigrate.postgres.sqltext.statement_words import StatementWords, fold_name
+from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 
 STRONG = "ACCESS EXCLUSIVE"
 GENTLE = "SHARE UPDATE EXCLUSIVE"

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from dbmigrate.lint.finding import Finding, Severity
-from dbmigrate.postgres.quoting import literal
-from dbmigrate.postgres.session import Session
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.sqltext.quoting import literal
 
 WAIT_MS = 1000
 """How long the question may wait for a table that somebody keeps to himself."""

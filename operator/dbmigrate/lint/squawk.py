@@ -20,7 +20,7 @@ from dbmigrate.child_process import Child, run
 from dbmigrate.errors import MigrationError
 from dbmigrate.lint.finding import Finding, Rule, Severity
 from dbmigrate.lint.source import LintedScript
-from dbmigrate.postgres.classify import TransactionKind, transaction_mode
+from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 from dbmigrate.report import Reason
 
 PREFIX = "squawk:"

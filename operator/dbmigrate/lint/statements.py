@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from dbmigrate.lint import rules
 from dbmigrate.lint.finding import Rule
-from dbmigrate.postgres.alter_table import (
+from dbmigrate.postgres.sqltext.alter_table import (
     REWRITES,
     SCANS,
     adds_column,
     has_phrase,
     read_action,
 )
-from dbmigrate.postgres.statement_words import StatementWords
-from dbmigrate.postgres.tokens import outermost
+from dbmigrate.postgres.sqltext.statement_words import StatementWords
+from dbmigrate.postgres.sqltext.tokens import outermost
 
 BLOCKING = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
 """The locks that keep others from writing, at least."""

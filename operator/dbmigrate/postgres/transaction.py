@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 
 from psycopg import pq
 
-from dbmigrate.postgres.copy_rows import Sendable
-from dbmigrate.postgres.failures import ServerFailure
-from dbmigrate.postgres.history_rows import FENCE_COLUMN, STEP_SETTING
-from dbmigrate.postgres.quoting import literal
-from dbmigrate.postgres.session import Session, Tick
+from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.session import Session, Tick
+from dbmigrate.postgres.history.log import FENCE_COLUMN, STEP_SETTING
+from dbmigrate.postgres.sqltext.copy_data import Sendable
+from dbmigrate.postgres.sqltext.quoting import literal
 
 CLIENT_CHECK_MS = 2000
 """How often the server looks whether we are still there while it works for us. By itself it sees

@@ -14,24 +14,26 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres import history_rows, history_tables, locks
-from dbmigrate.postgres.connecting import connect
-from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure, history_failure
-from dbmigrate.postgres.history_rows import LogRow, NewLogRow
-from dbmigrate.postgres.history_tables import History
-from dbmigrate.postgres.session import Session
-from dbmigrate.postgres.target import HistoryTable
-from dbmigrate.postgres.version_table import Found
+from dbmigrate.postgres.connection.connect import connect
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.target import HistoryTable
+from dbmigrate.postgres.history import advisory_locks as locks
+from dbmigrate.postgres.history import log as history_rows
+from dbmigrate.postgres.history import tables as history_tables
+from dbmigrate.postgres.history.adapter import Found
+from dbmigrate.postgres.history.log import LogRow, NewLogRow
+from dbmigrate.postgres.history.tables import History
 from dbmigrate.report import Reason
-from dbmigrate.runner.applied import AppliedVersions, read_applied
 from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.planning.applied import AppliedVersions, read_applied
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.migration import DatabaseFacts, Direction, Script
 from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.batch_rows import BatchState
-    from dbmigrate.postgres.monitor import Monitor
+    from dbmigrate.postgres.batches.state import BatchState
+    from dbmigrate.postgres.connection.monitor import Monitor
     from dbmigrate.postgres.transaction import TransactionSettings
 
 RECONNECT_SECONDS = 30.0
@@ -97,7 +99,7 @@ class Database:
     def monitor(self) -> Monitor:
         """What watches the session while a statement takes long."""
         if self._monitor is None:
-            from dbmigrate.postgres.monitor import Monitor
+            from dbmigrate.postgres.connection.monitor import Monitor
 
             target = self.request.target
             self._monitor = Monitor(
@@ -256,7 +258,7 @@ class Database:
     def _lock_and_read(self) -> None:
         if self.session.announced_pid != self.pid:
             # Before any lock is taken: behind a pooler nobody could give it back.
-            from dbmigrate.postgres import pooler
+            from dbmigrate.postgres.connection import pooler
 
             pooler.require_own_backend(
                 self.session, self.pid, lambda: connect(self.request.target, role="probe")
@@ -296,7 +298,7 @@ class Database:
         if self.reads_log:
             statements.append(history_rows.read_log_sql(self.history))
         if self.reads_log and self.history.knows_batches:
-            from dbmigrate.postgres.batch_rows import read_batches_sql
+            from dbmigrate.postgres.batches.state import read_batches_sql
 
             statements.append(read_batches_sql(self.history))
         return "; ".join(statements)
@@ -315,7 +317,7 @@ class Database:
         self.applied = read_applied(self.found, self.log)
         self.batches = None
         if rest:
-            from dbmigrate.postgres.batch_rows import parse_batches
+            from dbmigrate.postgres.batches.state import parse_batches
 
             self.batches = parse_batches(rest.pop(0))
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dbmigrate.postgres.sessions import OtherSession
-    from dbmigrate.runner.plan import PlannedStep
+    from dbmigrate.postgres.connection.other_sessions import OtherSession
+    from dbmigrate.runner.planning.plan import PlannedStep
 
 
 @dataclass(frozen=True, slots=True)

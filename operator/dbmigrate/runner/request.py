@@ -15,7 +15,7 @@ from dbmigrate.runner.observer import SILENT, Observer
 from dbmigrate.runner.stop import Stop
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.target import ConnectionTarget
+    from dbmigrate.postgres.connection.target import ConnectionTarget
     from dbmigrate.sources.migration import Source
     from dbmigrate.versions import Version
 

@@ -16,8 +16,8 @@ from dbmigrate.report import Report
 from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
-    from dbmigrate.runner.held_locks import HeldLock
-    from dbmigrate.runner.plan import PlannedStep
+    from dbmigrate.runner.execution.lock_sampling import HeldLock
+    from dbmigrate.runner.planning.plan import PlannedStep
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.failures import (
+from dbmigrate.postgres.connection.errors import (
     ConnectionBroken,
     ServerFailure,
     connection_lost,
@@ -33,14 +33,14 @@ from dbmigrate.report import (
 )
 from dbmigrate.report import Unfinished as ReportedUnfinished
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.plan import Ground, Plan, PlannedStep, late_versions, pending
+from dbmigrate.runner.planning.plan import Ground, Plan, PlannedStep, late_versions, pending
 from dbmigrate.runner.request import LintPolicy, OutOfOrder, Request, Transactions
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.sources.migration import Direction, Migration, Source
 from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
-    from dbmigrate.runner.unfinished import Unfinished
+    from dbmigrate.runner.batches.resume import Unfinished
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class Run:
         """The step in batches that is under way; None: there is none."""
         if not self.database.found.dirty:
             return None
-        from dbmigrate.runner.unfinished import find_unfinished
+        from dbmigrate.runner.batches.resume import find_unfinished
 
         return find_unfinished(self.database)
 
@@ -105,7 +105,7 @@ class Run:
         """Raise MigrationError (Dirty) if a step is under way and the plan begins with another."""
         unfinished = self.unfinished
         if unfinished is not None and not (plan.steps and unfinished.is_step(plan.steps[0])):
-            from dbmigrate.runner.unfinished import refuse
+            from dbmigrate.runner.batches.resume import refuse
 
             raise refuse(unfinished)
 
@@ -128,17 +128,17 @@ class Run:
         self.require_first(plan)
         wanted = self.request.options.plan_checksum
         if wanted is not None:
-            from dbmigrate.runner.plan_checksum import require_plan
+            from dbmigrate.runner.planning.plan_checksum import require_plan
 
             require_plan(wanted, plan.steps, self.database.log)
         if plan.steps:
             # A run that finds nothing to do is the commonest one: it starts without this.
-            from dbmigrate.runner.step import run_step
+            from dbmigrate.runner.execution.step import run_step
 
             self.try_out(plan)
             self.back_up()
         if plan.steps and self.request.options.transactions is Transactions.ALL:
-            from dbmigrate.runner.together import run_together
+            from dbmigrate.runner.execution.single_transaction import run_together
 
             self.steps += run_together(self.database, self.source, plan.steps)
             return
@@ -169,11 +169,11 @@ class Run:
         options = self.request.options
         steps = [step for step in plan.steps if step.direction is Direction.UP]
         if steps and options.lint is not LintPolicy.OFF:
-            from dbmigrate.runner.lint_policy import lint_steps
+            from dbmigrate.runner.planning.lint_gate import lint_steps
 
             lint_steps(self, steps)
         if steps and options.rehearsal_server is not None:
-            from dbmigrate.runner.rehearse_before import rehearse_before
+            from dbmigrate.runner.rehearsal.gate import rehearse_before
 
             self.rehearsal = rehearse_before(self, steps, options.rehearsal_server)
 
@@ -185,7 +185,7 @@ class Run:
         order = self.request.options.backup
         if order is None or self.backup is not None:
             return
-        from dbmigrate.runner.backup import back_up_before
+        from dbmigrate.runner.commands.backup import back_up_before
 
         self.backup = back_up_before(self.request, order, self.database, self.started_at)
 

@@ -52,11 +52,11 @@ def read_source(
 
         verify_sum(listing, found)
     if found is Format.GOOSE:
-        from dbmigrate.sources import goose
+        from dbmigrate.sources.goose import directory as goose
 
         return goose.read_listing(listing, environ)
     if found is Format.FLYWAY:
-        from dbmigrate.sources import flyway
+        from dbmigrate.sources.flyway import directory as flyway
 
         return flyway.read_listing(listing, environ)
     if found is Format.DBMATE:
@@ -64,7 +64,7 @@ def read_source(
 
         return dbmate.read_listing(listing)
     if found is Format.ATLAS:
-        from dbmigrate.sources import atlas
+        from dbmigrate.sources.atlas import directory as atlas
 
         return atlas.read_listing(listing)
     return golang_migrate.read_listing(listing)
@@ -145,7 +145,7 @@ def _by_the_rest(listing: Listing, otherwise: Format) -> Format:
 
 
 def _is_flyways(name: str) -> bool:
-    from dbmigrate.sources.flyway_names import leaves_no_doubt
+    from dbmigrate.sources.flyway.names import leaves_no_doubt
 
     return leaves_no_doubt(name)
 
@@ -154,7 +154,7 @@ def _has_flyways_below(listing: Listing) -> bool:
     """Flyway alone looks into directories."""
     if not listing.directories:
         return False
-    from dbmigrate.sources.flyway import list_files
+    from dbmigrate.sources.flyway.directory import list_files
 
     try:
         return any(_is_flyways(path.rpartition("/")[2]) for path in list_files(listing))

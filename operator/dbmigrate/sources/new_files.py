@@ -117,7 +117,7 @@ def create_flyway_files(
     As `create_files`, but that a number in sequence is not padded: it follows the
     first part of the highest version.
     """
-    from dbmigrate.sources.flyway_names import parse_file_name as parse_flyways
+    from dbmigrate.sources.flyway.names import parse_file_name as parse_flyways
     from dbmigrate.versions import dotted
 
     place = Path(os.path.abspath(directory))
@@ -137,8 +137,8 @@ def create_flyway_files(
 
 def flyway_versions(directory: Path) -> set[TextVersion]:
     """Those of the files in a directory and below it; none where there is none yet."""
-    from dbmigrate.sources.flyway import list_files
-    from dbmigrate.sources.flyway_names import parse_file_name as parse_flyways
+    from dbmigrate.sources.flyway.directory import list_files
+    from dbmigrate.sources.flyway.names import parse_file_name as parse_flyways
     from dbmigrate.sources.listing import list_directory
 
     paths = list_files(list_directory(directory)) if directory.is_dir() else ()
@@ -149,7 +149,7 @@ def flyway_versions(directory: Path) -> set[TextVersion]:
 def _is_read(name: str, wanted: Format) -> bool:
     """Whether a run takes it for a migration of that format."""
     if wanted is Format.GOOSE:
-        from dbmigrate.sources.goose import parse_file_name as parse_gooses
+        from dbmigrate.sources.goose.directory import parse_file_name as parse_gooses
 
         return parse_gooses(name) is not None
     if wanted is Format.DBMATE:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
-from dbmigrate.sources import atlas_sum
+from dbmigrate.sources.atlas import sum_file as atlas_sum
 from dbmigrate.sources.listing import Listing, list_directory, printable
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.script_file import read_file

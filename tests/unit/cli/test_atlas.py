@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.cli.arguments.flags import UsageError
 from dbmigrate.cli.atlas.arguments import COMMANDS, GLOBAL, read_arguments
 from dbmigrate.cli.atlas.project import Environment, read_project
 from dbmigrate.cli.atlas.translate import translate
 from dbmigrate.cli.atlas.usage import describe
-from dbmigrate.cli.flags import UsageError
 from dbmigrate.errors import MigrationError
 
 pytestmark = pytest.mark.quick

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dbmigrate.cli.arguments.flags import UsageError
 from dbmigrate.cli.atlas.documents import Document, Duration
 from dbmigrate.cli.atlas.template import Template
-from dbmigrate.cli.flags import UsageError
 
 pytestmark = pytest.mark.quick
 

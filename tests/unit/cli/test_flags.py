@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.cli.flags import (
+from dbmigrate.cli.arguments.flags import (
     Flag,
     HelpRequested,
     UsageError,
@@ -13,7 +13,7 @@ from dbmigrate.cli.flags import (
     parse_flags,
     quote,
 )
-from dbmigrate.cli.numbers import read_signed, read_unsigned
+from dbmigrate.cli.arguments.numbers import read_signed, read_unsigned
 
 FLAGS = (
     Flag("path"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.cli.flags import UsageError
+from dbmigrate.cli.arguments.flags import UsageError
 from dbmigrate.cli.goose.translate import Line, snake_case
 from dbmigrate.cli.goose.translate import translate as translated
 

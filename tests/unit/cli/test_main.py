@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbmigrate import __version__
+from dbmigrate.cli.arguments.usage import COMMANDS
 from dbmigrate.cli.failure import blot_out
 from dbmigrate.cli.main import Program, find_command
-from dbmigrate.cli.usage import COMMANDS
 
 
 class Ran(NamedTuple):

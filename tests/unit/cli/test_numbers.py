@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dbmigrate.cli.numbers import (
+from dbmigrate.cli.arguments.numbers import (
     format_duration,
     read_decimal,
     read_duration,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.cli.flags import UsageError
-from dbmigrate.cli.options import FLAGS, find_report_file, parse_options, twin_of
+from dbmigrate.cli.arguments.flags import UsageError
+from dbmigrate.cli.arguments.options import FLAGS, find_report_file, parse_options, twin_of
 
 
 def test_golang_migrates_defaults_and_ours() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dbmigrate.cli.problem import draw
+from dbmigrate.cli.output.problem import draw
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.report import Reason
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from dbmigrate.cli.arguments.flags import Flag, each_value, parse_flags
 from dbmigrate.cli.command import ArgumentError
-from dbmigrate.cli.flags import Flag, each_value, parse_flags
 from dbmigrate.cli.rename_choice import read_rename, write_rename
 from dbmigrate.diff.renames import Rename
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 
 @pytest.mark.parametrize(

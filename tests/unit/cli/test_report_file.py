@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.cli.report_file import check_report_file, write_report
+from dbmigrate.cli.output.report_file import check_report_file, write_report
 from dbmigrate.report import Outcome, Report, Step
 
 REPORT = Report(

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from dbmigrate.cli.options import parse_options
-from dbmigrate.cli.source_location import find_directory, has_source
+from dbmigrate.cli.arguments.options import parse_options
+from dbmigrate.cli.arguments.source_location import find_directory, has_source
 from dbmigrate.errors import MigrationError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.cli.table import draw_table
+from dbmigrate.cli.output.table import draw_table
 
 pytestmark = pytest.mark.quick
 

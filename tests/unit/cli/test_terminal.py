@@ -7,13 +7,13 @@ import re
 
 import pytest
 
-from dbmigrate.cli.narrator import Narrator
+from dbmigrate.cli.output.narrator import Narrator
+from dbmigrate.cli.output.table import draw_table
+from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.cli.prompts import confirm
-from dbmigrate.cli.table import draw_table
-from dbmigrate.cli.terminal import Terminal
-from dbmigrate.postgres.sessions import OtherSession
+from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.runner.observer import Notice, Progress
-from dbmigrate.runner.plan import PlannedStep
+from dbmigrate.runner.planning.plan import PlannedStep
 from dbmigrate.sources.migration import Direction, Script
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from dbmigrate.api.migration import Migration, parse_migration
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.controller.files import Files
-from dbmigrate.controller.runs import Ended, Pod, Run, RunCommand, RunState
-from dbmigrate.controller.view import View
+from dbmigrate.controller.decisions.files import Files
+from dbmigrate.controller.decisions.runs import Ended, Pod, Run, RunCommand, RunState
+from dbmigrate.controller.decisions.view import View
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, Step
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)

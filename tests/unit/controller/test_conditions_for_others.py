@@ -10,9 +10,9 @@ import pytest
 
 from dbmigrate.api.migration import Migration
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.controller.reconcile import reconcile
-from dbmigrate.controller.runs import RunState
-from dbmigrate.controller.view import View
+from dbmigrate.controller.decisions.reconcile import reconcile
+from dbmigrate.controller.decisions.runs import RunState
+from dbmigrate.controller.decisions.view import View
 from dbmigrate.report import Reason
 from tests.unit.controller.resources import (
     NOW,

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from dbmigrate.api.spec import parse_spec
-from dbmigrate.controller.job import Images, RunOrder, build_job
-from dbmigrate.controller.runs import RunCommand
+from dbmigrate.controller.decisions.runs import RunCommand
+from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
 from tests.unit.controller.resources import make_migration
 
 pytestmark = pytest.mark.quick

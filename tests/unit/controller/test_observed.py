@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dbmigrate.api.migration import Migration
-from dbmigrate.controller.files import ConfigMapFiles
-from dbmigrate.controller.observed import Observed
+from dbmigrate.controller.decisions.files import ConfigMapFiles
+from dbmigrate.controller.watches.observed import Observed
 from tests.unit.controller.resources import UID, make_migration, make_pod, make_run
 
 pytestmark = pytest.mark.quick

@@ -12,12 +12,12 @@ from dbmigrate.api.action import Action, ActionKind, ActionPhase, dump_action_st
 from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import Migration
-from dbmigrate.controller.files import Files
-from dbmigrate.controller.job import Images, build_job
-from dbmigrate.controller.orders import refuse_orphans
-from dbmigrate.controller.reconcile import reconcile
-from dbmigrate.controller.runs import Run, RunCommand, RunState
-from dbmigrate.controller.view import Decision, Rejection
+from dbmigrate.controller.decisions.files import Files
+from dbmigrate.controller.decisions.orders import refuse_orphans
+from dbmigrate.controller.decisions.reconcile import reconcile
+from dbmigrate.controller.decisions.runs import Run, RunCommand, RunState
+from dbmigrate.controller.decisions.view import Decision, Rejection
+from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.report import Outcome, Reason, Report, Step
 from tests.unit.controller.resources import (
     NOW,

@@ -11,10 +11,10 @@ import pytest
 from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.migration import Migration
 from dbmigrate.api.status import parse_status
-from dbmigrate.controller.files import Files
-from dbmigrate.controller.reconcile import reconcile
-from dbmigrate.controller.runs import Run, RunCommand, RunState, Waiting
-from dbmigrate.controller.view import Decision, Rejection, Resync, View
+from dbmigrate.controller.decisions.files import Files
+from dbmigrate.controller.decisions.reconcile import reconcile
+from dbmigrate.controller.decisions.runs import Run, RunCommand, RunState, Waiting
+from dbmigrate.controller.decisions.view import Decision, Rejection, Resync, View
 from dbmigrate.report import Outcome, Reason, Report, Step, Unfinished
 from tests.unit.controller.resources import (
     NOW,

@@ -11,10 +11,10 @@ import pytest
 from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.migration import Migration
 from dbmigrate.api.status import MigrationStatus
+from dbmigrate.controller.decisions.reconcile import reconcile
+from dbmigrate.controller.decisions.runs import Pod, Run, RunCommand, RunState
+from dbmigrate.controller.decisions.view import Decision
 from dbmigrate.controller.notices import build_lint_event
-from dbmigrate.controller.reconcile import reconcile
-from dbmigrate.controller.runs import Pod, Run, RunCommand, RunState
-from dbmigrate.controller.view import Decision
 from dbmigrate.report import LintFinding, Outcome, Reason, RehearsalSummary, Report
 from tests.unit.controller.resources import (
     NOW,

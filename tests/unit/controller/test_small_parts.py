@@ -9,15 +9,15 @@ import pytest
 
 from dbmigrate.api.source import ConfigMapsSource, InlineSource
 from dbmigrate.api.spec import Retry
-from dbmigrate.controller.backoff import retry_delay
 from dbmigrate.controller.config import read_config
-from dbmigrate.controller.files import (
+from dbmigrate.controller.decisions.backoff import retry_delay
+from dbmigrate.controller.decisions.files import (
     Files,
     looks_like_migrations,
     read_config_map,
     resolve_files,
 )
-from dbmigrate.controller.runs import Waiting, parse_pod
+from dbmigrate.controller.decisions.runs import Waiting, parse_pod
 from dbmigrate.controller.status_patch import status_patch
 from tests.unit.controller.resources import UID
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dbmigrate.controller.observed import Key
-from dbmigrate.controller.wakes import Wakes
+from dbmigrate.controller.watches.observed import Key
+from dbmigrate.controller.watches.work_queue import Wakes
 
 pytestmark = pytest.mark.quick
 

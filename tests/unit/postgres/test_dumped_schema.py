@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.postgres.classify import TransactionKind, transaction_mode
-from dbmigrate.postgres.dumped_schema import as_migration
+from dbmigrate.postgres.sqltext.pg_dump_script import as_migration
+from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 
 pytestmark = pytest.mark.quick
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.postgres.locks import lock_id, lock_ids, try_lock_sql
+from dbmigrate.postgres.history.advisory_locks import lock_id, lock_ids, try_lock_sql
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.orm_history import Orm, PrismaMigration, read_history
+from dbmigrate.postgres.history.orm_history import Orm, PrismaMigration, read_history
 from dbmigrate.report import Reason
 
 pytestmark = pytest.mark.quick

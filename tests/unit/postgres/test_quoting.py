@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.postgres.history_tables import log_name
-from dbmigrate.postgres.quoting import identifier, literal
+from dbmigrate.postgres.history.tables import log_name
+from dbmigrate.postgres.sqltext.quoting import identifier, literal
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from psycopg import conninfo as libpq
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.target import (
+from dbmigrate.postgres.connection.target import (
     HistoryTable,
     parse_history_table,
     parse_target,
@@ -373,7 +373,7 @@ def test_a_malformed_history_table_is_refused(text: str) -> None:
 
 def test_reading_a_url_does_not_import_psycopg() -> None:
     code = (
-        "import sys; from dbmigrate.postgres.target import parse_target;"
+        "import sys; from dbmigrate.postgres.connection.target import parse_target;"
         " parse_target('host=a', {}); print('psycopg' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from dbmigrate.postgres.history_rows import LogRow
-from dbmigrate.runner.applied import Applied, Gap
+from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.runner.planning.applied import Applied, Gap
 from dbmigrate.versions import Version
 
 Move = tuple[str, Version | None, Version | None, Version | None]

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from dbmigrate.postgres.dbmate_table import DbmateTable
-from dbmigrate.postgres.goose_table import GooseTable
-from dbmigrate.postgres.history_rows import LogRow
-from dbmigrate.postgres.version_set import Entry, Unfinished, VersionSet
-from dbmigrate.postgres.version_table import Move
-from dbmigrate.runner.applied_set import AppliedSet
+from dbmigrate.postgres.history.adapter import Move
+from dbmigrate.postgres.history.applied_rows import Entry, Unfinished, VersionSet
+from dbmigrate.postgres.history.dbmate import DbmateTable
+from dbmigrate.postgres.history.goose import GooseTable
+from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.runner.planning.applied_rows import AppliedSet
 from tests.unit.runner.test_applied import row
 
 pytestmark = pytest.mark.quick

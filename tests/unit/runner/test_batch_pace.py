@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.postgres.batched_directive import BatchOptions
-from dbmigrate.postgres.replication import LagClock, ReplicationSight, Standby, read_sight
-from dbmigrate.runner.batch_pace import next_size
+from dbmigrate.postgres.batches.lag import LagClock, ReplicationSight, Standby, read_sight
+from dbmigrate.postgres.sqltext.batched.directive import BatchOptions
+from dbmigrate.runner.batches.pace import next_size
 
 pytestmark = pytest.mark.quick
 

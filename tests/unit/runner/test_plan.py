@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.goose_table import GooseTable
-from dbmigrate.postgres.history_rows import LogRow
-from dbmigrate.postgres.version_set import Entry, VersionSet
+from dbmigrate.postgres.history.applied_rows import Entry, VersionSet
+from dbmigrate.postgres.history.goose import GooseTable
+from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
-from dbmigrate.runner.applied import Applied
-from dbmigrate.runner.applied_set import AppliedSet
-from dbmigrate.runner.plan import (
+from dbmigrate.runner.planning.applied import Applied
+from dbmigrate.runner.planning.applied_rows import AppliedSet
+from dbmigrate.runner.planning.plan import (
     Ground,
     Plan,
     pending,

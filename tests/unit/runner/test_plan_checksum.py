@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history_rows import LogRow
+from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
-from dbmigrate.runner.plan import PlannedStep
-from dbmigrate.runner.plan_checksum import checksum_of, require_plan
+from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.plan_checksum import checksum_of, require_plan
 from dbmigrate.sources.migration import Direction, Script, hash_script
 from tests.unit.runner.test_applied import row
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.runner.schema_copy import loadable
+from dbmigrate.runner.rehearsal.schema_copy import loadable
 
 DUMP = rb"""--
 -- PostgreSQL database dump

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.lexer import split as split_as_postgres
-from dbmigrate.postgres.lexer import statements_at
-from dbmigrate.sources.atlas import parse_file_name
-from dbmigrate.sources.atlas_script import prepare
-from dbmigrate.sources.atlas_statements import split
-from dbmigrate.sources.atlas_sum import compute, read_sum, write_sum
+from dbmigrate.postgres.sqltext.splitter import split as split_as_postgres
+from dbmigrate.postgres.sqltext.splitter import statements_at
+from dbmigrate.sources.atlas.directory import parse_file_name
+from dbmigrate.sources.atlas.script import prepare
+from dbmigrate.sources.atlas.statements import split
+from dbmigrate.sources.atlas.sum_file import compute, read_sum, write_sum
 
 pytestmark = pytest.mark.quick
 

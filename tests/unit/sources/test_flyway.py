@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.sources.flyway_names import FileName, is_callback, looks_mistaken, parse_file_name
-from dbmigrate.sources.flyway_settings import read_settings
-from dbmigrate.sources.flyway_text import checksum
+from dbmigrate.sources.flyway.names import FileName, is_callback, looks_mistaken, parse_file_name
+from dbmigrate.sources.flyway.script import checksum
+from dbmigrate.sources.flyway.settings import read_settings
 from dbmigrate.sources.formats import find_format, read_source
 from dbmigrate.sources.migration import DatabaseFacts, Format, Source
 from dbmigrate.sources.new_files import DEFAULT_TIME_FORMAT, create_flyway_files

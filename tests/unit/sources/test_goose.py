@@ -11,7 +11,7 @@ import pytest
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.formats import find_format, read_source
-from dbmigrate.sources.goose import parse_file_name
+from dbmigrate.sources.goose.directory import parse_file_name
 from dbmigrate.sources.migration import Format, Migration
 
 pytestmark = pytest.mark.quick

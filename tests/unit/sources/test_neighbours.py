@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.sources.neighbours import warn_of
+from dbmigrate.sources.new_file_checks import warn_of
 
 pytestmark = pytest.mark.quick
 

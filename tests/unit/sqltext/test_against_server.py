@@ -7,8 +7,8 @@ import subprocess
 import psycopg
 import pytest
 
-from dbmigrate.postgres.classify import TransactionKind, transaction_mode
-from dbmigrate.postgres.lexer import split
+from dbmigrate.postgres.sqltext.splitter import split
+from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 from tests.database.server import Database
 from tests.unit.sqltext.parser import parsed_spans
 from tests.unit.sqltext.test_transaction_mode import FORBIDDEN, ORDINARY

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from postgast.errors import PgQueryError
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.batch_query import build_batch, fill
-from dbmigrate.postgres.batch_rows import BatchState
-from dbmigrate.postgres.batched_script import BatchedScript, find_parameters, read_batched
-from dbmigrate.postgres.classify import TransactionKind, transaction_mode
-from dbmigrate.postgres.history_tables import History
-from dbmigrate.postgres.tokens import tokens
+from dbmigrate.postgres.batches.query import build_batch, fill
+from dbmigrate.postgres.batches.state import BatchState
+from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.sqltext.batched.script import BatchedScript, find_parameters, read_batched
+from dbmigrate.postgres.sqltext.tokens import tokens
+from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 from dbmigrate.report import Reason
 from tests.unit.sqltext.grammar import SOUP
 from tests.unit.sqltext.test_split_properties import EXAMPLES

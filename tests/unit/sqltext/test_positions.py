@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.errors import Location
-from dbmigrate.postgres.positions import locate_byte, position_to_location, statement_to_location
+from dbmigrate.postgres.sqltext.positions import (
+    locate_byte,
+    position_to_location,
+    statement_to_location,
+)
 
 pytestmark = pytest.mark.quick
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.lexer import split
+from dbmigrate.postgres.sqltext.splitter import split
 from dbmigrate.report import Reason
 from tests.unit.sqltext.parser import parsed_spans
 

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, event, given, settings
 from postgast.errors import PgQueryError
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.lexer import split
-from dbmigrate.postgres.tokens import tokens
+from dbmigrate.postgres.sqltext.splitter import split
+from dbmigrate.postgres.sqltext.tokens import tokens
 from tests.unit.sqltext.grammar import SCRIPT, SOUP
 from tests.unit.sqltext.parser import parsed_spans
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.classify import TransactionKind, TransactionMode, transaction_mode
+from dbmigrate.postgres.sqltext.transaction_mode import (
+    TransactionKind,
+    TransactionMode,
+    transaction_mode,
+)
 
 pytestmark = pytest.mark.quick
 

@@ -19,9 +19,9 @@ from dbmigrate.cli.atlas.documents import (
 
 if TYPE_CHECKING:
     from dbmigrate.errors import MigrationError
-    from dbmigrate.postgres.sessions import OtherSession
+    from dbmigrate.postgres.connection.other_sessions import OtherSession
     from dbmigrate.runner.observer import Notice, Observer, Progress
-    from dbmigrate.runner.plan import PlannedStep
+    from dbmigrate.runner.planning.plan import PlannedStep
     from dbmigrate.sources.migration import Script
 
 STATEMENT_ERROR = "migration failed: "

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from dbmigrate.cli.flags import FALSE, TRUE, UsageError
+from dbmigrate.cli.arguments.flags import FALSE, TRUE, UsageError
 
 SHORT = {"u": "url", "c": "config", "h": "help", "s": "schema"}
 BOOLEAN = frozenset(("dry-run", "allow-dirty", "edit", "help", "force", "web", "auto-approve"))

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dbmigrate.cli.numbers import format_duration
+from dbmigrate.cli.arguments.numbers import format_duration
 
 SECRET = frozenset(("password", "sslpassword", "passfile", "user", "host", "port", "dbname"))
 """Parameters of a URL that are not shown among its options."""

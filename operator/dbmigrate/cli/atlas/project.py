@@ -281,9 +281,9 @@ class _Project:
 
     def _rows(self, block: Block) -> Value:
         """The first column of what a `data "sql"` asks a database, as texts."""
-        from dbmigrate.postgres.connecting import connect
-        from dbmigrate.postgres.failures import ConnectionBroken, ServerFailure
-        from dbmigrate.postgres.target import parse_target
+        from dbmigrate.postgres.connection.connect import connect
+        from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
+        from dbmigrate.postgres.connection.target import parse_target
 
         url, query = self._text(block, "url"), self._text(block, "query")
         if not url or not query:

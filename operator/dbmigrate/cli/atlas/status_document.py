@@ -16,7 +16,7 @@ from dbmigrate.cli.atlas.documents import (
 )
 
 if TYPE_CHECKING:
-    from dbmigrate.runner.revisions import RevisionRow, RevisionsState
+    from dbmigrate.runner.commands.revisions import RevisionRow, RevisionsState
     from dbmigrate.sources.migration import Migration
 
 _KINDS = {1: "baseline", 2: "applied", 4: "manually set", 6: "applied + manually set"}

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from dbmigrate.cli.flags import UsageError
+from dbmigrate.cli.arguments.flags import UsageError
 
 _ACTION = re.compile(r"\{\{(?P<left>-(?=\s))?(?P<body>.*?)(?P<right>(?<=\s)-)?\}\}", re.DOTALL)
 _TOKEN = re.compile(

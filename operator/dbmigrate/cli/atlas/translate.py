@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from dbmigrate.cli.arguments.flags import UsageError
+from dbmigrate.cli.arguments.numbers import read_duration
 from dbmigrate.cli.atlas.arguments import Arguments
 from dbmigrate.cli.atlas.project import Environment, read_project
-from dbmigrate.cli.flags import UsageError
-from dbmigrate.cli.numbers import read_duration
 
 Line = list[str]
 

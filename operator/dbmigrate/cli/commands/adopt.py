@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.numbers import read_decimal
+from dbmigrate.cli.arguments.suggestions import guess
+from dbmigrate.cli.arguments.usage import ADOPT
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Declined, Invocation
-from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.likeness import guess
-from dbmigrate.cli.numbers import read_decimal
 from dbmigrate.cli.prompts import confirm
-from dbmigrate.cli.usage import ADOPT
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.target import HistoryKind, HistoryTable
-    from dbmigrate.runner.adopt import Adoption
+    from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
+    from dbmigrate.runner.commands.adopt import Adoption
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
     from dbmigrate.versions import Version
@@ -53,7 +53,7 @@ def run(invocation: Invocation) -> int:
     if wrong is not None:
         raise ArgumentError(f"-{wrong} is for ORMs: {tool}'s files are converted")
     from dbmigrate.cli.run import Files, run_use_case
-    from dbmigrate.postgres.target import HistoryKind
+    from dbmigrate.postgres.connection.target import HistoryKind
 
     use_case = partial(_adopt, invocation, HistoryKind(tool))
     return run_use_case(invocation, use_case, files=Files.REQUIRED)
@@ -62,7 +62,7 @@ def run(invocation: Invocation) -> int:
 def _adopt(invocation: Invocation, kind: HistoryKind, request: Request) -> Result[None]:
     from dataclasses import replace
 
-    from dbmigrate.runner.adopt import adopt, examine
+    from dbmigrate.runner.commands.adopt import adopt, examine
     from dbmigrate.runner.result import Result
 
     into = request.target.history
@@ -96,7 +96,7 @@ def _numbers(invocation: Invocation, kind: HistoryKind) -> Mapping[Version, Vers
 
     if are_numbers(kind):
         return {}
-    from dbmigrate.cli.source_location import find_directory
+    from dbmigrate.cli.arguments.source_location import find_directory
     from dbmigrate.sources.convert import read_numbers
     from dbmigrate.sources.migration import Format
 
@@ -106,7 +106,7 @@ def _numbers(invocation: Invocation, kind: HistoryKind) -> Mapping[Version, Vers
 def _table(invocation: Invocation, kind: HistoryKind) -> HistoryTable:
     from dataclasses import replace
 
-    from dbmigrate.postgres.target import HistoryTable, parse_history_table
+    from dbmigrate.postgres.connection.target import HistoryTable, parse_history_table
 
     name = invocation.values.get("from-table", "")
     if name:

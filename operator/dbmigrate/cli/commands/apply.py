@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.operands import check_version, read_limit, version_for
+from dbmigrate.cli.arguments.usage import APPLY
 from dbmigrate.cli.command import AS_ATLAS, HELP, Command, Invocation
-from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.operands import check_version, read_limit, version_for
-from dbmigrate.cli.usage import APPLY
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -46,7 +46,7 @@ def run(invocation: Invocation) -> int:
     def use_case(request: Request) -> Result[Any]:
         from dataclasses import replace
 
-        from dbmigrate.runner.apply import ApplyOrder, apply, preview_apply
+        from dbmigrate.runner.commands.apply import ApplyOrder, apply, preview_apply
         from dbmigrate.runner.request import Transactions
 
         order = ApplyOrder(
@@ -62,7 +62,7 @@ def run(invocation: Invocation) -> int:
         return apply(replace(request, options=options), order)
 
     if template is not None:
-        from dbmigrate.cli.atlas.telling import tell_apply
+        from dbmigrate.cli.atlas.template_output import tell_apply
 
         told = tell_apply(invocation, template, use_case, is_dry=is_dry)
         return run_use_case(invocation, told, files=Files.REQUIRED, show=lambda _: 0)

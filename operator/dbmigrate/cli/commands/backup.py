@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.usage import BACKUP
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
-from dbmigrate.cli.usage import BACKUP
 
 if TYPE_CHECKING:
     from dbmigrate.report import Backup
@@ -22,7 +22,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[Backup]:
-        from dbmigrate.runner.backup import backup
+        from dbmigrate.runner.commands.backup import backup
 
         return backup(request, file)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.operands import check_version, read_version, the_version
+from dbmigrate.cli.arguments.usage import BASELINE
 from dbmigrate.cli.command import HELP, Command, Invocation
-from dbmigrate.cli.operands import check_version, read_version, the_version
-from dbmigrate.cli.usage import BASELINE
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -19,7 +19,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[None]:
-        from dbmigrate.runner.baseline import baseline
+        from dbmigrate.runner.commands.baseline import baseline
 
         return baseline(request, read_version(text, request.target.history.kind))
 

@@ -5,8 +5,8 @@ Needs no database.
 
 from __future__ import annotations
 
+from dbmigrate.cli.arguments.usage import CONVERT
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
-from dbmigrate.cli.usage import CONVERT
 
 HEAD = ("VERSION", "NUMBER", "NAME")
 
@@ -15,7 +15,7 @@ def run(invocation: Invocation) -> int:
     """Write them, and print where they are."""
     if len(invocation.operands) != 1:
         raise ArgumentError("please specify the directory to write to")
-    from dbmigrate.cli.source_location import find_directory
+    from dbmigrate.cli.arguments.source_location import find_directory
     from dbmigrate.sources.convert import convert, convert_prisma
     from dbmigrate.sources.formats import read_source
     from dbmigrate.sources.migration import Format
@@ -34,8 +34,8 @@ def run(invocation: Invocation) -> int:
     for path in done.paths:
         invocation.terminal.line(str(path))
     if done.numbers:
-        from dbmigrate.cli.document import print_text
-        from dbmigrate.cli.table import draw_table
+        from dbmigrate.cli.output.document import print_text
+        from dbmigrate.cli.output.table import draw_table
 
         rows = [(str(old), str(new), name) for old, new, name in done.numbers]
         print_text(invocation.output, draw_table(HEAD, rows))

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.numbers import read_signed
+from dbmigrate.cli.arguments.usage import CREATE
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
-from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.numbers import read_signed
-from dbmigrate.cli.usage import CREATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ def run(invocation: Invocation) -> int:
         invocation.terminal.line(str(path))
     if renew is not None:
         renew()
-    from dbmigrate.sources.neighbours import warn_of
+    from dbmigrate.sources.new_file_checks import warn_of
 
     for warning in warn_of(created):
         invocation.terminal.warning(warning)
@@ -78,7 +78,7 @@ def _find_place(invocation: Invocation) -> str:
     named = invocation.values.get("dir", "")
     if named or not (options.source or options.path):
         return named
-    from dbmigrate.cli.source_location import find_directory
+    from dbmigrate.cli.arguments.source_location import find_directory
 
     return find_directory(options)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import Flag, each_value, is_set
+from dbmigrate.cli.arguments.usage import DIFF
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
-from dbmigrate.cli.flags import Flag, each_value, is_set
-from dbmigrate.cli.usage import DIFF
 
 if TYPE_CHECKING:
-    from dbmigrate.runner.desired import Desired
-    from dbmigrate.runner.diff import Diff, DiffOrder
+    from dbmigrate.runner.commands.diff import Diff, DiffOrder
+    from dbmigrate.runner.diffing.desired import Desired
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
 
@@ -52,13 +52,13 @@ def run(invocation: Invocation) -> int:
         raise ArgumentError(f"too many arguments: {' '.join(invocation.operands[1:])}")
     if not invocation.operands and not is_check and not is_set(values, "dry-run"):
         raise ArgumentError("please specify name")
-    from dbmigrate.cli.diff_result import describe_diff, show_diff
+    from dbmigrate.cli.output.diff_result import describe_diff, show_diff
     from dbmigrate.cli.run import Files, run_use_case
 
     desired = _read_desired(invocation)
 
     def use_case(request: Request) -> Result[Diff]:
-        from dbmigrate.runner.diff import diff
+        from dbmigrate.runner.commands.diff import diff
 
         return diff(request, _read_order(invocation, desired))
 
@@ -73,8 +73,8 @@ def run(invocation: Invocation) -> int:
 
 
 def _read_desired(invocation: Invocation) -> tuple[Desired, ...]:
-    from dbmigrate.cli.source_location import find_directory
-    from dbmigrate.runner.desired import find_beside, read_desired
+    from dbmigrate.cli.arguments.source_location import find_directory
+    from dbmigrate.runner.diffing.desired import find_beside, read_desired
 
     places = each_value(invocation.values, "to")
     if not places:
@@ -91,8 +91,8 @@ def _read_desired(invocation: Invocation) -> tuple[Desired, ...]:
 
 def _read_order(invocation: Invocation, desired: tuple[Desired, ...]) -> DiffOrder:
     from dbmigrate.cli.rename_choice import choose_renames, read_rename
-    from dbmigrate.postgres.target import parse_target
-    from dbmigrate.runner.diff import DiffOrder
+    from dbmigrate.postgres.connection.target import parse_target
+    from dbmigrate.runner.commands.diff import DiffOrder
     from dbmigrate.sources.drafts import check_name
 
     values = invocation.values

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.operands import read_limit, read_to, version_for
+from dbmigrate.cli.arguments.usage import DOWN
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Declined, Invocation
-from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.operands import read_limit, read_to, version_for
 from dbmigrate.cli.prompts import confirm
-from dbmigrate.cli.usage import DOWN
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -28,7 +28,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[None]:
-        from dbmigrate.runner.down import down
+        from dbmigrate.runner.commands.down import down
 
         return down(request, limit=limit, lowest=version_for(request, to))
 

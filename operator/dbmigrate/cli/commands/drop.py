@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.usage import DROP
 from dbmigrate.cli.command import HELP, Command, Declined, Invocation
-from dbmigrate.cli.flags import Flag, is_set
 from dbmigrate.cli.prompts import confirm
-from dbmigrate.cli.usage import DROP
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -26,7 +26,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[None]:
-        from dbmigrate.runner.drop import drop
+        from dbmigrate.runner.commands.drop import drop
 
         return drop(request)
 

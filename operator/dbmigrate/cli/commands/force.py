@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.numbers import read_signed_decimal
+from dbmigrate.cli.arguments.operands import check_version, read_version, the_version
+from dbmigrate.cli.arguments.usage import FORCE
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
-from dbmigrate.cli.numbers import read_signed_decimal
-from dbmigrate.cli.operands import check_version, read_version, the_version
-from dbmigrate.cli.usage import FORCE
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -26,7 +26,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[None]:
-        from dbmigrate.runner.force import force
+        from dbmigrate.runner.commands.force import force
 
         return force(request, _version_for(request, text))
 

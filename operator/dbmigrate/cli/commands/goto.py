@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.operands import the_target, version_for
+from dbmigrate.cli.arguments.usage import GOTO
 from dbmigrate.cli.command import HELP, Command, Invocation
-from dbmigrate.cli.operands import the_target, version_for
-from dbmigrate.cli.usage import GOTO
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -19,7 +19,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[None]:
-        from dbmigrate.runner.goto import goto
+        from dbmigrate.runner.commands.goto import goto
 
         return goto(request, version=version_for(request, text))
 

@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.numbers import read_unsigned
+from dbmigrate.cli.arguments.operands import check_version, read_version
+from dbmigrate.cli.arguments.usage import LINT
 from dbmigrate.cli.command import AS_ATLAS, HELP, ArgumentError, Command, Invocation
-from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.numbers import read_unsigned
-from dbmigrate.cli.operands import check_version, read_version
-from dbmigrate.cli.usage import LINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dbmigrate.lint.finding import Finding
     from dbmigrate.lint.source import LintedScript
-    from dbmigrate.postgres.session import Session
-    from dbmigrate.postgres.target import HistoryKind
+    from dbmigrate.postgres.connection.session import Session
+    from dbmigrate.postgres.connection.target import HistoryKind
 
 FORMS = ("text", "json", "sarif", "github")
 
@@ -55,7 +55,7 @@ def run(invocation: Invocation) -> int:
         check_version(since, invocation.options)
     source, kind = find_source(invocation, Files.REQUIRED)
     if source is not None and source.is_empty:
-        from dbmigrate.runner.plan import no_files
+        from dbmigrate.runner.planning.plan import no_files
 
         raise no_files(source)  # a mistaken directory must not look like a clean one
     above = read_version(since, kind) if since is not None else None
@@ -73,7 +73,7 @@ def run(invocation: Invocation) -> int:
             findings = [weigh(finding, sizes) for finding in findings]
     template = invocation.values.get(AS_ATLAS.name)
     if template is not None and source is not None:
-        from dbmigrate.cli.atlas.telling import tell_lint
+        from dbmigrate.cli.atlas.template_output import tell_lint
         from dbmigrate.lint.source import choose
 
         chosen = choose(source, above=above, latest=newest)
@@ -92,7 +92,7 @@ def _session(invocation: Invocation, kind: HistoryKind) -> Iterator[Session | No
         yield None
         return
     from dbmigrate.cli.run import find_target
-    from dbmigrate.postgres.connecting import connect
+    from dbmigrate.postgres.connection.connect import connect
 
     session = connect(find_target(invocation, None, kind), role="lint")
     try:
@@ -113,7 +113,7 @@ def _ask_squawk(
 
 
 def _print(invocation: Invocation, findings: Sequence[Finding], location: str) -> None:
-    from dbmigrate.cli.document import print_text
+    from dbmigrate.cli.output.document import print_text
 
     form = invocation.values.get("output", "json" if invocation.options.json else "text")
     text = _draw(findings, form, _from_here(location.removeprefix("file://")))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dbmigrate.cli.arguments.operands import the_target, version_for
+from dbmigrate.cli.arguments.usage import PLAN
 from dbmigrate.cli.command import HELP, Command, Invocation
-from dbmigrate.cli.operands import the_target, version_for
-from dbmigrate.cli.usage import PLAN
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -21,7 +21,7 @@ def run(invocation: Invocation) -> int:
     text = the_target(operands, invocation.options) if operands else None
 
     def use_case(request: Request) -> Result[Preview]:
-        from dbmigrate.runner.preview import preview
+        from dbmigrate.runner.commands.plan import preview
 
         return preview(request, version=version_for(request, text))
 
@@ -45,7 +45,7 @@ def _show(invocation: Invocation, found: Preview) -> int:
     if not found.steps:
         invocation.terminal.line("no change")
     elif not invocation.options.json:
-        from dbmigrate.cli.document import print_text
+        from dbmigrate.cli.output.document import print_text
 
         head = [f"-- {found.unfinished}"] if found.unfinished else []
         steps = [_draw(step) for step in found.steps]
@@ -56,7 +56,7 @@ def _show(invocation: Invocation, found: Preview) -> int:
 def _draw(preview: PreviewStep) -> str:
     """One step as SQL with a comment above it, so that the whole can be read as a script."""
     from dbmigrate.cli.inspection import inspect_step
-    from dbmigrate.cli.narrator import describe_step
+    from dbmigrate.cli.output.narrator import describe_step
 
     step = preview.step
     place = "" if step.script is None else f" ({step.script.file})"

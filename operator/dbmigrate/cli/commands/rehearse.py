@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.usage import REHEARSE
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
-from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.usage import REHEARSE
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -34,8 +34,8 @@ def run(invocation: Invocation) -> int:
     copies = is_set(invocation.values, "copy")
 
     def use_case(request: Request) -> Result[Rehearsal]:
-        from dbmigrate.postgres.target import parse_target
-        from dbmigrate.runner.rehearse import RehearsalOrder, rehearse
+        from dbmigrate.postgres.connection.target import parse_target
+        from dbmigrate.runner.commands.rehearse import RehearsalOrder, rehearse
 
         server = parse_target(dev_url, {}) if dev_url else None
         return rehearse(request, RehearsalOrder(server, copies))

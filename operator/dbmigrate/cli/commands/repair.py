@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dbmigrate.cli.arguments.usage import REPAIR
 from dbmigrate.cli.command import HELP, Command, Invocation
-from dbmigrate.cli.usage import REPAIR
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -19,7 +19,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[Repair]:
-        from dbmigrate.runner.repair import repair
+        from dbmigrate.runner.commands.repair import repair
 
         return repair(request)
 

@@ -6,9 +6,9 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.usage import RESTORE
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
-from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.usage import RESTORE
 
 if TYPE_CHECKING:
     from dbmigrate.report import Backup
@@ -37,7 +37,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[Backup]:
-        from dbmigrate.runner.restore import RestoreOrder, restore
+        from dbmigrate.runner.commands.restore import RestoreOrder, restore
 
         order = RestoreOrder(
             invocation.operands[0],

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.usage import STATUS
 from dbmigrate.cli.command import AS_ATLAS, HELP, Command, Invocation
-from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.usage import STATUS
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -25,14 +25,14 @@ def run(invocation: Invocation) -> int:
 
     template = invocation.values.get(AS_ATLAS.name)
     if template is not None:
-        from dbmigrate.cli.atlas.telling import tell_status
-        from dbmigrate.runner.revisions import read_revisions
+        from dbmigrate.cli.atlas.template_output import tell_status
+        from dbmigrate.runner.commands.revisions import read_revisions
 
         show = partial(tell_status, invocation, template)
         return run_use_case(invocation, read_revisions, files=Files.REQUIRED, show=show)
 
     def use_case(request: Request) -> Result[StatusTable]:
-        from dbmigrate.runner.status import status
+        from dbmigrate.runner.commands.status import status
 
         if request.source is not None and request.source.is_empty:
             invocation.terminal.warning(f"{request.source.location} holds no migration files")
@@ -49,7 +49,7 @@ def run(invocation: Invocation) -> int:
 
 def _show(invocation: Invocation, table: StatusTable) -> int:
     if not invocation.options.json:
-        from dbmigrate.cli.document import print_text
+        from dbmigrate.cli.output.document import print_text
 
         print_text(invocation.output, _draw(table))
     is_behind = table.pending > 0 or table.state.dirty
@@ -57,7 +57,7 @@ def _show(invocation: Invocation, table: StatusTable) -> int:
 
 
 def _draw(table: StatusTable) -> str:
-    from dbmigrate.cli.table import draw_table
+    from dbmigrate.cli.output.table import draw_table
 
     lines = []
     if table.rows:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import Flag
+from dbmigrate.cli.arguments.operands import read_limit, read_to, version_for
+from dbmigrate.cli.arguments.usage import UP
 from dbmigrate.cli.command import HELP, Command, Invocation
-from dbmigrate.cli.flags import Flag
-from dbmigrate.cli.operands import read_limit, read_to, version_for
-from dbmigrate.cli.usage import UP
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -21,7 +21,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[None]:
-        from dbmigrate.runner.up import up
+        from dbmigrate.runner.commands.up import up
 
         return up(request, limit=limit, highest=version_for(request, to))
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dbmigrate.cli.arguments.usage import VERIFY
 from dbmigrate.cli.command import HELP, Command, Invocation
-from dbmigrate.cli.usage import VERIFY
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -21,7 +21,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[tuple[Finding, ...]]:
-        from dbmigrate.runner.verify import verify
+        from dbmigrate.runner.commands.verify import verify
 
         return verify(request)
 
@@ -39,8 +39,8 @@ def _show(invocation: Invocation, findings: tuple[Finding, ...]) -> int:
         invocation.terminal.line("the source and the history agree")
         return 0
     if not invocation.options.json:
-        from dbmigrate.cli.document import print_text
-        from dbmigrate.cli.table import draw_table
+        from dbmigrate.cli.output.document import print_text
+        from dbmigrate.cli.output.table import draw_table
 
         rows = [
             ("" if finding.version is None else str(finding.version), finding.kind, finding.message)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.usage import VERSION
 from dbmigrate.cli.command import HELP, Command, Invocation
-from dbmigrate.cli.usage import VERSION
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -18,7 +18,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[VersionState]:
-        from dbmigrate.runner.version import version
+        from dbmigrate.runner.commands.version import version
 
         return version(request)
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.numbers import read_duration
+from dbmigrate.cli.arguments.operands import check_version, version_for
+from dbmigrate.cli.arguments.usage import WAIT
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
-from dbmigrate.cli.flags import Flag, is_set
-from dbmigrate.cli.numbers import read_duration
-from dbmigrate.cli.operands import check_version, version_for
-from dbmigrate.cli.usage import WAIT
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -42,7 +42,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[VersionState]:
-        from dbmigrate.runner.wait import wait
+        from dbmigrate.runner.commands.wait import wait
 
         return wait(request, version=version_for(request, text), timeout=timeout)
 

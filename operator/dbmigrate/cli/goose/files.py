@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dbmigrate.cli.terminal import Terminal
+from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
-from dbmigrate.sources import goose
+from dbmigrate.sources.goose import directory as goose
 from dbmigrate.sources.listing import list_directory
 from dbmigrate.sources.new_files import is_time
 

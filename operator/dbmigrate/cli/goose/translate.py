@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dbmigrate.cli.flags import Flag, HelpRequested, UsageError, is_set, parse_flags
+from dbmigrate.cli.arguments.flags import Flag, HelpRequested, UsageError, is_set, parse_flags
+from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.cli.goose import files
 from dbmigrate.cli.goose.usage import COMMANDS, FLAGS
-from dbmigrate.cli.likeness import guess
-from dbmigrate.cli.terminal import Terminal
+from dbmigrate.cli.output.terminal import Terminal
 
 DRIVERS = frozenset(("postgres", "pgx", "pq"))
 _REFUSED = {
@@ -124,7 +124,7 @@ def _load(named: str, environ: Mapping[str, str]) -> Mapping[str, str]:
     file `.env` is taken where it can be, and one that was named has to be."""
     if named == "none" or (not named and not os.path.isfile(".env")):
         return environ
-    from dbmigrate.cli.dotenv import read_dotenv
+    from dbmigrate.cli.arguments.dotenv import read_dotenv
 
     try:
         return {**read_dotenv(Path(named or ".env").read_text("utf-8")), **environ}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dbmigrate.cli.flags import Flag, describe_flags
+from dbmigrate.cli.arguments.flags import Flag, describe_flags
 
 FLAGS = (
     Flag("allow-missing", "applies missing (out-of-order) migrations", kind=""),

@@ -13,7 +13,7 @@ from dbmigrate.diff.kinds.kind import Kind, alter, create, drop, without_attribu
 from dbmigrate.diff.kinds.not_null import change_not_null, name_clause, not_null_clause
 from dbmigrate.diff.step import Slot, Step
 from dbmigrate.diff.world import TYPE_KINDS, Action, World, is_behind
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _COMPRESSIONS = {"p": "pglz", "l": "lz4", "": "default"}

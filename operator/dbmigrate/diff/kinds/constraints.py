@@ -17,7 +17,7 @@ from dbmigrate.diff.kinds.kind import Kind, create, drop, validate
 from dbmigrate.diff.kinds.options import with_clause
 from dbmigrate.diff.step import Mode, Step
 from dbmigrate.diff.world import World, checks_below
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 _NOT_VALID = " NOT VALID"
 _LOCKS = "reads the whole table while nobody may write"

@@ -11,7 +11,7 @@ from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
 from dbmigrate.diff.names import without_last
 from dbmigrate.diff.step import Slot, Step
 from dbmigrate.diff.world import World
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 
 class Namespaces(Kind[o.Namespace]):

@@ -14,7 +14,7 @@ from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
 from dbmigrate.diff.schema import Schema
 from dbmigrate.diff.step import Step
 from dbmigrate.diff.world import World
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 _OBJECTS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n": "SCHEMAS"}
 _TYPES = {"r": "r", "s": "S", "f": "f", "T": "T", "n": "n"}

@@ -15,7 +15,7 @@ from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
 from dbmigrate.diff.names import unquoted, without_last
 from dbmigrate.diff.step import Mode, Slot, Step
 from dbmigrate.diff.world import Action, World
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 
 class Indexes(Kind[o.Index]):

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.step import Mode, Slot, Step
 from dbmigrate.diff.world import World
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 T = TypeVar("T", bound=o.SchemaObject)
 

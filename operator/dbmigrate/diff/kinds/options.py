@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from dbmigrate.postgres.quoting import literal
+from dbmigrate.postgres.sqltext.quoting import literal
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.]+")
 

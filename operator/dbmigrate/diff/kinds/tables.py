@@ -13,7 +13,7 @@ from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
 from dbmigrate.diff.kinds.options import change_options, with_clause
 from dbmigrate.diff.step import Slot, Step
 from dbmigrate.diff.world import World, parents, parts
-from dbmigrate.postgres.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 _IDENTITIES = {"d": "DEFAULT", "n": "NOTHING", "f": "FULL"}
 

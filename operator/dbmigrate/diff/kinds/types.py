@@ -16,8 +16,8 @@ from dbmigrate.diff.kinds.kind import Kind, alter, create, drop, validate
 from dbmigrate.diff.names import last_part, unquoted, without_last
 from dbmigrate.diff.step import Mode, Slot, Step
 from dbmigrate.diff.world import World, parts
-from dbmigrate.postgres.catalog import ObjectName
-from dbmigrate.postgres.quoting import literal
+from dbmigrate.postgres.schema.catalog import ObjectName
+from dbmigrate.postgres.sqltext.quoting import literal
 
 
 def rebirth(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dbmigrate.postgres.catalog_queries import FIRST_NORMAL_OID
+from dbmigrate.postgres.schema.catalog_queries import FIRST_NORMAL_OID
 
 CLASS = 1259
 TYPE = 1247

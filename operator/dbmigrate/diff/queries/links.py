@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dbmigrate.diff.queries.fragments import CLASS, TYPE, in_schema, own, qualified
-from dbmigrate.postgres.catalog_queries import FIRST_NORMAL_OID
+from dbmigrate.postgres.schema.catalog_queries import FIRST_NORMAL_OID
 
 COMMENTS = f"""SELECT json_object_agg(d.classoid || '.' || d.objoid || '.' || d.objsubid,
 d.description) FROM pg_description d WHERE d.objoid >= {FIRST_NORMAL_OID}

@@ -1,0 +1,1 @@
+"""Reading the command line and the environment."""

@@ -1,0 +1,82 @@
+"""Reads what follows a command and its flags, with golang-migrate's texts.
+
+What a version looks like depends on the format of the files, which may be known only
+when these are listed: a version is looked at twice, as one of the format that was
+named, if any, before anything is opened, and then as one of the format that is in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dbmigrate.cli.arguments.numbers import read_decimal
+from dbmigrate.cli.arguments.options import Options
+from dbmigrate.cli.command import ArgumentError, Invocation
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.request import Request
+    from dbmigrate.versions import Version
+
+LATEST = "latest"
+
+
+def read_limit(operands: Sequence[str]) -> int | None:
+    """N of `up N` and `down N`; None without it. Raises ArgumentError, as do all below."""
+    if not operands:
+        return None
+    try:
+        return read_decimal(operands[0])
+    except ValueError:
+        raise ArgumentError("can't read limit argument N") from None
+
+
+def the_target(operands: Sequence[str], options: Options) -> str | None:
+    """V of `goto V` as it was typed; None for `latest`."""
+    text = the_version(operands)
+    return None if text == LATEST else check_version(text, options)
+
+
+def the_version(operands: Sequence[str]) -> str:
+    """V as it was typed."""
+    if not operands:
+        raise ArgumentError("please specify version argument V")
+    return operands[0]
+
+
+def read_to(invocation: Invocation) -> str | None:
+    """V of `up -to V` and `down -to V` as it was typed; None without it."""
+    text = invocation.values.get("to")
+    if text is None:
+        return None
+    if invocation.operands:
+        raise ArgumentError("-to cannot be used with other arguments")
+    return check_version(text, invocation.options)
+
+
+def check_version(text: str, options: Options) -> str:
+    """The same text, if it can be a version."""
+    from dbmigrate.versions import is_version
+
+    if not is_version(text, None if options.format == "auto" else options.format):
+        raise _unreadable()
+    return text
+
+
+def read_version(text: str, kind: str) -> Version:
+    """The version that was typed, of the format of that word."""
+    from dbmigrate.versions import reader_of
+
+    try:
+        return reader_of(kind)(text)
+    except ValueError:
+        raise _unreadable() from None
+
+
+def version_for(request: Request, text: str | None) -> Version | None:
+    """The version that was typed, of the format in use; None where none was."""
+    return None if text is None else read_version(text, request.target.history.kind)
+
+
+def _unreadable() -> ArgumentError:
+    return ArgumentError("can't read version argument V")

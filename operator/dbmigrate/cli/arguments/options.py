@@ -1,0 +1,196 @@
+"""The options before the command, and their twins in the environment.
+
+golang-migrate's own come first, with its names and defaults. Each `-some-flag`
+has a twin DBMIGRATE_SOME_FLAG; an option wins over its twin, and an empty twin
+counts as none. The database is also taken from DATABASE_URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from dbmigrate.cli.arguments.flags import FALSE, TRUE, Flag, UsageError, is_set, parse_flags, quote
+from dbmigrate.cli.arguments.numbers import read_duration, read_seconds, read_unsigned
+from dbmigrate.cli.arguments.suggestions import guess
+
+DEFAULT_LOCK_TIMEOUT = 15.0
+DEFAULT_STATEMENT_LOCK_TIMEOUT = 5.0
+
+
+class Options(NamedTuple):
+    """Everything that stands before the command, read and checked."""
+
+    database: str
+    """A URL or a keyword string, as given; empty: the PG* variables. May hold a password."""
+    source: str
+    """A URL (file://...) or empty. Wins over the path."""
+    path: str
+    """A directory, or empty."""
+    lock_timeout: float | None
+    """Seconds to wait for the migration lock; None: for ever."""
+    statement_lock_timeout: float | None
+    """Seconds a statement may wait for a lock on a table; None: for ever."""
+    statement_timeout: float | None
+    """Seconds a statement may run; None: what the URL or the server says."""
+    format: str
+    """The format of the migration files; auto: the one that they have."""
+    history_table: str
+    """`table` or `schema.table`; empty: what the URL says."""
+    may_roll_back: bool | None
+    """Whether `goto` and `down` may run down scripts; None: not said, as with golang-migrate."""
+    out_of_order: str | None
+    """reject, apply or ignore: what to do with a file below the version that was never applied;
+    None: not said, which is reject unless the files' own settings say otherwise."""
+    changed_files: str | None
+    """reject or warn: what to do with a file that was edited after it was applied; None: as
+    above."""
+    backup_to: str
+    """The directory for a backup before the first step, or empty."""
+    backup_keep: int | None
+    """How many backups of the database stay there; None: all."""
+    plan_checksum: str
+    """The plan that the run is held to, or empty."""
+    lint: str
+    """reject, warn or off: what to do about what lint says of the pending files."""
+    rehearse_on: str
+    """A scratch server on which the steps are rehearsed first, or empty."""
+    verbose: bool
+    json: bool
+    report: str
+    """The file that the report is written to, or empty."""
+    show_version: bool
+    show_help: bool
+
+
+def _one_of(*words: str) -> Callable[[str], object]:
+    def check(text: str) -> object:
+        if text not in words:
+            raise ValueError(f"expected {' or '.join(words)}{guess(text, words)}")
+        return text
+
+    return check
+
+
+def _checksum(text: str) -> object:
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise ValueError("expected the 64 characters of planChecksum, as `plan -json` has it")
+    return text
+
+
+FLAGS = (
+    Flag("source"),
+    Flag("path"),
+    Flag("database"),
+    Flag("prefetch", check=read_unsigned, kind="uint"),
+    Flag("lock-timeout", check=read_seconds, kind="uint"),
+    Flag("verbose", kind=""),
+    Flag("version", kind=""),
+    Flag("help", kind=""),
+    Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate", "atlas", "flyway")),
+    Flag("history-table"),
+    Flag("statement-lock-timeout", check=read_duration, kind="duration"),
+    Flag("statement-timeout", check=read_duration, kind="duration"),
+    Flag("rollback", check=_one_of("allow", "forbid")),
+    Flag("out-of-order", check=_one_of("reject", "apply", "ignore")),
+    Flag("changed-files", check=_one_of("reject", "warn")),
+    Flag("backup-to"),
+    Flag("backup-keep", check=read_unsigned, kind="uint"),
+    Flag("plan-checksum", check=_checksum),
+    Flag("lint", check=_one_of("reject", "warn", "off")),
+    Flag("rehearse-on"),
+    Flag("json", kind=""),
+    Flag("report"),
+)
+NAMES = frozenset(flag.name for flag in FLAGS)
+_WITHOUT_TWIN = frozenset(("version", "help"))
+
+
+def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Options, list[str]]:
+    """The options, and the command with all that follows it.
+
+    Raises UsageError for a bad option and for a bad twin, which it names.
+    """
+    given, rest = parse_flags(FLAGS, args)
+    values = _twins(environ) | given
+    if "path" in given and "source" not in given:
+        values.pop("source", None)  # a twin does not push a flag aside
+    return (
+        Options(
+            database=values.get("database") or environ.get("DATABASE_URL", ""),
+            source=values.get("source", ""),
+            path=values.get("path", ""),
+            lock_timeout=_lock_timeout(values),
+            statement_lock_timeout=_limit(
+                values.get("statement-lock-timeout"), DEFAULT_STATEMENT_LOCK_TIMEOUT
+            ),
+            statement_timeout=_limit(values.get("statement-timeout"), None),
+            format=values.get("format", "auto"),
+            history_table=values.get("history-table", ""),
+            may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,
+            out_of_order=values.get("out-of-order"),
+            changed_files=values.get("changed-files"),
+            backup_to=values.get("backup-to", ""),
+            backup_keep=read_unsigned(values["backup-keep"]) or None
+            if "backup-keep" in values
+            else None,
+            plan_checksum=values.get("plan-checksum", ""),
+            lint=values.get("lint", "off"),
+            rehearse_on=values.get("rehearse-on", ""),
+            verbose=is_set(values, "verbose"),
+            json=is_set(values, "json"),
+            report=values.get("report", ""),
+            show_version=is_set(values, "version"),
+            show_help=is_set(values, "help"),
+        ),
+        rest,
+    )
+
+
+def find_report_file(args: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The file of -report on a command line that may be wrong elsewhere; empty if none is named."""
+    for index, argument in enumerate(args):
+        name, equals, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name == "report":
+            return value if equals else "".join(args[index + 1 : index + 2])
+    return environ.get(twin_of("report"), "")
+
+
+def twin_of(name: str, command: str = "") -> str:
+    """The environment variable that says the same as the flag."""
+    return "_".join(filter(None, ("DBMIGRATE", command, name))).upper().replace("-", "_")
+
+
+def read_twins(
+    flags: Sequence[Flag], environ: Mapping[str, str], command: str = ""
+) -> dict[str, str]:
+    """The values of the flags' twins that are set. Raises UsageError, naming the variable."""
+    values = {}
+    for flag in flags:
+        name = twin_of(flag.name, command)
+        value = environ.get(name, "")
+        if not value:
+            continue
+        try:
+            if flag.is_boolean and value not in TRUE | FALSE:
+                raise ValueError("expected true or false")
+            if not flag.is_boolean:
+                flag.check(value)
+        except ValueError as error:
+            raise UsageError(f"invalid value {quote(value)} for {name}: {error}") from None
+        values[flag.name] = value
+    return values
+
+
+def _twins(environ: Mapping[str, str]) -> dict[str, str]:
+    return read_twins([flag for flag in FLAGS if flag.name not in _WITHOUT_TWIN], environ)
+
+
+def _lock_timeout(values: Mapping[str, str]) -> float | None:
+    text = values.get("lock-timeout")
+    return DEFAULT_LOCK_TIMEOUT if text is None else read_seconds(text)
+
+
+def _limit(text: str | None, default: float | None) -> float | None:
+    """Zero means no limit, as it does for PostgreSQL's own settings."""
+    return default if text is None else read_duration(text) or None

@@ -1,0 +1,165 @@
+"""The help of the program: golang-migrate's, with what is ours beside it."""
+
+from __future__ import annotations
+
+from dbmigrate.cli.arguments.options import twin_of
+
+COMMANDS = (
+    "create",
+    "goto",
+    "up",
+    "down",
+    "drop",
+    "force",
+    "version",
+    "status",
+    "plan",
+    "verify",
+    "wait",
+    "baseline",
+    "repair",
+    "adopt",
+    "convert",
+    "backup",
+    "restore",
+    "rehearse",
+    "lint",
+    "apply",
+    "hash",
+    "diff",
+)
+
+CREATE = """create [-ext E] [-dir D] [-seq] [-digits N] [-format] [-tz] NAME
+\t   Create a set of timestamped up/down migrations titled NAME, in directory D with extension E.
+\t   Use -seq option to generate sequential up/down migrations with N digits.
+\t   Use -format option to specify a Go time format string. Note: migrations with the same time \
+cause "duplicate migration version" error.
+           Use -tz option to specify the timezone that will be used when generating non-sequential \
+migrations (defaults: UTC).
+"""
+GOTO = """goto V       Migrate to version V
+\tUse latest for the newest version in the source"""
+UP = """up [N]       Apply all or N up migrations
+\tUse -to V to apply those up to version V"""
+DOWN = """down [N] [-all]    Apply all or N down migrations
+\tUse -all to apply all down migrations
+\tUse -to V to apply those above version V"""
+DROP = """drop [-f]    Drop everything inside database
+\tUse -f to bypass confirmation"""
+FORCE = "force V      Set version V but don't run migration (ignores dirty state)"
+VERSION = "version      Print current migration version"
+STATUS = """status [-exit-code]    Show each migration and whether it is applied
+\tUse -exit-code to exit with 3 while any is pending or the database is dirty"""
+PLAN = """plan [V]     Show the steps that lead to version V (default latest); change nothing"""
+VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
+WAIT = """wait [-version V | -latest] [-timeout D]
+\tWait until the database has at least that version and is not dirty"""
+APPLY = """apply [-baseline V] [-allow-dirty] [-to V] [-tx-mode MODE] [-dry-run] [N]
+\tGo up as Atlas does: finish what stopped halfway, begin in an empty database alone, take
+\tfewer than N for enough
+\tUse -tx-mode all to apply all files or none of them"""
+HASH = """hash [-check]    Write atlas.sum anew, or see whether it agrees with the files"""
+BASELINE = "baseline V   Take the database as it is for version V; run nothing"
+REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
+\tgo on with the statement that failed"""
+ADOPT = """adopt -from TOOL [-from-table T] [-as V | -baseline NAME] [-f]
+\tTake the version of another tool's history over into dbmigrate's own; asks first
+\tUse -baseline to write the schema that an ORM has left as the first migration
+\tUse -f to bypass confirmation"""
+CONVERT = """convert DIR  Write another tool's migrations into DIR as golang-migrate's files"""
+
+BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
+\tFILE may be a directory; default a name of its own in the current one"""
+RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
+	Restore a backup into an empty database
+\tUse -clean to replace what is there already"""
+
+REHEARSE = """rehearse [-dev-url URL] [-copy]    Try each step up, down and up in a scratch database
+\tUse -copy to start with the schema of the database instead of nothing"""
+
+LINT = """lint [-since V] [-latest N] [-sizes] [-squawk] [-strict] [-output FORM]
+\tSay what may hurt the application
+\tUse -sizes to weigh it by the tables of the database"""
+
+DIFF = """diff [-to SCHEMA] [-dry-run] [-check] [-dev-url URL] NAME
+\tWrite the migrations that lead to a schema: files of SQL, a database, or a program's output
+\tUse -check to exit with 3 if there is a difference, and write nothing"""
+
+
+def describe_program(program: str) -> str:
+    """What -help prints."""
+    commands = (
+        CREATE,
+        GOTO,
+        UP,
+        DOWN,
+        DROP,
+        FORCE,
+        VERSION,
+        STATUS,
+        PLAN,
+        VERIFY,
+        WAIT,
+        BASELINE,
+        REPAIR,
+        ADOPT,
+        CONVERT,
+        BACKUP,
+        RESTORE,
+        REHEARSE,
+        LINT,
+        APPLY,
+        HASH,
+        DIFF,
+    )
+    listed = "\n".join(f"  {command}" for command in commands)
+    return _PROGRAM.format(
+        program=program,
+        commands=listed,
+        path_twin=twin_of("path"),
+        database_twin=twin_of("database"),
+    )
+
+
+_PROGRAM = """Usage: {program} OPTIONS COMMAND [arg...]
+       {program} [ -version | -help ]
+
+Options:
+  -source          Location of the migrations (driver://url)
+  -path            Shorthand for -source=file://path
+  -database        Run migrations against this database (driver://url)
+  -prefetch N      Number of migrations to load in advance before executing (accepted, not needed)
+  -lock-timeout N  Allow N seconds to acquire database lock (default 15)
+  -verbose         Print verbose logging
+  -version         Print version
+  -help            Print usage
+
+  -format F                  golang-migrate, goose, dbmate, atlas or flyway (default auto: as the
+                             files are); the history goes on in that tool's table
+  -history-table T           Table of the version, or schema.table (default schema_migrations,
+                             with others the tool's own: goose_db_version and so on)
+  -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
+  -statement-timeout D       Let a statement run for D (default none)
+  -rollback MODE             forbid to go below the version, or allow it by down scripts alone
+  -out-of-order MODE         reject, apply or ignore versions that were skipped (default reject)
+  -changed-files MODE        reject or warn of applied files that were edited (default reject)
+  -backup-to DIR             Save the database in DIR before the first step
+  -backup-keep N             Keep the N newest backups of the database there (default all)
+  -plan-checksum SHA256      Run only the steps of that plan, as `plan -json` gave it
+  -lint MODE                 reject pending files with an error of lint, warn of them, or off
+                             (default off)
+  -rehearse-on URL           Rehearse the pending steps there, on a scratch server, before the
+                             first one is run
+  -json                      Print the report as JSON on the standard output
+  -report FILE               Write the report to FILE, of a failed run as well
+
+Commands:
+{commands}
+
+Durations: 15s, 1m30s, 500ms; none.
+Environment: each option has a twin, {path_twin} for -path and so on; the database is also
+taken from DATABASE_URL or, without any URL, from PGHOST, PGDATABASE and the like.
+
+Source drivers: file
+Database drivers: pgx, pgx4, pgx5, postgres, postgresql
+"""

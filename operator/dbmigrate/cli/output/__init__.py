@@ -1,0 +1,1 @@
+"""What a command prints: text for terminals, documents for programs, the report file."""

@@ -1,0 +1,108 @@
+"""What `diff` found and wrote, for people and as JSON.
+
+People get the names of the files, what loses data in them, and what the linter has
+to say of them; with -dry-run their text, with -check what would change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dbmigrate.cli.arguments.flags import is_set
+from dbmigrate.cli.command import Invocation
+
+if TYPE_CHECKING:
+    from dbmigrate.diff.change import Change
+    from dbmigrate.lint.finding import Finding
+    from dbmigrate.runner.commands.diff import Diff
+    from dbmigrate.runner.diffing.verification import Step
+
+DIFFERENT = 3
+"""The exit code of -check."""
+
+
+def show_diff(invocation: Invocation, diff: Diff) -> int:
+    """Print it. Gives the exit code."""
+    terminal = invocation.terminal
+    if not diff.changes:
+        terminal.line("no difference")
+        return 0
+    if is_set(invocation.values, "check"):
+        for change in diff.changes:
+            terminal.line(f"{change.action} {change.about}")
+        terminal.line(f"{len(diff.changes)} statements lead to the desired schema")
+        return DIFFERENT
+    if is_set(invocation.values, "dry-run"):
+        _print_files(invocation, diff)
+    for path in diff.paths:
+        terminal.line(str(path))
+    for step in diff.steps:
+        for change in step.up:
+            if change.destroys is not None:
+                terminal.warning(f"{_label(step)} is destructive: {change.destroys}")
+    for finding in find_faults(diff):
+        terminal.line(
+            f"{finding.severity} {finding.rule.name}: {finding.file}:{finding.line}:"
+            f" {finding.message}"
+        )
+    return 0
+
+
+def describe_diff(diff: Diff) -> Mapping[str, Any]:
+    """What is added to the JSON document."""
+    from dbmigrate.lint.outputs import describe
+
+    return {
+        "diff": {
+            "changes": [_describe_change(change) for change in diff.changes],
+            "migrations": [
+                {
+                    "version": step.version,
+                    "name": step.name,
+                    "files": dict(step.files),
+                    "up": [_describe_change(change) for change in step.up],
+                    "down": [_describe_change(change) for change in step.down],
+                }
+                for step in diff.steps
+            ],
+            "written": [str(path) for path in diff.paths],
+            "findings": [describe(finding) for finding in find_faults(diff)],
+        }
+    }
+
+
+def find_faults(diff: Diff) -> Iterator[Finding]:
+    """What the linter says of the new migrations."""
+    from dbmigrate.lint.checked_columns import CheckedColumns
+    from dbmigrate.lint.script import judge_script
+
+    checked = CheckedColumns()
+    for step in diff.steps:
+        yield from judge_script(step.up_script, next(iter(step.files)), checked=checked)
+
+
+def _describe_change(change: Change) -> Mapping[str, Any]:
+    return {
+        "action": change.action,
+        "kind": change.about.kind,
+        "name": change.about.name,
+        "sql": change.sql,
+        "transaction": change.can_be_in_transaction,
+        "destroys": change.destroys,
+        "note": change.note,
+    }
+
+
+def _print_files(invocation: Invocation, diff: Diff) -> None:
+    if invocation.options.json:
+        return  # the document has them
+    from dbmigrate.cli.output.document import print_text
+
+    for step in diff.steps:
+        for name, text in step.files.items():
+            print_text(invocation.output, f"-- {name}\n{text}")
+
+
+def _label(step: Step) -> str:
+    return f"{step.version}_{step.name}"

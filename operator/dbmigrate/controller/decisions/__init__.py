@@ -1,0 +1,1 @@
+"""Decisions: pure functions from what was read to status, Jobs and events."""

@@ -1,0 +1,135 @@
+"""Manual approval: a plan is made, shown, and run only when a person has agreed to it.
+
+The plan is made by a `plan` run. Its hash covers the run that made it, the intent
+and the steps: what a person has approved is that plan and no later one. A change
+of the source is another intent, which needs another plan and another approval.
+The run is held to the plan's checksum: where the database or a file has changed in
+between, it changes nothing and says PlanChanged, and then the plan is void as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime
+
+from dbmigrate.api.action import ActionKind, ActionPhase
+from dbmigrate.api.status import MigrationStatus, Plan, PlannedStep
+from dbmigrate.api.trial import read_trial
+from dbmigrate.controller.decisions.catch_up import is_at_target, newest_run
+from dbmigrate.controller.decisions.outcome import read_report
+from dbmigrate.controller.decisions.retrying import ask_again
+from dbmigrate.controller.decisions.runs import Run, RunCommand
+from dbmigrate.controller.decisions.verdict import VerdictReason, held, on_its_way, stuck
+from dbmigrate.controller.decisions.view import Step, View
+from dbmigrate.controller.jobs.body import RunOrder
+from dbmigrate.report import Reason, Report
+
+PLAN_LIMIT = 50
+"""Steps that the status shows; the hash covers all that the report could carry."""
+
+
+def find_plan(view: View, status: MigrationStatus, intent: str) -> Plan | None:
+    """The plan for the present intent: the one in the status, or that of a finished run."""
+    plan = status.plan
+    if plan is not None and plan.intent == intent and not is_void(plan, status):
+        return plan
+    run = newest_run(view, RunCommand.PLAN)
+    if run is None or run.is_active or run.intent != intent:
+        return None
+    report = read_report(run, view.pods)
+    if report is None or report.error is not None or _is_empty_by_mistake(view, report):
+        return None
+    plan = _make_plan(run, report)
+    return None if is_void(plan, status) else plan
+
+
+def is_void(plan: Plan, status: MigrationStatus) -> bool:
+    """Whether the last run was held to this plan and found that it holds no more."""
+    last = status.last_run
+    if last is None or last.error is None or last.error.reason is not Reason.PLAN_CHANGED:
+        return False
+    return last.plan == plan.hash
+
+
+def _is_empty_by_mistake(view: View, report: Report) -> bool:
+    """A plan without steps needs no approval, so it must be one that needs no steps."""
+    return not report.steps and not is_at_target(report, view.migration.spec)
+
+
+def is_approved(view: View, plan: Plan) -> bool:
+    """Whether somebody has agreed to this very plan."""
+    return any(
+        action.kind is ActionKind.APPROVE
+        and action.plan_hash == plan.hash
+        and action.phase is not ActionPhase.REFUSED
+        for action in view.actions
+    )
+
+
+def seek_approval(view: View, status: MigrationStatus, intent: str, now: datetime) -> Step | None:
+    """What is to be done before a run may be started; None: it may be."""
+    plan = find_plan(view, status, intent)
+    if plan is None:
+        return _make_plan_first(view, status, intent, now)
+    if not plan.steps or is_approved(view, plan):
+        return None
+    name = view.migration.identity.name
+    count = _describe_plan(plan)
+    text = f"plan {plan.hash} with {count} waits for a MigrationAction that approves it for {name}"
+    return Step(held(VerdictReason.AWAITING_APPROVAL, text), plan=plan, approved=False)
+
+
+def _make_plan_first(view: View, status: MigrationStatus, intent: str, now: datetime) -> Step:
+    identity = view.migration.identity
+    verdict = on_its_way(VerdictReason.PLANNING, "the plan is being made")
+    run = newest_run(view, RunCommand.PLAN)
+    if run is None or run.intent != intent or run.generation != identity.generation:
+        order = RunOrder(RunCommand.PLAN, intent, 1, identity.generation)
+        return Step(verdict, order, approved=False)
+    order = RunOrder(RunCommand.PLAN, intent, run.attempt + 1, identity.generation)
+    report = read_report(run, view.pods)
+    error = report.error if report is not None else None
+    if report is not None and error is None and not is_void(_make_plan(run, report), status):
+        text = "the runner shows a plan without steps, and the database is not at the target"
+        return Step(stuck(Reason.INTERNAL.value, text), approved=False)
+    if error is None:
+        return Step(verdict, order, approved=False)  # made, but nobody read it
+    again = ask_again(view, status, run, error, Step(verdict, order), now)
+    return replace(again, approved=False)
+
+
+def _make_plan(run: Run, report: Report) -> Plan:
+    words = [run.uid, run.intent, report.version or "", str(report.steps_total)]
+    words.append(report.plan_checksum or "")
+    words += [f"{step.direction} {step.version} {step.name}" for step in report.steps]
+    digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
+    steps = tuple(
+        PlannedStep(step.version, step.name, step.direction, step.destructive, step.excerpt)
+        for step in report.steps[:PLAN_LIMIT]
+    )
+    return Plan(
+        hash=digest,
+        intent=run.intent,
+        steps=steps,
+        created_at=run.finished_at,
+        steps_total=report.steps_total,
+        checksum=report.plan_checksum,
+        trial=read_trial(report),
+    )
+
+
+def _describe_plan(plan: Plan) -> str:
+    """How much there is to agree to, and whether it is all shown."""
+    words = f"{plan.steps_total} step{'' if plan.steps_total == 1 else 's'}"
+    losing = sum(step.destructive for step in plan.steps)
+    if losing:
+        words += f", {losing} of them destructive"
+    found = plan.trial.findings_total
+    if found:
+        words += f", {found} finding{'' if found == 1 else 's'} of lint"
+    if plan.trial.rehearsal is not None:
+        words += ", rehearsed"
+    if plan.steps_total > len(plan.steps):
+        words += f" ({len(plan.steps)} are shown; `dbmigrate plan` shows all)"
+    return words

@@ -1,0 +1,173 @@
+"""Actions: what people order once, checked and carried out one after the other.
+
+An action that needs the database becomes a run that carries the action's uid, so
+that its end is found again after a crash. One that can't be carried out now is
+refused and says why; it is never kept for later, when it might surprise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dbmigrate.api.action import Action, ActionKind, ActionPhase
+from dbmigrate.api.spec import Approval
+from dbmigrate.api.status import LastRun, MigrationStatus
+from dbmigrate.api.version import is_version
+from dbmigrate.controller.decisions.approval import find_plan, is_approved
+from dbmigrate.controller.decisions.outcome import read_report
+from dbmigrate.controller.decisions.runs import MENDING, Run, RunCommand
+from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way
+from dbmigrate.controller.decisions.view import ActionUpdate, Step, View
+from dbmigrate.controller.jobs.body import RunOrder
+
+COMMANDS = {
+    ActionKind.FORCE: RunCommand.FORCE,
+    ActionKind.RETRY: RunCommand.GOTO,
+    ActionKind.ROLLBACK: RunCommand.ROLLBACK,
+    ActionKind.REPAIR: RunCommand.REPAIR,
+}
+VERSIONED = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK})
+
+
+def follow_actions(view: View) -> tuple[ActionUpdate, ...]:
+    """What the runs of actions have come to since the actions' status was written."""
+    updates = []
+    for action in view.actions:
+        run = next((r for r in view.runs if _serves(r, action)), None)
+        if action.has_ended or run is None:
+            continue
+        is_approval = action.kind is ActionKind.APPROVE
+        update = _agree(action) if is_approval else _follow(action, run, view)
+        if (update.phase, update.message) != (action.phase, action.message):
+            updates.append(update)
+    return tuple(updates)
+
+
+def carry_out_next(view: View, status: MigrationStatus, intent: str) -> Step | ActionUpdate | None:
+    """The oldest order that nobody has taken up: a run to start, or an answer right away."""
+    waiting = [
+        action
+        for action in view.actions
+        if not action.has_ended and not any(_serves(run, action) for run in view.runs)
+    ]
+    if not waiting:
+        return None
+    action = min(waiting, key=lambda a: (a.created_at, a.uid))
+    refusal = _find_refusal(action, view, status, intent)
+    if refusal is not None:
+        return ActionUpdate(action, ActionPhase.REFUSED, refusal)
+    if action.kind is ActionKind.APPROVE:
+        return _agree(action)
+    if view.rejection is not None:
+        return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
+    text = f"{action.kind.value} of MigrationAction {action.name} is about to start"
+    verdict = on_its_way(VerdictReason.ACTION_RUNNING, text)
+    return Step(verdict, order=_order(action, view, status, intent))
+
+
+def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
+    """The answer to orders for a resource that is not there."""
+    return tuple(
+        ActionUpdate(
+            action, ActionPhase.REFUSED, f"DatabaseMigration {action.migration} does not exist"
+        )
+        for action in actions
+        if not action.has_ended
+    )
+
+
+def was_mended_since(view: View, last: LastRun) -> bool:
+    """Whether a Force or a Repair has succeeded after the last run: then all is tried anew."""
+    for run in view.runs:
+        is_later = last.finished_at is not None and run.created_at >= last.finished_at
+        if run.command in MENDING and not run.is_active and is_later:
+            report = read_report(run, view.pods)
+            if report is not None and report.error is None:
+                return True
+    return False
+
+
+def _serves(run: Run, action: Action) -> bool:
+    """Whether an action has come to this run: ordered by it, or held to the plan it approves."""
+    if action.kind is ActionKind.APPROVE:
+        return run.plan is not None and run.plan == action.plan_hash
+    return run.action == action.uid
+
+
+def _agree(action: Action) -> ActionUpdate:
+    return ActionUpdate(action, ActionPhase.SUCCEEDED, f"plan {action.plan_hash} is approved")
+
+
+def _follow(action: Action, run: Run, view: View) -> ActionUpdate:
+    if run.is_active:
+        return ActionUpdate(action, ActionPhase.RUNNING, f"Job {run.name} is at work")
+    report = read_report(run, view.pods)
+    if report is None:
+        text = f"Job {run.name} succeeded; its report is gone"
+        return ActionUpdate(action, ActionPhase.SUCCEEDED, text)
+    if report.error is not None:
+        text = f"{report.error.reason.value}: {report.error.message}"
+        return ActionUpdate(action, ActionPhase.FAILED, text)
+    text = f"the database is at version {report.version or 'none'}"
+    return ActionUpdate(action, ActionPhase.SUCCEEDED, text)
+
+
+def _find_refusal(action: Action, view: View, status: MigrationStatus, intent: str) -> str | None:
+    """Why an action can't be carried out; None: it can."""
+    if view.elder is not None:
+        return f"DatabaseMigration {view.elder} is older and has the same database"
+    if action.kind in VERSIONED and not _is_version(action, view):
+        return "spec.version must name a version"
+    if action.kind is ActionKind.APPROVE:
+        return _refuse_approval(action, view, status, intent)
+    if view.files.missing is not None:
+        return f"ConfigMap {view.files.missing} does not exist"
+    if view.files.invalid is not None:
+        return view.files.invalid
+    if action.kind is ActionKind.RETRY:
+        return _refuse_retry(view, status, intent)
+    return None
+
+
+def _is_version(action: Action, view: View) -> bool:
+    version = action.version or ""
+    if action.kind is ActionKind.FORCE and version == "-1":
+        return True  # nothing is applied
+    return is_version(version, view.migration.spec.source_format)
+
+
+def _refuse_approval(
+    action: Action, view: View, status: MigrationStatus, intent: str
+) -> str | None:
+    if view.migration.spec.approval is not Approval.MANUAL:
+        return "spec.approval is Automatic: there is nothing to approve"
+    plan = find_plan(view, status, intent)
+    if plan is None:
+        return "there is no plan for what the resource wants now"
+    if action.plan_hash != plan.hash:
+        return f"the plan has changed: it is {plan.hash} now, not {action.plan_hash}"
+    return None
+
+
+def _refuse_retry(view: View, status: MigrationStatus, intent: str) -> str | None:
+    spec = view.migration.spec
+    if spec.suspend:
+        return "spec.suspend is set"
+    if spec.approval is Approval.MANUAL:
+        plan = find_plan(view, status, intent)
+        if plan is None or (plan.steps and not is_approved(view, plan)):
+            return "the plan has not been approved"
+    return None
+
+
+def _order(action: Action, view: View, status: MigrationStatus, intent: str) -> RunOrder:
+    last, generation = status.last_run, view.migration.identity.generation
+    is_same = last is not None and (last.intent, last.generation) == (intent, generation)
+    attempt = last.attempts + 1 if last is not None and is_same else 1
+    plan = None
+    if action.kind is ActionKind.RETRY and view.migration.spec.approval is Approval.MANUAL:
+        plan = find_plan(view, status, intent)
+    operands = (action.version,) if action.kind in VERSIONED and action.version else ()
+    return RunOrder(
+        COMMANDS[action.kind], intent, attempt, generation, operands, action=action.uid, plan=plan
+    )

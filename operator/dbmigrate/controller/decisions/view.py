@@ -1,0 +1,95 @@
+"""All that a decision rests on, and all that it can say. No I/O, no clock.
+
+The view of a resource is put together by the reconciler, from the watch streams
+or, where a decision would rest on something not being there, from the API server
+itself. The decision is carried out by the reconciler too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from dbmigrate.api.action import Action, ActionPhase
+from dbmigrate.api.migration import Migration
+from dbmigrate.api.status import MigrationStatus, Plan
+from dbmigrate.controller.decisions.files import Files
+from dbmigrate.controller.decisions.runs import Pod, Run
+from dbmigrate.controller.decisions.verdict import Verdict
+from dbmigrate.controller.jobs.body import RunOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """How often the database is asked although nothing has changed."""
+
+    interval: timedelta | None
+    """None: never."""
+    since: datetime
+    """When this operator started: what fell due before is spread over one interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The API server would not take the Job that was wanted just now."""
+
+    message: str
+    is_final: bool
+    """The Job itself is wrong, and stays so until the resource is changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One resource and what belongs to it, at one moment."""
+
+    migration: Migration
+    files: Files
+    runs: tuple[Run, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    elder: str | None = None
+    """An older resource of the namespace on the same database and history table."""
+    rejection: Rejection | None = None
+    resync: Resync | None = None
+    ordered_at: datetime | None = None
+    """When this operator last started a run for it, by its own clock."""
+    actions: tuple[Action, ...] = ()
+    """What people have ordered for it, ended or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionUpdate:
+    """An action that has come to another phase."""
+
+    action: Action
+    phase: ActionPhase
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A verdict with what follows from it."""
+
+    verdict: Verdict
+    order: RunOrder | None = None
+    look_at: datetime | None = None
+    next_retry_at: datetime | None = None
+    plan: Plan | None = None
+    approved: bool | None = None
+    """Whether the plan may be run; None where nobody is asked."""
+    updates: tuple[ActionUpdate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be told, what is to be done, and when to look again."""
+
+    status: MigrationStatus
+    order: RunOrder | None = None
+    """The run to start."""
+    discard: tuple[str, ...] = ()
+    """Finished Jobs that the history limits no longer keep."""
+    look_at: datetime | None = None
+    """When to look again if nothing happens before; None: only when something does."""
+    rests_on_absence: bool = field(default=False)
+    """Something was not in the view. Only a view fresh from the API server can be acted upon."""
+    updates: tuple[ActionUpdate, ...] = ()

@@ -1,0 +1,1 @@
+"""The Job of a run, built from the resource. Pure functions."""

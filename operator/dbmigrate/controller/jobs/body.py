@@ -1,0 +1,226 @@
+"""The Job of a run, built as the API server takes it. Nothing is asked and nothing sent here.
+
+One Job, one Pod, one try: Kubernetes never starts a second Pod by itself
+(backoffLimit 0, restartPolicy Never, podReplacementPolicy Failed), since whether
+a failed migration may be tried again depends on why it failed. The Pod satisfies
+Pod Security `restricted` and has no token of the cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbmigrate.api.fields import Document
+from dbmigrate.api.migration import Migration
+from dbmigrate.api.names import (
+    ACTION_ANNOTATION,
+    ATTEMPT_ANNOTATION,
+    COMMAND_LABEL,
+    GENERATION_ANNOTATION,
+    INTENT_ANNOTATION,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    MIGRATION_LABEL,
+    PLAN_ANNOTATION,
+    UID_LABEL,
+)
+from dbmigrate.api.spec import JobOptions
+from dbmigrate.api.status import Plan
+from dbmigrate.controller.decisions.outcome import RUNNER_CONTAINER
+from dbmigrate.controller.decisions.runs import CHANGING, RunCommand
+from dbmigrate.controller.jobs.command_line import (
+    PROGRAM,
+    TERMINATION_MESSAGE_PATH,
+    run_arguments,
+    run_environment,
+)
+from dbmigrate.controller.jobs.connection import grant_access
+from dbmigrate.controller.jobs.mounts import COPY_USER, Mounted, mount_backups, mount_source
+from dbmigrate.controller.jobs.naming import job_name, label_value
+from dbmigrate.controller.jobs.rehearsal_server import Beside, place_beside
+
+GRACE_SECONDS = 60
+"""From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
+TTL_SECONDS = 24 * 3600
+"""Finished Jobs go after a day at the latest; the history limits come first while we run."""
+DEFAULT_RESOURCES: Document = {
+    "requests": {"cpu": "50m", "memory": "64Mi"},
+    "limits": {"memory": "256Mi"},
+}
+POD_SECURITY: Document = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+BACKUP_SECURITY: Document = {"fsGroup": 65532, "fsGroupChangePolicy": "OnRootMismatch"}
+"""A new volume belongs to root: by its group the image's user may write to it."""
+CONTAINER_SECURITY: Document = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """A run that is to be started."""
+
+    command: RunCommand
+    intent: str
+    attempt: int
+    generation: int
+    operands: tuple[str, ...] = ()
+    """Arguments behind the command, where the spec does not imply them."""
+    action: str | None = None
+    """The uid of the MigrationAction that ordered it."""
+    plan: Plan | None = None
+    """The plan that it is held to; None: it may do whatever leads to the target."""
+    rehearsed_on: str | None = None
+    """The major version of the scratch server on which it is rehearsed; None: it is not."""
+
+    def name_for(self, migration: Migration) -> str:
+        """The name of its Job."""
+        identity = migration.identity
+        return job_name(
+            identity.name,
+            uid=identity.uid,
+            command=self.command,
+            generation=self.generation,
+            intent=self.action or self.intent,
+            n=self.attempt,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The images of a Pod, for resources that name none."""
+
+    runner: str
+    rehearsal: str = ""
+    """Of the scratch server, with {major} where PostgreSQL's major version belongs."""
+
+
+def build_job(
+    migration: Migration, order: RunOrder, *, images: Images, server_version: tuple[int, int]
+) -> Document:
+    """The Job for that order, on a cluster of that Kubernetes version."""
+    identity, spec = migration.identity, migration.spec
+    beside = None
+    if order.rehearsed_on is not None:
+        template = spec.job.rehearsal.image or images.rehearsal
+        beside = place_beside(template.replace("{major}", order.rehearsed_on), spec.job)
+    mounted = mount_source(spec.source, server_version=server_version)
+    annotations = {
+        GENERATION_ANNOTATION: str(order.generation),
+        INTENT_ANNOTATION: order.intent,
+        ATTEMPT_ANNOTATION: str(order.attempt),
+    }
+    if order.action is not None:
+        annotations[ACTION_ANNOTATION] = order.action
+    if order.plan is not None:
+        annotations[PLAN_ANNOTATION] = order.plan.hash
+    labels = {
+        **spec.job.labels,
+        MANAGED_BY_LABEL: MANAGED_BY,
+        MIGRATION_LABEL: label_value(identity.name),
+        UID_LABEL: identity.uid,
+        COMMAND_LABEL: order.command.value,
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": order.name_for(migration),
+            "namespace": identity.namespace,
+            "labels": labels,
+            "annotations": {**spec.job.annotations, **annotations},
+            "ownerReferences": [identity.owner_reference],
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "podReplacementPolicy": "Failed",
+            "activeDeadlineSeconds": max(1, round(spec.timeouts.deadline.total_seconds())),
+            "ttlSecondsAfterFinished": TTL_SECONDS,
+            "template": {
+                "metadata": {
+                    "labels": labels,
+                    "annotations": {
+                        **spec.job.annotations,
+                        **annotations,
+                        **mounted.annotations,
+                        **(beside.annotations if beside else {}),
+                    },
+                },
+                "spec": _build_pod(migration, order, mounted, images.runner, beside),
+            },
+        },
+    }
+
+
+def _build_pod(
+    migration: Migration, order: RunOrder, mounted: Mounted, image: str, beside: Beside | None
+) -> Document:
+    spec, options = migration.spec, migration.spec.job
+    access = grant_access(spec.database)
+    volumes, mounts = [mounted.volume, *access.volumes], [mounted.mount, *access.mounts]
+    if beside is not None:
+        volumes += beside.volumes
+        mounts.append(beside.mount)
+    security = POD_SECURITY
+    if spec.backup is not None and order.command in CHANGING:
+        volume, mount = mount_backups(spec.backup)
+        volumes.append(volume)
+        mounts.append(mount)
+        security = {**POD_SECURITY, **BACKUP_SECURITY}
+    runner: Document = {
+        "name": RUNNER_CONTAINER,
+        "image": options.image or image,
+        "command": [PROGRAM],
+        "args": run_arguments(
+            spec,
+            order.command,
+            path=mounted.path,
+            operands=order.operands,
+            plan_checksum=order.plan.checksum if order.plan else None,
+            is_rehearsed=beside is not None,
+        ),
+        # Ours come last: of two variables with one name the last one counts.
+        "env": [*options.env, *run_environment(spec, order.command), *access.env],
+        "volumeMounts": mounts,
+        "terminationMessagePath": TERMINATION_MESSAGE_PATH,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    pod: Document = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {**security, **options.pod_security_context},
+        "volumes": volumes,
+        "containers": [_harden(runner, options)],
+    }
+    first = [_harden(each, options, user=COPY_USER) for each in mounted.init_containers]
+    if beside is not None:
+        first.append(_harden(beside.container, options, user=beside.user))
+    if first:
+        pod["initContainers"] = first
+    return {**pod, **_placement(options)}
+
+
+def _harden(container: Document, options: JobOptions, *, user: int | None = None) -> Document:
+    """The container with its limits; `user` holds where the resource names none."""
+    security = {**CONTAINER_SECURITY, **options.security_context}
+    if user is not None and "runAsUser" not in options.pod_security_context:
+        security.setdefault("runAsUser", user)
+    resources = container.get("resources") or options.resources or DEFAULT_RESOURCES
+    return {**container, "resources": resources, "securityContext": security}
+
+
+def _placement(options: JobOptions) -> Document:
+    fields = {
+        "serviceAccountName": options.service_account_name,
+        "priorityClassName": options.priority_class_name,
+        "nodeSelector": options.node_selector,
+        "tolerations": options.tolerations,
+        "affinity": options.affinity,
+        "imagePullSecrets": options.image_pull_secrets,
+    }
+    return {name: value for name, value in fields.items() if value}

@@ -1,0 +1,109 @@
+"""The runner's command line in a Job: one that a person could type.
+
+It is one of the two places where the operator and the runner meet; the other is
+the report. Everything here is a list of arguments, no shell ever sees it.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from dbmigrate.api.database import DEFAULT_HISTORY_TABLE
+from dbmigrate.api.durations import format_duration
+from dbmigrate.api.fields import Document
+from dbmigrate.api.source import SourceFormat
+from dbmigrate.api.spec import (
+    BackupOptions,
+    ChangedFiles,
+    Lint,
+    MigrationSpec,
+    OutOfOrder,
+    Rollback,
+)
+from dbmigrate.controller.decisions.runs import CHANGING, RunCommand
+
+PROGRAM = "dbmigrate"
+TERMINATION_MESSAGE_PATH = "/dev/termination-log"
+BACKUP_PATH = "/backups"
+REHEARSAL_PATH = "/rehearsal"
+REHEARSAL_WAIT = 60
+"""Seconds until the scratch server must have come up."""
+LINT_VARIABLE = "DBMIGRATE_LINT"
+LINTED = frozenset({RunCommand.GOTO, RunCommand.PLAN})
+
+
+def run_arguments(
+    spec: MigrationSpec,
+    command: RunCommand,
+    *,
+    path: str,
+    operands: tuple[str, ...] = (),
+    plan_checksum: str | None = None,
+    is_rehearsed: bool = False,
+) -> list[str]:
+    """What follows the program's name. `operands` stand behind the command."""
+    timeouts = spec.timeouts
+    arguments = ["-path", path, "--report", TERMINATION_MESSAGE_PATH]
+    if spec.source_format is not SourceFormat.AUTO:
+        arguments += ["-format", spec.source_format.value]
+    if spec.database.history_table != DEFAULT_HISTORY_TABLE:
+        arguments += ["-history-table", spec.database.history_table]
+    # golang-migrate's flag takes whole seconds.
+    arguments += ["-lock-timeout", str(ceil(timeouts.lock.total_seconds()))]
+    if timeouts.lock_acquisition is None:
+        arguments += ["-statement-lock-timeout", "none"]
+    else:
+        arguments += ["-statement-lock-timeout", format_duration(timeouts.lock_acquisition)]
+    if timeouts.statement is not None:
+        arguments += ["-statement-timeout", format_duration(timeouts.statement)]
+    is_ordered = command is RunCommand.ROLLBACK
+    arguments += _policies(spec, Rollback.ALLOW if is_ordered else spec.rollback)
+    if spec.backup is not None and command in CHANGING:
+        arguments += ["-backup-to", backup_directory(spec.backup)]
+        if spec.backup.keep is not None:
+            arguments += ["-backup-keep", str(spec.backup.keep)]
+    if spec.lint is Lint.REJECT and command in LINTED:
+        arguments += ["-lint", "reject"]
+    if is_rehearsed:
+        server = f"host={REHEARSAL_PATH} user=postgres dbname=postgres"
+        arguments += ["-rehearse-on", f"{server} connect_timeout={REHEARSAL_WAIT}"]
+    if plan_checksum is not None:
+        arguments += ["-plan-checksum", plan_checksum]
+    if command in {RunCommand.GOTO, RunCommand.PLAN} and not operands:
+        operands = (spec.target,)
+    verb = RunCommand.GOTO if is_ordered else command
+    return [literal(argument) for argument in (*arguments, verb.value, *operands)]
+
+
+def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
+    """What the runner is told beside its command line.
+
+    Warn is the default of every resource, and only a courtesy: a runner of spec.job.image
+    that is too old to know of lint would refuse an option, and does not mind a variable.
+    """
+    if spec.lint is Lint.WARN and command in LINTED:
+        return [{"name": LINT_VARIABLE, "value": "warn"}]
+    return []
+
+
+def backup_directory(backup: BackupOptions) -> str:
+    """Where a run finds the directory for backups."""
+    return f"{BACKUP_PATH}/{backup.claim.path}" if backup.claim.path else BACKUP_PATH
+
+
+def literal(text: str) -> str:
+    """The text as a Pod must have it: the kubelet puts variables in the place of `$(NAME)`.
+
+    A path that names a variable would otherwise show a Secret's value in an error.
+    """
+    return text.replace("$", "$$")
+
+
+def _policies(spec: MigrationSpec, rollback: Rollback) -> list[str]:
+    """Only what differs from the runner's own defaults for a resource: short lines read better."""
+    arguments = ["-rollback", rollback.value.lower()]
+    if spec.out_of_order is not OutOfOrder.REJECT:
+        arguments += ["-out-of-order", spec.out_of_order.value.lower()]
+    if spec.changed_files is not ChangedFiles.REJECT:
+        arguments += ["-changed-files", spec.changed_files.value.lower()]
+    return arguments

@@ -1,0 +1,72 @@
+"""How the runner in the Job's Pod reaches the database.
+
+Secrets go by reference from the resource to the Pod: the kubelet reads them, we
+never do. A rotated Secret is thereby taken up by the next run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbmigrate.api.database import Connection, Database, KeyRef, UrlFrom
+from dbmigrate.api.fields import Document
+from dbmigrate.controller.jobs.command_line import literal
+
+URL_VARIABLE = "DBMIGRATE_DATABASE"
+CERTIFICATE_VOLUME = "root-certificate"
+CERTIFICATE_DIRECTORY = "/etc/dbmigrate/tls"
+CERTIFICATE_FILE = "root.crt"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a database adds to the Pod."""
+
+    env: tuple[Document, ...]
+    volumes: tuple[Document, ...] = ()
+    mounts: tuple[Document, ...] = ()
+
+
+def grant_access(database: Database) -> Access:
+    """The environment and files by which libpq finds the database."""
+    access = database.access
+    if isinstance(access, UrlFrom):
+        return Access(env=(_from(URL_VARIABLE, access.ref),))
+    return _grant_connection(access)
+
+
+def _grant_connection(connection: Connection) -> Access:
+    env = [
+        _is("PGHOST", connection.host),
+        _is("PGPORT", str(connection.port)),
+        _is("PGDATABASE", connection.dbname),
+    ]
+    if connection.user_from is not None:
+        env.append(_from("PGUSER", connection.user_from))
+    elif connection.user is not None:
+        env.append(_is("PGUSER", connection.user))
+    if connection.password_from is not None:
+        env.append(_from("PGPASSWORD", connection.password_from))
+    if connection.sslmode is not None:
+        env.append(_is("PGSSLMODE", connection.sslmode))
+    certificate = connection.root_certificate_from
+    if certificate is None:
+        return Access(tuple(env))
+    env.append(_is("PGSSLROOTCERT", f"{CERTIFICATE_DIRECTORY}/{CERTIFICATE_FILE}"))
+    mount = {"name": CERTIFICATE_VOLUME, "mountPath": CERTIFICATE_DIRECTORY, "readOnly": True}
+    return Access(tuple(env), (_certificate_volume(certificate),), (mount,))
+
+
+def _certificate_volume(ref: KeyRef) -> Document:
+    items = [{"key": ref.key, "path": CERTIFICATE_FILE}]
+    if ref.kind == "Secret":
+        return {"name": CERTIFICATE_VOLUME, "secret": {"secretName": ref.name, "items": items}}
+    return {"name": CERTIFICATE_VOLUME, "configMap": {"name": ref.name, "items": items}}
+
+
+def _is(name: str, value: str) -> Document:
+    return {"name": name, "value": literal(value)}
+
+
+def _from(name: str, ref: KeyRef) -> Document:
+    return {"name": name, "valueFrom": {ref.field: {"name": ref.name, "key": ref.key}}}

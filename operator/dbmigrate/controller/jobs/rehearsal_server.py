@@ -1,0 +1,110 @@
+"""The scratch PostgreSQL beside the runner: a sidecar of the Job's Pod that lives as long as it.
+
+It is made anew in each Pod and gone with it. It listens on a socket in a volume that
+only the two containers see, and on no network; it asks for no password, for nobody else
+can reach it. It has no disk to be careful of, and no secret of the target. Any image
+does that has initdb and postgres of the right major version on its PATH, and a shell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbmigrate.api.fields import Document
+from dbmigrate.api.names import PASSWD_ANNOTATION, REHEARSAL_CONTAINER
+from dbmigrate.api.spec import JobOptions
+from dbmigrate.controller.jobs.command_line import REHEARSAL_PATH
+from dbmigrate.controller.jobs.mounts import COPY_USER
+
+VOLUME = "rehearsal"
+PASSWD_VOLUME = "rehearsal-passwd"
+SIZE_LIMIT = "1Gi"
+RESOURCES: Document = {
+    "requests": {"cpu": "50m", "memory": "128Mi"},
+    "limits": {"memory": "512Mi"},
+}
+SETTINGS = (
+    "listen_addresses=",
+    f"unix_socket_directories={REHEARSAL_PATH}",
+    "port=5432",
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "autovacuum=off",
+    "max_connections=20",
+    # A schema of some thousand tables is locked table by table.
+    "max_locks_per_transaction=1024",
+    # A container has 64 MB of /dev/shm, if any.
+    "dynamic_shared_memory_type=mmap",
+)
+DATA = f"{REHEARSAL_PATH}/data"
+# Constant: nothing of a resource is ever part of it. A container that is started again begins anew.
+SCRIPT = (
+    f"rm -rf {DATA} && initdb --pgdata={DATA} --username=postgres --auth=trust"
+    " --encoding=UTF8 --no-sync && exec postgres"
+    f" -D {DATA} {' '.join(f'-c {setting}' for setting in SETTINGS)}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a scratch server adds to the Pod."""
+
+    container: Document
+    """Still to be hardened, as the Pod's other containers are."""
+    user: int
+    """Whom it runs as, unless the resource says something else."""
+    volumes: tuple[Document, ...]
+    mount: Document
+    """The runner's view of the socket."""
+    annotations: dict[str, str]
+
+
+def place_beside(image: str, options: JobOptions) -> Beside:
+    """The sidecar of that image."""
+    user = _choose_user(options)
+    container: Document = {
+        "name": REHEARSAL_CONTAINER,
+        "image": image,
+        "restartPolicy": "Always",
+        "command": ["sh", "-c", SCRIPT],
+        "volumeMounts": [
+            {"name": VOLUME, "mountPath": REHEARSAL_PATH},
+            {
+                "name": PASSWD_VOLUME,
+                "mountPath": "/etc/passwd",
+                "subPath": "passwd",
+                "readOnly": True,
+            },
+        ],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "resources": options.rehearsal.resources or RESOURCES,
+    }
+    field = {"fieldPath": f"metadata.annotations['{PASSWD_ANNOTATION}']"}
+    passwd = {"items": [{"path": "passwd", "fieldRef": field}]}
+    return Beside(
+        container=container,
+        user=user,
+        volumes=(
+            {"name": VOLUME, "emptyDir": {"sizeLimit": SIZE_LIMIT}},
+            {"name": PASSWD_VOLUME, "downwardAPI": passwd},
+        ),
+        mount={"name": VOLUME, "mountPath": REHEARSAL_PATH, "readOnly": True},
+        annotations={PASSWD_ANNOTATION: _write_passwd(user)},
+    )
+
+
+def _choose_user(options: JobOptions) -> int:
+    for security in (options.security_context, options.pod_security_context):
+        user = security.get("runAsUser")
+        if isinstance(user, int):
+            return user
+    return COPY_USER
+
+
+def _write_passwd(user: int) -> str:
+    """initdb wants to know what its user is called, and images know just their own."""
+    return (
+        "root:x:0:0::/root:/bin/sh\n"
+        f"postgres:x:{user}:{user}:scratch server:{REHEARSAL_PATH}:/bin/sh\n"
+    )

@@ -1,0 +1,150 @@
+"""What an event of a watch stream means: what to remember, and whom to wake.
+
+Before the streams are opened everything that is there is taken in once
+(`take_stock`), so that nothing is decided on half a picture. An object of
+another's making that happens to carry our label is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dbmigrate.api.action import Action, parse_action
+from dbmigrate.api.fields import SpecError
+from dbmigrate.api.migration import parse_migration
+from dbmigrate.controller.cluster import Cluster, Kind
+from dbmigrate.controller.decisions.files import looks_like_migrations, read_config_map
+from dbmigrate.controller.decisions.runs import Pod, Run, parse_pod, parse_run
+from dbmigrate.controller.watches.observed import Key, Observed
+from dbmigrate.controller.watches.work_queue import Wakes
+
+log = logging.getLogger(__name__)
+
+Body = Mapping[str, Any]
+
+
+class Watch:
+    """The receiving end of the watch streams."""
+
+    def __init__(self, observed: Observed, wakes: Wakes) -> None:
+        self._observed = observed
+        self._wakes = wakes
+
+    async def take_stock(self, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
+        """Remember all that is there now, in these namespaces or (none named) in all.
+
+        Raises ClusterError.
+        """
+        kinds: dict[Kind, Callable[[Body], object]] = {
+            Kind.CONFIG_MAPS: self._remember_config_map,
+            Kind.MIGRATIONS: self._remember_migration,
+            Kind.ACTIONS: self._remember_action,
+            Kind.JOBS: self._remember_job,
+            Kind.PODS: self._remember_pod,
+        }
+        for namespace in namespaces or (None,):
+            for kind, remember in kinds.items():
+                async for body in cluster.list_all(kind, namespace):
+                    remember(body)
+
+    def on_migration(self, body: Body, *, is_gone: bool) -> None:
+        """A resource has come, changed or gone."""
+        key = _key(body)
+        if not is_gone:
+            self._observed.see_body(dict(body))
+            self._remember_migration(body)
+            self._wakes.wake(key)
+            return
+        for waiting in self._observed.forget_migration(key, body["metadata"]["uid"]):
+            self._wakes.wake(waiting)
+        self._wakes.forget(key)
+        # A last look finds nothing there, and lets go of what is left of it.
+        self._wakes.wake(key)
+
+    def on_action(self, body: Body, *, is_gone: bool) -> None:
+        """An order has come, changed or gone."""
+        action = self._remember_action(body)
+        if action is None:
+            return
+        if is_gone:
+            self._observed.forget_action(action)
+        self._wakes.wake((action.namespace, action.migration))
+
+    def on_job(self, body: Body, *, is_gone: bool) -> None:
+        """A Job has come, changed or gone."""
+        run = self._remember_job(body)
+        if run is None:
+            return
+        if is_gone:
+            self._observed.forget_run(run)
+        self._wake_owner(run.migration_uid)
+
+    def on_pod(self, body: Body, *, is_gone: bool) -> None:
+        """A Pod has come, changed or gone."""
+        pod = self._remember_pod(body, is_gone=is_gone)
+        if pod is not None:
+            self._wake_owner(pod.migration_uid)
+
+    def on_config_map(self, body: Body, *, is_gone: bool) -> None:
+        """A ConfigMap has come, changed or gone."""
+        key = _key(body)
+        if is_gone:
+            self._observed.forget_config_map(key)
+        else:
+            self._remember_config_map(body)
+        for user in self._observed.users_of(key):
+            self._wakes.wake(user)
+
+    def _remember_migration(self, body: Body) -> None:
+        """Whose database it is, and whose files."""
+        try:
+            self._observed.see_migration(parse_migration(dict(body)))
+        except SpecError:
+            return  # looked at all the same: its status will say what is wrong
+
+    def _remember_action(self, body: Body) -> Action | None:
+        try:
+            action = parse_action(dict(body))
+        except SpecError as problem:
+            log.warning("a MigrationAction can't be understood: %s", problem)
+            return None
+        self._observed.see_action(action)
+        return action
+
+    def _remember_job(self, body: Body) -> Run | None:
+        try:
+            run = parse_run(dict(body))
+        except (KeyError, ValueError) as problem:
+            log.debug("a Job with our label is not ours: %r", problem)
+            return None
+        self._observed.see_run(run)
+        return run
+
+    def _remember_pod(self, body: Body, *, is_gone: bool = False) -> Pod | None:
+        try:
+            pod = parse_pod(dict(body), is_gone=is_gone)
+        except KeyError as problem:
+            log.debug("a Pod with our label is not ours: %r", problem)
+            return None
+        self._observed.see_pod(pod)
+        return pod
+
+    def _remember_config_map(self, body: Body) -> None:
+        """The content of a ConfigMap that holds migrations, as a hash."""
+        document = dict(body)
+        if looks_like_migrations(document):
+            self._observed.see_config_map(_key(body), read_config_map(document))
+        else:
+            self._observed.forget_config_map(_key(body))
+
+    def _wake_owner(self, uid: str) -> None:
+        key = self._observed.find_key(uid)
+        if key is not None:
+            self._wakes.wake(key)
+
+
+def _key(body: Body) -> Key:
+    metadata = body["metadata"]
+    return metadata["namespace"], metadata["name"]

@@ -1,0 +1,222 @@
+"""What the watch streams have shown so far, in small pieces.
+
+Bodies of resources are kept only while something is going on with them; of Jobs,
+Pods and ConfigMaps only what a decision needs. All of it may be behind the API
+server: a decision that rests on something not being here is made again on a
+fresh view before it is acted upon.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from dbmigrate.api.action import Action
+from dbmigrate.api.fields import Document
+from dbmigrate.api.migration import Migration
+from dbmigrate.api.source import ConfigMapsSource
+from dbmigrate.controller.decisions.files import ConfigMapFiles
+from dbmigrate.controller.decisions.runs import Pod, Run
+
+Key = tuple[str, str]
+"""Namespace and name of a DatabaseMigration."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Claim:
+    """A resource's wish for a database; the least of several is the elder."""
+
+    created_at: datetime
+    uid: str
+    name: str
+
+
+class Observed:
+    """The cache behind the watch streams."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[Key, Document] = {}
+        self._keys: dict[str, Key] = {}
+        self._runs: dict[str, dict[str, Run]] = defaultdict(dict)
+        self._pods: dict[str, dict[str, Pod]] = defaultdict(dict)
+        self._config_maps: dict[Key, ConfigMapFiles] = {}
+        self._claims: dict[tuple[str, str], dict[Key, Claim]] = defaultdict(dict)
+        self._claimed: dict[Key, tuple[str, str]] = {}
+        self._actions: dict[Key, dict[str, Action]] = defaultdict(dict)
+        self._users: dict[Key, set[Key]] = defaultdict(set)
+        self._used: dict[Key, frozenset[Key]] = {}
+
+    # Resources
+
+    def see_body(self, body: Document) -> None:
+        """A resource has come or changed; an older version than the known one is ignored."""
+        metadata = body["metadata"]
+        key = (metadata["namespace"], metadata["name"])
+        known = self._bodies.get(key)
+        if known is None or known["metadata"]["uid"] != metadata["uid"] or _is_newer(body, known):
+            self._bodies[key] = body
+        self._keys[metadata["uid"]] = key
+
+    def find_body(self, key: Key) -> Document | None:
+        """The last body that was seen, unless it has been dropped."""
+        return self._bodies.get(key)
+
+    def drop_body(self, key: Key) -> None:
+        """Nothing is going on with it any more: it can be read again when needed."""
+        self._bodies.pop(key, None)
+
+    def see_migration(self, migration: Migration) -> None:
+        """Remember which database and which ConfigMaps a resource uses."""
+        identity = migration.identity
+        key = (identity.namespace, identity.name)
+        self._keys[identity.uid] = key
+        slot = (identity.namespace, migration.spec.database.identity)
+        if self._claimed.get(key, slot) != slot:
+            self._claims[self._claimed[key]].pop(key, None)
+        self._claimed[key] = slot
+        self._claims[slot][key] = Claim(identity.created_at, identity.uid, identity.name)
+        source = migration.spec.source
+        names = source.names if isinstance(source, ConfigMapsSource) else ()
+        self._use(key, frozenset((identity.namespace, name) for name in names))
+
+    def forget_migration(self, key: Key, uid: str | None = None) -> list[Key]:
+        """The resource is gone. Returns those that had to stand back for it."""
+        if uid is not None:
+            self._keys.pop(uid, None)
+            self._runs.pop(uid, None)
+            self._pods.pop(uid, None)
+        body = self._bodies.get(key)
+        if body is not None and uid is not None and body["metadata"]["uid"] != uid:
+            return []  # another one has taken its name
+        self._bodies.pop(key, None)
+        self._use(key, frozenset())
+        slot = self._claimed.pop(key, None)
+        if slot is None:
+            return []
+        self._claims[slot].pop(key, None)
+        waiting = list(self._claims[slot])
+        if not waiting:
+            del self._claims[slot]
+        return waiting
+
+    def find_elder(self, migration: Migration) -> Claim | None:
+        """The oldest other resource on the same database, if it is older than this one."""
+        identity = migration.identity
+        claims = self._claims.get((identity.namespace, migration.spec.database.identity), {})
+        mine = Claim(identity.created_at, identity.uid, identity.name)
+        oldest = min(claims.values(), default=mine)
+        return oldest if oldest < mine else None
+
+    def find_key(self, uid: str) -> Key | None:
+        """Which resource has that uid."""
+        return self._keys.get(uid)
+
+    # Actions
+
+    def see_action(self, action: Action) -> None:
+        """An order has come or changed."""
+        self._actions[action.namespace, action.migration][action.name] = action
+
+    def forget_action(self, action: Action) -> None:
+        """It has been deleted."""
+        key = (action.namespace, action.migration)
+        self._actions[key].pop(action.name, None)
+        if not self._actions[key]:
+            del self._actions[key]
+
+    def find_actions(self, key: Key) -> tuple[Action, ...]:
+        """All orders for a resource, ended or not."""
+        return tuple(self._actions.get(key, {}).values())
+
+    # ConfigMaps
+
+    def see_config_map(self, key: Key, files: ConfigMapFiles) -> None:
+        """A ConfigMap with migrations has come or changed."""
+        self._config_maps[key] = files
+
+    def forget_config_map(self, key: Key) -> None:
+        """It is gone, or holds no migrations any more."""
+        self._config_maps.pop(key, None)
+
+    def find_config_map(self, key: Key) -> ConfigMapFiles | None:
+        """Its files, if it was seen."""
+        return self._config_maps.get(key)
+
+    def users_of(self, config_map: Key) -> Iterable[Key]:
+        """The resources whose source names it."""
+        return tuple(self._users.get(config_map, ()))
+
+    def _use(self, key: Key, config_maps: frozenset[Key]) -> None:
+        before = self._used.pop(key, frozenset())
+        for config_map in before - config_maps:
+            self._users[config_map].discard(key)
+            if not self._users[config_map]:
+                del self._users[config_map]
+        for config_map in config_maps:
+            self._users[config_map].add(key)
+        if config_maps:
+            self._used[key] = config_maps
+
+    # Jobs and Pods
+
+    def see_run(self, run: Run) -> None:
+        """A Job of ours has come or changed."""
+        self._runs[run.migration_uid][run.name] = run
+
+    def forget_run(self, run: Run) -> None:
+        """The Job is gone, and with it what was kept of its Pods."""
+        known = self._runs.get(run.migration_uid, {})
+        if run.name in known and known[run.name].uid == run.uid:
+            del known[run.name]
+        pods = self._pods.get(run.migration_uid, {})
+        for name in [n for n, pod in pods.items() if pod.job == run.name and pod.is_gone]:
+            del pods[name]
+        self._prune(run.migration_uid)
+
+    def see_pod(self, pod: Pod) -> None:
+        """A Pod of ours has come or changed, or is gone: its last words are kept with its Job."""
+        pods = self._pods[pod.migration_uid]
+        if pod.is_gone and pod.job not in self._runs.get(pod.migration_uid, {}):
+            pods.pop(pod.name, None)
+            self._prune(pod.migration_uid)
+            return
+        pods[pod.name] = pod
+
+    def find_runs(self, uid: str) -> tuple[Run, ...]:
+        """The Jobs of the resource with that uid."""
+        return tuple(self._runs.get(uid, {}).values())
+
+    def find_pods(self, uid: str) -> tuple[Pod, ...]:
+        """The Pods of the resource with that uid."""
+        return tuple(self._pods.get(uid, {}).values())
+
+    def replace_runs(self, uid: str, runs: Iterable[Run], pods: Iterable[Pod]) -> None:
+        """What the API server has just said, in place of what the streams have shown.
+
+        Pods that are gone stay, marked so: their last words may still be needed.
+        """
+        self._runs[uid] = {run.name: run for run in runs}
+        before = self._pods.get(uid, {})
+        self._pods[uid] = {pod.name: pod for pod in pods}
+        for name, pod in before.items():
+            if name not in self._pods[uid] and pod.job in self._runs[uid]:
+                self._pods[uid][name] = replace(pod, is_gone=True)
+        self._prune(uid)
+
+    def _prune(self, uid: str) -> None:
+        """Empty pieces go: ten thousand idle resources must stay cheap."""
+        if uid in self._runs and not self._runs[uid]:
+            del self._runs[uid]
+        if uid in self._pods and not self._pods[uid]:
+            del self._pods[uid]
+
+
+def _is_newer(body: Document, known: Document) -> bool:
+    """Whether a body is at least as new. Resource versions are ordered numbers (KEP-5504)."""
+    try:
+        mine, other = (int(b["metadata"]["resourceVersion"]) for b in (body, known))
+    except (KeyError, ValueError):
+        return True
+    return mine >= other

@@ -1,0 +1,107 @@
+"""Who is to be looked at next: a queue of resources, each in it once.
+
+Events, timers and failures all come down to waking a resource. One that is being
+looked at when it is woken is looked at once more afterwards, never twice at the
+same time. A look that failed is made again, later and later each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from dbmigrate.controller.watches.observed import Key
+
+Look = Callable[[Key, bool], Awaitable[datetime | None]]
+"""Looks at a resource; says when to look again. The flag: distrust what the streams have shown."""
+
+FIRST_DELAY = timedelta(seconds=1)
+LONGEST_DELAY = timedelta(seconds=60)
+
+
+class Wakes:
+    """The queue, and the tasks that work it off."""
+
+    def __init__(
+        self,
+        look: Look,
+        *,
+        clock: Callable[[], datetime],
+        on_error: Callable[[Key, Exception], None],
+        on_end: Callable[[float, Exception | None], None],
+        workers: int,
+    ) -> None:
+        self._look = look
+        self._clock = clock
+        self._on_error = on_error
+        self._on_end = on_end
+        self._workers = workers
+        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._waiting: dict[Key, bool] = {}
+        self._busy: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+
+    def wake(self, key: Key, *, distrust: bool = False) -> None:
+        """Look at it as soon as a worker is free."""
+        is_queued = key in self._waiting
+        self._waiting[key] = distrust or self._waiting.get(key, False)
+        if not is_queued and key not in self._busy:
+            self._ready.put_nowait(key)
+
+    def forget(self, key: Key) -> None:
+        """It is gone: no timer is to bring it back."""
+        self._failures.pop(key, None)
+        self._cancel_timer(key)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._workers):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._ready.get()
+            distrust = self._waiting.pop(key)
+            self._busy.add(key)
+            try:
+                await self._look_once(key, distrust)
+            finally:
+                self._busy.discard(key)
+                if key in self._waiting:
+                    self._ready.put_nowait(key)
+
+    async def _look_once(self, key: Key, distrust: bool) -> None:
+        self._cancel_timer(key)
+        started = time.monotonic()
+        try:
+            again = await self._look(key, distrust)
+        except Exception as error:
+            self._on_end(time.monotonic() - started, error)
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            delay = min(FIRST_DELAY * 2 ** min(failures - 1, 10), LONGEST_DELAY)
+            self._wake_after(key, delay)
+            self._on_error(key, error)
+            return
+        self._on_end(time.monotonic() - started, None)
+        self._failures.pop(key, None)
+        if again is not None:
+            self._wake_after(key, again - self._clock())
+
+    def _wake_after(self, key: Key, delay: timedelta) -> None:
+        loop = asyncio.get_running_loop()
+        seconds = max(delay.total_seconds(), 0.0)
+        self._timers[key] = loop.call_later(seconds, self._fire, key)
+
+    def _fire(self, key: Key) -> None:
+        self._timers.pop(key, None)
+        # No event has brought us here, so one may have been lost.
+        self.wake(key, distrust=True)
+
+    def _cancel_timer(self, key: Key) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()

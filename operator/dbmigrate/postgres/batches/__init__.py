@@ -1,0 +1,1 @@
+"""The database's side of steps in batches: queries, state, replication lag."""

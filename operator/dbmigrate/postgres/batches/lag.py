@@ -1,0 +1,116 @@
+"""How far the standbys are behind, by their own reports and by our clock.
+
+The server's replay_lag is what was measured last: it stands still when a standby
+does, which is when it matters. So a run remembers where the log was at which
+moment, and a standby that has not replayed a place written ten seconds ago is at
+least ten seconds behind. Receivers that replay nothing (pg_receivewal) don't count.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dbmigrate.postgres.connection.session import Row
+
+LAG_COLUMN = "dbmigrate_lag"
+"""The name of the first column, by which a run recognises the answer."""
+LAG_SQL = (
+    f"SELECT pg_catalog.pg_wal_lsn_diff(c.here, '0/0') AS {LAG_COLUMN}, r.pid,"
+    " r.application_name, r.state, pg_catalog.pg_wal_lsn_diff(r.replay_lsn, '0/0'),"
+    " pg_catalog.date_part('epoch', r.replay_lag)"
+    " FROM (SELECT pg_catalog.pg_current_wal_lsn() AS here) c"
+    " LEFT JOIN pg_catalog.pg_stat_replication r ON true"
+)
+_SAMPLE_EVERY = 0.25
+"""Seconds: batches may be shorter, and lags that matter are longer."""
+_MOST_SAMPLES = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """One that replays, as far as the primary knows."""
+
+    name: str
+    replayed: int
+    """The place in the log, in bytes."""
+    reported: float
+    """Seconds, as it was measured last."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationSight:
+    """One look."""
+
+    here: int
+    """The primary's own place."""
+    standbys: tuple[Standby, ...] = ()
+    is_hidden: bool = False
+    """There is somebody of whom our role may see no more than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far one standby is behind."""
+
+    name: str
+    seconds: float
+    bytes: int
+
+    def __str__(self) -> str:
+        size = f"{self.bytes / 1e6:.1f} MB"
+        return f"standby {self.name} is {self.seconds:.0f} s ({size}) behind"
+
+
+def read_sight(rows: Iterable[Row]) -> ReplicationSight:
+    """The rows of LAG_SQL."""
+    here = 0
+    standbys = []
+    is_hidden = False
+    for place, pid, name, state, replayed, lag in rows:
+        here = int(place or 0)
+        if pid is None:
+            continue
+        if state is None:
+            is_hidden = True
+        elif replayed is not None:
+            standbys.append(Standby(name or f"pid {pid}", int(replayed), float(lag or 0)))
+    return ReplicationSight(here, tuple(standbys), is_hidden)
+
+
+class LagClock:
+    """Remembers where the log was at which moment."""
+
+    def __init__(self) -> None:
+        self._samples: list[tuple[float, int]] = []
+
+    def read(self, sight: ReplicationSight, now: float) -> Lag | None:
+        """The standby that is furthest behind; None: there is none, or all are here.
+
+        `now` is in seconds by a clock that only goes forward.
+        """
+        slowest = min((each.replayed for each in sight.standbys), default=sight.here)
+        self._remember(now, sight.here, slowest)
+        lags = [self._lag_of(each, sight.here, now) for each in sight.standbys]
+        behind = [lag for lag in lags if lag.bytes > 0]
+        return max(behind, key=lambda lag: (lag.seconds, lag.bytes), default=None)
+
+    def _remember(self, now: float, here: int, slowest: int) -> None:
+        samples = self._samples
+        del samples[: self._first_beyond(slowest)]
+        if not samples or (samples[-1][1] < here and now - samples[-1][0] >= _SAMPLE_EVERY):
+            samples.append((now, here))
+        if len(samples) > _MOST_SAMPLES:
+            # Long behind, seconds matter less: every second sample will do.
+            del samples[1::2]
+
+    def _first_beyond(self, place: int) -> int:
+        """The index of the first sample behind a place in the log."""
+        return bisect_right(self._samples, place, key=lambda sample: sample[1])
+
+    def _lag_of(self, standby: Standby, here: int, now: float) -> Lag:
+        missing = max(0, here - standby.replayed)
+        first = self._first_beyond(standby.replayed)
+        since = self._samples[first][0] if first < len(self._samples) else now
+        return Lag(standby.name, max(now - since, standby.reported if missing else 0), missing)

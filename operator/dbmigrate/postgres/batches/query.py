@@ -1,0 +1,197 @@
+"""One batch as one statement: the file's own, and the cursor that its rows lead to.
+
+The statement becomes the last part of a WITH, beside whatever it defines itself, and
+the row that says how far the step is is updated in the same breath:
+
+    WITH <the file's own>, dbmigrate_batch (...) AS (<the file's statement>), ...,
+      dbmigrate_moved AS (UPDATE ..._batches ...) SELECT ...
+
+So a batch, its cursor and the fence around them are one transaction in one round
+trip; if any row is not behind the cursor that the batch began with, or the step's
+row is not as this run left it, all of it is rolled back. A parameter is put in
+between parentheses, which no token before or behind it can run into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dbmigrate.postgres.batches.state import BatchState, Cursor, array_sql
+from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
+from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.sqltext.batched.script import BATCH_SIZE, BatchedScript
+from dbmigrate.postgres.sqltext.quoting import literal
+
+COUNT_COLUMN = "dbmigrate_batch_rows"
+"""The name of the first column of the batch's answer: by it a run recognises it."""
+NOT_BEHIND = "dbmigrate: not behind the cursor"
+NOT_UNIQUE = "dbmigrate: several rows in one place of the cursor"
+NOT_OURS = "dbmigrate: the batches are not where this run left them"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as it is sent, and where its pieces come from."""
+
+    sql: bytes
+    pieces: tuple[tuple[int, int, int], ...]
+    """What is the file's own: start and end in `sql`, and the file's byte it starts at."""
+
+    def byte_in_script(self, position: int) -> int:
+        """The file's byte for a character of `sql`, counted from 1; of ours, the nearest before."""
+        at = len(self.sql.decode()[: max(position - 1, 0)].encode())
+        found = self.pieces[0][2]
+        for start, end, byte in self.pieces:
+            if at < start:
+                break
+            found = byte + min(at, end) - start
+        return found
+
+
+def build_batch(script: BatchedScript, history: History, state: BatchState, size: int) -> Batch:
+    """The statement for the batch behind a state."""
+    parts: list[bytes] = []
+    pieces: list[tuple[int, int, int]] = []
+    length = 0
+
+    def add(text: bytes) -> None:
+        nonlocal length
+        parts.append(text)
+        length += len(text)
+
+    def add_span(start: int, end: int) -> None:
+        for text, at in _filled(script, start, end, state.cursor, size):
+            if at is not None:
+                pieces.append((length, length + len(text), at))
+            add(text)
+
+    has_with = script.main > script.start
+    names = [f"dbmigrate_{key}" for key in range(1, script.keys + 1)]
+    add_span(script.start, script.main)
+    columns = f" ({', '.join(names)})" if names else ""
+    add(f"{', ' if has_with else 'WITH '}dbmigrate_batch{columns} AS (\n".encode())
+    add_span(script.main, script.end)
+    add(b"" if script.has_returning or script.keys else b"\nRETURNING 1")
+    add(f"\n), {_tail(script, history, state, size, names)}".encode())
+    return Batch(b"".join(parts), tuple(pieces))
+
+
+def fill(script: BatchedScript, cursor: Cursor, size: int) -> bytes:
+    """The statement alone, with its parameters put in."""
+    return b"".join(text for text, _ in _filled(script, script.start, script.end, cursor, size))
+
+
+def _filled(
+    script: BatchedScript, start: int, end: int, cursor: Cursor, size: int
+) -> Iterator[tuple[bytes, int | None]]:
+    """Pieces of the file with their places, and between them the values of parameters."""
+    at = start
+    for parameter in script.parameters:
+        if not start <= parameter.start < end:
+            continue
+        yield script.sql[at : parameter.start], at
+        if parameter.name == BATCH_SIZE:
+            value = str(size)
+        else:
+            value = literal(None if cursor is None else cursor[(parameter.key or 1) - 1])
+        yield f"({value})".encode(), None
+        at = parameter.end
+    yield script.sql[at:end], at
+
+
+def _tail(
+    script: BatchedScript, history: History, state: BatchState, size: int, names: list[str]
+) -> str:
+    """What follows the file's statement: counting, the new cursor, and the step's row."""
+    count = f"pg_catalog.count({names[0] if names else '*'})"
+    return (
+        f"dbmigrate_counted AS (SELECT {count} AS done, {_count_wrong(script, state, names)} AS"
+        f" wrong, {_count_shared(script, size, names)} AS shared FROM dbmigrate_batch),"
+        " dbmigrate_moved AS ("
+        f"UPDATE {history.batches_table} AS b SET rows = b.rows + c.done,"
+        " batches = b.batches + CASE c.done WHEN 0 THEN 0 ELSE 1 END,"
+        f" cursor = {_next_cursor(script, names)}, batch_size = {size},"
+        " updated_at = pg_catalog.clock_timestamp() FROM dbmigrate_counted c"
+        f" WHERE b.log_id = {state.log_id} AND b.batches = {state.batches}"
+        f" AND b.cursor IS NOT DISTINCT FROM {array_sql(state.cursor)} RETURNING b.cursor)"
+        f" SELECT c.done AS {COUNT_COLUMN},"
+        " (SELECT pg_catalog.to_json(m.cursor) FROM dbmigrate_moved m),"
+        f" CASE c.wrong WHEN 0 THEN 0 ELSE {_raise(NOT_BEHIND, 'c.wrong')} END,"
+        f" CASE c.shared WHEN 0 THEN 0 ELSE {_raise(NOT_UNIQUE, 'c.shared')} END,"
+        " CASE (SELECT pg_catalog.count(*) FROM dbmigrate_moved) WHEN 1 THEN 0"
+        f" ELSE {_raise(NOT_OURS, 'c.done')} END FROM dbmigrate_counted c"
+    )
+
+
+def _raise(text: str, number: str) -> str:
+    # As with the fence: the text depends on a result, else the planner would fail in advance.
+    return f"CAST(pg_catalog.concat({literal(text)}, ' ', {number}) AS integer)"
+
+
+def _count_wrong(script: BatchedScript, state: BatchState, names: list[str]) -> str:
+    """How many rows are not behind the cursor, or have no place in its order.
+
+    A single row of NULL is what max() of no rows is.
+    """
+    if not names:
+        return "0"
+    placeless = (
+        f"CASE WHEN pg_catalog.count(*) > 1 THEN pg_catalog.count(*)"
+        f" - pg_catalog.count({names[0]}) ELSE 0 END"
+    )
+    sound = []
+    if state.cursor is not None:
+        values = ", ".join(literal(value) for value in state.cursor)
+        than = "<" if script.options.is_descending else ">"
+        row = ", ".join(names)
+        sound.append(f"({row}) {than} ({values})")
+    sound += [f"{name} IS NOT NULL" for name in names[1:]]
+    if not sound:
+        return placeless
+    behind = f"FILTER (WHERE NOT COALESCE({' AND '.join(sound)}, false))"
+    return f"pg_catalog.count({names[0]}) {behind} + {placeless}"
+
+
+def _count_shared(script: BatchedScript, size: int, names: list[str]) -> str:
+    """How many rows share their place with others, in a batch that its size has cut off.
+
+    Where a key is not unique, a batch may end between two rows of one value, and the
+    next one begins behind both.
+    """
+    if not names or script.shares_places:
+        return "0"
+    row = f"({', '.join(names)})"
+    return (
+        f"CASE pg_catalog.count(*) WHEN {size} THEN"
+        f" pg_catalog.count(*) - pg_catalog.count(DISTINCT {row}) ELSE 0 END"
+    )
+
+
+def _next_cursor(script: BatchedScript, names: list[str]) -> str:
+    if not names:
+        return "b.cursor"
+    way = "ASC" if script.options.is_descending else "DESC"
+    order = ", ".join(f"{name} {way}" for name in names)
+    values = ", ".join(_text_sql(name) for name in names)
+    return (
+        f"COALESCE((SELECT CAST(ARRAY[{values}] AS text[]) FROM dbmigrate_batch"
+        f" WHERE {names[0]} IS NOT NULL ORDER BY {order} LIMIT 1), b.cursor)"
+    )
+
+
+def _text_sql(name: str) -> str:
+    """A value as text that its type reads back: JSON's for times, which no DateStyle changes."""
+    json = f"pg_catalog.to_jsonb({name})"
+    return (
+        f"CASE WHEN pg_catalog.jsonb_typeof({json}) = 'string'"
+        f" THEN {json} OPERATOR(pg_catalog.#>>) '{{}}' ELSE CAST({name} AS text) END"
+    )
+
+
+def read_refusal(error: ServerError) -> str | None:
+    """Which of our refusals an error is; None: none of them."""
+    if error.sqlstate != INVALID_TEXT:
+        return None
+    ours = (NOT_BEHIND, NOT_UNIQUE, NOT_OURS)
+    return next((each for each in ours if f'"{each} ' in error.message), None)

@@ -1,0 +1,125 @@
+"""How far steps in batches are: a table of ours beside the log, one row a step.
+
+It is made by the first step that runs in batches, so that a history without any
+is what it was, and an older dbmigrate neither misses nor minds it. The step's row
+in the log says `running` until the last batch; a try that failed gets a row of its
+own. The cursor is text, each column of it as its type reads it back, whatever
+DateStyle says; who put what into it is the file's business.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from dbmigrate.postgres.connection.session import Row
+from dbmigrate.postgres.history import log as history_rows
+from dbmigrate.postgres.history.adapter import Found
+from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.sqltext.quoting import literal
+
+_COLUMNS = {
+    "log_id": "bigint PRIMARY KEY",
+    "cursor": "text[]",
+    "batches": "bigint NOT NULL DEFAULT 0",
+    "rows": "bigint NOT NULL DEFAULT 0",
+    "batch_size": "integer NOT NULL",
+    "started_at": "timestamptz NOT NULL DEFAULT pg_catalog.now()",
+    "updated_at": "timestamptz NOT NULL DEFAULT pg_catalog.now()",
+}
+"""log_id: the step's row in the log. cursor: where the last batch ended, NULL before the
+first one of a file that names no start. batch_size: that of the last batch."""
+
+Cursor = tuple[str | None, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """How far a step is."""
+
+    log_id: int
+    cursor: Cursor
+    batches: int
+    rows: int
+    batch_size: int
+    started_at: str
+    """RFC 3339, by the server's clock."""
+
+
+def read_batches_sql(history: History) -> str:
+    """The newest row."""
+    return (
+        "SELECT log_id, pg_catalog.to_json(cursor), batches, rows, batch_size, pg_catalog.to_char("
+        "started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+        f" FROM {history.batches_table} ORDER BY log_id DESC LIMIT 1"
+    )
+
+
+def parse_batches(rows: list[Row]) -> BatchState | None:
+    """The answer to that; None: there is none."""
+    if not rows:
+        return None
+    log_id, cursor, batches, done, size, started_at = rows[0]
+    return BatchState(
+        int(log_id or 0),
+        parse_cursor(cursor),
+        int(batches or 0),
+        int(done or 0),
+        int(size or 1),
+        started_at or "",
+    )
+
+
+def parse_cursor(text: str | None) -> Cursor:
+    """A cursor from JSON."""
+    if text is None:
+        return None
+    return tuple(None if value is None else str(value) for value in json.loads(text))
+
+
+def begin_sql(
+    history: History, found: Found, dirty: Found, row: NewLogRow, *, cursor: Cursor, size: int
+) -> str:
+    """Begin a step: its version is dirty, its row in the log runs, nothing is done.
+
+    The last table that it answers with holds the id of the log's row.
+    """
+    statements = []
+    if not history.has_batches_table:
+        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+        statements.append(f"CREATE TABLE IF NOT EXISTS {history.batches_table} ({columns})")
+    row = replace(row, outcome="running", statements=1, statements_done=0)
+    statements += [
+        history_rows.move_version_sql(history, found, dirty),
+        f"WITH logged AS ({history_rows.insert_log_sql(history, row, running=True)} RETURNING id)"
+        f" INSERT INTO {history.batches_table} (log_id, cursor, batch_size)"
+        f" SELECT id, {array_sql(cursor)}, {size} FROM logged RETURNING log_id",
+    ]
+    return f"BEGIN; {'; '.join(statements)}; COMMIT"
+
+
+def resume_sql(history: History, log_id: int, row: NewLogRow) -> str:
+    """Somebody else goes on: the log's row says who, and which file it is now."""
+    return (
+        f"UPDATE {history.log_table} SET executed_from = {literal(row.executed_from)},"
+        f" tool_version = {literal(row.tool_version)}, checksum = {literal(row.checksum)},"
+        f" down_file = {literal(row.down_file)}, down_script = {literal(row.down_script)}"
+        f" WHERE id = {log_id}"
+    )
+
+
+def end_sql(history: History, found: Found, clean: Found, log_id: int) -> str:
+    """End a step: its version is clean, its row in the log is done."""
+    return (
+        f"BEGIN; {history_rows.move_version_sql(history, found, clean)}; "
+        f"UPDATE {history.log_table} SET statements_done = statements WHERE id = {log_id}; "
+        f"{history_rows.end_log_sql(history, log_id, 'applied')}; COMMIT"
+    )
+
+
+def array_sql(cursor: Cursor) -> str:
+    """A cursor as a value of its column."""
+    if cursor is None:
+        return "CAST(NULL AS text[])"
+    return f"CAST(ARRAY[{', '.join(literal(value) for value in cursor)}] AS text[])"

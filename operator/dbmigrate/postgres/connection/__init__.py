@@ -1,0 +1,1 @@
+"""Connections: targets and URLs, opening, sessions, poolers, errors of the server."""

@@ -1,0 +1,91 @@
+"""A second connection that watches the first while a statement takes long.
+
+A session that waits cannot say what it waits for. The monitor is opened only
+when a statement has lasted for a while, and whatever goes wrong with it is
+nobody's problem: a run does not depend on being watched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.connection.other_sessions import (
+    OtherSession,
+    blockers_sql,
+    read_sessions,
+    waiters_sql,
+)
+from dbmigrate.postgres.connection.session import Row, Session
+
+_FIRST_WITH_ALL_VIEWS = 140000
+
+_PROGRESS = """
+SELECT 'building index: ' || phase, greatest(blocks_done, tuples_done),
+  CASE WHEN blocks_done >= tuples_done THEN blocks_total ELSE tuples_total END
+  FROM pg_catalog.pg_stat_progress_create_index WHERE pid = {pid}
+UNION ALL SELECT 'vacuum: ' || phase, heap_blks_scanned, heap_blks_total
+  FROM pg_catalog.pg_stat_progress_vacuum WHERE pid = {pid}
+UNION ALL SELECT 'rewriting table: ' || phase, heap_blks_scanned, heap_blks_total
+  FROM pg_catalog.pg_stat_progress_cluster WHERE pid = {pid}
+UNION ALL SELECT 'analyze: ' || phase, sample_blks_scanned, sample_blks_total
+  FROM pg_catalog.pg_stat_progress_analyze WHERE pid = {pid}
+UNION ALL SELECT 'copy', bytes_processed, bytes_total
+  FROM pg_catalog.pg_stat_progress_copy WHERE pid = {pid}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the monitor saw of the watched session."""
+
+    blockers: tuple[OtherSession, ...] = ()
+    """Who keeps it waiting."""
+    waiters: tuple[OtherSession, ...] = ()
+    """Whom it keeps waiting."""
+    phase: str | None = None
+    percent: float | None = None
+
+
+class Monitor:
+    """Looks at one backend through a connection of its own."""
+
+    def __init__(self, pid: int, server_version: int, open_session: Callable[[], Session]) -> None:
+        self._open_session = open_session
+        self._session: Session | None = None
+        self._is_broken = False
+        self._query = f"{blockers_sql(pid)}; {waiters_sql(pid)}"
+        if server_version >= _FIRST_WITH_ALL_VIEWS:
+            self._query += f"; {_PROGRESS.format(pid=pid)}"
+
+    def look(self) -> Sight:
+        """What the backend does now; an empty sight when it can't be told."""
+        if self._is_broken:
+            return Sight()
+        try:
+            if self._session is None:
+                self._session = self._open_session()
+            tables = self._session.query(self._query)
+        except (MigrationError, ServerFailure, ConnectionBroken):
+            self._is_broken = True
+            self.close()
+            return Sight()
+        blockers, waiters, *progress = tables
+        phase, percent = _furthest(progress[0] if progress else [])
+        return Sight(read_sessions(blockers), read_sessions(waiters), phase, percent)
+
+    def close(self) -> None:
+        """Close its connection, if it ever was opened."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+
+def _furthest(rows: list[Row]) -> tuple[str | None, float | None]:
+    """A rewrite that builds indexes shows in two views: the index is what happens now."""
+    for phase, done, total in rows:
+        if total and int(total) > 0:
+            return phase, min(100.0, 100.0 * int(done or 0) / int(total))
+        return phase, None
+    return None, None

@@ -1,0 +1,234 @@
+"""One connection that speaks simple queries.
+
+A simple query carries any number of statements in one round trip, and answers
+each with a result of its own. They are read one by one as they come, so that an
+error without a position is still known to belong to the k-th statement. While
+the server works, the caller is called back about ten times a second: that is
+where a run notices that it should stop, or that it is blocked.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import psycopg
+from psycopg import pq
+
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerError, ServerFailure
+
+Row = tuple[str | None, ...]
+Tick = Callable[[float], None]
+
+TICK_MILLISECONDS = 100
+_GONE = "server closed the connection"
+_COPY_CHUNK = 1 << 16
+_NO_ROWS = b"the script has no rows for this COPY FROM STDIN"
+
+
+class Session:
+    """A connection in autocommit mode, with nothing between us and its protocol."""
+
+    def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self.round_trips = 0
+        """Queries sent, for whoever counts."""
+
+    @property
+    def announced_pid(self) -> int:
+        """The backend's pid as the start of the connection named it; a pooler makes one up."""
+        return self._pgconn.backend_pid
+
+    @property
+    def user(self) -> str:
+        """The role that has logged in, as the server says."""
+        name = self._pgconn.parameter_status(b"session_authorization")
+        return (name or b"").decode()
+
+    @property
+    def server_version(self) -> int:
+        """As server_version_num has it, as the server has told at the start: 180001."""
+        return self._pgconn.server_version
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection can be used, as far as we know."""
+        return not self._connection.closed and self._pgconn.status == pq.ConnStatus.OK
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether the server says that a transaction block is open, failed or not."""
+        return self._pgconn.transaction_status != pq.TransactionStatus.IDLE
+
+    def query(self, sql: str) -> list[list[Row]]:
+        """Run statements of ours; the rows of each result that has some columns.
+
+        Raises ServerFailure and ConnectionBroken.
+        """
+        tables: list[list[Row]] = []
+
+        def collect(result: pq.abc.PGresult) -> None:
+            if result.status == pq.ExecStatus.TUPLES_OK:
+                tables.append(_rows(result))
+
+        self.execute(sql.encode(), on_result=collect)
+        return tables
+
+    def execute(
+        self,
+        sql: bytes,
+        *,
+        rows: Sequence[bytes] = (),
+        on_result: Callable[[pq.abc.PGresult], None] | None = None,
+        on_tick: Tick | None = None,
+    ) -> int:
+        """Run one simple query to its end and return how many statements it had.
+
+        `rows` are the data for each COPY ... FROM STDIN in it, in order.
+        `on_tick` gets the seconds since the start, whenever the server is silent
+        for a tick. Raises ServerFailure (the session is usable, perhaps inside a
+        failed transaction) and ConnectionBroken.
+        """
+        self.round_trips += 1
+        try:
+            self._pgconn.send_query(sql)
+            return self._read(iter(rows), on_result, _Wait(self._pgconn, on_tick))
+        except psycopg.OperationalError as error:
+            raise ConnectionBroken(_one_line(str(error)) or _GONE) from None
+
+    def roll_back(self) -> None:
+        """End a transaction that failed, if there is one."""
+        if self.is_in_transaction:
+            self.execute(b"ROLLBACK")
+
+    def cancel(self) -> None:
+        """Ask the server to cancel what it is doing for us; its answer comes as an error."""
+        try:
+            self._connection.cancel_safe(timeout=5)
+        except psycopg.Error:
+            pass  # the statement may have ended meanwhile, or the server is gone: we'll see
+
+    def close(self) -> None:
+        """Close the connection; its locks go with it."""
+        self._connection.close()
+
+    def _read(
+        self,
+        rows: Iterator[bytes],
+        on_result: Callable[[pq.abc.PGresult], None] | None,
+        wait: _Wait,
+    ) -> int:
+        self._flush(wait)
+        completed = 0
+        failure: ServerError | None = None
+        while True:
+            while self._pgconn.is_busy():
+                wait.until_ready()
+            result = self._pgconn.get_result()
+            if result is None:
+                break
+            status = result.status
+            if status == pq.ExecStatus.FATAL_ERROR:
+                failure = failure or _server_error(result)
+            elif status == pq.ExecStatus.COPY_IN:
+                self._feed_copy(next(rows, None), wait)
+            elif status == pq.ExecStatus.COPY_OUT:
+                self._discard_copy(wait)
+            else:
+                completed += 1
+                if on_result is not None:
+                    on_result(result)
+        if self._pgconn.status != pq.ConnStatus.OK:
+            raise ConnectionBroken(failure.message if failure else _GONE)
+        if failure is not None:
+            raise ServerFailure(failure, completed)
+        return completed
+
+    def _flush(self, wait: _Wait) -> None:
+        while self._pgconn.flush():
+            wait.until_ready(writing=True)
+
+    def _feed_copy(self, rows: bytes | None, wait: _Wait) -> None:
+        view = memoryview(rows or b"")
+        for start in range(0, len(view), _COPY_CHUNK):
+            while not self._pgconn.put_copy_data(view[start : start + _COPY_CHUNK]):
+                self._flush(wait)
+            self._flush(wait)
+        while not self._pgconn.put_copy_end(_NO_ROWS if rows is None else None):
+            self._flush(wait)
+        self._flush(wait)
+
+    def _discard_copy(self, wait: _Wait) -> None:
+        while True:
+            size, _ = self._pgconn.get_copy_data(1)
+            if size < 0:
+                return
+            if size == 0:
+                wait.until_ready()
+
+
+class _Wait:
+    """Waits for the socket, and calls back while there is nothing to read."""
+
+    def __init__(self, pgconn: pq.abc.PGconn, on_tick: Tick | None) -> None:
+        self._pgconn = pgconn
+        self._on_tick = on_tick
+        self._start = time.monotonic()
+        self._poll = select.poll()
+
+    def until_ready(self, *, writing: bool = False) -> None:
+        wanted = select.POLLIN | (select.POLLOUT if writing else 0)
+        self._poll.register(self._pgconn.socket, wanted)
+        while not (ready := self._poll.poll(TICK_MILLISECONDS)):
+            if self._on_tick is not None:
+                self._on_tick(time.monotonic() - self._start)
+        if ready[0][1] & ~select.POLLOUT:
+            self._pgconn.consume_input()
+
+
+def keep_named(tables: dict[str, list[Row]]) -> Callable[[pq.abc.PGresult], None]:
+    """For `execute`: keeps the rows of each result under the name of its first column."""
+
+    def keep(result: pq.abc.PGresult) -> None:
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            tables[(result.fname(0) or b"").decode()] = _rows(result)
+
+    return keep
+
+
+def _rows(result: pq.abc.PGresult) -> list[Row]:
+    columns = range(result.nfields)
+    value = result.get_value
+    return [
+        tuple(None if (raw := value(row, column)) is None else raw.decode() for column in columns)
+        for row in range(result.ntuples)
+    ]
+
+
+def _server_error(result: pq.abc.PGresult) -> ServerError:
+    def field(which: pq.DiagnosticField) -> str | None:
+        raw = result.error_field(which)
+        return None if raw is None else raw.decode(errors="replace")
+
+    position = field(pq.DiagnosticField.STATEMENT_POSITION)
+    internal = field(pq.DiagnosticField.INTERNAL_POSITION)
+    message = field(pq.DiagnosticField.MESSAGE_PRIMARY)
+    if message is None:
+        # Made by libpq, not by the server: the connection is gone.
+        message = _one_line((result.error_message or b"").decode(errors="replace")) or _GONE
+    return ServerError(
+        sqlstate=field(pq.DiagnosticField.SQLSTATE),
+        message=message,
+        detail=field(pq.DiagnosticField.MESSAGE_DETAIL),
+        hint=field(pq.DiagnosticField.MESSAGE_HINT),
+        position=None if position is None else int(position),
+        internal_query=field(pq.DiagnosticField.INTERNAL_QUERY),
+        internal_position=None if internal is None else int(internal),
+        context=field(pq.DiagnosticField.CONTEXT),
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

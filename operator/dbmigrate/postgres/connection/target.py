@@ -1,0 +1,317 @@
+"""Which database to migrate, and how: a URL read once at the edge.
+
+Takes what golang-migrate takes (its schemes, its x- parameters with its texts)
+and what libpq takes (keyword strings, services, several hosts, password files,
+PG* variables). golang-migrate's drivers send parameters that they don't know to
+the server as run-time settings; libpq refuses those, so they become
+`options=-c name=value` here. Does not import psycopg.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.url import is_keyword_string, split_keywords, split_url
+from dbmigrate.report import Reason
+
+SCHEMES = ("pgx", "pgx4", "pgx5", "postgres", "postgresql")
+DEFAULT_TABLE = "schema_migrations"
+DEFAULT_MULTI_STATEMENT_MAX_SIZE = 10 * 1024 * 1024
+
+ATLAS_SCHEMA = "atlas_schema_revisions"
+"""Atlas gives its table the name of its schema."""
+
+LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE")
+"""Any one of these says which database is meant when there is no URL."""
+
+_LIBPQ = """
+application_name channel_binding client_encoding connect_timeout dbname
+fallback_application_name gssdelegation gssencmode gsslib host hostaddr keepalives
+keepalives_count keepalives_idle keepalives_interval krbsrvname load_balance_hosts
+max_protocol_version min_protocol_version oauth_client_id oauth_client_secret oauth_issuer
+oauth_scope options passfile password port replication require_auth requirepeer
+scram_client_key scram_server_key service servicefile ssl_max_protocol_version
+ssl_min_protocol_version sslcert sslcertmode sslcompression sslcrl sslcrldir sslkey
+sslkeylogfile sslmode sslnegotiation sslpassword sslrootcert sslsni target_session_attrs
+tcp_user_timeout user
+"""
+_DRIVERS = """
+binary_parameters default_query_exec_mode description_cache_capacity
+disable_prepared_binary_result min_read_buffer_size prefer_simple_protocol
+statement_cache_capacity statement_cache_mode
+"""
+_LIBPQ_KEYWORDS = frozenset(_LIBPQ.split())
+"""What libpq understands by itself, of any version up to 18."""
+_DRIVER_SETTINGS = frozenset(_DRIVERS.split())
+"""Settings of lib/pq and pgx that concern nobody else: dropped, as those drivers do."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
+_FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
+_QUOTED = re.compile(r'"(.*?)"')
+_NAME_PART = re.compile(r'(?:"((?:[^"]|"")+)"|([^".]+))(\.|$)')
+
+
+_TABLES = {
+    "goose": "goose_db_version",
+    "atlas": ATLAS_SCHEMA,
+    "flyway": "flyway_schema_history",
+}
+
+
+class HistoryKind(StrEnum):
+    """Whose table keeps the history. The words are those of the files' formats."""
+
+    GOLANG_MIGRATE = "golang-migrate"
+    GOOSE = "goose"
+    DBMATE = "dbmate"
+    ATLAS = "atlas"
+    FLYWAY = "flyway"
+
+    @property
+    def default_table(self) -> str:
+        """What the tool calls it."""
+        return _TABLES.get(self.value, DEFAULT_TABLE)
+
+    @property
+    def default_schema(self) -> str | None:
+        """Where the tool puts it; None: where the search path leads."""
+        return ATLAS_SCHEMA if self is HistoryKind.ATLAS else None
+
+    @property
+    def makes_schema(self) -> bool:
+        """Whether the tool makes the schema that its table is to be in."""
+        return self in (HistoryKind.ATLAS, HistoryKind.DBMATE, HistoryKind.FLYWAY)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryTable:
+    """The table that holds the version, by its exact name."""
+
+    schema: str | None = None
+    """None: the first schema of the search path that exists, as CURRENT_SCHEMA() says."""
+    name: str = DEFAULT_TABLE
+    kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
+
+    def of(self, kind: HistoryKind, *, has_search_path: bool = False) -> HistoryTable:
+        """The table of that tool: by the tool's own name, unless another one was given.
+
+        Where the URL names a search path, Atlas follows it.
+        """
+        is_default = self.name == DEFAULT_TABLE
+        schema = self.schema
+        if schema is None and is_default and not has_search_path:
+            schema = kind.default_schema
+        return HistoryTable(schema, kind.default_table if is_default else self.name, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTarget:
+    """One database and how to work on it."""
+
+    conninfo: dict[str, str] = field(repr=False)
+    """For psycopg.connect(**conninfo). Holds the password when the URL did."""
+    url_database: str | None
+    """The URL's decoded path with its leading slash: what golang-migrate hashes for its
+    lock. None when the path is empty: it then hashes the database's name."""
+    history: HistoryTable
+    statement_timeout_ms: int | None
+    """Milliseconds a statement may take; None: no limit."""
+    multi_statement: bool
+    """Run a file statement by statement, each on its own (x-multi-statement)."""
+    multi_statement_max_size: int
+    """Bytes of one statement then."""
+    display: str
+    """Host and database for people; no user, no password."""
+    has_search_path: bool = False
+    """Whether the URL itself names one."""
+
+    def __str__(self) -> str:
+        return self.display
+
+
+def parse_target(text: str, environ: Mapping[str, str]) -> ConnectionTarget:
+    """Read a database URL or keyword string; an empty one means the PG* variables.
+
+    Raises MigrationError (Internal) with golang-migrate's text where it has one;
+    it never holds the password.
+    """
+    scheme, params, url_database = _split(text, environ)
+    own = {key: value for key, value in params.items() if key.startswith("x-")}
+    _check_lock_strategy(scheme, own)
+    conninfo = _conninfo(params, environ)
+    timeout = _integer(own, "x-statement-timeout", 0)
+    if timeout < 0:
+        raise _unopened("x-statement-timeout must not be negative")
+    max_size = _integer(own, "x-multi-statement-max-size", 0)
+    return ConnectionTarget(
+        conninfo=conninfo,
+        url_database=url_database,
+        history=_history(own),
+        statement_timeout_ms=timeout or None,
+        multi_statement=_boolean(own, "x-multi-statement"),
+        multi_statement_max_size=max_size if max_size > 0 else DEFAULT_MULTI_STATEMENT_MAX_SIZE,
+        display=_display(conninfo, environ),
+        has_search_path="search_path" in params,
+    )
+
+
+def parse_history_table(text: str) -> HistoryTable:
+    """Read `table`, `schema.table` or `"odd schema"."odd table"`.
+
+    Raises MigrationError (Internal) for anything else.
+    """
+    parts = []
+    position = 0
+    while match := _NAME_PART.match(text, position):
+        parts.append(match[2] if match[1] is None else match[1].replace('""', '"'))
+        position = match.end()
+        if not match[3]:
+            break
+    if position != len(text) or not 1 <= len(parts) <= 2 or text.endswith("."):
+        raise MigrationError(
+            Reason.INTERNAL, f"history table {text!r}: expected table or schema.table"
+        )
+    return HistoryTable(parts[0] if len(parts) == 2 else None, parts[-1])
+
+
+def _split(text: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str], str | None]:
+    text = text.strip()
+    if not text:
+        if any(environ.get(name) for name in LIBPQ_VARIABLES):
+            return "", {}, None
+        raise _unparsed("URL cannot be empty")
+    if is_keyword_string(text):
+        try:
+            return "", split_keywords(text), None
+        except ValueError as error:
+            raise _unopened(f"can't read the keyword string: {error}") from None
+    scheme, colon, rest = text.partition(":")
+    if not colon or not scheme:
+        raise _unparsed("no scheme")
+    if scheme not in SCHEMES:
+        raise _unopened(f"database driver: unknown driver {scheme} (forgotten import?)")
+    try:
+        if not rest.startswith("//"):
+            raise ValueError(f"expected {scheme}://")
+        params, path = split_url(rest[2:])
+    except ValueError as error:
+        raise _unopened(f"can't read the URL: {error}") from None
+    return scheme, params, path
+
+
+def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """What libpq is given: its own keywords as they are, all others as options."""
+    conninfo: dict[str, str] = {}
+    settings: list[str] = []
+    for key, value in params.items():
+        if key.startswith("x-") or key in _DRIVER_SETTINGS:
+            continue
+        if key == "sslinline":
+            raise _unopened("sslinline is not supported: put the certificates into files")
+        if key in _LIBPQ_KEYWORDS:
+            conninfo[key] = value
+        else:
+            settings.append(f"-c {escape_option(key)}={escape_option(value)}")
+    if settings:
+        # Given options replace PGOPTIONS, and nothing else of the environment.
+        given = conninfo.get("options") or environ.get("PGOPTIONS", "")
+        conninfo["options"] = " ".join([given, *settings] if given else settings)
+    encoding = conninfo.get("client_encoding", "UTF8")
+    if encoding.upper().replace("-", "") not in ("UTF8", "UNICODE"):
+        raise _unopened("client_encoding must be absent or 'UTF8'")
+    conninfo["client_encoding"] = "UTF8"
+    for key, value in conninfo.items():
+        if "\0" in value:
+            raise _unopened(f"{key} holds a NUL character")
+    return conninfo
+
+
+def escape_option(text: str) -> str:
+    """The server splits options at white space; a backslash keeps the next character."""
+    return re.sub(r"([\s\\])", r"\\\1", text)
+
+
+def _history(own: Mapping[str, str]) -> HistoryTable:
+    table = own.get("x-migrations-table", "")
+    quoted = _boolean(own, "x-migrations-table-quoted")
+    if not table:
+        return HistoryTable()
+    if not quoted:
+        return HistoryTable(None, table)
+    if not (table.startswith('"') and table.endswith('"')):
+        raise _unopened(
+            "x-migrations-table must be quoted (for instance"
+            ' \'"migrate"."schema_migrations"\') when x-migrations-table-quoted is enabled,'
+            f" current value is: {table}"
+        )
+    names = _QUOTED.findall(table)
+    if not names or not names[-1]:
+        raise _unopened(f"x-migrations-table names no table: {table}")
+    if len(names) > 2:
+        raise _unopened(f'"{table}" MigrationsTable contains too many dot characters')
+    return HistoryTable(names[0] if len(names) == 2 else None, names[-1])
+
+
+def _check_lock_strategy(scheme: str, own: Mapping[str, str]) -> None:
+    """Only golang-migrate's pgx 4 driver has strategies; the others ignore the parameter."""
+    strategy = own.get("x-lock-strategy", "")
+    if scheme not in ("pgx", "pgx4") or strategy in ("", "advisory"):
+        return
+    if strategy == "table":
+        raise _unopened(
+            "x-lock-strategy=table is not supported: a killed run would leave its row for ever;"
+            " connect past the pooler and use advisory locks"
+        )
+    raise _unopened(f'unknown lock strategy "{strategy}"')
+
+
+def _integer(own: Mapping[str, str], key: str, default: int) -> int:
+    text = own.get(key, "")
+    if not text:
+        return default
+    if _INTEGER.fullmatch(text) is None:
+        problem = "invalid syntax"
+    elif len(text) > 20 or not -(2**63) <= int(text) < 2**63:
+        problem = "value out of range"
+    else:
+        return int(text)
+    raise _unopened(f'unable to parse option {key}: strconv.Atoi: parsing "{text}": {problem}')
+
+
+def _boolean(own: Mapping[str, str], key: str) -> bool:
+    text = own.get(key, "")
+    if text and text not in _TRUE and text not in _FALSE:
+        raise _unopened(
+            f'unable to parse option {key}: strconv.ParseBool: parsing "{text}": invalid syntax'
+        )
+    return text in _TRUE
+
+
+def _display(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    service = conninfo.get("service") or environ.get("PGSERVICE")
+    host = conninfo.get("host") or conninfo.get("hostaddr") or environ.get("PGHOST")
+    if host is None and service:
+        return f"service {service}"
+    port = conninfo.get("port") or environ.get("PGPORT")
+    database = conninfo.get("dbname") or environ.get("PGDATABASE") or "(default database)"
+    if port and host and "," not in host and not host.startswith("/"):
+        host = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{host or '(default host)'}/{_without_secrets(database)}"
+
+
+def _without_secrets(database: str) -> str:
+    """libpq lets a database name be a whole connection string; that is not shown."""
+    return "(connection string)" if "=" in database or "://" in database else database
+
+
+def _unparsed(problem: str) -> MigrationError:
+    return MigrationError(Reason.INTERNAL, f"failed to parse scheme from database URL: {problem}")
+
+
+def _unopened(problem: str) -> MigrationError:
+    return MigrationError(Reason.INTERNAL, f"failed to open database: {problem}")

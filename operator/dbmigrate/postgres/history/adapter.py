@@ -1,0 +1,174 @@
+"""What a history is to the rest of the program, whichever tool's table it is.
+
+A `Found` says where a history stands and how it would stand after a step; a
+`VersionTable` makes the tool's table, reads it and recognises it. golang-migrate
+keeps one number (dbmigrate.postgres.history.golang_migrate), goose and dbmate keep a set of
+applied versions (dbmigrate.postgres.history.applied_rows). Only the module of the table
+in use is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dbmigrate.postgres.connection.session import Row
+from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.versions import Role, Version
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.history.atlas_revisions import Partial
+    from dbmigrate.postgres.history.log import LogRow
+    from dbmigrate.postgres.history.tables import History
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a step does to the history."""
+
+    version: Version
+    """The version whose script runs."""
+    is_up: bool
+    after: Version | None
+    """The database's version after it; None: nothing is applied."""
+    text: str = ""
+    """The version as the file's name writes it, for a history that keeps text."""
+    role: Role = Role.VERSIONED
+    description: str = ""
+    """The migration's name as the tool's table keeps it, where it does."""
+    path: str = ""
+    """The script's file as the tool's table keeps it, where it does."""
+    checksum: int | str | None = None
+    """The script's checksum as the tool's table keeps it, where it does."""
+    statement_sums: Callable[[], Sequence[str]] | None = field(default=None, compare=False)
+    """One for each statement, where the tool's table keeps those."""
+
+
+class Found(Protocol):
+    """Where a history stands: as a run found it, or as it wants it."""
+
+    @property
+    def version(self) -> Version | None:
+        """The version of the database; None: nothing is applied."""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether a step was begun and not finished."""
+
+    @property
+    def stored(self) -> Version | None:
+        """The number to name to people: if it is dirty, the one that is."""
+
+    @property
+    def dirty_version(self) -> Version | None:
+        """The version to call dirty; None: none is."""
+
+    def stepped(self, move: Move) -> Found:
+        """After a step."""
+
+    def begun(self, move: Move) -> Found:
+        """While a step runs that can't be one transaction: dirty."""
+
+    def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> Found:
+        """By order of a person. `moves`: the steps up of all files.
+
+        Raises MigrationError.
+        """
+
+    def baselined(self, version: Version, moves: Mapping[Version, Move] | None) -> Found:
+        """The same on an empty history: what the database has was made without it."""
+
+    def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[Found, tuple[str, ...]]:
+        """As the tool's own repair leaves its table, and what that changes, in words.
+
+        `moves` as above, those of checkpoints and repeatable migrations included.
+        """
+
+    def was_left_by(self, row: LogRow) -> bool:
+        """Whether a step of which the log has this row can have left it dirty."""
+
+    @property
+    def partial(self) -> Partial | None:
+        """What the table itself tells of a step that was not finished; None: nothing."""
+
+    def progress_sql(self, table: str, done: int) -> str:
+        """Count the statements that are done in the table; empty where it does not count."""
+
+    def failure_sql(self, table: str, statement: str, error: str) -> str:
+        """Say in the table which statement failed; empty where it does not tell."""
+
+    def advanced(self, done: int) -> Found:
+        """With so many statements counted."""
+
+    # The other state is always of the same kind.
+    def move_sql(self, table: str, wanted: Any, guards: tuple[str, ...]) -> tuple[str, str]:
+        """What comes before, and CTEs of which `moved` has one row if this is what is there."""
+
+    def set_sql(self, table: str, wanted: Any) -> str:
+        """Make the table hold that, without looking."""
+
+
+class VersionTable(Protocol):
+    """A tool's table."""
+
+    @property
+    def tool(self) -> str:
+        """Its name."""
+
+    @property
+    def columns(self) -> str:
+        """What its table is known by, in words."""
+
+    def lock_ids(self, schema: str, table: str) -> tuple[int, ...]:
+        """The tool's own advisory locks, beside ours."""
+
+    @property
+    def stores_dirty(self) -> bool:
+        """Whether the table itself can say that it is dirty; if not, our log does."""
+
+    @property
+    def has_baselines(self) -> bool:
+        """Whether a row of its own says that the history begins at a version."""
+
+    @property
+    def nothing(self) -> Found:
+        """What a table says that is not there."""
+
+    def fits(self, shape: Mapping[str, str]) -> bool:
+        """Whether a table of these columns is the tool's."""
+
+    def create_sql(self, table: str) -> str:
+        """Make it as the tool does."""
+
+    def read_sql(self, history: History) -> str:
+        """The queries that `take` wants the answers of."""
+
+    def take(self, tables: list[list[Row]], history: History) -> Found:
+        """Remove its own answers from the front, and read them. Raises MigrationError."""
+
+    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
+        """One row: the version, whether it is dirty, `is_ours`, whether `wanted` is reached."""
+
+
+def version_table(kind: HistoryKind) -> VersionTable:
+    """The table of that kind."""
+    if kind is HistoryKind.GOOSE:
+        from dbmigrate.postgres.history.goose import GooseTable
+
+        return GooseTable()
+    if kind is HistoryKind.DBMATE:
+        from dbmigrate.postgres.history.dbmate import DbmateTable
+
+        return DbmateTable()
+    if kind is HistoryKind.ATLAS:
+        from dbmigrate.postgres.history.atlas import AtlasTable
+
+        return AtlasTable()
+    if kind is HistoryKind.FLYWAY:
+        from dbmigrate.postgres.history.flyway import FlywayTable
+
+        return FlywayTable()
+    from dbmigrate.postgres.history.golang_migrate import GolangMigrateTable
+
+    return GolangMigrateTable()

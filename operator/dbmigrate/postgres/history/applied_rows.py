@@ -1,0 +1,284 @@
+"""Histories that keep each applied version in a row of its own: goose's and dbmate's.
+
+The version of the database is the highest one. Such tables have no place for a
+dirty mark: that a step without a transaction has not ended is known from our
+log, and believed until the table shows that the step was made after all.
+
+Nothing of theirs locks against us while a step runs, so the fence takes a lock
+on the table, then compares how many rows there are, and how many of the step's
+version, with what the run has found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.history.no_progress import LogAlone
+from dbmigrate.report import Reason
+from dbmigrate.versions import Role, Version
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.connection.session import Row
+    from dbmigrate.postgres.history.adapter import Move
+    from dbmigrate.postgres.history.atlas_revisions import Partial
+    from dbmigrate.postgres.history.log import LogRow
+    from dbmigrate.postgres.history.tables import History
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row."""
+
+    version: Version
+    text: str
+    """The version as it is stored."""
+    is_applied: bool = True
+    """False: old versions of goose appended such a row for a step down."""
+    applied_at: str | None = None
+    """RFC 3339, in so far as the table tells."""
+    clock_ms: int | None = None
+    """Milliseconds since 1970 by the clock on the wall of whoever wrote the row."""
+    role: Role = Role.VERSIONED
+    description: str = ""
+    path: str = ""
+    checksum: int | str | None = None
+    """These three as in a Move, where the table keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A step without a transaction that was begun and not ended."""
+
+    version: Version
+    is_up: bool
+
+
+class Dialect(Protocol):
+    """How the tool writes its rows."""
+
+    @property
+    def undoes_last_applied(self) -> bool:
+        """Whether `down` begins with what was applied last, or with the highest version."""
+
+    @property
+    def requires_down(self) -> bool:
+        """Whether nothing is undone without a script; if not, its row just goes."""
+
+    @property
+    def real_rows(self) -> str:
+        """The condition for rows that are versions."""
+
+    def insert_sql(self, table: str) -> str:
+        """INSERT INTO with its columns, up to the values."""
+
+    def values(self, entry: Entry) -> str:
+        """The values of a row, without parentheses."""
+
+    def is_version(self, texts: list[str]) -> str:
+        """The condition for rows of these versions."""
+
+
+@dataclass(frozen=True)
+class VersionSet(LogAlone):
+    """Which versions are applied."""
+
+    dialect: Dialect
+    entries: tuple[Entry, ...] = ()
+    """All rows, the oldest first."""
+    unfinished: Unfinished | None = None
+    partial: Partial | None = None
+    """What the table itself tells of that step, where it does."""
+
+    @cached_property
+    def applied(self) -> dict[Version, Entry]:
+        """The applied versions, in the order in which they were; the newest row of each decides."""
+        return self._newest(lambda entry: entry.role is not Role.REPEATABLE)
+
+    @cached_property
+    def repeated(self) -> dict[Version, Entry]:
+        """The newest run of each repeatable migration."""
+        return self._newest(lambda entry: entry.role is Role.REPEATABLE)
+
+    @cached_property
+    def base(self) -> Version | None:
+        """The version at which the history begins: all up to it counts as applied."""
+        begun = (v for v, entry in self.applied.items() if entry.role is Role.CHECKPOINT)
+        return max(begun, default=None)
+
+    @cached_property
+    def version(self) -> Version | None:
+        """The highest of them."""
+        return max(self.applied, default=None)
+
+    @property
+    def dirty(self) -> bool:
+        """Whether our log has a step that was not finished."""
+        return self.unfinished is not None
+
+    @property
+    def dirty_version(self) -> Version | None:
+        """The version of that step."""
+        return self.unfinished.version if self.unfinished else None
+
+    @property
+    def stored(self) -> Version | None:
+        """That version, else the highest."""
+        return self.unfinished.version if self.unfinished else self.version
+
+    def stepped(self, move: Move) -> VersionSet:
+        """With the step's version, or without it."""
+        if move.is_up:
+            entry = entry_of(move)
+            return replace(self, entries=(*self.entries, entry), unfinished=None)
+        rest = tuple(entry for entry in self.entries if entry.version != move.version)
+        return replace(self, entries=rest, unfinished=None)
+
+    def begun(self, move: Move) -> VersionSet:
+        """The same rows: the log alone says that a step was begun."""
+        return replace(self, unfinished=Unfinished(move.version, move.is_up))
+
+    def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> VersionSet:
+        """Each version of the files up to that one, and nothing above it.
+
+        Raises MigrationError: SourceInvalid without the files, MissingVersion
+        for a version that neither they nor the table know.
+        """
+        if version is None:
+            return replace(self, entries=(), unfinished=None)
+        if moves is None:
+            raise MigrationError(
+                Reason.SOURCE_INVALID,
+                "this history has a row for each version: the migration files are needed"
+                " to know which",
+                hint="give -path as well",
+            )
+        if version not in moves and version not in self.applied:
+            raise MigrationError(
+                Reason.MISSING_VERSION,
+                f"no migration found for version {version}: it would have no row",
+            )
+        kept = [entry for each, entry in self.applied.items() if each <= version]
+        new = [
+            entry_of(move)
+            for each, move in moves.items()
+            if each <= version and each not in self.applied and not self.is_below_base(each)
+        ]
+        return replace(self, entries=(*kept, *new), unfinished=None)
+
+    def baselined(self, version: Version, moves: Mapping[Version, Move] | None) -> VersionSet:
+        """The same rows."""
+        return self.forced(version, moves)
+
+    def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[VersionSet, tuple[str, ...]]:
+        """Nothing to mend."""
+        del moves
+        return self, ()
+
+    def needs_file(self, version: Version) -> bool:
+        """Whether the files should have that applied version."""
+        return version != self.base
+
+    def mismatch(self, version: Version, description: str, path: str) -> str:
+        """What an applied row says otherwise than its file; empty: nothing, or no more than
+        the version is kept."""
+        del version, description, path
+        return ""
+
+    def is_below_base(self, version: Version) -> bool:
+        """Whether the history begins at or above that version."""
+        return self.base is not None and version <= self.base
+
+    def was_left_by(self, row: LogRow) -> bool:
+        """Whether a step of which the log has this row can have left it dirty."""
+        unfinished = self.unfinished
+        return unfinished is not None and (unfinished.version, unfinished.is_up) == (
+            row.version,
+            row.direction == "up",
+        )
+
+    def move_sql(self, table: str, wanted: VersionSet, guards: tuple[str, ...]) -> tuple[str, str]:
+        """The lock, and the CTEs that change the one version in which both differ."""
+        lock = f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE; "
+        dialect = self.dialect
+        same = [self._count(table, dialect.real_rows, len(self.entries)), *guards]
+        if len(wanted.entries) > len(self.entries):
+            new = wanted.entries[-1]
+            here = sum(entry.version == new.version for entry in self.entries)
+            same.append(self._count(table, dialect.is_version([new.text]), here))
+            change = (
+                f"moved AS ({dialect.insert_sql(table)} SELECT {dialect.values(new)}"
+                f" WHERE {' AND '.join(same)} RETURNING 1)"
+            )
+        elif len(wanted.entries) < len(self.entries):
+            kept = {entry.version for entry in wanted.entries}
+            gone = [entry.text for entry in self.entries if entry.version not in kept]
+            is_gone = dialect.is_version(sorted(set(gone)))
+            same.append(self._count(table, is_gone, len(gone)))
+            change = (
+                f"gone AS (DELETE FROM {table} WHERE {is_gone} AND {' AND '.join(same)}"
+                " RETURNING 1), moved AS (SELECT 1 FROM gone LIMIT 1)"
+            )
+        else:
+            change = f"moved AS (SELECT 1 WHERE {' AND '.join(same)})"
+        return lock, change
+
+    def set_sql(self, table: str, wanted: VersionSet) -> str:
+        """Remove what is too much, add what is missing."""
+        dialect = self.dialect
+        statements = []
+        surplus = {entry.text for entry in self.entries if entry.version not in wanted.applied}
+        if surplus:
+            statements.append(f"DELETE FROM {table} WHERE {dialect.is_version(sorted(surplus))}")
+        new = [entry for version, entry in wanted.applied.items() if version not in self.applied]
+        if new:
+            rows = ", ".join(f"({dialect.values(entry)})" for entry in new)
+            statements.append(f"{dialect.insert_sql(table)} VALUES {rows}")
+        return "; ".join(statements) or "SELECT"
+
+    def _newest(self, is_meant: Callable[[Entry], bool]) -> dict[Version, Entry]:
+        newest: dict[Version, Entry] = {}
+        for entry in filter(is_meant, self.entries):
+            newest.pop(entry.version, None)
+            newest[entry.version] = entry
+        return {version: entry for version, entry in newest.items() if entry.is_applied}
+
+    @staticmethod
+    def _count(table: str, condition: str, number: int) -> str:
+        return f"(SELECT pg_catalog.count(*) FROM {table} WHERE {condition}) = {number}"
+
+
+def entry_of(move: Move) -> Entry:
+    """The row that a step up leaves."""
+    return Entry(
+        move.version,
+        move.text or str(move.version),
+        role=move.role,
+        description=move.description,
+        path=move.path,
+        checksum=move.checksum,
+    )
+
+
+def unfinished_sql(history: History) -> str:
+    """The newest row of the log that says whether a step has ended.
+
+    A step that failed as one transaction (it has no count of statements) left nothing.
+    """
+    return (
+        f"SELECT version, direction, outcome, name FROM {history.log_table}"
+        " WHERE outcome <> 'failed' OR statements IS NOT NULL ORDER BY id DESC LIMIT 1"
+    )
+
+
+def with_unfinished(found: VersionSet, rows: list[Row], history: History) -> VersionSet:
+    """Believe the log, unless the rows show that the tool has made the step since."""
+    version = history.read_version(rows[0][0], rows[0][3] or "") if rows else None
+    if version is None or rows[0][2] == "applied":
+        return found
+    unfinished = Unfinished(version, rows[0][1] == "up")
+    is_done = (unfinished.version in found.applied) == unfinished.is_up
+    return found if is_done else replace(found, unfinished=unfinished)

@@ -1,0 +1,207 @@
+"""The log's rows, and the fence around a change of the version.
+
+Writing is text, because it travels in one query with the migration itself. The
+version is moved only from the state in which the run found it: if another
+runner came between, or the file ended our transaction, the statement fails and
+takes the whole transaction with it (the fence).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
+from dbmigrate.postgres.connection.session import Row
+from dbmigrate.postgres.history.adapter import Found
+from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.versions import Version
+
+FENCE = "dbmigrate: the version row is not where this run left it"
+FENCE_COLUMN = "dbmigrate_fence"
+"""The name of the result's column: by it a run sees that the file is done."""
+STEP_SETTING = "dbmigrate.step"
+"""Set at the start of a step's transaction, and gone when that transaction ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One row of the log, without its texts."""
+
+    id: int
+    version: Version | None
+    name: str
+    direction: str
+    from_version: Version | None
+    to_version: Version | None
+    checksum: str | None
+    has_down: bool
+    outcome: str
+    finished_at: str | None
+    milliseconds: int | None
+    executed_by: str
+    executed_from: str
+    statements: int | None
+    """How many the script has; None for a step that was one transaction."""
+    statements_done: int | None
+    done_checksum: str | None
+    """SHA-256 of the script up to the end of the last statement that was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewLogRow:
+    """A row to be written."""
+
+    version: Version | None
+    name: str
+    direction: str
+    from_version: Version | None
+    to_version: Version | None
+    executed_from: str
+    tool_version: str
+    outcome: str = "applied"
+    checksum: str | None = None
+    down_file: str | None = None
+    down_script: str | None = None
+    statements: int | None = None
+    statements_done: int | None = None
+    done_checksum: str | None = None
+    error: str | None = None
+
+
+def read_log_sql(history: History) -> str:
+    """All rows in their order. Times as RFC 3339 in UTC, whatever the session's settings."""
+    return (
+        "SELECT id, version, name, direction, from_version, to_version, checksum,"
+        " down_script IS NOT NULL, outcome, pg_catalog.to_char("
+        "finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"
+        f" milliseconds, executed_by, executed_from,"
+        f" statements, statements_done, done_checksum FROM {history.log_table} ORDER BY id"
+    )
+
+
+def parse_log(history: History, rows: list[Row]) -> tuple[LogRow, ...]:
+    """The rows of the query above."""
+    return tuple(
+        LogRow(
+            id=int(row[0] or 0),
+            version=history.read_version(row[1], row[2] or ""),
+            name=row[2] or "",
+            direction=row[3] or "",
+            from_version=history.read_version(row[4]),
+            to_version=history.read_version(row[5]),
+            checksum=row[6],
+            has_down=row[7] == "t",
+            outcome=row[8] or "",
+            finished_at=row[9],
+            milliseconds=_number(row[10]),
+            executed_by=row[11] or "",
+            executed_from=row[12] or "",
+            statements=_number(row[13]),
+            statements_done=_number(row[14]),
+            done_checksum=row[15],
+        )
+        for row in rows
+    )
+
+
+def read_down_sql(history: History, ids: tuple[int, ...]) -> str:
+    """The down scripts stored in these rows."""
+    keys = ", ".join(map(str, ids))
+    return f"SELECT id, down_file, down_script FROM {history.log_table} WHERE id IN ({keys})"
+
+
+def insert_log_sql(history: History, row: NewLogRow, *, running: bool = False) -> str:
+    """Append a row. It began when the transaction did, and ends now unless it is `running`."""
+    values = {
+        "version": literal(row.version),
+        "name": literal(row.name),
+        "direction": literal(row.direction),
+        "from_version": literal(row.from_version),
+        "to_version": literal(row.to_version),
+        "checksum": literal(row.checksum),
+        "down_file": literal(row.down_file),
+        "down_script": literal(row.down_script),
+        "started_at": "pg_catalog.now()",
+        "finished_at": "NULL" if running else "pg_catalog.clock_timestamp()",
+        "milliseconds": "NULL" if running else _elapsed("pg_catalog.now()"),
+        "executed_from": literal(row.executed_from),
+        "tool_version": literal(row.tool_version),
+        "outcome": literal(row.outcome),
+        "statements": literal(row.statements),
+        "statements_done": literal(row.statements_done),
+        "done_checksum": literal(row.done_checksum),
+        "error": literal(row.error),
+    }
+    into = f"{history.log_table} ({', '.join(values)})"
+    return f"INSERT INTO {into} VALUES ({', '.join(values.values())})"
+
+
+def end_log_sql(history: History, log_id: int, outcome: str, error: str | None = None) -> str:
+    """Complete the row of a step that ran without a transaction."""
+    return (
+        f"UPDATE {history.log_table} SET outcome = {literal(outcome)}, error = {literal(error)},"
+        " finished_at = pg_catalog.clock_timestamp(),"
+        f" milliseconds = {_elapsed('started_at')} WHERE id = {log_id}"
+    )
+
+
+def advance_log_sql(history: History, log_id: int, done: int, checksum: str) -> str:
+    """Count what is done of a step that runs without a transaction."""
+    return (
+        f"UPDATE {history.log_table} SET statements_done = {done},"
+        f" done_checksum = {literal(checksum)} WHERE id = {log_id}"
+    )
+
+
+def move_version_sql(
+    history: History,
+    found: Found,
+    wanted: Found,
+    *,
+    pid: int | None = None,
+    token: str | None = None,
+) -> str:
+    """Move the version from what was found to what is wanted, or fail the transaction.
+
+    `pid` makes sure that the backend is still the one that holds the locks;
+    `token` that the transaction is still the one that began the step.
+    """
+    has_pid = "true" if pid is None else f"pg_catalog.pg_backend_pid() = {pid}"
+    setting = f"pg_catalog.current_setting({literal(STEP_SETTING)}, true)"
+    is_same = "true" if token is None else f"COALESCE({setting} = {literal(token)}, false)"
+    # The text depends on the result, else the planner would compute it, and fail, in advance.
+    refusal = f"{literal(FENCE)} || pg_catalog.concat(' ', {has_pid}, ' ', {is_same}, count)"
+    before, moved = found.move_sql(history.version_table, wanted, (has_pid, is_same))
+    return (
+        f"{before}WITH {moved},"
+        " counted AS (SELECT NULLIF(pg_catalog.count(*), 0) AS count FROM moved)"
+        f" SELECT CASE count WHEN 1 THEN 1 ELSE CAST({refusal} AS integer) END"
+        f" AS {FENCE_COLUMN} FROM counted"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Why the version row could not be moved; if neither is to blame, the row itself was."""
+
+    has_backend: bool
+    """Whether the backend is still the one that holds the locks."""
+    has_transaction: bool
+    """Whether the transaction is still the one in which the step began."""
+
+
+def read_fence(error: ServerError) -> Fence | None:
+    """What the fence says; None for any other error."""
+    if error.sqlstate != INVALID_TEXT or f'"{FENCE} ' not in error.message:
+        return None
+    has_backend, has_transaction = error.message.rpartition(FENCE)[2].strip('" ').split()
+    return Fence(has_backend == "t", has_transaction == "t")
+
+
+def _elapsed(start: str) -> str:
+    return f"(1000 * pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - {start}))::bigint"
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)

@@ -1,0 +1,138 @@
+"""Where an ORM keeps its history, known by its columns and never by its name alone.
+
+Nothing is read before the columns were looked at: Rails' table has dbmate's shape and
+golang-migrate's name, and is told from dbmate's by the table that Rails has beside it.
+The tables are only read.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.target import HistoryTable
+from dbmigrate.postgres.history.orm_history import Orm, OrmHistory, read_history
+from dbmigrate.postgres.sqltext.quoting import identifier, literal
+from dbmigrate.report import Reason
+
+_BESIDE_RAILS = "ar_internal_metadata"
+_COLUMNS: Mapping[Orm, frozenset[str]] = {
+    Orm.ALEMBIC: frozenset({"version_num"}),
+    Orm.DJANGO: frozenset({"id", "app", "name", "applied"}),
+    Orm.RAILS: frozenset({"version"}),
+    Orm.PRISMA: frozenset(
+        "id checksum finished_at migration_name logs rolled_back_at started_at"
+        " applied_steps_count".split()
+    ),
+}
+_QUERIES: Mapping[Orm, str] = {
+    Orm.ALEMBIC: "SELECT version_num FROM {table}",
+    Orm.DJANGO: "SELECT app, count(*), (array_agg(name ORDER BY applied DESC, id DESC))[1]"
+    " FROM {table} GROUP BY app ORDER BY app",
+    Orm.RAILS: "SELECT version FROM {table}",
+    Orm.PRISMA: "SELECT migration_name, checksum, finished_at IS NOT NULL,"
+    " rolled_back_at IS NOT NULL FROM {table} ORDER BY started_at, id",
+}
+_PRISMA_LOCK = 72707369
+"""Of its schema engine (sql-schema-connector, flavour/postgres)."""
+_RAILS_SALT = 2053462845
+"""ActiveRecord::Migrator::MIGRATOR_SALT; times the CRC-32 of the database's name."""
+
+
+def orm_of(columns: frozenset[str] | set[str]) -> Orm | None:
+    """Whose table has these columns; Rails' are dbmate's, too, and so are not told here."""
+    return next((o for o in Orm if o is not Orm.RAILS and columns == _COLUMNS[o]), None)
+
+
+@dataclass(frozen=True, slots=True)
+class OrmTable:
+    """An ORM's table that is there, and what belongs to it."""
+
+    orm: Orm
+    schema: str
+    name: str
+    environment: str | None = None
+    """The table that Rails has beside it."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all tables that are the tool's."""
+        return (self.name, self.environment) if self.environment else (self.name,)
+
+    def read(self, session: Session) -> OrmHistory:
+        """What it says now. Raises MigrationError as `read_history`, and ServerFailure."""
+        (rows,) = session.query(_QUERIES[self.orm].format(table=self._sql(self.name)))
+        environment = None
+        if self.environment is not None:
+            (found,) = session.query(
+                f"SELECT value FROM {self._sql(self.environment)} WHERE key = 'environment'"
+            )
+            environment = found[0][0] if found else None
+        return read_history(self.orm, f"{self.schema}.{self.name}", rows, environment)
+
+    def lock_ids(self, database: str) -> tuple[int, ...]:
+        """The advisory locks that the tool takes while it migrates, if it takes any."""
+        if self.orm is Orm.PRISMA:
+            return (_PRISMA_LOCK,)
+        if self.orm is Orm.RAILS:
+            return (_RAILS_SALT * zlib.crc32(database.encode()),)
+        return ()
+
+    def _sql(self, name: str) -> str:
+        return f"{identifier(self.schema)}.{identifier(name)}"
+
+
+def find_table(session: Session, orm: Orm, wanted: HistoryTable) -> OrmTable:
+    """The tool's table by that name. Raises MigrationError (ForeignHistory), ServerFailure."""
+    schema, shapes = _look(session, wanted)
+    name = f"{schema}.{wanted.name}"
+    shape = shapes.get(wanted.name)
+    if shape is None:
+        raise _refused(f"there is no {name}: {orm.label} has kept no history here", shapes, orm)
+    if frozenset(shape) != _COLUMNS[orm] or (orm is Orm.RAILS and "char" not in shape["version"]):
+        columns = ", ".join(f"{column} {kind}" for column, kind in shape.items())
+        like = orm_of(set(shape))
+        looks = f": it looks like {like.label}'s" if like else ""
+        raise _refused(f"{name} is not {orm.label}'s: it has {columns}{looks}", shapes, orm)
+    if orm is not Orm.RAILS:
+        return OrmTable(orm, schema, wanted.name)
+    if _BESIDE_RAILS not in shapes:
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{name} looks like dbmate's: Rails would have {_BESIDE_RAILS} beside it",
+            hint="-from dbmate, with the files that `dbmigrate convert` wrote; for a Rails older"
+            " than 5 `dbmigrate baseline V`",
+        )
+    return OrmTable(orm, schema, wanted.name, _BESIDE_RAILS)
+
+
+def _look(session: Session, wanted: HistoryTable) -> tuple[str, dict[str, dict[str, str]]]:
+    """The schema, and the columns of the tables in it that may be an ORM's."""
+    schema = "pg_catalog.current_schema()" if wanted.schema is None else literal(wanted.schema)
+    names = sorted({wanted.name, _BESIDE_RAILS, *(orm.table for orm in Orm)})
+    rows, ((found,),) = session.query(
+        "SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL)"
+        " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN pg_catalog.pg_attribute a"
+        "   ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+        f" WHERE n.nspname = {schema} AND c.relkind IN ('r', 'p')"
+        f" AND c.relname IN ({', '.join(map(literal, names))})"
+        f" ORDER BY c.relname, a.attnum; SELECT {schema}"
+    )
+    shapes: dict[str, dict[str, str]] = {}
+    for table, column, kind in rows:
+        shapes.setdefault(table or "", {})[column or ""] = kind or ""
+    return found or "", shapes
+
+
+def _refused(message: str, shapes: Mapping[str, Mapping[str, str]], wanted: Orm) -> MigrationError:
+    """With the histories that are there, for whoever has named the wrong tool or schema."""
+    others = [(name, orm_of(set(shape))) for name, shape in shapes.items()]
+    if _BESIDE_RAILS in shapes:
+        others.append((_BESIDE_RAILS, Orm.RAILS))
+    known = [f"{name} is {orm.label}'s" for name, orm in others if orm not in (None, wanted)]
+    hint = "; ".join(known) or "-from-table names a table of another name, or in another schema"
+    return MigrationError(Reason.FOREIGN_HISTORY, message, hint=hint)

@@ -1,0 +1,306 @@
+"""The history's tables: where they are, what shape they have, how they are made.
+
+The first is another tool's, column for column, so that its binary and ours can
+take turns: golang-migrate's schema_migrations, or that of the files' format.
+dbmate, Rails and Ecto use golang-migrate's name for other shapes: nothing is
+read or written before the columns were looked at. The second table, with `_log`
+behind the first one's name, is ours alone; so is a third, `_batches`, which is there
+only where a step has run in batches (dbmigrate.postgres.batches.state).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.session import Row, Session
+from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
+from dbmigrate.postgres.history.adapter import VersionTable, version_table
+from dbmigrate.postgres.sqltext.quoting import identifier, literal
+from dbmigrate.report import Reason
+from dbmigrate.versions import REPEATABLE, Version, are_numbers, reader_of, repeatable
+
+LOG_SUFFIX = "_log"
+BATCHES_SUFFIX = "_batches"
+_LONGEST_NAME = 63
+
+_LOG_COLUMNS = {
+    "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    "version": "{version}",
+    "name": "text NOT NULL",
+    "direction": "text NOT NULL",
+    "from_version": "{version}",
+    "to_version": "{version}",
+    "checksum": "text",
+    "down_file": "text",
+    "down_script": "text",
+    "started_at": "timestamptz NOT NULL",
+    "finished_at": "timestamptz",
+    "milliseconds": "bigint",
+    "executed_by": "text NOT NULL DEFAULT session_user",
+    "executed_from": "text NOT NULL",
+    "tool_version": "text NOT NULL",
+    "outcome": "text NOT NULL",
+    "statements": "integer",
+    "statements_done": "integer",
+    "done_checksum": "text",
+    "error": "text",
+}
+"""One row a step. version: whose script ran; from_version and to_version: the database's
+before and after, NULL for nothing applied. direction: up, down, force, baseline, gap.
+outcome: applied, failed, running (a step without a transaction that has not ended).
+{version} is bigint, or text where the format's versions are no numbers."""
+
+_SHAPES = {
+    frozenset({"version", "inserted_at"}): "Ecto",
+    frozenset({"version"}): "dbmate or Rails",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All tables by their exact names, and which of them exist."""
+
+    schema: str
+    table: str
+    has_version_table: bool = False
+    has_log_table: bool = False
+    may_read_log: bool = True
+    """False for a role that may read schema_migrations alone."""
+    has_batches_table: bool = False
+    may_read_batches: bool = True
+    kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
+    has_schema: bool = True
+    """False where the tool makes its own schema, and it is not there yet."""
+
+    @property
+    def keeper(self) -> VersionTable:
+        """What knows the tool's table."""
+        return version_table(self.kind)
+
+    def read_version(self, text: str | None, name: str = "") -> Version | None:
+        """The version that a row of the log has as this text, `name` being its migration's."""
+        if text is None:
+            return None
+        if text == REPEATABLE:
+            return repeatable(name)
+        return int(text) if are_numbers(self.kind) else reader_of(self.kind)(text)
+
+    @property
+    def knows_log(self) -> bool:
+        """Whether the log is there, and for us to read."""
+        return self.has_log_table and self.may_read_log
+
+    @property
+    def knows_batches(self) -> bool:
+        """Whether the table of batches is there, and for us to read."""
+        return self.has_batches_table and self.may_read_batches
+
+    @property
+    def version_table(self) -> str:
+        """Quoted and with its schema, for SQL."""
+        return f"{identifier(self.schema)}.{identifier(self.table)}"
+
+    @property
+    def log_table(self) -> str:
+        """Quoted and with its schema, for SQL."""
+        return f"{identifier(self.schema)}.{identifier(log_name(self.table))}"
+
+    @property
+    def batches_table(self) -> str:
+        """Quoted and with its schema, for SQL."""
+        return f"{identifier(self.schema)}.{identifier(batches_name(self.table))}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What one look at a fresh connection tells."""
+
+    server_version: int
+    """As server_version_num: 180006."""
+    database: str
+    pid: int
+    """The backend's, by its own word."""
+    is_standby: bool
+    looks_after_clients: bool
+    """Whether it can be told to notice a client that is gone while it works for it."""
+    history: History
+
+
+def log_name(table: str) -> str:
+    """The log's name; shortened so that it stays distinct within PostgreSQL's 63 bytes."""
+    return _with_suffix(table, LOG_SUFFIX)
+
+
+def batches_name(table: str) -> str:
+    """The name of the table of batches, likewise."""
+    return _with_suffix(table, BATCHES_SUFFIX)
+
+
+def own_relations(table: str) -> tuple[str, ...]:
+    """The names of a history's tables, and of the sequences that belong to them."""
+    log = log_name(table)
+    return table, f"{table}_id_seq", log, f"{log}_id_seq", batches_name(table)
+
+
+def _with_suffix(table: str, suffix: str) -> str:
+    raw = table.encode()
+    return raw[: _LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
+
+
+def look(session: Session, wanted: HistoryTable) -> ServerFacts:
+    """Ask a fresh connection all that a run needs to know first, in one round trip.
+
+    Raises MigrationError: ForeignHistory when the table is another tool's,
+    DatabaseMissing when there is no schema to look in.
+    """
+    tables, facts = _look_sql(wanted)
+    columns, (row,) = session.query(f"{tables}; {facts}")
+    number, database, schema, pid, is_standby, looks_after_clients = row
+    if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
+        raise _no_schema(wanted)
+    history = _check(columns, schema or wanted.schema or "", wanted)
+    if wanted.schema is None and not history.has_version_table:
+        _refuse_another(session, wanted)
+    return ServerFacts(
+        server_version=int(number or 0),
+        database=database or "",
+        pid=int(pid or 0),
+        is_standby=is_standby == "t",
+        looks_after_clients=looks_after_clients == "t",
+        history=replace(history, has_schema=schema is not None),
+    )
+
+
+def _refuse_another(session: Session, wanted: HistoryTable) -> None:
+    """Atlas would not know either which of the two is meant."""
+    other = wanted.kind.default_schema
+    if other is None:
+        return
+    name = f"{identifier(other)}.{identifier(wanted.name)}"
+    ((found,),) = session.query(f"SELECT pg_catalog.to_regclass({literal(name)})")[0]
+    if found is not None:
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"ambiguous revision table: the search path of the URL leads to no table, but there is"
+            f" {other}.{wanted.name}",
+            hint=f"name the one that is meant: -history-table {other}.{wanted.name}, or another"
+            " schema; or leave search_path out of the URL",
+        )
+
+
+def _look_sql(wanted: HistoryTable) -> tuple[str, str]:
+    schema = "pg_catalog.current_schema()" if wanted.schema is None else literal(wanted.schema)
+    tables = (
+        "SELECT c.relname, c.relkind, a.attname, pg_catalog.format_type(a.atttypid, NULL),"
+        " pg_catalog.has_table_privilege(c.oid, 'SELECT')"
+        " FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " LEFT JOIN pg_catalog.pg_attribute a"
+        "   ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+        f" WHERE n.nspname = {schema}"
+        f" AND c.relname IN ({literal(wanted.name)}, {literal(log_name(wanted.name))},"
+        f" {literal(batches_name(wanted.name))})"
+    )
+    facts = (
+        "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_database(),"
+        f" (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname = {schema}),"
+        " pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(),"
+        # Since PostgreSQL 14, not on every system; NULL before, and not 0 where somebody has
+        # decided already.
+        " pg_catalog.version() LIKE '%linux%'"
+        " AND pg_catalog.current_setting('client_connection_check_interval', true) = '0'"
+    )
+    return tables, facts
+
+
+def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
+    table = wanted.name
+    shapes: dict[str, dict[str, str]] = {}
+    readable = set()
+    for name, kind, column, column_type, may_read in rows:
+        if may_read == "t":
+            readable.add(name)
+        shape = shapes.setdefault(name or "", {})
+        if kind not in ("r", "p"):
+            raise MigrationError(
+                Reason.FOREIGN_HISTORY, f"{schema}.{name} is not a table: it can't hold the history"
+            )
+        if column is not None:
+            shape[column] = column_type or ""
+    log, batches = log_name(table), batches_name(table)
+    if table in shapes:
+        _check_versions(shapes[table], f"{schema}.{table}", version_table(wanted.kind))
+    if log in shapes and (missing := [c for c in _LOG_COLUMNS if c not in shapes[log]]):
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{schema}.{log} is not dbmigrate's log: it has no column {', '.join(missing)}",
+            hint="name another history table, or rename that one",
+        )
+    return History(
+        schema,
+        table,
+        has_version_table=table in shapes,
+        has_log_table=log in shapes,
+        may_read_log=log in readable,
+        has_batches_table=batches in shapes,
+        may_read_batches=batches in readable,
+        kind=wanted.kind,
+    )
+
+
+def _check_versions(shape: dict[str, str], name: str, keeper: VersionTable) -> None:
+    if keeper.fits(shape):
+        return
+    tool = _owner(shape)
+    columns = ", ".join(f"{column} {kind}" for column, kind in shape.items()) or "no columns"
+    raise MigrationError(
+        Reason.FOREIGN_HISTORY,
+        f"{name} belongs to {tool}: it has {columns}, not {keeper.columns}",
+        hint=f"{_to_go_on(tool)}give dbmigrate a history table of its own (x-migrations-table in"
+        " the URL, or -history-table), then `dbmigrate baseline V`",
+    )
+
+
+def _owner(shape: dict[str, str]) -> str:
+    known = _SHAPES.get(frozenset(shape))
+    if known is not None:
+        return known
+    keepers = map(version_table, HistoryKind)
+    tool = next((keeper.tool for keeper in keepers if keeper.fits(shape)), None)
+    if tool is None:
+        from dbmigrate.postgres.history.orm_table import orm_of
+
+        orm = orm_of(set(shape))
+        tool = orm.label if orm else "another tool"
+    return tool
+
+
+def _to_go_on(tool: str) -> str:
+    """Said where the history is of a kind that we know."""
+    kind = next((kind for kind in HistoryKind if tool.lower().startswith(kind)), None)
+    return f"go on with that tool's files and -format {kind}, or " if kind else ""
+
+
+def _no_schema(wanted: HistoryTable) -> MigrationError:
+    if wanted.schema is None:
+        message = "no schema: the search path names no schema that exists"
+    else:
+        message = f'schema "{wanted.schema}" does not exist, and the history should be in it'
+    return MigrationError(
+        Reason.DATABASE_MISSING, message, hint="create the schema first: dbmigrate does not"
+    )
+
+
+def create_sql(history: History) -> str:
+    """Make what is not there yet; the tool's text for its own table."""
+    statements = []
+    if not history.has_schema:
+        statements.append(f"CREATE SCHEMA IF NOT EXISTS {identifier(history.schema)}")
+    if not history.has_version_table:
+        statements.append(history.keeper.create_sql(history.version_table))
+    if not history.has_log_table:
+        columns = ", ".join(f"{name} {kind}" for name, kind in _LOG_COLUMNS.items())
+        columns = columns.format(version="bigint" if are_numbers(history.kind) else "text")
+        statements.append(f"CREATE TABLE IF NOT EXISTS {history.log_table} ({columns})")
+    return "; ".join(statements)

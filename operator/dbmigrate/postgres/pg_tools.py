@@ -1,0 +1,146 @@
+"""PostgreSQL's own programs, run on a target: pg_dump and pg_restore.
+
+They get the connection through libpq's environment variables, so that no
+password is ever in an argument list, which every user of a machine can read.
+What has no variable (keepalives) is no secret and goes into a connection string.
+The programs' own words are kept for the error; a stop ends the program first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from shutil import which
+from typing import IO
+
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from dbmigrate.child_process import Child, Until, run
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.connect import DEFAULTS
+from dbmigrate.postgres.connection.target import ConnectionTarget
+from dbmigrate.report import Reason
+
+_VERSION_SECONDS = 30.0
+_VERSION = re.compile(r"\) ([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientProgram:
+    """One of PostgreSQL's programs, found on this machine."""
+
+    path: str
+    major: int
+    """Its major version: it works with servers up to that one."""
+
+    @property
+    def name(self) -> str:
+        """As people call it."""
+        return os.path.basename(self.path)
+
+    def remedy_for(self, server_major: int) -> str | None:
+        """What to do for a server of that major version; None: nothing, it works with that."""
+        if server_major <= self.major:
+            return None
+        return (
+            f"put {self.name} {server_major} or newer first on the PATH,"
+            " or use an image of dbmigrate that has it"
+        )
+
+
+def find_program(name: str) -> ClientProgram:
+    """The program of that name on the PATH. Raises MigrationError (BackupFailed)."""
+    path = which(name)
+    if path is None:
+        raise MigrationError(
+            Reason.BACKUP_FAILED,
+            f"{name} is not on the PATH",
+            hint="install PostgreSQL's client programs, or use dbmigrate's image, which has them",
+        )
+    try:
+        done = run(Child.CLIENT, [path, "--version"], Until(seconds=_VERSION_SECONDS))
+    except OSError as error:
+        raise MigrationError(
+            Reason.BACKUP_FAILED, f"{path} can't be run: {error.strerror or error}"
+        ) from None
+    found = _VERSION.search(done.output.decode(errors="replace"))
+    if found is None:
+        said = " ".join((done.complaint or done.output).decode(errors="replace").split())[:500]
+        raise MigrationError(Reason.BACKUP_FAILED, f"{path} --version does not work: {said}")
+    return ClientProgram(path, int(found[1]))
+
+
+def run_program(
+    program: ClientProgram,
+    arguments: Sequence[str],
+    target: ConnectionTarget,
+    until: Until,
+    *,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
+) -> bytes:
+    """Run it to its end on the target's database; what it printed, unless `stdout` is given.
+
+    Without a limit it ends with its connection at the latest. Raises MigrationError
+    (BackupFailed) with what the program said, Stopped and TimedOut.
+    """
+    variables, rest = _connection(target.conninfo)
+    ended = run(
+        Child.CLIENT,
+        [program.path, "--no-password", f"--dbname={rest}", *arguments],
+        until,
+        variables=variables,
+        stdin=stdin,
+        stdout=stdout,
+    )
+    if ended.code != 0:
+        raise _failure(program, ended.code, ended.complaint.decode(errors="replace"), target)
+    return ended.output
+
+
+def lock_wait(seconds: float) -> str:
+    """pg_dump's option for how long it may wait for a table that is locked."""
+    milliseconds = 0 if seconds > 2**31 // 1000 else max(1, round(1000 * seconds))
+    return f"--lock-wait-timeout={milliseconds}"
+
+
+def _connection(conninfo: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """Environment variables, and a connection string of what has none."""
+    variables = {
+        option.keyword.decode(): option.envvar.decode()
+        for option in pq.Conninfo.get_defaults()
+        if option.envvar
+    }
+    environ, rest = {}, {}
+    for key, value in {**DEFAULTS, **conninfo}.items():
+        if key in variables:
+            environ[variables[key]] = value
+        else:
+            rest[key] = value
+    if "sslpassword" in rest:
+        raise MigrationError(
+            Reason.BACKUP_FAILED,
+            "sslpassword can't be handed to pg_dump without showing it in its argument list",
+            hint="use a key without a password, or a service file",
+        )
+    return environ, make_conninfo("", **rest)
+
+
+def _failure(
+    program: ClientProgram, code: int, text: str, target: ConnectionTarget
+) -> MigrationError:
+    password = target.conninfo.get("password")
+    if password:
+        text = text.replace(password, "***")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error:" in line] or lines
+    said = errors[0] if errors else f"it ended with code {code} and said nothing"
+    detail = " ".join(lines)[:1000]
+    return MigrationError(
+        Reason.BACKUP_FAILED,
+        f"{program.name} failed on {target.display}: {said.removeprefix(program.name + ': ')}",
+        detail=detail if detail != said else None,
+    )

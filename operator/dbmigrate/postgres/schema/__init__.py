@@ -1,0 +1,1 @@
+"""The catalog of a database, read for comparison."""

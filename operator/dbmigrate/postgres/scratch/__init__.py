@@ -1,0 +1,1 @@
+"""Scratch servers, and the roles and grants that a scratch database needs."""

@@ -1,0 +1,1 @@
+"""SQL as text: tokens, statements, positions, and what a statement needs. Pure functions."""

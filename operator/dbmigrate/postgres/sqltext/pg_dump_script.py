@@ -1,0 +1,65 @@
+"""Makes pg_dump's script of a schema into one that a migration can be.
+
+pg_dump writes for a session of its own: its settings would go on to hold for what runs
+after it, so those that the script needs hold to the end of its transaction here, and the
+others are left out. A materialized view comes without its rows, and without the right
+to be read; it is filled at the end, since on an empty database that costs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+from dbmigrate.postgres.sqltext.splitter import Statement, split
+from dbmigrate.postgres.sqltext.statement_words import StatementWords
+
+_NEEDED = frozenset(
+    ("CHECK_FUNCTION_BODIES", "DEFAULT_TABLESPACE", "DEFAULT_TABLE_ACCESS_METHOD", "XMLOPTION")
+)
+"""Settings that decide what a statement makes, or whether it can."""
+_SEARCH_PATH = b"SELECT pg_catalog.set_config('search_path', '', false)"
+_PSQL = re.compile(rb"^\\[^\n]*\n?", re.MULTILINE)
+"""Lines for psql; between two statements there can be no others that begin so."""
+
+
+def as_migration(dump: bytes, *, head: Iterable[str], filled: Collection[str]) -> bytes:
+    """The script, with these lines of comment above it.
+
+    `filled` names the materialized views that have their rows, qualified and quoted as
+    SQL needs it. Raises MigrationError (SourceInvalid) for what can't be split.
+    """
+    # They tell what another tool's table says: whatever that is, it stays a comment.
+    comment = "".join(f"-- {' '.join(line.split())}\n" for line in head)
+    pieces = [comment.encode()]
+    views: list[str] = []
+    statements = [*split(dump, file="pg_dump")]
+    behind = statements[0].start if statements else 0  # above is pg_dump's own header
+    for statement in statements:
+        pieces += [_PSQL.sub(b"", dump[behind : statement.start]), _keep(dump, statement)]
+        behind = statement.end + 1
+        if statement.words[:3] == ("CREATE", "MATERIALIZED", "VIEW"):
+            views.append(StatementWords(dump, statement, "pg_dump").name_after("VIEW") or "")
+    pieces += [f"\n\n\nREFRESH MATERIALIZED VIEW {v};".encode() for v in views if v in filled]
+    return _joined(pieces)
+
+
+def _keep(dump: bytes, statement: Statement) -> bytes:
+    """The statement as a migration has it; empty: not at all."""
+    text = dump[statement.start : statement.end]
+    if text.startswith(_SEARCH_PATH):
+        return text.replace(b"false", b"true", 1) + b";"
+    if statement.words[:1] == ("SET",):
+        return b"SET LOCAL" + text[3:] + b";" if statement.words[1] in _NEEDED else b""
+    if statement.words[:3] == ("CREATE", "USER", "MAPPING"):
+        return b"-- A user mapping is left out: it may hold a password."
+    return text + b";"
+
+
+def _joined(pieces: list[bytes]) -> bytes:
+    """The script, without the gaps where something was left out between two statements."""
+    kept: list[bytes] = []
+    for piece in pieces:
+        if piece and (piece.strip() or (kept and kept[-1].strip())):
+            kept.append(piece)
+    return b"".join(kept).rstrip(b"\n") + b"\n"

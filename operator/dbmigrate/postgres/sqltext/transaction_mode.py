@@ -1,0 +1,199 @@
+"""Decides how a script can run: as one query in one transaction, if at all possible.
+
+Nearly every script can, and a search for a few words is enough to know it; only
+one that has such a word is split and looked at closely. A script that is wrapped
+in its own BEGIN and COMMIT can as well: they are blanked, because the
+transaction around the script does what they would. Whoever knows better writes
+`-- dbmigrate:no-transaction` above the first statement, or `-- dbmigrate:batched`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dbmigrate.postgres.sqltext.enum_values import used_after_added
+from dbmigrate.postgres.sqltext.splitter import Statement, split
+from dbmigrate.postgres.sqltext.tokens import refusal, skip_space
+from dbmigrate.postgres.sqltext.transaction_rules import (
+    CANNOT,
+    Control,
+    control_of,
+    forbidden_in_transaction,
+)
+
+
+class TransactionKind(StrEnum):
+    """How a script can run."""
+
+    ONE_QUERY = "one query"
+    """In one transaction, sent as a whole."""
+    STATEMENTS = "statements"
+    """In one transaction, but one by one: it holds rows for COPY ... FROM stdin."""
+    NONE = "none"
+    """Statement by statement, each for itself: the script can't be one transaction."""
+    BATCHED = "batched"
+    """Its one statement again and again, each time with the next rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a script is not simply one query."""
+
+    line: int
+    what: str
+    """The statement in short, and what is the matter with it."""
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionMode:
+    """How a script can run, and why."""
+
+    kind: TransactionKind
+    causes: tuple[Cause, ...] = ()
+    """Never empty if the kind is not ONE_QUERY."""
+    blanks: tuple[tuple[int, int], ...] = ()
+    """Spans the server must not see: BEGIN and COMMIT around the script, psql's \\restrict."""
+
+    def prepare(self, sql: bytes) -> bytes:
+        """The script to run: the blanks are spaces, so that every position stays what it was."""
+        if not self.blanks:
+            return sql
+        parts = []
+        at = 0
+        for start, end in self.blanks:
+            parts += [sql[at:start], re.sub(rb"[^\r\n]", b" ", sql[start:end])]
+            at = end
+        return b"".join([*parts, sql[at:]])
+
+
+_ORDINARY = TransactionMode(TransactionKind.ONE_QUERY)
+
+_WORDS = (
+    *(b"concurrently", b"vacuum", b"begin", b"transaction", b"commit", b"rollback", b"abort"),
+    *(b"database", b"tablespace", b"subscription", b"system", b"reindex", b"cluster"),
+    *(b"discard", b"stdin", b"\n\\", b"dbmigrate:"),
+)
+"""In lower case: a script without any of them is ordinary, but for END and ADD VALUE."""
+
+_END = re.compile(rb"end(?![a-z0-9_$\x80-\xff])(?<![a-z0-9_$\x80-\xff]end)")
+_ADD_VALUE = (b"alter", b"type", b"value")
+_CHUNK = 4 << 20
+_OVERLAP = 64
+
+_DIRECTIVE = re.compile(rb"^[ \t]*--[ \t]*dbmigrate:([^\r\n]*)", re.MULTILINE)
+
+
+def transaction_mode(sql: bytes, file: str) -> TransactionMode:
+    """How a script, UTF-8 without a byte order mark, can run.
+
+    Raises MigrationError (SourceInvalid) for what the lexer refuses, and for a
+    directive that is not known.
+    """
+    if _is_ordinary(sql):
+        return _ORDINARY
+    directive = _read_directive(sql, file)
+    if isinstance(directive, TransactionMode):
+        return directive
+    left_out: list[tuple[int, int]] = []
+    statements = [*split(sql, file=file, left_out=left_out)]
+    causes = _causes(sql, statements, file)
+    controls = [
+        (index, control)
+        for index, statement in enumerate(statements)
+        if (control := control_of(sql, statement, file=file)) is not None
+    ]
+    if directive is not None:
+        causes.insert(0, directive)
+    elif not causes and _is_wrapped(controls, len(statements)):
+        left_out += [(statements[i].start, statements[i].end) for i, _ in controls]
+    else:
+        causes += [
+            Cause(statements[i].line, f"{statements[i].words[0]} is the script's own transaction")
+            for i, _ in controls
+        ]
+    blanks = tuple(sorted(left_out))
+    if causes:
+        causes.sort(key=lambda cause: cause.line)
+        return TransactionMode(TransactionKind.NONE, tuple(causes), blanks)
+    copies = tuple(Cause(s.line, "COPY has its rows in the script") for s in statements if s.rows)
+    kind = TransactionKind.STATEMENTS if copies else TransactionKind.ONE_QUERY
+    return TransactionMode(kind, copies, blanks)
+
+
+def _is_ordinary(sql: bytes) -> bool:
+    if sql.startswith(b"\\"):
+        return False
+    seen: set[bytes] = set()
+    for start in range(0, len(sql), _CHUNK):
+        chunk = sql[start : start + _CHUNK + _OVERLAP].lower()
+        if any(word in chunk for word in _WORDS) or _END.search(chunk):
+            return False
+        seen.update(word for word in _ADD_VALUE if word in chunk)
+    return len(seen) < len(_ADD_VALUE)
+
+
+def _read_directive(sql: bytes, file: str) -> Cause | TransactionMode | None:
+    """The directive in the comments above the first statement; one for batches decides all."""
+    cause = None
+    for match in _DIRECTIVE.finditer(sql, 0, skip_space(sql, 0, file=file)):
+        word = match[1].strip()
+        if word.split()[:1] in ([b"ignore"], [b"ignore-file"]):
+            continue  # for `lint`
+        if word.split()[:1] == [b"batched"]:
+            return _batched_mode(sql, file)
+        if word != b"no-transaction":
+            raise refusal(
+                sql,
+                match.start(1),
+                file,
+                f"unknown directive dbmigrate:{word.decode('utf-8', 'replace')};"
+                " there are dbmigrate:no-transaction and dbmigrate:batched",
+            )
+        line = sql.count(b"\n", 0, match.start(1)) + 1
+        cause = cause or Cause(line, "dbmigrate:no-transaction")
+    return cause
+
+
+def _batched_mode(sql: bytes, file: str) -> TransactionMode:
+    from dbmigrate.postgres.sqltext.batched.script import read_batched
+
+    script = read_batched(sql, file)
+    way = "a transaction of its own"
+    cause = Cause(script.line, f"in batches of at most {script.options.size} rows, each {way}")
+    return TransactionMode(TransactionKind.BATCHED, (cause,))
+
+
+def _causes(sql: bytes, statements: Sequence[Statement], file: str) -> list[Cause]:
+    causes = [
+        Cause(statement.line, f"{what} {CANNOT}")
+        for statement in statements
+        if (what := forbidden_in_transaction(sql, statement, file=file)) is not None
+    ]
+    added = used_after_added(sql, statements, file=file)
+    if added is not None:
+        causes.append(
+            Cause(
+                added.statement.line,
+                f"ALTER TYPE ADD VALUE {added.value} has to be committed"
+                f" before line {added.used_in.line} can use the value",
+            )
+        )
+    return causes
+
+
+def _is_wrapped(controls: Sequence[tuple[int, Control]], size: int) -> bool:
+    """Whether all of the script is one transaction, by the server's own rules.
+
+    Sent as one query, all statements up to a COMMIT are one transaction, whether
+    there is a BEGIN before, between or none at all.
+    """
+    return all(
+        control is Control.BEGIN or (control is Control.COMMIT and index == size - 1)
+        for index, control in controls
+    )

@@ -1,0 +1,1 @@
+"""Running a step in batches, and resuming it."""

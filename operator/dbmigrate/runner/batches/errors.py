@@ -1,0 +1,74 @@
+"""Why a step in batches ended before its last batch, as errors that a person can act on."""
+
+from __future__ import annotations
+
+from dbmigrate.errors import Location, MigrationError
+from dbmigrate.postgres.batches.query import NOT_OURS, NOT_UNIQUE
+from dbmigrate.postgres.batches.state import BatchState
+from dbmigrate.postgres.connection.errors import ConnectionBroken
+from dbmigrate.report import Reason
+from dbmigrate.runner.execution.errors import label
+from dbmigrate.runner.planning.plan import PlannedStep
+
+
+def stopped(step: PlannedStep, state: BatchState, file: str) -> MigrationError:
+    """A signal came, and the batch that was running is done."""
+    return MigrationError(
+        Reason.INTERRUPTED,
+        f"stopped in {label(step)}: {state.rows} rows are done in {state.batches} batches,"
+        " the next run goes on behind them",
+        location=Location(file),
+    )
+
+
+def lost(what: str, broken: ConnectionBroken, why: str) -> MigrationError:
+    """The connection is gone, and can't be had again."""
+    return MigrationError(
+        Reason.CONNECTION_LOST,
+        f"connection lost during {what} ({broken}): {why}",
+        hint="run it again: it goes on behind the last batch that was committed",
+    )
+
+
+def overtaken(what: str) -> MigrationError:
+    """The history is not as this run left it."""
+    return MigrationError(
+        Reason.LOCK_TIMEOUT,
+        f"another session came between, in spite of the lock: {what} was not done",
+        hint="look at `dbmigrate status`, then run it again",
+    )
+
+
+def edited(step: PlannedStep, state: BatchState, location: Location) -> MigrationError:
+    """The statement is not the one that the first batches ran."""
+    return MigrationError(
+        Reason.CHECKSUM_MISMATCH,
+        f"the statement of {location.file} was edited after {state.rows} rows were done with it",
+        location=location,
+        hint="put it back as it was (size, pause and the like may be changed); or"
+        f" `dbmigrate force {step.version}` leaves it at what is done, and the new"
+        " statement gets a new migration",
+    )
+
+
+def refused(marker: str, what: str, cursor: str, location: Location) -> MigrationError:
+    """Our own part of the batch's statement has raised one of its errors."""
+    if marker == NOT_OURS:
+        return overtaken(what)
+    if marker == NOT_UNIQUE:
+        return MigrationError(
+            Reason.STATEMENT_FAILED,
+            f"{what} has several rows in one place of the cursor: the next batch would begin"
+            " behind others of them, it was rolled back",
+            location=location,
+            hint="the cursor needs a key that no two rows share: add the primary key as its last"
+            " column; where they are to share it, another `size` lets this batch pass",
+        )
+    return MigrationError(
+        Reason.STATEMENT_FAILED,
+        f"{what} gave rows that are not behind the cursor it began with ({cursor}):"
+        " it was rolled back",
+        location=location,
+        hint="RETURNING has to give the columns that :cursor is compared with, in that"
+        " order and none of them NULL; from high to low it is order=desc",
+    )

@@ -1,0 +1,68 @@
+"""What a step in batches tells while it runs: rows, pace, size and place."""
+
+from __future__ import annotations
+
+import time
+
+from dbmigrate.postgres.batches.state import BatchState, Cursor
+from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.runner.database import Database
+from dbmigrate.runner.execution.statement_watch import LOOK_EVERY
+from dbmigrate.runner.observer import Notice, Progress
+
+_SHOWN_CURSOR = 80
+
+
+class BatchProgress:
+    """Begins when the first batch of this run does."""
+
+    def __init__(self, database: Database, file: str, state: BatchState, table: str | None) -> None:
+        self._observer = database.request.observer
+        self._file = file
+        self._rows_before = state.rows
+        self._table_rows = _estimate(database, table)
+        self._started = self._told = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the first batch of this run began."""
+        return time.monotonic() - self._started
+
+    def show(self, state: BatchState, size: int) -> None:
+        """Tell it, if nothing was told for a while."""
+        now = time.monotonic()
+        if now - self._told >= LOOK_EVERY:
+            self._told = now
+            phase = self.describe(state, size)
+            self._observer.progress(Progress(self._file, self.seconds, phase))
+
+    def describe(self, state: BatchState, size: int) -> str:
+        """How far it is, in a phrase."""
+        seconds = self.seconds
+        rate = (state.rows - self._rows_before) / seconds if seconds > 0 else 0.0
+        whole = f" of about {self._table_rows} in the table" if self._table_rows else ""
+        behind = "" if state.cursor is None else f", behind {describe_cursor(state.cursor)}"
+        return f"{state.rows} rows{whole}, {rate:.0f} a second, {size} a batch{behind}"
+
+
+def tell(database: Database, file: str, message: str) -> None:
+    """A line about the step that everybody sees."""
+    database.request.observer.notice(Notice("INFO", message, file))
+
+
+def describe_cursor(cursor: Cursor) -> str:
+    """Its values, shortened."""
+    text = ", ".join("NULL" if value is None else value for value in cursor or ())
+    return text if len(text) <= _SHOWN_CURSOR else f"{text[: _SHOWN_CURSOR - 3]}..."
+
+
+def _estimate(database: Database, table: str | None) -> int | None:
+    """How many rows the table has, as the planner thinks."""
+    if table is None:
+        return None
+    rows = database.session.query(
+        "SELECT reltuples::bigint FROM pg_catalog.pg_class"
+        f" WHERE oid = pg_catalog.to_regclass({literal(table)})"
+    )[0]
+    count = int(rows[0][0] or 0) if rows else 0
+    return count if count > 0 else None

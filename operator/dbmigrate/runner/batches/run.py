@@ -1,0 +1,284 @@
+"""A step in batches: its one statement again and again, each time with the next rows.
+
+The version is dirty from before the first batch until after the last, as with any
+step that is not one transaction, so that golang-migrate keeps away. But nothing is
+ever done by half: a batch, where it ended and what it counted are one transaction,
+sent in one message behind the same fence as every step. Wherever a run ends, by a
+signal, a crash of either side or a failing row, the next one goes on behind the last
+batch that was committed; none runs twice and none is left out.
+
+A connection that breaks is made again, and the batches go on by what the database
+says, as long as some were done in between. The end is believed when two batches in a
+row find nothing: the rows of one may have been deleted by others while it waited.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+
+from dbmigrate.errors import Location, MigrationError
+from dbmigrate.postgres.batches import state as batch_rows
+from dbmigrate.postgres.batches.lag import LAG_COLUMN, LAG_SQL, read_sight
+from dbmigrate.postgres.batches.query import COUNT_COLUMN, Batch, build_batch, read_refusal
+from dbmigrate.postgres.batches.state import BatchState
+from dbmigrate.postgres.connection.errors import (
+    LOCK_NOT_AVAILABLE,
+    ConnectionBroken,
+    ServerFailure,
+    history_failure,
+)
+from dbmigrate.postgres.connection.session import Row, keep_named
+from dbmigrate.postgres.history import log as history_rows
+from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.postgres.sqltext.batched.script import read_batched
+from dbmigrate.postgres.sqltext.copy_data import Sendable
+from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
+from dbmigrate.runner.batches import errors as failed_batch
+from dbmigrate.runner.batches.pace import Pauses, next_size
+from dbmigrate.runner.batches.progress import BatchProgress, describe_cursor, tell
+from dbmigrate.runner.batches.resume import find_unfinished
+from dbmigrate.runner.database import Database
+from dbmigrate.runner.execution import errors as failed_step
+from dbmigrate.runner.execution.fence_errors import explain_fence
+from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.execution.statement_watch import LOOK_EVERY, Watch
+from dbmigrate.runner.execution.step_log import record_failure
+from dbmigrate.runner.lock_retry import Patience
+from dbmigrate.runner.planning.plan import PlannedStep
+
+EMPTY_AT_END = 2
+"""Batches in a row without any row, after which nothing is left."""
+
+_PASSING = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})
+"""A lock not had in time, a deadlock, a serialization failure: the batch is tried again."""
+
+
+def run_batched(database: Database, step: PlannedStep, text: ScriptText, row: NewLogRow) -> None:
+    """Begin the step, or go on with it, to its end.
+
+    Raises MigrationError: the database is dirty then, and the next run goes on.
+    """
+    work = _Work(database, step, text, row)
+    known = -1
+    while True:
+        try:
+            work.run()
+            return
+        except ServerFailure as failure:
+            database.session.roll_back()
+            fence = history_rows.read_fence(failure.error)
+            if fence is not None:
+                raise explain_fence(database, step, fence, text.locate()) from None
+            raise history_failure(failure, f"can't write the history during {work}") from None
+        except ConnectionBroken as broken:
+            if work.batches == known:
+                raise failed_batch.lost(str(work), broken, "and again at once") from None
+            known = work.batches
+            work.come_back(broken)
+            if work.is_finished:
+                return
+
+
+class _Work:
+    """One step, and how far it is."""
+
+    def __init__(
+        self, database: Database, step: PlannedStep, text: ScriptText, row: NewLogRow
+    ) -> None:
+        self._database = database
+        self._step = step
+        self._text = text
+        self._script = read_batched(text.read(), text.file)
+        self._options = self._script.options
+        self._row = replace(row, done_checksum=self._script.checksum)
+        self._size = self._options.size
+        self._found = database.found
+        """As this run found the version."""
+        self._state: BatchState | None = None
+        self._pauses = Pauses(database, self._options, text.file)
+
+    def __str__(self) -> str:
+        return f"{failed_step.label(self._step)}, batch {self.batches + 1}"
+
+    @property
+    def batches(self) -> int:
+        """How many are known to be done."""
+        return self._state.batches if self._state else 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the database, read again, says that the step is done.
+
+        Raises MigrationError if it says what this run has no part in.
+        """
+        found, state = self._database.found, self._state
+        if found.dirty:
+            return False
+        # The log first: a version that was jumped over leaves the version row where it was.
+        rows = [row for row in self._database.log if state and row.id == state.log_id]
+        if found.version == self._step.after and rows and rows[0].outcome == "applied":
+            return True
+        if found == self._found:
+            return False
+        raise failed_batch.overtaken(str(self))
+
+    def run(self) -> None:
+        """All batches that are left."""
+        state = self._resume() if self._database.found.dirty else self._begin()
+        progress = BatchProgress(self._database, self._text.file, state, self._script.table)
+        self._pauses.look_at_standbys()
+        empty = 0
+        while empty < EMPTY_AT_END:
+            if self._database.request.stop.is_requested:
+                raise failed_batch.stopped(self._step, state, self._text.file)
+            before = state
+            state = self._run_batch(state, progress)
+            empty = 0 if state.batches > before.batches else empty + 1
+        self._end(state)
+
+    def come_back(self, broken: ConnectionBroken) -> None:
+        """Connect again, and read what the database says. Raises MigrationError."""
+        try:
+            self._database.reconnect()
+        except (MigrationError, ServerFailure, ConnectionBroken) as error:
+            raise failed_batch.lost(str(self), broken, str(error)) from None
+
+    def _begin(self) -> BatchState:
+        database = self._database
+        cursor = self._script.first_cursor
+        dirty = database.found.begun(self._step.move)
+        tables = database.session.query(
+            batch_rows.begin_sql(
+                database.history, database.found, dirty, self._row, cursor=cursor, size=self._size
+            )
+        )
+        database.found = dirty
+        database.history = replace(database.history, has_batches_table=True, may_read_batches=True)
+        self._state = BatchState(int(tables[-1][0][0] or 0), cursor, 0, 0, self._size, "")
+        return self._state
+
+    def _resume(self) -> BatchState:
+        database = self._database
+        unfinished = find_unfinished(database)
+        if unfinished is None or not unfinished.is_step(self._step):
+            raise failed_batch.overtaken(str(self))
+        if unfinished.row.done_checksum != self._script.checksum:
+            location = self._text.locate(byte=self._script.start)
+            raise failed_batch.edited(self._step, unfinished.state, location)
+        self._state = state = unfinished.state
+        self._size = min(self._options.size, max(1, state.batch_size))
+        database.session.query(batch_rows.resume_sql(database.history, state.log_id, self._row))
+        told = f"goes on behind batch {state.batches}: {state.rows} rows are done"
+        tell(database, self._text.file, f"{told}, since {state.started_at}")
+        return state
+
+    def _run_batch(self, state: BatchState, progress: BatchProgress) -> BatchState:
+        """One batch; again from its start when a lock can't be had, until time is up."""
+        patience = Patience(self._database.request)
+        while True:
+            watch = self._watch(state, progress)
+            batch = build_batch(self._script, self._database.history, state, self._size)
+            started = time.monotonic()
+            try:
+                answers = self._send(batch, watch)
+            except FileFailure as failure:
+                is_passing = failure.error.sqlstate in _PASSING and failure.statement is not None
+                if not is_passing or not patience.has_time:
+                    raise self._failed(state, batch, failure, watch) from None
+                patience.pause()
+                continue
+            after = self._take(state, answers, time.monotonic() - started, watch)
+            progress.show(after, self._size)
+            return after
+
+    def _send(self, batch: Batch, watch: Watch) -> dict[str, list[Row]]:
+        database = self._database
+        token = f"{self._step.version} batch {random.getrandbits(64):016x}"
+        rows = history_rows.move_version_sql(
+            database.history, database.found, database.found, pid=database.pid, token=token
+        )
+        if self._pauses.watches_standbys:
+            rows = f"{rows}; {LAG_SQL}"
+        query = build_query(Sendable(batch.sql), rows, token=token, settings=database.settings)
+        answers: dict[str, list[Row]] = {}
+        run_query(database.session, query, on_tick=watch, on_result=keep_named(answers))
+        return answers
+
+    def _take(
+        self, state: BatchState, answers: dict[str, list[Row]], seconds: float, watch: Watch
+    ) -> BatchState:
+        """What a batch has come to, and the rest that follows it."""
+        ((count, cursor, *_),) = answers[COUNT_COLUMN]
+        done = int(count or 0)
+        after = replace(
+            state,
+            rows=state.rows + done,
+            batches=state.batches + (1 if done else 0),
+            cursor=batch_rows.parse_cursor(cursor),
+            batch_size=self._size,
+        )
+        self._state = after
+        self._size = next_size(
+            self._size,
+            seconds=seconds,
+            is_in_the_way=bool(watch.waiters),
+            options=self._options,
+        )
+        if done:
+            self._pauses.rest(seconds, watch.waiters)
+        if LAG_COLUMN in answers:
+            self._pauses.wait_for_standbys(read_sight(answers[LAG_COLUMN]))
+        return after
+
+    def _end(self, state: BatchState) -> None:
+        database = self._database
+        clean = database.found.stepped(self._step.move)
+        database.session.query(
+            batch_rows.end_sql(database.history, database.found, clean, state.log_id)
+        )
+        database.found = clean
+        told = f"{state.rows} rows are done, in {state.batches} batches"
+        tell(database, self._text.file, told)
+
+    def _failed(
+        self, state: BatchState, batch: Batch, failure: FileFailure, watch: Watch
+    ) -> MigrationError:
+        """Say what failed, and append that to the log."""
+        fence = history_rows.read_fence(failure.error)
+        refused = read_refusal(failure.error)
+        if fence is not None:
+            error = explain_fence(self._database, self._step, fence, self._text.locate())
+        elif refused is not None:
+            place = self._text.locate(byte=self._script.main)
+            cursor = describe_cursor(state.cursor)
+            error = failed_batch.refused(refused, str(self), cursor, place)
+        else:
+            blockers = watch.blockers if failure.error.sqlstate == LOCK_NOT_AVAILABLE else ()
+            error = failed_step.left_unfinished(
+                failed_step.statement_failed(
+                    failure.error,
+                    self._locate(batch, failure),
+                    stop=self._database.request.stop,
+                    blockers=blockers,
+                ),
+                f"batch {state.batches + 1} of {failed_step.label(self._step)} was rolled back,"
+                f" {state.rows} rows in the batches before it are done",
+            )
+        record_failure(self._database, self._row, error)
+        return error
+
+    def _locate(self, batch: Batch, failure: FileFailure) -> Location:
+        position = failure.position
+        byte = self._script.start if position is None else batch.byte_in_script(position)
+        return self._text.locate(byte=byte)
+
+    def _watch(self, state: BatchState, progress: BatchProgress) -> Watch:
+        return Watch.of(
+            self._database,
+            self._text.file,
+            first_look=min(LOOK_EVERY, self._options.duration / 2),
+            since=progress.seconds,
+            phase=progress.describe(state, self._size),
+        )

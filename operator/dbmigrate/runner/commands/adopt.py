@@ -1,0 +1,143 @@
+"""`adopt`: take a history that another tool has kept over into golang-migrate's form.
+
+The other tool's table says which versions are applied, ours is to say one number:
+that is the same only if nothing below the highest was left out, so that is made
+sure of first. The other table stays as it is. From then on it is history; who
+runs its tool again, runs it on a table that does not know what came after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.target import HistoryTable
+from dbmigrate.postgres.history import advisory_locks as locks
+from dbmigrate.postgres.history import tables as history_tables
+from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.report import Reason
+from dbmigrate.runner.commands.force import set_version
+from dbmigrate.runner.planning.plan import late_versions, no_migration
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import Version
+
+Numbers = Mapping[Version, Version]
+"""The other tool's versions by our numbers, where they are not the same; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What was, or would be, taken over."""
+
+    tool: str
+    table: str
+    """The other tool's."""
+    applied: tuple[Version, ...]
+    into: str
+    """Our table."""
+    version: Version
+    """What our table says then: the number of the last one."""
+
+
+def examine(request: Request, into: HistoryTable, numbers: Numbers) -> Result[Adoption]:
+    """What `adopt` would do. The request's history is the other tool's. Changes nothing.
+
+    `numbers`: the other tool's versions, by what `convert` has made of them.
+    """
+    return perform(
+        _theirs(request, numbers), lambda run: _examine(run, into, numbers), is_locked=False
+    )
+
+
+def adopt(
+    request: Request, into: HistoryTable, numbers: Numbers, expected: Adoption
+) -> Result[None]:
+    """Do what was examined. Errors: those of `examine`, and when it is not so any more."""
+
+    def work(run: Run) -> None:
+        database = run.database
+        other = history_tables.look(database.session, into).history
+        ids = locks.lock_ids(other.schema, other.table, database.name, request.target.url_database)
+        locks.wait_for_lock(
+            database.session,
+            ids,
+            timeout=request.options.lock_timeout,
+            should_stop=lambda: request.stop.is_requested,
+            on_wait=request.observer.waiting_for_lock,
+        )
+        if _examine(run, into, numbers) != expected:
+            raise MigrationError(
+                Reason.LOCK_TIMEOUT, "the history was changed by another session: look again"
+            )
+        database.switch_to(into)
+        run.request = request  # from here on the files have our numbers
+        set_version(run, "baseline", expected.version)
+
+    return perform(_theirs(request, numbers), work)
+
+
+def _theirs(request: Request, numbers: Numbers) -> Request:
+    """With the files under the versions that the other tool knows them by."""
+    source = request.source
+    if source is None or not numbers:
+        return request
+    unknown = [m for m in source.migrations if m.version not in numbers]
+    if unknown:
+        raise no_migration(unknown[0].version)
+    renamed = (replace(m, version=numbers[m.version]) for m in source.migrations)
+    return replace(request, source=replace(source, migrations=tuple(renamed)))
+
+
+def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
+    run.require_clean()
+    database, history = run.database, run.database.history
+    applied = database.applied.recorded
+    name = f"{history.schema}.{history.table}"
+    tool = history.keeper.tool
+    if not history.has_version_table:
+        raise _no_table(run, tool, name)
+    if not applied:
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY, f"there is nothing to take over: {tool}'s {name} has no version"
+        )
+    late = late_versions(run.ground)
+    if late:
+        raise MigrationError(
+            Reason.OUT_OF_ORDER,
+            f"{tool} has left out {late[0].version} ({late[0].name}) below version {applied[-1]}:"
+            " one number can't say that",
+            hint=f"apply it with {tool} first, or give it a version above",
+        )
+    if run.source.find(applied[-1]) is None:
+        raise no_migration(applied[-1])
+    other = history_tables.look(database.session, into).history
+    if other.has_version_table:
+        rows = [database.session.query(other.keeper.read_sql(other))[0]]
+        if other.keeper.take(rows, other).version is not None:
+            raise MigrationError(
+                Reason.FOREIGN_HISTORY,
+                f"{other.schema}.{other.table} has a version already: nothing was taken over",
+            )
+    ours = {theirs: number for number, theirs in numbers.items()}
+    version = ours.get(applied[-1], applied[-1])
+    return Adoption(tool, name, applied, f"{other.schema}.{other.table}", version)
+
+
+def _no_table(run: Run, tool: str, name: str) -> MigrationError:
+    """Said with the schema in which there is one: it is a search path that differs, mostly."""
+    table = run.database.history.table
+    rows = run.database.session.query(
+        "SELECT n.nspname FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE c.relname = {literal(table)} AND c.relkind IN ('r', 'p') ORDER BY 1"
+    )[0]
+    found = [f"{row[0]}.{table}" for row in rows]
+    hint = f"there is {' and '.join(found)}: -from-table {found[0]}" if found else None
+    return MigrationError(
+        Reason.FOREIGN_HISTORY,
+        f"there is nothing to take over: {tool}'s {name} does not exist",
+        hint=hint,
+    )

@@ -1,0 +1,182 @@
+"""`adopt -from alembic|django|rails|prisma`: go on from where an ORM has left a database.
+
+The ORM's migrations stay its own: what is taken over is that the schema stands at a
+certain point. A migration of ours is to stand for that point: one that is named, a file
+of the schema that is written for it, or, since Prisma's migrations are SQL and `convert`
+has made files of them, the very same one. Nothing is run on the database, and the ORM's
+tables are only read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.target import HistoryTable
+from dbmigrate.postgres.history import advisory_locks as locks
+from dbmigrate.postgres.history.orm_history import Orm, OrmHistory, PrismaMigration
+from dbmigrate.postgres.history.orm_table import OrmTable, find_table
+from dbmigrate.report import Reason
+from dbmigrate.runner.commands.force import set_version
+from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.request import ChangedFiles, Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.scratch.baseline_file import (
+    SchemaFile,
+    SchemaFileOrder,
+    check_place,
+    make_schema_file,
+    read_schema,
+)
+from dbmigrate.sources.migration import Migration, Source
+from dbmigrate.sources.prisma import parse_folder
+from dbmigrate.versions import Version
+
+
+@dataclass(frozen=True, slots=True)
+class OrmOrder:
+    """Whose history to take over, and what is to stand for it."""
+
+    orm: Orm
+    table: HistoryTable
+    version: int | None = None
+    """The migration that stands for it; None: Prisma's own, or the file's."""
+    file: SchemaFileOrder | None = None
+    """The file to write for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrmAdoption:
+    """What was, or would be, taken over."""
+
+    history: OrmHistory
+    into: str
+    """Our table."""
+    version: Version
+    """What it says then."""
+    file: SchemaFile | None = None
+
+
+def examine_orm(request: Request, order: OrmOrder) -> Result[OrmAdoption]:
+    """What `adopt_orm` would do. Changes nothing.
+
+    Errors: ForeignHistory where there is nothing to take over or a version already;
+    Dirty; MissingVersion; ChecksumMismatch; SourceInvalid where no file can be made.
+    """
+    return perform(request, lambda run: _examine(run, order), is_locked=False)
+
+
+def adopt_orm(request: Request, order: OrmOrder, expected: OrmAdoption) -> Result[None]:
+    """Do what was examined. Errors: those of `examine_orm`, and when it is not so any more."""
+
+    def work(run: Run) -> None:
+        table = _find(run, order)
+        ids = table.lock_ids(run.database.name)
+        if ids:
+            locks.wait_for_lock(
+                run.database.session,
+                ids,
+                timeout=request.options.lock_timeout,
+                should_stop=lambda: request.stop.is_requested,
+                on_wait=request.observer.waiting_for_lock,
+            )
+        if table.read(run.database.session) != expected.history:
+            raise _changed("the history")
+        run.target = expected.version
+        if expected.file is not None and order.file is not None:
+            if read_schema(run, order.file, _tables(table)) != expected.file.catalog:
+                raise _changed("the schema")
+            check_place(order.file)
+            expected.file.write()
+        try:
+            set_version(run, "baseline", expected.version)
+        except (MigrationError, ServerFailure):
+            # A connection that was lost is no answer: the file stays, for it may be applied.
+            if expected.file is not None:
+                expected.file.remove()
+            raise
+
+    return perform(request, work)
+
+
+def _examine(run: Run, order: OrmOrder) -> OrmAdoption:
+    table = _find(run, order)
+    history = table.read(run.database.session)
+    into = f"{run.database.history.schema}.{run.database.history.table}"
+    if order.file is not None:
+        check_place(order.file)
+        head = [f"The schema as {order.orm.label} has left it:", *history.lines]
+        head.append("The rows that its migrations have put into tables are not in it.")
+        file = make_schema_file(run, order.file, without=_tables(table), head=head)
+        return OrmAdoption(history, into, order.file.version, file)
+    if order.version is not None:
+        if run.source.find(order.version) is None:
+            raise no_migration(order.version)
+        return OrmAdoption(history, into, order.version)
+    return OrmAdoption(history, into, _match(run, history.migrations))
+
+
+def _find(run: Run, order: OrmOrder) -> OrmTable:
+    run.require_clean()
+    ours = run.database.history
+    if run.database.found.version is not None:
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{ours.schema}.{ours.table} has a version already: nothing was taken over",
+        )
+    return find_table(run.database.session, order.orm, order.table)
+
+
+def _tables(table: OrmTable) -> list[tuple[str, str]]:
+    return [(table.schema, name) for name in table.names]
+
+
+def _match(run: Run, applied: tuple[PrismaMigration, ...]) -> Version:
+    """The version of the newest of Prisma's migrations, if all up to it are what was applied."""
+    source = run.source
+    versions = {_version_in(source, migration): migration for migration in applied}
+    highest = max(versions)
+    late = [m for m in source.migrations if m.version < highest and m.version not in versions]
+    if late:
+        raise MigrationError(
+            Reason.OUT_OF_ORDER,
+            f"Prisma has left out {late[0].version} ({late[0].name}) below {highest}:"
+            " one number can't say that",
+            hint="apply it with Prisma first, or give it a version above",
+        )
+    pairs = ((source.find(version), migration) for version, migration in versions.items())
+    edited = [m.up.file for m, theirs in pairs if m and m.up and not theirs.matches(m.up.load())]
+    if edited:
+        _refuse_edited(run, edited)
+    return highest
+
+
+def _version_in(source: Source, migration: PrismaMigration) -> Version:
+    folder = parse_folder(migration.name)
+    found: Migration | None = None if folder is None else source.find(folder[0])
+    if folder is None or found is None or found.name != folder[1]:
+        raise MigrationError(
+            Reason.MISSING_VERSION,
+            f"Prisma has applied {migration.name}, and {source.location} has no such migration",
+            hint="`dbmigrate -path prisma/migrations convert DIR` writes the files of all of them;"
+            " then name DIR with -path",
+        )
+    return found.version
+
+
+def _refuse_edited(run: Run, files: list[str]) -> None:
+    message = f"changed after Prisma has applied them: {', '.join(files)}"
+    if run.request.options.changed_files is ChangedFiles.REJECT:
+        raise MigrationError(
+            Reason.CHECKSUM_MISMATCH,
+            message,
+            hint="bring the files back, or run with -changed-files warn",
+        )
+    run.request.observer.notice(Notice("WARNING", message))
+
+
+def _changed(what: str) -> MigrationError:
+    return MigrationError(Reason.LOCK_TIMEOUT, f"{what} was changed by another session: look again")

@@ -1,0 +1,154 @@
+"""`apply [N]`: go up as Atlas's `migrate apply` does.
+
+A step that stopped halfway is finished first, statement by statement. A history is begun
+in an empty database alone, unless its version is said (the baseline), or that it may hold
+something. Fewer migrations than asked for are enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.history.emptiness import first_object
+from dbmigrate.report import Reason
+from dbmigrate.runner.commands.force import set_version
+from dbmigrate.runner.commands.plan import as_planned, make_preview
+from dbmigrate.runner.commands.repair import Remainder, find_remainder, finish
+from dbmigrate.runner.planning.applied import read_applied
+from dbmigrate.runner.planning.edited_files import check_changes
+from dbmigrate.runner.planning.plan import (
+    Ground,
+    Plan,
+    PlannedStep,
+    moves_up,
+    plan_at_most,
+    plan_goto,
+)
+from dbmigrate.runner.request import OutOfOrder, Request, Rollback
+from dbmigrate.runner.result import Preview, Result
+from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import Version
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOrder:
+    """How far, and from where."""
+
+    limit: int | None = None
+    """None: all."""
+    target: Version | None = None
+    """None: the latest."""
+    baseline: Version | None = None
+    """What the database has already, if nothing is applied yet."""
+    may_hold_something: bool = False
+    """Whether a history may begin in a database that is not empty."""
+
+    def without_one(self) -> ApplyOrder:
+        """What is left of it behind a step."""
+        return replace(self, limit=None if self.limit is None else self.limit - 1)
+
+
+def apply(request: Request, order: ApplyOrder) -> Result[None]:
+    """Apply what is pending."""
+
+    def work(run: Run) -> None:
+        rest, left = order, None
+        if run.database.found.dirty and run.unfinished is None:
+            left = _remainder(run)
+            if left is not None:
+                rest = order.without_one()
+                _tell(run, _lay_out(run, order, left), left)
+            finish(run)
+            run.database.read()
+        run.require_resumable()
+        if run.database.found.version is None and not run.database.found.dirty:
+            _begin(run, order)
+        check_changes(run)
+        plan = _plan(run.ground, rest, request.options.out_of_order)
+        if left is None:
+            _tell(run, plan)
+        run.carry_out(plan)
+
+    return perform(request, work)
+
+
+def preview_apply(request: Request, order: ApplyOrder) -> Result[Preview]:
+    """What `apply` would run. Changes nothing, takes no lock."""
+
+    def work(run: Run) -> Preview:
+        left = _remainder(run)
+        if left is None:
+            run.require_resumable()
+        plan = _lay_out(run, order, left)
+        run.target = plan.target
+        _tell(run, plan, left)
+        goes_on = f"goes on with statement {left.done + 1} of {left.text.file}" if left else None
+        return make_preview(run, plan, goes_on)
+
+    return as_planned(perform(request, work, is_locked=False))
+
+
+def _remainder(run: Run) -> Remainder | None:
+    """The file that stopped halfway; None: Atlas's table has none, or is not what is in use."""
+    return find_remainder(run) if run.database.found.partial is not None else None
+
+
+def _tell(run: Run, plan: Plan, left: Remainder | None = None) -> None:
+    run.request.observer.planned(plan.steps, left.done if left else 0)
+
+
+def _lay_out(run: Run, order: ApplyOrder, left: Remainder | None) -> Plan:
+    """The whole plan, as it is before anything was written."""
+    found, policy = run.database.found, run.request.options.out_of_order
+    first: tuple[PlannedStep, ...] = ()
+    if left is not None:
+        first, order = (left.step,), order.without_one()
+        found = found.stepped(left.step.move)
+    elif found.version is None and not found.dirty:
+        _check_beginning(run, order)
+        if order.baseline is not None:
+            found = found.baselined(order.baseline, moves_up(run.source.migrations))
+    ground = replace(run.ground, applied=read_applied(found, run.database.log))
+    if found is run.database.found:
+        check_changes(run)
+    plan = _plan(ground, order, policy)
+    return replace(plan, steps=(*first, *plan.steps))
+
+
+def _plan(ground: Ground, order: ApplyOrder, policy: OutOfOrder) -> Plan:
+    if order.target is not None:
+        return plan_goto(ground, order.target, policy, Rollback.FORBID)
+    return plan_at_most(ground, order.limit, policy)
+
+
+def _begin(run: Run, order: ApplyOrder) -> None:
+    _check_beginning(run, order)
+    if order.baseline is not None:
+        set_version(run, "baseline", order.baseline)
+        run.database.read()
+
+
+def _check_beginning(run: Run, order: ApplyOrder) -> None:
+    """Raise MigrationError where no history may begin: the version is not known, or the
+    database holds something."""
+    baseline = order.baseline
+    if baseline is None:
+        _require_empty(run, order)
+    elif not run.source.knows(baseline):
+        raise MigrationError(Reason.MISSING_VERSION, f'baseline version "{baseline}" not found')
+
+
+def _require_empty(run: Run, order: ApplyOrder) -> None:
+    found = (
+        None
+        if order.may_hold_something
+        else first_object(run.database.session, run.database.history)
+    )
+    if found is not None:
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"connected database is not clean: found {found}."
+            " baseline version or allow-dirty is required",
+            hint="say which version it has: -baseline V",
+        )

@@ -1,0 +1,40 @@
+"""`baseline V`: declare that a database already has the schema of a version.
+
+For a database that an ORM made, or that was restored without its history. It is
+`force` with two checks: the version has files, unless the tool of the format keeps a
+row for just this, and there is no history yet that says something else.
+"""
+
+from __future__ import annotations
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.report import Reason
+from dbmigrate.runner.commands.force import set_version
+from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import Version
+
+
+def baseline(request: Request, version: Version) -> Result[None]:
+    """Start the history at a version; all up to it counts as applied from then on."""
+
+    def work(run: Run) -> None:
+        run.require_clean()
+        found = run.database.found
+        needs_file = not run.database.history.keeper.has_baselines
+        if needs_file and request.source is not None and not request.source.knows(version):
+            raise no_migration(version)
+        if found.version == version:
+            run.target = version
+            return
+        if found.version is not None:
+            raise MigrationError(
+                Reason.FOREIGN_HISTORY,
+                f"the database has a history already: it is at version {found.version}",
+                hint=f"`dbmigrate force {version}` sets the version whatever it was",
+            )
+        set_version(run, "baseline", version)
+
+    return perform(request, work)

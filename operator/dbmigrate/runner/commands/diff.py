@@ -1,0 +1,158 @@
+"""`diff`: from the migrations that are there and the schema that is wanted to new migrations.
+
+Both are made in scratch databases (runner/diffing/sides.py); the target is not asked. What
+leads from one to the other is planned by dbmigrate.diff, and proven before anything is
+written (runner/diffing/verification.py): the new files, as they will lie in the directory, are run one
+after the other, up and down again, and each time the catalog has to be what it should be.
+The catalog is read by postgres/schema/catalog.py, which knows nothing of how the plan was made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dbmigrate.diff.change import Change
+from dbmigrate.diff.plan import plan_changes
+from dbmigrate.diff.renames import Rename, RenameCandidate, find_renames
+from dbmigrate.diff.schema import Schema
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.connection.target import ConnectionTarget
+from dbmigrate.postgres.schema.catalog import read_catalog
+from dbmigrate.report import Outcome, Reason
+from dbmigrate.runner.diffing.desired import Desired
+from dbmigrate.runner.diffing.drafting import group_changes, name_groups
+from dbmigrate.runner.diffing.sides import make_sides
+from dbmigrate.runner.diffing.verification import Proof, Step, require_same
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import make_report
+from dbmigrate.sources.drafts import next_versions
+from dbmigrate.sources.listing import list_directory
+from dbmigrate.sources.migration import Source
+from dbmigrate.sources.new_files import write_files
+from dbmigrate.sources.sums import has_sum, renew_sum
+
+Choose = Callable[[Sequence[RenameCandidate]], Sequence[Rename]]
+"""Which of the candidates are renames. May raise MigrationError if nobody can say."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiffOrder:
+    """What is wanted, and how."""
+
+    name: str
+    """Of the first new migration."""
+    desired: tuple[Desired, ...]
+    choose: Choose
+    renames: tuple[Rename, ...] = ()
+    """Those that are known beforehand."""
+    server: ConnectionTarget | None = None
+    """A server on which databases may be created; None: one of our own."""
+    seq: bool | None = None
+    """Sequential versions, or by time; None: as the others are."""
+    online: bool = True
+    """Forms that let the application work on."""
+    is_check: bool = False
+    """Only find out whether there is a difference."""
+    is_dry_run: bool = False
+    """Do all but write the files."""
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What came of it."""
+
+    changes: tuple[Change, ...] = ()
+    steps: tuple[Step, ...] = ()
+    """The new migrations; none if it was only to be found out whether there is a difference."""
+    paths: tuple[Path, ...] = ()
+    """What was written."""
+
+
+def diff(request: Request, order: DiffOrder) -> Result[Diff]:
+    """Make the migrations. Errors: what is not handled, what can't be made, a plan that
+    does not hold what it promises."""
+    started, started_at = time.monotonic(), datetime.now(UTC)
+    found, error = None, None
+    try:
+        found = _diff(request, order)
+    except MigrationError as raised:
+        error = raised
+    except (ServerFailure, ConnectionBroken) as raised:
+        error = MigrationError(Reason.INTERNAL, f"a scratch database failed: {raised}")
+        error.__cause__ = raised
+    outcome = Outcome.FAILED if error is not None else Outcome.UP_TO_DATE
+    seconds = time.monotonic() - started
+    report = make_report(request, outcome, started_at=started_at, seconds=seconds, error=error)
+    return Result(report, value=found, error=error)
+
+
+def _diff(request: Request, order: DiffOrder) -> Diff:
+    source = request.source
+    if source is None:
+        raise MigrationError(Reason.SOURCE_INVALID, "this command needs the migration files")
+    with ExitStack() as stack:
+        here, wanted = make_sides(stack, request, source, order.desired, order.server)
+        before, renames = _rename(here.schema, wanted.schema, order, here.read)
+        changes = plan_changes(before, wanted.schema, online=order.online)
+        if not changes:
+            found = read_catalog(here.reader, without=here.request.target.history)
+            require_same(wanted.catalog, found, "the desired schema")
+        if order.is_check or not changes:
+            return Diff(changes)
+        groups = group_changes(changes)
+        versions = next_versions(
+            Path(source.location), len(groups), wanted=source.format, seq=order.seq, now=order.now
+        )
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="dbmigrate-diff-")))
+        proof = Proof(here, source, directory, wanted.schema, renames)
+        proof.go_up(groups, versions, name_groups(order.name, groups))
+        proof.require(wanted.catalog)
+        proof.go_down()
+        files = {
+            Path(source.location).absolute() / name: text
+            for step in proof.steps
+            for name, text in step.files.items()
+        }
+        paths = () if order.is_dry_run else (*write_files(files), *_renew_sum(source))
+        return Diff(changes, tuple(proof.steps), paths)
+
+
+def _renew_sum(source: Source) -> tuple[Path, ...]:
+    """atlas.sum, where the files have to agree with one."""
+    if not has_sum(list_directory(source.location), source.format):
+        return ()
+    return (renew_sum(source.location, source.format),)
+
+
+def _rename(
+    before: Schema,
+    wanted: Schema,
+    order: DiffOrder,
+    read: Callable[[Sequence[Rename]], Schema],
+) -> tuple[Schema, tuple[Rename, ...]]:
+    """The schema as if renamed, and the renames that people have said yes to.
+
+    A table that is known to be renamed may show columns that are: they are asked for again.
+    """
+    renames = order.renames
+    if renames:
+        before = read(renames)
+    declined: set[Rename] = set()
+    while True:
+        candidates = [each for each in find_renames(before, wanted) if each.rename not in declined]
+        if not candidates:
+            return before, renames
+        chosen = tuple(order.choose(candidates))
+        declined |= {each.rename for each in candidates} - set(chosen)
+        if chosen:
+            renames = (*renames, *chosen)
+            before = read(renames)

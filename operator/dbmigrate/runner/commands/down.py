@@ -1,0 +1,33 @@
+"""`down [N]`: undo applied migrations, all of them, at most N steps, or down to a version.
+
+As with golang-migrate a version without a down script just moves the version
+row: who types `down` is a person who looks. `goto` can be told to refuse that.
+"""
+
+from __future__ import annotations
+
+from dbmigrate.runner.planning.plan import plan_down, plan_down_to
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import Version
+
+
+def down(request: Request, limit: int | None = None, lowest: Version | None = None) -> Result[None]:
+    """Undo migrations; `limit` None means all of them, or all that are above `lowest`.
+
+    With a limit golang-migrate's Steps: none left is an error, and so is fewer
+    than asked for, after what there is was undone. Zero does nothing.
+    """
+
+    def work(run: Run) -> None:
+        if limit == 0:
+            return
+        run.require_resumable()
+        rollback = request.options.rollback
+        if lowest is not None:
+            run.carry_out(plan_down_to(run.ground, lowest, rollback))
+        else:
+            run.carry_out(plan_down(run.ground, limit, rollback))
+
+    return perform(request, work)

@@ -1,0 +1,40 @@
+"""`drop`: remove all tables of the current schema, the history with them.
+
+golang-migrate's Drop, table by table, in one transaction of ours: tables of the
+schema alone; its types, functions, sequences and views without a table stay.
+"""
+
+from __future__ import annotations
+
+from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
+from dbmigrate.postgres.sqltext.quoting import identifier
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run, perform
+
+_TABLES = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = pg_catalog.current_schema() AND c.relkind IN ('r', 'p')
+ORDER BY 2"""
+
+
+def drop(request: Request) -> Result[None]:
+    """Drop every table of the current schema, with all that depends on them."""
+
+    def work(run: Run) -> None:
+        session = run.database.session
+        tables = [
+            f"{identifier(schema or '')}.{identifier(name or '')}"
+            for schema, name in session.query(_TABLES)[0]
+        ]
+        if not tables:
+            return
+        try:
+            session.query(f"DROP TABLE IF EXISTS {', '.join(tables)} CASCADE")
+        except ServerFailure as failure:
+            raise history_failure(failure, "can't drop the tables") from None
+        run.has_changed = True
+        run.database.look_again()
+
+    return perform(request, work, with_log=False)

@@ -1,0 +1,32 @@
+"""`goto V` and `goto latest`: lead the database to one version, up or down.
+
+This is what the operator's Job runs. The rollback policy belongs to it alone:
+not given, it goes down as golang-migrate does; allowed, it goes down only if
+every version on the way can really be undone; forbidden, it refuses.
+"""
+
+from __future__ import annotations
+
+from dbmigrate.runner.planning.edited_files import check_changes
+from dbmigrate.runner.planning.flyway_baseline import begin
+from dbmigrate.runner.planning.plan import plan_goto
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import Version
+
+
+def goto(request: Request, version: Version | None = None) -> Result[None]:
+    """Go to a version; None is the latest in the source. Being there already is success."""
+
+    def work(run: Run) -> None:
+        run.require_resumable()
+        begin(run)
+        here = run.database.found.version
+        run.target = run.source.latest_from(here) if version is None else version
+        if here is None or (run.target is not None and run.target >= here):
+            check_changes(run)
+        options = request.options
+        run.carry_out(plan_goto(run.ground, version, options.out_of_order, options.rollback))
+
+    return perform(request, work)

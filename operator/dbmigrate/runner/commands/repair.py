@@ -1,0 +1,264 @@
+"""`repair`: finish a step that failed halfway because it can't be one transaction.
+
+Drops the invalid indexes that the step has left, skips what the log says is
+done, and goes on from there with the file as it is now: a statement that was
+wrong may have been corrected, those that are done may not. What the log does
+not know (golang-migrate's own failures among it) is for a person to decide, unless the
+tool whose table it is has a repair of its own, as Flyway has. Atlas's table knows by
+itself what is done: there its word counts, so that what Atlas has begun can be finished
+here.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
+from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.schema.invalid_indexes import drop_sql, has_index_change, invalid_indexes
+from dbmigrate.report import Reason, Step
+from dbmigrate.runner.batches.resume import Unfinished
+from dbmigrate.runner.commands.force import write_history
+from dbmigrate.runner.execution.non_transactional import checksum_until, run_statements
+from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.planning.plan import Plan, PlannedStep, moves_up, step_up
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Repair, Result
+from dbmigrate.runner.run import Run, perform
+from dbmigrate.sources.migration import Direction, Migration, Script
+from dbmigrate.versions import Role, Version
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.history.atlas_revisions import Partial
+
+
+def repair(request: Request) -> Result[Repair]:
+    """Finish what is dirty. A clean database is left as it is."""
+    return perform(request, _repair)
+
+
+def _repair(run: Run) -> Repair:
+    return finish(run) if run.database.found.dirty else _mend_history(run)
+
+
+def finish(run: Run) -> Repair:
+    """Finish the step that was not. Raises MigrationError (Dirty and others)."""
+    if run.unfinished is not None:
+        return _finish_batches(run, run.unfinished)
+    left = find_remainder(run)
+    if left is None:
+        return _mend_history(run)
+    step, text, done, migration = left.step, left.text, left.done, left.migration
+    run.target = step.after
+    run.back_up()
+    dropped = _drop_invalid(run, text)
+    start = time.monotonic()
+    new = run.database.new_row(
+        step.direction.value, version=step.version, name=step.name, found=step.before
+    )
+    new = replace(new, to_version=step.after, checksum=text.checksum)
+    down = migration.down if migration else None
+    if down and not down.is_template and step.direction is Direction.UP:
+        new = replace(new, down_file=down.file, down_script=down.load().decode())
+    run.request.observer.step_started(step)
+    run.database.prepare_to_write()
+    run_statements(run.database, step, text, new, first=done)
+    seconds = time.monotonic() - start
+    run.steps.append(Step(str(step.version), step.name, step.direction, round(1000 * seconds)))
+    run.request.observer.step_finished(step, 0.0, seconds)
+    message = (
+        f"version {step.version} {step.direction.value}: {done} of {len(text.statements())}"
+        " statements were done before, the others are now"
+    )
+    return Repair(run.state, dropped, (message,))
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What is left of a step that failed between two of its statements."""
+
+    step: PlannedStep
+    text: ScriptText
+    done: int
+    """Statements that need not run again."""
+    migration: Migration | None
+
+
+def find_remainder(run: Run) -> Remainder | None:
+    """The step that left the database dirty; None: the tool's own repair is about its table.
+
+    Changes nothing. Raises MigrationError: Dirty, MissingVersion, ChecksumMismatch.
+    """
+    partial = run.database.found.partial
+    if partial is not None:
+        migration = _migration(run, run.database.found.version, partial.version)
+        step = _step_of_table(run, partial, migration)
+        text = ScriptText(step.script)
+        return Remainder(step, text, _count_by_table(run, partial, step, text), migration)
+    found = _unfinished(run)
+    if found is None:
+        return None
+    row, version = found
+    step = _step(run, row, version)
+    text = ScriptText(step.script)
+    done = _count_done(run, row, text)
+    return Remainder(step, text, done, _migration(run, row.from_version, step.version))
+
+
+def _mend_history(run: Run) -> Repair:
+    """What the tool's own repair would do; the log has no step to finish."""
+    database, source = run.database, run.request.source
+    moves = None
+    if source is not None:
+        moves = moves_up((*source.checkpoints, *source.migrations, *source.repeatables))
+    wanted, messages = database.found.repaired(moves)
+    if not messages:
+        return Repair(run.state)
+    run.target = wanted.version
+    write_history(run, "repair", wanted)
+    return Repair(run.state, (), messages)
+
+
+def _finish_batches(run: Run, unfinished: Unfinished) -> Repair:
+    """Nothing is broken: go on, as the next `up` or `down` would, with this one step."""
+    step = _step(run, unfinished.row, unfinished.version)
+    run.carry_out(Plan((step,), step.after))
+    message = f"version {step.version} {step.direction.value} is finished"
+    return Repair(run.state, (), (message,))
+
+
+def _unfinished(run: Run) -> tuple[LogRow, Version] | None:
+    """The log's row of the step that left the database dirty, and that step's version.
+
+    None: the log does not know, but the tool has a repair for its table.
+    """
+    found = run.database.found
+    for row in reversed(run.database.log):
+        if row.outcome == "applied":
+            break
+        if row.statements is None:
+            continue
+        if row.version is not None and found.was_left_by(row):
+            return row, row.version
+        break
+    if found.repaired(None)[1]:
+        return None
+    raise MigrationError(
+        Reason.DIRTY,
+        f"Dirty database version {found.stored}. Fix and force version.",
+        detail="the log does not know what made it dirty: it was not dbmigrate",
+        hint=f"look at what version {found.stored} has left, mend it, then"
+        f" `dbmigrate force {found.stored}` (or the version below)",
+    )
+
+
+def _step(run: Run, row: LogRow, version: Version) -> PlannedStep:
+    direction = Direction(row.direction)
+    migration = _migration(run, row.from_version, version)
+    script = _script(run, direction, version, migration)
+    if script is None:
+        raise MigrationError(
+            Reason.MISSING_VERSION,
+            f"version {version} ({row.name}) was not finished, and its"
+            f" {direction.value} file is not there",
+        )
+    text = migration.text if migration else str(version)
+    before, after = row.from_version, row.to_version
+    return PlannedStep(
+        version,
+        row.name,
+        direction,
+        script,
+        before,
+        after,
+        text=text,
+        role=migration.role if migration else Role.VERSIONED,
+        description=migration.description if migration else "",
+    )
+
+
+def _step_of_table(run: Run, partial: Partial, migration: Migration | None) -> PlannedStep:
+    if migration is None or migration.up is None:
+        name = partial.revision.description
+        raise MigrationError(
+            Reason.MISSING_VERSION,
+            f"version {partial.version} ({name}) was not finished, and its file is not there",
+        )
+    before = run.database.found.version
+    after = partial.version if before is None else max(before, partial.version)
+    return step_up(migration, before, after)
+
+
+def _count_by_table(run: Run, partial: Partial, step: PlannedStep, text: ScriptText) -> int:
+    """How many statements need not run again, by the sums that the tool has kept of them."""
+    sums = step.move.statement_sums
+    planned = tuple(sums()) if sums else ()
+    for index, kept in enumerate(partial.sums[: partial.done]):
+        if planned[index : index + 1] != (kept,):
+            raise MigrationError(
+                Reason.CHECKSUM_MISMATCH,
+                f"history changed: statement {index + 1} from file {text.file} changed:"
+                f" it is one of the {partial.done} that are done",
+                location=text.locate(),
+                hint="put them back as they were, and change only what is not done yet",
+            )
+    return _count_uncounted(run, text, partial.done)
+
+
+def _migration(run: Run, before: Version | None, version: Version) -> Migration | None:
+    """The files of the step. Where nothing was applied a checkpoint has been taken for it."""
+    source = run.request.source
+    if source is None:
+        return None
+    others = [*(source.checkpoints if before is None else ()), *source.repeatables]
+    fitting = [migration for migration in others if migration.version == version]
+    return fitting[0] if fitting else source.find(version)
+
+
+def _script(
+    run: Run, direction: Direction, version: Version, migration: Migration | None
+) -> Script | None:
+    script = migration.script(direction) if migration else None
+    if script is not None or direction is Direction.UP:
+        return script
+    applied = run.database.applied.row(version)
+    return run.database.stored_script(applied) if applied and applied.has_down else None
+
+
+def _count_done(run: Run, row: LogRow, text: ScriptText) -> int:
+    """How many statements need not run again."""
+    done = row.statements_done or 0
+    sql, statements = text.read(), text.statements()
+    if done > len(statements) or checksum_until(sql, statements, done) != row.done_checksum:
+        raise MigrationError(
+            Reason.CHECKSUM_MISMATCH,
+            f"the first {done} statements of {text.file} are done, and were edited since",
+            location=text.locate(),
+            hint="put them back as they were, and change only what is not done yet",
+        )
+    return _count_uncounted(run, text, done)
+
+
+def _count_uncounted(run: Run, text: ScriptText, done: int) -> int:
+    """Not counted, yet perhaps done: the run may have died in between."""
+    statements = text.statements()
+    if done < len(statements):
+        statement = statements[done]
+        words = text.read()[statement.start : statement.end]
+        if has_index_change(run.database.session, words):
+            return done + 1
+    return done
+
+
+def _drop_invalid(run: Run, text: ScriptText) -> tuple[str, ...]:
+    session = run.database.session
+    found = invalid_indexes(session, text.read())
+    try:
+        for index in found:
+            session.query(drop_sql(index))
+    except ServerFailure as failure:
+        raise history_failure(failure, "can't drop an invalid index") from None
+    return found

@@ -1,0 +1,34 @@
+"""`up [N]`: apply what is pending, all of it, at most N steps, or up to a version."""
+
+from __future__ import annotations
+
+from dbmigrate.runner.planning.edited_files import check_changes
+from dbmigrate.runner.planning.flyway_baseline import begin
+from dbmigrate.runner.planning.plan import plan_up, plan_up_to
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import Version
+
+
+def up(request: Request, limit: int | None = None, highest: Version | None = None) -> Result[None]:
+    """Apply pending migrations; `limit` None means all, or all that are not above `highest`.
+
+    With a limit golang-migrate's Steps: none left is an error, and so is fewer
+    than asked for, after what there is was applied. Zero does nothing.
+    """
+
+    def work(run: Run) -> None:
+        if limit == 0:
+            return
+        run.require_resumable()
+        begin(run)
+        check_changes(run)
+        policy = request.options.out_of_order
+        top = request.options.highest if limit is None and highest is None else highest
+        if top is not None:
+            run.carry_out(plan_up_to(run.ground, top, policy))
+        else:
+            run.carry_out(plan_up(run.ground, limit, policy))
+
+    return perform(request, work)

@@ -1,0 +1,92 @@
+"""`verify`: hold the files and the history against each other.
+
+Finds what would surprise the next run, or whoever sets up a new database from
+the same files. Reads, locks nothing and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dbmigrate.runner.planning.edited_files import changed_migrations, describe_change
+from dbmigrate.runner.planning.plan import late_versions, no_files
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Finding, Result
+from dbmigrate.runner.run import Run, perform
+from dbmigrate.versions import REPEATABLE, name_of
+
+
+def verify(request: Request) -> Result[tuple[Finding, ...]]:
+    """All findings; none means that files and history agree.
+
+    Raises MigrationError (SourceInvalid) where there is neither file nor history: that
+    is a mistaken directory far more often than a beginning, and it must not look like
+    a check that was passed.
+    """
+
+    def work(run: Run) -> tuple[Finding, ...]:
+        ignored = request.options.ignored
+        found = tuple(each for each in _findings(run) if _kind_of(each) not in ignored)
+        if not found and run.source.is_empty:
+            raise no_files(run.source)
+        return found
+
+    return perform(request, work, is_locked=False)
+
+
+def _kind_of(finding: Finding) -> str:
+    """Its kind, with what is said of repeatable migrations alone beside it."""
+    is_repeatable = str(finding.version) == REPEATABLE
+    return f"{finding.kind} repeatable" if is_repeatable else finding.kind
+
+
+def _findings(run: Run) -> Iterator[Finding]:
+    yield from _dirty(run)
+    yield from _gap(run)
+    source, applied = run.source, run.database.applied
+    for migration in changed_migrations(source, applied):
+        yield Finding(migration.version, "changed", describe_change(migration, applied))
+    known = set(applied.recorded)
+    if run.database.found.version is not None:
+        known.add(run.database.found.version)
+    for version in sorted(v for v in known if not source.knows(v) and applied.needs_file(v)):
+        row = applied.row(version)
+        name = f" ({row.name})" if row else ""
+        kept = ", its down script is in the history" if row and row.has_down else ""
+        message = f"version {version}{name} is applied, but has no file{kept}"
+        yield Finding(version, "missing", message)
+    for version in sorted(set(applied.repeated) - {m.version for m in source.repeatables}):
+        message = f"{name_of(version)!r} has run, and would again, but has no file"
+        yield Finding(version, "missing", message)
+    for migration in late_versions(run.ground):
+        message = (
+            f"version {migration.version} ({migration.name}) is below the database's"
+            f" {applied.version} and was never applied"
+        )
+        yield Finding(migration.version, "out of order", message)
+
+
+def _dirty(run: Run) -> Iterator[Finding]:
+    found = run.database.found
+    if run.unfinished is not None:
+        yield Finding(run.unfinished.version, "dirty", str(run.unfinished))
+        return
+    if found.dirty:
+        yield Finding(found.dirty_version, "dirty", f"version {found.stored} is dirty")
+        run.database.applied.settle(found.version)
+        return
+    unfinished = [row for row in run.database.log if row.outcome == "running"]
+    if unfinished and run.database.history.keeper.stores_dirty:
+        row = unfinished[-1]
+        message = f"the log has an unfinished step of version {row.version}, yet nothing is dirty"
+        yield Finding(row.version, "log", message)
+
+
+def _gap(run: Run) -> Iterator[Finding]:
+    gap = run.database.applied.gap
+    if gap is None or run.database.found.dirty:
+        return
+    here = "nothing" if gap.from_version is None else f"version {gap.from_version}"
+    there = "nothing" if gap.to_version is None else f"version {gap.to_version}"
+    message = f"the log ends at {here}, the database is at {there}: another tool moved it"
+    yield Finding(gap.to_version, "gap", message)

@@ -1,0 +1,186 @@
+"""`wait`: until the database has the version that an application needs.
+
+For init containers, of which there may be thousands: each poll is a connection
+of its own that asks one short question, so that waiting holds nothing; pauses
+grow and are spread at random. A server that is not up, a database or a history
+that is not there yet are waited for.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.connect import connect
+from dbmigrate.postgres.connection.errors import (
+    INSUFFICIENT_PRIVILEGE,
+    UNDEFINED_TABLE,
+    ConnectionBroken,
+    ServerFailure,
+)
+from dbmigrate.postgres.history.adapter import version_table
+from dbmigrate.postgres.sqltext.quoting import identifier, literal
+from dbmigrate.report import Outcome, Reason, Report
+from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result, VersionState
+from dbmigrate.runner.run import make_report
+from dbmigrate.versions import Version, reader_of
+
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 5.0
+NOTHING = "-1"
+"""golang-migrate's row for it."""
+_PATIENT = frozenset({Reason.CONNECTION_REFUSED, Reason.DATABASE_MISSING, Reason.CONNECTION_LOST})
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What one poll saw."""
+
+    state: VersionState | None
+    obstacle: str
+    """Why it is not what is waited for, in words."""
+    reason: Reason = Reason.INTERRUPTED
+
+
+def wait(
+    request: Request, version: Version | None = None, timeout: float | None = None
+) -> Result[VersionState]:
+    """Wait until the database is at least at `version`, and not dirty.
+
+    None is the source's latest. `timeout` is in seconds, None is for ever. A run
+    that gives up has the outcome Waiting.
+    """
+    started, started_at = time.monotonic(), datetime.now(UTC)
+    sight: _Sight | None = None
+    wanted = version
+    try:
+        wanted = _wanted(request, version)
+        deadline = None if timeout is None else started + timeout
+        sight, error = _poll_until(request, wanted, deadline)
+        outcome = Outcome.UP_TO_DATE if error is None else Outcome.WAITING
+    except MigrationError as raised:
+        error, outcome = raised, Outcome.FAILED
+    report = make_report(
+        request,
+        outcome,
+        started_at=started_at,
+        seconds=time.monotonic() - started,
+        error=error,
+    )
+    report = replace(report, target=None if wanted is None else str(wanted))
+    state = sight.state if sight else None
+    return Result(_with_state(report, state), None if error else state, error)
+
+
+def _wanted(request: Request, version: Version | None) -> Version:
+    if version is not None:
+        return version
+    latest = request.source.latest if request.source else None
+    if latest is None:
+        raise MigrationError(Reason.SOURCE_INVALID, "no migration files to wait for")
+    return latest
+
+
+def _poll_until(
+    request: Request, wanted: Version, deadline: float | None
+) -> tuple[_Sight, MigrationError | None]:
+    pause = FIRST_PAUSE
+    told = ""
+    while True:
+        sight = _look(request, wanted)
+        if not sight.obstacle:
+            return sight, None
+        if sight.obstacle != told:
+            told = sight.obstacle
+            request.observer.notice(Notice("INFO", f"waiting: {told}"))
+        left = float("inf") if deadline is None else deadline - time.monotonic()
+        if left <= 0:
+            return sight, MigrationError(sight.reason, f"gave up waiting: {sight.obstacle}")
+        if not _pause(min(left, pause * random.uniform(0.5, 1.5)), request):
+            return sight, MigrationError(
+                Reason.INTERRUPTED, f"stopped while waiting: {sight.obstacle}"
+            )
+        pause = min(1.5 * pause, LONGEST_PAUSE)
+
+
+def _pause(seconds: float, request: Request) -> bool:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if request.stop.is_requested:
+            return False
+        time.sleep(min(left, 0.1))
+    return not request.stop.is_requested
+
+
+def _look(request: Request, wanted: Version) -> _Sight:
+    try:
+        state, is_reached = _ask(request, wanted)
+    except MigrationError as error:
+        if error.reason not in _PATIENT:
+            raise
+        return _Sight(None, error.message, error.reason)
+    except ConnectionBroken as broken:
+        return _Sight(None, f"connection lost: {broken}", Reason.CONNECTION_LOST)
+    if state is None:
+        return _Sight(None, "the role may not read the history yet")
+    here = "has no version" if state.version is None else f"is at version {state.version}"
+    if state.dirty:
+        return _Sight(state, f"the database {here} and is dirty", Reason.DIRTY)
+    if not is_reached:
+        return _Sight(state, f"the database {here}, {wanted} is wanted")
+    return _Sight(state, "")
+
+
+def _ask(request: Request, wanted: Version) -> tuple[VersionState | None, bool]:
+    """One connection, one query: the state, None if the history is there, but not for us.
+
+    And whether the wanted version is reached.
+    """
+    session = connect(request.target)
+    try:
+        rows = session.query(_question(request, wanted))[0]
+    except ServerFailure as failure:
+        if failure.sqlstate == UNDEFINED_TABLE:
+            return VersionState(None), False
+        if failure.sqlstate == INSUFFICIENT_PRIVILEGE:
+            return None, False
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"can't read the history: {failure}",
+            sqlstate=failure.sqlstate,
+        ) from None
+    finally:
+        session.close()
+    if not rows or rows[0][2] != "t" or rows[0][0] is None:
+        return VersionState(None), False
+    text, dirty, _, is_reached = rows[0]
+    version = None if text == NOTHING else reader_of(request.target.history.kind)(text or "")
+    return VersionState(version, dirty == "t"), is_reached == "t"
+
+
+def _question(request: Request, wanted: Version) -> str:
+    """Found by the search path as the history is: in the first schema, and in no later one."""
+    history = request.target.history
+    table = identifier(history.name)
+    is_ours = "true"
+    if history.schema is not None:
+        table = f"{identifier(history.schema)}.{table}"
+    else:
+        is_ours = (
+            "(SELECT n.nspname = pg_catalog.current_schema() FROM pg_catalog.pg_class c"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            f" WHERE c.oid = pg_catalog.to_regclass({literal(table)}))"
+        )
+    return version_table(history.kind).wait_sql(table, is_ours, wanted)
+
+
+def _with_state(report: Report, state: VersionState | None) -> Report:
+    if state is None:
+        return report
+    version = None if state.version is None else str(state.version)
+    return replace(report, version=version, dirty=state.dirty)

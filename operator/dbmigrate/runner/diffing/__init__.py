@@ -1,0 +1,1 @@
+"""From two schemas to migration files that are verified in scratch databases."""

@@ -1,0 +1,158 @@
+"""Makes a schema in a scratch database: from migrations, or from what is desired.
+
+A database that is desired is only read, by pg_dump, which copies its schema and no row.
+A program is run as it is, without a shell; it speaks only if it fails.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from dbmigrate.child_process import PASSED_ON, Child, Until, run
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, ConnectionTarget
+from dbmigrate.postgres.pg_tools import ClientProgram, find_program
+from dbmigrate.postgres.scratch.server import find_programs
+from dbmigrate.report import Reason
+from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.diffing.desired import Desired, Program, SqlFiles
+from dbmigrate.runner.diffing.schema_scripts import (
+    SchemaScript,
+    hint_for,
+    make_role,
+    missing_role,
+    run_scripts,
+)
+from dbmigrate.runner.observer import SILENT
+from dbmigrate.runner.request import Options, OutOfOrder, Request
+from dbmigrate.runner.scratch.database import ScratchSpace, open_session
+from dbmigrate.runner.scratch.schema_dump import dump_schema
+from dbmigrate.runner.stop import Stop
+from dbmigrate.sources.migration import Source
+from dbmigrate.sources.script_file import check_script, read_script
+
+ROLE = "diff"
+"""How our sessions are told apart in pg_stat_activity."""
+_SHOWN = 2000
+"""Characters of what a program said that are shown."""
+
+
+def request_on(scratch: ConnectionTarget, request: Request, source: Source) -> Request:
+    """The same order, for migrations on a scratch database; nobody watches."""
+    options = Options(
+        lock_timeout=request.options.lock_timeout,
+        statement_lock_timeout_ms=request.options.statement_lock_timeout_ms,
+        statement_timeout_ms=request.options.statement_timeout_ms,
+        out_of_order=OutOfOrder.IGNORE,
+        who=request.options.who,
+    )
+    return replace(request, target=scratch, source=source, options=options, observer=SILENT)
+
+
+def migrate(request: Request, space: ScratchSpace, *, what: str) -> None:
+    """Run all migrations of the request. Raises MigrationError, `what` named in it."""
+    made: str | None = None
+    while True:
+        error = goto(request).error
+        if error is None:
+            return
+        role = missing_role(error.message)
+        if role is None or role == made or not space.is_ours:
+            raise _name(error, what)
+        with open_session(request.target, ROLE) as session:
+            make_role(session, role)
+        made = role
+
+
+def make_desired(
+    scratch: ConnectionTarget, desired: Sequence[Desired], request: Request, space: ScratchSpace
+) -> None:
+    """Make what is desired, one after the other. Raises MigrationError."""
+    for each in desired:
+        if isinstance(each, Source):
+            there = request_on(scratch, request, each)
+            migrate(there, space, what="the desired schema can't be made")
+            continue
+        with open_session(scratch, ROLE) as session:
+            run_scripts(
+                session,
+                _scripts(each, request.stop),
+                may_make_roles=space.is_ours,
+                stop=request.stop,
+            )
+
+
+def _scripts(desired: SqlFiles | ConnectionTarget | Program, stop: Stop) -> Iterator[SchemaScript]:
+    if isinstance(desired, SqlFiles):
+        for path in desired.paths:
+            yield SchemaScript(str(path), read_script(path, str(path)))
+    elif isinstance(desired, Program):
+        yield SchemaScript(desired.words[0], run_desired(desired, stop))
+    else:
+        yield SchemaScript(desired.display, _dump(desired, stop))
+
+
+def run_desired(program: Program, stop: Stop) -> bytes:
+    """What a program prints. Raises MigrationError (SourceInvalid, Interrupted)."""
+    name = program.words[0]
+    try:
+        ended = run(Child.PROGRAM, program.words, Until(lambda: stop.is_requested))
+    except OSError as error:
+        raise _refused(f"{name} can't be run: {(error.strerror or str(error)).lower()}") from None
+    if ended.code != 0:
+        said = ended.complaint.decode(errors="replace").strip()[-_SHOWN:]
+        how = f"signal {-ended.code}" if ended.code < 0 else f"code {ended.code}"
+        raise MigrationError(
+            Reason.SOURCE_INVALID,
+            f"{name} ended with {how}",
+            detail=said or None,
+            hint=f"programs get few of our variables: name those that it needs in {PASSED_ON}",
+        )
+    return check_script(ended.output, name)
+
+
+def _dump(database: ConnectionTarget, stop: Stop) -> bytes:
+    """The schema of a database as SQL, without owners: those of two servers are never alike."""
+    arguments = ["--no-owner", "--no-security-labels", "--no-publications"]
+    arguments += ["--no-subscriptions", "--no-tablespaces"]
+    # Atlas's history has a schema of its own, which is no part of the application's.
+    arguments.append(f"--exclude-schema={ATLAS_SCHEMA}")
+    return dump_schema(
+        _find_pg_dump(),
+        arguments,
+        database,
+        stop=stop,
+        stopped="stopped while the schema was copied",
+    )
+
+
+def _find_pg_dump() -> ClientProgram:
+    """That of the PATH, or a newer one beside the scratch server's own programs.
+
+    Raises MigrationError where there is none.
+    """
+    with suppress(MigrationError):
+        beside = find_program(str(find_programs() / "pg_dump"))
+        if shutil.which("pg_dump") is None or beside.major > find_program("pg_dump").major:
+            return beside
+    return find_program("pg_dump")
+
+
+def _name(error: MigrationError, what: str) -> MigrationError:
+    named = MigrationError(
+        error.reason,
+        f"{what}: {error.message}",
+        sqlstate=error.sqlstate,
+        location=error.location,
+        detail=error.detail,
+        hint=hint_for(error.message) or error.hint,
+    )
+    named.__cause__ = error
+    return named
+
+
+def _refused(message: str) -> MigrationError:
+    return MigrationError(Reason.SOURCE_INVALID, message)

@@ -1,0 +1,235 @@
+"""The proof of new migrations: run as files, up and down again, the catalog compared each time.
+
+The files are written to a scratch directory and read back as the directory's own format
+reads them, so that what is proven is what will lie there. Proven is that all of them lead
+to the catalog that is wanted, that the plan from there is empty, and that each way back
+leads to the very catalog that was there before its step. The catalogs are compared in
+full; after a step that is about one index alone, all but that index need not be read
+again to be known (dbmigrate.postgres.schema.incremental).
+
+The down script of a step is planned from the schema after it back to the schema before it;
+both are what the server says they are, and not what the plan thinks. Before a step that
+does nothing but create an index there was the schema after it, without that index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from dbmigrate.diff.plan import plan_changes
+from dbmigrate.diff.renames import Rename
+from dbmigrate.diff.schema import Schema
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.schema.catalog import Catalog, ObjectName, compare
+from dbmigrate.postgres.schema.incremental import CatalogWatch
+from dbmigrate.report import Reason
+from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.diffing.drafting import Group, plan_down, write_text
+from dbmigrate.runner.diffing.sides import Here
+from dbmigrate.runner.request import ChangedFiles, Request
+from dbmigrate.sources.drafts import Draft, write_draft
+from dbmigrate.sources.formats import read_source
+from dbmigrate.sources.migration import Format, Source
+from dbmigrate.sources.sums import renew_sum
+from dbmigrate.versions import Version, reader_of
+
+SHOWN = 10
+"""Objects that an error names."""
+_RENAME = "rename"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A new migration."""
+
+    version: str
+    name: str
+    up: Group
+    down: Group = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Their names and texts."""
+    up_script: bytes = b""
+    """What of them is run upwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The schema between two steps."""
+
+    catalog: Catalog
+    schema: Schema | None
+    """None: that after the next step, but for the index that it creates."""
+    unrenamed: Schema | None = None
+    """As if the renames of the step that led here were undone."""
+
+    @property
+    def known(self) -> Schema:
+        """The schema, once the ways back are planned."""
+        assert self.schema is not None
+        return self.schema
+
+
+class Proof:
+    """The scratch database with the migrations that are there, and how far the new ones are."""
+
+    def __init__(
+        self,
+        here: Here,
+        source: Source,
+        directory: Path,
+        wanted: Schema,
+        renames: Sequence[Rename],
+    ) -> None:
+        # The files get their down scripts only after they were run upwards.
+        options = replace(here.request.options, changed_files=ChangedFiles.WARN)
+        self._request = replace(here.request, options=options)
+        self._source = source
+        self._directory = directory
+        self._here = here
+        self._wanted = wanted
+        self._renames = tuple(renames)
+        self._watch = CatalogWatch(here.reader, here.request.target.history)
+        self._states = [_State(self._watch.catalog, here.schema)]
+        self._written: dict[str, str] = {}
+        self.steps: list[Step] = []
+
+    def go_up(self, groups: Sequence[Group], versions: Sequence[str], names: Sequence[str]) -> None:
+        """Run the new migrations, and plan the way back of each. Raises MigrationError."""
+        for number, group in enumerate(groups):
+            step = self._draft(Step(versions[number], names[number], group))
+            self.steps.append(step)
+            catalog = self._watch.after(partial(self._run_up, step), index=_only_index(group))
+            following = groups[number + 1] if number + 1 < len(groups) else ()
+            self._states.append(self._look(catalog, group, following))
+        self._plan_ways_back()
+
+    def _plan_ways_back(self) -> None:
+        after = self._states[-1]
+        for number in reversed(range(len(self.steps))):
+            step, before = self.steps[number], self._states[number]
+            if before.schema is None:
+                schema = after.known.without(step.up[0].about)
+                before = self._states[number] = replace(before, schema=schema)
+            back = plan_down(after.unrenamed or after.known, before.known)
+            self.steps[number] = self._draft(replace(step, down=back))
+            after = before
+
+    def require(self, goal: Catalog) -> None:
+        """Raise MigrationError where the new migrations don't lead to what is wanted."""
+        reached = self._states[-1]
+        require_same(goal, reached.catalog, "the new migrations don't lead to the desired schema")
+        left = plan_changes(reached.known, self._wanted)
+        if left:
+            raise _unproven("the plan has to be made twice", [str(each.about) for each in left])
+
+    def go_down(self) -> None:
+        """Run the way back, step by step. Raises MigrationError."""
+        source = self._with_new()
+        request = replace(self._request, source=source)
+        for index in reversed(range(len(self.steps))):
+            step = self.steps[index]
+            written = source.find(self._version(step))
+            if written is not None and written.up is not None:
+                self.steps[index] = replace(step, up_script=written.up.load())
+            if source.format is Format.ATLAS:
+                continue  # its files have no way back
+            what = f"the way back of {step.version}_{step.name}"
+            run_down = partial(self._run_down, request, what)
+            catalog = self._watch.after(run_down, index=_only_index(step.down))
+            require_same(self._states[index].catalog, catalog, what)
+
+    def _run_up(self, step: Step) -> None:
+        request = replace(self._request, source=self._with_new())
+        error = goto(request, self._version(step)).error
+        if error is not None:
+            raise _failed(error, f"{step.version}_{step.name}")
+
+    def _run_down(self, request: Request, what: str) -> None:
+        error = down(request, 1).error
+        if error is not None:
+            raise _failed(error, what)
+
+    def _with_new(self) -> Source:
+        """The migrations that are there and the new ones, these read from files."""
+        for step in self.steps:
+            for name, text in step.files.items():
+                if self._written.get(name) != text:
+                    (self._directory / name).write_text(text, encoding="utf-8", newline="")
+                    self._written[name] = text
+        if self._source.format is Format.ATLAS:
+            renew_sum(self._directory, Format.ATLAS)
+        new = read_source(self._directory, self._source.format, {})
+        return replace(self._source, migrations=self._source.migrations + new.migrations)
+
+    def _version(self, step: Step) -> Version:
+        return reader_of(self._source.format)(step.version)
+
+    def _draft(self, step: Step) -> Step:
+        draft = Draft(step.name, write_text(step.up), write_text(step.down))
+        return replace(step, files=write_draft(draft, step.version, self._source.format))
+
+    def _turned_round(self) -> tuple[Rename, ...]:
+        return tuple(Rename(each.after, each.before) for each in reversed(self._renames))
+
+    def _look(self, catalog: Catalog, group: Group, following: Group) -> _State:
+        """The state after a group. The schema costs more to read than the catalog."""
+        is_renaming = bool(self._renames) and any(change.action == _RENAME for change in group)
+        if not is_renaming and following and _only_creates_index(following, catalog):
+            return _State(catalog, None)
+        schema = self._here.read()
+        unrenamed = self._here.read(self._turned_round()) if is_renaming else None
+        return _State(catalog, schema, unrenamed)
+
+
+def _only_index(group: Group) -> ObjectName | None:
+    """The index that a step outside of a transaction is about."""
+    if len(group) != 1 or group[0].can_be_in_transaction or group[0].about.kind != "index":
+        return None
+    return group[0].about
+
+
+def _only_creates_index(group: Group, before: Catalog) -> bool:
+    """Not one that takes another's place, which begins under another name."""
+    name = _only_index(group)
+    return name is not None and name not in before and group[0].action == "create"
+
+
+def require_same(goal: Catalog, found: Catalog, what: str) -> None:
+    """Raise MigrationError (Internal), naming the objects that are not the same."""
+    differences = []
+    for each in compare(goal, found):
+        if each.before is None:
+            differences.append(f"{each.object} should not be there")
+        elif each.after is None:
+            differences.append(f"{each.object} is missing")
+        else:
+            differences.append(f"{each.object} is {each.after!r} and should be {each.before!r}")
+    if differences:
+        raise _unproven(what, differences)
+
+
+def _unproven(what: str, differences: Sequence[str]) -> MigrationError:
+    shown = "; ".join(differences[:SHOWN])
+    more = f"; and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
+    return MigrationError(
+        Reason.INTERNAL,
+        f"{what}: {shown}{more}",
+        hint="nothing was written; this is a fault of dbmigrate: please report it with the schema",
+    )
+
+
+def _failed(error: MigrationError, what: str) -> MigrationError:
+    named = MigrationError(
+        error.reason,
+        f"the proof failed at {what}: {error.message}",
+        sqlstate=error.sqlstate,
+        location=error.location,
+        detail=error.detail,
+        hint="nothing was written; this is a fault of dbmigrate: please report it with the schema",
+    )
+    named.__cause__ = error
+    return named

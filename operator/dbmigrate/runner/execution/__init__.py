@@ -1,0 +1,1 @@
+"""Running one step: in one transaction, or statement by statement."""

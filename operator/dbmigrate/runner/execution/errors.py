@@ -1,0 +1,111 @@
+"""From what the server said about a file to an error that a person can act on."""
+
+from __future__ import annotations
+
+from dbmigrate.errors import Location, MigrationError
+from dbmigrate.postgres.connection.errors import (
+    LOCK_NOT_AVAILABLE,
+    QUERY_CANCELED,
+    ConnectionBroken,
+    ServerError,
+)
+from dbmigrate.postgres.connection.other_sessions import OtherSession
+from dbmigrate.report import Reason
+from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.stop import Stop
+
+
+def statement_failed(
+    error: ServerError,
+    location: Location | None,
+    *,
+    stop: Stop,
+    blockers: tuple[OtherSession, ...] = (),
+    problem: str | None = None,
+) -> MigrationError:
+    """A statement of a migration file failed; `problem` says it better than the server."""
+    reason = Reason.STATEMENT_FAILED
+    hint = error.hint
+    if error.sqlstate == QUERY_CANCELED and stop.is_urgent:
+        reason = Reason.INTERRUPTED
+    elif error.sqlstate == LOCK_NOT_AVAILABLE:
+        reason = Reason.BLOCKED_BY_QUERY
+        hint = hint or "end what blocks it, or try again when it is done"
+    detail = [error.detail] if error.detail else []
+    detail += [f"blocked by {session}" for session in blockers]
+    if error.context:
+        detail.append(error.context)
+    return MigrationError(
+        reason,
+        f"migration failed: {problem or error.message}",
+        location=location,
+        sqlstate=error.sqlstate,
+        detail="; ".join(detail) or None,
+        hint=hint,
+    )
+
+
+def rolled_back_by_loss(step: PlannedStep, broken: ConnectionBroken) -> MigrationError:
+    """The connection broke during a step, and the database says that it did not happen."""
+    return MigrationError(
+        Reason.CONNECTION_LOST,
+        f"connection lost during {label(step)}, which was rolled back: {broken}",
+        hint="run it again",
+    )
+
+
+def unsettled_by_loss(step: PlannedStep, broken: ConnectionBroken, why: str) -> MigrationError:
+    """The connection broke during a step, and nobody could be asked what became of it."""
+    return MigrationError(
+        Reason.CONNECTION_LOST,
+        f"connection lost during {label(step)} ({broken}),"
+        f" and whether it was committed could not be asked: {why}",
+        hint="run it again: the next run reads from the database what happened",
+    )
+
+
+def escaped(step: PlannedStep, location: Location | None, message: str) -> MigrationError:
+    """The file ended the transaction that it ran in."""
+    return MigrationError(
+        Reason.STATEMENT_FAILED,
+        f"{label(step)} ended its own transaction, so a part of it may be applied: {message}",
+        location=location,
+        hint="put `-- dbmigrate:no-transaction` at the top of a file that commits by itself;"
+        " look at the database, then `dbmigrate force V`",
+    )
+
+
+def label(step: PlannedStep) -> str:
+    """A step in a sentence."""
+    return f"version {step.version} ({step.name}) {step.direction.value}"
+
+
+def left_unfinished(error: MigrationError, how_far: str) -> MigrationError:
+    """The same error, with what a step in batches has done before."""
+    return MigrationError(
+        error.reason,
+        error.message,
+        location=error.location,
+        sqlstate=error.sqlstate,
+        detail="; ".join(filter(None, (error.detail, how_far))),
+        hint=error.hint or "remove the cause, then run it again: it goes on behind them",
+    )
+
+
+def left_dirty(
+    error: MigrationError, how_far: str, invalid_indexes: tuple[str, ...]
+) -> MigrationError:
+    """The same error, with what a step without a transaction has left behind."""
+    parts = [error.detail] if error.detail else []
+    parts.append(how_far)
+    if invalid_indexes:
+        parts.append(f"invalid index left behind: {', '.join(invalid_indexes)}")
+    return MigrationError(
+        error.reason,
+        error.message,
+        location=error.location,
+        sqlstate=error.sqlstate,
+        detail="; ".join(parts),
+        hint="remove the cause, then `dbmigrate repair`: it drops invalid indexes and goes on"
+        " from this statement",
+    )

@@ -1,0 +1,71 @@
+"""When the version row could not be moved: what that means, by the guard that failed.
+
+None of it should ever be: a pooler has given us another backend, another session
+has moved the version in spite of the lock (or the file itself has), or the file
+has ended the transaction it ran in. In the last case a part of the file may be
+committed, so the version is marked dirty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dbmigrate.errors import Location, MigrationError
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.history import log as history_rows
+from dbmigrate.postgres.history.log import Fence
+from dbmigrate.report import Reason
+from dbmigrate.runner.database import Database
+from dbmigrate.runner.execution import errors as failed_step
+from dbmigrate.runner.planning.plan import PlannedStep
+
+
+def explain_fence(
+    database: Database, step: PlannedStep, fence: Fence, location: Location
+) -> MigrationError:
+    """Say what happened, and mark the version dirty if need be."""
+    label = failed_step.label(step)
+    if not fence.has_transaction:
+        mark_dirty(database, step)
+        return failed_step.escaped(step, location, "its transaction was gone at the end")
+    if not fence.has_backend:
+        return MigrationError(
+            Reason.POOLER_UNSAFE,
+            f"the backend changed during the run: {label} was rolled back",
+            hint="connect to PostgreSQL itself, or to a port of the pooler in session mode",
+        )
+    before = database.found
+    try:
+        database.read()
+    except (ServerFailure, ConnectionBroken) as problem:
+        return MigrationError(Reason.CONNECTION_LOST, f"can't read the history: {problem}")
+    if database.found != before:
+        return MigrationError(
+            Reason.LOCK_TIMEOUT,
+            f"another session moved the version from {before.stored} to {database.found.stored}"
+            f" during the run, in spite of the lock: {label} was rolled back",
+        )
+    return MigrationError(
+        Reason.STATEMENT_FAILED,
+        f"{label} changes the version row itself, and was rolled back",
+        location=location,
+        hint="remove what the file does to the history table: dbmigrate keeps it",
+    )
+
+
+def mark_dirty(database: Database, step: PlannedStep) -> None:
+    """The version and the schema may disagree now: say so where everybody looks."""
+    wanted = database.found.begun(step.move)
+    history = database.history
+    sql = history_rows.move_version_sql(history, database.found, wanted)
+    if not history.keeper.stores_dirty:
+        row = database.new_row(
+            step.direction.value, version=step.version, name=step.name, found=step.before
+        )
+        row = replace(row, to_version=step.after, outcome="dirty")
+        sql = f"{sql}; {history_rows.insert_log_sql(history, row)}"
+    try:
+        database.session.query(sql)
+        database.found = wanted
+    except (ServerFailure, ConnectionBroken):
+        pass  # the error that led here says the same to whoever reads it

@@ -1,0 +1,245 @@
+"""A step that can't be one transaction: statement by statement, dirty meanwhile.
+
+CREATE INDEX CONCURRENTLY, VACUUM and their kin refuse to run inside of a
+transaction, and a file can bring several transactions of its own. The version
+row is marked dirty before, the log counts what is done, and the mark goes when
+the last statement is. A statement that may be in a transaction is counted in
+the same one, and so is a transaction of the file's: of those the log knows
+exactly which are done, even if the process or the server dies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import (
+    LOCK_NOT_AVAILABLE,
+    ConnectionBroken,
+    ServerFailure,
+    connection_lost,
+    history_failure,
+)
+from dbmigrate.postgres.history import log as history_rows
+from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.postgres.schema.invalid_indexes import invalid_indexes
+from dbmigrate.postgres.sqltext.splitter import Statement
+from dbmigrate.postgres.sqltext.transaction_rules import control_of, forbidden_in_transaction
+from dbmigrate.postgres.transaction import RESET
+from dbmigrate.runner.database import Database
+from dbmigrate.runner.execution import errors as failed_step
+from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.execution.statement_watch import Watch
+from dbmigrate.runner.lock_retry import Patience
+from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.planning.plan import PlannedStep
+
+_BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
+"""Statements that wait for others but that nobody waits for: they may wait long. A lock
+time-out would leave an invalid index for nothing."""
+
+
+def run_statements(
+    database: Database, step: PlannedStep, text: ScriptText, row: NewLogRow, *, first: int = 0
+) -> None:
+    """Run the statements of a script one after the other, from the `first` one on.
+
+    Raises MigrationError: the database is dirty then, and the log tells which
+    statements were done.
+    """
+    work = _Work(database, step, text, first)
+    try:
+        work.begin(row)
+        work.run()
+        work.end()
+    except _StatementFailed as failed:
+        raise work.explain(failed) from None
+    except ServerFailure as failure:
+        database.session.roll_back()
+        raise history_failure(failure, f"can't write the history during {work.label}") from None
+    except ConnectionBroken as broken:
+        raise connection_lost(broken, f"{work.label}, which can't be one transaction") from None
+
+
+class _StatementFailed(Exception):
+    def __init__(self, failure: ServerFailure, position: int | None, watch: Watch) -> None:
+        super().__init__(str(failure))
+        self.error = failure.error
+        self.position = position
+        self.watch = watch
+
+
+class _Work:
+    """The statements of one script, and how many of them are done."""
+
+    def __init__(self, database: Database, step: PlannedStep, text: ScriptText, first: int) -> None:
+        self._database = database
+        self._session = database.session
+        self._step = step
+        self._text = text
+        self._sql = text.read()
+        self._statements = text.statements()
+        self._done = first
+        """Counted in the log."""
+        self._at = first
+        self._log_id = 0
+        # Under another role the log may be out of reach: then it is not counted on the way.
+        self._counts = not any(
+            s.words[:2] in {("SET", "ROLE"), ("SET", "SESSION")} for s in self._statements
+        )
+
+    @property
+    def label(self) -> str:
+        """For an error message."""
+        return f"{failed_step.label(self._step)}, statement {self._at + 1}/{len(self._statements)}"
+
+    def begin(self, row: NewLogRow) -> None:
+        """Mark the version dirty as golang-migrate does: on the way down with the one below."""
+        history = self._database.history
+        found = self._database.found
+        dirty = found.begun(self._step.move)
+        row = replace(
+            row,
+            outcome="running",
+            statements=len(self._statements),
+            statements_done=self._done,
+            done_checksum=self._checksum(self._done),
+        )
+        tables = self._session.query(
+            f"BEGIN; {history_rows.move_version_sql(history, found, dirty)}; "
+            f"{history_rows.insert_log_sql(history, row, running=True)} RETURNING id; COMMIT"
+        )
+        self._database.found = dirty
+        self._log_id = int(tables[1][0][0] or 0)
+
+    def run(self) -> None:
+        """All that are left."""
+        for index in range(self._done, len(self._statements)):
+            self._at = index
+            self._run_one(self._statements[index])
+
+    def end(self) -> None:
+        """Mark the version clean."""
+        history = self._database.history
+        if self._session.is_in_transaction:
+            # golang-migrate's next COMMIT would have ended it in the same way.
+            message = "the file leaves its transaction open: it was committed"
+            self._database.request.observer.notice(Notice("WARNING", message, self._text.file))
+            self._session.query("COMMIT")
+        count = self._advance_sql(len(self._statements))
+        found = self._database.found.advanced(len(self._statements))
+        clean = found.stepped(self._step.move)
+        self._session.query(
+            f"BEGIN; {RESET}; {count}; "
+            f"{history_rows.move_version_sql(history, found, clean)}; "
+            f"{history_rows.end_log_sql(history, self._log_id, 'applied')}; COMMIT"
+        )
+        self._database.found = clean
+
+    def explain(self, failed: _StatementFailed) -> MigrationError:
+        """What failed, where, and what it left behind; the log gets the same."""
+        self._session.roll_back()
+        error = failed_step.statement_failed(
+            failed.error,
+            self._text.locate(position=failed.position, statement=self._at),
+            stop=self._database.request.stop,
+            blockers=failed.watch.blockers if failed.error.sqlstate == LOCK_NOT_AVAILABLE else (),
+        )
+        leftovers: tuple[str, ...] = ()
+        text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
+        end = history_rows.end_log_sql(self._database.history, self._log_id, "failed", text)
+        told = self._database.found.failure_sql(
+            self._database.history.version_table, self._text_of_statement(), failed.error.message
+        )
+        end = f"{end}; {told}" if told else end
+        try:
+            leftovers = invalid_indexes(self._session, self._sql)
+            self._session.query(f"{RESET}; {end}")
+        except (ServerFailure, ConnectionBroken):
+            pass  # the version row is dirty, which is what counts
+        return failed_step.left_dirty(
+            error,
+            f"statement {self._at + 1} of {len(self._statements)} failed, {self._done} are done:"
+            f" {failed_step.label(self._step)} can't be one transaction, the database is dirty",
+            leftovers,
+        )
+
+    def _run_one(self, statement: Statement) -> None:
+        sql = self._sql[statement.start : statement.end]
+        is_open = self._session.is_in_transaction
+        if is_open and self._counts and statement.words[:1] in {("COMMIT",), ("END",)}:
+            # In the file's own transaction: it counts if that is committed, and else not.
+            self._session.query(self._advance_sql(self._at + 1))
+            self._execute(statement, sql)
+            self._done = self._at + 1
+        elif not is_open and self._counts and self._may_be_in_transaction(statement):
+            self._execute(statement, sql, count=self._advance_sql(self._at + 1))
+            self._done = self._at + 1
+        else:
+            self._execute(statement, sql)
+            if self._counts and not self._session.is_in_transaction:
+                self._session.query(self._advance_sql(self._at + 1))
+                self._done = self._at + 1
+
+    def _execute(self, statement: Statement, sql: bytes, count: str = "") -> None:
+        """Run a statement, if `count` is given in one transaction with that."""
+        settings = self._database.settings
+        if _BLOCKS_NOBODY.search(sql):
+            settings = replace(settings, lock_timeout_ms=0)
+        is_open = self._session.is_in_transaction
+        head = "; ".join(["BEGIN", *settings.statements(), ""]) if count else ""
+        if not count and not is_open:
+            self._session.query("; ".join(settings.session_statements()))
+        tail = f"\n;{count}; COMMIT" if count else ""
+        rows = [self._sql[slice(*statement.rows)]] if statement.rows else []
+        patience = Patience(self._database.request)
+        while True:
+            watch = Watch.of(self._database, self._text.file)
+            try:
+                query = head.encode() + sql + tail.encode()
+                self._session.execute(query, rows=rows, on_tick=watch)
+                return
+            except ServerFailure as failure:
+                if not is_open:
+                    self._session.roll_back()
+                is_blocked = failure.sqlstate == LOCK_NOT_AVAILABLE and not is_open
+                if not is_blocked or not patience.has_time:
+                    position = self._position(statement, len(head), failure.error.position)
+                    raise _StatementFailed(failure, position, watch) from None
+            patience.pause()
+
+    def _position(self, statement: Statement, head: int, position: int | None) -> int | None:
+        """From a character of what was sent to one of the whole script."""
+        if position is None:
+            return None
+        return len(self._sql[: statement.start].decode()) + position - head
+
+    def _may_be_in_transaction(self, statement: Statement) -> bool:
+        if statement.words[:1] == ("CALL",):
+            return False  # the procedure may commit
+        sql, file = self._sql, self._text.file
+        return (
+            control_of(sql, statement, file=file) is None
+            and forbidden_in_transaction(sql, statement, file=file) is None
+        )
+
+    def _advance_sql(self, done: int) -> str:
+        history = self._database.history
+        counted = history_rows.advance_log_sql(history, self._log_id, done, self._checksum(done))
+        in_table = self._database.found.progress_sql(history.version_table, done)
+        return f"{counted}; {in_table}" if in_table else counted
+
+    def _text_of_statement(self) -> str:
+        statement = self._statements[self._at]
+        return self._sql[statement.start : statement.end].decode()
+
+    def _checksum(self, done: int) -> str:
+        return checksum_until(self._sql, self._statements, done)
+
+
+def checksum_until(sql: bytes, statements: list[Statement], done: int) -> str:
+    """SHA-256 of a script up to the end of its first `done` statements."""
+    end = statements[done - 1].end if done else 0
+    return hashlib.sha256(memoryview(sql)[:end]).hexdigest()

@@ -1,0 +1,90 @@
+"""What happens while the server works on a statement: look, tell, perhaps cancel."""
+
+from __future__ import annotations
+
+from dbmigrate.postgres.connection.monitor import Monitor
+from dbmigrate.postgres.connection.other_sessions import OtherSession
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.runner.database import Database
+from dbmigrate.runner.observer import Observer, Progress
+from dbmigrate.runner.stop import Stop
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks through the monitor; the first one comes after as long."""
+CANCEL_AGAIN = 5.0
+
+
+class Watch:
+    """Called back about ten times a second while a query runs."""
+
+    def __init__(
+        self,
+        session: Session,
+        monitor: Monitor,
+        *,
+        file: str,
+        observer: Observer,
+        stop: Stop,
+        first_look: float = LOOK_EVERY,
+        since: float = 0.0,
+        phase: str | None = None,
+    ) -> None:
+        self._session = session
+        self._monitor = monitor
+        self._file = file
+        self._observer = observer
+        self._stop = stop
+        self._next_look = first_look
+        self._since = since
+        """Seconds that the step had taken before this query."""
+        self._phase = phase
+        """What is being done, where the server has no word for it."""
+        self._next_cancel = 0.0
+        self.blockers: tuple[OtherSession, ...] = ()
+        """Who was in the way when last seen."""
+        self.waiters: tuple[OtherSession, ...] = ()
+        """Who had to wait for what the query has locked."""
+
+    @classmethod
+    def of(
+        cls,
+        database: Database,
+        file: str,
+        *,
+        first_look: float = LOOK_EVERY,
+        since: float = 0.0,
+        phase: str | None = None,
+    ) -> Watch:
+        """A watch over what the database's session runs next."""
+        timeout = database.request.options.statement_lock_timeout_ms
+        return cls(
+            database.session,
+            database.monitor,
+            file=file,
+            observer=database.request.observer,
+            stop=database.request.stop,
+            # Early enough to see who blocks before the server gives up waiting.
+            first_look=first_look if timeout is None else min(first_look, timeout / 2000),
+            since=since,
+            phase=phase,
+        )
+
+    def __call__(self, seconds: float) -> None:
+        """`seconds`: how long the query has been running."""
+        if self._stop.is_urgent and seconds >= self._next_cancel:
+            self._next_cancel = seconds + CANCEL_AGAIN
+            self._session.cancel()
+            return
+        if seconds < self._next_look:
+            return
+        self._next_look = seconds + LOOK_EVERY
+        sight = self._monitor.look()
+        if sight.blockers:
+            if {s.pid for s in sight.blockers} != {s.pid for s in self.blockers}:
+                self._observer.blocked(sight.blockers)
+            self.blockers = sight.blockers
+        self.waiters = sight.waiters or self.waiters
+        phase = sight.phase or self._phase
+        self._observer.progress(
+            Progress(self._file, self._since + seconds, phase=phase, percent=sight.percent)
+        )

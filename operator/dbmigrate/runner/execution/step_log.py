@@ -1,0 +1,52 @@
+"""A step's row in the log: what is written of one that runs, and of one that failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.history import log as history_rows
+from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.runner.database import Database
+from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.sources.migration import Direction, Migration
+
+
+def new_log_row(
+    database: Database, step: PlannedStep, migration: Migration | None, text: ScriptText
+) -> NewLogRow:
+    """The row of a step; that of an up step keeps the down script."""
+    row = database.new_row(
+        step.direction.value, version=step.version, name=step.name, found=step.before
+    )
+    row = replace(row, to_version=step.after, checksum=text.checksum)
+    down = migration.down if migration and step.direction is Direction.UP else None
+    if down is None or down.is_template:
+        return row
+    try:
+        script = down.load().decode()
+    except (MigrationError, UnicodeDecodeError) as error:
+        message = f"the history does not keep this down script: {error}"
+        database.request.observer.notice(Notice("WARNING", message, down.file))
+        return row
+    return replace(row, down_file=down.file, down_script=script)
+
+
+def record_failure(database: Database, row: NewLogRow, error: MigrationError) -> None:
+    """Append a failed try to the log. What prevents that is not worth a second error."""
+    message = f"{error.message} (SQLSTATE {error.sqlstate})" if error.sqlstate else error.message
+    failed = replace(
+        row,
+        to_version=row.from_version,
+        outcome="failed",
+        down_file=None,
+        down_script=None,
+        error=message.replace("\0", ""),
+    )
+    try:
+        database.session.query(history_rows.insert_log_sql(database.history, failed))
+    except (ServerFailure, ConnectionBroken):
+        pass

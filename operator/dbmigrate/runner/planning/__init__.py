@@ -1,0 +1,1 @@
+"""From files, history and target to a plan. Pure functions."""

@@ -1,0 +1,63 @@
+"""The checksum of a plan: what a person has agreed to, in 64 characters.
+
+It is a chain from the last step to the first. A run that was interrupted after
+some of the steps therefore still serves the same plan: what is left of it, with
+the steps that the history's log has recorded put back in front, one by one, comes
+to the same checksum. Whatever else has changed in between (another version, another
+direction, an edited script) does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.report import Reason
+from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.sources.migration import Direction
+from dbmigrate.versions import Version
+
+_END = hashlib.sha256(b"dbmigrate plan").hexdigest()
+
+
+def checksum_of(steps: Sequence[PlannedStep]) -> str:
+    """SHA-256 over all steps, in hexadecimal. Reads their scripts.
+
+    Raises MigrationError (SourceInvalid) for a script that can't be read.
+    """
+    link = _END
+    for step in reversed(steps):
+        checksum = step.script.checksum() if step.script else None
+        link = _put_before(link, step.version, step.direction, checksum)
+    return link
+
+
+def require_plan(wanted: str, steps: Sequence[PlannedStep], log: Sequence[LogRow]) -> None:
+    """Make sure that the steps are those of the plan, or what is left of it.
+
+    Raises MigrationError: PlanChanged, SourceInvalid.
+    """
+    link = found = checksum_of(steps)
+    for row in reversed(log):
+        if link == wanted:
+            return
+        if row.outcome != "applied":
+            continue  # a try that changed nothing
+        if row.version is None or row.direction not in set(Direction):
+            break  # the version was moved without a step: what lies before is another story
+        link = _put_before(link, row.version, row.direction, row.checksum)
+    if link == wanted:
+        return
+    count = f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
+    raise MigrationError(
+        Reason.PLAN_CHANGED,
+        f"the plan has changed: it has {count} and the checksum {found} now, not {wanted}",
+        hint="look at `dbmigrate plan` again, and agree to what it says now",
+    )
+
+
+def _put_before(link: str, version: Version, direction: str, checksum: str | None) -> str:
+    step = f"{direction} {version} {checksum or '-'}\n{link}"
+    return hashlib.sha256(step.encode()).hexdigest()

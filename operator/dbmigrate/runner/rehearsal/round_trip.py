@@ -1,0 +1,152 @@
+"""The rehearsal itself: each step up, down and up again, and what is different afterwards.
+
+After each down script the schema has to be what it was before the up script, object by
+object; what is left, gone or changed is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.target import ConnectionTarget
+from dbmigrate.postgres.schema.catalog import Catalog, compare, read_catalog
+from dbmigrate.report import Reason
+from dbmigrate.runner.execution.lock_sampling import sample_locks
+from dbmigrate.runner.observer import Notice, Observer
+from dbmigrate.runner.planning.plan import Plan, PlannedStep
+from dbmigrate.runner.request import Options, OutOfOrder, Request
+from dbmigrate.runner.result import RehearsedStep
+from dbmigrate.runner.run import perform
+from dbmigrate.sources.migration import Direction, Script
+from dbmigrate.versions import Role
+
+SHOWN = 5
+"""Objects that the error names for each step; the JSON document has all."""
+
+
+class Stage:
+    """The scratch database, and how far the rehearsal is."""
+
+    def __init__(
+        self,
+        request: Request,
+        scratch: ConnectionTarget,
+        reader: Session,
+        *,
+        observer: Observer | None = None,
+    ) -> None:
+        """`observer`: who is told of the steps here; None: the request's own."""
+        options = Options(
+            lock_timeout=request.options.lock_timeout,
+            statement_lock_timeout_ms=request.options.statement_lock_timeout_ms,
+            statement_timeout_ms=request.options.statement_timeout_ms,
+            out_of_order=OutOfOrder.IGNORE,
+            who=request.options.who,
+        )
+        self._told = request.observer
+        self._request = replace(
+            request, target=scratch, options=options, observer=observer or request.observer
+        )
+        self._reader = reader
+        self.steps: list[RehearsedStep] = []
+        """Those that are done."""
+        self._schema = self._read()
+        """As the last step has left it."""
+
+    def play(self, steps: Iterable[PlannedStep]) -> None:
+        """Rehearse them. Raises MigrationError: those of the steps, and IrreversibleMigration
+        for a down script that does not undo its up script."""
+        for step in steps:
+            if self._request.stop.is_requested:
+                raise MigrationError(Reason.INTERRUPTED, "the rehearsal was stopped")
+            self.steps.append(self._rehearse(step))
+        wrong = [step for step in self.steps if step.left]
+        if wrong:
+            raise _not_undone(wrong)
+
+    def _rehearse(self, step: PlannedStep) -> RehearsedStep:
+        before = self._schema
+        locks = sample_locks(self._reader, step.script)
+        up = self._run(step)
+        self._schema = made = self._read()
+        done = RehearsedStep(step.version, step.name, up, locks=locks)
+        for lock in locks:
+            self._notice(f"{lock.table}: {lock.mode} lock")
+        down = self._find_down(step)
+        if down is None and step.role is not Role.VERSIONED:
+            return done  # it has no way down
+        if down is None:
+            self._notice(f"version {step.version} has no down script", "WARNING")
+            return done
+        try:
+            undone = self._run(_undo(step, down))
+        except MigrationError as error:
+            raise _name(error, "the way down failed", step) from error
+        differences = [d.describe() for d in compare(before, self._read())]
+        try:
+            again = self._run(step)
+        except MigrationError as error:
+            if differences:
+                self.steps.append(replace(done, left=tuple(differences)))
+                raise _not_undone([s for s in self.steps if s.left]) from error
+            raise _name(error, "the second way up failed", step) from error
+        self._schema = self._read()
+        differences += [f"the second time {d.describe()}" for d in compare(made, self._schema)]
+        return replace(
+            done, down_milliseconds=undone, again_milliseconds=again, left=tuple(differences)
+        )
+
+    def _find_down(self, step: PlannedStep) -> Script | None:
+        source = self._request.source
+        is_versioned = source is not None and step.role is Role.VERSIONED
+        migration = source.find(step.version) if source is not None and is_versioned else None
+        down = migration.down if migration is not None else None
+        if down is not None and down.problem:
+            raise MigrationError(Reason.SOURCE_INVALID, down.problem)
+        return down
+
+    def _run(self, step: PlannedStep) -> int:
+        """Milliseconds. Raises MigrationError."""
+        plan = Plan((step,), step.after)
+        result = perform(self._request, lambda run: run.carry_out(plan))
+        result.unwrap()
+        return sum(done.milliseconds for done in result.report.steps)
+
+    def _read(self) -> Catalog:
+        return read_catalog(self._reader, without=self._request.target.history)
+
+    def _notice(self, text: str, severity: str = "NOTICE") -> None:
+        self._told.notice(Notice(severity, text))
+
+
+def _undo(step: PlannedStep, down: Script) -> PlannedStep:
+    return replace(
+        step, direction=Direction.DOWN, script=down, before=step.after, after=step.before
+    )
+
+
+def _not_undone(steps: list[RehearsedStep]) -> MigrationError:
+    lines = []
+    for step in steps:
+        more = f", and {len(step.left) - SHOWN} more" if len(step.left) > SHOWN else ""
+        lines.append(f"version {step.version} ({step.name}): {', '.join(step.left[:SHOWN])}{more}")
+    return MigrationError(
+        Reason.IRREVERSIBLE_MIGRATION,
+        f"down is not the way back of up: {'; '.join(lines)}",
+        hint="mend the down script, or leave it out if the step can't be undone",
+    )
+
+
+def _name(error: MigrationError, what: str, step: PlannedStep) -> MigrationError:
+    """The same error, with where in the rehearsal it came."""
+    return MigrationError(
+        error.reason,
+        f"version {step.version} ({step.name}): {what}: {error.message}",
+        sqlstate=error.sqlstate,
+        location=error.location,
+        detail=error.detail,
+        hint=error.hint,
+    )

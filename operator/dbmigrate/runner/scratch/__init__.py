@@ -1,0 +1,1 @@
+"""Scratch databases, and schema dumps into and out of them."""

@@ -1,0 +1,130 @@
+"""Scratch databases, where nothing can be broken: new, empty, and gone afterwards.
+
+They are made on a server that was named, or on one of our own that lives as long as
+the space does. On one of our own a role may be made as well: it ends with the server.
+Whoever was killed leaves his database behind; an advisory lock says who is still at work,
+and the next one on the server drops what nobody holds.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from dbmigrate.postgres.connection.connect import connect
+from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.target import ConnectionTarget, escape_option, parse_target
+from dbmigrate.postgres.scratch.roles import Surroundings, make_roles
+from dbmigrate.postgres.scratch.server import scratch_server
+from dbmigrate.postgres.sqltext.quoting import identifier, literal
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchSpace:
+    """A server on which databases may be made."""
+
+    server: ConnectionTarget
+    is_ours: bool
+    """Nobody else uses it: what is made there for all databases disturbs nobody."""
+
+    @contextmanager
+    def database(
+        self, like: ConnectionTarget, purpose: str, around: Surroundings | None = None
+    ) -> Iterator[ConnectionTarget]:
+        """A new database with that target's history table and its way of looking up names.
+
+        `around`: what the target has beside its schema, to be had here, too; for a server
+        that is nobody else's. The name starts with `dbmigrate_` and the purpose. Raises
+        MigrationError where it can't be made.
+        """
+        name = f"dbmigrate_{purpose}_{secrets.token_hex(6)}"
+        with open_session(self.server, purpose) as session:
+            try:
+                _drop_abandoned(session)
+                session.query(_HOLD.format(name=literal(name)))
+                if around is not None:
+                    make_roles(session, around)
+                session.query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0")
+            except ServerFailure as failure:
+                raise history_failure(
+                    failure, f"can't create a scratch database on {self.server.display}"
+                ) from None
+            conninfo = {**self.server.conninfo, "dbname": name}
+            if around is not None:
+                conninfo["options"] = _surround(like, around)
+            elif "options" in like.conninfo:
+                conninfo["options"] = like.conninfo["options"]
+            try:
+                yield replace(
+                    self.server,
+                    conninfo=conninfo,
+                    url_database=None,
+                    history=like.history,
+                    statement_timeout_ms=like.statement_timeout_ms,
+                    multi_statement=like.multi_statement,
+                    multi_statement_max_size=like.multi_statement_max_size,
+                    display=f"{self.server.display} ({name})",
+                )
+            finally:
+                _drop(session, name)
+
+
+_LOCK_CLASS = 0x64626D73
+"""Of the advisory locks on the names of scratch databases."""
+_HOLD = f"SELECT pg_catalog.pg_advisory_lock({_LOCK_CLASS}, pg_catalog.hashtext({{name}}))"
+_ABANDONED = f"""
+SELECT d.datname FROM pg_catalog.pg_database d
+WHERE d.datname ~ '^dbmigrate_[a-z]+_[0-9a-f]{{12}}$'
+AND pg_catalog.pg_has_role(d.datdba, 'USAGE')
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory'
+    AND l.classid = {_LOCK_CLASS} AND l.objsubid = 2 AND l.objid
+    = CAST(CAST(pg_catalog.hashtext(d.datname) AS bigint) & 4294967295 AS oid))"""
+_FIRST_WITH_FORCE = 130000
+
+
+def _drop_abandoned(session: Session) -> None:
+    """Drop the scratch databases of those who were killed before they could do so."""
+    (rows,) = session.query(_ABANDONED)
+    for (name,) in rows:
+        try:
+            _drop(session, name or "")
+        except ServerFailure:
+            session.roll_back()  # somebody else was quicker, or has just come to it
+
+
+def _drop(session: Session, name: str) -> None:
+    """With the sessions that a script may have opened in it by itself."""
+    force = " WITH (FORCE)" if session.server_version >= _FIRST_WITH_FORCE else ""
+    session.query(f"DROP DATABASE IF EXISTS {identifier(name)}{force}")
+
+
+def _surround(target: ConnectionTarget, around: Surroundings) -> str:
+    """The target's settings; its role has its name on the scratch server, and no rights."""
+    given = target.conninfo.get("options") or os.environ.get("PGOPTIONS", "")
+    path = f"-c search_path={escape_option(around.search_path)}"
+    return f"{given} {path} -c role=none".strip()
+
+
+@contextmanager
+def scratch_space(server: ConnectionTarget | None) -> Iterator[ScratchSpace]:
+    """On that server; None: on one of our own. Raises MigrationError (DatabaseMissing)."""
+    if server is not None:
+        yield ScratchSpace(server, is_ours=False)
+        return
+    with scratch_server() as words:
+        yield ScratchSpace(parse_target(f"{words} dbname=postgres", {}), is_ours=True)
+
+
+@contextmanager
+def open_session(target: ConnectionTarget, role: str) -> Iterator[Session]:
+    """A session of its own, closed at the end. Raises MigrationError."""
+    session = connect(target, role=role)
+    try:
+        yield session
+    finally:
+        session.close()

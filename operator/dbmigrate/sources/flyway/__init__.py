@@ -1,0 +1,1 @@
+"""Flyway's format."""
