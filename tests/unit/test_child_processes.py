@@ -46,7 +46,7 @@ MAY_KNOW = {
 
 
 def starts(tree: ast.AST) -> Iterator[str]:
-    """Every place of a module that could start a program, by line."""
+    """What a module has that could start a program."""
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -59,13 +59,12 @@ def starts(tree: ast.AST) -> Iterator[str]:
             if of in ("os", "asyncio") and (
                 node.func.attr in CALLS or node.func.attr.startswith(PREFIXES)
             ):
-                yield f"{node.lineno}: {of}.{node.func.attr}"
+                yield f"{of}.{node.func.attr}"
         for name in names:
             first, _, rest = name.partition(".")
-            if first in STARTERS or (
-                first == "os" and (rest in CALLS or rest.startswith(PREFIXES))
-            ):
-                yield f"{node.lineno}: import {name}"
+            is_of_os = first == "os" and (rest in CALLS or rest.startswith(PREFIXES))
+            if first in STARTERS or is_of_os:
+                yield f"import {name}"
 
 
 def test_one_module_starts_programs() -> None:
