@@ -19,6 +19,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dbmigrate.child_process import Stopped, Until
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import (
     INSUFFICIENT_PRIVILEGE,
@@ -27,7 +28,6 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.postgres.pg_tools import (
     ClientProgram,
-    Stopped,
     find_program,
     lock_wait,
     run_program,
@@ -101,7 +101,7 @@ def _save(request: Request, database: Database, place: Path) -> Backup:
                 program,
                 ["--format=custom", lock_wait(request.options.lock_timeout)],
                 request.target,
-                should_stop=lambda: request.stop.is_requested,
+                Until(lambda: request.stop.is_requested, seconds=None),
                 stdout=file,
             )
             os.fsync(file.fileno())
