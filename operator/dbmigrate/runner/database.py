@@ -103,7 +103,9 @@ class Database:
 
             target = self.request.target
             self._monitor = Monitor(
-                self.pid, self._server_version, lambda: connect(target, role="monitor")
+                self.pid,
+                self._server_version,
+                lambda: connect(target, role="monitor", is_brief=True),
             )
         return self._monitor
 
@@ -261,7 +263,9 @@ class Database:
             from dbmigrate.postgres.connection import pooler
 
             pooler.require_own_backend(
-                self.session, self.pid, lambda: connect(self.request.target, role="probe")
+                self.session,
+                self.pid,
+                lambda: connect(self.request.target, role="probe"),
             )
         taken, *rest = self.session.query(
             self.in_transaction(f"{locks.try_lock_sql(self._ids())}; {self._read_sql()}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dbmigrate.child_process import Child, run
+from dbmigrate.cli.arguments.flags import present
 from dbmigrate.cli.atlas.expressions import Scope, Value
 from dbmigrate.cli.atlas.functions import make_functions
 from dbmigrate.cli.atlas.hcl import Attribute, Block, Place, bare_name, parse
@@ -336,7 +337,7 @@ def _read_variables(given: Sequence[str]) -> dict[str, list[str]]:
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name:
-            raise _refused(f'variables must be given as name=value, not "{each}"')
+            raise _refused(f'variables must be given as name=value, not "{present(each)}"')
         values.setdefault(name, []).append(value)
     return values
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.flags import Flag, is_set, present
 from dbmigrate.cli.arguments.numbers import read_unsigned
 from dbmigrate.cli.arguments.operands import check_version, read_version
 from dbmigrate.cli.arguments.usage import LINT
@@ -45,7 +45,7 @@ FLAGS = (
 def run(invocation: Invocation) -> int:
     """Look at the files; 1 if anything is an error."""
     if invocation.operands:
-        raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
+        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     from dbmigrate.cli.run import Files, find_source
     from dbmigrate.lint.finding import Severity
     from dbmigrate.lint.source import lint

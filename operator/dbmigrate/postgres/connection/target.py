@@ -225,9 +225,10 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
     for key, value in conninfo.items():
         if "\0" in value:
             raise _unopened(f"{key} holds a NUL character")
-    for where, value in (("host", conninfo.get("host")), ("PGHOST", environ.get("PGHOST"))):
+    hosts = {"host": conninfo.get("host", ""), "PGHOST": environ.get("PGHOST", "")}
+    for where, names in hosts.items():
         try:
-            check_hosts(value or "", where)
+            check_hosts(names, where)
         except ValueError as error:
             raise _unopened(str(error)) from None
     return conninfo
