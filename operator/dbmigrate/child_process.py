@@ -200,8 +200,8 @@ def start(
     )
 
 
-def start_kubectl(words: Sequence[str], *, stdin: int | None, stdout: int | None) -> Process[str]:
-    """Start kubectl with text in its pipes; None: it shares that stream with us.
+def start_kubectl(words: Sequence[str], *, stdin: int | None, stdout: int) -> Process[str]:
+    """Start kubectl with text in its pipes; without an input it shares ours.
 
     It stays in our session, since a login may ask at the terminal. Raises OSError.
     """
@@ -273,17 +273,24 @@ def _listen(
 
 @contextmanager
 def _stop_on_signal(should_stop: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
-    """Also stop on SIGTERM, where nothing else handles it: it would end us and not the child."""
+    """Also stop on SIGTERM and SIGINT where nothing of ours handles them.
+
+    They would end us and not the child, and at any moment: before we know its id as well.
+    """
+    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    ours = [number for number, each in usual.items() if signal.getsignal(number) is each]
+    if not is_main or not ours:
         yield should_stop
         return
     came: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    for number in ours:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield lambda: bool(came) or should_stop()
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in ours:
+            signal.signal(number, usual[number])
 
 
 def _read_limit() -> float | None:

@@ -16,7 +16,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 
 _DRIVERS = frozenset(
-    "bitbucket gcs github github-ee gitlab go-bindata godoc-vfs google-cloud-storage http https"
+    "bitbucket ftp gcs github github-ee gitlab go-bindata godoc-vfs google-cloud-storage http https"
     " httpfs iofs pkger s3 aws-s3 stub postgres postgresql".split()
 )
 """Schemes of sources of golang-migrate, and mistakes that are easily made."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dbmigrate.cli.arguments.operands import the_target, version_for
 from dbmigrate.cli.arguments.usage import PLAN
 from dbmigrate.cli.command import HELP, Command, Invocation
+from dbmigrate.printable import one_line
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -47,7 +48,7 @@ def _show(invocation: Invocation, found: Preview) -> int:
     elif not invocation.options.json:
         from dbmigrate.cli.output.document import print_text
 
-        head = [f"-- {found.unfinished}"] if found.unfinished else []
+        head = [f"-- {one_line(found.unfinished)}"] if found.unfinished else []
         steps = [_draw(step) for step in found.steps]
         print_text(invocation.output, "\n\n".join([*head, *steps]))
     return 0
@@ -59,11 +60,11 @@ def _draw(preview: PreviewStep) -> str:
     from dbmigrate.cli.output.narrator import describe_step
 
     step = preview.step
-    place = "" if step.script is None else f" ({step.script.file})"
+    place = "" if step.script is None else f" ({one_line(step.script.file)})"
     stored = ", from the history" if step.is_stored else ""
     lines = [f"-- {describe_step(step)}{place}{stored}"]
     if preview.sql is not None:
-        lines += [f"--   {remark}" for remark in inspect_step(preview).remarks()]
+        lines += [f"--   {one_line(remark)}" for remark in inspect_step(preview).remarks()]
         lines.append(_text(preview.sql).strip())
     return "\n".join(lines)
 
