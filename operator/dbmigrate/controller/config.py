@@ -35,6 +35,8 @@ class Config:
     """Host and port for Prometheus, such as 0.0.0.0 and 9090; None: none."""
     resync: timedelta | None = timedelta(minutes=10)
     """How often a database is asked although nothing has changed; None: never."""
+    unreachable_after: int = 3
+    """Checks in a row that had no answer, after which Ready is Unknown (Unreachable)."""
     workers: int = 16
     """Resources that are looked at side by side, and API requests that are open at once."""
     log_format: str = "json"
@@ -53,6 +55,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
         health=options.health,
         metrics=options.metrics,
         resync=options.resync,
+        unreachable_after=options.unreachable_after,
         workers=options.workers,
         log_format=options.log_format,
         log_level=options.log_level,
@@ -86,7 +89,14 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
             f"--{endpoint}", type=_address, default=twin(endpoint, ""), metavar="HOST:PORT"
         )
     parser.add_argument("--resync", type=_resync, default=twin("resync", "10m"))
-    parser.add_argument("--workers", type=_workers, default=twin("workers", "16"))
+    parser.add_argument(
+        "--unreachable-after",
+        type=_positive,
+        default=twin("unreachable-after", "3"),
+        metavar="CHECKS",
+        help="checks without an answer in a row after which Ready is Unknown (default: 3)",
+    )
+    parser.add_argument("--workers", type=_positive, default=twin("workers", "16"))
     parser.add_argument(
         "--log-format", choices=["json", "text"], default=twin("log-format", "json")
     )
@@ -116,7 +126,7 @@ def _address(text: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
-def _workers(text: str) -> int:
+def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return int(text)

@@ -58,7 +58,7 @@ class Reconciler:
         self._config = config
         self._clock = clock
         self._server_version = server_version
-        self._resync = Resync(config.resync, since=clock())
+        self._resync = Resync(config.resync, clock(), config.unreachable_after)
         self._ordered: dict[Key, datetime] = {}
         self._instance = socket.gethostname()
 
@@ -96,11 +96,13 @@ class Reconciler:
         if decision.order is not None:
             view, decision = await self._start(view, decision)
         await self._tell(body, migration.identity, migration.status, decision.status)
+        key = (migration.identity.namespace, migration.identity.name)
+        self._metrics.answered(key, decision.answered_at)
         await self._answer(decision.updates)
         await self._discard(view, decision)
         if not any(run.is_active for run in view.runs):
             # Nothing more comes soon; ten thousand idle bodies would be much to keep.
-            self._observed.drop_body((migration.identity.namespace, migration.identity.name))
+            self._observed.drop_body(key)
         return decision.look_at
 
     async def _see(self, migration: Migration, *, fresh: bool) -> View:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dbmigrate.api.spec import LATEST, MigrationSpec
+from dbmigrate.api.spec import MigrationSpec
 from dbmigrate.api.status import LastRun, MigrationStatus
-from dbmigrate.api.version import is_same
+from dbmigrate.controller.decisions.checks import is_at_target, take_in_checks
 from dbmigrate.controller.decisions.outcome import (
     begin_run,
     end_run,
@@ -22,7 +22,7 @@ from dbmigrate.controller.decisions.outcome import (
     parse_message,
     read_report,
 )
-from dbmigrate.controller.decisions.runs import MOVING, Pod, Run, RunCommand
+from dbmigrate.controller.decisions.runs import MOVING, Pod, Run, RunCommand, in_order, run_order
 from dbmigrate.controller.decisions.view import View
 from dbmigrate.report import Outcome, Reason, Report, ReportError
 
@@ -45,38 +45,36 @@ def catch_up(view: View, now: datetime) -> CaughtUp:
     """Take in every run of this resource that has something new to tell."""
     status = view.migration.status
     caught = CaughtUp(status)
-    for run in sorted(view.runs, key=_order):
+    for run in in_order(view.runs):
         if run.command in MOVING:
             caught = _take_in(caught, run, view.pods, now)
     caught = _find_lost(caught, view, now)
-    return _ask_database(caught, view, now)
+    caught = _ask_database(caught, view, now)
+    return replace(caught, status=take_in_checks(caught.status, view, now))
 
 
 def newest_run(view: View, *commands: RunCommand) -> Run | None:
     """The last run of those commands."""
     runs = [run for run in view.runs if run.command in commands]
-    return max(runs, key=_order, default=None)
+    return max(runs, key=run_order, default=None)
 
 
 def newest_answer(view: View, last: LastRun | None, *commands: RunCommand) -> Report | None:
-    """What the newest run of those commands says of the database, if it is newer than the last."""
-    run = newest_run(view, *commands)
-    if run is None or run.is_active:
+    """What the newest ended run of those commands says of the database, if newer than the last."""
+    ended = replace(view, runs=tuple(run for run in view.runs if not run.is_active))
+    run = newest_run(ended, *commands)
+    if run is None:
         return None
     if last is not None and (last.finished_at is None or run.created_at < last.finished_at):
         return None
     return read_report(run, view.pods)
 
 
-def _order(run: Run) -> tuple[datetime, int, int]:
-    return run.created_at, run.generation, run.attempt
-
-
 def _take_in(caught: CaughtUp, run: Run, pods: tuple[Pod, ...], now: datetime) -> CaughtUp:
     status, last = caught.status, caught.status.last_run
     if last is not None and last.job != run.name:
         recorded = (last.started_at or run.created_at, last.generation, last.attempts)
-        if _order(run) < recorded:
+        if run_order(run) < recorded:
             return caught
     if last is None or last.job != run.name:
         status = begin_run(status, run)
@@ -138,15 +136,6 @@ def _conclude(answer: Report, spec: MigrationSpec) -> Report:
     text = f"the run ended unseen, and the database is at version {answer.version or 'none'}"
     error = ReportError(Reason.INTERRUPTED, text, retryable=True)
     return replace(answer, outcome=Outcome.FAILED, error=error)
-
-
-def is_at_target(answer: Report, spec: MigrationSpec) -> bool:
-    """Whether the database is where the resource wants it."""
-    if answer.dirty is not False:
-        return False
-    if spec.target == LATEST:
-        return not answer.pending
-    return is_same(answer.version, spec.target, spec.source_format)
 
 
 def learn_from_answer(status: MigrationStatus, answer: Report | None) -> MigrationStatus:

@@ -170,7 +170,8 @@ def end_run(status: MigrationStatus, report: Report, *, finished_at: datetime) -
         for s in reversed(report.steps)
     )
     history = (steps + status.history)[:HISTORY_LIMIT]
-    return replace(learn(status, report), last_run=ended, history=history)
+    check = status.last_check if report.dirty is None else None
+    return replace(learn(status, report), last_run=ended, last_check=check, history=history)
 
 
 def learn(status: MigrationStatus, report: Report) -> MigrationStatus:

@@ -26,6 +26,7 @@ from dbmigrate.controller.decisions.catch_up import (
     learn_from_answer,
     newest_answer,
 )
+from dbmigrate.controller.decisions.checks import find_last_answer
 from dbmigrate.controller.decisions.job_history import choose_discarded
 from dbmigrate.controller.decisions.orders import carry_out_next, follow_actions, was_mended_since
 from dbmigrate.controller.decisions.progress import describe_progress
@@ -77,6 +78,7 @@ def reconcile(view: View, now: datetime) -> Decision:
         discard=choose_discarded(view.runs, status.last_run, migration.spec.history),
         look_at=step.look_at,
         rests_on_absence=caught.rests_on_absence or step.order is not None or _is_unread(view),
+        answered_at=find_last_answer(view, status),
         updates=(*follow_actions(view), *step.updates),
     )
 
@@ -114,7 +116,7 @@ def _judge_plan(
     """The plan to show, and whether it is approved; None where nobody is asked."""
     if view.migration.spec.approval is not Approval.MANUAL:
         return None, None
-    if step.verdict.standing is Standing.READY:
+    if step.verdict.standing in {Standing.READY, Standing.UNKNOWN}:
         return None, True
     plan = step.plan or status.plan
     if plan is None or plan.intent != intent or is_void(plan, status):
@@ -265,7 +267,7 @@ def _stay_stuck(
     verdict = stuck(error.reason.value, said)
     if error.reason not in ENVIRONMENTAL:
         return Step(verdict)
-    due = next_question(view, last, now)
+    due = next_question(view, view.migration.status, last, now)
     if due is None or now < due:
         return Step(verdict, look_at=due)
     return _start(last.generation, last.intent, last.attempts + 1, plan)

@@ -136,6 +136,16 @@ class Run:
         return self.state is RunState.ACTIVE
 
 
+def run_order(run: Run) -> tuple[datetime, int, int]:
+    """Sorts runs by when they were made."""
+    return run.created_at, run.generation, run.attempt
+
+
+def in_order(runs: Iterable[Run]) -> list[Run]:
+    """The runs, oldest first."""
+    return sorted(runs, key=run_order)
+
+
 def parse_run(body: Document) -> Run:
     """Read a Job. Raises KeyError or ValueError for a Job that is not of our making."""
     metadata = body["metadata"]

@@ -22,6 +22,7 @@ class Standing(Enum):
     ON_ITS_WAY = "on its way"
     HELD = "held"
     STUCK = "stuck"
+    UNKNOWN = "unknown"
 
 
 class VerdictReason:
@@ -43,6 +44,7 @@ class VerdictReason:
     PLANNING = "Planning"
     INVALID_SPEC = "InvalidSpec"
     DRIFTED = "Drifted"
+    UNREACHABLE = "Unreachable"
     RETRIES_EXHAUSTED = "RetriesExhausted"
     ROLLED_BACK = "RolledBack"
     ACTION_RUNNING = "ActionRunning"
@@ -57,6 +59,10 @@ class Verdict:
     message: str
     stalled_reason: str | None = None
     """Why nothing more is tried, where that is another reason than the failure's own."""
+
+
+_READY = {Standing.READY: Truth.TRUE, Standing.UNKNOWN: Truth.UNKNOWN}
+"""What Ready says; False for all others."""
 
 
 def ready(reason: str, message: str) -> Verdict:
@@ -77,6 +83,11 @@ def held(reason: str, message: str) -> Verdict:
 def stuck(reason: str, message: str, *, stalled_reason: str | None = None) -> Verdict:
     """Nothing more happens until a person acts."""
     return Verdict(Standing.STUCK, reason, message, stalled_reason)
+
+
+def unknown(reason: str, message: str) -> Verdict:
+    """Whether the database still is where the resource wants it is not known; asked again."""
+    return Verdict(Standing.UNKNOWN, reason, message)
 
 
 def write_conditions(
@@ -100,8 +111,8 @@ def write_conditions(
             return condition(kind, Truth.TRUE, reason, verdict.message)
         return condition(kind, Truth.FALSE, verdict.reason, "")
 
-    is_ready = Truth.TRUE if verdict.standing is Standing.READY else Truth.FALSE
-    is_on_its_way = verdict.standing is Standing.ON_ITS_WAY
+    is_ready = _READY.get(verdict.standing, Truth.FALSE)
+    is_on_its_way = verdict.standing in {Standing.ON_ITS_WAY, Standing.UNKNOWN}
     is_stuck = verdict.standing is Standing.STUCK
     stalled_reason = verdict.stalled_reason or verdict.reason
     consent = []

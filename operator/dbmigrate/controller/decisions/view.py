@@ -8,7 +8,7 @@ itself. The decision is carried out by the reconciler too.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from dbmigrate.api.action import Action, ActionPhase
 from dbmigrate.api.migration import Migration
@@ -27,6 +27,8 @@ class Resync:
     """None: never."""
     since: datetime
     """When this operator started: what fell due before is spread over one interval."""
+    unreachable_after: int = 3
+    """Checks in a row without an answer after which nothing is said of the database any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class View:
     elder: str | None = None
     """An older resource of the namespace on the same database and history table."""
     rejection: Rejection | None = None
-    resync: Resync | None = None
+    resync: Resync = Resync(None, since=datetime.min.replace(tzinfo=UTC))
     ordered_at: datetime | None = None
     """When this operator last started a run for it, by its own clock."""
     actions: tuple[Action, ...] = ()
@@ -92,4 +94,6 @@ class Decision:
     """When to look again if nothing happens before; None: only when something does."""
     rests_on_absence: bool = field(default=False)
     """Something was not in the view. Only a view fresh from the API server can be acted upon."""
+    answered_at: datetime | None = None
+    """When the database last answered, a run or a check."""
     updates: tuple[ActionUpdate, ...] = ()
