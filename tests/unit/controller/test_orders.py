@@ -338,6 +338,9 @@ def test_an_order_whose_job_is_refused_has_failed() -> None:
     refused = replace(view, rejection=Rejection("exceeded quota", is_final=False))
     (update,) = reconcile(refused, NOW).updates
     assert (update.phase, update.message) == (ActionPhase.FAILED, "exceeded quota")
+    away = Rejection("webhook down", is_final=False, is_passing=True, retry_at=NOW)
+    waiting = reconcile(replace(view, rejection=away), NOW)
+    assert (waiting.updates, reason_of(waiting)) == ((), "JobNotCreated")
 
 
 def test_orders_are_taken_up_one_after_the_other_oldest_first() -> None:

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.spec import Approval
-from dbmigrate.api.status import LastRun, MigrationStatus
+from dbmigrate.api.status import MigrationStatus
 from dbmigrate.api.version import is_version
 from dbmigrate.controller.decisions.approval import find_plan, is_approved
 from dbmigrate.controller.decisions.outcome import read_report
-from dbmigrate.controller.decisions.runs import MENDING, Run, RunCommand
+from dbmigrate.controller.decisions.runs import Run, RunCommand
 from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way
 from dbmigrate.controller.decisions.view import ActionUpdate, Step, View
 from dbmigrate.controller.jobs.body import RunOrder
@@ -45,24 +45,40 @@ def follow_actions(view: View) -> tuple[ActionUpdate, ...]:
 
 def carry_out_next(view: View, status: MigrationStatus, intent: str) -> Step | ActionUpdate | None:
     """The oldest order that nobody has taken up: a run to start, or an answer right away."""
-    waiting = [
-        action
-        for action in view.actions
-        if not action.has_ended and not any(_serves(run, action) for run in view.runs)
-    ]
-    if not waiting:
+    action = _find_next(view)
+    if action is None:
         return None
-    action = min(waiting, key=lambda a: (a.created_at, a.uid))
     refusal = _find_refusal(action, view, status, intent)
     if refusal is not None:
         return ActionUpdate(action, ActionPhase.REFUSED, refusal)
     if action.kind is ActionKind.APPROVE:
         return _agree(action)
+    if view.rejection is not None and view.rejection.is_passing:
+        verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
+        return Step(verdict, look_at=view.rejection.retry_at)
     if view.rejection is not None:
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
     text = f"{action.kind.value} of MigrationAction {action.name} is about to start"
     verdict = on_its_way(VerdictReason.ACTION_RUNNING, text)
     return Step(verdict, order=_order(action, view, status, intent))
+
+
+def is_run_awaited(view: View, status: MigrationStatus, intent: str) -> bool:
+    """Whether an order waits that will have a run of its own."""
+    action = _find_next(view)
+    if action is None or action.kind is ActionKind.APPROVE:
+        return False
+    return _find_refusal(action, view, status, intent) is None
+
+
+def _find_next(view: View) -> Action | None:
+    """The oldest order that no run serves."""
+    waiting = [
+        action
+        for action in view.actions
+        if not action.has_ended and not any(_serves(run, action) for run in view.runs)
+    ]
+    return min(waiting, key=lambda a: (a.created_at, a.uid), default=None)
 
 
 def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
@@ -74,17 +90,6 @@ def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
         for action in actions
         if not action.has_ended
     )
-
-
-def was_mended_since(view: View, last: LastRun) -> bool:
-    """Whether a Force or a Repair has succeeded after the last run: then all is tried anew."""
-    for run in view.runs:
-        is_later = last.finished_at is not None and run.created_at >= last.finished_at
-        if run.command in MENDING and not run.is_active and is_later:
-            report = read_report(run, view.pods)
-            if report is not None and report.error is None:
-                return True
-    return False
 
 
 def _serves(run: Run, action: Action) -> bool:
