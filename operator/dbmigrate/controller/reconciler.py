@@ -57,6 +57,7 @@ class Reconciler:
         self._cluster = cluster
         self._observed = observed
         self._jobs = JobCreation(cluster, config, clock=clock, server_version=server_version)
+        self._order_age = config.order_age
         self._clock = clock
         self._resync = Resync(config.resync, clock(), config.unreachable_after)
         self._ordered: dict[Key, datetime] = {}
@@ -123,6 +124,7 @@ class Reconciler:
             troubles=await self._find_troubles(runs, known),
             elder=await self._find_elder(migration, fresh=fresh),
             resync=self._resync,
+            order_age=self._order_age,
             ordered_at=self._ordered.get((identity.namespace, identity.name)),
             actions=self._observed.find_actions((identity.namespace, identity.name)),
         )
@@ -240,7 +242,9 @@ class Reconciler:
             action = update.action
             status = dump_action_status(action, update.phase, update.message, now=self._clock())
             await self._cluster.patch_action(action.namespace, action.name, {"status": status})
-            told = replace(action, phase=update.phase, message=status["message"])
+            told = replace(
+                action, phase=update.phase, message=status["message"], is_acknowledged=True
+            )
             self._observed.see_action(told)
             fields = {"namespace": action.namespace, "migration": action.migration}
             log.info("action %s: %s", action.name, update.phase, extra=fields)

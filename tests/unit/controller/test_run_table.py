@@ -275,7 +275,10 @@ def test_a_lost_node_is_named_with_the_deadline(deleted: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"schemaVersion": 2}, "schema version 1 but of version 2"), ({"outcome": "Paused"}, "'Paused'")],
+    [
+        ({"schemaVersion": 2}, "schema version 1 but of version 2"),
+        ({"outcome": "Paused"}, "'Paused'"),
+    ],
 )
 def test_a_report_from_the_future_is_named_as_such(changes: Document, words: str) -> None:
     raw = {**json.loads(REPORT), "toolVersion": "9.9", **changes}

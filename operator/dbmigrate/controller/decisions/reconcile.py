@@ -28,7 +28,12 @@ from dbmigrate.controller.decisions.catch_up import (
 )
 from dbmigrate.controller.decisions.checks import find_last_answer
 from dbmigrate.controller.decisions.job_history import choose_discarded
-from dbmigrate.controller.decisions.orders import carry_out_next, follow_actions, is_run_awaited
+from dbmigrate.controller.decisions.orders import (
+    acknowledge,
+    carry_out_next,
+    follow_actions,
+    is_run_awaited,
+)
 from dbmigrate.controller.decisions.progress import (
     LOOK_INTERVAL,
     describe_lost_node,
@@ -80,6 +85,10 @@ def reconcile(view: View, now: datetime) -> Decision:
     answer = newest_answer(view, caught.status.last_run, *ASKING, *MENDING)
     status = learn_from_answer(caught.status, answer)
     status = _write_status(view, status, step, intent, now)
+    updates = (*follow_actions(view), *step.updates)
+    if step.order is None:
+        told = {update.action.uid for update in updates}
+        updates += tuple(each for each in acknowledge(view) if each.action.uid not in told)
     return Decision(
         status=status,
         order=step.order,
@@ -93,7 +102,7 @@ def reconcile(view: View, now: datetime) -> Decision:
             or _is_unread(view)
         ),
         answered_at=find_last_answer(view, status),
-        updates=(*follow_actions(view), *step.updates),
+        updates=updates,
     )
 
 
@@ -149,7 +158,7 @@ def _decide(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step:
     busy = _wait_for_work(view, caught, intent, now)
     if busy is not None:
         return busy
-    answer = carry_out_next(view, caught.status, intent)
+    answer = carry_out_next(view, caught.status, intent, now)
     if isinstance(answer, Step):
         return answer
     step = _follow_spec(view, caught, intent, now)
@@ -208,7 +217,7 @@ def _wait_for_work(view: View, caught: CaughtUp, intent: str, now: datetime) -> 
         return None
     run = active[0]
     look_at = next_look(run, view.pods, now)
-    if _is_outdated(run, view, caught, intent) and not has_begun(run, view.pods):
+    if _is_outdated(run, view, caught, intent, now) and not has_begun(run, view.pods):
         text = f"Job {run.name} never started, and something else is wanted now: it is removed"
         verdict = on_its_way(VerdictReason.WAITING_FOR_RUN, text)
         return Step(verdict, look_at=look_at, withdraw=None if run.is_deleting else run)
@@ -251,12 +260,12 @@ def _describe_orphan(pod: Pod, now: datetime) -> Verdict:
     return on_its_way(VerdictReason.WAITING_FOR_RUN, text)
 
 
-def _is_outdated(run: Run, view: View, caught: CaughtUp, intent: str) -> bool:
+def _is_outdated(run: Run, view: View, caught: CaughtUp, intent: str, now: datetime) -> bool:
     """Whether a run is not what is wanted any more: by the spec, the files or an order."""
     wanted = (view.migration.identity.generation, intent)
     if (run.generation, run.intent) != wanted:
         return True
-    return is_run_awaited(view, caught.status, intent)
+    return is_run_awaited(view, caught.status, intent, now)
 
 
 def _find_hindrance(view: View, now: datetime) -> Step | None:

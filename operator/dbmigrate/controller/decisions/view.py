@@ -61,6 +61,8 @@ class View:
     resync: Resync = Resync(None, since=datetime.min.replace(tzinfo=UTC))
     ordered_at: datetime | None = None
     """When this operator last started a run for it, by its own clock."""
+    order_age: timedelta | None = timedelta(hours=1)
+    """An order that is older when the operator first comes to it is refused; None: never."""
     actions: tuple[Action, ...] = ()
     """What people have ordered for it, ended or not."""
 
