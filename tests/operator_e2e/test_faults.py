@@ -163,6 +163,30 @@ def test_a_pod_that_finds_no_node_is_said_and_heals(
     assert operator.is_running
 
 
+def test_a_job_that_can_not_be_created_for_a_while_is_said_and_created_later(
+    shop: Shop, proxy: Proxy, proxied: Path, make_operator: StartOperator
+) -> None:
+    make_operator(proxied).start()
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    is_down = True
+
+    def judge(call: Call) -> Fault | None:
+        is_creation = call.method == "POST" and call.path.endswith("/jobs")
+        return Fault(status=500) if is_creation and is_down else None
+
+    proxy.judge = judge
+    shop.write_files({**FILES, **THIRD})
+    told = shop.wait_for_reason("JobNotCreated")
+    assert condition(told, "Ready")["status"] == "False"
+    assert condition(told, "Reconciling")["status"] == "True"
+    assert shop.wait_for_event("JobNotCreated")["type"] == "Warning"
+    is_down = False
+    shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
+    assert shop.applied() == [1, 2, 3]
+
+
 def test_a_job_that_the_api_server_refuses_is_said(shop: Shop, operator: Operator) -> None:
     shop.prepare()
     shop.order(job={"resources": {"limits": {"memory": "much"}}})

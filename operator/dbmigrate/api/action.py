@@ -60,6 +60,8 @@ class Action:
     """What the person says of it, for the record."""
     phase: ActionPhase = ActionPhase.PENDING
     message: str = ""
+    is_acknowledged: bool = False
+    """Whether the operator has written a phase."""
 
     @property
     def has_ended(self) -> bool:
@@ -88,6 +90,7 @@ def parse_action(body: Document) -> Action:
         reason=fields.optional_text("reason") or "",
         phase=ActionPhase(phase) if phase in set(ActionPhase) else ActionPhase.PENDING,
         message=str(status.get("message") or ""),
+        is_acknowledged=phase is not None,
     )
 
 

@@ -52,6 +52,9 @@ class LastRun:
     """How many runs in a row, this one counted once it has failed, came no further; no matter
     after a success."""
 
+    cleared_by: str | None = None
+    """The Job of a Force or Repair that has succeeded since: the target is sought again."""
+
     @property
     def has_ended(self) -> bool:
         """Whether its outcome is known."""
@@ -201,6 +204,7 @@ def _dump_run(run: LastRun) -> Document:
             "attempts": run.attempts,
             "withoutProgress": _dump_count(run),
             "plan": run.plan,
+            "clearedBy": run.cleared_by,
             "startedAt": _dump_time(run.started_at),
             "finishedAt": _dump_time(run.finished_at),
             "outcome": run.outcome.value if run.outcome else None,
@@ -248,6 +252,7 @@ def _parse_run(raw: Any) -> LastRun | None:
         error=_parse_error(raw.get("error")),
         plan=_read_text(raw.get("plan")),
         trial=parse_trial(raw),
+        cleared_by=_read_text(raw.get("clearedBy")),
     )
 
 

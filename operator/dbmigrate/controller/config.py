@@ -37,6 +37,9 @@ class Config:
     """How often a database is asked although nothing has changed; None: never."""
     unreachable_after: int = 3
     """Checks in a row that had no answer, after which Ready is Unknown (Unreachable)."""
+    order_age: timedelta | None = timedelta(hours=1)
+    """An order of a person that is older when the operator first comes to it is refused; None: of
+    any age is taken."""
     workers: int = 16
     """Resources that are looked at side by side, and API requests that are open at once."""
     log_format: str = "json"
@@ -56,6 +59,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
         metrics=options.metrics,
         resync=options.resync,
         unreachable_after=options.unreachable_after,
+        order_age=options.order_max_age,
         workers=options.workers,
         log_format=options.log_format,
         log_level=options.log_level,
@@ -96,6 +100,13 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="CHECKS",
         help="checks without an answer in a row after which Ready is Unknown (default: 3)",
     )
+    parser.add_argument(
+        "--order-max-age",
+        type=_duration,
+        default=twin("order-max-age", "1h"),
+        metavar="DURATION",
+        help="a MigrationAction that the operator comes to later is refused (default: 1h)",
+    )
     parser.add_argument("--workers", type=_positive, default=twin("workers", "16"))
     parser.add_argument(
         "--log-format", choices=["json", "text"], default=twin("log-format", "json")
@@ -111,6 +122,10 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
 def _resync(text: str) -> timedelta | None:
     if text in {"0", "0s", "none"}:
         return None
+    return _duration(text)
+
+
+def _duration(text: str) -> timedelta | None:
     try:
         return parse_duration(text)
     except ValueError as problem:

@@ -12,14 +12,14 @@ change of the spec. Only passing failures are tried again by themselves.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from dbmigrate.api.conditions import settle_conditions
+from dbmigrate.api.conditions import ConditionType, Truth, settle_conditions
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import LastRun, MigrationStatus, Plan
 from dbmigrate.controller.decisions.approval import find_plan, is_approved, is_void, seek_approval
-from dbmigrate.controller.decisions.backoff import retry_delay
+from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.catch_up import (
     CaughtUp,
     catch_up,
@@ -28,11 +28,31 @@ from dbmigrate.controller.decisions.catch_up import (
 )
 from dbmigrate.controller.decisions.checks import find_last_answer
 from dbmigrate.controller.decisions.job_history import choose_discarded
-from dbmigrate.controller.decisions.orders import carry_out_next, follow_actions, was_mended_since
-from dbmigrate.controller.decisions.progress import describe_progress
-from dbmigrate.controller.decisions.runs import ASKING, MENDING, MOVING, Run, RunCommand
-from dbmigrate.controller.decisions.settled import (
+from dbmigrate.controller.decisions.orders import (
+    acknowledge,
+    carry_out_next,
+    follow_actions,
+    is_run_awaited,
+)
+from dbmigrate.controller.decisions.progress import (
     LOOK_INTERVAL,
+    describe_lost_node,
+    describe_progress,
+    next_look,
+)
+from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
+from dbmigrate.controller.decisions.runs import (
+    ASKING,
+    LINGER,
+    MENDING,
+    MOVING,
+    Pod,
+    Run,
+    RunCommand,
+    has_begun,
+    settle,
+)
+from dbmigrate.controller.decisions.settled import (
     next_question,
     question,
     stay,
@@ -52,40 +72,49 @@ from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.controller.jobs.rehearsal import prepare_rehearsal
 from dbmigrate.report import Reason, ReportError
 
-REJECTION_INTERVAL = timedelta(seconds=30)
-"""When a Job that the API server refused is offered again: a quota may have room by then."""
-
-
-ENVIRONMENTAL = frozenset({Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED})
-"""Lasting failures that are mended outside of the resource, in a Secret or a server: we are not
-told, so each resync interval brings one more attempt. More would look like an attack."""
-
 
 def reconcile(view: View, now: datetime) -> Decision:
     """Decide for one resource. The same view and time always give the same decision."""
     migration = view.migration
     if migration.identity.is_deleting:
         return Decision(migration.status)
+    view = replace(view, runs=tuple(settle(run, view.pods) for run in view.runs))
     caught = catch_up(view, now)
     intent = migration.spec.intent(view.files.digest)
     step = prepare_rehearsal(view, caught.status, _decide(view, caught, intent, now), now)
     answer = newest_answer(view, caught.status.last_run, *ASKING, *MENDING)
     status = learn_from_answer(caught.status, answer)
     status = _write_status(view, status, step, intent, now)
+    updates = (*follow_actions(view), *step.updates)
+    if step.order is None:
+        told = {update.action.uid for update in updates}
+        updates += tuple(each for each in acknowledge(view) if each.action.uid not in told)
     return Decision(
         status=status,
         order=step.order,
-        discard=choose_discarded(view.runs, status.last_run, migration.spec.history),
-        look_at=step.look_at,
-        rests_on_absence=caught.rests_on_absence or step.order is not None or _is_unread(view),
+        discard=choose_discarded(view.runs, status.last_run, migration.spec.history, now),
+        withdraw=(step.withdraw.name,) if step.withdraw is not None else (),
+        look_at=_find_next_look(view, step),
+        rests_on_absence=(
+            caught.rests_on_absence
+            or step.order is not None
+            or step.withdraw is not None
+            or _is_unread(view)
+        ),
         answered_at=find_last_answer(view, status),
-        updates=(*follow_actions(view), *step.updates),
+        updates=updates,
     )
+
+
+def _find_next_look(view: View, step: Step) -> datetime | None:
+    """When to look again: for what comes next, or to end what has outlived a runner."""
+    ends = [run.lingers_since + LINGER for run in view.runs if run.lingers_since is not None]
+    return min([*filter(None, [step.look_at]), *ends], default=None)
 
 
 def _is_unread(view: View) -> bool:
     """Whether a run has ended whose report the streams have not shown."""
-    read = {pod.job for pod in view.pods if pod.ended is not None}
+    read = {pod.job for pod in view.pods if pod.has_told}
     return any(
         not run.is_active and run.command not in MOVING and run.name not in read
         for run in view.runs
@@ -129,7 +158,7 @@ def _decide(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step:
     busy = _wait_for_work(view, caught, intent, now)
     if busy is not None:
         return busy
-    answer = carry_out_next(view, caught.status, intent)
+    answer = carry_out_next(view, caught.status, intent, now)
     if isinstance(answer, Step):
         return answer
     step = _follow_spec(view, caught, intent, now)
@@ -142,7 +171,7 @@ def _follow_spec(view: View, caught: CaughtUp, intent: str, now: datetime) -> St
     hindered = _find_hindrance(view, now)
     if hindered is not None:
         return hindered
-    is_mended = last is not None and was_mended_since(view, last)
+    is_mended = last is not None and last.cleared_by is not None
     if last is not None and last.has_ended and last.intent == intent and not is_mended:
         if last.command == RunCommand.ROLLBACK:
             return Step(_describe_rollback(last))
@@ -151,7 +180,7 @@ def _follow_spec(view: View, caught: CaughtUp, intent: str, now: datetime) -> St
     if spec.suspend:
         return Step(held(VerdictReason.SUSPENDED, "spec.suspend is set: nothing is started"))
     if view.rejection is not None:
-        return _describe_rejection(view.rejection, now)
+        return _describe_rejection(view.rejection)
     if caught.unread is not None:
         return _ask(view, caught, caught.unread, now)
     if spec.approval is Approval.MANUAL:
@@ -169,32 +198,74 @@ def _describe_rollback(last: LastRun) -> Verdict:
     return held(VerdictReason.ROLLED_BACK, text)
 
 
-def _describe_rejection(rejection: Rejection, now: datetime) -> Step:
-    if rejection.is_final:
-        return Step(stuck(VerdictReason.JOB_REJECTED, rejection.message))
+def _describe_rejection(rejection: Rejection) -> Step:
+    """No Job could be created; whatever the reason, it is tried again."""
     verdict = on_its_way(VerdictReason.JOB_REJECTED, rejection.message)
-    return Step(verdict, look_at=now + REJECTION_INTERVAL)
+    if rejection.is_passing:
+        verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, rejection.message)
+    elif rejection.is_final:
+        verdict = stuck(VerdictReason.JOB_REJECTED, rejection.message)
+    return Step(verdict, look_at=rejection.retry_at)
 
 
 def _wait_for_work(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step | None:
     """Somebody is at work on this database for us: say so and wait."""
-    look_at = now + LOOK_INTERVAL
     if caught.orphan is not None:
-        text = f"Pod {caught.orphan.name} is still running, its Job was deleted"
-        return Step(on_its_way(VerdictReason.WAITING_FOR_RUN, text), look_at=look_at)
+        return Step(_describe_orphan(caught.orphan, now), look_at=now + LOOK_INTERVAL)
     active = [run for run in view.runs if run.is_active]
     if not active:
         return None
     run = active[0]
+    look_at = next_look(run, view.pods, now)
+    if _is_outdated(run, view, caught, intent, now) and not has_begun(run, view.pods):
+        text = f"Job {run.name} never started, and something else is wanted now: it is removed"
+        verdict = on_its_way(VerdictReason.WAITING_FOR_RUN, text)
+        return Step(verdict, look_at=look_at, withdraw=None if run.is_deleting else run)
     if run.command is RunCommand.STATUS and caught.unread is None:
         return stay_while_asked(view, caught, intent, run, now)
-    if run.intent != intent:
+    verdict = describe_progress(run, view.pods, view.troubles, now)
+    if run.intent != intent and verdict.reason != VerdictReason.NODE_LOST:
         text = f"Job {run.name} is at work for generation {run.generation}; this one comes next"
         return Step(on_its_way(VerdictReason.WAITING_FOR_RUN, text), look_at=look_at)
-    verdict = describe_progress(run, view.pods, now)
+    before = _find_lasting(view, run)
+    if before is not None and verdict.reason == VerdictReason.RUNNING:
+        return Step(before, look_at=look_at)
     if run.command is RunCommand.PLAN and verdict.reason == VerdictReason.RUNNING:
         verdict = replace(verdict, reason=VerdictReason.PLANNING)
     return Step(verdict, look_at=look_at)
+
+
+def _find_lasting(view: View, run: Run) -> Verdict | None:
+    """The verdict that holds while a stalled resource is tried once more by itself."""
+    status = view.migration.status
+    ready, stalled = (
+        status.condition(kind) for kind in (ConditionType.READY, ConditionType.STALLED)
+    )
+    if ready is None or stalled is None or stalled.status is not Truth.TRUE:
+        return None
+    is_same = ready.observed_generation == run.generation and run.attempt > 1
+    if run.command is not RunCommand.GOTO or run.action is not None or not is_same:
+        return None
+    is_tried_again = stalled.reason in {VerdictReason.RETRIES_EXHAUSTED, *ENVIRONMENTAL}
+    if not is_tried_again:
+        return None
+    return stuck(ready.reason, ready.message, stalled_reason=stalled.reason)
+
+
+def _describe_orphan(pod: Pod, now: datetime) -> Verdict:
+    """A Pod that works on although its Job has been deleted, or is over."""
+    if pod.has_lost_node(now):
+        return describe_lost_node(pod, None, now)
+    text = f"Pod {pod.name} is still running, its Job has been deleted or is over"
+    return on_its_way(VerdictReason.WAITING_FOR_RUN, text)
+
+
+def _is_outdated(run: Run, view: View, caught: CaughtUp, intent: str, now: datetime) -> bool:
+    """Whether a run is not what is wanted any more: by the spec, the files or an order."""
+    wanted = (view.migration.identity.generation, intent)
+    if (run.generation, run.intent) != wanted:
+        return True
+    return is_run_awaited(view, caught.status, intent, now)
 
 
 def _find_hindrance(view: View, now: datetime) -> Step | None:
@@ -213,13 +284,20 @@ def _find_hindrance(view: View, now: datetime) -> Step | None:
 
 
 def _ask(view: View, caught: CaughtUp, unread: Run, now: datetime) -> Step:
-    """The report of a run is gone: the database knows how it ended."""
-    text = f"Job {unread.name} succeeded, but its report is gone: asking the database"
+    """A run has left no report: the database knows how it ended."""
+    text = f"Job {unread.name} has ended without a report: asking the database"
     verdict = on_its_way(VerdictReason.READING_DATABASE, text)
-    asked = caught.asking
-    if asked is not None and asked.attempt > view.migration.spec.retry.limit:
-        return Step(stuck(VerdictReason.READING_DATABASE, text + "; no answer could be read"))
-    return Step(verdict, order=question(view, unread.intent), look_at=now + LOOK_INTERVAL)
+    asked, look_at = caught.asking, now + LOOK_INTERVAL
+    if asked is None:
+        return Step(verdict, order=question(view, unread.intent), look_at=look_at)
+    due = caught.status.next_retry_at
+    if due is None:
+        due = now + retry_delay(ENVIRONMENT, attempt=asked.attempt, seed=asked.migration_uid)
+    if now >= due:
+        return Step(verdict, order=question(view, unread.intent), look_at=look_at)
+    if asked.attempt > view.migration.spec.retry.limit:
+        verdict = stuck(VerdictReason.READING_DATABASE, text + "; no answer could be read")
+    return Step(verdict, look_at=due, next_retry_at=due)
 
 
 def _go_on(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mended: bool) -> Step:
@@ -234,12 +312,10 @@ def _go_on(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mende
         return _start(identity.generation, intent, last.attempts + 1, plan)
     said = f"{error.reason.value}: {_describe_error(last)}"
     if not error.retryable:
-        return _stay_stuck(view, last, error, said, now, plan)
+        return _stay_stuck(view, caught.status, last, error, now, plan)
     limit, in_vain = spec.retry.limit, last.without_progress
     if in_vain > limit or not limit:
-        text = f"{said} (gave up after {_count_runs(last)})"
-        reason = VerdictReason.RETRIES_EXHAUSTED
-        return Step(stuck(error.reason.value, text, stalled_reason=reason))
+        return _give_up(view, caught.status, last, error, now, plan)
     # Kept in the status once it is chosen: our clock and the API server's may differ.
     due = caught.status.next_retry_at
     if due is None:
@@ -261,16 +337,42 @@ def _count_runs(last: LastRun) -> str:
 
 
 def _stay_stuck(
-    view: View, last: LastRun, error: ReportError, said: str, now: datetime, plan: Plan | None
+    view: View,
+    status: MigrationStatus,
+    last: LastRun,
+    error: ReportError,
+    now: datetime,
+    plan: Plan | None,
 ) -> Step:
-    """A person must act. Where we can't see it when they do, look once in a while."""
-    verdict = stuck(error.reason.value, said)
+    """A person must act. Where we cannot see it when they do, try now and then."""
+    verdict = stuck(error.reason.value, f"{error.reason.value}: {_describe_error(last)}")
     if error.reason not in ENVIRONMENTAL:
         return Step(verdict)
-    due = next_question(view, view.migration.status, last, now)
-    if due is None or now < due:
-        return Step(verdict, look_at=due)
-    return _start(last.generation, last.intent, last.attempts + 1, plan)
+    due = status.next_retry_at
+    if due is None:
+        seed = f"{view.migration.identity.uid}/{last.intent}"
+        due = now + retry_delay(ENVIRONMENT, attempt=max(1, last.without_progress), seed=seed)
+    if now >= due:
+        return _start(last.generation, last.intent, last.attempts + 1, plan)
+    return Step(verdict, look_at=due, next_retry_at=due)
+
+
+def _give_up(
+    view: View,
+    status: MigrationStatus,
+    last: LastRun,
+    error: ReportError,
+    now: datetime,
+    plan: Plan | None,
+) -> Step:
+    """The retries are used up. What may pass by itself is tried once more each resync interval."""
+    text = f"{error.reason.value}: {_describe_error(last)} (gave up after {_count_runs(last)}"
+    due = next_question(view, status, last, now) if view.migration.spec.retry.limit else None
+    if due is not None and now >= due:
+        return _start(last.generation, last.intent, last.attempts + 1, plan)
+    text += ", tried again at each resync)" if due is not None else ")"
+    reason = VerdictReason.RETRIES_EXHAUSTED
+    return Step(stuck(error.reason.value, text, stalled_reason=reason), look_at=due)
 
 
 def _start(generation: int, intent: str, attempt: int, plan: Plan | None) -> Step:

@@ -6,13 +6,14 @@ had no answer is followed by the next one sooner, with a growing delay.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from dbmigrate.api.last_check import LastCheck
 from dbmigrate.api.status import LastRun, MigrationStatus
 from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, hash_fraction, retry_delay
 from dbmigrate.controller.decisions.catch_up import CaughtUp, newest_run
+from dbmigrate.controller.decisions.progress import next_look
 from dbmigrate.controller.decisions.runs import Run, RunCommand
 from dbmigrate.controller.decisions.verdict import (
     Verdict,
@@ -25,14 +26,11 @@ from dbmigrate.controller.decisions.verdict import (
 from dbmigrate.controller.decisions.view import Step, View
 from dbmigrate.controller.jobs.body import RunOrder
 
-LOOK_INTERVAL = timedelta(seconds=60)
-"""How often a resource is looked at that waits for something: a watch event may be lost."""
-
 
 def stay_while_asked(view: View, caught: CaughtUp, intent: str, run: Run, now: datetime) -> Step:
     """A routine question to the database does not change what the resource says of itself."""
     last = caught.status.last_run
-    look_at = now + LOOK_INTERVAL
+    look_at = next_look(run, view.pods, now)
     if last is not None and last.has_succeeded and last.intent == intent:
         return Step(_describe_success(view, last, caught.status), look_at=look_at)
     text = f"Job {run.name} asks the database for its state"
@@ -45,6 +43,8 @@ def stay(view: View, caught: CaughtUp, last: LastRun, intent: str, now: datetime
     due = next_question(view, caught.status, last, now)
     if due is None or view.migration.spec.suspend:
         return Step(verdict)
+    if view.rejection is not None:
+        return Step(verdict, look_at=view.rejection.retry_at)
     if now < due:
         return Step(verdict, look_at=due)
     return Step(verdict, order=question(view, intent))

@@ -7,6 +7,7 @@ itself. The decision is carried out by the reconciler too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -33,11 +34,15 @@ class Resync:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The API server would not take the Job that was wanted just now."""
+    """The Job that was wanted just now could not be created."""
 
     message: str
     is_final: bool
-    """The Job itself is wrong, and stays so until the resource is changed."""
+    """The Job itself is wrong, or a policy is against it: a person must act."""
+    is_passing: bool = False
+    """The API server could not answer: nothing was refused."""
+    retry_at: datetime | None = None
+    """When it is offered again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +55,14 @@ class View:
     pods: tuple[Pod, ...] = ()
     elder: str | None = None
     """An older resource of the namespace on the same database and history table."""
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    """By Job: why its Pod is not there or does not start, as events tell it."""
     rejection: Rejection | None = None
     resync: Resync = Resync(None, since=datetime.min.replace(tzinfo=UTC))
     ordered_at: datetime | None = None
     """When this operator last started a run for it, by its own clock."""
+    order_age: timedelta | None = timedelta(hours=1)
+    """An order that is older when the operator first comes to it is refused; None: never."""
     actions: tuple[Action, ...] = ()
     """What people have ordered for it, ended or not."""
 
@@ -79,6 +88,8 @@ class Step:
     approved: bool | None = None
     """Whether the plan may be run; None where nobody is asked."""
     updates: tuple[ActionUpdate, ...] = ()
+    withdraw: Run | None = None
+    """The run that never started and is to go for what comes next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,9 @@ class Decision:
     order: RunOrder | None = None
     """The run to start."""
     discard: tuple[str, ...] = ()
-    """Finished Jobs that the history limits no longer keep."""
+    """Jobs that are over and not kept: beyond the history limits, or with leftovers at work."""
+    withdraw: tuple[str, ...] = ()
+    """Jobs whose runner never started, to be gone with their Pods before another one is made."""
     look_at: datetime | None = None
     """When to look again if nothing happens before; None: only when something does."""
     rests_on_absence: bool = field(default=False)
