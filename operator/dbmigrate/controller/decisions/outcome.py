@@ -27,7 +27,8 @@ from dbmigrate.api.trial import read_trial
 from dbmigrate.controller.decisions.runs import Ended, Pod, Run, RunState
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, UnknownReport
 
-KILLED = 128 + 9
+KILLED = frozenset({128 + 9, 128 + 15})
+"""SIGKILL, and SIGTERM before the runner was ready to report."""
 STATUS_TEXT_LIMIT = 2048
 """Characters of an error's text in the status: a report is bounded, a log's tail is bounded too."""
 
@@ -118,7 +119,7 @@ def _explain_end(ended: Ended) -> tuple[Reason, str]:
     if ended.reason == "OOMKilled":
         text = "the runner ran out of memory: raise spec.job.resources.limits.memory"
         return Reason.INTERRUPTED, text
-    if ended.exit_code == KILLED:
+    if ended.exit_code in KILLED:
         return Reason.INTERRUPTED, f"the runner was killed{tail}"
     text = f"the runner ended with exit code {ended.exit_code} and left no report{tail}"
     return Reason.INTERNAL, text

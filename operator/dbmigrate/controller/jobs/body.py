@@ -30,6 +30,7 @@ from dbmigrate.api.spec import JobOptions, MigrationSpec
 from dbmigrate.api.status import Plan
 from dbmigrate.controller.decisions.runs import CHANGING, RunCommand
 from dbmigrate.controller.jobs.command_line import (
+    GRACE_SECONDS,
     PROGRAM,
     TERMINATION_MESSAGE_PATH,
     run_arguments,
@@ -40,8 +41,6 @@ from dbmigrate.controller.jobs.mounts import COPY_USER, Mounted, mount_backups, 
 from dbmigrate.controller.jobs.naming import job_name, label_value
 from dbmigrate.controller.jobs.rehearsal_server import Beside, place_beside
 
-GRACE_SECONDS = 60
-"""From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
 CHECK_DEADLINE = timedelta(minutes=5)
 """For a run that only reads the version: a check that takes longer has no answer."""
 TTL_SECONDS = 24 * 3600

@@ -48,7 +48,8 @@ _LOG_COLUMNS = {
 }
 """One row a step. version: whose script ran; from_version and to_version: the database's
 before and after, NULL for nothing applied. direction: up, down, force, baseline, gap.
-outcome: applied, failed, running (a step without a transaction that has not ended).
+outcome: applied, failed, running (a step without a transaction that has not ended), interrupted
+(one that was asked to stop: the next run goes on with it).
 {version} is bigint, or text where the format's versions are no numbers."""
 
 _SHAPES = {
