@@ -35,6 +35,7 @@ class Reason(StrEnum):
     """Why a run failed: a closed vocabulary, shared with the resource's status."""
 
     CONNECTION_REFUSED = "ConnectionRefused"
+    HOST_NOT_FOUND = "HostNotFound"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     TLS_FAILED = "TlsFailed"
     DATABASE_MISSING = "DatabaseMissing"
@@ -63,6 +64,7 @@ class Reason(StrEnum):
 RETRYABLE = frozenset(
     {
         Reason.CONNECTION_REFUSED,
+        Reason.HOST_NOT_FOUND,
         Reason.CONNECTION_LOST,
         Reason.DATABASE_MISSING,
         Reason.LOCK_TIMEOUT,

@@ -223,7 +223,8 @@ class Reconciler:
         if event is None:
             return
         fields = _fields(identity, reason=event["reason"])
-        log.info(event["message"], extra=fields)
+        level = logging.WARNING if event["type"] == "Warning" else logging.INFO
+        log.log(level, "%s", event["message"], extra=fields)
         try:
             await self._cluster.create_event(event)
         except ClusterError as problem:

@@ -446,3 +446,17 @@ def test_an_approval_holds_for_its_plan_whenever_it_was_given() -> None:
     action = make_action("Approve", plan_hash=plan_hash(migration), created_at=old)
     (update,) = reconcile(look(migration, actions=(action,)), NOW).updates
     assert update.phase is ActionPhase.SUCCEEDED
+
+
+@pytest.mark.parametrize("command", [RunCommand.ROLLBACK, RunCommand.FORCE, RunCommand.REPAIR])
+def test_the_target_is_what_the_resource_wants_whatever_a_person_orders(
+    command: RunCommand,
+) -> None:
+    migration, run = stalled()
+    migration = replace(migration, status=replace(migration.status, target="9"))
+    ordered = make_run(migration, name="o", command=command, action="x", attempt=2, created_at=NOW)
+    ordered = finished(ordered)
+    report = make_report(command=f"{command} 1", version="1", target="1", pending=1, steps=())
+    pods = (make_pod(ordered, report),)
+    decision = reconcile(look(migration, runs=(run, ordered), pods=pods), NOW)
+    assert (decision.status.version, decision.status.target) == ("1", "9")

@@ -24,7 +24,7 @@ from dbmigrate.api.status import (
 )
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.api.trial import read_trial
-from dbmigrate.controller.decisions.runs import Ended, Pod, Run, RunState
+from dbmigrate.controller.decisions.runs import Ended, Pod, Run, RunCommand, RunState
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, UnknownReport
 
 KILLED = frozenset({128 + 9, 128 + 15})
@@ -207,10 +207,12 @@ def end_run(status: MigrationStatus, report: Report, *, finished_at: datetime) -
     )
     history = (steps + status.history)[:HISTORY_LIMIT]
     check = status.last_check if report.dirty is None else None
-    return replace(learn(status, report), last_run=ended, last_check=check, history=history)
+    is_rollback = last.command == RunCommand.ROLLBACK
+    learned = learn(status, report, is_rollback=is_rollback)
+    return replace(learned, last_run=ended, last_check=check, history=history)
 
 
-def learn(status: MigrationStatus, report: Report) -> MigrationStatus:
+def learn(status: MigrationStatus, report: Report, *, is_rollback: bool = False) -> MigrationStatus:
     """The status with what the report says of the database, if it could be asked."""
     if report.backup is not None:
         made, created = report.backup, read_timestamp(report.started_at)
@@ -218,12 +220,15 @@ def learn(status: MigrationStatus, report: Report) -> MigrationStatus:
         status = replace(status, backup=backup)
     if report.dirty is None:
         return status
+    # A Rollback or a Force goes where a person says, which is not what the resource wants.
+    is_ordered = report.command.partition(" ")[0] in {RunCommand.FORCE, RunCommand.REPAIR}
+    target = status.target if is_ordered or is_rollback else report.target
     return replace(
         status,
         version=report.version,
         dirty=report.dirty,
         unfinished=report.unfinished,
-        target=report.target or status.target,
+        target=target or status.target,
         pending=report.pending if report.pending is not None else status.pending,
         server_version=report.server_version or status.server_version,
     )

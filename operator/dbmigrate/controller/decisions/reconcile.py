@@ -310,7 +310,7 @@ def _go_on(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mende
     # A plan that had changed was made again and approved again, else we would not be here.
     if is_mended or error is None or error.reason is Reason.PLAN_CHANGED:
         return _start(identity.generation, intent, last.attempts + 1, plan)
-    said = f"{error.reason.value}: {_describe_error(last)}"
+    said = _describe_error(last)
     if not error.retryable:
         return _stay_stuck(view, caught.status, last, error, now, plan)
     limit, in_vain = spec.retry.limit, last.without_progress
@@ -345,7 +345,7 @@ def _stay_stuck(
     plan: Plan | None,
 ) -> Step:
     """A person must act. Where we cannot see it when they do, try now and then."""
-    verdict = stuck(error.reason.value, f"{error.reason.value}: {_describe_error(last)}")
+    verdict = stuck(error.reason.value, _describe_error(last))
     if error.reason not in ENVIRONMENTAL:
         return Step(verdict)
     due = status.next_retry_at
@@ -366,7 +366,7 @@ def _give_up(
     plan: Plan | None,
 ) -> Step:
     """The retries are used up. What may pass by itself is tried once more each resync interval."""
-    text = f"{error.reason.value}: {_describe_error(last)} (gave up after {_count_runs(last)}"
+    text = f"{_describe_error(last)} (gave up after {_count_runs(last)}"
     due = next_question(view, status, last, now) if view.migration.spec.retry.limit else None
     if due is not None and now >= due:
         return _start(last.generation, last.intent, last.attempts + 1, plan)

@@ -30,7 +30,7 @@ def ask_again(
 ) -> Step:
     """What follows from a `status` or `plan` run that failed; `again` asks once more."""
     retry = view.migration.spec.retry
-    said = f"{error.reason.value}: {error.message}"
+    said = error.message
     is_exhausted = error.retryable and run.attempt > retry.limit
     if not retry.limit or not (error.retryable or error.reason in ENVIRONMENTAL):
         return Step(stuck(error.reason.value, said))
