@@ -269,3 +269,27 @@ def shop_checks(shop: Shop) -> set[str]:
     label = "dbmigrate.dev/command"
     jobs = (job["metadata"] for job in shop.jobs())
     return {job["uid"] for job in jobs if job["labels"][label] == "status"}
+
+
+def test_orders_belong_to_their_resource_and_only_some_are_kept(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare()
+    shop.order(history={"actions": 1})
+    shop.wait_ready()
+    for name in ("first", "second"):
+        action = {
+            "apiVersion": "dbmigrate.dev/v1alpha1",
+            "kind": "MigrationAction",
+            "metadata": {"name": name},
+            "spec": {"migration": "shop", "action": "Retry"},
+        }
+        shop.namespace.apply(action)
+        shop.namespace.wait("dbma", name, lambda a: a.get("status", {}).get("finishedAt"))
+    shop.namespace.wait_until_gone("dbma", "first")
+    kept = shop.namespace.wait("dbma", "second", lambda a: a["metadata"].get("ownerReferences"))
+    (owner,) = kept["metadata"]["ownerReferences"]
+    assert owner["uid"] == shop.namespace.get("dbm", "shop")["metadata"]["uid"]
+    shop.namespace.delete("dbm", "shop")
+    shop.namespace.wait_until_gone("dbma", "second")
+    assert operator.is_running

@@ -62,6 +62,8 @@ class Action:
     message: str = ""
     is_acknowledged: bool = False
     """Whether the operator has written a phase."""
+    is_owned: bool = False
+    """Whether it has an owner, with which it goes."""
 
     @property
     def has_ended(self) -> bool:
@@ -91,6 +93,7 @@ def parse_action(body: Document) -> Action:
         phase=ActionPhase(phase) if phase in set(ActionPhase) else ActionPhase.PENDING,
         message=str(status.get("message") or ""),
         is_acknowledged=phase is not None,
+        is_owned=bool(metadata.get("ownerReferences")),
     )
 
 

@@ -98,10 +98,11 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLimits:
-    """Finished Jobs that are kept to look at."""
+    """Finished Jobs and MigrationActions that are kept to look at."""
 
     successful: int = 3
     failed: int = 3
+    actions: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,9 @@ def _parse_retry(fields: Fields) -> Retry:
 
 
 def _parse_history(fields: Fields) -> HistoryLimits:
-    return HistoryLimits(fields.integer("successful", 3), fields.integer("failed", 3))
+    return HistoryLimits(
+        fields.integer("successful", 3), fields.integer("failed", 3), fields.integer("actions", 20)
+    )
 
 
 def _parse_job(fields: Fields) -> JobOptions:

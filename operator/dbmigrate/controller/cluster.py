@@ -169,6 +169,22 @@ class Cluster:
         path = _custom(ACTIONS, namespace, name, "status")
         return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
 
+    async def own_action(self, namespace: str, name: str, patch: Document) -> Document | None:
+        """Merge into a MigrationAction itself; None when it is gone, or another has its name."""
+        path = _custom(ACTIONS, namespace, name)
+        try:
+            return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
+        except Conflict:
+            return None
+
+    async def delete_action(self, namespace: str, name: str, uid: str) -> None:
+        """Delete this very MigrationAction."""
+        body = {"preconditions": {"uid": uid}}
+        try:
+            await self._find(_custom(ACTIONS, namespace, name), method="DELETE", body=body)
+        except Conflict:
+            return  # the name has gone to another one
+
     async def list_jobs(self, namespace: str, migration_uid: str) -> list[Document]:
         """All Jobs of a resource, as the server knows them at this moment."""
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs"

@@ -102,6 +102,7 @@ class Reconciler:
         self._metrics.answered(key, decision.answered_at)
         await self._answer(decision.updates)
         await self._discard(view, decision)
+        await self._keep_actions(migration, decision)
         if not any(run.is_active for run in view.runs):
             # Nothing more comes soon; ten thousand idle bodies would be much to keep.
             self._observed.drop_body(key)
@@ -249,6 +250,20 @@ class Reconciler:
             self._observed.see_action(told)
             fields = {"namespace": action.namespace, "migration": action.migration}
             log.info("action %s: %s", action.name, update.phase, extra=fields)
+
+    async def _keep_actions(self, migration: Migration, decision: Decision) -> None:
+        """Make the resource the owner of its orders, and remove those that are not kept."""
+        for action in decision.expired:
+            await self._cluster.delete_action(action.namespace, action.name, action.uid)
+            self._observed.forget_action(action)
+        owner = {**migration.identity.owner_reference, "controller": False}
+        owner["blockOwnerDeletion"] = False
+        for action in decision.adopt:
+            if action in decision.expired:
+                continue
+            metadata = {"uid": action.uid, "ownerReferences": [owner]}
+            await self._cluster.own_action(action.namespace, action.name, {"metadata": metadata})
+            self._observed.see_owner(action)
 
     async def _discard(self, view: View, decision: Decision) -> None:
         for run in view.runs:

@@ -82,6 +82,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "retry.maxDelay": {"retry": {"maxDelay": "1s"}},
     "history.successful": {"history": {"successful": 1}},
     "history.failed": {"history": {"failed": 1}},
+    "history.actions": {"history": {"actions": 1}},
     "job.image": {"job": {"image": "own:1"}},
     "job.serviceAccountName": {"job": {"serviceAccountName": "own"}},
     "job.resources": {"job": {"resources": {"limits": {"memory": "1Gi"}}}},
@@ -109,6 +110,7 @@ OUR_OWN = {
     "retry.maxDelay",
     "history.successful",
     "history.failed",
+    "history.actions",
 }
 """Fields that the operator itself obeys; test_reconcile.py, test_orders.py and test_rehearsal.py
 show how."""

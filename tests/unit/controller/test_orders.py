@@ -12,6 +12,7 @@ from dbmigrate.api.action import Action, ActionKind, ActionPhase, dump_action_st
 from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import Migration
+from dbmigrate.api.spec import HistoryLimits
 from dbmigrate.controller.decisions.files import Files
 from dbmigrate.controller.decisions.orders import refuse_orphans
 from dbmigrate.controller.decisions.reconcile import reconcile
@@ -31,6 +32,8 @@ from tests.unit.controller.resources import (
 )
 
 pytestmark = pytest.mark.quick
+
+DAY = timedelta(days=1)
 
 
 def make_action(kind: str, **changes: Any) -> Action:
@@ -460,3 +463,24 @@ def test_the_target_is_what_the_resource_wants_whatever_a_person_orders(
     pods = (make_pod(ordered, report),)
     decision = reconcile(look(migration, runs=(run, ordered), pods=pods), NOW)
     assert (decision.status.version, decision.status.target) == ("1", "9")
+
+
+def test_ended_orders_beyond_the_limit_go_oldest_first_but_not_an_approval_in_use() -> None:
+    migration, _ = planned()
+    migration = replace(migration, spec=replace(migration.spec, history=HistoryLimits(actions=2)))
+    ended = ActionPhase.SUCCEEDED
+    actions = [
+        make_action(
+            "Repair", name=f"r{age}", uid=f"r{age}", phase=ended, created_at=NOW - age * DAY
+        )
+        for age, name in enumerate(("r1", "r2", "r3", "r4", "r5"), start=1)
+    ]
+    approval = make_action(
+        "Approve", plan_hash=plan_hash(migration), phase=ended, created_at=NOW - 9 * DAY
+    )
+    waiting = make_action("Retry", created_at=NOW - 8 * DAY, is_owned=True)
+    view = look(migration, actions=(*actions, approval, waiting))
+    decision = reconcile(view, NOW)
+    assert {action.name for action in decision.expired} == {"r3", "r4", "r5"}
+    assert waiting not in decision.adopt
+    assert {action.name for action in decision.adopt} >= {"r1", "r2", approval.name}

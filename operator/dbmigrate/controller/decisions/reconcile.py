@@ -18,6 +18,7 @@ from dbmigrate.api.conditions import ConditionType, Truth, settle_conditions
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import LastRun, MigrationStatus, Plan
+from dbmigrate.controller.decisions.action_history import choose_adopted, choose_expired
 from dbmigrate.controller.decisions.approval import find_plan, is_approved, is_void, seek_approval
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.catch_up import (
@@ -101,6 +102,8 @@ def reconcile(view: View, now: datetime) -> Decision:
             or step.withdraw is not None
             or _is_unread(view)
         ),
+        adopt=choose_adopted(view),
+        expired=choose_expired(view, status),
         answered_at=find_last_answer(view, status),
         updates=updates,
     )

@@ -107,6 +107,10 @@ class Decision:
     """When to look again if nothing happens before; None: only when something does."""
     rests_on_absence: bool = field(default=False)
     """Something was not in the view. Only a view fresh from the API server can be acted upon."""
+    adopt: tuple[Action, ...] = ()
+    """Actions that get the resource as their owner."""
+    expired: tuple[Action, ...] = ()
+    """Actions beyond the history limit."""
     answered_at: datetime | None = None
     """When the database last answered, a run or a check."""
     updates: tuple[ActionUpdate, ...] = ()
