@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -197,3 +198,51 @@ def test_a_job_that_the_api_server_refuses_is_said(shop: Shop, operator: Operato
     shop.wait_ready()
     assert shop.applied() == [1, 2]
     assert operator.is_running
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"conditions": []},
+        {"lastRun": None},
+        {"observedGeneration": 7, "pending": 5},
+        {"nextRetryAt": "2030-01-01T00:00:00Z", "lastCheck": {"job": "x", "unanswered": 9}},
+    ],
+    ids=lambda foreign: next(iter(foreign)),
+)
+def test_a_foreign_write_to_the_status_is_put_right_by_one_patch(
+    shop: Shop,
+    proxy: Proxy,
+    proxied: Path,
+    make_operator: StartOperator,
+    installed: Cluster,
+    foreign: dict[str, Any],
+) -> None:
+    make_operator(proxied).start()
+    shop.prepare()
+    shop.order()
+    before = shop.wait_ready()["status"]
+    shop.namespace.wait("job", before["lastRun"]["job"], lambda j: j["status"].get("succeeded"))
+    patches: list[Call] = []
+
+    def count(call: Call) -> Fault | None:
+        if call.method == "PATCH" and call.path.endswith("/status"):
+            patches.append(call)
+        return None
+
+    proxy.judge = count
+    path = shop.namespace.path("dbm", "shop")
+    installed.api.patch(f"{path}/status", {"status": foreign})
+    shop.wait(lambda r: bool(patches) and without_times(r["status"]) == without_times(before))
+    # Another resource goes its whole way meanwhile: nothing more comes of this one.
+    shop.namespace.secret("other-db", url=shop.database.url)
+    database = {"urlFrom": {"secretKeyRef": {"name": "other-db", "key": "url"}}}
+    shop.order("other", database=database)
+    shop.wait_ready(name="other")
+    assert [call.path for call in patches if "/shop/" in call.path] == [f"{path}/status"]
+
+
+def without_times(status: dict[str, Any]) -> dict[str, Any]:
+    """A status without the times at which its conditions have changed."""
+    conditions = [{**c, "lastTransitionTime": ""} for c in status.get("conditions", [])]
+    return {**status, "conditions": conditions}

@@ -73,6 +73,10 @@ class Rehearse(StrEnum):
     BEFORE_APPLY = "BeforeApply"
 
 
+NEVER = timedelta.max
+SHORTEST_CHECK_INTERVAL = timedelta(minutes=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long each kind of waiting may last; None: without limit."""
@@ -161,6 +165,8 @@ class MigrationSpec:
     backup: BackupOptions | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: Retry = field(default_factory=Retry)
+    check_interval: timedelta | None = None
+    """How often the database is checked; NEVER, or None: as the operator's setting says."""
     history: HistoryLimits = field(default_factory=HistoryLimits)
     job: JobOptions = field(default_factory=JobOptions)
 
@@ -168,8 +174,8 @@ class MigrationSpec:
         """A hash of what is to become of the database, given a digest of the files' content.
 
         It leaves out what changes how a run is made and not what it leads to
-        (lint, rehearse, suspend, backup, timeouts, retry, job), so that a change there
-        starts nothing when all is done already.
+        (lint, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a change
+        there starts nothing when all is done already.
         """
         source: object = asdict(self.source)
         if isinstance(self.source, ImageSource):
@@ -209,6 +215,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         backup=_parse_backup(fields),
         timeouts=_parse_timeouts(fields.section("timeouts")),
         retry=_parse_retry(fields.section("retry")),
+        check_interval=_parse_check_interval(fields),
         history=_parse_history(fields.section("history")),
         job=_parse_job(fields.section("job")),
     )
@@ -248,6 +255,15 @@ def _parse_retry(fields: Fields) -> Retry:
         initial_delay=fields.finite_duration("initialDelay", "5s"),
         max_delay=fields.finite_duration("maxDelay", "5m"),
     )
+
+
+def _parse_check_interval(fields: Fields) -> timedelta | None:
+    if not fields.has("checkInterval"):
+        return None
+    interval = fields.duration("checkInterval", "none")
+    if interval is not None and interval < SHORTEST_CHECK_INTERVAL:
+        raise fields.error("checkInterval", "must be at least 1m, or none")
+    return NEVER if interval is None else interval
 
 
 def _parse_history(fields: Fields) -> HistoryLimits:

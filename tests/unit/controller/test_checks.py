@@ -10,6 +10,7 @@ from itertools import product
 import pytest
 
 from dbmigrate.api.conditions import ConditionType, Truth
+from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import Migration
 from dbmigrate.api.status import parse_status
 from dbmigrate.controller.decisions.reconcile import reconcile
@@ -201,3 +202,34 @@ def test_a_status_that_calls_the_database_dirty_is_never_ready() -> None:
     dirty = replace(resource.migration.status, dirty=True)
     view: View = look(replace(resource.migration, status=dirty))
     assert verdict(reconcile(view, NOW))[:2] == ("False", "Drifted")
+
+
+@pytest.mark.parametrize(
+    ("own", "interval"),
+    [
+        (None, timedelta(minutes=10)),
+        ("1h", timedelta(hours=1)),
+        ("1m", timedelta(minutes=1)),
+        ("none", None),
+    ],
+)
+def test_a_resource_may_say_how_often_it_is_checked(
+    own: str | None, interval: timedelta | None
+) -> None:
+    resource = Resource()
+    spec = (make_migration(checkInterval=own) if own else make_migration()).spec
+    resource.migration = replace(resource.migration, spec=spec)
+    due = resource.decide(NOW).look_at
+    if interval is None:
+        assert due is None
+        return
+    assert due is not None
+    assert interval <= due - NOW + timedelta(seconds=1) < 1.2 * interval
+    order = resource.decide(due).order
+    assert order is not None
+    assert order.command is RunCommand.STATUS
+
+
+def test_too_short_an_interval_is_refused() -> None:
+    with pytest.raises(SpecError, match="at least 1m"):
+        make_migration(checkInterval="59s")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from dbmigrate.api.last_check import LastCheck
+from dbmigrate.api.spec import NEVER
 from dbmigrate.api.status import LastRun, MigrationStatus
 from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, hash_fraction, retry_delay
@@ -72,8 +73,8 @@ def next_question(
     view: View, status: MigrationStatus, last: LastRun, now: datetime
 ) -> datetime | None:
     """When the database is to be asked again; None: not by itself."""
-    resync, check = view.resync, status.last_check
-    if resync.interval is None:
+    check, interval = status.last_check, view.migration.spec.check_interval or view.resync.interval
+    if interval is None or interval == NEVER:
         return None
     asked = newest_run(view, RunCommand.STATUS)
     since = last.finished_at or now
@@ -85,14 +86,10 @@ def next_question(
         since = max(since, view.ordered_at)
     uid = view.migration.identity.uid
     if check is not None and check.unanswered:
-        return since + min(
-            retry_delay(ENVIRONMENT, attempt=check.unanswered, seed=uid), resync.interval
-        )
+        return since + min(retry_delay(ENVIRONMENT, attempt=check.unanswered, seed=uid), interval)
     jitter = hash_fraction(uid)
     # What fell due while no operator was there comes spread out, not all at once.
-    return max(
-        since + resync.interval * (1 + 0.1 * jitter), resync.since + resync.interval * jitter
-    )
+    return max(since + interval * (1 + 0.1 * jitter), view.resync.since + interval * jitter)
 
 
 def question(view: View, intent: str) -> RunOrder:
