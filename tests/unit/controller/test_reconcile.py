@@ -92,6 +92,13 @@ def test_the_report_of_a_finished_run_becomes_the_status() -> None:
     assert standing(decision) == ("True", "False", "False", "Applied")
 
 
+def test_a_run_that_is_taken_in_again_adds_no_steps_to_the_history() -> None:
+    migration, run = settled()
+    wiped = replace(migration, status=replace(migration.status, last_run=None))
+    decision = reconcile(look(wiped, runs=(run,), pods=(make_pod(run, make_report()),)), NOW)
+    assert decision.status == migration.status
+
+
 def test_looking_again_at_a_settled_resource_changes_nothing() -> None:
     migration, run = settled()
     for runs in ((run,), ()):

@@ -205,11 +205,17 @@ def end_run(status: MigrationStatus, report: Report, *, finished_at: datetime) -
         HistoryEntry(s.version, s.name, s.direction, finished_at, s.milliseconds)
         for s in reversed(report.steps)
     )
-    history = (steps + status.history)[:HISTORY_LIMIT]
+    is_known = _names(status.history[: len(steps)]) == _names(steps)
+    history = status.history if is_known else (steps + status.history)[:HISTORY_LIMIT]
     check = status.last_check if report.dirty is None else None
     is_rollback = last.command == RunCommand.ROLLBACK
     learned = learn(status, report, is_rollback=is_rollback)
     return replace(learned, last_run=ended, last_check=check, history=history)
+
+
+def _names(steps: tuple[HistoryEntry, ...]) -> list[tuple[str, str, str, int]]:
+    """What tells steps apart: a run that is taken in again has no new ones."""
+    return [(step.version, step.name, step.direction, step.milliseconds) for step in steps]
 
 
 def learn(status: MigrationStatus, report: Report, *, is_rollback: bool = False) -> MigrationStatus:
