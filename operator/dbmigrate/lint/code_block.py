@@ -32,12 +32,12 @@ def read_block(sql: bytes, statement: Statement, file: str) -> Iterator[Statemen
     for token in found:
         if token.kind is Kind.STRING and sql[token.start : token.start + 1] == b"$":
             edge = sql.index(b"$", token.start + 1) + 1 - token.start
-            yield from _read_body(sql, token.start + edge, token.end - edge, file)
+            line = statement.line + sql.count(b"\n", statement.start, token.start + edge)
+            yield from _read_body(sql[token.start + edge : token.end - edge], line, file)
 
 
-def _read_body(sql: bytes, start: int, end: int, file: str) -> Iterator[StatementWords]:
-    """`start` and `end` are of the body alone. What can't be split is passed over."""
-    body = _at_its_lines(sql, start, sql[start:end])
+def _read_body(body: bytes, line: int, file: str) -> Iterator[StatementWords]:
+    """`line` is that of the body's start. What can't be split is passed over."""
     try:
         pieces = [*split(body, file=file)]
     except MigrationError:
@@ -48,20 +48,23 @@ def _read_body(sql: bytes, start: int, end: int, file: str) -> Iterator[Statemen
         if at == len(found):
             continue
         first = found[at]
+        here = line - 1 + piece.line
         if first.text == "EXECUTE" and [token.kind for token in found[at + 1 :]] == [Kind.STRING]:
             text = body[found[at + 1].start + 1 : found[at + 1].end - 1].replace(b"''", b"'")
-            yield from _read_text(_at_its_lines(body, found[at + 1].start, text), file)
+            here += body.count(b"\n", piece.start, found[at + 1].start)
+            yield from _read_text(text, here, file)
         else:
-            yield _words(body, first.start, piece.end, file)
+            here += body.count(b"\n", piece.start, first.start)
+            yield StatementWords(body, Statement(first.start, piece.end, here, ()), file)
 
 
-def _read_text(sql: bytes, file: str) -> Iterator[StatementWords]:
+def _read_text(sql: bytes, line: int, file: str) -> Iterator[StatementWords]:
     try:
         statements = [*split(sql, file=file)]
     except MigrationError:
         return
     for statement in statements:
-        yield StatementWords(sql, statement, file)
+        yield StatementWords(sql, statement._replace(line=line - 1 + statement.line), file)
 
 
 def _behind_plpgsql(found: Sequence[Token]) -> int:
@@ -76,12 +79,3 @@ def _behind_plpgsql(found: Sequence[Token]) -> int:
         else:
             break
     return at
-
-
-def _words(sql: bytes, start: int, end: int, file: str) -> StatementWords:
-    return StatementWords(sql, Statement(start, end, sql.count(b"\n", 0, start) + 1, ()), file)
-
-
-def _at_its_lines(sql: bytes, start: int, text: bytes) -> bytes:
-    """A text that stands at this place of a script, so that its lines are counted as there."""
-    return b"\n" * sql.count(b"\n", 0, start) + text

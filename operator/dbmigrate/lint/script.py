@@ -9,7 +9,7 @@ from dbmigrate.lint import rules
 from dbmigrate.lint.checked_columns import CheckedColumns
 from dbmigrate.lint.code_block import read_block
 from dbmigrate.lint.finding import Finding, Rule
-from dbmigrate.lint.ignore import Ignore, read_ignores
+from dbmigrate.lint.ignore import Ignore, read_ignores, without_ignored
 from dbmigrate.lint.statements import BLOCKING, judge_statement
 from dbmigrate.postgres.sqltext.alter_table import SCANS
 from dbmigrate.postgres.sqltext.analysis import analyse
@@ -50,8 +50,10 @@ def judge_script(
         found.append(make(rules.NO_DOWN_SCRIPT, file, 1))
     found += others or ()
     ignores = read_ignores(sql)
-    starts = [(words.line, [inner.line for inner in block]) for words, block in statements]
-    kept = [each for each in found if not _is_ignored(each, ignores, starts)]
+    starts: dict[int, list[int]] = {}
+    for words, block in statements:
+        starts.setdefault(words.line, []).extend(inner.line for inner in block)
+    kept = [*without_ignored(found, ignores, starts)]
     kept += _unused(ignores, file, asked_others=others is not None)
     return tuple(sorted(kept, key=lambda each: (each.line, each.rule.name)))
 
@@ -191,36 +193,6 @@ def _changes_rows(words: StatementWords) -> bool:
     """Whether these may be many: a few that are written down are quick."""
     first = words.texts[0]
     return first in _CHANGES_ROWS and (first != "INSERT" or words.has("SELECT"))
-
-
-Starts = list[tuple[int, list[int]]]
-"""The first line of each statement, and in a DO block the lines of those in it."""
-
-
-def _starts_behind(line: int, starts: Starts) -> list[int]:
-    """Where the statements begin behind a comment: those of the block that it stands in."""
-    for first, inner in starts:
-        if inner and first < line <= inner[-1]:
-            return [each for each in inner if each >= line]
-    return [first for first, _ in starts if first >= line]
-
-
-def _is_ignored(finding: Finding, ignores: list[Ignore], starts: Starts) -> bool:
-    for ignore in ignores:
-        if finding.rule.name not in ignore.names:
-            continue
-        following = _starts_behind(ignore.line, starts)
-        if ignore.is_for_file or _lies_in_first(finding.line, following):
-            ignore.used.add(finding.rule.name)
-            return True
-    return False
-
-
-def _lies_in_first(line: int, starts: list[int]) -> bool:
-    """Whether a line belongs to the first of the statements that start on these lines."""
-    if not starts:
-        return False
-    return line == starts[0] or starts[0] < line < min(starts[1:], default=line + 1)
 
 
 def _unused(ignores: Iterable[Ignore], file: str, *, asked_others: bool) -> Iterator[Finding]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -250,3 +252,37 @@ def test_a_repeatable_migration_is_looked_at_and_needs_no_down_script() -> None:
     assert [each.rule.name for each in lint(source, above=7)] == ["table-dropped"]
     checkpoint = Source("m", (), checkpoints=(made(Role.CHECKPOINT),))
     assert list(lint(checkpoint)) == []
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many calls the work takes: what a clock would say without its noise."""
+    count = 0
+
+    def note(_: object, event: str, __: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    ("head", "part", "tail"),
+    [
+        ("", "DO $$ BEGIN UPDATE t SET a = 1; EXECUTE 'DROP TABLE t'; END $$;\n", ""),
+        ("DO $$ BEGIN\n", "UPDATE t SET a = 1;\nEXECUTE 'DROP TABLE t';\n", "END $$"),
+        ("", "-- dbmigrate:ignore table-dropped\nDROP TABLE t;\n", ""),
+        ("DO $$ BEGIN\n", "-- dbmigrate:ignore table-dropped\nDROP TABLE t;\n", "END $$"),
+        ("", "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0);\n", ""),
+    ],
+)
+def test_the_work_grows_as_the_script_does(head: str, part: str, tail: str) -> None:
+    def work(times: int) -> int:
+        return calls(lambda: judge_script(f"{head}{part * times}{tail}".encode(), "f"))
+
+    work(1)
+    assert work(400) < 4.5 * work(100)
