@@ -9,12 +9,12 @@ A program of `data "external_schema"` is not run here, but named, for `diff` to 
 from __future__ import annotations
 
 import shlex
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dbmigrate.child_process import Child, run
 from dbmigrate.cli.arguments.flags import UsageError
 from dbmigrate.cli.atlas.environment import Environment, read_text, read_texts
 from dbmigrate.cli.atlas.expressions import Budget, Scope, Value
@@ -226,16 +226,17 @@ class _Project:
             raise block.place.refuse("external needs a program")
         where = read_text(block, "working_dir", self._value) or None
         try:
-            ran = subprocess.run(words, cwd=where, capture_output=True, text=True, check=False)
+            ended = run(Child.PROGRAM, words, cwd=where)
+            output = ended.output.decode()
         except (OSError, UnicodeDecodeError) as error:
             raise block.place.refuse(f"{words[0]} can't be run: {error}") from None
-        if ran.returncode != 0:
-            said = ran.stderr.strip().splitlines()[-1:]
+        if ended.code != 0:
+            said = ended.complaint.decode(errors="replace").strip().splitlines()[-1:]
             raise block.place.refuse(
-                f"{words[0]} failed with {ran.returncode}: {''.join(said) or 'it says nothing'}"
+                f"{words[0]} failed with {ended.code}: {''.join(said) or 'it says nothing'}"
             )
         # The last line feed is the program's way to end a line, and in no URL.
-        return ran.stdout.removesuffix("\n")
+        return output.removesuffix("\n")
 
     def _program(self, block: Block) -> Value:
         if "working_dir" in block.attributes:
