@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 
 from dbmigrate.lint.checked_columns import CheckedColumns
 from dbmigrate.lint.finding import Finding, Severity
-from dbmigrate.lint.script import find_made_tables, judge_script
+from dbmigrate.lint.script import judge
 from dbmigrate.lint.sizes import Size, read_sizes, weigh
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.sqltext.statement_words import fold_name
+from dbmigrate.postgres.sqltext.syntax_tree import same_name
 from dbmigrate.sources.migration import Migration
 from dbmigrate.versions import Role
 
@@ -36,8 +36,9 @@ def judge_pending(migrations: Iterable[Migration], session: Session | None) -> t
             continue
         sql, file = migration.up.show(), migration.up.file
         has_down = migration.down is not None or migration.role is not Role.VERSIONED
-        found += judge_script(sql, file, has_down=has_down, checked=checked)
-        made |= find_made_tables(sql, file)
+        judged = judge(sql, file, has_down=has_down, checked=checked)
+        found += judged.findings
+        made |= judged.made
     if session is not None:
         sizes = read_sizes(session, (each.table for each in found if each.table))
         found = list(_without_new_tables(found, made, sizes))
@@ -51,7 +52,7 @@ def _without_new_tables(
     for finding in found:
         table = finding.table
         if table is not None and table not in sizes:
-            name = fold_name(table)
+            name = same_name(table)
             if name in names or name.rpartition(".")[2] in made:
                 continue
         yield weigh(finding, sizes)
