@@ -6,7 +6,6 @@ names, so nothing is to be said of it. The checks may come from earlier files.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from dbmigrate.postgres.sqltext.impacts import named_object
@@ -14,17 +13,12 @@ from dbmigrate.postgres.sqltext.syntax_tree import (
     Node,
     Tree,
     name_of,
-    read_script,
     same_name,
     table_of,
     texts,
     unwrap,
 )
 from dbmigrate.postgres.sqltext.table_actions import TableAction, read_actions
-
-_SETS_NOT_NULL = re.compile(rb"\bSET\s+NOT\s+NULL\b", re.IGNORECASE)
-_IS_NOT_NULL = re.compile(rb"\bIS\s+NOT\s+NULL\b", re.IGNORECASE)
-_CONSTRAINT = re.compile(rb"\bCONSTRAINT\b|\bRENAME\b|\bDROP\b", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -38,14 +32,6 @@ class CheckedColumns:
 
     def __init__(self) -> None:
         self._checks: dict[tuple[str, str], _Check] = {}
-
-    def follow_script(self, sql: bytes, file: str) -> None:
-        """Follow a whole script. Raises MigrationError (SourceInvalid) if it can't be split."""
-        if not _IS_NOT_NULL.search(sql) and not (self._checks and _CONSTRAINT.search(sql)):
-            return  # most scripts have nothing to do with this
-        for statement in read_script(sql, file):
-            if statement.tree is not None:
-                self.follow(statement.tree)
 
     def follow(self, tree: Tree) -> None:
         """Know what is checked behind this statement."""
@@ -92,11 +78,6 @@ class CheckedColumns:
 
     def _forget(self, table: str) -> None:
         self._checks = {key: check for key, check in self._checks.items() if key[0] != table}
-
-
-def sets_not_null(sql: bytes) -> bool:
-    """Whether a script may have use for what is known here."""
-    return _SETS_NOT_NULL.search(sql) is not None
 
 
 def _tested_column(constraint: Node) -> str | None:

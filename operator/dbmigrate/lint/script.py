@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from dbmigrate.lint import rules
-from dbmigrate.lint.checked_columns import CheckedColumns
 from dbmigrate.lint.code_block import read_block
 from dbmigrate.lint.finding import Finding, Rule
 from dbmigrate.lint.ignore import Ignore, read_ignores, without_ignored
-from dbmigrate.lint.made import made_objects, made_relations
-from dbmigrate.lint.statements import BLOCKING, judge_statement
+from dbmigrate.lint.known import Known
+from dbmigrate.lint.made import View, made_objects, made_relations, read_view
+from dbmigrate.lint.statements import BLOCKING, Found, judge_statement
 from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.postgres.sqltext.impacts import Impact, created_tables, read_impact
 from dbmigrate.postgres.sqltext.splitter import split
@@ -25,6 +26,7 @@ from dbmigrate.postgres.sqltext.syntax_tree import (
     table_of,
 )
 from dbmigrate.postgres.sqltext.table_actions import GENTLE, SCANS, STRONG
+from dbmigrate.postgres.sqltext.tokens import Kind, tokens
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 
 
@@ -43,10 +45,10 @@ def judge_script(
     *,
     has_down: bool = True,
     others: Sequence[Finding] | None = None,
-    checked: CheckedColumns | None = None,
+    known: Known | None = None,
 ) -> tuple[Finding, ...]:
     """The findings of an up script; see `judge`."""
-    return judge(sql, file, has_down=has_down, others=others, checked=checked).findings
+    return judge(sql, file, has_down=has_down, others=others, known=known).findings
 
 
 def judge(
@@ -55,19 +57,21 @@ def judge(
     *,
     has_down: bool = True,
     others: Sequence[Finding] | None = None,
-    checked: CheckedColumns | None = None,
+    known: Known | None = None,
 ) -> Judged:
     """The findings of an up script, without those that it says to ignore.
 
-    `others` are another linter's; None: it was not asked. `checked` is what the scripts
-    before it have checked, and then what this one has as well.
+    `others` are another linter's; None: it was not asked. `known` is what the scripts
+    before it tell of tables, and then what this one tells as well.
     Raises MigrationError (SourceInvalid) for a script that can't be split.
     """
-    reading = _Reading(file, checked or CheckedColumns())
+    reading = _Reading(file, known or Known())
     for statement in split(sql, file=file):
         if statement.words:
-            read = read_statement(sql, statement)
-            reading.take(read, sql[statement.start : statement.end])
+            text = sql[statement.start : statement.end]
+            reading.take(read_statement(sql, statement), text)
+            if has_long_name(text):
+                reading.say(rules.NAME_TRUNCATED, statement.line)
     found = [*reading.findings(), *_judge_whole(sql, file, reading)]
     if not has_down:
         found.append(make(rules.NO_DOWN_SCRIPT, file, 1))
@@ -90,9 +94,9 @@ class _Reading:
     Their trees are not kept: those of all would fill memory.
     """
 
-    def __init__(self, file: str, checked: CheckedColumns) -> None:
+    def __init__(self, file: str, known: Known) -> None:
         self._file = file
-        self._checked = checked
+        self._known = known
         self._found: list[Finding] = []
         self._made: set[str] = set()
         """What this script has made so far, and is its own."""
@@ -100,9 +104,14 @@ class _Reading:
             rules.OBJECT_DROPPED: set(),
             rules.ROW_SECURITY: set(),
         }
+        self._views: dict[str, View] = {}
+        self._is_open = False
+        """Whether the script has begun a transaction of its own."""
         self._created: set[str] = set()
         self.tables: set[str] = set()
         self.impacts: list[Impact] = []
+        self.former: dict[str, str] = {}
+        """What tables were called before this script."""
         self.starts: dict[int, list[int]] = {}
         """The first line of each statement, with those of the statements in it."""
         self.writes: list[int] = []
@@ -123,16 +132,32 @@ class _Reading:
         if _changes_rows(read):
             self.writes.append(read.line)
 
+    def say(self, rule: Rule, line: int) -> None:
+        """Say what the tree does not show."""
+        self._found.append(make(rule, self._file, line))
+
     def findings(self) -> Iterator[Finding]:
         """What is said of the statements, but for what the whole of the script makes harmless.
 
-        What is dropped and made anew is not gone, and row security with a policy lets rows
-        through.
+        What is dropped and made anew is not gone, row security with a policy lets rows
+        through, and a view stands in for what has gone or has another name.
         """
-        for finding in self._found:
-            excused = self._excused.get(finding.rule, ())
-            if finding.table is None or same_name(finding.table) not in excused:
+        for finding in self._known.without_indexed(self._found):
+            name = None if finding.table is None else same_name(finding.table)
+            if name not in self._excused.get(finding.rule, ()) and not self._has_view(finding):
                 yield finding
+
+    def _has_view(self, finding: Finding) -> bool:
+        """Whether a view of this script stands in for a table or column."""
+        if finding.rule not in _BY_VIEW or finding.table is None:
+            return False
+        name = same_name(finding.table)
+        if not finding.columns:
+            return name in self._views
+        return any(
+            name in view.reads and view.gives.issuperset(finding.columns)
+            for view in self._views.values()
+        )
 
     def _judge(self, read: ReadStatement) -> list[Finding]:
         if read.problem is not None:
@@ -142,19 +167,56 @@ class _Reading:
         tree = read.tree
         self._note_made(tree)
         found = []
-        for rule, table in judge_statement(tree):
-            if rule is rules.NOT_NULL_SCANS and self._checked.prove_not_null(tree):
-                continue
-            if table is None or same_name(table) not in self._made:
-                found.append(make(rule, self._file, read.line, table))
+        for each in judge_statement(tree):
+            is_ours = each.table is not None and same_name(each.table) in self._made
+            if (each.is_own or not is_ours) and not self._is_excused(tree, each):
+                found.append(self._make(each, read.line))
         self._follow_new_name(tree)
-        self._checked.follow(tree)
+        self._known.follow(tree)
+        found += self._nested(tree, read.line)
         return found
+
+    def _is_excused(self, tree: Tree, found: Found) -> bool:
+        """Whether what the files tell of the table makes it harmless."""
+        table = found.table or ""
+        if found.rule is rules.NOT_NULL_SCANS:
+            return self._known.checked.prove_not_null(tree)
+        if found.rule is rules.PRIMARY_KEY_SCANS:
+            columns = [
+                self._known.column(table, c) for c in self._known.index(table, found.key_index)
+            ]
+            return all(column is None or column.is_not_null for column in columns)
+        if found.change is not None and found.change.is_plain:
+            column = self._known.column(table, found.change.column)
+            return column is not None and column.type.widens_to(found.change.type)
+        return False
+
+    def _make(self, found: Found, line: int) -> Finding:
+        change = found.change
+        if change is not None:
+            column = self._known.column(found.table or "", change.column)
+            is_told = column is not None and bool(column.type.name)
+            change = change if change.is_plain and not is_told else None
+        finding = make(found.rule, self._file, line, found.table)
+        return replace(finding, change=change, columns=found.columns)
+
+    def _nested(self, tree: Tree, line: int) -> list[Finding]:
+        """A BEGIN in a transaction that the script has begun."""
+        kind = tree.node.get("kind", "") if tree.kind == "TransactionStmt" else ""
+        was_open = self._is_open
+        if kind in _BEGINS:
+            self._is_open = True
+            return [make(rules.TRANSACTION_NESTED, self._file, line)] if was_open else []
+        if kind in _ENDS:
+            self._is_open = bool(tree.node.get("chain"))
+        return []
 
     def _note_made(self, tree: Tree) -> None:
         self._made.update(map(same_name, made_relations(tree)))
         self.tables.update(map(same_name, created_tables(tree)))
         self._excused[rules.OBJECT_DROPPED].update(map(same_name, made_objects(tree)))
+        if tree.kind == "ViewStmt":
+            self._views[same_name(table_of(tree.node["view"]))] = read_view(tree.node)
         if tree.kind == "CreatePolicyStmt":
             self._excused[rules.ROW_SECURITY].add(same_name(table_of(tree.node["table"])))
 
@@ -162,13 +224,19 @@ class _Reading:
         """What the script has made goes on to be its own by another name."""
         kind, node = tree
         if kind == "RenameStmt" and node["renameType"] == "OBJECT_TABLE":
-            name = same_name(table_of(node["relation"]))
+            name, new = same_name(table_of(node["relation"])), name_of([node["newname"]])
+            self.former[new] = self.former.get(name, name)
             if name in self._made:
                 self._made.remove(name)
-                self._made.add(name_of([node["newname"]]))
+                self._made.add(new)
 
     def _unknown(self, line: int, problem: str) -> list[Finding]:
         return [make(rules.NOT_ANALYSED, self._file, line, note=problem)]
+
+
+_BY_VIEW = (rules.TABLE_DROPPED, rules.COLUMN_DROPPED, rules.RENAMED)
+_BEGINS = ("TRANS_STMT_BEGIN", "TRANS_STMT_START")
+_ENDS = ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK", "TRANS_STMT_PREPARE")
 
 
 def _judge_whole(sql: bytes, file: str, reading: _Reading) -> Iterator[Finding]:
@@ -184,7 +252,8 @@ def _judge_whole(sql: bytes, file: str, reading: _Reading) -> Iterator[Finding]:
     held: set[str | None] = set()
     lock_line = None
     for impact in reading.impacts:
-        table = None if impact.table is None else same_name(impact.table)
+        name = None if impact.table is None else same_name(impact.table)
+        table = None if name is None else reading.former.get(name, name)
         if SCANS in impact.notes and impact.lock == GENTLE and table in held:
             yield make(rules.VALIDATED_AT_ONCE, file, impact.line, impact.table)
         if impact.lock in BLOCKING:
@@ -200,6 +269,21 @@ def _judge_whole(sql: bytes, file: str, reading: _Reading) -> Iterator[Finding]:
             only = locked[0] if len(locked) == 1 else None
             yield make(rules.DATA_UNDER_LOCK, file, line, only)
             return
+
+
+_LONG = re.compile(rb'[A-Za-z_\x80-\xff][\w$\x80-\xff]{63}|"[^"]{64}')
+_LONGEST_NAME = 63
+
+
+def has_long_name(text: bytes) -> bool:
+    """Whether a name of a statement has more than 63 bytes, which the grammar cuts itself."""
+    if _LONG.search(text) is None:
+        return False
+    return any(
+        token.kind in (Kind.WORD, Kind.IDENTIFIER)
+        and len(text[token.start : token.end].strip(b'"').replace(b'""', b'"')) > _LONGEST_NAME
+        for token in tokens(text, 0, len(text), file="")
+    )
 
 
 def _changes_rows(read: ReadStatement) -> bool:

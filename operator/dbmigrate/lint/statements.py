@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from dbmigrate.lint import rules
-from dbmigrate.lint.finding import Rule
+from dbmigrate.lint.column_type import read_type
+from dbmigrate.lint.finding import Rule, TypeChange
 from dbmigrate.postgres.sqltext.impacts import named_object
 from dbmigrate.postgres.sqltext.syntax_tree import (
     Node,
@@ -13,6 +15,7 @@ from dbmigrate.postgres.sqltext.syntax_tree import (
     is_set,
     name_of,
     table_of,
+    texts,
     unwrap,
     walk,
 )
@@ -21,8 +24,19 @@ from dbmigrate.postgres.sqltext.table_actions import CHECKED, TableAction, is_se
 BLOCKING = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
 """The locks that keep others from writing, at least."""
 
-Found = tuple[Rule, str | None]
-"""A rule, and the table that it is about."""
+
+class Found(NamedTuple):
+    """A rule, and what it is about."""
+
+    rule: Rule
+    table: str | None = None
+    change: TypeChange | None = None
+    columns: tuple[str, ...] = ()
+    """Those of a foreign key, or the one that is dropped or renamed."""
+    key_index: str = ""
+    """What a primary key uses."""
+    is_own: bool = False
+    """Whether it is said of a table that the script makes itself, too."""
 
 
 def judge_statement(tree: Tree) -> Iterator[Found]:
@@ -37,7 +51,7 @@ def judge_statement(tree: Tree) -> Iterator[Found]:
     if kind in _WITH_QUERIES:
         yield from _writes(tree)
     if kind in _CASCADING and node.get("behavior") == "DROP_CASCADE":
-        yield rules.CASCADES, None
+        yield Found(rules.CASCADES, None)
 
 
 _CASCADING = ("DropStmt", "TruncateStmt", "DropOwnedStmt")
@@ -48,16 +62,30 @@ def _create_index(node: Node) -> Iterator[Found]:
     if not node["relation"].get("inh"):
         return  # that of a partitioned table alone, which has no rows
     if not node.get("concurrent"):
-        yield rules.INDEX_BLOCKS_WRITES, table
+        yield Found(rules.INDEX_BLOCKS_WRITES, table)
     elif node.get("if_not_exists"):
-        yield rules.INDEX_IF_NOT_EXISTS, table
+        yield Found(rules.INDEX_IF_NOT_EXISTS, table)
     if node.get("unique"):
-        yield rules.UNIQUE_MAY_FAIL, table
+        yield Found(rules.UNIQUE_MAY_FAIL, table)
 
 
 def _create_table(node: Node) -> Iterator[Found]:
     if "partbound" in node:
-        yield rules.PARTITION_BLOCKS, table_of(node["inhRelations"][0]["RangeVar"])
+        yield Found(rules.PARTITION_BLOCKS, table_of(node["inhRelations"][0]["RangeVar"]))
+    table = table_of(node["relation"])
+    for element in node.get("tableElts", ()):
+        kind, part = unwrap(element)
+        for found in _judge_column(part) if kind == "ColumnDef" else ():
+            yield found._replace(table=table, is_own=True)
+        keys = (
+            [part]
+            if kind == "Constraint"
+            else [c["Constraint"] for c in part.get("constraints", ())]
+        )
+        for key in keys:
+            if key["contype"] == "CONSTR_FOREIGN":
+                columns = tuple(texts(key.get("fk_attrs", ()))) or (part["colname"],)
+                yield Found(rules.FOREIGN_KEY_UNINDEXED, table, columns=columns, is_own=True)
 
 
 def _drop(node: Node) -> Iterator[Found]:
@@ -65,27 +93,28 @@ def _drop(node: Node) -> Iterator[Found]:
     names = [name_of(named_object(each)) for each in node["objects"]]
     if what == "INDEX":
         if not node.get("concurrent"):
-            yield rules.DROP_INDEX_BLOCKS, None
+            yield Found(rules.DROP_INDEX_BLOCKS, None)
     elif what == "TABLE":
         for table in names:
-            yield rules.TABLE_DROPPED, table
+            yield Found(rules.TABLE_DROPPED, table)
     elif what == "SCHEMA" and node["behavior"] == "DROP_CASCADE":
-        yield rules.DATA_DESTROYED, None
+        yield Found(rules.DATA_DESTROYED, None)
     elif what in _USED_BY_NAME:
         for name in names:
-            yield rules.OBJECT_DROPPED, name
+            yield Found(rules.OBJECT_DROPPED, name)
 
 
 def _rename(node: Node) -> Iterator[Found]:
     what = node["renameType"].removeprefix("OBJECT_")
     if what in ("TABLE", "COLUMN", "ATTRIBUTE") or what in _USED_BY_NAME:
-        yield rules.RENAMED, _name_of_object(node)
+        columns = (node["subname"],) if what == "COLUMN" else ()
+        yield Found(rules.RENAMED, _name_of_object(node), columns=columns)
 
 
 def _move(node: Node) -> Iterator[Found]:
     what = node["objectType"].removeprefix("OBJECT_")
     if what == "TABLE" or what in _USED_BY_NAME:
-        yield rules.RENAMED, _name_of_object(node)
+        yield Found(rules.RENAMED, _name_of_object(node))
 
 
 def _name_of_object(node: Node) -> str | None:
@@ -98,14 +127,14 @@ def _name_of_object(node: Node) -> str | None:
 
 def _alter_enum(node: Node) -> Iterator[Found]:
     if "oldVal" in node:
-        yield rules.RENAMED, name_of([each["String"]["sval"] for each in node["typeName"]])
+        yield Found(rules.RENAMED, name_of(texts(node["typeName"])))
 
 
 def _alter_domain(node: Node) -> Iterator[Found]:
     constraint = unwrap(node.get("def")).node
     is_checked = node["subtype"] == "C" and not constraint.get("skip_validation")
     if is_checked or node["subtype"] == "O":
-        yield rules.DOMAIN_SCANS, name_of([each["String"]["sval"] for each in node["typeName"]])
+        yield Found(rules.DOMAIN_SCANS, name_of(texts(node["typeName"])))
 
 
 _USED_BY_NAME = frozenset(
@@ -116,45 +145,73 @@ _USED_BY_NAME = frozenset(
 
 
 def _alter_table(node: Node) -> Iterator[Found]:
-    if node["objtype"] not in ("OBJECT_TABLE", "OBJECT_FOREIGN_TABLE"):
-        return
     table = table_of(node["relation"])
     actions = read_actions(node)
+    if node["objtype"] == "OBJECT_TYPE":
+        for action in actions:
+            if action.loses:
+                yield Found(rules.ATTRIBUTE_DROPPED, table)
+            if action.is_cascade:
+                yield Found(rules.CASCADES)
+    if node["objtype"] not in ("OBJECT_TABLE", "OBJECT_FOREIGN_TABLE"):
+        return
     for action in actions:
         if action.kind == "AT_AttachPartition":
-            yield rules.ATTACH_SCANS, table_of(action.definition["name"])
-        for rule in _judge_action(action):
-            yield rule, table
+            yield Found(rules.ATTACH_SCANS, table_of(action.definition["name"]))
+        for found in _judge_action(action):
+            yield found._replace(table=table)
+        if action.is_cascade:
+            yield Found(rules.CASCADES)
     is_validated = any(action.kind == "AT_ValidateConstraint" for action in actions)
     if is_validated and any(action.lock in BLOCKING for action in actions):
-        yield rules.VALIDATED_AT_ONCE, table
+        yield Found(rules.VALIDATED_AT_ONCE, table)
 
 
-def _judge_action(action: TableAction) -> Iterator[Rule]:
-    if action.kind in _BY_KIND:
-        yield _BY_KIND[action.kind]
+def _judge_action(action: TableAction) -> Iterator[Found]:
+    if action.kind == "AT_AlterColumnType":
+        is_plain = "raw_default" not in action.definition
+        new = read_type(action.definition.get("typeName", {}))
+        yield Found(rules.TYPE_REWRITES, change=TypeChange(action.name, new, is_plain))
+    elif action.kind in _BY_KIND:
+        yield Found(_BY_KIND[action.kind], columns=(action.name,))
     elif action.kind == "AT_DetachPartition" and not action.definition.get("concurrent"):
-        yield rules.DETACH_BLOCKS
+        yield Found(rules.DETACH_BLOCKS)
     elif action.rewrites:
-        yield rules.DEFAULT_REWRITES if action.fills_column else rules.TABLE_REWRITES
+        yield Found(rules.DEFAULT_REWRITES if action.fills_column else rules.TABLE_REWRITES)
     elif action.scanned in _SCANS:
-        yield _SCANS[action.scanned]
-    if action.kind == "AT_AddColumn" and _is_required(action):
-        yield rules.REQUIRED_COLUMN
+        yield Found(_SCANS[action.scanned])
+    if action.kind == "AT_AddColumn":
+        if _is_required(action):
+            yield Found(rules.REQUIRED_COLUMN)
+        yield from _judge_column(action.definition)
     for constraint in action.constraints:
-        takes_index = "indexname" in constraint  # and the index's name, too
-        is_new = action.kind == "AT_AddConstraint" and constraint["contype"] in CHECKED
-        if is_new and "conname" not in constraint and not takes_index:
-            yield rules.CONSTRAINT_UNNAMED
-        is_unique = constraint["contype"] in ("CONSTR_UNIQUE", "CONSTR_PRIMARY")
-        if action.kind == "AT_AddConstraint" and is_unique and not takes_index:
-            yield rules.UNIQUE_MAY_FAIL
+        yield from _judge_constraint(action, constraint)
+
+
+def _judge_constraint(action: TableAction, constraint: Node) -> Iterator[Found]:
+    takes_index = "indexname" in constraint  # and the index's name, too
+    is_new = action.kind == "AT_AddConstraint" and constraint["contype"] in CHECKED
+    if is_new and "conname" not in constraint and not takes_index:
+        yield Found(rules.CONSTRAINT_UNNAMED)
+    is_unique = constraint["contype"] in ("CONSTR_UNIQUE", "CONSTR_PRIMARY")
+    if is_new and is_unique and not takes_index:
+        yield Found(rules.UNIQUE_MAY_FAIL)
+    if takes_index and constraint["contype"] == "CONSTR_PRIMARY":
+        yield Found(rules.PRIMARY_KEY_SCANS, key_index=constraint["indexname"])
+    if constraint["contype"] == "CONSTR_FOREIGN":
+        columns = tuple(texts(constraint.get("fk_attrs", ()))) or (action.definition["colname"],)
+        yield Found(rules.FOREIGN_KEY_UNINDEXED, columns=columns)
+
+
+def _judge_column(column: Node) -> Iterator[Found]:
+    if read_type(column.get("typeName", {})).name == "json":
+        yield Found(rules.JSON_COLUMN)
 
 
 _BY_KIND = {
-    "AT_AlterColumnType": rules.TYPE_REWRITES,
     "AT_DropColumn": rules.COLUMN_DROPPED,
     "AT_DropConstraint": rules.CONSTRAINT_DROPPED,
+    "AT_DropNotNull": rules.NOT_NULL_DROPPED,
     "AT_EnableRowSecurity": rules.ROW_SECURITY,
 }
 _SCANS: dict[str | None, Rule] = {
@@ -182,8 +239,8 @@ def _writes(tree: Tree) -> Iterator[Found]:
         table = table_of(node["relation"])
         is_alone = tree.kind == "DeleteStmt" and "withClause" not in tree.node
         if kind == "DeleteStmt" and is_alone:
-            yield rules.DATA_DESTROYED, table  # with a WITH the rows may be on their way
-        yield rules.EVERY_ROW, table
+            yield Found(rules.DATA_DESTROYED, table)  # with a WITH the rows may be on their way
+        yield Found(rules.EVERY_ROW, table)
 
 
 _WITH_QUERIES = ("CopyStmt", "DeleteStmt", "InsertStmt", "MergeStmt", "SelectStmt", "UpdateStmt")
@@ -191,29 +248,29 @@ _WITH_QUERIES = ("CopyStmt", "DeleteStmt", "InsertStmt", "MergeStmt", "SelectStm
 
 def _truncate(node: Node) -> Iterator[Found]:
     for each in node["relations"]:
-        yield rules.DATA_DESTROYED, table_of(each["RangeVar"])
+        yield Found(rules.DATA_DESTROYED, table_of(each["RangeVar"]))
 
 
 def _destroy(_: Node) -> Iterator[Found]:
-    yield rules.DATA_DESTROYED, None
+    yield Found(rules.DATA_DESTROYED, None)
 
 
 def _cluster(node: Node) -> Iterator[Found]:
-    yield rules.TABLE_REWRITES, table_of(node["relation"]) if "relation" in node else None
+    yield Found(rules.TABLE_REWRITES, table_of(node["relation"]) if "relation" in node else None)
 
 
 def _vacuum(node: Node) -> Iterator[Found]:
     if node.get("is_vacuumcmd") and is_set(node.get("options", ()), "full"):
         for each in node.get("rels", ()):
-            yield rules.TABLE_REWRITES, table_of(each["VacuumRelation"]["relation"])
+            yield Found(rules.TABLE_REWRITES, table_of(each["VacuumRelation"]["relation"]))
         if not node.get("rels"):
-            yield rules.TABLE_REWRITES, None
+            yield Found(rules.TABLE_REWRITES, None)
 
 
 def _lock(node: Node) -> Iterator[Found]:
     if node["mode"] > _GENTLE:
         for each in node["relations"]:
-            yield rules.LOCKS_TABLE, table_of(each["RangeVar"])
+            yield Found(rules.LOCKS_TABLE, table_of(each["RangeVar"]))
 
 
 _GENTLE = 4
@@ -222,13 +279,13 @@ _GENTLE = 4
 
 def _refresh(node: Node) -> Iterator[Found]:
     if not node.get("concurrent"):
-        yield rules.REFRESH_BLOCKS, table_of(node["relation"])
+        yield Found(rules.REFRESH_BLOCKS, table_of(node["relation"]))
 
 
 def _reindex(node: Node) -> Iterator[Found]:
     if not is_set(node.get("params", ()), "concurrently"):
         is_table = node["kind"] == "REINDEX_OBJECT_TABLE"
-        yield rules.REINDEX_BLOCKS, table_of(node["relation"]) if is_table else None
+        yield Found(rules.REINDEX_BLOCKS, table_of(node["relation"]) if is_table else None)
 
 
 _JUDGES: dict[str, Callable[[Node], Iterator[Found]]] = {

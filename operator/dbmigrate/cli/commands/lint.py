@@ -72,8 +72,10 @@ def run(invocation: Invocation) -> int:
         if source is not None:
             findings = list(lint(source, above=above, latest=newest, others=others))
         if session is not None:
+            from dbmigrate.lint.catalog_types import without_widened
             from dbmigrate.lint.sizes import read_sizes, weigh
 
+            findings = without_widened(session, findings)
             sizes = read_sizes(session, (each.table for each in findings if each.table))
             findings = [weigh(finding, sizes) for finding in findings]
     template = invocation.values.get(AS_ATLAS.name)

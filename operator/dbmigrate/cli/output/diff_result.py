@@ -78,13 +78,13 @@ def describe_diff(diff: Diff) -> Mapping[str, Any]:
 
 def find_faults(diff: Diff) -> Iterator[Finding]:
     """What the linter says of the new migrations."""
-    from dbmigrate.lint.checked_columns import CheckedColumns
+    from dbmigrate.lint.known import Known
     from dbmigrate.lint.script import judge_script
     from dbmigrate.postgres.sqltext.syntax_tree import is_installed
 
-    checked = CheckedColumns()
+    known = Known()
     for step in diff.steps if is_installed() else ():
-        yield from judge_script(step.up_script, next(iter(step.files)), checked=checked)
+        yield from judge_script(step.up_script, next(iter(step.files)), known=known)
 
 
 def _describe_change(change: Change) -> Mapping[str, Any]:

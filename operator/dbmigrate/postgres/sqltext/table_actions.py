@@ -48,6 +48,7 @@ class TableAction:
     """Of the column or constraint; empty where it has none."""
     definition: Node = field(default_factory=dict)
     """A ColumnDef, Constraint or PartitionCmd."""
+    is_cascade: bool = False
 
     @property
     def constraints(self) -> list[Node]:
@@ -128,7 +129,12 @@ def read_actions(alter: Node) -> list[TableAction]:
     """The actions of an AlterTableStmt, in their order."""
     commands = (each["AlterTableCmd"] for each in alter.get("cmds", ()))
     return [
-        TableAction(each["subtype"], each.get("name", ""), unwrap(each.get("def")).node)
+        TableAction(
+            each["subtype"],
+            each.get("name", ""),
+            unwrap(each.get("def")).node,
+            each.get("behavior") == "DROP_CASCADE",
+        )
         for each in commands
     ]
 
