@@ -191,11 +191,14 @@ class Server:
             who += ":" + quote(secret, safe="")
         return f"postgres://{who}@{self.host}:{self.port}/{database}?sslmode=disable"
 
-    def create_database(self, *, tablespace: str = "pg_default") -> Database:
-        """A new empty database with a name of its own."""
+    def create_database(
+        self, *, tablespace: str = "pg_default", template: str = "template1"
+    ) -> Database:
+        """A new database with a name of its own; empty, or a copy of another one."""
         name = f"test_{secrets.token_hex(6)}"
-        statement = sql.SQL("CREATE DATABASE {} TABLESPACE {}")
-        self._maintain(statement.format(sql.Identifier(name), sql.Identifier(tablespace)))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} TABLESPACE {}")
+        names = map(sql.Identifier, (name, template, tablespace))
+        self._maintain(statement.format(*names))
         return Database(self, name)
 
     def drop_database(self, name: str) -> None:

@@ -14,7 +14,7 @@ from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.tables import History
-from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.postgres.sqltext.quoting import literal, raise_sql
 from dbmigrate.versions import Version
 
 FENCE = "dbmigrate: the version row is not where this run left it"
@@ -176,7 +176,7 @@ def move_version_sql(
     return (
         f"{before}WITH {moved},"
         " counted AS (SELECT NULLIF(pg_catalog.count(*), 0) AS count FROM moved)"
-        f" SELECT CASE count WHEN 1 THEN 1 ELSE CAST({refusal} AS integer) END"
+        f" SELECT CASE count WHEN 1 THEN 1 ELSE {raise_sql(refusal)} END"
         f" AS {FENCE_COLUMN} FROM counted"
     )
 

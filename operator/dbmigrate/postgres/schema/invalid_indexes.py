@@ -65,16 +65,15 @@ def has_index_change(session: Session, statement: bytes) -> bool:
     False for any other statement: of those the database can't tell.
     """
     if match := _CREATE.match(statement):
-        index, table = (literal(name.decode()) for name in match.groups())
+        index, table = (name.decode() for name in match.groups())
+        oid = session.resolve([table]).get(table, 0)
         question = (
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i"
             " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
-            f" WHERE i.indrelid = pg_catalog.to_regclass({table}) AND i.indisvalid"
-            f" AND c.relname = (pg_catalog.parse_ident({index}))[1])"
+            f" WHERE i.indrelid = {oid} AND i.indisvalid"
+            f" AND c.relname = (pg_catalog.parse_ident({literal(index)}))[1])"
         )
-    elif match := _DROP.match(statement):
-        index = literal(match[1].decode())
-        question = f"SELECT pg_catalog.to_regclass({index}) IS NULL"
-    else:
-        return False
-    return session.query(question)[0][0][0] == "t"
+        return session.query(question)[0][0][0] == "t"
+    if match := _DROP.match(statement):
+        return not session.resolve([match[1].decode()])
+    return False

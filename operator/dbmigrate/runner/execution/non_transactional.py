@@ -22,6 +22,7 @@ from dbmigrate.postgres.connection.errors import (
     connection_lost,
     history_failure,
 )
+from dbmigrate.postgres.connection.search_path import aside
 from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.schema.invalid_indexes import invalid_indexes
@@ -127,7 +128,7 @@ class _Work:
             # golang-migrate's next COMMIT would have ended it in the same way.
             message = "the file leaves its transaction open: it was committed"
             self._database.request.observer.notice(Notice("WARNING", message, self._text.file))
-            self._session.query("COMMIT")
+            self._session.command("COMMIT")
         count = self._advance_sql(len(self._statements))
         found = self._database.found.advanced(len(self._statements))
         clean = found.stepped(self._step.move)
@@ -171,7 +172,7 @@ class _Work:
         is_open = self._session.is_in_transaction
         if is_open and self._counts and statement.words[:1] in {("COMMIT",), ("END",)}:
             # In the file's own transaction: it counts if that is committed, and else not.
-            self._session.query(self._advance_sql(self._at + 1))
+            self._session.execute(aside(self._advance_sql(self._at + 1)).encode())
             self._execute(statement, sql)
             self._done = self._at + 1
         elif not is_open and self._counts and self._may_be_in_transaction(statement):
@@ -192,7 +193,7 @@ class _Work:
         head = "; ".join(["BEGIN", *settings.statements(), ""]) if count else ""
         if not count and not is_open:
             self._session.query("; ".join(settings.session_statements()))
-        tail = f"\n;{count}; COMMIT" if count else ""
+        tail = f"\n;{aside(count)}; COMMIT" if count else ""
         rows = [self._sql[slice(*statement.rows)]] if statement.rows else []
         patience = Patience(self._database.request)
         while True:
