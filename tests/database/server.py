@@ -196,6 +196,12 @@ class Server:
     ) -> Database:
         """A new database with a name of its own; empty, or a copy of another one."""
         name = f"test_{secrets.token_hex(6)}"
+        return self.create_named(name, tablespace=tablespace, template=template)
+
+    def create_named(
+        self, name: str, *, tablespace: str = "pg_default", template: str = "template1"
+    ) -> Database:
+        """The same, with that name."""
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} TABLESPACE {}")
         names = map(sql.Identifier, (name, template, tablespace))
         self._maintain(statement.format(*names))

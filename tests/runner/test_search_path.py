@@ -16,12 +16,12 @@ SEEN = (
     "INSERT INTO public.seen VALUES"
     " (current_setting('search_path'), current_setting('row_security'))"
 )
-DEFERRED = """
-CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {seen}; RETURN NULL; END $$;
+DEFERRED = f"""
+CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {SEEN}; RETURN NULL; END $$;
 CREATE TABLE public.t (id int);
 CREATE CONSTRAINT TRIGGER see AFTER INSERT ON public.t DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION public.see()
-""".format(seen=SEEN)
+"""
 NOT_ONE_TRANSACTION = "VACUUM public.seen;"
 
 
