@@ -17,7 +17,8 @@ SEEN = (
     " (current_setting('search_path'), current_setting('row_security'))"
 )
 DEFERRED = f"""
-CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {SEEN}; RETURN NULL; END $$;
+CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql
+  AS $$ BEGIN {SEEN}; RETURN NULL; END $$;
 CREATE TABLE public.t (id int);
 CREATE CONSTRAINT TRIGGER see AFTER INSERT ON public.t DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION public.see()
