@@ -33,7 +33,14 @@ FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
 NOTHING = "-1"
 """golang-migrate's row for it."""
-_PATIENT = frozenset({Reason.CONNECTION_REFUSED, Reason.DATABASE_MISSING, Reason.CONNECTION_LOST})
+_PATIENT = frozenset(
+    {
+        Reason.CONNECTION_REFUSED,
+        Reason.HOST_NOT_FOUND,
+        Reason.DATABASE_MISSING,
+        Reason.CONNECTION_LOST,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
