@@ -51,8 +51,6 @@ class TransactionSettings:
             parts.append(f"SET LOCAL lock_timeout = {self.lock_timeout_ms}")
         if self.statement_timeout_ms is not None:
             parts.append(f"SET LOCAL statement_timeout = {self.statement_timeout_ms}")
-        if not self.is_durable:
-            parts.append("SET LOCAL synchronous_commit = off")
         if self.client_check_ms is not None:
             parts.append(f"SET LOCAL client_connection_check_interval = {self.client_check_ms}")
         return parts
@@ -121,6 +119,9 @@ def build_query(
     # In the file's first line, so that lines need no correction.
     head = "".join(f"{part}; " for part in parts)
     end = "; COMMIT" if commits else ""
+    if not settings.is_durable:
+        # Behind RESET ALL, which would undo it; the file's own commits are not concerned.
+        end = f"; SET LOCAL synchronous_commit = off{end}"
     tail = f"\n;{RESET_ROLE}; {rows}; RESET ALL{end}"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
     return FileQuery(sql, file.rows, len(parts), len(head), tail)

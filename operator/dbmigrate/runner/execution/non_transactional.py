@@ -25,7 +25,7 @@ from dbmigrate.postgres.connection.errors import (
 from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
-from dbmigrate.postgres.schema.invalid_indexes import invalid_indexes
+from dbmigrate.postgres.schema.invalid_indexes import invalid_indexes, resolve
 from dbmigrate.postgres.sqltext.splitter import Statement
 from dbmigrate.postgres.sqltext.transaction_rules import control_of, forbidden_in_transaction
 from dbmigrate.postgres.transaction import RESET
@@ -246,11 +246,9 @@ class _Work:
         change = read_index_statement(sql)
         if not self._counts or not isinstance(change, DropIndex) or change.may_be_missing:
             return []
-        return [
-            history_rows.note_drop_sql(
-                self._database.history, self._log_id, change.names[0], self._checksum(self._at + 1)
-            )
-        ]
+        oid = resolve(self._session, change.names)[0]
+        checksum = self._checksum(self._at + 1)
+        return [history_rows.note_drop_sql(self._database.history, self._log_id, oid, checksum)]
 
     def _text_of_statement(self) -> str:
         statement = self._statements[self._at]
