@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from psycopg import pq
 
 from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.session import Session, Tick
 from dbmigrate.postgres.history.log import FENCE_COLUMN, STEP_SETTING
 from dbmigrate.postgres.sqltext.copy_data import Sendable
@@ -28,8 +29,9 @@ CLIENT_CHECK_MS = 2000
 only at the end of a statement that its client was killed, and holds the locks until then."""
 
 RESET_ROLE = "RESET SESSION AUTHORIZATION; RESET ROLE"
-RESET = f"{RESET_ROLE}; RESET ALL"
-"""Back to what the URL and the role's defaults say."""
+RESET_SETTINGS = f"RESET ALL; {KEEPALIVES}"
+RESET = f"{RESET_ROLE}; {RESET_SETTINGS}"
+"""Back to what the URL and the role's defaults say, and our own settings of the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def build_query(
     if not settings.is_durable:
         # Behind RESET ALL, which would undo it; the file's own commits are not concerned.
         end = f"; SET LOCAL synchronous_commit = off{end}"
-    tail = f"\n;{RESET_ROLE}; {rows}; RESET ALL{end}"
+    tail = f"\n;{RESET_ROLE}; {rows}; {RESET_SETTINGS}{end}"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
     return FileQuery(sql, file.rows, len(parts), len(head), tail)
 

@@ -12,6 +12,7 @@ import random
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import ceil
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import connect
@@ -21,6 +22,8 @@ from dbmigrate.postgres.connection.errors import (
     ConnectionBroken,
     ServerFailure,
 )
+from dbmigrate.postgres.connection.session import no_answer_within
+from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.history.adapter import version_table
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Outcome, Reason, Report
@@ -32,6 +35,8 @@ from dbmigrate.versions import Version, reader_of
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
+ANSWER_SECONDS = 10.0
+"""How long one poll may take, login included; then the next one begins."""
 NOTHING = "-1"
 """golang-migrate's row for it."""
 _PATIENT = frozenset({Reason.CONNECTION_REFUSED, Reason.DATABASE_MISSING, Reason.CONNECTION_LOST})
@@ -92,7 +97,10 @@ def _poll_until(
     pause = FIRST_PAUSE
     told = ""
     while True:
-        sight = _look(request, wanted)
+        limit = ANSWER_SECONDS
+        if deadline is not None:
+            limit = max(0.1, min(limit, deadline - time.monotonic()))
+        sight = _look(request, wanted, limit)
         if not sight.obstacle:
             return sight, None
         if sight.obstacle != told:
@@ -117,9 +125,9 @@ def _pause(seconds: float, request: Request) -> bool:
     return not request.stop.is_requested
 
 
-def _look(request: Request, wanted: Version) -> _Sight:
+def _look(request: Request, wanted: Version, limit: float) -> _Sight:
     try:
-        state, is_reached = _ask(request, wanted)
+        state, is_reached = _ask(request, wanted, limit)
     except MigrationError as error:
         if error.reason not in _PATIENT:
             raise
@@ -136,12 +144,14 @@ def _look(request: Request, wanted: Version) -> _Sight:
     return _Sight(state, "")
 
 
-def _ask(request: Request, wanted: Version) -> tuple[VersionState | None, bool]:
+def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState | None, bool]:
     """One connection, one query: the state, None if the history is there, but not for us.
 
     And whether the wanted version is reached.
     """
-    session = connect(request.target)
+    end = time.monotonic() + limit
+    session = connect(_within(request.target, limit))
+    session.on_silence = no_answer_within(max(0.1, end - time.monotonic()))
     try:
         rows = session.query(_question(request, wanted))[0]
     except ServerFailure as failure:
@@ -177,6 +187,13 @@ def _question(request: Request, wanted: Version) -> str:
             f" WHERE c.oid = pg_catalog.to_regclass({literal(table)}))"
         )
     return version_table(history.kind).wait_sql(table, is_ours, wanted)
+
+
+def _within(target: ConnectionTarget, seconds: float) -> ConnectionTarget:
+    """The target, with no more than so many seconds for each host of it."""
+    given = target.conninfo.get("connect_timeout", "0")
+    limit = min(ceil(seconds), int(given) if given.isdigit() and int(given) else ceil(seconds))
+    return replace(target, conninfo={**target.conninfo, "connect_timeout": str(limit)})
 
 
 def _with_state(report: Report, state: VersionState | None) -> Report:
