@@ -39,7 +39,14 @@ ANSWER_SECONDS = 10.0
 """How long one poll may take, login included; then the next one begins."""
 NOTHING = "-1"
 """golang-migrate's row for it."""
-_PATIENT = frozenset({Reason.CONNECTION_REFUSED, Reason.DATABASE_MISSING, Reason.CONNECTION_LOST})
+_PATIENT = frozenset(
+    {
+        Reason.CONNECTION_REFUSED,
+        Reason.HOST_NOT_FOUND,
+        Reason.DATABASE_MISSING,
+        Reason.CONNECTION_LOST,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
