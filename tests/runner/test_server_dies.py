@@ -163,15 +163,19 @@ def test_steps_that_a_crash_may_have_lost_are_not_reported_without_an_answer(
 ) -> None:
     database = mortal.create_database()
     stop = Stop()
+    is_away = False
 
-    def die(step: PlannedStep) -> None:
-        if step.version == 3:
-            mortal.kill()
+    def hook(message: Message) -> None:
+        nonlocal is_away
+        is_away = is_away or b"TABLE t3 " in message.data
+        if is_away:
             stop.request()
             stop.request()
+            raise Cut
 
-    result = up(request(database, tables(1, 2, 3), observer=Witness(on_start=die), stop=stop))
-    mortal.launch()
+    with Proxy(mortal.host, mortal.port, hook=hook) as proxy:
+        result = up(request(proxy.divert(database.url), tables(1, 2, 3), stop=stop))
+    kill_and_launch(mortal)
     assert result.error is not None
     assert (result.report.version, result.report.dirty) == (None, None)
     assert {f"t{step.version}" for step in result.report.steps} <= table_names(database)

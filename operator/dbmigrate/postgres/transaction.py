@@ -1,6 +1,7 @@
 """One migration file as one simple query: its transaction, its rows, its end.
 
-    BEGIN; settings; <the file> ; settings back; version row; log row; COMMIT
+    BEGIN; settings; <the file> ; role back, our search path; version row; log row;
+    settings back; COMMIT
 
 Either all of it happened or none of it, and it costs one round trip. The
 settings a file may have changed are put back before the rows are written: the
@@ -19,6 +20,7 @@ from psycopg import pq
 
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
+from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.connection.session import Session, Tick
 from dbmigrate.postgres.history.log import FENCE_COLUMN, STEP_SETTING
 from dbmigrate.postgres.sqltext.copy_data import Sendable
@@ -30,8 +32,9 @@ only at the end of a statement that its client was killed, and holds the locks u
 
 RESET_ROLE = "RESET SESSION AUTHORIZATION; RESET ROLE"
 RESET_SETTINGS = f"RESET ALL; {KEEPALIVES}"
-RESET = f"{RESET_ROLE}; {RESET_SETTINGS}"
 """Back to what the URL and the role's defaults say, and our own settings of the session."""
+RESET = f"{RESET_ROLE}; {RESET_SETTINGS}; {SAFE}"
+"""The same with the role, for statements of ours to follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ def build_query(
     if not settings.is_durable:
         # Behind RESET ALL, which would undo it; the file's own commits are not concerned.
         end = f"; SET LOCAL synchronous_commit = off{end}"
-    tail = f"\n;{RESET_ROLE}; {rows}; {RESET_SETTINGS}{end}"
+    tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; {RESET_SETTINGS}{end}"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
     return FileQuery(sql, file.rows, len(parts), len(head), tail)
 

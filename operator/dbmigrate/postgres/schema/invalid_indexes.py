@@ -12,11 +12,12 @@ pg_get_indexdef writes both.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dbmigrate.postgres.connection.errors import ServerFailure
-from dbmigrate.postgres.connection.session import Row, Session, keep_named
+from dbmigrate.postgres.connection.search_path import SAFE
+from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.index_statements import CreateIndex
 from dbmigrate.postgres.sqltext.quoting import literal
 
@@ -61,14 +62,12 @@ class Twin:
     is_valid: bool
 
 
-_ANSWER = "dbmigrate_answer"
-"""The name of the result's first column, by which it is known among a file's own."""
 _TABLE = """
-SELECT pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(c.relname)
+SELECT c.oid, pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = {oid}"""
 _INDEXES = """
-SELECT pg_catalog.pg_get_indexdef(i.indexrelid) AS {answer}, pg_catalog.quote_ident(c.relname),
+SELECT pg_catalog.pg_get_indexdef(i.indexrelid), pg_catalog.quote_ident(c.relname),
   pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(t.relname), i.indisunique,
   c.reltablespace, i.indisvalid AND i.indisready AND i.indislive
 FROM pg_catalog.pg_index i
@@ -96,52 +95,33 @@ def find_twins(
         session.roll_back()
 
 
-def resolve(session: Session, names: Sequence[str], settings: Sequence[str] = ()) -> list[int]:
-    """The oids of relations, as the names lead to them in a file; 0 where there is none.
-
-    `settings` are the SET statements that hold there. They are undone by a rollback if
-    there are any. Raises ServerFailure and ConnectionBroken.
-    """
-    begin = "".join(f"{part}\n;" for part in ("BEGIN", *settings)) if settings else ""
-    oids = [f"CAST(pg_catalog.to_regclass({literal(name)}) AS pg_catalog.oid)" for name in names]
-    tables: dict[str, list[Row]] = {}
-    sql = f"{begin}SELECT 0 AS {_ANSWER}, {', '.join(oids)}"
-    session.execute(sql.encode(), on_result=keep_named(tables))
-    if settings:
-        session.roll_back()
-    return [int(oid or 0) for oid in tables[_ANSWER][0][1:]]
-
-
-def _compare(session: Session, statement: CreateIndex, settings: Sequence[str]) -> tuple[Twin, ...]:
-    (oid,) = resolve(session, [statement.table], settings)
-    if not oid:
+def _compare(session: Session, statement: CreateIndex, settings: Iterable[str]) -> tuple[Twin, ...]:
+    begin = "".join(f"{part}\n;" for part in ("BEGIN", *settings, "SET LOCAL lock_timeout = 5000"))
+    table = f"pg_catalog.to_regclass({literal(statement.table)})"
+    ((oid, files_path),) = session.query_as_user(
+        f"{begin} SELECT CAST({table} AS pg_catalog.oid), pg_catalog.current_setting('search_path')"
+    )[-1]
+    if oid is None:
         return ()
-    ((schema, name),) = session.query(_TABLE.format(oid=oid))[-1]
+    ((_, schema, name),) = session.query(_TABLE.format(oid=oid))[-1]
     named = "true"
     if statement.name is not None:
         named = f"c.relname = (pg_catalog.parse_ident({literal(statement.name)}))[1]::name"
     copy = f"CAST({literal(f'pg_temp.{name}')} AS regclass)"
-    parts = [
-        "BEGIN",
-        *settings,
-        "SET LOCAL lock_timeout = 5000",
+    unique = "UNIQUE " if statement.is_unique else ""
+    *_, (probe,), found = session.query(
         # The tablespace of a temporary table is a setting of its own.
         "SELECT pg_catalog.set_config('temp_tablespaces', pg_catalog.quote_ident("
-        "pg_catalog.current_setting('default_tablespace')), true)",
-        f"CREATE TEMPORARY TABLE {name} (LIKE {schema}.{name})",
-        f"CREATE {'UNIQUE ' if statement.is_unique else ''}INDEX ON pg_temp.{name}"
-        f" {statement.definition}",
-        "SET LOCAL search_path = pg_catalog, pg_temp",
-        _INDEXES.format(answer="probe", table=copy, named="true"),
-        _INDEXES.format(answer=_ANSWER, table=oid, named=named),
-    ]
-    tables: dict[str, list[Row]] = {}
-    session.execute("\n;".join(parts).encode(), on_result=keep_named(tables))
-    wanted = _definition(tables["probe"][0])
+        "pg_catalog.current_setting('default_tablespace')), true);"
+        f" CREATE TEMPORARY TABLE {name} (LIKE {schema}.{name});"
+        f" SELECT pg_catalog.set_config('search_path', {literal(files_path)}, true);"
+        f" CREATE {unique}INDEX ON pg_temp.{name} {statement.definition}\n; {SAFE};"
+        f" {_INDEXES.format(table=copy, named='true')};"
+        f" {_INDEXES.format(table=oid, named=named)}"
+    )
+    wanted = _definition(probe)
     return tuple(
-        Twin(f"{row[2]}.{row[1]}", row[6] == "t")
-        for row in tables[_ANSWER]
-        if _definition(row) == wanted
+        Twin(f"{row[2]}.{row[1]}", row[6] == "t") for row in found if _definition(row) == wanted
     )
 
 

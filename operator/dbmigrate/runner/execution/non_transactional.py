@@ -22,10 +22,11 @@ from dbmigrate.postgres.connection.errors import (
     connection_lost,
     history_failure,
 )
+from dbmigrate.postgres.connection.search_path import aside
 from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
-from dbmigrate.postgres.schema.invalid_indexes import drop_sql, invalid_indexes, resolve
+from dbmigrate.postgres.schema.invalid_indexes import drop_sql, invalid_indexes
 from dbmigrate.postgres.sqltext.splitter import Statement
 from dbmigrate.postgres.sqltext.transaction_rules import control_of, forbidden_in_transaction
 from dbmigrate.postgres.transaction import RESET
@@ -141,7 +142,8 @@ class _Work:
             # golang-migrate's next COMMIT would have ended it in the same way.
             message = "the file leaves its transaction open: it was committed"
             self._database.request.observer.notice(Notice("WARNING", message, self._text.file))
-            self._session.query("COMMIT")
+            watch = Watch.of(self._database, self._text.file)
+            self._session.execute(b"COMMIT", on_tick=watch)
         count = self._advance_sql(len(self._statements))
         found = self._database.found.advanced(len(self._statements))
         clean = found.stepped(self._step.move)
@@ -213,7 +215,7 @@ class _Work:
         is_open = self._session.is_in_transaction
         if is_open and self._counts and statement.words[:1] in {("COMMIT",), ("END",)}:
             # In the file's own transaction: it counts if that is committed, and else not.
-            self._session.query(self._advance_sql(self._at + 1))
+            self._session.execute(aside(self._advance_sql(self._at + 1)).encode())
             self._execute(statement, sql)
             self._done = self._at + 1
         elif not is_open and self._counts and self._may_be_in_transaction(statement):
@@ -235,7 +237,7 @@ class _Work:
         if not count and not is_open:
             before = [*settings.session_statements(), *self._note_sql(sql)]
             self._session.query("; ".join(before))
-        tail = f"\n;{count}; COMMIT" if count else ""
+        tail = f"\n;{aside(count)}; COMMIT" if count else ""
         rows = [self._sql[slice(*statement.rows)]] if statement.rows else []
         patience = Patience(self._database.request)
         while True:
@@ -279,9 +281,14 @@ class _Work:
         change = read_index_statement(sql)
         if not self._counts or not isinstance(change, DropIndex) or change.may_be_missing:
             return []
-        oid = resolve(self._session, change.names)[0]
+        history, name = self._database.history, change.names[0]
+        oids = self._session.resolve([name])
         checksum = self._checksum(self._at + 1)
-        return [history_rows.note_drop_sql(self._database.history, self._log_id, oid, checksum)]
+        return (
+            [history_rows.note_drop_sql(history, self._log_id, oids[name], checksum)]
+            if oids
+            else []
+        )
 
     def _text_of_statement(self) -> str:
         statement = self._statements[self._at]
