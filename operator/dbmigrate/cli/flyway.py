@@ -22,6 +22,10 @@ _IGNORED = {
     ("*", "missing"): ("missing", "missing repeatable"),
     ("versioned", "missing"): ("missing",),
     ("repeatable", "missing"): ("missing repeatable",),
+    ("*", "future"): ("future",),
+    ("versioned", "future"): ("future",),
+    ("*", "outdated"): ("outdated repeatable",),
+    ("repeatable", "outdated"): ("outdated repeatable",),
     ("*", "ignored"): ("out of order",),
     ("versioned", "ignored"): ("out of order",),
 }

@@ -25,7 +25,7 @@ from dbmigrate.postgres.connection.errors import (
 from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
-from dbmigrate.postgres.schema.invalid_indexes import invalid_indexes
+from dbmigrate.postgres.schema.invalid_indexes import has_invalid_index, invalid_indexes
 from dbmigrate.postgres.sqltext.splitter import Statement
 from dbmigrate.postgres.sqltext.transaction_rules import control_of, forbidden_in_transaction
 from dbmigrate.postgres.transaction import RESET
@@ -34,12 +34,19 @@ from dbmigrate.runner.execution import errors as failed_step
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_watch import Watch
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import PlannedStep
 
 _BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
 """Statements that wait for others but that nobody waits for: they may wait long. A lock
 time-out would leave an invalid index for nothing."""
+
+
+_LEAVES_NOTHING = re.compile(
+    rb"(?:VACUUM|ANALYZE|CLUSTER|REINDEX|CREATE\s+(?:UNIQUE\s+)?INDEX|DROP\s+INDEX"
+    rb"|CREATE\s+(?:DATABASE|TABLESPACE)|ALTER\s+SYSTEM)\b",
+    re.IGNORECASE,
+)
+"""Statements which, where they fail outside of a transaction, leave an invalid index at most."""
 
 
 def run_statements(
@@ -48,7 +55,7 @@ def run_statements(
     """Run the statements of a script one after the other, from the `first` one on.
 
     Raises MigrationError: the database is dirty then, and the log tells which
-    statements were done.
+    statements were done. It is not dirty where certainly nothing was done.
     """
     work = _Work(database, step, text, first)
     try:
@@ -85,8 +92,9 @@ class _Work:
         self._statements = text.statements()
         self._done = first
         """Counted in the log."""
-        self._at = first
+        self._at = self._first = first
         self._log_id = 0
+        self._before = database.found
         # Under another role the log may be out of reach: then it is not counted on the way.
         self._counts = not any(
             s.words[:2] in {("SET", "ROLE"), ("SET", "SESSION")} for s in self._statements
@@ -101,6 +109,7 @@ class _Work:
         """Mark the version dirty as golang-migrate does: on the way down with the one below."""
         history = self._database.history
         found = self._database.found
+        self._before = found
         dirty = found.begun(self._step.move)
         row = replace(
             row,
@@ -132,11 +141,6 @@ class _Work:
     def end(self) -> None:
         """Mark the version clean."""
         history = self._database.history
-        if self._session.is_in_transaction:
-            # golang-migrate's next COMMIT would have ended it in the same way.
-            message = "the file leaves its transaction open: it was committed"
-            self._database.request.observer.notice(Notice("WARNING", message, self._text.file))
-            self._session.query("COMMIT")
         count = self._advance_sql(len(self._statements))
         found = self._database.found.advanced(len(self._statements))
         clean = found.stepped(self._step.move)
@@ -156,6 +160,8 @@ class _Work:
             stop=self._database.request.stop,
             blockers=failed.watch.blockers if failed.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
+        if self._is_undone(error.message):
+            return error
         leftovers: tuple[str, ...] = ()
         text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
         end = history_rows.end_log_sql(self._database.history, self._log_id, "failed", text)
@@ -174,6 +180,37 @@ class _Work:
             f" {failed_step.label(self._step)} can't be one transaction, the database is dirty",
             leftovers,
         )
+
+    def _is_undone(self, message: str) -> bool:
+        """Take the dirty mark back where the database is certainly as it was before."""
+        history = self._database.history
+        if history.keeper.records_failures or not self._counts or not self._has_left_nothing():
+            return False
+        end = history_rows.end_log_sql(history, self._log_id, "failed", message, is_undone=True)
+        back = history_rows.move_version_sql(history, self._database.found, self._before)
+        try:
+            self._session.query(f"BEGIN; {RESET}; {back}; {end}; COMMIT")
+        except (ServerFailure, ConnectionBroken):
+            return False
+        self._database.found = self._before
+        return True
+
+    def _has_left_nothing(self) -> bool:
+        """Whether nothing but settings was done, and what failed is rolled back or leaves at
+        most an invalid index, of which there is none."""
+        if self._first or self._before.dirty:
+            return False
+        if len(settings_before(self._statements, self._sql, self._done)) != self._done:
+            return False
+        statement = self._statements[self._done]
+        if self._at > self._done or self._may_be_in_transaction(statement):
+            return True  # in the file's own transaction, or in one of ours
+        if not _LEAVES_NOTHING.match(self._sql, statement.start, statement.end):
+            return False
+        try:
+            return not has_invalid_index(self._session)
+        except (ServerFailure, ConnectionBroken):
+            return False
 
     def _run_one(self, statement: Statement) -> None:
         sql = self._sql[statement.start : statement.end]
