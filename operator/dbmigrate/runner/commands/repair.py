@@ -22,7 +22,7 @@ from dbmigrate.postgres.schema.invalid_indexes import drop_sql
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.batches.resume import Unfinished
 from dbmigrate.runner.commands.force import write_history
-from dbmigrate.runner.evidence import find_leftovers, is_done
+from dbmigrate.runner.execution.evidence import find_leftovers, is_done
 from dbmigrate.runner.execution.non_transactional import checksum_until, run_statements
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.planning.plan import Plan, PlannedStep, moves_up, step_up
