@@ -240,7 +240,7 @@ def test_a_repeatable_file_that_has_changed_does_not_agree(
     directory = fill(tmp_path / "m", {**FILES, **VIEW})
     assert ran(database, directory, "up").code == 0
     fill(directory, {"R__v.sql": "CREATE OR REPLACE VIEW v AS SELECT 2 AS x;"})
-    for patterns in ("", "*:outdated", "repeatable:outdated", "versioned:missing"):
+    for patterns in ("", "*:missing", "*:pending", "repeatable:pending", "*:*"):
         ours = {"ignore_migration_patterns": patterns} if patterns else {}
         theirs = {"flyway__ignoreMigrationPatterns": patterns} if patterns else {}
         refused = bool(flyway.try_to("validate", database, directory, **theirs))

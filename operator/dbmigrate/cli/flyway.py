@@ -24,8 +24,8 @@ _IGNORED = {
     ("repeatable", "missing"): ("missing repeatable",),
     ("*", "future"): ("future",),
     ("versioned", "future"): ("future",),
-    ("*", "outdated"): ("outdated repeatable",),
-    ("repeatable", "outdated"): ("outdated repeatable",),
+    ("*", "pending"): ("outdated repeatable",),
+    ("repeatable", "pending"): ("outdated repeatable",),
     ("*", "ignored"): ("out of order",),
     ("versioned", "ignored"): ("out of order",),
 }

@@ -125,7 +125,7 @@ def _read_patterns(text: str) -> tuple[tuple[str, str], ...]:
         kind, _, state = pattern.lower().partition(":")
         if kind not in ("*", "versioned", "repeatable") or state not in _STATES:
             raise _refused(f"flyway.ignoreMigrationPatterns: {pattern!r} is no pattern of Flyway's")
-        states = ("missing", "future", "outdated", "ignored") if state == "*" else (state,)
+        states = ("missing", "future", "pending", "ignored") if state == "*" else (state,)
         patterns += [(kind, each) for each in states]
     return tuple(patterns)
 
