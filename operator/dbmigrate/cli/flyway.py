@@ -25,7 +25,6 @@ _IGNORED = {
     ("*", "future"): ("future",),
     ("versioned", "future"): ("future",),
     ("*", "pending"): ("outdated repeatable",),
-    ("repeatable", "pending"): ("outdated repeatable",),
     ("*", "ignored"): ("out of order",),
     ("versioned", "ignored"): ("out of order",),
 }
