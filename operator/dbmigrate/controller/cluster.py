@@ -25,6 +25,7 @@ from kubernetes.aio import config as credentials
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException
 
+from dbmigrate.api.documents import decode
 from dbmigrate.api.fields import Document
 from dbmigrate.api.names import (
     ACTIONS,
@@ -35,7 +36,6 @@ from dbmigrate.api.names import (
     UID_LABEL,
     VERSION,
 )
-from dbmigrate.controller.documents import decode
 
 REQUEST_TIMEOUT = 30.0
 """Seconds for one request. None of ours is long; a server that hangs is as good as gone."""

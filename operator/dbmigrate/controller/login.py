@@ -15,7 +15,7 @@ import aiohttp
 import kopf
 from kubernetes.aio.client import Configuration
 
-from dbmigrate.controller.documents import decode, flatten
+from dbmigrate.api.documents import decode, flatten
 
 TOKEN_LIFETIME = timedelta(minutes=5)
 

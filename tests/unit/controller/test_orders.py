@@ -14,7 +14,6 @@ from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import Migration
 from dbmigrate.controller.decisions.files import Files
 from dbmigrate.controller.decisions.orders import refuse_orphans
-from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import Run, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, Rejection
 from dbmigrate.controller.jobs.body import Images, build_job
@@ -28,6 +27,7 @@ from tests.unit.controller.resources import (
     make_pod,
     make_report,
     make_run,
+    reconcile,
 )
 
 pytestmark = pytest.mark.quick

@@ -180,8 +180,9 @@ class Drawer:
 
     def _text(self, schema: Schema) -> str:
         if schema.get("format") == "date-time":
-            return self._random.choice(TIMES)
-        least, most = schema.get("minLength", 0), schema["maxLength"]
+            return str(self._random.choice(TIMES))
+        least: int = schema.get("minLength", 0)
+        most: int = schema["maxLength"]
         pattern = schema.get("pattern")
         if pattern is not None:
             texts = matching(pattern)
@@ -234,7 +235,7 @@ def _range(schema: Schema) -> tuple[int, int]:
 def complaints(schema: Schema, value: Any, path: str = "") -> Iterator[str]:
     """What the API server would refuse in a value, rules in CEL left out."""
     kind = schema["type"]
-    types: dict[str, type | tuple[type, ...]] = {
+    types: dict[str, Any] = {
         "object": dict,
         "array": list,
         "string": str,

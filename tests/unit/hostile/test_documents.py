@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbmigrate.controller.documents import DEPTH_LIMIT, decode, flatten, measure_depth
+from dbmigrate.api.documents import DEPTH_LIMIT, decode, flatten, measure_depth
 
 pytestmark = pytest.mark.quick
 

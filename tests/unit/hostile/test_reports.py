@@ -14,7 +14,6 @@ from prometheus_client.exposition import generate_latest
 
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.decisions.outcome import parse_message
-from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import RunCommand, RunState
 from dbmigrate.controller.decisions.view import View
 from dbmigrate.controller.metrics import Metrics
@@ -30,6 +29,7 @@ from tests.unit.controller.resources import (
     make_pod,
     make_report,
     make_run,
+    reconcile,
 )
 from tests.unit.hostile.schema import complaints, schema_of, spoil
 

@@ -22,12 +22,12 @@ from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import Migration, parse_identity, parse_migration
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.decisions.files import Files
-from dbmigrate.controller.decisions.reconcile import judge_spec, reconcile
+from dbmigrate.controller.decisions.reconcile import judge_spec
 from dbmigrate.controller.decisions.runs import Run, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Resync, View
 from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.controller.status_patch import reduce_status, status_patch
-from tests.unit.controller.resources import FILES, NOW, UID, make_migration, make_run
+from tests.unit.controller.resources import FILES, NOW, UID, make_migration, make_run, reconcile
 from tests.unit.hostile.schema import Drawer, complaints, schema_of, spoil
 
 pytestmark = pytest.mark.quick

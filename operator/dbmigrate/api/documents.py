@@ -21,12 +21,12 @@ _OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = {mark: 1 if mark in b"[{" else -1 for mark in b"[]{}"}
 
 
-def decode(text: bytes) -> Any:
+def decode(text: str | bytes) -> Any:
     """The document, with null for what is nested too deeply. Raises ValueError for no JSON."""
     try:
         return json.loads(text)
     except RecursionError:
-        return json.loads(flatten(text))
+        return json.loads(flatten(text.encode() if isinstance(text, str) else text))
 
 
 def flatten(text: bytes) -> bytes:
