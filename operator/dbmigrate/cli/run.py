@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 _ROLLBACK = {None: None, True: runner.Rollback.ALLOW, False: runner.Rollback.FORBID}
 
-_MOVING = frozenset(("up", "down", "goto", "apply"))
+_MOVING = frozenset(("up", "down", "redo", "goto", "apply"))
 """The commands of which golang-migrate says `no change`."""
 
 

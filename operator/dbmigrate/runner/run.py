@@ -175,7 +175,7 @@ class Run:
         if steps and options.rehearsal_server is not None:
             from dbmigrate.runner.rehearsal.gate import rehearse_before
 
-            self.rehearsal = rehearse_before(self, steps, options.rehearsal_server)
+            self.rehearsal = rehearse_before(self, plan.steps, options.rehearsal_server)
 
     def back_up(self) -> None:
         """Make the backup that was asked for; it has to be there before anything changes.
@@ -214,7 +214,7 @@ class Run:
         """What is to be said of the run."""
         if error is not None:
             outcome = Outcome.FAILED
-        elif any(step.direction == Direction.DOWN for step in self.steps):
+        elif self.steps and self.steps[-1].direction == Direction.DOWN:
             outcome = Outcome.ROLLED_BACK
         elif self.steps or self.has_changed:
             outcome = Outcome.APPLIED

@@ -2,8 +2,8 @@
 
 Both are made in scratch databases (runner/diffing/sides.py); the target is not asked. What
 leads from one to the other is planned by dbmigrate.diff, and proven before anything is
-written (runner/diffing/verification.py): the new files, as they will lie in the directory, are run one
-after the other, up and down again, and each time the catalog has to be what it should be.
+written (runner/diffing/verification.py): the new files, as they will lie in the directory, are
+run one after the other, up and down again, and each time the catalog has to be what it should be.
 The catalog is read by postgres/schema/catalog.py, which knows nothing of how the plan was made.
 """
 
