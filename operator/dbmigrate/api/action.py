@@ -64,6 +64,10 @@ class Action:
     message: str = ""
     problem: str | None = None
     """Why its spec can't be read, where it can't."""
+    is_acknowledged: bool = False
+    """Whether the operator has written a phase."""
+    is_owned: bool = False
+    """Whether it has an owner, with which it goes."""
 
     @property
     def has_ended(self) -> bool:
@@ -111,6 +115,8 @@ def _read_record(body: Document) -> Action:
         kind=None,
         phase=phase,
         message=shorten(str(told.get("message") or "")),
+        is_acknowledged=told.get("phase") is not None,
+        is_owned=bool(metadata.get("ownerReferences")),
     )
 
 

@@ -40,6 +40,7 @@ from dbmigrate.sources.migration import Direction, Migration, Source
 from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
+    from dbmigrate.postgres.history.log import LogRow
     from dbmigrate.runner.batches.resume import Unfinished
 
 T = TypeVar("T")
@@ -100,6 +101,20 @@ class Run:
         """
         if self.unfinished is None:
             self.require_clean()
+
+    def resume(self, is_wanted: Callable[[LogRow], bool]) -> bool:
+        """As `require_resumable`, but that a step that was asked to stop is finished first.
+
+        `is_wanted` says of its row in the log whether the command leads that way. Returns
+        whether there was such a step. Raises MigrationError.
+        """
+        has_finished = False
+        if self.database.found.dirty and self.unfinished is None:
+            from dbmigrate.runner.commands.repair import finish_interrupted
+
+            has_finished = finish_interrupted(self, is_wanted)
+        self.require_resumable()
+        return has_finished
 
     def require_first(self, plan: Plan) -> None:
         """Raise MigrationError (Dirty) if a step is under way and the plan begins with another."""

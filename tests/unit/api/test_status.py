@@ -14,6 +14,7 @@ from dbmigrate.api.conditions import (
     parse_conditions,
     settle_conditions,
 )
+from dbmigrate.api.last_check import LastCheck
 from dbmigrate.api.status import (
     HistoryEntry,
     LastBackup,
@@ -49,6 +50,7 @@ def full_status() -> MigrationStatus:
         version="20261124000000",
         dirty=True,
         unfinished=Unfinished("3", "fill", "up", 5, 1, "2026-11-24T12:00:00Z"),
+        last_check=LastCheck("c", NOW, "drift", 2, NOW, "no answer"),
         backup=LastBackup("a.dump", 7, "0f", "2", NOW),
         target="3",
         pending=1,
