@@ -142,7 +142,8 @@ class _Work:
             # golang-migrate's next COMMIT would have ended it in the same way.
             message = "the file leaves its transaction open: it was committed"
             self._database.request.observer.notice(Notice("WARNING", message, self._text.file))
-            self._session.command("COMMIT")
+            watch = Watch.of(self._database, self._text.file)
+            self._session.execute(b"COMMIT", on_tick=watch)
         count = self._advance_sql(len(self._statements))
         found = self._database.found.advanced(len(self._statements))
         clean = found.stepped(self._step.move)
