@@ -282,7 +282,7 @@ def _drop_invalid(run: Run, text: ScriptText, done: int) -> tuple[str, ...]:
     found = find_leftovers(session, text, done)
     try:
         for index in found:
-            session.query(drop_sql(index))
+            session.command(drop_sql(index))
     except ServerFailure as failure:
         raise history_failure(failure, "can't drop an invalid index") from None
     return found
