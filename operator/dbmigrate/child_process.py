@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from dbmigrate.early_exit import end_at_once
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 
@@ -86,6 +87,8 @@ _ALLOWED: Mapping[Child, tuple[str, ...]] = {
 """Names of variables; a name that ends with * stands for all that begin so."""
 _NOT_FOR_KUBECTL = re.compile(r"DATABASE_URL|PG.*|DBMIGRATE_.*|GOOSE_.*|FLYWAY_.*")
 """kubectl has no use for a database."""
+_AT_ONCE = (signal.SIG_DFL, signal.default_int_handler, end_at_once)
+"""Handlers of signals that know nothing of a child."""
 _RUN_FOREIGN_CODE = frozenset((Child.SERVER, Child.PROGRAM))
 _SPEAK_THE_USERS_LANGUAGE = frozenset((Child.PROGRAM, Child.KUBECTL))
 
@@ -277,9 +280,9 @@ def _stop_on_signal(should_stop: Callable[[], bool]) -> Iterator[Callable[[], bo
 
     They would end us and not the child, and at any moment: before we know its id as well.
     """
-    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
     is_main = threading.current_thread() is threading.main_thread()
-    ours = [number for number, each in usual.items() if signal.getsignal(number) is each]
+    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    ours = [number for number, handler in former.items() if handler in _AT_ONCE]
     if not is_main or not ours:
         yield should_stop
         return
@@ -290,7 +293,7 @@ def _stop_on_signal(should_stop: Callable[[], bool]) -> Iterator[Callable[[], bo
         yield lambda: bool(came) or should_stop()
     finally:
         for number in ours:
-            signal.signal(number, usual[number])
+            signal.signal(number, former[number])
 
 
 def _read_limit() -> float | None:

@@ -18,8 +18,8 @@ import pytest
 
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.redo import redo
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.redo import redo
 from dbmigrate.runner.request import Options, OutOfOrder, Request
 from dbmigrate.runner.result import Result
 from tests.database import Database, Server

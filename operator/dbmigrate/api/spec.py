@@ -11,10 +11,17 @@ import json
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 
 from dbmigrate.api.database import Database, parse_database
 from dbmigrate.api.fields import Document, Fields
+from dbmigrate.api.forms import (
+    ANNOTATION,
+    IMAGE,
+    LABEL_VALUE,
+    OBJECT_NAME,
+    VARIABLE,
+    VERSION,
+)
 from dbmigrate.api.source import (
     ClaimSource,
     ConfigMapsSource,
@@ -27,6 +34,11 @@ from dbmigrate.api.source import (
 from dbmigrate.api.version import is_version
 
 LATEST = "latest"
+MOST_RETRIES = 1000
+MOST_KEPT_JOBS, MOST_KEPT_ACTIONS, MOST_KEPT_BACKUPS = 100, 1000, 10_000
+"""What the schema allows."""
+LONGEST_ON_SERVER = timedelta(days=24)
+"""PostgreSQL counts its timeouts in milliseconds, in 31 bits."""
 
 
 class Rollback(StrEnum):
@@ -73,6 +85,10 @@ class Rehearse(StrEnum):
     BEFORE_APPLY = "BeforeApply"
 
 
+NEVER = timedelta.max
+SHORTEST_CHECK_INTERVAL = timedelta(minutes=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long each kind of waiting may last; None: without limit."""
@@ -98,10 +114,11 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLimits:
-    """Finished Jobs that are kept to look at."""
+    """Finished Jobs and MigrationActions that are kept to look at."""
 
     successful: int = 3
     failed: int = 3
+    actions: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +138,13 @@ class JobOptions:
     service_account_name: str | None = None
     priority_class_name: str | None = None
     resources: Document = field(default_factory=dict)
-    node_selector: Document = field(default_factory=dict)
-    tolerations: list[Any] = field(default_factory=list)
+    node_selector: dict[str, str] = field(default_factory=dict)
+    tolerations: list[Document] = field(default_factory=list)
     affinity: Document = field(default_factory=dict)
-    image_pull_secrets: list[Any] = field(default_factory=list)
+    image_pull_secrets: list[Document] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
-    env: list[Any] = field(default_factory=list)
+    env: list[Document] = field(default_factory=list)
     rehearsal: RehearsalOptions = RehearsalOptions()
     pod_security_context: Document = field(default_factory=dict)
     security_context: Document = field(default_factory=dict)
@@ -160,6 +177,8 @@ class MigrationSpec:
     backup: BackupOptions | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: Retry = field(default_factory=Retry)
+    check_interval: timedelta | None = None
+    """How often the database is checked; NEVER, or None: as the operator's setting says."""
     history: HistoryLimits = field(default_factory=HistoryLimits)
     job: JobOptions = field(default_factory=JobOptions)
 
@@ -167,8 +186,8 @@ class MigrationSpec:
         """A hash of what is to become of the database, given a digest of the files' content.
 
         It leaves out what changes how a run is made and not what it leads to
-        (lint, rehearse, suspend, backup, timeouts, retry, job), so that a change there
-        starts nothing when all is done already.
+        (lint, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a change
+        there starts nothing when all is done already.
         """
         source: object = asdict(self.source)
         if isinstance(self.source, ImageSource):
@@ -208,6 +227,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         backup=_parse_backup(fields),
         timeouts=_parse_timeouts(fields.section("timeouts")),
         retry=_parse_retry(fields.section("retry")),
+        check_interval=_parse_check_interval(fields),
         history=_parse_history(fields.section("history")),
         job=_parse_job(fields.section("job")),
     )
@@ -218,7 +238,7 @@ def _parse_format(fields: Fields) -> SourceFormat:
 
 
 def _parse_target(fields: Fields) -> str:
-    target = fields.optional_text("target") or LATEST
+    target = fields.optional_text("target", VERSION) or LATEST
     if target != LATEST and not is_version(target, _parse_format(fields)):
         raise fields.error("target", "must be latest or a version in quotes")
     return target
@@ -228,48 +248,69 @@ def _parse_backup(fields: Fields) -> BackupOptions | None:
     if not fields.has("backup"):
         return None
     backup = fields.section("backup")
-    keep = backup.integer("keep", 0)
+    keep = backup.integer("keep", 0, most=MOST_KEPT_BACKUPS)
     return BackupOptions(parse_claim(backup.section("persistentVolumeClaim")), keep or None)
 
 
 def _parse_timeouts(fields: Fields) -> Timeouts:
     return Timeouts(
         lock=fields.finite_duration("lock", "15s"),
-        lock_acquisition=fields.duration("lockAcquisition", "5s"),
-        statement=fields.duration("statement", "none"),
+        lock_acquisition=fields.duration("lockAcquisition", "5s", longest=LONGEST_ON_SERVER),
+        statement=fields.duration("statement", "none", longest=LONGEST_ON_SERVER),
         deadline=fields.finite_duration("deadline", "1h"),
     )
 
 
 def _parse_retry(fields: Fields) -> Retry:
     return Retry(
-        limit=fields.integer("limit", 10),
+        limit=fields.integer("limit", 10, most=MOST_RETRIES),
         initial_delay=fields.finite_duration("initialDelay", "5s"),
         max_delay=fields.finite_duration("maxDelay", "5m"),
     )
 
 
+def _parse_check_interval(fields: Fields) -> timedelta | None:
+    if not fields.has("checkInterval"):
+        return None
+    interval = fields.duration("checkInterval", "none")
+    if interval is not None and interval < SHORTEST_CHECK_INTERVAL:
+        raise fields.error("checkInterval", "must be at least 1m, or none")
+    return NEVER if interval is None else interval
+
+
 def _parse_history(fields: Fields) -> HistoryLimits:
-    return HistoryLimits(fields.integer("successful", 3), fields.integer("failed", 3))
+    successful = fields.integer("successful", 3, most=MOST_KEPT_JOBS)
+    failed = fields.integer("failed", 3, most=MOST_KEPT_JOBS)
+    return HistoryLimits(successful, failed, fields.integer("actions", 20, most=MOST_KEPT_ACTIONS))
 
 
 def _parse_job(fields: Fields) -> JobOptions:
     rehearsal = fields.section("rehearsal")
     return JobOptions(
-        image=fields.optional_text("image"),
-        service_account_name=fields.optional_text("serviceAccountName"),
-        priority_class_name=fields.optional_text("priorityClassName"),
+        image=fields.optional_text("image", IMAGE),
+        service_account_name=fields.optional_text("serviceAccountName", OBJECT_NAME),
+        priority_class_name=fields.optional_text("priorityClassName", OBJECT_NAME),
         resources=fields.document("resources"),
-        node_selector=fields.document("nodeSelector"),
-        tolerations=fields.items("tolerations"),
+        node_selector=fields.texts("nodeSelector", LABEL_VALUE, most=64),
+        tolerations=fields.documents("tolerations", most=64),
         affinity=fields.document("affinity"),
-        image_pull_secrets=fields.items("imagePullSecrets"),
-        labels=fields.texts("labels"),
-        annotations=fields.texts("annotations"),
-        env=fields.items("env"),
+        image_pull_secrets=_parse_pull_secrets(fields),
+        labels=fields.texts("labels", LABEL_VALUE, most=64),
+        annotations=fields.texts("annotations", ANNOTATION, most=64),
+        env=_parse_variables(fields),
         rehearsal=RehearsalOptions(
-            rehearsal.optional_text("image"), rehearsal.document("resources")
+            rehearsal.optional_text("image", IMAGE), rehearsal.document("resources")
         ),
         pod_security_context=fields.document("podSecurityContext"),
         security_context=fields.document("securityContext"),
     )
+
+
+def _parse_pull_secrets(fields: Fields) -> list[Document]:
+    secrets = fields.sections("imagePullSecrets", most=32)
+    return [{"name": secret.text("name", OBJECT_NAME)} for secret in secrets]
+
+
+def _parse_variables(fields: Fields) -> list[Document]:
+    variables = fields.sections("env", most=128)
+    return [{**each.whole(), "name": each.text("name", VARIABLE)} for each in variables]

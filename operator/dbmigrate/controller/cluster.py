@@ -16,17 +16,16 @@ An object that is not there is None on reading, and no error on deleting.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncIterator
 from enum import StrEnum
 from typing import Any
 
-import aiohttp
 from kubernetes.aio import config as credentials
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException
 
+from dbmigrate.api.documents import decode
 from dbmigrate.api.fields import Document
 from dbmigrate.api.names import (
     ACTIONS,
@@ -169,6 +168,22 @@ class Cluster:
         path = _custom(ACTIONS, namespace, name, "status")
         return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
 
+    async def own_action(self, namespace: str, name: str, patch: Document) -> Document | None:
+        """Merge into a MigrationAction itself; None when it is gone, or another has its name."""
+        path = _custom(ACTIONS, namespace, name)
+        try:
+            return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
+        except Conflict:
+            return None
+
+    async def delete_action(self, namespace: str, name: str, uid: str) -> None:
+        """Delete this very MigrationAction."""
+        body = {"preconditions": {"uid": uid}}
+        try:
+            await self._find(_custom(ACTIONS, namespace, name), method="DELETE", body=body)
+        except Conflict:
+            return  # the name has gone to another one
+
     async def list_jobs(self, namespace: str, migration_uid: str) -> list[Document]:
         """All Jobs of a resource, as the server knows them at this moment."""
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
@@ -184,15 +199,29 @@ class Cluster:
         namespace = body["metadata"]["namespace"]
         return await self._request("POST", f"/apis/batch/v1/namespaces/{namespace}/jobs", body=body)
 
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
-        """Delete this very Job and its Pods; another one of that name is left alone."""
-        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+    async def delete_job(
+        self, namespace: str, name: str, uid: str, *, after_pods: bool = False
+    ) -> None:
+        """Delete this very Job and its Pods; another one of that name is left alone.
+
+        `after_pods`: the Job is there, being deleted, until its Pods are gone.
+        """
+        policy = "Foreground" if after_pods else "Background"
+        body = {"propagationPolicy": policy, "preconditions": {"uid": uid}}
         try:
             await self._find(
                 f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}", method="DELETE", body=body
             )
         except Conflict:
             return  # the name has gone to another Job
+
+    async def find_warning(self, namespace: str, uid: str) -> str | None:
+        """What the newest warning event about the object of that uid says; None: there is none."""
+        query = [("fieldSelector", f"involvedObject.uid={uid},type=Warning")]
+        path = f"/api/v1/namespaces/{namespace}/events"
+        found = (await self._request("GET", path, query=query)).get("items") or []
+        newest = max(found, key=_event_time, default=None)
+        return str(newest.get("message")) if newest is not None else None
 
     async def create_event(self, body: Document) -> None:
         """Post an event; one of that name that is there already is the same event."""
@@ -237,12 +266,20 @@ class Cluster:
         try:
             response = await self._client.call_api(*request, _request_timeout=REQUEST_TIMEOUT)
             text = await response.read()  # type: ignore[no-untyped-call]
-        except (TimeoutError, aiohttp.ClientError, OSError) as problem:
-            raise Unavailable(f"{method} {path}: {problem or type(problem).__name__}") from problem
+        except Exception as problem:
+            # Whatever the client stumbles over is a fault on the way, and not of the object.
+            said = f"{type(problem).__name__}: {problem}"
+            raise Unavailable(f"{method} {path}: {said}") from problem
         document = _parse(text)
         if response.status >= 400:
             raise _translate(response.status, f"{method} {path}", document)
         return document
+
+
+def _event_time(event: Document) -> str:
+    """When an event was last seen, to compare: all of them are in UTC."""
+    times = (event.get("lastTimestamp"), event.get("eventTime"), event.get("firstTimestamp"))
+    return str(next(filter(None, times), ""))
 
 
 class _NotFound(ClusterError):
@@ -255,7 +292,7 @@ def _custom(plural: str, namespace: str, name: str, *rest: str) -> str:
 
 def _parse(text: bytes) -> Document:
     try:
-        document = json.loads(text)
+        document = decode(text)
     except ValueError:
         return {"message": text[:200].decode(errors="replace")}
     return document if isinstance(document, dict) else {}

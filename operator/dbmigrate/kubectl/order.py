@@ -20,6 +20,8 @@ from dbmigrate.kubectl.resource import find_resource
 from dbmigrate.kubectl.screen import Screen
 from dbmigrate.printable import lines
 
+NAME_PREFIX = 58
+"""Characters of generateName that the API server keeps; more than 253 it refuses."""
 PATIENCE = 10.0
 """Seconds after which an order that nobody has taken up is worth a word."""
 
@@ -34,6 +36,11 @@ class Order:
     plan_hash: str | None = None
     reason: str = ""
 
+    def _prefix(self) -> str:
+        """What the server makes a name of: it keeps 58 characters, the kind among them."""
+        tail = f"-{self.kind.value.lower()}-"
+        return self.migration[: NAME_PREFIX - len(tail)].rstrip("-.") + tail
+
     def to_dict(self, namespace: str) -> Document:
         """The MigrationAction, as the API server takes it."""
         spec = {
@@ -47,7 +54,7 @@ class Order:
             "apiVersion": API_VERSION,
             "kind": ACTION_KIND,
             "metadata": {
-                "generateName": f"{self.migration}-{self.kind.value.lower()}-",
+                "generateName": self._prefix(),
                 "namespace": namespace,
             },
             "spec": {name: value for name, value in spec.items() if value is not None},
@@ -86,10 +93,10 @@ def follow(kubectl: Kubectl, screen: Screen, created: Document, timeout: float |
             return _conclude(action)
         waited = time.monotonic() - began
         said = sight.problem or describe_phase(action)
-        if said != told and (sight.problem or action.phase is not ActionPhase.PENDING):
+        if said != told and (sight.problem or action.is_acknowledged):
             screen.note(said)
             told = said
-        if action.phase is ActionPhase.PENDING and waited >= PATIENCE and not has_hinted:
+        if not action.is_acknowledged and waited >= PATIENCE and not has_hinted:
             screen.note(_explain_silence(kubectl, action))
             has_hinted = True
         if timeout is not None and waited >= timeout:
@@ -106,7 +113,7 @@ def describe_phase(action: Action) -> str:
 def _conclude(action: Action) -> str:
     if action.phase is ActionPhase.SUCCEEDED:
         return describe_phase(action)
-    what = f"{action.kind.value} of {action.migration}"
+    what = f"{action.kind} of {action.migration}"
     outcome = "was refused" if action.phase is ActionPhase.REFUSED else "failed"
     raise NotDone(f"{what} {outcome}: {lines(action.message)}")
 
@@ -114,7 +121,7 @@ def _conclude(action: Action) -> str:
 def _explain_delay(kubectl: Kubectl, action: Action) -> str:
     """Why an order is given no more time, and where it can be seen from now on."""
     said = describe_phase(action)
-    if action.phase is ActionPhase.PENDING:
+    if not action.is_acknowledged:
         said = _explain_silence(kubectl, action)
     return (
         f"MigrationAction {action.name} has not ended in time: {said}\n"

@@ -1,6 +1,7 @@
 """One migration file as one simple query: its transaction, its rows, its end.
 
-    BEGIN; settings; <the file> ; settings back; version row; log row; COMMIT
+    BEGIN; settings; <the file> ; role back, our search path; version row; log row;
+    settings back; COMMIT
 
 Either all of it happened or none of it, and it costs one round trip. The
 settings a file may have changed are put back before the rows are written: the
@@ -18,6 +19,8 @@ from dataclasses import dataclass, replace
 from psycopg import pq
 
 from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.keepalives import KEEPALIVES
+from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.connection.session import Session, Tick
 from dbmigrate.postgres.history.log import FENCE_COLUMN, STEP_SETTING
 from dbmigrate.postgres.sqltext.copy_data import Sendable
@@ -28,8 +31,10 @@ CLIENT_CHECK_MS = 2000
 only at the end of a statement that its client was killed, and holds the locks until then."""
 
 RESET_ROLE = "RESET SESSION AUTHORIZATION; RESET ROLE"
-RESET = f"{RESET_ROLE}; RESET ALL"
-"""Back to what the URL and the role's defaults say."""
+RESET_SETTINGS = f"RESET ALL; {KEEPALIVES}"
+"""Back to what the URL and the role's defaults say, and our own settings of the session."""
+RESET = f"{RESET_ROLE}; {RESET_SETTINGS}; {SAFE}"
+"""The same with the role, for statements of ours to follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,6 @@ class TransactionSettings:
             parts.append(f"SET LOCAL lock_timeout = {self.lock_timeout_ms}")
         if self.statement_timeout_ms is not None:
             parts.append(f"SET LOCAL statement_timeout = {self.statement_timeout_ms}")
-        if not self.is_durable:
-            parts.append("SET LOCAL synchronous_commit = off")
         if self.client_check_ms is not None:
             parts.append(f"SET LOCAL client_connection_check_interval = {self.client_check_ms}")
         return parts
@@ -121,7 +124,10 @@ def build_query(
     # In the file's first line, so that lines need no correction.
     head = "".join(f"{part}; " for part in parts)
     end = "; COMMIT" if commits else ""
-    tail = f"\n;{RESET_ROLE}; {rows}; RESET ALL{end}"
+    if not settings.is_durable:
+        # Behind RESET ALL, which would undo it; the file's own commits are not concerned.
+        end = f"; SET LOCAL synchronous_commit = off{end}"
+    tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; {RESET_SETTINGS}{end}"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
     return FileQuery(sql, file.rows, len(parts), len(head), tail)
 

@@ -40,6 +40,7 @@ from dbmigrate.sources.migration import Direction, Migration, Source
 from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
+    from dbmigrate.postgres.history.log import LogRow
     from dbmigrate.runner.batches.resume import Unfinished
 
 T = TypeVar("T")
@@ -61,6 +62,9 @@ class Run:
         self.has_changed = False
         """Something was changed that is no step: a forced version, a baseline, a drop."""
         self._is_flushed = True
+        """Whether everything that was committed is on the server's disk."""
+        self._unflushed_steps = 0
+        """How many of the last steps may not be."""
         self.database = Database(request, is_locked=is_locked, with_log=with_log)
         self.from_version = self.database.found.version
         if request.source is not None and request.source.learn is not None:
@@ -100,6 +104,20 @@ class Run:
         """
         if self.unfinished is None:
             self.require_clean()
+
+    def resume(self, is_wanted: Callable[[LogRow], bool]) -> bool:
+        """As `require_resumable`, but that a step that was asked to stop is finished first.
+
+        `is_wanted` says of its row in the log whether the command leads that way. Returns
+        whether there was such a step. Raises MigrationError.
+        """
+        has_finished = False
+        if self.database.found.dirty and self.unfinished is None:
+            from dbmigrate.runner.commands.repair import finish_interrupted
+
+            has_finished = finish_interrupted(self, is_wanted)
+        self.require_resumable()
+        return has_finished
 
     def require_first(self, plan: Plan) -> None:
         """Raise MigrationError (Dirty) if a step is under way and the plan begins with another."""
@@ -144,7 +162,6 @@ class Run:
             return
         for index, step in enumerate(plan.steps):
             if self.request.stop.is_requested:
-                self._flush()
                 raise MigrationError(
                     Reason.INTERRUPTED,
                     f"stopped before version {step.version} ({step.name}):"
@@ -153,10 +170,13 @@ class Run:
             is_last = index == len(plan.steps) - 1
             self.request.observer.step_started(step)
             migration = find_migration(self.source, step)
+            # A step that fails may have been committed all the same: its answer may be lost.
+            self._is_flushed = self._is_flushed and is_last
             read, ran = run_step(self.database, step, migration, is_durable=is_last)
             self._is_flushed = is_last
             milliseconds = round(1000 * (read + ran))
             self.steps.append(Step(str(step.version), step.name, step.direction, milliseconds))
+            self._unflushed_steps = 0 if is_last else self._unflushed_steps + 1
             self.request.observer.step_finished(step, read, ran)
         if plan.short:
             raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
@@ -189,18 +209,26 @@ class Run:
 
         self.backup = back_up_before(self.request, order, self.database, self.started_at)
 
-    def _flush(self) -> None:
-        if not self._is_flushed:
-            self.database.flush()
-
     def settle(self) -> None:
-        """After a failure: read again what the database says, if it still answers."""
+        """After a failure: read again what the database says, if it still answers.
+
+        What was read is flushed to disk before it is reported: a server that crashes later
+        does not lose it.
+        """
         if self.database.session.is_open:
             self.database.session.roll_back()
             self.database.read()
         else:
             self.database.reconnect_to_read()
         self._forget_lost_steps()
+        if not self._is_flushed:
+            self.database.flush()
+            self._is_flushed = True
+            self._unflushed_steps = 0
+
+    def forget_unflushed_steps(self) -> None:
+        """The database does not answer: a crash may have lost the steps that were not flushed."""
+        del self.steps[len(self.steps) - self._unflushed_steps :]
 
     def _forget_lost_steps(self) -> None:
         """A server that crashed may have lost steps that were not flushed yet: they are gone."""
@@ -332,6 +360,7 @@ def _state_after(run: Run) -> VersionState | None:
     try:
         run.settle()
     except (MigrationError, ServerFailure, ConnectionBroken):
+        run.forget_unflushed_steps()
         return None
     run.database.release()
     return run.state

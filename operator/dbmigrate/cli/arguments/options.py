@@ -66,6 +66,8 @@ class Options(NamedTuple):
     """A scratch server on which the steps are rehearsed first, or empty."""
     verbose: bool
     json: bool
+    grace_period: float | None
+    """Seconds from SIGTERM to SIGKILL; None: not known."""
     report: str
     """The file that the report is written to, or empty."""
     show_version: bool
@@ -108,6 +110,7 @@ FLAGS = (
     Flag("plan-checksum", check=_checksum),
     Flag("lint", check=_one_of("reject", "warn", "off")),
     Flag("rehearse-on"),
+    Flag("grace-period", check=read_duration, kind="duration"),
     Flag("json", kind=""),
     Flag("report"),
 )
@@ -134,6 +137,7 @@ def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Opti
                 values.get("statement-lock-timeout"), DEFAULT_STATEMENT_LOCK_TIMEOUT
             ),
             statement_timeout=_limit(values.get("statement-timeout"), None),
+            grace_period=_limit(values.get("grace-period"), None),
             format=values.get("format", "auto"),
             history_table=values.get("history-table", ""),
             may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,

@@ -19,7 +19,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import Files, run_use_case
 
     def use_case(request: Request) -> Result[None]:
-        from dbmigrate.runner.redo import redo
+        from dbmigrate.runner.commands.redo import redo
 
         return redo(request)
 

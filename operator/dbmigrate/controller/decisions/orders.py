@@ -7,25 +7,29 @@ refused and says why; it is never kept for later, when it might surprise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.spec import Approval
-from dbmigrate.api.status import LastRun, MigrationStatus
+from dbmigrate.api.status import MigrationStatus
+from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.api.version import is_version
 from dbmigrate.controller.decisions.approval import find_plan, is_approved
 from dbmigrate.controller.decisions.outcome import read_report
-from dbmigrate.controller.decisions.runs import MENDING, Run, RunCommand
+from dbmigrate.controller.decisions.runs import Run, RunCommand
 from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way
 from dbmigrate.controller.decisions.view import ActionUpdate, Step, View
 from dbmigrate.controller.jobs.body import RunOrder
 
-COMMANDS = {
+COMMANDS: Mapping[ActionKind | None, RunCommand] = {
     ActionKind.FORCE: RunCommand.FORCE,
     ActionKind.RETRY: RunCommand.GOTO,
     ActionKind.ROLLBACK: RunCommand.ROLLBACK,
     ActionKind.REPAIR: RunCommand.REPAIR,
 }
+HELD_BY_SUSPEND = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK, ActionKind.REPAIR})
+"""These wait while spec.suspend is set. A Retry is refused, an Approve starts nothing."""
 VERSIONED = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK})
 
 
@@ -43,48 +47,87 @@ def follow_actions(view: View) -> tuple[ActionUpdate, ...]:
     return tuple(updates)
 
 
-def carry_out_next(view: View, status: MigrationStatus, intent: str) -> Step | ActionUpdate | None:
+def acknowledge(view: View) -> tuple[ActionUpdate, ...]:
+    """The orders that have to wait, with what they wait for; each is told once.
+
+    An approval needs no run: it is answered as soon as none is at work.
+    """
+    active = next((run for run in view.runs if run.is_active), None)
+    updates = []
+    for action in _find_waiting(view):
+        if action.kind is ActionKind.APPROVE:
+            continue
+        if _is_held(action, view):
+            text = "spec.suspend is set: it is carried out when the resource is resumed"
+        elif active is not None:
+            text = f"waits for the end of Job {active.name}"
+        else:
+            text = view.rejection.message if view.rejection is not None else "waits for its turn"
+        if not action.is_acknowledged or (_is_held(action, view) and action.message != text):
+            updates.append(ActionUpdate(action, ActionPhase.PENDING, text))
+    return tuple(updates)
+
+
+def carry_out_next(
+    view: View, status: MigrationStatus, intent: str, now: datetime
+) -> Step | ActionUpdate | None:
     """The oldest order that nobody has taken up: a run to start, or an answer right away."""
+    action = _find_next(view)
+    if action is None:
+        return None
+    refusal = _find_refusal(action, view, status, intent, now)
+    if refusal is not None:
+        return ActionUpdate(action, ActionPhase.REFUSED, refusal)
+    if action.kind is ActionKind.APPROVE:
+        return _agree(action)
+    if view.rejection is not None and view.rejection.is_passing:
+        verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
+        return Step(verdict, look_at=view.rejection.retry_at)
+    if view.rejection is not None:
+        return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
+    text = f"{action.kind} of MigrationAction {action.name} is about to start"
+    verdict = on_its_way(VerdictReason.ACTION_RUNNING, text)
+    return Step(verdict, order=_order(action, view, status, intent))
+
+
+def is_run_awaited(view: View, status: MigrationStatus, intent: str, now: datetime) -> bool:
+    """Whether an order waits that will have a run of its own."""
+    action = _find_next(view)
+    if action is None or action.kind is ActionKind.APPROVE:
+        return False
+    return _find_refusal(action, view, status, intent, now) is None
+
+
+def _find_waiting(view: View) -> list[Action]:
+    """The orders that no run serves, oldest first."""
     waiting = [
         action
         for action in view.actions
         if not action.has_ended and not any(_serves(run, action) for run in view.runs)
     ]
-    if not waiting:
-        return None
-    action = min(waiting, key=lambda a: (a.created_at, a.uid))
-    refusal = _find_refusal(action, view, status, intent)
-    if refusal is not None:
-        return ActionUpdate(action, ActionPhase.REFUSED, refusal)
-    if action.kind is ActionKind.APPROVE:
-        return _agree(action)
-    if view.rejection is not None:
-        return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
-    text = f"{action.kind.value} of MigrationAction {action.name} is about to start"
-    verdict = on_its_way(VerdictReason.ACTION_RUNNING, text)
-    return Step(verdict, order=_order(action, view, status, intent))
+    return sorted(waiting, key=lambda action: (action.created_at, action.uid))
+
+
+def _find_next(view: View) -> Action | None:
+    """The oldest order that waits for nothing but its turn."""
+    return next((action for action in _find_waiting(view) if not _is_held(action, view)), None)
+
+
+def _is_held(action: Action, view: View) -> bool:
+    return view.migration.spec.suspend and action.kind in HELD_BY_SUSPEND
 
 
 def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
     """The answer to orders for a resource that is not there."""
     return tuple(
         ActionUpdate(
-            action, ActionPhase.REFUSED, f"DatabaseMigration {action.migration} does not exist"
+            action,
+            ActionPhase.REFUSED,
+            action.problem or f"DatabaseMigration {action.migration} does not exist",
         )
         for action in actions
         if not action.has_ended
     )
-
-
-def was_mended_since(view: View, last: LastRun) -> bool:
-    """Whether a Force or a Repair has succeeded after the last run: then all is tried anew."""
-    for run in view.runs:
-        is_later = last.finished_at is not None and run.created_at >= last.finished_at
-        if run.command in MENDING and not run.is_active and is_later:
-            report = read_report(run, view.pods)
-            if report is not None and report.error is None:
-                return True
-    return False
 
 
 def _serves(run: Run, action: Action) -> bool:
@@ -112,8 +155,17 @@ def _follow(action: Action, run: Run, view: View) -> ActionUpdate:
     return ActionUpdate(action, ActionPhase.SUCCEEDED, text)
 
 
-def _find_refusal(action: Action, view: View, status: MigrationStatus, intent: str) -> str | None:
+def _find_refusal(
+    action: Action, view: View, status: MigrationStatus, intent: str, now: datetime
+) -> str | None:
     """Why an action can't be carried out; None: it can."""
+    if action.problem is not None:
+        return action.problem
+    if _is_stale(action, view, now):
+        return (
+            f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"
+            " which is too long ago (--order-max-age): order it again if it still holds"
+        )
     if view.elder is not None:
         return f"DatabaseMigration {view.elder} is older and has the same database"
     if action.kind in VERSIONED and not _is_version(action, view):
@@ -127,6 +179,18 @@ def _find_refusal(action: Action, view: View, status: MigrationStatus, intent: s
     if action.kind is ActionKind.RETRY:
         return _refuse_retry(view, status, intent)
     return None
+
+
+def _is_stale(action: Action, view: View, now: datetime) -> bool:
+    """Whether an order comes out of a time in which no operator was there to take it.
+
+    An approval holds for one plan, whenever it was given.
+    """
+    if action.kind is ActionKind.APPROVE or view.order_age is None:
+        return False
+    # An order that this operator has acknowledged waits for something that it names.
+    came = view.resync.since if action.is_acknowledged else now
+    return came - action.created_at > view.order_age
 
 
 def _is_version(action: Action, view: View) -> bool:

@@ -8,6 +8,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection import keepalives
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
@@ -15,12 +16,7 @@ from dbmigrate.report import Reason
 DEFAULTS = {
     "application_name": "dbmigrate",
     "connect_timeout": "10",
-    # A dead peer is noticed within about a minute, not after the kernel's two hours.
-    "keepalives": "1",
-    "keepalives_idle": "20",
-    "keepalives_interval": "10",
-    "keepalives_count": "4",
-    "tcp_user_timeout": "60000",
+    **keepalives.CLIENT,
 }
 """What libpq is told when the URL says nothing about it."""
 
@@ -43,8 +39,8 @@ def connect(
     `is_brief` is for a session without which the run can go on: it does not wait for it as
     long as the URL's connect_timeout says.
 
-    Raises MigrationError: ConnectionRefused, AuthenticationFailed, TlsFailed,
-    DatabaseMissing, or Internal for a run-time parameter that the server refuses.
+    Raises MigrationError: ConnectionRefused, HostNotFound, AuthenticationFailed,
+    TlsFailed, DatabaseMissing, or Internal for a run-time parameter that the server refuses.
     """
     conninfo: dict[str, str] = {**DEFAULTS, **target.conninfo}
     if role:
@@ -73,6 +69,7 @@ def _refused(
     reason, text = explain(error, conninfo)
     hint = {
         Reason.AUTHENTICATION_FAILED: "check the user, the password and pg_hba.conf",
+        Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run works",
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
         Reason.INTERNAL: "check the run-time parameters of the URL, and PGOPTIONS",

@@ -52,6 +52,11 @@ _STARTING = re.compile(
     r"|connection slots|cannot connect now",
     re.IGNORECASE,
 )
+_HOST = re.compile(
+    r"failed to resolve host|could not translate host name|Name or service not known"
+    r"|name resolution|nodename nor servname",
+    re.IGNORECASE,
+)
 _DATABASE = re.compile(r'database ".*" does not exist|no such database', re.IGNORECASE)
 _AUTHENTICATION = re.compile(
     r"authentication failed|no password supplied|password .*(?:required|expired)"
@@ -95,6 +100,8 @@ def reason_of(text: str, sqlstate: str | None = None) -> Reason:
         return _REASONS.get(sqlstate, Reason.CONNECTION_REFUSED)
     if _STARTING.search(text):
         return Reason.CONNECTION_REFUSED
+    if _HOST.search(text):
+        return Reason.HOST_NOT_FOUND
     if _DATABASE.search(text):
         return Reason.DATABASE_MISSING
     if _AUTHENTICATION.search(text):

@@ -17,6 +17,8 @@ import psycopg
 from psycopg import pq
 
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerError, ServerFailure
+from dbmigrate.postgres.connection.search_path import SAFE
+from dbmigrate.postgres.sqltext.quoting import literal
 
 Row = tuple[str | None, ...]
 Tick = Callable[[float], None]
@@ -33,6 +35,8 @@ class Session:
     def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
+        self.on_silence: Tick | None = None
+        """Called back over a query that has no callback of its own, as that would be."""
         self.round_trips = 0
         """Queries sent, for whoever counts."""
 
@@ -62,11 +66,42 @@ class Session:
         """Whether the server says that a transaction block is open, failed or not."""
         return self._pgconn.transaction_status != pq.TransactionStatus.IDLE
 
-    def query(self, sql: str) -> list[list[Row]]:
+    def query(self, sql: str, *, before: str = "") -> list[list[Row]]:
         """Run statements of ours; the rows of each result that has some columns.
 
+        They are one transaction, unless they end it themselves as their last statement, and
+        the session's search path plays no part in them. `before` is a statement that has to
+        see that path (dbmigrate.postgres.connection.search_path says what it may be).
         Raises ServerFailure and ConnectionBroken.
         """
+        first = f"{before}; " if before else ""
+        return self._collect(f"{first}{SAFE}; {sql}")
+
+    def command(self, sql: str) -> None:
+        """Run one statement of ours that may not be in a transaction with others.
+
+        It must not name an operator, a function or a type. Raises as `query` does.
+        """
+        self._collect(sql)
+
+    def query_as_user(self, sql: str) -> list[list[Row]]:
+        """Run a query that a person has written, as it is. Raises as `query` does."""
+        return self._collect(sql)
+
+    def resolve(self, names: Sequence[str]) -> dict[str, int]:
+        """The oids of relations that a file names as the session's own path leads to them.
+
+        Those that don't exist are left out. Raises as `query` does.
+        """
+        if not names:
+            return {}
+        found = ", ".join(
+            f"pg_catalog.to_regclass({literal(name)})::pg_catalog.oid" for name in names
+        )
+        ((oids,),) = self._collect(f"SELECT {found}")
+        return {name: int(oid) for name, oid in zip(names, oids, strict=True) if oid is not None}
+
+    def _collect(self, sql: str) -> list[list[Row]]:
         tables: list[list[Row]] = []
 
         def collect(result: pq.abc.PGresult) -> None:
@@ -94,9 +129,14 @@ class Session:
         self.round_trips += 1
         try:
             self._pgconn.send_query(sql)
-            return self._read(iter(rows), on_result, _Wait(self._pgconn, on_tick))
+            wait = _Wait(self._pgconn, on_tick or self.on_silence)
+            return self._read(iter(rows), on_result, wait)
         except psycopg.OperationalError as error:
             raise ConnectionBroken(_one_line(str(error)) or _GONE) from None
+        except ConnectionBroken:
+            # A callback may have given it up: nothing is to be read from it any more.
+            self.close()
+            raise
 
     def roll_back(self) -> None:
         """End a transaction that failed, if there is one."""
@@ -186,6 +226,16 @@ class _Wait:
                 self._on_tick(time.monotonic() - self._start)
         if ready[0][1] & ~select.POLLOUT:
             self._pgconn.consume_input()
+
+
+def no_answer_within(limit: float) -> Tick:
+    """A callback that gives the connection up (ConnectionBroken) after so many seconds."""
+
+    def give_up(seconds: float) -> None:
+        if seconds > limit:
+            raise ConnectionBroken(f"the server has not answered for {limit:g} s")
+
+    return give_up
 
 
 def keep_named(tables: dict[str, list[Row]]) -> Callable[[pq.abc.PGresult], None]:

@@ -128,6 +128,10 @@ class VersionTable(Protocol):
         """Whether the table itself can say that it is dirty; if not, our log does."""
 
     @property
+    def records_failures(self) -> bool:
+        """Whether it keeps a row for a step that failed, even if that has done nothing."""
+
+    @property
     def has_baselines(self) -> bool:
         """Whether a row of its own says that the history begins at a version."""
 
@@ -147,8 +151,8 @@ class VersionTable(Protocol):
     def take(self, tables: list[list[Row]], history: History) -> Found:
         """Remove its own answers from the front, and read them. Raises MigrationError."""
 
-    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
-        """One row: the version, whether it is dirty, `is_ours`, whether `wanted` is reached."""
+    def wait_sql(self, table: str, wanted: Version) -> str:
+        """One row: the version, whether it is dirty, whether `wanted` is reached."""
 
 
 def version_table(kind: HistoryKind) -> VersionTable:

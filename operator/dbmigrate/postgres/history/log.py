@@ -15,7 +15,7 @@ from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.tables import History
-from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.postgres.sqltext.quoting import literal, raise_sql
 from dbmigrate.versions import Version
 
 FENCE = "dbmigrate: the version row is not where this run left it"
@@ -138,10 +138,22 @@ def insert_log_sql(history: History, row: NewLogRow, *, running: bool = False) -
     return f"INSERT INTO {into} VALUES ({', '.join(values.values())})"
 
 
-def end_log_sql(history: History, log_id: int, outcome: str, error: str | None = None) -> str:
-    """Complete the row of a step that ran without a transaction."""
+def end_log_sql(
+    history: History,
+    log_id: int,
+    outcome: str,
+    error: str | None = None,
+    *,
+    is_undone: bool = False,
+) -> str:
+    """Complete the row of a step that ran without a transaction.
+
+    `is_undone`: it has done nothing, as one that failed in a transaction.
+    """
+    count = " statements = NULL, statements_done = NULL, done_checksum = NULL," if is_undone else ""
     return (
         f"UPDATE {history.log_table} SET outcome = {literal(outcome)}, error = {literal(error)},"
+        f"{count}"
         " finished_at = pg_catalog.clock_timestamp(),"
         f" milliseconds = {_elapsed('started_at')} WHERE id = {log_id}"
     )
@@ -158,18 +170,13 @@ def advance_log_sql(history: History, log_id: int, done: int, checksum: str) -> 
 _DROP_NOTE = re.compile(r"drops the index with the oid ([0-9]+), script to here ([0-9a-f]{64})")
 
 
-def note_drop_sql(history: History, log_id: int, index: str, checksum: str) -> str:
+def note_drop_sql(history: History, log_id: int, index: int, checksum: str) -> str:
     """Write down, before the statement runs, which index it drops: there is no trace after.
 
-    `index` is the name as SQL writes it; `checksum` is that of the script up to the end of
-    the statement. Writes nothing where there is no index of that name.
+    `index` is its oid; `checksum` is that of the script up to the end of the statement.
     """
-    oid = f"CAST(pg_catalog.to_regclass({literal(index)}) AS oid)"
-    return (
-        f"UPDATE {history.log_table} SET error = {literal('drops the index with the oid ')}"
-        f" || {oid} || {literal(f', script to here {checksum}')}"
-        f" WHERE id = {log_id} AND {oid} IS NOT NULL"
-    )
+    note = literal(f"drops the index with the oid {index}, script to here {checksum}")
+    return f"UPDATE {history.log_table} SET error = {note} WHERE id = {log_id}"
 
 
 def read_drop_note_sql(history: History, log_id: int) -> str:
@@ -205,7 +212,7 @@ def move_version_sql(
     return (
         f"{before}WITH {moved},"
         " counted AS (SELECT NULLIF(pg_catalog.count(*), 0) AS count FROM moved)"
-        f" SELECT CASE count WHEN 1 THEN 1 ELSE CAST({refusal} AS integer) END"
+        f" SELECT CASE count WHEN 1 THEN 1 ELSE {raise_sql(refusal)} END"
         f" AS {FENCE_COLUMN} FROM counted"
     )
 

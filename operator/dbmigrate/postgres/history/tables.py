@@ -10,9 +10,11 @@ only where a step has run in batches (dbmigrate.postgres.batches.state).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.history.adapter import VersionTable, version_table
@@ -48,7 +50,8 @@ _LOG_COLUMNS = {
 }
 """One row a step. version: whose script ran; from_version and to_version: the database's
 before and after, NULL for nothing applied. direction: up, down, force, baseline, gap.
-outcome: applied, failed, running (a step without a transaction that has not ended).
+outcome: applied, failed, running (a step without a transaction that has not ended), interrupted
+(one that was asked to stop: the next run goes on with it).
 {version} is bigint, or text where the format's versions are no numbers."""
 
 _SHAPES = {
@@ -137,6 +140,11 @@ def batches_name(table: str) -> str:
     return _with_suffix(table, BATCHES_SUFFIX)
 
 
+def is_log(columns: Collection[str]) -> bool:
+    """Whether a table of these columns is a log of dbmigrate's."""
+    return all(column in columns for column in _LOG_COLUMNS)
+
+
 def own_relations(table: str) -> tuple[str, ...]:
     """The names of a history's tables, and of the sequences that belong to them."""
     log = log_name(table)
@@ -155,7 +163,7 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     DatabaseMissing when there is no schema to look in.
     """
     tables, facts = _look_sql(wanted)
-    columns, (row,) = session.query(f"{tables}; {facts}")
+    _, columns, (row,) = session.query(f"{tables}; {facts}", before=KEEP_SCHEMA)
     number, database, schema, pid, is_standby, looks_after_clients = row
     if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
         raise _no_schema(wanted)
@@ -190,7 +198,7 @@ def _refuse_another(session: Session, wanted: HistoryTable) -> None:
 
 
 def _look_sql(wanted: HistoryTable) -> tuple[str, str]:
-    schema = "pg_catalog.current_schema()" if wanted.schema is None else literal(wanted.schema)
+    schema = CURRENT_SCHEMA if wanted.schema is None else literal(wanted.schema)
     tables = (
         "SELECT c.relname, c.relkind, a.attname, pg_catalog.format_type(a.atttypid, NULL),"
         " pg_catalog.has_table_privilege(c.oid, 'SELECT')"
@@ -231,7 +239,8 @@ def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
     log, batches = log_name(table), batches_name(table)
     if table in shapes:
         _check_versions(shapes[table], f"{schema}.{table}", version_table(wanted.kind))
-    if log in shapes and (missing := [c for c in _LOG_COLUMNS if c not in shapes[log]]):
+    if log in shapes and not is_log(shapes[log]):
+        missing = [column for column in _LOG_COLUMNS if column not in shapes[log]]
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
             f"{schema}.{log} is not dbmigrate's log: it has no column {', '.join(missing)}",

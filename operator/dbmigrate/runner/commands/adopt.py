@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history import advisory_locks as locks
 from dbmigrate.postgres.history import tables as history_tables
+from dbmigrate.postgres.history.hidden import require_no_other
+from dbmigrate.postgres.history.tables import History
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.force import set_version
@@ -59,7 +62,7 @@ def adopt(
 
     def work(run: Run) -> None:
         database = run.database
-        other = history_tables.look(database.session, into).history
+        other = _look(database.session, into)
         ids = locks.lock_ids(other.schema, other.table, database.name, request.target.url_database)
         locks.wait_for_lock(
             database.session,
@@ -77,6 +80,13 @@ def adopt(
         set_version(run, "baseline", expected.version)
 
     return perform(_theirs(request, numbers), work)
+
+
+def _look(session: Session, into: HistoryTable) -> History:
+    found = history_tables.look(session, into).history
+    if into.schema is None and not found.has_log_table:
+        require_no_other(session, found)
+    return found
 
 
 def _theirs(request: Request, numbers: Numbers) -> Request:
@@ -113,7 +123,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         )
     if run.source.find(applied[-1]) is None:
         raise no_migration(applied[-1])
-    other = history_tables.look(database.session, into).history
+    other = _look(database.session, into)
     if other.has_version_table:
         rows = [database.session.query(other.keeper.read_sql(other))[0]]
         if other.keeper.take(rows, other).version is not None:

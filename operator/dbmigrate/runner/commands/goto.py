@@ -7,6 +7,7 @@ every version on the way can really be undone; forbidden, it refuses.
 
 from __future__ import annotations
 
+from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.runner.planning.edited_files import check_changes
 from dbmigrate.runner.planning.flyway_baseline import begin
 from dbmigrate.runner.planning.plan import plan_goto
@@ -19,8 +20,14 @@ from dbmigrate.versions import Version
 def goto(request: Request, version: Version | None = None) -> Result[None]:
     """Go to a version; None is the latest in the source. Being there already is success."""
 
+    def leads_there(row: LogRow) -> bool:
+        """Whether a step that was asked to stop is on the way."""
+        if row.direction == "up":
+            return version is None or (row.version is not None and row.version <= version)
+        return version is not None and (row.to_version is None or version <= row.to_version)
+
     def work(run: Run) -> None:
-        run.require_resumable()
+        run.resume(leads_there)
         begin(run)
         here = run.database.found.version
         run.target = run.source.latest_from(here) if version is None else version

@@ -21,7 +21,11 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
     def work(run: Run) -> None:
         if limit == 0:
             return
-        run.require_resumable()
+        left = limit
+        if run.resume(lambda row: row.direction == "up") and left is not None:
+            left -= 1
+            if left == 0:
+                return
         begin(run)
         check_changes(run)
         policy = request.options.out_of_order
@@ -29,6 +33,6 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
         if top is not None:
             run.carry_out(plan_up_to(run.ground, top, policy))
         else:
-            run.carry_out(plan_up(run.ground, limit, policy))
+            run.carry_out(plan_up(run.ground, left, policy))
 
     return perform(request, work)

@@ -1,7 +1,7 @@
 """`wait`: until the database has the version that an application needs.
 
 For init containers, of which there may be thousands: each poll is a connection
-of its own that asks one short question, so that waiting holds nothing; pauses
+of its own that asks two short questions, so that waiting holds nothing; pauses
 grow and are spread at random. A server that is not up, a database or a history
 that is not there yet are waited for.
 """
@@ -12,6 +12,7 @@ import random
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import ceil
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import connect
@@ -21,8 +22,9 @@ from dbmigrate.postgres.connection.errors import (
     ConnectionBroken,
     ServerFailure,
 )
-from dbmigrate.postgres.history.adapter import version_table
-from dbmigrate.postgres.sqltext.quoting import identifier, literal
+from dbmigrate.postgres.connection.session import no_answer_within
+from dbmigrate.postgres.connection.target import ConnectionTarget
+from dbmigrate.postgres.history.tables import look
 from dbmigrate.report import Outcome, Reason, Report
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
@@ -32,9 +34,18 @@ from dbmigrate.versions import Version, reader_of
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
+ANSWER_SECONDS = 10.0
+"""How long one poll may take, login included; then the next one begins."""
 NOTHING = "-1"
 """golang-migrate's row for it."""
-_PATIENT = frozenset({Reason.CONNECTION_REFUSED, Reason.DATABASE_MISSING, Reason.CONNECTION_LOST})
+_PATIENT = frozenset(
+    {
+        Reason.CONNECTION_REFUSED,
+        Reason.HOST_NOT_FOUND,
+        Reason.DATABASE_MISSING,
+        Reason.CONNECTION_LOST,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,10 @@ def _poll_until(
     pause = FIRST_PAUSE
     told = ""
     while True:
-        sight = _look(request, wanted)
+        limit = ANSWER_SECONDS
+        if deadline is not None:
+            limit = max(0.1, min(limit, deadline - time.monotonic()))
+        sight = _look(request, wanted, limit)
         if not sight.obstacle:
             return sight, None
         if sight.obstacle != told:
@@ -117,9 +131,9 @@ def _pause(seconds: float, request: Request) -> bool:
     return not request.stop.is_requested
 
 
-def _look(request: Request, wanted: Version) -> _Sight:
+def _look(request: Request, wanted: Version, limit: float) -> _Sight:
     try:
-        state, is_reached = _ask(request, wanted)
+        state, is_reached = _ask(request, wanted, limit)
     except MigrationError as error:
         if error.reason not in _PATIENT:
             raise
@@ -136,14 +150,20 @@ def _look(request: Request, wanted: Version) -> _Sight:
     return _Sight(state, "")
 
 
-def _ask(request: Request, wanted: Version) -> tuple[VersionState | None, bool]:
-    """One connection, one query: the state, None if the history is there, but not for us.
+def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState | None, bool]:
+    """One connection, two queries: the state, None if the history is there, but not for us.
 
     And whether the wanted version is reached.
     """
-    session = connect(request.target)
+    end = time.monotonic() + limit
+    session = connect(_within(request.target, limit))
+    session.on_silence = no_answer_within(max(0.1, end - time.monotonic()))
     try:
-        rows = session.query(_question(request, wanted))[0]
+        history = look(session, request.target.history).history
+        if not history.has_version_table:
+            return VersionState(None), False
+        question = history.keeper.wait_sql(history.version_table, wanted)
+        rows = session.query(question)[0]
     except ServerFailure as failure:
         if failure.sqlstate == UNDEFINED_TABLE:
             return VersionState(None), False
@@ -156,27 +176,18 @@ def _ask(request: Request, wanted: Version) -> tuple[VersionState | None, bool]:
         ) from None
     finally:
         session.close()
-    if not rows or rows[0][2] != "t" or rows[0][0] is None:
+    if not rows or rows[0][0] is None:
         return VersionState(None), False
-    text, dirty, _, is_reached = rows[0]
+    text, dirty, is_reached = rows[0]
     version = None if text == NOTHING else reader_of(request.target.history.kind)(text or "")
     return VersionState(version, dirty == "t"), is_reached == "t"
 
 
-def _question(request: Request, wanted: Version) -> str:
-    """Found by the search path as the history is: in the first schema, and in no later one."""
-    history = request.target.history
-    table = identifier(history.name)
-    is_ours = "true"
-    if history.schema is not None:
-        table = f"{identifier(history.schema)}.{table}"
-    else:
-        is_ours = (
-            "(SELECT n.nspname = pg_catalog.current_schema() FROM pg_catalog.pg_class c"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-            f" WHERE c.oid = pg_catalog.to_regclass({literal(table)}))"
-        )
-    return version_table(history.kind).wait_sql(table, is_ours, wanted)
+def _within(target: ConnectionTarget, seconds: float) -> ConnectionTarget:
+    """The target, with no more than so many seconds for each host of it."""
+    given = target.conninfo.get("connect_timeout", "0")
+    limit = min(ceil(seconds), int(given) if given.isdigit() and int(given) else ceil(seconds))
+    return replace(target, conninfo={**target.conninfo, "connect_timeout": str(limit)})
 
 
 def _with_state(report: Report, state: VersionState | None) -> Report:

@@ -15,11 +15,11 @@ refuses what is there already.
 
 from __future__ import annotations
 
+from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.history.log import LogRow, parse_drop_note, read_drop_note_sql
 from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
 from dbmigrate.postgres.schema.invalid_indexes import find_twins, invalid_indexes
-from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.non_transactional import checksum_until, settings_before
 from dbmigrate.runner.execution.script_text import ScriptText
@@ -92,11 +92,25 @@ def _dropped_later(session: Session, text: ScriptText, done: int) -> set[str]:
             made.add(change.name)
         elif isinstance(change, DropIndex):
             names += [name for name in change.names if name not in made]
-    if not names:
+    oids = _resolve(session, names, _settings(text, done))
+    if not oids:
         return set()
-    wanted = ", ".join(f"CAST(pg_catalog.to_regclass({literal(name)}) AS oid)" for name in names)
+    wanted = ", ".join(map(str, oids.values()))
     rows = session.query(
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c"
         f" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({wanted})"
     )[0]
     return {row[0] or "" for row in rows}
+
+
+def _resolve(session: Session, names: list[str], settings: list[str]) -> dict[str, int]:
+    """The oids that the names lead to in the file, where these settings hold."""
+    if not settings:
+        return session.resolve(names)
+    try:
+        session.query_as_user("\n;".join(("BEGIN", *settings)))
+        return session.resolve(names)
+    except ServerFailure:
+        return {}
+    finally:
+        session.roll_back()

@@ -22,24 +22,41 @@ from dbmigrate.postgres.connection.errors import (
     connection_lost,
     history_failure,
 )
+from dbmigrate.postgres.connection.search_path import aside
 from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
-from dbmigrate.postgres.schema.invalid_indexes import invalid_indexes
+from dbmigrate.postgres.schema.invalid_indexes import (
+    drop_sql,
+    has_invalid_index,
+    invalid_indexes,
+)
 from dbmigrate.postgres.sqltext.splitter import Statement
 from dbmigrate.postgres.sqltext.transaction_rules import control_of, forbidden_in_transaction
 from dbmigrate.postgres.transaction import RESET
+from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as failed_step
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_watch import Watch
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import PlannedStep
 
+INTERRUPTED = "interrupted"
+"""The log's word for a step that was asked to stop: the next run goes on with it by itself."""
+DROP_SECONDS = 5.0
+"""For one invalid index: DROP INDEX CONCURRENTLY waits for those who use it."""
 _BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
 """Statements that wait for others but that nobody waits for: they may wait long. A lock
 time-out would leave an invalid index for nothing."""
+
+
+_LEAVES_NOTHING = re.compile(
+    rb"(?:VACUUM|ANALYZE|CLUSTER|REINDEX|CREATE\s+(?:UNIQUE\s+)?INDEX|DROP\s+INDEX"
+    rb"|CREATE\s+(?:DATABASE|TABLESPACE)|ALTER\s+SYSTEM)\b",
+    re.IGNORECASE,
+)
+"""Statements which, where they fail outside of a transaction, leave an invalid index at most."""
 
 
 def run_statements(
@@ -48,7 +65,7 @@ def run_statements(
     """Run the statements of a script one after the other, from the `first` one on.
 
     Raises MigrationError: the database is dirty then, and the log tells which
-    statements were done.
+    statements were done. It is not dirty where certainly nothing was done.
     """
     work = _Work(database, step, text, first)
     try:
@@ -85,8 +102,9 @@ class _Work:
         self._statements = text.statements()
         self._done = first
         """Counted in the log."""
-        self._at = first
+        self._at = self._first = first
         self._log_id = 0
+        self._before = database.found
         # Under another role the log may be out of reach: then it is not counted on the way.
         self._counts = not any(
             s.words[:2] in {("SET", "ROLE"), ("SET", "SESSION")} for s in self._statements
@@ -101,6 +119,7 @@ class _Work:
         """Mark the version dirty as golang-migrate does: on the way down with the one below."""
         history = self._database.history
         found = self._database.found
+        self._before = found
         dirty = found.begun(self._step.move)
         row = replace(
             row,
@@ -132,11 +151,6 @@ class _Work:
     def end(self) -> None:
         """Mark the version clean."""
         history = self._database.history
-        if self._session.is_in_transaction:
-            # golang-migrate's next COMMIT would have ended it in the same way.
-            message = "the file leaves its transaction open: it was committed"
-            self._database.request.observer.notice(Notice("WARNING", message, self._text.file))
-            self._session.query("COMMIT")
         count = self._advance_sql(len(self._statements))
         found = self._database.found.advanced(len(self._statements))
         clean = found.stepped(self._step.move)
@@ -156,9 +170,14 @@ class _Work:
             stop=self._database.request.stop,
             blockers=failed.watch.blockers if failed.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
+        is_interrupted = error.reason is Reason.INTERRUPTED
+        if not is_interrupted and self._is_undone(error.message):
+            return error
         leftovers: tuple[str, ...] = ()
         text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
-        end = history_rows.end_log_sql(self._database.history, self._log_id, "failed", text)
+        end = history_rows.end_log_sql(
+            self._database.history, self._log_id, INTERRUPTED if is_interrupted else "failed", text
+        )
         told = self._database.found.failure_sql(
             self._database.history.version_table, self._text_of_statement(), failed.error.message
         )
@@ -166,6 +185,9 @@ class _Work:
         try:
             leftovers = invalid_indexes(self._session, self._sql)
             self._session.query(f"{RESET}; {end}")
+            if is_interrupted:
+                dropped = self._drop_cancelled()
+                leftovers = tuple(index for index in leftovers if index not in dropped)
         except (ServerFailure, ConnectionBroken):
             pass  # the version row is dirty, which is what counts
         return failed_step.left_dirty(
@@ -173,14 +195,70 @@ class _Work:
             f"statement {self._at + 1} of {len(self._statements)} failed, {self._done} are done:"
             f" {failed_step.label(self._step)} can't be one transaction, the database is dirty",
             leftovers,
+            is_interrupted=is_interrupted,
         )
+
+    def _is_undone(self, message: str) -> bool:
+        """Take the dirty mark back where the database is certainly as it was before."""
+        history = self._database.history
+        if history.keeper.records_failures or not self._counts or not self._has_left_nothing():
+            return False
+        end = history_rows.end_log_sql(history, self._log_id, "failed", message, is_undone=True)
+        back = history_rows.move_version_sql(history, self._database.found, self._before)
+        try:
+            self._session.query(f"BEGIN; {RESET}; {back}; {end}; COMMIT")
+        except ServerFailure:
+            self._session.roll_back()
+            return False
+        except ConnectionBroken:
+            return False
+        self._database.found = self._before
+        return True
+
+    def _has_left_nothing(self) -> bool:
+        """Whether nothing but settings was done, and what failed is rolled back or leaves at
+        most an invalid index, of which there is none."""
+        if self._first or self._before.dirty:
+            return False
+        if len(settings_before(self._statements, self._sql, self._done)) != self._done:
+            return False
+        statement = self._statements[self._done]
+        if self._at > self._done or self._may_be_in_transaction(statement):
+            return True  # in the file's own transaction, or in one of ours
+        if not _LEAVES_NOTHING.match(self._sql, statement.start, statement.end):
+            return False
+        try:
+            return not has_invalid_index(self._session)
+        except (ServerFailure, ConnectionBroken):
+            return False
+
+    def _drop_cancelled(self) -> set[str]:
+        """Drop the invalid index of a CREATE INDEX CONCURRENTLY that was cancelled.
+
+        What an interrupted DROP or REINDEX leaves is for the statement itself to end. An index
+        that cannot be dropped in the time that is left is dropped by the next run.
+        """
+        dropped: set[str] = set()
+        sql = self._text_of_statement().encode()
+        if self._statements[self._at].words[:1] != ("CREATE",):
+            return dropped
+        for index in invalid_indexes(self._session, sql):
+            seconds = min(DROP_SECONDS, self._database.request.stop.time_left / 2)
+            milliseconds = max(1, round(1000 * seconds))
+            try:
+                self._session.query(f"SET statement_timeout = {milliseconds}; SET lock_timeout = 0")
+                self._session.query(drop_sql(index))
+            except ServerFailure:
+                break
+            dropped.add(index)
+        return dropped
 
     def _run_one(self, statement: Statement) -> None:
         sql = self._sql[statement.start : statement.end]
         is_open = self._session.is_in_transaction
         if is_open and self._counts and statement.words[:1] in {("COMMIT",), ("END",)}:
             # In the file's own transaction: it counts if that is committed, and else not.
-            self._session.query(self._advance_sql(self._at + 1))
+            self._session.execute(aside(self._advance_sql(self._at + 1)).encode())
             self._execute(statement, sql)
             self._done = self._at + 1
         elif not is_open and self._counts and self._may_be_in_transaction(statement):
@@ -202,7 +280,7 @@ class _Work:
         if not count and not is_open:
             before = [*settings.session_statements(), *self._note_sql(sql)]
             self._session.query("; ".join(before))
-        tail = f"\n;{count}; COMMIT" if count else ""
+        tail = f"\n;{aside(count)}; COMMIT" if count else ""
         rows = [self._sql[slice(*statement.rows)]] if statement.rows else []
         patience = Patience(self._database.request)
         while True:
@@ -246,11 +324,14 @@ class _Work:
         change = read_index_statement(sql)
         if not self._counts or not isinstance(change, DropIndex) or change.may_be_missing:
             return []
-        return [
-            history_rows.note_drop_sql(
-                self._database.history, self._log_id, change.names[0], self._checksum(self._at + 1)
-            )
-        ]
+        history, name = self._database.history, change.names[0]
+        oids = self._session.resolve([name])
+        checksum = self._checksum(self._at + 1)
+        return (
+            [history_rows.note_drop_sql(history, self._log_id, oids[name], checksum)]
+            if oids
+            else []
+        )
 
     def _text_of_statement(self) -> str:
         statement = self._statements[self._at]

@@ -23,6 +23,7 @@ from dbmigrate.sources.atlas.directives import Directive, file_directives
 from dbmigrate.sources.atlas.script import Prepared, prepare
 from dbmigrate.sources.atlas.statements import hash_statements, split
 from dbmigrate.sources.listing import Listing, invalid, printable
+from dbmigrate.sources.markers import refuse_marked
 from dbmigrate.sources.migration import Direction, Format, Migration, Script, Source
 from dbmigrate.sources.script_file import check_script, read_file
 from dbmigrate.versions import Role, lexical
@@ -102,6 +103,7 @@ def _check(listing: Listing, files: list[FileName]) -> None:
 
 def _migration(file: FileName, content: bytes, directory: Path, entry: str | None) -> Migration:
     shown, name = printable(file.text), printable(file.name)
+    refuse_marked(content, shown)
     directives = file_directives(content.decode("utf-8", "replace"))
     path, digest = directory / file.text, hashlib.sha256(content).hexdigest()
     script = Script(
