@@ -24,7 +24,7 @@ statement_cache_capacity statement_cache_mode
 """
 _OWN = """
 x-migrations-table x-migrations-table-quoted x-statement-timeout x-multi-statement
-x-multi-statement-max-size x-lock-strategy x-lock-table
+x-multi-statement-max-size x-lock-strategy x-lock-table socket
 """
 _SERVER = """
 client_connection_check_interval client_min_messages datestyle default_table_access_method

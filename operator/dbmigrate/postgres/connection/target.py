@@ -228,6 +228,11 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
     if encoding.upper().replace("-", "") not in ("UTF8", "UNICODE"):
         raise _unopened("client_encoding must be absent or 'UTF8'")
     conninfo["client_encoding"] = "UTF8"
+    _check_values(conninfo, environ)
+    return conninfo
+
+
+def _check_values(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> None:
     for key, value in conninfo.items():
         if "\0" in value:
             raise _unopened(f"{key} holds a NUL character")
@@ -237,7 +242,6 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
             check_hosts(names, where)
         except ValueError as error:
             raise _unopened(str(error)) from None
-    return conninfo
 
 
 def escape_option(text: str) -> str:
