@@ -19,6 +19,8 @@ from dbmigrate.postgres.sqltext.quoting import literal, raise_sql
 from dbmigrate.versions import Version
 
 FENCE = "dbmigrate: the version row is not where this run left it"
+_FENCE = re.compile(re.escape(FENCE) + " ([tf]) ([tf])")
+"""Our own text, which the server repeats: the rest of its message is in its own language."""
 FENCE_COLUMN = "dbmigrate_fence"
 """The name of the result's column: by it a run sees that the file is done."""
 STEP_SETTING = "dbmigrate.step"
@@ -229,10 +231,8 @@ class Fence:
 
 def read_fence(error: ServerError) -> Fence | None:
     """What the fence says; None for any other error."""
-    if error.sqlstate != INVALID_TEXT or f'"{FENCE} ' not in error.message:
-        return None
-    has_backend, has_transaction = error.message.rpartition(FENCE)[2].strip('" ').split()
-    return Fence(has_backend == "t", has_transaction == "t")
+    found = _FENCE.search(error.message) if error.sqlstate == INVALID_TEXT else None
+    return None if found is None else Fence(found[1] == "t", found[2] == "t")
 
 
 def _elapsed(start: str) -> str:
