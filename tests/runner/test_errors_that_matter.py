@@ -22,6 +22,7 @@ def test_a_report_says_the_version_although_the_source_cannot_be_read_to_its_end
     tmp_path: Path, database: Database, command: list[str]
 ) -> None:
     (tmp_path / "V1__a.sql").write_text("CREATE TABLE t (id int);")
+    (tmp_path / "R__r.sql").write_text("SELECT 1;")
     words = ["-path", str(tmp_path), "-database", database.url, "-json"]
     assert run_here(*words, "up").code == 0
     (tmp_path / "R__r.sql").write_text("SELECT '${not_set}';")
