@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
 from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
+from dbmigrate.postgres.history.emptiness import first_in_schema
 from dbmigrate.postgres.sqltext.quoting import identifier
+from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run, perform
@@ -37,5 +39,10 @@ def drop(request: Request) -> Result[None]:
             raise history_failure(failure, "can't drop the tables") from None
         run.has_changed = True
         run.database.look_again()
+        left = first_in_schema(session, run.database.history)
+        if left is not None:
+            schema = run.database.history.schema
+            text = f"the schema {schema} still holds the {left}, and perhaps more: only tables are"
+            run.request.observer.notice(Notice("WARNING", f"{text} dropped, as by golang-migrate"))
 
     return perform(request, work, with_log=False)
