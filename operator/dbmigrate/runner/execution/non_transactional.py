@@ -111,7 +111,7 @@ class _Work:
             done_checksum=self._checksum(self._done),
         )
         tables = self._session.query(
-            f"BEGIN; {history_rows.move_version_sql(history, found, dirty)}; "
+            f"BEGIN; {history.guarded(history_rows.move_version_sql(history, found, dirty))}; "
             f"{history_rows.insert_log_sql(history, row, running=True)} RETURNING id; COMMIT"
         )
         self._database.found = dirty
@@ -166,7 +166,7 @@ class _Work:
         end = f"{end}; {told}" if told else end
         try:
             leftovers = invalid_indexes(self._session, self._sql)
-            self._session.query(f"{RESET}; {end}")
+            self._session.query(f"{RESET}; {self._database.history.guarded(end)}")
         except (ServerFailure, ConnectionBroken):
             pass  # the version row is dirty, which is what counts
         return failed_step.left_dirty(
@@ -240,7 +240,7 @@ class _Work:
         history = self._database.history
         counted = history_rows.advance_log_sql(history, self._log_id, done, self._checksum(done))
         in_table = self._database.found.progress_sql(history.version_table, done)
-        return f"{counted}; {in_table}" if in_table else counted
+        return history.guarded(f"{counted}; {in_table}" if in_table else counted)
 
     def _note_sql(self, sql: bytes) -> list[str]:
         """Before an index goes for good: write down which one, for a repair to judge by."""
