@@ -209,7 +209,7 @@ def test_a_table_that_is_replaced_before_a_step_is_not_written(
     assert version_row(database) == []
 
 
-def test_a_trigger_that_comes_during_a_step_is_not_run(database: Database, stranger: str) -> None:
+def test_a_trigger_that_comes_during_a_step_is_not_run(database: Database) -> None:
     """By a file here; by anybody with the TRIGGER privilege while a long statement runs."""
     database.execute(FUNCTIONS)
     files = source(migration(1, "SELECT 1"), migration(2, TRAPS["trigger"].partition("; ")[2]))

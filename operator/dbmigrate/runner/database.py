@@ -150,9 +150,9 @@ class Database:
             return
         history = self.history
         looked = history_tables.tables_sql(literal(history.schema), history.table)
-        columns, relations = self._prepare(f"{sql}; {looked}")
+        (columns,) = self._prepare(f"{sql}; {looked}")
         wanted = replace(self.request.target.history, name=history.table, kind=history.kind)
-        self.history = history_tables.read_tables(columns, relations, history.schema, wanted)
+        self.history = history_tables.read_tables(self.session, columns, history.schema, wanted)
 
     def _prepare(self, sql: str) -> list[list[Row]]:
         try:

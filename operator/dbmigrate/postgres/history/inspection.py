@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
-from dbmigrate.postgres.connection.session import Row
+from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.sqltext.quoting import identifier, literal, raise_sql
 from dbmigrate.report import Reason
 
@@ -63,6 +63,23 @@ UNION ALL SELECT 'index', x.relname, '' FROM pg_catalog.pg_index i
 UNION ALL SELECT 'extended statistics', stxname, '' FROM pg_catalog.pg_statistic_ext
   WHERE stxrelid = c.oid AND 'e' = ANY (stxkind)"""
 
+IS_PLAIN = (
+    "(c.relkind = 'r' AND pg_catalog.pg_get_userbyid(c.relowner) = session_user"
+    " AND session_user = current_user AND NOT (c.relhastriggers OR c.relhasrules"
+    " OR c.relrowsecurity OR c.relhassubclass OR c.relispartition OR c.relchecks > 0)"
+    " AND (a.attnum IS NULL OR a.atttypid < 16384 AND a.attgenerated = '' AND a.attinhcount = 0)"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid"
+    " AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR i.indisexclusion"
+    " OR '16384'::oid <= ANY (i.indclass)))"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid = c.oid))"
+)
+"""Whether a column `a` of a relation `c` leaves no doubt, by what costs little to read."""
+DEFAULT = (
+    "(SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d"
+    " WHERE a.atthasdef AND d.adrelid = a.attrelid AND d.adnum = a.attnum)"
+)
+"""The text of a column's default, for `is_harmless`."""
+
 _CONSTANT = r"(?:NULL|true|false|-?[0-9.]+|\(-[0-9.]+\)|'(?:[^'\\]|'')*')"
 _CALL = (
     r"(?:now\(\)|(?:clock|statement|transaction)_timestamp\(\)|CURRENT_[A-Z]+|LOCALTIMESTAMP"
@@ -85,7 +102,6 @@ class Relation:
     """What the catalogs say of one relation."""
 
     name: str
-    oid: int
     kind: str
     """As pg_class.relkind."""
     owner: str
@@ -95,31 +111,32 @@ class Relation:
     """What runs when it is read or written: a kind, a name, the text of a default."""
 
 
-def inspection_sql(schema: str, names: Iterable[str]) -> str:
-    """What `read_relations` wants the answer of. `schema` is SQL."""
-    found = ", ".join(map(literal, names))
-    return (
-        f"{_ME} SELECT c.relname, c.oid, c.relkind, o.rolname, {_IS_TRUSTED},"
-        " f.kind, f.name, f.text"
+def inspect(session: Session, schema: str, names: Iterable[str]) -> tuple[Relation, ...]:
+    """Look at these relations of a schema in all catalogs; nothing where there are no names."""
+    wanted = ", ".join(literal(name) for name in sorted(names))
+    if not wanted:
+        return ()
+    (rows,) = session.query(
+        f"{_ME} SELECT c.relname, c.relkind, o.rolname, {_IS_TRUSTED}, f.kind, f.name, f.text"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " JOIN pg_catalog.pg_roles o ON o.oid = c.relowner"
         f" LEFT JOIN LATERAL ({_FINDINGS}) f (kind, name, text) ON true"
-        f" WHERE n.nspname = {schema} AND c.relname IN ({found}) ORDER BY 1, 6, 7"
+        f" WHERE n.nspname = {literal(schema)} AND c.relname IN ({wanted}) ORDER BY 1, 5, 6"
     )
-
-
-def read_relations(rows: Iterable[Row]) -> dict[str, Relation]:
-    """The answer, by name."""
     found: dict[str, Relation] = {}
-    findings: dict[str, list[tuple[str, str, str]]] = {}
-    for name, oid, kind, owner, is_trusted, what, which, text in rows:
-        relation = Relation(name or "", int(oid or 0), kind or "", owner or "", is_trusted == "t")
-        found[relation.name] = relation
+    for name, kind, owner, is_trusted, what, which, text in rows:
+        each = found.get(name or "") or Relation(
+            name or "", kind or "", owner or "", is_trusted == "t"
+        )
         if what is not None:
-            findings.setdefault(relation.name, []).append((what, which or "", text or ""))
-    return {
-        name: replace(each, findings=tuple(findings.get(name, ()))) for name, each in found.items()
-    }
+            each = replace(each, findings=(*each.findings, (what, which or "", text or "")))
+        found[each.name] = each
+    return tuple(found.values())
+
+
+def is_harmless(default: str | None) -> bool:
+    """Whether a default, in the server's own words, calls nothing but a few known functions."""
+    return default is None or _HARMLESS_DEFAULT.fullmatch(default) is not None
 
 
 def require_table(relation: Relation, schema: str) -> None:
@@ -145,7 +162,7 @@ def require_safe(relation: Relation, schema: str, owner: str | None) -> None:
             f" {relation.owner} with -history-owner",
         )
     for kind, which, text in relation.findings:
-        if kind == "default" and _HARMLESS_DEFAULT.fullmatch(text):
+        if kind == "default" and is_harmless(text):
             continue
         raise _refused(
             f"{name} has {_article(kind)} {which}: the history is a plain table, in which nothing"
@@ -167,14 +184,15 @@ def guard(tables: Iterable[tuple[str, int]], mode: str) -> tuple[str, ...]:
         return ()
     names = ", ".join(f"ONLY {name}" for name, _ in known)
     is_same = [
-        f"pg_catalog.to_regclass({literal(name)})::pg_catalog.oid {_IS} {_oid(oid)}"
+        f"pg_catalog.to_regclass({literal(name)})::pg_catalog.oid {_IS} '{oid}'::pg_catalog.oid"
         for name, oid in known
     ]
     if mode != READING:
-        is_same += [
-            f"NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid {_IS} {_oid(oid)})"
-            for _, oid in known
-        ]
+        oids = ",".join(str(oid) for _, oid in known)
+        is_same.append(
+            "NOT EXISTS (SELECT FROM pg_catalog.pg_trigger"
+            f" WHERE tgrelid {_IS} ANY ('{{{oids}}}'::pg_catalog._oid))"
+        )
     # The text is not a constant, else the planner would compute it, and fail, in advance.
     refusal = raise_sql(f"pg_catalog.concat({literal(GONE)}, ' ', pg_catalog.pg_backend_pid())")
     return (
@@ -186,10 +204,6 @@ def guard(tables: Iterable[tuple[str, int]], mode: str) -> tuple[str, ...]:
 def is_replaced(error: ServerError) -> bool:
     """Whether an error is the guard's."""
     return error.sqlstate == INVALID_TEXT and f'"{GONE} ' in error.message
-
-
-def _oid(oid: int) -> str:
-    return f"'{oid}'::pg_catalog.oid"
 
 
 _KINDS = {

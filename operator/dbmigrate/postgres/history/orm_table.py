@@ -15,12 +15,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history.inspection import (
-    inspection_sql,
-    read_relations,
-    require_safe,
-    require_table,
-)
+from dbmigrate.postgres.history.inspection import inspect, require_safe, require_table
 from dbmigrate.postgres.history.orm_history import Orm, OrmHistory, read_history
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
@@ -122,21 +117,20 @@ def _look(
     """The schema, and the columns of the tables in it that may be an ORM's."""
     schema = CURRENT_SCHEMA if wanted.schema is None else literal(wanted.schema)
     names = sorted({wanted.name, _BESIDE_RAILS, *(each.table for each in Orm)})
-    _, rows, relations, ((found,),) = session.query(
+    _, rows, ((found,),) = session.query(
         "SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL)"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " JOIN pg_catalog.pg_attribute a"
         "   ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
         f" WHERE n.nspname = {schema} AND c.relkind IN ('r', 'p')"
         f" AND c.relname IN ({', '.join(map(literal, names))})"
-        f" ORDER BY c.relname, a.attnum; {inspection_sql(schema, names)}; SELECT {schema}",
+        f" ORDER BY c.relname, a.attnum; SELECT {schema}",
         before=KEEP_SCHEMA,
     )
     read = (wanted.name, _BESIDE_RAILS) if orm is Orm.RAILS else (wanted.name,)
-    for relation in read_relations(relations).values():
-        if relation.name in read:
-            require_table(relation, found or "")
-            require_safe(relation, found or "", wanted.owner)
+    for relation in inspect(session, found or "", read):
+        require_table(relation, found or "")
+        require_safe(relation, found or "", wanted.owner)
     shapes: dict[str, dict[str, str]] = {}
     for table, column, kind in rows:
         shapes.setdefault(table or "", {})[column or ""] = kind or ""

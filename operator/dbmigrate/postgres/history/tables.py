@@ -19,11 +19,13 @@ from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.history.adapter import VersionTable, version_table
 from dbmigrate.postgres.history.inspection import (
+    DEFAULT,
+    IS_PLAIN,
     READING,
     WRITING,
     guard,
-    inspection_sql,
-    read_relations,
+    inspect,
+    is_harmless,
     require_safe,
     require_table,
 )
@@ -195,13 +197,13 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     DatabaseMissing when there is no schema to look in.
     """
     schema_sql = CURRENT_SCHEMA if wanted.schema is None else literal(wanted.schema)
-    _, columns, relations, (row,) = session.query(
+    _, columns, (row,) = session.query(
         f"{tables_sql(schema_sql, wanted.name)}; {_facts_sql(schema_sql)}", before=KEEP_SCHEMA
     )
     number, database, schema, pid, is_standby, looks_after_clients = row
     if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
         raise _no_schema(wanted)
-    history = read_tables(columns, relations, schema or wanted.schema or "", wanted)
+    history = read_tables(session, columns, schema or wanted.schema or "", wanted)
     if wanted.schema is None and not history.has_version_table:
         _refuse_another(session, wanted)
     return ServerFacts(
@@ -232,17 +234,16 @@ def _refuse_another(session: Session, wanted: HistoryTable) -> None:
 
 
 def tables_sql(schema: str, table: str) -> str:
-    """Both queries that `read_tables` wants the answers of. `schema` is SQL."""
+    """The query that `read_tables` wants the answer of. `schema` is SQL."""
     names = (table, log_name(table), batches_name(table))
     return (
         "SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL),"
-        " pg_catalog.has_table_privilege(c.oid, 'SELECT')"
+        f" pg_catalog.has_table_privilege(c.oid, 'SELECT'), c.oid, {IS_PLAIN}, {DEFAULT}"
         " FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " LEFT JOIN pg_catalog.pg_attribute a"
         "   ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-        f" WHERE n.nspname = {schema} AND c.relname IN ({', '.join(map(literal, names))});"
-        f" {inspection_sql(schema, names)}"
+        f" WHERE n.nspname = {schema} AND c.relname IN ({', '.join(map(literal, names))})"
     )
 
 
@@ -259,21 +260,29 @@ def _facts_sql(schema: str) -> str:
 
 
 def read_tables(
-    rows: Iterable[Row], relations: Iterable[Row], schema: str, wanted: HistoryTable
+    session: Session, rows: Iterable[Row], schema: str, wanted: HistoryTable
 ) -> History:
-    """Where the history is, once it was looked at. Raises MigrationError (ForeignHistory)."""
+    """Where the history is. What is more than a plain table of ours is looked at closely.
+
+    Raises MigrationError (ForeignHistory).
+    """
     table = wanted.name
     shapes: dict[str, dict[str, str]] = {}
-    readable = set()
-    found = read_relations(relations)
-    for relation in found.values():
-        require_table(relation, schema)
-    for name, column, column_type, may_read in rows:
+    readable, doubtful = set(), set()
+    oids: dict[str, int] = {}
+    for relname, column, column_type, may_read, oid, is_plain, default in rows:
+        name = relname or ""
+        oids[name] = int(oid or 0)
         if may_read == "t":
             readable.add(name)
-        shape = shapes.setdefault(name or "", {})
+        if is_plain != "t" or not is_harmless(default):
+            doubtful.add(name)
+        shape = shapes.setdefault(name, {})
         if column is not None:
             shape[column] = column_type or ""
+    relations = inspect(session, schema, doubtful)
+    for relation in relations:
+        require_table(relation, schema)
     log, batches = log_name(table), batches_name(table)
     if table in shapes:
         _check_versions(shapes[table], f"{schema}.{table}", version_table(wanted.kind))
@@ -283,7 +292,7 @@ def read_tables(
             f"{schema}.{log} is not dbmigrate's log: it has no column {', '.join(missing)}",
             hint="name another history table, or rename that one",
         )
-    for relation in found.values():
+    for relation in relations:
         require_safe(relation, schema, wanted.owner)
     return History(
         schema,
@@ -294,7 +303,7 @@ def read_tables(
         has_batches_table=batches in shapes,
         may_read_batches=batches in readable,
         kind=wanted.kind,
-        oids=tuple((relation.name, relation.oid) for relation in found.values()),
+        oids=tuple(oids.items()),
     )
 
 
