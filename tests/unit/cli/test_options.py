@@ -47,6 +47,7 @@ TWINS = {
     "verbose": "true",
     "format": "goose",
     "history-table": "a.b",
+    "history-owner": "team",
     "statement-lock-timeout": "1s",
     "statement-timeout": "2m",
     "rollback": "forbid",
