@@ -62,6 +62,9 @@ class Run:
         self.has_changed = False
         """Something was changed that is no step: a forced version, a baseline, a drop."""
         self._is_flushed = True
+        """Whether everything that was committed is on the server's disk."""
+        self._unflushed_steps = 0
+        """How many of the last steps may not be."""
         self.database = Database(request, is_locked=is_locked, with_log=with_log)
         self.from_version = self.database.found.version
         if request.source is not None and request.source.learn is not None:
@@ -146,6 +149,8 @@ class Run:
             from dbmigrate.runner.planning.plan_checksum import require_plan
 
             require_plan(wanted, plan.steps, self.database.log)
+        if len(plan.steps) > 1:
+            look_at_files(plan)
         if plan.steps:
             # A run that finds nothing to do is the commonest one: it starts without this.
             from dbmigrate.runner.execution.step import run_step
@@ -159,7 +164,6 @@ class Run:
             return
         for index, step in enumerate(plan.steps):
             if self.request.stop.is_requested:
-                self._flush()
                 raise MigrationError(
                     Reason.INTERRUPTED,
                     f"stopped before version {step.version} ({step.name}):"
@@ -168,10 +172,13 @@ class Run:
             is_last = index == len(plan.steps) - 1
             self.request.observer.step_started(step)
             migration = find_migration(self.source, step)
+            # A step that fails may have been committed all the same: its answer may be lost.
+            self._is_flushed = self._is_flushed and is_last
             read, ran = run_step(self.database, step, migration, is_durable=is_last)
             self._is_flushed = is_last
             milliseconds = round(1000 * (read + ran))
             self.steps.append(Step(str(step.version), step.name, step.direction, milliseconds))
+            self._unflushed_steps = 0 if is_last else self._unflushed_steps + 1
             self.request.observer.step_finished(step, read, ran)
         if plan.short:
             raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
@@ -204,18 +211,26 @@ class Run:
 
         self.backup = back_up_before(self.request, order, self.database, self.started_at)
 
-    def _flush(self) -> None:
-        if not self._is_flushed:
-            self.database.flush()
-
     def settle(self) -> None:
-        """After a failure: read again what the database says, if it still answers."""
+        """After a failure: read again what the database says, if it still answers.
+
+        What was read is flushed to disk before it is reported: a server that crashes later
+        does not lose it.
+        """
         if self.database.session.is_open:
             self.database.session.roll_back()
             self.database.read()
         else:
             self.database.reconnect_to_read()
         self._forget_lost_steps()
+        if not self._is_flushed:
+            self.database.flush()
+            self._is_flushed = True
+            self._unflushed_steps = 0
+
+    def forget_unflushed_steps(self) -> None:
+        """The database does not answer: a crash may have lost the steps that were not flushed."""
+        del self.steps[len(self.steps) - self._unflushed_steps :]
 
     def _forget_lost_steps(self) -> None:
         """A server that crashed may have lost steps that were not flushed yet: they are gone."""
@@ -311,6 +326,14 @@ def perform(
         run.database.close()
 
 
+def look_at_files(plan: Plan) -> None:
+    """Read all scripts of a plan before its first step, so that none is found to be missing or
+    unreadable when others have run. Raises MigrationError (SourceInvalid)."""
+    for step in plan.steps:
+        if step.script is not None and not step.is_stored:
+            step.script.load()
+
+
 def find_migration(source: Source, step: PlannedStep) -> Migration | None:
     """What the source knows of a step's version; a checkpoint and a repeatable have none."""
     return source.find(step.version) if step.role is Role.VERSIONED else None
@@ -347,6 +370,7 @@ def _state_after(run: Run) -> VersionState | None:
     try:
         run.settle()
     except (MigrationError, ServerFailure, ConnectionBroken):
+        run.forget_unflushed_steps()
         return None
     run.database.release()
     return run.state
