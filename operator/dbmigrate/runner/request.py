@@ -83,6 +83,9 @@ class Options:
     """Seconds to wait for the migration lock, and for blocked statements; 0: try once."""
     statement_lock_timeout_ms: int | None = 5000
     """Milliseconds one try of a statement waits for a lock in the database; None: for ever."""
+    concurrent_lock_timeout_ms: int | None = None
+    """The same for a statement that keeps nobody waiting itself, such as CREATE INDEX
+    CONCURRENTLY: giving up throws its work away."""
     statement_timeout_ms: int | None = None
     """Milliseconds a statement may take; None: what the URL or the server says."""
     rollback: Rollback | None = None

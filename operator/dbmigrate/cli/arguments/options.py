@@ -31,6 +31,8 @@ class Options(NamedTuple):
     """Seconds to wait for the migration lock; None: for ever."""
     statement_lock_timeout: float | None
     """Seconds a statement may wait for a lock on a table; None: for ever."""
+    concurrent_lock_timeout: float | None
+    """The same for CREATE INDEX CONCURRENTLY and others that keep nobody waiting."""
     statement_timeout: float | None
     """Seconds a statement may run; None: what the URL or the server says."""
     format: str
@@ -92,6 +94,7 @@ FLAGS = (
     Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate", "atlas", "flyway")),
     Flag("history-table"),
     Flag("statement-lock-timeout", check=read_duration, kind="duration"),
+    Flag("concurrent-lock-timeout", check=read_duration, kind="duration"),
     Flag("statement-timeout", check=read_duration, kind="duration"),
     Flag("rollback", check=_one_of("allow", "forbid")),
     Flag("out-of-order", check=_one_of("reject", "apply", "ignore")),
@@ -127,6 +130,7 @@ def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Opti
             statement_lock_timeout=_limit(
                 values.get("statement-lock-timeout"), DEFAULT_STATEMENT_LOCK_TIMEOUT
             ),
+            concurrent_lock_timeout=_limit(values.get("concurrent-lock-timeout"), None),
             statement_timeout=_limit(values.get("statement-timeout"), None),
             grace_period=_limit(values.get("grace-period"), None),
             format=values.get("format", "auto"),

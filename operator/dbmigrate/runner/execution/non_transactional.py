@@ -25,8 +25,8 @@ from dbmigrate.postgres.connection.errors import (
 from dbmigrate.postgres.connection.search_path import aside
 from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.log import NewLogRow
-from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
-from dbmigrate.postgres.schema.invalid_indexes import drop_sql, invalid_indexes
+from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
+from dbmigrate.postgres.schema.invalid_indexes import drop_sql, find_twins, invalid_indexes
 from dbmigrate.postgres.sqltext.splitter import Statement
 from dbmigrate.postgres.sqltext.transaction_rules import control_of, forbidden_in_transaction
 from dbmigrate.postgres.transaction import RESET
@@ -40,12 +40,13 @@ from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import PlannedStep
 
 INTERRUPTED = "interrupted"
-"""The log's word for a step that was asked to stop: the next run goes on with it by itself."""
+"""The log's word for a step that was asked to stop, or could not get a lock in time: the next
+run goes on with it by itself."""
 DROP_SECONDS = 5.0
 """For one invalid index: DROP INDEX CONCURRENTLY waits for those who use it."""
 _BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
-"""Statements that wait for others but that nobody waits for: they may wait long. A lock
-time-out would leave an invalid index for nothing."""
+"""Statements that wait for others but that nobody waits for: they may wait long. Giving up
+throws away the index that was built, so that it has a limit of its own."""
 
 
 def run_statements(
@@ -116,8 +117,10 @@ class _Work:
             done_checksum=self._checksum(self._done),
         )
         tables = self._session.query(
-            f"BEGIN; {history_rows.move_version_sql(history, found, dirty)}; "
-            f"{history_rows.insert_log_sql(history, row, running=True)} RETURNING id; COMMIT"
+            self._database.in_transaction(
+                f"{history_rows.move_version_sql(history, found, dirty)}; "
+                f"{history_rows.insert_log_sql(history, row, running=True)} RETURNING id"
+            )
         )
         self._database.found = dirty
         self._log_id = int(tables[1][0][0] or 0)
@@ -164,7 +167,8 @@ class _Work:
             blockers=failed.watch.blockers if failed.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
         leftovers: tuple[str, ...] = ()
-        is_interrupted = error.reason is Reason.INTERRUPTED
+        # Given up, not failed: nothing is wrong with the statement.
+        is_interrupted = error.reason in {Reason.INTERRUPTED, Reason.BLOCKED_BY_QUERY}
         text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
         end = history_rows.end_log_sql(
             self._database.history, self._log_id, INTERRUPTED if is_interrupted else "failed", text
@@ -197,14 +201,21 @@ class _Work:
         """
         dropped: set[str] = set()
         sql = self._text_of_statement().encode()
-        if self._statements[self._at].words[:1] != ("CREATE",):
+        change = read_index_statement(sql)
+        if not isinstance(change, CreateIndex):
             return dropped
-        for index in invalid_indexes(self._session, sql):
+        found = dict.fromkeys(invalid_indexes(self._session, sql))
+        if change.name is None:
+            made = settings_before(self._statements, self._sql, self._at)
+            settings = [self._text_of_statement(index) for index in made]
+            twins = find_twins(self._session, change, settings)
+            found.update(dict.fromkeys(twin.name for twin in twins if not twin.is_valid))
+        for index in found:
             seconds = min(DROP_SECONDS, self._database.request.stop.time_left / 2)
             milliseconds = max(1, round(1000 * seconds))
             try:
                 self._session.query(f"SET statement_timeout = {milliseconds}; SET lock_timeout = 0")
-                self._session.query(drop_sql(index))
+                self._session.command(drop_sql(index))
             except ServerFailure:
                 break
             dropped.add(index)
@@ -230,8 +241,10 @@ class _Work:
     def _execute(self, statement: Statement, sql: bytes, count: str = "") -> None:
         """Run a statement, if `count` is given in one transaction with that."""
         settings = self._database.settings
-        if _BLOCKS_NOBODY.search(sql):
-            settings = replace(settings, lock_timeout_ms=0)
+        is_harmless = _BLOCKS_NOBODY.search(sql) is not None
+        if is_harmless:
+            limit = self._database.request.options.concurrent_lock_timeout_ms
+            settings = replace(settings, lock_timeout_ms=limit or 0)
         is_open = self._session.is_in_transaction
         head = "; ".join(["BEGIN", *settings.statements(), ""]) if count else ""
         if not count and not is_open:
@@ -250,7 +263,7 @@ class _Work:
                 if not is_open:
                     self._session.roll_back()
                 is_blocked = failure.sqlstate == LOCK_NOT_AVAILABLE and not is_open
-                if not is_blocked or not patience.has_time:
+                if not is_blocked or is_harmless or not patience.has_time:
                     position = self._position(statement, len(head), failure.error.position)
                     raise _StatementFailed(failure, position, watch) from None
             patience.pause()
@@ -290,8 +303,8 @@ class _Work:
             else []
         )
 
-    def _text_of_statement(self) -> str:
-        statement = self._statements[self._at]
+    def _text_of_statement(self, index: int | None = None) -> str:
+        statement = self._statements[self._at if index is None else index]
         return self._sql[statement.start : statement.end].decode()
 
     def _checksum(self, done: int) -> str:
