@@ -75,6 +75,10 @@ SWITCHES: dict[str, Switch] = {
         ["a", "b"], f"Deployment:{OPERATOR}.env.DBMIGRATE_NAMESPACE.value", "a,b"
     ),
     "resync": Switch("1h", f"Deployment:{OPERATOR}.env.DBMIGRATE_RESYNC.value", "1h"),
+    "unreachableAfter": Switch(
+        5, f"Deployment:{OPERATOR}.env.DBMIGRATE_UNREACHABLE_AFTER.value", "5"
+    ),
+    "orderMaxAge": Switch("2h", f"Deployment:{OPERATOR}.env.DBMIGRATE_ORDER_MAX_AGE.value", "2h"),
     "workers": Switch(4, f"Deployment:{OPERATOR}.env.DBMIGRATE_WORKERS.value", "4"),
     "logFormat": Switch("text", f"Deployment:{OPERATOR}.env.DBMIGRATE_LOG_FORMAT.value", "text"),
     "logLevel": Switch("debug", f"Deployment:{OPERATOR}.env.DBMIGRATE_LOG_LEVEL.value", "debug"),
@@ -186,6 +190,8 @@ def test_every_value_has_a_comment() -> None:
         ("resync", "often"),
         ("watchNamespaces", ["Not_a_name"]),
         ("workers", 0),
+        ("unreachableAfter", 0),
+        ("orderMaxAge", "long"),
         ("podLabels", {"team": 1}),
     ],
 )

@@ -14,7 +14,6 @@ import pytest
 from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.migration import Migration
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import Pod, Run, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision
 from dbmigrate.controller.jobs.rehearsal_server import DATA, SCRIPT
@@ -29,6 +28,7 @@ from tests.unit.controller.resources import (
     make_pod,
     make_report,
     make_run,
+    reconcile,
 )
 from tests.unit.controller.test_orders import make_action, plan_report
 

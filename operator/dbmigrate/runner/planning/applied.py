@@ -72,6 +72,11 @@ class AppliedVersions(Protocol):
         """Whether the files should have that applied version."""
 
     @property
+    def validates_files(self) -> bool:
+        """Whether the tool looks for the files of all that is applied before it goes up, and
+        has settings for that."""
+
+    @property
     def requires_down(self) -> bool:
         """Whether nothing is undone without a script."""
 
@@ -108,6 +113,7 @@ class Applied:
 
     is_exact = False
     requires_down = False
+    validates_files = False
     base = None
     repeated: tuple[Version, ...] = ()
 
