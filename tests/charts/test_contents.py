@@ -20,6 +20,7 @@ EVERYTHING: Values = {
     "metrics.dashboard.enabled": True,
     "podDisruptionBudget.enabled": True,
     "networkPolicy.enabled": True,
+    "reservedFields.enabled": True,
     "networkPolicy.metricsFrom": [{"namespaceSelector": {}}],
     "imagePullSecrets": [{"name": "key"}],
     "nodeSelector": {"kubernetes.io/os": "linux"},

@@ -85,6 +85,15 @@ SWITCHES: dict[str, Switch] = {
     "crds.install": Switch(False, "CustomResourceDefinition:kind", NOTHING),
     "rbac.create": Switch(False, "ClusterRoleBinding:kind", NOTHING),
     "rbac.aggregate": Switch(False, f"ClusterRole/{NAME}-view:kind", NOTHING),
+    "reservedFields.enabled": Switch(
+        True, f"ClusterRole/{NAME}-reserved-fields:rules.0.resources.0", "databasemigrations"
+    ),
+    "reservedFields.namespaceSelector": Switch(
+        {"matchLabels": LABEL},
+        "ValidatingAdmissionPolicyBinding:spec.matchResources.namespaceSelector.matchLabels",
+        LABEL,
+        _switched_on("reservedFields"),
+    ),
     "serviceAccount.create": Switch(
         False, "ServiceAccount:kind", NOTHING, {"serviceAccount.name": "own"}
     ),
