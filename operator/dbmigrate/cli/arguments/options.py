@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from dbmigrate.cli.arguments.flags import FALSE, TRUE, Flag, UsageError, is_set, parse_flags, quote
+from dbmigrate.cli.arguments.flags import (
+    FALSE,
+    TRUE,
+    Flag,
+    UsageError,
+    is_set,
+    parse_flags,
+    present,
+    quote,
+)
 from dbmigrate.cli.arguments.numbers import read_duration, read_seconds, read_unsigned
 from dbmigrate.cli.arguments.suggestions import guess
 
@@ -185,7 +194,8 @@ def read_twins(
             if not flag.is_boolean:
                 flag.check(value)
         except ValueError as error:
-            raise UsageError(f"invalid value {quote(value)} for {name}: {error}") from None
+            problem = f"invalid value {quote(present(value))} for {name}: "
+            raise UsageError(problem + present(str(error))) from None
         values[flag.name] = value
     return values
 
