@@ -144,6 +144,7 @@ Options:
   -history-owner R           A role that may own it, beside this one, those that it is a member
                              of, the database's owner and superusers
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
+  -concurrent-lock-timeout D Let CREATE INDEX CONCURRENTLY and its like wait D (default none)
   -statement-timeout D       Let a statement run for D (default as the role has it; none)
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone
   -out-of-order MODE         reject, apply or ignore versions that were skipped (default reject)
