@@ -102,8 +102,9 @@ class Database:
         request = self.request
         return TransactionSettings(
             lock_timeout_ms=request.options.statement_lock_timeout_ms,
-            statement_timeout_ms=request.options.statement_timeout_ms
-            or request.target.statement_timeout_ms,
+            statement_timeout_ms=request.target.statement_timeout_ms
+            if request.options.statement_timeout_ms is None
+            else request.options.statement_timeout_ms,
             client_check_ms=CLIENT_CHECK_MS if self._looks_after_clients else None,
         )
 
@@ -115,7 +116,9 @@ class Database:
 
             target = self.request.target
             self._monitor = Monitor(
-                self.pid, self._server_version, lambda: connect(target, role="monitor")
+                self.pid,
+                self._server_version,
+                lambda: connect(target, role="monitor", is_brief=True),
             )
         return self._monitor
 
@@ -284,7 +287,9 @@ class Database:
             from dbmigrate.postgres.connection import pooler
 
             pooler.require_own_backend(
-                self.session, self.pid, lambda: connect(self.request.target, role="probe")
+                self.session,
+                self.pid,
+                lambda: connect(self.request.target, role="probe"),
             )
         taken, *rest = self.session.query(
             f"{KEEPALIVES}; "

@@ -43,6 +43,7 @@ from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as failed_step
 from dbmigrate.runner.execution.fence_errors import explain_fence
 from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import LOOK_EVERY, Watch
 from dbmigrate.runner.execution.step_log import record_failure
 from dbmigrate.runner.lock_retry import Patience
@@ -261,6 +262,7 @@ class _Work:
                     failure.error,
                     self._locate(batch, failure),
                     stop=self._database.request.stop,
+                    limit=explain_limit(self._database, failure.error),
                     blockers=blockers,
                 ),
                 f"batch {state.batches + 1} of {failed_step.label(self._step)} was rolled back,"
