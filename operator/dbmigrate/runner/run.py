@@ -149,6 +149,8 @@ class Run:
             from dbmigrate.runner.planning.plan_checksum import require_plan
 
             require_plan(wanted, plan.steps, self.database.log)
+        if len(plan.steps) > 1:
+            look_at_files(plan)
         if plan.steps:
             # A run that finds nothing to do is the commonest one: it starts without this.
             from dbmigrate.runner.execution.step import run_step
@@ -322,6 +324,14 @@ def perform(
         return Result(run.report(None, run.state), value=value)
     finally:
         run.database.close()
+
+
+def look_at_files(plan: Plan) -> None:
+    """Read all scripts of a plan before its first step, so that none is found to be missing or
+    unreadable when others have run. Raises MigrationError (SourceInvalid)."""
+    for step in plan.steps:
+        if step.script is not None and not step.is_stored:
+            step.script.load()
 
 
 def find_migration(source: Source, step: PlannedStep) -> Migration | None:

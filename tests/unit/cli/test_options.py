@@ -13,6 +13,7 @@ def test_golang_migrates_defaults_and_ours() -> None:
     assert rest == ["up", "2"]
     assert options.lock_timeout == 15
     assert options.statement_lock_timeout == 5
+    assert options.concurrent_lock_timeout is None
     assert options.statement_timeout is None
     assert options.may_roll_back is None
     assert (options.out_of_order, options.changed_files) == (None, None)
@@ -31,7 +32,7 @@ def test_the_options_of_a_job_are_understood() -> None:
     assert options.report == "/dev/termination-log"
     assert options.history_table == "app.versions"
     assert options.lock_timeout == 20
-    assert options.statement_lock_timeout is None
+    assert options.statement_lock_timeout == 0
     assert options.statement_timeout == 1800
     assert options.may_roll_back is False
     assert (options.out_of_order, options.changed_files) == ("apply", "warn")
@@ -47,7 +48,9 @@ TWINS = {
     "verbose": "true",
     "format": "goose",
     "history-table": "a.b",
+    "history-owner": "team",
     "statement-lock-timeout": "1s",
+    "concurrent-lock-timeout": "10m",
     "statement-timeout": "2m",
     "rollback": "forbid",
     "out-of-order": "ignore",
@@ -155,5 +158,5 @@ def test_zero_means_no_limit_for_statements_and_one_try_for_the_lock() -> None:
     args = ["-lock-timeout", "0", "-statement-timeout", "0", "-statement-lock-timeout", "0"]
     options, _ = parse_options(args, {})
     assert options.lock_timeout == 0
-    assert options.statement_timeout is None
-    assert options.statement_lock_timeout is None
+    assert options.statement_timeout == 0
+    assert options.statement_lock_timeout == 0

@@ -12,6 +12,7 @@ from dbmigrate.cli.atlas.documents import Document
 from dbmigrate.cli.atlas.template import Template
 from dbmigrate.cli.command import Invocation
 from dbmigrate.errors import MigrationError
+from dbmigrate.printable import lines
 from dbmigrate.report import Reason
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def tell(invocation: Invocation, template: str, document: Document) -> None:
             Reason.SOURCE_INVALID, f"the command is done, but can't be told: {error}"
         ) from None
     try:
-        invocation.output.write(text)
+        invocation.output.write(lines(text))
         invocation.output.flush()
     except (OSError, ValueError):
         pass

@@ -43,6 +43,7 @@ from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as failed_step
 from dbmigrate.runner.execution.fence_errors import explain_fence
 from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import LOOK_EVERY, Watch
 from dbmigrate.runner.execution.step_log import record_failure
 from dbmigrate.runner.lock_retry import Patience
@@ -147,6 +148,7 @@ class _Work:
 
     def _begin(self) -> BatchState:
         database = self._database
+        database.prepare_batches()
         cursor = self._script.first_cursor
         dirty = database.found.begun(self._step.move)
         tables = database.session.query(
@@ -155,7 +157,6 @@ class _Work:
             )
         )
         database.found = dirty
-        database.history = replace(database.history, has_batches_table=True, may_read_batches=True)
         self._state = BatchState(int(tables[-1][0][0] or 0), cursor, 0, 0, self._size, "")
         return self._state
 
@@ -201,7 +202,13 @@ class _Work:
         )
         if self._pauses.watches_standbys:
             rows = f"{rows}; {LAG_SQL}"
-        query = build_query(Sendable(batch.sql), rows, token=token, settings=database.settings)
+        query = build_query(
+            Sendable(batch.sql),
+            rows,
+            token=token,
+            settings=database.settings,
+            guard=database.history.guard_of_batches,
+        )
         answers: dict[str, list[Row]] = {}
         run_query(database.session, query, on_tick=watch, on_result=keep_named(answers))
         return answers
@@ -261,6 +268,7 @@ class _Work:
                     failure.error,
                     self._locate(batch, failure),
                     stop=self._database.request.stop,
+                    limit=explain_limit(self._database, failure.error),
                     blockers=blockers,
                 ),
                 f"batch {state.batches + 1} of {failed_step.label(self._step)} was rolled back,"

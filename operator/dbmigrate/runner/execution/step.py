@@ -16,6 +16,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import (
     LOCK_NOT_AVAILABLE,
     SYNTAX_ERROR,
+    UNTRANSLATABLE,
     ConnectionBroken,
     ServerFailure,
 )
@@ -29,6 +30,7 @@ from dbmigrate.runner.execution import errors as failed_step
 from dbmigrate.runner.execution.fence_errors import explain_fence, mark_dirty
 from dbmigrate.runner.execution.non_transactional import run_statements
 from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import Watch
 from dbmigrate.runner.execution.step_log import new_log_row, record_failure
 from dbmigrate.runner.lock_retry import Patience
@@ -134,7 +136,7 @@ def rows_sql(database: Database, found: Found, wanted: Found, row: NewLogRow, to
     move = history_rows.move_version_sql(
         database.history, found, wanted, pid=database.pid, token=token
     )
-    return f"{move}; {history_rows.insert_log_sql(database.history, row)}"
+    return database.history.guarded(f"{move}; {history_rows.insert_log_sql(database.history, row)}")
 
 
 def explain_failure(
@@ -159,11 +161,14 @@ def explain_failure(
             failure.error.sqlstate == SYNTAX_ERROR and "unterminated" not in failure.error.message
         )
         open_end = text.find_open_end() if is_unclear else None
+        if failure.error.sqlstate == UNTRANSLATABLE and location.line is None:
+            location = text.locate(byte=text.find_bytes(failure.error.message))
         error = failed_step.statement_failed(
             failure.error,
             open_end.location if open_end else location,
             problem=open_end.message if open_end else None,
             stop=database.request.stop,
+            limit=explain_limit(database, failure.error),
             blockers=watch.blockers if failure.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
     record_failure(database, row, error)
