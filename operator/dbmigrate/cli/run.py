@@ -180,7 +180,7 @@ def find_target(
         history = flyway.find_table(settings, target)
     else:
         history = target.history.of(kind, has_search_path=target.has_search_path)
-    return replace(target, history=history)
+    return replace(target, history=replace(history, owner=options.history_owner or None))
 
 
 def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Options:
@@ -189,6 +189,7 @@ def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Option
     return runner.Options(
         lock_timeout=math.inf if options.lock_timeout is None else options.lock_timeout,
         statement_lock_timeout_ms=_milliseconds(options.statement_lock_timeout),
+        concurrent_lock_timeout_ms=_milliseconds(options.concurrent_lock_timeout),
         statement_timeout_ms=_milliseconds(options.statement_timeout),
         rollback=_ROLLBACK[options.may_roll_back],
         out_of_order=runner.OutOfOrder(options.out_of_order or "reject"),

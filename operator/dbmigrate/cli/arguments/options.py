@@ -40,12 +40,16 @@ class Options(NamedTuple):
     """Seconds to wait for the migration lock; None: for ever."""
     statement_lock_timeout: float | None
     """Seconds a statement may wait for a lock on a table; None: for ever."""
+    concurrent_lock_timeout: float | None
+    """The same for CREATE INDEX CONCURRENTLY and others that keep nobody waiting."""
     statement_timeout: float | None
     """Seconds a statement may run; None: what the URL or the server says."""
     format: str
     """The format of the migration files; auto: the one that they have."""
     history_table: str
     """`table` or `schema.table`; empty: what the URL says."""
+    history_owner: str
+    """A role that may own the history's tables, or empty."""
     may_roll_back: bool | None
     """Whether `goto` and `down` may run down scripts; None: not said, as with golang-migrate."""
     out_of_order: str | None
@@ -100,7 +104,9 @@ FLAGS = (
     Flag("help", kind=""),
     Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate", "atlas", "flyway")),
     Flag("history-table"),
+    Flag("history-owner"),
     Flag("statement-lock-timeout", check=read_duration, kind="duration"),
+    Flag("concurrent-lock-timeout", check=read_duration, kind="duration"),
     Flag("statement-timeout", check=read_duration, kind="duration"),
     Flag("rollback", check=_one_of("allow", "forbid")),
     Flag("out-of-order", check=_one_of("reject", "apply", "ignore")),
@@ -136,10 +142,12 @@ def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Opti
             statement_lock_timeout=_limit(
                 values.get("statement-lock-timeout"), DEFAULT_STATEMENT_LOCK_TIMEOUT
             ),
+            concurrent_lock_timeout=_limit(values.get("concurrent-lock-timeout"), None),
             statement_timeout=_limit(values.get("statement-timeout"), None),
             grace_period=_limit(values.get("grace-period"), None),
             format=values.get("format", "auto"),
             history_table=values.get("history-table", ""),
+            history_owner=values.get("history-owner", ""),
             may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,
             out_of_order=values.get("out-of-order"),
             changed_files=values.get("changed-files"),

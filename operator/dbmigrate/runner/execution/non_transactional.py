@@ -25,9 +25,10 @@ from dbmigrate.postgres.connection.errors import (
 from dbmigrate.postgres.connection.search_path import aside
 from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.log import NewLogRow
-from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
+from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
 from dbmigrate.postgres.schema.invalid_indexes import (
     drop_sql,
+    find_twins,
     has_invalid_index,
     invalid_indexes,
 )
@@ -44,12 +45,13 @@ from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.planning.plan import PlannedStep
 
 INTERRUPTED = "interrupted"
-"""The log's word for a step that was asked to stop: the next run goes on with it by itself."""
+"""The log's word for a step that was asked to stop, or could not get a lock in time: the next
+run goes on with it by itself."""
 DROP_SECONDS = 5.0
 """For one invalid index: DROP INDEX CONCURRENTLY waits for those who use it."""
 _BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
-"""Statements that wait for others but that nobody waits for: they may wait long. A lock
-time-out would leave an invalid index for nothing."""
+"""Statements that wait for others but that nobody waits for: they may wait long. Giving up
+throws away the index that was built, so that it has a limit of its own."""
 
 
 _LEAVES_NOTHING = re.compile(
@@ -130,8 +132,10 @@ class _Work:
             done_checksum=self._checksum(self._done),
         )
         tables = self._session.query(
-            f"BEGIN; {history_rows.move_version_sql(history, found, dirty)}; "
-            f"{history_rows.insert_log_sql(history, row, running=True)} RETURNING id; COMMIT"
+            self._database.in_transaction(
+                f"{history.guarded(history_rows.move_version_sql(history, found, dirty))}; "
+                f"{history_rows.insert_log_sql(history, row, running=True)} RETURNING id"
+            )
         )
         self._database.found = dirty
         self._log_id = int(tables[1][0][0] or 0)
@@ -173,9 +177,13 @@ class _Work:
             blockers=failed.watch.blockers if failed.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
         is_interrupted = error.reason is Reason.INTERRUPTED
+        # Given up, not failed: nothing is wrong with the statement.
+        has_given_up = error.reason is Reason.BLOCKED_BY_QUERY
+        dropped = self._drop_cancelled() if has_given_up else set()
         if not is_interrupted and self._is_undone(error.message):
             return error
         leftovers: tuple[str, ...] = ()
+        is_interrupted = is_interrupted or has_given_up
         text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
         end = history_rows.end_log_sql(
             self._database.history, self._log_id, INTERRUPTED if is_interrupted else "failed", text
@@ -186,9 +194,9 @@ class _Work:
         end = f"{end}; {told}" if told else end
         try:
             leftovers = invalid_indexes(self._session, self._sql)
-            self._session.query(f"{RESET}; {end}")
+            self._session.query(f"{RESET}; {self._database.history.guarded(end)}")
             if is_interrupted:
-                dropped = self._drop_cancelled()
+                dropped = dropped or self._drop_cancelled()
                 leftovers = tuple(index for index in leftovers if index not in dropped)
         except (ServerFailure, ConnectionBroken):
             pass  # the version row is dirty, which is what counts
@@ -208,7 +216,7 @@ class _Work:
         end = history_rows.end_log_sql(history, self._log_id, "failed", message, is_undone=True)
         back = history_rows.move_version_sql(history, self._database.found, self._before)
         try:
-            self._session.query(f"BEGIN; {RESET}; {back}; {end}; COMMIT")
+            self._session.query(f"BEGIN; {RESET}; {history.guarded(back)}; {end}; COMMIT")
         except ServerFailure:
             self._session.roll_back()
             return False
@@ -242,14 +250,21 @@ class _Work:
         """
         dropped: set[str] = set()
         sql = self._text_of_statement().encode()
-        if self._statements[self._at].words[:1] != ("CREATE",):
+        change = read_index_statement(sql)
+        if not isinstance(change, CreateIndex):
             return dropped
-        for index in invalid_indexes(self._session, sql):
+        found = dict.fromkeys(invalid_indexes(self._session, sql))
+        if change.name is None:
+            made = settings_before(self._statements, self._sql, self._at)
+            settings = [self._text_of_statement(index) for index in made]
+            twins = find_twins(self._session, change, settings)
+            found.update(dict.fromkeys(twin.name for twin in twins if not twin.is_valid))
+        for index in found:
             seconds = min(DROP_SECONDS, self._database.request.stop.time_left / 2)
             milliseconds = max(1, round(1000 * seconds))
             try:
                 self._session.query(f"SET statement_timeout = {milliseconds}; SET lock_timeout = 0")
-                self._session.query(drop_sql(index))
+                self._session.command(drop_sql(index))
             except ServerFailure:
                 break
             dropped.add(index)
@@ -275,8 +290,10 @@ class _Work:
     def _execute(self, statement: Statement, sql: bytes, count: str = "") -> None:
         """Run a statement, if `count` is given in one transaction with that."""
         settings = self._database.settings
-        if _BLOCKS_NOBODY.search(sql):
-            settings = replace(settings, lock_timeout_ms=0)
+        is_harmless = _BLOCKS_NOBODY.search(sql) is not None
+        if is_harmless:
+            limit = self._database.request.options.concurrent_lock_timeout_ms
+            settings = replace(settings, lock_timeout_ms=limit or 0)
         is_open = self._session.is_in_transaction
         head = "; ".join(["BEGIN", *settings.statements(), ""]) if count else ""
         if not count and not is_open:
@@ -295,7 +312,7 @@ class _Work:
                 if not is_open:
                     self._session.roll_back()
                 is_blocked = failure.sqlstate == LOCK_NOT_AVAILABLE and not is_open
-                if not is_blocked or not patience.has_time:
+                if not is_blocked or is_harmless or not patience.has_time:
                     position = self._position(statement, len(head), failure.error.position)
                     raise _StatementFailed(failure, position, watch) from None
             patience.pause()
@@ -319,7 +336,7 @@ class _Work:
         history = self._database.history
         counted = history_rows.advance_log_sql(history, self._log_id, done, self._checksum(done))
         in_table = self._database.found.progress_sql(history.version_table, done)
-        return f"{counted}; {in_table}" if in_table else counted
+        return history.guarded(f"{counted}; {in_table}" if in_table else counted)
 
     def _note_sql(self, sql: bytes) -> list[str]:
         """Before an index goes for good: write down which one, for a repair to judge by."""
@@ -329,14 +346,13 @@ class _Work:
         history, name = self._database.history, change.names[0]
         oids = self._session.resolve([name])
         checksum = self._checksum(self._at + 1)
-        return (
-            [history_rows.note_drop_sql(history, self._log_id, oids[name], checksum)]
-            if oids
-            else []
-        )
+        return [
+            history.guarded(history_rows.note_drop_sql(history, self._log_id, oid, checksum))
+            for oid in oids.values()
+        ]
 
-    def _text_of_statement(self) -> str:
-        statement = self._statements[self._at]
+    def _text_of_statement(self, index: int | None = None) -> str:
+        statement = self._statements[self._at if index is None else index]
         return self._sql[statement.start : statement.end].decode()
 
     def _checksum(self, done: int) -> str:
