@@ -119,11 +119,12 @@ def _prepare(
     else:
         text = f"the rehearsal does not find out what {imitation.user} may not do: {obstacle}"
         run.request.observer.notice(Notice("WARNING", text))
+    acting = scratch if obstacle is not None else imitation.act_on(scratch)
     version = steps[0].before
     # With the rows of its history it is where the target is, unless that is amid a step.
     if version is not None and (obstacle is not None or run.database.found.dirty):
-        force(_request_for_history(run, steps, scratch), version).unwrap()
-    return scratch if obstacle is not None else imitation.act_on(scratch)
+        force(_request_for_history(run, steps, acting), version).unwrap()
+    return acting
 
 
 def _request_for_history(
