@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from dbmigrate import policies
 from dbmigrate.cli.arguments.options import Options
 from dbmigrate.cli.arguments.source_location import find_directory, has_source
 from dbmigrate.errors import MigrationError
@@ -56,11 +57,11 @@ def heed(settings: Settings, given: Options, options: runner.Options) -> runner.
     """The run's options with what the settings say. Raises MigrationError (SourceInvalid)."""
     ignored = {kind for pattern in settings.ignored for kind in _IGNORED.get(pattern, ())}
     if given.out_of_order is None and settings.out_of_order:
-        options = replace(options, out_of_order=runner.OutOfOrder.APPLY)
+        options = replace(options, out_of_order=policies.OutOfOrder.APPLY)
     elif given.out_of_order is None and "out of order" in ignored:
-        options = replace(options, out_of_order=runner.OutOfOrder.IGNORE)
+        options = replace(options, out_of_order=policies.OutOfOrder.IGNORE)
     if given.changed_files is None and not settings.validates:
-        options = replace(options, changed_files=runner.ChangedFiles.WARN)
+        options = replace(options, changed_files=policies.ChangedFiles.WARN)
     return replace(
         options,
         highest=_read_target(settings.target),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.cli.arguments.flags import is_set
 from dbmigrate.cli.arguments.source_location import find_directory
 from dbmigrate.cli.command import ArgumentError, Invocation
-from dbmigrate.cli.commands.adopt import ask
+from dbmigrate.cli.prompts import confirm_adoption
 from dbmigrate.cli.run import Files, run_use_case
 from dbmigrate.postgres.connection.target import HistoryTable, parse_history_table, parse_target
 from dbmigrate.postgres.history.orm_history import Orm
@@ -75,7 +75,7 @@ def _adopt(invocation: Invocation, order: OrmOrder, request: Request) -> Result[
     if found.value is None:
         return Result(found.report, error=found.error)
     _show(invocation, found.value)
-    ask(invocation)
+    confirm_adoption(invocation)
     return adopt_orm(request, order, found.value)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dbmigrate import policies
 from dbmigrate.cli.arguments.numbers import format_duration
 from dbmigrate.cli.arguments.options import Options
 from dbmigrate.cli.arguments.source_location import find_directory, has_source
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ROLLBACK = {None: None, True: runner.Rollback.ALLOW, False: runner.Rollback.FORBID}
+_ROLLBACK = {None: None, True: policies.Rollback.ALLOW, False: policies.Rollback.FORBID}
 
 _MOVING = frozenset(("up", "down", "goto", "apply"))
 """The commands of which golang-migrate says `no change`."""
@@ -191,14 +192,14 @@ def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Option
         statement_lock_timeout_ms=_milliseconds(options.statement_lock_timeout),
         statement_timeout_ms=_milliseconds(options.statement_timeout),
         rollback=_ROLLBACK[options.may_roll_back],
-        out_of_order=runner.OutOfOrder(options.out_of_order or "reject"),
-        changed_files=runner.ChangedFiles(options.changed_files or "reject"),
+        out_of_order=policies.OutOfOrder(options.out_of_order or "reject"),
+        changed_files=policies.ChangedFiles(options.changed_files or "reject"),
         who=f"{user}@{host}" if user else host,
         backup=runner.BackupOrder(options.backup_to, options.backup_keep)
         if options.backup_to
         else None,
         plan_checksum=options.plan_checksum or None,
-        lint=runner.LintPolicy(options.lint),
+        lint=policies.LintPolicy(options.lint),
         rehearsal_server=parse_target(options.rehearse_on, {}) if options.rehearse_on else None,
     )
 

@@ -26,7 +26,8 @@ from dbmigrate.postgres.history.log import LogRow, NewLogRow
 from dbmigrate.postgres.history.tables import History
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
-from dbmigrate.runner.planning.applied import AppliedVersions, read_applied
+from dbmigrate.runner.planning.applied import AppliedVersions
+from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.migration import DatabaseFacts, Direction, Script
 from dbmigrate.versions import Version

@@ -1,48 +1,28 @@
-"""From a use case to its Result: opening, working, closing, and telling the truth.
-
-A use case is a function on an open Run. Here it is given its database, its end
-is turned into a Report, and every failure into one MigrationError. The report's
-version and dirty flag come from the database whenever it can be asked, also
-after a failure.
-"""
+"""The state of one execution of a use case: its database, its steps, what it found so far."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.errors import (
-    ConnectionBroken,
-    ServerFailure,
-    connection_lost,
-    history_failure,
-)
 from dbmigrate.report import (
     Backup,
     LintFinding,
-    Outcome,
     Reason,
     RehearsalSummary,
-    Report,
     Step,
 )
-from dbmigrate.report import Unfinished as ReportedUnfinished
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.planning.plan import Ground, Plan, PlannedStep, late_versions, pending
-from dbmigrate.runner.request import LintPolicy, OutOfOrder, Request, Transactions
-from dbmigrate.runner.result import Result, VersionState
-from dbmigrate.sources.migration import Direction, Migration, Source
-from dbmigrate.versions import Role, Version
+from dbmigrate.runner.planning.plan import Ground, Plan
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import VersionState
+from dbmigrate.sources.migration import Source
+from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
     from dbmigrate.runner.batches.resume import Unfinished
-
-T = TypeVar("T")
 
 
 class Run:
@@ -60,7 +40,6 @@ class Run:
         self.rehearsal: RehearsalSummary | None = None
         self.has_changed = False
         """Something was changed that is no step: a forced version, a baseline, a drop."""
-        self._is_flushed = True
         self.database = Database(request, is_locked=is_locked, with_log=with_log)
         self.from_version = self.database.found.version
         if request.source is not None and request.source.learn is not None:
@@ -109,6 +88,11 @@ class Run:
 
             raise refuse(unfinished)
 
+    def begin(self, plan: Plan) -> None:
+        """Take the plan's target. Raises MigrationError (Dirty) as `require_first` does."""
+        self.target = plan.target
+        self.require_first(plan)
+
     def require_clean(self) -> None:
         """Raise MigrationError (Dirty), in golang-migrate's words and with the way out."""
         found = self.database.found
@@ -121,77 +105,6 @@ class Run:
                 f" version {found.stored} has left, mend it, then `dbmigrate force"
                 f" {found.stored}` (or the version below)",
             )
-
-    def carry_out(self, plan: Plan) -> None:
-        """Run the steps of a plan. Raises MigrationError."""
-        self.target = plan.target
-        self.require_first(plan)
-        wanted = self.request.options.plan_checksum
-        if wanted is not None:
-            from dbmigrate.runner.planning.plan_checksum import require_plan
-
-            require_plan(wanted, plan.steps, self.database.log)
-        if plan.steps:
-            # A run that finds nothing to do is the commonest one: it starts without this.
-            from dbmigrate.runner.execution.step import run_step
-
-            self.try_out(plan)
-            self.back_up()
-        if plan.steps and self.request.options.transactions is Transactions.ALL:
-            from dbmigrate.runner.execution.single_transaction import run_together
-
-            self.steps += run_together(self.database, self.source, plan.steps)
-            return
-        for index, step in enumerate(plan.steps):
-            if self.request.stop.is_requested:
-                self._flush()
-                raise MigrationError(
-                    Reason.INTERRUPTED,
-                    f"stopped before version {step.version} ({step.name}):"
-                    f" {index} of {len(plan.steps)} steps are done",
-                )
-            is_last = index == len(plan.steps) - 1
-            self.request.observer.step_started(step)
-            migration = find_migration(self.source, step)
-            read, ran = run_step(self.database, step, migration, is_durable=is_last)
-            self._is_flushed = is_last
-            milliseconds = round(1000 * (read + ran))
-            self.steps.append(Step(str(step.version), step.name, step.direction, milliseconds))
-            self.request.observer.step_finished(step, read, ran)
-        if plan.short:
-            raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
-
-    def try_out(self, plan: Plan) -> None:
-        """Lint the steps up and rehearse them, as was asked for; nothing is changed.
-
-        Raises MigrationError: LintRejected, RehearsalFailed, RehearsalUnavailable.
-        """
-        options = self.request.options
-        steps = [step for step in plan.steps if step.direction is Direction.UP]
-        if steps and options.lint is not LintPolicy.OFF:
-            from dbmigrate.runner.planning.lint_gate import lint_steps
-
-            lint_steps(self, steps)
-        if steps and options.rehearsal_server is not None:
-            from dbmigrate.runner.rehearsal.gate import rehearse_before
-
-            self.rehearsal = rehearse_before(self, steps, options.rehearsal_server)
-
-    def back_up(self) -> None:
-        """Make the backup that was asked for; it has to be there before anything changes.
-
-        Raises MigrationError (BackupFailed).
-        """
-        order = self.request.options.backup
-        if order is None or self.backup is not None:
-            return
-        from dbmigrate.runner.commands.backup import back_up_before
-
-        self.backup = back_up_before(self.request, order, self.database, self.started_at)
-
-    def _flush(self) -> None:
-        if not self._is_flushed:
-            self.database.flush()
 
     def settle(self) -> None:
         """After a failure: read again what the database says, if it still answers."""
@@ -209,147 +122,3 @@ class Run:
         rows = (row for row in self.database.log if row.id > self._known)
         logged = {(str(row.version), row.direction) for row in rows if row.outcome == "applied"}
         self.steps = [step for step in self.steps if (step.version, step.direction) in logged]
-
-    def report(self, error: MigrationError | None, state: VersionState | None) -> Report:
-        """What is to be said of the run."""
-        if error is not None:
-            outcome = Outcome.FAILED
-        elif any(step.direction == Direction.DOWN for step in self.steps):
-            outcome = Outcome.ROLLED_BACK
-        elif self.steps or self.has_changed:
-            outcome = Outcome.APPLIED
-        else:
-            outcome = Outcome.UP_TO_DATE
-        blank = make_report(
-            self.request,
-            outcome,
-            started_at=self.started_at,
-            seconds=time.monotonic() - self.started,
-            error=error,
-        )
-        return replace(
-            blank,
-            version=_text(state.version if state else None),
-            dirty=state.dirty if state else None,
-            from_version=_text(self.from_version),
-            target=_text(self.target),
-            pending=self._pending(state),
-            steps=tuple(self.steps),
-            steps_total=len(self.steps),
-            unfinished=self._reported_unfinished(),
-            backup=self.backup,
-            server_version=describe_version(self.database.server_version),
-            findings=self.findings,
-            findings_total=self.findings_total,
-            rehearsal=self.rehearsal,
-        )
-
-    def _reported_unfinished(self) -> ReportedUnfinished | None:
-        unfinished = self.unfinished if self.database.reads_log else None
-        return unfinished.to_report() if unfinished else None
-
-    def _pending(self, state: VersionState | None) -> int | None:
-        source = self.request.source
-        if source is None or state is None:
-            return None
-        done = {(step.version, step.name) for step in self.steps}
-        left = pending(self.ground, state.version)
-        again = [m for m in left if m.role is Role.REPEATABLE and (str(m.version), m.name) in done]
-        count = len(left) - len(again)
-        if self.request.options.out_of_order is OutOfOrder.IGNORE:
-            return count
-        late = (
-            m.version for m in late_versions(self.ground) if (str(m.version), m.name) not in done
-        )
-        here = state.version
-        return count + sum(1 for version in late if here is not None and version <= here)
-
-
-def perform(
-    request: Request,
-    work: Callable[[Run], T],
-    *,
-    is_locked: bool = True,
-    with_log: bool = True,
-) -> Result[T]:
-    """Open the database, do the work, close it, and make a Result of what happened."""
-    started, started_at = time.monotonic(), datetime.now(UTC)
-    try:
-        run = Run(request, is_locked=is_locked, with_log=with_log)
-    except Exception as raised:
-        error = _as_error(raised, "opening the database")
-        seconds = time.monotonic() - started
-        report = make_report(
-            request, Outcome.FAILED, started_at=started_at, seconds=seconds, error=error
-        )
-        return Result(report, error=error)
-    run.started, run.started_at = started, started_at
-    try:
-        try:
-            value = work(run)
-        except Exception as raised:
-            error = _as_error(raised, f"running {request.command}")
-            return Result(run.report(error, _state_after(run)), error=error)
-        run.database.release()
-        return Result(run.report(None, run.state), value=value)
-    finally:
-        run.database.close()
-
-
-def find_migration(source: Source, step: PlannedStep) -> Migration | None:
-    """What the source knows of a step's version; a checkpoint and a repeatable have none."""
-    return source.find(step.version) if step.role is Role.VERSIONED else None
-
-
-def make_report(
-    request: Request,
-    outcome: Outcome,
-    *,
-    started_at: datetime,
-    seconds: float,
-    error: MigrationError | None = None,
-) -> Report:
-    """A Report without what only the database can tell."""
-    return Report(
-        command=request.command,
-        outcome=outcome,
-        version=None,
-        dirty=None,
-        tool_version=__version__,
-        started_at=started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        milliseconds=round(1000 * seconds),
-        error=error.to_report() if error else None,
-    )
-
-
-def describe_version(number: int) -> str:
-    """PostgreSQL's version in words: 17.10 for 170010."""
-    return f"{number // 10000}.{number % 10000}"
-
-
-def _state_after(run: Run) -> VersionState | None:
-    """What the database says after a failure; None when it does not answer."""
-    try:
-        run.settle()
-    except (MigrationError, ServerFailure, ConnectionBroken):
-        return None
-    run.database.release()
-    return run.state
-
-
-def _as_error(raised: Exception, doing: str) -> MigrationError:
-    if isinstance(raised, MigrationError):
-        return raised
-    if isinstance(raised, ConnectionBroken):
-        return connection_lost(raised, doing)
-    if isinstance(raised, ServerFailure):
-        return history_failure(raised, doing)
-    error = MigrationError(
-        Reason.INTERNAL, f"internal error while {doing}: {type(raised).__name__}: {raised}"
-    )
-    error.__cause__ = raised
-    return error
-
-
-def _text(version: Version | None) -> str | None:
-    return None if version is None else str(version)

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.runner.planning.applied import Applied, Gap
+from dbmigrate.runner.planning.applied import Gap
+from dbmigrate.runner.planning.applied_number import Applied
 from dbmigrate.versions import Version
 
 Move = tuple[str, Version | None, Version | None, Version | None]

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.postgres.history.applied_rows import Entry, VersionSet
 from dbmigrate.postgres.history.goose import GooseTable
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.applied import Applied
+from dbmigrate.runner.planning.applied_number import Applied
 from dbmigrate.runner.planning.applied_rows import AppliedSet
 from dbmigrate.runner.planning.plan import (
     Ground,
@@ -24,7 +25,6 @@ from dbmigrate.runner.planning.plan import (
     plan_up,
     plan_up_to,
 )
-from dbmigrate.runner.request import OutOfOrder, Rollback
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version, repeatable
 from tests.runner.arrange import migration, source, tables

@@ -5,11 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.errors import Location
-from dbmigrate.postgres.sqltext.positions import (
-    locate_byte,
-    position_to_location,
-    statement_to_location,
-)
+from dbmigrate.postgres.sqltext.positions import locate_byte, position_to_location
+from dbmigrate.postgres.sqltext.splitter import statement_to_location
 
 pytestmark = pytest.mark.quick
 

@@ -46,8 +46,8 @@ def run(invocation: Invocation) -> int:
     def use_case(request: Request) -> Result[Any]:
         from dataclasses import replace
 
+        from dbmigrate.policies import Transactions
         from dbmigrate.runner.commands.apply import ApplyOrder, apply, preview_apply
-        from dbmigrate.runner.request import Transactions
 
         order = ApplyOrder(
             limit,

@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import Location, MigrationError
+from dbmigrate.postgres.sqltext.positions import locate_byte
 from dbmigrate.postgres.sqltext.tokens import (
     RUN,
     RUN_WITHOUT_PARENTHESES,
@@ -83,6 +85,12 @@ def split(
             after = end + 1
         yield Statement(at, end, line, words, rows)
         at = after
+
+
+def statement_to_location(sql: bytes, index: int, file: str) -> Location:
+    """The place of the first word of a statement, counted from 0; the file alone if it has none."""
+    statement = next(islice(split(sql, file=file), index, None), None)
+    return Location(file) if statement is None else locate_byte(sql, statement.start, file)
 
 
 def statements_at(

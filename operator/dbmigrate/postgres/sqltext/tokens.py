@@ -15,6 +15,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.sqltext.positions import locate_byte
 from dbmigrate.report import Reason
 
 RUN = re.compile(
@@ -155,8 +156,6 @@ def end_of_comment(sql: bytes, at: int, *, file: str) -> int:
 
 def refusal(sql: bytes, at: int, file: str, problem: str) -> MigrationError:
     """The error (SourceInvalid) that says what is wrong with a script, and where."""
-    from dbmigrate.postgres.sqltext.positions import locate_byte
-
     location = locate_byte(sql, at, file)
     return MigrationError(
         Reason.SOURCE_INVALID, f"{file}: line {location.line}: {problem}", location=location

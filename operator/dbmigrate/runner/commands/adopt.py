@@ -17,11 +17,12 @@ from dbmigrate.postgres.history import advisory_locks as locks
 from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
-from dbmigrate.runner.commands.force import set_version
+from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import late_versions, no_migration
+from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 Numbers = Mapping[Version, Version]

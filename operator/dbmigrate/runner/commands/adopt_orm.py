@@ -12,18 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import ChangedFiles
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history import advisory_locks as locks
 from dbmigrate.postgres.history.orm_history import Orm, OrmHistory, PrismaMigration
 from dbmigrate.postgres.history.orm_table import OrmTable, find_table
 from dbmigrate.report import Reason
-from dbmigrate.runner.commands.force import set_version
 from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_migration
-from dbmigrate.runner.request import ChangedFiles, Request
+from dbmigrate.runner.preparation.forced_version import set_version
+from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.runner.scratch.baseline_file import (
     SchemaFile,
     SchemaFileOrder,

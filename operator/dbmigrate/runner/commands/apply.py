@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.postgres.history.emptiness import first_object
 from dbmigrate.report import Reason
-from dbmigrate.runner.commands.force import set_version
 from dbmigrate.runner.commands.plan import as_planned, make_preview
 from dbmigrate.runner.commands.repair import Remainder, find_remainder, finish
-from dbmigrate.runner.planning.applied import read_applied
-from dbmigrate.runner.planning.edited_files import check_changes
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import carry_out
+from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.planning.plan import (
     Ground,
     Plan,
@@ -25,9 +26,11 @@ from dbmigrate.runner.planning.plan import (
     plan_at_most,
     plan_goto,
 )
-from dbmigrate.runner.request import OutOfOrder, Request, Rollback
+from dbmigrate.runner.preparation.edited_files import check_changes
+from dbmigrate.runner.preparation.forced_version import set_version
+from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Preview, Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 
@@ -68,7 +71,7 @@ def apply(request: Request, order: ApplyOrder) -> Result[None]:
         plan = _plan(run.ground, rest, request.options.out_of_order)
         if left is None:
             _tell(run, plan)
-        run.carry_out(plan)
+        carry_out(run, plan)
 
     return perform(request, work)
 

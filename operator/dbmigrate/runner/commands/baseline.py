@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
-from dbmigrate.runner.commands.force import set_version
+from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 

@@ -2,8 +2,8 @@
 
 Both are made in scratch databases (runner/diffing/sides.py); the target is not asked. What
 leads from one to the other is planned by dbmigrate.diff, and proven before anything is
-written (runner/diffing/verification.py): the new files, as they will lie in the directory, are run one
-after the other, up and down again, and each time the catalog has to be what it should be.
+written (runner/diffing/verification.py): the new files, as they will lie in the directory, are
+run one after the other, up and down again, and each time the catalog has to be what it should be.
 The catalog is read by postgres/schema/catalog.py, which knows nothing of how the plan was made.
 """
 
@@ -30,9 +30,9 @@ from dbmigrate.runner.diffing.desired import Desired
 from dbmigrate.runner.diffing.drafting import group_changes, name_groups
 from dbmigrate.runner.diffing.sides import make_sides
 from dbmigrate.runner.diffing.verification import Proof, Step, require_same
+from dbmigrate.runner.perform import make_report
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import make_report
 from dbmigrate.sources.drafts import next_versions
 from dbmigrate.sources.listing import list_directory
 from dbmigrate.sources.migration import Source

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
 from dbmigrate.postgres.sqltext.quoting import identifier
+from dbmigrate.runner.perform import perform
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 
 _TABLES = """
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c

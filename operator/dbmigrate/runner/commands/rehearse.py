@@ -20,12 +20,12 @@ from dbmigrate.report import Outcome, Reason, Step
 from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.version import version
+from dbmigrate.runner.perform import make_report
 from dbmigrate.runner.planning.plan import climb
 from dbmigrate.runner.rehearsal.round_trip import Stage
 from dbmigrate.runner.rehearsal.schema_copy import copy_schema
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
-from dbmigrate.runner.run import make_report
 from dbmigrate.runner.scratch.database import open_session, scratch_space
 from dbmigrate.sources.migration import Direction, Migration
 from dbmigrate.versions import Version

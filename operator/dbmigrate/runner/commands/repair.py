@@ -21,13 +21,15 @@ from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.schema.invalid_indexes import drop_sql, has_index_change, invalid_indexes
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.batches.resume import Unfinished
-from dbmigrate.runner.commands.force import write_history
 from dbmigrate.runner.execution.non_transactional import checksum_until, run_statements
 from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import back_up, carry_out
 from dbmigrate.runner.planning.plan import Plan, PlannedStep, moves_up, step_up
+from dbmigrate.runner.preparation.forced_version import write_history
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Repair, Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version
 
@@ -53,7 +55,7 @@ def finish(run: Run) -> Repair:
         return _mend_history(run)
     step, text, done, migration = left.step, left.text, left.done, left.migration
     run.target = step.after
-    run.back_up()
+    back_up(run)
     dropped = _drop_invalid(run, text)
     start = time.monotonic()
     new = run.database.new_row(
@@ -125,7 +127,7 @@ def _mend_history(run: Run) -> Repair:
 def _finish_batches(run: Run, unfinished: Unfinished) -> Repair:
     """Nothing is broken: go on, as the next `up` or `down` would, with this one step."""
     step = _step(run, unfinished.row, unfinished.version)
-    run.carry_out(Plan((step,), step.after))
+    carry_out(run, Plan((step,), step.after))
     message = f"version {step.version} {step.direction.value} is finished"
     return Repair(run.state, (), (message,))
 

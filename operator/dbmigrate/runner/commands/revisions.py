@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.history.atlas import AtlasTable
 from dbmigrate.postgres.history.atlas_revisions import RESOLVED
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.applied import read_applied
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.planning.plan import Ground, late_versions, pending, step_up
-from dbmigrate.runner.request import OutOfOrder, Request
+from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Migration
 
 

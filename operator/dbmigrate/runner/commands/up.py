@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dbmigrate.runner.planning.edited_files import check_changes
-from dbmigrate.runner.planning.flyway_baseline import begin
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.plan import plan_up, plan_up_to
+from dbmigrate.runner.preparation.edited_files import check_changes
+from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 
@@ -27,8 +29,8 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
         policy = request.options.out_of_order
         top = request.options.highest if limit is None and highest is None else highest
         if top is not None:
-            run.carry_out(plan_up_to(run.ground, top, policy))
+            carry_out(run, plan_up_to(run.ground, top, policy))
         else:
-            run.carry_out(plan_up(run.ground, limit, policy))
+            carry_out(run, plan_up(run.ground, limit, policy))
 
     return perform(request, work)

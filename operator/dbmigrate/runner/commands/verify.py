@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dbmigrate.runner.planning.edited_files import changed_migrations, describe_change
+from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import late_versions, no_files
+from dbmigrate.runner.preparation.edited_files import changed_migrations, describe_change
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Finding, Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import REPEATABLE, name_of
 
 

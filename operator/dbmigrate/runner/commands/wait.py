@@ -25,9 +25,9 @@ from dbmigrate.postgres.history.adapter import version_table
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Outcome, Reason, Report
 from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.perform import make_report
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
-from dbmigrate.runner.run import make_report
 from dbmigrate.versions import Version, reader_of
 
 FIRST_PAUSE = 0.25

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, ConnectionTarget
 from dbmigrate.postgres.pg_tools import ClientProgram, find_program
 from dbmigrate.postgres.scratch.server import find_programs
@@ -27,7 +28,7 @@ from dbmigrate.runner.diffing.schema_scripts import (
     run_scripts,
 )
 from dbmigrate.runner.observer import SILENT
-from dbmigrate.runner.request import Options, OutOfOrder, Request
+from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.scratch.database import ScratchSpace, open_session
 from dbmigrate.runner.scratch.schema_dump import dump_schema
 from dbmigrate.runner.stop import Stop

@@ -23,6 +23,7 @@ from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.renames import Rename
 from dbmigrate.diff.schema import Schema
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import ChangedFiles
 from dbmigrate.postgres.schema.catalog import Catalog, ObjectName, compare
 from dbmigrate.postgres.schema.incremental import CatalogWatch
 from dbmigrate.report import Reason
@@ -30,7 +31,7 @@ from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.diffing.drafting import Group, plan_down, write_text
 from dbmigrate.runner.diffing.sides import Here
-from dbmigrate.runner.request import ChangedFiles, Request
+from dbmigrate.runner.request import Request
 from dbmigrate.sources.drafts import Draft, write_draft
 from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Format, Source

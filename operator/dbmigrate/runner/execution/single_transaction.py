@@ -20,11 +20,10 @@ from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as failed_step
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_watch import Watch
-from dbmigrate.runner.execution.step import explain_failure, make_token, rows_sql, settle
 from dbmigrate.runner.execution.step_log import new_log_row
+from dbmigrate.runner.execution.transactional import explain_failure, make_token, rows_sql, settle
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.planning.plan import PlannedStep
-from dbmigrate.runner.run import find_migration
+from dbmigrate.runner.planning.plan import PlannedStep, find_migration
 from dbmigrate.sources.migration import Source
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.postgres.history.adapter import Move
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied import AppliedVersions
-from dbmigrate.runner.request import OutOfOrder, Rollback
 from dbmigrate.sources.migration import Direction, Migration, Script, Source
 from dbmigrate.versions import Role, Version
 
@@ -282,6 +282,11 @@ def _undoable(ground: Ground, version: Version) -> list[Version]:
     )
     known.add(version)
     return sorted(known, reverse=True)
+
+
+def find_migration(source: Source, step: PlannedStep) -> Migration | None:
+    """What the source knows of a step's version; a checkpoint and a repeatable have none."""
+    return source.find(step.version) if step.role is Role.VERSIONED else None
 
 
 def step_up(migration: Migration, before: Version | None, after: Version | None) -> PlannedStep:

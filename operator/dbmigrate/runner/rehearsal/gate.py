@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import (
@@ -24,18 +23,17 @@ from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.pg_tools import find_program
 from dbmigrate.postgres.scratch.roles import Surroundings, read_surroundings
 from dbmigrate.report import RETRYABLE, Reason, RehearsalSummary
-from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.observer import SILENT, Notice
+from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.rehearsal.impersonation import Imitation
 from dbmigrate.runner.rehearsal.round_trip import Stage
 from dbmigrate.runner.rehearsal.schema_copy import await_server, copy_schema
 from dbmigrate.runner.request import Request
+from dbmigrate.runner.run import Run
 from dbmigrate.runner.scratch.database import ScratchSpace, open_session
 from dbmigrate.sources.migration import Migration
-
-if TYPE_CHECKING:
-    from dbmigrate.runner.run import Run
 
 PURPOSE = "rehearsal"
 _WHO = (
@@ -118,7 +116,8 @@ def _prepare(
     version = steps[0].before
     # With the rows of its history it is where the target is, unless that is amid a step.
     if version is not None and (obstacle is not None or run.database.found.dirty):
-        force(_request_for_history(run, steps, scratch), version).unwrap()
+        history = _request_for_history(run, steps, scratch)
+        perform(history, lambda forced: set_version(forced, "force", version)).unwrap()
     return scratch if obstacle is not None else imitation.act_on(scratch)
 
 

@@ -10,8 +10,8 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import HistoryKind
 from dbmigrate.postgres.history.emptiness import first_in_schema
 from dbmigrate.report import Reason
-from dbmigrate.runner.commands.force import set_version
-from dbmigrate.runner.planning.applied import read_applied
+from dbmigrate.runner.planning.applied_number import read_applied
+from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.run import Run
 
 

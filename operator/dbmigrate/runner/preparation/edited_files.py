@@ -7,18 +7,15 @@ for ever. Only what the log or the tool's own table has recorded can be compared
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import ChangedFiles
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.applied import AppliedVersions
-from dbmigrate.runner.request import ChangedFiles
+from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Migration, Script, Source
 from dbmigrate.versions import Version
-
-if TYPE_CHECKING:
-    from dbmigrate.runner.run import Run
 
 
 def changed_migrations(source: Source, applied: AppliedVersions) -> Iterator[Migration]:

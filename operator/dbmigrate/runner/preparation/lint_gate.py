@@ -7,21 +7,18 @@ What lint says of the pending scripts is told, kept for the report, and under
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.lint.finding import Finding, Severity
 from dbmigrate.lint.pending import judge_pending
+from dbmigrate.policies import LintPolicy
 from dbmigrate.postgres.connection.errors import LOCK_NOT_AVAILABLE, QUERY_CANCELED, ServerFailure
 from dbmigrate.report import LintFinding, Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import PlannedStep
-from dbmigrate.runner.request import LintPolicy
+from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Migration, Script
 from dbmigrate.versions import Role
-
-if TYPE_CHECKING:
-    from dbmigrate.runner.run import Run
 
 REPORTED = 8
 """Findings that a report holds: it has to fit into a termination message."""

@@ -9,7 +9,6 @@ dbmigrate.runner.batches.run.
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
@@ -23,66 +22,17 @@ from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
-from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as failed_step
 from dbmigrate.runner.execution.fence_errors import explain_fence, mark_dirty
-from dbmigrate.runner.execution.non_transactional import run_statements
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_watch import Watch
-from dbmigrate.runner.execution.step_log import new_log_row, record_failure
+from dbmigrate.runner.execution.step_log import record_failure
 from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.planning.plan import PlannedStep
-from dbmigrate.runner.request import Transactions
-from dbmigrate.sources.migration import Migration
 
 
-def run_step(
-    database: Database, step: PlannedStep, migration: Migration | None, *, is_durable: bool
-) -> tuple[float, float]:
-    """Run a step to its end and return the seconds that reading and running took.
-
-    `migration` is what the source knows of the version; an up step stores its
-    down script. Afterwards `database.found` is the new version row. Raises
-    MigrationError; the database is then as it was, or dirty, or (ConnectionLost)
-    not known.
-    """
-    start = time.monotonic()
-    text = ScriptText(step.script)
-    row = new_log_row(database, step, migration, text)
-    read = time.monotonic() - start
-    database.file = text.file or None
-    database.prepare_to_write()
-    if text.is_batched:
-        from dbmigrate.runner.batches.run import run_batched
-
-        run_batched(database, step, text, row)
-    elif database.found.dirty:
-        raise MigrationError(
-            Reason.CHECKSUM_MISMATCH,
-            f"{failed_step.label(step)} was begun in batches, and {text.file} is not"
-            " `-- dbmigrate:batched` any more",
-            location=text.locate(),
-            hint="put it back as it was",
-        )
-    elif _is_one_transaction(database, step, text):
-        _run_in_transaction(database, step, text, row, is_durable=is_durable)
-    else:
-        run_statements(database, step, text, row)
-    database.file = None
-    return read, time.monotonic() - start - read
-
-
-def _is_one_transaction(database: Database, step: PlannedStep, text: ScriptText) -> bool:
-    """Whether it can be, and nobody wants it otherwise; the file's own word wins over the run's."""
-    request = database.request
-    if not text.can_be_one_transaction or request.target.multi_statement:
-        return False
-    is_asked = step.script is not None and step.script.transaction_word == "file"
-    return is_asked or request.options.transactions is not Transactions.NONE
-
-
-def _run_in_transaction(
+def run_in_transaction(
     database: Database, step: PlannedStep, text: ScriptText, row: NewLogRow, *, is_durable: bool
 ) -> None:
     """One transaction; again from its start when a lock can't be had, until time is up."""
