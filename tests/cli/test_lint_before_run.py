@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import Ran, run, write_scripts
+from dbmigrate.runner.planning import lint_gate as lint_policy
+from tests.cli.program import Ran, run, run_here, write_scripts
 from tests.database import Database
 
 pytestmark = pytest.mark.database
@@ -149,3 +150,30 @@ def test_a_table_that_somebody_keeps_to_himself_is_waited_for_another_time(
     assert (error["reason"], error["retryable"]) == ("BlockedByQuery", True)
     assert "how large the tables are" in error["message"]
     assert up(big, directory, "reject").code == 1
+
+
+@pytest.mark.parametrize("policy", ["warn", "reject"])
+def test_a_column_named_like_a_key_word_stops_no_run(
+    database: Database, tmp_path: Path, policy: str
+) -> None:
+    database.execute('CREATE TABLE t ("if" int, a int)')
+    files = {
+        "1_drop.up.sql": "-- dbmigrate:ignore column-dropped\nALTER TABLE t DROP COLUMN if;",
+        "1_drop.down.sql": "ALTER TABLE t ADD if int;",
+    }
+    ran = up(database, write_scripts(tmp_path, files), policy)
+    assert (ran.code, report_of(ran)["version"]) == (0, "1"), ran.stderr
+
+
+def test_a_fault_of_lint_stops_no_run(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(lint_policy, "judge_pending", fail)
+    write_scripts(tmp_path, {"1_x.up.sql": "CREATE TABLE t (a int);", "1_x.down.sql": ""})
+    ran = run_here("-path", str(tmp_path), "-database", database.url, "-lint", "reject", "up")
+    assert ran.code == 0, ran.stderr
+    assert "lint has no result: RecursionError" in ran.stderr
+    assert database.query("SELECT version FROM schema_migrations") == [(1,)]

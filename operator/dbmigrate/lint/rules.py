@@ -252,6 +252,12 @@ NOT_ONE_TRANSACTION = Rule(
     "the file can't be one transaction: a failure leaves a part of it done, and the version dirty",
     "a file of its own for each statement that can't be in a transaction",
 )
+NOT_ANALYSED = Rule(
+    "not-analysed",
+    _WARNING,
+    "the statement can't be read: what it does to the application is not known",
+    "read it with care, since lint says nothing else of it",
+)
 IGNORE_UNUSED = Rule(
     "ignore-unused",
     _WARNING,

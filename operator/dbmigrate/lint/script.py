@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 
 from dbmigrate.lint import rules
 from dbmigrate.lint.checked_columns import CheckedColumns
@@ -11,7 +12,8 @@ from dbmigrate.lint.finding import Finding, Rule
 from dbmigrate.lint.ignore import Ignore, read_ignores
 from dbmigrate.lint.statements import BLOCKING, judge_statement
 from dbmigrate.postgres.sqltext.alter_table import SCANS
-from dbmigrate.postgres.sqltext.splitter import split
+from dbmigrate.postgres.sqltext.analysis import analyse
+from dbmigrate.postgres.sqltext.splitter import Statement, split
 from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
 from dbmigrate.postgres.sqltext.statement_words import StatementWords, fold_name
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
@@ -39,7 +41,10 @@ def judge_script(
     statements = _read_statements(sql, file)
     found = [
         *_judge_statements(file, statements, checked or CheckedColumns()),
-        *_judge_whole(sql, file, [words for words, _ in statements]),
+        *analyse(
+            lambda: [*_judge_whole(sql, file, [words for words, _ in statements])],
+            partial(_unknown, file, 1),
+        ),
     ]
     if not has_down:
         found.append(make(rules.NO_DOWN_SCRIPT, file, 1))
@@ -49,6 +54,11 @@ def judge_script(
     kept = [each for each in found if not _is_ignored(each, ignores, starts)]
     kept += _unused(ignores, file, asked_others=others is not None)
     return tuple(sorted(kept, key=lambda each: (each.line, each.rule.name)))
+
+
+def _unknown(file: str, line: int, problem: str) -> list[Finding]:
+    severity = rules.NOT_ANALYSED.severity
+    return [Finding(rules.NOT_ANALYSED, file, line, severity, note=problem)]
 
 
 def make(rule: Rule, file: str, line: int, table: str | None = None) -> Finding:
@@ -61,11 +71,16 @@ Read = list[tuple[StatementWords, list[StatementWords]]]
 
 
 def _read_statements(sql: bytes, file: str) -> Read:
-    return [
-        (StatementWords(sql, statement, file), [*read_block(sql, statement, file)])
-        for statement in split(sql, file=file)
-        if statement.words
-    ]
+    read: Read = []
+    for statement in split(sql, file=file):
+        if statement.words:
+            inner: Callable[[], list[StatementWords]] = partial(_read_block, sql, statement, file)
+            read.append((StatementWords(sql, statement, file), analyse(inner, lambda _: [])))
+    return read
+
+
+def _read_block(sql: bytes, statement: Statement, file: str) -> list[StatementWords]:
+    return [*read_block(sql, statement, file)]
 
 
 def _judge_statements(file: str, statements: Read, checked: CheckedColumns) -> Iterator[Finding]:
@@ -79,16 +94,22 @@ def _judge_statements(file: str, statements: Read, checked: CheckedColumns) -> I
         rules.ROW_SECURITY: {_fold(w.name_after("ON")) for w in all_words if _is_policy(w)},
     }
     made: set[str | None] = set()
-    for words in all_words:
+
+    def judge(words: StatementWords) -> list[Finding]:
         made.add(_name_made(words, _RELATIONS))
+        found = []
         for rule, table in judge_statement(words):
             name = _fold(table)
             if rule is rules.NOT_NULL_SCANS and checked.prove_not_null(words):
                 continue
             if name is None or (name not in made and name not in excused.get(rule, ())):
-                yield make(rule, file, words.line, table)
+                found.append(make(rule, file, words.line, table))
         _follow_new_name(words, made)
         checked.follow(words)
+        return found
+
+    for words in all_words:
+        yield from analyse(partial(judge, words), partial(_unknown, file, words.line))
 
 
 def _follow_new_name(words: StatementWords, made: set[str | None]) -> None:
@@ -132,7 +153,8 @@ def find_made_tables(sql: bytes, file: str) -> frozenset[str]:
     Raises MigrationError (SourceInvalid) for a script that can't be split.
     """
     statements = (StatementWords(sql, each, file) for each in split(sql, file=file) if each.words)
-    return frozenset(filter(None, (_name_made(words, ("TABLE", "VIEW")) for words in statements)))
+    names = (_name_made(words, ("TABLE", "VIEW")) for words in statements)
+    return analyse(lambda: frozenset(filter(None, names)), lambda _: frozenset())
 
 
 def _judge_whole(sql: bytes, file: str, statements: list[StatementWords]) -> Iterator[Finding]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 
 from dbmigrate.lint.checked_columns import CheckedColumns, sets_not_null
 from dbmigrate.lint.finding import Finding
 from dbmigrate.lint.script import judge_script
+from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.sources.migration import Format, Migration, Source
 from dbmigrate.versions import Role, Version
 
@@ -77,5 +79,5 @@ def _follow_earlier(source: Source, chosen: Sequence[Migration]) -> CheckedColum
     earlier = [*takewhile(lambda each: each.version not in versions, source.migrations)]
     if earlier and any(each.up and sets_not_null(each.up.show()) for each in chosen):
         for script in (each.up for each in earlier if each.up):
-            checked.follow_script(script.show(), script.file)
+            analyse(partial(checked.follow_script, script.show(), script.file), lambda _: None)
     return checked

@@ -44,8 +44,10 @@ def without_names(action: Sequence[str]) -> list[str]:
     at = 1
     if words[at : at + 1] == ["COLUMN"]:
         at += 1
-    while words[at : at + 1] and words[at] in ("IF", "NOT", "EXISTS") and words[at + 1] != "NULL":
-        at += 1
+    for size, filler in ((3, ["IF", "NOT", "EXISTS"]), (2, ["IF", "EXISTS"])):
+        # Without a name behind them these words are the name.
+        if words[at : at + size] == filler and at + size < len(words):
+            at += size
     is_named = words[:1] and words[0] in ("ADD", "ALTER", "DROP") and at < len(words)
     if is_named and not _begins_constraint(words[at : at + 2]):
         words[at] = ""

@@ -50,7 +50,7 @@ def _keep(dump: bytes, statement: Statement) -> bytes:
     if text.startswith(_SEARCH_PATH):
         return text.replace(b"false", b"true", 1) + b";"
     if statement.words[:1] == ("SET",):
-        return b"SET LOCAL" + text[3:] + b";" if statement.words[1] in _NEEDED else b""
+        return b"SET LOCAL" + text[3:] + b";" if _NEEDED.intersection(statement.words[1:2]) else b""
     if statement.words[:3] == ("CREATE", "USER", "MAPPING"):
         return b"-- A user mapping is left out: it may hold a password."
     return text + b";"

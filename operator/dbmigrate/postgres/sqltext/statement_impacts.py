@@ -11,8 +11,10 @@ be unknown. A function that a query calls is not looked into.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from dbmigrate.postgres.sqltext.alter_table import LOCKS, REWRITES, read_action
+from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.postgres.sqltext.impact import Impact
 from dbmigrate.postgres.sqltext.splitter import split
 from dbmigrate.postgres.sqltext.statement_words import StatementWords, fold_name
@@ -29,13 +31,21 @@ def read_impacts(sql: bytes, file: str) -> tuple[Impact, ...]:
         if not statement.words or statement.words[0] in _HARMLESS:
             continue
         words = StatementWords(sql, statement, file)
-        if _creates_table(words):
-            created.add(fold_name(words.name_after("TABLE", "VIEW", "EXISTS") or ""))
-        reader = _READERS.get(statement.words[0])
-        impact = _without(created, words.unknown() if reader is None else reader(words))
+        impact = analyse(partial(_read, words, created), partial(_unknown, words))
         if impact is not None:
             impacts.append(impact)
     return tuple(impacts)
+
+
+def _read(words: StatementWords, created: set[str]) -> Impact | None:
+    if _creates_table(words):
+        created.add(fold_name(words.name_after("TABLE", "VIEW", "EXISTS") or ""))
+    reader = _READERS.get(words.texts[0])
+    return _without(created, words.unknown() if reader is None else reader(words))
+
+
+def _unknown(words: StatementWords, _: str) -> Impact:
+    return words.unknown()
 
 
 def _without(created: set[str], impact: Impact | None) -> Impact | None:

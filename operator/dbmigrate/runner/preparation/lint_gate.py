@@ -7,12 +7,14 @@ What lint says of the pending scripts is told, kept for the report, and under
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.lint.finding import Finding, Severity
 from dbmigrate.lint.pending import judge_pending
 from dbmigrate.policies import LintPolicy
 from dbmigrate.postgres.connection.errors import LOCK_NOT_AVAILABLE, QUERY_CANCELED, ServerFailure
+from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.report import LintFinding, Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import PlannedStep
@@ -38,7 +40,7 @@ def lint_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
         Migration(step.version, step.name, step.script, _down_of(run, step), role=step.role)
         for step in steps
     ]
-    findings = _judge(run, migrations)
+    findings = analyse(partial(_judge, run, migrations), partial(_tell_fault, run))
     for finding in findings:
         run.request.observer.notice(_tell(finding))
     serious = [each for each in findings if each.severity is not Severity.INFO]
@@ -67,6 +69,11 @@ def _judge(run: Run, migrations: Sequence[Migration]) -> tuple[Finding, ...]:
             raise MigrationError(Reason.BLOCKED_BY_QUERY, text, sqlstate=failure.sqlstate) from None
         run.request.observer.notice(Notice("WARNING", text))
         return judge_pending(migrations, None)
+
+
+def _tell_fault(run: Run, problem: str) -> tuple[Finding, ...]:
+    run.request.observer.notice(Notice("WARNING", f"lint has no result: {problem}"))
+    return ()
 
 
 def _tell(finding: Finding) -> Notice:

@@ -1,0 +1,41 @@
+"""The boundary between running and analysing: no analysis stops a run.
+
+What `lint` and `plan` say of a statement is advice. A fault in the analysis makes the
+statement unknown, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import TypeVar
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
+
+T = TypeVar("T")
+
+FAULT = "this is a fault of dbmigrate"
+"""Is part of every problem that is not the script's own."""
+
+
+def analyse(work: Callable[[], T], unknown: Callable[[str], T]) -> T:
+    """The result of `work`; if it fails, what `unknown` makes of the problem.
+
+    A MigrationError passes: it says that the script can't be read or split at all, which
+    the run would say as well. So do errors of the database that the analysis has asked.
+    """
+    try:
+        return work()
+    except (MigrationError, ServerFailure, ConnectionBroken):
+        raise
+    except Exception as error:  # including RecursionError and MemoryError
+        return unknown(_describe(error))
+
+
+def _describe(error: Exception) -> str:
+    """The kind of the error and its place in the code, without text from the script."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{PurePath(frame.filename).name}:{frame.lineno}"
+    return f"{type(error).__name__} in {place}; {FAULT}"
