@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.runner.planning import lint_gate as lint_policy
+from dbmigrate.runner.preparation import lint_gate as lint_policy
 from tests.cli.program import Ran, run, run_here, write_scripts
 from tests.database import Database
 
