@@ -88,7 +88,8 @@ class AtlasTable:
         return (
             "SELECT version, description, type, applied, total, hash,"
             " pg_catalog.to_char(executed_at AT TIME ZONE 'UTC',"
-            ' \'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"\'), partial_hashes::text'
+            ' \'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"\'), partial_hashes::text,'
+            " COALESCE(error, '') <> ''"
             f" FROM {history.version_table} WHERE {self.real_rows}"
             ' ORDER BY version COLLATE "C"'
         )
@@ -115,7 +116,7 @@ class AtlasTable:
             # Atlas looks at the last row alone; what a person has resolved counts as done.
             if is_last and done != revision.statements and not revision.kind & RESOLVED:
                 sums = tuple(each.removeprefix(PREFIX) for each in json.loads(row[7] or "[]") or ())
-                partial = Partial(revision.version, revision, done, sums)
+                partial = Partial(revision.version, revision, done, sums, has_failed=row[8] == "t")
             else:
                 found.append(revision)
         unfinished = Unfinished(partial.version, is_up=True) if partial else None

@@ -56,6 +56,8 @@ class Partial:
     """Of the statements that are done, without `h1:`."""
     planned: tuple[str, ...] = ()
     """Of all statements of the file that is run now; empty for a row that was found."""
+    has_failed: bool = False
+    """Whether the row says that the next statement failed."""
 
 
 @dataclass(frozen=True)

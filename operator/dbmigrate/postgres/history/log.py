@@ -8,6 +8,7 @@ takes the whole transaction with it (the fence).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
@@ -150,8 +151,36 @@ def advance_log_sql(history: History, log_id: int, done: int, checksum: str) -> 
     """Count what is done of a step that runs without a transaction."""
     return (
         f"UPDATE {history.log_table} SET statements_done = {done},"
-        f" done_checksum = {literal(checksum)} WHERE id = {log_id}"
+        f" done_checksum = {literal(checksum)}, error = NULL WHERE id = {log_id}"
     )
+
+
+_DROP_NOTE = re.compile(r"drops the index with the oid ([0-9]+), script to here ([0-9a-f]{64})")
+
+
+def note_drop_sql(history: History, log_id: int, index: str, checksum: str) -> str:
+    """Write down, before the statement runs, which index it drops: there is no trace after.
+
+    `index` is the name as SQL writes it; `checksum` is that of the script up to the end of
+    the statement. Writes nothing where there is no index of that name.
+    """
+    oid = f"CAST(pg_catalog.to_regclass({literal(index)}) AS oid)"
+    return (
+        f"UPDATE {history.log_table} SET error = {literal('drops the index with the oid ')}"
+        f" || {oid} || {literal(f', script to here {checksum}')}"
+        f" WHERE id = {log_id} AND {oid} IS NOT NULL"
+    )
+
+
+def read_drop_note_sql(history: History, log_id: int) -> str:
+    """The note that a row of the log has."""
+    return f"SELECT error FROM {history.log_table} WHERE id = {log_id}"
+
+
+def parse_drop_note(note: str | None) -> tuple[int, str] | None:
+    """The index's oid and the checksum; None where the row has no such note."""
+    match = _DROP_NOTE.fullmatch(note or "")
+    return (int(match[1]), match[2]) if match else None
 
 
 def move_version_sql(

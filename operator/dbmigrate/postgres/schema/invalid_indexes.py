@@ -1,14 +1,23 @@
-"""Invalid indexes: what CREATE INDEX CONCURRENTLY leaves behind when it fails.
+"""Invalid indexes, and whether an index is the one that a statement describes.
 
-They cost every write and serve no read. Only those are considered that a given
-file names and that nobody is building at the moment.
+CREATE INDEX CONCURRENTLY leaves an invalid index behind when it fails: it costs every
+write and serves no read. Only those are considered that a given file names and that no
+session is building at the moment.
+
+Two definitions are compared in the server's own words. The index of the statement is made
+on an empty temporary copy of its table, in a transaction that is rolled back, so that
+pg_get_indexdef writes both.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.session import Row, Session
+from dbmigrate.postgres.index_statements import CreateIndex
 from dbmigrate.postgres.sqltext.quoting import literal
 
 _INVALID = """
@@ -43,38 +52,85 @@ def drop_sql(index: str) -> str:
     return f"DROP INDEX CONCURRENTLY IF EXISTS {index}"
 
 
-_NAME = rb'((?:"(?:[^"]|"")+"|[\w$]+)(?:\s*\.\s*(?:"(?:[^"]|"")+"|[\w$]+))?)'
-_CREATE = re.compile(
-    rb"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?"
-    + _NAME
-    + rb"\s+ON\s+(?:ONLY\s+)?"
-    + _NAME,
-    re.IGNORECASE,
-)
-_DROP = re.compile(
-    rb"\s*DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?"
-    + _NAME
-    + rb"\s*(?:CASCADE|RESTRICT)?\s*\Z",
-    re.IGNORECASE,
-)
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """An index that is exactly what a CREATE INDEX statement makes."""
+
+    name: str
+    """Quoted, with its schema."""
+    is_valid: bool
 
 
-def has_index_change(session: Session, statement: bytes) -> bool:
-    """Whether an index that a statement makes (or drops) concurrently is there (or gone).
+_TABLE = """
+SELECT c.oid, pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(c.relname)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = {oid}"""
+_INDEXES = """
+SELECT pg_catalog.pg_get_indexdef(i.indexrelid), pg_catalog.quote_ident(c.relname),
+  pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(t.relname), i.indisunique,
+  c.reltablespace, i.indisvalid AND i.indisready AND i.indislive
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+WHERE i.indrelid = {table} AND {named} AND NOT EXISTS (
+  SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = c.oid)"""
 
-    False for any other statement: of those the database can't tell.
+
+def find_twins(
+    session: Session, statement: CreateIndex, settings: Sequence[str] = ()
+) -> tuple[Twin, ...]:
+    """The indexes of the statement's table that have its name and its definition.
+
+    `settings` are the SET statements that hold where the statement runs. Empty also where
+    the server cannot tell, because the role may not make a temporary table for example.
+    Changes nothing.
     """
-    if match := _CREATE.match(statement):
-        index, table = (literal(name.decode()) for name in match.groups())
-        question = (
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i"
-            " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
-            f" WHERE i.indrelid = pg_catalog.to_regclass({table}) AND i.indisvalid"
-            f" AND c.relname = (pg_catalog.parse_ident({index}))[1])"
-        )
-    elif match := _DROP.match(statement):
-        index = literal(match[1].decode())
-        question = f"SELECT pg_catalog.to_regclass({index}) IS NULL"
-    else:
-        return False
-    return session.query(question)[0][0][0] == "t"
+    try:
+        return _compare(session, statement, settings)
+    except ServerFailure:
+        return ()
+    finally:
+        session.roll_back()
+
+
+def _compare(session: Session, statement: CreateIndex, settings: Iterable[str]) -> tuple[Twin, ...]:
+    begin = "".join(f"{part}\n;" for part in ("BEGIN", *settings, "SET LOCAL lock_timeout = 5000"))
+    table = f"pg_catalog.to_regclass({literal(statement.table)})"
+    ((oid, files_path),) = session.query(
+        f"{begin} SELECT CAST({table} AS oid), pg_catalog.current_setting('search_path')"
+    )[-1]
+    if oid is None:
+        return ()
+    ours = "SET LOCAL search_path = pg_catalog, pg_temp"
+    ((_, schema, name),) = session.query(f"{ours}; {_TABLE.format(oid=oid)}")[-1]
+    named = "true"
+    if statement.name is not None:
+        named = f"c.relname = (pg_catalog.parse_ident({literal(statement.name)}))[1]::name"
+    copy = f"CAST({literal(f'pg_temp.{name}')} AS regclass)"
+    unique = "UNIQUE " if statement.is_unique else ""
+    *_, (probe,), found = session.query(
+        # The tablespace of a temporary table is a setting of its own.
+        "SELECT pg_catalog.set_config('temp_tablespaces', pg_catalog.quote_ident("
+        "pg_catalog.current_setting('default_tablespace')), true);"
+        f" CREATE TEMPORARY TABLE {name} (LIKE {schema}.{name});"
+        f" SELECT pg_catalog.set_config('search_path', {literal(files_path)}, true);"
+        f" CREATE {unique}INDEX ON pg_temp.{name} {statement.definition}\n; {ours};"
+        f" {_INDEXES.format(table=copy, named='true')};"
+        f" {_INDEXES.format(table=oid, named=named)}"
+    )
+    wanted = _definition(probe)
+    return tuple(
+        Twin(f"{row[2]}.{row[1]}", row[6] == "t") for row in found if _definition(row) == wanted
+    )
+
+
+def _definition(row: Row) -> tuple[str | None, ...]:
+    """What is left of an index's definition without the names of the index and its table."""
+    text, index, schema, table, is_unique, tablespace, _ = row
+    rest = text or ""
+    # PostgreSQL 14 writes the temporary schema's real name, later versions pg_temp.
+    for qualified in (f"{schema}.{table}", f"pg_temp.{table}"):
+        rest = rest.removeprefix("CREATE UNIQUE INDEX ").removeprefix("CREATE INDEX ")
+        rest = rest.removeprefix(f"{index} ON {qualified} ")
+    return rest, is_unique, tablespace

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
 from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.postgres.schema.invalid_indexes import drop_sql, has_index_change, invalid_indexes
+from dbmigrate.postgres.schema.invalid_indexes import drop_sql
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.batches.resume import Unfinished
+from dbmigrate.runner.execution.evidence import find_leftovers, is_done
 from dbmigrate.runner.execution.non_transactional import checksum_until, run_statements
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.perform import perform
@@ -56,7 +57,7 @@ def finish(run: Run) -> Repair:
     step, text, done, migration = left.step, left.text, left.done, left.migration
     run.target = step.after
     back_up(run)
-    dropped = _drop_invalid(run, text)
+    dropped = _drop_invalid(run, text, done)
     start = time.monotonic()
     new = run.database.new_row(
         step.direction.value, version=step.version, name=step.name, found=step.before
@@ -207,7 +208,11 @@ def _count_by_table(run: Run, partial: Partial, step: PlannedStep, text: ScriptT
                 location=text.locate(),
                 hint="put them back as they were, and change only what is not done yet",
             )
-    return _count_uncounted(run, text, partial.done)
+    if partial.has_failed:
+        return partial.done
+    row = run.database.log[-1] if run.database.log else None
+    is_ours = row is not None and row.version == partial.version
+    return _count_uncounted(run, row if is_ours else None, text, partial.done)
 
 
 def _migration(run: Run, before: Version | None, version: Version) -> Migration | None:
@@ -241,23 +246,17 @@ def _count_done(run: Run, row: LogRow, text: ScriptText) -> int:
             location=text.locate(),
             hint="put them back as they were, and change only what is not done yet",
         )
-    return _count_uncounted(run, text, done)
+    return _count_uncounted(run, row, text, done) if row.outcome == "running" else done
 
 
-def _count_uncounted(run: Run, text: ScriptText, done: int) -> int:
-    """Not counted, yet perhaps done: the run may have died in between."""
-    statements = text.statements()
-    if done < len(statements):
-        statement = statements[done]
-        words = text.read()[statement.start : statement.end]
-        if has_index_change(run.database.session, words):
-            return done + 1
-    return done
+def _count_uncounted(run: Run, row: LogRow | None, text: ScriptText, done: int) -> int:
+    """Count the statement that was under way as well, if the database shows that it is done."""
+    return done + 1 if is_done(run.database, row, text, done) else done
 
 
-def _drop_invalid(run: Run, text: ScriptText) -> tuple[str, ...]:
+def _drop_invalid(run: Run, text: ScriptText, done: int) -> tuple[str, ...]:
     session = run.database.session
-    found = invalid_indexes(session, text.read())
+    found = find_leftovers(session, text, done)
     try:
         for index in found:
             session.query(drop_sql(index))

@@ -24,6 +24,7 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
 from dbmigrate.postgres.schema.invalid_indexes import invalid_indexes
 from dbmigrate.postgres.sqltext.splitter import Statement
 from dbmigrate.postgres.sqltext.transaction_rules import control_of, forbidden_in_transaction
@@ -52,6 +53,7 @@ def run_statements(
     work = _Work(database, step, text, first)
     try:
         work.begin(row)
+        work.restore_settings()
         work.run()
         work.end()
     except _StatementFailed as failed:
@@ -113,6 +115,13 @@ class _Work:
         )
         self._database.found = dirty
         self._log_id = int(tables[1][0][0] or 0)
+
+    def restore_settings(self) -> None:
+        """Make the settings again that the statements which are done have made."""
+        for index in settings_before(self._statements, self._sql, self._done):
+            self._at = index
+            statement = self._statements[index]
+            self._execute(statement, self._sql[statement.start : statement.end])
 
     def run(self) -> None:
         """All that are left."""
@@ -191,7 +200,8 @@ class _Work:
         is_open = self._session.is_in_transaction
         head = "; ".join(["BEGIN", *settings.statements(), ""]) if count else ""
         if not count and not is_open:
-            self._session.query("; ".join(settings.session_statements()))
+            before = [*settings.session_statements(), *self._note_sql(sql)]
+            self._session.query("; ".join(before))
         tail = f"\n;{count}; COMMIT" if count else ""
         rows = [self._sql[slice(*statement.rows)]] if statement.rows else []
         patience = Patience(self._database.request)
@@ -231,6 +241,17 @@ class _Work:
         in_table = self._database.found.progress_sql(history.version_table, done)
         return f"{counted}; {in_table}" if in_table else counted
 
+    def _note_sql(self, sql: bytes) -> list[str]:
+        """Before an index goes for good: write down which one, for a repair to judge by."""
+        change = read_index_statement(sql)
+        if not self._counts or not isinstance(change, DropIndex) or change.may_be_missing:
+            return []
+        return [
+            history_rows.note_drop_sql(
+                self._database.history, self._log_id, change.names[0], self._checksum(self._at + 1)
+            )
+        ]
+
     def _text_of_statement(self) -> str:
         statement = self._statements[self._at]
         return self._sql[statement.start : statement.end].decode()
@@ -243,3 +264,25 @@ def checksum_until(sql: bytes, statements: list[Statement], done: int) -> str:
     """SHA-256 of a script up to the end of its first `done` statements."""
     end = statements[done - 1].end if done else 0
     return hashlib.sha256(memoryview(sql)[:end]).hexdigest()
+
+
+_SET_CONFIG = re.compile(
+    rb"SELECT\s+(?:pg_catalog\s*\.\s*)?set_config\s*\(.*,\s*(?:false|'f'|'false')\s*\)\s*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def settings_before(statements: list[Statement], sql: bytes, done: int) -> list[int]:
+    """Which of the first `done` statements made settings for the session.
+
+    A setting lasts as long as its session, and the statements that follow may depend on it.
+    """
+    return [
+        index
+        for index, statement in enumerate(statements[:done])
+        if (
+            statement.words[:1] in {("SET",), ("RESET",)}
+            and statement.words[1:2] not in {("LOCAL",), ("TRANSACTION",), ("CONSTRAINTS",)}
+        )
+        or _SET_CONFIG.match(sql, statement.start, statement.end)
+    ]

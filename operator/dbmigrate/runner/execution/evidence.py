@@ -1,0 +1,102 @@
+"""Whether the statement that was under way when a run ended is done.
+
+Asked for a statement that the log left as running, and for no other: one that failed is
+not done, whatever the database holds. Of all statements that cannot be in a transaction
+two leave evidence:
+
+- CREATE INDEX CONCURRENTLY is done if a valid index of that name and that definition is
+  there;
+- DROP INDEX CONCURRENTLY is done if the index that the log named before is gone.
+
+With IF [NOT] EXISTS, and VACUUM, REINDEX, ALTER SYSTEM, running it again does no harm. All
+others (CREATE DATABASE, CALL, DETACH PARTITION CONCURRENTLY, ...) run again, and the server
+refuses what is there already.
+"""
+
+from __future__ import annotations
+
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.history.log import LogRow, parse_drop_note, read_drop_note_sql
+from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
+from dbmigrate.postgres.schema.invalid_indexes import find_twins, invalid_indexes
+from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.runner.database import Database
+from dbmigrate.runner.execution.non_transactional import checksum_until, settings_before
+from dbmigrate.runner.execution.script_text import ScriptText
+
+
+def is_done(database: Database, row: LogRow | None, text: ScriptText, done: int) -> bool:
+    """Whether the statement behind the first `done` ones is done.
+
+    `row` is the log's row of the step; None: another tool has run it.
+    """
+    change = _read(text, done)
+    if isinstance(change, CreateIndex):
+        if not change.is_concurrent or change.may_exist:
+            return False
+        twins = find_twins(database.session, change, _settings(text, done))
+        return any(twin.is_valid for twin in twins)
+    if isinstance(change, DropIndex):
+        return change.is_concurrent and row is not None and _is_gone(database, row, text, done)
+    return False
+
+
+def find_leftovers(session: Session, text: ScriptText, done: int) -> tuple[str, ...]:
+    """The invalid indexes that the step has left, quoted and with their schema.
+
+    An index that the rest of the script drops is left to it.
+    """
+    found = dict.fromkeys(invalid_indexes(session, text.read()))
+    following = _read(text, done)
+    if isinstance(following, CreateIndex) and following.name is None:
+        twins = find_twins(session, following, _settings(text, done))
+        found.update(dict.fromkeys(twin.name for twin in twins if not twin.is_valid))
+    if found:
+        for index in _dropped_later(session, text, done):
+            found.pop(index, None)
+    return tuple(found)
+
+
+def _read(text: ScriptText, index: int) -> CreateIndex | DropIndex | None:
+    statements = text.statements()
+    if index >= len(statements):
+        return None
+    return read_index_statement(text.read()[statements[index].start : statements[index].end])
+
+
+def _settings(text: ScriptText, done: int) -> list[str]:
+    sql, statements = text.read(), text.statements()
+    made = (statements[index] for index in settings_before(statements, sql, done))
+    return [sql[statement.start : statement.end].decode() for statement in made]
+
+
+def _is_gone(database: Database, row: LogRow, text: ScriptText, done: int) -> bool:
+    note = parse_drop_note(
+        database.session.query(read_drop_note_sql(database.history, row.id))[0][0][0]
+    )
+    if note is None:
+        return False
+    oid, checksum = note
+    if checksum != checksum_until(text.read(), text.statements(), done + 1):
+        return False  # the statement was edited since
+    sql = f"SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = {oid})"
+    return database.session.query(sql)[0][0][0] == "t"
+
+
+def _dropped_later(session: Session, text: ScriptText, done: int) -> set[str]:
+    """The indexes that the rest of the script drops without making them first."""
+    made, names = set(), []
+    for index in range(done, len(text.statements())):
+        change = _read(text, index)
+        if isinstance(change, CreateIndex):
+            made.add(change.name)
+        elif isinstance(change, DropIndex):
+            names += [name for name in change.names if name not in made]
+    if not names:
+        return set()
+    wanted = ", ".join(f"CAST(pg_catalog.to_regclass({literal(name)}) AS oid)" for name in names)
+    rows = session.query(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c"
+        f" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({wanted})"
+    )[0]
+    return {row[0] or "" for row in rows}
