@@ -9,7 +9,6 @@ takes some 40 ms, a fifth of what importing a client library would take.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -18,6 +17,7 @@ from typing import IO
 from urllib.parse import urlencode
 
 from dbmigrate.api.fields import Document
+from dbmigrate.child_process import DEVNULL, PIPE, Process, start_kubectl
 from dbmigrate.kubectl.access import (
     Access,
     explain_no_context,
@@ -98,17 +98,14 @@ class Kubectl:
 
     def _start(
         self, arguments: Iterable[str], body: str | None, *, prints: bool = False
-    ) -> subprocess.Popen[str]:
+    ) -> Process[str]:
         program = find_program(self._environ)
         # A login may ask at the terminal; an answer that is piped to us is not for kubectl.
-        inherited = None if sys.stdin is not None and sys.stdin.isatty() else subprocess.DEVNULL
-        return subprocess.Popen(
+        inherited = None if sys.stdin is not None and sys.stdin.isatty() else DEVNULL
+        return start_kubectl(
             [*program, *self._access.arguments, *arguments],
-            stdin=inherited if body is None else subprocess.PIPE,
-            stdout=None if prints else subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
+            stdin=inherited if body is None else PIPE,
+            stdout=None if prints else PIPE,
         )
 
 

@@ -7,13 +7,13 @@ deadline everywhere that kubectl runs.
 from __future__ import annotations
 
 import json
-import subprocess
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
 
 from dbmigrate.api.fields import Document
+from dbmigrate.child_process import Process
 from dbmigrate.kubectl.problems import ClusterError, is_answer, translate
 
 
@@ -24,7 +24,7 @@ class StreamEnded(Exception):
 class Stream:
     """The events of one watch."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Process[str]) -> None:
         self._process = process
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         self._thread = Thread(target=self._read, daemon=True)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dbmigrate.child_process import Child, run
 from dbmigrate.errors import MigrationError
 from dbmigrate.lint.finding import Finding, Rule, Severity
 from dbmigrate.lint.source import LintedScript
@@ -82,15 +82,18 @@ def _run(
         files = {str(Path(directory) / f"{n}.sql"): script for n, script in enumerate(scripts)}
         for path, script in files.items():
             Path(path).write_bytes(script.sql)
-        done = subprocess.run(
-            [*command, "--reporter=json", *files], capture_output=True, text=True, check=False
-        )
+        try:
+            ended = run(Child.LINTER, [*command, "--reporter=json", *files])
+        except OSError as error:
+            raise MigrationError(
+                Reason.INTERNAL, f"squawk can't be run: {error.strerror or error}"
+            ) from None
     try:
-        return [(files[said["file"]], said) for said in json.loads(done.stdout)]
+        return [(files[said["file"]], said) for said in json.loads(ended.output)]
     except (ValueError, KeyError, TypeError):
-        text = " ".join((done.stderr or done.stdout).split())[:500]
+        text = " ".join((ended.complaint or ended.output).decode(errors="replace").split())[:500]
         raise MigrationError(
-            Reason.INTERNAL, f"squawk does not work (exit code {done.returncode}): {text}"
+            Reason.INTERNAL, f"squawk does not work (exit code {ended.code}): {text}"
         ) from None
 
 

