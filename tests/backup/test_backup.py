@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
+import psycopg
 import pytest
 
 from tests.cli.program import Ran, run, start, write_scripts
@@ -32,6 +35,15 @@ def programs(*before: Path) -> dict[str, str]:
 
 def dbmigrate(database: Database, *args: str, environ: dict[str, str] | None = None) -> Ran:
     return run("-database", database.url, *args, environ=programs() | (environ or {}))
+
+
+def identity(database: Database) -> str:
+    """By what a file's name tells the database from all others."""
+    rows = database.query(
+        "SELECT system_identifier || '-' || oid FROM pg_control_system(), pg_database"
+        " WHERE datname = current_database()"
+    )
+    return str(rows[0][0])
 
 
 def fake(directory: Path, name: str, script: str) -> Path:
@@ -85,7 +97,7 @@ def test_a_backup_restored_into_a_new_database_is_the_same_database(
 def test_a_directory_gets_a_file_with_a_name_of_its_own(database: Database, place: Path) -> None:
     assert dbmigrate(database, "backup", str(place)).code == 0
     (file,) = place.iterdir()
-    assert file.name.startswith(f"{database.name}-20")
+    assert file.name.startswith(f"{database.name}@{identity(database)}-20")
     assert file.name.endswith("Z-vnone.dump")
 
 
@@ -213,6 +225,93 @@ def test_backups_of_dotted_versions_are_thinned_out_as_well(
         assert dbmigrate(database, *options, "up", "1").code == 0
     names = sorted(file.name for file in place.iterdir())
     assert [name.rpartition("-")[2] for name in names] == ["v1.10.dump", "v1.10.1.dump"]
+
+
+def save(url: str, place: Path, path: Path) -> None:
+    """A run with one step more, that keeps one backup of its database."""
+    options = ["-path", str(path), "-backup-to", str(place), "-backup-keep", "1"]
+    done = run("-database", url, *options, "up", "1", environ=programs())
+    assert done.code == 0, done
+
+
+def named(place: Path) -> list[str]:
+    """The files there, without what differs from run to run."""
+    return sorted(re.sub(r"@[0-9]+-[0-9]+-[0-9TZ]+", "@", file.name) for file in place.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("a b", "a_b"), ("a/b", "a\\b"), ("app", "app-20261124T08151"), ("ä", "ö")],
+)
+def test_databases_with_similar_names_keep_their_backups(
+    server: Server, place: Path, tmp_path: Path, first: str, second: str
+) -> None:
+    path = write_scripts(tmp_path / "migrations")
+    databases = [server.create_named(f"{name} {os.getpid()}") for name in (first, second)]
+    try:
+        for _ in range(2):
+            for database in databases:
+                save(server.url(quote(database.name, safe="")), place, path)
+        left = [file.name for file in place.iterdir()]
+        assert [name.endswith("-v1.dump") for name in left] == [True, True], left
+    finally:
+        for database in databases:
+            database.drop()
+
+
+def test_two_servers_with_a_database_of_one_name_keep_their_backups(
+    server: Server, place: Path, tmp_path: Path
+) -> None:
+    path = write_scripts(tmp_path / "migrations")
+    name = f"app_{os.getpid()}"
+    with Server.start(settings={"shared_buffers": "16MB"}) as other:
+        for each in (server, other):
+            each.create_named(name)
+        for _ in range(2):
+            for each in (server, other):
+                save(each.url(name), place, path)
+    server.drop_database(name)
+    assert named(place) == [f"{name}@-v1.dump"] * 2
+
+
+def test_names_of_older_versions_stay_and_a_renamed_database_keeps_its_own(
+    server: Server, database: Database, place: Path, tmp_path: Path
+) -> None:
+    path = write_scripts(tmp_path / "migrations")
+    old = [f"{database.name}-20261124T0815001234{n}Z-v2.dump" for n in (55, 56)]
+    other = f"{database.name}@1-2-20261124T081500123456Z-v2.dump"
+    for name in (*old, other):
+        (place / name).write_text("precious")
+    save(database.url, place, path)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {database.name} RENAME TO {database.name}_new")
+    renamed = Database(server, f"{database.name}_new")
+    try:
+        save(renamed.url, place, path)
+    finally:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {renamed.name} RENAME TO {database.name}")
+    left = sorted(file.name for file in place.iterdir() if file.name not in {*old, other})
+    assert len(left) == 1
+    assert left[0].startswith(f"{renamed.name}@{identity(database)}-")
+    assert all((place / name).read_text() == "precious" for name in (*old, other))
+
+
+def test_nothing_is_removed_where_the_database_cannot_be_identified(
+    database: Database, place: Path, tmp_path: Path
+) -> None:
+    path = str(write_scripts(tmp_path / "migrations"))
+    role = database.create_role()
+    database.execute(
+        f"REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public;"
+        f" GRANT CREATE ON SCHEMA public TO {role}"
+    )
+    options = ["-path", path, "-backup-to", str(place), "-backup-keep", "1", "up", "1"]
+    for _ in range(2):
+        done = run("-database", database.url_for(role, role), *options, environ=programs())
+        assert done.code == 0, done
+        assert "no older backup is removed" in done.stderr
+    assert [file.name.startswith(f"{database.name}-20") for file in place.iterdir()] == [True] * 2
 
 
 def test_a_failing_backup_stops_the_run(database: Database, place: Path, tmp_path: Path) -> None:

@@ -75,6 +75,23 @@ def test_what_goes_well_there_is_run(database: Database, scratch: Server, tmp_pa
     assert left_on(scratch) == []
 
 
+def test_what_is_redone_is_rehearsed_from_its_way_down(
+    database: Database, scratch: Server, tmp_path: Path
+) -> None:
+    directory = write_scripts(tmp_path, FILES)
+    assert run("-path", str(directory), "-database", database.url, "up").code == 0
+    ran = go(database, scratch, directory, "redo")
+    assert ran.code == 0, ran.stderr
+    report = report_of(ran)
+    assert (report["outcome"], report["version"]) == ("Applied", "2")
+    assert [step["direction"] for step in report["steps"]] == ["down", "up"]
+    write_scripts(tmp_path, BAD_DOWN)
+    assert report_of(go(database, scratch, directory, "redo"))["error"]["reason"] == (
+        "RehearsalFailed"
+    )
+    assert database.query("SELECT version, dirty FROM schema_migrations") == [(2, False)]
+
+
 def test_data_stays_where_it_is(database: Database, scratch: Server, tmp_path: Path) -> None:
     directory = write_scripts(tmp_path, FILES)
     assert run("-path", str(directory), "-database", database.url, "up", "1").code == 0

@@ -193,7 +193,10 @@ class Server:
 
     def create_database(self, *, tablespace: str = "pg_default") -> Database:
         """A new empty database with a name of its own."""
-        name = f"test_{secrets.token_hex(6)}"
+        return self.create_named(f"test_{secrets.token_hex(6)}", tablespace=tablespace)
+
+    def create_named(self, name: str, *, tablespace: str = "pg_default") -> Database:
+        """A new empty database with that name."""
         statement = sql.SQL("CREATE DATABASE {} TABLESPACE {}")
         self._maintain(statement.format(sql.Identifier(name), sql.Identifier(tablespace)))
         return Database(self, name)

@@ -108,6 +108,21 @@ def test_each_tenant_that_a_query_names_is_migrated(
         tenant.drop()
 
 
+def test_an_order_that_can_not_be_carried_out_begins_no_history(
+    project: Path, database: Database
+) -> None:
+    """The baseline and the steps above it are one plan: nothing of it is written if the target
+    does not exist."""
+    where = ["atlas", "migrate", "apply", "-u", database.url, "--baseline", "20240101000000"]
+    assert run("atlas", "migrate", "hash", cwd=project).code == 0
+    ran = run(*where, "--to-version", "7", cwd=project)
+    assert (ran.code, "no migration found for version 7" in ran.stderr) == (1, True), ran.stderr
+    schema = "SELECT to_regnamespace('atlas_schema_revisions')"
+    assert database.query(schema) == [(None,)]
+    assert run(*where, cwd=project).code == 0
+    assert database.query(f"{schema} IS NOT NULL, to_regclass('a')") == [(True, None)]
+
+
 def test_the_first_migration_makes_the_directory(tmp_path: Path, database: Database) -> None:
     (tmp_path / "schema.sql").write_text("CREATE TABLE a (id int PRIMARY KEY);")
     words = ["--dir", "file://db/migrations", "--to", "file://schema.sql"]

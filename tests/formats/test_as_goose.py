@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import run
+from tests.cli.program import Ran, run
 from tests.database import Database, Server
 from tests.formats.arrange import fill, goose_rows, goose_tables
 
@@ -96,6 +96,40 @@ def test_a_late_version_can_be_done_again(database: Database, tmp_path: Path) ->
     assert sorted(goose_rows(database)) == [(0, True), (1, True), (2, True), (3, True)]
 
 
+@pytest.mark.parametrize("removed", [None, 1, 2, 3])
+@pytest.mark.parametrize("applied", [(1, 3), (3, 1)])
+def test_what_is_undone_again_is_what_is_applied_again(
+    server: Server,
+    database: Database,
+    tmp_path: Path,
+    goose_oracle: Path,
+    applied: tuple[int, int],
+    removed: int | None,
+) -> None:
+    """Whichever version is late, and whichever file is gone: the one that was applied last is
+    redone, or nothing is."""
+    other = server.create_database()
+    directory = tmp_path / "m"
+    try:
+        for version in applied:
+            fill(directory, goose_tables(version))
+            assert run_ours(database, directory, "-allow-missing", "up").code == 0
+            assert run_theirs(goose_oracle, other, directory, "-allow-missing", "up").code == 0
+        rows = goose_rows(database)
+        fill(directory, goose_tables(2))
+        if removed is not None:
+            (directory / f"{removed:05}_t{removed}.sql").unlink()
+        ours = run_ours(database, directory, "redo")
+        theirs = run_theirs(goose_oracle, other, directory, "redo")
+        assert (ours.code, theirs.code) == (int(removed == applied[1]),) * 2, ours.stderr
+        assert goose_rows(database) == goose_rows(other) == rows
+        assert tables(database) == tables(other)
+        if removed == applied[1]:
+            assert f"no migration found for version {removed}" in ours.stderr
+    finally:
+        other.drop()
+
+
 @pytest.mark.parametrize(("line", "code"), [("", 1), ("-h", 0), ("up -h", 0), ("--help", 0)])
 def test_the_usage_is_gooses(line: str, code: int, goose_oracle: Path) -> None:
     ours = run("goose", *line.split())
@@ -116,6 +150,14 @@ def test_a_mistake_ends_with_2_and_says_what_to_do() -> None:
         "driver mysql: dbmigrate knows postgres alone\n"
         "run `dbmigrate goose -h` for the commands and options\n"
     )
+
+
+def run_ours(database: Database, directory: Path, *words: str) -> Ran:
+    return run("goose", "-dir", str(directory), "postgres", database.url, *words)
+
+
+def run_theirs(goose: Path, database: Database, directory: Path, *words: str) -> Ran:
+    return run("-dir", str(directory), "postgres", database.url, *words, program=goose)
 
 
 def names(directory: Path) -> list[str]:

@@ -19,6 +19,7 @@ import pytest
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.redo import redo
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
@@ -125,8 +126,9 @@ def random_order(choose: random.Random, side: Side, versions: list[int]) -> Orde
         Order(("-allow-missing", "up-by-one"), lambda made: up(made, 1), ALLOWED),
         Order(("down",), lambda made: down(made, 1)),
         Order(("down-to", "0"), down),
+        Order(("redo",), redo),
     ]
-    weights = [4, 4, 3, 3, 2, 5, 1]
+    weights = [4, 4, 3, 3, 2, 5, 1, 4]
     if is_plain and back in applied:
         # Out of order, goose stops at the first version at or below the one that is named.
         orders.append(Order(("down-to", str(back)), lambda made: goto(made, back), LEFT))

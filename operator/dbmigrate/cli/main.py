@@ -162,7 +162,7 @@ class Program:
             self._output.write(describe_goose(self._name))
             return 0
         self._environ = translation.environ
-        return self._run_all(translation.lines)
+        return self.run(translation.line) if translation.line else 0
 
     def _run_as_atlas(self, args: Sequence[str]) -> int:
         from dbmigrate.cli.atlas.arguments import read_arguments

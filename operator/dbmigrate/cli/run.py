@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 _ROLLBACK = {None: None, True: policies.Rollback.ALLOW, False: policies.Rollback.FORBID}
 
-_MOVING = frozenset(("up", "down", "goto", "apply"))
+_MOVING = frozenset(("up", "down", "redo", "goto", "apply"))
 """The commands of which golang-migrate says `no change`."""
 
 

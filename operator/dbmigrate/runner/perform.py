@@ -70,7 +70,7 @@ def _report(run: Run, error: MigrationError | None, state: VersionState | None) 
     """What is to be said of the run."""
     if error is not None:
         outcome = Outcome.FAILED
-    elif any(step.direction == Direction.DOWN for step in run.steps):
+    elif run.steps and run.steps[-1].direction == Direction.DOWN:
         outcome = Outcome.ROLLED_BACK
     elif run.steps or run.has_changed:
         outcome = Outcome.APPLIED

@@ -45,7 +45,7 @@ def try_out(run: Run, plan: Plan) -> None:
     if steps and options.rehearsal_server is not None:
         from dbmigrate.runner.rehearsal.gate import rehearse_before
 
-        run.rehearsal = rehearse_before(run, steps, options.rehearsal_server)
+        run.rehearsal = rehearse_before(run, plan.steps, options.rehearsal_server)
 
 
 def back_up(run: Run) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.cli.arguments.flags import UsageError
-from dbmigrate.cli.goose.translate import Line, snake_case
+from dbmigrate.cli.goose.translate import snake_case
 from dbmigrate.cli.goose.translate import translate as translated
 
 pytestmark = pytest.mark.quick
@@ -16,37 +16,37 @@ pytestmark = pytest.mark.quick
 WHERE = ["-path", "m", "-format", "goose", "-database", "user=app"]
 
 
-def translate(args: Sequence[str], environ: Mapping[str, str]) -> Sequence[Line]:
-    return translated(args, environ).lines
+def translate(args: Sequence[str], environ: Mapping[str, str]) -> Sequence[str]:
+    return translated(args, environ).line
 
 
 GIVEN = ["-dir", "m", "postgres", "user=app"]
 
 
 @pytest.mark.parametrize(
-    ("command", "lines"),
+    ("command", "line"),
     [
-        ("up", [["up"]]),
-        ("up-by-one", [["up", "1"]]),
-        ("up-to 0003", [["up", "-to", "3"]]),
-        ("up-to 0", [["up", "0"]]),
-        ("down", [["down", "1"]]),
-        ("down-to 2", [["down", "-to", "2"]]),
-        ("down-to 0", [["down", "-all"]]),
-        ("redo", [["down", "1"], ["-out-of-order", "apply", "up", "1"]]),
-        ("reset", [["down", "-all"]]),
-        ("status", [["status"]]),
-        ("version", [["version"]]),
+        ("up", ["up"]),
+        ("up-by-one", ["up", "1"]),
+        ("up-to 0003", ["up", "-to", "3"]),
+        ("up-to 0", ["up", "0"]),
+        ("down", ["down", "1"]),
+        ("down-to 2", ["down", "-to", "2"]),
+        ("down-to 0", ["down", "-all"]),
+        ("redo", ["redo"]),
+        ("reset", ["down", "-all"]),
+        ("status", ["status"]),
+        ("version", ["version"]),
     ],
 )
-def test_a_command_has_its_counterpart(command: str, lines: list[list[str]]) -> None:
-    assert translate([*GIVEN, *command.split()], {}) == [[*WHERE, *line] for line in lines]
+def test_a_command_has_its_counterpart(command: str, line: list[str]) -> None:
+    assert translate([*GIVEN, *command.split()], {}) == [*WHERE, *line]
 
 
 def test_flags_stand_anywhere() -> None:
     line = ["postgres", "user=app", "-allow-missing", "up", "--dir=m", "-table", "s.t", "-v"]
     assert translate(line, {}) == [
-        [*WHERE, "-history-table", "s.t", "-out-of-order", "apply", "-verbose", "up"]
+        *(*WHERE, "-history-table", "s.t", "-out-of-order", "apply", "-verbose", "up")
     ]
 
 
@@ -57,19 +57,19 @@ def test_the_environment_is_gooses_and_a_flag_wins() -> None:
         "GOOSE_MIGRATION_DIR": "other",
         "GOOSE_TABLE": "t",
     }
-    assert translate(["-dir", "m", "up"], environ) == [[*WHERE, "-history-table", "t", "up"]]
+    assert translate(["-dir", "m", "up"], environ) == [*WHERE, "-history-table", "t", "up"]
 
 
 @pytest.mark.parametrize("database", [[], ["postgres", "user=app"], ["postgres"]])
 def test_a_file_is_made_without_a_database(database: list[str]) -> None:
-    (line,) = translate(["-dir", "m", "-s", *database, "create", "Add phone", "sql"], {})
+    line = translate(["-dir", "m", "-s", *database, "create", "Add phone", "sql"], {})
     assert line[4:-2] == ["create", "-ext", "sql", "-dir", "m", "-seq", "-digits", "5"]
     assert line[-2:] == ["--", "add_phone"]
 
 
 def test_a_flag_may_say_false() -> None:
     line = [*GIVEN, "-allow-missing=false", "-no-versioning=false", "-v=0", "up"]
-    assert translate(line, {}) == [[*WHERE, "up"]]
+    assert translate(line, {}) == [*WHERE, "up"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_name_is_written_as_goose_writes_it(name: str, written: str) -> None:
 
 
 def test_a_table_is_named_as_postgres_reads_it_without_quotes() -> None:
-    (line,) = translate([*GIVEN, "-table", "App.Versions", "up"], {})
+    line = translate([*GIVEN, "-table", "App.Versions", "up"], {})
     assert line[line.index("-history-table") + 1] == "app.versions"
 
 
@@ -100,7 +100,7 @@ def test_variables_come_from_a_file_unless_they_are_set(
     )
     monkeypatch.chdir(tmp_path)
     done = translated(["-dir", "m", "up"], {"GOOSE_TABLE": "other"})
-    assert done.lines == [[*WHERE, "-history-table", "other", "up"]]
+    assert done.line == [*WHERE, "-history-table", "other", "up"]
     assert done.environ["GOOSE_DBSTRING"] == "user=app"  # for ENVSUB as well
     with pytest.raises(UsageError, match="driver not named"):
         translate(["-env", "none", "up"], {})

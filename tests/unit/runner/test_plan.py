@@ -22,6 +22,7 @@ from dbmigrate.runner.planning.plan import (
     plan_down,
     plan_down_to,
     plan_goto,
+    plan_redo,
     plan_up,
     plan_up_to,
 )
@@ -130,6 +131,22 @@ def test_late_versions_are_applied_first_and_leave_the_version_row_where_it_is()
 def test_what_was_never_applied_is_never_undone() -> None:
     plan = plan_down(ground(1, 2, 3, at=3, log=(1, 3)), None, None)
     assert steps(plan) == [(3, "down", 3, 1), (1, "down", 1, None)]
+
+
+def test_to_redo_undoes_and_applies_the_same_version() -> None:
+    plan = plan_redo(ground(1, 2, 3, 4, at=3, log=(1, 3)), None)
+    assert steps(plan) == [(3, "down", 3, 1), (3, "up", 1, 3)]
+    assert plan.target == 3
+    assert steps(plan_redo(ground(1, at=1), None)) == [(1, "down", 1, None), (1, "up", None, 1)]
+
+
+def test_to_redo_needs_the_file_and_the_right_to_go_down() -> None:
+    with pytest.raises(MigrationError, match="no migration found for version 3"):
+        plan_redo(ground(1, 2, at=3, log=(1, 2, 3)), None)
+    with pytest.raises(MigrationError, match="rolling back is forbidden"):
+        plan_redo(ground(1, 2, at=2), Rollback.FORBID)
+    with pytest.raises(MigrationError, match="file does not exist"):
+        plan_redo(ground(1, 2), None)
 
 
 def test_missing_files_are_replaced_by_what_the_history_has_kept() -> None:

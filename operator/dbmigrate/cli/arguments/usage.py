@@ -9,6 +9,7 @@ COMMANDS = (
     "goto",
     "up",
     "down",
+    "redo",
     "drop",
     "force",
     "version",
@@ -44,6 +45,7 @@ UP = """up [N]       Apply all or N up migrations
 DOWN = """down [N] [-all]    Apply all or N down migrations
 \tUse -all to apply all down migrations
 \tUse -to V to apply those above version V"""
+REDO = "redo         Undo the newest migration and apply it again"
 DROP = """drop [-f]    Drop everything inside database
 \tUse -f to bypass confirmation"""
 FORCE = "force V      Set version V but don't run migration (ignores dirty state)"
@@ -93,6 +95,7 @@ def describe_program(program: str) -> str:
         GOTO,
         UP,
         DOWN,
+        REDO,
         DROP,
         FORCE,
         VERSION,

@@ -48,10 +48,10 @@ Work = Callable[[Terminal], None]
 class Translation:
     """What a command line of goose's comes to."""
 
-    lines: Sequence[Line] = ()
-    """Our command lines, to be run one after the other until one fails."""
+    line: Sequence[str] = ()
+    """Our command line. One alone: a second would plan on what the first one has left."""
     environ: Mapping[str, str] = field(default_factory=dict)
-    """What they are run with."""
+    """What it is run with."""
     work: Work | None = None
     """What is done to the files alone. Raises MigrationError."""
     is_help: bool = False
@@ -65,7 +65,7 @@ def translate(args: Sequence[str], environ: Mapping[str, str]) -> Translation:
     except HelpRequested:
         return Translation(is_help=True)
     if is_set(flags, "version"):
-        return Translation([["-version"]], environ)
+        return Translation(["-version"], environ)
     if is_set(flags, "h"):
         return Translation(is_help=True)
     for name, remedy in _REFUSED.items():
@@ -81,7 +81,7 @@ def translate(args: Sequence[str], environ: Mapping[str, str]) -> Translation:
     database, words = _find_database(words, environ)
     options = ["-path", directory, "-format", "goose", "-database", database]
     options += _read_options(flags, environ)
-    return Translation([[*options, *line] for line in _translate_command(words)], environ)
+    return Translation([*options, *_translate_command(words)], environ)
 
 
 def _of_files_alone(
@@ -95,7 +95,7 @@ def _of_files_alone(
         raise UsageError(f"goose's command {command} has no counterpart here: {remedy}")
     if command == "create":
         line = _create(operands, directory, is_sequential=is_set(flags, "s"))
-        return Translation([line], environ)
+        return Translation(line, environ)
     if command == "fix":
         return Translation(work=lambda terminal: files.fix(directory, terminal))
     if command == "validate":
@@ -166,7 +166,7 @@ def _find_database(words: Sequence[str], environ: Mapping[str, str]) -> tuple[st
     return string, rest
 
 
-def _translate_command(words: Sequence[str]) -> list[Line]:
+def _translate_command(words: Sequence[str]) -> Line:
     if not words:
         raise UsageError("no command: up, up-by-one, up-to, down, down-to, redo, reset, ...")
     command, operands = words[0], list(words[1:])
@@ -175,26 +175,25 @@ def _translate_command(words: Sequence[str]) -> list[Line]:
             raise UsageError(f"{command} needs a version")
         version = operands[0].lstrip("0") or "0"
         if version == "0":
-            return [["down", "-all"]] if command == "down-to" else [["up", "0"]]
-        return [[command.removesuffix("-to"), "-to", version]]
-    lines = _LINES.get(command)
-    if lines is None:
+            return ["down", "-all"] if command == "down-to" else ["up", "0"]
+        return [command.removesuffix("-to"), "-to", version]
+    line = _LINES.get(command)
+    if line is None:
         shown = f" {command}{guess(command, COMMANDS)}" if command.isalnum() else ""
         raise UsageError(f"goose has no command{shown}")
     if operands:
         raise UsageError(f"{command} takes no arguments: {' '.join(operands)}")
-    return [list(line) for line in lines]
+    return list(line)
 
 
-_LINES: Mapping[str, Sequence[Sequence[str]]] = {
-    "up": (("up",),),
-    "up-by-one": (("up", "1"),),
-    "down": (("down", "1"),),
-    # What is done again may be below a version that was applied before it.
-    "redo": (("down", "1"), ("-out-of-order", "apply", "up", "1")),
-    "reset": (("down", "-all"),),
-    "status": (("status",),),
-    "version": (("version",),),
+_LINES: Mapping[str, Sequence[str]] = {
+    "up": ("up",),
+    "up-by-one": ("up", "1"),
+    "down": ("down", "1"),
+    "redo": ("redo",),
+    "reset": ("down", "-all"),
+    "status": ("status",),
+    "version": ("version",),
 }
 
 

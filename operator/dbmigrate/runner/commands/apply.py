@@ -56,21 +56,26 @@ def apply(request: Request, order: ApplyOrder) -> Result[None]:
     """Apply what is pending."""
 
     def work(run: Run) -> None:
-        rest, left = order, None
+        left = None
         if run.database.found.dirty and run.unfinished is None:
             left = _remainder(run)
-            if left is not None:
-                rest = order.without_one()
-                _tell(run, _lay_out(run, order, left), left)
+            if left is None:
+                finish(run)
+                run.database.read()
+        if left is None:
+            run.require_resumable()
+        is_new = run.database.found.version is None and not run.database.found.dirty
+        # Whatever may be wrong with the plan stops the run before anything is written.
+        plan = _lay_out(run, order, left)
+        _tell(run, plan, left)
+        if left is not None:
             finish(run)
             run.database.read()
-        run.require_resumable()
-        if run.database.found.version is None and not run.database.found.dirty:
-            _begin(run, order)
-        check_changes(run)
-        plan = _plan(run.ground, rest, request.options.out_of_order)
-        if left is None:
-            _tell(run, plan)
+            check_changes(run)
+            plan = replace(plan, steps=plan.steps[1:])
+        elif is_new and order.baseline is not None:
+            set_version(run, "baseline", order.baseline)
+            run.database.read()
         carry_out(run, plan)
 
     return perform(request, work)
@@ -123,13 +128,6 @@ def _plan(ground: Ground, order: ApplyOrder, policy: OutOfOrder) -> Plan:
     if order.target is not None:
         return plan_goto(ground, order.target, policy, Rollback.FORBID)
     return plan_at_most(ground, order.limit, policy)
-
-
-def _begin(run: Run, order: ApplyOrder) -> None:
-    _check_beginning(run, order)
-    if order.baseline is not None:
-        set_version(run, "baseline", order.baseline)
-        run.database.read()
 
 
 def _check_beginning(run: Run, order: ApplyOrder) -> None:

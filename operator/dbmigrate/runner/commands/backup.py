@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dbmigrate.report import Backup
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.preparation.backup_file import name_for, save_backup
+from dbmigrate.runner.preparation.backup_file import identify, name_for, save_backup
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
@@ -21,7 +21,8 @@ def backup(request: Request, file: str) -> Result[Backup]:
     def work(run: Run) -> Backup:
         place = Path(file)
         if place.is_dir():
-            place = place / name_for(run.database, run.started_at)
+            identity = identify(run.database)
+            place = place / name_for(run.database, identity, run.started_at)
         run.backup = save_backup(request, run.database, place)
         return run.backup
 

@@ -180,6 +180,20 @@ def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> P
     return Plan(steps, _last(steps, ground), short=short)
 
 
+def plan_redo(ground: Ground, rollback: Rollback | None) -> Plan:
+    """The step down from the version that `down 1` would undo, and the step up to it again.
+
+    Raises MigrationError: as `plan_down` does, MissingVersion for a version without its file,
+    and IrreversibleMigration for one that the history begins at.
+    """
+    (undone,) = plan_down(ground, 1, rollback).steps
+    migration = ground.source.find(undone.version)
+    if migration is None:
+        raise no_migration(undone.version)
+    left = [each for each in (undone.after, undone.version) if each is not None]
+    return Plan(_require_sound((undone, step_up(migration, undone.after, max(left)))), max(left))
+
+
 def plan_goto(
     ground: Ground, wanted: Version | None, policy: OutOfOrder, rollback: Rollback | None
 ) -> Plan:

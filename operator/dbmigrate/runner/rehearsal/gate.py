@@ -33,7 +33,7 @@ from dbmigrate.runner.rehearsal.schema_copy import await_server, copy_schema
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.run import Run
 from dbmigrate.runner.scratch.database import ScratchSpace, open_session
-from dbmigrate.sources.migration import Migration
+from dbmigrate.sources.migration import Direction, Migration
 
 PURPOSE = "rehearsal"
 _WHO = (
@@ -49,8 +49,12 @@ _NOT_DONE = RETRYABLE | {Reason.BACKUP_FAILED}
 def rehearse_before(
     run: Run, steps: Sequence[PlannedStep], server: ConnectionTarget
 ) -> RehearsalSummary:
-    """Rehearse these steps up. Raises MigrationError: RehearsalFailed, RehearsalUnavailable
-    where there is no scratch server that would do, and Interrupted."""
+    """Rehearse these steps: each step up there and back; a step down, which `redo` begins with,
+    once.
+
+    Raises MigrationError: RehearsalFailed, RehearsalUnavailable where there is no scratch server
+    that would do, and Interrupted.
+    """
     started = time.monotonic()
     observer = run.request.observer
     count = f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
@@ -126,7 +130,8 @@ def _request_for_history(
 ) -> Request:
     """To make a history like the target's: a version that was jumped over is not in it."""
     version, source = steps[0].before, run.source
-    pending = {step.version for step in steps}
+    undone = {step.version for step in steps if step.direction is Direction.DOWN}
+    pending = {step.version for step in steps} - undone
     done = [m for m in source.migrations if m.version not in pending]
     if version is not None and source.find(version) is None:
         done = [m for m in done if m.version < version]

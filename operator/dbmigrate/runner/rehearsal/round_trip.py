@@ -65,7 +65,11 @@ class Stage:
         for step in steps:
             if self._request.stop.is_requested:
                 raise MigrationError(Reason.INTERRUPTED, "the rehearsal was stopped")
-            self.steps.append(self._rehearse(step))
+            if step.direction is Direction.UP:
+                self.steps.append(self._rehearse(step))
+            else:
+                self._run(step)
+                self._schema = self._read()
         wrong = [step for step in self.steps if step.left]
         if wrong:
             raise _not_undone(wrong)
