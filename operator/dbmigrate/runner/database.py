@@ -23,7 +23,8 @@ from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.log import LogRow, NewLogRow
-from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.applied import AppliedVersions
@@ -289,13 +290,13 @@ class Database:
             self._database,
             self.request.target.url_database,
         )
-        keeper = self.history.keeper
-        return (*ours, *keeper.lock_ids(self.history.schema, self.history.table))
+        adapter = adapter_for(self.history.kind)
+        return (*ours, *adapter.lock_ids(self.history.schema, self.history.table))
 
     def _read_sql(self) -> str:
         statements = []
         if self.history.has_version_table:
-            statements.append(self.history.keeper.read_sql(self.history))
+            statements.append(adapter_for(self.history.kind).read_sql(self.history))
         if self.reads_log:
             statements.append(history_rows.read_log_sql(self.history))
         if self.reads_log and self.history.knows_batches:
@@ -311,9 +312,9 @@ class Database:
 
     def _take(self, tables: list[list[tuple[str | None, ...]]]) -> None:
         rest = list(tables)
-        keeper = self.history.keeper
+        adapter = adapter_for(self.history.kind)
         has_table = self.history.has_version_table
-        self.found = keeper.take(rest, self.history) if has_table else keeper.nothing
+        self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
         self.log = history_rows.parse_log(self.history, rest.pop(0)) if self.reads_log else ()
         self.applied = read_applied(self.found, self.log)
         self.batches = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.postgres.history.tables import log_name
+from dbmigrate.postgres.history.relations import log_name
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 
 

@@ -13,7 +13,7 @@ from postgast.errors import PgQueryError
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.batches.query import build_batch, fill
 from dbmigrate.postgres.batches.state import BatchState
-from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.batched.script import BatchedScript, find_parameters, read_batched
 from dbmigrate.postgres.sqltext.tokens import tokens
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode

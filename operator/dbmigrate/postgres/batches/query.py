@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from dbmigrate.postgres.batches.state import BatchState, Cursor, array_sql
 from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
-from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.batched.script import BATCH_SIZE, BatchedScript
 from dbmigrate.postgres.sqltext.quoting import literal
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.adapter import Found
+from dbmigrate.postgres.history.fence import move_version_sql
 from dbmigrate.postgres.history.log import NewLogRow
-from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal
 
 _COLUMNS = {
@@ -91,7 +92,7 @@ def begin_sql(
         statements.append(f"CREATE TABLE IF NOT EXISTS {history.batches_table} ({columns})")
     row = replace(row, outcome="running", statements=1, statements_done=0)
     statements += [
-        history_rows.move_version_sql(history, found, dirty),
+        move_version_sql(history, found, dirty),
         f"WITH logged AS ({history_rows.insert_log_sql(history, row, running=True)} RETURNING id)"
         f" INSERT INTO {history.batches_table} (log_id, cursor, batch_size)"
         f" SELECT id, {array_sql(cursor)}, {size} FROM logged RETURNING log_id",
@@ -112,7 +113,7 @@ def resume_sql(history: History, log_id: int, row: NewLogRow) -> str:
 def end_sql(history: History, found: Found, clean: Found, log_id: int) -> str:
     """End a step: its version is clean, its row in the log is done."""
     return (
-        f"BEGIN; {history_rows.move_version_sql(history, found, clean)}; "
+        f"BEGIN; {move_version_sql(history, found, clean)}; "
         f"UPDATE {history.log_table} SET statements_done = statements WHERE id = {log_id}; "
         f"{history_rows.end_log_sql(history, log_id, 'applied')}; COMMIT"
     )

@@ -11,15 +11,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from dbmigrate import __version__
+from dbmigrate.postgres.history.adapter import Move
 from dbmigrate.postgres.history.applied_rows import Entry, Unfinished, VersionSet
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.versions import Version
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.adapter import Move
 
 BASELINE, EXECUTED, RESOLVED = 1, 2, 4
 """The bits of `type`: the history begins here, it ran, a person said so."""
@@ -46,7 +43,7 @@ class Revision(Entry):
 
 
 @dataclass(frozen=True, slots=True)
-class Partial:
+class PartialRevision:
     """A row of a file that stopped halfway."""
 
     version: Version
@@ -59,10 +56,17 @@ class Partial:
     has_failed: bool = False
     """Whether the row says that the next statement failed."""
 
+    @property
+    def description(self) -> str:
+        """The migration's name, as the row has it."""
+        return self.revision.description
+
 
 @dataclass(frozen=True)
 class Revisions(VersionSet):
     """Which versions have a row, and the one that is not complete."""
+
+    partial: PartialRevision | None = None
 
     @cached_property
     def base(self) -> Version | None:
@@ -83,7 +87,7 @@ class Revisions(VersionSet):
         found = self.partial
         sums = tuple(_sums(move))
         if found is None or found.version != move.version:
-            found = Partial(move.version, _revision_of(move, len(sums)))
+            found = PartialRevision(move.version, _revision_of(move, len(sums)))
         found = replace(found, revision=_revision_of(move, len(sums)), planned=sums)
         return replace(self, unfinished=Unfinished(move.version, is_up=True), partial=found)
 

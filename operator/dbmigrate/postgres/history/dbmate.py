@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
@@ -18,12 +17,10 @@ from dbmigrate.postgres.history.applied_rows import (
     unfinished_sql,
     with_unfinished,
 )
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.versions import Version
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.tables import History
 
 _NUMBER = re.compile("[0-9]{1,25}", re.ASCII)
 

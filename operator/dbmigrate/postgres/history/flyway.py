@@ -13,20 +13,15 @@ down on the row that it undoes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.applied_rows import Unfinished, unfinished_sql
+from dbmigrate.postgres.history.applied_rows import Entry, Unfinished, unfinished_sql
 from dbmigrate.postgres.history.flyway_rows import MARKERS, FlywayRow, FlywayRows, shorten
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import identifier, literal, literal_bool
 from dbmigrate.report import Reason
-from dbmigrate.versions import Role, TextVersion, dotted, repeatable
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.applied_rows import Entry
-    from dbmigrate.postgres.history.tables import History
-    from dbmigrate.versions import Version
+from dbmigrate.versions import Role, TextVersion, Version, dotted, repeatable
 
 _LOCK = int.from_bytes(b"Flyway")
 _SHAPE = {

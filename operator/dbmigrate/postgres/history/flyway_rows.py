@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.history.adapter import Move
 from dbmigrate.postgres.history.applied_rows import Entry, Unfinished, VersionSet, entry_of
 from dbmigrate.postgres.sqltext.quoting import literal, literal_bool
 from dbmigrate.report import Reason
 from dbmigrate.versions import Role, Version
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.adapter import Move
 
 _LONGEST_DESCRIPTION = 200
 BASELINE = "<< Flyway Baseline >>"

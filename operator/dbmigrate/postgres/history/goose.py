@@ -8,7 +8,6 @@ come from very old versions of goose. See internal/dialects/postgres.go there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.applied_rows import (
@@ -17,10 +16,8 @@ from dbmigrate.postgres.history.applied_rows import (
     unfinished_sql,
     with_unfinished,
 )
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.versions import Version
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.tables import History
 
 SESSION_LOCK = 4097083626
 """goose's lock.DefaultLockID, for those who have its session locker on."""

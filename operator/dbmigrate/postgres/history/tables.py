@@ -15,14 +15,12 @@ from dataclasses import dataclass, replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
-from dbmigrate.postgres.history.adapter import VersionTable, version_table
+from dbmigrate.postgres.history.adapter import VersionTable
+from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.relations import History, batches_name, log_name
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
-from dbmigrate.versions import REPEATABLE, Version, are_numbers, reader_of, repeatable
-
-LOG_SUFFIX = "_log"
-BATCHES_SUFFIX = "_batches"
-_LONGEST_NAME = 63
+from dbmigrate.versions import are_numbers
 
 _LOG_COLUMNS = {
     "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
@@ -58,61 +56,6 @@ _SHAPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """All tables by their exact names, and which of them exist."""
-
-    schema: str
-    table: str
-    has_version_table: bool = False
-    has_log_table: bool = False
-    may_read_log: bool = True
-    """False for a role that may read schema_migrations alone."""
-    has_batches_table: bool = False
-    may_read_batches: bool = True
-    kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
-    has_schema: bool = True
-    """False where the tool makes its own schema, and it is not there yet."""
-
-    @property
-    def keeper(self) -> VersionTable:
-        """What knows the tool's table."""
-        return version_table(self.kind)
-
-    def read_version(self, text: str | None, name: str = "") -> Version | None:
-        """The version that a row of the log has as this text, `name` being its migration's."""
-        if text is None:
-            return None
-        if text == REPEATABLE:
-            return repeatable(name)
-        return int(text) if are_numbers(self.kind) else reader_of(self.kind)(text)
-
-    @property
-    def knows_log(self) -> bool:
-        """Whether the log is there, and for us to read."""
-        return self.has_log_table and self.may_read_log
-
-    @property
-    def knows_batches(self) -> bool:
-        """Whether the table of batches is there, and for us to read."""
-        return self.has_batches_table and self.may_read_batches
-
-    @property
-    def version_table(self) -> str:
-        """Quoted and with its schema, for SQL."""
-        return f"{identifier(self.schema)}.{identifier(self.table)}"
-
-    @property
-    def log_table(self) -> str:
-        """Quoted and with its schema, for SQL."""
-        return f"{identifier(self.schema)}.{identifier(log_name(self.table))}"
-
-    @property
-    def batches_table(self) -> str:
-        """Quoted and with its schema, for SQL."""
-        return f"{identifier(self.schema)}.{identifier(batches_name(self.table))}"
-
-
-@dataclass(frozen=True, slots=True)
 class ServerFacts:
     """What one look at a fresh connection tells."""
 
@@ -125,27 +68,6 @@ class ServerFacts:
     looks_after_clients: bool
     """Whether it can be told to notice a client that is gone while it works for it."""
     history: History
-
-
-def log_name(table: str) -> str:
-    """The log's name; shortened so that it stays distinct within PostgreSQL's 63 bytes."""
-    return _with_suffix(table, LOG_SUFFIX)
-
-
-def batches_name(table: str) -> str:
-    """The name of the table of batches, likewise."""
-    return _with_suffix(table, BATCHES_SUFFIX)
-
-
-def own_relations(table: str) -> tuple[str, ...]:
-    """The names of a history's tables, and of the sequences that belong to them."""
-    log = log_name(table)
-    return table, f"{table}_id_seq", log, f"{log}_id_seq", batches_name(table)
-
-
-def _with_suffix(table: str, suffix: str) -> str:
-    raw = table.encode()
-    return raw[: _LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
 
 
 def look(session: Session, wanted: HistoryTable) -> ServerFacts:
@@ -230,7 +152,7 @@ def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
             shape[column] = column_type or ""
     log, batches = log_name(table), batches_name(table)
     if table in shapes:
-        _check_versions(shapes[table], f"{schema}.{table}", version_table(wanted.kind))
+        _check_versions(shapes[table], f"{schema}.{table}", adapter_for(wanted.kind))
     if log in shapes and (missing := [c for c in _LOG_COLUMNS if c not in shapes[log]]):
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
@@ -249,14 +171,14 @@ def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
     )
 
 
-def _check_versions(shape: dict[str, str], name: str, keeper: VersionTable) -> None:
-    if keeper.fits(shape):
+def _check_versions(shape: dict[str, str], name: str, adapter: VersionTable) -> None:
+    if adapter.fits(shape):
         return
     tool = _owner(shape)
     columns = ", ".join(f"{column} {kind}" for column, kind in shape.items()) or "no columns"
     raise MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"{name} belongs to {tool}: it has {columns}, not {keeper.columns}",
+        f"{name} belongs to {tool}: it has {columns}, not {adapter.columns}",
         hint=f"{_to_go_on(tool)}give dbmigrate a history table of its own (x-migrations-table in"
         " the URL, or -history-table), then `dbmigrate baseline V`",
     )
@@ -266,8 +188,8 @@ def _owner(shape: dict[str, str]) -> str:
     known = _SHAPES.get(frozenset(shape))
     if known is not None:
         return known
-    keepers = map(version_table, HistoryKind)
-    tool = next((keeper.tool for keeper in keepers if keeper.fits(shape)), None)
+    adapters = map(adapter_for, HistoryKind)
+    tool = next((adapter.tool for adapter in adapters if adapter.fits(shape)), None)
     if tool is None:
         from dbmigrate.postgres.history.orm_table import orm_of
 
@@ -298,7 +220,7 @@ def create_sql(history: History) -> str:
     if not history.has_schema:
         statements.append(f"CREATE SCHEMA IF NOT EXISTS {identifier(history.schema)}")
     if not history.has_version_table:
-        statements.append(history.keeper.create_sql(history.version_table))
+        statements.append(adapter_for(history.kind).create_sql(history.version_table))
     if not history.has_log_table:
         columns = ", ".join(f"{name} {kind}" for name, kind in _LOG_COLUMNS.items())
         columns = columns.format(version="bigint" if are_numbers(history.kind) else "text")

@@ -30,7 +30,7 @@ from dbmigrate.postgres.connection.errors import (
     history_failure,
 )
 from dbmigrate.postgres.connection.session import Row, keep_named
-from dbmigrate.postgres.history import log as history_rows
+from dbmigrate.postgres.history.fence import move_version_sql, read_fence
 from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.sqltext.batched.script import read_batched
 from dbmigrate.postgres.sqltext.copy_data import Sendable
@@ -68,7 +68,7 @@ def run_batched(database: Database, step: PlannedStep, text: ScriptText, row: Ne
             return
         except ServerFailure as failure:
             database.session.roll_back()
-            fence = history_rows.read_fence(failure.error)
+            fence = read_fence(failure.error)
             if fence is not None:
                 raise explain_fence(database, step, fence, text.locate()) from None
             raise history_failure(failure, f"can't write the history during {work}") from None
@@ -196,7 +196,7 @@ class _Work:
     def _send(self, batch: Batch, watch: Watch) -> dict[str, list[Row]]:
         database = self._database
         token = f"{self._step.version} batch {random.getrandbits(64):016x}"
-        rows = history_rows.move_version_sql(
+        rows = move_version_sql(
             database.history, database.found, database.found, pid=database.pid, token=token
         )
         if self._pauses.watches_standbys:
@@ -246,7 +246,7 @@ class _Work:
         self, state: BatchState, batch: Batch, failure: FileFailure, watch: Watch
     ) -> MigrationError:
         """Say what failed, and append that to the log."""
-        fence = history_rows.read_fence(failure.error)
+        fence = read_fence(failure.error)
         refused = read_refusal(failure.error)
         if fence is not None:
             error = explain_fence(self._database, self._step, fence, self._text.locate())

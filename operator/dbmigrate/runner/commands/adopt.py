@@ -15,6 +15,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history import advisory_locks as locks
 from dbmigrate.postgres.history import tables as history_tables
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
@@ -97,7 +98,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
     database, history = run.database, run.database.history
     applied = database.applied.recorded
     name = f"{history.schema}.{history.table}"
-    tool = history.keeper.tool
+    tool = adapter_for(history.kind).tool
     if not history.has_version_table:
         raise _no_table(run, tool, name)
     if not applied:
@@ -116,8 +117,8 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         raise no_migration(applied[-1])
     other = history_tables.look(database.session, into).history
     if other.has_version_table:
-        rows = [database.session.query(other.keeper.read_sql(other))[0]]
-        if other.keeper.take(rows, other).version is not None:
+        rows = [database.session.query(adapter_for(other.kind).read_sql(other))[0]]
+        if adapter_for(other.kind).take(rows, other).version is not None:
             raise MigrationError(
                 Reason.FOREIGN_HISTORY,
                 f"{other.schema}.{other.table} has a version already: nothing was taken over",

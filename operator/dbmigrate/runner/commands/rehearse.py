@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.target import ConnectionTarget
-from dbmigrate.postgres.history.adapter import version_table
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.scratch.roles import Surroundings, read_surroundings
 from dbmigrate.report import Outcome, Reason, Step
 from dbmigrate.runner.commands.baseline import baseline
@@ -104,7 +104,7 @@ def _copy_target(
         )
     copy_schema(request, scratch, with_roles=with_roles)
     if state.version is not None:
-        has_baselines = version_table(request.target.history.kind).has_baselines
+        has_baselines = adapter_for(request.target.history.kind).has_baselines
         declare = baseline if has_baselines else force
         declare(replace(request, target=scratch), state.version).unwrap()
     return state.version

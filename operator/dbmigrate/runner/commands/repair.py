@@ -35,7 +35,7 @@ from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.history.atlas_revisions import Partial
+    from dbmigrate.postgres.history.adapter import Partial
 
 
 def repair(request: Request) -> Result[Repair]:
@@ -185,7 +185,7 @@ def _step(run: Run, row: LogRow, version: Version) -> PlannedStep:
 
 def _step_of_table(run: Run, partial: Partial, migration: Migration | None) -> PlannedStep:
     if migration is None or migration.up is None:
-        name = partial.revision.description
+        name = partial.description
         raise MigrationError(
             Reason.MISSING_VERSION,
             f"version {partial.version} ({name}) was not finished, and its file is not there",

@@ -8,6 +8,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.history.atlas import AtlasTable
 from dbmigrate.postgres.history.atlas_revisions import RESOLVED
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.applied_number import read_applied
@@ -58,12 +59,12 @@ def read_revisions(request: Request) -> Result[RevisionsState]:
 
 def _read(run: Run) -> RevisionsState:
     history, source = run.database.history, run.source
-    keeper = history.keeper
-    if not isinstance(keeper, AtlasTable):
+    adapter = adapter_for(history.kind)
+    if not isinstance(adapter, AtlasTable):
         raise MigrationError(Reason.FOREIGN_HISTORY, "the history is not Atlas's")
     rows: tuple[RevisionRow, ...] = ()
     if history.has_version_table:
-        (found,) = run.database.session.query(keeper.read_all_sql(history.version_table))
+        (found,) = run.database.session.query(adapter.read_all_sql(history.version_table))
         rows = tuple(
             RevisionRow(
                 version=row[0] or "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import late_versions, no_files
 from dbmigrate.runner.preparation.edited_files import changed_migrations, describe_change
@@ -77,7 +78,7 @@ def _dirty(run: Run) -> Iterator[Finding]:
         run.database.applied.settle(found.version)
         return
     unfinished = [row for row in run.database.log if row.outcome == "running"]
-    if unfinished and run.database.history.keeper.stores_dirty:
+    if unfinished and adapter_for(run.database.history.kind).stores_dirty:
         row = unfinished[-1]
         message = f"the log has an unfinished step of version {row.version}, yet nothing is dirty"
         yield Finding(row.version, "log", message)

@@ -21,7 +21,7 @@ from dbmigrate.postgres.connection.errors import (
     ConnectionBroken,
     ServerFailure,
 )
-from dbmigrate.postgres.history.adapter import version_table
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Outcome, Reason, Report
 from dbmigrate.runner.observer import Notice
@@ -176,7 +176,7 @@ def _question(request: Request, wanted: Version) -> str:
             " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
             f" WHERE c.oid = pg_catalog.to_regclass({literal(table)}))"
         )
-    return version_table(history.kind).wait_sql(table, is_ours, wanted)
+    return adapter_for(history.kind).wait_sql(table, is_ours, wanted)
 
 
 def _with_state(report: Report, state: VersionState | None) -> Report:

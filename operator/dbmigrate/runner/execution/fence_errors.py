@@ -13,7 +13,8 @@ from dataclasses import replace
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.history import log as history_rows
-from dbmigrate.postgres.history.log import Fence
+from dbmigrate.postgres.history.fence import Fence, move_version_sql
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as failed_step
@@ -57,8 +58,8 @@ def mark_dirty(database: Database, step: PlannedStep) -> None:
     """The version and the schema may disagree now: say so where everybody looks."""
     wanted = database.found.begun(step.move)
     history = database.history
-    sql = history_rows.move_version_sql(history, database.found, wanted)
-    if not history.keeper.stores_dirty:
+    sql = move_version_sql(history, database.found, wanted)
+    if not adapter_for(history.kind).stores_dirty:
         row = database.new_row(
             step.direction.value, version=step.version, name=step.name, found=step.before
         )

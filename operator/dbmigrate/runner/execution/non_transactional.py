@@ -23,6 +23,7 @@ from dbmigrate.postgres.connection.errors import (
     history_failure,
 )
 from dbmigrate.postgres.history import log as history_rows
+from dbmigrate.postgres.history.fence import move_version_sql
 from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
 from dbmigrate.postgres.schema.invalid_indexes import invalid_indexes
@@ -110,7 +111,7 @@ class _Work:
             done_checksum=self._checksum(self._done),
         )
         tables = self._session.query(
-            f"BEGIN; {history_rows.move_version_sql(history, found, dirty)}; "
+            f"BEGIN; {move_version_sql(history, found, dirty)}; "
             f"{history_rows.insert_log_sql(history, row, running=True)} RETURNING id; COMMIT"
         )
         self._database.found = dirty
@@ -142,7 +143,7 @@ class _Work:
         clean = found.stepped(self._step.move)
         self._session.query(
             f"BEGIN; {RESET}; {count}; "
-            f"{history_rows.move_version_sql(history, found, clean)}; "
+            f"{move_version_sql(history, found, clean)}; "
             f"{history_rows.end_log_sql(history, self._log_id, 'applied')}; COMMIT"
         )
         self._database.found = clean

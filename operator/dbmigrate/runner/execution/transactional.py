@@ -20,6 +20,7 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.adapter import Found
+from dbmigrate.postgres.history.fence import move_version_sql, read_fence
 from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
 from dbmigrate.runner.database import Database
@@ -81,9 +82,7 @@ def make_token(step: PlannedStep) -> str:
 
 def rows_sql(database: Database, found: Found, wanted: Found, row: NewLogRow, token: str) -> str:
     """What is written of a step, behind its file: the version and the log's row."""
-    move = history_rows.move_version_sql(
-        database.history, found, wanted, pid=database.pid, token=token
-    )
+    move = move_version_sql(database.history, found, wanted, pid=database.pid, token=token)
     return f"{move}; {history_rows.insert_log_sql(database.history, row)}"
 
 
@@ -96,7 +95,7 @@ def explain_failure(
     watch: Watch,
 ) -> MigrationError:
     """Say what failed, and append that to the log."""
-    fence = history_rows.read_fence(failure.error)
+    fence = read_fence(failure.error)
     location = text.locate(position=failure.position, statement=failure.statement)
     if fence is not None:
         error = explain_fence(database, step, fence, text.locate())

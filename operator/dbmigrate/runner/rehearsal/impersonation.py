@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget, escape_option
-from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.scratch.grants import give_rights, read_rights
 from dbmigrate.postgres.scratch.roles import Surroundings, read_surroundings
 from dbmigrate.postgres.sqltext.quoting import literal

@@ -19,7 +19,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
-from dbmigrate.postgres.history.tables import batches_name, log_name
+from dbmigrate.postgres.history.relations import batches_name, log_name
 from dbmigrate.postgres.pg_tools import find_program
 from dbmigrate.postgres.schema.catalog import Catalog, compare, read_catalog
 from dbmigrate.postgres.sqltext.pg_dump_script import as_migration
