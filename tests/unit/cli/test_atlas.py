@@ -111,12 +111,21 @@ def test_a_command_has_its_counterpart(command: str, expected: list[str]) -> Non
     ("command", "head"),
     [("status", []), ("apply", APPLY), ("lint", None)],
 )
-def test_a_template_is_handed_on(command: str, head: list[str] | None) -> None:
-    form = "{{ json .Pending }}"
+@pytest.mark.parametrize("form", ["{{ json . }}", "{{json .}}", " {{- json . -}} "])
+def test_the_template_is_handed_on(command: str, head: list[str] | None, form: str) -> None:
     where = ["--dir", "file://m"] if head is None else DIR.split()
     words = ["migrate", command, *where, "--log", form]
     line = [*PATH] if head is None else [*WHERE, *head]
-    assert translate(read_arguments(words), {}).lines == ([*line, command, "-as-atlas", form],)
+    assert translate(read_arguments(words), {}).lines == (
+        [*line, command, "-as-atlas", "{{ json . }}"],
+    )
+
+
+@pytest.mark.parametrize("form", ["{{ .Status }}", "{{ json .Pending }}", "text", "{{ json . }}!"])
+def test_another_template_is_refused(form: str) -> None:
+    words = ["migrate", "status", *DIR.split(), "--format", form]
+    with pytest.raises(UsageError, match=r"^--format: the one template is '\{\{ json \. \}\}'"):
+        translate(read_arguments(words), {})
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from dbmigrate.cli.arguments.flags import UsageError
 from dbmigrate.cli.arguments.numbers import read_duration
 from dbmigrate.cli.atlas.arguments import Arguments
 from dbmigrate.cli.atlas.project import Environment, read_project
+from dbmigrate.cli.command import AS_ATLAS, check_template
 
 Line = list[str]
 
@@ -293,16 +294,16 @@ def _desired(target: str) -> str:
 
 
 def _template(order: _Order, configured: str = "") -> Line:
-    """`-as-atlas`, with a template that is understood."""
+    """`-as-atlas`, for the one template that there is."""
     if order.value("format") and order.value("log"):
         raise UsageError("--format and --log can't both be given")
     text = order.value("format") or order.value("log") or configured
     if not text:
         return []
-    from dbmigrate.cli.atlas.template import Template
-
-    Template(text)
-    return ["-as-atlas", text]
+    try:
+        return [f"-{AS_ATLAS.name}", check_template(text)]
+    except ValueError as error:
+        raise UsageError(f"--format: {error}") from None
 
 
 def _seconds(duration: str) -> str:

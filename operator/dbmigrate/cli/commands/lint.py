@@ -71,13 +71,12 @@ def run(invocation: Invocation) -> int:
 
             sizes = read_sizes(session, (each.table for each in findings if each.table))
             findings = [weigh(finding, sizes) for finding in findings]
-    template = invocation.values.get(AS_ATLAS.name)
-    if template is not None and source is not None:
-        from dbmigrate.cli.atlas.template_output import tell_lint
+    if AS_ATLAS.name in invocation.values and source is not None:
+        from dbmigrate.cli.output.atlas.output import print_lint
         from dbmigrate.lint.source import choose
 
         chosen = choose(source, above=above, latest=newest)
-        tell_lint(invocation, template, source, chosen, findings)
+        print_lint(invocation, source, chosen, findings)
     else:
         _print(invocation, findings, source.location if source is not None else "")
     worst = {finding.severity for finding in findings}

@@ -23,12 +23,11 @@ def run(invocation: Invocation) -> int:
     """Ask the database and compare with the files."""
     from dbmigrate.cli.run import Files, run_use_case
 
-    template = invocation.values.get(AS_ATLAS.name)
-    if template is not None:
-        from dbmigrate.cli.atlas.template_output import tell_status
+    if AS_ATLAS.name in invocation.values:
+        from dbmigrate.cli.output.atlas.output import print_status
         from dbmigrate.runner.commands.revisions import read_revisions
 
-        show = partial(tell_status, invocation, template)
+        show = partial(print_status, invocation)
         return run_use_case(invocation, read_revisions, files=Files.REQUIRED, show=show)
 
     def use_case(request: Request) -> Result[StatusTable]:

@@ -1,4 +1,4 @@
-"""What `migrate apply --format` is about: Atlas's MigrateApply, gathered while we run.
+"""The document of `migrate apply`: Atlas's MigrateApply, gathered while we run.
 
 The Teller listens to a run in the narrator's place: lines about each step would only
 stand in the way of a document, but whoever waits wants to know for what.
@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.atlas.documents import (
+from dbmigrate.cli.output.atlas.document import (
     Document,
     Moment,
     environment_document,
@@ -56,19 +56,19 @@ class Teller:
         self.ran[self._number(step)] = read_seconds + run_seconds
 
     def notice(self, notice: Notice) -> None:
-        """As ever."""
+        """Passed on."""
         self._observer.notice(notice)
 
     def waiting_for_lock(self, holders: tuple[OtherSession, ...]) -> None:
-        """As ever."""
+        """Passed on."""
         self._observer.waiting_for_lock(holders)
 
     def blocked(self, by: tuple[OtherSession, ...]) -> None:
-        """As ever."""
+        """Passed on."""
         self._observer.blocked(by)
 
     def progress(self, progress: Progress) -> None:
-        """As ever."""
+        """Passed on."""
         self._observer.progress(progress)
 
     def _number(self, step: PlannedStep) -> int:
@@ -94,9 +94,8 @@ def apply_document(
     pending = [_file(step) for step in steps]
     shown = range(len(steps)) if is_dry else sorted(teller.started)
     applied = [_applied_file(teller, number, error) for number in shown]
-    environment = environment_document(url, directory)
     fields = {
-        **environment,
+        **environment_document(url, directory),
         "Pending": pending,
         "Applied": applied,
         "Current": current,
@@ -106,9 +105,7 @@ def apply_document(
         "Error": _sentence(applied, error),
         "Message": _message(applied, error, current, target),
     }
-    count = sum(len(each["Applied"]) for each in applied)
-    methods = {"Env": environment, "CountStmts": count}
-    return Document(fields, kept=("Start", "End"), methods=methods)
+    return Document(fields, kept=("Start", "End"))
 
 
 def _message(
@@ -158,17 +155,15 @@ def _applied_file(teller: Teller, number: int, error: MigrationError | None) -> 
         stmt = statements[at] if at is not None else ""
         problem = Document({"Stmt": stmt, "Text": f"pq: {text}" if failed.sqlstate else text})
         statements = statements[: at + 1] if at is not None else []
-    file = _file(step)
     fields: dict[str, Any] = {
-        **file,
+        **_file(step),
         "Start": start,
         "End": start.after(teller.ran[number]) if number in teller.ran else Moment.now(),
         "Skipped": skipped,
         "Applied": statements[skipped:],
         "Error": problem,
     }
-    del fields["Desc"]
-    return Document(fields, kept=("Start", "End"), methods={"File": file, "Desc": file["Desc"]})
+    return Document(fields, kept=("Start", "End"))
 
 
 def statements_of(script: Script | None) -> list[str]:

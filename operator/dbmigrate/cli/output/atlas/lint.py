@@ -1,4 +1,4 @@
-"""What `migrate lint --format` is about: Atlas's SummaryReport, with our rules' findings.
+"""The document of `migrate lint`: Atlas's SummaryReport, with our rules' findings.
 
 A rule that has a counterpart in Atlas appears under that check's code, the others under
 their own names. The schemas, which Atlas writes in HCL, are not in it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dbmigrate.cli.atlas.documents import Document, environment_document
+from dbmigrate.cli.output.atlas.document import Document, environment_document
 from dbmigrate.lint.finding import Finding, Severity
 from dbmigrate.lint.ignore import code_of
 from dbmigrate.lint.source import LintedScript
@@ -46,16 +46,13 @@ def lint_document(
             for each in files
         ),
     ]
-    environment = environment_document(url, directory)
-    count = sum(len(report["Diagnostics"]) for each in files for report in each["Reports"])
     fields = {
-        "Env": environment,
+        "Env": environment_document(url, directory),
         "Steps": steps,
         "Schema": Document({"Current": "", "Desired": ""}),
         "Files": files,
     }
-    methods = {**environment, "DiagnosticsCount": count}
-    return Document(fields, kept=("Env", "Schema"), methods=methods)
+    return Document(fields, kept=("Env", "Schema"))
 
 
 def _step(name: str, text: str, result: Document | None = None) -> Document:

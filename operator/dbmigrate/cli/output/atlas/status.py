@@ -1,4 +1,4 @@
-"""What `migrate status --format` is about: Atlas's MigrateStatus."""
+"""The document of `migrate status`: Atlas's MigrateStatus."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.atlas.apply_document import statements_of
-from dbmigrate.cli.atlas.documents import (
+from dbmigrate.cli.output.atlas.apply import statements_of
+from dbmigrate.cli.output.atlas.document import (
     Document,
-    Duration,
     Moment,
     environment_document,
     file_document,
@@ -32,11 +31,10 @@ def status_document(state: RevisionsState, *, url: Mapping[str, str], directory:
     last = rows[-1] if rows else None
     has_begun = last is not None and len(pending) != len(state.available)
     partial = last if last is not None and last.is_partial else None
-    environment = environment_document(url, directory)
     total = _count_statements(state, partial) if partial else 0
     done = partial.applied if partial else 0
     fields = {
-        "Env": environment,
+        "Env": environment_document(url, directory),
         "Available": [_file(each) for each in state.available],
         "Pending": [_file(each) for each in pending],
         "Applied": [_revision(row) for row in rows],
@@ -48,8 +46,7 @@ def status_document(state: RevisionsState, *, url: Mapping[str, str], directory:
         "Error": partial.error.replace("\n", " ") if partial else "",
         "SQL": partial.statement.replace("\n", " ") if partial else "",
     }
-    methods = {**environment, "Left": total - done}
-    return Document(fields, kept=("Env",), methods=methods)
+    return Document(fields, kept=("Env",))
 
 
 def _count_statements(state: RevisionsState, partial: RevisionRow) -> int:
@@ -70,7 +67,7 @@ def _revision(row: RevisionRow) -> Document:
         "Applied": row.applied,
         "Total": row.total,
         "ExecutedAt": Moment(datetime.fromisoformat(row.executed_at)),
-        "ExecutionTime": Duration(row.nanoseconds),
+        "ExecutionTime": row.nanoseconds,
         "Error": row.error,
         "ErrorStmt": row.statement,
         "OperatorVersion": row.operator,

@@ -1,4 +1,4 @@
-"""`-as-atlas TEMPLATE`: a command tells its end by a Go template on Atlas's document."""
+"""`-as-atlas`: a command prints what it did as the JSON document of Atlas's command."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.arguments.flags import UsageError
 from dbmigrate.cli.arguments.source_location import find_directory
-from dbmigrate.cli.atlas.documents import Document
-from dbmigrate.cli.atlas.template import Template
 from dbmigrate.cli.command import Invocation
-from dbmigrate.errors import MigrationError
-from dbmigrate.report import Reason
+from dbmigrate.cli.output.atlas.document import Document, to_json
 
 if TYPE_CHECKING:
     from dbmigrate.lint.finding import Finding
@@ -24,14 +20,12 @@ if TYPE_CHECKING:
 UseCase = Callable[["Request"], "Result[Any]"]
 
 
-def tell_apply(
-    invocation: Invocation, template: str, use_case: UseCase, *, is_dry: bool
-) -> UseCase:
+def with_apply_document(invocation: Invocation, use_case: UseCase, *, is_dry: bool) -> UseCase:
     """The use case with a document at its end, if it came to a plan. What fails before that
     is an error alone, as with Atlas."""
 
     def work(request: Request) -> Result[Any]:
-        from dbmigrate.cli.atlas.apply_document import Teller, apply_document
+        from dbmigrate.cli.output.atlas.apply import Teller, apply_document
 
         teller = Teller(request.observer)
         result = use_case(replace(request, observer=teller))
@@ -44,7 +38,7 @@ def tell_apply(
                 version=result.report.version or "",
                 is_dry=is_dry,
             )
-            tell(invocation, template, document)
+            _print(invocation, document)
             if result.error is None:
                 # All is told: nobody needs to say `no change` beside it.
                 return replace(result, value=document)
@@ -53,28 +47,23 @@ def tell_apply(
     return work
 
 
-def tell_status(invocation: Invocation, template: str, state: RevisionsState) -> int:
+def print_status(invocation: Invocation, state: RevisionsState) -> int:
     """Print it."""
-    from dbmigrate.cli.atlas.status_document import status_document
+    from dbmigrate.cli.output.atlas.status import status_document
 
     directory = find_directory(invocation.options)
-    tell(
-        invocation,
-        template,
-        status_document(state, url=_url_of(invocation), directory=directory),
-    )
+    _print(invocation, status_document(state, url=_url_of(invocation), directory=directory))
     return 0
 
 
-def tell_lint(
+def print_lint(
     invocation: Invocation,
-    template: str,
     source: Source,
     chosen: Sequence[Any],
     findings: Sequence[Finding],
 ) -> None:
     """Print it; `chosen` are the migrations that were looked at."""
-    from dbmigrate.cli.atlas.lint_document import lint_document
+    from dbmigrate.cli.output.atlas.lint import lint_document
     from dbmigrate.lint.source import LintedScript
 
     scripts = [LintedScript(each.up.file, each.up.show()) for each in chosen if each.up]
@@ -85,34 +74,16 @@ def tell_lint(
         url={},
         directory=find_directory(invocation.options),
     )
-    tell(invocation, template, document)
+    _print(invocation, document)
 
 
-def tell(invocation: Invocation, template: str, document: Document) -> None:
-    """Fill the template in, and print it without a line feed of ours.
-
-    Raises MigrationError for what the document does not have: the run is over by then.
-    """
+def _print(invocation: Invocation, document: Document) -> None:
+    """As JSON, without a line feed of ours."""
     try:
-        text = Template(template).render(document)
-    except UsageError as error:
-        raise MigrationError(
-            Reason.SOURCE_INVALID, f"the command is done, but can't be told: {error}"
-        ) from None
-    try:
-        invocation.output.write(text)
+        invocation.output.write(to_json(document))
         invocation.output.flush()
     except (OSError, ValueError):
         pass
-
-
-def check_template(text: str) -> str:
-    """For a flag. Raises ValueError for a template that is not understood."""
-    try:
-        Template(text)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-    return text
 
 
 def _url_of(invocation: Invocation) -> Mapping[str, str]:

@@ -1,7 +1,6 @@
 """The documents that Atlas prints: its structs, with the names that scripts look for.
 
-A Document has all fields that a template may ask for. In JSON those that are empty are
-left out where Atlas leaves them out, and what is a method there does not appear.
+Fields that are empty are left out where Atlas leaves them out.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dbmigrate.cli.arguments.numbers import format_duration
-
 SECRET = frozenset(("password", "sslpassword", "passfile", "user", "host", "port", "dbname"))
 """Parameters of a URL that are not shown among its options."""
 
@@ -20,23 +17,17 @@ SECRET = frozenset(("password", "sslpassword", "passfile", "user", "host", "port
 class Document(dict[str, Any]):
     """A struct, by the names of its fields."""
 
-    def __init__(
-        self,
-        fields: Mapping[str, Any],
-        *,
-        kept: Sequence[str] = (),
-        methods: Mapping[str, Any] = {},
-    ) -> None:
-        super().__init__({**fields, **methods})
-        self._fields = tuple(fields)
+    def __init__(self, fields: Mapping[str, Any], *, kept: Sequence[str] = ()) -> None:
+        """`kept` are the fields that JSON has even if they are empty."""
+        super().__init__(fields)
         self._kept = frozenset(kept)
 
     def for_json(self) -> dict[str, Any]:
-        """What JSON has of it: `kept` are the fields that are there even if they are empty."""
+        """What JSON has of it."""
         return {
-            name: self[name]
-            for name in self._fields
-            if name in self._kept or self[name] not in ("", 0, None, [], False)
+            name: value
+            for name, value in self.items()
+            if name in self._kept or value not in ("", 0, None, [], False)
         }
 
 
@@ -55,35 +46,14 @@ class Moment:
         """That much later."""
         return Moment(self._at + timedelta(seconds=seconds))
 
-    def since(self, other: Moment) -> Duration:
-        """`.End.Sub .Start`."""
-        return Duration((self._at - other._at).total_seconds() * 1e9)
-
-    def __str__(self) -> str:
-        return self._at.strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
-
     def for_json(self) -> str:
         """RFC 3339."""
         return self._at.isoformat().replace("+00:00", "Z")
 
 
-class Duration(int):
-    """Nanoseconds, which print as Go prints them."""
-
-    def __str__(self) -> str:
-        return format_duration(int(self))
-
-
-def to_json(value: Any, *indents: str) -> str:
-    """`json .`, `json . INDENT` and `json . PREFIX INDENT`, in the order of the fields."""
-    prefix, indent = ("", *indents)[-2:] if indents else ("", "")
-    text = json.dumps(
-        _plain(value),
-        ensure_ascii=False,
-        separators=(",", ": " if indents else ":"),
-        indent=indent if indents else None,
-    )
-    return text.replace("\n", f"\n{prefix}") if prefix else text
+def to_json(value: Document) -> str:
+    """As Go's encoding/json writes it, in the order of the fields."""
+    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
 
 
 def _plain(value: Any) -> Any:
@@ -96,9 +66,7 @@ def _plain(value: Any) -> Any:
 
 def file_document(name: str, version: str, description: str) -> Document:
     """A migration file."""
-    methods = {"Desc": description}
-    fields = {"Name": name, "Version": version, "Description": description}
-    return Document(fields, methods=methods)
+    return Document({"Name": name, "Version": version, "Description": description})
 
 
 def environment_document(url: Mapping[str, str], directory: str) -> Document:
