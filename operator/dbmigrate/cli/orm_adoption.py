@@ -14,8 +14,8 @@ from dbmigrate.cli.run import Files, run_use_case
 from dbmigrate.postgres.connection.target import HistoryTable, parse_history_table, parse_target
 from dbmigrate.postgres.history.orm_history import Orm
 from dbmigrate.runner.commands.adopt_orm import OrmAdoption, OrmOrder, adopt_orm, examine_orm
+from dbmigrate.runner.diffing.baseline_file import SchemaFileOrder
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.scratch.baseline_file import SchemaFileOrder
 from dbmigrate.versions import number
 
 if TYPE_CHECKING:

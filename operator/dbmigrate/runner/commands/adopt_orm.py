@@ -19,6 +19,13 @@ from dbmigrate.postgres.history import advisory_locks as locks
 from dbmigrate.postgres.history.orm_history import Orm, OrmHistory, PrismaMigration
 from dbmigrate.postgres.history.orm_table import OrmTable, find_table
 from dbmigrate.report import Reason
+from dbmigrate.runner.diffing.baseline_file import (
+    SchemaFile,
+    SchemaFileOrder,
+    check_place,
+    make_schema_file,
+    read_schema,
+)
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_migration
@@ -26,13 +33,6 @@ from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
-from dbmigrate.runner.scratch.baseline_file import (
-    SchemaFile,
-    SchemaFileOrder,
-    check_place,
-    make_schema_file,
-    read_schema,
-)
 from dbmigrate.sources.migration import Migration, Source
 from dbmigrate.sources.prisma import parse_folder
 from dbmigrate.versions import Version
