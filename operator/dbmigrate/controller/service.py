@@ -11,9 +11,9 @@ import asyncio
 import logging
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import kopf
-from kopf._core.engines.peering import Identity
 
 from dbmigrate import __version__
 from dbmigrate.controller.cluster import Cluster, ClusterError, Conflict, Unavailable
@@ -30,6 +30,9 @@ from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.controller.watches.work_queue import Wakes
 
 log = logging.getLogger(__name__)
+
+_IDENTITY: Any = "dbmigrate-operator"
+"""A text to kopf as well, which gives it a type in a private module."""
 
 
 async def run_operator(config: Config) -> None:
@@ -81,7 +84,7 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
             clusterwide=not config.namespaces,
             namespaces=config.namespaces,
             # kopf's own guess asks for the user's name, and a Pod's user id may have none.
-            identity=Identity("dbmigrate-operator"),
+            identity=_IDENTITY,
         ),
         name="kopf",
     )

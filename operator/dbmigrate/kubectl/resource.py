@@ -10,7 +10,7 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import Identity, parse_identity
 from dbmigrate.api.names import MIGRATION_KIND, MIGRATIONS
 from dbmigrate.api.source import SourceFormat
-from dbmigrate.api.status import NEVER_OBSERVED, MigrationStatus, parse_status
+from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.kubectl.client import Kubectl
 from dbmigrate.kubectl.collection import Collection, list_all
 from dbmigrate.kubectl.problems import ClusterError, Missing, clean
@@ -49,11 +49,6 @@ class Resource:
     def is_observed(self) -> bool:
         """Whether the status is about the present generation."""
         return self.status.observed_generation == self.identity.generation
-
-    @property
-    def is_unseen(self) -> bool:
-        """Whether no operator has ever looked at it."""
-        return self.status.observed_generation == NEVER_OBSERVED
 
     @property
     def is_ready(self) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from postgast.errors import PgQueryError
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.batches.query import build_batch, fill
+from dbmigrate.postgres.batches.query import build_batch, fill_parameters
 from dbmigrate.postgres.batches.state import BatchState
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.batched.script import BatchedScript, find_parameters, read_batched
@@ -47,6 +47,11 @@ def filled(statement: str, cursor: tuple[str | None, ...] | None = ("7",), size:
     """The statement with its parameters put in; what it has to have stands in a comment's place."""
     sql = f"-- dbmigrate:batched start=0\n{statement}".encode()
     return fill(read_batched(sql, "f"), cursor, size).decode()
+
+
+def fill(script: BatchedScript, cursor: tuple[str | None, ...] | None, size: int) -> bytes:
+    parts = fill_parameters(script, script.start, script.end, cursor, size)
+    return b"".join(text for text, _ in parts)
 
 
 def test_the_options_have_defaults_and_units() -> None:

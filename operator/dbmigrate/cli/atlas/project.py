@@ -84,7 +84,6 @@ class _Project:
     ) -> None:
         self._root = root
         self._file = str(path)
-        self._env = env
         self._environ = environ
         self._given = _read_variables(variables)
         self._locals = {

@@ -82,9 +82,6 @@ class _Text:
                 )
         return None
 
-    def is_on(self, name: str) -> bool:
-        return self.option(name) in {"true", "on", "1", "yes"}
-
     def is_off(self, name: str) -> bool:
         return self.option(name) in {"false", "off", "0", "no", "none"}
 
