@@ -10,8 +10,8 @@ import pytest
 from dbmigrate.postgres.sqltext.splitter import split
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 from tests.database.server import Database
-from tests.unit.sqltext.parser import parsed_spans
-from tests.unit.sqltext.test_transaction_mode import FORBIDDEN, ORDINARY
+from tests.unit.postgres.sqltext.parser import parsed_spans
+from tests.unit.postgres.sqltext.test_transaction_mode import FORBIDDEN, ORDINARY
 
 pytestmark = pytest.mark.database
 

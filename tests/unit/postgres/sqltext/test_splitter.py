@@ -9,7 +9,7 @@ import pytest
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.splitter import split
 from dbmigrate.report import Reason
-from tests.unit.sqltext.parser import parsed_spans
+from tests.unit.postgres.sqltext.parser import parsed_spans
 
 pytestmark = pytest.mark.quick
 

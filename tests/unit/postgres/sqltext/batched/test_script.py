@@ -18,8 +18,8 @@ from dbmigrate.postgres.sqltext.batched.script import BatchedScript, find_parame
 from dbmigrate.postgres.sqltext.tokens import tokens
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 from dbmigrate.report import Reason
-from tests.unit.sqltext.grammar import SOUP
-from tests.unit.sqltext.test_split_properties import EXAMPLES
+from tests.unit.postgres.sqltext.grammar import SOUP
+from tests.unit.postgres.sqltext.test_splitter_properties import EXAMPLES
 
 HISTORY = History("public", "schema_migrations")
 KEYSET = (

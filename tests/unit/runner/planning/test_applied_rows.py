@@ -12,7 +12,7 @@ from dbmigrate.postgres.history.dbmate import DbmateTable
 from dbmigrate.postgres.history.goose import GooseTable
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.runner.planning.applied_rows import AppliedSet
-from tests.unit.runner.test_applied import row
+from tests.unit.runner.planning.test_applied_number import row
 
 pytestmark = pytest.mark.quick
 

@@ -27,7 +27,7 @@ from tests.unit.controller.resources import (
 
 pytestmark = pytest.mark.quick
 
-SCRIPT = Path(__file__).parents[3] / "deploy" / "argocd" / "health.lua"
+SCRIPT = Path(__file__).parents[4] / "deploy" / "argocd" / "health.lua"
 
 
 def ended(migration: Migration, reason: Reason | None) -> View:

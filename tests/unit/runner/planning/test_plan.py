@@ -29,7 +29,7 @@ from dbmigrate.runner.planning.plan import (
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version, repeatable
 from tests.runner.arrange import migration, source, tables
-from tests.unit.runner.test_applied import row
+from tests.unit.runner.planning.test_applied_number import row
 
 REJECT = OutOfOrder.REJECT
 

@@ -12,7 +12,7 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.planning.plan import PlannedStep
 from dbmigrate.runner.planning.plan_checksum import checksum_of, require_plan
 from dbmigrate.sources.migration import Direction, Script, hash_script
-from tests.unit.runner.test_applied import row
+from tests.unit.runner.planning.test_applied_number import row
 
 
 def step(version: int, sql: str = "SELECT 1", direction: Direction = Direction.UP) -> PlannedStep:

@@ -16,6 +16,7 @@ from dbmigrate.controller.decisions.runs import Pod, Run, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision
 from dbmigrate.controller.notices import build_lint_event
 from dbmigrate.report import LintFinding, Outcome, Reason, RehearsalSummary, Report
+from tests.unit.controller.decisions.test_orders import make_action, plan_report
 from tests.unit.controller.resources import (
     NOW,
     failure,
@@ -26,7 +27,6 @@ from tests.unit.controller.resources import (
     make_report,
     make_run,
 )
-from tests.unit.controller.test_orders import make_action, plan_report
 
 pytestmark = pytest.mark.quick
 

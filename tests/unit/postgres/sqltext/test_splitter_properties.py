@@ -10,8 +10,8 @@ from postgast.errors import PgQueryError
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.splitter import split
 from dbmigrate.postgres.sqltext.tokens import tokens
-from tests.unit.sqltext.grammar import SCRIPT, SOUP
-from tests.unit.sqltext.parser import parsed_spans
+from tests.unit.postgres.sqltext.grammar import SCRIPT, SOUP
+from tests.unit.postgres.sqltext.parser import parsed_spans
 
 pytestmark = pytest.mark.quick
 
