@@ -18,13 +18,24 @@ from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history import advisory_locks as locks
-from dbmigrate.postgres.history import log as history_rows
-from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
-from dbmigrate.postgres.history.log import LogRow, NewLogRow
+from dbmigrate.postgres.history.advisory_locks import (
+    lock_ids,
+    try_lock_sql,
+    unlock_sql,
+    wait_for_lock,
+)
+from dbmigrate.postgres.history.log import (
+    LogRow,
+    NewLogRow,
+    insert_log_sql,
+    parse_log,
+    read_down_sql,
+    read_log_sql,
+)
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.history.tables import create_sql, look
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.applied import AppliedVersions
@@ -129,12 +140,12 @@ class Database:
 
         Raises MigrationError (StatementFailed) when the role may not.
         """
-        statements = [history_tables.create_sql(self.history)]
+        statements = [create_sql(self.history)]
         gap = self.applied.gap
         if gap is not None:
             row = self.new_row("gap", version=None, name="", found=gap.from_version)
             row = replace(row, to_version=gap.to_version)
-            statements.append(history_rows.insert_log_sql(self.history, row))
+            statements.append(insert_log_sql(self.history, row))
         if not any(statements):
             return
         try:
@@ -170,9 +181,7 @@ class Database:
         """The down script that a row of the log holds, read when it is needed."""
 
         def load() -> bytes:
-            ((_, _, text),) = self.session.query(
-                history_rows.read_down_sql(self.history, (row.id,))
-            )[0]
+            ((_, _, text),) = self.session.query(read_down_sql(self.history, (row.id,)))[0]
             return (text or "").encode()
 
         return Script(f"{row.version}_{row.name}.down.sql", Direction.DOWN, load)
@@ -213,12 +222,12 @@ class Database:
 
     def switch_to(self, wanted: HistoryTable) -> None:
         """Go on with another history; its locks are the caller's to take first."""
-        self.history = history_tables.look(self.session, wanted).history
+        self.history = look(self.session, wanted).history
         self.read()
 
     def look_again(self) -> None:
         """Find out anew which tables exist, and read them."""
-        self.history = history_tables.look(self.session, self.request.target.history).history
+        self.history = look(self.session, self.request.target.history).history
         self.read()
 
     def close(self) -> None:
@@ -233,7 +242,7 @@ class Database:
         if self._is_locked and self.session.is_open:
             try:
                 self.session.roll_back()
-                self.session.query(locks.unlock_sql(self._ids()))
+                self.session.query(unlock_sql(self._ids()))
             except (ServerFailure, ConnectionBroken):
                 pass  # closing the connection does the same
 
@@ -241,7 +250,7 @@ class Database:
         target = self.request.target
         self.session = connect(target, on_notice=self._on_notice)
         try:
-            facts = history_tables.look(self.session, target.history)
+            facts = look(self.session, target.history)
             self.pid = facts.pid
             self.history = facts.history
             self._database = facts.database
@@ -266,14 +275,14 @@ class Database:
                 self.session, self.pid, lambda: connect(self.request.target, role="probe")
             )
         taken, *rest = self.session.query(
-            self.in_transaction(f"{locks.try_lock_sql(self._ids())}; {self._read_sql()}")
+            self.in_transaction(f"{try_lock_sql(self._ids())}; {self._read_sql()}")
         )
         if taken[0][0] == "t" and self.history.has_version_table and self.history.has_log_table:
             self._take(rest)
             if not self.found.dirty or self.history.has_batches_table:
                 return
         if taken[0][0] != "t":
-            locks.wait_for_lock(
+            wait_for_lock(
                 self.session,
                 self._ids(),
                 timeout=self.request.options.lock_timeout,
@@ -284,7 +293,7 @@ class Database:
         self.look_again()
 
     def _ids(self) -> tuple[int, ...]:
-        ours = locks.lock_ids(
+        ours = lock_ids(
             self.history.schema,
             self.history.table,
             self._database,
@@ -298,7 +307,7 @@ class Database:
         if self.history.has_version_table:
             statements.append(adapter_for(self.history.kind).read_sql(self.history))
         if self.reads_log:
-            statements.append(history_rows.read_log_sql(self.history))
+            statements.append(read_log_sql(self.history))
         if self.reads_log and self.history.knows_batches:
             from dbmigrate.postgres.batches.state import read_batches_sql
 
@@ -315,7 +324,7 @@ class Database:
         adapter = adapter_for(self.history.kind)
         has_table = self.history.has_version_table
         self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
-        self.log = history_rows.parse_log(self.history, rest.pop(0)) if self.reads_log else ()
+        self.log = parse_log(self.history, rest.pop(0)) if self.reads_log else ()
         self.applied = read_applied(self.found, self.log)
         self.batches = None
         if rest:

@@ -15,7 +15,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.policies import Transactions
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution import errors as failed_step
+from dbmigrate.runner.execution.errors import label
 from dbmigrate.runner.execution.non_transactional import run_statements
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.step_log import new_log_row
@@ -75,7 +75,7 @@ def _run_step(
     elif database.found.dirty:
         raise MigrationError(
             Reason.CHECKSUM_MISMATCH,
-            f"{failed_step.label(step)} was begun in batches, and {text.file} is not"
+            f"{label(step)} was begun in batches, and {text.file} is not"
             " `-- dbmigrate:batched` any more",
             location=text.locate(),
             hint="put it back as it was",

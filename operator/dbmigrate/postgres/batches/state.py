@@ -13,10 +13,9 @@ import json
 from dataclasses import dataclass, replace
 
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.fence import move_version_sql
-from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.postgres.history.log import NewLogRow, end_log_sql, insert_log_sql
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal
 
@@ -93,7 +92,7 @@ def begin_sql(
     row = replace(row, outcome="running", statements=1, statements_done=0)
     statements += [
         move_version_sql(history, found, dirty),
-        f"WITH logged AS ({history_rows.insert_log_sql(history, row, running=True)} RETURNING id)"
+        f"WITH logged AS ({insert_log_sql(history, row, running=True)} RETURNING id)"
         f" INSERT INTO {history.batches_table} (log_id, cursor, batch_size)"
         f" SELECT id, {array_sql(cursor)}, {size} FROM logged RETURNING log_id",
     ]
@@ -115,7 +114,7 @@ def end_sql(history: History, found: Found, clean: Found, log_id: int) -> str:
     return (
         f"BEGIN; {move_version_sql(history, found, clean)}; "
         f"UPDATE {history.log_table} SET statements_done = statements WHERE id = {log_id}; "
-        f"{history_rows.end_log_sql(history, log_id, 'applied')}; COMMIT"
+        f"{end_log_sql(history, log_id, 'applied')}; COMMIT"
     )
 
 

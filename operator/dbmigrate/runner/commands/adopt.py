@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history import advisory_locks as locks
-from dbmigrate.postgres.history import tables as history_tables
+from dbmigrate.postgres.history.advisory_locks import lock_ids, wait_for_lock
 from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
@@ -61,9 +61,9 @@ def adopt(
 
     def work(run: Run) -> None:
         database = run.database
-        other = history_tables.look(database.session, into).history
-        ids = locks.lock_ids(other.schema, other.table, database.name, request.target.url_database)
-        locks.wait_for_lock(
+        other = look(database.session, into).history
+        ids = lock_ids(other.schema, other.table, database.name, request.target.url_database)
+        wait_for_lock(
             database.session,
             ids,
             timeout=request.options.lock_timeout,
@@ -115,7 +115,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         )
     if run.source.find(applied[-1]) is None:
         raise no_migration(applied[-1])
-    other = history_tables.look(database.session, into).history
+    other = look(database.session, into).history
     if other.has_version_table:
         rows = [database.session.query(adapter_for(other.kind).read_sql(other))[0]]
         if adapter_for(other.kind).take(rows, other).version is not None:

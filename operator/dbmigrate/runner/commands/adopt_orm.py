@@ -15,7 +15,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.policies import ChangedFiles
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history import advisory_locks as locks
+from dbmigrate.postgres.history.advisory_locks import wait_for_lock
 from dbmigrate.postgres.history.orm_history import Orm, OrmHistory, PrismaMigration
 from dbmigrate.postgres.history.orm_table import OrmTable, find_table
 from dbmigrate.report import Reason
@@ -78,7 +78,7 @@ def adopt_orm(request: Request, order: OrmOrder, expected: OrmAdoption) -> Resul
         table = _find(run, order)
         ids = table.lock_ids(run.database.name)
         if ids:
-            locks.wait_for_lock(
+            wait_for_lock(
                 run.database.session,
                 ids,
                 timeout=request.options.lock_timeout,

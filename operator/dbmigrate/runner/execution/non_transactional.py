@@ -22,16 +22,21 @@ from dbmigrate.postgres.connection.errors import (
     connection_lost,
     history_failure,
 )
-from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.fence import move_version_sql
-from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.postgres.history.log import (
+    NewLogRow,
+    advance_log_sql,
+    end_log_sql,
+    insert_log_sql,
+    note_drop_sql,
+)
 from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
 from dbmigrate.postgres.schema.invalid_indexes import invalid_indexes
 from dbmigrate.postgres.sqltext.splitter import Statement
 from dbmigrate.postgres.sqltext.transaction_rules import control_of, forbidden_in_transaction
 from dbmigrate.postgres.transaction import RESET
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution import errors as failed_step
+from dbmigrate.runner.execution import errors as step_errors
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_watch import Watch
 from dbmigrate.runner.lock_retry import Patience
@@ -96,7 +101,7 @@ class _Work:
     @property
     def label(self) -> str:
         """For an error message."""
-        return f"{failed_step.label(self._step)}, statement {self._at + 1}/{len(self._statements)}"
+        return f"{step_errors.label(self._step)}, statement {self._at + 1}/{len(self._statements)}"
 
     def begin(self, row: NewLogRow) -> None:
         """Mark the version dirty as golang-migrate does: on the way down with the one below."""
@@ -112,7 +117,7 @@ class _Work:
         )
         tables = self._session.query(
             f"BEGIN; {move_version_sql(history, found, dirty)}; "
-            f"{history_rows.insert_log_sql(history, row, running=True)} RETURNING id; COMMIT"
+            f"{insert_log_sql(history, row, running=True)} RETURNING id; COMMIT"
         )
         self._database.found = dirty
         self._log_id = int(tables[1][0][0] or 0)
@@ -144,14 +149,14 @@ class _Work:
         self._session.query(
             f"BEGIN; {RESET}; {count}; "
             f"{move_version_sql(history, found, clean)}; "
-            f"{history_rows.end_log_sql(history, self._log_id, 'applied')}; COMMIT"
+            f"{end_log_sql(history, self._log_id, 'applied')}; COMMIT"
         )
         self._database.found = clean
 
     def explain(self, failed: _StatementFailed) -> MigrationError:
         """What failed, where, and what it left behind; the log gets the same."""
         self._session.roll_back()
-        error = failed_step.statement_failed(
+        error = step_errors.statement_failed(
             failed.error,
             self._text.locate(position=failed.position, statement=self._at),
             stop=self._database.request.stop,
@@ -159,7 +164,7 @@ class _Work:
         )
         leftovers: tuple[str, ...] = ()
         text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
-        end = history_rows.end_log_sql(self._database.history, self._log_id, "failed", text)
+        end = end_log_sql(self._database.history, self._log_id, "failed", text)
         told = self._database.found.failure_sql(
             self._database.history.version_table, self._text_of_statement(), failed.error.message
         )
@@ -169,10 +174,10 @@ class _Work:
             self._session.query(f"{RESET}; {end}")
         except (ServerFailure, ConnectionBroken):
             pass  # the version row is dirty, which is what counts
-        return failed_step.left_dirty(
+        return step_errors.left_dirty(
             error,
             f"statement {self._at + 1} of {len(self._statements)} failed, {self._done} are done:"
-            f" {failed_step.label(self._step)} can't be one transaction, the database is dirty",
+            f" {step_errors.label(self._step)} can't be one transaction, the database is dirty",
             leftovers,
         )
 
@@ -238,7 +243,7 @@ class _Work:
 
     def _advance_sql(self, done: int) -> str:
         history = self._database.history
-        counted = history_rows.advance_log_sql(history, self._log_id, done, self._checksum(done))
+        counted = advance_log_sql(history, self._log_id, done, self._checksum(done))
         in_table = self._database.found.progress_sql(history.version_table, done)
         return f"{counted}; {in_table}" if in_table else counted
 
@@ -248,7 +253,7 @@ class _Work:
         if not self._counts or not isinstance(change, DropIndex) or change.may_be_missing:
             return []
         return [
-            history_rows.note_drop_sql(
+            note_drop_sql(
                 self._database.history, self._log_id, change.names[0], self._checksum(self._at + 1)
             )
         ]

@@ -17,7 +17,7 @@ from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution import errors as failed_step
+from dbmigrate.runner.execution.errors import rolled_back_by_loss
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_watch import Watch
 from dbmigrate.runner.execution.step_log import new_log_row
@@ -135,7 +135,7 @@ def _attempt(database: Database, parts: Sequence[_Part]) -> list[float]:
             raise explain_failure(database, step, text, part.row, failure, watch) from None
         except ConnectionBroken as broken:
             if index < len(parts) - 1:
-                raise failed_step.rolled_back_by_loss(step, broken) from None
+                raise rolled_back_by_loss(step, broken) from None
             settle(database, step, part.row, broken)
             found = database.found
         else:

@@ -18,13 +18,17 @@ from dbmigrate.postgres.connection.errors import (
     ConnectionBroken,
     ServerFailure,
 )
-from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.fence import move_version_sql, read_fence
-from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.postgres.history.log import NewLogRow, insert_log_sql
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution import errors as failed_step
+from dbmigrate.runner.execution.errors import (
+    escaped,
+    rolled_back_by_loss,
+    statement_failed,
+    unsettled_by_loss,
+)
 from dbmigrate.runner.execution.fence_errors import explain_fence, mark_dirty
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_watch import Watch
@@ -83,7 +87,7 @@ def make_token(step: PlannedStep) -> str:
 def rows_sql(database: Database, found: Found, wanted: Found, row: NewLogRow, token: str) -> str:
     """What is written of a step, behind its file: the version and the log's row."""
     move = move_version_sql(database.history, found, wanted, pid=database.pid, token=token)
-    return f"{move}; {history_rows.insert_log_sql(database.history, row)}"
+    return f"{move}; {insert_log_sql(database.history, row)}"
 
 
 def explain_failure(
@@ -100,7 +104,7 @@ def explain_failure(
     if fence is not None:
         error = explain_fence(database, step, fence, text.locate())
     elif failure.escaped:
-        error = failed_step.escaped(step, location, failure.error.message)
+        error = escaped(step, location, failure.error.message)
         mark_dirty(database, step)
     else:
         # Of a dollar quote or a comment the server itself says that it is unterminated.
@@ -108,7 +112,7 @@ def explain_failure(
             failure.error.sqlstate == SYNTAX_ERROR and "unterminated" not in failure.error.message
         )
         open_end = text.find_open_end() if is_unclear else None
-        error = failed_step.statement_failed(
+        error = statement_failed(
             failure.error,
             open_end.location if open_end else location,
             problem=open_end.message if open_end else None,
@@ -129,7 +133,7 @@ def settle(database: Database, step: PlannedStep, row: NewLogRow, broken: Connec
     try:
         database.reconnect()
     except (MigrationError, ServerFailure, ConnectionBroken) as error:
-        raise failed_step.unsettled_by_loss(step, broken, str(error)) from None
+        raise unsettled_by_loss(step, broken, str(error)) from None
     is_logged = any(
         entry.id > known
         and (entry.version, entry.direction, entry.checksum, entry.outcome)
@@ -138,4 +142,4 @@ def settle(database: Database, step: PlannedStep, row: NewLogRow, broken: Connec
     )
     found = database.found
     if found.dirty or found.version != step.after or not is_logged:
-        raise failed_step.rolled_back_by_loss(step, broken)
+        raise rolled_back_by_loss(step, broken)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.adapter import Found
+from dbmigrate.postgres.history.log import insert_log_sql
 from dbmigrate.runner.planning.plan import moves_up
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
@@ -33,7 +33,7 @@ def write_history(run: Run, direction: str, wanted: Found) -> None:
     database.session.query(
         database.in_transaction(
             f"{database.found.set_sql(database.history.version_table, wanted)}; "
-            f"{history_rows.insert_log_sql(database.history, row)}"
+            f"{insert_log_sql(database.history, row)}"
         )
     )
     run.has_changed = database.found != wanted

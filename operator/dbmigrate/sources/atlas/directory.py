@@ -18,10 +18,10 @@ from pathlib import Path
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
-from dbmigrate.sources.atlas import sum_file as atlas_sum
 from dbmigrate.sources.atlas.directives import Directive, file_directives
 from dbmigrate.sources.atlas.script import Prepared, prepare
 from dbmigrate.sources.atlas.statements import hash_statements, split
+from dbmigrate.sources.atlas.sum_file import compute, verify
 from dbmigrate.sources.listing import Listing, invalid, printable
 from dbmigrate.sources.migration import Direction, Format, Migration, Script, Source
 from dbmigrate.sources.script_file import check_script, read_file
@@ -56,8 +56,8 @@ def read_listing(listing: Listing) -> Source:
     directory = Path(listing.location)
     files = list(_files(listing))
     _check(listing, [file for file, _ in files])
-    total = atlas_sum.compute((file.text, content) for file, content in files)
-    atlas_sum.verify(directory, total, has_files=bool(files))
+    total = compute((file.text, content) for file, content in files)
+    verify(directory, total, has_files=bool(files))
     found = [_migration(file, content, directory, total.find(file.text)) for file, content in files]
     return Source(
         listing.location,
