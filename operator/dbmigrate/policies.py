@@ -1,4 +1,7 @@
-"""The policies of a run, as the command line, the resources and the runner spell them."""
+"""The policies of a run: the command line, the runner and the resources share them.
+
+The values are the command line's words; a resource has them with a capital letter.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ from enum import StrEnum
 class Rollback(StrEnum):
     """Whether a run may lead below the version of the database."""
 
+    FORBID = "forbid"
+    """No: RollbackForbidden."""
     ALLOW = "allow"
     """Yes; `goto` only if every version on the way has a down script, else
     IrreversibleMigration. Who types `down` wants just that."""
-    FORBID = "forbid"
-    """No: RollbackForbidden."""
 
 
 class OutOfOrder(StrEnum):
@@ -49,3 +52,8 @@ class LintPolicy(StrEnum):
     WARN = "warn"
     OFF = "off"
     """Not even look."""
+
+
+def resource_word(policy: StrEnum) -> str:
+    """The word that a resource has for a policy."""
+    return policy.value.capitalize()

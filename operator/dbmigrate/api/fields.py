@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from dbmigrate.api.durations import parse_duration
+from dbmigrate.policies import resource_word
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -89,6 +90,15 @@ class Fields:
         except ValueError:
             allowed = ", ".join(type(default))
             raise self.error(name, f"must be one of {allowed}") from None
+
+    def policy(self, name: str, default: Choice) -> Choice:
+        """A policy that the runner has as well, by the resource's word for it."""
+        words = {resource_word(each): each for each in type(default)}
+        value = self._raw.get(name, resource_word(default))
+        found = words.get(value) if isinstance(value, str) else None
+        if found is None:
+            raise self.error(name, f"must be one of {', '.join(words)}")
+        return found
 
     def duration(self, name: str, default: str) -> timedelta | None:
         """A duration; None for `none`."""

@@ -25,30 +25,9 @@ from dbmigrate.api.source import (
     parse_source,
 )
 from dbmigrate.api.version import is_version
+from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder, Rollback, resource_word
 
 LATEST = "latest"
-
-
-class Rollback(StrEnum):
-    """Whether the target may lie below the database's version."""
-
-    FORBID = "Forbid"
-    ALLOW = "Allow"
-
-
-class OutOfOrder(StrEnum):
-    """What becomes of a migration that is new but older than the database's version."""
-
-    REJECT = "Reject"
-    APPLY = "Apply"
-    IGNORE = "Ignore"
-
-
-class ChangedFiles(StrEnum):
-    """What becomes of an edit to a file that was already applied."""
-
-    REJECT = "Reject"
-    WARN = "Warn"
 
 
 class Approval(StrEnum):
@@ -56,14 +35,6 @@ class Approval(StrEnum):
 
     AUTOMATIC = "Automatic"
     MANUAL = "Manual"
-
-
-class Lint(StrEnum):
-    """What becomes of what lint finds in the pending files."""
-
-    REJECT = "Reject"
-    WARN = "Warn"
-    OFF = "Off"
 
 
 class Rehearse(StrEnum):
@@ -149,7 +120,7 @@ class MigrationSpec:
     database: Database
     source: Source
     source_format: SourceFormat = SourceFormat.AUTO
-    lint: Lint = Lint.WARN
+    lint: LintPolicy = LintPolicy.WARN
     target: str = LATEST
     rollback: Rollback = Rollback.FORBID
     out_of_order: OutOfOrder = OutOfOrder.REJECT
@@ -180,9 +151,9 @@ class MigrationSpec:
             source,
             content,
             self.target,
-            self.rollback,
-            self.out_of_order,
-            self.changed_files,
+            resource_word(self.rollback),
+            resource_word(self.out_of_order),
+            resource_word(self.changed_files),
         ]
         if self.source_format is not SourceFormat.AUTO:
             words.append(self.source_format)  # left out where older versions knew nothing of it
@@ -197,11 +168,11 @@ def parse_spec(raw: Document) -> MigrationSpec:
         database=parse_database(fields.section("database")),
         source=parse_source(fields.section("source")),
         source_format=_parse_format(fields),
-        lint=fields.section("source").choice("lint", Lint.WARN),
+        lint=fields.section("source").policy("lint", LintPolicy.WARN),
         target=_parse_target(fields),
-        rollback=fields.choice("rollback", Rollback.FORBID),
-        out_of_order=fields.choice("outOfOrder", OutOfOrder.REJECT),
-        changed_files=fields.choice("changedFiles", ChangedFiles.REJECT),
+        rollback=fields.policy("rollback", Rollback.FORBID),
+        out_of_order=fields.policy("outOfOrder", OutOfOrder.REJECT),
+        changed_files=fields.policy("changedFiles", ChangedFiles.REJECT),
         approval=fields.choice("approval", Approval.AUTOMATIC),
         suspend=fields.flag("suspend"),
         rehearse=fields.choice("rehearse", Rehearse.NEVER),

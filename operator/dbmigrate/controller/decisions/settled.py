@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from dbmigrate.api.spec import ChangedFiles
 from dbmigrate.api.status import LastRun, MigrationStatus
 from dbmigrate.controller.decisions.backoff import hash_fraction
 from dbmigrate.controller.decisions.catch_up import (
@@ -22,6 +21,7 @@ from dbmigrate.controller.decisions.runs import Run, RunCommand
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way, ready, stuck
 from dbmigrate.controller.decisions.view import Step, View
 from dbmigrate.controller.jobs.body import RunOrder
+from dbmigrate.policies import ChangedFiles
 from dbmigrate.report import Report
 
 LOOK_INTERVAL = timedelta(seconds=60)
