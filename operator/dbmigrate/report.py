@@ -124,7 +124,7 @@ class RehearsalSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class ReportedUnfinished:
     """A step in batches that is under way: dirty, and the next run goes on with it."""
 
     version: str
@@ -175,7 +175,7 @@ class Report:
     steps: tuple[Step, ...] = ()
     steps_total: int = 0
     error: ReportError | None = None
-    unfinished: Unfinished | None = None
+    unfinished: ReportedUnfinished | None = None
     """Why the database is dirty, where that is no damage."""
     backup: Backup | None = None
     plan_checksum: str | None = None
@@ -382,8 +382,8 @@ def parse_rehearsal(raw: dict[str, Any]) -> RehearsalSummary:
     return RehearsalSummary(int(raw["steps"]), int(raw["withoutDown"]), int(raw["milliseconds"]))
 
 
-def _parse_unfinished(raw: dict[str, Any]) -> Unfinished:
-    return Unfinished(
+def _parse_unfinished(raw: dict[str, Any]) -> ReportedUnfinished:
+    return ReportedUnfinished(
         version=str(raw["version"]),
         name=str(raw["name"]),
         direction=str(raw["direction"]),

@@ -13,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from dbmigrate.api.database import Database, parse_database
+from dbmigrate.api.database import DatabaseSpec, parse_database
 from dbmigrate.api.fields import Document, Fields
 from dbmigrate.api.source import (
     ClaimSource,
@@ -117,7 +117,7 @@ class BackupOptions:
 class MigrationSpec:
     """The whole of `spec`."""
 
-    database: Database
+    database: DatabaseSpec
     source: Source
     source_format: SourceFormat = SourceFormat.AUTO
     lint: LintPolicy = LintPolicy.WARN

@@ -15,7 +15,7 @@ from dbmigrate.api.conditions import Condition, ConditionType, parse_conditions
 from dbmigrate.api.fields import Document
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.api.trial import NO_TRIAL, Trial, dump_trial, parse_trial
-from dbmigrate.report import Outcome, Reason, ReportError, Unfinished
+from dbmigrate.report import Outcome, Reason, ReportedUnfinished, ReportError
 
 HISTORY_LIMIT = 20
 """Steps that the status keeps; the database's own log has them all."""
@@ -88,7 +88,7 @@ class LastBackup:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedStep:
+class PlanStepStatus:
     """A step that a plan holds out."""
 
     version: str
@@ -99,12 +99,12 @@ class PlannedStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PlanStatus:
     """The steps that wait for a person's approval."""
 
     hash: str
     intent: str
-    steps: tuple[PlannedStep, ...]
+    steps: tuple[PlanStepStatus, ...]
     created_at: datetime | None
     steps_total: int = 0
     """All of its steps; a long plan shows only some of them."""
@@ -121,7 +121,7 @@ class MigrationStatus:
     observed_generation: int = NEVER_OBSERVED
     version: str | None = None
     dirty: bool | None = None
-    unfinished: Unfinished | None = None
+    unfinished: ReportedUnfinished | None = None
     """The step in batches that makes it dirty, which the next run goes on with."""
     target: str | None = None
     pending: int | None = None
@@ -130,7 +130,7 @@ class MigrationStatus:
     last_run: LastRun | None = None
     history: tuple[HistoryEntry, ...] = ()
     backup: LastBackup | None = None
-    plan: Plan | None = None
+    plan: PlanStatus | None = None
     next_retry_at: datetime | None = None
     conditions: tuple[Condition, ...] = ()
 
@@ -178,7 +178,7 @@ def parse_status(raw: Document) -> MigrationStatus:
     )
 
 
-def describe_unfinished(step: Unfinished) -> str:
+def describe_unfinished(step: ReportedUnfinished) -> str:
     """A step in batches that is under way, in a phrase."""
     return (
         f"version {step.version} is run in batches: {step.rows} rows are done in"
@@ -246,10 +246,10 @@ def _parse_run(raw: Any) -> LastRun | None:
     )
 
 
-def _parse_unfinished(raw: Any) -> Unfinished | None:
+def _parse_unfinished(raw: Any) -> ReportedUnfinished | None:
     if not isinstance(raw, dict) or not raw.get("version"):
         return None
-    return Unfinished(
+    return ReportedUnfinished(
         version=str(raw["version"]),
         name=str(raw.get("name", "")),
         direction=str(raw.get("direction", "")),
@@ -334,7 +334,7 @@ def _parse_backup(raw: Any) -> LastBackup | None:
     )
 
 
-def _dump_plan(plan: Plan) -> Document:
+def _dump_plan(plan: PlanStatus) -> Document:
     return _without_none(
         {
             "hash": plan.hash,
@@ -348,11 +348,11 @@ def _dump_plan(plan: Plan) -> Document:
     )
 
 
-def _parse_plan(raw: Any) -> Plan | None:
+def _parse_plan(raw: Any) -> PlanStatus | None:
     if not isinstance(raw, dict) or not raw.get("hash"):
         return None
     steps = tuple(
-        PlannedStep(
+        PlanStepStatus(
             version=str(item.get("version", "")),
             name=str(item.get("name", "")),
             direction=str(item.get("direction", "")),
@@ -364,7 +364,7 @@ def _parse_plan(raw: Any) -> Plan | None:
     )
     created = read_timestamp(raw.get("createdAt"))
     total = _read_integer(raw.get("stepsTotal"), len(steps))
-    return Plan(
+    return PlanStatus(
         hash=str(raw["hash"]),
         intent=str(raw.get("intent", "")),
         steps=steps,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TextIO
 
 from dbmigrate.cli.arguments.flags import Flag
-from dbmigrate.cli.arguments.options import Options
+from dbmigrate.cli.arguments.options import GlobalOptions
 from dbmigrate.cli.output.terminal import Terminal
 
 HELP = Flag("help", "Print help information", kind="")
@@ -50,7 +50,7 @@ class Invocation(NamedTuple):
     """One call of the program, read once."""
 
     command: str
-    options: Options
+    options: GlobalOptions
     values: Mapping[str, str]
     """The command's own flags that were given, by name."""
     operands: tuple[str, ...]
@@ -68,7 +68,7 @@ class Invocation(NamedTuple):
         return time.monotonic_ns() - self.started_ns
 
 
-class Imitation(NamedTuple):
+class HostProgram(NamedTuple):
     """What another tool's command line needs of the program."""
 
     name: str

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dbmigrate import policies
-from dbmigrate.cli.arguments.options import Options
+from dbmigrate.cli.arguments.options import GlobalOptions
 from dbmigrate.cli.arguments.source_location import find_directory, has_source
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import ConnectionTarget, HistoryKind, HistoryTable
@@ -29,7 +29,7 @@ _IGNORED = {
 """What `verify` finds of each pattern; all other states are no findings here."""
 
 
-def find_settings(options: Options, environ: Mapping[str, str]) -> Settings:
+def find_settings(options: GlobalOptions, environ: Mapping[str, str]) -> Settings:
     """Read where Flyway would look. Raises MigrationError (SourceInvalid)."""
     directory = Path(find_directory(options)) if has_source(options) else None
     return read_settings(directory, environ)
@@ -53,7 +53,7 @@ def find_table(settings: Settings, target: ConnectionTarget) -> HistoryTable:
     )
 
 
-def heed(settings: Settings, given: Options, options: runner.Options) -> runner.Options:
+def heed(settings: Settings, given: GlobalOptions, options: runner.Options) -> runner.Options:
     """The run's options with what the settings say. Raises MigrationError (SourceInvalid)."""
     ignored = {kind for pattern in settings.ignored for kind in _IGNORED.get(pattern, ())}
     if given.out_of_order is None and settings.out_of_order:

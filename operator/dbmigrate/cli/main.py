@@ -32,14 +32,14 @@ from dbmigrate.cli.arguments.flags import (
 )
 from dbmigrate.cli.arguments.options import (
     NAMES,
-    Options,
+    GlobalOptions,
     find_report_file,
     parse_options,
     read_twins,
 )
 from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.cli.arguments.usage import COMMANDS, describe_program
-from dbmigrate.cli.command import ArgumentError, Command, Declined, Imitation, Invocation
+from dbmigrate.cli.command import ArgumentError, Command, Declined, HostProgram, Invocation
 from dbmigrate.cli.output.terminal import Terminal
 
 PROGRAM = "dbmigrate"
@@ -139,7 +139,7 @@ class Program:
 
         code: int = import_module(f"dbmigrate.cli.{tool}.program").run(
             args,
-            Imitation(
+            HostProgram(
                 self._name, self._environ, self._output, self._messages_plainly(), self._run_all
             ),
         )
@@ -155,7 +155,7 @@ class Program:
         return 0
 
     def _run_command(
-        self, options: Options, args: Sequence[str], name: str, rest: Sequence[str]
+        self, options: GlobalOptions, args: Sequence[str], name: str, rest: Sequence[str]
     ) -> int:
         command = find_command(name)
         terminal = Terminal(self._messages, self._environ, is_verbose=options.verbose)

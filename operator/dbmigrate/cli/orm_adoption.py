@@ -10,7 +10,7 @@ from dbmigrate.cli.arguments.flags import is_set
 from dbmigrate.cli.arguments.source_location import find_directory
 from dbmigrate.cli.command import ArgumentError, Invocation
 from dbmigrate.cli.prompts import confirm_adoption
-from dbmigrate.cli.run import Files, run_use_case
+from dbmigrate.cli.run import FileUse, run_use_case
 from dbmigrate.postgres.connection.target import HistoryTable, parse_history_table, parse_target
 from dbmigrate.postgres.history.orm_history import Orm
 from dbmigrate.runner.commands.adopt_orm import OrmAdoption, OrmOrder, adopt_orm, examine_orm
@@ -28,7 +28,7 @@ FIRST = 1
 def adopt_from_orm(invocation: Invocation, tool: str) -> int:
     """Show it, ask, and do it; the exit code."""
     order = read_order(invocation, Orm(tool))
-    files = Files.NONE if order.file is not None else Files.REQUIRED
+    files = FileUse.NONE if order.file is not None else FileUse.REQUIRED
     return run_use_case(invocation, partial(_adopt, invocation, order), files=files)
 
 

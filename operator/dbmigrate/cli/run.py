@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbmigrate import policies
 from dbmigrate.cli.arguments.numbers import format_duration
-from dbmigrate.cli.arguments.options import Options
+from dbmigrate.cli.arguments.options import GlobalOptions
 from dbmigrate.cli.arguments.source_location import find_directory, has_source
 from dbmigrate.cli.command import Invocation
 from dbmigrate.cli.output.document import send_report
@@ -45,7 +45,7 @@ _MOVING = frozenset(("up", "down", "redo", "goto", "apply"))
 """The commands of which golang-migrate says `no change`."""
 
 
-class Files(Enum):
+class FileUse(Enum):
     """Whether a command reads migration files."""
 
     REQUIRED = "required"
@@ -59,7 +59,7 @@ def run_use_case(
     invocation: Invocation,
     use_case: Callable[[runner.Request], Result[T]],
     *,
-    files: Files,
+    files: FileUse,
     show: Callable[[T], int] | None = None,
     extra: Callable[[T], Mapping[str, Any]] | None = None,
     database: str | None = None,
@@ -127,7 +127,7 @@ def _conclude(
     return code
 
 
-def find_source(invocation: Invocation, files: Files) -> tuple[Source | None, HistoryKind]:
+def find_source(invocation: Invocation, files: FileUse) -> tuple[Source | None, HistoryKind]:
     """The files, and whose history belongs to them; its table is known without files, too.
 
     Raises MigrationError (SourceInvalid).
@@ -137,11 +137,11 @@ def find_source(invocation: Invocation, files: Files) -> tuple[Source | None, Hi
     from dbmigrate.sources.migration import Format
 
     wanted = None if options.format == "auto" else Format(options.format)
-    if files is not Files.REQUIRED and not has_source(options):
+    if files is not FileUse.REQUIRED and not has_source(options):
         return None, HistoryKind(wanted or Format.GOLANG_MIGRATE)
-    if files in (Files.NONE, Files.FOR_ROWS):
+    if files in (FileUse.NONE, FileUse.FOR_ROWS):
         kind = HistoryKind(wanted or _guess_format(options))
-        if files is Files.NONE or kind is HistoryKind.GOLANG_MIGRATE:
+        if files is FileUse.NONE or kind is HistoryKind.GOLANG_MIGRATE:
             return None, kind
     source = read_source(find_directory(options), wanted, invocation.environ)
     for warning in source.warnings:
@@ -149,7 +149,7 @@ def find_source(invocation: Invocation, files: Files) -> tuple[Source | None, Hi
     return source, HistoryKind(source.format)
 
 
-def _guess_format(options: Options) -> Format:
+def _guess_format(options: GlobalOptions) -> Format:
     """golang-migrate's `version` and `force` want a source too, but never look into it."""
     from dbmigrate.sources.formats import find_format
     from dbmigrate.sources.migration import Format
@@ -184,7 +184,7 @@ def find_target(
     return replace(target, history=history)
 
 
-def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Options:
+def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.Options:
     user = environ.get("USER") or environ.get("LOGNAME")
     host = os.uname().nodename
     return runner.Options(

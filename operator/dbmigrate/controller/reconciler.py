@@ -15,21 +15,27 @@ from datetime import datetime
 
 from dbmigrate.api.action import dump_action_status
 from dbmigrate.api.fields import Document, SpecError
-from dbmigrate.api.migration import Identity, Migration, parse_identity, parse_migration
+from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.files import (
     ConfigMapFiles,
-    Files,
+    SourceFiles,
     read_config_map,
     resolve_files,
 )
 from dbmigrate.controller.decisions.orders import refuse_orphans
 from dbmigrate.controller.decisions.reconcile import judge_spec, reconcile
-from dbmigrate.controller.decisions.runs import Pod, Run, parse_pod, parse_run
-from dbmigrate.controller.decisions.view import ActionUpdate, Decision, Rejection, Resync, View
+from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
+from dbmigrate.controller.decisions.view import (
+    ActionUpdate,
+    Decision,
+    Rejection,
+    ResourceView,
+    Resync,
+)
 from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
@@ -86,7 +92,7 @@ class Reconciler:
         return await self._bring_on(body, migration, distrust)
 
     async def _bring_on(
-        self, body: Document, migration: Migration, distrust: bool
+        self, body: Document, migration: MigrationResource, distrust: bool
     ) -> datetime | None:
         view = await self._see(migration, fresh=distrust)
         decision = reconcile(view, self._clock())
@@ -103,7 +109,7 @@ class Reconciler:
             self._observed.drop_body((migration.identity.namespace, migration.identity.name))
         return decision.look_at
 
-    async def _see(self, migration: Migration, *, fresh: bool) -> View:
+    async def _see(self, migration: MigrationResource, *, fresh: bool) -> ResourceView:
         """The resource with all that belongs to it; `fresh`: as the API server knows it now."""
         identity = migration.identity
         if fresh:
@@ -111,7 +117,7 @@ class Reconciler:
             pods = await self._cluster.list_pods(identity.namespace, identity.uid)
             self._observed.replace_runs(identity.uid, _read_runs(jobs), _read_pods(pods))
         runs = self._observed.find_runs(identity.uid)
-        return View(
+        return ResourceView(
             migration=migration,
             files=await self._find_files(migration, fresh=fresh),
             runs=tuple(run for run in runs if run.owner_uid == identity.uid),
@@ -122,7 +128,7 @@ class Reconciler:
             actions=self._observed.find_actions((identity.namespace, identity.name)),
         )
 
-    async def _find_files(self, migration: Migration, *, fresh: bool) -> Files:
+    async def _find_files(self, migration: MigrationResource, *, fresh: bool) -> SourceFiles:
         source = migration.spec.source
         if not isinstance(source, ConfigMapsSource):
             return resolve_files(source, {})
@@ -137,7 +143,7 @@ class Reconciler:
             found[name] = files
         return resolve_files(source, found)
 
-    async def _find_elder(self, migration: Migration, *, fresh: bool) -> str | None:
+    async def _find_elder(self, migration: MigrationResource, *, fresh: bool) -> str | None:
         namespace = migration.identity.namespace
         while (elder := self._observed.find_elder(migration)) is not None:
             if not fresh:
@@ -148,7 +154,7 @@ class Reconciler:
             self._observed.forget_migration((namespace, elder.name), elder.uid)
         return None
 
-    async def _start(self, view: View, decision: Decision) -> tuple[View, Decision]:
+    async def _start(self, view: ResourceView, decision: Decision) -> tuple[ResourceView, Decision]:
         """Create the Job, or adopt the one that is there, and decide anew with it in view."""
         if decision.order is None:
             return view, decision
@@ -231,14 +237,14 @@ class Reconciler:
             fields = {"namespace": action.namespace, "migration": action.migration}
             log.info("action %s: %s", action.name, update.phase, extra=fields)
 
-    async def _discard(self, view: View, decision: Decision) -> None:
+    async def _discard(self, view: ResourceView, decision: Decision) -> None:
         for run in view.runs:
             if run.name in decision.discard:
                 await self._cluster.delete_job(run.namespace, run.name, run.uid)
                 self._observed.forget_run(run)
 
 
-def _read_runs(bodies: list[Document]) -> list[Run]:
+def _read_runs(bodies: list[Document]) -> list[JobRun]:
     """Those Jobs that are of our making; a stranger with our label is none of our business."""
     runs = []
     for body in bodies:

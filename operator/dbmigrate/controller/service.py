@@ -27,7 +27,7 @@ from dbmigrate.controller.reconciler import Reconciler, describe_failure
 from dbmigrate.controller.settings import configure
 from dbmigrate.controller.watches.events import Watch
 from dbmigrate.controller.watches.observed import Key, Observed
-from dbmigrate.controller.watches.work_queue import Wakes
+from dbmigrate.controller.watches.work_queue import WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     reconciler = Reconciler(
         cluster, observed, config, clock=read_clock, server_version=version, metrics=metrics
     )
-    wakes = Wakes(
+    wakes = WorkQueue(
         reconciler.look,
         clock=read_clock,
         on_error=report_failure,

@@ -13,7 +13,7 @@ from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.kubectl.client import Kubectl
 from dbmigrate.kubectl.collection import Collection, list_all
-from dbmigrate.kubectl.problems import ClusterError, Missing, clean
+from dbmigrate.kubectl.problems import Missing, RequestFailed, clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def explain_missing(kubectl: Kubectl, name: str) -> Missing:
     namespace = kubectl.namespace
     try:
         found = [key[1] for key in list_all(kubectl, migrations(namespace)).objects]
-    except ClusterError:
+    except RequestFailed:
         found = []  # it may be forbidden, and is no more than a courtesy
     return Missing(describe_missing(name, namespace, found))
 

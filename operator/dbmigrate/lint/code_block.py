@@ -12,7 +12,7 @@ from itertools import pairwise
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.splitter import Statement, split
 from dbmigrate.postgres.sqltext.statement_words import StatementWords
-from dbmigrate.postgres.sqltext.tokens import Kind, Token, tokens
+from dbmigrate.postgres.sqltext.tokens import Token, TokenKind, tokens
 
 _ALONE = frozenset(("BEGIN", "ELSE", "LOOP", "EXCEPTION"))
 _UP_TO = dict.fromkeys(("IF", "ELSIF", "ELSEIF", "WHEN", "CASE"), "THEN") | dict.fromkeys(
@@ -30,7 +30,7 @@ def read_block(sql: bytes, statement: Statement, file: str) -> Iterator[Statemen
     if languages not in ([], ["PLPGSQL"]):
         return
     for token in found:
-        if token.kind is Kind.STRING and sql[token.start : token.start + 1] == b"$":
+        if token.kind is TokenKind.STRING and sql[token.start : token.start + 1] == b"$":
             edge = sql.index(b"$", token.start + 1) + 1 - token.start
             yield from _read_body(sql, token.start + edge, token.end - edge, file)
 
@@ -48,7 +48,9 @@ def _read_body(sql: bytes, start: int, end: int, file: str) -> Iterator[Statemen
         if at == len(found):
             continue
         first = found[at]
-        if first.text == "EXECUTE" and [token.kind for token in found[at + 1 :]] == [Kind.STRING]:
+        if first.text == "EXECUTE" and [token.kind for token in found[at + 1 :]] == [
+            TokenKind.STRING
+        ]:
             text = body[found[at + 1].start + 1 : found[at + 1].end - 1].replace(b"''", b"'")
             yield from _read_text(_at_its_lines(body, found[at + 1].start, text), file)
         else:

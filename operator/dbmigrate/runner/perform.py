@@ -24,8 +24,8 @@ from dbmigrate.postgres.connection.errors import (
     history_failure,
 )
 from dbmigrate.report import Outcome, Reason, Report
-from dbmigrate.report import Unfinished as ReportedUnfinished
-from dbmigrate.runner.planning.plan import late_versions, pending
+from dbmigrate.report import ReportedUnfinished
+from dbmigrate.runner.planning.plan import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.runner.run import Run
@@ -116,7 +116,11 @@ def _count_pending(run: Run, state: VersionState | None) -> int | None:
     count = len(left) - len(again)
     if run.request.options.out_of_order is OutOfOrder.IGNORE:
         return count
-    late = (m.version for m in late_versions(run.ground) if (str(m.version), m.name) not in done)
+    late = (
+        m.version
+        for m in out_of_order_migrations(run.ground)
+        if (str(m.version), m.name) not in done
+    )
     here = state.version
     return count + sum(1 for version in late if here is not None and version <= here)
 

@@ -15,14 +15,14 @@ from dbmigrate.report import (
     Step,
 )
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.planning.plan import Ground, Plan
+from dbmigrate.runner.planning.plan import Plan, PlanInputs
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import VersionState
 from dbmigrate.sources.migration import Source
 from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
-    from dbmigrate.runner.batches.resume import Unfinished
+    from dbmigrate.runner.batches.resume import UnfinishedBatches
 
 
 class Run:
@@ -54,9 +54,9 @@ class Run:
         return self.request.source
 
     @property
-    def ground(self) -> Ground:
+    def ground(self) -> PlanInputs:
         """What a plan is made on."""
-        return Ground(self.source, self.database.applied, self.database.stored_script)
+        return PlanInputs(self.source, self.database.applied, self.database.stored_script)
 
     @property
     def state(self) -> VersionState:
@@ -64,7 +64,7 @@ class Run:
         return VersionState(self.database.found.version, self.database.found.dirty)
 
     @property
-    def unfinished(self) -> Unfinished | None:
+    def unfinished(self) -> UnfinishedBatches | None:
         """The step in batches that is under way; None: there is none."""
         if not self.database.found.dirty:
             return None

@@ -18,8 +18,8 @@ from dbmigrate.api.status import (
     HistoryEntry,
     LastRun,
     MigrationStatus,
-    Plan,
-    PlannedStep,
+    PlanStatus,
+    PlanStepStatus,
     parse_status,
 )
 from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
@@ -50,8 +50,8 @@ def test_a_full_status_survives_the_way_there_and_back() -> None:
         server_version="17.10",
         last_run=run,
         history=(HistoryEntry("2", "a", "up", NOW, 5),),
-        plan=Plan(
-            "hash", "intent", (PlannedStep("3", "b", "up", True, "DROP"),), NOW, 2, trial=trial
+        plan=PlanStatus(
+            "hash", "intent", (PlanStepStatus("3", "b", "up", True, "DROP"),), NOW, 2, trial=trial
         ),
         next_retry_at=NOW,
         conditions=(condition(),),

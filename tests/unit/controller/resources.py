@@ -6,21 +6,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dbmigrate.api.migration import Migration, parse_migration
+from dbmigrate.api.migration import MigrationResource, parse_migration
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.controller.decisions.files import Files
-from dbmigrate.controller.decisions.runs import Ended, Pod, Run, RunCommand, RunState
-from dbmigrate.controller.decisions.view import View
+from dbmigrate.controller.decisions.files import SourceFiles
+from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunCommand, RunState
+from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, Step
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 UID = "11111111-2222-3333-4444-555555555555"
-FILES = Files(digest="one")
+FILES = SourceFiles(digest="one")
 
 
 def make_migration(
     *, status: MigrationStatus | None = None, generation: int = 1, **spec: Any
-) -> Migration:
+) -> MigrationResource:
     body = {
         "metadata": {
             "name": "shop",
@@ -39,8 +39,8 @@ def make_migration(
     return migration if status is None else replace(migration, status=status)
 
 
-def make_run(migration: Migration, **changes: Any) -> Run:
-    run = Run(
+def make_run(migration: MigrationResource, **changes: Any) -> JobRun:
+    run = JobRun(
         namespace="team",
         name="shop-1",
         uid="job-1",
@@ -56,7 +56,7 @@ def make_run(migration: Migration, **changes: Any) -> Run:
     return replace(run, **changes)
 
 
-def finished(run: Run, state: RunState = RunState.SUCCEEDED, **changes: Any) -> Run:
+def finished(run: JobRun, state: RunState = RunState.SUCCEEDED, **changes: Any) -> JobRun:
     return replace(run, state=state, finished_at=NOW - timedelta(seconds=1), **changes)
 
 
@@ -85,7 +85,7 @@ def failure(reason: Reason) -> Report:
     )
 
 
-def make_pod(run: Run, report: Report | None = None, **changes: Any) -> Pod:
+def make_pod(run: JobRun, report: Report | None = None, **changes: Any) -> Pod:
     pod = Pod(
         namespace="team",
         name=f"{run.name}-x",
@@ -98,9 +98,9 @@ def make_pod(run: Run, report: Report | None = None, **changes: Any) -> Pod:
     return replace(pod, **changes)
 
 
-def ended(message: str = "", **changes: Any) -> Ended:
-    return replace(Ended("dbmigrate", 0, "Completed", message, NOW), **changes)
+def ended(message: str = "", **changes: Any) -> ContainerEnd:
+    return replace(ContainerEnd("dbmigrate", 0, "Completed", message, NOW), **changes)
 
 
-def look(migration: Migration, *, files: Files = FILES, **parts: Any) -> View:
-    return View(migration, files, **parts)
+def look(migration: MigrationResource, *, files: SourceFiles = FILES, **parts: Any) -> ResourceView:
+    return ResourceView(migration, files, **parts)

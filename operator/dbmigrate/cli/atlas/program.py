@@ -9,12 +9,12 @@ from pathlib import Path
 from dbmigrate.cli.arguments.flags import UsageError
 from dbmigrate.cli.atlas.arguments import read_arguments
 from dbmigrate.cli.atlas.translate import translate
-from dbmigrate.cli.command import Imitation
+from dbmigrate.cli.command import HostProgram
 from dbmigrate.cli.output.problem import draw
 from dbmigrate.errors import MigrationError
 
 
-def run(args: Sequence[str], program: Imitation) -> int:
+def run(args: Sequence[str], program: HostProgram) -> int:
     """The words behind `atlas`; gives the exit code."""
     terminal = program.terminal
     try:

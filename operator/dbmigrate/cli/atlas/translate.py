@@ -35,7 +35,7 @@ _FORMATS = frozenset(("atlas", "golang-migrate", "goose", "dbmate", "flyway"))
 
 
 @dataclass(frozen=True, slots=True)
-class Translation:
+class AtlasTranslation:
     """What is to be run."""
 
     lines: tuple[Line, ...]
@@ -61,10 +61,10 @@ class _Order:
         return self.arguments.values.get(flag) == "true"
 
 
-def translate(arguments: Arguments, environ: Mapping[str, str]) -> Translation:
+def translate(arguments: Arguments, environ: Mapping[str, str]) -> AtlasTranslation:
     """Raises UsageError and, for atlas.hcl, MigrationError."""
     if arguments.command == "version":
-        return Translation((["-version"],))
+        return AtlasTranslation((["-version"],))
     environments = _environments(arguments, environ)
     if len(environments) > 1 and arguments.command not in _OF_EACH:
         raise UsageError(
@@ -85,7 +85,7 @@ def _environments(arguments: Arguments, environ: Mapping[str, str]) -> tuple[Env
     return read_project(path, name, arguments.lists.get("var", []), environ)
 
 
-def _apply(order: _Order) -> Translation:
+def _apply(order: _Order) -> AtlasTranslation:
     env = order.env
     head = [*_directory(order, needs_own_table=True), *_database(order)]
     head += ["-lock-timeout", _seconds(order.value("lock-timeout", env.lock_timeout))]
@@ -109,25 +109,25 @@ def _apply(order: _Order) -> Translation:
     line += ["-baseline", baseline] if baseline else []
     line += ["-allow-dirty"] if order.is_set("allow-dirty") else []
     line += ["-to", version] if version else []
-    return Translation(([*line, *([amount] if amount else [])],))
+    return AtlasTranslation(([*line, *([amount] if amount else [])],))
 
 
-def _status(order: _Order) -> Translation:
+def _status(order: _Order) -> AtlasTranslation:
     _no_operands(order)
     env = order.env
     head = [*_directory(order, needs_own_table=True), *_database(order)]
     told = _template(order, env.formats.get("status", ""))
-    return Translation(([*head, "status", *told],))
+    return AtlasTranslation(([*head, "status", *told],))
 
 
-def _set(order: _Order) -> Translation:
+def _set(order: _Order) -> AtlasTranslation:
     if len(order.arguments.operands) != 1:
         raise UsageError("atlas migrate set needs a version")
     head = [*_directory(order, needs_own_table=True), *_database(order)]
-    return Translation(([*head, "force", *order.arguments.operands],))
+    return AtlasTranslation(([*head, "force", *order.arguments.operands],))
 
 
-def _diff(order: _Order) -> Translation:
+def _diff(order: _Order) -> AtlasTranslation:
     env = order.env
     if len(order.arguments.operands) > 1:
         raise UsageError("atlas migrate diff takes one name")
@@ -157,10 +157,10 @@ def _diff(order: _Order) -> Translation:
             )
         notices += ("schemas: all schemas that the files make are compared",)
     line += [*server, *(order.arguments.operands or ("schema",))]
-    return Translation((line,), notices, directory=line[line.index("-path") + 1])
+    return AtlasTranslation((line,), notices, directory=line[line.index("-path") + 1])
 
 
-def _lint(order: _Order) -> Translation:
+def _lint(order: _Order) -> AtlasTranslation:
     _no_operands(order)
     latest = order.value("latest", str(order.env.latest or ""))
     if latest and not latest.isdecimal():
@@ -176,27 +176,27 @@ def _lint(order: _Order) -> Translation:
         repository = order.value("git-dir", order.env.git_dir)
         latest = str(count_new_files(directory, base, repository))
     form = _template(order, order.env.formats.get("lint", ""))
-    return Translation(
+    return AtlasTranslation(
         ([*_directory(order), "lint", *form, *(["-latest", latest] if latest else [])],)
     )
 
 
-def _validate(order: _Order) -> Translation:
+def _validate(order: _Order) -> AtlasTranslation:
     _no_operands(order)
     lines = [[*_directory(order), "hash", "-check"]]
     notices: tuple[str, ...] = ()
     if order.value("dev-url", order.env.dev):
         server, notices = _scratch(order)
         lines.append([*_directory(order), "rehearse", *server])
-    return Translation(tuple(lines), notices)
+    return AtlasTranslation(tuple(lines), notices)
 
 
-def _hash(order: _Order) -> Translation:
+def _hash(order: _Order) -> AtlasTranslation:
     _no_operands(order)
-    return Translation(([*_directory(order), "hash"],))
+    return AtlasTranslation(([*_directory(order), "hash"],))
 
 
-def _new(order: _Order) -> Translation:
+def _new(order: _Order) -> AtlasTranslation:
     if order.is_set("edit"):
         raise UsageError("--edit has no counterpart here: edit the file that was made")
     if len(order.arguments.operands) > 1:
@@ -207,7 +207,7 @@ def _new(order: _Order) -> Translation:
     if not order.arguments.operands and kind != "atlas":
         raise UsageError(f"a new file of {kind}'s needs a name")
     name = order.arguments.operands
-    return Translation(([*where, "create", "-ext", "sql", "-dir", directory, *name],))
+    return AtlasTranslation(([*where, "create", "-ext", "sql", "-dir", directory, *name],))
 
 
 _COMMANDS = {

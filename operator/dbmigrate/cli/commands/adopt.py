@@ -52,11 +52,11 @@ def run(invocation: Invocation) -> int:
     wrong = next((flag for flag in OF_ORMS if flag in invocation.values), None)
     if wrong is not None:
         raise ArgumentError(f"-{wrong} is for ORMs: {tool}'s files are converted")
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
     from dbmigrate.postgres.connection.target import HistoryKind
 
     use_case = partial(_adopt, invocation, HistoryKind(tool))
-    return run_use_case(invocation, use_case, files=Files.REQUIRED)
+    return run_use_case(invocation, use_case, files=FileUse.REQUIRED)
 
 
 def _adopt(invocation: Invocation, kind: HistoryKind, request: Request) -> Result[None]:

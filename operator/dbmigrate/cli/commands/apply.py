@@ -40,7 +40,7 @@ def run(invocation: Invocation) -> int:
     for text in filter(None, texts.values()):
         check_version(text, invocation.options)
     is_dry = is_set(invocation.values, "dry-run")
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[Any]:
         from dataclasses import replace
@@ -64,12 +64,12 @@ def run(invocation: Invocation) -> int:
         from dbmigrate.cli.output.atlas.output import with_apply_document
 
         told = with_apply_document(invocation, use_case, is_dry=is_dry)
-        return run_use_case(invocation, told, files=Files.REQUIRED, show=lambda _: 0)
+        return run_use_case(invocation, told, files=FileUse.REQUIRED, show=lambda _: 0)
     if is_dry:
         from dbmigrate.cli.commands.plan import tell_plan
 
         return tell_plan(invocation, use_case)
-    return run_use_case(invocation, use_case, files=Files.REQUIRED)
+    return run_use_case(invocation, use_case, files=FileUse.REQUIRED)
 
 
 COMMAND = Command("apply", APPLY, run, flags=FLAGS)

@@ -46,14 +46,14 @@ def run(invocation: Invocation) -> int:
     """Look at the files; 1 if anything is an error."""
     if invocation.operands:
         raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
-    from dbmigrate.cli.run import Files, find_source
+    from dbmigrate.cli.run import FileUse, find_source
     from dbmigrate.lint.finding import Severity
     from dbmigrate.lint.source import lint
 
     since = invocation.values.get("since")
     if since is not None:
         check_version(since, invocation.options)
-    source, kind = find_source(invocation, Files.REQUIRED)
+    source, kind = find_source(invocation, FileUse.REQUIRED)
     if source is not None and source.is_empty:
         from dbmigrate.runner.planning.plan import no_files
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dbmigrate.cli.arguments.flags import UsageError
-from dbmigrate.cli.command import Imitation
+from dbmigrate.cli.command import HostProgram
 from dbmigrate.cli.goose.translate import translate
 from dbmigrate.cli.goose.usage import describe_goose
 from dbmigrate.cli.output.problem import draw
 from dbmigrate.errors import MigrationError
 
 
-def run(args: Sequence[str], program: Imitation) -> int:
+def run(args: Sequence[str], program: HostProgram) -> int:
     """The words behind `goose`; gives the exit code."""
     terminal = program.terminal
     if not args:

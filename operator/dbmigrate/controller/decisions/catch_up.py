@@ -22,8 +22,8 @@ from dbmigrate.controller.decisions.outcome import (
     parse_message,
     read_report,
 )
-from dbmigrate.controller.decisions.runs import MOVING, Pod, Run, RunCommand
-from dbmigrate.controller.decisions.view import View
+from dbmigrate.controller.decisions.runs import MOVING, JobRun, Pod, RunCommand
+from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.report import Outcome, Reason, Report, ReportError
 
 
@@ -35,13 +35,13 @@ class CaughtUp:
     rests_on_absence: bool = False
     orphan: Pod | None = None
     """A Pod that is still at work although its Job has been deleted."""
-    unread: Run | None = None
+    unread: JobRun | None = None
     """A Job that succeeded and whose report is gone: the database must be asked."""
-    asking: Run | None = None
+    asking: JobRun | None = None
     """The `status` run that asks it."""
 
 
-def catch_up(view: View, now: datetime) -> CaughtUp:
+def catch_up(view: ResourceView, now: datetime) -> CaughtUp:
     """Take in every run of this resource that has something new to tell."""
     status = view.migration.status
     caught = CaughtUp(status)
@@ -52,13 +52,13 @@ def catch_up(view: View, now: datetime) -> CaughtUp:
     return _ask_database(caught, view, now)
 
 
-def newest_run(view: View, *commands: RunCommand) -> Run | None:
+def newest_run(view: ResourceView, *commands: RunCommand) -> JobRun | None:
     """The last run of those commands."""
     runs = [run for run in view.runs if run.command in commands]
     return max(runs, key=_order, default=None)
 
 
-def newest_answer(view: View, last: LastRun | None, *commands: RunCommand) -> Report | None:
+def newest_answer(view: ResourceView, last: LastRun | None, *commands: RunCommand) -> Report | None:
     """What the newest run of those commands says of the database, if it is newer than the last."""
     run = newest_run(view, *commands)
     if run is None or run.is_active:
@@ -68,11 +68,11 @@ def newest_answer(view: View, last: LastRun | None, *commands: RunCommand) -> Re
     return read_report(run, view.pods)
 
 
-def _order(run: Run) -> tuple[datetime, int, int]:
+def _order(run: JobRun) -> tuple[datetime, int, int]:
     return run.created_at, run.generation, run.attempt
 
 
-def _take_in(caught: CaughtUp, run: Run, pods: tuple[Pod, ...], now: datetime) -> CaughtUp:
+def _take_in(caught: CaughtUp, run: JobRun, pods: tuple[Pod, ...], now: datetime) -> CaughtUp:
     status, last = caught.status, caught.status.last_run
     if last is not None and last.job != run.name:
         recorded = (last.started_at or run.created_at, last.generation, last.attempts)
@@ -93,7 +93,7 @@ def _take_in(caught: CaughtUp, run: Run, pods: tuple[Pod, ...], now: datetime) -
     return replace(caught, status=status, unread=unread, rests_on_absence=absent)
 
 
-def _find_lost(caught: CaughtUp, view: View, now: datetime) -> CaughtUp:
+def _find_lost(caught: CaughtUp, view: ResourceView, now: datetime) -> CaughtUp:
     """A run that the status knows to be under way, and whose Job is not there."""
     last = caught.status.last_run
     if last is None or last.has_ended or any(run.name == last.job for run in view.runs):
@@ -111,7 +111,7 @@ def _find_lost(caught: CaughtUp, view: View, now: datetime) -> CaughtUp:
     return replace(caught, status=status, rests_on_absence=True)
 
 
-def _ask_database(caught: CaughtUp, view: View, now: datetime) -> CaughtUp:
+def _ask_database(caught: CaughtUp, view: ResourceView, now: datetime) -> CaughtUp:
     """Let a `status` run say how a run ended that nobody can read any more."""
     if caught.unread is None:
         return caught

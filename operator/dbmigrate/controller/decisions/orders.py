@@ -15,9 +15,9 @@ from dbmigrate.api.status import LastRun, MigrationStatus
 from dbmigrate.api.version import is_version
 from dbmigrate.controller.decisions.approval import find_plan, is_approved
 from dbmigrate.controller.decisions.outcome import read_report
-from dbmigrate.controller.decisions.runs import MENDING, Run, RunCommand
+from dbmigrate.controller.decisions.runs import MENDING, JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way
-from dbmigrate.controller.decisions.view import ActionUpdate, Step, View
+from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 
 COMMANDS = {
@@ -29,7 +29,7 @@ COMMANDS = {
 VERSIONED = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK})
 
 
-def follow_actions(view: View) -> tuple[ActionUpdate, ...]:
+def follow_actions(view: ResourceView) -> tuple[ActionUpdate, ...]:
     """What the runs of actions have come to since the actions' status was written."""
     updates = []
     for action in view.actions:
@@ -43,7 +43,9 @@ def follow_actions(view: View) -> tuple[ActionUpdate, ...]:
     return tuple(updates)
 
 
-def carry_out_next(view: View, status: MigrationStatus, intent: str) -> Step | ActionUpdate | None:
+def carry_out_next(
+    view: ResourceView, status: MigrationStatus, intent: str
+) -> Conclusion | ActionUpdate | None:
     """The oldest order that nobody has taken up: a run to start, or an answer right away."""
     waiting = [
         action
@@ -62,7 +64,7 @@ def carry_out_next(view: View, status: MigrationStatus, intent: str) -> Step | A
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
     text = f"{action.kind.value} of MigrationAction {action.name} is about to start"
     verdict = on_its_way(VerdictReason.ACTION_RUNNING, text)
-    return Step(verdict, order=_order(action, view, status, intent))
+    return Conclusion(verdict, order=_order(action, view, status, intent))
 
 
 def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
@@ -76,7 +78,7 @@ def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
     )
 
 
-def was_mended_since(view: View, last: LastRun) -> bool:
+def was_mended_since(view: ResourceView, last: LastRun) -> bool:
     """Whether a Force or a Repair has succeeded after the last run: then all is tried anew."""
     for run in view.runs:
         is_later = last.finished_at is not None and run.created_at >= last.finished_at
@@ -87,7 +89,7 @@ def was_mended_since(view: View, last: LastRun) -> bool:
     return False
 
 
-def _serves(run: Run, action: Action) -> bool:
+def _serves(run: JobRun, action: Action) -> bool:
     """Whether an action has come to this run: ordered by it, or held to the plan it approves."""
     if action.kind is ActionKind.APPROVE:
         return run.plan is not None and run.plan == action.plan_hash
@@ -98,7 +100,7 @@ def _agree(action: Action) -> ActionUpdate:
     return ActionUpdate(action, ActionPhase.SUCCEEDED, f"plan {action.plan_hash} is approved")
 
 
-def _follow(action: Action, run: Run, view: View) -> ActionUpdate:
+def _follow(action: Action, run: JobRun, view: ResourceView) -> ActionUpdate:
     if run.is_active:
         return ActionUpdate(action, ActionPhase.RUNNING, f"Job {run.name} is at work")
     report = read_report(run, view.pods)
@@ -112,7 +114,9 @@ def _follow(action: Action, run: Run, view: View) -> ActionUpdate:
     return ActionUpdate(action, ActionPhase.SUCCEEDED, text)
 
 
-def _find_refusal(action: Action, view: View, status: MigrationStatus, intent: str) -> str | None:
+def _find_refusal(
+    action: Action, view: ResourceView, status: MigrationStatus, intent: str
+) -> str | None:
     """Why an action can't be carried out; None: it can."""
     if view.elder is not None:
         return f"DatabaseMigration {view.elder} is older and has the same database"
@@ -129,7 +133,7 @@ def _find_refusal(action: Action, view: View, status: MigrationStatus, intent: s
     return None
 
 
-def _is_version(action: Action, view: View) -> bool:
+def _is_version(action: Action, view: ResourceView) -> bool:
     version = action.version or ""
     if action.kind is ActionKind.FORCE and version == "-1":
         return True  # nothing is applied
@@ -137,7 +141,7 @@ def _is_version(action: Action, view: View) -> bool:
 
 
 def _refuse_approval(
-    action: Action, view: View, status: MigrationStatus, intent: str
+    action: Action, view: ResourceView, status: MigrationStatus, intent: str
 ) -> str | None:
     if view.migration.spec.approval is not Approval.MANUAL:
         return "spec.approval is Automatic: there is nothing to approve"
@@ -149,7 +153,7 @@ def _refuse_approval(
     return None
 
 
-def _refuse_retry(view: View, status: MigrationStatus, intent: str) -> str | None:
+def _refuse_retry(view: ResourceView, status: MigrationStatus, intent: str) -> str | None:
     spec = view.migration.spec
     if spec.suspend:
         return "spec.suspend is set"
@@ -160,7 +164,7 @@ def _refuse_retry(view: View, status: MigrationStatus, intent: str) -> str | Non
     return None
 
 
-def _order(action: Action, view: View, status: MigrationStatus, intent: str) -> RunOrder:
+def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: str) -> RunOrder:
     last, generation = status.last_run, view.migration.identity.generation
     is_same = last is not None and (last.intent, last.generation) == (intent, generation)
     attempt = last.attempts + 1 if last is not None and is_same else 1

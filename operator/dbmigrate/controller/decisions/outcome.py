@@ -22,7 +22,7 @@ from dbmigrate.api.status import (
 )
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.api.trial import read_trial
-from dbmigrate.controller.decisions.runs import Ended, Pod, Run, RunState
+from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunState
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError
 
 RUNNER_CONTAINER = "dbmigrate"
@@ -31,7 +31,7 @@ STATUS_TEXT_LIMIT = 2048
 """Characters of an error's text in the status: a report is bounded, a log's tail is bounded too."""
 
 
-def read_report(run: Run, pods: Iterable[Pod]) -> Report | None:
+def read_report(run: JobRun, pods: Iterable[Pod]) -> Report | None:
     """The report of a finished run, its own or one that says why there is none.
 
     None: it succeeded, but nobody read its report in time.
@@ -47,7 +47,7 @@ def read_report(run: Run, pods: Iterable[Pod]) -> Report | None:
     return failed_report(run.command, run.started_at, *_explain(run, pod))
 
 
-def parse_message(ended: Ended | None) -> Report | None:
+def parse_message(ended: ContainerEnd | None) -> Report | None:
     """The report in a termination message; None when it holds something else."""
     if ended is None or not ended.message:
         return None
@@ -73,7 +73,7 @@ def failed_report(
     )
 
 
-def _explain(run: Run, pod: Pod | None) -> tuple[Reason, str]:
+def _explain(run: JobRun, pod: Pod | None) -> tuple[Reason, str]:
     """Why a run failed that left no report."""
     ended = pod.ended if pod else None
     if run.failure_reason == "DeadlineExceeded":
@@ -91,7 +91,7 @@ def _explain(run: Run, pod: Pod | None) -> tuple[Reason, str]:
     return _explain_end(ended)
 
 
-def _explain_end(ended: Ended) -> tuple[Reason, str]:
+def _explain_end(ended: ContainerEnd) -> tuple[Reason, str]:
     tail = f": {ended.message.strip()}" if ended.message.strip() else ""
     if ended.reason == "OOMKilled":
         text = "the runner ran out of memory: raise spec.job.resources.limits.memory"
@@ -105,7 +105,7 @@ def _explain_end(ended: Ended) -> tuple[Reason, str]:
     return Reason.INTERNAL, text
 
 
-def begin_run(status: MigrationStatus, run: Run) -> MigrationStatus:
+def begin_run(status: MigrationStatus, run: JobRun) -> MigrationStatus:
     """The status while a run is under way."""
     last = LastRun(
         job=run.name,
@@ -120,7 +120,7 @@ def begin_run(status: MigrationStatus, run: Run) -> MigrationStatus:
     return replace(status, last_run=last, next_retry_at=None)
 
 
-def _carry_on(before: LastRun | None, run: Run) -> int:
+def _carry_on(before: LastRun | None, run: JobRun) -> int:
     """How many runs of this intent, up to the one before this, came no further in a row.
 
     Whoever orders a run has looked at the matter: the count begins anew.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from dbmigrate.controller.decisions.runs import Pod, Run, Waiting
+from dbmigrate.controller.decisions.runs import JobRun, Pod, Waiting
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way
 
 SLOW_START = timedelta(minutes=1)
@@ -22,7 +22,7 @@ _IMAGE_REASONS = frozenset(
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
 
-def describe_progress(run: Run, pods: Iterable[Pod], now: datetime) -> Verdict:
+def describe_progress(run: JobRun, pods: Iterable[Pod], now: datetime) -> Verdict:
     """The verdict for a run of the present intent that has not ended."""
     label = f"Job {run.name} (attempt {run.attempt})"
     # One sentence from the Job's creation to its end: each other one would be a write.

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from dbmigrate.api.conditions import settle_conditions
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.spec import Approval
-from dbmigrate.api.status import LastRun, MigrationStatus, Plan
+from dbmigrate.api.status import LastRun, MigrationStatus, PlanStatus
 from dbmigrate.controller.decisions.approval import find_plan, is_approved, is_void, seek_approval
 from dbmigrate.controller.decisions.backoff import retry_delay
 from dbmigrate.controller.decisions.catch_up import (
@@ -29,7 +29,7 @@ from dbmigrate.controller.decisions.catch_up import (
 from dbmigrate.controller.decisions.job_history import choose_discarded
 from dbmigrate.controller.decisions.orders import carry_out_next, follow_actions, was_mended_since
 from dbmigrate.controller.decisions.progress import describe_progress
-from dbmigrate.controller.decisions.runs import ASKING, MENDING, MOVING, Run, RunCommand
+from dbmigrate.controller.decisions.runs import ASKING, MENDING, MOVING, JobRun, RunCommand
 from dbmigrate.controller.decisions.settled import (
     LOOK_INTERVAL,
     next_question,
@@ -46,7 +46,7 @@ from dbmigrate.controller.decisions.verdict import (
     stuck,
     write_conditions,
 )
-from dbmigrate.controller.decisions.view import Decision, Rejection, Step, View
+from dbmigrate.controller.decisions.view import Conclusion, Decision, Rejection, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.controller.jobs.rehearsal import prepare_rehearsal
 from dbmigrate.report import Reason, ReportError
@@ -60,7 +60,7 @@ ENVIRONMENTAL = frozenset({Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED})
 told, so each resync interval brings one more attempt. More would look like an attack."""
 
 
-def reconcile(view: View, now: datetime) -> Decision:
+def reconcile(view: ResourceView, now: datetime) -> Decision:
     """Decide for one resource. The same view and time always give the same decision."""
     migration = view.migration
     if migration.identity.is_deleting:
@@ -81,7 +81,7 @@ def reconcile(view: View, now: datetime) -> Decision:
     )
 
 
-def _is_unread(view: View) -> bool:
+def _is_unread(view: ResourceView) -> bool:
     """Whether a run has ended whose report the streams have not shown."""
     read = {pod.job for pod in view.pods if pod.ended is not None}
     return any(
@@ -91,7 +91,7 @@ def _is_unread(view: View) -> bool:
 
 
 def _write_status(
-    view: View, status: MigrationStatus, step: Step, intent: str, now: datetime
+    view: ResourceView, status: MigrationStatus, step: Conclusion, intent: str, now: datetime
 ) -> MigrationStatus:
     migration = view.migration
     generation = migration.identity.generation
@@ -109,8 +109,8 @@ def _write_status(
 
 
 def _judge_plan(
-    view: View, status: MigrationStatus, step: Step, intent: str
-) -> tuple[Plan | None, bool | None]:
+    view: ResourceView, status: MigrationStatus, step: Conclusion, intent: str
+) -> tuple[PlanStatus | None, bool | None]:
     """The plan to show, and whether it is approved; None where nobody is asked."""
     if view.migration.spec.approval is not Approval.MANUAL:
         return None, None
@@ -122,19 +122,19 @@ def _judge_plan(
     return plan, is_approved(view, plan)
 
 
-def _decide(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step:
+def _decide(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) -> Conclusion:
     """Who is at work is waited for; then people's orders; then what the spec says."""
     busy = _wait_for_work(view, caught, intent, now)
     if busy is not None:
         return busy
     answer = carry_out_next(view, caught.status, intent)
-    if isinstance(answer, Step):
+    if isinstance(answer, Conclusion):
         return answer
     step = _follow_spec(view, caught, intent, now)
     return step if answer is None else replace(step, updates=(answer,))
 
 
-def _follow_spec(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step:
+def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) -> Conclusion:
     """The questions in the order in which they matter."""
     spec, last = view.migration.spec, caught.status.last_run
     hindered = _find_hindrance(view, now)
@@ -143,11 +143,11 @@ def _follow_spec(view: View, caught: CaughtUp, intent: str, now: datetime) -> St
     is_mended = last is not None and was_mended_since(view, last)
     if last is not None and last.has_ended and last.intent == intent and not is_mended:
         if last.command == RunCommand.ROLLBACK:
-            return Step(_describe_rollback(last))
+            return Conclusion(_describe_rollback(last))
         if last.has_succeeded:
             return stay(view, caught, last, intent, now)
     if spec.suspend:
-        return Step(held(VerdictReason.SUSPENDED, "spec.suspend is set: nothing is started"))
+        return Conclusion(held(VerdictReason.SUSPENDED, "spec.suspend is set: nothing is started"))
     if view.rejection is not None:
         return _describe_rejection(view.rejection, now)
     if caught.unread is not None:
@@ -167,19 +167,21 @@ def _describe_rollback(last: LastRun) -> Verdict:
     return held(VerdictReason.ROLLED_BACK, text)
 
 
-def _describe_rejection(rejection: Rejection, now: datetime) -> Step:
+def _describe_rejection(rejection: Rejection, now: datetime) -> Conclusion:
     if rejection.is_final:
-        return Step(stuck(VerdictReason.JOB_REJECTED, rejection.message))
+        return Conclusion(stuck(VerdictReason.JOB_REJECTED, rejection.message))
     verdict = on_its_way(VerdictReason.JOB_REJECTED, rejection.message)
-    return Step(verdict, look_at=now + REJECTION_INTERVAL)
+    return Conclusion(verdict, look_at=now + REJECTION_INTERVAL)
 
 
-def _wait_for_work(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step | None:
+def _wait_for_work(
+    view: ResourceView, caught: CaughtUp, intent: str, now: datetime
+) -> Conclusion | None:
     """Somebody is at work on this database for us: say so and wait."""
     look_at = now + LOOK_INTERVAL
     if caught.orphan is not None:
         text = f"Pod {caught.orphan.name} is still running, its Job was deleted"
-        return Step(on_its_way(VerdictReason.WAITING_FOR_RUN, text), look_at=look_at)
+        return Conclusion(on_its_way(VerdictReason.WAITING_FOR_RUN, text), look_at=look_at)
     active = [run for run in view.runs if run.is_active]
     if not active:
         return None
@@ -188,39 +190,41 @@ def _wait_for_work(view: View, caught: CaughtUp, intent: str, now: datetime) -> 
         return stay_while_asked(view, caught, intent, run, now)
     if run.intent != intent:
         text = f"Job {run.name} is at work for generation {run.generation}; this one comes next"
-        return Step(on_its_way(VerdictReason.WAITING_FOR_RUN, text), look_at=look_at)
+        return Conclusion(on_its_way(VerdictReason.WAITING_FOR_RUN, text), look_at=look_at)
     verdict = describe_progress(run, view.pods, now)
     if run.command is RunCommand.PLAN and verdict.reason == VerdictReason.RUNNING:
         verdict = replace(verdict, reason=VerdictReason.PLANNING)
-    return Step(verdict, look_at=look_at)
+    return Conclusion(verdict, look_at=look_at)
 
 
-def _find_hindrance(view: View, now: datetime) -> Step | None:
+def _find_hindrance(view: ResourceView, now: datetime) -> Conclusion | None:
     """What stands in the way of any run."""
     if view.elder is not None:
         text = f"DatabaseMigration {view.elder} is older and has the same database and history"
-        return Step(stuck(VerdictReason.DATABASE_CONFLICT, text))
+        return Conclusion(stuck(VerdictReason.DATABASE_CONFLICT, text))
     if view.files.missing is not None:
         verdict = on_its_way(
             VerdictReason.SOURCE_MISSING, f"ConfigMap {view.files.missing} does not exist yet"
         )
-        return Step(verdict, look_at=now + LOOK_INTERVAL)
+        return Conclusion(verdict, look_at=now + LOOK_INTERVAL)
     if view.files.invalid is not None:
-        return Step(stuck(VerdictReason.SOURCE_INVALID, view.files.invalid))
+        return Conclusion(stuck(VerdictReason.SOURCE_INVALID, view.files.invalid))
     return None
 
 
-def _ask(view: View, caught: CaughtUp, unread: Run, now: datetime) -> Step:
+def _ask(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetime) -> Conclusion:
     """The report of a run is gone: the database knows how it ended."""
     text = f"Job {unread.name} succeeded, but its report is gone: asking the database"
     verdict = on_its_way(VerdictReason.READING_DATABASE, text)
     asked = caught.asking
     if asked is not None and asked.attempt > view.migration.spec.retry.limit:
-        return Step(stuck(VerdictReason.READING_DATABASE, text + "; no answer could be read"))
-    return Step(verdict, order=question(view, unread.intent), look_at=now + LOOK_INTERVAL)
+        return Conclusion(stuck(VerdictReason.READING_DATABASE, text + "; no answer could be read"))
+    return Conclusion(verdict, order=question(view, unread.intent), look_at=now + LOOK_INTERVAL)
 
 
-def _go_on(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mended: bool) -> Step:
+def _go_on(
+    view: ResourceView, caught: CaughtUp, intent: str, now: datetime, *, is_mended: bool
+) -> Conclusion:
     """Start the first attempt at this intent, the next one, or none any more."""
     spec, identity, last = view.migration.spec, view.migration.identity, caught.status.last_run
     plan = find_plan(view, caught.status, intent) if spec.approval is Approval.MANUAL else None
@@ -237,7 +241,7 @@ def _go_on(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mende
     if in_vain > limit or not limit:
         text = f"{said} (gave up after {_count_runs(last)})"
         reason = VerdictReason.RETRIES_EXHAUSTED
-        return Step(stuck(error.reason.value, text, stalled_reason=reason))
+        return Conclusion(stuck(error.reason.value, text, stalled_reason=reason))
     # Kept in the status once it is chosen: our clock and the API server's may differ.
     due = caught.status.next_retry_at
     if due is None:
@@ -248,7 +252,7 @@ def _go_on(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mende
     text = f"{said} (run {in_vain} of at most {limit + 1}, to be tried again)"
     if in_vain < last.attempts:
         text = f"{said} ({_count_runs(last)} of at most {limit + 1}, to be tried again)"
-    return Step(on_its_way(error.reason.value, text), look_at=due, next_retry_at=due)
+    return Conclusion(on_its_way(error.reason.value, text), look_at=due, next_retry_at=due)
 
 
 def _count_runs(last: LastRun) -> str:
@@ -259,21 +263,28 @@ def _count_runs(last: LastRun) -> str:
 
 
 def _stay_stuck(
-    view: View, last: LastRun, error: ReportError, said: str, now: datetime, plan: Plan | None
-) -> Step:
+    view: ResourceView,
+    last: LastRun,
+    error: ReportError,
+    said: str,
+    now: datetime,
+    plan: PlanStatus | None,
+) -> Conclusion:
     """A person must act. Where we can't see it when they do, look once in a while."""
     verdict = stuck(error.reason.value, said)
     if error.reason not in ENVIRONMENTAL:
-        return Step(verdict)
+        return Conclusion(verdict)
     due = next_question(view, last, now)
     if due is None or now < due:
-        return Step(verdict, look_at=due)
+        return Conclusion(verdict, look_at=due)
     return _start(last.generation, last.intent, last.attempts + 1, plan)
 
 
-def _start(generation: int, intent: str, attempt: int, plan: Plan | None) -> Step:
+def _start(generation: int, intent: str, attempt: int, plan: PlanStatus | None) -> Conclusion:
     order = RunOrder(RunCommand.GOTO, intent, attempt, generation, plan=plan)
-    return Step(on_its_way(VerdictReason.STARTING, f"attempt {attempt} is about to start"), order)
+    return Conclusion(
+        on_its_way(VerdictReason.STARTING, f"attempt {attempt} is about to start"), order
+    )
 
 
 def _describe_error(last: LastRun) -> str:

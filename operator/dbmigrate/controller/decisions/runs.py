@@ -66,7 +66,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ContainerEnd:
     """How a container of a Pod ended."""
 
     container: str
@@ -93,7 +93,7 @@ class Pod:
     node: str | None = None
     started_at: datetime | None = None
     waiting: Waiting | None = None
-    ended: Ended | None = None
+    ended: ContainerEnd | None = None
     disrupted: str | None = None
     """Set when the cluster took the Pod away: the message of DisruptionTarget."""
     status_reason: str | None = None
@@ -106,7 +106,7 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class JobRun:
     """A Job of ours."""
 
     namespace: str
@@ -136,7 +136,7 @@ class Run:
         return self.state is RunState.ACTIVE
 
 
-def parse_run(body: Document) -> Run:
+def parse_run(body: Document) -> JobRun:
     """Read a Job. Raises KeyError or ValueError for a Job that is not of our making."""
     metadata = body["metadata"]
     labels = metadata["labels"]
@@ -151,7 +151,7 @@ def parse_run(body: Document) -> Run:
     finished = read_timestamp(status.get("completionTime"))
     if failed is not None:
         finished = read_timestamp(failed.get("lastTransitionTime"))
-    return Run(
+    return JobRun(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
@@ -218,14 +218,14 @@ def _find_waiting(status: Document, conditions: dict[str, Document]) -> Waiting 
     return None
 
 
-def _find_end(status: Document) -> Ended | None:
+def _find_end(status: Document) -> ContainerEnd | None:
     """The end of the container that decides: the first that failed, else the last."""
     ended = None
     for container in _container_statuses(status):
         terminated = (container.get("state") or {}).get("terminated")
         if terminated is None or container["name"] == REHEARSAL_CONTAINER:
             continue  # a sidecar is ended when the runner has
-        ended = Ended(
+        ended = ContainerEnd(
             container=container["name"],
             exit_code=int(terminated.get("exitCode", 0)),
             reason=terminated.get("reason", ""),

@@ -17,9 +17,9 @@ from dbmigrate.controller.decisions.catch_up import (
     newest_answer,
     newest_run,
 )
-from dbmigrate.controller.decisions.runs import Run, RunCommand
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way, ready, stuck
-from dbmigrate.controller.decisions.view import Step, View
+from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.policies import ChangedFiles
 from dbmigrate.report import Report
@@ -28,28 +28,32 @@ LOOK_INTERVAL = timedelta(seconds=60)
 """How often a resource is looked at that waits for something: a watch event may be lost."""
 
 
-def stay_while_asked(view: View, caught: CaughtUp, intent: str, run: Run, now: datetime) -> Step:
+def stay_while_asked(
+    view: ResourceView, caught: CaughtUp, intent: str, run: JobRun, now: datetime
+) -> Conclusion:
     """A routine question to the database does not change what the resource says of itself."""
     last = caught.status.last_run
     look_at = now + LOOK_INTERVAL
     if last is not None and last.has_succeeded and last.intent == intent:
-        return Step(_describe_success(view, last, caught.status), look_at=look_at)
+        return Conclusion(_describe_success(view, last, caught.status), look_at=look_at)
     text = f"Job {run.name} asks the database for its state"
-    return Step(on_its_way(VerdictReason.READING_DATABASE, text), look_at=look_at)
+    return Conclusion(on_its_way(VerdictReason.READING_DATABASE, text), look_at=look_at)
 
 
-def stay(view: View, caught: CaughtUp, last: LastRun, intent: str, now: datetime) -> Step:
+def stay(
+    view: ResourceView, caught: CaughtUp, last: LastRun, intent: str, now: datetime
+) -> Conclusion:
     """All is done. Ask the database now and then whether it still is."""
     verdict = _describe_success(view, last, caught.status)
     due = next_question(view, last, now)
     if due is None or view.migration.spec.suspend:
-        return Step(verdict)
+        return Conclusion(verdict)
     if now < due:
-        return Step(verdict, look_at=due)
-    return Step(verdict, order=question(view, intent))
+        return Conclusion(verdict, look_at=due)
+    return Conclusion(verdict, order=question(view, intent))
 
 
-def _describe_success(view: View, last: LastRun, status: MigrationStatus) -> Verdict:
+def _describe_success(view: ResourceView, last: LastRun, status: MigrationStatus) -> Verdict:
     answer = newest_answer(view, last, RunCommand.STATUS)
     drift = _describe_drift(answer, last, view) if answer is not None else None
     if drift is not None:
@@ -59,7 +63,7 @@ def _describe_success(view: View, last: LastRun, status: MigrationStatus) -> Ver
     return ready(outcome, f"the database is at version {version or 'none'}")
 
 
-def _describe_drift(answer: Report, last: LastRun, view: View) -> str | None:
+def _describe_drift(answer: Report, last: LastRun, view: ResourceView) -> str | None:
     """What has become of the database behind our back; None: nothing, or it can't be asked."""
     if answer.error is not None and not answer.error.retryable:
         return f"{answer.error.reason.value}: {answer.error.message}"
@@ -79,7 +83,7 @@ def _describe_drift(answer: Report, last: LastRun, view: View) -> str | None:
     )
 
 
-def next_question(view: View, last: LastRun, now: datetime) -> datetime | None:
+def next_question(view: ResourceView, last: LastRun, now: datetime) -> datetime | None:
     """When the database is to be asked again; None: not by itself."""
     resync = view.resync
     if resync is None or resync.interval is None:
@@ -99,7 +103,7 @@ def next_question(view: View, last: LastRun, now: datetime) -> datetime | None:
     )
 
 
-def question(view: View, intent: str) -> RunOrder:
+def question(view: ResourceView, intent: str) -> RunOrder:
     asked = newest_run(view, RunCommand.STATUS)
     attempt = asked.attempt + 1 if asked is not None else 1
     generation = view.migration.identity.generation

@@ -14,11 +14,11 @@ from typing import Any
 from dbmigrate.api.action import Action, parse_action
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import parse_migration
-from dbmigrate.controller.cluster import Cluster, Kind
+from dbmigrate.controller.cluster import Cluster, ResourceKind
 from dbmigrate.controller.decisions.files import looks_like_migrations, read_config_map
-from dbmigrate.controller.decisions.runs import Pod, Run, parse_pod, parse_run
+from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
 from dbmigrate.controller.watches.observed import Key, Observed
-from dbmigrate.controller.watches.work_queue import Wakes
+from dbmigrate.controller.watches.work_queue import WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ Body = Mapping[str, Any]
 class Watch:
     """The receiving end of the watch streams."""
 
-    def __init__(self, observed: Observed, wakes: Wakes) -> None:
+    def __init__(self, observed: Observed, wakes: WorkQueue) -> None:
         self._observed = observed
         self._wakes = wakes
 
@@ -37,12 +37,12 @@ class Watch:
 
         Raises ClusterError.
         """
-        kinds: dict[Kind, Callable[[Body], object]] = {
-            Kind.CONFIG_MAPS: self._remember_config_map,
-            Kind.MIGRATIONS: self._remember_migration,
-            Kind.ACTIONS: self._remember_action,
-            Kind.JOBS: self._remember_job,
-            Kind.PODS: self._remember_pod,
+        kinds: dict[ResourceKind, Callable[[Body], object]] = {
+            ResourceKind.CONFIG_MAPS: self._remember_config_map,
+            ResourceKind.MIGRATIONS: self._remember_migration,
+            ResourceKind.ACTIONS: self._remember_action,
+            ResourceKind.JOBS: self._remember_job,
+            ResourceKind.PODS: self._remember_pod,
         }
         for namespace in namespaces or (None,):
             for kind, remember in kinds.items():
@@ -113,7 +113,7 @@ class Watch:
         self._observed.see_action(action)
         return action
 
-    def _remember_job(self, body: Body) -> Run | None:
+    def _remember_job(self, body: Body) -> JobRun | None:
         try:
             run = parse_run(dict(body))
         except (KeyError, ValueError) as problem:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.applied_rows import Entry, Unfinished
+from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep
 from dbmigrate.postgres.history.atlas_revisions import (
     PREFIX,
     RESOLVED,
@@ -118,7 +118,7 @@ class AtlasTable:
                 )
             else:
                 found.append(revision)
-        unfinished = Unfinished(partial.version, is_up=True) if partial else None
+        unfinished = UnfinishedStep(partial.version, is_up=True) if partial else None
         return Revisions(self, tuple(found), unfinished, partial)
 
     def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
@@ -137,7 +137,7 @@ class AtlasTable:
         """All columns, up to the values."""
         return insert_sql(table)
 
-    def values(self, entry: Entry) -> str:
+    def values(self, entry: AppliedRow) -> str:
         """Those of a complete row."""
         return values_sql(
             entry if isinstance(entry, Revision) else Revision(entry.version, entry.text)

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from dbmigrate import __version__
 from dbmigrate.postgres.history.adapter import Move
-from dbmigrate.postgres.history.applied_rows import Entry, Unfinished, VersionSet
+from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, VersionSet
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.versions import Version
 
@@ -32,7 +32,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Revision(Entry):
+class Revision(AppliedRow):
     """A row."""
 
     kind: int = EXECUTED
@@ -89,7 +89,7 @@ class Revisions(VersionSet):
         if found is None or found.version != move.version:
             found = PartialRevision(move.version, _revision_of(move, len(sums)))
         found = replace(found, revision=_revision_of(move, len(sums)), planned=sums)
-        return replace(self, unfinished=Unfinished(move.version, is_up=True), partial=found)
+        return replace(self, unfinished=UnfinishedStep(move.version, is_up=True), partial=found)
 
     def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> Revisions:
         """As Atlas's `migrate set`: a row that stopped halfway counts as done, or goes."""
@@ -110,7 +110,7 @@ class Revisions(VersionSet):
     def baselined(self, version: Version, moves: Mapping[Version, Move] | None) -> Revisions:
         """One row, at which the history begins."""
         text = str(version)
-        revision = _by_hand(Entry(version, text), moves, BASELINE)
+        revision = _by_hand(AppliedRow(version, text), moves, BASELINE)
         return replace(self, entries=(replace(revision, hash=""),), unfinished=None, partial=None)
 
     def move_sql(self, table: str, wanted: VersionSet, guards: tuple[str, ...]) -> tuple[str, str]:
@@ -213,7 +213,7 @@ def _revision_of(move: Move, statements: int) -> Revision:
     )
 
 
-def _by_hand(entry: Entry, moves: Mapping[Version, Move] | None, kind: int) -> Revision:
+def _by_hand(entry: AppliedRow, moves: Mapping[Version, Move] | None, kind: int) -> Revision:
     """A row that no step has made: without statements."""
     move = (moves or {}).get(entry.version)
     if move is None:

@@ -13,7 +13,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.adapter import Move, Partial
 from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.postgres.history.no_progress import LogAlone
+from dbmigrate.postgres.history.no_progress import NoProgress
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal, literal_bool
 from dbmigrate.report import Reason
@@ -21,7 +21,7 @@ from dbmigrate.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
-class VersionRow(LogAlone):
+class VersionRow(NoProgress):
     """What schema_migrations holds."""
 
     stored: Version | None = None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.applied_rows import (
-    Entry,
+    AppliedRow,
     VersionSet,
     unfinished_sql,
     with_unfinished,
@@ -73,7 +73,7 @@ class GooseTable:
     def take(self, tables: list[list[Row]], history: History) -> VersionSet:
         """The answers to that."""
         entries = tuple(
-            Entry(
+            AppliedRow(
                 int(version or 0),
                 version or "",
                 is_applied == "t",
@@ -101,7 +101,7 @@ class GooseTable:
         """goose's statement, up to the values."""
         return f"INSERT INTO {table} (version_id, is_applied)"
 
-    def values(self, entry: Entry) -> str:
+    def values(self, entry: AppliedRow) -> str:
         """Those of an applied version."""
         return f"{entry.version}, true"
 

@@ -25,7 +25,7 @@ from dbmigrate.postgres.sqltext.positions import locate_byte
 from dbmigrate.postgres.sqltext.tokens import (
     RUN,
     RUN_WITHOUT_PARENTHESES,
-    Kind,
+    TokenKind,
     end_of_special,
     refusal,
     skip_space,
@@ -149,7 +149,7 @@ _PARTED = frozenset({"CREATE", "COPY"})
 def _leading_words(sql: bytes, at: int, file: str) -> tuple[str, ...]:
     words: list[str] = []
     for token in tokens(sql, at, len(sql), file=file):
-        if token.kind is not Kind.WORD or len(words) == _LEADING:
+        if token.kind is not TokenKind.WORD or len(words) == _LEADING:
             break
         words.append(token.text)
     return tuple(words)
@@ -201,7 +201,7 @@ def _end_of_routine(sql: bytes, at: int, file: str) -> int:
     begun: int | None = None
     previous = ""
     for token in tokens(sql, at, len(sql), file=file):
-        text = token.text if token.kind in {Kind.WORD, Kind.SYMBOL} else ""
+        text = token.text if token.kind in {TokenKind.WORD, TokenKind.SYMBOL} else ""
         if text == "\\":
             raise _backslash(sql, token.start, file)
         if text == "(":

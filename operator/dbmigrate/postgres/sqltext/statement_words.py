@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dbmigrate.postgres.sqltext.alter_table import has_phrase, without_names
 from dbmigrate.postgres.sqltext.impact import LOSES, UNKNOWN, Impact
 from dbmigrate.postgres.sqltext.splitter import Statement
-from dbmigrate.postgres.sqltext.tokens import Kind, Token, tokens
+from dbmigrate.postgres.sqltext.tokens import Token, TokenKind, tokens
 
 _MOST_TOKENS = 2000
 """Longer statements are looked at up to here: what decides stands at the start."""
@@ -68,7 +68,10 @@ class StatementWords:
 
     def _end_of_name(self, index: int) -> int:
         """Where the name ends that starts at this token; the same: there is none."""
-        while index < len(self.tokens) and self.tokens[index].kind in (Kind.WORD, Kind.IDENTIFIER):
+        while index < len(self.tokens) and self.tokens[index].kind in (
+            TokenKind.WORD,
+            TokenKind.IDENTIFIER,
+        ):
             index += 1
             if self.texts[index : index + 1] != ["."]:
                 break

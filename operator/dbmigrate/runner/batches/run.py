@@ -48,7 +48,7 @@ from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.errors import label, left_unfinished, statement_failed
 from dbmigrate.runner.execution.fence_errors import explain_fence
 from dbmigrate.runner.execution.script_text import ScriptText
-from dbmigrate.runner.execution.statement_watch import LOOK_EVERY, Watch
+from dbmigrate.runner.execution.statement_watch import LOOK_EVERY, StatementWatch
 from dbmigrate.runner.execution.step_log import record_failure
 from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.planning.plan import PlannedStep
@@ -198,7 +198,7 @@ class _Work:
             progress.show(after, self._size)
             return after
 
-    def _send(self, batch: Batch, watch: Watch) -> dict[str, list[Row]]:
+    def _send(self, batch: Batch, watch: StatementWatch) -> dict[str, list[Row]]:
         database = self._database
         token = f"{self._step.version} batch {random.getrandbits(64):016x}"
         rows = move_version_sql(
@@ -212,7 +212,11 @@ class _Work:
         return answers
 
     def _take(
-        self, state: BatchState, answers: dict[str, list[Row]], seconds: float, watch: Watch
+        self,
+        state: BatchState,
+        answers: dict[str, list[Row]],
+        seconds: float,
+        watch: StatementWatch,
     ) -> BatchState:
         """What a batch has come to, and the rest that follows it."""
         ((count, cursor, *_),) = answers[COUNT_COLUMN]
@@ -246,7 +250,7 @@ class _Work:
         tell(database, self._text.file, told)
 
     def _failed(
-        self, state: BatchState, batch: Batch, failure: FileFailure, watch: Watch
+        self, state: BatchState, batch: Batch, failure: FileFailure, watch: StatementWatch
     ) -> MigrationError:
         """Say what failed, and append that to the log."""
         fence = read_fence(failure.error)
@@ -277,8 +281,8 @@ class _Work:
         byte = self._script.start if position is None else batch.byte_in_script(position)
         return self._text.locate(byte=byte)
 
-    def _watch(self, state: BatchState, progress: BatchProgress) -> Watch:
-        return Watch.of(
+    def _watch(self, state: BatchState, progress: BatchProgress) -> StatementWatch:
+        return StatementWatch.of(
             self._database,
             self._text.file,
             first_look=min(LOOK_EVERY, self._options.duration / 2),

@@ -19,8 +19,8 @@ from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.planning.plan import (
-    Ground,
     Plan,
+    PlanInputs,
     PlannedStep,
     moves_up,
     plan_at_most,
@@ -124,7 +124,7 @@ def _lay_out(run: Run, order: ApplyOrder, left: Remainder | None) -> Plan:
     return replace(plan, steps=(*first, *plan.steps))
 
 
-def _plan(ground: Ground, order: ApplyOrder, policy: OutOfOrder) -> Plan:
+def _plan(ground: PlanInputs, order: ApplyOrder, policy: OutOfOrder) -> Plan:
     if order.target is not None:
         return plan_goto(ground, order.target, policy, Rollback.FORBID)
     return plan_at_most(ground, order.limit, policy)

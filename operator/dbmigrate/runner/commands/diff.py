@@ -29,7 +29,7 @@ from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.diffing.desired import Desired
 from dbmigrate.runner.diffing.drafting import group_changes, name_groups
 from dbmigrate.runner.diffing.sides import make_sides
-from dbmigrate.runner.diffing.verification import Proof, Step, require_same
+from dbmigrate.runner.diffing.verification import NewMigration, Proof, require_same
 from dbmigrate.runner.perform import make_report
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -71,7 +71,7 @@ class Diff:
     """What came of it."""
 
     changes: tuple[Change, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[NewMigration, ...] = ()
     """The new migrations; none if it was only to be found out whether there is a difference."""
     paths: tuple[Path, ...] = ()
     """What was written."""

@@ -20,7 +20,7 @@ from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.schema.invalid_indexes import drop_sql
 from dbmigrate.report import Reason, Step
-from dbmigrate.runner.batches.resume import Unfinished
+from dbmigrate.runner.batches.resume import UnfinishedBatches
 from dbmigrate.runner.execution.evidence import find_leftovers, is_done
 from dbmigrate.runner.execution.non_transactional import checksum_until, run_statements
 from dbmigrate.runner.execution.script_text import ScriptText
@@ -125,7 +125,7 @@ def _mend_history(run: Run) -> Repair:
     return Repair(run.state, (), messages)
 
 
-def _finish_batches(run: Run, unfinished: Unfinished) -> Repair:
+def _finish_batches(run: Run, unfinished: UnfinishedBatches) -> Repair:
     """Nothing is broken: go on, as the next `up` or `down` would, with this one step."""
     step = _step(run, unfinished.row, unfinished.version)
     carry_out(run, Plan((step,), step.after))

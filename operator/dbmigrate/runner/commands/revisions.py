@@ -12,7 +12,7 @@ from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.applied_number import read_applied
-from dbmigrate.runner.planning.plan import Ground, late_versions, pending, step_up
+from dbmigrate.runner.planning.plan import PlanInputs, out_of_order_migrations, pending, step_up
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
@@ -93,8 +93,8 @@ def _pending(run: Run) -> tuple[Migration, ...]:
         first = tuple(each for each in files if each.version == partial.version)[:1]
     if first:
         whole = found.stepped(step_up(first[0], found.version, first[0].version).move)
-        ground = Ground(run.source, read_applied(whole, run.database.log), ground.stored)
-    late = late_versions(ground)
+        ground = PlanInputs(run.source, read_applied(whole, run.database.log), ground.stored)
+    late = out_of_order_migrations(ground)
     if run.request.options.out_of_order is OutOfOrder.IGNORE:
         late = ()
     return (*first, *late, *pending(ground, ground.version))

@@ -38,7 +38,7 @@ _PATIENT = frozenset({Reason.CONNECTION_REFUSED, Reason.DATABASE_MISSING, Reason
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
+class _Snapshot:
     """What one poll saw."""
 
     state: VersionState | None
@@ -56,7 +56,7 @@ def wait(
     that gives up has the outcome Waiting.
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
-    sight: _Sight | None = None
+    sight: _Snapshot | None = None
     wanted = version
     try:
         wanted = _wanted(request, version)
@@ -88,7 +88,7 @@ def _wanted(request: Request, version: Version | None) -> Version:
 
 def _poll_until(
     request: Request, wanted: Version, deadline: float | None
-) -> tuple[_Sight, MigrationError | None]:
+) -> tuple[_Snapshot, MigrationError | None]:
     pause = FIRST_PAUSE
     told = ""
     while True:
@@ -117,23 +117,23 @@ def _pause(seconds: float, request: Request) -> bool:
     return not request.stop.is_requested
 
 
-def _look(request: Request, wanted: Version) -> _Sight:
+def _look(request: Request, wanted: Version) -> _Snapshot:
     try:
         state, is_reached = _ask(request, wanted)
     except MigrationError as error:
         if error.reason not in _PATIENT:
             raise
-        return _Sight(None, error.message, error.reason)
+        return _Snapshot(None, error.message, error.reason)
     except ConnectionBroken as broken:
-        return _Sight(None, f"connection lost: {broken}", Reason.CONNECTION_LOST)
+        return _Snapshot(None, f"connection lost: {broken}", Reason.CONNECTION_LOST)
     if state is None:
-        return _Sight(None, "the role may not read the history yet")
+        return _Snapshot(None, "the role may not read the history yet")
     here = "has no version" if state.version is None else f"is at version {state.version}"
     if state.dirty:
-        return _Sight(state, f"the database {here} and is dirty", Reason.DIRTY)
+        return _Snapshot(state, f"the database {here} and is dirty", Reason.DIRTY)
     if not is_reached:
-        return _Sight(state, f"the database {here}, {wanted} is wanted")
-    return _Sight(state, "")
+        return _Snapshot(state, f"the database {here}, {wanted} is wanted")
+    return _Snapshot(state, "")
 
 
 def _ask(request: Request, wanted: Version) -> tuple[VersionState | None, bool]:

@@ -38,7 +38,7 @@ from dbmigrate.postgres.transaction import RESET
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as step_errors
 from dbmigrate.runner.execution.script_text import ScriptText
-from dbmigrate.runner.execution.statement_watch import Watch
+from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import PlannedStep
@@ -72,7 +72,7 @@ def run_statements(
 
 
 class _StatementFailed(Exception):
-    def __init__(self, failure: ServerFailure, position: int | None, watch: Watch) -> None:
+    def __init__(self, failure: ServerFailure, position: int | None, watch: StatementWatch) -> None:
         super().__init__(str(failure))
         self.error = failure.error
         self.position = position
@@ -212,7 +212,7 @@ class _Work:
         rows = [self._sql[slice(*statement.rows)]] if statement.rows else []
         patience = Patience(self._database.request)
         while True:
-            watch = Watch.of(self._database, self._text.file)
+            watch = StatementWatch.of(self._database, self._text.file)
             try:
                 query = head.encode() + sql + tail.encode()
                 self._session.execute(query, rows=rows, on_tick=watch)

@@ -14,7 +14,7 @@ LOOK_EVERY = 1.0
 CANCEL_AGAIN = 5.0
 
 
-class Watch:
+class StatementWatch:
     """Called back about ten times a second while a query runs."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Watch:
         first_look: float = LOOK_EVERY,
         since: float = 0.0,
         phase: str | None = None,
-    ) -> Watch:
+    ) -> StatementWatch:
         """A watch over what the database's session runs next."""
         timeout = database.request.options.statement_lock_timeout_ms
         return cls(

@@ -31,7 +31,7 @@ from dbmigrate.runner.execution.errors import (
 )
 from dbmigrate.runner.execution.fence_errors import explain_fence, mark_dirty
 from dbmigrate.runner.execution.script_text import ScriptText
-from dbmigrate.runner.execution.statement_watch import Watch
+from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.execution.step_log import record_failure
 from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.planning.plan import PlannedStep
@@ -43,7 +43,7 @@ def run_in_transaction(
     """One transaction; again from its start when a lock can't be had, until time is up."""
     patience = Patience(database.request)
     while True:
-        watch = Watch.of(database, text.file)
+        watch = StatementWatch.of(database, text.file)
         try:
             _attempt(database, step, text, row, watch, is_durable=is_durable)
             return
@@ -62,7 +62,7 @@ def _attempt(
     step: PlannedStep,
     text: ScriptText,
     row: NewLogRow,
-    watch: Watch,
+    watch: StatementWatch,
     *,
     is_durable: bool,
 ) -> None:
@@ -96,7 +96,7 @@ def explain_failure(
     text: ScriptText,
     row: NewLogRow,
     failure: FileFailure,
-    watch: Watch,
+    watch: StatementWatch,
 ) -> MigrationError:
     """Say what failed, and append that to the log."""
     fence = read_fence(failure.error)

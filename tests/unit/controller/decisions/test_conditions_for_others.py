@@ -8,11 +8,11 @@ from typing import Any
 import lupa
 import pytest
 
-from dbmigrate.api.migration import Migration
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import RunState
-from dbmigrate.controller.decisions.view import View
+from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.report import Reason
 from tests.unit.controller.resources import (
     NOW,
@@ -30,14 +30,14 @@ pytestmark = pytest.mark.quick
 SCRIPT = Path(__file__).parents[4] / "deploy" / "argocd" / "health.lua"
 
 
-def ended(migration: Migration, reason: Reason | None) -> View:
+def ended(migration: MigrationResource, reason: Reason | None) -> ResourceView:
     state = RunState.SUCCEEDED if reason is None else RunState.FAILED
     run = finished(make_run(migration), state)
     report = make_report() if reason is None else failure(reason)
     return look(migration, runs=(run,), pods=(make_pod(run, report),))
 
 
-def running(migration: Migration) -> View:
+def running(migration: MigrationResource) -> ResourceView:
     return look(migration, runs=(make_run(migration),))
 
 
@@ -76,7 +76,7 @@ def kstatus(body: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize(("name", "view", "argo", "kstatus_says"), CASES, ids=[c[0] for c in CASES])
 def test_others_read_our_conditions_as_they_are_meant(
-    name: str, view: View, argo: str, kstatus_says: str
+    name: str, view: ResourceView, argo: str, kstatus_says: str
 ) -> None:
     body = body_of(reconcile(view, NOW).status)
     assert (argo_health(body), kstatus(body)) == (argo, kstatus_says), name

@@ -11,11 +11,11 @@ import pytest
 from dbmigrate.api.action import Action, ActionKind, ActionPhase, dump_action_status, parse_action
 from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.fields import SpecError
-from dbmigrate.api.migration import Migration
-from dbmigrate.controller.decisions.files import Files
+from dbmigrate.api.migration import MigrationResource
+from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.orders import refuse_orphans
 from dbmigrate.controller.decisions.reconcile import reconcile
-from dbmigrate.controller.decisions.runs import Run, RunCommand, RunState
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, Rejection
 from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.report import Outcome, Reason, Report, Step
@@ -44,11 +44,11 @@ def reason_of(decision: Decision) -> str:
     return ready.reason
 
 
-def written(migration: Migration, decision: Decision) -> Migration:
+def written(migration: MigrationResource, decision: Decision) -> MigrationResource:
     return replace(migration, status=decision.status)
 
 
-def stalled(**spec: Any) -> tuple[Migration, Run]:
+def stalled(**spec: Any) -> tuple[MigrationResource, JobRun]:
     migration = make_migration(**spec)
     run = finished(make_run(migration), RunState.FAILED)
     pod = make_pod(run, failure(Reason.STATEMENT_FAILED))
@@ -57,7 +57,7 @@ def stalled(**spec: Any) -> tuple[Migration, Run]:
 
 def planned(
     steps: int = 2, *, pending: int | None = None, **changes: Any
-) -> tuple[Migration, Decision]:
+) -> tuple[MigrationResource, Decision]:
     """A resource that waits for its plan's approval."""
     migration = make_migration(approval="Manual")
     run = finished(make_run(migration, command=RunCommand.PLAN), **changes)
@@ -77,7 +77,7 @@ def plan_report(steps: int, *, pending: int | None = None) -> Report:
     )
 
 
-def plan_hash(migration: Migration) -> str:
+def plan_hash(migration: MigrationResource) -> str:
     assert migration.status.plan is not None
     return migration.status.plan.hash
 
@@ -187,7 +187,7 @@ def test_an_approval_of_another_plan_is_refused_and_changes_nothing() -> None:
 def test_a_change_of_the_source_voids_plan_and_approval() -> None:
     migration, _ = planned()
     action = make_action("Approve", plan_hash=plan_hash(migration), phase=ActionPhase.SUCCEEDED)
-    view = look(migration, files=Files(digest="two"), actions=(action,))
+    view = look(migration, files=SourceFiles(digest="two"), actions=(action,))
     decision = reconcile(view, NOW)
     assert decision.order is not None
     assert decision.order.command is RunCommand.PLAN
@@ -299,7 +299,7 @@ def test_a_rollback_holds_until_something_new_is_wanted() -> None:
     assert reason_of(decision) == "RolledBack"
     assert decision.status.version == "1"
     held = written(migration, decision)
-    changed = look(held, runs=(run, down), pods=pods, files=Files(digest="two"))
+    changed = look(held, runs=(run, down), pods=pods, files=SourceFiles(digest="two"))
     again = reconcile(changed, NOW)
     assert again.order is not None
     assert again.order.command is RunCommand.GOTO
@@ -319,7 +319,7 @@ def test_a_rollback_holds_until_something_new_is_wanted() -> None:
         (make_action("Retry"), {"suspend": True}, {}, "suspend"),
         (make_action("Retry"), {"approval": "Manual"}, {}, "not been approved"),
         (make_action("Retry"), {}, {"elder": "first"}, "first"),
-        (make_action("Repair"), {}, {"files": Files(missing="files")}, "files"),
+        (make_action("Repair"), {}, {"files": SourceFiles(missing="files")}, "files"),
     ],
 )
 def test_what_can_not_be_carried_out_is_refused_with_the_reason(

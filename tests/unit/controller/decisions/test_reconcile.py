@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from dbmigrate.api.conditions import ConditionType, Truth
-from dbmigrate.api.migration import Migration
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import parse_status
-from dbmigrate.controller.decisions.files import Files
+from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.reconcile import reconcile
-from dbmigrate.controller.decisions.runs import Run, RunCommand, RunState, Waiting
-from dbmigrate.controller.decisions.view import Decision, Rejection, Resync, View
-from dbmigrate.report import Outcome, Reason, Report, Step, Unfinished
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState, Waiting
+from dbmigrate.controller.decisions.view import Decision, Rejection, ResourceView, Resync
+from dbmigrate.report import Outcome, Reason, Report, ReportedUnfinished, Step
 from tests.unit.controller.resources import (
     NOW,
     UID,
@@ -40,12 +40,12 @@ def standing(decision: Decision) -> tuple[str, str, str, str]:
     return truths[0], truths[1], truths[2], found[ConditionType.READY].reason
 
 
-def after(decision: Decision, migration: Migration) -> Migration:
+def after(decision: Decision, migration: MigrationResource) -> MigrationResource:
     """The resource once the decision's status has been written."""
     return replace(migration, status=decision.status)
 
 
-def settled(**spec: Any) -> tuple[Migration, Run]:
+def settled(**spec: Any) -> tuple[MigrationResource, JobRun]:
     """A resource whose run has succeeded and is recorded."""
     migration = make_migration(**spec)
     run = finished(make_run(migration))
@@ -53,7 +53,7 @@ def settled(**spec: Any) -> tuple[Migration, Run]:
     return after(decision, migration), run
 
 
-def failed(reason: Reason, **spec: Any) -> tuple[Migration, Run, Decision]:
+def failed(reason: Reason, **spec: Any) -> tuple[MigrationResource, JobRun, Decision]:
     migration = make_migration(**spec)
     run = finished(make_run(migration), RunState.FAILED)
     pod = make_pod(run, failure(reason))
@@ -131,7 +131,7 @@ def test_a_change_of_how_runs_are_made_starts_none_when_all_is_done(
 
 def test_changed_files_start_a_run() -> None:
     migration, run = settled()
-    decision = reconcile(look(migration, runs=(run,), files=Files(digest="two")), NOW)
+    decision = reconcile(look(migration, runs=(run,), files=SourceFiles(digest="two")), NOW)
     assert decision.order is not None
 
 
@@ -213,14 +213,16 @@ def test_suspend_starts_nothing_and_says_so() -> None:
 
 
 def test_a_missing_config_map_is_named_and_waited_for() -> None:
-    decision = reconcile(look(make_migration(), files=Files(missing="shop-migrations")), NOW)
+    decision = reconcile(look(make_migration(), files=SourceFiles(missing="shop-migrations")), NOW)
     assert standing(decision) == ("False", "True", "False", "SourceMissing")
     assert "shop-migrations" in decision.status.conditions[0].message
     assert decision.order is None
 
 
 def test_a_file_in_two_config_maps_needs_a_person() -> None:
-    decision = reconcile(look(make_migration(), files=Files(invalid="file 1_a.up.sql twice")), NOW)
+    decision = reconcile(
+        look(make_migration(), files=SourceFiles(invalid="file 1_a.up.sql twice")), NOW
+    )
     assert standing(decision) == ("False", "False", "True", "SourceInvalid")
 
 
@@ -375,7 +377,7 @@ def test_a_step_in_batches_that_was_interrupted_is_gone_on_with_although_it_is_d
     report = failure(Reason.INTERRUPTED)
     assert report.error is not None
     error = replace(report.error, file="2_fill.up.sql", message="2000 rows are done")
-    unfinished = Unfinished("2", "fill", "up", 2000, 2, "2026-11-24T11:00:00Z")
+    unfinished = ReportedUnfinished("2", "fill", "up", 2000, 2, "2026-11-24T11:00:00Z")
     report = replace(report, version="2", dirty=True, error=error, unfinished=unfinished)
     decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, report),)), NOW)
     assert standing(decision) == ("False", "True", "False", "Interrupted")
@@ -397,7 +399,9 @@ def interrupted(**parts: Any) -> Report:
 
 
 def in_batches(batches: int) -> Report:
-    unfinished = Unfinished("2", "fill", "up", batches * 1000, batches, "2026-11-24T11:00:00Z")
+    unfinished = ReportedUnfinished(
+        "2", "fill", "up", batches * 1000, batches, "2026-11-24T11:00:00Z"
+    )
     return interrupted(version="1", dirty=True, unfinished=unfinished)
 
 
@@ -486,7 +490,7 @@ def test_transition_times_move_only_when_a_status_does() -> None:
     assert {c.last_transition_time for c in decision.status.conditions} == {NOW}
 
 
-def resyncing(view: View) -> View:
+def resyncing(view: ResourceView) -> ResourceView:
     interval = timedelta(minutes=10)
     return replace(view, resync=Resync(interval, since=NOW - timedelta(days=1)))
 

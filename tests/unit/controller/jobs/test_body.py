@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.api.migration import Migration
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.names import MANAGED_BY_LABEL, MIGRATION_LABEL, UID_LABEL
 from dbmigrate.controller.decisions.runs import RunCommand, RunState, parse_run
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
@@ -20,7 +20,7 @@ IMAGES = Images("runner:1", "registry/postgres:{major}-slim")
 ORDER = RunOrder(RunCommand.GOTO, intent="abc", attempt=1, generation=3)
 
 
-def build(migration: Migration, order: RunOrder = ORDER) -> dict[str, Any]:
+def build(migration: MigrationResource, order: RunOrder = ORDER) -> dict[str, Any]:
     return build_job(migration, order, images=IMAGES, server_version=(1, 36))
 
 

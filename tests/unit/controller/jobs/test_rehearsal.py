@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from dbmigrate.api.conditions import ConditionType
-from dbmigrate.api.migration import Migration
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.decisions.reconcile import reconcile
-from dbmigrate.controller.decisions.runs import Pod, Run, RunCommand, RunState
+from dbmigrate.controller.decisions.runs import JobRun, Pod, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision
 from dbmigrate.controller.notices import build_lint_event
 from dbmigrate.report import LintFinding, Outcome, Reason, RehearsalSummary, Report
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.quick
 FOUND = LintFinding("index-blocks-writes", "error", "2_a.up.sql", 3, "users: it blocks")
 
 
-def rehearsing(**spec: Any) -> Migration:
+def rehearsing(**spec: Any) -> MigrationResource:
     return make_migration(rehearse="BeforeApply", **spec)
 
 
@@ -43,7 +43,9 @@ def ready(decision: Decision) -> tuple[str, str, str]:
     return found[ConditionType.READY].reason, stalled, found[ConditionType.READY].message
 
 
-def asked(migration: Migration, report: Report | None, **changes: Any) -> tuple[Run, list[Pod]]:
+def asked(
+    migration: MigrationResource, report: Report | None, **changes: Any
+) -> tuple[JobRun, list[Pod]]:
     """A `status` run that has ended with that report."""
     is_good = report is not None and report.error is None
     run = make_run(migration, command=RunCommand.STATUS, name="asked", uid="job-0", **changes)
@@ -58,7 +60,7 @@ def answer(version: str | None = "17.10") -> Report:
     )  # fmt: skip
 
 
-def decide(migration: Migration, run: Run, pods: list[Pod], **parts: Any) -> Decision:
+def decide(migration: MigrationResource, run: JobRun, pods: list[Pod], **parts: Any) -> Decision:
     return reconcile(look(migration, runs=(run,), pods=tuple(pods), **parts), NOW)
 
 
@@ -177,7 +179,7 @@ def test_what_leads_nowhere_up_is_not_rehearsed(kind: str) -> None:
     assert (decision.order.action, decision.order.rehearsed_on) == (action.uid, None)
 
 
-def ended(reason: Reason, **changes: Any) -> tuple[Migration, Run, Decision]:
+def ended(reason: Reason, **changes: Any) -> tuple[MigrationResource, JobRun, Decision]:
     migration = rehearsing(status=MigrationStatus(server_version="17.10"))
     run = finished(make_run(migration), RunState.FAILED)
     report = replace(failure(reason), version="1", dirty=False, **changes)

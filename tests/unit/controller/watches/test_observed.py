@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.api.migration import Migration
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.controller.decisions.files import ConfigMapFiles
 from dbmigrate.controller.watches.observed import Observed
 from tests.unit.controller.resources import UID, make_migration, make_pod, make_run
@@ -16,7 +16,7 @@ from tests.unit.controller.resources import UID, make_migration, make_pod, make_
 pytestmark = pytest.mark.quick
 
 
-def other(name: str, *, younger: bool, **spec: Any) -> Migration:
+def other(name: str, *, younger: bool, **spec: Any) -> MigrationResource:
     migration = make_migration(**spec)
     identity = migration.identity
     age = timedelta(hours=1 if younger else -1)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dbmigrate.controller.watches.observed import Key
-from dbmigrate.controller.watches.work_queue import Wakes
+from dbmigrate.controller.watches.work_queue import WorkQueue
 
 pytestmark = pytest.mark.quick
 
@@ -60,8 +60,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def start(recorder: Recorder, *, workers: int = 4) -> tuple[Wakes, asyncio.Task[None]]:
-    wakes = Wakes(
+def start(recorder: Recorder, *, workers: int = 4) -> tuple[WorkQueue, asyncio.Task[None]]:
+    wakes = WorkQueue(
         recorder.look,
         clock=now,
         on_error=recorder.fail,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.postgres.batches.lag import LagClock, ReplicationSight, Standby, read_sight
+from dbmigrate.postgres.batches.lag import LagClock, ReplicationSnapshot, Standby, read_sight
 from dbmigrate.postgres.sqltext.batched.directive import BatchOptions
 from dbmigrate.runner.batches.pace import next_size
 
@@ -40,16 +40,16 @@ def test_a_standby_that_stands_still_falls_behind_although_it_reports_nothing() 
     clock = LagClock()
     for second in range(20):
         halted = Standby("a", 500, 0.0)
-        lag = clock.read(ReplicationSight(1000 * second, (halted,)), float(second))
+        lag = clock.read(ReplicationSnapshot(1000 * second, (halted,)), float(second))
     assert lag is not None
     # It has not replayed what was written at 1 s, nor anything since.
     assert (lag.name, lag.seconds, lag.bytes) == ("a", 18.0, 18500)
-    caught_up = clock.read(ReplicationSight(19000, (Standby("a", 19000, 7.0),)), 20.0)
+    caught_up = clock.read(ReplicationSnapshot(19000, (Standby("a", 19000, 7.0),)), 20.0)
     assert caught_up is None
 
 
 def test_the_furthest_behind_counts_and_a_measured_lag_with_it() -> None:
-    sight = ReplicationSight(1000, (Standby("a", 1000, 90.0), Standby("b", 900, 4.0)))
+    sight = ReplicationSnapshot(1000, (Standby("a", 1000, 90.0), Standby("b", 900, 4.0)))
     lag = LagClock().read(sight, 1.0)
     assert str(lag) == "standby b is 4 s (0.0 MB) behind"
 
@@ -57,7 +57,7 @@ def test_the_furthest_behind_counts_and_a_measured_lag_with_it() -> None:
 def test_a_long_lag_is_remembered_from_its_start() -> None:
     clock = LagClock()
     for tick in range(20000):
-        lag = clock.read(ReplicationSight(tick + 1, (Standby("a", 0, 0.0),)), tick * 0.3)
+        lag = clock.read(ReplicationSnapshot(tick + 1, (Standby("a", 0, 0.0),)), tick * 0.3)
     assert lag is not None
     assert lag.seconds == pytest.approx(19999 * 0.3)
 
@@ -70,5 +70,5 @@ def test_receivers_that_replay_nothing_do_not_count_and_hidden_ones_are_told_apa
             ("800", "3", None, None, None, None),
         ]
     )
-    assert sight == ReplicationSight(800, (Standby("pid 2", 700, 1.5),), is_hidden=True)
-    assert read_sight([("800", None, None, None, None, None)]) == ReplicationSight(800)
+    assert sight == ReplicationSnapshot(800, (Standby("pid 2", 700, 1.5),), is_hidden=True)
+    assert read_sight([("800", None, None, None, None, None)]) == ReplicationSnapshot(800)

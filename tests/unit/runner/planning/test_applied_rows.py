@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dbmigrate.postgres.history.adapter import Move
-from dbmigrate.postgres.history.applied_rows import Entry, Unfinished, VersionSet
+from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, VersionSet
 from dbmigrate.postgres.history.dbmate import DbmateTable
 from dbmigrate.postgres.history.goose import GooseTable
 from dbmigrate.postgres.history.log import LogRow
@@ -22,7 +22,7 @@ MINUTE = 60_000
 
 
 def goose(*versions: int, clock: int | None = None) -> VersionSet:
-    entries = (Entry(version, str(version), clock_ms=clock) for version in versions)
+    entries = (AppliedRow(version, str(version), clock_ms=clock) for version in versions)
     return VersionSet(GooseTable(), tuple(entries))
 
 
@@ -57,7 +57,7 @@ def test_a_row_of_another_time_belongs_to_another_step(late: int) -> None:
 
 
 def test_what_a_person_set_is_no_step_of_the_log() -> None:
-    found = VersionSet(DbmateTable(), (Entry(1, "1"), Entry(2, "2")))
+    found = VersionSet(DbmateTable(), (AppliedRow(1, "1"), AppliedRow(2, "2")))
     log = [
         row(1, "up", 1, None, 1),
         row(2, "up", 2, 1, 2),
@@ -70,18 +70,18 @@ def test_what_a_person_set_is_no_step_of_the_log() -> None:
 
 
 def test_goose_undoes_what_was_applied_last_and_dbmate_the_highest() -> None:
-    entries = (Entry(1, "1"), Entry(3, "3"), Entry(2, "2"))
+    entries = (AppliedRow(1, "1"), AppliedRow(3, "3"), AppliedRow(2, "2"))
     assert AppliedSet(VersionSet(GooseTable(), entries), ()).undoing == (2, 3, 1)
     assert AppliedSet(VersionSet(DbmateTable(), entries), ()).undoing == (3, 2, 1)
 
 
 def test_a_step_down_takes_all_rows_of_its_version() -> None:
     found = VersionSet(
-        GooseTable(), (Entry(1, "1"), Entry(1, "1", is_applied=False), Entry(2, "2"))
+        GooseTable(), (AppliedRow(1, "1"), AppliedRow(1, "1", is_applied=False), AppliedRow(2, "2"))
     )
     assert found.version == 2
     assert [entry.version for entry in found.stepped(Move(1, False, 2)).entries] == [2]
     begun = found.begun(Move(2, False, None))
     assert (begun.dirty, begun.stored, begun.version) == (True, 2, 2)
-    assert begun.unfinished == Unfinished(2, is_up=False)
+    assert begun.unfinished == UnfinishedStep(2, is_up=False)
     assert not begun.stepped(Move(2, False, None)).dirty

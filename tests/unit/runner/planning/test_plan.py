@@ -9,15 +9,15 @@ import pytest
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder, Rollback
-from dbmigrate.postgres.history.applied_rows import Entry, VersionSet
+from dbmigrate.postgres.history.applied_rows import AppliedRow, VersionSet
 from dbmigrate.postgres.history.goose import GooseTable
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied_number import Applied
 from dbmigrate.runner.planning.applied_rows import AppliedSet
 from dbmigrate.runner.planning.plan import (
-    Ground,
     Plan,
+    PlanInputs,
     pending,
     plan_down,
     plan_down_to,
@@ -34,7 +34,7 @@ from tests.unit.runner.planning.test_applied_number import row
 REJECT = OutOfOrder.REJECT
 
 
-def ground(*versions: int, at: int | None = None, log: tuple[int, ...] | None = None) -> Ground:
+def ground(*versions: int, at: int | None = None, log: tuple[int, ...] | None = None) -> PlanInputs:
     """These files, a database at that version; `log`: the versions it has recorded one by one."""
     rows, before = [], None
     for index, version in enumerate(log or ()):
@@ -42,7 +42,7 @@ def ground(*versions: int, at: int | None = None, log: tuple[int, ...] | None = 
         before = version
     applied = Applied(rows)
     applied.settle(at)
-    return Ground(tables(*versions), applied, stored)
+    return PlanInputs(tables(*versions), applied, stored)
 
 
 def stored(entry: LogRow) -> Script:
@@ -196,7 +196,7 @@ def test_a_way_down_without_a_script_depends_on_the_policy(
     files = source(*tables(1).migrations, migration(2, "SELECT 1"))
     applied = Applied([])
     applied.settle(2)
-    place = Ground(files, applied, stored)
+    place = PlanInputs(files, applied, stored)
     with pytest.raises(MigrationError) as caught:
         plan_goto(place, 1, REJECT, rollback)
     assert caught.value.reason is reason
@@ -217,8 +217,8 @@ def test_a_way_down_does_not_care_about_late_versions() -> None:
 
 
 def staged(
-    *versions: int, checkpoints: tuple[int, ...] = (), rows: tuple[Entry, ...] = ()
-) -> Ground:
+    *versions: int, checkpoints: tuple[int, ...] = (), rows: tuple[AppliedRow, ...] = ()
+) -> PlanInputs:
     """Files with checkpoints and one repeatable migration, on a history of these rows."""
     files = replace(
         tables(*versions),
@@ -227,7 +227,7 @@ def staged(
         ),
         repeatables=(again("views", "new"),),
     )
-    return Ground(files, AppliedSet(VersionSet(GooseTable(), rows), ()), stored)
+    return PlanInputs(files, AppliedSet(VersionSet(GooseTable(), rows), ()), stored)
 
 
 def again(name: str, checksum: str) -> Migration:
@@ -235,11 +235,11 @@ def again(name: str, checksum: str) -> Migration:
     return Migration(repeatable(name), name, script, role=Role.REPEATABLE)
 
 
-def ran(version: int, role: Role = Role.VERSIONED) -> Entry:
-    return Entry(version, str(version), role=role)
+def ran(version: int, role: Role = Role.VERSIONED) -> AppliedRow:
+    return AppliedRow(version, str(version), role=role)
 
 
-VIEWS = Entry(repeatable("views"), "R", role=Role.REPEATABLE, checksum="new")
+VIEWS = AppliedRow(repeatable("views"), "R", role=Role.REPEATABLE, checksum="new")
 R = repeatable("views")
 
 

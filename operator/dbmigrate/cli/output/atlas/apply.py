@@ -1,6 +1,6 @@
 """The document of `migrate apply`: Atlas's MigrateApply, gathered while we run.
 
-The Teller listens to a run in the narrator's place: lines about each step would only
+The recorder listens to a run in the narrator's place: lines about each step would only
 stand in the way of a document, but whoever waits wants to know for what.
 """
 
@@ -28,7 +28,7 @@ STATEMENT_ERROR = "migration failed: "
 """What our message says before the server's own words."""
 
 
-class Teller:
+class ApplyRecorder:
     """Remembers what the document needs, and passes on what can't wait."""
 
     def __init__(self, observer: Observer) -> None:
@@ -77,7 +77,7 @@ class Teller:
 
 
 def apply_document(
-    teller: Teller,
+    teller: ApplyRecorder,
     error: MigrationError | None,
     *,
     url: Mapping[str, str],
@@ -140,7 +140,7 @@ def _file(step: PlannedStep) -> Document:
     return file_document(name, str(step.version), step.description)
 
 
-def _applied_file(teller: Teller, number: int, error: MigrationError | None) -> Document:
+def _applied_file(teller: ApplyRecorder, number: int, error: MigrationError | None) -> Document:
     step = teller.steps[number]
     start = teller.started.get(number, teller.start)
     failed = error if error is not None and number == max(teller.started, default=-1) else None

@@ -25,9 +25,9 @@ def with_apply_document(invocation: Invocation, use_case: UseCase, *, is_dry: bo
     is an error alone, as with Atlas."""
 
     def work(request: Request) -> Result[Any]:
-        from dbmigrate.cli.output.atlas.apply import Teller, apply_document
+        from dbmigrate.cli.output.atlas.apply import ApplyRecorder, apply_document
 
-        teller = Teller(request.observer)
+        teller = ApplyRecorder(request.observer)
         result = use_case(replace(request, observer=teller))
         if teller.is_planned:
             document = apply_document(
