@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 import pytest
 
+from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.version import version
 from tests.database import Database
-from tests.runner.arrange import request, tables, version_row
+from tests.runner.arrange import migration, request, source, tables, version_row
 
 pytestmark = pytest.mark.database
 
@@ -123,3 +125,67 @@ def test_a_role_that_owns_golang_migrates_table_alone_is_enough_to_read_it(
     result = up(request(database.url_for(role, "p"), tables(1)))
     assert result.unwrap() is None
     assert result.report.outcome is Outcome.UP_TO_DATE
+
+
+def test_a_schema_named_like_the_role_does_not_hide_the_history(database: Database) -> None:
+    """The first file makes the schema that the default search path begins with: the run goes on
+    where it began, and the next one asks which of the two schemas is meant."""
+    role = database.create_role(password="secret")
+    database.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+    database.execute(f"GRANT CREATE ON DATABASE {database.name} TO {role}")
+    url = database.url_for(role, "secret")
+    files = source(migration(1, f"CREATE SCHEMA {role};"), *tables(2).migrations)
+    up(request(url, files)).unwrap()
+    assert database.query("SELECT version FROM public.schema_migrations") == [(2,)]
+    more = source(*files.migrations, *tables(3).migrations)
+    for use_case in (lambda: up(request(url, more)), lambda: version(request(url))):
+        error = use_case().error
+        assert error is not None
+        assert error.reason is Reason.FOREIGN_HISTORY
+        assert f"{role}.schema_migrations, which does not exist" in error.message
+        assert "public.schema_migrations" in error.message
+        assert "-history-table public.schema_migrations" in (error.hint or "")
+    assert database.query(f"SELECT to_regclass('{role}.schema_migrations')") == [(None,)]
+    named = HistoryTable("public")
+    target = request(url, more).target
+    there = replace(request(url, more), target=replace(target, history=named))
+    assert up(there).report.version == "3"
+
+
+@pytest.mark.parametrize(
+    ("here", "behind", "is_refused"),
+    [
+        ("", "CREATE TABLE behind.schema_migrations (version bigint, dirty boolean)", True),
+        ("", "CREATE TABLE behind.schema_migrations (version varchar primary key)", False),
+        ("", "CREATE VIEW behind.schema_migrations AS SELECT 1 AS version", False),
+        (
+            "CREATE TABLE here.schema_migrations (version bigint primary key, dirty boolean)",
+            "CREATE TABLE behind.schema_migrations (version bigint, dirty boolean)",
+            False,
+        ),
+    ],
+)
+def test_what_another_schema_of_the_path_holds_decides(
+    database: Database, here: str, behind: str, is_refused: bool
+) -> None:
+    database.execute("CREATE SCHEMA here; CREATE SCHEMA behind")
+    for statement in filter(None, (here, behind)):
+        database.execute(statement)
+    result = up(request(f"{database.url}&search_path=here,behind", tables(1)))
+    assert (result.error is not None) is is_refused
+    if result.error is not None:
+        assert result.error.reason is Reason.FOREIGN_HISTORY
+    # A schema that is not in the path may have a history of its own.
+    up(request(f"{database.url}&search_path=here", tables(1))).unwrap()
+
+
+def test_a_log_behind_a_table_without_one_is_seen(database: Database) -> None:
+    """golang-migrate's program has begun a second history in the schema that came first."""
+    up(request(database, tables(1))).unwrap()
+    database.execute(
+        "CREATE SCHEMA here; CREATE TABLE here.schema_migrations"
+        " (version bigint not null primary key, dirty boolean not null)"
+    )
+    error = up(request(f"{database.url}&search_path=here,public", tables(1))).error
+    assert error is not None
+    assert "has no log of dbmigrate's" in error.message

@@ -76,6 +76,9 @@ class Database:
         self._is_locked = is_locked
         self._with_log = with_log
         self._monitor: Monitor | None = None
+        self._wanted = request.target.history
+        """Where the history is looked for: once it was found, in that schema and no other, for a
+        migration may make a schema that comes before it in the search path."""
         self._connect()
 
     @property
@@ -222,12 +225,12 @@ class Database:
 
     def switch_to(self, wanted: HistoryTable) -> None:
         """Go on with another history; its locks are the caller's to take first."""
-        self.history = look(self.session, wanted).history
-        self.read()
+        self._wanted = wanted
+        self.look_again()
 
     def look_again(self) -> None:
         """Find out anew which tables exist, and read them."""
-        self.history = look(self.session, self.request.target.history).history
+        self._take_history(look(self.session, self._wanted).history)
         self.read()
 
     def close(self) -> None:
@@ -250,9 +253,9 @@ class Database:
         target = self.request.target
         self.session = connect(target, on_notice=self._on_notice)
         try:
-            facts = look(self.session, target.history)
+            facts = look(self.session, self._wanted)
             self.pid = facts.pid
-            self.history = facts.history
+            self._take_history(facts.history)
             self._database = facts.database
             self._server_version = facts.server_version
             self._looks_after_clients = facts.looks_after_clients
@@ -265,6 +268,14 @@ class Database:
         except BaseException:
             self.session.close()
             raise
+
+    def _take_history(self, history: History) -> None:
+        if self._wanted.schema is None and not history.has_log_table:
+            from dbmigrate.postgres.history.hidden import require_no_other
+
+            require_no_other(self.session, history)
+        self.history = history
+        self._wanted = replace(self._wanted, schema=history.schema)
 
     def _lock_and_read(self) -> None:
         if self.session.announced_pid != self.pid:

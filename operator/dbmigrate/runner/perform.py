@@ -23,8 +23,7 @@ from dbmigrate.postgres.connection.errors import (
     connection_lost,
     history_failure,
 )
-from dbmigrate.report import Outcome, Reason, Report
-from dbmigrate.report import ReportedUnfinished
+from dbmigrate.report import Outcome, Reason, Report, ReportedUnfinished
 from dbmigrate.runner.planning.plan import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState

@@ -17,8 +17,8 @@ from pathlib import Path
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.listing import DirectoryListing, invalid, printable
+from dbmigrate.sources.markers import read_unmarked
 from dbmigrate.sources.migration import Direction, Format, Migration, Script, Source
-from dbmigrate.sources.script_file import read_script
 
 _NAME = re.compile(r"([0-9]+)(.*)\.sql", re.ASCII)
 _LARGEST_VERSION = 2**63 - 1
@@ -104,7 +104,7 @@ def _migration(file: DbmateFileName, directory: Path) -> Migration:
 
 
 def _load(path: Path, shown: str, direction: Direction) -> bytes:
-    return extract(read_script(path, shown), direction, shown)
+    return extract(read_unmarked(path, shown, own=Format.DBMATE), direction, shown)
 
 
 def extract(content: bytes, direction: Direction, name: str) -> bytes:

@@ -89,6 +89,7 @@ def _find(listing: DirectoryListing, otherwise: Format = Format.GOLANG_MIGRATE) 
     found = _look_at(listing)
     if not found:
         _require_text(listing)
+        _refuse_others(listing)
         return _by_the_rest(listing, otherwise)
     if len(found) > 1:
         files = ", ".join(f"{printable(name)} is {kind}'s" for kind, name in found.items())
@@ -134,6 +135,24 @@ def _require_text(listing: DirectoryListing) -> None:
         path = Path(listing.location) / name
         if _CANDIDATE.fullmatch(name) and b"\0" in _read_head(path):
             check_script(_read_head(path), printable(name))
+
+
+def _refuse_others(listing: DirectoryListing) -> None:
+    """Raise MigrationError (SourceInvalid) for files of a tool that is not one of ours."""
+    from dbmigrate.sources.markers import READ, find_marker, remedy
+    from dbmigrate.sources.script_file import read_file
+
+    for name in listing.files:
+        path = Path(listing.location) / name
+        if not name.endswith(".sql") or not path.is_file():
+            continue
+        marker = find_marker(read_file(path, printable(name)), own=READ)
+        if marker is not None:
+            raise invalid(
+                listing.location,
+                f"{printable(name)} is {marker.tool}'s, by its line {marker.line}"
+                f" (`{marker.text}`): {remedy(marker.tool)}",
+            )
 
 
 def _by_the_rest(listing: DirectoryListing, otherwise: Format) -> Format:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.sources.listing import DirectoryListing, invalid, list_directory, printable
+from dbmigrate.sources.markers import read_unmarked
 from dbmigrate.sources.migration import Direction, Migration, Script, Source
-from dbmigrate.sources.script_file import read_script
 
 FILE_NAME = re.compile(r"([0-9]+)_(.*)\.(down|up)\.(.*)")
 """golang-migrate's own expression (source/parse.go); has to match the whole name."""
@@ -33,8 +33,8 @@ _LARGEST_PARSED = 2**64 - 1
 """golang-migrate parses 64 unsigned bits and skips a file with a larger number."""
 
 _NOTHING_READ = (
-    "no file here was read; Atlas's files have no mark of their own: if these are Atlas's, say"
-    " -format atlas, or give them an atlas.sum with `dbmigrate -path DIR hash`"
+    "no file here was read: -format says which tool's files these are; Atlas's are known by their"
+    " atlas.sum"
 )
 _MISTAKEN_NAME = re.compile(r"[0-9].*\.sql|.*\.(up|down)\.\w+", re.IGNORECASE | re.DOTALL)
 _LEFT_OVER = re.compile(r".*(\.|~|^bak|^orig|^old|^tmp|^swp|^save|^rej|^disabled)", re.IGNORECASE)
@@ -130,7 +130,8 @@ def _migration(
 
 def _script(file: GolangMigrateFileName, directory: Path) -> Script:
     name = printable(file.text)
-    return Script(name, file.direction, partial(read_script, directory / file.text, name))
+    load = partial(read_unmarked, directory / file.text, name, direction=file.direction)
+    return Script(name, file.direction, load)
 
 
 def _compare(up: GolangMigrateFileName | None, down: GolangMigrateFileName | None) -> list[str]:

@@ -90,7 +90,8 @@ def test_a_skipped_name_that_looks_like_a_mistake_is_warned_of(tmp_path: Path, t
 
 def test_where_nothing_is_read_the_format_that_has_no_mark_is_named(tmp_path: Path) -> None:
     source = read_directory(fill(tmp_path, "20240101000000_x.sql"))
-    assert "-format atlas" in source.warnings[-1]
+    assert "-format says which tool's files these are" in source.warnings[-1]
+    assert "atlas.sum" in source.warnings[-1]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ only where a step has run in batches (dbmigrate.postgres.batches.state).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
@@ -68,6 +69,11 @@ class ServerFacts:
     looks_after_clients: bool
     """Whether it can be told to notice a client that is gone while it works for it."""
     history: History
+
+
+def is_log(columns: Collection[str]) -> bool:
+    """Whether a table of these columns is a log of dbmigrate's."""
+    return all(column in columns for column in _LOG_COLUMNS)
 
 
 def look(session: Session, wanted: HistoryTable) -> ServerFacts:
@@ -153,7 +159,8 @@ def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
     log, batches = log_name(table), batches_name(table)
     if table in shapes:
         _check_versions(shapes[table], f"{schema}.{table}", adapter_for(wanted.kind))
-    if log in shapes and (missing := [c for c in _LOG_COLUMNS if c not in shapes[log]]):
+    if log in shapes and not is_log(shapes[log]):
+        missing = [column for column in _LOG_COLUMNS if column not in shapes[log]]
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
             f"{schema}.{log} is not dbmigrate's log: it has no column {', '.join(missing)}",

@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.advisory_locks import lock_ids, wait_for_lock
+from dbmigrate.postgres.history.hidden import require_no_other
 from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
@@ -61,7 +64,7 @@ def adopt(
 
     def work(run: Run) -> None:
         database = run.database
-        other = look(database.session, into).history
+        other = _look(database.session, into)
         ids = lock_ids(other.schema, other.table, database.name, request.target.url_database)
         wait_for_lock(
             database.session,
@@ -79,6 +82,13 @@ def adopt(
         set_version(run, "baseline", expected.version)
 
     return perform(_theirs(request, numbers), work)
+
+
+def _look(session: Session, into: HistoryTable) -> History:
+    found = look(session, into).history
+    if into.schema is None and not found.has_log_table:
+        require_no_other(session, found)
+    return found
 
 
 def _theirs(request: Request, numbers: Numbers) -> Request:
@@ -115,7 +125,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         )
     if run.source.find(applied[-1]) is None:
         raise no_migration(applied[-1])
-    other = look(database.session, into).history
+    other = _look(database.session, into)
     if other.has_version_table:
         rows = [database.session.query(adapter_for(other.kind).read_sql(other))[0]]
         if adapter_for(other.kind).take(rows, other).version is not None:

@@ -50,8 +50,16 @@ class Stage:
             who=request.options.who,
         )
         self._told = request.observer
+        request = replace(request, target=scratch, options=options)
+        # A step may make a schema that comes before the history's in the search path.
+        schema = perform(
+            request, lambda run: run.database.history.schema, is_locked=False, with_log=False
+        ).unwrap()
+        history = replace(scratch.history, schema=schema)
         self._request = replace(
-            request, target=scratch, options=options, observer=observer or request.observer
+            request,
+            target=replace(scratch, history=history),
+            observer=observer or request.observer,
         )
         self._reader = reader
         self.steps: list[RehearsedStep] = []

@@ -23,6 +23,7 @@ from dbmigrate.sources.atlas.script import Prepared, prepare
 from dbmigrate.sources.atlas.statements import hash_statements, split
 from dbmigrate.sources.atlas.sum_file import compute, verify
 from dbmigrate.sources.listing import DirectoryListing, invalid, printable
+from dbmigrate.sources.markers import refuse_marked
 from dbmigrate.sources.migration import Direction, Format, Migration, Script, Source
 from dbmigrate.sources.script_file import check_script, read_file
 from dbmigrate.versions import Role, lexical
@@ -104,6 +105,7 @@ def _migration(
     file: AtlasFileName, content: bytes, directory: Path, entry: str | None
 ) -> Migration:
     shown, name = printable(file.text), printable(file.name)
+    refuse_marked(content, shown)
     directives = file_directives(content.decode("utf-8", "replace"))
     path, digest = directory / file.text, hashlib.sha256(content).hexdigest()
     script = Script(

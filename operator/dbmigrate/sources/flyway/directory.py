@@ -28,6 +28,7 @@ from dbmigrate.sources.flyway.names import (
 from dbmigrate.sources.flyway.script import checksum, substitute
 from dbmigrate.sources.flyway.settings import Settings, read_properties, read_settings
 from dbmigrate.sources.listing import DirectoryListing, invalid, list_directory, printable
+from dbmigrate.sources.markers import read_unmarked
 from dbmigrate.sources.migration import (
     DatabaseFacts,
     Direction,
@@ -159,7 +160,7 @@ class _Reader:
             problem = f"{shown} is a script that Flyway has to run: dbmigrate runs SQL alone"
             return Script(shown, direction, lambda: b"", problem=problem, path=shown)
         settings, transactional, problem = self._configure(file)
-        raw = partial(read_script, path, shown)
+        raw = partial(read_unmarked, path, shown)
         script = Script(
             shown,
             direction,

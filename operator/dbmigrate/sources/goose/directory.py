@@ -20,8 +20,9 @@ from dbmigrate.report import Reason
 from dbmigrate.sources.goose.script import extract, has_annotation
 from dbmigrate.sources.goose.variables import substitute
 from dbmigrate.sources.listing import DirectoryListing, invalid, printable
+from dbmigrate.sources.markers import read_unmarked
 from dbmigrate.sources.migration import Direction, Format, Migration, Script, Source
-from dbmigrate.sources.script_file import check_script, read_script
+from dbmigrate.sources.script_file import check_script
 
 _NAME = re.compile(r"([+-]?[0-9]+)_(.*)\.(sql|go)", re.DOTALL | re.ASCII)
 _LARGEST_VERSION = 2**63 - 1
@@ -118,7 +119,7 @@ def _load(path: Path, shown: str, direction: Direction, environ: Mapping[str, st
 
 
 def _read(path: Path, shown: str) -> str:
-    return read_script(path, shown).decode()
+    return read_unmarked(path, shown, own=Format.GOOSE).decode()
 
 
 def _go_script(shown: str, direction: Direction) -> Script:
