@@ -35,6 +35,7 @@ class Reason(StrEnum):
     """Why a run failed: a closed vocabulary, shared with the resource's status."""
 
     CONNECTION_REFUSED = "ConnectionRefused"
+    HOST_NOT_FOUND = "HostNotFound"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     TLS_FAILED = "TlsFailed"
     DATABASE_MISSING = "DatabaseMissing"
@@ -63,6 +64,7 @@ class Reason(StrEnum):
 RETRYABLE = frozenset(
     {
         Reason.CONNECTION_REFUSED,
+        Reason.HOST_NOT_FOUND,
         Reason.CONNECTION_LOST,
         Reason.DATABASE_MISSING,
         Reason.LOCK_TIMEOUT,
@@ -72,6 +74,10 @@ RETRYABLE = frozenset(
     }
 )
 """Reasons that may go away by themselves: trying again can help."""
+
+
+class UnknownReport(ValueError):
+    """A report of a runner that is newer than this code, which cannot read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,19 +208,35 @@ class Report:
     def from_json(cls, text: str) -> Report:
         """Read a report back.
 
-        Raises ValueError for anything that is not a report of a schema version
-        that this code knows. Unknown fields are ignored: a newer runner may say more.
+        Raises UnknownReport for one of a later schema version or with an outcome that this
+        code does not know, and ValueError for anything that is no report. Unknown fields are
+        ignored: a newer runner may say more.
         """
         try:
             raw = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"not a report: {error}") from None
-        if not isinstance(raw, dict) or raw.get("schemaVersion") != SCHEMA_VERSION:
-            raise ValueError(f"not a report of schema version {SCHEMA_VERSION}")
+        if not isinstance(raw, dict) or not isinstance(raw.get("schemaVersion"), int):
+            raise ValueError("not a report: it has no schema version")
+        _refuse_later(raw)
         try:
             return _parse(raw)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"not a report: {error!r}") from None
+
+
+def _refuse_later(raw: dict[str, Any]) -> None:
+    """Raise UnknownReport for what only a later version of this code can read."""
+    version, outcome = raw["schemaVersion"], raw.get("outcome")
+    runner = f"runner {raw.get('toolVersion') or 'of an unknown version'}"
+    if version != SCHEMA_VERSION:
+        raise UnknownReport(
+            f"not a report of schema version {SCHEMA_VERSION} but of version {version}, by {runner}"
+        )
+    if isinstance(outcome, str) and outcome not in set(Outcome):
+        raise UnknownReport(
+            f"not a report that is known here: its outcome is {outcome[:64]!r}, by {runner}"
+        )
 
 
 _NAMES = {

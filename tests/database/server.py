@@ -191,14 +191,20 @@ class Server:
             who += ":" + quote(secret, safe="")
         return f"postgres://{who}@{self.host}:{self.port}/{database}?sslmode=disable"
 
-    def create_database(self, *, tablespace: str = "pg_default") -> Database:
-        """A new empty database with a name of its own."""
-        return self.create_named(f"test_{secrets.token_hex(6)}", tablespace=tablespace)
+    def create_database(
+        self, *, tablespace: str = "pg_default", template: str = "template1"
+    ) -> Database:
+        """A new database with a name of its own; empty, or a copy of another one."""
+        name = f"test_{secrets.token_hex(6)}"
+        return self.create_named(name, tablespace=tablespace, template=template)
 
-    def create_named(self, name: str, *, tablespace: str = "pg_default") -> Database:
-        """A new empty database with that name."""
-        statement = sql.SQL("CREATE DATABASE {} TABLESPACE {}")
-        self._maintain(statement.format(sql.Identifier(name), sql.Identifier(tablespace)))
+    def create_named(
+        self, name: str, *, tablespace: str = "pg_default", template: str = "template1"
+    ) -> Database:
+        """The same, with that name."""
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} TABLESPACE {}")
+        names = map(sql.Identifier, (name, template, tablespace))
+        self._maintain(statement.format(*names))
         return Database(self, name)
 
     def drop_database(self, name: str) -> None:

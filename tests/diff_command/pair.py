@@ -45,7 +45,7 @@ def open_pair(server: Server) -> Iterator[Pair]:
 
 def make(session: Session, sql: str) -> tuple[Schema, Catalog]:
     """An empty database becomes one with that schema."""
-    session.query(f"{EMPTY}; {sql}")
+    session.execute(f"{EMPTY}; {sql}".encode())
     return read_schema(session), read_catalog(session)
 
 
@@ -54,7 +54,8 @@ def apply(session: Session, changes: Sequence[Change]) -> None:
     for group in group_changes(changes):
         script = ";\n".join(change.sql for change in group)
         try:
-            session.query(f"BEGIN; {script}; COMMIT" if group[0].can_be_in_transaction else script)
+            whole = f"BEGIN; {script}; COMMIT" if group[0].can_be_in_transaction else script
+            session.execute(whole.encode())
         except ServerFailure as failure:
             session.roll_back()
             raise AssertionError(f"{failure}\n{script}") from None

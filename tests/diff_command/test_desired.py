@@ -125,7 +125,7 @@ def test_a_live_database_is_copied_without_its_rows_and_owners(
     with open_session(parse_target(database.url, {}), "test") as session:
         assert list(compare(read_catalog(session), catalog)) == []
     with open_session(scratch, "test") as session:
-        assert session.query("SELECT * FROM t") == [[]]
+        assert session.query("SELECT * FROM public.t") == [[]]
 
 
 def test_an_old_pg_dump_on_the_path_does_not_keep_a_newer_one_from_a_database(

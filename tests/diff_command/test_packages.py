@@ -46,7 +46,7 @@ def had(get: Callable[[], T]) -> T:
 def follow(pair: Pair, scripts: Sequence[str]) -> None:
     """One database goes by the scripts, the other by what is planned to it, back, and again."""
     for session in (pair.here, pair.there):
-        session.query(f"{EMPTY}; DROP SCHEMA IF EXISTS worker CASCADE")
+        session.command(f"{EMPTY}; DROP SCHEMA IF EXISTS worker CASCADE")
     before, old = read_schema(pair.here), read_catalog(pair.here)
     for number, script in enumerate(scripts):
         pair.there.execute(script.encode())

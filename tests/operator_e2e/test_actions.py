@@ -232,3 +232,64 @@ def test_drift_is_found_by_asking_the_database_now_and_then(shop: Shop, make_ope
     shop.wait_ready()
     # The run, the newest answer and one question under way; older ones go after the status.
     eventually(lambda: len(shop.jobs()) <= 3, what="at most three Jobs")
+
+
+def test_a_drifted_database_stays_so_while_it_is_asked_again_and_when_it_is_gone(
+    shop: Shop, make_operator: Any
+) -> None:
+    make_operator(resync="1s").start()
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    shop.database.execute("UPDATE schema_migrations SET dirty = true")
+    shop.wait_for_reason("Drifted")
+    seen: list[str] = []
+
+    def next_check(resource: dict[str, Any]) -> bool:
+        seen.append(condition(resource, "Ready")["status"])
+        return len(shop_checks(shop) - before) >= 2
+
+    before = shop_checks(shop)
+    shop.wait(next_check)
+    assert set(seen) == {"False"}
+    shop.namespace.secret("shop-db", url=shop.database.url_for("nobody", "x"))
+    silent = shop.wait_for_reason("Unreachable")
+    assert condition(silent, "Ready")["status"] == "Unknown"
+    assert "has not answered since" in condition(silent, "Ready")["message"]
+    assert silent["status"]["lastCheck"]["unanswered"] >= 3
+    shop.database.execute("UPDATE schema_migrations SET dirty = false")
+    shop.namespace.secret("shop-db", url=shop.database.url)
+    ready = shop.wait_ready()
+    assert "lastCheck" not in ready["status"]
+    assert shop.applied() == [1, 2]
+
+
+def shop_checks(shop: Shop) -> set[str]:
+    """The uids of all checks that there are."""
+    label = "dbmigrate.dev/command"
+    jobs = (job["metadata"] for job in shop.jobs())
+    return {job["uid"] for job in jobs if job["labels"][label] == "status"}
+
+
+def test_orders_belong_to_their_resource_and_only_some_are_kept(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare()
+    shop.order(history={"actions": 1})
+    shop.wait_ready()
+    for name in ("first", "second"):
+        action = {
+            "apiVersion": "dbmigrate.dev/v1alpha1",
+            "kind": "MigrationAction",
+            "metadata": {"name": name},
+            "spec": {"migration": "shop", "action": "Retry"},
+        }
+        shop.namespace.apply(action)
+        shop.namespace.wait("dbma", name, lambda a: a.get("status", {}).get("finishedAt"))
+    shop.namespace.wait_until_gone("dbma", "first")
+    kept = shop.namespace.wait("dbma", "second", lambda a: a["metadata"].get("ownerReferences"))
+    (owner,) = kept["metadata"]["ownerReferences"]
+    assert owner["uid"] == shop.namespace.get("dbm", "shop")["metadata"]["uid"]
+    shop.namespace.delete("dbm", "shop")
+    shop.namespace.wait_until_gone("dbma", "second")
+    assert operator.is_running

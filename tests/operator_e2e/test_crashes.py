@@ -174,3 +174,17 @@ def test_a_run_past_its_deadline_is_interrupted_and_tried_again(
 
 def is_job_creation(call: Call) -> bool:
     return call.method == "POST" and call.path.endswith("/jobs")
+
+
+def test_sigterm_ends_the_operator_without_a_traceback(
+    shop: Shop, make_operator: StartOperator
+) -> None:
+    operator = make_operator().start()
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    assert operator.stop() == 0
+    assert "raceback" not in operator.read_log()
+    make_operator().start()
+    shop.open_gate()
+    assert_migrated_once(shop)

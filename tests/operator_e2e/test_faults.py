@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,6 +164,30 @@ def test_a_pod_that_finds_no_node_is_said_and_heals(
     assert operator.is_running
 
 
+def test_a_job_that_can_not_be_created_for_a_while_is_said_and_created_later(
+    shop: Shop, proxy: Proxy, proxied: Path, make_operator: StartOperator
+) -> None:
+    make_operator(proxied).start()
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    is_down = True
+
+    def judge(call: Call) -> Fault | None:
+        is_creation = call.method == "POST" and call.path.endswith("/jobs")
+        return Fault(status=500) if is_creation and is_down else None
+
+    proxy.judge = judge
+    shop.write_files({**FILES, **THIRD})
+    told = shop.wait_for_reason("JobNotCreated")
+    assert condition(told, "Ready")["status"] == "False"
+    assert condition(told, "Reconciling")["status"] == "True"
+    assert shop.wait_for_event("JobNotCreated")["type"] == "Warning"
+    is_down = False
+    shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
+    assert shop.applied() == [1, 2, 3]
+
+
 def test_a_job_that_the_api_server_refuses_is_said(shop: Shop, operator: Operator) -> None:
     shop.prepare()
     shop.order(job={"resources": {"limits": {"memory": "much"}}})
@@ -173,3 +198,53 @@ def test_a_job_that_the_api_server_refuses_is_said(shop: Shop, operator: Operato
     shop.wait_ready()
     assert shop.applied() == [1, 2]
     assert operator.is_running
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"conditions": []},
+        {"lastRun": None},
+        {"observedGeneration": 7},
+        {"nextRetryAt": "2030-01-01T00:00:00Z", "lastCheck": {"job": "x", "unanswered": 9}},
+    ],
+    ids=lambda foreign: next(iter(foreign)),
+)
+def test_a_foreign_write_to_the_status_is_put_right_by_one_patch(
+    shop: Shop,
+    proxy: Proxy,
+    proxied: Path,
+    make_operator: StartOperator,
+    installed: Cluster,
+    foreign: dict[str, Any],
+) -> None:
+    make_operator(proxied).start()
+    shop.prepare()
+    shop.order()
+    before = shop.wait_ready()["status"]
+    shop.namespace.wait("job", before["lastRun"]["job"], lambda j: j["status"].get("succeeded"))
+    patches: list[Call] = []
+
+    def count(call: Call) -> Fault | None:
+        if call.method == "PATCH" and call.path.endswith("/status"):
+            patches.append(call)
+        return None
+
+    proxy.judge = count
+    path = shop.namespace.path("dbm", "shop")
+    installed.api.patch(f"{path}/status", {"status": foreign})
+    shop.wait(lambda r: bool(patches) and without_times(r["status"]) == without_times(before))
+    # Another resource goes its whole way meanwhile: nothing more comes of this one.
+    shop.namespace.secret("other-db", url=shop.database.url)
+    database = {"urlFrom": {"secretKeyRef": {"name": "other-db", "key": "url"}}}
+    shop.order("other", database=database)
+    shop.wait_ready(name="other")
+    assert [call.path for call in patches if "/shop/" in call.path] == [f"{path}/status"]
+
+
+def without_times(status: dict[str, Any]) -> dict[str, Any]:
+    """A status without the times that are set when a run is taken in."""
+    conditions = [{**c, "lastTransitionTime": ""} for c in status.get("conditions", [])]
+    history = [{**step, "finishedAt": ""} for step in status.get("history", [])]
+    last = {**status.get("lastRun", {}), "finishedAt": ""}
+    return {**status, "conditions": conditions, "history": history, "lastRun": last}

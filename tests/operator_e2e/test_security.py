@@ -38,7 +38,7 @@ FORBIDDEN = [
     ("update", "databasemigrations.dbmigrate.dev"),
     ("delete", "databasemigrations.dbmigrate.dev"),
     ("create", "migrationactions.dbmigrate.dev"),
-    ("delete", "migrationactions.dbmigrate.dev"),
+    ("update", "migrationactions.dbmigrate.dev"),
     ("create", "serviceaccounts/token"),
     ("create", "rolebindings.rbac.authorization.k8s.io"),
     ("list", "namespaces"),

@@ -87,4 +87,4 @@ def test_an_index_that_is_another_one_under_its_name_is_seen(session: Session) -
 
 
 def run(session: Session, statement: str) -> None:
-    session.query(statement)
+    session.command(statement)

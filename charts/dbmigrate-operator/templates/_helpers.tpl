@@ -49,6 +49,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [databasemigrations, migrationactions]
   verbs: [get, list, watch]
 - apiGroups: [dbmigrate.dev]
+  resources: [migrationactions]
+  verbs: [patch, delete]
+- apiGroups: [dbmigrate.dev]
   resources: [databasemigrations/status, migrationactions/status]
   verbs: [patch]
 - apiGroups: [dbmigrate.dev]
@@ -65,5 +68,5 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   verbs: [get, list, watch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 {{- end -}}

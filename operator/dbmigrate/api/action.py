@@ -60,6 +60,10 @@ class Action:
     """What the person says of it, for the record."""
     phase: ActionPhase = ActionPhase.PENDING
     message: str = ""
+    is_acknowledged: bool = False
+    """Whether the operator has written a phase."""
+    is_owned: bool = False
+    """Whether it has an owner, with which it goes."""
 
     @property
     def has_ended(self) -> bool:
@@ -88,6 +92,8 @@ def parse_action(body: Document) -> Action:
         reason=fields.optional_text("reason") or "",
         phase=ActionPhase(phase) if phase in set(ActionPhase) else ActionPhase.PENDING,
         message=str(status.get("message") or ""),
+        is_acknowledged=phase is not None,
+        is_owned=bool(metadata.get("ownerReferences")),
     )
 
 

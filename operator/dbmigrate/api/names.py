@@ -39,6 +39,10 @@ INLINE_ANNOTATION_PREFIX = f"inline.{GROUP}/"
 
 PASSWD_ANNOTATION = f"{GROUP}/rehearsal-passwd"
 """The /etc/passwd of the scratch server."""
+RUNNER_CONTAINER = "dbmigrate"
+"""The container that decides how a run ends, whatever else the cluster puts into its Pod."""
+COPY_CONTAINER = "copy-migrations"
+"""The init container that copies the files out of an image, where there are no image volumes."""
 REHEARSAL_CONTAINER = "rehearsal"
 """The scratch server: a sidecar, whose end says nothing of the run's."""
 

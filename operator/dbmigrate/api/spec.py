@@ -44,6 +44,10 @@ class Rehearse(StrEnum):
     BEFORE_APPLY = "BeforeApply"
 
 
+NEVER = timedelta.max
+SHORTEST_CHECK_INTERVAL = timedelta(minutes=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long each kind of waiting may last; None: without limit."""
@@ -69,10 +73,11 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLimits:
-    """Finished Jobs that are kept to look at."""
+    """Finished Jobs and MigrationActions that are kept to look at."""
 
     successful: int = 3
     failed: int = 3
+    actions: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,8 @@ class MigrationSpec:
     backup: BackupOptions | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: Retry = field(default_factory=Retry)
+    check_interval: timedelta | None = None
+    """How often the database is checked; NEVER, or None: as the operator's setting says."""
     history: HistoryLimits = field(default_factory=HistoryLimits)
     job: JobOptions = field(default_factory=JobOptions)
 
@@ -138,8 +145,8 @@ class MigrationSpec:
         """A hash of what is to become of the database, given a digest of the files' content.
 
         It leaves out what changes how a run is made and not what it leads to
-        (lint, rehearse, suspend, backup, timeouts, retry, job), so that a change there
-        starts nothing when all is done already.
+        (lint, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a change
+        there starts nothing when all is done already.
         """
         source: object = asdict(self.source)
         if isinstance(self.source, ImageSource):
@@ -179,6 +186,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         backup=_parse_backup(fields),
         timeouts=_parse_timeouts(fields.section("timeouts")),
         retry=_parse_retry(fields.section("retry")),
+        check_interval=_parse_check_interval(fields),
         history=_parse_history(fields.section("history")),
         job=_parse_job(fields.section("job")),
     )
@@ -220,8 +228,19 @@ def _parse_retry(fields: Fields) -> Retry:
     )
 
 
+def _parse_check_interval(fields: Fields) -> timedelta | None:
+    if not fields.has("checkInterval"):
+        return None
+    interval = fields.duration("checkInterval", "none")
+    if interval is not None and interval < SHORTEST_CHECK_INTERVAL:
+        raise fields.error("checkInterval", "must be at least 1m, or none")
+    return NEVER if interval is None else interval
+
+
 def _parse_history(fields: Fields) -> HistoryLimits:
-    return HistoryLimits(fields.integer("successful", 3), fields.integer("failed", 3))
+    return HistoryLimits(
+        fields.integer("successful", 3), fields.integer("failed", 3), fields.integer("actions", 20)
+    )
 
 
 def _parse_job(fields: Fields) -> JobOptions:

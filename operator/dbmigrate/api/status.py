@@ -13,6 +13,7 @@ from typing import Any
 
 from dbmigrate.api.conditions import Condition, ConditionType, parse_conditions
 from dbmigrate.api.fields import Document
+from dbmigrate.api.last_check import LastCheck, dump_check, parse_check
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.api.trial import NO_TRIAL, Trial, dump_trial, parse_trial
 from dbmigrate.report import Outcome, Reason, ReportedUnfinished, ReportError
@@ -50,6 +51,9 @@ class LastRun:
     without_progress: int = 0
     """How many runs in a row, this one counted once it has failed, came no further; no matter
     after a success."""
+
+    cleared_by: str | None = None
+    """The Job of a Force or Repair that has succeeded since: the target is sought again."""
 
     @property
     def has_ended(self) -> bool:
@@ -128,6 +132,8 @@ class MigrationStatus:
     server_version: str | None = None
     """PostgreSQL's own."""
     last_run: LastRun | None = None
+    last_check: LastCheck | None = None
+    """None: the last check found the database as the last run left it."""
     history: tuple[HistoryEntry, ...] = ()
     backup: LastBackup | None = None
     plan: PlanStatus | None = None
@@ -150,6 +156,7 @@ class MigrationStatus:
                 "pending": self.pending,
                 "serverVersion": self.server_version,
                 "lastRun": _dump_run(self.last_run) if self.last_run else None,
+                "lastCheck": dump_check(self.last_check) if self.last_check else None,
                 "history": [_dump_entry(entry) for entry in self.history],
                 "backup": _dump_backup(self.backup) if self.backup else None,
                 "plan": _dump_plan(self.plan) if self.plan else None,
@@ -170,6 +177,7 @@ def parse_status(raw: Document) -> MigrationStatus:
         pending=_read_integer(raw.get("pending")),
         server_version=_read_text(raw.get("serverVersion")),
         last_run=_parse_run(raw.get("lastRun")),
+        last_check=parse_check(raw.get("lastCheck")),
         history=_parse_history(raw.get("history")),
         backup=_parse_backup(raw.get("backup")),
         plan=_parse_plan(raw.get("plan")),
@@ -196,6 +204,7 @@ def _dump_run(run: LastRun) -> Document:
             "attempts": run.attempts,
             "withoutProgress": _dump_count(run),
             "plan": run.plan,
+            "clearedBy": run.cleared_by,
             "startedAt": _dump_time(run.started_at),
             "finishedAt": _dump_time(run.finished_at),
             "outcome": run.outcome.value if run.outcome else None,
@@ -243,6 +252,7 @@ def _parse_run(raw: Any) -> LastRun | None:
         error=_parse_error(raw.get("error")),
         plan=_read_text(raw.get("plan")),
         trial=parse_trial(raw),
+        cleared_by=_read_text(raw.get("clearedBy")),
     )
 
 

@@ -71,8 +71,8 @@ def run_use_case(
     succeeded; `extra` is what the value adds to the JSON document. Raises
     MigrationError when it does not come to a run.
     """
-    stop = Stop()
-    with SignalWatch(stop, invocation.terminal) as signals:
+    stop, grace = Stop(), invocation.options.grace_period
+    with SignalWatch(stop, invocation.terminal, grace=grace or math.inf) as signals:
         source, kind = find_source(invocation, files)
         target = find_target(invocation, database, kind)
         options = _read_options(invocation.options, invocation.environ)

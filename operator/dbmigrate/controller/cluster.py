@@ -169,6 +169,22 @@ class Cluster:
         path = _custom(ACTIONS, namespace, name, "status")
         return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
 
+    async def own_action(self, namespace: str, name: str, patch: Document) -> Document | None:
+        """Merge into a MigrationAction itself; None when it is gone, or another has its name."""
+        path = _custom(ACTIONS, namespace, name)
+        try:
+            return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
+        except Conflict:
+            return None
+
+    async def delete_action(self, namespace: str, name: str, uid: str) -> None:
+        """Delete this very MigrationAction."""
+        body = {"preconditions": {"uid": uid}}
+        try:
+            await self._find(_custom(ACTIONS, namespace, name), method="DELETE", body=body)
+        except Conflict:
+            return  # the name has gone to another one
+
     async def list_jobs(self, namespace: str, migration_uid: str) -> list[Document]:
         """All Jobs of a resource, as the server knows them at this moment."""
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
@@ -184,15 +200,29 @@ class Cluster:
         namespace = body["metadata"]["namespace"]
         return await self._request("POST", f"/apis/batch/v1/namespaces/{namespace}/jobs", body=body)
 
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
-        """Delete this very Job and its Pods; another one of that name is left alone."""
-        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+    async def delete_job(
+        self, namespace: str, name: str, uid: str, *, after_pods: bool = False
+    ) -> None:
+        """Delete this very Job and its Pods; another one of that name is left alone.
+
+        `after_pods`: the Job is there, being deleted, until its Pods are gone.
+        """
+        policy = "Foreground" if after_pods else "Background"
+        body = {"propagationPolicy": policy, "preconditions": {"uid": uid}}
         try:
             await self._find(
                 f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}", method="DELETE", body=body
             )
         except Conflict:
             return  # the name has gone to another Job
+
+    async def find_warning(self, namespace: str, uid: str) -> str | None:
+        """What the newest warning event about the object of that uid says; None: there is none."""
+        query = [("fieldSelector", f"involvedObject.uid={uid},type=Warning")]
+        path = f"/api/v1/namespaces/{namespace}/events"
+        found = (await self._request("GET", path, query=query)).get("items") or []
+        newest = max(found, key=_event_time, default=None)
+        return str(newest.get("message")) if newest is not None else None
 
     async def create_event(self, body: Document) -> None:
         """Post an event; one of that name that is there already is the same event."""
@@ -243,6 +273,12 @@ class Cluster:
         if response.status >= 400:
             raise _translate(response.status, f"{method} {path}", document)
         return document
+
+
+def _event_time(event: Document) -> str:
+    """When an event was last seen, to compare: all of them are in UTC."""
+    times = (event.get("lastTimestamp"), event.get("eventTime"), event.get("firstTimestamp"))
+    return str(next(filter(None, times), ""))
 
 
 class _NotFound(ClusterError):

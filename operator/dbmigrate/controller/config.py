@@ -35,6 +35,11 @@ class Config:
     """Host and port for Prometheus, such as 0.0.0.0 and 9090; None: none."""
     resync: timedelta | None = timedelta(minutes=10)
     """How often a database is asked although nothing has changed; None: never."""
+    unreachable_after: int = 3
+    """Checks in a row that had no answer, after which Ready is Unknown (Unreachable)."""
+    order_age: timedelta | None = timedelta(hours=1)
+    """An order of a person that is older when the operator first comes to it is refused; None: of
+    any age is taken."""
     workers: int = 16
     """Resources that are looked at side by side, and API requests that are open at once."""
     log_format: str = "json"
@@ -53,6 +58,8 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
         health=options.health,
         metrics=options.metrics,
         resync=options.resync,
+        unreachable_after=options.unreachable_after,
+        order_age=options.order_max_age,
         workers=options.workers,
         log_format=options.log_format,
         log_level=options.log_level,
@@ -86,7 +93,21 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
             f"--{endpoint}", type=_address, default=twin(endpoint, ""), metavar="HOST:PORT"
         )
     parser.add_argument("--resync", type=_resync, default=twin("resync", "10m"))
-    parser.add_argument("--workers", type=_workers, default=twin("workers", "16"))
+    parser.add_argument(
+        "--unreachable-after",
+        type=_positive,
+        default=twin("unreachable-after", "3"),
+        metavar="CHECKS",
+        help="checks without an answer in a row after which Ready is Unknown (default: 3)",
+    )
+    parser.add_argument(
+        "--order-max-age",
+        type=_duration,
+        default=twin("order-max-age", "1h"),
+        metavar="DURATION",
+        help="a MigrationAction that the operator comes to later is refused (default: 1h)",
+    )
+    parser.add_argument("--workers", type=_positive, default=twin("workers", "16"))
     parser.add_argument(
         "--log-format", choices=["json", "text"], default=twin("log-format", "json")
     )
@@ -101,6 +122,10 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
 def _resync(text: str) -> timedelta | None:
     if text in {"0", "0s", "none"}:
         return None
+    return _duration(text)
+
+
+def _duration(text: str) -> timedelta | None:
     try:
         return parse_duration(text)
     except ValueError as problem:
@@ -116,7 +141,7 @@ def _address(text: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
-def _workers(text: str) -> int:
+def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return int(text)

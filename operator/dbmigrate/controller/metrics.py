@@ -8,6 +8,7 @@ happens (runs, looks) is counted as it happens.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -28,14 +29,20 @@ class States(Collector):
 
     def __init__(self) -> None:
         self._statuses: dict[Key, MigrationStatus] = {}
+        self._answers: dict[Key, float] = {}
 
     def put(self, key: Key, status: MigrationStatus) -> None:
         """The resource's newest status."""
         self._statuses[key] = status
 
+    def answered(self, key: Key, moment: datetime) -> None:
+        """The resource's database answered then."""
+        self._answers[key] = moment.timestamp()
+
     def drop(self, key: Key) -> None:
         """The resource is gone."""
         self._statuses.pop(key, None)
+        self._answers.pop(key, None)
 
     def collect(self) -> Iterable[Metric]:
         """All series as they are now. prometheus_client calls it in a thread of its own."""
@@ -60,6 +67,13 @@ class States(Collector):
             "When the last run ended that succeeded",
             labels=NAMES,
         )
+        answer = GaugeMetricFamily(
+            "dbmigrate_migration_last_answer_timestamp_seconds",
+            "When the database last answered a run or a check",
+            labels=NAMES,
+        )
+        for key, moment in list(self._answers.items()):
+            answer.add_metric(key, moment)
         for key, status in list(self._statuses.items()):
             info.add_metric([*key, status.version or "", status.target or ""], 1)
             for found in status.conditions:
@@ -73,7 +87,7 @@ class States(Collector):
             last = status.last_run
             if last is not None and last.has_succeeded and last.finished_at is not None:
                 success.add_metric(key, last.finished_at.timestamp())
-        return [condition, info, dirty, pending, success]
+        return [condition, info, dirty, pending, success, answer]
 
 
 class Metrics:
@@ -130,6 +144,11 @@ class Metrics:
         self._runs.labels(*key, outcome, reason).inc()
         if last.milliseconds is not None:
             self._run_seconds.labels(outcome).observe(last.milliseconds / 1000)
+
+    def answered(self, key: Key, moment: datetime | None) -> None:
+        """When the database last answered; None: not known."""
+        if moment is not None:
+            self._states.answered(key, moment)
 
     def forget(self, key: Key) -> None:
         """The resource is gone, and its series with it."""

@@ -42,8 +42,13 @@ def has_moved(before: MigrationStatus, after: MigrationStatus) -> bool:
         return False
     if old is None or (old.status, old.reason) != (new.status, new.reason):
         return True
-    jobs = [status.last_run.job if status.last_run else None for status in (before, after)]
-    return jobs[0] != jobs[1]
+    return _subjects(before) != _subjects(after)
+
+
+def _subjects(status: MigrationStatus) -> tuple[str | None, str | None]:
+    """The run and the drift that an event would be about."""
+    run, check = status.last_run, status.last_check
+    return run.job if run else None, check.drift if check else None
 
 
 def build_event(
@@ -55,7 +60,9 @@ def build_event(
         return None
     is_good = ready.status is Truth.TRUE or ready.reason in EXPECTED
     job = status.last_run.job if status.last_run else ""
-    told = (identity.uid, job, ready.reason, ready.message, str(identity.generation))
+    # The same drift after a time without it is told again: each has its own moment.
+    since = format_timestamp(ready.last_transition_time)
+    told = (identity.uid, job, ready.reason, ready.message, str(identity.generation), since)
     return _build(
         identity, told, ready.reason, ready.message, is_good=is_good, now=now, instance=instance
     )

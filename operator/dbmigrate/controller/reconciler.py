@@ -27,6 +27,7 @@ from dbmigrate.controller.decisions.files import (
     resolve_files,
 )
 from dbmigrate.controller.decisions.orders import refuse_orphans
+from dbmigrate.controller.decisions.progress import needs_events
 from dbmigrate.controller.decisions.reconcile import judge_spec, reconcile
 from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
 from dbmigrate.controller.decisions.view import (
@@ -36,7 +37,7 @@ from dbmigrate.controller.decisions.view import (
     ResourceView,
     Resync,
 )
-from dbmigrate.controller.jobs.body import Images, build_job
+from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
 from dbmigrate.controller.status_patch import status_patch
@@ -61,10 +62,10 @@ class Reconciler:
         self._metrics = metrics
         self._cluster = cluster
         self._observed = observed
-        self._config = config
+        self._jobs = JobCreation(cluster, config, clock=clock, server_version=server_version)
+        self._order_age = config.order_age
         self._clock = clock
-        self._server_version = server_version
-        self._resync = Resync(config.resync, since=clock())
+        self._resync = Resync(config.resync, clock(), config.unreachable_after)
         self._ordered: dict[Key, datetime] = {}
         self._instance = socket.gethostname()
 
@@ -80,6 +81,7 @@ class Reconciler:
                 self._observed.forget_migration(key)
                 self._metrics.forget(key)
                 self._ordered.pop(key, None)
+                self._jobs.forget(key)
                 await self._answer(refuse_orphans(self._observed.find_actions(key)))
                 return None
             self._observed.see_body(body)
@@ -102,11 +104,14 @@ class Reconciler:
         if decision.order is not None:
             view, decision = await self._start(view, decision)
         await self._tell(body, migration.identity, migration.status, decision.status)
+        key = (migration.identity.namespace, migration.identity.name)
+        self._metrics.answered(key, decision.answered_at)
         await self._answer(decision.updates)
         await self._discard(view, decision)
+        await self._keep_actions(migration, decision)
         if not any(run.is_active for run in view.runs):
             # Nothing more comes soon; ten thousand idle bodies would be much to keep.
-            self._observed.drop_body((migration.identity.namespace, migration.identity.name))
+            self._observed.drop_body(key)
         return decision.look_at
 
     async def _see(self, migration: MigrationResource, *, fresh: bool) -> ResourceView:
@@ -117,16 +122,35 @@ class Reconciler:
             pods = await self._cluster.list_pods(identity.namespace, identity.uid)
             self._observed.replace_runs(identity.uid, _read_runs(jobs), _read_pods(pods))
         runs = self._observed.find_runs(identity.uid)
+        known = self._observed.find_pods(identity.uid)
         return ResourceView(
             migration=migration,
             files=await self._find_files(migration, fresh=fresh),
             runs=tuple(run for run in runs if run.owner_uid == identity.uid),
-            pods=self._observed.find_pods(identity.uid),
+            pods=known,
+            troubles=await self._find_troubles(runs, known),
             elder=await self._find_elder(migration, fresh=fresh),
             resync=self._resync,
+            order_age=self._order_age,
             ordered_at=self._ordered.get((identity.namespace, identity.name)),
             actions=self._observed.find_actions((identity.namespace, identity.name)),
         )
+
+    async def _find_troubles(self, runs: Iterable[JobRun], pods: Iterable[Pod]) -> dict[str, str]:
+        """Why Pods are missing or do not start, from the events of their Jobs or of themselves."""
+        troubles = {}
+        for run in runs:
+            uid = needs_events(run, pods, self._clock())
+            if uid is None:
+                continue
+            try:
+                found = await self._cluster.find_warning(run.namespace, uid)
+            except Refused as problem:
+                log.warning("events cannot be read: %s", problem)
+                continue
+            if found is not None:
+                troubles[run.name] = found
+        return troubles
 
     async def _find_files(self, migration: MigrationResource, *, fresh: bool) -> SourceFiles:
         source = migration.spec.source
@@ -158,27 +182,20 @@ class Reconciler:
         """Create the Job, or adopt the one that is there, and decide anew with it in view."""
         if decision.order is None:
             return view, decision
-        migration = view.migration
-        config = self._config
-        images = Images(config.runner_image, config.rehearsal_image)
-        name = decision.order.name_for(migration)
-        body = build_job(
-            migration, decision.order, images=images, server_version=self._server_version
-        )
+        migration, order = view.migration, decision.order
         try:
-            run = parse_run(await self._cluster.create_job(body))
-            self._observed.see_run(run)
-            self._ordered[run.namespace, migration.identity.name] = self._clock()
-            view = replace(view, runs=(*view.runs, run))
-            log.info("job created", extra=_fields(migration.identity, job=name))
+            made = await self._jobs.create(migration, order)
         except AlreadyExists:
             view = await self._see(migration, fresh=True)
-            if not any(run.name == name for run in view.runs):
-                text = f"a Job {name} is there that does not belong to this resource: delete it"
-                view = replace(view, rejection=Rejection(text, is_final=False))
-        except Refused as refusal:
-            text = f"the API server refused the Job: {refusal}"
-            view = replace(view, rejection=Rejection(text, is_final=refusal.is_final))
+            if not any(run.name == order.name_for(migration) for run in view.runs):
+                view = replace(view, rejection=self._jobs.reject_stranger(migration, order))
+            return view, reconcile(view, self._clock())
+        if isinstance(made, Rejection):
+            view = replace(view, rejection=made)
+        else:
+            self._observed.see_run(made)
+            self._ordered[made.namespace, migration.identity.name] = self._clock()
+            view = replace(view, runs=(*view.runs, made))
         return view, reconcile(view, self._clock())
 
     async def _tell(
@@ -213,7 +230,8 @@ class Reconciler:
         if event is None:
             return
         fields = _fields(identity, reason=event["reason"])
-        log.info(event["message"], extra=fields)
+        level = logging.WARNING if event["type"] == "Warning" else logging.INFO
+        log.log(level, "%s", event["message"], extra=fields)
         try:
             await self._cluster.create_event(event)
         except ClusterError as problem:
@@ -232,16 +250,36 @@ class Reconciler:
             action = update.action
             status = dump_action_status(action, update.phase, update.message, now=self._clock())
             await self._cluster.patch_action(action.namespace, action.name, {"status": status})
-            told = replace(action, phase=update.phase, message=status["message"])
+            told = replace(
+                action, phase=update.phase, message=status["message"], is_acknowledged=True
+            )
             self._observed.see_action(told)
             fields = {"namespace": action.namespace, "migration": action.migration}
             log.info("action %s: %s", action.name, update.phase, extra=fields)
+
+    async def _keep_actions(self, migration: MigrationResource, decision: Decision) -> None:
+        """Make the resource the owner of its orders, and remove those that are not kept."""
+        for action in decision.expired:
+            await self._cluster.delete_action(action.namespace, action.name, action.uid)
+            self._observed.forget_action(action)
+        owner = {**migration.identity.owner_reference, "controller": False}
+        owner["blockOwnerDeletion"] = False
+        for action in decision.adopt:
+            if action in decision.expired:
+                continue
+            metadata = {"uid": action.uid, "ownerReferences": [owner]}
+            await self._cluster.own_action(action.namespace, action.name, {"metadata": metadata})
+            self._observed.see_owner(action)
 
     async def _discard(self, view: ResourceView, decision: Decision) -> None:
         for run in view.runs:
             if run.name in decision.discard:
                 await self._cluster.delete_job(run.namespace, run.name, run.uid)
                 self._observed.forget_run(run)
+            elif run.name in decision.withdraw:
+                # It stays there, being deleted, until its Pods are gone: then the next may come.
+                log.info("job withdrawn", extra={"namespace": run.namespace, "job": run.name})
+                await self._cluster.delete_job(run.namespace, run.name, run.uid, after_pods=True)
 
 
 def _read_runs(bodies: list[Document]) -> list[JobRun]:

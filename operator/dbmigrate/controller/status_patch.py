@@ -17,6 +17,7 @@ OURS = frozenset(
         "pending",
         "serverVersion",
         "lastRun",
+        "lastCheck",
         "history",
         "backup",
         "plan",

@@ -60,14 +60,14 @@ def read_schema(
     """
     renaming = tuple(rename_statements(renames))
     try:
-        session.query("BEGIN; SET LOCAL search_path = pg_catalog")
+        session.query("BEGIN")
         for rename, statement in renaming:
             _do(session, statement, rename)
         done = tuple((rename.after, statement) for rename, statement in renaming)
         return _read(session, _passed_over(without), done)
     finally:
         if session.is_open:
-            session.query("ROLLBACK")
+            session.roll_back()
 
 
 def _do(session: Session, statement: str, rename: Rename) -> None:

@@ -19,6 +19,8 @@ from dbmigrate.kubectl.problems import RequestFailed, clean
 from dbmigrate.kubectl.resource import find_resource
 from dbmigrate.kubectl.screen import Screen
 
+NAME_PREFIX = 58
+"""Characters of generateName that the API server keeps; more than 253 it refuses."""
 PATIENCE = 10.0
 """Seconds after which an order that nobody has taken up is worth a word."""
 
@@ -33,6 +35,11 @@ class Order:
     plan_hash: str | None = None
     reason: str = ""
 
+    def _prefix(self) -> str:
+        """What the server makes a name of: it keeps 58 characters, the kind among them."""
+        tail = f"-{self.kind.value.lower()}-"
+        return self.migration[: NAME_PREFIX - len(tail)].rstrip("-.") + tail
+
     def to_dict(self, namespace: str) -> Document:
         """The MigrationAction, as the API server takes it."""
         spec = {
@@ -46,7 +53,7 @@ class Order:
             "apiVersion": API_VERSION,
             "kind": ACTION_KIND,
             "metadata": {
-                "generateName": f"{self.migration}-{self.kind.value.lower()}-",
+                "generateName": self._prefix(),
                 "namespace": namespace,
             },
             "spec": {name: value for name, value in spec.items() if value is not None},
@@ -85,10 +92,10 @@ def follow(kubectl: Kubectl, screen: Screen, created: Document, timeout: float |
             return _conclude(action)
         waited = time.monotonic() - began
         said = sight.problem or describe_phase(action)
-        if said != told and (sight.problem or action.phase is not ActionPhase.PENDING):
+        if said != told and (sight.problem or action.is_acknowledged):
             screen.note(said)
             told = said
-        if action.phase is ActionPhase.PENDING and waited >= PATIENCE and not has_hinted:
+        if not action.is_acknowledged and waited >= PATIENCE and not has_hinted:
             screen.note(_explain_silence(kubectl, action))
             has_hinted = True
         if timeout is not None and waited >= timeout:
@@ -113,7 +120,7 @@ def _conclude(action: Action) -> str:
 def _explain_delay(kubectl: Kubectl, action: Action) -> str:
     """Why an order is given no more time, and where it can be seen from now on."""
     said = describe_phase(action)
-    if action.phase is ActionPhase.PENDING:
+    if not action.is_acknowledged:
         said = _explain_silence(kubectl, action)
     return (
         f"MigrationAction {action.name} has not ended in time: {said}\n"

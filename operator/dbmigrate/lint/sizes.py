@@ -1,6 +1,6 @@
 """How large the tables are, so that a rewrite of 12 rows is told from one of 12 million.
 
-Two numbers of the catalogs, in one read-only query: the planner's estimate of the rows,
+Two numbers of the catalogs, read-only: the planner's estimate of the rows,
 and the bytes with indexes. A table that was never analyzed has no estimate. A partitioned
 table has nothing itself: it is as large as its partitions, and a parent as its children.
 """
@@ -39,18 +39,17 @@ class Size:
 
 
 def read_sizes(session: Session, tables: Iterable[str]) -> dict[str, Size]:
-    """The sizes of those that exist, by the name as it was written; one round trip.
+    """The sizes of those that exist, by the name as it was written.
 
     Raises ServerFailure, inside a failed transaction, and ConnectionBroken.
     """
-    names = sorted(set(tables))
-    if not names:
+    oids = session.resolve(sorted(set(tables)))
+    if not oids:
         return {}
-    values = ", ".join(f"({literal(name)})" for name in names)
+    values = ", ".join(f"({literal(name)}, {oid}::oid)" for name, oid in oids.items())
     (rows,) = session.query(
         f"BEGIN READ ONLY; SET LOCAL lock_timeout = {WAIT_MS};"
-        " WITH RECURSIVE tree (name, relation) AS (SELECT name,"
-        f" pg_catalog.to_regclass(name)::pg_catalog.oid FROM (VALUES {values}) v (name)"
+        f" WITH RECURSIVE tree (name, relation) AS (SELECT * FROM (VALUES {values}) v"
         " UNION SELECT t.name, i.inhrelid FROM tree t"
         " JOIN pg_catalog.pg_inherits i ON i.inhparent = t.relation)"
         " SELECT name, pg_catalog.sum(c.reltuples::bigint)"

@@ -1,6 +1,7 @@
 """One migration file as one simple query: its transaction, its rows, its end.
 
-    BEGIN; settings; <the file> ; settings back; version row; log row; COMMIT
+    BEGIN; settings; <the file> ; role back, our search path; version row; log row;
+    settings back; COMMIT
 
 Either all of it happened or none of it, and it costs one round trip. The
 settings a file may have changed are put back before the rows are written: the
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from psycopg import pq
 
 from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.connection.session import Session, Tick
 from dbmigrate.postgres.history.fence import FENCE_COLUMN, STEP_SETTING
 from dbmigrate.postgres.sqltext.copy_data import Sendable
@@ -28,8 +30,8 @@ CLIENT_CHECK_MS = 2000
 only at the end of a statement that its client was killed, and holds the locks until then."""
 
 RESET_ROLE = "RESET SESSION AUTHORIZATION; RESET ROLE"
-RESET = f"{RESET_ROLE}; RESET ALL"
-"""Back to what the URL and the role's defaults say."""
+RESET = f"{RESET_ROLE}; RESET ALL; {SAFE}"
+"""Back to what the URL and the role's defaults say, for statements of ours to follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def build_query(
     # In the file's first line, so that lines need no correction.
     head = "".join(f"{part}; " for part in parts)
     end = "; COMMIT" if commits else ""
-    tail = f"\n;{RESET_ROLE}; {rows}; RESET ALL{end}"
+    tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; RESET ALL{end}"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
     return FileQuery(sql, file.rows, len(parts), len(head), tail)
 

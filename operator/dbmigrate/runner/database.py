@@ -208,7 +208,7 @@ class Database:
                 self._connect()
                 return
             except MigrationError as error:
-                if error.reason is not Reason.CONNECTION_REFUSED:
+                if error.reason not in {Reason.CONNECTION_REFUSED, Reason.HOST_NOT_FOUND}:
                     raise
                 if time.monotonic() > deadline or self.request.stop.is_urgent:
                     raise

@@ -155,6 +155,7 @@ def _state_after(run: Run) -> VersionState | None:
     try:
         run.settle()
     except (MigrationError, ServerFailure, ConnectionBroken):
+        run.forget_unflushed_steps()
         return None
     run.database.release()
     return run.state

@@ -40,6 +40,10 @@ class Run:
         self.rehearsal: RehearsalSummary | None = None
         self.has_changed = False
         """Something was changed that is no step: a forced version, a baseline, a drop."""
+        self.is_flushed = True
+        """Whether everything that was committed is on the server's disk."""
+        self.unflushed_steps = 0
+        """How many of the last steps may not be."""
         self.database = Database(request, is_locked=is_locked, with_log=with_log)
         self.from_version = self.database.found.version
         if request.source is not None and request.source.learn is not None:
@@ -107,13 +111,25 @@ class Run:
             )
 
     def settle(self) -> None:
-        """After a failure: read again what the database says, if it still answers."""
+        """After a failure: read again what the database says, if it still answers.
+
+        What was read is flushed to disk before it is reported: a server that crashes later
+        does not lose it.
+        """
         if self.database.session.is_open:
             self.database.session.roll_back()
             self.database.read()
         else:
             self.database.reconnect_to_read()
         self._forget_lost_steps()
+        if not self.is_flushed:
+            self.database.flush()
+            self.is_flushed = True
+            self.unflushed_steps = 0
+
+    def forget_unflushed_steps(self) -> None:
+        """The database does not answer: a crash may have lost the steps that were not flushed."""
+        del self.steps[len(self.steps) - self.unflushed_steps :]
 
     def _forget_lost_steps(self) -> None:
         """A server that crashed may have lost steps that were not flushed yet: they are gone."""

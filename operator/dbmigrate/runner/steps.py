@@ -33,22 +33,23 @@ def run_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
 
         run.steps += run_together(database, run.source, steps)
         return
-    is_flushed = True
     for index, step in enumerate(steps):
         if run.request.stop.is_requested:
-            if not is_flushed:
-                database.flush()
             raise MigrationError(
                 Reason.INTERRUPTED,
                 f"stopped before version {step.version} ({step.name}):"
                 f" {index} of {len(steps)} steps are done",
             )
-        is_flushed = index == len(steps) - 1
+        is_last = index == len(steps) - 1
         observer.step_started(step)
         migration = find_migration(run.source, step)
-        read, ran = _run_step(database, step, migration, is_durable=is_flushed)
+        # A step that fails may have been committed all the same: its answer may be lost.
+        run.is_flushed = run.is_flushed and is_last
+        read, ran = _run_step(database, step, migration, is_durable=is_last)
+        run.is_flushed = is_last
         milliseconds = round(1000 * (read + ran))
         run.steps.append(Step(str(step.version), step.name, step.direction, milliseconds))
+        run.unflushed_steps = 0 if is_last else run.unflushed_steps + 1
         observer.step_finished(step, read, ran)
 
 

@@ -1,13 +1,20 @@
 """How a run is asked to stop from outside, in two steps of urgency.
 
 The first request lets the running step end by itself and starts no other one;
-the second cancels the running statement, and its transaction is rolled back.
+the second cancels the running statement, and its transaction is rolled back. A kubelet
+asks once, and kills after a grace period: then the second request makes itself.
 Signal handlers belong to the command line: all they do is call `request`.
 """
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from enum import IntEnum
+
+LONGEST_MARGIN = 15.0
+"""Seconds that are kept for cancelling, cleaning up and reporting."""
 
 
 class Urgency(IntEnum):
@@ -23,12 +30,26 @@ class Urgency(IntEnum):
 class Stop:
     """A request to stop. Safe to call from a signal handler or another thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._urgency = Urgency.NONE
+        self._killed_at = math.inf
+        """By the clock: when the process is killed."""
+        self._margin = 0.0
+        """Seconds before that in which the statement is cancelled and the end is told."""
 
-    def request(self) -> Urgency:
-        """Ask once more: the first call means after the step, each later one means now."""
-        self._urgency = Urgency.AFTER_STEP if self._urgency is Urgency.NONE else Urgency.NOW
+    def request(self, *, killed_after: float = math.inf) -> Urgency:
+        """Ask once more: the first call means after the step, each later one means now.
+
+        `killed_after`: seconds until the process is killed. The request becomes urgent by
+        itself in time before that, so that the run can clean up and report.
+        """
+        if self._urgency is Urgency.NONE:
+            self._killed_at = self._clock() + killed_after
+            self._margin = min(LONGEST_MARGIN, killed_after / 2)
+            self._urgency = Urgency.AFTER_STEP
+        else:
+            self._urgency = Urgency.NOW
         return self._urgency
 
     @property
@@ -39,4 +60,9 @@ class Stop:
     @property
     def is_urgent(self) -> bool:
         """Whether the running statement has to be cancelled."""
-        return self._urgency is Urgency.NOW
+        return self._urgency is Urgency.NOW or self.time_left <= self._margin
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the process is killed; infinite while that is not known."""
+        return self._killed_at - self._clock()

@@ -95,7 +95,8 @@ def make_pod(run: JobRun, report: Report | None = None, **changes: Any) -> Pod:
         phase="Running" if run.is_active else run.state.value,
         ended=ended(report.to_json(4096)) if report else None,
     )
-    return replace(pod, **changes)
+    pod = replace(pod, **changes)
+    return replace(pod, has_started=pod.phase != "Pending" or pod.ended is not None)
 
 
 def ended(message: str = "", **changes: Any) -> ContainerEnd:

@@ -81,7 +81,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "retry.initialDelay": {"retry": {"initialDelay": "1s"}},
     "retry.maxDelay": {"retry": {"maxDelay": "1s"}},
     "history.successful": {"history": {"successful": 1}},
+    "checkInterval": {"checkInterval": "1h"},
     "history.failed": {"history": {"failed": 1}},
+    "history.actions": {"history": {"actions": 1}},
     "job.image": {"job": {"image": "own:1"}},
     "job.serviceAccountName": {"job": {"serviceAccountName": "own"}},
     "job.resources": {"job": {"resources": {"limits": {"memory": "1Gi"}}}},
@@ -104,11 +106,13 @@ OUR_OWN = {
     "approval",
     "suspend",
     "rehearse",
+    "checkInterval",
     "retry.limit",
     "retry.initialDelay",
     "retry.maxDelay",
     "history.successful",
     "history.failed",
+    "history.actions",
 }
 """Fields that the operator itself obeys; test_reconcile.py, test_orders.py and test_rehearsal.py
 show how."""

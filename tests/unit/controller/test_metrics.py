@@ -121,6 +121,7 @@ def test_the_document_names_every_metric_with_its_type_and_labels() -> None:
     metrics = Metrics("0.1.0")
     metrics.observe(KEY, MigrationStatus(), DONE)
     metrics.reconciled(0.1, ValueError())
+    metrics.answered(KEY, datetime.now(UTC))
     found = {}
     for family in metrics.registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name

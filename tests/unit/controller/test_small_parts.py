@@ -104,7 +104,7 @@ def test_a_pod_says_what_its_container_waits_for() -> None:
     waiting = {"reason": "CreateContainerConfigError", "message": message}
     status = {"containerStatuses": [{"name": "dbmigrate", "state": {"waiting": waiting}}]}
     pod = parse_pod(pod_body(status))
-    assert pod.waiting == Waiting("CreateContainerConfigError", message)
+    assert pod.waiting == Waiting("CreateContainerConfigError", message, "dbmigrate")
     assert pod.may_be_running
 
 
@@ -117,8 +117,8 @@ def test_an_init_container_that_failed_decides() -> None:
         "containerStatuses": [{"name": "dbmigrate", "state": initializing}],
     }
     pod = parse_pod(pod_body(status))
-    assert pod.ended is not None
-    assert pod.ended.container == "copy-migrations"
+    assert pod.failed is not None
+    assert pod.failed.container == "copy-migrations"
     assert not pod.may_be_running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from dbmigrate.api.action import ActionKind, parse_action
 from dbmigrate.kubectl.asking import ask_about, find_undone
 from dbmigrate.kubectl.commands.wait import describe_standing, has_arrived
-from dbmigrate.kubectl.order import Order, describe_phase
+from dbmigrate.kubectl.order import NAME_PREFIX, Order, describe_phase
 from dbmigrate.kubectl.resource import describe_missing
 from tests.unit.kubectl.bodies import make_condition, make_resource
 
@@ -115,3 +116,16 @@ def test_a_missing_name_brings_up_what_may_have_been_meant(others: list[str], te
     said = describe_missing("shpo", "team", others)
     assert said.startswith(f"there is no DatabaseMigration shpo in namespace team{text}")
     assert ("shop" in said.partition("; ")[2]) is ("shop" in others)
+
+
+@pytest.mark.parametrize("length", [1, 40, 58, 63, 253])
+@pytest.mark.parametrize("kind", list(ActionKind))
+def test_an_order_for_any_name_has_a_prefix_that_the_server_takes_whole(
+    length: int, kind: ActionKind
+) -> None:
+    name = ("a.b-" * 64)[: length - 1] + "c"
+    prefix = Order(kind, name).to_dict("team")["metadata"]["generateName"]
+    assert len(prefix) <= NAME_PREFIX
+    assert prefix.endswith(f"-{kind.value.lower()}-")
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*(\.[a-z0-9][-a-z0-9]*)*)?-", prefix)
+    assert name.startswith(prefix.removesuffix(f"-{kind.value.lower()}-"))

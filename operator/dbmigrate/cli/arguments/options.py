@@ -57,6 +57,8 @@ class GlobalOptions(NamedTuple):
     """A scratch server on which the steps are rehearsed first, or empty."""
     verbose: bool
     json: bool
+    grace_period: float | None
+    """Seconds from SIGTERM to SIGKILL; None: not known."""
     report: str
     """The file that the report is written to, or empty."""
     show_version: bool
@@ -99,6 +101,7 @@ FLAGS = (
     Flag("plan-checksum", check=_checksum),
     Flag("lint", check=_one_of("reject", "warn", "off")),
     Flag("rehearse-on"),
+    Flag("grace-period", check=read_duration, kind="duration"),
     Flag("json", kind=""),
     Flag("report"),
 )
@@ -127,6 +130,7 @@ def parse_options(
                 values.get("statement-lock-timeout"), DEFAULT_STATEMENT_LOCK_TIMEOUT
             ),
             statement_timeout=_limit(values.get("statement-timeout"), None),
+            grace_period=_limit(values.get("grace-period"), None),
             format=values.get("format", "auto"),
             history_table=values.get("history-table", ""),
             may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,

@@ -146,6 +146,8 @@ Options:
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone
   -out-of-order MODE         reject, apply or ignore versions that were skipped (default reject)
   -changed-files MODE        reject or warn of applied files that were edited (default reject)
+  -grace-period D            Time from SIGTERM to SIGKILL: a statement that still runs shortly
+                             before its end is cancelled (default not known: it runs on)
   -backup-to DIR             Save the database in DIR before the first step
   -backup-keep N             Keep the N newest backups of the database there (default all)
   -plan-checksum SHA256      Run only the steps of that plan, as `plan -json` gave it

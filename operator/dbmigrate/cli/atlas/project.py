@@ -293,7 +293,7 @@ class _Project:
             )
         session = connect(parse_target(url, self._environ), role="project")
         try:
-            tables = session.query(query)
+            tables = session.query_as_user(query)
         except (ServerFailure, ConnectionBroken) as failure:
             raise block.place.refuse(f"the query failed: {failure}") from None
         finally:

@@ -16,7 +16,8 @@ from datetime import datetime
 from dbmigrate.api.action import ActionKind, ActionPhase
 from dbmigrate.api.status import MigrationStatus, PlanStatus, PlanStepStatus
 from dbmigrate.api.trial import read_trial
-from dbmigrate.controller.decisions.catch_up import is_at_target, newest_run
+from dbmigrate.controller.decisions.catch_up import newest_run
+from dbmigrate.controller.decisions.checks import is_at_target
 from dbmigrate.controller.decisions.outcome import read_report
 from dbmigrate.controller.decisions.retrying import ask_again
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand

@@ -8,23 +8,34 @@ once; what is recorded already is left alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dbmigrate.api.spec import LATEST, MigrationSpec
 from dbmigrate.api.status import LastRun, MigrationStatus
-from dbmigrate.api.version import is_same
+from dbmigrate.controller.decisions.checks import is_at_target, take_in_checks
 from dbmigrate.controller.decisions.outcome import (
     begin_run,
     end_run,
     failed_report,
+    is_guess,
     learn,
     parse_message,
     read_report,
 )
-from dbmigrate.controller.decisions.runs import MOVING, JobRun, Pod, RunCommand
+from dbmigrate.controller.decisions.runs import (
+    ASKING,
+    MENDING,
+    MOVING,
+    JobRun,
+    Pod,
+    RunCommand,
+    in_order,
+    run_order,
+)
 from dbmigrate.controller.decisions.view import ResourceView
-from dbmigrate.report import Outcome, Reason, Report, ReportError
+from dbmigrate.report import Outcome, Reason, Report, ReportError, UnknownReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +45,9 @@ class CaughtUp:
     status: MigrationStatus
     rests_on_absence: bool = False
     orphan: Pod | None = None
-    """A Pod that is still at work although its Job has been deleted."""
+    """A Pod that is still at work although its Job has been deleted, or is over."""
     unread: JobRun | None = None
-    """A Job that succeeded and whose report is gone: the database must be asked."""
+    """A Job that has ended without a report: the database must be asked."""
     asking: JobRun | None = None
     """The `status` run that asks it."""
 
@@ -45,38 +56,38 @@ def catch_up(view: ResourceView, now: datetime) -> CaughtUp:
     """Take in every run of this resource that has something new to tell."""
     status = view.migration.status
     caught = CaughtUp(status)
-    for run in sorted(view.runs, key=_order):
+    for run in in_order(view.runs):
         if run.command in MOVING:
             caught = _take_in(caught, run, view.pods, now)
-    caught = _find_lost(caught, view, now)
-    return _ask_database(caught, view, now)
+        elif run.command in MENDING:
+            caught = replace(caught, status=_take_in_mending(caught.status, run, view.pods))
+    caught = _find_orphan(_find_lost(caught, view, now), view)
+    caught = _ask_database(caught, view, now)
+    return replace(caught, status=take_in_checks(caught.status, view, now))
 
 
 def newest_run(view: ResourceView, *commands: RunCommand) -> JobRun | None:
     """The last run of those commands."""
     runs = [run for run in view.runs if run.command in commands]
-    return max(runs, key=_order, default=None)
+    return max(runs, key=run_order, default=None)
 
 
 def newest_answer(view: ResourceView, last: LastRun | None, *commands: RunCommand) -> Report | None:
-    """What the newest run of those commands says of the database, if it is newer than the last."""
-    run = newest_run(view, *commands)
-    if run is None or run.is_active:
+    """What the newest ended run of those commands says of the database, if newer than the last."""
+    ended = replace(view, runs=tuple(run for run in view.runs if not run.is_active))
+    run = newest_run(ended, *commands)
+    if run is None:
         return None
     if last is not None and (last.finished_at is None or run.created_at < last.finished_at):
         return None
     return read_report(run, view.pods)
 
 
-def _order(run: JobRun) -> tuple[datetime, int, int]:
-    return run.created_at, run.generation, run.attempt
-
-
 def _take_in(caught: CaughtUp, run: JobRun, pods: tuple[Pod, ...], now: datetime) -> CaughtUp:
     status, last = caught.status, caught.status.last_run
     if last is not None and last.job != run.name:
         recorded = (last.started_at or run.created_at, last.generation, last.attempts)
-        if _order(run) < recorded:
+        if run_order(run) < recorded:
             return caught
     if last is None or last.job != run.name:
         status = begin_run(status, run)
@@ -84,13 +95,37 @@ def _take_in(caught: CaughtUp, run: JobRun, pods: tuple[Pod, ...], now: datetime
         return caught
     if run.is_active:
         return replace(caught, status=status, unread=None)
-    was_read = any(pod.job == run.name and pod.ended for pod in pods)
+    was_read = any(pod.job == run.name and pod.has_told for pod in pods)
     report = read_report(run, pods)
+    if run.command is RunCommand.ROLLBACK and report is not None and is_guess(report):
+        report = None  # it is not tried again by itself, so that the database must say
     unread = run if report is None else None
     if report is not None:
         status = end_run(status, report, finished_at=run.finished_at or now)
     absent = caught.rests_on_absence or not was_read
     return replace(caught, status=status, unread=unread, rests_on_absence=absent)
+
+
+def _take_in_mending(
+    status: MigrationStatus, run: JobRun, pods: tuple[Pod, ...]
+) -> MigrationStatus:
+    """A Force or a Repair that has succeeded after the last run: then all is tried anew."""
+    last = status.last_run
+    if last is None or last.finished_at is None or run.is_active:
+        return status
+    report = read_report(run, pods) if run.created_at >= last.finished_at else None
+    if report is None or report.error is not None:
+        return status
+    return replace(status, last_run=replace(last, cleared_by=run.name))
+
+
+def _find_orphan(caught: CaughtUp, view: ResourceView) -> CaughtUp:
+    """A Pod whose runner is still at work, although its Job is called over."""
+    over = {run.name for run in view.runs if not run.is_active and run.command not in ASKING}
+    for pod in view.pods:
+        if pod.job in over and pod.has_started and pod.may_be_running:
+            return replace(caught, orphan=pod, rests_on_absence=True)
+    return caught
 
 
 def _find_lost(caught: CaughtUp, view: ResourceView, now: datetime) -> CaughtUp:
@@ -102,13 +137,22 @@ def _find_lost(caught: CaughtUp, view: ResourceView, now: datetime) -> CaughtUp:
     orphan = next((pod for pod in pods if pod.may_be_running), None)
     if orphan is not None:
         return replace(caught, orphan=orphan, rests_on_absence=True)
-    reports = filter(None, (parse_message(pod.ended) for pod in pods))
-    report = next(reports, None)
+    report = _read_last_words(pods)
     if report is None:
         text = f"Job {last.job} was deleted before its end was known"
         report = failed_report(last.command, last.started_at, Reason.INTERRUPTED, text)
     status = end_run(caught.status, report, finished_at=now)
     return replace(caught, status=status, rests_on_absence=True)
+
+
+def _read_last_words(pods: Iterable[Pod]) -> Report | None:
+    """The report in what is left of a deleted Job's Pods."""
+    for pod in pods:
+        with suppress(UnknownReport):
+            report = parse_message(pod.ended)
+            if report is not None:
+                return report
+    return None
 
 
 def _ask_database(caught: CaughtUp, view: ResourceView, now: datetime) -> CaughtUp:
@@ -124,29 +168,25 @@ def _ask_database(caught: CaughtUp, view: ResourceView, now: datetime) -> Caught
     answer = read_report(asked, view.pods)
     if answer is None:
         return replace(caught, asking=asked)
-    report = _conclude(answer, view.migration.spec)
+    report = _conclude(answer, caught.unread, view)
     status = end_run(caught.status, report, finished_at=asked.finished_at or now)
     return replace(caught, status=status, unread=None)
 
 
-def _conclude(answer: Report, spec: MigrationSpec) -> Report:
+def _conclude(answer: Report, run: JobRun, view: ResourceView) -> Report:
     """The outcome of a run, from what the database says after it."""
     if answer.error is not None:
         return replace(answer, outcome=Outcome.FAILED)
-    if is_at_target(answer, spec):
+    spec = view.migration.spec
+    if run.command is RunCommand.ROLLBACK:
+        wanted = next((a.version for a in view.actions if a.uid == run.action), None)
+        if wanted is not None and is_at_target(answer, replace(spec, target=wanted)):
+            return replace(answer, outcome=Outcome.ROLLED_BACK)
+    elif is_at_target(answer, spec):
         return replace(answer, outcome=Outcome.UP_TO_DATE)
     text = f"the run ended unseen, and the database is at version {answer.version or 'none'}"
     error = ReportError(Reason.INTERRUPTED, text, retryable=True)
     return replace(answer, outcome=Outcome.FAILED, error=error)
-
-
-def is_at_target(answer: Report, spec: MigrationSpec) -> bool:
-    """Whether the database is where the resource wants it."""
-    if answer.dirty is not False:
-        return False
-    if spec.target == LATEST:
-        return not answer.pending
-    return is_same(answer.version, spec.target, spec.source_format)
 
 
 def learn_from_answer(status: MigrationStatus, answer: Report | None) -> MigrationStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from dbmigrate.api.spec import HistoryLimits
 from dbmigrate.api.status import LastRun
@@ -13,9 +14,13 @@ KEPT_QUESTIONS = 1
 
 
 def choose_discarded(
-    runs: Iterable[JobRun], last: LastRun | None, limits: HistoryLimits
+    runs: Iterable[JobRun], last: LastRun | None, limits: HistoryLimits, now: datetime
 ) -> tuple[str, ...]:
-    """The names of the Jobs beyond the limits, never one whose end is not recorded yet."""
+    """The names of the Jobs beyond the limits, never one whose end is not recorded yet.
+
+    A Job whose runner has ended, and in whose Pod other containers go on and on, goes too:
+    nothing but its end would end them.
+    """
     unrecorded = last.job if last is not None and not last.has_ended else None
     groups: dict[tuple[bool, RunState], list[JobRun]] = {}
     for run in sorted(runs, key=lambda r: (r.created_at, r.attempt), reverse=True):
@@ -24,8 +29,9 @@ def choose_discarded(
         is_question = run.command in ASKING
         state = RunState.SUCCEEDED if is_question else run.state
         groups.setdefault((is_question, state), []).append(run)
-    discarded: list[JobRun] = []
+    every = [run for group in groups.values() for run in group]
+    discarded = [run for run in every if run.is_leftover(now)]
     discarded += groups.get((True, RunState.SUCCEEDED), [])[KEPT_QUESTIONS:]
     discarded += groups.get((False, RunState.SUCCEEDED), [])[limits.successful :]
     discarded += groups.get((False, RunState.FAILED), [])[limits.failed :]
-    return tuple(run.name for run in discarded)
+    return tuple(dict.fromkeys(run.name for run in discarded))

@@ -8,14 +8,16 @@ refused and says why; it is never kept for later, when it might surprise.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.spec import Approval
-from dbmigrate.api.status import LastRun, MigrationStatus
+from dbmigrate.api.status import MigrationStatus
+from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.api.version import is_version
 from dbmigrate.controller.decisions.approval import find_plan, is_approved
 from dbmigrate.controller.decisions.outcome import read_report
-from dbmigrate.controller.decisions.runs import MENDING, JobRun, RunCommand
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way
 from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
@@ -26,6 +28,8 @@ COMMANDS = {
     ActionKind.ROLLBACK: RunCommand.ROLLBACK,
     ActionKind.REPAIR: RunCommand.REPAIR,
 }
+HELD_BY_SUSPEND = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK, ActionKind.REPAIR})
+"""These wait while spec.suspend is set. A Retry is refused, an Approve starts nothing."""
 VERSIONED = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK})
 
 
@@ -43,28 +47,74 @@ def follow_actions(view: ResourceView) -> tuple[ActionUpdate, ...]:
     return tuple(updates)
 
 
+def acknowledge(view: ResourceView) -> tuple[ActionUpdate, ...]:
+    """The orders that have to wait, with what they wait for; each is told once.
+
+    An approval needs no run: it is answered as soon as none is at work.
+    """
+    active = next((run for run in view.runs if run.is_active), None)
+    updates = []
+    for action in _find_waiting(view):
+        if action.kind is ActionKind.APPROVE:
+            continue
+        if _is_held(action, view):
+            text = "spec.suspend is set: it is carried out when the resource is resumed"
+        elif active is not None:
+            text = f"waits for the end of Job {active.name}"
+        else:
+            text = view.rejection.message if view.rejection is not None else "waits for its turn"
+        if not action.is_acknowledged or (_is_held(action, view) and action.message != text):
+            updates.append(ActionUpdate(action, ActionPhase.PENDING, text))
+    return tuple(updates)
+
+
 def carry_out_next(
-    view: ResourceView, status: MigrationStatus, intent: str
+    view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> Conclusion | ActionUpdate | None:
     """The oldest order that nobody has taken up: a run to start, or an answer right away."""
-    waiting = [
-        action
-        for action in view.actions
-        if not action.has_ended and not any(_serves(run, action) for run in view.runs)
-    ]
-    if not waiting:
+    action = _find_next(view)
+    if action is None:
         return None
-    action = min(waiting, key=lambda a: (a.created_at, a.uid))
-    refusal = _find_refusal(action, view, status, intent)
+    refusal = _find_refusal(action, view, status, intent, now)
     if refusal is not None:
         return ActionUpdate(action, ActionPhase.REFUSED, refusal)
     if action.kind is ActionKind.APPROVE:
         return _agree(action)
+    if view.rejection is not None and view.rejection.is_passing:
+        verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
+        return Conclusion(verdict, look_at=view.rejection.retry_at)
     if view.rejection is not None:
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
     text = f"{action.kind.value} of MigrationAction {action.name} is about to start"
     verdict = on_its_way(VerdictReason.ACTION_RUNNING, text)
     return Conclusion(verdict, order=_order(action, view, status, intent))
+
+
+def is_run_awaited(view: ResourceView, status: MigrationStatus, intent: str, now: datetime) -> bool:
+    """Whether an order waits that will have a run of its own."""
+    action = _find_next(view)
+    if action is None or action.kind is ActionKind.APPROVE:
+        return False
+    return _find_refusal(action, view, status, intent, now) is None
+
+
+def _find_waiting(view: ResourceView) -> list[Action]:
+    """The orders that no run serves, oldest first."""
+    waiting = [
+        action
+        for action in view.actions
+        if not action.has_ended and not any(_serves(run, action) for run in view.runs)
+    ]
+    return sorted(waiting, key=lambda action: (action.created_at, action.uid))
+
+
+def _find_next(view: ResourceView) -> Action | None:
+    """The oldest order that waits for nothing but its turn."""
+    return next((action for action in _find_waiting(view) if not _is_held(action, view)), None)
+
+
+def _is_held(action: Action, view: ResourceView) -> bool:
+    return view.migration.spec.suspend and action.kind in HELD_BY_SUSPEND
 
 
 def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
@@ -76,17 +126,6 @@ def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
         for action in actions
         if not action.has_ended
     )
-
-
-def was_mended_since(view: ResourceView, last: LastRun) -> bool:
-    """Whether a Force or a Repair has succeeded after the last run: then all is tried anew."""
-    for run in view.runs:
-        is_later = last.finished_at is not None and run.created_at >= last.finished_at
-        if run.command in MENDING and not run.is_active and is_later:
-            report = read_report(run, view.pods)
-            if report is not None and report.error is None:
-                return True
-    return False
 
 
 def _serves(run: JobRun, action: Action) -> bool:
@@ -115,9 +154,14 @@ def _follow(action: Action, run: JobRun, view: ResourceView) -> ActionUpdate:
 
 
 def _find_refusal(
-    action: Action, view: ResourceView, status: MigrationStatus, intent: str
+    action: Action, view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> str | None:
     """Why an action can't be carried out; None: it can."""
+    if _is_stale(action, view, now):
+        return (
+            f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"
+            " which is too long ago (--order-max-age): order it again if it still holds"
+        )
     if view.elder is not None:
         return f"DatabaseMigration {view.elder} is older and has the same database"
     if action.kind in VERSIONED and not _is_version(action, view):
@@ -131,6 +175,18 @@ def _find_refusal(
     if action.kind is ActionKind.RETRY:
         return _refuse_retry(view, status, intent)
     return None
+
+
+def _is_stale(action: Action, view: ResourceView, now: datetime) -> bool:
+    """Whether an order comes out of a time in which no operator was there to take it.
+
+    An approval holds for one plan, whenever it was given.
+    """
+    if action.kind is ActionKind.APPROVE or view.order_age is None:
+        return False
+    # An order that this operator has acknowledged waits for something that it names.
+    came = view.resync.since if action.is_acknowledged else now
+    return came - action.created_at > view.order_age
 
 
 def _is_version(action: Action, view: ResourceView) -> bool:

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from dbmigrate import __version__
 from dbmigrate.api.conditions import shorten
+from dbmigrate.api.names import COPY_CONTAINER
 from dbmigrate.api.status import (
     HISTORY_LIMIT,
     HistoryEntry,
@@ -22,11 +24,11 @@ from dbmigrate.api.status import (
 )
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.api.trial import read_trial
-from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunState
-from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError
+from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunCommand, RunState
+from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, UnknownReport
 
-RUNNER_CONTAINER = "dbmigrate"
-KILLED = 128 + 9
+KILLED = frozenset({128 + 9, 128 + 15})
+"""SIGKILL, and SIGTERM before the runner was ready to report."""
 STATUS_TEXT_LIMIT = 2048
 """Characters of an error's text in the status: a report is bounded, a log's tail is bounded too."""
 
@@ -39,20 +41,35 @@ def read_report(run: JobRun, pods: Iterable[Pod]) -> Report | None:
     mine = [pod for pod in pods if pod.job == run.name]
     pod = max(mine, key=lambda p: (p.ended is not None, not p.is_gone), default=None)
     if pod is not None:
-        report = parse_message(pod.ended)
+        try:
+            report = parse_message(pod.ended)
+        except UnknownReport as problem:
+            text = (
+                f"{problem} (operator {__version__}): update the operator, or let spec.job.image"
+                " name a runner of the operator's version"
+            )
+            return failed_report(run.command, run.started_at, Reason.INTERNAL, text)
         if report is not None:
             return report
-    if run.state is RunState.SUCCEEDED:
+    is_success = run.state is RunState.SUCCEEDED
+    if pod is not None and pod.ended is not None:
+        is_success = pod.ended.exit_code == 0
+    if is_success:
         return None
     return failed_report(run.command, run.started_at, *_explain(run, pod))
 
 
 def parse_message(ended: ContainerEnd | None) -> Report | None:
-    """The report in a termination message; None when it holds something else."""
+    """The report in a termination message; None when it holds something else.
+
+    Raises UnknownReport for one that a newer runner has written.
+    """
     if ended is None or not ended.message:
         return None
     try:
         return Report.from_json(ended.message)
+    except UnknownReport:
+        raise
     except ValueError:
         return None
 
@@ -73,9 +90,13 @@ def failed_report(
     )
 
 
+def is_guess(report: Report) -> bool:
+    """Whether a report was made here, in the place of one that the runner could not write."""
+    return not report.tool_version
+
+
 def _explain(run: JobRun, pod: Pod | None) -> tuple[Reason, str]:
     """Why a run failed that left no report."""
-    ended = pod.ended if pod else None
     if run.failure_reason == "DeadlineExceeded":
         text = "the run was stopped at its deadline (spec.timeouts.deadline)"
         if pod is not None and pod.waiting is not None:
@@ -86,23 +107,38 @@ def _explain(run: JobRun, pod: Pod | None) -> tuple[Reason, str]:
         return Reason.INTERRUPTED, text
     if pod.disrupted is not None or pod.status_reason == "Evicted":
         return Reason.INTERRUPTED, f"the cluster took the Pod away: {pod.disrupted or 'evicted'}"
-    if ended is None:
-        return Reason.INTERRUPTED, f"Pod {pod.name} failed before the runner started"
-    return _explain_end(ended)
+    if pod.ended is not None:
+        return _explain_end(pod.ended)
+    if pod.failed is not None:
+        return _explain_other(pod.failed, pod.has_started)
+    return Reason.INTERRUPTED, f"Pod {pod.name} failed before the runner started"
 
 
 def _explain_end(ended: ContainerEnd) -> tuple[Reason, str]:
-    tail = f": {ended.message.strip()}" if ended.message.strip() else ""
+    tail = _tail(ended)
     if ended.reason == "OOMKilled":
         text = "the runner ran out of memory: raise spec.job.resources.limits.memory"
         return Reason.INTERRUPTED, text
-    if ended.container != RUNNER_CONTAINER:
-        text = f"the migration files could not be copied out of the image{tail}"
-        return Reason.SOURCE_INVALID, text
-    if ended.exit_code == KILLED:
+    if ended.exit_code in KILLED:
         return Reason.INTERRUPTED, f"the runner was killed{tail}"
     text = f"the runner ended with exit code {ended.exit_code} and left no report{tail}"
     return Reason.INTERNAL, text
+
+
+def _explain_other(failed: ContainerEnd, has_started: bool) -> tuple[Reason, str]:
+    """A container beside the runner failed, and the runner told nothing."""
+    if failed.container == COPY_CONTAINER:
+        text = f"the migration files could not be copied out of the image{_tail(failed)}"
+        return Reason.SOURCE_INVALID, text
+    when = "the runner had not ended" if has_started else "the runner did not start"
+    code = f"exit code {failed.exit_code}" + (f", {failed.reason}" if failed.reason else "")
+    text = f"container {failed.container} failed ({code}), {when}{_tail(failed)}"
+    return Reason.INTERRUPTED, text
+
+
+def _tail(ended: ContainerEnd) -> str:
+    """The container's last words, as the end of a sentence."""
+    return f": {ended.message.strip()}" if ended.message.strip() else ""
 
 
 def begin_run(status: MigrationStatus, run: JobRun) -> MigrationStatus:
@@ -169,11 +205,20 @@ def end_run(status: MigrationStatus, report: Report, *, finished_at: datetime) -
         HistoryEntry(s.version, s.name, s.direction, finished_at, s.milliseconds)
         for s in reversed(report.steps)
     )
-    history = (steps + status.history)[:HISTORY_LIMIT]
-    return replace(learn(status, report), last_run=ended, history=history)
+    is_known = _names(status.history[: len(steps)]) == _names(steps)
+    history = status.history if is_known else (steps + status.history)[:HISTORY_LIMIT]
+    check = status.last_check if report.dirty is None else None
+    is_rollback = last.command == RunCommand.ROLLBACK
+    learned = learn(status, report, is_rollback=is_rollback)
+    return replace(learned, last_run=ended, last_check=check, history=history)
 
 
-def learn(status: MigrationStatus, report: Report) -> MigrationStatus:
+def _names(steps: tuple[HistoryEntry, ...]) -> list[tuple[str, str, str, int]]:
+    """What tells steps apart: a run that is taken in again has no new ones."""
+    return [(step.version, step.name, step.direction, step.milliseconds) for step in steps]
+
+
+def learn(status: MigrationStatus, report: Report, *, is_rollback: bool = False) -> MigrationStatus:
     """The status with what the report says of the database, if it could be asked."""
     if report.backup is not None:
         made, created = report.backup, read_timestamp(report.started_at)
@@ -181,12 +226,15 @@ def learn(status: MigrationStatus, report: Report) -> MigrationStatus:
         status = replace(status, backup=backup)
     if report.dirty is None:
         return status
+    # A Rollback or a Force goes where a person says, which is not what the resource wants.
+    is_ordered = report.command.partition(" ")[0] in {RunCommand.FORCE, RunCommand.REPAIR}
+    target = status.target if is_ordered or is_rollback else report.target
     return replace(
         status,
         version=report.version,
         dirty=report.dirty,
         unfinished=report.unfinished,
-        target=report.target or status.target,
+        target=target or status.target,
         pending=report.pending if report.pending is not None else status.pending,
         server_version=report.server_version or status.server_version,
     )

@@ -1,20 +1,25 @@
 """What a run that is under way is doing, or waiting for.
 
-A Pod that can't start says why in its container's waiting reason. The kubelet
-tries again by itself, so a Secret that appears heals it; our part is to say what
-is missing instead of waiting in silence.
+A Pod that cannot start says why in its container's waiting reason, and a Job without a
+Pod in its events. Kubernetes tries again by itself, so a Secret that appears is enough;
+our part is to say what is missing instead of waiting in silence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from dbmigrate.controller.decisions.runs import JobRun, Pod, Waiting
+from dbmigrate.api.timestamps import format_timestamp
+from dbmigrate.controller.decisions.runs import JobRun, Pod, Waiting, has_begun
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way
 
+LOOK_INTERVAL = timedelta(seconds=60)
+"""How often a resource is looked at that waits for something: a watch event may be lost."""
 SLOW_START = timedelta(minutes=1)
-"""From here on a Pod that is not running yet is worth a word."""
+"""From here on a Pod that is not running yet is worth a word, whatever the reason."""
+FIRST_LOOKS = ((timedelta(seconds=10), timedelta(seconds=3)), (SLOW_START, timedelta(seconds=10)))
+"""How often a run is looked at whose runner has not started, up to each age of its Job."""
 
 _IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
@@ -22,25 +27,66 @@ _IMAGE_REASONS = frozenset(
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
 
-def describe_progress(run: JobRun, pods: Iterable[Pod], now: datetime) -> Verdict:
+def describe_progress(
+    run: JobRun, pods: Iterable[Pod], troubles: Mapping[str, str], now: datetime
+) -> Verdict:
     """The verdict for a run of the present intent that has not ended."""
     label = f"Job {run.name} (attempt {run.attempt})"
     # One sentence from the Job's creation to its end: each other one would be a write.
     at_work = on_its_way(VerdictReason.RUNNING, f"{label} is at work")
     pod = next((p for p in pods if p.job == run.name and not p.is_gone), None)
+    if pod is not None and pod.has_lost_node(now):
+        return describe_lost_node(pod, run.deadline_at, now)
     if run.is_deleting:
         return on_its_way(VerdictReason.WAITING_FOR_RUN, f"{label} is being deleted")
-    if pod is None:
-        if now - run.created_at > SLOW_START:
-            text = f"{label} has no Pod yet: see kubectl describe job {run.name}"
-            return on_its_way(VerdictReason.POD_NOT_STARTING, text)
+    if pod is not None and pod.has_started:
         return at_work
-    if pod.waiting is not None:
-        return _describe_waiting(label, pod, pod.waiting, now - run.created_at) or at_work
-    return at_work
+    trouble, is_slow = troubles.get(run.name), now - run.created_at > SLOW_START
+    if pod is None:
+        if trouble is None and not is_slow:
+            return at_work
+        text = f"has no Pod: {trouble}" if trouble else "has no Pod yet: see its events"
+        return on_its_way(VerdictReason.POD_NOT_STARTING, f"{label} {text}")
+    if pod.waiting is None:
+        return at_work
+    return _describe_waiting(label, pod, pod.waiting, trouble, is_slow=is_slow) or at_work
 
 
-def _describe_waiting(label: str, pod: Pod, waiting: Waiting, age: timedelta) -> Verdict | None:
+def describe_lost_node(pod: Pod, deadline_at: datetime | None, now: datetime) -> Verdict:
+    """The node of a Pod has stopped to report, so its runner may be at work, or not."""
+    text = (
+        f"node {pod.node} does not answer, so whether Pod {pod.name} on it is still at work is not"
+        " known: nothing is started until the node is back or the Pod is gone"
+    )
+    if deadline_at is not None:
+        tense = "was" if now >= deadline_at else "is"
+        text += f" (the run's deadline {tense} {format_timestamp(deadline_at)})"
+    return on_its_way(VerdictReason.NODE_LOST, text)
+
+
+def needs_events(run: JobRun, pods: Iterable[Pod], now: datetime) -> str | None:
+    """The uid of the object whose events may say why a run does not start; None: none is needed."""
+    if not run.is_active or run.is_deleting or now - run.created_at < FIRST_LOOKS[0][1]:
+        return None
+    pod = next((p for p in pods if p.job == run.name and not p.is_gone), None)
+    if pod is None:
+        return run.uid
+    is_creating = pod.waiting is not None and pod.waiting.reason == "ContainerCreating"
+    return pod.uid if is_creating and not pod.has_started else None
+
+
+def next_look(run: JobRun, pods: Iterable[Pod], now: datetime) -> datetime:
+    """When to look at a run again that is under way, if nothing happens before."""
+    if not has_begun(run, pods):
+        for age, interval in FIRST_LOOKS:
+            if now - run.created_at < age:
+                return now + interval
+    return now + LOOK_INTERVAL
+
+
+def _describe_waiting(
+    label: str, pod: Pod, waiting: Waiting, trouble: str | None, *, is_slow: bool
+) -> Verdict | None:
     """What the Pod waits for; None: for nothing out of the ordinary."""
     said = f"{label} waits: {waiting.message or waiting.reason}"
     if waiting.reason in _IMAGE_REASONS:
@@ -50,8 +96,9 @@ def _describe_waiting(label: str, pod: Pod, waiting: Waiting, age: timedelta) ->
             return on_its_way(VerdictReason.SECRET_MISSING, said)
         return on_its_way(VerdictReason.POD_NOT_STARTING, said)
     if waiting.reason == "ContainerCreating":
-        if age <= SLOW_START:
+        if trouble is None and not is_slow:
             return None
-        text = f"{label} waits for its volumes or network: see kubectl describe pod {pod.name}"
+        why = trouble or f"see kubectl describe pod {pod.name}"
+        text = f"{label} waits for its volumes or network: {why}"
         return on_its_way(VerdictReason.POD_NOT_STARTING, text)
     return on_its_way(VerdictReason.POD_NOT_STARTING, said)

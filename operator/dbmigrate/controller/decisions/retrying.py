@@ -1,15 +1,23 @@
-"""A question to the database that had no answer: asked again after a while, or left to a person."""
+"""A question to the database that had no answer: asked again after a while.
+
+Nothing is given up for good on the environment. What may pass by itself is tried again soon,
+spec.retry.limit times, and slowly from then on; what a person corrects elsewhere (a Secret, a
+certificate) is tried again slowly from the first failure on, since we are not told of it.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.controller.decisions.backoff import retry_delay
+from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.runs import JobRun
-from dbmigrate.controller.decisions.verdict import on_its_way, stuck
+from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, stuck
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
-from dbmigrate.report import ReportError
+from dbmigrate.report import Reason, ReportError
+
+ENVIRONMENTAL = frozenset({Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED})
+"""Lasting failures that are corrected outside of the resource, in a Secret or a server."""
 
 
 def ask_again(
@@ -22,14 +30,20 @@ def ask_again(
 ) -> Conclusion:
     """What follows from a `status` or `plan` run that failed; `again` asks once more."""
     retry = view.migration.spec.retry
-    said = f"{error.reason.value}: {error.message}"
-    if not error.retryable or run.attempt > retry.limit:
+    said = error.message
+    is_exhausted = error.retryable and run.attempt > retry.limit
+    if not retry.limit or not (error.retryable or error.reason in ENVIRONMENTAL):
         return Conclusion(stuck(error.reason.value, said))
+    is_slow = is_exhausted or not error.retryable
     due = status.next_retry_at
     if due is None:
         seed = f"{view.migration.identity.uid}/{run.intent}/{run.command.value}"
-        due = now + retry_delay(retry, attempt=run.attempt, seed=seed)
+        pace = ENVIRONMENT if is_slow else retry
+        due = now + retry_delay(pace, attempt=run.attempt, seed=seed)
     if now >= due:
         return again
-    waiting = on_its_way(error.reason.value, f"{said} (to be tried again)")
-    return Conclusion(waiting, look_at=due, next_retry_at=due)
+    verdict = on_its_way(error.reason.value, f"{said} (to be tried again)")
+    if is_slow:
+        why = VerdictReason.RETRIES_EXHAUSTED if is_exhausted else None
+        verdict = stuck(error.reason.value, said, stalled_reason=why)
+    return Conclusion(verdict, look_at=due, next_retry_at=due)

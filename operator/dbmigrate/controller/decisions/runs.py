@@ -8,8 +8,8 @@ dropped after this: the cache of a big cluster is to stay small.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dbmigrate.api.fields import Document
@@ -22,9 +22,15 @@ from dbmigrate.api.names import (
     JOB_NAME_LABEL,
     PLAN_ANNOTATION,
     REHEARSAL_CONTAINER,
+    RUNNER_CONTAINER,
     UID_LABEL,
 )
 from dbmigrate.api.timestamps import parse_timestamp, read_timestamp
+
+OVERDUE = timedelta(seconds=30)
+"""How much later than asked for a Pod's end is still no sign of a lost node."""
+LINGER = timedelta(seconds=30)
+"""How long the other containers of a Pod may go on after the runner's end."""
 
 
 class RunCommand(StrEnum):
@@ -63,6 +69,8 @@ class Waiting:
 
     reason: str
     message: str
+    container: str = ""
+    """Its name; empty where the Pod as a whole waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +101,36 @@ class Pod:
     node: str | None = None
     started_at: datetime | None = None
     waiting: Waiting | None = None
+    has_started: bool = False
+    """Whether the runner's container has ever run."""
     ended: ContainerEnd | None = None
+    """How the runner's container ended."""
+    failed: ContainerEnd | None = None
+    """Another container that failed, the first one."""
     disrupted: str | None = None
     """Set when the cluster took the Pod away: the message of DisruptionTarget."""
     status_reason: str | None = None
     """The Pod's own reason, such as Evicted."""
+    is_cut_off: bool = False
+    """Whether its node has stopped to report: what its containers do is not known."""
+    gone_by: datetime | None = None
+    """When it must be gone, once its deletion has been asked for."""
 
     @property
     def may_be_running(self) -> bool:
-        """Whether a process of it may still be at work."""
-        return not self.is_gone and self.phase not in {"Succeeded", "Failed"}
+        """Whether the runner may still be at work in it, or still begin."""
+        is_over = self.ended is not None or self.phase in {"Succeeded", "Failed"}
+        return not self.is_gone and not is_over
+
+    @property
+    def has_told(self) -> bool:
+        """Whether it says how the run ended."""
+        return self.ended is not None or self.failed is not None
+
+    def has_lost_node(self, now: datetime) -> bool:
+        """Whether its node does not answer, as far as can be seen."""
+        is_overdue = self.gone_by is not None and now > self.gone_by + OVERDUE
+        return self.may_be_running and (self.is_cut_off or is_overdue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +157,48 @@ class JobRun:
     failure_reason: str | None = None
     """The reason of the Job's Failed condition: BackoffLimitExceeded, DeadlineExceeded, ..."""
     failure_message: str = ""
+    deadline_at: datetime | None = None
+    """When Kubernetes ends it."""
+    lingers_since: datetime | None = None
+    """The runner has ended at that time, and its Job goes on for other containers' sake."""
 
     @property
     def is_active(self) -> bool:
         """Whether its end is still to come."""
         return self.state is RunState.ACTIVE
+
+    def is_leftover(self, now: datetime) -> bool:
+        """Whether only other containers are at work, and have had their time to end."""
+        since = self.lingers_since
+        # The node's clock may be ahead of ours: then it has had its time as well.
+        return since is not None and not timedelta(0) <= now - since < LINGER
+
+
+def settle(run: JobRun, pods: Iterable[Pod]) -> JobRun:
+    """The run as its runner's container has ended it, whatever else is at work in the Pod."""
+    if not run.is_active:
+        return run
+    ended = next((p.ended for p in pods if p.job == run.name and p.ended is not None), None)
+    if ended is None:
+        return run
+    state = RunState.SUCCEEDED if ended.exit_code == 0 else RunState.FAILED
+    finished = ended.finished_at or run.created_at
+    return replace(run, state=state, finished_at=finished, lingers_since=finished)
+
+
+def has_begun(run: JobRun, pods: Iterable[Pod]) -> bool:
+    """Whether the runner has ever started for it, so that the database may have been reached."""
+    return any(pod.has_started for pod in pods if pod.job == run.name)
+
+
+def run_order(run: JobRun) -> tuple[datetime, int, int]:
+    """Sorts runs by when they were made."""
+    return run.created_at, run.generation, run.attempt
+
+
+def in_order(runs: Iterable[JobRun]) -> list[JobRun]:
+    """The runs, oldest first."""
+    return sorted(runs, key=run_order)
 
 
 def parse_run(body: Document) -> JobRun:
@@ -170,7 +235,16 @@ def parse_run(body: Document) -> JobRun:
         finished_at=finished,
         failure_reason=failed.get("reason") if failed else None,
         failure_message=failed.get("message", "") if failed else "",
+        deadline_at=_find_deadline(body),
     )
+
+
+def _find_deadline(body: Document) -> datetime | None:
+    started = read_timestamp((body.get("status") or {}).get("startTime"))
+    seconds = (body.get("spec") or {}).get("activeDeadlineSeconds")
+    if started is None or not isinstance(seconds, int):
+        return None
+    return started + timedelta(seconds=seconds)
 
 
 def parse_pod(body: Document, *, is_gone: bool = False) -> Pod:
@@ -190,9 +264,13 @@ def parse_pod(body: Document, *, is_gone: bool = False) -> Pod:
         node=(body.get("spec") or {}).get("nodeName"),
         started_at=read_timestamp(status.get("startTime")),
         waiting=_find_waiting(status, conditions),
+        has_started=_has_started(status),
         ended=_find_end(status),
+        failed=_find_failure(status),
         disrupted=str(disruption.get("message", "")) if is_disrupted else None,
         status_reason=status.get("reason"),
+        is_cut_off=_is_cut_off(conditions),
+        gone_by=read_timestamp(metadata.get("deletionTimestamp")),
     )
 
 
@@ -214,24 +292,57 @@ def _find_waiting(status: Document, conditions: dict[str, Document]) -> Waiting 
     for container in _container_statuses(status):
         waiting = (container.get("state") or {}).get("waiting")
         if waiting and waiting.get("reason") not in {None, "PodInitializing"}:
-            return Waiting(waiting["reason"], waiting.get("message", ""))
+            return Waiting(waiting["reason"], waiting.get("message", ""), container["name"])
     return None
 
 
+def _find_runner(status: Document) -> Document:
+    """The state of the runner's container; empty while there is none."""
+    containers = status.get("containerStatuses") or ()
+    return next((c.get("state") or {} for c in containers if c["name"] == RUNNER_CONTAINER), {})
+
+
+def _has_started(status: Document) -> bool:
+    state = _find_runner(status)
+    return "running" in state or bool((state.get("terminated") or {}).get("startedAt"))
+
+
 def _find_end(status: Document) -> ContainerEnd | None:
-    """The end of the container that decides: the first that failed, else the last."""
-    ended = None
+    """The end of the runner's container."""
+    terminated = _find_runner(status).get("terminated")
+    return None if terminated is None else _read_end(RUNNER_CONTAINER, terminated)
+
+
+def _find_failure(status: Document) -> ContainerEnd | None:
+    """The first other container that failed; the scratch server is ended when the runner has."""
     for container in _container_statuses(status):
+        name = container["name"]
         terminated = (container.get("state") or {}).get("terminated")
-        if terminated is None or container["name"] == REHEARSAL_CONTAINER:
-            continue  # a sidecar is ended when the runner has
-        ended = ContainerEnd(
-            container=container["name"],
-            exit_code=int(terminated.get("exitCode", 0)),
-            reason=terminated.get("reason", ""),
-            message=terminated.get("message", ""),
-            finished_at=read_timestamp(terminated.get("finishedAt")),
-        )
-        if ended.exit_code != 0:
-            return ended
-    return ended
+        if terminated is None or name in {RUNNER_CONTAINER, REHEARSAL_CONTAINER}:
+            continue
+        if terminated.get("exitCode", 0) != 0:
+            return _read_end(name, terminated)
+    return None
+
+
+def _read_end(container: str, terminated: Document) -> ContainerEnd:
+    return ContainerEnd(
+        container=container,
+        exit_code=int(terminated.get("exitCode", 0)),
+        reason=terminated.get("reason", ""),
+        message=terminated.get("message", ""),
+        finished_at=read_timestamp(terminated.get("finishedAt")),
+    )
+
+
+def _is_cut_off(conditions: dict[str, Document]) -> bool:
+    """Whether the node controller has called the Pod not ready, as it does when a node is lost.
+
+    It changes Ready alone and gives no reason; a kubelet gives one, and changes both.
+    """
+    ready, containers = (conditions.get(kind) or {} for kind in ("Ready", "ContainersReady"))
+    return (
+        ready.get("status") == "False"
+        and not ready.get("reason")
+        and containers.get("status") == "True"
+    )

@@ -1,31 +1,34 @@
 """A resource that is where it was to be: what it says, and asking now and then if it still is.
 
-Between runs the database belongs to everybody. A `status` run, once every resync
-interval, tells what another tool or person has done to it; that is reported, and
-left for a person to judge.
+A `status` run, once every resync interval, asks the database (see checks.py). One that
+had no answer is followed by the next one sooner, with a growing delay.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from dbmigrate.api.last_check import LastCheck
+from dbmigrate.api.spec import NEVER
 from dbmigrate.api.status import LastRun, MigrationStatus
-from dbmigrate.controller.decisions.backoff import hash_fraction
+from dbmigrate.api.timestamps import format_timestamp
+from dbmigrate.controller.decisions.backoff import ENVIRONMENT, hash_fraction, retry_delay
 from dbmigrate.controller.decisions.catch_up import (
     CaughtUp,
-    is_at_target,
-    newest_answer,
     newest_run,
 )
+from dbmigrate.controller.decisions.progress import next_look
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
-from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way, ready, stuck
+from dbmigrate.controller.decisions.verdict import (
+    Verdict,
+    VerdictReason,
+    on_its_way,
+    ready,
+    stuck,
+    unknown,
+)
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
-from dbmigrate.policies import ChangedFiles
-from dbmigrate.report import Report
-
-LOOK_INTERVAL = timedelta(seconds=60)
-"""How often a resource is looked at that waits for something: a watch event may be lost."""
 
 
 def stay_while_asked(
@@ -33,7 +36,7 @@ def stay_while_asked(
 ) -> Conclusion:
     """A routine question to the database does not change what the resource says of itself."""
     last = caught.status.last_run
-    look_at = now + LOOK_INTERVAL
+    look_at = next_look(run, view.pods, now)
     if last is not None and last.has_succeeded and last.intent == intent:
         return Conclusion(_describe_success(view, last, caught.status), look_at=look_at)
     text = f"Job {run.name} asks the database for its state"
@@ -45,48 +48,40 @@ def stay(
 ) -> Conclusion:
     """All is done. Ask the database now and then whether it still is."""
     verdict = _describe_success(view, last, caught.status)
-    due = next_question(view, last, now)
+    due = next_question(view, caught.status, last, now)
     if due is None or view.migration.spec.suspend:
         return Conclusion(verdict)
+    if view.rejection is not None:
+        return Conclusion(verdict, look_at=view.rejection.retry_at)
     if now < due:
         return Conclusion(verdict, look_at=due)
     return Conclusion(verdict, order=question(view, intent))
 
 
 def _describe_success(view: ResourceView, last: LastRun, status: MigrationStatus) -> Verdict:
-    answer = newest_answer(view, last, RunCommand.STATUS)
-    drift = _describe_drift(answer, last, view) if answer is not None else None
-    if drift is not None:
-        return stuck(VerdictReason.DRIFTED, drift)
-    version = answer.version if answer is not None and answer.error is None else status.version
+    """What the last answer of the database said, until there is a newer one."""
+    check = status.last_check
+    if check is not None and check.unanswered >= view.resync.unreachable_after:
+        return unknown(VerdictReason.UNREACHABLE, _describe_silence(check))
+    drift = check.drift if check is not None else None
+    if drift is not None or status.dirty:
+        return stuck(VerdictReason.DRIFTED, drift or f"version {status.version} is dirty")
     outcome = last.outcome.value if last.outcome else ""
-    return ready(outcome, f"the database is at version {version or 'none'}")
+    return ready(outcome, f"the database is at version {status.version or 'none'}")
 
 
-def _describe_drift(answer: Report, last: LastRun, view: ResourceView) -> str | None:
-    """What has become of the database behind our back; None: nothing, or it can't be asked."""
-    if answer.error is not None and not answer.error.retryable:
-        return f"{answer.error.reason.value}: {answer.error.message}"
-    if answer.dirty is None:
-        return None
-    if answer.dirty:
-        return f"version {answer.version} has been left dirty by another tool or person"
-    if answer.changed and view.migration.spec.changed_files is ChangedFiles.REJECT:
-        return f"edited after they were applied: {', '.join(answer.changed)}"
-    if is_at_target(answer, view.migration.spec):
-        return None
-    if answer.version == last.version:
-        return f"{answer.pending} migrations are pending"
-    return (
-        f"the version has been moved from {last.version or 'none'} "
-        f"to {answer.version or 'none'} by another tool or person"
-    )
+def _describe_silence(check: LastCheck) -> str:
+    since = check.unanswered_since
+    when = f" since {format_timestamp(since)}" if since is not None else ""
+    return f"the database has not answered{when}: {check.error or 'no reason is known'}"
 
 
-def next_question(view: ResourceView, last: LastRun, now: datetime) -> datetime | None:
+def next_question(
+    view: ResourceView, status: MigrationStatus, last: LastRun, now: datetime
+) -> datetime | None:
     """When the database is to be asked again; None: not by itself."""
-    resync = view.resync
-    if resync is None or resync.interval is None:
+    check, interval = status.last_check, view.migration.spec.check_interval or view.resync.interval
+    if interval is None or interval == NEVER:
         return None
     asked = newest_run(view, RunCommand.STATUS)
     since = last.finished_at or now
@@ -96,11 +91,12 @@ def next_question(view: ResourceView, last: LastRun, now: datetime) -> datetime 
         # Times of Jobs are the API server's. With a clock behind ours they never are recent,
         # and every answer would call for the next question.
         since = max(since, view.ordered_at)
-    jitter = hash_fraction(view.migration.identity.uid)
+    uid = view.migration.identity.uid
+    if check is not None and check.unanswered:
+        return since + min(retry_delay(ENVIRONMENT, attempt=check.unanswered, seed=uid), interval)
+    jitter = hash_fraction(uid)
     # What fell due while no operator was there comes spread out, not all at once.
-    return max(
-        since + resync.interval * (1 + 0.1 * jitter), resync.since + resync.interval * jitter
-    )
+    return max(since + interval * (1 + 0.1 * jitter), view.resync.since + interval * jitter)
 
 
 def question(view: ResourceView, intent: str) -> RunOrder:

@@ -22,6 +22,7 @@ class Standing(Enum):
     ON_ITS_WAY = "on its way"
     HELD = "held"
     STUCK = "stuck"
+    UNKNOWN = "unknown"
 
 
 class VerdictReason:
@@ -36,13 +37,16 @@ class VerdictReason:
     SOURCE_INVALID = "SourceInvalid"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     POD_NOT_STARTING = "PodNotStarting"
+    NODE_LOST = "NodeLost"
     JOB_REJECTED = "JobRejected"
+    JOB_NOT_CREATED = "JobNotCreated"
     DATABASE_CONFLICT = "DatabaseConflict"
     SUSPENDED = "Suspended"
     AWAITING_APPROVAL = "AwaitingApproval"
     PLANNING = "Planning"
     INVALID_SPEC = "InvalidSpec"
     DRIFTED = "Drifted"
+    UNREACHABLE = "Unreachable"
     RETRIES_EXHAUSTED = "RetriesExhausted"
     ROLLED_BACK = "RolledBack"
     ACTION_RUNNING = "ActionRunning"
@@ -57,6 +61,10 @@ class Verdict:
     message: str
     stalled_reason: str | None = None
     """Why nothing more is tried, where that is another reason than the failure's own."""
+
+
+_READY = {Standing.READY: Truth.TRUE, Standing.UNKNOWN: Truth.UNKNOWN}
+"""What Ready says; False for all others."""
 
 
 def ready(reason: str, message: str) -> Verdict:
@@ -77,6 +85,11 @@ def held(reason: str, message: str) -> Verdict:
 def stuck(reason: str, message: str, *, stalled_reason: str | None = None) -> Verdict:
     """Nothing more happens until a person acts."""
     return Verdict(Standing.STUCK, reason, message, stalled_reason)
+
+
+def unknown(reason: str, message: str) -> Verdict:
+    """Whether the database still is where the resource wants it is not known; asked again."""
+    return Verdict(Standing.UNKNOWN, reason, message)
 
 
 def write_conditions(
@@ -100,8 +113,8 @@ def write_conditions(
             return condition(kind, Truth.TRUE, reason, verdict.message)
         return condition(kind, Truth.FALSE, verdict.reason, "")
 
-    is_ready = Truth.TRUE if verdict.standing is Standing.READY else Truth.FALSE
-    is_on_its_way = verdict.standing is Standing.ON_ITS_WAY
+    is_ready = _READY.get(verdict.standing, Truth.FALSE)
+    is_on_its_way = verdict.standing in {Standing.ON_ITS_WAY, Standing.UNKNOWN}
     is_stuck = verdict.standing is Standing.STUCK
     stalled_reason = verdict.stalled_reason or verdict.reason
     consent = []

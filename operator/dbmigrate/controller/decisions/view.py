@@ -7,8 +7,9 @@ itself. The decision is carried out by the reconciler too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from dbmigrate.api.action import Action, ActionPhase
 from dbmigrate.api.migration import MigrationResource
@@ -27,15 +28,21 @@ class Resync:
     """None: never."""
     since: datetime
     """When this operator started: what fell due before is spread over one interval."""
+    unreachable_after: int = 3
+    """Checks in a row without an answer after which nothing is said of the database any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The API server would not take the Job that was wanted just now."""
+    """The Job that was wanted just now could not be created."""
 
     message: str
     is_final: bool
-    """The Job itself is wrong, and stays so until the resource is changed."""
+    """The Job itself is wrong, or a policy is against it: a person must act."""
+    is_passing: bool = False
+    """The API server could not answer: nothing was refused."""
+    retry_at: datetime | None = None
+    """When it is offered again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +55,14 @@ class ResourceView:
     pods: tuple[Pod, ...] = ()
     elder: str | None = None
     """An older resource of the namespace on the same database and history table."""
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    """By Job: why its Pod is not there or does not start, as events tell it."""
     rejection: Rejection | None = None
-    resync: Resync | None = None
+    resync: Resync = Resync(None, since=datetime.min.replace(tzinfo=UTC))
     ordered_at: datetime | None = None
     """When this operator last started a run for it, by its own clock."""
+    order_age: timedelta | None = timedelta(hours=1)
+    """An order that is older when the operator first comes to it is refused; None: never."""
     actions: tuple[Action, ...] = ()
     """What people have ordered for it, ended or not."""
 
@@ -77,6 +88,8 @@ class Conclusion:
     approved: bool | None = None
     """Whether the plan may be run; None where nobody is asked."""
     updates: tuple[ActionUpdate, ...] = ()
+    withdraw: JobRun | None = None
+    """The run that never started and is to go for what comes next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +100,17 @@ class Decision:
     order: RunOrder | None = None
     """The run to start."""
     discard: tuple[str, ...] = ()
-    """Finished Jobs that the history limits no longer keep."""
+    """Jobs that are over and not kept: beyond the history limits, or with leftovers at work."""
+    withdraw: tuple[str, ...] = ()
+    """Jobs whose runner never started, to be gone with their Pods before another one is made."""
     look_at: datetime | None = None
     """When to look again if nothing happens before; None: only when something does."""
     rests_on_absence: bool = field(default=False)
     """Something was not in the view. Only a view fresh from the API server can be acted upon."""
+    adopt: tuple[Action, ...] = ()
+    """Actions that get the resource as their owner."""
+    expired: tuple[Action, ...] = ()
+    """Actions beyond the history limit."""
+    answered_at: datetime | None = None
+    """When the database last answered, a run or a check."""
     updates: tuple[ActionUpdate, ...] = ()

@@ -9,6 +9,7 @@ Pod Security `restricted` and has no token of the cluster.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import MigrationResource
@@ -22,13 +23,14 @@ from dbmigrate.api.names import (
     MANAGED_BY_LABEL,
     MIGRATION_LABEL,
     PLAN_ANNOTATION,
+    RUNNER_CONTAINER,
     UID_LABEL,
 )
-from dbmigrate.api.spec import JobOptions
+from dbmigrate.api.spec import JobOptions, MigrationSpec
 from dbmigrate.api.status import PlanStatus
-from dbmigrate.controller.decisions.outcome import RUNNER_CONTAINER
 from dbmigrate.controller.decisions.runs import CHANGING, RunCommand
 from dbmigrate.controller.jobs.command_line import (
+    GRACE_SECONDS,
     PROGRAM,
     TERMINATION_MESSAGE_PATH,
     run_arguments,
@@ -39,8 +41,8 @@ from dbmigrate.controller.jobs.mounts import COPY_USER, Mounted, mount_backups, 
 from dbmigrate.controller.jobs.naming import job_name, label_value
 from dbmigrate.controller.jobs.rehearsal_server import Sidecar, place_beside
 
-GRACE_SECONDS = 60
-"""From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
+CHECK_DEADLINE = timedelta(minutes=5)
+"""For a run that only reads the version: a check that takes longer has no answer."""
 TTL_SECONDS = 24 * 3600
 """Finished Jobs go after a day at the latest; the history limits come first while we run."""
 DEFAULT_RESOURCES: Document = {
@@ -141,7 +143,7 @@ def build_job(
             "completions": 1,
             "parallelism": 1,
             "podReplacementPolicy": "Failed",
-            "activeDeadlineSeconds": max(1, round(spec.timeouts.deadline.total_seconds())),
+            "activeDeadlineSeconds": max(1, round(_find_deadline(spec, order).total_seconds())),
             "ttlSecondsAfterFinished": TTL_SECONDS,
             "template": {
                 "metadata": {
@@ -157,6 +159,11 @@ def build_job(
             },
         },
     }
+
+
+def _find_deadline(spec: MigrationSpec, order: RunOrder) -> timedelta:
+    deadline = spec.timeouts.deadline
+    return min(deadline, CHECK_DEADLINE) if order.command is RunCommand.STATUS else deadline
 
 
 def _build_pod(

@@ -26,6 +26,9 @@ REHEARSAL_PATH = "/rehearsal"
 REHEARSAL_WAIT = 60
 """Seconds until the scratch server must have come up."""
 LINT_VARIABLE = "DBMIGRATE_LINT"
+GRACE_VARIABLE = "DBMIGRATE_GRACE_PERIOD"
+GRACE_SECONDS = 60
+"""From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
 LINTED = frozenset({RunCommand.GOTO, RunCommand.PLAN})
 
 
@@ -76,11 +79,13 @@ def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
     """What the runner is told beside its command line.
 
     Warn is the default of every resource, and only a courtesy: a runner of spec.job.image
-    that is too old to know of lint would refuse an option, and does not mind a variable.
+    that is too old to know of lint would refuse an option, and does not mind a variable. The
+    same holds for the grace period.
     """
+    grace = {"name": GRACE_VARIABLE, "value": f"{GRACE_SECONDS}s"}
     if spec.lint is LintPolicy.WARN and command in LINTED:
-        return [{"name": LINT_VARIABLE, "value": "warn"}]
-    return []
+        return [{"name": LINT_VARIABLE, "value": "warn"}, grace]
+    return [grace]
 
 
 def backup_directory(backup: BackupOptions) -> str:

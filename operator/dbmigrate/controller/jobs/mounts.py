@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dbmigrate.api.fields import Document
-from dbmigrate.api.names import INLINE_ANNOTATION_PREFIX
+from dbmigrate.api.names import COPY_CONTAINER, INLINE_ANNOTATION_PREFIX
 from dbmigrate.api.source import (
     ClaimSource,
     ConfigMapsSource,
@@ -28,7 +28,6 @@ BACKUP_VOLUME = "backups"
 IMAGE_VOLUMES_SINCE = (1, 35)
 """The first Kubernetes in which image volumes are on without anyone's doing."""
 
-COPY_CONTAINER = "copy-migrations"
 COPY_PATH = "/dbmigrate-copy"
 """Where that container sees the volume: at /migrations it would hide the image's own files."""
 COPY_USER = 65532

@@ -39,9 +39,10 @@ SETTINGS = (
 )
 DATA = f"{REHEARSAL_PATH}/data"
 # Constant: nothing of a resource is ever part of it. A container that is started again begins anew.
+# The shell is the first process, for which SIGTERM has no default action: initdb runs beside it.
 SCRIPT = (
-    f"rm -rf {DATA} && initdb --pgdata={DATA} --username=postgres --auth=trust"
-    " --encoding=UTF8 --no-sync && exec postgres"
+    f"trap 'kill $!; exit 143' TERM; rm -rf {DATA}; initdb --pgdata={DATA} --username=postgres"
+    " --auth=trust --encoding=UTF8 --no-sync & wait $! && exec postgres"
     f" -D {DATA} {' '.join(f'-c {setting}' for setting in SETTINGS)}"
 )
 

@@ -119,6 +119,12 @@ class Observed:
         """An order has come or changed."""
         self._actions[action.namespace, action.migration][action.name] = action
 
+    def see_owner(self, action: Action) -> None:
+        """The order has got an owner; it may have come further meanwhile."""
+        known = self._actions.get((action.namespace, action.migration), {})
+        if action.name in known:
+            known[action.name] = replace(known[action.name], is_owned=True)
+
     def forget_action(self, action: Action) -> None:
         """It has been deleted."""
         key = (action.namespace, action.migration)

@@ -22,7 +22,7 @@ WHERE n.nspname = 'public' OR n.nspname !~ '^pg_' AND {own(NAMESPACE, "n")}""")
 EXTENSIONS = rows(f"""SELECT quote_ident(x.extname) AS name,
 'EXTENSION ' || quote_ident(x.extname) AS address, quote_ident(n.nspname) AS home,
 x.extversion AS version, COALESCE(a.default_version = x.extversion, true) AS is_default_version,
-ARRAY[{place(EXTENSION, "x.oid")}] || ARRAY(SELECT d.classid || '.' || d.objid || '.0'
+ARRAY[{place(EXTENSION, "x.oid")}] || ARRAY(SELECT concat_ws('.', d.classid, d.objid, 0)
     FROM pg_depend d WHERE d.refclassid = {EXTENSION} AND d.refobjid = x.oid AND d.deptype = 'e')
 AS at
 FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace
@@ -37,7 +37,8 @@ d.defaclobjtype AS object_type, {grants("d.defaclacl")},
 ARRAY[{place(DEFAULT_ACL, "d.oid")}] AS at
 FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace""")
 
-SERVER = """SELECT json_build_object('version', current_setting('server_version_num')::int,
+SERVER = """SELECT json_build_object('version',
+int4in(textout(current_setting('server_version_num'))),
 'role', quote_ident(current_user),
 'default_grants', (SELECT json_object_agg(k, (SELECT json_agg(json_build_array(
     CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE '' END, x.privilege_type, x.is_grantable))

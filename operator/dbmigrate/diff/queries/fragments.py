@@ -29,7 +29,7 @@ def own(catalog: int, alias: str) -> str:
 
 def place(catalog: int, oid: str, part: str = "0") -> str:
     """A place in the catalogs, as text; NULL if there is no such object."""
-    return f"{catalog} || '.' || nullif({oid}, 0)::text || '.' || {part}"
+    return f"'{catalog}.' || textin(oidout(nullif({oid}, 0))) || concat('.', {part})"
 
 
 def qualified(column: str, schema: str = "n") -> str:
@@ -39,7 +39,7 @@ def qualified(column: str, schema: str = "n") -> str:
 
 def relation_name(oid: str) -> str:
     """The qualified name of any relation; with nothing but pg_catalog on the search path."""
-    return f"nullif({oid}, 0)::regclass::text"
+    return f"textin(regclassout(nullif({oid}, 0)))"
 
 
 def in_schema(column: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dbmigrate.diff.queries.fragments import CLASS, TYPE, in_schema, own, qualified
 from dbmigrate.postgres.schema.catalog_queries import FIRST_NORMAL_OID
 
-COMMENTS = f"""SELECT json_object_agg(d.classoid || '.' || d.objoid || '.' || d.objsubid,
+COMMENTS = f"""SELECT json_object_agg(concat_ws('.', d.classoid, d.objoid, d.objsubid),
 d.description) FROM pg_description d WHERE d.objoid >= {FIRST_NORMAL_OID}
 OR d.classoid = 'pg_namespace'::regclass AND d.objoid = to_regnamespace('public')"""
 
-DEPENDENCIES = f"""SELECT DISTINCT classid || '.' || objid || '.' || objsubid,
-refclassid || '.' || refobjid || '.' || refobjsubid
+DEPENDENCIES = f"""SELECT DISTINCT concat_ws('.', classid, objid, objsubid),
+concat_ws('.', refclassid, refobjid, refobjsubid)
 FROM pg_depend WHERE objid >= {FIRST_NORMAL_OID} AND refobjid >= {FIRST_NORMAL_OID}
 AND deptype NOT IN ('e', 'x')"""
 

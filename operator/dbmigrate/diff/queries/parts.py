@@ -77,7 +77,7 @@ quote_ident(ic.relname) AS index,
 {_INDEX_DEFINITION} AS definition, i.indisvalid AS is_valid,
 i.indisreplident AS is_replica_identity,
 i.indisclustered AS is_clustered,
-ARRAY(SELECT a.attnum || ' ' || a.attstattarget FROM pg_attribute a
+ARRAY(SELECT concat_ws(' ', a.attnum, a.attstattarget) FROM pg_attribute a
     WHERE a.attrelid = i.indexrelid AND a.attstattarget <> -1 ORDER BY a.attnum) AS statistics,
 (SELECT {relation_name("h.inhparent")} FROM pg_inherits h WHERE h.inhrelid = i.indexrelid)
     AS parent,

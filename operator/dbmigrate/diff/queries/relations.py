@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dbmigrate.diff.queries.fragments import (
     CLASS,
+    CONSTRAINT,
     DEFAULT,
     REWRITE,
     SETTINGS,
@@ -49,7 +50,7 @@ COLUMNS = rows(f"""SELECT {_COLUMN_NAME} AS name, 'COLUMN ' || {_COLUMN_NAME} AS
 {_NAME} AS relation, c.relkind AS relation_kind, quote_ident(a.attname) AS "column",
 a.attnum AS position, {grants("a.attacl")}, format_type(a.atttypid, a.atttypmod) AS type,
 format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE a.atttypid END, NULL) AS base_type,
-CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END
+CASE WHEN a.attcollation <> t.typcollation THEN textin(regcollationout(a.attcollation)) END
     AS collation,
 CASE WHEN a.attnotnull AND c.relkind IN ('r', 'p') THEN
     json_build_object('name', quote_ident(k.conname),
@@ -62,7 +63,7 @@ a.attstorage AS storage, t.typstorage AS default_storage, a.attcompression AS co
 nullif(a.attstattarget, -1) AS statistics, COALESCE(a.attoptions, '{{}}') AS options,
 NOT a.attislocal AS is_inherited,
 ARRAY[{place(CLASS, "c.oid", "a.attnum")},
-    CASE WHEN a.attgenerated <> '' THEN {place(DEFAULT, "d.oid")} END, '2606.' || k.oid || '.0']
+    CASE WHEN a.attgenerated <> '' THEN {place(DEFAULT, "d.oid")} END, {place(CONSTRAINT, "k.oid")}]
     AS at
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid {on_relation("a.attrelid")}
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -91,7 +92,7 @@ CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW ' ELSE 'VIEW ' END || {_NAME} AS
 quote_ident(n.nspname) AS schema, {owner("c.relowner")}, {grants("c.relacl")},
 c.relkind = 'm' AS is_materialized, pg_get_viewdef(c.oid) AS definition,
 ARRAY(SELECT concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
-    a.attcollation::regcollation::text) FROM pg_attribute a
+    textin(regcollationout(a.attcollation))) FROM pg_attribute a
     WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum) AS columns,
 COALESCE(c.reloptions, '{{}}') AS options, {_TABLESPACE}, {_ACCESS_METHOD},
 c.relispopulated AS is_populated,

@@ -21,7 +21,7 @@ _ARGUMENTS = """CASE WHEN p.prokind = 'a' AND p.pronargs = 0 THEN '*'
 _CALL = f"{qualified('p.proname')} || '(' || {_ARGUMENTS} || ')'"
 _COMMON = f"""{_NAME} AS name, quote_ident(n.nspname) AS schema, {owner("p.proowner")},
 {grants("p.proacl")}, concat_ws(' ', p.proretset, pg_get_function_result(p.oid),
-    p.proargnames::text, p.proargmodes::text) AS shape"""
+    p.proargnames, p.proargmodes) AS shape"""
 _OWN = f"""{own(ROUTINE, "p")} AND NOT EXISTS (SELECT FROM pg_depend i
     WHERE i.classid = {ROUTINE} AND i.objid = p.oid AND i.deptype = 'i')"""
 
@@ -39,7 +39,7 @@ def _if(condition: str, text: str) -> str:
 
 
 def _function(name: str, column: str) -> str:
-    return _if(f"g.{column} <> 0", f"'{name} = ' || g.{column}::text")
+    return _if(f"g.{column} <> 0", f"'{name} = ' || textin(regprocout(g.{column}))")
 
 
 _MODIFY = "CASE g.{} WHEN 'r' THEN 'READ_ONLY' WHEN 's' THEN 'SHAREABLE' ELSE 'READ_WRITE' END"
@@ -47,7 +47,7 @@ _PARAMETERS = ", ".join(
     (
         _function("SFUNC", "aggtransfn"),
         "'STYPE = ' || format_type(g.aggtranstype, NULL)",
-        _if("g.aggtransspace <> 0", "'SSPACE = ' || g.aggtransspace"),
+        _if("g.aggtransspace <> 0", "concat('SSPACE = ', g.aggtransspace)"),
         _function("FINALFUNC", "aggfinalfn"),
         _if("g.aggfinalextra", "'FINALFUNC_EXTRA'"),
         _if("g.aggfinalfn <> 0", f"'FINALFUNC_MODIFY = ' || {_MODIFY.format('aggfinalmodify')}"),
@@ -58,7 +58,7 @@ _PARAMETERS = ", ".join(
         _function("MSFUNC", "aggmtransfn"),
         _function("MINVFUNC", "aggminvtransfn"),
         _if("g.aggmtranstype <> 0", "'MSTYPE = ' || format_type(g.aggmtranstype, NULL)"),
-        _if("g.aggmtransspace <> 0", "'MSSPACE = ' || g.aggmtransspace"),
+        _if("g.aggmtransspace <> 0", "concat('MSSPACE = ', g.aggmtransspace)"),
         _function("MFINALFUNC", "aggmfinalfn"),
         _if("g.aggmfinalextra", "'MFINALFUNC_EXTRA'"),
         _if("g.aggmfinalfn <> 0", f"'MFINALFUNC_MODIFY = ' || {_MODIFY.format('aggmfinalmodify')}"),

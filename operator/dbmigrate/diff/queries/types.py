@@ -30,12 +30,12 @@ ARRAY(SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enu
 
 DOMAINS = rows(f"""SELECT {_COMMON}, 'DOMAIN ' || {_NAME} AS address,
 format_type(t.typbasetype, t.typtypmod) AS base,
-CASE WHEN t.typcollation <> b.typcollation THEN t.typcollation::regcollation::text END
+CASE WHEN t.typcollation <> b.typcollation THEN textin(regcollationout(t.typcollation)) END
     AS collation,
 CASE WHEN t.typnotnull THEN json_build_object('name', quote_ident(k.conname), 'no_inherit', false,
     'validated', true) END AS not_null,
 pg_get_expr(t.typdefaultbin, 0) AS "default",
-ARRAY[{_PLACES}, '2606.' || k.oid || '.0'] AS at
+ARRAY[{_PLACES}, {place(CONSTRAINT, "k.oid")}] AS at
 {_FROM} JOIN pg_type b ON b.oid = t.typbasetype
 LEFT JOIN pg_constraint k ON k.contypid = t.oid AND k.contype = 'n'
 WHERE t.typtype = 'd' AND {_OWN}""")
@@ -57,8 +57,8 @@ RANGES = rows(f"""SELECT {_COMMON}, 'TYPE ' || {_NAME} AS address,
 array_remove(ARRAY['subtype = ' || format_type(r.rngsubtype, NULL),
     CASE WHEN NOT oc.opcdefault THEN 'subtype_opclass = ' || {qualified("oc.opcname", "ocn")} END,
     CASE WHEN r.rngcollation <> st.typcollation
-        THEN 'collation = ' || r.rngcollation::regcollation::text END,
-    CASE WHEN r.rngsubdiff <> 0 THEN 'subtype_diff = ' || r.rngsubdiff::text END,
+        THEN 'collation = ' || textin(regcollationout(r.rngcollation)) END,
+    CASE WHEN r.rngsubdiff <> 0 THEN 'subtype_diff = ' || textin(regprocout(r.rngsubdiff)) END,
     'multirange_type_name = ' || format_type(r.rngmultitypid, NULL)], NULL) AS parameters,
 ARRAY[{_PLACES}, {place(TYPE, "r.rngmultitypid")},
     (SELECT {place(TYPE, "m.typarray")} FROM pg_type m WHERE m.oid = r.rngmultitypid)]

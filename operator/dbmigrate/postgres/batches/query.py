@@ -10,6 +10,10 @@ So a batch, its cursor and the fence around them are one transaction in one roun
 trip; if any row is not behind the cursor that the batch began with, or the step's
 row is not as this run left it, all of it is rolled back. A parameter is put in
 between parentheses, which no token before or behind it can run into.
+
+The statement is the file's, and so is its search path: every operator, function and type
+of ours in it is written with its schema, and keys, whose types may be an extension's, are
+compared by sorting them.
 """
 
 from __future__ import annotations
@@ -21,10 +25,12 @@ from dbmigrate.postgres.batches.state import BatchState, Cursor, array_sql
 from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.batched.script import BATCH_SIZE, BatchedScript
-from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.postgres.sqltext.quoting import literal, raise_sql
 
 COUNT_COLUMN = "dbmigrate_batch_rows"
 """The name of the first column of the batch's answer: by it a run recognises it."""
+_IS = "OPERATOR(pg_catalog.=)"
+_PLUS = "OPERATOR(pg_catalog.+)"
 NOT_BEHIND = "dbmigrate: not behind the cursor"
 NOT_UNIQUE = "dbmigrate: several rows in one place of the cursor"
 NOT_OURS = "dbmigrate: the batches are not where this run left them"
@@ -100,28 +106,29 @@ def _tail(
 ) -> str:
     """What follows the file's statement: counting, the new cursor, and the step's row."""
     count = f"pg_catalog.count({names[0] if names else '*'})"
+    where = "IS NULL" if state.cursor is None else f"{_IS} {array_sql(state.cursor)}"
     return (
         f"dbmigrate_counted AS (SELECT {count} AS done, {_count_wrong(script, state, names)} AS"
         f" wrong, {_count_shared(script, size, names)} AS shared FROM dbmigrate_batch),"
         " dbmigrate_moved AS ("
-        f"UPDATE {history.batches_table} AS b SET rows = b.rows + c.done,"
-        " batches = b.batches + CASE c.done WHEN 0 THEN 0 ELSE 1 END,"
+        f"UPDATE {history.batches_table} AS b SET rows = b.rows {_PLUS} c.done,"
+        f" batches = b.batches {_PLUS} CASE WHEN c.done {_IS} 0 THEN 0 ELSE 1 END,"
         f" cursor = {_next_cursor(script, names)}, batch_size = {size},"
         " updated_at = pg_catalog.clock_timestamp() FROM dbmigrate_counted c"
-        f" WHERE b.log_id = {state.log_id} AND b.batches = {state.batches}"
-        f" AND b.cursor IS NOT DISTINCT FROM {array_sql(state.cursor)} RETURNING b.cursor)"
+        f" WHERE b.log_id {_IS} {state.log_id} AND b.batches {_IS} {state.batches}"
+        f" AND b.cursor {where} RETURNING b.cursor)"
         f" SELECT c.done AS {COUNT_COLUMN},"
         " (SELECT pg_catalog.to_json(m.cursor) FROM dbmigrate_moved m),"
-        f" CASE c.wrong WHEN 0 THEN 0 ELSE {_raise(NOT_BEHIND, 'c.wrong')} END,"
-        f" CASE c.shared WHEN 0 THEN 0 ELSE {_raise(NOT_UNIQUE, 'c.shared')} END,"
-        " CASE (SELECT pg_catalog.count(*) FROM dbmigrate_moved) WHEN 1 THEN 0"
+        f" CASE WHEN c.wrong {_IS} 0 THEN 0 ELSE {_raise(NOT_BEHIND, 'c.wrong')} END,"
+        f" CASE WHEN c.shared {_IS} 0 THEN 0 ELSE {_raise(NOT_UNIQUE, 'c.shared')} END,"
+        f" CASE WHEN (SELECT pg_catalog.count(*) FROM dbmigrate_moved) {_IS} 1 THEN 0"
         f" ELSE {_raise(NOT_OURS, 'c.done')} END FROM dbmigrate_counted c"
     )
 
 
 def _raise(text: str, number: str) -> str:
     # As with the fence: the text depends on a result, else the planner would fail in advance.
-    return f"CAST(pg_catalog.concat({literal(text)}, ' ', {number}) AS integer)"
+    return raise_sql(f"pg_catalog.concat({literal(text)}, ' ', {number})")
 
 
 def _count_wrong(script: BatchedScript, state: BatchState, names: list[str]) -> str:
@@ -132,20 +139,32 @@ def _count_wrong(script: BatchedScript, state: BatchState, names: list[str]) -> 
     if not names:
         return "0"
     placeless = (
-        f"CASE WHEN pg_catalog.count(*) > 1 THEN pg_catalog.count(*)"
-        f" - pg_catalog.count({names[0]}) ELSE 0 END"
+        f"CASE WHEN pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 THEN pg_catalog.count(*)"
+        f" OPERATOR(pg_catalog.-) pg_catalog.count({names[0]}) ELSE 0 END"
     )
-    sound = []
+    wrong = [placeless]
+    if len(names) > 1:
+        incomplete = " OR ".join(f"{name} IS NULL" for name in names[1:])
+        wrong.append(f"pg_catalog.count({names[0]}) FILTER (WHERE {incomplete})")
     if state.cursor is not None:
-        values = ", ".join(literal(value) for value in state.cursor)
-        than = "<" if script.options.is_descending else ">"
-        row = ", ".join(names)
-        sound.append(f"({row}) {than} ({values})")
-    sound += [f"{name} IS NOT NULL" for name in names[1:]]
-    if not sound:
-        return placeless
-    behind = f"FILTER (WHERE NOT COALESCE({' AND '.join(sound)}, false))"
-    return f"pg_catalog.count({names[0]}) {behind} + {placeless}"
+        wrong.append(_is_overtaken(script, state.cursor, names))
+    return f" {_PLUS} ".join(wrong)
+
+
+def _is_overtaken(script: BatchedScript, cursor: tuple[str | None, ...], names: list[str]) -> str:
+    """1 where the first row of the batch, in the order of the keys, is not behind the cursor.
+
+    Sorting needs no operator by its name: each type has an order of its own.
+    """
+    way = "DESC" if script.options.is_descending else "ASC"
+    order = ", ".join(f"{name} {way} NULLS LAST" for name in names)
+    values = ", ".join(literal(value) for value in cursor)
+    whole = " AND ".join(f"{name} IS NOT NULL" for name in names)
+    return (
+        "(SELECT CASE WHEN is_cursor THEN 0 ELSE 1 END FROM"
+        f" (SELECT false AS is_cursor, {', '.join(names)} FROM dbmigrate_batch WHERE {whole}"
+        f" UNION ALL SELECT true, {values}) dbmigrate_rows ORDER BY {order}, is_cursor LIMIT 1)"
+    )
 
 
 def _count_shared(script: BatchedScript, size: int, names: list[str]) -> str:
@@ -158,8 +177,8 @@ def _count_shared(script: BatchedScript, size: int, names: list[str]) -> str:
         return "0"
     row = f"({', '.join(names)})"
     return (
-        f"CASE pg_catalog.count(*) WHEN {size} THEN"
-        f" pg_catalog.count(*) - pg_catalog.count(DISTINCT {row}) ELSE 0 END"
+        f"CASE WHEN pg_catalog.count(*) {_IS} {size} THEN pg_catalog.count(*)"
+        f" OPERATOR(pg_catalog.-) pg_catalog.count(DISTINCT {row}) ELSE 0 END"
     )
 
 
@@ -170,7 +189,7 @@ def _next_cursor(script: BatchedScript, names: list[str]) -> str:
     order = ", ".join(f"{name} {way}" for name in names)
     values = ", ".join(_text_sql(name) for name in names)
     return (
-        f"COALESCE((SELECT CAST(ARRAY[{values}] AS text[]) FROM dbmigrate_batch"
+        f"COALESCE((SELECT CAST(ARRAY[{values}] AS pg_catalog.text[]) FROM dbmigrate_batch"
         f" WHERE {names[0]} IS NOT NULL ORDER BY {order} LIMIT 1), b.cursor)"
     )
 
@@ -179,8 +198,8 @@ def _text_sql(name: str) -> str:
     """A value as text that its type reads back: JSON's for times, which no DateStyle changes."""
     json = f"pg_catalog.to_jsonb({name})"
     return (
-        f"CASE WHEN pg_catalog.jsonb_typeof({json}) = 'string'"
-        f" THEN {json} OPERATOR(pg_catalog.#>>) '{{}}' ELSE CAST({name} AS text) END"
+        f"CASE WHEN pg_catalog.jsonb_typeof({json}) {_IS} 'string'"
+        f" THEN {json} OPERATOR(pg_catalog.#>>) '{{}}' ELSE pg_catalog.concat({name}) END"
     )
 
 

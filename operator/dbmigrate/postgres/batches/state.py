@@ -121,5 +121,5 @@ def end_sql(history: History, found: Found, clean: Found, log_id: int) -> str:
 def array_sql(cursor: Cursor) -> str:
     """A cursor as a value of its column."""
     if cursor is None:
-        return "CAST(NULL AS text[])"
-    return f"CAST(ARRAY[{', '.join(literal(value) for value in cursor)}] AS text[])"
+        return "CAST(NULL AS pg_catalog.text[])"
+    return f"CAST(ARRAY[{', '.join(literal(value) for value in cursor)}] AS pg_catalog.text[])"

@@ -38,6 +38,11 @@ _STARTING = re.compile(
     r"|connection slots|cannot connect now",
     re.IGNORECASE,
 )
+_HOST = re.compile(
+    r"failed to resolve host|could not translate host name|Name or service not known"
+    r"|name resolution|nodename nor servname",
+    re.IGNORECASE,
+)
 _DATABASE = re.compile(r'database ".*" does not exist|no such database', re.IGNORECASE)
 _AUTHENTICATION = re.compile(
     r"authentication failed|no password supplied|password .*(?:required|expired)"
@@ -58,8 +63,8 @@ def connect(
 ) -> Session:
     """Open a session. `role` tells apart several of one run in pg_stat_activity.
 
-    Raises MigrationError: ConnectionRefused, AuthenticationFailed, TlsFailed or
-    DatabaseMissing.
+    Raises MigrationError: ConnectionRefused, HostNotFound, AuthenticationFailed, TlsFailed
+    or DatabaseMissing.
     """
     conninfo: dict[str, str] = {**DEFAULTS, **target.conninfo}
     if role:
@@ -83,6 +88,8 @@ def reason_of(text: str) -> Reason:
     """Why the server or libpq refused, by the text that it gave."""
     if _STARTING.search(text):
         return Reason.CONNECTION_REFUSED
+    if _HOST.search(text):
+        return Reason.HOST_NOT_FOUND
     if _DATABASE.search(text):
         return Reason.DATABASE_MISSING
     if _AUTHENTICATION.search(text):
@@ -102,6 +109,7 @@ def _refused(error: psycopg.Error, target: ConnectionTarget) -> MigrationError:
     reason = reason_of(text)
     hint = {
         Reason.AUTHENTICATION_FAILED: "check the user, the password and pg_hba.conf",
+        Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run works",
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
     }.get(reason)

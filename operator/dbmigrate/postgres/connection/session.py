@@ -17,6 +17,8 @@ import psycopg
 from psycopg import pq
 
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerError, ServerFailure
+from dbmigrate.postgres.connection.search_path import SAFE
+from dbmigrate.postgres.sqltext.quoting import literal
 
 Row = tuple[str | None, ...]
 Tick = Callable[[float], None]
@@ -62,11 +64,42 @@ class Session:
         """Whether the server says that a transaction block is open, failed or not."""
         return self._pgconn.transaction_status != pq.TransactionStatus.IDLE
 
-    def query(self, sql: str) -> list[list[Row]]:
+    def query(self, sql: str, *, before: str = "") -> list[list[Row]]:
         """Run statements of ours; the rows of each result that has some columns.
 
+        They are one transaction, unless they end it themselves as their last statement, and
+        the session's search path plays no part in them. `before` is a statement that has to
+        see that path (dbmigrate.postgres.connection.search_path says what it may be).
         Raises ServerFailure and ConnectionBroken.
         """
+        first = f"{before}; " if before else ""
+        return self._collect(f"{first}{SAFE}; {sql}")
+
+    def command(self, sql: str) -> None:
+        """Run one statement of ours that may not be in a transaction with others.
+
+        It must not name an operator, a function or a type. Raises as `query` does.
+        """
+        self._collect(sql)
+
+    def query_as_user(self, sql: str) -> list[list[Row]]:
+        """Run a query that a person has written, as it is. Raises as `query` does."""
+        return self._collect(sql)
+
+    def resolve(self, names: Sequence[str]) -> dict[str, int]:
+        """The oids of relations that a file names as the session's own path leads to them.
+
+        Those that don't exist are left out. Raises as `query` does.
+        """
+        if not names:
+            return {}
+        found = ", ".join(
+            f"pg_catalog.to_regclass({literal(name)})::pg_catalog.oid" for name in names
+        )
+        ((oids,),) = self._collect(f"SELECT {found}")
+        return {name: int(oid) for name, oid in zip(names, oids, strict=True) if oid is not None}
+
+    def _collect(self, sql: str) -> list[list[Row]]:
         tables: list[list[Row]] = []
 
         def collect(result: pq.abc.PGresult) -> None:

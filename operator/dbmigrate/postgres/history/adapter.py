@@ -167,5 +167,5 @@ class VersionTable(Protocol):
     def take(self, tables: list[list[Row]], history: History) -> Found:
         """Remove its own answers from the front, and read them. Raises MigrationError."""
 
-    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
-        """One row: the version, whether it is dirty, `is_ours`, whether `wanted` is reached."""
+    def wait_sql(self, table: str, wanted: Version) -> str:
+        """One row: the version, whether it is dirty, whether `wanted` is reached."""

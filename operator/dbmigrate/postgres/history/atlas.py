@@ -85,7 +85,7 @@ class AtlasTable:
         return (
             "SELECT version, description, type, applied, total, hash,"
             " pg_catalog.to_char(executed_at AT TIME ZONE 'UTC',"
-            ' \'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"\'), partial_hashes::text,'
+            ' \'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"\'), partial_hashes,'
             " COALESCE(error, '') <> ''"
             f" FROM {history.version_table} WHERE {self.real_rows}"
             ' ORDER BY version COLLATE "C"'
@@ -121,13 +121,13 @@ class AtlasTable:
         unfinished = UnfinishedStep(partial.version, is_up=True) if partial else None
         return Revisions(self, tuple(found), unfinished, partial)
 
-    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
+    def wait_sql(self, table: str, wanted: Version) -> str:
         """The highest version, whether it is complete, and whether the wanted one is reached."""
         done = f"(applied = total OR type & {RESOLVED} <> 0)"
         here = literal(str(wanted))
         return (
             f'SELECT pg_catalog.max(version COLLATE "C"),'
-            f" COALESCE(pg_catalog.bool_or(NOT {done}), false), {is_ours},"
+            f" COALESCE(pg_catalog.bool_or(NOT {done}), false),"
             f" COALESCE(pg_catalog.bool_or(version = {here} AND {done})"
             f' OR pg_catalog.min(version COLLATE "C") > {here}, false)'
             f" FROM {table} WHERE {self.real_rows}"

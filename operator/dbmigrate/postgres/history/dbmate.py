@@ -18,7 +18,7 @@ from dbmigrate.postgres.history.applied_rows import (
     with_unfinished,
 )
 from dbmigrate.postgres.history.relations import History
-from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.postgres.sqltext.quoting import literal, number_sql
 from dbmigrate.report import Reason
 from dbmigrate.versions import Version
 
@@ -77,11 +77,11 @@ class DbmateTable:
         found = VersionSet(self, tuple(entries[version] for version in sorted(entries)))
         return with_unfinished(found, tables.pop(0), history) if history.knows_log else found
 
-    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
+    def wait_sql(self, table: str, wanted: Version) -> str:
         """The highest version, and whether the wanted one is applied."""
-        number = "version::pg_catalog.numeric"
+        number = number_sql("version")
         return (
-            f"SELECT pg_catalog.max({number})::bigint, false, {is_ours},"
+            f"SELECT pg_catalog.max({number})::bigint, false,"
             f" COALESCE(pg_catalog.bool_or({number} = {wanted}), false) FROM {table}"
         )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.relations import History
-from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.postgres.sqltext.quoting import literal, raise_sql
 
 FENCE = "dbmigrate: the version row is not where this run left it"
 FENCE_COLUMN = "dbmigrate_fence"
@@ -44,7 +44,7 @@ def move_version_sql(
     return (
         f"{before}WITH {moved},"
         " counted AS (SELECT NULLIF(pg_catalog.count(*), 0) AS count FROM moved)"
-        f" SELECT CASE count WHEN 1 THEN 1 ELSE CAST({refusal} AS integer) END"
+        f" SELECT CASE count WHEN 1 THEN 1 ELSE {raise_sql(refusal)} END"
         f" AS {FENCE_COLUMN} FROM counted"
     )
 

@@ -19,7 +19,7 @@ from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, unfinished_sql
 from dbmigrate.postgres.history.flyway_rows import MARKERS, FlywayRow, FlywayRows, shorten
 from dbmigrate.postgres.history.relations import History
-from dbmigrate.postgres.sqltext.quoting import identifier, literal, literal_bool
+from dbmigrate.postgres.sqltext.quoting import identifier, literal, literal_bool, number_sql
 from dbmigrate.report import Reason
 from dbmigrate.versions import Role, TextVersion, Version, dotted, repeatable
 
@@ -32,8 +32,6 @@ _SHAPE = {
     "success": "boolean",
 }
 _LONGEST_SCRIPT = 1000
-_PARTS = "pg_catalog.string_to_array(version, '.')::pg_catalog.numeric[]"
-"""Compared element by element; that zeros at the end don't count is not seen here."""
 
 
 class FlywayTable:
@@ -103,16 +101,16 @@ class FlywayTable:
         is_down = bool(newest) and newest[0][:2] == (failed[-1].text, "down")
         return FlywayRows(self, rows, UnfinishedStep(failed[-1].version, not is_down))
 
-    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
+    def wait_sql(self, table: str, wanted: Version) -> str:
         """The highest version, whether a step has failed, and whether the wanted one is reached.
 
         The last row of a version counts, and one that begins the history covers all below.
         """
-        parts = ", ".join(map(str, wanted.order)) if isinstance(wanted, TextVersion) else "0"
-        array = f"ARRAY[{parts}]::pg_catalog.numeric[]"
-        own = f"pg_catalog.array_to_string({_PARTS}, '.')"
+        order = ", ".join(map(str, wanted.order)) if isinstance(wanted, TextVersion) else "0"
+        array = f"ARRAY[{order}]::pg_catalog.numeric[]"
+        own = f"pg_catalog.array_to_string({_numbers('version')}, '.')"
         trimmed = f"pg_catalog.regexp_replace({own}, '(\\.0+)+$', '')"
-        key = f"pg_catalog.string_to_array({trimmed}, '.')::pg_catalog.numeric[]"
+        key = _numbers(trimmed)
         newest = (
             f"SELECT DISTINCT ON ({key}) version, type, {key} AS key FROM {table}"
             " WHERE version IS NOT NULL AND success"
@@ -122,7 +120,7 @@ class FlywayTable:
         return (
             f"WITH newest AS ({newest}), applied AS (SELECT * FROM newest WHERE NOT ({gone}))"
             " SELECT (SELECT version FROM applied ORDER BY key DESC LIMIT 1),"
-            f" EXISTS (SELECT FROM {table} WHERE NOT success), {is_ours},"
+            f" EXISTS (SELECT FROM {table} WHERE NOT success),"
             f" EXISTS (SELECT FROM applied WHERE key = {array}"
             f" OR type LIKE '%BASELINE' AND key >= {array})"
         )
@@ -148,6 +146,12 @@ class FlywayTable:
     def is_version(self, texts: list[str]) -> str:
         """By text."""
         return f"version IN ({', '.join(literal(text) for text in texts)})"
+
+
+def _numbers(text: str) -> str:
+    """The parts of a version, as numbers."""
+    parts = f"pg_catalog.unnest(pg_catalog.string_to_array({text}, '.'))"
+    return f"ARRAY(SELECT {number_sql('part')} FROM {parts} part)"
 
 
 def java_hash(text: str) -> int:

@@ -137,9 +137,9 @@ class GolangMigrateTable:
             return VersionRow()
         return VersionRow(int(rows[0][0] or 0), rows[0][1] == "t")
 
-    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
-        """Its version, whether it is dirty, whether the table is ours, whether it is enough."""
+    def wait_sql(self, table: str, wanted: Version) -> str:
+        """Its version, whether it is dirty, whether it is enough."""
         return (
-            f"SELECT version::bigint, dirty::boolean, {is_ours}, version::bigint >= {wanted}"
+            f"SELECT version::bigint, dirty::boolean, version::bigint >= {wanted}"
             f" FROM {table} LIMIT 1"
         )

@@ -85,14 +85,14 @@ class GooseTable:
         found = VersionSet(self, entries)
         return with_unfinished(found, tables.pop(0), history) if history.knows_log else found
 
-    def wait_sql(self, table: str, is_ours: str, wanted: Version) -> str:
+    def wait_sql(self, table: str, wanted: Version) -> str:
         """The highest version, and whether the wanted one is applied: it may have been left out."""
         newest = (
             "SELECT DISTINCT ON (version_id) version_id, is_applied"
             f" FROM {table} ORDER BY version_id, id DESC"
         )
         return (
-            f"SELECT pg_catalog.max(version_id), false, {is_ours},"
+            f"SELECT pg_catalog.max(version_id), false,"
             f" COALESCE(pg_catalog.bool_or(version_id = {wanted}), false)"
             f" FROM ({newest}) newest WHERE is_applied AND {self.real_rows}"
         )

@@ -144,18 +144,13 @@ def advance_log_sql(history: History, log_id: int, done: int, checksum: str) -> 
 _DROP_NOTE = re.compile(r"drops the index with the oid ([0-9]+), script to here ([0-9a-f]{64})")
 
 
-def note_drop_sql(history: History, log_id: int, index: str, checksum: str) -> str:
+def note_drop_sql(history: History, log_id: int, index: int, checksum: str) -> str:
     """Write down, before the statement runs, which index it drops: there is no trace after.
 
-    `index` is the name as SQL writes it; `checksum` is that of the script up to the end of
-    the statement. Writes nothing where there is no index of that name.
+    `index` is its oid; `checksum` is that of the script up to the end of the statement.
     """
-    oid = f"CAST(pg_catalog.to_regclass({literal(index)}) AS oid)"
-    return (
-        f"UPDATE {history.log_table} SET error = {literal('drops the index with the oid ')}"
-        f" || {oid} || {literal(f', script to here {checksum}')}"
-        f" WHERE id = {log_id} AND {oid} IS NOT NULL"
-    )
+    note = literal(f"drops the index with the oid {index}, script to here {checksum}")
+    return f"UPDATE {history.log_table} SET error = {note} WHERE id = {log_id}"
 
 
 def read_drop_note_sql(history: History, log_id: int) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.orm_history import Orm, OrmHistory, read_history
@@ -111,16 +112,17 @@ def find_table(session: Session, orm: Orm, wanted: HistoryTable) -> OrmTable:
 
 def _look(session: Session, wanted: HistoryTable) -> tuple[str, dict[str, dict[str, str]]]:
     """The schema, and the columns of the tables in it that may be an ORM's."""
-    schema = "pg_catalog.current_schema()" if wanted.schema is None else literal(wanted.schema)
+    schema = CURRENT_SCHEMA if wanted.schema is None else literal(wanted.schema)
     names = sorted({wanted.name, _BESIDE_RAILS, *(orm.table for orm in Orm)})
-    rows, ((found,),) = session.query(
+    _, rows, ((found,),) = session.query(
         "SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL)"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " JOIN pg_catalog.pg_attribute a"
         "   ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
         f" WHERE n.nspname = {schema} AND c.relkind IN ('r', 'p')"
         f" AND c.relname IN ({', '.join(map(literal, names))})"
-        f" ORDER BY c.relname, a.attnum; SELECT {schema}"
+        f" ORDER BY c.relname, a.attnum; SELECT {schema}",
+        before=KEEP_SCHEMA,
     )
     shapes: dict[str, dict[str, str]] = {}
     for table, column, kind in rows:

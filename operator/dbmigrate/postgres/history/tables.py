@@ -14,6 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.history.adapter import VersionTable
@@ -47,7 +48,8 @@ _LOG_COLUMNS = {
 }
 """One row a step. version: whose script ran; from_version and to_version: the database's
 before and after, NULL for nothing applied. direction: up, down, force, baseline, gap.
-outcome: applied, failed, running (a step without a transaction that has not ended).
+outcome: applied, failed, running (a step without a transaction that has not ended), interrupted
+(one that was asked to stop: the next run goes on with it).
 {version} is bigint, or text where the format's versions are no numbers."""
 
 _SHAPES = {
@@ -83,7 +85,7 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     DatabaseMissing when there is no schema to look in.
     """
     tables, facts = _look_sql(wanted)
-    columns, (row,) = session.query(f"{tables}; {facts}")
+    _, columns, (row,) = session.query(f"{tables}; {facts}", before=KEEP_SCHEMA)
     number, database, schema, pid, is_standby, looks_after_clients = row
     if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
         raise _no_schema(wanted)
@@ -118,7 +120,7 @@ def _refuse_another(session: Session, wanted: HistoryTable) -> None:
 
 
 def _look_sql(wanted: HistoryTable) -> tuple[str, str]:
-    schema = "pg_catalog.current_schema()" if wanted.schema is None else literal(wanted.schema)
+    schema = CURRENT_SCHEMA if wanted.schema is None else literal(wanted.schema)
     tables = (
         "SELECT c.relname, c.relkind, a.attname, pg_catalog.format_type(a.atttypid, NULL),"
         " pg_catalog.has_table_privilege(c.oid, 'SELECT')"

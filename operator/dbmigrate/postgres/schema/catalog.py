@@ -90,9 +90,7 @@ def _own(history: HistoryTable) -> str:
 
 
 def _read(session: Session, query: str) -> Catalog:
-    (rows,) = session.query(
-        "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog; " + query + "; COMMIT"
-    )
+    (rows,) = session.query(f"BEGIN READ ONLY; {query}; COMMIT")
     return {ObjectName(kind or "", name or ""): text or "" for kind, name, text in rows}
 
 

@@ -35,8 +35,9 @@ def _rights(acl: str, kind: str, owner: str) -> str:
     """Owner and privileges, in one order; none granted is the same as the defaults."""
     return (
         f"CASE WHEN $with_rights THEN"
-        f" ' owner ' || pg_get_userbyid({owner}) || ' rights ' || ARRAY(SELECT x::text FROM"
-        f" unnest(COALESCE({acl}, acldefault({kind}, {owner}))) x ORDER BY 1)::text"
+        f" ' owner ' || pg_get_userbyid({owner}) || ' rights ' || textin(array_out("
+        f"ARRAY(SELECT textin(aclitemout(x)) FROM"
+        f" unnest(COALESCE({acl}, acldefault({kind}, {owner}))) x ORDER BY 1)))"
         " ELSE '' END"
     )
 
@@ -54,30 +55,31 @@ _RELATION_KIND = """CASE c.relkind
     WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
     WHEN 'S' THEN 'sequence' ELSE 'type' END"""
 _RELATION_RIGHTS = """(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char" """
-_RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident, c.reloptions::text,
+_RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident, c.reloptions,
     CASE WHEN c.relrowsecurity THEN 'row security' END,
     CASE WHEN c.relforcerowsecurity THEN 'forced' END,
     CASE WHEN c.relkind <> 'S' THEN (SELECT amname FROM pg_am WHERE oid = c.relam) END,
     (SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace),
     CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
     CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END,
-    (SELECT string_agg(inhparent::regclass::text, ', ' ORDER BY inhseqno)
+    (SELECT string_agg(textin(regclassout(inhparent)), ', ' ORDER BY inhseqno)
         FROM pg_inherits WHERE inhrelid = c.oid),
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
-    CASE WHEN c.relkind = 'm' THEN c.relispopulated::text END,
-    (SELECT 'toast ' || x.reloptions::text FROM pg_class x WHERE x.oid = c.reltoastrelid))
+    CASE WHEN c.relkind = 'm' THEN c.relispopulated END,
+    (SELECT 'toast ' || textin(array_out(x.reloptions)) FROM pg_class x
+        WHERE x.oid = c.reltoastrelid))
 || {_rights("c.relacl", _RELATION_RIGHTS, "c.relowner")}"""
 # attcompression came with 14: before, the name is found one query further out.
 # attstattarget was -1 for none before 17.
 _COLUMN = """concat_ws(' ', format_type(a.atttypid, a.atttypmod),
-    CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
+    CASE WHEN a.attcollation <> t.typcollation THEN textin(regcollationout(a.attcollation)) END,
     CASE WHEN a.attnotnull THEN 'not null' END,
     'default ' || pg_get_expr(d.adbin, d.adrelid),
     nullif(a.attidentity::text, ''), nullif(a.attgenerated::text, ''), a.attstorage,
     nullif((SELECT attcompression FROM (SELECT a.*) newer)::text, ''), nullif(a.attstattarget, -1),
-    a.attoptions::text, a.attfdwoptions::text,
+    a.attoptions, a.attfdwoptions,
     CASE WHEN $with_rights THEN
-        nullif(ARRAY(SELECT x::text FROM unnest(a.attacl) x ORDER BY 1)::text, '{}') END)"""
+        nullif(ARRAY(SELECT textin(aclitemout(x)) FROM unnest(a.attacl) x ORDER BY 1), '{}') END)"""
 _SEQUENCE = """concat_ws(' ', format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement,
     s.seqmin, s.seqmax, s.seqcache, s.seqcycle,
     (SELECT 'owned by ' || pg_describe_object(o.refclassid, o.refobjid, o.refobjsubid)
@@ -99,7 +101,7 @@ _ROUTINE = f"""CASE p.prokind WHEN 'a' THEN
     ELSE pg_get_functiondef(p.oid) END || {_rights("p.proacl", "'f'", "p.proowner")}"""
 _POLICY = """concat_ws(' ', p.polcmd, p.polpermissive,
     ARRAY(SELECT CASE r WHEN 0 THEN 'public' ELSE pg_get_userbyid(r)::text END
-        FROM unnest(p.polroles) r ORDER BY 1)::text,
+        FROM unnest(p.polroles) r ORDER BY 1),
     pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))"""
 _OTHERS = {
     **dict.fromkeys(
@@ -108,13 +110,13 @@ _OTHERS = {
         "''",
     ),
     "pg_default_acl": "CASE WHEN $with_rights THEN"
-    " ARRAY(SELECT x::text FROM unnest(t.defaclacl) x ORDER BY 1)::text ELSE '' END",
-    "pg_event_trigger": "concat_ws(' ', t.evtevent, t.evtenabled, t.evttags::text,"
-    " t.evtfoid::regproc)",
+    " textin(array_out(ARRAY(SELECT textin(aclitemout(x)) FROM unnest(t.defaclacl) x ORDER BY 1)))"
+    " ELSE '' END",
+    "pg_event_trigger": "concat_ws(' ', t.evtevent, t.evtenabled, t.evttags, t.evtfoid::regproc)",
     "pg_foreign_data_wrapper": "concat_ws(' ', t.fdwhandler::regproc, t.fdwvalidator::regproc,"
-    " t.fdwoptions::text) || " + _rights("t.fdwacl", "'F'", "t.fdwowner"),
+    " t.fdwoptions) || " + _rights("t.fdwacl", "'F'", "t.fdwowner"),
     "pg_foreign_server": "concat_ws(' ', (SELECT fdwname FROM pg_foreign_data_wrapper"
-    " WHERE oid = t.srvfdw), t.srvtype, t.srvversion, t.srvoptions::text) || "
+    " WHERE oid = t.srvfdw), t.srvtype, t.srvversion, t.srvoptions) || "
     + _rights("t.srvacl", "'S'", "t.srvowner"),
     # Its tables in a view, whose columns grew with 15.
     "pg_publication": "concat_ws(' ', to_jsonb(t) - 'oid' - 'pubowner',"
@@ -184,7 +186,8 @@ AND NOT EXISTS (SELECT FROM pg_depend e
     WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')
 AND NOT EXISTS (SELECT FROM pg_class c
     WHERE d.classoid = 'pg_class'::regclass AND c.oid = d.objoid AND ($ignored))""",
-    """SELECT 'setting', COALESCE('of ' || r.rolname, 'of the database'), s.setconfig::text
+    """SELECT 'setting', COALESCE('of ' || r.rolname, 'of the database'),
+    textin(array_out(s.setconfig))
 FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
 WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())""",
     *(

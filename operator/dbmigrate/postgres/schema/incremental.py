@@ -36,7 +36,7 @@ _CATALOGS = (
 ).split()
 """All that a catalog is read from, and on which the server's own words for it depend, but for
 the names of roles, which are the whole server's."""
-_FLAGS = {"pg_index": " || indisvalid::text || indisready::text"}
+_FLAGS = {"pg_index": ", indisvalid, indisready"}
 
 _Rows = dict[str, tuple[int, int]]
 """Which rows are there: how many of each catalog, and the sum of the hashes of their places."""
@@ -80,9 +80,7 @@ class CatalogWatch:
         }
 
     def _look(self, query: str) -> _Rows:
-        (rows,) = self._session.query(
-            f"BEGIN READ ONLY; SET LOCAL search_path = pg_catalog; {query}; COMMIT"
-        )
+        (rows,) = self._session.query(f"BEGIN READ ONLY; {query}; COMMIT")
         return {catalog or "": (int(count or 0), int(total or 0)) for catalog, count, total in rows}
 
 
@@ -90,7 +88,7 @@ _NONE = (0, 0)
 
 
 def _rows_of(catalog: str, condition: str = "true") -> str:
-    place = f"ctid::text || ' ' || xmin::text{_FLAGS.get(catalog, '')}"
+    place = f"concat_ws(' ', ctid, xmin{_FLAGS.get(catalog, '')})"
     return (
         f"SELECT '{catalog}', count(*), sum(hashtextextended({place}, 0))"
         f" FROM {catalog} WHERE {condition}"

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.index_statements import CreateIndex
 from dbmigrate.postgres.sqltext.quoting import literal
@@ -97,13 +98,12 @@ def find_twins(
 def _compare(session: Session, statement: CreateIndex, settings: Iterable[str]) -> tuple[Twin, ...]:
     begin = "".join(f"{part}\n;" for part in ("BEGIN", *settings, "SET LOCAL lock_timeout = 5000"))
     table = f"pg_catalog.to_regclass({literal(statement.table)})"
-    ((oid, files_path),) = session.query(
-        f"{begin} SELECT CAST({table} AS oid), pg_catalog.current_setting('search_path')"
+    ((oid, files_path),) = session.query_as_user(
+        f"{begin} SELECT CAST({table} AS pg_catalog.oid), pg_catalog.current_setting('search_path')"
     )[-1]
     if oid is None:
         return ()
-    ours = "SET LOCAL search_path = pg_catalog, pg_temp"
-    ((_, schema, name),) = session.query(f"{ours}; {_TABLE.format(oid=oid)}")[-1]
+    ((_, schema, name),) = session.query(_TABLE.format(oid=oid))[-1]
     named = "true"
     if statement.name is not None:
         named = f"c.relname = (pg_catalog.parse_ident({literal(statement.name)}))[1]::name"
@@ -115,7 +115,7 @@ def _compare(session: Session, statement: CreateIndex, settings: Iterable[str]) 
         "pg_catalog.current_setting('default_tablespace')), true);"
         f" CREATE TEMPORARY TABLE {name} (LIKE {schema}.{name});"
         f" SELECT pg_catalog.set_config('search_path', {literal(files_path)}, true);"
-        f" CREATE {unique}INDEX ON pg_temp.{name} {statement.definition}\n; {ours};"
+        f" CREATE {unique}INDEX ON pg_temp.{name} {statement.definition}\n; {SAFE};"
         f" {_INDEXES.format(table=copy, named='true')};"
         f" {_INDEXES.format(table=oid, named=named)}"
     )

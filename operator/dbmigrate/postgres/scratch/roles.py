@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dbmigrate.postgres.connection.search_path import KEEP_PATH, OWN_PATH
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.sqltext.quoting import identifier
 
@@ -32,8 +33,8 @@ SELECT r.rolname, m.rolname, pg_catalog.bool_or(a.admin_option),
 FROM pg_catalog.pg_auth_members a
 JOIN pg_catalog.pg_roles r ON r.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member
 GROUP BY 1, 2 ORDER BY 1, 2"""
-_SESSION = r"""
-SELECT current_user, pg_catalog.replace(pg_catalog.current_setting('search_path'), '"$user"',
+_SESSION = rf"""
+SELECT current_user, pg_catalog.replace({OWN_PATH}, '"$user"',
   pg_catalog.quote_ident(current_user))"""
 
 
@@ -99,7 +100,9 @@ class ServerRoles:
 
 def read_server_roles(session: Session) -> ServerRoles:
     """One round trip; every role may read this. Raises ServerFailure, ConnectionBroken."""
-    roles, members, ((user, path),) = session.query(f"{_ROLES}; {_MEMBERSHIPS}; {_SESSION}")
+    _, roles, members, ((user, path),) = session.query(
+        f"{_ROLES}; {_MEMBERSHIPS}; {_SESSION}", before=KEEP_PATH
+    )
     return ServerRoles(
         roles=tuple(
             DatabaseRole(

@@ -33,6 +33,19 @@ def literal(value: str | Version | None) -> str:
     return " E" + quoted.replace("\\", "\\\\") if "\\" in quoted else quoted
 
 
+def raise_sql(text: str) -> str:
+    """An integer that is never computed: the statement fails, and its message shows the text.
+
+    A cast would do the same, unless somebody has made one from text to integer.
+    """
+    return f"pg_catalog.int4in(pg_catalog.textout({text}))"
+
+
+def number_sql(text: str) -> str:
+    """The number that a text of the server's says, likewise without a cast."""
+    return f"pg_catalog.numeric_in(pg_catalog.textout({text}), 0, -1)"
+
+
 def literal_bool(value: bool) -> str:
     """A truth value as SQL writes it."""
     return "true" if value else "false"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from dbmigrate.postgres.batches.state import BatchState, Cursor
-from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.statement_watch import LOOK_EVERY
 from dbmigrate.runner.observer import Notice, Progress
@@ -60,9 +59,9 @@ def _estimate(database: Database, table: str | None) -> int | None:
     """How many rows the table has, as the planner thinks."""
     if table is None:
         return None
+    oid = database.session.resolve([table]).get(table, 0)
     rows = database.session.query(
-        "SELECT reltuples::bigint FROM pg_catalog.pg_class"
-        f" WHERE oid = pg_catalog.to_regclass({literal(table)})"
+        f"SELECT reltuples::bigint FROM pg_catalog.pg_class WHERE oid = {oid}"
     )[0]
     count = int(rows[0][0] or 0) if rows else 0
     return count if count > 0 else None

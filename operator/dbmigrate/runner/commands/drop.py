@@ -7,16 +7,17 @@ schema alone; its types, functions, sequences and views without a table stay.
 from __future__ import annotations
 
 from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
+from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
 from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 
-_TABLES = """
+_TABLES = f"""
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = pg_catalog.current_schema() AND c.relkind IN ('r', 'p')
+WHERE n.nspname = {CURRENT_SCHEMA} AND c.relkind IN ('r', 'p')
 ORDER BY 2"""
 
 
@@ -27,7 +28,7 @@ def drop(request: Request) -> Result[None]:
         session = run.database.session
         tables = [
             f"{identifier(schema or '')}.{identifier(name or '')}"
-            for schema, name in session.query(_TABLES)[0]
+            for schema, name in session.query(_TABLES, before=KEEP_SCHEMA)[1]
         ]
         if not tables:
             return

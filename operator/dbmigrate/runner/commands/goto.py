@@ -7,6 +7,8 @@ every version on the way can really be undone; forbidden, it refuses.
 
 from __future__ import annotations
 
+from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.runner.commands.repair import resume
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.plan import plan_goto
@@ -21,8 +23,14 @@ from dbmigrate.versions import Version
 def goto(request: Request, version: Version | None = None) -> Result[None]:
     """Go to a version; None is the latest in the source. Being there already is success."""
 
+    def leads_there(row: LogRow) -> bool:
+        """Whether a step that was asked to stop is on the way."""
+        if row.direction == "up":
+            return version is None or (row.version is not None and row.version <= version)
+        return version is not None and (row.to_version is None or version <= row.to_version)
+
     def work(run: Run) -> None:
-        run.require_resumable()
+        resume(run, leads_there)
         begin(run)
         here = run.database.found.version
         run.target = run.source.latest_from(here) if version is None else version

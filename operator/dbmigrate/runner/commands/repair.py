@@ -12,6 +12,7 @@ here.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,11 @@ from dbmigrate.postgres.schema.invalid_indexes import drop_sql
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.batches.resume import UnfinishedBatches
 from dbmigrate.runner.execution.evidence import find_leftovers, is_done
-from dbmigrate.runner.execution.non_transactional import checksum_until, run_statements
+from dbmigrate.runner.execution.non_transactional import (
+    INTERRUPTED,
+    checksum_until,
+    run_statements,
+)
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import back_up, carry_out
@@ -77,6 +82,39 @@ def finish(run: Run) -> Repair:
         " statements were done before, the others are now"
     )
     return Repair(run.state, dropped, (message,))
+
+
+def resume(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
+    """As `Run.require_resumable`, but that a step that was asked to stop is finished first.
+
+    `is_wanted` says of its row in the log whether the command leads that way. Returns
+    whether there was such a step. Raises MigrationError.
+    """
+    has_finished = False
+    if run.database.found.dirty and run.unfinished is None:
+        has_finished = _finish_interrupted(run, is_wanted)
+    run.require_resumable()
+    return has_finished
+
+
+def _finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
+    """Finish the step that a run was asked to stop in, if `is_wanted` says so of its log's row.
+
+    Returns whether there was one. Raises MigrationError.
+    """
+    for row in reversed(run.database.log):
+        if row.outcome == "applied":
+            return False
+        if row.statements is not None:
+            break
+    else:
+        return False
+    is_left = row.version is not None and run.database.found.was_left_by(row)
+    if row.outcome != INTERRUPTED or not is_left or not is_wanted(row):
+        return False
+    finish(run)
+    run.database.read()
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +297,7 @@ def _drop_invalid(run: Run, text: ScriptText, done: int) -> tuple[str, ...]:
     found = find_leftovers(session, text, done)
     try:
         for index in found:
-            session.query(drop_sql(index))
+            session.command(drop_sql(index))
     except ServerFailure as failure:
         raise history_failure(failure, "can't drop an invalid index") from None
     return found

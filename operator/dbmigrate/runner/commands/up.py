@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dbmigrate.runner.commands.repair import resume
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.plan import plan_up, plan_up_to
@@ -23,7 +24,11 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
     def work(run: Run) -> None:
         if limit == 0:
             return
-        run.require_resumable()
+        left = limit
+        if resume(run, lambda row: row.direction == "up") and left is not None:
+            left -= 1
+            if left == 0:
+                return
         begin(run)
         check_changes(run)
         policy = request.options.out_of_order
@@ -31,6 +36,6 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
         if top is not None:
             carry_out(run, plan_up_to(run.ground, top, policy))
         else:
-            carry_out(run, plan_up(run.ground, limit, policy))
+            carry_out(run, plan_up(run.ground, left, policy))
 
     return perform(request, work)

@@ -1,7 +1,7 @@
 """`wait`: until the database has the version that an application needs.
 
 For init containers, of which there may be thousands: each poll is a connection
-of its own that asks one short question, so that waiting holds nothing; pauses
+of its own that asks two short questions, so that waiting holds nothing; pauses
 grow and are spread at random. A server that is not up, a database or a history
 that is not there yet are waited for.
 """
@@ -22,7 +22,7 @@ from dbmigrate.postgres.connection.errors import (
     ServerFailure,
 )
 from dbmigrate.postgres.history.registry import adapter_for
-from dbmigrate.postgres.sqltext.quoting import identifier, literal
+from dbmigrate.postgres.history.tables import look
 from dbmigrate.report import Outcome, Reason, Report
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import make_report
@@ -34,7 +34,14 @@ FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
 NOTHING = "-1"
 """golang-migrate's row for it."""
-_PATIENT = frozenset({Reason.CONNECTION_REFUSED, Reason.DATABASE_MISSING, Reason.CONNECTION_LOST})
+_PATIENT = frozenset(
+    {
+        Reason.CONNECTION_REFUSED,
+        Reason.HOST_NOT_FOUND,
+        Reason.DATABASE_MISSING,
+        Reason.CONNECTION_LOST,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +144,17 @@ def _look(request: Request, wanted: Version) -> _Snapshot:
 
 
 def _ask(request: Request, wanted: Version) -> tuple[VersionState | None, bool]:
-    """One connection, one query: the state, None if the history is there, but not for us.
+    """One connection, two queries: the state, None if the history is there, but not for us.
 
     And whether the wanted version is reached.
     """
     session = connect(request.target)
     try:
-        rows = session.query(_question(request, wanted))[0]
+        history = look(session, request.target.history).history
+        if not history.has_version_table:
+            return VersionState(None), False
+        question = adapter_for(history.kind).wait_sql(history.version_table, wanted)
+        rows = session.query(question)[0]
     except ServerFailure as failure:
         if failure.sqlstate == UNDEFINED_TABLE:
             return VersionState(None), False
@@ -156,27 +167,11 @@ def _ask(request: Request, wanted: Version) -> tuple[VersionState | None, bool]:
         ) from None
     finally:
         session.close()
-    if not rows or rows[0][2] != "t" or rows[0][0] is None:
+    if not rows or rows[0][0] is None:
         return VersionState(None), False
-    text, dirty, _, is_reached = rows[0]
+    text, dirty, is_reached = rows[0]
     version = None if text == NOTHING else reader_of(request.target.history.kind)(text or "")
     return VersionState(version, dirty == "t"), is_reached == "t"
-
-
-def _question(request: Request, wanted: Version) -> str:
-    """Found by the search path as the history is: in the first schema, and in no later one."""
-    history = request.target.history
-    table = identifier(history.name)
-    is_ours = "true"
-    if history.schema is not None:
-        table = f"{identifier(history.schema)}.{table}"
-    else:
-        is_ours = (
-            "(SELECT n.nspname = pg_catalog.current_schema() FROM pg_catalog.pg_class c"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-            f" WHERE c.oid = pg_catalog.to_regclass({literal(table)}))"
-        )
-    return adapter_for(history.kind).wait_sql(table, is_ours, wanted)
 
 
 def _with_state(report: Report, state: VersionState | None) -> Report:

@@ -93,19 +93,28 @@ def left_unfinished(error: MigrationError, how_far: str) -> MigrationError:
 
 
 def left_dirty(
-    error: MigrationError, how_far: str, invalid_indexes: tuple[str, ...]
+    error: MigrationError,
+    how_far: str,
+    invalid_indexes: tuple[str, ...],
+    *,
+    is_interrupted: bool = False,
 ) -> MigrationError:
     """The same error, with what a step without a transaction has left behind."""
     parts = [error.detail] if error.detail else []
     parts.append(how_far)
     if invalid_indexes:
         parts.append(f"invalid index left behind: {', '.join(invalid_indexes)}")
+    hint = (
+        "remove the cause, then `dbmigrate repair`: it drops invalid indexes and goes on"
+        " from this statement"
+    )
+    if is_interrupted:
+        hint = "run it again: `up`, `goto` and `repair` go on from this statement"
     return MigrationError(
         error.reason,
         error.message,
         location=error.location,
         sqlstate=error.sqlstate,
         detail="; ".join(parts),
-        hint="remove the cause, then `dbmigrate repair`: it drops invalid indexes and goes on"
-        " from this statement",
+        hint=hint,
     )

@@ -19,7 +19,6 @@ from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.history.log import LogRow, parse_drop_note, read_drop_note_sql
 from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
 from dbmigrate.postgres.schema.invalid_indexes import find_twins, invalid_indexes
-from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.non_transactional import checksum_until, settings_before
 from dbmigrate.runner.execution.script_text import ScriptText
@@ -92,9 +91,10 @@ def _dropped_later(session: Session, text: ScriptText, done: int) -> set[str]:
             made.add(change.name)
         elif isinstance(change, DropIndex):
             names += [name for name in change.names if name not in made]
-    if not names:
+    oids = session.resolve(names)
+    if not oids:
         return set()
-    wanted = ", ".join(f"CAST(pg_catalog.to_regclass({literal(name)}) AS oid)" for name in names)
+    wanted = ", ".join(map(str, oids.values()))
     rows = session.query(
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c"
         f" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({wanted})"

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
-from dbmigrate.postgres.connection.session import Row, Session
+from dbmigrate.postgres.connection.search_path import SAFE
+from dbmigrate.postgres.connection.session import Row, Session, keep_named
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.sources.migration import Script
@@ -19,7 +20,9 @@ _RELATIONS = """
 SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.oid >= 16384"""
-_LOCKS = """SELECT relation, mode FROM pg_catalog.pg_locks
+_COLUMN = "dbmigrate_locked"
+"""The name of the first column, by which the answer is known among the script's own."""
+_LOCKS = f"""SELECT relation AS {_COLUMN}, mode FROM pg_catalog.pg_locks
 WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' AND granted"""
 _STRENGTH = (
     "AccessShareLock RowShareLock RowExclusiveLock ShareUpdateExclusiveLock ShareLock"
@@ -51,11 +54,14 @@ def sample_locks(session: Session, script: Script | None) -> tuple[HeldLock, ...
         return ()
     sql = text.read().decode()
     try:
-        tables = session.query(f"{_RELATIONS}; BEGIN; {sql}\n;{_LOCKS}; ROLLBACK")
+        (relations,) = session.query(_RELATIONS)
+        answers: dict[str, list[Row]] = {}
+        message = f"BEGIN; {sql}\n;{SAFE}; {_LOCKS}; ROLLBACK"
+        session.execute(message.encode(), on_result=keep_named(answers))
     except (ServerFailure, MigrationError):
         session.roll_back()
         return ()
-    return _strongest(tables[0], tables[-1])
+    return _strongest(relations, answers[_COLUMN])
 
 
 def _strongest(tables: list[Row], held: list[Row]) -> tuple[HeldLock, ...]:

@@ -22,6 +22,7 @@ from dbmigrate.postgres.connection.errors import (
     connection_lost,
     history_failure,
 )
+from dbmigrate.postgres.connection.search_path import aside
 from dbmigrate.postgres.history.fence import move_version_sql
 from dbmigrate.postgres.history.log import (
     NewLogRow,
@@ -31,10 +32,11 @@ from dbmigrate.postgres.history.log import (
     note_drop_sql,
 )
 from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
-from dbmigrate.postgres.schema.invalid_indexes import invalid_indexes
+from dbmigrate.postgres.schema.invalid_indexes import drop_sql, invalid_indexes
 from dbmigrate.postgres.sqltext.splitter import Statement
 from dbmigrate.postgres.sqltext.transaction_rules import control_of, forbidden_in_transaction
 from dbmigrate.postgres.transaction import RESET
+from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as step_errors
 from dbmigrate.runner.execution.script_text import ScriptText
@@ -43,6 +45,10 @@ from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import PlannedStep
 
+INTERRUPTED = "interrupted"
+"""The log's word for a step that was asked to stop: the next run goes on with it by itself."""
+DROP_SECONDS = 5.0
+"""For one invalid index: DROP INDEX CONCURRENTLY waits for those who use it."""
 _BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
 """Statements that wait for others but that nobody waits for: they may wait long. A lock
 time-out would leave an invalid index for nothing."""
@@ -142,7 +148,7 @@ class _Work:
             # golang-migrate's next COMMIT would have ended it in the same way.
             message = "the file leaves its transaction open: it was committed"
             self._database.request.observer.notice(Notice("WARNING", message, self._text.file))
-            self._session.query("COMMIT")
+            self._session.command("COMMIT")
         count = self._advance_sql(len(self._statements))
         found = self._database.found.advanced(len(self._statements))
         clean = found.stepped(self._step.move)
@@ -163,8 +169,11 @@ class _Work:
             blockers=failed.watch.blockers if failed.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
         leftovers: tuple[str, ...] = ()
+        is_interrupted = error.reason is Reason.INTERRUPTED
         text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
-        end = end_log_sql(self._database.history, self._log_id, "failed", text)
+        end = end_log_sql(
+            self._database.history, self._log_id, INTERRUPTED if is_interrupted else "failed", text
+        )
         told = self._database.found.failure_sql(
             self._database.history.version_table, self._text_of_statement(), failed.error.message
         )
@@ -172,6 +181,9 @@ class _Work:
         try:
             leftovers = invalid_indexes(self._session, self._sql)
             self._session.query(f"{RESET}; {end}")
+            if is_interrupted:
+                dropped = self._drop_cancelled()
+                leftovers = tuple(index for index in leftovers if index not in dropped)
         except (ServerFailure, ConnectionBroken):
             pass  # the version row is dirty, which is what counts
         return step_errors.left_dirty(
@@ -179,14 +191,36 @@ class _Work:
             f"statement {self._at + 1} of {len(self._statements)} failed, {self._done} are done:"
             f" {step_errors.label(self._step)} can't be one transaction, the database is dirty",
             leftovers,
+            is_interrupted=is_interrupted,
         )
+
+    def _drop_cancelled(self) -> set[str]:
+        """Drop the invalid index of a CREATE INDEX CONCURRENTLY that was cancelled.
+
+        What an interrupted DROP or REINDEX leaves is for the statement itself to end. An index
+        that cannot be dropped in the time that is left is dropped by the next run.
+        """
+        dropped: set[str] = set()
+        sql = self._text_of_statement().encode()
+        if self._statements[self._at].words[:1] != ("CREATE",):
+            return dropped
+        for index in invalid_indexes(self._session, sql):
+            seconds = min(DROP_SECONDS, self._database.request.stop.time_left / 2)
+            milliseconds = max(1, round(1000 * seconds))
+            try:
+                self._session.query(f"SET statement_timeout = {milliseconds}; SET lock_timeout = 0")
+                self._session.query(drop_sql(index))
+            except ServerFailure:
+                break
+            dropped.add(index)
+        return dropped
 
     def _run_one(self, statement: Statement) -> None:
         sql = self._sql[statement.start : statement.end]
         is_open = self._session.is_in_transaction
         if is_open and self._counts and statement.words[:1] in {("COMMIT",), ("END",)}:
             # In the file's own transaction: it counts if that is committed, and else not.
-            self._session.query(self._advance_sql(self._at + 1))
+            self._session.execute(aside(self._advance_sql(self._at + 1)).encode())
             self._execute(statement, sql)
             self._done = self._at + 1
         elif not is_open and self._counts and self._may_be_in_transaction(statement):
@@ -208,7 +242,7 @@ class _Work:
         if not count and not is_open:
             before = [*settings.session_statements(), *self._note_sql(sql)]
             self._session.query("; ".join(before))
-        tail = f"\n;{count}; COMMIT" if count else ""
+        tail = f"\n;{aside(count)}; COMMIT" if count else ""
         rows = [self._sql[slice(*statement.rows)]] if statement.rows else []
         patience = Patience(self._database.request)
         while True:
@@ -252,11 +286,10 @@ class _Work:
         change = read_index_statement(sql)
         if not self._counts or not isinstance(change, DropIndex) or change.may_be_missing:
             return []
-        return [
-            note_drop_sql(
-                self._database.history, self._log_id, change.names[0], self._checksum(self._at + 1)
-            )
-        ]
+        history, name = self._database.history, change.names[0]
+        oids = self._session.resolve([name])
+        checksum = self._checksum(self._at + 1)
+        return [note_drop_sql(history, self._log_id, oids[name], checksum)] if oids else []
 
     def _text_of_statement(self) -> str:
         statement = self._statements[self._at]

@@ -48,7 +48,7 @@ class ScratchSpace:
                 session.query(_HOLD.format(name=literal(name)))
                 if around is not None:
                     make_roles(session, around)
-                session.query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0")
+                session.command(f"CREATE DATABASE {identifier(name)} TEMPLATE template0")
             except ServerFailure as failure:
                 raise history_failure(
                     failure, f"can't create a scratch database on {self.server.display}"
@@ -100,7 +100,7 @@ def _drop_abandoned(session: Session) -> None:
 def _drop(session: Session, name: str) -> None:
     """With the sessions that a script may have opened in it by itself."""
     force = " WITH (FORCE)" if session.server_version >= _FIRST_WITH_FORCE else ""
-    session.query(f"DROP DATABASE IF EXISTS {identifier(name)}{force}")
+    session.command(f"DROP DATABASE IF EXISTS {identifier(name)}{force}")
 
 
 def _surround(target: ConnectionTarget, around: ServerRoles) -> str:

@@ -57,6 +57,7 @@ TWINS = {
     "plan-checksum": "0f" * 32,
     "lint": "reject",
     "rehearse-on": "host=/scratch",
+    "grace-period": "60s",
     "json": "1",
     "report": "f",
 }

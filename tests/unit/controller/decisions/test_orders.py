@@ -12,11 +12,12 @@ from dbmigrate.api.action import Action, ActionKind, ActionPhase, dump_action_st
 from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import MigrationResource
+from dbmigrate.api.spec import HistoryLimits
 from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.orders import refuse_orphans
 from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
-from dbmigrate.controller.decisions.view import Decision, Rejection
+from dbmigrate.controller.decisions.view import Decision, Rejection, Resync
 from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.report import Outcome, Reason, Report, Step
 from tests.unit.controller.resources import (
@@ -31,6 +32,8 @@ from tests.unit.controller.resources import (
 )
 
 pytestmark = pytest.mark.quick
+
+DAY = timedelta(days=1)
 
 
 def make_action(kind: str, **changes: Any) -> Action:
@@ -338,6 +341,11 @@ def test_an_order_whose_job_is_refused_has_failed() -> None:
     refused = replace(view, rejection=Rejection("exceeded quota", is_final=False))
     (update,) = reconcile(refused, NOW).updates
     assert (update.phase, update.message) == (ActionPhase.FAILED, "exceeded quota")
+    away = Rejection("webhook down", is_final=False, is_passing=True, retry_at=NOW)
+    waiting = reconcile(replace(view, rejection=away), NOW)
+    assert reason_of(waiting) == "JobNotCreated"
+    (update,) = waiting.updates
+    assert (update.phase, update.message) == (ActionPhase.PENDING, "webhook down")
 
 
 def test_orders_are_taken_up_one_after_the_other_oldest_first() -> None:
@@ -376,3 +384,103 @@ def test_an_action_is_read_from_its_manifest_and_its_status_written() -> None:
     assert parse_action({**body, "status": status}).has_ended
     with pytest.raises(SpecError):
         parse_action({**body, "spec": {"migration": "shop", "action": "Dance"}})
+
+
+@pytest.mark.parametrize("kind", ["Force", "Rollback", "Repair"])
+def test_an_order_waits_while_the_resource_is_suspended_and_says_so(kind: str) -> None:
+    migration, run = stalled(suspend=True)
+    action = make_action(kind, version="1" if kind in {"Force", "Rollback"} else None)
+    approval = make_action("Approve", plan_hash="x", created_at=NOW + timedelta(seconds=1))
+    view = look(migration, runs=(run,), actions=(action, approval))
+    decision = reconcile(view, NOW)
+    assert (decision.order, reason_of(decision)) == (None, "Suspended")
+    phases = {update.action.kind.value: update.phase for update in decision.updates}
+    assert phases == {kind: ActionPhase.PENDING, "Approve": ActionPhase.REFUSED}
+    told = next(update for update in decision.updates if update.action is action)
+    assert "spec.suspend is set" in told.message
+    waiting = replace(action, message=told.message, is_acknowledged=True)
+    view = look(migration, runs=(run,), actions=(waiting,))
+    assert reconcile(view, NOW).updates == ()
+    resumed = replace(view, migration=replace(make_migration(), status=migration.status))
+    later = reconcile(resumed, NOW + timedelta(days=1))
+    assert later.order is not None
+    assert later.order.action == action.uid
+
+
+def test_an_order_that_has_to_wait_for_a_run_is_pending_at_once() -> None:
+    migration = make_migration()
+    run = make_run(migration)
+    view = look(migration, runs=(run,), pods=(make_pod(run),), actions=(make_action("Repair"),))
+    (update,) = reconcile(view, NOW).updates
+    assert (update.phase, update.message) == (
+        ActionPhase.PENDING,
+        f"waits for the end of Job {run.name}",
+    )
+
+
+@pytest.mark.parametrize("kind", ["Force", "Rollback", "Repair", "Retry"])
+def test_an_order_from_a_time_without_an_operator_is_refused_when_it_is_old(kind: str) -> None:
+    migration, run = stalled()
+    version = "1" if kind in {"Force", "Rollback"} else None
+    for age, is_acknowledged, is_refused in (
+        (timedelta(minutes=59), False, False),
+        (timedelta(minutes=61), False, True),
+        (timedelta(minutes=61), True, False),
+        (timedelta(hours=9), True, True),
+    ):
+        action = make_action(
+            kind, version=version, created_at=NOW - age, is_acknowledged=is_acknowledged
+        )
+        view = look(migration, runs=(run,), actions=(action,))
+        view = replace(view, resync=Resync(None, since=NOW - timedelta(hours=2)))
+        decision = reconcile(view, NOW)
+        if not is_refused:
+            assert decision.order is not None, age
+            assert decision.order.action == action.uid
+            continue
+        (update,) = decision.updates
+        assert update.phase is ActionPhase.REFUSED, age
+        assert "order it again" in update.message
+
+
+def test_an_approval_holds_for_its_plan_whenever_it_was_given() -> None:
+    migration, _ = planned()
+    old = NOW - timedelta(days=3)
+    action = make_action("Approve", plan_hash=plan_hash(migration), created_at=old)
+    (update,) = reconcile(look(migration, actions=(action,)), NOW).updates
+    assert update.phase is ActionPhase.SUCCEEDED
+
+
+@pytest.mark.parametrize("command", [RunCommand.ROLLBACK, RunCommand.FORCE, RunCommand.REPAIR])
+def test_the_target_is_what_the_resource_wants_whatever_a_person_orders(
+    command: RunCommand,
+) -> None:
+    migration, run = stalled()
+    migration = replace(migration, status=replace(migration.status, target="9"))
+    ordered = make_run(migration, name="o", command=command, action="x", attempt=2, created_at=NOW)
+    ordered = finished(ordered)
+    report = make_report(command=f"{command} 1", version="1", target="1", pending=1, steps=())
+    pods = (make_pod(ordered, report),)
+    decision = reconcile(look(migration, runs=(run, ordered), pods=pods), NOW)
+    assert (decision.status.version, decision.status.target) == ("1", "9")
+
+
+def test_ended_orders_beyond_the_limit_go_oldest_first_but_not_an_approval_in_use() -> None:
+    migration, _ = planned()
+    migration = replace(migration, spec=replace(migration.spec, history=HistoryLimits(actions=2)))
+    ended = ActionPhase.SUCCEEDED
+    actions = [
+        make_action(
+            "Repair", name=f"r{age}", uid=f"r{age}", phase=ended, created_at=NOW - age * DAY
+        )
+        for age, name in enumerate(("r1", "r2", "r3", "r4", "r5"), start=1)
+    ]
+    approval = make_action(
+        "Approve", plan_hash=plan_hash(migration), phase=ended, created_at=NOW - 9 * DAY
+    )
+    waiting = make_action("Retry", created_at=NOW - 8 * DAY, is_owned=True)
+    view = look(migration, actions=(*actions, approval, waiting))
+    decision = reconcile(view, NOW)
+    assert {action.name for action in decision.expired} == {"r3", "r4", "r5"}
+    assert waiting not in decision.adopt
+    assert {action.name for action in decision.adopt} >= {"r1", "r2", approval.name}

@@ -92,6 +92,13 @@ def test_the_report_of_a_finished_run_becomes_the_status() -> None:
     assert standing(decision) == ("True", "False", "False", "Applied")
 
 
+def test_a_run_that_is_taken_in_again_adds_no_steps_to_the_history() -> None:
+    migration, run = settled()
+    wiped = replace(migration, status=replace(migration.status, last_run=None))
+    decision = reconcile(look(wiped, runs=(run,), pods=(make_pod(run, make_report()),)), NOW)
+    assert decision.status == migration.status
+
+
 def test_looking_again_at_a_settled_resource_changes_nothing() -> None:
     migration, run = settled()
     for runs in ((run,), ()):
@@ -178,7 +185,7 @@ def test_a_clock_that_is_an_hour_off_does_not_delay_or_hurry_a_retry(skew: timed
 
 
 @pytest.mark.parametrize(
-    "reason", [Reason.AUTHENTICATION_FAILED, Reason.STATEMENT_FAILED, Reason.DIRTY]
+    "reason", [Reason.STATEMENT_FAILED, Reason.DIRTY, Reason.CHECKSUM_MISMATCH]
 )
 def test_a_lasting_failure_stalls_and_is_not_tried_again(reason: Reason) -> None:
     migration, run, decision = failed(reason)
@@ -324,7 +331,7 @@ def test_a_database_that_is_not_there_yet_after_such_a_success_gets_another_run(
         ({}, {"ended": ended("usage: ...", reason="Error", exit_code=2)}, "Internal", "code 2"),
         (
             {},
-            {"ended": ended("no such file", container="copy-migrations", exit_code=1)},
+            {"failed": ended("no such file", container="copy-migrations", exit_code=1)},
             "SourceInvalid",
             "no such file",
         ),
@@ -478,6 +485,22 @@ def test_a_job_that_the_api_server_refuses_is_told() -> None:
     assert standing(decision) == ("False", "True", "False", "JobRejected")
     wrong = reconcile(look(make_migration(), rejection=Rejection("bad field", is_final=True)), NOW)
     assert standing(wrong) == ("False", "False", "True", "JobRejected")
+    away = Rejection("webhook down", is_final=False, is_passing=True, retry_at=NOW)
+    passing = reconcile(look(make_migration(), rejection=away), NOW)
+    assert standing(passing) == ("False", "True", "False", "JobNotCreated")
+    assert passing.look_at == NOW
+
+
+def test_a_check_that_can_not_be_started_leaves_the_verdict() -> None:
+    migration, run = settled()
+    view = resyncing(look(migration, runs=(run,)))
+    due = reconcile(view, NOW).look_at
+    assert due is not None
+    later = due + timedelta(minutes=1)
+    away = Rejection("webhook down", is_final=False, is_passing=True, retry_at=later)
+    decision = reconcile(replace(view, rejection=away), due)
+    assert (decision.order, decision.look_at) == (None, later)
+    assert decision.status == migration.status
 
 
 def test_transition_times_move_only_when_a_status_does() -> None:
@@ -520,17 +543,59 @@ def test_a_clock_ahead_of_the_api_servers_makes_no_storm_of_questions() -> None:
     assert decision.look_at > mine + timedelta(minutes=9)
 
 
-def test_a_wrong_password_is_tried_again_once_a_resync_interval() -> None:
-    migration, run, _ = failed(Reason.AUTHENTICATION_FAILED)
-    waiting = reconcile(resyncing(look(migration, runs=(run,))), NOW)
-    assert waiting.order is None
-    assert standing(waiting)[2] == "True"
-    due = waiting.look_at
+@pytest.mark.parametrize("reason", [Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED])
+def test_what_is_corrected_elsewhere_is_tried_again_slowly_and_stays_stalled(
+    reason: Reason,
+) -> None:
+    migration, run, _ = failed(reason)
+    now, delays = NOW, []
+    for attempt in range(2, 9):
+        waiting = reconcile(look(migration, runs=(run,)), now)
+        assert (waiting.order, standing(waiting)) == (
+            None,
+            ("False", "False", "True", reason.value),
+        )
+        due = waiting.look_at
+        assert due is not None
+        delays.append(due - now)
+        now, migration = due, after(waiting, migration)
+        again = reconcile(look(migration, runs=(run,)), now)
+        assert again.order is not None
+        assert again.order.attempt == attempt
+        run = make_run(migration, name=f"shop-{attempt}", attempt=attempt, created_at=now)
+        at_work = reconcile(look(migration, runs=(run,), pods=(make_pod(run),)), now)
+        assert standing(at_work) == standing(waiting)
+        migration = after(at_work, migration)
+        run = replace(run, state=RunState.FAILED, finished_at=now)
+        pod = make_pod(run, failure(reason))
+        migration = after(reconcile(look(migration, runs=(run,), pods=(pod,)), now), migration)
+    assert timedelta(seconds=22) < delays[0] <= timedelta(seconds=30)
+    assert all(delay <= timedelta(minutes=5) for delay in delays)
+    assert delays[-1] > timedelta(minutes=3)
+
+
+def test_a_missing_database_is_tried_again_at_each_resync_when_the_retries_are_used_up() -> None:
+    migration = make_migration(retry={"limit": 1})
+    for attempt in (1, 2):
+        run = make_run(migration, name=f"shop-{attempt}", attempt=attempt)
+        run = finished(run, RunState.FAILED)
+        pod = make_pod(run, failure(Reason.DATABASE_MISSING))
+        decision = reconcile(resyncing(look(migration, runs=(run,), pods=(pod,))), NOW)
+        migration = after(decision, migration)
+    assert standing(decision) == ("False", "False", "True", "DatabaseMissing")
+    due = decision.look_at
     assert due is not None
-    assert due > NOW + timedelta(minutes=9)
+    assert timedelta(minutes=9) < due - NOW < timedelta(minutes=12)
     again = reconcile(resyncing(look(migration, runs=(run,))), due)
     assert again.order is not None
-    assert again.order.attempt == 2
+    assert again.order.attempt == 3
+    third = make_run(migration, name="shop-3", attempt=3, created_at=due)
+    at_work = reconcile(look(migration, runs=(third,), pods=(make_pod(third),)), due)
+    assert standing(at_work) == standing(decision)
+    ended_well = replace(third, state=RunState.SUCCEEDED, finished_at=due)
+    view = look(after(at_work, migration), runs=(ended_well,))
+    view = replace(view, pods=(make_pod(ended_well, make_report()),))
+    assert standing(reconcile(view, due))[0] == "True"
 
 
 @pytest.mark.parametrize(

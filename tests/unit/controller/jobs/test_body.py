@@ -92,7 +92,11 @@ def test_the_command_line_is_a_list_that_a_person_could_type() -> None:
 def test_a_url_goes_by_reference_from_the_secret_to_the_pod() -> None:
     job = build(make_migration())
     reference = {"secretKeyRef": {"name": "shop-db", "key": "url"}}
-    assert env_of(job) == {"DBMIGRATE_LINT": "warn", "DBMIGRATE_DATABASE": reference}
+    assert env_of(job) == {
+        "DBMIGRATE_LINT": "warn",
+        "DBMIGRATE_GRACE_PERIOD": "60s",
+        "DBMIGRATE_DATABASE": reference,
+    }
 
 
 def test_a_connection_becomes_libpqs_environment() -> None:

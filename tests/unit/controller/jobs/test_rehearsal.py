@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import JobRun, Pod, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision
+from dbmigrate.controller.jobs.rehearsal_server import DATA, SCRIPT
 from dbmigrate.controller.notices import build_lint_event
 from dbmigrate.report import LintFinding, Outcome, Reason, RehearsalSummary, Report
 from tests.unit.controller.decisions.test_orders import make_action, plan_report
@@ -236,3 +240,18 @@ def test_findings_of_a_run_are_told_once_by_an_event(
         assert (event["type"], event["reason"]) == ("Warning", "LintFindings")
         assert event["message"].startswith("3 findings: 2_a.up.sql:3 index-blocks-writes: ")
     assert tell(after) is None
+
+
+def test_sigterm_ends_the_scratch_server_while_it_is_still_being_made(tmp_path: Path) -> None:
+    initdb = tmp_path / "initdb"
+    initdb.write_text("#!/bin/sh\necho begun\nexec sleep 600\n")
+    initdb.chmod(0o755)
+    script = SCRIPT.replace(DATA, str(tmp_path / "data"))
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    # As a container's first process: SIGTERM has no default action.
+    command = ["sh", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={"PATH": path}) as shell:
+        assert shell.stdout is not None
+        assert shell.stdout.readline() == b"begun\n"
+        shell.terminate()
+        assert shell.wait(timeout=60) == 143

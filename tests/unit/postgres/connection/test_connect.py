@@ -24,7 +24,7 @@ AT = 'connection to server at "10.0.0.1", port 5432 failed: '
         (AT + "FATAL: remaining connection slots are reserved", Reason.CONNECTION_REFUSED),
         (
             'could not translate host name "db" to address: Name or service',
-            Reason.CONNECTION_REFUSED,
+            Reason.HOST_NOT_FOUND,
         ),
         ("connection timeout expired", Reason.CONNECTION_REFUSED),
         (AT + "server closed the connection unexpectedly", Reason.CONNECTION_REFUSED),

@@ -1,0 +1,89 @@
+"""Work that is under way for a resource: waited for, told of, or made way for.
+
+A run that has begun is never stopped for another spec. One whose runner never started has
+touched nothing, and goes at once when something else is wanted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from dbmigrate.api.conditions import ConditionType, Truth
+from dbmigrate.controller.decisions.catch_up import CaughtUp
+from dbmigrate.controller.decisions.orders import is_run_awaited
+from dbmigrate.controller.decisions.progress import (
+    LOOK_INTERVAL,
+    describe_lost_node,
+    describe_progress,
+    next_look,
+)
+from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
+from dbmigrate.controller.decisions.runs import JobRun, Pod, RunCommand, has_begun
+from dbmigrate.controller.decisions.settled import stay_while_asked
+from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way, stuck
+from dbmigrate.controller.decisions.view import Conclusion, ResourceView
+
+
+def wait_for_work(
+    view: ResourceView, caught: CaughtUp, intent: str, now: datetime
+) -> Conclusion | None:
+    """Somebody is at work on this database for us: say so and wait."""
+    if caught.orphan is not None:
+        return Conclusion(_describe_orphan(caught.orphan, now), look_at=now + LOOK_INTERVAL)
+    active = [run for run in view.runs if run.is_active]
+    if not active:
+        return None
+    run = active[0]
+    look_at = next_look(run, view.pods, now)
+    if _is_outdated(run, view, caught, intent, now) and not has_begun(run, view.pods):
+        text = f"Job {run.name} never started, and something else is wanted now: it is removed"
+        verdict = on_its_way(VerdictReason.WAITING_FOR_RUN, text)
+        return Conclusion(verdict, look_at=look_at, withdraw=None if run.is_deleting else run)
+    if run.command is RunCommand.STATUS and caught.unread is None:
+        return stay_while_asked(view, caught, intent, run, now)
+    verdict = describe_progress(run, view.pods, view.troubles, now)
+    if run.intent != intent and verdict.reason != VerdictReason.NODE_LOST:
+        text = f"Job {run.name} is at work for generation {run.generation}; this one comes next"
+        return Conclusion(on_its_way(VerdictReason.WAITING_FOR_RUN, text), look_at=look_at)
+    before = _find_lasting(view, run)
+    if before is not None and verdict.reason == VerdictReason.RUNNING:
+        return Conclusion(before, look_at=look_at)
+    if run.command is RunCommand.PLAN and verdict.reason == VerdictReason.RUNNING:
+        verdict = replace(verdict, reason=VerdictReason.PLANNING)
+    return Conclusion(verdict, look_at=look_at)
+
+
+def _find_lasting(view: ResourceView, run: JobRun) -> Verdict | None:
+    """The verdict that holds while a stalled resource is tried once more by itself."""
+    status = view.migration.status
+    ready, stalled = (
+        status.condition(kind) for kind in (ConditionType.READY, ConditionType.STALLED)
+    )
+    if ready is None or stalled is None or stalled.status is not Truth.TRUE:
+        return None
+    is_same = ready.observed_generation == run.generation and run.attempt > 1
+    if run.command is not RunCommand.GOTO or run.action is not None or not is_same:
+        return None
+    is_tried_again = stalled.reason in {VerdictReason.RETRIES_EXHAUSTED, *ENVIRONMENTAL}
+    if not is_tried_again:
+        return None
+    return stuck(ready.reason, ready.message, stalled_reason=stalled.reason)
+
+
+def _describe_orphan(pod: Pod, now: datetime) -> Verdict:
+    """A Pod that works on although its Job has been deleted, or is over."""
+    if pod.has_lost_node(now):
+        return describe_lost_node(pod, None, now)
+    text = f"Pod {pod.name} is still running, its Job has been deleted or is over"
+    return on_its_way(VerdictReason.WAITING_FOR_RUN, text)
+
+
+def _is_outdated(
+    run: JobRun, view: ResourceView, caught: CaughtUp, intent: str, now: datetime
+) -> bool:
+    """Whether a run is not what is wanted any more: by the spec, the files or an order."""
+    wanted = (view.migration.identity.generation, intent)
+    if (run.generation, run.intent) != wanted:
+        return True
+    return is_run_awaited(view, caught.status, intent, now)

@@ -1,0 +1,13 @@
+"""The entry point of `kubectl-dbmigrate`: ready for SIGTERM before the program's imports."""
+
+from __future__ import annotations
+
+from dbmigrate import early_exit
+
+
+def main() -> int:
+    """Run one command line on the process's own streams. Gives the exit code."""
+    early_exit.install()
+    from dbmigrate.kubectl.main import main as run
+
+    return run()

@@ -1,0 +1,51 @@
+"""The search path of our own statements, and of a migration file's.
+
+An operator, a function or a type that is written without its schema is whatever the
+search path leads to first, so that whoever may create objects in a schema of the path
+could have a statement of ours run his code (CVE-2018-1058). Statements of ours therefore
+run with the system catalog alone on the path. pg_temp is named, and last: a path that
+does not name it begins with it. A history table is named with its schema everywhere.
+
+The path is set for one transaction only. The session keeps the path that its URL, role
+and database give it: a file finds that one, `RESET search_path` leads back to it, and
+behind a pooler no other client ever has ours.
+
+What is allowed before the path is set: SET, BEGIN and the like, and calls of functions
+that are written with `pg_catalog` and get arguments of exactly their types.
+"""
+
+from __future__ import annotations
+
+SAFE = "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off"
+"""Begins each message of ours. A table's policies are not evaluated: where they apply, the
+server refuses the statement."""
+
+KEEP_SCHEMA = (
+    "SELECT pg_catalog.set_config('dbmigrate.schema',"
+    " COALESCE(pg_catalog.current_schema(), ''), true)"
+)
+"""Notes the first schema of the session's own path, for CURRENT_SCHEMA in the same message."""
+CURRENT_SCHEMA = "NULLIF(pg_catalog.current_setting('dbmigrate.schema'), '')"
+"""That schema; NULL: the path leads nowhere."""
+KEEP_PATH = (
+    "SELECT pg_catalog.set_config('dbmigrate.search_path',"
+    " pg_catalog.current_setting('search_path'), true),"
+    " pg_catalog.set_config('dbmigrate.row_security',"
+    " pg_catalog.current_setting('row_security'), true)"
+)
+"""Notes the session's own path, for OWN_PATH in the same transaction."""
+OWN_PATH = "pg_catalog.current_setting('dbmigrate.search_path')"
+"""That path, as SHOW writes it."""
+
+
+def aside(sql: str) -> str:
+    """Statements of ours in a transaction in which the file's path is needed again.
+
+    Deferred triggers run at its COMMIT, and they are the file's.
+    """
+    back = (
+        f"SELECT pg_catalog.set_config('search_path', {OWN_PATH}, true),"
+        " pg_catalog.set_config('row_security',"
+        " pg_catalog.current_setting('dbmigrate.row_security'), true)"
+    )
+    return f"{KEEP_PATH}; {SAFE}; {sql}; {back}"
