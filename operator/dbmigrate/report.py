@@ -10,15 +10,27 @@ never from the version, the dirty flag or the error's reason.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from dbmigrate.untrusted import INT32, INT64, read_objects, read_text, read_whole
 
 SCHEMA_VERSION = 1
 
 TERMINATION_MESSAGE_LIMIT = 4096
 """Bytes that a kubelet keeps of a termination message."""
+
+VERSION_LIMIT = 200
+NAME_LIMIT = 255
+WORD_LIMIT = 64
+HASH_LIMIT = 128
+FILE_LIMIT = 1024
+EXCERPT_LIMIT = 1024
+TEXT_LIMIT = 4096
+"""Characters that are kept of each text when a report is read."""
+STEPS_LIMIT, FINDINGS_LIMIT, CHANGED_LIMIT = 200, 20, 100
+"""Items that are kept of each list."""
 
 
 class Outcome(StrEnum):
@@ -210,7 +222,8 @@ class Report:
 
         Raises UnknownReport for one of a later schema version or with an outcome that this
         code does not know, and ValueError for anything that is no report. Unknown fields are
-        ignored: a newer runner may say more.
+        ignored: a newer runner may say more. Numbers, texts and lists that are larger than
+        any runner writes are cut.
         """
         try:
             raw = json.loads(text)
@@ -221,14 +234,16 @@ class Report:
         _refuse_later(raw)
         try:
             return _parse(raw)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"not a report: {error!r}") from None
 
 
 def _refuse_later(raw: dict[str, Any]) -> None:
     """Raise UnknownReport for what only a later version of this code can read."""
     version, outcome = raw["schemaVersion"], raw.get("outcome")
-    runner = f"runner {raw.get('toolVersion') or 'of an unknown version'}"
+    known = raw.get("toolVersion")
+    tool = read_text(known, WORD_LIMIT) if isinstance(known, str) and known else None
+    runner = f"runner {tool or 'of an unknown version'}"
     if version != SCHEMA_VERSION:
         raise UnknownReport(
             f"not a report of schema version {SCHEMA_VERSION} but of version {version}, by {runner}"
@@ -296,9 +311,9 @@ def _dump(report: Report) -> str:
         if step["excerpt"] is None:
             del step["excerpt"]
     document = {_NAMES.get(key, key): raw[key] for key in order}
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    written = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     # A file's name may be no UTF-8: the stray byte then is an escape that JSON knows.
-    return text.encode("utf-8", "backslashreplace").decode()
+    return written.encode("utf-8", "backslashreplace").decode()
 
 
 def _cut(report: Report, limit: int) -> str:
@@ -339,54 +354,55 @@ def _shorten(text: str | None, size: int) -> str | None:
 def _parse(raw: dict[str, Any]) -> Report:
     parts = (raw.get(key) for key in ("error", "backup", "rehearsed", "unfinished"))
     error, backup, rehearsal, unfinished = parts
+    changed = raw.get("changed", [])
+    if not isinstance(changed, list):
+        raise ValueError("changed is not a list")
     return Report(
-        command=str(raw["command"]),
+        command=read_text(raw["command"], TEXT_LIMIT),
         outcome=Outcome(raw["outcome"]),
-        version=_text(raw.get("version")),
+        version=_optional_text(raw.get("version"), VERSION_LIMIT),
         dirty=_flag(raw.get("dirty")),
-        tool_version=str(raw.get("toolVersion", "")),
-        started_at=str(raw.get("startedAt", "")),
-        milliseconds=int(raw.get("milliseconds", 0)),
-        from_version=_text(raw.get("from")),
-        target=_text(raw.get("target")),
-        pending=None if raw.get("pending") is None else int(raw["pending"]),
+        tool_version=read_text(raw.get("toolVersion", ""), NAME_LIMIT),
+        started_at=read_text(raw.get("startedAt", ""), WORD_LIMIT),
+        milliseconds=read_whole(raw.get("milliseconds", 0)),
+        from_version=_optional_text(raw.get("from"), VERSION_LIMIT),
+        target=_optional_text(raw.get("target"), VERSION_LIMIT),
+        pending=_optional_whole(raw.get("pending"), INT32),
         steps=tuple(
             Step(
-                version=str(step["version"]),
-                name=str(step["name"]),
-                direction=str(step["direction"]),
-                milliseconds=int(step["milliseconds"]),
+                version=read_text(step["version"], VERSION_LIMIT),
+                name=read_text(step["name"], NAME_LIMIT),
+                direction=read_text(step["direction"], WORD_LIMIT),
+                milliseconds=read_whole(step["milliseconds"]),
                 destructive=step.get("destructive") is True,
-                excerpt=_text(step.get("excerpt")),
+                excerpt=_optional_text(step.get("excerpt"), EXCERPT_LIMIT),
             )
-            for step in raw.get("steps", ())
+            for step in read_objects(raw.get("steps", ()), STEPS_LIMIT)
         ),
-        steps_total=int(raw.get("stepsTotal", 0)),
+        steps_total=read_whole(raw.get("stepsTotal", 0), most=INT32),
         error=None if error is None else _parse_error(error),
-        backup=None
-        if backup is None
-        else Backup(str(backup["name"]), int(backup["size"]), str(backup["sha256"])),
-        unfinished=None if unfinished is None else _parse_unfinished(unfinished),
-        plan_checksum=_text(raw.get("planChecksum")),
-        changed=tuple(str(file) for file in raw.get("changed", ())),
-        server_version=_text(raw.get("serverVersion")),
+        backup=None if backup is None else _parse_backup(backup),
+        unfinished=None if unfinished is None else parse_unfinished(unfinished),
+        plan_checksum=_optional_text(raw.get("planChecksum"), HASH_LIMIT),
+        changed=tuple(read_text(file, FILE_LIMIT) for file in changed[:CHANGED_LIMIT]),
+        server_version=_optional_text(raw.get("serverVersion"), WORD_LIMIT),
         findings=parse_findings(raw.get("findings", ())),
-        findings_total=int(raw.get("findingsTotal", 0)),
+        findings_total=read_whole(raw.get("findingsTotal", 0), most=INT32),
         rehearsal=None if rehearsal is None else parse_rehearsal(rehearsal),
     )
 
 
-def parse_findings(raw: Iterable[dict[str, Any]]) -> tuple[LintFinding, ...]:
-    """Findings as they stand in a report or a status. Raises KeyError, TypeError and ValueError."""
+def parse_findings(raw: object) -> tuple[LintFinding, ...]:
+    """Findings as they stand in a report or a status. Raises KeyError and ValueError."""
     return tuple(
         LintFinding(
-            rule=str(item["rule"]),
-            severity=str(item["severity"]),
-            file=str(item["file"]),
-            line=int(item["line"]),
-            message=str(item["message"]),
+            rule=read_text(item["rule"], WORD_LIMIT),
+            severity=read_text(item["severity"], WORD_LIMIT),
+            file=read_text(item["file"], FILE_LIMIT),
+            line=read_whole(item["line"]),
+            message=read_text(item["message"], EXCERPT_LIMIT),
         )
-        for item in raw
+        for item in read_objects(raw, FINDINGS_LIMIT)
     )
 
 
@@ -401,17 +417,30 @@ def dump_rehearsal(rehearsal: RehearsalSummary) -> dict[str, int]:
 
 def parse_rehearsal(raw: dict[str, Any]) -> RehearsalSummary:
     """The same read back. Raises KeyError, TypeError and ValueError."""
-    return RehearsalSummary(int(raw["steps"]), int(raw["withoutDown"]), int(raw["milliseconds"]))
+    return RehearsalSummary(
+        steps=read_whole(raw["steps"], most=INT32),
+        without_down=read_whole(raw["withoutDown"], most=INT32),
+        milliseconds=read_whole(raw["milliseconds"]),
+    )
 
 
-def _parse_unfinished(raw: dict[str, Any]) -> ReportedUnfinished:
+def parse_unfinished(raw: dict[str, Any]) -> ReportedUnfinished:
+    """A step under way, as a report or a status has it. Raises KeyError, TypeError, ValueError."""
     return ReportedUnfinished(
-        version=str(raw["version"]),
-        name=str(raw["name"]),
-        direction=str(raw["direction"]),
-        rows=int(raw["rows"]),
-        batches=int(raw["batches"]),
-        since=str(raw["since"]),
+        version=read_text(raw["version"], VERSION_LIMIT),
+        name=read_text(raw["name"], NAME_LIMIT),
+        direction=read_text(raw["direction"], WORD_LIMIT),
+        rows=read_whole(raw["rows"]),
+        batches=read_whole(raw["batches"]),
+        since=read_text(raw["since"], WORD_LIMIT),
+    )
+
+
+def _parse_backup(raw: dict[str, Any]) -> Backup:
+    return Backup(
+        name=read_text(raw["name"], NAME_LIMIT),
+        size=read_whole(raw["size"]),
+        sha256=read_text(raw["sha256"], HASH_LIMIT),
     )
 
 
@@ -422,21 +451,27 @@ def _parse_error(raw: dict[str, Any]) -> ReportError:
         reason = Reason.INTERNAL
     return ReportError(
         reason=reason,
-        message=str(raw.get("message", "")),
+        message=read_text(raw.get("message", ""), TEXT_LIMIT),
         retryable=raw.get("retryable") is True,
-        sqlstate=_text(raw.get("sqlstate")),
-        file=_text(raw.get("file")),
-        line=None if raw.get("line") is None else int(raw["line"]),
-        column=None if raw.get("column") is None else int(raw["column"]),
-        excerpt=_text(raw.get("excerpt")),
-        detail=_text(raw.get("detail")),
-        hint=_text(raw.get("hint")),
+        sqlstate=_optional_text(raw.get("sqlstate"), WORD_LIMIT),
+        file=_optional_text(raw.get("file"), TEXT_LIMIT),
+        line=_optional_whole(raw.get("line")),
+        column=_optional_whole(raw.get("column")),
+        excerpt=_optional_text(raw.get("excerpt"), TEXT_LIMIT),
+        detail=_optional_text(raw.get("detail"), TEXT_LIMIT),
+        hint=_optional_text(raw.get("hint"), TEXT_LIMIT),
     )
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _optional_text(value: object, limit: int) -> str | None:
+    return None if value is None else read_text(value, limit)
+
+
+def _optional_whole(value: object, most: int = INT64) -> int | None:
+    return None if value is None else read_whole(value, most=most)
 
 
 def _flag(value: object) -> bool | None:
-    return None if value is None else bool(value)
+    if value is not None and not isinstance(value, bool):
+        raise ValueError("dirty is neither true nor false")
+    return value

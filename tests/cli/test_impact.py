@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.sqltext.alter_table import LOCKS, REWRITES, SCANS
-from dbmigrate.postgres.sqltext.impact import LOSES, Impact
-from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
+from dbmigrate.postgres.sqltext.impacts import LOSES, Impact, read_impacts
+from dbmigrate.postgres.sqltext.table_actions import LOCKS, REWRITES, SCANS
 from tests.database.server import Database
 
 SETUP = """

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.lint.script import judge_script
-from tests.cli.program import run
+from dbmigrate.postgres.sqltext import syntax_tree
+from tests.cli.program import run, run_here
 from tests.database import Database
 
 FILES = {
@@ -114,3 +115,30 @@ def test_what_is_said_to_rewrite_a_table_does(
     assert (database.query("SELECT pg_relation_filenode('t')") != before) is rewrites
     said = {finding.rule.name for finding in judge_script(statement.encode(), "f")}
     assert bool(said & {"type-rewrites", "default-rewrites", "table-rewrites"}) is rewrites
+
+
+def test_without_the_parser_lint_says_so_in_a_line(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syntax_tree, "find_spec", lambda _: None)
+    ran = run_here("-path", path, "lint")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        "error: lint can't read the files: the SQL parser is not installed"
+        " (pip install 'dbmigrate[sql]')\n"
+    )
+
+
+@pytest.mark.database
+def test_without_the_parser_plan_and_runs_say_so_in_a_line(
+    path: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syntax_tree, "find_spec", lambda _: None)
+    options = ["-path", path, "-database", database.url]
+    said = "the SQL parser is not installed (pip install 'dbmigrate[sql]')"
+    plan = run_here(*options, "plan")
+    assert plan.stdout.count(said) == 1
+    document = json.loads(run_here(*options, "-json", "plan").stdout)
+    assert [step["analysed"] for step in document["plan"]] == [False, False]
+    ran = run_here(*options, "-lint", "reject", "up")
+    assert (ran.code, ran.stderr.count(said)) == (0, 1)

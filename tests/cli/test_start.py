@@ -9,7 +9,19 @@ from pathlib import Path
 
 import pytest
 
-SLOW = {"psycopg", "asyncio", "argparse", "inspect", "logging", "ssl", "socket", "subprocess"}
+from tests.database import Database
+
+SLOW = {
+    "psycopg",
+    "postgast",
+    "asyncio",
+    "argparse",
+    "inspect",
+    "logging",
+    "ssl",
+    "socket",
+    "subprocess",
+}
 
 PROBE = """
 import json, os, sys
@@ -30,7 +42,7 @@ def imported(*args: str, cwd: Path) -> tuple[int, set[str]]:
         text=True,
         check=True,
     )
-    code, modules = json.loads(done.stdout)
+    code, modules = json.loads(done.stdout.splitlines()[-1])
     return code, set(modules)
 
 
@@ -56,6 +68,19 @@ def test_a_mistyped_url_is_told_without_loading_psycopg(tmp_path: Path) -> None:
     code, modules = imported("-database", "mysql://db", "version", cwd=tmp_path)
     assert code == 1
     assert "psycopg" not in modules
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("command", ["up", "status", "version", "verify"])
+def test_what_does_not_analyse_loads_no_parser(
+    database: Database, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "1_x.up.sql").write_text("CREATE TABLE x (a int);")
+    args = ["-path", ".", "-database", database.url]
+    imported(*args, "up", cwd=tmp_path)
+    code, modules = imported(*args, command, cwd=tmp_path)
+    assert code == 0
+    assert not {name for name in modules if "syntax_tree" in name or "postgast" in name}
 
 
 @pytest.mark.parametrize("command", ["up", "status"])

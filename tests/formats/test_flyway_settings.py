@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Ran, run
+from tests.cli.program import Ran, run, run_here
 from tests.database import Database, Server
 from tests.formats.arrange import fill, findings
 from tests.formats.flyway_oracle import Flyway, flyway_rows
@@ -18,7 +18,7 @@ FILES = {f"V{n}__t{n}.sql": f"CREATE TABLE t{n} ();" for n in (1, 2, 3)}
 
 def ran(database: Database, directory: Path, *words: str, **settings: str) -> Ran:
     environ = {f"FLYWAY_{name.upper()}": value for name, value in settings.items()}
-    return run("-path", str(directory), "-database", database.url, *words, environ=environ)
+    return run_here("-path", str(directory), "-database", database.url, *words, environ=environ)
 
 
 @pytest.mark.parametrize(
@@ -192,3 +192,58 @@ def test_a_schema_that_is_not_there_is_made_as_flyway_makes_it(
     assert database.query("SELECT count(*) FROM app.flyway_schema_history") == [(3,)]
     assert database.query("SELECT to_regclass('app.t3') IS NOT NULL") == [(True,)]
     flyway.do("validate", database, directory, flyway__defaultSchema="app")
+
+
+VIEW = {"R__v.sql": "CREATE OR REPLACE VIEW v AS SELECT 1 AS x;"}
+
+
+@pytest.mark.parametrize(
+    ("gone", "patterns"),
+    [
+        ("V2__t2.sql", ""),
+        ("V2__t2.sql", "*:missing"),
+        ("V2__t2.sql", "*:future"),
+        ("V3__t3.sql", ""),
+        ("V3__t3.sql", "*:missing"),
+        ("R__v.sql", ""),
+        ("R__v.sql", "repeatable:missing"),
+        ("R__v.sql", "versioned:missing"),
+    ],
+)
+def test_a_file_that_is_gone_stops_a_run_where_it_stops_flyways(
+    database: Database, tmp_path: Path, flyway: Flyway, gone: str, patterns: str
+) -> None:
+    """One below the newest, the newest (of a later release, for all that is known), and one that
+    has no version."""
+    directory = fill(tmp_path / "m", {**FILES, **VIEW})
+    assert ran(database, directory, "up").code == 0
+    (directory / gone).unlink()
+    ours = {"ignore_migration_patterns": patterns} if patterns else {}
+    theirs = {"flyway__ignoreMigrationPatterns": patterns} if patterns else {}
+    refused = bool(flyway.try_to("validate", database, directory, **theirs))
+    assert bool(flyway.try_to("migrate", database, directory, **theirs)) == refused
+    verified, done = (ran(database, directory, word, **ours) for word in ("verify", "up"))
+    assert (verified.code, done.code) == (int(refused), int(refused)), verified.stdout + done.stderr
+    if refused:
+        assert "applied, and without a file" in done.stderr
+    lenient = ran(database, directory, "up", validate_on_migrate="false", **ours)
+    assert lenient.code == 0, lenient.stderr
+    if refused:
+        assert ran(database, directory, "repair").code == 0
+        assert ran(database, directory, "up").code == 0
+        flyway.do("validate", database, directory)
+
+
+def test_a_repeatable_file_that_has_changed_does_not_agree(
+    database: Database, tmp_path: Path, flyway: Flyway
+) -> None:
+    directory = fill(tmp_path / "m", {**FILES, **VIEW})
+    assert ran(database, directory, "up").code == 0
+    fill(directory, {"R__v.sql": "CREATE OR REPLACE VIEW v AS SELECT 2 AS x;"})
+    for patterns in ("", "*:missing", "*:pending", "repeatable:pending", "*:*"):
+        ours = {"ignore_migration_patterns": patterns} if patterns else {}
+        theirs = {"flyway__ignoreMigrationPatterns": patterns} if patterns else {}
+        refused = bool(flyway.try_to("validate", database, directory, **theirs))
+        assert ran(database, directory, "verify", **ours).code == int(refused), patterns
+    assert ran(database, directory, "up").code == 0
+    assert ran(database, directory, "verify").code == 0

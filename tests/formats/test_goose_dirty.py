@@ -13,6 +13,7 @@ from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.result import VersionState
+from tests.cli.program import run
 from tests.database import Database
 from tests.formats.arrange import (
     fill,
@@ -105,3 +106,26 @@ def test_a_file_that_commits_by_itself_and_fails_is_dirty(
     assert refused.error.reason is Reason.DIRTY
     force(request(database, directory), 1).unwrap()
     assert version(request(database, directory)).unwrap() == VersionState(1)
+
+
+def test_a_step_that_has_done_nothing_is_not_unfinished(database: Database, tmp_path: Path) -> None:
+    text = "-- +goose NO TRANSACTION\n" + goose_file("VACUUM nosuch;\nSELECT 1;")
+    directory = fill(tmp_path / "m", {**goose_tables(1), "00002_vacuum.sql": text})
+    failed = up(request(database, directory))
+    assert failed.error is not None
+    assert (failed.report.version, failed.report.dirty) == ("1", False)
+    fill(directory, goose_tables(2))
+    (directory / "00002_vacuum.sql").unlink()
+    assert up(request(database, directory)).report.version == "2"
+
+
+def test_gooses_command_line_has_the_repair_that_the_hint_names(
+    database: Database, tmp_path: Path
+) -> None:
+    directory = stopped_halfway(database, tmp_path)
+    where = ["goose", "-dir", str(directory), "postgres", database.url]
+    refused = run(*where, "up")
+    assert (refused.code, "`dbmigrate repair`" in refused.stderr) == (1, True)
+    database.execute("UPDATE base SET a = 1")
+    assert run(*where, "repair").code == 0
+    assert goose_rows(database) == [(0, True), (1, True), (2, True)]

@@ -12,8 +12,10 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.planning.plan import PlannedStep
 from dbmigrate.runner.result import Result
+from dbmigrate.runner.stop import Stop
 from tests.database import Database, Server
 from tests.database.programs import PostgresUnavailable
+from tests.database.proxy import Cut, Message, Proxy, Side
 from tests.runner.arrange import (
     Witness,
     migration,
@@ -91,6 +93,92 @@ def test_what_a_run_says_is_applied_survives_the_servers_death(mortal: Server) -
     assert failed.report.version == "39"
     kill_and_launch(mortal)
     assert version_row(database) == [(39, False)]
+    database.drop()
+
+
+@pytest.mark.parametrize(
+    "third",
+    ["SELECT 1/0", "x", "SELECT 'an open string", "COMMIT; SELECT 1/0", r"\connect x", None],
+    ids=["failing", "no SQL", "unreadable", "escaping", "psql's", "stopped"],
+)
+def test_what_a_failed_run_says_is_applied_survives_the_servers_death(
+    mortal: Server, third: str | None
+) -> None:
+    database = mortal.create_database()
+    stop = Stop()
+
+    def stop_in_time(step: PlannedStep) -> None:
+        if third is None and step.version == 2:
+            stop.request()
+
+    files = source(table(1), table(2), table(3) if third is None else migration(3, third))
+    result = up(request(database, files, observer=Witness(on_start=stop_in_time), stop=stop))
+    kill_and_launch(mortal)
+    assert result.error is not None
+    # A file that ends its own transaction leaves the version dirty.
+    (here,) = version_row(database)
+    assert (result.report.version, result.report.dirty) == (str(here[0]), here[1])
+    assert [step.version for step in result.report.steps] == ["1", "2"]
+    assert table_names(database) == {"t1", "t2"}
+    database.drop()
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_what_is_read_over_a_new_connection_survives_the_servers_death(
+    mortal: Server, number: int, side: Side
+) -> None:
+    """Cut before a step is sent, or before its answer: the report is made without the lock."""
+    database = mortal.create_database()
+    stop = Stop()
+    seen = {"step": False, "cut": 0}
+
+    def hook(message: Message) -> None:
+        if seen["cut"] == 1 and message.kind == "startup":
+            seen["cut"] = 2
+            raise Cut
+        seen["step"] = seen["step"] or b"TABLE t%d " % number in message.data
+        if seen["step"] and not seen["cut"] and message.side is side:
+            seen["cut"] = 1
+            # Ends the attempts to take the lock again.
+            stop.request()
+            stop.request()
+            raise Cut
+
+    with Proxy(mortal.host, mortal.port, hook=hook) as proxy:
+        result = up(request(proxy.divert(database.url), tables(1, 2, 3, 4), stop=stop))
+    kill_and_launch(mortal)
+    assert result.error is not None
+    assert result.error.reason is Reason.CONNECTION_LOST
+    done = number if side is Side.SERVER else number - 1
+    assert result.report.version == (str(done) if done else None)
+    assert result.report.dirty is False
+    assert table_names(database) == {f"t{n}" for n in range(1, done + 1)}
+    assert {f"t{step.version}" for step in result.report.steps} <= table_names(database)
+    database.drop()
+
+
+def test_steps_that_a_crash_may_have_lost_are_not_reported_without_an_answer(
+    mortal: Server,
+) -> None:
+    database = mortal.create_database()
+    stop = Stop()
+    is_away = False
+
+    def hook(message: Message) -> None:
+        nonlocal is_away
+        is_away = is_away or b"TABLE t3 " in message.data
+        if is_away:
+            stop.request()
+            stop.request()
+            raise Cut
+
+    with Proxy(mortal.host, mortal.port, hook=hook) as proxy:
+        result = up(request(proxy.divert(database.url), tables(1, 2, 3), stop=stop))
+    kill_and_launch(mortal)
+    assert result.error is not None
+    assert (result.report.version, result.report.dirty) == (None, None)
+    assert {f"t{step.version}" for step in result.report.steps} <= table_names(database)
     database.drop()
 
 

@@ -241,8 +241,93 @@ def test_settings_of_one_file_do_not_reach_the_next(database: Database) -> None:
     assert sorted(database.query(where)) == [("other", "a"), ("public", "b")]
 
 
-def test_a_transaction_that_a_file_leaves_open_is_committed(database: Database) -> None:
-    files = source(migration(1, "VACUUM; BEGIN; CREATE TABLE a ()"))
-    assert up(request(database, files)).unwrap() is None
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("VACUUM;\nBEGIN;\nCREATE TABLE a ()", 2),
+        ("BEGIN;\nCREATE TABLE a ();", 1),
+        ("-- x\nSTART TRANSACTION ISOLATION LEVEL SERIALIZABLE;\nCREATE TABLE a ();", 2),
+        ("BEGIN; SELECT 1; COMMIT;\n\nBEGIN WORK;\nCREATE TABLE a ();", 3),
+        ("BEGIN;\nCREATE TABLE a ();\nCOMMIT AND CHAIN;", 3),
+        ("BEGIN;\nBEGIN;\nCREATE TABLE a ();\nROLLBACK;\nBEGIN;", 5),
+    ],
+)
+def test_a_transaction_that_a_file_leaves_open_is_refused(
+    database: Database, text: str, line: int
+) -> None:
+    error = up(request(database, source(migration(1, text)))).error
+    assert error is not None
+    assert error.reason is Reason.SOURCE_INVALID
+    assert (error.location and error.location.line) == line
+    assert database.query("SELECT to_regclass('a'), to_regclass('schema_migrations')") == [
+        (None, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BEGIN; CREATE TABLE a (); COMMIT;",
+        "CREATE TABLE a (); COMMIT;",
+        "BEGIN; SELECT 1; ROLLBACK; CREATE TABLE a ();",
+        "BEGIN; CREATE TABLE a (); COMMIT AND NO CHAIN;",
+        "BEGIN; BEGIN; CREATE TABLE a (); END;",
+    ],
+)
+def test_a_transaction_that_a_file_ends_is_not(database: Database, text: str) -> None:
+    assert up(request(database, source(migration(1, text)))).error is None
     assert table_names(database) == {"a"}
-    assert version_row(database) == [(1, False)]
+
+
+NOTHING_DONE = {
+    "VACUUM nosuch;": "42P01",
+    "CREATE INDEX CONCURRENTLY i ON nosuch (a);": "42P01",
+    "DROP INDEX CONCURRENTLY nosuch;": "42704",
+    "REINDEX TABLE CONCURRENTLY nosuch;": "42P01",
+    "-- dbmigrate:no-transaction\nCREATE TABLE t1 (id int);\nVACUUM;": "42P07",
+    "SET lock_timeout = 0;\nCREATE INDEX CONCURRENTLY i ON nosuch (a);\nSELECT 1;": "42P01",
+    "BEGIN;\nCREATE TABLE a ();\nSELECT 1/0;\nCOMMIT;\nVACUUM;": "22012",
+}
+
+
+@pytest.mark.parametrize("text", NOTHING_DONE)
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_a_step_that_has_done_nothing_leaves_nothing_dirty(
+    database: Database, text: str, way: str
+) -> None:
+    """The log has it as a step that failed; after a correction `up` just goes on."""
+    good = migration(2, "CREATE TABLE good ();", "DROP TABLE good;")
+    bad = migration(2, text) if way == "up" else migration(2, "CREATE TABLE good ();", text)
+    up(request(database, source(table(1), *(() if way == "up" else (good,))))).unwrap()
+    command = up if way == "up" else lambda made: down(made, 1)
+    failed = command(request(database, source(table(1), bad)))
+    assert failed.error is not None
+    assert failed.error.sqlstate == NOTHING_DONE[text]
+    assert "repair" not in (failed.error.hint or "")
+    here = 1 if way == "up" else 2
+    assert version_row(database) == [(here, False)]
+    assert (failed.report.version, failed.report.dirty) == (str(here), False)
+    assert log(database, "outcome, statements")[-1] == ("failed", None)
+    assert command(request(database, source(table(1), good))).error is None
+    assert version_row(database) == [(2 if way == "up" else 1, False)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE UNIQUE INDEX CONCURRENTLY two ON t1 (a);",
+        "CREATE UNIQUE INDEX CONCURRENTLY ON t1 (a);",
+        "VACUUM t1;\nVACUUM nosuch;",
+        "CALL commits();",
+        "DO $$ BEGIN CREATE TABLE half (); COMMIT; PERFORM 1/0; END $$;",
+    ],
+)
+def test_a_step_that_may_have_done_something_is_dirty(database: Database, text: str) -> None:
+    up(request(database, source(*DUPLICATES.migrations[:1]))).unwrap()
+    database.execute(
+        "CREATE PROCEDURE commits() LANGUAGE plpgsql AS $$ BEGIN CREATE TABLE half (); COMMIT;"
+        " PERFORM 1/0; END $$"
+    )
+    files = source(DUPLICATES.migrations[0], migration(2, f"-- dbmigrate:no-transaction\n{text}"))
+    assert up(request(database, files)).error is not None
+    assert version_row(database) == [(2, True)]

@@ -81,7 +81,7 @@ reports = st.builds(
     steps_total=st.integers(0, 10**6),
     error=st.none() | errors,
     backup=st.none()
-    | st.builds(Backup, name=names, size=st.integers(0, 2**63), sha256=st.just("0f" * 32)),
+    | st.builds(Backup, name=names, size=st.integers(0, 2**63 - 1), sha256=st.just("0f" * 32)),
     plan_checksum=st.none() | st.just("0f" * 32),
     changed=st.lists(names, max_size=5).map(tuple),
     server_version=st.none() | st.just("17.10"),

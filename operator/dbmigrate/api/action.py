@@ -6,12 +6,13 @@ carried out is refused with the reason, and has changed nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from dbmigrate.api.conditions import shorten
 from dbmigrate.api.fields import Document, Fields, SpecError
+from dbmigrate.api.forms import OBJECT_NAME, PLAN_HASH, SENTENCE, VERSION
 from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
 
 
@@ -53,13 +54,16 @@ class Action:
     created_at: datetime
     migration: str
     """The name of the DatabaseMigration that it is for."""
-    kind: ActionKind
+    kind: ActionKind | None
+    """None: its spec can't be read."""
     version: str | None = None
     plan_hash: str | None = None
     reason: str = ""
     """What the person says of it, for the record."""
     phase: ActionPhase = ActionPhase.PENDING
     message: str = ""
+    problem: str | None = None
+    """Why its spec can't be read, where it can't."""
     is_acknowledged: bool = False
     """Whether the operator has written a phase."""
     is_owned: bool = False
@@ -73,26 +77,45 @@ class Action:
 
 def parse_action(body: Document) -> Action:
     """Read a whole action. Raises SpecError when its spec can't be understood."""
-    metadata, status = body["metadata"], body.get("status") or {}
-    fields = Fields(body.get("spec") or {}, "spec")
+    fields = Fields(body, "").section("spec")
+    if not fields.has("action"):
+        raise fields.error("action", "is required")
+    return replace(
+        _read_record(body),
+        migration=fields.text("migration", OBJECT_NAME),
+        kind=fields.choice("action", ActionKind.RETRY),
+        version=fields.optional_text("version", VERSION),
+        plan_hash=fields.optional_text("planHash", PLAN_HASH),
+        reason=fields.optional_text("reason", SENTENCE) or "",
+    )
+
+
+def read_action(body: Document) -> Action:
+    """An action, even where its spec can't be read: then it is known, so that it can be refused.
+
+    It is filed under its own name, since it may name no migration.
+    """
     try:
-        kind = ActionKind(fields.text("action"))
-    except ValueError:
-        raise SpecError("spec.action", f"must be one of {', '.join(ActionKind)}") from None
-    phase = status.get("phase")
+        return parse_action(body)
+    except SpecError as problem:
+        return replace(_read_record(body), problem=str(problem))
+
+
+def _read_record(body: Document) -> Action:
+    """What the API server knows of an action, and how far it has come."""
+    metadata, status = body["metadata"], body.get("status")
+    told = status if isinstance(status, dict) else {}
+    phase = next((p for p in ActionPhase if p.value == told.get("phase")), ActionPhase.PENDING)
     return Action(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
         created_at=parse_timestamp(metadata["creationTimestamp"]),
-        migration=fields.text("migration"),
-        kind=kind,
-        version=fields.optional_text("version"),
-        plan_hash=fields.optional_text("planHash"),
-        reason=fields.optional_text("reason") or "",
-        phase=ActionPhase(phase) if phase in set(ActionPhase) else ActionPhase.PENDING,
-        message=str(status.get("message") or ""),
-        is_acknowledged=phase is not None,
+        migration=metadata["name"],
+        kind=None,
+        phase=phase,
+        message=shorten(str(told.get("message") or "")),
+        is_acknowledged=told.get("phase") is not None,
         is_owned=bool(metadata.get("ownerReferences")),
     )
 

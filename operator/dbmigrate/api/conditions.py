@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from dbmigrate.api.fields import Document
 from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
+from dbmigrate.untrusted import read_text, read_whole
 
 MESSAGE_LIMIT = 1024
 """Characters of a message. Events allow no more, and a list of resources is to stay small."""
@@ -61,20 +62,20 @@ class Condition:
         }
 
 
-def parse_conditions(raw: Iterable[Document]) -> tuple[Condition, ...]:
+def parse_conditions(raw: object) -> tuple[Condition, ...]:
     """Read `status.conditions`; entries that are not ours are left out."""
     found = []
-    for item in raw:
+    for item in raw if isinstance(raw, list) else ():
         try:
             condition = Condition(
                 type=ConditionType(item["type"]),
                 status=Truth(item["status"]),
-                reason=str(item["reason"]),
-                message=str(item.get("message", "")),
-                observed_generation=int(item.get("observedGeneration", 0)),
+                reason=read_text(item["reason"], MESSAGE_LIMIT),
+                message=read_text(item.get("message", ""), MESSAGE_LIMIT),
+                observed_generation=read_whole(item.get("observedGeneration", 0)),
                 last_transition_time=parse_timestamp(item["lastTransitionTime"]),
             )
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             continue
         found.append(condition)
     return tuple(found)

@@ -9,11 +9,25 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from enum import StrEnum
 
 from dbmigrate.api.fields import Fields
+from dbmigrate.api.forms import DATA_KEY, HOST, IDENTIFIER, OBJECT_NAME, TABLE
 
 DEFAULT_PORT = 5432
+LARGEST_PORT = 65535
 DEFAULT_HISTORY_TABLE = "schema_migrations"
+
+
+class SslMode(StrEnum):
+    """How much TLS is asked for, in libpq's words."""
+
+    DISABLE = "disable"
+    ALLOW = "allow"
+    PREFER = "prefer"
+    REQUIRE = "require"
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +67,8 @@ class Connection:
     user: str | None = None
     user_from: KeyRef | None = None
     password_from: KeyRef | None = None
-    sslmode: str | None = None
+    sslmode: SslMode | None = None
+    """None: libpq's own default."""
     root_certificate_from: KeyRef | None = None
 
     @property
@@ -83,7 +98,7 @@ def parse_database(fields: Fields) -> DatabaseSpec:
         access = UrlFrom(_parse_ref(fields.section("urlFrom")))
     else:
         access = _parse_connection(fields.section("connection"))
-    table = fields.optional_text("historyTable") or DEFAULT_HISTORY_TABLE
+    table = fields.optional_text("historyTable", TABLE) or DEFAULT_HISTORY_TABLE
     return DatabaseSpec(access, table)
 
 
@@ -91,13 +106,13 @@ def _parse_connection(fields: Fields) -> Connection:
     if fields.has("user") and fields.has("userFrom"):
         raise fields.error("userFrom", "must not be set beside user")
     return Connection(
-        host=fields.text("host"),
-        dbname=fields.text("dbname"),
-        port=fields.integer("port", DEFAULT_PORT),
-        user=fields.optional_text("user"),
+        host=fields.text("host", HOST),
+        dbname=fields.text("dbname", IDENTIFIER),
+        port=fields.integer("port", DEFAULT_PORT, least=1, most=LARGEST_PORT),
+        user=fields.optional_text("user", IDENTIFIER),
         user_from=_parse_optional_ref(fields, "userFrom"),
         password_from=_parse_optional_ref(fields, "passwordFrom"),
-        sslmode=fields.optional_text("sslmode"),
+        sslmode=fields.choice("sslmode", SslMode.PREFER) if fields.has("sslmode") else None,
         root_certificate_from=_parse_optional_ref(fields, "rootCertificateFrom"),
     )
 
@@ -110,4 +125,4 @@ def _parse_ref(fields: Fields) -> KeyRef:
     found = fields.only_one_of("secretKeyRef", "configMapKeyRef")
     ref = fields.section(found)
     kind = "Secret" if found == "secretKeyRef" else "ConfigMap"
-    return KeyRef(ref.text("name"), ref.text("key"), kind)
+    return KeyRef(ref.text("name", OBJECT_NAME), ref.text("key", DATA_KEY), kind)

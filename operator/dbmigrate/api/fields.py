@@ -2,7 +2,8 @@
 
 The schema of the CRD refuses most mistakes before we see them. What is left
 (an older schema in the cluster, a rule that CEL can't express) becomes one
-SpecError, which names the field as a person would write it.
+SpecError, which names the field as a person would write it. Each reader takes
+the bounds of its field: nothing of a resource is used that has not been bounded.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from dbmigrate.api.durations import parse_duration
+from dbmigrate.api.forms import LABEL_KEY, Form
+from dbmigrate.api.passthrough import find_fault
 from dbmigrate.policies import resource_word
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -20,11 +23,15 @@ Choice = TypeVar("Choice", bound=StrEnum)
 Document = dict[str, Any]
 """A JSON object as the API server sends and takes it."""
 
+PATH_LIMIT = 256
+"""Characters of a path in a complaint: a key of a map may be part of it."""
+
 
 class SpecError(Exception):
     """A field of the resource does not say what it must."""
 
     def __init__(self, path: str, problem: str) -> None:
+        path = path if len(path) <= PATH_LIMIT else path[:PATH_LIMIT] + "..."
         super().__init__(f"{path}: {problem}")
         self.path = path
         self.problem = problem
@@ -41,7 +48,7 @@ class Fields:
 
     def error(self, name: str, problem: str) -> SpecError:
         """A complaint about the field of that name."""
-        return SpecError(f"{self.path}.{name}", problem)
+        return SpecError(f"{self.path}.{name}" if self.path else name, problem)
 
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""
@@ -54,42 +61,46 @@ class Fields:
             raise SpecError(self.path, f"must have exactly one of {', '.join(names)}")
         return found[0]
 
-    def text(self, name: str) -> str:
-        """A text that must be there."""
-        value = self.optional_text(name)
+    def text(self, name: str, form: Form) -> str:
+        """A text of that form that must be there."""
+        value = self.optional_text(name, form)
         if value is None:
             raise self.error(name, "is required")
         return value
 
-    def optional_text(self, name: str) -> str | None:
-        """A text, or None when the field is absent."""
+    def optional_text(self, name: str, form: Form) -> str | None:
+        """A text of that form, or None when the field is absent."""
         value = self._raw.get(name)
-        if value is not None and not isinstance(value, str):
-            raise self.error(name, "must be a string")
-        return value
+        return None if value is None else self._check(name, value, form)
 
-    def integer(self, name: str, default: int) -> int:
-        """A whole number, not negative."""
-        value = self._raw.get(name, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise self.error(name, "must be a whole number, zero or more")
-        return value
+    def integer(self, name: str, default: int, *, most: int, least: int = 0) -> int:
+        """A whole number in these bounds."""
+        value = self._raw.get(name)
+        if value is None:
+            return default
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if not is_whole or not least <= value <= most:
+            raise self.error(name, f"must be a whole number from {least} to {most}")
+        return int(value)
 
     def flag(self, name: str) -> bool:
         """A boolean; absent is false."""
-        value = self._raw.get(name, False)
+        value = self._raw.get(name)
+        if value is None:
+            return False
         if not isinstance(value, bool):
             raise self.error(name, "must be true or false")
         return value
 
     def choice(self, name: str, default: Choice) -> Choice:
         """One of a closed set of words."""
-        value = self._raw.get(name, default)
-        try:
-            return type(default)(value)
-        except ValueError:
-            allowed = ", ".join(type(default))
-            raise self.error(name, f"must be one of {allowed}") from None
+        value = self._raw.get(name)
+        if value is None:
+            return default
+        found = [word for word in type(default) if word.value == value]
+        if not found:
+            raise self.error(name, f"must be one of {', '.join(type(default))}")
+        return found[0]
 
     def policy(self, name: str, default: Choice) -> Choice:
         """A policy that the runner has as well, by the resource's word for it."""
@@ -100,12 +111,20 @@ class Fields:
             raise self.error(name, f"must be one of {', '.join(words)}")
         return found
 
-    def duration(self, name: str, default: str) -> timedelta | None:
-        """A duration; None for `none`."""
+    def duration(
+        self, name: str, default: str, *, longest: timedelta | None = None
+    ) -> timedelta | None:
+        """A duration, `longest` at most; None for `none`."""
+        value = self._raw.get(name)
+        if value is not None and not isinstance(value, str):
+            raise self.error(name, "must be a string")
         try:
-            return parse_duration(str(self._raw.get(name, default)))
+            length = parse_duration(default if value is None else value)
         except ValueError as problem:
             raise self.error(name, str(problem)) from None
+        if length is not None and longest is not None and length > longest:
+            raise self.error(name, f"must be at most {longest.days}d")
+        return length
 
     def finite_duration(self, name: str, default: str) -> timedelta:
         """A duration that may not be `none`."""
@@ -116,30 +135,59 @@ class Fields:
 
     def section(self, name: str) -> Fields:
         """An object inside this one; absent is an empty one."""
-        return Fields(self._raw.get(name) or {}, f"{self.path}.{name}")
+        value = self._raw.get(name)
+        path = f"{self.path}.{name}" if self.path else name
+        return Fields({} if value is None else value, path)
 
-    def sections(self, name: str) -> list[Fields]:
+    def sections(self, name: str, *, most: int) -> list[Fields]:
         """A list of objects; absent is an empty one."""
-        return [Fields(item, f"{self.path}.{name}[{i}]") for i, item in enumerate(self.items(name))]
+        items = self._list(name, most)
+        return [Fields(item, f"{self.path}.{name}[{i}]") for i, item in enumerate(items)]
 
-    def items(self, name: str) -> list[Any]:
-        """A list as it is; absent is an empty one."""
-        value = self._raw.get(name) or []
-        if not isinstance(value, list):
-            raise self.error(name, "must be a list")
-        return value
-
-    def texts(self, name: str) -> dict[str, str]:
+    def texts(self, name: str, form: Form, *, most: int, keys: Form = LABEL_KEY) -> dict[str, str]:
         """A map of text to text; absent is an empty one."""
-        value = self.document(name)
+        value = self._raw.get(name)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            raise self.error(name, "must be an object")
+        if len(value) > most:
+            raise self.error(name, f"must have at most {most} entries")
         for key, item in value.items():
-            if not isinstance(item, str):
-                raise self.error(f"{name}[{key}]", "must be a string")
-        return value
+            self._check(f"{name}[{key}]", key, keys)
+            self._check(f"{name}[{key}]", item, form)
+        return dict(value)
+
+    def documents(self, name: str, *, most: int) -> list[Document]:
+        """A list of objects that are handed through to Kubernetes as they are."""
+        return [item.whole() for item in self.sections(name, most=most)]
 
     def document(self, name: str) -> Document:
         """An object that is handed through to Kubernetes as it is."""
-        value = self._raw.get(name) or {}
-        if not isinstance(value, Mapping):
-            raise self.error(name, "must be an object")
-        return dict(value)
+        return self.section(name).whole()
+
+    def whole(self) -> Document:
+        """All of this object, to be handed through to Kubernetes."""
+        document = dict(self._raw)
+        problem = find_fault(document)
+        if problem is not None:
+            raise SpecError(self.path, problem)
+        return document
+
+    def _list(self, name: str, most: int) -> list[Any]:
+        value = self._raw.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.error(name, "must be a list")
+        if len(value) > most:
+            raise self.error(name, f"must have at most {most} items")
+        return value
+
+    def _check(self, name: str, value: object, form: Form) -> str:
+        if not isinstance(value, str):
+            raise self.error(name, "must be a string")
+        problem = form.find_fault(value)
+        if problem is not None:
+            raise self.error(name, problem)
+        return value

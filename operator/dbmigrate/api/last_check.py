@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from dbmigrate.api.conditions import MESSAGE_LIMIT, shorten
 from dbmigrate.api.fields import Document
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
+from dbmigrate.report import WORD_LIMIT
+from dbmigrate.untrusted import INT32, read_text, read_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,10 @@ def dump_check(check: LastCheck) -> Document:
     fields = {
         "job": check.job,
         "startedAt": format_timestamp(check.started_at),
-        "drift": check.drift,
+        "drift": None if check.drift is None else shorten(check.drift),
         "unanswered": check.unanswered or None,
         "unansweredSince": format_timestamp(since) if since else None,
-        "error": check.error,
+        "error": None if check.error is None else shorten(check.error),
     }
     return {key: value for key, value in fields.items() if value is not None}
 
@@ -53,16 +56,19 @@ def parse_check(raw: Any) -> LastCheck | None:
     if started is None:
         return None
 
-    def text(key: str) -> str | None:
+    def text(key: str, limit: int = MESSAGE_LIMIT) -> str | None:
         value = raw.get(key)
-        return value if isinstance(value, str) else None
+        return read_text(value, limit) if isinstance(value, str) else None
 
-    count = raw.get("unanswered")
+    try:
+        count = read_whole(raw.get("unanswered", 0), most=INT32)
+    except ValueError:
+        count = 0
     return LastCheck(
-        job=text("job") or "",
+        job=text("job", WORD_LIMIT) or "",
         started_at=started,
         drift=text("drift"),
-        unanswered=count if isinstance(count, int) and not isinstance(count, bool) else 0,
+        unanswered=count,
         unanswered_since=read_timestamp(raw.get("unansweredSince")),
         error=text("error"),
     )

@@ -13,10 +13,13 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from dbmigrate.api.fields import Fields
+from dbmigrate.api.forms import FILE, FILE_NAME, IMAGE, OBJECT_NAME, PATH
 
 INLINE_LIMIT = 128 * 1024
 """Bytes of all inline files with their names. They travel as annotations of a
 Pod, for which Kubernetes allows 256 KiB in all."""
+INLINE_FILES_LIMIT = 200
+CONFIG_MAPS_LIMIT = 32
 
 
 class SourceFormat(StrEnum):
@@ -28,6 +31,14 @@ class SourceFormat(StrEnum):
     DBMATE = "dbmate"
     ATLAS = "atlas"
     FLYWAY = "flyway"
+
+
+class PullPolicy(StrEnum):
+    """When an image is pulled."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
 
 
 class ImageMode(StrEnum):
@@ -51,7 +62,8 @@ class ImageSource:
 
     reference: str
     path: str
-    pull_policy: str | None = None
+    pull_policy: PullPolicy | None = None
+    """None: Kubernetes decides by the tag."""
     mode: ImageMode = ImageMode.AUTO
 
 
@@ -81,9 +93,11 @@ def parse_source(fields: Fields) -> Source:
     if kind == "image":
         image = fields.section("image")
         return ImageSource(
-            reference=image.text("reference"),
+            reference=image.text("reference", IMAGE),
             path=_parse_path(image, "path"),
-            pull_policy=image.optional_text("pullPolicy"),
+            pull_policy=image.choice("pullPolicy", PullPolicy.ALWAYS)
+            if image.has("pullPolicy")
+            else None,
             mode=image.choice("mode", ImageMode.AUTO),
         )
     if kind == "persistentVolumeClaim":
@@ -93,18 +107,23 @@ def parse_source(fields: Fields) -> Source:
 
 def parse_claim(fields: Fields) -> ClaimSource:
     """Read a claim and the directory on it. Raises SpecError."""
-    return ClaimSource(fields.text("claimName"), _parse_path(fields, "path"))
+    return ClaimSource(fields.text("claimName", OBJECT_NAME), _parse_path(fields, "path"))
 
 
 def _parse_config_maps(fields: Fields) -> ConfigMapsSource:
-    names = tuple(item.text("name") for item in fields.sections("configMaps"))
+    sections = fields.sections("configMaps", most=CONFIG_MAPS_LIMIT)
+    names = tuple(item.text("name", OBJECT_NAME) for item in sections)
+    if not names:
+        raise fields.error("configMaps", "must name a ConfigMap")
     if len(set(names)) != len(names):
         raise fields.error("configMaps", "names a ConfigMap twice")
     return ConfigMapsSource(names)
 
 
 def _parse_inline(fields: Fields) -> InlineSource:
-    files = fields.texts("inline")
+    files = fields.texts("inline", FILE, most=INLINE_FILES_LIMIT, keys=FILE_NAME)
+    if not files:
+        raise fields.error("inline", "must hold a file")
     for name in files:
         if not name or "/" in name or name in {".", ".."}:
             raise fields.error(f"inline[{name}]", "must be a plain file name")
@@ -120,7 +139,7 @@ def _parse_inline(fields: Fields) -> InlineSource:
 
 def _parse_path(fields: Fields, name: str) -> str:
     """The path inside the volume, without a slash at its ends; empty for all of it."""
-    path = PurePosixPath("/" + (fields.optional_text(name) or ""))
+    path = PurePosixPath("/" + (fields.optional_text(name, PATH) or ""))
     if ".." in path.parts:
         raise fields.error(name, "must not climb up with ..")
     return str(path).strip("/")

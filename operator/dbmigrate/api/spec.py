@@ -11,10 +11,17 @@ import json
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 
 from dbmigrate.api.database import DatabaseSpec, parse_database
 from dbmigrate.api.fields import Document, Fields
+from dbmigrate.api.forms import (
+    ANNOTATION,
+    IMAGE,
+    LABEL_VALUE,
+    OBJECT_NAME,
+    VARIABLE,
+    VERSION,
+)
 from dbmigrate.api.source import (
     ClaimSource,
     ConfigMapsSource,
@@ -28,6 +35,11 @@ from dbmigrate.api.version import is_version
 from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder, Rollback, resource_word
 
 LATEST = "latest"
+MOST_RETRIES = 1000
+MOST_KEPT_JOBS, MOST_KEPT_ACTIONS, MOST_KEPT_BACKUPS = 100, 1000, 10_000
+"""What the schema allows."""
+LONGEST_ON_SERVER = timedelta(days=24)
+"""PostgreSQL counts its timeouts in milliseconds, in 31 bits."""
 
 
 class Approval(StrEnum):
@@ -97,13 +109,13 @@ class JobOptions:
     service_account_name: str | None = None
     priority_class_name: str | None = None
     resources: Document = field(default_factory=dict)
-    node_selector: Document = field(default_factory=dict)
-    tolerations: list[Any] = field(default_factory=list)
+    node_selector: dict[str, str] = field(default_factory=dict)
+    tolerations: list[Document] = field(default_factory=list)
     affinity: Document = field(default_factory=dict)
-    image_pull_secrets: list[Any] = field(default_factory=list)
+    image_pull_secrets: list[Document] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
-    env: list[Any] = field(default_factory=list)
+    env: list[Document] = field(default_factory=list)
     rehearsal: RehearsalOptions = RehearsalOptions()
     pod_security_context: Document = field(default_factory=dict)
     security_context: Document = field(default_factory=dict)
@@ -197,7 +209,7 @@ def _parse_format(fields: Fields) -> SourceFormat:
 
 
 def _parse_target(fields: Fields) -> str:
-    target = fields.optional_text("target") or LATEST
+    target = fields.optional_text("target", VERSION) or LATEST
     if target != LATEST and not is_version(target, _parse_format(fields)):
         raise fields.error("target", "must be latest or a version in quotes")
     return target
@@ -207,22 +219,22 @@ def _parse_backup(fields: Fields) -> BackupOptions | None:
     if not fields.has("backup"):
         return None
     backup = fields.section("backup")
-    keep = backup.integer("keep", 0)
+    keep = backup.integer("keep", 0, most=MOST_KEPT_BACKUPS)
     return BackupOptions(parse_claim(backup.section("persistentVolumeClaim")), keep or None)
 
 
 def _parse_timeouts(fields: Fields) -> Timeouts:
     return Timeouts(
         lock=fields.finite_duration("lock", "15s"),
-        lock_acquisition=fields.duration("lockAcquisition", "5s"),
-        statement=fields.duration("statement", "none"),
+        lock_acquisition=fields.duration("lockAcquisition", "5s", longest=LONGEST_ON_SERVER),
+        statement=fields.duration("statement", "none", longest=LONGEST_ON_SERVER),
         deadline=fields.finite_duration("deadline", "1h"),
     )
 
 
 def _parse_retry(fields: Fields) -> Retry:
     return Retry(
-        limit=fields.integer("limit", 10),
+        limit=fields.integer("limit", 10, most=MOST_RETRIES),
         initial_delay=fields.finite_duration("initialDelay", "5s"),
         max_delay=fields.finite_duration("maxDelay", "5m"),
     )
@@ -238,28 +250,38 @@ def _parse_check_interval(fields: Fields) -> timedelta | None:
 
 
 def _parse_history(fields: Fields) -> HistoryLimits:
-    return HistoryLimits(
-        fields.integer("successful", 3), fields.integer("failed", 3), fields.integer("actions", 20)
-    )
+    successful = fields.integer("successful", 3, most=MOST_KEPT_JOBS)
+    failed = fields.integer("failed", 3, most=MOST_KEPT_JOBS)
+    return HistoryLimits(successful, failed, fields.integer("actions", 20, most=MOST_KEPT_ACTIONS))
 
 
 def _parse_job(fields: Fields) -> JobOptions:
     rehearsal = fields.section("rehearsal")
     return JobOptions(
-        image=fields.optional_text("image"),
-        service_account_name=fields.optional_text("serviceAccountName"),
-        priority_class_name=fields.optional_text("priorityClassName"),
+        image=fields.optional_text("image", IMAGE),
+        service_account_name=fields.optional_text("serviceAccountName", OBJECT_NAME),
+        priority_class_name=fields.optional_text("priorityClassName", OBJECT_NAME),
         resources=fields.document("resources"),
-        node_selector=fields.document("nodeSelector"),
-        tolerations=fields.items("tolerations"),
+        node_selector=fields.texts("nodeSelector", LABEL_VALUE, most=64),
+        tolerations=fields.documents("tolerations", most=64),
         affinity=fields.document("affinity"),
-        image_pull_secrets=fields.items("imagePullSecrets"),
-        labels=fields.texts("labels"),
-        annotations=fields.texts("annotations"),
-        env=fields.items("env"),
+        image_pull_secrets=_parse_pull_secrets(fields),
+        labels=fields.texts("labels", LABEL_VALUE, most=64),
+        annotations=fields.texts("annotations", ANNOTATION, most=64),
+        env=_parse_variables(fields),
         rehearsal=RehearsalOptions(
-            rehearsal.optional_text("image"), rehearsal.document("resources")
+            rehearsal.optional_text("image", IMAGE), rehearsal.document("resources")
         ),
         pod_security_context=fields.document("podSecurityContext"),
         security_context=fields.document("securityContext"),
     )
+
+
+def _parse_pull_secrets(fields: Fields) -> list[Document]:
+    secrets = fields.sections("imagePullSecrets", most=32)
+    return [{"name": secret.text("name", OBJECT_NAME)} for secret in secrets]
+
+
+def _parse_variables(fields: Fields) -> list[Document]:
+    variables = fields.sections("env", most=128)
+    return [{**each.whole(), "name": each.text("name", VARIABLE)} for each in variables]

@@ -7,7 +7,7 @@ served: that is how an operator that has just started knows what is done already
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,10 +16,26 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.last_check import LastCheck, dump_check, parse_check
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.api.trial import NO_TRIAL, Trial, dump_trial, parse_trial
-from dbmigrate.report import Outcome, Reason, ReportedUnfinished, ReportError
+from dbmigrate.report import (
+    EXCERPT_LIMIT,
+    HASH_LIMIT,
+    NAME_LIMIT,
+    TEXT_LIMIT,
+    VERSION_LIMIT,
+    WORD_LIMIT,
+    Outcome,
+    Reason,
+    ReportedUnfinished,
+    ReportError,
+    parse_unfinished,
+)
+from dbmigrate.untrusted import INT32, INT64, read_text
 
 HISTORY_LIMIT = 20
 """Steps that the status keeps; the database's own log has them all."""
+
+PLAN_LIMIT = 50
+"""Steps of a plan that the status shows."""
 
 NEVER_OBSERVED = -1
 
@@ -147,42 +163,38 @@ class MigrationStatus:
     def to_dict(self) -> Document:
         """As the API server takes it; what is not known is left out."""
         return _without_none(
-            {
-                "observedGeneration": self.observed_generation,
-                "version": self.version,
-                "dirty": self.dirty,
-                "unfinished": asdict(self.unfinished) if self.unfinished else None,
-                "target": self.target,
-                "pending": self.pending,
-                "serverVersion": self.server_version,
-                "lastRun": _dump_run(self.last_run) if self.last_run else None,
-                "lastCheck": dump_check(self.last_check) if self.last_check else None,
-                "history": [_dump_entry(entry) for entry in self.history],
-                "backup": _dump_backup(self.backup) if self.backup else None,
-                "plan": _dump_plan(self.plan) if self.plan else None,
-                "nextRetryAt": _dump_time(self.next_retry_at),
-                "conditions": [condition.to_dict() for condition in self.conditions],
-            }
+            {key: _dump(getattr(self, name)) for name, key in STATUS_FIELDS.items()}
         )
 
 
-def parse_status(raw: Document) -> MigrationStatus:
-    """Read a status back; a part that we can't read counts as absent."""
+def _key(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+STATUS_FIELDS = {each.name: _key(each.name) for each in fields(MigrationStatus)}
+"""The attributes and what they are called in the document: all of the status that is ours."""
+
+
+def parse_status(raw: object) -> MigrationStatus:
+    """Read a status back; a part that we can't read counts as absent. It raises nothing."""
+    if not isinstance(raw, dict):
+        return MigrationStatus()
     return MigrationStatus(
         observed_generation=_read_integer(raw.get("observedGeneration"), NEVER_OBSERVED),
-        version=_read_text(raw.get("version")),
+        version=_read_text(raw.get("version"), VERSION_LIMIT),
         dirty=raw.get("dirty") if isinstance(raw.get("dirty"), bool) else None,
         unfinished=_parse_unfinished(raw.get("unfinished")),
-        target=_read_text(raw.get("target")),
-        pending=_read_integer(raw.get("pending")),
-        server_version=_read_text(raw.get("serverVersion")),
+        target=_read_text(raw.get("target"), VERSION_LIMIT),
+        pending=_read_integer(raw.get("pending"), most=INT32),
+        server_version=_read_text(raw.get("serverVersion"), WORD_LIMIT),
         last_run=_parse_run(raw.get("lastRun")),
         last_check=parse_check(raw.get("lastCheck")),
         history=_parse_history(raw.get("history")),
         backup=_parse_backup(raw.get("backup")),
         plan=_parse_plan(raw.get("plan")),
         next_retry_at=read_timestamp(raw.get("nextRetryAt")),
-        conditions=parse_conditions(raw.get("conditions") or ()),
+        conditions=parse_conditions(raw.get("conditions")),
     )
 
 
@@ -192,6 +204,30 @@ def describe_unfinished(step: ReportedUnfinished) -> str:
         f"version {step.version} is run in batches: {step.rows} rows are done in"
         f" {step.batches} batches, the next run goes on behind them"
     )
+
+
+def _dump(value: object) -> object:
+    """A part of the status as JSON."""
+    match value:
+        case datetime():
+            return format_timestamp(value)
+        case tuple():
+            return [_dump(item) for item in value]
+        case Condition():
+            return value.to_dict()
+        case LastRun():
+            return _dump_run(value)
+        case LastCheck():
+            return dump_check(value)
+        case HistoryEntry():
+            return _dump_entry(value)
+        case LastBackup():
+            return _dump_backup(value)
+        case PlanStatus():
+            return _dump_plan(value)
+        case ReportedUnfinished():
+            return asdict(value)
+    return value
 
 
 def _dump_run(run: LastRun) -> Document:
@@ -229,44 +265,48 @@ def _usual_count(attempts: int, outcome: Outcome | None) -> int:
 
 
 def _parse_run(raw: Any) -> LastRun | None:
-    if not isinstance(raw, dict) or not raw.get("job"):
+    if not isinstance(raw, dict) or not _read_word(raw.get("job")):
         return None
-    try:
-        outcome = Outcome(raw["outcome"]) if raw.get("outcome") else None
-    except ValueError:
-        outcome = None
-    attempts = _read_integer(raw.get("attempts"), 1)
+    outcome = next((word for word in Outcome if word.value == raw.get("outcome")), None)
+    attempts = _read_integer(raw.get("attempts"), 1, most=INT32)
     return LastRun(
-        job=str(raw["job"]),
-        command=str(raw.get("command", "")),
+        job=_read_word(raw["job"]),
+        command=_read_word(raw.get("command")),
         generation=_read_integer(raw.get("generation"), 0),
-        intent=str(raw.get("intent", "")),
+        intent=_read_word(raw.get("intent")),
         attempts=attempts,
-        without_progress=_read_integer(raw.get("withoutProgress"), _usual_count(attempts, outcome)),
+        without_progress=_read_integer(
+            raw.get("withoutProgress"), _usual_count(attempts, outcome), most=INT32
+        ),
         started_at=read_timestamp(raw.get("startedAt")),
         finished_at=read_timestamp(raw.get("finishedAt")),
         outcome=outcome,
-        from_version=_read_text(raw.get("from")),
-        version=_read_text(raw.get("version")),
+        from_version=_read_text(raw.get("from"), VERSION_LIMIT),
+        version=_read_text(raw.get("version"), VERSION_LIMIT),
         milliseconds=_read_integer(raw.get("milliseconds")),
         error=_parse_error(raw.get("error")),
-        plan=_read_text(raw.get("plan")),
+        plan=_read_text(raw.get("plan"), HASH_LIMIT),
         trial=parse_trial(raw),
-        cleared_by=_read_text(raw.get("clearedBy")),
+        cleared_by=_read_text(raw.get("clearedBy"), WORD_LIMIT),
     )
 
 
 def _parse_unfinished(raw: Any) -> ReportedUnfinished | None:
-    if not isinstance(raw, dict) or not raw.get("version"):
+    if not isinstance(raw, dict):
         return None
-    return ReportedUnfinished(
-        version=str(raw["version"]),
-        name=str(raw.get("name", "")),
-        direction=str(raw.get("direction", "")),
-        rows=_read_integer(raw.get("rows"), 0),
-        batches=_read_integer(raw.get("batches"), 0),
-        since=str(raw.get("since", "")),
-    )
+    known = {
+        "version": "",
+        "name": "",
+        "direction": "",
+        "rows": 0,
+        "batches": 0,
+        "since": "",
+        **raw,
+    }
+    try:
+        return parse_unfinished(known)
+    except (KeyError, ValueError):
+        return None
 
 
 def _dump_error(error: ReportError) -> Document:
@@ -276,21 +316,18 @@ def _dump_error(error: ReportError) -> Document:
 def _parse_error(raw: Any) -> ReportError | None:
     if not isinstance(raw, dict):
         return None
-    try:
-        reason = Reason(str(raw.get("reason")))
-    except ValueError:
-        reason = Reason.INTERNAL
+    reason = next((word for word in Reason if word.value == raw.get("reason")), Reason.INTERNAL)
     return ReportError(
         reason=reason,
-        message=str(raw.get("message", "")),
+        message=_read_text(raw.get("message"), TEXT_LIMIT) or "",
         retryable=raw.get("retryable") is True,
-        sqlstate=_read_text(raw.get("sqlstate")),
-        file=_read_text(raw.get("file")),
+        sqlstate=_read_text(raw.get("sqlstate"), WORD_LIMIT),
+        file=_read_text(raw.get("file"), TEXT_LIMIT),
         line=_read_integer(raw.get("line")),
         column=_read_integer(raw.get("column")),
-        excerpt=_read_text(raw.get("excerpt")),
-        detail=_read_text(raw.get("detail")),
-        hint=_read_text(raw.get("hint")),
+        excerpt=_read_text(raw.get("excerpt"), TEXT_LIMIT),
+        detail=_read_text(raw.get("detail"), TEXT_LIMIT),
+        hint=_read_text(raw.get("hint"), TEXT_LIMIT),
     )
 
 
@@ -309,14 +346,13 @@ def _dump_entry(entry: HistoryEntry) -> Document:
 def _parse_history(raw: Any) -> tuple[HistoryEntry, ...]:
     return tuple(
         HistoryEntry(
-            version=str(item.get("version", "")),
-            name=str(item.get("name", "")),
-            direction=str(item.get("direction", "")),
+            version=_read_text(item.get("version"), VERSION_LIMIT) or "",
+            name=_read_text(item.get("name"), NAME_LIMIT) or "",
+            direction=_read_word(item.get("direction")),
             finished_at=read_timestamp(item.get("finishedAt")),
             milliseconds=_read_integer(item.get("milliseconds"), 0),
         )
-        for item in raw or ()
-        if isinstance(item, dict)
+        for item in _read_objects(raw, HISTORY_LIMIT)
     )
 
 
@@ -333,13 +369,13 @@ def _dump_backup(backup: LastBackup) -> Document:
 
 
 def _parse_backup(raw: Any) -> LastBackup | None:
-    if not isinstance(raw, dict) or not raw.get("name"):
+    if not isinstance(raw, dict) or not _read_word(raw.get("name")):
         return None
     return LastBackup(
-        name=str(raw["name"]),
+        name=_read_text(raw["name"], NAME_LIMIT) or "",
         size=_read_integer(raw.get("size"), 0),
-        sha256=str(raw.get("sha256", "")),
-        version=_read_text(raw.get("version")),
+        sha256=_read_text(raw.get("sha256"), HASH_LIMIT) or "",
+        version=_read_text(raw.get("version"), VERSION_LIMIT),
         created_at=read_timestamp(raw.get("createdAt")),
     )
 
@@ -359,28 +395,27 @@ def _dump_plan(plan: PlanStatus) -> Document:
 
 
 def _parse_plan(raw: Any) -> PlanStatus | None:
-    if not isinstance(raw, dict) or not raw.get("hash"):
+    if not isinstance(raw, dict) or not _read_word(raw.get("hash")):
         return None
     steps = tuple(
         PlanStepStatus(
-            version=str(item.get("version", "")),
-            name=str(item.get("name", "")),
-            direction=str(item.get("direction", "")),
+            version=_read_text(item.get("version"), VERSION_LIMIT) or "",
+            name=_read_text(item.get("name"), NAME_LIMIT) or "",
+            direction=_read_word(item.get("direction")),
             destructive=item.get("destructive") is True,
-            excerpt=_read_text(item.get("excerpt")),
+            excerpt=_read_text(item.get("excerpt"), EXCERPT_LIMIT),
         )
-        for item in raw.get("steps") or ()
-        if isinstance(item, dict)
+        for item in _read_objects(raw.get("steps"), PLAN_LIMIT)
     )
     created = read_timestamp(raw.get("createdAt"))
-    total = _read_integer(raw.get("stepsTotal"), len(steps))
+    total = _read_integer(raw.get("stepsTotal"), len(steps), most=INT32)
     return PlanStatus(
-        hash=str(raw["hash"]),
-        intent=str(raw.get("intent", "")),
+        hash=_read_text(raw["hash"], HASH_LIMIT) or "",
+        intent=_read_word(raw.get("intent")),
         steps=steps,
         created_at=created,
         steps_total=total,
-        checksum=_read_text(raw.get("checksum")),
+        checksum=_read_text(raw.get("checksum"), HASH_LIMIT),
         trial=parse_trial(raw),
     )
 
@@ -393,9 +428,19 @@ def _without_none(document: Document) -> Document:
     return {key: value for key, value in document.items() if value is not None}
 
 
-def _read_text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _read_text(value: Any, limit: int) -> str | None:
+    return read_text(value, limit) if isinstance(value, str) else None
 
 
-def _read_integer(value: Any, default: Any = None) -> Any:
-    return value if isinstance(value, int) and not isinstance(value, bool) else default
+def _read_word(value: Any) -> str:
+    return _read_text(value, WORD_LIMIT) or ""
+
+
+def _read_integer(value: Any, default: Any = None, *, most: int = INT64) -> Any:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and -1 <= value <= most else default
+
+
+def _read_objects(value: Any, most: int) -> list[Document]:
+    items = value if isinstance(value, list) else []
+    return [item for item in items[:most] if isinstance(item, dict)]

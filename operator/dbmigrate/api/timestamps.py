@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Between these any duration can be added and subtracted."""
+
 
 def parse_timestamp(text: str) -> datetime:
-    """A point in time with its zone. Raises ValueError when it is not one."""
+    """A point in time, in UTC. Raises ValueError when it is not one, or too far away."""
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError(f"{text!r} is not a moment between {EARLIEST.year} and {LATEST.year}")
+    return moment.astimezone(UTC)
 
 
 def read_timestamp(value: object) -> datetime | None:

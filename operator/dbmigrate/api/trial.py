@@ -17,6 +17,7 @@ from dbmigrate.report import (
     parse_findings,
     parse_rehearsal,
 )
+from dbmigrate.untrusted import INT32, read_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ def parse_trial(raw: Document) -> Trial:
     """Read it back from among other fields; what can't be read counts as absent."""
     try:
         findings = parse_findings(raw.get("findings") or ())
-        total = int(raw.get("findingsTotal") or len(findings))
-    except (KeyError, TypeError, ValueError):
+        total = read_whole(raw.get("findingsTotal") or len(findings), most=INT32)
+    except (KeyError, ValueError):
         findings, total = (), 0
     return Trial(findings, total, _read_rehearsal(raw.get("rehearsal")))
 

@@ -23,6 +23,9 @@ _IGNORED = {
     ("*", "missing"): ("missing", "missing repeatable"),
     ("versioned", "missing"): ("missing",),
     ("repeatable", "missing"): ("missing repeatable",),
+    ("*", "future"): ("future",),
+    ("versioned", "future"): ("future",),
+    ("*", "pending"): ("outdated repeatable",),
     ("*", "ignored"): ("out of order",),
     ("versioned", "ignored"): ("out of order",),
 }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.sqltext.impact import Impact
-from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
+from dbmigrate.postgres.sqltext.impacts import Impact, read_impacts
+from dbmigrate.postgres.sqltext.syntax_tree import is_installed
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ class Inspection:
     causes: tuple[str, ...] = ()
     """Why it does not."""
     impacts: tuple[Impact, ...] = ()
+    is_analysed: bool = True
+    """False: there is no parser, and nothing is known of the statements."""
     problem: str | None = None
     """Why the script can't be run at all."""
 
@@ -49,7 +51,8 @@ def inspect_step(preview: PreviewStep) -> Inspection:
         return Inspection()
     try:
         mode = transaction_mode(preview.sql, script.file)
-        impacts = read_impacts(preview.sql, script.file)
+        is_analysed = is_installed()
+        impacts = read_impacts(preview.sql, script.file) if is_analysed else ()
     except MigrationError as error:
         return Inspection(problem=error.message)
     by_itself = mode.kind not in (TransactionKind.NONE, TransactionKind.BATCHED)
@@ -57,4 +60,4 @@ def inspect_step(preview: PreviewStep) -> Inspection:
     causes = () if is_transaction else tuple(str(cause) for cause in mode.causes)
     if not script.is_transactional:
         causes = (f"the settings of {script.file} say so", *causes)
-    return Inspection(is_transaction, causes, impacts)
+    return Inspection(is_transaction, causes, impacts, is_analysed)

@@ -16,17 +16,16 @@ An object that is not there is None on reading, and no error on deleting.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncIterator
 from enum import StrEnum
 from typing import Any
 
-import aiohttp
 from kubernetes.aio import config as credentials
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException
 
+from dbmigrate.api.documents import decode
 from dbmigrate.api.fields import Document
 from dbmigrate.api.names import (
     ACTIONS,
@@ -267,8 +266,10 @@ class Cluster:
         try:
             response = await self._client.call_api(*request, _request_timeout=REQUEST_TIMEOUT)
             text = await response.read()  # type: ignore[no-untyped-call]
-        except (TimeoutError, aiohttp.ClientError, OSError) as problem:
-            raise Unavailable(f"{method} {path}: {problem or type(problem).__name__}") from problem
+        except Exception as problem:
+            # Whatever the client stumbles over is a fault on the way, and not of the object.
+            said = f"{type(problem).__name__}: {problem}"
+            raise Unavailable(f"{method} {path}: {said}") from problem
         document = _parse(text)
         if response.status >= 400:
             raise _translate(response.status, f"{method} {path}", document)
@@ -291,7 +292,7 @@ def _custom(plural: str, namespace: str, name: str, *rest: str) -> str:
 
 def _parse(text: bytes) -> Document:
     try:
-        document = json.loads(text)
+        document = decode(text)
     except ValueError:
         return {"message": text[:200].decode(errors="replace")}
     return document if isinstance(document, dict) else {}

@@ -1,4 +1,4 @@
-"""kopf's credentials, taken from the connection that we have anyway.
+"""kopf's connection: the credentials that we have anyway, and answers that can't hurt it.
 
 A service account's token is renewed by the kubelet long before it expires. kopf
 asks again when the one it has is refused; it is also told to ask every few minutes,
@@ -7,23 +7,64 @@ so that no stream is ever opened with a token about to end.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import aiohttp
 import kopf
 from kubernetes.aio.client import Configuration
 
+from dbmigrate.api.documents import decode, flatten
+
 TOKEN_LIFETIME = timedelta(minutes=5)
+
+
+class BoundedResponse(aiohttp.ClientResponse):
+    """An answer of the API server, flattened before kopf reads it.
+
+    An error while it reads one object ends kopf, and the operator with it.
+    """
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        """As aiohttp calls it when the head of the answer is there."""
+        await super().start(connection)
+        self.content = _Lines(self.content)  # type: ignore[assignment]
+        return self
+
+    async def json(self, **_: Any) -> Any:
+        """The whole answer, a list for instance."""
+        return decode(await self.read())
+
+
+class _Lines:
+    """The body of an answer; in chunks, as kopf reads a watch stream, it comes line by line."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        parts: list[bytes] = []
+        async for chunk in self._content.iter_chunked(size):
+            *ends, rest = chunk.split(b"\n")
+            for end in ends:
+                yield flatten(b"".join([*parts, end])) + b"\n"
+                parts = []
+            parts.append(rest)
+        yield flatten(b"".join(parts))
 
 
 def register_login(registry: kopf.OperatorRegistry, configuration: Configuration) -> None:
     """Let kopf connect as we do."""
 
     @kopf.on.login(registry=registry, id="login")
-    async def login(**_: Any) -> kopf.ConnectionInfo:
+    async def login(**_: Any) -> kopf.AiohttpSession:
         header = await configuration.get_api_key_with_prefix("BearerToken")
         scheme, _space, token = (header or "").partition(" ")
-        return kopf.ConnectionInfo(
+        access = kopf.ConnectionInfo(
             server=configuration.host,
             ca_path=configuration.ssl_ca_cert,
             insecure=not configuration.verify_ssl,
@@ -31,5 +72,14 @@ def register_login(registry: kopf.OperatorRegistry, configuration: Configuration
             token=token.strip() or None,
             certificate_path=configuration.cert_file,
             private_key_path=configuration.key_file,
+        )
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=access.as_ssl_context()),
+            headers=access.as_http_headers(),
+            response_class=BoundedResponse,
+        )
+        return kopf.AiohttpSession(
+            server=access.server,
+            aiohttp_session=session,
             expiration=datetime.now(UTC) + TOKEN_LIFETIME if token else None,
         )

@@ -27,7 +27,7 @@ from dbmigrate.controller.decisions.files import (
     resolve_files,
 )
 from dbmigrate.controller.decisions.orders import refuse_orphans
-from dbmigrate.controller.decisions.progress import needs_events
+from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, needs_events
 from dbmigrate.controller.decisions.reconcile import judge_spec, reconcile
 from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
 from dbmigrate.controller.decisions.view import (
@@ -40,7 +40,8 @@ from dbmigrate.controller.decisions.view import (
 from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
-from dbmigrate.controller.status_patch import status_patch
+from dbmigrate.controller.reading import read, read_all
+from dbmigrate.controller.status_writer import StatusWriter
 from dbmigrate.controller.watches.observed import Key, Observed
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Reconciler:
         self._resync = Resync(config.resync, clock(), config.unreachable_after)
         self._ordered: dict[Key, datetime] = {}
         self._instance = socket.gethostname()
+        self._writer = StatusWriter(cluster, observed)
 
     async def look(self, key: Key, distrust: bool) -> datetime | None:
         """Bring one resource a step further; says when to look again.
@@ -80,22 +82,23 @@ class Reconciler:
             if body is None:
                 self._observed.forget_migration(key)
                 self._metrics.forget(key)
+                self._writer.forget(key)
                 self._ordered.pop(key, None)
                 self._jobs.forget(key)
                 await self._answer(refuse_orphans(self._observed.find_actions(key)))
                 return None
             self._observed.see_body(body)
         try:
-            migration = parse_migration(body)
-        except SpecError as problem:
-            await self._tell_problem(body, problem)
-            return None
-        self._observed.see_migration(migration)
-        return await self._bring_on(body, migration, distrust)
+            return await self._bring_on(body, distrust)
+        except ClusterError:
+            raise
+        except Exception as fault:
+            # Reading, deciding and building only compute, from what people have written.
+            return await self._tell_problem(body, fault)
 
-    async def _bring_on(
-        self, body: Document, migration: MigrationResource, distrust: bool
-    ) -> datetime | None:
+    async def _bring_on(self, body: Document, distrust: bool) -> datetime | None:
+        migration = parse_migration(body)
+        self._observed.see_migration(migration)
         view = await self._see(migration, fresh=distrust)
         decision = reconcile(view, self._clock())
         if decision.rests_on_absence and not distrust:
@@ -120,7 +123,9 @@ class Reconciler:
         if fresh:
             jobs = await self._cluster.list_jobs(identity.namespace, identity.uid)
             pods = await self._cluster.list_pods(identity.namespace, identity.uid)
-            self._observed.replace_runs(identity.uid, _read_runs(jobs), _read_pods(pods))
+            self._observed.replace_runs(
+                identity.uid, read_all(parse_run, jobs), read_all(parse_pod, pods)
+            )
         runs = self._observed.find_runs(identity.uid)
         known = self._observed.find_pods(identity.uid)
         return ResourceView(
@@ -163,7 +168,7 @@ class Reconciler:
             files = None if fresh else self._observed.find_config_map(key)
             if files is None:
                 body = await self._cluster.find_config_map(namespace, name)
-                files = read_config_map(body) if body is not None else None
+                files = read(read_config_map, body) if body is not None else None
             found[name] = files
         return resolve_files(source, found)
 
@@ -204,27 +209,20 @@ class Reconciler:
         identity: Identity,
         before: MigrationStatus,
         after: MigrationStatus,
-    ) -> None:
-        """Write the status if it differs, and post an event if the resource has moved."""
+    ) -> bool:
+        """Write the status if it differs, and post an event if the resource has moved.
+
+        Says whether it was written.
+        """
         self._metrics.observe((identity.namespace, identity.name), before, after)
-        patch = status_patch(body.get("status") or {}, after.to_dict())
-        if not patch:
-            return
-        # The version makes sure that a look at something old can't undo something new.
-        version = body["metadata"]["resourceVersion"]
-        written = await self._cluster.patch_status(
-            identity.namespace,
-            identity.name,
-            {"metadata": {"resourceVersion": version}, "status": patch},
-        )
-        if written is None:
-            return
-        self._observed.see_body(written)
+        if not await self._writer.write(body, identity, after):
+            return False
         now, instance = self._clock(), self._instance
         if has_moved(before, after):
             await self._post(identity, build_event(identity, after, now=now, instance=instance))
         found = build_lint_event(identity, before, after, now=now, instance=instance)
         await self._post(identity, found)
+        return True
 
     async def _post(self, identity: Identity, event: Document | None) -> None:
         if event is None:
@@ -238,18 +236,33 @@ class Reconciler:
             # The status says the same, and stays; an event is a courtesy.
             log.warning("event not posted: %s", problem, extra=fields)
 
-    async def _tell_problem(self, body: Document, problem: SpecError) -> None:
-        """The spec got past the schema and still can't be understood."""
-        identity, before = parse_identity(body), parse_status(body.get("status") or {})
-        after = judge_spec(identity, before, str(problem), self._clock())
-        await self._tell(body, identity, before, after)
+    async def _tell_problem(self, body: Document, fault: Exception) -> datetime | None:
+        """The spec got past the schema and still can't be understood, or worked on."""
+        identity, before, now = (
+            parse_identity(body),
+            parse_status(body.get("status")),
+            self._clock(),
+        )
+        if isinstance(fault, SpecError):
+            await self._tell(body, identity, before, judge_spec(identity, before, str(fault), now))
+            return None
+        text = f"the operator can't work on this resource: {type(fault).__name__}: {fault}"
+        if await self._tell(body, identity, before, judge_spec(identity, before, text, now)):
+            # A fault of ours: its trace once, and not at each look.
+            log.error(text, extra=_fields(identity), exc_info=fault)
+        return now + LOOK_INTERVAL
 
     async def _answer(self, updates: Iterable[ActionUpdate]) -> None:
         """Tell what has become of people's orders."""
         for update in updates:
             action = update.action
             status = dump_action_status(action, update.phase, update.message, now=self._clock())
-            await self._cluster.patch_action(action.namespace, action.name, {"status": status})
+            try:
+                await self._cluster.patch_action(action.namespace, action.name, {"status": status})
+            except Refused as refusal:
+                if not refusal.is_final:
+                    raise
+                log.warning("the API server refused the answer to an action: %s", refusal)
             told = replace(
                 action, phase=update.phase, message=status["message"], is_acknowledged=True
             )
@@ -280,27 +293,6 @@ class Reconciler:
                 # It stays there, being deleted, until its Pods are gone: then the next may come.
                 log.info("job withdrawn", extra={"namespace": run.namespace, "job": run.name})
                 await self._cluster.delete_job(run.namespace, run.name, run.uid, after_pods=True)
-
-
-def _read_runs(bodies: list[Document]) -> list[JobRun]:
-    """Those Jobs that are of our making; a stranger with our label is none of our business."""
-    runs = []
-    for body in bodies:
-        try:
-            runs.append(parse_run(body))
-        except (KeyError, ValueError):
-            continue
-    return runs
-
-
-def _read_pods(bodies: list[Document]) -> list[Pod]:
-    pods = []
-    for body in bodies:
-        try:
-            pods.append(parse_pod(body))
-        except KeyError:
-            continue
-    return pods
 
 
 def _fields(identity: Identity, **more: str) -> dict[str, str]:

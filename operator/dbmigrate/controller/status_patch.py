@@ -1,30 +1,21 @@
-"""The smallest merge patch that turns one status into another.
+"""The smallest merge patch that turns one status into another, and a smaller status.
 
-An empty one means that there is nothing to write. Fields that are not ours, of a
+An empty patch means that there is nothing to write. Fields that are not ours, of a
 newer operator perhaps, are left as they are.
 """
 
 from __future__ import annotations
 
-from dbmigrate.api.fields import Document
+from dataclasses import replace
 
-OURS = frozenset(
-    {
-        "observedGeneration",
-        "version",
-        "dirty",
-        "target",
-        "pending",
-        "serverVersion",
-        "lastRun",
-        "lastCheck",
-        "history",
-        "backup",
-        "plan",
-        "nextRetryAt",
-        "conditions",
-    }
-)
+from dbmigrate.api.conditions import ConditionType, shorten
+from dbmigrate.api.fields import Document
+from dbmigrate.api.status import STATUS_FIELDS, LastRun, MigrationStatus
+from dbmigrate.api.trial import NO_TRIAL
+
+OURS = frozenset(STATUS_FIELDS.values())
+SHORT = 400
+"""Characters of each text in a smaller status."""
 
 
 def status_patch(current: Document, wanted: Document) -> Document:
@@ -34,6 +25,52 @@ def status_patch(current: Document, wanted: Document) -> Document:
         known.pop("history", None)
         wanted = {key: value for key, value in wanted.items() if key != "history"}
     return _difference(known, wanted)
+
+
+def reduce_status(status: MigrationStatus) -> MigrationStatus:
+    """What the next decision rests on, and no more: for an API server that refuses the whole."""
+    return MigrationStatus(
+        observed_generation=status.observed_generation,
+        version=status.version,
+        dirty=status.dirty,
+        last_run=_reduce_run(status.last_run) if status.last_run is not None else None,
+        next_retry_at=status.next_retry_at,
+        conditions=tuple(
+            replace(condition, message=shorten(condition.message, SHORT))
+            for condition in status.conditions
+        ),
+    )
+
+
+def note_refusal(status: MigrationStatus, refusal: str) -> MigrationStatus:
+    """The status, and in Ready's message why parts of it are missing."""
+    noted = tuple(
+        replace(
+            condition,
+            message=f"{shorten(condition.message, SHORT)} (parts of the status are missing:"
+            f" the API server refused it: {shorten(refusal, SHORT)})",
+        )
+        if condition.type is ConditionType.READY
+        else condition
+        for condition in status.conditions
+    )
+    return replace(status, conditions=noted)
+
+
+def _reduce_run(run: LastRun) -> LastRun:
+    error = run.error
+    if error is not None:
+        error = replace(
+            error,
+            message=shorten(error.message, SHORT),
+            file=None,
+            line=None,
+            column=None,
+            excerpt=None,
+            detail=None,
+            hint=None,
+        )
+    return replace(run, error=error, trial=NO_TRIAL, milliseconds=None)
 
 
 def _difference(current: Document, wanted: Document) -> Document:

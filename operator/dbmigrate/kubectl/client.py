@@ -16,6 +16,7 @@ from threading import Thread
 from typing import IO
 from urllib.parse import urlencode
 
+from dbmigrate.api.documents import decode
 from dbmigrate.api.fields import Document
 from dbmigrate.child_process import DEVNULL, PIPE, Process, start_kubectl
 from dbmigrate.kubectl.access import (
@@ -133,7 +134,7 @@ class Complaint:
 
 def _read(output: str) -> Document:
     try:
-        document = json.loads(output)
+        document = decode(output)
     except ValueError:
         document = None
     if not isinstance(document, dict):

@@ -112,7 +112,7 @@ def describe_phase(action: Action) -> str:
 def _conclude(action: Action) -> str:
     if action.phase is ActionPhase.SUCCEEDED:
         return describe_phase(action)
-    what = f"{action.kind.value} of {action.migration}"
+    what = f"{action.kind} of {action.migration}"
     outcome = "was refused" if action.phase is ActionPhase.REFUSED else "failed"
     raise NotDone(f"{what} {outcome}: {clean(action.message)}")
 

@@ -6,12 +6,12 @@ deadline everywhere that kubectl runs.
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
 
+from dbmigrate.api.documents import decode
 from dbmigrate.api.fields import Document
 from dbmigrate.child_process import Process
 from dbmigrate.kubectl.problems import RequestFailed, is_answer, translate
@@ -82,7 +82,7 @@ class Stream:
 
 def _parse(line: str) -> Document:
     try:
-        event = json.loads(line)
+        event = decode(line)
     except ValueError:
         raise StreamEnded from None  # cut off in the middle
     return event if isinstance(event, dict) else {}

@@ -6,15 +6,19 @@ names, so nothing is to be said of it. The checks may come from earlier files.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from dbmigrate.postgres.sqltext.splitter import split
-from dbmigrate.postgres.sqltext.statement_words import StatementWords, fold_name
-
-_SETS_NOT_NULL = re.compile(rb"\bSET\s+NOT\s+NULL\b", re.IGNORECASE)
-_IS_NOT_NULL = re.compile(rb"\bIS\s+NOT\s+NULL\b", re.IGNORECASE)
-_CONSTRAINT = re.compile(rb"\bCONSTRAINT\b|\bRENAME\b|\bDROP\b", re.IGNORECASE)
+from dbmigrate.postgres.sqltext.impacts import named_object
+from dbmigrate.postgres.sqltext.syntax_tree import (
+    Node,
+    Tree,
+    name_of,
+    same_name,
+    table_of,
+    texts,
+    unwrap,
+)
+from dbmigrate.postgres.sqltext.table_actions import TableAction, read_actions
 
 
 @dataclass(slots=True)
@@ -29,92 +33,59 @@ class CheckedColumns:
     def __init__(self) -> None:
         self._checks: dict[tuple[str, str], _Check] = {}
 
-    def follow_script(self, sql: bytes, file: str) -> None:
-        """Follow a whole script. Raises MigrationError (SourceInvalid) if it can't be split."""
-        if not _IS_NOT_NULL.search(sql) and not (self._checks and _CONSTRAINT.search(sql)):
-            return  # most scripts have nothing to do with this
-        for statement in split(sql, file=file):
-            if statement.words:
-                self.follow(StatementWords(sql, statement, file))
-
-    def follow(self, words: StatementWords) -> None:
+    def follow(self, tree: Tree) -> None:
         """Know what is checked behind this statement."""
-        table = _table_of(words)
-        if table is None:
-            return
-        if words.starts("DROP") or words.has("RENAME"):
+        kind, node = tree
+        if kind == "RenameStmt" and "relation" in node:
             # Under a new name nothing is known, which can only be too careful.
-            self._forget(table)
-            return
-        for index in _names_dropped(words):
-            self._checks.pop((table, _name(words, index)), None)
-        for index, text in enumerate(words.texts):
-            if text == "CHECK" and words.starts("ALTER"):
-                self._add(words, table, index)
-            elif text == "CONSTRAINT" and words.texts[index - 1] == "VALIDATE":
-                check = self._checks.get((table, _name(words, index + 1)))
-                if check is not None:
-                    check.is_valid = True
+            self._forget(same_name(table_of(node["relation"])))
+        elif kind == "DropStmt" and node["removeType"] == "OBJECT_TABLE":
+            for each in node["objects"]:
+                self._forget(same_name(name_of(named_object(each))))
+        elif kind == "AlterTableStmt":
+            table = same_name(table_of(node["relation"]))
+            for action in read_actions(node):
+                self._follow_action(table, action)
 
-    def prove_not_null(self, words: StatementWords) -> bool:
+    def prove_not_null(self, tree: Tree) -> bool:
         """Whether all that the statement sets NOT NULL is checked before it, and stays so."""
-        table = _table_of(words)
-        if table is None or not words.starts("ALTER"):
+        if tree.kind != "AlterTableStmt":
             return False
-        dropped = {_name(words, index) for index in _names_dropped(words)}
+        table = same_name(table_of(tree.node["relation"]))
+        actions = read_actions(tree.node)
+        dropped = {each.name for each in actions if each.kind == "AT_DropConstraint"}
         proven = {
             check.column
             for (where, name), check in self._checks.items()
             if where == table and check.is_valid and name not in dropped
         }
-        places = [
-            index
-            for index in range(3, len(words.texts))
-            if words.texts[index : index + 3] == ["SET", "NOT", "NULL"]
-        ]
-        return bool(places) and all(_name(words, index - 1) in proven for index in places)
+        columns = [each.name for each in actions if each.kind == "AT_SetNotNull"]
+        return bool(columns) and proven.issuperset(columns)
 
-    def _add(self, words: StatementWords, table: str, index: int) -> None:
-        """Take a CHECK that says nothing but `column IS NOT NULL`."""
-        at = index + 1
-        while words.texts[at : at + 1] == ["("]:
-            at += 1
-        column = _name(words, at)
-        depth = at - index - 1
-        said = words.texts[at + 1 : at + 4 + depth]
-        if not column or not depth or said != ["IS", "NOT", "NULL", *")" * depth]:
-            return
-        name = f"{table.rpartition('.')[2]}_{column}_check"
-        if words.texts[index - 2] == "CONSTRAINT":
-            name = _name(words, index - 1)
-        is_valid = not words.has("NOT", "VALID") and not words.has("NOT", "ENFORCED")
-        self._checks[table, name] = _Check(column, is_valid)
+    def _follow_action(self, table: str, action: TableAction) -> None:
+        if action.kind == "AT_DropConstraint":
+            self._checks.pop((table, action.name), None)
+        elif action.kind == "AT_ValidateConstraint":
+            check = self._checks.get((table, action.name))
+            if check is not None:
+                check.is_valid = True
+        for constraint in action.constraints:
+            column = _tested_column(constraint)
+            if column is not None:
+                name = constraint.get("conname", f"{table.rpartition('.')[2]}_{column}_check")
+                is_valid = not constraint.get("skip_validation")
+                self._checks[table, name] = _Check(column, is_valid)
 
     def _forget(self, table: str) -> None:
         self._checks = {key: check for key, check in self._checks.items() if key[0] != table}
 
 
-def sets_not_null(sql: bytes) -> bool:
-    """Whether a script may have use for what is known here."""
-    return _SETS_NOT_NULL.search(sql) is not None
-
-
-def _table_of(words: StatementWords) -> str | None:
-    if words.texts[1:2] != ["TABLE"]:
+def _tested_column(constraint: Node) -> str | None:
+    """The column of a CHECK that says nothing but `column IS NOT NULL`."""
+    kind, test = unwrap(constraint.get("raw_expr"))
+    if constraint["contype"] != "CONSTR_CHECK" or kind != "NullTest":
         return None
-    name = words.name_after("TABLE")
-    return None if name is None else fold_name(name)
-
-
-def _names_dropped(words: StatementWords) -> list[int]:
-    """Where the names of dropped constraints stand."""
-    return [
-        index + (3 if words.texts[index + 1 : index + 3] == ["IF", "EXISTS"] else 1)
-        for index, text in enumerate(words.texts)
-        if text == "CONSTRAINT" and words.texts[index - 1] == "DROP"
-    ]
-
-
-def _name(words: StatementWords, index: int) -> str:
-    name = words.name_at(index)
-    return "" if name is None else fold_name(name)
+    column = unwrap(test.get("arg"))
+    names = texts(column.node.get("fields", ())) if column.kind == "ColumnRef" else []
+    is_plain = len(names) == 1 and test["nulltesttype"] == "IS_NOT_NULL"
+    return names[0] if is_plain else None

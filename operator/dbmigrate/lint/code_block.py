@@ -6,84 +6,73 @@ block puts together itself is not seen, one that it has as a whole in a string i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 
-from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.sqltext.splitter import Statement, split
-from dbmigrate.postgres.sqltext.statement_words import StatementWords
-from dbmigrate.postgres.sqltext.tokens import Token, TokenKind, tokens
-
-_ALONE = frozenset(("BEGIN", "ELSE", "LOOP", "EXCEPTION"))
-_UP_TO = dict.fromkeys(("IF", "ELSIF", "ELSEIF", "WHEN", "CASE"), "THEN") | dict.fromkeys(
-    ("FOR", "FOREACH", "WHILE"), "LOOP"
+from dbmigrate.postgres.sqltext.syntax_tree import (
+    ReadStatement,
+    Unreadable,
+    parse,
+    parse_all,
+    parse_body,
+    unwrap,
 )
-"""Words of PL/pgSQL that a statement may stand behind, and where it begins then."""
 
 
-def read_block(sql: bytes, statement: Statement, file: str) -> Iterator[StatementWords]:
-    """The statements of a DO block; none for any other statement, or another language."""
-    if statement.words[:1] != ("DO",):
-        return
-    found = [*tokens(sql, statement.start, statement.end, file=file)]
-    languages = [b.text for a, b in pairwise(found) if a.text == "LANGUAGE"]
-    if languages not in ([], ["PLPGSQL"]):
-        return
-    for token in found:
-        if token.kind is TokenKind.STRING and sql[token.start : token.start + 1] == b"$":
-            edge = sql.index(b"$", token.start + 1) + 1 - token.start
-            yield from _read_body(sql, token.start + edge, token.end - edge, file)
+def read_block(statement: ReadStatement, sql: bytes) -> list[ReadStatement]:
+    """The statements of a DO block; none for any other statement, or another language.
 
-
-def _read_body(sql: bytes, start: int, end: int, file: str) -> Iterator[StatementWords]:
-    """`start` and `end` are of the body alone. What can't be split is passed over."""
-    body = _at_its_lines(sql, start, sql[start:end])
+    `sql` is the text of the statement, for the lines of its body.
+    """
+    if statement.tree is None or statement.tree.kind != "DoStmt":
+        return []
+    said = {each["DefElem"]["defname"]: each["DefElem"] for each in statement.tree.node["args"]}
+    texts = {name: unwrap(each.get("arg")).node.get("sval", "") for name, each in said.items()}
+    if texts.get("language", "plpgsql") != "plpgsql" or "as" not in texts:
+        return []
+    first = statement.line + sql.count(b"\n", 0, said["as"].get("location", 0)) - 1
     try:
-        pieces = [*split(body, file=file)]
-    except MigrationError:
-        return
-    for piece in pieces:
-        found = [*tokens(body, piece.start, piece.end, file=file)]
-        at = _behind_plpgsql(found)
-        if at == len(found):
-            continue
-        first = found[at]
-        if first.text == "EXECUTE" and [token.kind for token in found[at + 1 :]] == [
-            TokenKind.STRING
-        ]:
-            text = body[found[at + 1].start + 1 : found[at + 1].end - 1].replace(b"''", b"'")
-            yield from _read_text(_at_its_lines(body, found[at + 1].start, text), file)
-        else:
-            yield _words(body, first.start, piece.end, file)
+        return [*_statements(parse_body(texts["as"]), first)]
+    except Unreadable as problem:
+        return [ReadStatement(statement.line, "DO", problem=str(problem))]
 
 
-def _read_text(sql: bytes, file: str) -> Iterator[StatementWords]:
+def _statements(functions: object, first: int) -> Iterator[ReadStatement]:
+    """`first` is the line before that of the body's start."""
+    waiting = [(functions, 1, "")]
+    while waiting:
+        value, line, key = waiting.pop()
+        if isinstance(value, list):
+            waiting += [(each, line, key) for each in reversed(value)]
+        elif isinstance(value, dict) and "PLpgSQL_expr" in value:
+            expression = value["PLpgSQL_expr"]
+            if expression.get("parseMode", 0) == _IS_STATEMENT:
+                yield from _read(expression["query"], first + line)
+            elif key in ("query", "dynquery"):
+                yield from _read_dynamic(expression["query"], first + line)
+        elif isinstance(value, dict):
+            line = value.get("lineno", line)
+            waiting += [(each, line, name) for name, each in reversed(value.items())]
+
+
+_IS_STATEMENT = 0
+"""PostgreSQL's RAW_PARSE_DEFAULT: the text is a statement, and no mere expression."""
+
+
+def _read(text: str, line: int) -> Iterator[ReadStatement]:
+    verb = text.split(maxsplit=1)[0].upper() if text.strip() else ""
     try:
-        statements = [*split(sql, file=file)]
-    except MigrationError:
-        return
-    for statement in statements:
-        yield StatementWords(sql, statement, file)
+        yield ReadStatement(line, verb, parse(text.encode()))
+    except Unreadable as problem:
+        yield ReadStatement(line, verb, problem=str(problem))
 
 
-def _behind_plpgsql(found: Sequence[Token]) -> int:
-    at = 0
-    while at < len(found):
-        end = _UP_TO.get(found[at].text)
-        if end is not None:
-            rest = (i for i in range(at, len(found)) if found[i].text == end)
-            at = next(rest, len(found) - 1) + 1
-        elif found[at].text in _ALONE:
-            at += 1
-        else:
-            break
-    return at
-
-
-def _words(sql: bytes, start: int, end: int, file: str) -> StatementWords:
-    return StatementWords(sql, Statement(start, end, sql.count(b"\n", 0, start) + 1, ()), file)
-
-
-def _at_its_lines(sql: bytes, start: int, text: bytes) -> bytes:
-    """A text that stands at this place of a script, so that its lines are counted as there."""
-    return b"\n" * sql.count(b"\n", 0, start) + text
+def _read_dynamic(text: str, line: int) -> Iterator[ReadStatement]:
+    """EXECUTE of a constant; what is put together is not looked at."""
+    try:
+        tree = parse(f"SELECT {text}".encode())
+        (target,) = tree.node["targetList"]
+        constant = unwrap(target["ResTarget"].get("val")).node
+        for behind, inner in parse_all(constant["sval"]["sval"]):
+            yield ReadStatement(line + behind - 1, inner.kind, inner)
+    except (Unreadable, KeyError, ValueError):
+        return  # an expression, which is no statement that the text has

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dbmigrate.lint.column_type import ColumnType
 
 
 class Severity(StrEnum):
@@ -30,6 +34,16 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeChange:
+    """A column that gets another type; the catalog may know that no row is written."""
+
+    column: str
+    type: ColumnType
+    is_plain: bool = True
+    """Whether the values are cast as they are, without USING."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A place where a rule speaks."""
 
@@ -41,6 +55,10 @@ class Finding:
     table: str | None = None
     note: str = ""
     """What is known beyond the rule, such as the size of the table."""
+    change: TypeChange | None = None
+    """Where the files do not tell the column's type."""
+    columns: tuple[str, ...] = ()
+    """Those that it is about."""
 
     @property
     def message(self) -> str:

@@ -9,8 +9,11 @@ as its checks have a rule here; whether Atlas has use for it is not ours to say.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dbmigrate.lint.finding import Finding
 from dbmigrate.lint.rules import RULES
 
 _COMMENT = re.compile(rb"^[ \t]*--[ \t]*dbmigrate:ignore(-file)?\b[ \t]*([^\r\n]*)", re.MULTILINE)
@@ -62,13 +65,55 @@ def read_ignores(sql: bytes) -> list[Ignore]:
     """The comments of a script, in their order."""
     ours = [
         Ignore(
-            line=sql.count(b"\n", 0, found.start()) + 1,
+            line=line,
             is_for_file=found[1] is not None,
             names=_read_names(found[2].decode("utf-8", "replace")),
         )
-        for found in _COMMENT.finditer(sql)
+        for line, found in _find_lines(_COMMENT, sql)
     ]
     return [*ours, *_read_nolints(sql)] if b"atlas:nolint" in sql else ours
+
+
+def without_ignored(
+    found: Iterable[Finding], ignores: Sequence[Ignore], starts: Mapping[int, Sequence[int]]
+) -> Iterator[Finding]:
+    """The findings that no comment speaks for.
+
+    `starts`: the first line of each statement, in order, with the first lines of those in it
+    where it is a DO block. A comment in a block speaks for the block's next statement.
+    """
+    firsts = [*starts]
+    spoken: dict[tuple[str, int | None, int | None], Ignore] = {}
+    for ignore in ignores:
+        for name in ignore.names:
+            spoken.setdefault((name, *_next_start(ignore, starts, firsts)), ignore)
+    for finding in found:
+        at = bisect_right(firsts, finding.line)
+        first = firsts[at - 1] if at else None
+        inner = starts[first] if first is not None else ()
+        inner_at = bisect_right(inner, finding.line)
+        places: list[tuple[int | None, int | None]] = [(None, None), (first, None)]
+        if inner_at:
+            places.append((first, inner[inner_at - 1]))
+        keys = ((finding.rule.name, *place) for place in places)
+        speaking = next((spoken[key] for key in keys if key in spoken), None)
+        if speaking is None:
+            yield finding
+        else:
+            speaking.used.add(finding.rule.name)
+
+
+def _next_start(
+    ignore: Ignore, starts: Mapping[int, Sequence[int]], firsts: Sequence[int]
+) -> tuple[int | None, int | None]:
+    """The statement that a comment speaks for, and the one in it; None and None: all."""
+    if ignore.is_for_file:
+        return None, None
+    at = bisect_left(firsts, ignore.line)
+    inner = starts[firsts[at - 1]] if at else ()
+    if inner and ignore.line <= inner[-1]:
+        return firsts[at - 1], inner[bisect_left(inner, ignore.line)]
+    return (firsts[at], None) if at < len(firsts) else (0, None)
 
 
 def _read_nolints(sql: bytes) -> list[Ignore]:
@@ -76,13 +121,22 @@ def _read_nolints(sql: bytes) -> list[Ignore]:
     blank = re.search(rb"\A(?:--[^\n]*\n)+(?=[ \t]*\n)", sql)
     return [
         Ignore(
-            line=sql.count(b"\n", 0, found.start()) + 1,
+            line=line,
             is_for_file=blank is not None and found.start() < blank.end(),
             names=_names_of_atlas(found[1].decode("utf-8", "replace").split()),
             is_atlas=True,
         )
-        for found in _NOLINT.finditer(sql)
+        for line, found in _find_lines(_NOLINT, sql)
     ]
+
+
+def _find_lines(pattern: re.Pattern[bytes], sql: bytes) -> Iterator[tuple[int, re.Match[bytes]]]:
+    """What is found, each with its line counted from 1."""
+    line, at = 1, 0
+    for found in pattern.finditer(sql):
+        line += sql.count(b"\n", at, found.start())
+        at = found.start()
+        yield line, found
 
 
 def _names_of_atlas(words: list[str]) -> tuple[str, ...]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dbmigrate.lint.checked_columns import CheckedColumns
+from dbmigrate.lint.catalog_types import without_widened
 from dbmigrate.lint.finding import Finding, Severity
-from dbmigrate.lint.script import find_made_tables, judge_script
+from dbmigrate.lint.known import Known
+from dbmigrate.lint.script import judge
 from dbmigrate.lint.sizes import Size, read_sizes, weigh
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.sqltext.statement_words import fold_name
+from dbmigrate.postgres.sqltext.syntax_tree import same_name
 from dbmigrate.sources.migration import Migration
 from dbmigrate.versions import Role
 
@@ -24,21 +25,24 @@ _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 def judge_pending(migrations: Iterable[Migration], session: Session | None) -> tuple[Finding, ...]:
     """What is to be said of these migrations' up scripts, the worst first.
 
-    One round trip, and none where no table is concerned; without a session every table
-    may be a large one. Raises MigrationError (SourceInvalid) for a script that can't be
-    read or split, ServerFailure and ConnectionBroken.
+    One round trip, a second one for changed types, and none where no table is concerned;
+    without a session every table may be a large one. Raises MigrationError (SourceInvalid) for
+    a script that can't be read or split, ServerFailure and ConnectionBroken.
     """
     found: list[Finding] = []
     made: set[str] = set()
-    checked = CheckedColumns()
+    known = Known()
     for migration in migrations:
         if migration.up is None:
             continue
         sql, file = migration.up.show(), migration.up.file
         has_down = migration.down is not None or migration.role is not Role.VERSIONED
-        found += judge_script(sql, file, has_down=has_down, checked=checked)
-        made |= find_made_tables(sql, file)
+        judged = judge(sql, file, has_down=has_down, known=known)
+        found += judged.findings
+        made |= judged.made
+    found = [*known.without_indexed(found)]
     if session is not None:
+        found = without_widened(session, found)
         sizes = read_sizes(session, (each.table for each in found if each.table))
         found = list(_without_new_tables(found, made, sizes))
     return tuple(sorted(found, key=lambda each: _ORDER.index(each.severity)))
@@ -51,7 +55,7 @@ def _without_new_tables(
     for finding in found:
         table = finding.table
         if table is not None and table not in sizes:
-            name = fold_name(table)
+            name = same_name(table)
             if name in names or name.rpartition(".")[2] in made:
                 continue
         yield weigh(finding, sizes)

@@ -106,6 +106,14 @@ NOT_NULL_SCANS = Rule(
     "ADD CHECK (column IS NOT NULL) NOT VALID, VALIDATE it in the next file, then SET NOT NULL",
     depends_on_size=True,
 )
+PRIMARY_KEY_SCANS = Rule(
+    "primary-key-scans",
+    _WARNING,
+    "a column of the index may be null: the primary key looks at all rows while nobody may read or"
+    " write",
+    "SET NOT NULL on each column of the index first, behind a validated CHECK",
+    depends_on_size=True,
+)
 MANY_LOCKS = Rule(
     "many-locks",
     _WARNING,
@@ -165,6 +173,13 @@ COLUMN_DROPPED = Rule(
     "DROP COLUMN loses its values, and the version of the application that runs now breaks",
     "stop using it in one release and drop it in a later one",
 )
+ATTRIBUTE_DROPPED = Rule(
+    "attribute-dropped",
+    _ERROR,
+    "DROP ATTRIBUTE loses its values in all columns of the type, and the version of the application"
+    " that runs now breaks",
+    "stop using it in one release and drop it in a later one, after a backup",
+)
 DATA_DESTROYED = Rule(
     "data-destroyed", _ERROR, "data is lost that no down script brings back", "a backup before it"
 )
@@ -187,6 +202,14 @@ CONSTRAINT_DROPPED = Rule(
     _INFO,
     "rows that break the constraint come in from now on, and the way back has to look at all rows",
     "clean up the rows in a migration of its own before it is to come back",
+)
+
+NOT_NULL_DROPPED = Rule(
+    "not-null-dropped",
+    _INFO,
+    "the version of the application that runs now may meet a NULL, and the way back has to look at"
+    " all rows",
+    "let the application read a NULL before the first one is written",
 )
 
 # Compatibility: the application of today goes on running beside the new schema.
@@ -231,6 +254,25 @@ INDEX_IF_NOT_EXISTS = Rule(
     "IF NOT EXISTS takes the invalid index that a failed build has left for the one that is wanted",
     "leave IF NOT EXISTS out: `dbmigrate repair` drops an invalid index and goes on",
 )
+JSON_COLUMN = Rule(
+    "json-column",
+    _INFO,
+    "json has no equality: DISTINCT, GROUP BY, UNION and indexes fail on it",
+    "jsonb, unless the text has to stay as it is",
+)
+FOREIGN_KEY_UNINDEXED = Rule(
+    "foreign-key-unindexed",
+    _INFO,
+    "no index of the files begins with the foreign key's columns: each DELETE of a row that is"
+    " referenced reads the whole table",
+    "CREATE INDEX CONCURRENTLY on them, in a file of its own",
+)
+NAME_TRUNCATED = Rule(
+    "name-truncated",
+    _WARNING,
+    "the server cuts names after 63 bytes, and two long ones may become one",
+    "a shorter name",
+)
 CONSTRAINT_UNNAMED = Rule(
     "constraint-unnamed",
     _INFO,
@@ -251,6 +293,13 @@ NOT_ONE_TRANSACTION = Rule(
     _WARNING,
     "the file can't be one transaction: a failure leaves a part of it done, and the version dirty",
     "a file of its own for each statement that can't be in a transaction",
+)
+TRANSACTION_NESTED = Rule(
+    "transaction-nested",
+    _WARNING,
+    "PostgreSQL has no nested transactions: a second BEGIN does nothing, and the first COMMIT ends"
+    " all of it",
+    "leave BEGIN and COMMIT out: the runner takes the file as one transaction; or SAVEPOINT",
 )
 NOT_ANALYSED = Rule(
     "not-analysed",

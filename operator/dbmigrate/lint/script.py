@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from dbmigrate.lint import rules
-from dbmigrate.lint.checked_columns import CheckedColumns
 from dbmigrate.lint.code_block import read_block
 from dbmigrate.lint.finding import Finding, Rule
-from dbmigrate.lint.ignore import Ignore, read_ignores
-from dbmigrate.lint.statements import BLOCKING, judge_statement
-from dbmigrate.postgres.sqltext.alter_table import SCANS
+from dbmigrate.lint.ignore import Ignore, read_ignores, without_ignored
+from dbmigrate.lint.known import Known
+from dbmigrate.lint.made import MadeView, made_objects, made_relations, read_view
+from dbmigrate.lint.statements import BLOCKING, FoundTable, judge_statement
 from dbmigrate.postgres.sqltext.analysis import analyse
-from dbmigrate.postgres.sqltext.splitter import Statement, split
-from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
-from dbmigrate.postgres.sqltext.statement_words import StatementWords, fold_name
+from dbmigrate.postgres.sqltext.impacts import Impact, created_tables, read_impact
+from dbmigrate.postgres.sqltext.splitter import split
+from dbmigrate.postgres.sqltext.syntax_tree import (
+    ReadStatement,
+    Tree,
+    name_of,
+    read_statement,
+    same_name,
+    table_of,
+)
+from dbmigrate.postgres.sqltext.table_actions import GENTLE, SCANS, STRONG
+from dbmigrate.postgres.sqltext.tokens import TokenKind, tokens
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 
-STRONG = "ACCESS EXCLUSIVE"
-GENTLE = "SHARE UPDATE EXCLUSIVE"
-"""That of VALIDATE CONSTRAINT."""
-_CHANGES_ROWS = ("UPDATE", "DELETE", "INSERT", "MERGE")
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What there is to say of a script."""
+
+    findings: tuple[Finding, ...]
+    made: frozenset[str]
+    """The tables and views that it makes."""
 
 
 def judge_script(
@@ -30,197 +45,256 @@ def judge_script(
     *,
     has_down: bool = True,
     others: Sequence[Finding] | None = None,
-    checked: CheckedColumns | None = None,
+    known: Known | None = None,
 ) -> tuple[Finding, ...]:
+    """The findings of an up script; see `judge`."""
+    return judge(sql, file, has_down=has_down, others=others, known=known).findings
+
+
+def judge(
+    sql: bytes,
+    file: str,
+    *,
+    has_down: bool = True,
+    others: Sequence[Finding] | None = None,
+    known: Known | None = None,
+) -> Judged:
     """The findings of an up script, without those that it says to ignore.
 
-    `others` are another linter's; None: it was not asked. `checked` is what the scripts
-    before it have checked, and then what this one has as well.
+    `others` are another linter's; None: it was not asked. `known` is what the scripts
+    before it tell of tables, and then what this one tells as well.
     Raises MigrationError (SourceInvalid) for a script that can't be split.
     """
-    statements = _read_statements(sql, file)
-    found = [
-        *_judge_statements(file, statements, checked or CheckedColumns()),
-        *analyse(
-            lambda: [*_judge_whole(sql, file, [words for words, _ in statements])],
-            partial(_unknown, file, 1),
-        ),
-    ]
+    reading = _Reading(file, known or Known())
+    for statement in split(sql, file=file):
+        if statement.words:
+            text = sql[statement.start : statement.end]
+            reading.take(read_statement(sql, statement), text)
+            if has_long_name(text):
+                reading.say(rules.NAME_TRUNCATED, statement.line)
+    found = [*reading.findings(), *_judge_whole(sql, file, reading)]
     if not has_down:
         found.append(make(rules.NO_DOWN_SCRIPT, file, 1))
     found += others or ()
     ignores = read_ignores(sql)
-    starts = [(words.line, [inner.line for inner in block]) for words, block in statements]
-    kept = [each for each in found if not _is_ignored(each, ignores, starts)]
+    kept = [*without_ignored(found, ignores, reading.starts)]
     kept += _unused(ignores, file, asked_others=others is not None)
-    return tuple(sorted(kept, key=lambda each: (each.line, each.rule.name)))
+    kept.sort(key=lambda each: (each.line, each.rule.name))
+    return Judged(tuple(kept), frozenset(reading.tables))
 
 
-def _unknown(file: str, line: int, problem: str) -> list[Finding]:
-    severity = rules.NOT_ANALYSED.severity
-    return [Finding(rules.NOT_ANALYSED, file, line, severity, note=problem)]
-
-
-def make(rule: Rule, file: str, line: int, table: str | None = None) -> Finding:
+def make(rule: Rule, file: str, line: int, table: str | None = None, note: str = "") -> Finding:
     """A finding as the rule has it."""
-    return Finding(rule, file, line, rule.severity, table)
+    return Finding(rule, file, line, rule.severity, table, note)
 
 
-Read = list[tuple[StatementWords, list[StatementWords]]]
-"""Each statement, and those in it where it is a DO block."""
+class _Reading:
+    """What the statements of a script are known to do, one after the other.
 
-
-def _read_statements(sql: bytes, file: str) -> Read:
-    read: Read = []
-    for statement in split(sql, file=file):
-        if statement.words:
-            inner: Callable[[], list[StatementWords]] = partial(_read_block, sql, statement, file)
-            read.append((StatementWords(sql, statement, file), analyse(inner, lambda _: [])))
-    return read
-
-
-def _read_block(sql: bytes, statement: Statement, file: str) -> list[StatementWords]:
-    return [*read_block(sql, statement, file)]
-
-
-def _judge_statements(file: str, statements: Read, checked: CheckedColumns) -> Iterator[Finding]:
-    """What is said of the statements, but for what the script has made itself by then.
-
-    What is dropped and made anew is not gone, and row security with a policy lets rows through.
+    Their trees are not kept: those of all would fill memory.
     """
-    all_words = [each for words, block in statements for each in (words, *block)]
-    excused: dict[Rule, set[str | None]] = {
-        rules.OBJECT_DROPPED: {_name_made(words, _MADE) for words in all_words},
-        rules.ROW_SECURITY: {_fold(w.name_after("ON")) for w in all_words if _is_policy(w)},
-    }
-    made: set[str | None] = set()
 
-    def judge(words: StatementWords) -> list[Finding]:
-        made.add(_name_made(words, _RELATIONS))
+    def __init__(self, file: str, known: Known) -> None:
+        self._file = file
+        self._known = known
+        self._found: list[Finding] = []
+        self._made: set[str] = set()
+        """What this script has made so far, and is its own."""
+        self._excused: dict[Rule, set[str]] = {
+            rules.OBJECT_DROPPED: set(),
+            rules.ROW_SECURITY: set(),
+        }
+        self._views: dict[str, MadeView] = {}
+        self._is_open = False
+        """Whether the script has begun a transaction of its own."""
+        self._created: set[str] = set()
+        self.tables: set[str] = set()
+        self.impacts: list[Impact] = []
+        self.former: dict[str, str] = {}
+        """What tables were called before this script."""
+        self.starts: dict[int, list[int]] = {}
+        """The first line of each statement, with those of the statements in it."""
+        self.writes: list[int] = []
+        """The lines of statements that may change many rows."""
+        self.count = 0
+
+    def take(self, read: ReadStatement, text: bytes) -> None:
+        """The next statement of the script."""
+        self.count += 1
+        none: list[ReadStatement] = []
+        block = analyse(partial(read_block, read, text), lambda _: none)
+        self.starts.setdefault(read.line, []).extend(each.line for each in block)
+        for each in (read, *block):
+            self._found += analyse(partial(self._judge, each), partial(self._unknown, each.line))
+        impact = read_impact(read, self._created)
+        if impact is not None:
+            self.impacts.append(impact)
+        if _changes_rows(read):
+            self.writes.append(read.line)
+
+    def say(self, rule: Rule, line: int) -> None:
+        """Say what the tree does not show."""
+        self._found.append(make(rule, self._file, line))
+
+    def findings(self) -> Iterator[Finding]:
+        """What is said of the statements, but for what the whole of the script makes harmless.
+
+        What is dropped and made anew is not gone, row security with a policy lets rows
+        through, and a view stands in for what has gone or has another name.
+        """
+        for finding in self._known.without_indexed(self._found):
+            name = None if finding.table is None else same_name(finding.table)
+            if name not in self._excused.get(finding.rule, ()) and not self._has_view(finding):
+                yield finding
+
+    def _has_view(self, finding: Finding) -> bool:
+        """Whether a view of this script stands in for a table or column."""
+        if finding.rule not in _BY_VIEW or finding.table is None:
+            return False
+        name = same_name(finding.table)
+        if not finding.columns:
+            return name in self._views
+        return any(
+            name in view.reads and view.gives.issuperset(finding.columns)
+            for view in self._views.values()
+        )
+
+    def _judge(self, read: ReadStatement) -> list[Finding]:
+        if read.problem is not None:
+            return self._unknown(read.line, read.problem)
+        if read.tree is None:
+            return []
+        tree = read.tree
+        self._note_made(tree)
         found = []
-        for rule, table in judge_statement(words):
-            name = _fold(table)
-            if rule is rules.NOT_NULL_SCANS and checked.prove_not_null(words):
-                continue
-            if name is None or (name not in made and name not in excused.get(rule, ())):
-                found.append(make(rule, file, words.line, table))
-        _follow_new_name(words, made)
-        checked.follow(words)
+        for each in judge_statement(tree):
+            is_ours = each.table is not None and same_name(each.table) in self._made
+            if (each.is_own or not is_ours) and not self._is_excused(tree, each):
+                found.append(self._make(each, read.line))
+        self._follow_new_name(tree)
+        self._known.follow(tree)
+        found += self._nested(tree, read.line)
         return found
 
-    for words in all_words:
-        yield from analyse(partial(judge, words), partial(_unknown, file, words.line))
+    def _is_excused(self, tree: Tree, found: FoundTable) -> bool:
+        """Whether what the files tell of the table makes it harmless."""
+        table = found.table or ""
+        if found.rule is rules.NOT_NULL_SCANS:
+            return self._known.checked.prove_not_null(tree)
+        if found.rule is rules.PRIMARY_KEY_SCANS:
+            columns = [
+                self._known.column(table, c) for c in self._known.index(table, found.key_index)
+            ]
+            return all(column is None or column.is_not_null for column in columns)
+        if found.change is not None and found.change.is_plain:
+            column = self._known.column(table, found.change.column)
+            return column is not None and column.type.widens_to(found.change.type)
+        return False
+
+    def _make(self, found: FoundTable, line: int) -> Finding:
+        change = found.change
+        if change is not None:
+            column = self._known.column(found.table or "", change.column)
+            is_told = column is not None and bool(column.type.name)
+            change = change if change.is_plain and not is_told else None
+        finding = make(found.rule, self._file, line, found.table)
+        return replace(finding, change=change, columns=found.columns)
+
+    def _nested(self, tree: Tree, line: int) -> list[Finding]:
+        """A BEGIN in a transaction that the script has begun."""
+        kind = tree.node.get("kind", "") if tree.kind == "TransactionStmt" else ""
+        was_open = self._is_open
+        if kind in _BEGINS:
+            self._is_open = True
+            return [make(rules.TRANSACTION_NESTED, self._file, line)] if was_open else []
+        if kind in _ENDS:
+            self._is_open = bool(tree.node.get("chain"))
+        return []
+
+    def _note_made(self, tree: Tree) -> None:
+        self._made.update(map(same_name, made_relations(tree)))
+        self.tables.update(map(same_name, created_tables(tree)))
+        self._excused[rules.OBJECT_DROPPED].update(map(same_name, made_objects(tree)))
+        if tree.kind == "ViewStmt":
+            self._views[same_name(table_of(tree.node["view"]))] = read_view(tree.node)
+        if tree.kind == "CreatePolicyStmt":
+            self._excused[rules.ROW_SECURITY].add(same_name(table_of(tree.node["table"])))
+
+    def _follow_new_name(self, tree: Tree) -> None:
+        """What the script has made goes on to be its own by another name."""
+        kind, node = tree
+        if kind == "RenameStmt" and node["renameType"] == "OBJECT_TABLE":
+            name, new = same_name(table_of(node["relation"])), name_of([node["newname"]])
+            self.former[new] = self.former.get(name, name)
+            if name in self._made:
+                self._made.remove(name)
+                self._made.add(new)
+
+    def _unknown(self, line: int, problem: str) -> list[Finding]:
+        return [make(rules.NOT_ANALYSED, self._file, line, note=problem)]
 
 
-def _follow_new_name(words: StatementWords, made: set[str | None]) -> None:
-    """What the script has made goes on to be its own by another name."""
-    name = _fold(words.name_after("TABLE")) if words.starts("ALTER", "TABLE") else None
-    if name is not None and name in made and words.has("RENAME", "TO"):
-        made.remove(name)
-        made.add(_fold(words.name_after("TO")))
+_BY_VIEW = (rules.TABLE_DROPPED, rules.COLUMN_DROPPED, rules.RENAMED)
+_BEGINS = ("TRANS_STMT_BEGIN", "TRANS_STMT_START")
+_ENDS = ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK", "TRANS_STMT_PREPARE")
 
 
-def _name_made(words: StatementWords, kinds: Collection[str]) -> str | None:
-    """What a CREATE of one of these kinds makes."""
-    if words.starts("SELECT") and "TABLE" in kinds:
-        return _fold(words.name_after("INTO", "TEMP", "TEMPORARY", "UNLOGGED"))
-    rest = iter(words.texts[1:])
-    kind = next((text for text in rest if text not in _MODIFIERS), "")
-    if not words.starts("CREATE") or kind not in kinds:
-        return None
-    return _fold(words.name_after(kind))
-
-
-def _is_policy(words: StatementWords) -> bool:
-    return words.starts("CREATE", "POLICY")
-
-
-def _fold(name: str | None) -> str | None:
-    return None if name is None else fold_name(name)
-
-
-_MODIFIERS = frozenset(
-    "OR REPLACE GLOBAL LOCAL TEMP TEMPORARY UNLOGGED FOREIGN MATERIALIZED RECURSIVE".split()
-)
-_RELATIONS = ("TABLE", "VIEW", "SEQUENCE", "TYPE", "DOMAIN")
-"""They share their names: what one of them makes is no other's."""
-_MADE = (*_RELATIONS, "FUNCTION", "PROCEDURE", "AGGREGATE", "SCHEMA")
-
-
-def find_made_tables(sql: bytes, file: str) -> frozenset[str]:
-    """The tables and views that a script makes, in lowercase as they are written.
-
-    Raises MigrationError (SourceInvalid) for a script that can't be split.
-    """
-    statements = (StatementWords(sql, each, file) for each in split(sql, file=file) if each.words)
-    names = (_name_made(words, ("TABLE", "VIEW")) for words in statements)
-    return analyse(lambda: frozenset(filter(None, names)), lambda _: frozenset())
-
-
-def _judge_whole(sql: bytes, file: str, statements: list[StatementWords]) -> Iterator[Finding]:
+def _judge_whole(sql: bytes, file: str, reading: _Reading) -> Iterator[Finding]:
     mode = transaction_mode(sql, file)
     if mode.kind is TransactionKind.BATCHED:
         return
     if mode.kind is TransactionKind.NONE:
-        if len(statements) > 1:
+        if reading.count > 1:
             line = mode.causes[0].line if mode.causes else 1
             yield make(rules.NOT_ONE_TRANSACTION, file, line)
         return
     locked: list[str] = []
     held: set[str | None] = set()
     lock_line = None
-    for impact in read_impacts(sql, file):
-        if SCANS in impact.notes and impact.lock == GENTLE and _fold(impact.table) in held:
+    for impact in reading.impacts:
+        name = None if impact.table is None else same_name(impact.table)
+        table = None if name is None else reading.former.get(name, name)
+        if SCANS in impact.notes and impact.lock == GENTLE and table in held:
             yield make(rules.VALIDATED_AT_ONCE, file, impact.line, impact.table)
         if impact.lock in BLOCKING:
-            held.add(_fold(impact.table))
-        if impact.lock == STRONG and impact.table is not None:
+            held.add(table)
+        if impact.lock == STRONG and table is not None:
             lock_line = lock_line or impact.line
-            if fold_name(impact.table) not in locked:
-                locked.append(fold_name(impact.table))
+            if table not in locked:
+                locked.append(table)
                 if len(locked) == 2:
                     yield make(rules.MANY_LOCKS, file, impact.line, impact.table)
-    for words in statements:
-        if lock_line is not None and words.line >= lock_line and _changes_rows(words):
+    for line in reading.writes:
+        if lock_line is not None and line >= lock_line:
             only = locked[0] if len(locked) == 1 else None
-            yield make(rules.DATA_UNDER_LOCK, file, words.line, only)
+            yield make(rules.DATA_UNDER_LOCK, file, line, only)
             return
 
 
-def _changes_rows(words: StatementWords) -> bool:
-    """Whether these may be many: a few that are written down are quick."""
-    first = words.texts[0]
-    return first in _CHANGES_ROWS and (first != "INSERT" or words.has("SELECT"))
+_LONG = re.compile(rb'[A-Za-z_\x80-\xff][\w$\x80-\xff]{63}|"[^"]{64}')
+_LONGEST_NAME = 63
 
 
-Starts = list[tuple[int, list[int]]]
-"""The first line of each statement, and in a DO block the lines of those in it."""
-
-
-def _starts_behind(line: int, starts: Starts) -> list[int]:
-    """Where the statements begin behind a comment: those of the block that it stands in."""
-    for first, inner in starts:
-        if inner and first < line <= inner[-1]:
-            return [each for each in inner if each >= line]
-    return [first for first, _ in starts if first >= line]
-
-
-def _is_ignored(finding: Finding, ignores: list[Ignore], starts: Starts) -> bool:
-    for ignore in ignores:
-        if finding.rule.name not in ignore.names:
-            continue
-        following = _starts_behind(ignore.line, starts)
-        if ignore.is_for_file or _lies_in_first(finding.line, following):
-            ignore.used.add(finding.rule.name)
-            return True
-    return False
-
-
-def _lies_in_first(line: int, starts: list[int]) -> bool:
-    """Whether a line belongs to the first of the statements that start on these lines."""
-    if not starts:
+def has_long_name(text: bytes) -> bool:
+    """Whether a name of a statement has more than 63 bytes, which the grammar cuts itself."""
+    if _LONG.search(text) is None:
         return False
-    return line == starts[0] or starts[0] < line < min(starts[1:], default=line + 1)
+    return any(
+        token.kind in (TokenKind.WORD, TokenKind.IDENTIFIER)
+        and len(text[token.start : token.end].strip(b'"').replace(b'""', b'"')) > _LONGEST_NAME
+        for token in tokens(text, 0, len(text), file="")
+    )
+
+
+def _changes_rows(read: ReadStatement) -> bool:
+    """Whether these may be many: a few that are written down are quick."""
+    if read.tree is None:
+        return False
+    kind, node = read.tree
+    if kind == "InsertStmt":
+        query = node.get("selectStmt", {}).get("SelectStmt", {})
+        return bool(query) and "valuesLists" not in query
+    return kind in ("UpdateStmt", "DeleteStmt", "MergeStmt")
 
 
 def _unused(ignores: Iterable[Ignore], file: str, *, asked_others: bool) -> Iterator[Finding]:
@@ -233,7 +307,4 @@ def _unused(ignores: Iterable[Ignore], file: str, *, asked_others: bool) -> Iter
             if name not in ignore.used and (asked_others or ":" not in name)
         ]
         if missing or not ignore.names:
-            finding = make(rules.IGNORE_UNUSED, file, ignore.line)
-            yield Finding(
-                finding.rule, file, ignore.line, finding.severity, note=", ".join(missing)
-            )
+            yield make(rules.IGNORE_UNUSED, file, ignore.line, note=", ".join(missing))

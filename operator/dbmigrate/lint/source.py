@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 
-from dbmigrate.lint.checked_columns import CheckedColumns, sets_not_null
 from dbmigrate.lint.finding import Finding
+from dbmigrate.lint.known import Known
 from dbmigrate.lint.script import judge_script
 from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.sources.migration import Format, Migration, Source
@@ -58,26 +58,27 @@ def lint(
     if others is not None:
         scripts = list(scripts)  # one by one they need no more memory than the largest has
         found = others([script for _, script in scripts])
-    checked = _follow_earlier(source, migrations)
+    known = _follow_earlier(source, migrations)
     # Atlas's files have no way down at all.
     is_one_way = source.format is Format.ATLAS
+    said: list[Finding] = []
     for migration, script in scripts:
         has_down = migration.down is not None or migration.role is Role.REPEATABLE
-        yield from judge_script(
+        said += judge_script(
             script.sql,
             script.file,
             has_down=has_down or is_one_way,
             others=None if found is None else found.get(script.file, ()),
-            checked=checked,
+            known=known,
         )
+    yield from known.without_indexed(said)
 
 
-def _follow_earlier(source: Source, chosen: Sequence[Migration]) -> CheckedColumns:
-    """What the files before the chosen ones have checked, where one of these may want to know."""
-    checked = CheckedColumns()
+def _follow_earlier(source: Source, chosen: Sequence[Migration]) -> Known:
+    """What the files before the chosen ones tell of tables."""
+    known = Known()
     versions = {each.version for each in chosen}
-    earlier = [*takewhile(lambda each: each.version not in versions, source.migrations)]
-    if earlier and any(each.up and sets_not_null(each.up.show()) for each in chosen):
-        for script in (each.up for each in earlier if each.up):
-            analyse(partial(checked.follow_script, script.show(), script.file), lambda _: None)
-    return checked
+    for each in takewhile(lambda each: each.version not in versions, source.migrations):
+        if each.up is not None:
+            analyse(partial(known.follow_script, each.up.show(), each.up.file), lambda _: None)
+    return known

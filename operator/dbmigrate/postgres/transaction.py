@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from psycopg import pq
 
 from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.connection.session import Session, Tick
 from dbmigrate.postgres.history.fence import FENCE_COLUMN, STEP_SETTING
@@ -30,8 +31,10 @@ CLIENT_CHECK_MS = 2000
 only at the end of a statement that its client was killed, and holds the locks until then."""
 
 RESET_ROLE = "RESET SESSION AUTHORIZATION; RESET ROLE"
-RESET = f"{RESET_ROLE}; RESET ALL; {SAFE}"
-"""Back to what the URL and the role's defaults say, for statements of ours to follow."""
+RESET_SETTINGS = f"RESET ALL; {KEEPALIVES}"
+"""Back to what the URL and the role's defaults say, and our own settings of the session."""
+RESET = f"{RESET_ROLE}; {RESET_SETTINGS}; {SAFE}"
+"""The same with the role, for statements of ours to follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,6 @@ class TransactionSettings:
             parts.append(f"SET LOCAL lock_timeout = {self.lock_timeout_ms}")
         if self.statement_timeout_ms is not None:
             parts.append(f"SET LOCAL statement_timeout = {self.statement_timeout_ms}")
-        if not self.is_durable:
-            parts.append("SET LOCAL synchronous_commit = off")
         if self.client_check_ms is not None:
             parts.append(f"SET LOCAL client_connection_check_interval = {self.client_check_ms}")
         return parts
@@ -123,7 +124,10 @@ def build_query(
     # In the file's first line, so that lines need no correction.
     head = "".join(f"{part}; " for part in parts)
     end = "; COMMIT" if commits else ""
-    tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; RESET ALL{end}"
+    if not settings.is_durable:
+        # Behind RESET ALL, which would undo it; the file's own commits are not concerned.
+        end = f"; SET LOCAL synchronous_commit = off{end}"
+    tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; {RESET_SETTINGS}{end}"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
     return FileQuery(sql, file.rows, len(parts), len(head), tail)
 

@@ -16,7 +16,8 @@ from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
-from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.keepalives import KEEPALIVES
+from dbmigrate.postgres.connection.session import Session, no_answer_within
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.advisory_locks import (
@@ -53,6 +54,13 @@ RECONNECT_SECONDS = 30.0
 """How long a run tries to reach a server again that went away in the middle of a step."""
 RECONNECT_TO_READ_SECONDS = 5.0
 """The same when nothing hangs on it but what the report can say."""
+ANSWER_SECONDS = 5.0
+"""How long the server may be silent over statements that open the database, in addition to the
+time that they may wait for a lock."""
+WORK_SECONDS = 120.0
+"""The least that the server may take for any other statement of ours."""
+STOP_SECONDS = 2.0
+"""The same when the run is to end at once."""
 
 
 class Database:
@@ -76,6 +84,7 @@ class Database:
         self._is_locked = is_locked
         self._with_log = with_log
         self._monitor: Monitor | None = None
+        self._is_opening = True
         self._wanted = request.target.history
         """Where the history is looked for: once it was found, in that schema and no other, for a
         migration may make a schema that comes before it in the search path."""
@@ -193,7 +202,7 @@ class Database:
         """Make steps durable that were committed without waiting for the disk."""
         self.session.query("SELECT pg_catalog.pg_logical_emit_message(true, 'dbmigrate', '')")
 
-    def reconnect(self, patience: float = RECONNECT_SECONDS) -> None:
+    def reconnect(self, patience: float | None = None) -> None:
         """Come back after the connection broke, with the locks, and read the history.
 
         Having the locks again proves that the old backend is gone: what it did is
@@ -201,7 +210,7 @@ class Database:
         backend does not let go in time.
         """
         self.close()
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + (RECONNECT_SECONDS if patience is None else patience)
         pause = 0.1
         while True:
             try:
@@ -252,6 +261,8 @@ class Database:
     def _connect(self) -> None:
         target = self.request.target
         self.session = connect(target, on_notice=self._on_notice)
+        self.session.on_silence = self._on_silence
+        self._is_opening = True
         try:
             facts = look(self.session, self._wanted)
             self.pid = facts.pid
@@ -268,6 +279,7 @@ class Database:
         except BaseException:
             self.session.close()
             raise
+        self._is_opening = False
 
     def _take_history(self, history: History) -> None:
         if self._wanted.schema is None and not history.has_log_table:
@@ -286,7 +298,8 @@ class Database:
                 self.session, self.pid, lambda: connect(self.request.target, role="probe")
             )
         taken, *rest = self.session.query(
-            self.in_transaction(f"{try_lock_sql(self._ids())}; {self._read_sql()}")
+            f"{KEEPALIVES}; "
+            + self.in_transaction(f"{try_lock_sql(self._ids())}; {self._read_sql()}")
         )
         if taken[0][0] == "t" and self.history.has_version_table and self.history.has_log_table:
             self._take(rest)
@@ -342,6 +355,19 @@ class Database:
             from dbmigrate.postgres.batches.state import parse_batches
 
             self.batches = parse_batches(rest.pop(0))
+
+    def _on_silence(self, seconds: float) -> None:
+        """Give the connection up when the server does not answer a statement of ours.
+
+        A peer that is gone is noticed by TCP; one that accepts packets and says nothing (a
+        frozen server, a proxy) by this clock alone.
+        """
+        limit = self.request.options.lock_timeout + ANSWER_SECONDS
+        if not self._is_opening:
+            limit = max(limit, WORK_SECONDS)
+        if self.request.stop.is_urgent:
+            limit = min(limit, STOP_SECONDS)
+        no_answer_within(limit)(seconds)
 
     def _on_notice(self, severity: str, message: str) -> None:
         self.request.observer.notice(Notice(severity, message, self.file))

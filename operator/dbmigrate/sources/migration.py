@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -77,16 +77,33 @@ class Script:
         return (self.load_template or self.load)()
 
     def checksum(self) -> str:
-        """SHA-256 of what `show` gives, in hexadecimal: line ends count, a byte order mark doesn't.
+        """SHA-256 of what `show` gives, in hexadecimal; Windows line ends count as LF.
 
-        Whoever has the bytes already should hash those with `hash_script`: a file is read once.
+        A caller that has the bytes already uses `hash_script`: a file is read once.
         """
         return hash_script(self.show())
+
+    def has_checksum(self, checksum: str) -> bool:
+        """Whether that is the checksum of this script, by any version of dbmigrate.
+
+        Line ends and the last newline make no difference.
+        """
+        return checksum in _checksums(self.show())
 
 
 def hash_script(sql: bytes) -> str:
     """The checksum of a script's bytes, as the history keeps it."""
-    return hashlib.sha256(sql).hexdigest()
+    return hashlib.sha256(sql.replace(b"\r\n", b"\n") if b"\r\n" in sql else sql).hexdigest()
+
+
+def _checksums(sql: bytes) -> Iterator[str]:
+    """All that count: older versions hashed a script with the line ends that it had."""
+    yield hash_script(sql)
+    body = sql.replace(b"\r\n", b"\n").removesuffix(b"\n")
+    for text in (body, body + b"\n"):
+        for spelled in (text, text.replace(b"\n", b"\r\n")):
+            yield hashlib.sha256(spelled).hexdigest()
+    yield hashlib.sha256(sql).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +14,10 @@ from dbmigrate.api.conditions import (
     parse_conditions,
     settle_conditions,
 )
+from dbmigrate.api.last_check import LastCheck
 from dbmigrate.api.status import (
     HistoryEntry,
+    LastBackup,
     LastRun,
     MigrationStatus,
     PlanStatus,
@@ -24,7 +26,16 @@ from dbmigrate.api.status import (
 )
 from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
 from dbmigrate.api.trial import Trial
-from dbmigrate.report import LintFinding, Outcome, Reason, RehearsalSummary, ReportError
+from dbmigrate.controller.status_patch import status_patch
+from dbmigrate.report import (
+    LintFinding,
+    Outcome,
+    Reason,
+    RehearsalSummary,
+    ReportedUnfinished,
+    ReportError,
+)
+from tests.unit.controller.resources import merge
 
 pytestmark = pytest.mark.quick
 
@@ -35,16 +46,19 @@ def condition(truth: Truth = Truth.TRUE, message: str = "", since: datetime = NO
     return Condition(ConditionType.READY, truth, "Applied", message, 1, since)
 
 
-def test_a_full_status_survives_the_way_there_and_back() -> None:
+def full_status() -> MigrationStatus:
     error = ReportError(Reason.STATEMENT_FAILED, "no", False, "42601", "1_a.up.sql", 3, 7, "x\n^")
     found = LintFinding("index-blocks-writes", "error", "1_a.up.sql", 3, "it blocks")
     trial = Trial((found,), 4, RehearsalSummary(2, 1, 812))
     run = LastRun("job", "goto", 2, "intent", 1, NOW, NOW, Outcome.FAILED, "1", "2", 12, error)
     run = replace(run, trial=trial)
-    status = MigrationStatus(
+    return MigrationStatus(
         observed_generation=2,
         version="20261124000000",
         dirty=True,
+        unfinished=ReportedUnfinished("3", "fill", "up", 5, 1, "2026-11-24T12:00:00Z"),
+        last_check=LastCheck("c", NOW, "drift", 2, NOW, "no answer"),
+        backup=LastBackup("a.dump", 7, "0f", "2", NOW),
         target="3",
         pending=1,
         server_version="17.10",
@@ -56,7 +70,22 @@ def test_a_full_status_survives_the_way_there_and_back() -> None:
         next_retry_at=NOW,
         conditions=(condition(),),
     )
+
+
+def test_a_full_status_survives_the_way_there_and_back() -> None:
+    status = full_status()
     assert parse_status(status.to_dict()) == status
+
+
+def test_whatever_is_no_longer_true_is_taken_out_of_the_status() -> None:
+    full, empty = full_status(), MigrationStatus()
+    assert {each.name for each in fields(full) if getattr(full, each.name) is None} == set()
+    before = full.to_dict()
+    assert parse_status(merge(before, status_patch(before, empty.to_dict()))) == empty
+    for each in fields(full):
+        other = replace(full, **{each.name: getattr(empty, each.name)})
+        patched = merge(before, status_patch(before, other.to_dict()))
+        assert parse_status(patched) == other, each.name
 
 
 def test_an_empty_status_is_that_of_a_resource_nobody_has_looked_at() -> None:

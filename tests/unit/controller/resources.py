@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dbmigrate.api.migration import MigrationResource, parse_migration
-from dbmigrate.api.status import MigrationStatus
+from dbmigrate.api.status import MigrationStatus, parse_status
+from dbmigrate.controller.decisions import reconcile as decisions
 from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunCommand, RunState
-from dbmigrate.controller.decisions.view import ResourceView
+from dbmigrate.controller.decisions.view import Decision, ResourceView
+from dbmigrate.controller.status_patch import status_patch
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, Step
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -105,3 +107,26 @@ def ended(message: str = "", **changes: Any) -> ContainerEnd:
 
 def look(migration: MigrationResource, *, files: SourceFiles = FILES, **parts: Any) -> ResourceView:
     return ResourceView(migration, files, **parts)
+
+
+def reconcile(view: ResourceView, now: datetime) -> Decision:
+    """The decision, whose status must come out of the store as it was decided."""
+    decision = decisions.reconcile(view, now)
+    before, wanted = view.migration.status.to_dict(), decision.status.to_dict()
+    stored = merge(before, status_patch(before, wanted))
+    assert parse_status(stored).to_dict() == wanted
+    return decision
+
+
+def merge(document: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """What a JSON merge patch (RFC 7386) makes of a document."""
+    merged = dict(document)
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict):
+            inner = merged.get(key)
+            merged[key] = merge(inner if isinstance(inner, dict) else {}, value)
+        else:
+            merged[key] = value
+    return merged

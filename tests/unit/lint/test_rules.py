@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,13 @@ HARMFUL = {
     "constraint-unnamed": "ALTER TABLE t ADD UNIQUE (a)",
     "constraint-dropped": "ALTER TABLE t DROP CONSTRAINT c",
     "not-one-transaction": "CREATE INDEX CONCURRENTLY i ON t (a); ALTER TABLE t ADD b int",
+    "attribute-dropped": "ALTER TYPE c DROP ATTRIBUTE x",
+    "not-null-dropped": "ALTER TABLE t ALTER a DROP NOT NULL",
+    "json-column": "CREATE TABLE t (a json)",
+    "foreign-key-unindexed": "CREATE TABLE t (a int REFERENCES o)",
+    "name-truncated": f"CREATE TABLE {'x' * 64} (a int)",
+    "transaction-nested": "BEGIN; SELECT 1; BEGIN; SELECT 2; COMMIT",
+    "not-analysed": "DO $$ BEGIN this ' does not end; END $$",
     "ignore-unused": "-- dbmigrate:ignore table-dropped\nSELECT 1",
 }
 
@@ -70,7 +79,7 @@ HARMLESS = [
     "ALTER TABLE t VALIDATE CONSTRAINT c",
     "ALTER TABLE t ADD CONSTRAINT u UNIQUE USING INDEX i",
     "ALTER TABLE t RENAME CONSTRAINT a TO b",
-    "ALTER TABLE t ALTER a DROP NOT NULL, ALTER a DROP DEFAULT",
+    "ALTER TABLE t ALTER a DROP DEFAULT",
     "CREATE TABLE p (a int); ALTER TABLE t ATTACH PARTITION p FOR VALUES FROM (1) TO (2)",
     "ALTER TABLE t DETACH PARTITION p CONCURRENTLY",
     "DROP VIEW v; CREATE VIEW v AS SELECT 1",
@@ -105,6 +114,21 @@ HARMLESS = [
 ]
 
 
+HARMLESS += [
+    "CREATE TABLE t (a int REFERENCES o); CREATE INDEX i ON t (a)",
+    "CREATE TABLE t (a int PRIMARY KEY REFERENCES o)",
+    "CREATE TABLE t (a int, b int, UNIQUE (b, a), FOREIGN KEY (a, b) REFERENCES o)",
+    "CREATE TABLE t (a jsonb)",
+    f"CREATE TABLE \"{'é' * 31}\" (a int); SELECT '{'x' * 99}'",
+    "BEGIN; SELECT 1; COMMIT",
+    "ALTER TABLE t RENAME TO n; CREATE VIEW t AS SELECT * FROM n",
+    "DROP TABLE t; CREATE VIEW t AS SELECT * FROM n",
+    "ALTER TABLE t RENAME TO n; ALTER TABLE n RENAME a TO b;"
+    " CREATE VIEW t AS SELECT id, b AS a FROM n",
+    "ALTER TABLE t DROP a; CREATE VIEW v AS SELECT t.id, o.a FROM t JOIN o USING (id)",
+]
+
+
 def names(sql: str, *, has_down: bool = True) -> list[str]:
     findings = judge_script(sql.encode(), "1_x.up.sql", has_down=has_down)
     return [finding.rule.name for finding in findings]
@@ -126,6 +150,17 @@ def names(sql: str, *, has_down: bool = True) -> list[str]:
         ("ALTER TABLE t ALTER type TYPE bigint", ["type-rewrites"]),
         ("ALTER TABLE t ADD CONSTRAINT n NOT NULL a", ["not-null-scans"]),
         ("DROP SCHEMA s", ["object-dropped"]),
+        ("ALTER TABLE t DROP a CASCADE", ["cascades", "column-dropped"]),
+        ("ALTER TABLE t DROP CONSTRAINT c CASCADE", ["cascades", "constraint-dropped"]),
+        ("ALTER TYPE c DROP ATTRIBUTE x CASCADE", ["attribute-dropped", "cascades"]),
+        ("ALTER TABLE t DROP a; CREATE VIEW t AS SELECT b FROM t2", ["column-dropped"]),
+        ("DROP TABLE t; CREATE VIEW o AS SELECT 1", ["table-dropped"]),
+        ("EXPLAIN ANALYZE DELETE FROM t", ["data-destroyed", "every-row"]),
+        ("COPY (DELETE FROM t RETURNING a) TO STDOUT", ["every-row"]),
+        (
+            "CREATE TABLE t (a int REFERENCES o); CREATE INDEX i ON t (b, a)",
+            ["foreign-key-unindexed"],
+        ),
         ("ALTER TABLE t ADD a int; INSERT INTO n SELECT * FROM t", ["data-under-lock"]),
         (
             "CREATE TABLE n (a int); ALTER TABLE n RENAME TO t; DROP TABLE n",
@@ -135,6 +170,75 @@ def names(sql: str, *, has_down: bool = True) -> list[str]:
 )
 def test_what_looks_harmless_is_not_passed_over(sql: str, expected: list[str]) -> None:
     assert names(sql) == expected
+
+
+TYPES = [
+    ("varchar(10)", "varchar(20)", True),
+    ("varchar(10)", "text", True),
+    ("varchar(10)", "varchar", True),
+    ("varchar", "text", True),
+    ("text", "varchar", True),
+    ("numeric(10,2)", "numeric(12,2)", True),
+    ("numeric(10,2)", "numeric", True),
+    ("varbit(3)", "varbit(5)", True),
+    ("timestamp(3)", "timestamp(6)", True),
+    ("timestamptz(3)", "timestamptz", True),
+    ("int", "integer", True),
+    ("varchar(20)", "varchar(10)", False),
+    ("text", "varchar(10)", False),
+    ("char(5)", "char(6)", False),
+    ("numeric(10,2)", "numeric(12,3)", False),
+    ("numeric", "numeric(10,2)", False),
+    ("int", "bigint", False),
+    ("timestamp(6)", "timestamp(3)", False),
+    ("text", "text[]", False),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "is_free"), TYPES)
+def test_a_type_that_is_only_widened_is_passed_over(old: str, new: str, is_free: bool) -> None:
+    def script(number: int, text: str) -> Script:
+        return Script(f"{number}.up.sql", Direction.UP, text.encode)
+
+    files = [f"CREATE TABLE t (a {old})", f"ALTER TABLE t ALTER a TYPE {new}"]
+    source = Source(
+        "m",
+        tuple(
+            Migration(number, "x", script(number, text), script(number, ""))
+            for number, text in enumerate(files, 1)
+        ),
+    )
+    for latest in (None, 1):
+        found = {each.rule.name for each in lint(source, latest=latest)}
+        assert found == (set() if is_free else {"type-rewrites"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"), [("a int, b int NOT NULL", True), ("a int NOT NULL, b serial", False)]
+)
+def test_a_primary_key_of_nullable_columns_looks_at_the_rows(columns: str, said: bool) -> None:
+    def made(number: int, text: str) -> Migration:
+        script = Script(f"{number}.sql", Direction.UP, text.encode)
+        return Migration(number, "x", script, script)
+
+    files = [
+        f"CREATE TABLE t ({columns})",
+        "CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)",
+        "ALTER TABLE t ADD PRIMARY KEY USING INDEX i",
+    ]
+    source = Source("m", tuple(made(number, text) for number, text in enumerate(files, 1)))
+    assert ("primary-key-scans" in {each.rule.name for each in lint(source)}) is said
+
+
+def test_an_index_in_a_later_file_serves_a_foreign_key() -> None:
+    def made(number: int, text: str) -> Migration:
+        script = Script(f"{number}.sql", Direction.UP, text.encode)
+        return Migration(number, "x", script, script)
+
+    table = made(1, "CREATE TABLE t (a int REFERENCES o)")
+    index = made(2, "CREATE INDEX CONCURRENTLY i ON t (a)")
+    assert [each.rule.name for each in lint(Source("m", (table,)))] == ["foreign-key-unindexed"]
+    assert list(lint(Source("m", (table, index)))) == []
 
 
 BLOCK = """DO $do$
@@ -178,7 +282,6 @@ def test_an_ignore_comment_above_a_block_speaks_for_all_of_it() -> None:
         "DO $$ BEGIN CREATE TYPE x AS ENUM ('a'); EXCEPTION WHEN others THEN NULL; END $$",
         "DO LANGUAGE plpython3u $$ DROP TABLE t; $$",
         "DO $$ BEGIN RAISE NOTICE 'DROP TABLE t'; END $$",
-        "DO $$ BEGIN this ' does not end; END $$",
         "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN DROP TABLE t; END $$",
     ],
 )
@@ -187,7 +290,7 @@ def test_a_block_without_harm_is_passed_over(sql: str) -> None:
 
 
 def test_every_rule_has_an_example() -> None:
-    assert set(HARMFUL) | {"no-down-script", "not-analysed"} == set(RULES)
+    assert set(HARMFUL) | {"no-down-script", "primary-key-scans"} == set(RULES)
 
 
 @pytest.mark.parametrize(("rule", "sql"), HARMFUL.items())
@@ -250,3 +353,37 @@ def test_a_repeatable_migration_is_looked_at_and_needs_no_down_script() -> None:
     assert [each.rule.name for each in lint(source, above=7)] == ["table-dropped"]
     checkpoint = Source("m", (), checkpoints=(made(Role.CHECKPOINT),))
     assert list(lint(checkpoint)) == []
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many calls the work takes: what a clock would say without its noise."""
+    count = 0
+
+    def note(_: object, event: str, __: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    ("head", "part", "tail"),
+    [
+        ("", "DO $$ BEGIN UPDATE t SET a = 1; EXECUTE 'DROP TABLE t'; END $$;\n", ""),
+        ("DO $$ BEGIN\n", "UPDATE t SET a = 1;\nEXECUTE 'DROP TABLE t';\n", "END $$"),
+        ("", "-- dbmigrate:ignore table-dropped\nDROP TABLE t;\n", ""),
+        ("DO $$ BEGIN\n", "-- dbmigrate:ignore table-dropped\nDROP TABLE t;\n", "END $$"),
+        ("", "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0);\n", ""),
+    ],
+)
+def test_the_work_grows_as_the_script_does(head: str, part: str, tail: str) -> None:
+    def work(times: int) -> int:
+        return calls(lambda: judge_script(f"{head}{part * times}{tail}".encode(), "f"))
+
+    work(1)
+    assert work(400) < 4.5 * work(100)

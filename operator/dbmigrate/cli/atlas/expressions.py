@@ -36,6 +36,42 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Value]] = {
 _LITERALS = {"true": True, "false": False, "null": None}
 
 
+LARGEST_VALUE = 1 << 20
+"""Characters of a text, or elements of a list with those of its elements."""
+_ALL_VALUES = 16 << 20
+
+
+class Budget:
+    """What all values of one project may measure together, so that no doubling fills memory."""
+
+    def __init__(self) -> None:
+        self._left = _ALL_VALUES
+
+    def take(self, value: Value, place: Place) -> Value:
+        """The value, if it is within bounds. Raises MigrationError (SourceInvalid)."""
+        size = _measure(value, min(self._left, LARGEST_VALUE))
+        self._left -= size
+        if size > LARGEST_VALUE or self._left < 0:
+            raise place.refuse("this value, or all values together, are too large")
+        return value
+
+
+def _measure(value: Value, limit: int) -> int:
+    """The size of a value; more than the limit as soon as it is exceeded."""
+    size = 0
+    waiting = [value]
+    while waiting and size <= limit:
+        each = waiting.pop()
+        size += 1
+        if isinstance(each, str):
+            size += len(each)
+        elif isinstance(each, dict):
+            waiting += [*each, *each.values()]
+        elif isinstance(each, list):
+            waiting += each
+    return size
+
+
 class Scope:
     """The names and functions that an expression may use, and where it stands."""
 
@@ -43,22 +79,29 @@ class Scope:
         self,
         names: Callable[[str], Value | None],
         functions: Mapping[str, Function],
+        budget: Budget,
     ) -> None:
         self._names = names
         self._functions = functions
+        self._budget = budget
 
     def evaluate(self, tree: Tree, place: Place) -> Value:
         """Raises MigrationError (SourceInvalid) with the line."""
         place = Place(place.file, first_line(tree) or place.line)
-        return _Evaluation(self._names, self._functions, place).value(tree)
+        return _Evaluation(self._names, self._functions, self._budget, place).value(tree)
 
 
 class _Evaluation:
     def __init__(
-        self, names: Callable[[str], Value | None], functions: Mapping[str, Function], place: Place
+        self,
+        names: Callable[[str], Value | None],
+        functions: Mapping[str, Function],
+        budget: Budget,
+        place: Place,
     ) -> None:
         self._names = names
         self._functions = functions
+        self._budget = budget
         self._place = place
 
     def value(self, tree: Tree) -> Value:
@@ -66,7 +109,8 @@ class _Evaluation:
         rule = _RULES.get(kind)
         if rule is None:
             raise self._place.refuse(f"this form of HCL ({kind}) is not understood here")
-        return rule(self, tree)
+        value = rule(self, tree)
+        return self._budget.take(value, self._place) if kind in _MAKES_VALUES else value
 
     def term(self, tree: Tree) -> Value:
         (inner,) = (each for each in tree.children if _is_meant(each))
@@ -254,6 +298,10 @@ _RULES: Mapping[str, Callable[[_Evaluation, Tree], Value]] = {
     "unary_op": _Evaluation.unary,
     "binary_op": _Evaluation.binary,
 }
+_MAKES_VALUES = frozenset(
+    "string heredoc_template heredoc_template_trim function_call tuple object".split()
+)
+"""What makes a value that is larger than what stands in the file."""
 
 
 def _is(tree: Tree, kind: str) -> bool:

@@ -13,16 +13,39 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from dbmigrate.cli.atlas.expressions import Function
+from dbmigrate.cli.atlas.expressions import LARGEST_VALUE, Function
 
 
 def make_functions(base: Path, environ: Mapping[str, str]) -> dict[str, Function]:
     """All of them; `base` is the directory of the project file."""
     return {
         **_PURE,
-        "file": lambda path: (base / path).read_text(encoding="utf-8"),
+        "file": lambda path: _read_file(base / path),
         "getenv": lambda name: environ.get(_text(name), ""),
     }
+
+
+def _read_file(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        return _bounded(file.read(LARGEST_VALUE + 1))
+
+
+def _bounded(text: str) -> str:
+    if len(text) > LARGEST_VALUE:
+        raise ValueError("the text is too long")
+    return text
+
+
+def _join(sign: str, values: list[str]) -> str:
+    if len(_text(sign)) * len(values) > LARGEST_VALUE:
+        raise ValueError("the text is too long")
+    return sign.join(map(_text, values))
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    if (_text(text).count(_text(old)) + 1) * len(_text(new)) > LARGEST_VALUE:
+        raise ValueError("the text is too long")
+    return text.replace(old, new)
 
 
 def _text(value: Any) -> str:
@@ -93,7 +116,7 @@ _PURE: dict[str, Function] = {
     "urlqueryset": _with_query,
     "urlsetpath": _with_path,
     "format": _format,
-    "join": lambda sign, values: _text(sign).join(map(_text, values)),
+    "join": _join,
     "split": lambda sign, text: _text(text).split(_text(sign)),
     "concat": lambda *lists: [value for values in lists for value in values],
     "coalesce": _coalesce,
@@ -104,7 +127,7 @@ _PURE: dict[str, Function] = {
     "merge": lambda *maps: {key: value for each in maps for key, value in each.items()},
     "lower": lambda text: _text(text).lower(),
     "upper": lambda text: _text(text).upper(),
-    "replace": lambda text, old, new: _text(text).replace(_text(old), _text(new)),
+    "replace": _replace,
     "trimspace": lambda text: _text(text).strip(),
     "trimprefix": lambda text, prefix: _text(text).removeprefix(_text(prefix)),
     "trimsuffix": lambda text, suffix: _text(text).removesuffix(_text(suffix)),

@@ -60,8 +60,11 @@ class Block:
 
 def parse(text: str, file: str) -> Block:
     """The file as a block without a kind. Raises MigrationError (SourceInvalid)."""
-    body = _read(text, Place(file, 1)).children[0]
-    return _body(body, "", (), Place(file, 1))
+    place = Place(file, 1)
+    try:
+        return _body(_read(text, place).children[0], "", (), place)
+    except RecursionError:
+        raise place.refuse("the file is nested too deeply") from None
 
 
 def parse_expression(text: str, place: Place) -> Tree:

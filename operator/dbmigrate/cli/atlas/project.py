@@ -1,7 +1,8 @@
 """atlas.hcl: which database, which files and which policies an environment names.
 
-Only what the chosen environment refers to is worked out: a variable without a value, or
-a data source that has no counterpart here, is an error where it is used and nowhere else.
+Only what a command reads is evaluated, with what that refers to: a variable without a value,
+or a data source that has no counterpart here, is an error where it is used and nowhere else.
+The size of all values together and the depth of expressions are bounded.
 A program of `data "external_schema"` is not run here, but named, for `diff` to run.
 """
 
@@ -9,14 +10,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dbmigrate.child_process import Child, run
-from dbmigrate.cli.atlas.expressions import Scope, Value
+from dbmigrate.cli.arguments.flags import UsageError
+from dbmigrate.cli.atlas.environment import Environment, read_text, read_texts
+from dbmigrate.cli.atlas.expressions import Budget, Scope, Value
 from dbmigrate.cli.atlas.functions import make_functions
-from dbmigrate.cli.atlas.hcl import Attribute, Block, Place, bare_name, parse
+from dbmigrate.cli.atlas.hcl import Attribute, Block, Place, parse
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 
@@ -24,53 +27,37 @@ PROGRAM = "exec:"
 """How `dbmigrate diff -to` is told to run a program."""
 
 _KNOWN_BLOCKS = frozenset(("variable", "locals", "data", "env", "lint", "diff", "atlas", "format"))
-_WORDS = frozenset(("exec_order", "format", "tx_mode"))
+LARGEST_FILE = 256 << 10
+"""Bytes of atlas.hcl. Its grammar takes seconds for more."""
 _ENV_BLOCKS = frozenset(("migration", "lint", "diff", "format"))
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """What one `env` block says; empty where it says nothing."""
-
-    url: str = ""
-    dev: str = ""
-    src: tuple[str, ...] = ()
-    schemas: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    dir: str = ""
-    format: str = ""
-    revisions_schema: str = ""
-    lock_timeout: str = ""
-    baseline: str = ""
-    exec_order: str = ""
-    tx_mode: str = ""
-    latest: int = 0
-    """Files that `lint` looks at, counted from the newest; 0: not said."""
-    git_base: str = ""
-    """The branch with which `lint` compares."""
-    git_dir: str = ""
-    formats: Mapping[str, str] = field(default_factory=dict)
-    """Templates for what commands print, by command."""
-    has_diff_policy: Place | None = None
-    """Where `diff` skips changes or wants other forms of them."""
-
-
 def read_project(
-    path: Path, name: str, variables: Sequence[str], environ: Mapping[str, str]
+    path: Path,
+    name: str,
+    variables: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    is_of_each: bool = True,
 ) -> tuple[Environment, ...]:
     """The environment of that name: one for each value of its `for_each`, where it has that.
 
-    `variables` are those of `--var`, `name=value`. Raises MigrationError (SourceInvalid)
-    with the line of what is not understood.
+    `variables` are those of `--var`, `name=value`. With `is_of_each` False the command goes
+    through one database at most, and `for_each` is evaluated where a setting refers to it.
+    Raises MigrationError (SourceInvalid) with the line of what is not understood.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        text = content.decode("utf-8")
     except OSError as error:
         raise _refused(f'project file "{path}" was not found: {error.strerror}') from None
     except UnicodeDecodeError:
         raise _refused(f"{path} is not UTF-8") from None
+    if len(content) > LARGEST_FILE:
+        raise _refused(f"{path} is larger than {LARGEST_FILE >> 10} kB")
     project = _Project(parse(text, str(path)), path, name, variables, environ)
-    return project.environments(name)
+    return project.environments(name, is_of_each=is_of_each)
 
 
 class _Project:
@@ -94,16 +81,16 @@ class _Project:
         self._known: dict[str, Value] = {}
         self._open: list[str] = []
         """What is being worked out, to see a circle."""
-        roots: dict[str, Value] = {
+        self._roots: dict[str, Value] = {
             "var": self._variable,
             "local": self._local,
             "data": self._data_of_kind,
             "atlas": {"env": env},
         }
-        self._roots = roots
-        self._scope = Scope(roots.get, make_functions(path.parent.absolute(), environ))
+        self._functions = make_functions(path.parent.absolute(), environ)
+        self._budget = Budget()
 
-    def environments(self, name: str) -> tuple[Environment, ...]:
+    def environments(self, name: str, *, is_of_each: bool) -> tuple[Environment, ...]:
         """One, or one for each value."""
         block = self._find_env(name)
         for unknown in (each for each in self._root.blocks if each.kind not in _KNOWN_BLOCKS):
@@ -111,39 +98,30 @@ class _Project:
         for unknown in (each for each in block.blocks if each.kind not in _ENV_BLOCKS):
             raise unknown.place.refuse(f"a block {unknown.kind} has no counterpart here")
         if "for_each" not in block.attributes:
-            return (self._environment(block),)
-        attribute = block.attributes["for_each"]
+            return (Environment(block, self._root, self._value),)
+        if not is_of_each:
+            only = partial(self._only_each, block.attributes["for_each"])
+            return (Environment(block, self._root, partial(self._value, each=only)),)
+        return tuple(
+            Environment(block, self._root, partial(self._value, each=each.get))
+            for each in self._each(block.attributes["for_each"])
+        )
+
+    def _each(self, attribute: Attribute) -> list[dict[str, Value]]:
         values = self._value(attribute)
         if not isinstance(values, list | dict) or not values:
             raise attribute.place.refuse("for_each is to be a list or a map that is not empty")
         pairs = values.items() if isinstance(values, dict) else ((each, each) for each in values)
-        found = []
-        for key, value in pairs:
-            self._roots["each"] = {"key": key, "value": value}
-            found.append(self._environment(block))
-        return tuple(found)
+        return [{"key": key, "value": value} for key, value in pairs]
 
-    def _environment(self, block: Block) -> Environment:
-        migration = next(block.all("migration"), None)
-        found = {key: self._text(block, key) for key in ("url", "dev")}
-        found |= {
-            key: self._text(migration, key)
-            for key in (
-                *("dir", "format", "revisions_schema", "lock_timeout"),
-                *("baseline", "exec_order", "tx_mode"),
+    def _only_each(self, attribute: Attribute, name: str) -> Value:
+        """`each.NAME` where a command takes one database."""
+        first, *others = self._each(attribute)
+        if others:
+            raise UsageError(
+                "for_each names several databases, which only apply and status go through"
             )
-        }
-        return Environment(
-            **found,
-            src=self._texts(block, "src"),
-            schemas=self._texts(block, "schemas"),
-            exclude=self._texts(block, "exclude"),
-            latest=self._latest(block),
-            git_base=self._git(block, "base"),
-            git_dir=self._git(block, "dir"),
-            formats=self._formats(block),
-            has_diff_policy=self._diff_policy(block) or self._diff_policy(self._root),
-        )
+        return first.get(name)
 
     def _find_env(self, name: str) -> Block:
         found = [each for each in self._root.all("env") if self._is_named(each, name)]
@@ -159,73 +137,13 @@ class _Project:
         attribute = block.attributes.get("name")
         return attribute is not None and self._value(attribute) == name
 
-    def _git(self, block: Block, name: str) -> str:
-        for owner in (block, self._root):
-            for lint in owner.all("lint"):
-                for git in lint.all("git"):
-                    if name in git.attributes:
-                        return self._text(git, name)
-        return ""
-
-    def _formats(self, block: Block) -> dict[str, str]:
-        """`format { migrate { apply = ... } }`, and `format` in a block `lint`."""
-        found: dict[str, str] = {}
-        for owner in (self._root, block):
-            for lint in owner.all("lint"):
-                found["lint"] = self._text(lint, "format") or found.get("lint", "")
-            for form in owner.all("format"):
-                for migrate in form.all("migrate"):
-                    found |= {name: self._text(migrate, name) for name in migrate.attributes}
-        return {name: text for name, text in found.items() if text}
-
-    def _diff_policy(self, block: Block) -> Place | None:
-        """Where one wants other than what `diff` does anyway: indexes are built concurrently."""
-        for policy in block.all("diff"):
-            for attribute in policy.attributes.values():
-                return attribute.place
-            for each in policy.blocks:
-                values = each.attributes.values()
-                is_ours = each.kind == "concurrent_index" and not each.blocks
-                if not is_ours or not all(self._value(value) is True for value in values):
-                    return each.place
-        return None
-
-    def _latest(self, block: Block) -> int:
-        for owner in (block, self._root):
-            for lint in owner.all("lint"):
-                if "latest" in lint.attributes:
-                    attribute = lint.attributes["latest"]
-                    value = self._value(attribute)
-                    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                        raise attribute.place.refuse("latest is a number of files")
-                    return value
-        return 0
-
-    def _text(self, block: Block | None, name: str) -> str:
-        attribute = block.attributes.get(name) if block else None
-        if attribute is None:
-            return ""
-        # Atlas has words of its own for these: exec_order = LINEAR_SKIP, format = goose.
-        word = bare_name(attribute.expression) if name in _WORDS else ""
-        value = word if word and word != "null" else self._value(attribute)
-        if name == "format" and value is None:
-            return ""
-        if not isinstance(value, str):
-            raise attribute.place.refuse(f"{name} is to be a text")
-        return value
-
-    def _texts(self, block: Block, name: str) -> tuple[str, ...]:
-        attribute = block.attributes.get(name)
-        if attribute is None:
-            return ()
-        value = self._value(attribute)
-        values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
-            raise attribute.place.refuse(f"{name} is to be a text, or a list of texts")
-        return tuple(values)
-
-    def _value(self, attribute: Attribute) -> Value:
-        return self._scope.evaluate(attribute.expression, attribute.place)
+    def _value(self, attribute: Attribute, each: Callable[[str], Value] | None = None) -> Value:
+        names = self._roots if each is None else {**self._roots, "each": each}
+        scope = Scope(names.get, self._functions, self._budget)
+        try:
+            return scope.evaluate(attribute.expression, attribute.place)
+        except RecursionError:
+            raise attribute.place.refuse("this is nested too deeply") from None
 
     def _once(self, name: str, place: Place, work: Callable[[], Value]) -> Value:
         if name not in self._known:
@@ -284,7 +202,7 @@ class _Project:
         from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
         from dbmigrate.postgres.connection.target import parse_target
 
-        url, query = self._text(block, "url"), self._text(block, "query")
+        url, query = read_text(block, "url", self._value), read_text(block, "query", self._value)
         if not url or not query:
             raise block.place.refuse('data "sql" needs a url and a query')
         if "args" in block.attributes:
@@ -303,10 +221,10 @@ class _Project:
 
     def _output(self, block: Block) -> Value:
         """What the program of a `data "external"` prints, which is used at once."""
-        words = self._texts(block, "program")
+        words = read_texts(block, "program", self._value)
         if not words:
             raise block.place.refuse("external needs a program")
-        where = self._text(block, "working_dir") or None
+        where = read_text(block, "working_dir", self._value) or None
         try:
             ended = run(Child.PROGRAM, words, cwd=where)
             output = ended.output.decode()
@@ -324,7 +242,7 @@ class _Project:
         if "working_dir" in block.attributes:
             place = block.attributes["working_dir"].place
             raise place.refuse("working_dir has no counterpart here: name the program by its path")
-        words = self._texts(block, "program")
+        words = read_texts(block, "program", self._value)
         if not words:
             raise block.place.refuse("external_schema needs a program")
         return {"url": PROGRAM + shlex.join(words)}

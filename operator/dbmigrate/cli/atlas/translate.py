@@ -17,7 +17,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from dbmigrate.cli.arguments.flags import UsageError
 from dbmigrate.cli.arguments.numbers import read_duration
 from dbmigrate.cli.atlas.arguments import Arguments
-from dbmigrate.cli.atlas.project import Environment, read_project
+from dbmigrate.cli.atlas.environment import Environment
+from dbmigrate.cli.atlas.project import read_project
 from dbmigrate.cli.command import AS_ATLAS, check_template
 
 Line = list[str]
@@ -53,9 +54,10 @@ class _Order:
     env: Environment
     environ: Mapping[str, str]
 
-    def value(self, flag: str, configured: str = "") -> str:
-        """The flag's, else the environment's."""
-        return self.arguments.values.get(flag) or configured
+    def value(self, flag: str, setting: str = "") -> str:
+        """The flag's, else that of the setting of this name in the block `migration`."""
+        given = self.arguments.values.get(flag, "")
+        return given or (self.env.migration(setting) if setting else "")
 
     def is_set(self, flag: str) -> bool:
         return self.arguments.values.get(flag) == "true"
@@ -66,11 +68,6 @@ def translate(arguments: Arguments, environ: Mapping[str, str]) -> AtlasTranslat
     if arguments.command == "version":
         return AtlasTranslation((["-version"],))
     environments = _environments(arguments, environ)
-    if len(environments) > 1 and arguments.command not in _OF_EACH:
-        raise UsageError(
-            f"for_each names several databases, which only {_OF_EACH[0]} and"
-            f" {_OF_EACH[1]} go through"
-        )
     found = [
         _COMMANDS[arguments.command](_Order(arguments, each, environ)) for each in environments
     ]
@@ -82,28 +79,28 @@ def _environments(arguments: Arguments, environ: Mapping[str, str]) -> tuple[Env
     if not name:
         return (Environment(),)
     path = Path(_path_of(arguments.values.get("config", "file://atlas.hcl"), "config"))
-    return read_project(path, name, arguments.lists.get("var", []), environ)
+    variables = arguments.lists.get("var", [])
+    return read_project(path, name, variables, environ, is_of_each=arguments.command in _OF_EACH)
 
 
 def _apply(order: _Order) -> AtlasTranslation:
-    env = order.env
     head = [*_directory(order, needs_own_table=True), *_database(order)]
-    head += ["-lock-timeout", _seconds(order.value("lock-timeout", env.lock_timeout))]
-    exec_order = order.value("exec-order", env.exec_order) or "linear"
+    head += ["-lock-timeout", _seconds(order.value("lock-timeout", "lock_timeout"))]
+    exec_order = order.value("exec-order", "exec_order") or "linear"
     if exec_order.lower().replace("_", "-") not in _ORDERS:
         raise UsageError(f"--exec-order is {', '.join(_ORDERS)}")
     head += ["-out-of-order", _ORDERS[exec_order.lower().replace("_", "-")]]
-    mode = order.value("tx-mode", env.tx_mode) or "file"
+    mode = order.value("tx-mode", "tx_mode") or "file"
     if mode not in _MODES:
         raise UsageError(f"--tx-mode is {', '.join(_MODES)}")
     amount = _amount(order.arguments.operands)
     version = order.value("to-version")
-    baseline = order.value("baseline", env.baseline)
+    baseline = order.value("baseline", "baseline")
     if amount and version:
         raise UsageError("an amount and --to-version can't both be given")
     if baseline and order.is_set("allow-dirty"):
         raise UsageError("baseline and allow-dirty are mutually exclusive")
-    line = [*head, "apply", *_template(order, env.formats.get("apply", ""))]
+    line = [*head, "apply", *_template(order, "apply")]
     line += ["-dry-run"] if order.is_set("dry-run") else []
     line += ["-tx-mode", mode] if mode != "file" else []
     line += ["-baseline", baseline] if baseline else []
@@ -114,9 +111,8 @@ def _apply(order: _Order) -> AtlasTranslation:
 
 def _status(order: _Order) -> AtlasTranslation:
     _no_operands(order)
-    env = order.env
     head = [*_directory(order, needs_own_table=True), *_database(order)]
-    told = _template(order, env.formats.get("status", ""))
+    told = _template(order, "status")
     return AtlasTranslation(([*head, "status", *told],))
 
 
@@ -135,8 +131,8 @@ def _diff(order: _Order) -> AtlasTranslation:
         raise UsageError("--edit has no counterpart here: edit the file that was written")
     if env.exclude:
         raise UsageError("exclude has no counterpart here: diff takes all it is given")
-    if env.has_diff_policy is not None:
-        place = env.has_diff_policy
+    place = env.diff_policy
+    if place is not None:
         raise UsageError(
             f"{place.file}: line {place.line}: this diff policy has no counterpart here: look at"
             " what `diff` writes (it marks what destroys), and take out what is not wanted"
@@ -162,10 +158,10 @@ def _diff(order: _Order) -> AtlasTranslation:
 
 def _lint(order: _Order) -> AtlasTranslation:
     _no_operands(order)
-    latest = order.value("latest", str(order.env.latest or ""))
+    latest = order.value("latest") or str(order.env.latest or "")
     if latest and not latest.isdecimal():
         raise UsageError("--latest is a number of files")
-    base = order.value("git-base", order.env.git_base)
+    base = order.value("git-base") or order.env.git("base")
     if base and order.value("latest"):
         raise UsageError("--latest and --git-base are mutually exclusive")
     if base and not order.arguments.values.get("latest"):
@@ -173,9 +169,9 @@ def _lint(order: _Order) -> AtlasTranslation:
 
         where = _directory(order)
         directory = where[where.index("-path") + 1]
-        repository = order.value("git-dir", order.env.git_dir)
+        repository = order.value("git-dir") or order.env.git("dir")
         latest = str(count_new_files(directory, base, repository))
-    form = _template(order, order.env.formats.get("lint", ""))
+    form = _template(order, "lint")
     return AtlasTranslation(
         ([*_directory(order), "lint", *form, *(["-latest", latest] if latest else [])],)
     )
@@ -185,7 +181,7 @@ def _validate(order: _Order) -> AtlasTranslation:
     _no_operands(order)
     lines = [[*_directory(order), "hash", "-check"]]
     notices: tuple[str, ...] = ()
-    if order.value("dev-url", order.env.dev):
+    if order.value("dev-url") or order.env.dev:
         server, notices = _scratch(order)
         lines.append([*_directory(order), "rehearse", *server])
     return AtlasTranslation(tuple(lines), notices)
@@ -224,10 +220,10 @@ _COMMANDS = {
 
 def _directory(order: _Order, *, needs_own_table: bool = False) -> Line:
     """`-path` and `-format`."""
-    url = order.value("dir", order.env.dir) or "file://migrations"
+    url = order.value("dir", "dir") or "file://migrations"
     path = _path_of(url, "dir") or "migrations"
     asked = parse_qs(urlsplit(url).query).get("format", [""])[0]
-    kind = asked or order.value("dir-format", order.env.format) or "atlas"
+    kind = asked or order.value("dir-format", "format") or "atlas"
     if kind not in _FORMATS:
         raise UsageError(f"the format {kind} of --dir has no counterpart here")
     if needs_own_table and kind != "atlas":
@@ -240,7 +236,7 @@ def _directory(order: _Order, *, needs_own_table: bool = False) -> Line:
 
 def _scratch(order: _Order) -> tuple[Line, tuple[str, ...]]:
     """`-dev-url`, and what is to be said of it."""
-    dev = order.value("dev-url", order.env.dev)
+    dev = order.value("dev-url") or order.env.dev
     docker = _DOCKER.match(dev)
     if docker is None:
         return (["-dev-url", dev] if dev else []), ()
@@ -255,14 +251,14 @@ def _scratch(order: _Order) -> tuple[Line, tuple[str, ...]]:
 
 
 def _database(order: _Order) -> Line:
-    url = order.value("url", order.env.url)
+    url = order.value("url") or order.env.url
     if not url:
         raise UsageError('required flag "url" not set')
     scheme = url.partition("://")[0]
     if scheme not in ("postgres", "postgresql"):
         raise UsageError("--url is to begin with postgres://: dbmigrate knows PostgreSQL alone")
     line = ["-database", url]
-    schema = order.value("revisions-schema", order.env.revisions_schema)
+    schema = order.value("revisions-schema", "revisions_schema")
     if schema:
         line += [
             "-history-table",
@@ -293,11 +289,11 @@ def _desired(target: str) -> str:
     return path
 
 
-def _template(order: _Order, configured: str = "") -> Line:
+def _template(order: _Order, command: str) -> Line:
     """`-as-atlas`, for the one template that there is."""
     if order.value("format") and order.value("log"):
         raise UsageError("--format and --log can't both be given")
-    text = order.value("format") or order.value("log") or configured
+    text = order.value("format") or order.value("log") or order.env.template(command)
     if not text:
         return []
     try:

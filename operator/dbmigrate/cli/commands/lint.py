@@ -47,9 +47,14 @@ def run(invocation: Invocation) -> int:
     if invocation.operands:
         raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
     from dbmigrate.cli.run import FileUse, find_source
+    from dbmigrate.errors import MigrationError
     from dbmigrate.lint.finding import Severity
     from dbmigrate.lint.source import lint
+    from dbmigrate.postgres.sqltext.syntax_tree import NOT_INSTALLED, is_installed
+    from dbmigrate.report import Reason
 
+    if not is_installed():
+        raise MigrationError(Reason.INTERNAL, f"lint can't read the files: {NOT_INSTALLED}")
     since = invocation.values.get("since")
     if since is not None:
         check_version(since, invocation.options)
@@ -67,8 +72,10 @@ def run(invocation: Invocation) -> int:
         if source is not None:
             findings = list(lint(source, above=above, latest=newest, others=others))
         if session is not None:
+            from dbmigrate.lint.catalog_types import without_widened
             from dbmigrate.lint.sizes import read_sizes, weigh
 
+            findings = without_widened(session, findings)
             sizes = read_sizes(session, (each.table for each in findings if each.table))
             findings = [weigh(finding, sizes) for finding in findings]
     if AS_ATLAS.name in invocation.values and source is not None:

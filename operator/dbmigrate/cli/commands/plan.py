@@ -46,8 +46,11 @@ def _show(invocation: Invocation, found: Preview) -> int:
         invocation.terminal.line("no change")
     elif not invocation.options.json:
         from dbmigrate.cli.output.document import print_text
+        from dbmigrate.postgres.sqltext.syntax_tree import NOT_INSTALLED, is_installed
 
         head = [f"-- {found.unfinished}"] if found.unfinished else []
+        if not is_installed():
+            head.append(f"-- what the statements lock or lose is not known: {NOT_INSTALLED}")
         steps = [_draw(step) for step in found.steps]
         print_text(invocation.output, "\n\n".join([*head, *steps]))
     return 0
@@ -85,6 +88,7 @@ def _describe(preview: PreviewStep) -> Mapping[str, Any]:
         "stored": step.is_stored,
         "transaction": found.is_transaction,
         "transactionCauses": list(found.causes),
+        "analysed": found.is_analysed,
         "destructive": found.is_destructive,
         "problem": found.problem,
         "impacts": [

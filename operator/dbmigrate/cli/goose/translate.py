@@ -192,6 +192,7 @@ _LINES: Mapping[str, Sequence[str]] = {
     "down": ("down", "1"),
     "redo": ("redo",),
     "reset": ("down", "-all"),
+    "repair": ("repair",),
     "status": ("status",),
     "version": ("version",),
 }

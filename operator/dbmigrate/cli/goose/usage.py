@@ -27,6 +27,7 @@ COMMANDS = {
     "down-to": "Roll back to a specific VERSION",
     "redo": "Re-run the latest migration",
     "reset": "Roll back all migrations",
+    "repair": "Finish the migration that has failed between two statements (dbmigrate's own)",
     "status": "Dump the migration status for the current DB",
     "version": "Print the current version of the database",
     "create": "Creates new migration file with the current timestamp",

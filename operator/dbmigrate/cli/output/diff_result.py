@@ -24,6 +24,8 @@ DIFFERENT = 3
 
 def show_diff(invocation: Invocation, diff: Diff) -> int:
     """Print it. Gives the exit code."""
+    from dbmigrate.postgres.sqltext.syntax_tree import NOT_INSTALLED, is_installed
+
     terminal = invocation.terminal
     if not diff.changes:
         terminal.line("no difference")
@@ -41,6 +43,8 @@ def show_diff(invocation: Invocation, diff: Diff) -> int:
         for change in step.up:
             if change.destroys is not None:
                 terminal.warning(f"{_label(step)} is destructive: {change.destroys}")
+    if not is_installed():
+        terminal.warning(f"lint says nothing of the new files: {NOT_INSTALLED}")
     for finding in find_faults(diff):
         terminal.line(
             f"{finding.severity} {finding.rule.name}: {finding.file}:{finding.line}:"
@@ -74,12 +78,13 @@ def describe_diff(diff: Diff) -> Mapping[str, Any]:
 
 def find_faults(diff: Diff) -> Iterator[Finding]:
     """What the linter says of the new migrations."""
-    from dbmigrate.lint.checked_columns import CheckedColumns
+    from dbmigrate.lint.known import Known
     from dbmigrate.lint.script import judge_script
+    from dbmigrate.postgres.sqltext.syntax_tree import is_installed
 
-    checked = CheckedColumns()
-    for step in diff.steps:
-        yield from judge_script(step.up_script, next(iter(step.files)), checked=checked)
+    known = Known()
+    for step in diff.steps if is_installed() else ():
+        yield from judge_script(step.up_script, next(iter(step.files)), known=known)
 
 
 def _describe_change(change: Change) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from dbmigrate.api.action import ActionKind, ActionPhase
-from dbmigrate.api.status import MigrationStatus, PlanStatus, PlanStepStatus
+from dbmigrate.api.status import PLAN_LIMIT, MigrationStatus, PlanStatus, PlanStepStatus
 from dbmigrate.api.trial import read_trial
 from dbmigrate.controller.decisions.catch_up import newest_run
 from dbmigrate.controller.decisions.checks import is_at_target
@@ -25,9 +25,6 @@ from dbmigrate.controller.decisions.verdict import VerdictReason, held, on_its_w
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, Report
-
-PLAN_LIMIT = 50
-"""Steps that the status shows; the hash covers all that the report could carry."""
 
 
 def find_plan(view: ResourceView, status: MigrationStatus, intent: str) -> PlanStatus | None:

@@ -54,6 +54,11 @@ def read_config_map(body: Document) -> ConfigMapFiles:
     )
 
 
+def read_migrations(body: Document) -> ConfigMapFiles | None:
+    """The content of a ConfigMap that holds migrations; None for any other one."""
+    return read_config_map(body) if looks_like_migrations(body) else None
+
+
 def resolve_files(source: Source, config_maps: Mapping[str, ConfigMapFiles | None]) -> SourceFiles:
     """The files of a source, given the ConfigMaps that it names (None: not there)."""
     if isinstance(source, InlineSource):

@@ -7,7 +7,7 @@ refused and says why; it is never kept for later, when it might surprise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
@@ -22,7 +22,7 @@ from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way
 from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 
-COMMANDS = {
+COMMANDS: Mapping[ActionKind | None, RunCommand] = {
     ActionKind.FORCE: RunCommand.FORCE,
     ActionKind.RETRY: RunCommand.GOTO,
     ActionKind.ROLLBACK: RunCommand.ROLLBACK,
@@ -85,7 +85,7 @@ def carry_out_next(
         return Conclusion(verdict, look_at=view.rejection.retry_at)
     if view.rejection is not None:
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
-    text = f"{action.kind.value} of MigrationAction {action.name} is about to start"
+    text = f"{action.kind} of MigrationAction {action.name} is about to start"
     verdict = on_its_way(VerdictReason.ACTION_RUNNING, text)
     return Conclusion(verdict, order=_order(action, view, status, intent))
 
@@ -121,7 +121,9 @@ def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
     """The answer to orders for a resource that is not there."""
     return tuple(
         ActionUpdate(
-            action, ActionPhase.REFUSED, f"DatabaseMigration {action.migration} does not exist"
+            action,
+            ActionPhase.REFUSED,
+            action.problem or f"DatabaseMigration {action.migration} does not exist",
         )
         for action in actions
         if not action.has_ended
@@ -157,6 +159,8 @@ def _find_refusal(
     action: Action, view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> str | None:
     """Why an action can't be carried out; None: it can."""
+    if action.problem is not None:
+        return action.problem
     if _is_stale(action, view, now):
         return (
             f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"

@@ -26,6 +26,8 @@ from dbmigrate.api.names import (
     UID_LABEL,
 )
 from dbmigrate.api.timestamps import parse_timestamp, read_timestamp
+from dbmigrate.report import WORD_LIMIT
+from dbmigrate.untrusted import INT32, INT64
 
 OVERDUE = timedelta(seconds=30)
 """How much later than asked for a Pod's end is still no sign of a lost node."""
@@ -223,13 +225,13 @@ def parse_run(body: Document) -> JobRun:
         migration_uid=labels[UID_LABEL],
         owner_uid=_controller_uid(metadata),
         command=RunCommand(labels[COMMAND_LABEL]),
-        generation=int(annotations[GENERATION_ANNOTATION]),
-        intent=annotations[INTENT_ANNOTATION],
-        attempt=int(annotations[ATTEMPT_ANNOTATION]),
+        generation=_read_number(annotations[GENERATION_ANNOTATION], INT64),
+        intent=_read_hash(annotations[INTENT_ANNOTATION]),
+        attempt=_read_number(annotations[ATTEMPT_ANNOTATION], INT32),
         state=state,
         created_at=parse_timestamp(metadata["creationTimestamp"]),
         action=annotations.get(ACTION_ANNOTATION),
-        plan=annotations.get(PLAN_ANNOTATION),
+        plan=_read_hash(annotations[PLAN_ANNOTATION]) if PLAN_ANNOTATION in annotations else None,
         is_deleting="deletionTimestamp" in metadata,
         started_at=read_timestamp(status.get("startTime")),
         finished_at=finished,
@@ -272,6 +274,19 @@ def parse_pod(body: Document, *, is_gone: bool = False) -> Pod:
         is_cut_off=_is_cut_off(conditions),
         gone_by=read_timestamp(metadata.get("deletionTimestamp")),
     )
+
+
+def _read_number(text: str, most: int) -> int:
+    number = int(text) if len(text) < 20 else most + 1
+    if not 0 <= number <= most:
+        raise ValueError("a number that the operator would not have written")
+    return number
+
+
+def _read_hash(text: str) -> str:
+    if len(text) > WORD_LIMIT:
+        raise ValueError("a hash that the operator would not have written")
+    return text
 
 
 def _controller_uid(metadata: Document) -> str | None:

@@ -7,20 +7,18 @@ another's making that happens to carry our label is left alone.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from dbmigrate.api.action import Action, parse_action
-from dbmigrate.api.fields import SpecError
+from dbmigrate.api.action import Action, read_action
 from dbmigrate.api.migration import parse_migration
 from dbmigrate.controller.cluster import Cluster, ResourceKind
-from dbmigrate.controller.decisions.files import looks_like_migrations, read_config_map
+from dbmigrate.controller.decisions.files import read_migrations
 from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
+from dbmigrate.controller.reading import read
 from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.controller.watches.work_queue import WorkQueue
-
-log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
 
@@ -99,43 +97,34 @@ class Watch:
 
     def _remember_migration(self, body: Body) -> None:
         """Whose database it is, and whose files."""
-        try:
-            self._observed.see_migration(parse_migration(dict(body)))
-        except SpecError:
-            return  # looked at all the same: its status will say what is wrong
+        migration = read(parse_migration, dict(body))
+        if migration is not None:
+            self._observed.see_migration(migration)
+        # Else it is looked at all the same: its status will say what is wrong.
 
     def _remember_action(self, body: Body) -> Action | None:
-        try:
-            action = parse_action(dict(body))
-        except SpecError as problem:
-            log.warning("a MigrationAction can't be understood: %s", problem)
-            return None
-        self._observed.see_action(action)
+        action = read(read_action, dict(body))
+        if action is not None:
+            self._observed.see_action(action)
         return action
 
     def _remember_job(self, body: Body) -> JobRun | None:
-        try:
-            run = parse_run(dict(body))
-        except (KeyError, ValueError) as problem:
-            log.debug("a Job with our label is not ours: %r", problem)
-            return None
-        self._observed.see_run(run)
+        run = read(parse_run, dict(body))
+        if run is not None:
+            self._observed.see_run(run)
         return run
 
     def _remember_pod(self, body: Body, *, is_gone: bool = False) -> Pod | None:
-        try:
-            pod = parse_pod(dict(body), is_gone=is_gone)
-        except KeyError as problem:
-            log.debug("a Pod with our label is not ours: %r", problem)
-            return None
-        self._observed.see_pod(pod)
+        pod = read(partial(parse_pod, is_gone=is_gone), dict(body))
+        if pod is not None:
+            self._observed.see_pod(pod)
         return pod
 
     def _remember_config_map(self, body: Body) -> None:
         """The content of a ConfigMap that holds migrations, as a hash."""
-        document = dict(body)
-        if looks_like_migrations(document):
-            self._observed.see_config_map(_key(body), read_config_map(document))
+        files = read(read_migrations, dict(body))
+        if files is not None:
+            self._observed.see_config_map(_key(body), files)
         else:
             self._observed.forget_config_map(_key(body))
 

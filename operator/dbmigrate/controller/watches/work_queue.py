@@ -79,6 +79,8 @@ class WorkQueue:
         started = time.monotonic()
         try:
             again = await self._look(key, distrust)
+            if again is not None:
+                self._wake_after(key, again - self._clock())
         except Exception as error:
             self._on_end(time.monotonic() - started, error)
             failures = self._failures[key] = self._failures.get(key, 0) + 1
@@ -88,8 +90,6 @@ class WorkQueue:
             return
         self._on_end(time.monotonic() - started, None)
         self._failures.pop(key, None)
-        if again is not None:
-            self._wake_after(key, again - self._clock())
 
     def _wake_after(self, key: Key, delay: timedelta) -> None:
         loop = asyncio.get_running_loop()

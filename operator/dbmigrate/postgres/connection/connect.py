@@ -14,6 +14,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection import keepalives
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
@@ -21,12 +22,7 @@ from dbmigrate.report import Reason
 DEFAULTS = {
     "application_name": "dbmigrate",
     "connect_timeout": "10",
-    # A dead peer is noticed within about a minute, not after the kernel's two hours.
-    "keepalives": "1",
-    "keepalives_idle": "20",
-    "keepalives_interval": "10",
-    "keepalives_count": "4",
-    "tcp_user_timeout": "60000",
+    **keepalives.CLIENT,
 }
 """What libpq is told when the URL says nothing about it."""
 

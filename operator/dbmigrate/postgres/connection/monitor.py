@@ -18,9 +18,11 @@ from dbmigrate.postgres.connection.other_sessions import (
     read_sessions,
     waiters_sql,
 )
-from dbmigrate.postgres.connection.session import Row, Session
+from dbmigrate.postgres.connection.session import Row, Session, no_answer_within
 
 _FIRST_WITH_ALL_VIEWS = 140000
+_PATIENCE = 5.0
+"""Seconds that one look may take."""
 
 _PROGRESS = """
 SELECT 'building index: ' || phase, greatest(blocks_done, tuples_done),
@@ -66,6 +68,7 @@ class Monitor:
         try:
             if self._session is None:
                 self._session = self._open_session()
+                self._session.on_silence = no_answer_within(_PATIENCE)
             tables = self._session.query(self._query)
         except (MigrationError, ServerFailure, ConnectionBroken):
             self._is_broken = True

@@ -35,6 +35,8 @@ class Session:
     def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
+        self.on_silence: Tick | None = None
+        """Called back over a query that has no callback of its own, as that would be."""
         self.round_trips = 0
         """Queries sent, for whoever counts."""
 
@@ -127,9 +129,14 @@ class Session:
         self.round_trips += 1
         try:
             self._pgconn.send_query(sql)
-            return self._read(iter(rows), on_result, _Wait(self._pgconn, on_tick))
+            wait = _Wait(self._pgconn, on_tick or self.on_silence)
+            return self._read(iter(rows), on_result, wait)
         except psycopg.OperationalError as error:
             raise ConnectionBroken(_one_line(str(error)) or _GONE) from None
+        except ConnectionBroken:
+            # A callback may have given it up: nothing is to be read from it any more.
+            self.close()
+            raise
 
     def roll_back(self) -> None:
         """End a transaction that failed, if there is one."""
@@ -219,6 +226,16 @@ class _Wait:
                 self._on_tick(time.monotonic() - self._start)
         if ready[0][1] & ~select.POLLOUT:
             self._pgconn.consume_input()
+
+
+def no_answer_within(limit: float) -> Tick:
+    """A callback that gives the connection up (ConnectionBroken) after so many seconds."""
+
+    def give_up(seconds: float) -> None:
+        if seconds > limit:
+            raise ConnectionBroken(f"the server has not answered for {limit:g} s")
+
+    return give_up
 
 
 def keep_named(tables: dict[str, list[Row]]) -> Callable[[pq.abc.PGresult], None]:

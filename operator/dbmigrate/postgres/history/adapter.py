@@ -148,6 +148,10 @@ class VersionTable(Protocol):
         """Whether the table itself can say that it is dirty; if not, our log does."""
 
     @property
+    def records_failures(self) -> bool:
+        """Whether it keeps a row for a step that failed, even if that has done nothing."""
+
+    @property
     def has_baselines(self) -> bool:
         """Whether a row of its own says that the history begins at a version."""
 

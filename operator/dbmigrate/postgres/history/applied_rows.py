@@ -62,6 +62,10 @@ class Dialect(Protocol):
         """Whether `down` begins with what was applied last, or with the highest version."""
 
     @property
+    def validates_files(self) -> bool:
+        """Whether it looks for the files of all that is applied before it goes up."""
+
+    @property
     def requires_down(self) -> bool:
         """Whether nothing is undone without a script; if not, its row just goes."""
 

@@ -49,9 +49,11 @@ class AtlasTable:
     tool = "Atlas"
     columns = "version varchar, type, applied, total and hash"
     stores_dirty = True
+    records_failures = True
     has_baselines = False
     undoes_last_applied = False
     requires_down = True
+    validates_files = False
     real_rows = f"version <> {literal(CLOUD_ROW)}"
 
     @property

@@ -34,8 +34,10 @@ class DbmateTable:
     tool = "dbmate"
     columns = "version varchar alone"
     stores_dirty = False
+    records_failures = False
     has_baselines = False
     requires_down = False
+    validates_files = False
     undoes_last_applied = False
     real_rows = "true"
 

@@ -40,8 +40,10 @@ class FlywayTable:
     tool = "Flyway"
     columns = "installed_rank integer, version varchar, checksum integer and success boolean"
     stores_dirty = True
+    records_failures = True
     has_baselines = True
     requires_down = True
+    validates_files = True
     undoes_last_applied = False
     real_rows = "true"
 

@@ -147,7 +147,7 @@ class FlywayRows(VersionSet):
 
     def needs_file(self, version: Version) -> bool:
         """Whether a row of it is one of a file: a class's or a shell script's is not."""
-        row = self.applied.get(version)
+        row = self.applied.get(version) or self.repeated.get(version)
         is_file = not isinstance(row, FlywayRow) or row.kind == "SQL"
         return is_file and VersionSet.needs_file(self, version)
 

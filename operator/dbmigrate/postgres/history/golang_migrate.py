@@ -100,6 +100,7 @@ class GolangMigrateTable:
     tool = "golang-migrate"
     columns = "version bigint and dirty boolean"
     stores_dirty = True
+    records_failures = False
     has_baselines = False
     nothing = VersionRow()
 

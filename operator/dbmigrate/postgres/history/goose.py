@@ -29,8 +29,10 @@ class GooseTable:
     tool = "goose"
     columns = "version_id bigint and is_applied boolean"
     stores_dirty = False
+    records_failures = False
     has_baselines = False
     requires_down = False
+    validates_files = False
     undoes_last_applied = True
     real_rows = "version_id <> 0"
 

@@ -124,10 +124,22 @@ def insert_log_sql(history: History, row: NewLogRow, *, running: bool = False) -
     return f"INSERT INTO {into} VALUES ({', '.join(values.values())})"
 
 
-def end_log_sql(history: History, log_id: int, outcome: str, error: str | None = None) -> str:
-    """Complete the row of a step that ran without a transaction."""
+def end_log_sql(
+    history: History,
+    log_id: int,
+    outcome: str,
+    error: str | None = None,
+    *,
+    is_undone: bool = False,
+) -> str:
+    """Complete the row of a step that ran without a transaction.
+
+    `is_undone`: it has done nothing, as one that failed in a transaction.
+    """
+    count = " statements = NULL, statements_done = NULL, done_checksum = NULL," if is_undone else ""
     return (
         f"UPDATE {history.log_table} SET outcome = {literal(outcome)}, error = {literal(error)},"
+        f"{count}"
         " finished_at = pg_catalog.clock_timestamp(),"
         f" milliseconds = {_elapsed('started_at')} WHERE id = {log_id}"
     )

@@ -48,6 +48,11 @@ def invalid_indexes(session: Session, sql: bytes) -> tuple[str, ...]:
     return tuple(found)
 
 
+def has_invalid_index(session: Session) -> bool:
+    """Whether there is any in the database, whichever file has left it."""
+    return bool(session.query(_INVALID)[0])
+
+
 def drop_sql(index: str) -> str:
     """Drop one of them, without keeping anybody from the table. `index` is quoted already."""
     return f"DROP INDEX CONCURRENTLY IF EXISTS {index}"

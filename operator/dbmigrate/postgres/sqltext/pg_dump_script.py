@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterable
 
 from dbmigrate.postgres.sqltext.splitter import Statement, split
-from dbmigrate.postgres.sqltext.statement_words import StatementWords
+from dbmigrate.postgres.sqltext.tokens import tokens
 
 _NEEDED = frozenset(
     ("CHECK_FUNCTION_BODIES", "DEFAULT_TABLESPACE", "DEFAULT_TABLE_ACCESS_METHOD", "XMLOPTION")
@@ -39,9 +39,17 @@ def as_migration(dump: bytes, *, head: Iterable[str], filled: Collection[str]) -
         pieces += [_PSQL.sub(b"", dump[behind : statement.start]), _keep(dump, statement)]
         behind = statement.end + 1
         if statement.words[:3] == ("CREATE", "MATERIALIZED", "VIEW"):
-            views.append(StatementWords(dump, statement, "pg_dump").name_after("VIEW") or "")
+            views.append(_name_of_view(dump, statement))
     pieces += [f"\n\n\nREFRESH MATERIALIZED VIEW {v};".encode() for v in views if v in filled]
     return _joined(pieces)
+
+
+def _name_of_view(dump: bytes, statement: Statement) -> str:
+    """The name between VIEW and AS, or the options before that."""
+    found = [*tokens(dump, statement.start, statement.end, file="pg_dump")]
+    ends = (i for i, token in enumerate(found) if token.text in ("AS", "WITH", "USING", "("))
+    name = found[3 : next(ends, len(found))]
+    return dump[name[0].start : name[-1].end].decode("utf-8", "replace") if name else ""
 
 
 def _keep(dump: bytes, statement: Statement) -> bytes:

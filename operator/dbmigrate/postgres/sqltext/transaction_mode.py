@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from dbmigrate.postgres.sqltext.enum_values import used_after_added
 from dbmigrate.postgres.sqltext.splitter import Statement, split
-from dbmigrate.postgres.sqltext.tokens import refusal, skip_space
+from dbmigrate.postgres.sqltext.tokens import refusal, skip_space, tokens
 from dbmigrate.postgres.sqltext.transaction_rules import (
     CANNOT,
     Control,
@@ -108,6 +108,14 @@ def transaction_mode(sql: bytes, file: str) -> TransactionMode:
         for index, statement in enumerate(statements)
         if (control := control_of(sql, statement, file=file)) is not None
     ]
+    left_open = _left_open(sql, statements, [index for index, _ in controls], file)
+    if left_open is not None:
+        raise refusal(
+            sql,
+            left_open.start,
+            file,
+            "the transaction that begins here has no end: add COMMIT, or take the BEGIN out",
+        )
     if directive is not None:
         causes.insert(0, directive)
     elif not causes and _is_wrapped(controls, len(statements)):
@@ -197,3 +205,19 @@ def _is_wrapped(controls: Sequence[tuple[int, Control]], size: int) -> bool:
         control is Control.BEGIN or (control is Control.COMMIT and index == size - 1)
         for index, control in controls
     )
+
+
+def _left_open(
+    sql: bytes, statements: Sequence[Statement], controls: Sequence[int], file: str
+) -> Statement | None:
+    """The statement that began the transaction which the script leaves open; None: it leaves
+    none."""
+    begun: Statement | None = None
+    for statement in (statements[index] for index in controls):
+        verb = statement.words[0]
+        if verb in {"BEGIN", "START"}:
+            begun = begun or statement
+        else:
+            words = [t.text for t in tokens(sql, statement.start, statement.end, file=file)]
+            begun = statement if words[-2:] == ["AND", "CHAIN"] else None
+    return begun

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
+from dbmigrate.postgres.sqltext.impacts import read_impacts
 from dbmigrate.report import Outcome, Step
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import try_out

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_files, out_of_order_migrations
-from dbmigrate.runner.preparation.edited_files import changed_migrations, describe_change
+from dbmigrate.runner.preparation.edited_files import (
+    changed_migrations,
+    describe_change,
+    missing_kind,
+    missing_versions,
+)
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VerifyFinding
 from dbmigrate.runner.run import Run
-from dbmigrate.versions import REPEATABLE, name_of
+from dbmigrate.versions import REPEATABLE, Version, name_of
 
 
 def verify(request: Request) -> Result[tuple[VerifyFinding, ...]]:
@@ -48,24 +54,28 @@ def _findings(run: Run) -> Iterator[VerifyFinding]:
     source, applied = run.source, run.database.applied
     for migration in changed_migrations(source, applied):
         yield VerifyFinding(migration.version, "changed", describe_change(migration, applied))
-    known = set(applied.recorded)
-    if run.database.found.version is not None:
-        known.add(run.database.found.version)
-    for version in sorted(v for v in known if not source.knows(v) and applied.needs_file(v)):
-        row = applied.row(version)
-        name = f" ({row.name})" if row else ""
-        kept = ", its down script is in the history" if row and row.has_down else ""
-        message = f"version {version}{name} is applied, but has no file{kept}"
-        yield VerifyFinding(version, "missing", message)
-    for version in sorted(set(applied.repeated) - {m.version for m in source.repeatables}):
-        message = f"{name_of(version)!r} has run, and would again, but has no file"
-        yield VerifyFinding(version, "missing", message)
+    for version in missing_versions(source, applied):
+        is_future = applied.validates_files and missing_kind(source, version) == "future"
+        kind = "future" if is_future else "missing"
+        yield VerifyFinding(version, kind, _describe_missing(version, applied.row(version)))
+    for migration in source.repeatables:
+        if migration.version in applied.repeated and not applied.is_current(migration):
+            message = f"{name_of(migration.version)!r} was edited since it ran, and will run again"
+            yield VerifyFinding(migration.version, "outdated", message)
     for migration in out_of_order_migrations(run.ground):
         message = (
             f"version {migration.version} ({migration.name}) is below the database's"
             f" {applied.version} and was never applied"
         )
         yield VerifyFinding(migration.version, "out of order", message)
+
+
+def _describe_missing(version: Version, row: LogRow | None) -> str:
+    if str(version) == REPEATABLE:
+        return f"{name_of(version)!r} has run, and would again, but has no file"
+    name = f" ({row.name})" if row else ""
+    kept = ", its down script is in the history" if row and row.has_down else ""
+    return f"version {version}{name} is applied, but has no file{kept}"
 
 
 def _dirty(run: Run) -> Iterator[VerifyFinding]:

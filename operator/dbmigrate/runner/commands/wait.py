@@ -12,6 +12,7 @@ import random
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import ceil
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import connect
@@ -21,6 +22,8 @@ from dbmigrate.postgres.connection.errors import (
     ConnectionBroken,
     ServerFailure,
 )
+from dbmigrate.postgres.connection.session import no_answer_within
+from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.report import Outcome, Reason, Report
@@ -32,6 +35,8 @@ from dbmigrate.versions import Version, reader_of
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
+ANSWER_SECONDS = 10.0
+"""How long one poll may take, login included; then the next one begins."""
 NOTHING = "-1"
 """golang-migrate's row for it."""
 _PATIENT = frozenset(
@@ -99,7 +104,10 @@ def _poll_until(
     pause = FIRST_PAUSE
     told = ""
     while True:
-        sight = _look(request, wanted)
+        limit = ANSWER_SECONDS
+        if deadline is not None:
+            limit = max(0.1, min(limit, deadline - time.monotonic()))
+        sight = _look(request, wanted, limit)
         if not sight.obstacle:
             return sight, None
         if sight.obstacle != told:
@@ -124,9 +132,9 @@ def _pause(seconds: float, request: Request) -> bool:
     return not request.stop.is_requested
 
 
-def _look(request: Request, wanted: Version) -> _Snapshot:
+def _look(request: Request, wanted: Version, limit: float) -> _Snapshot:
     try:
-        state, is_reached = _ask(request, wanted)
+        state, is_reached = _ask(request, wanted, limit)
     except MigrationError as error:
         if error.reason not in _PATIENT:
             raise
@@ -143,12 +151,14 @@ def _look(request: Request, wanted: Version) -> _Snapshot:
     return _Snapshot(state, "")
 
 
-def _ask(request: Request, wanted: Version) -> tuple[VersionState | None, bool]:
+def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState | None, bool]:
     """One connection, two queries: the state, None if the history is there, but not for us.
 
     And whether the wanted version is reached.
     """
-    session = connect(request.target)
+    end = time.monotonic() + limit
+    session = connect(_within(request.target, limit))
+    session.on_silence = no_answer_within(max(0.1, end - time.monotonic()))
     try:
         history = look(session, request.target.history).history
         if not history.has_version_table:
@@ -172,6 +182,13 @@ def _ask(request: Request, wanted: Version) -> tuple[VersionState | None, bool]:
     text, dirty, is_reached = rows[0]
     version = None if text == NOTHING else reader_of(request.target.history.kind)(text or "")
     return VersionState(version, dirty == "t"), is_reached == "t"
+
+
+def _within(target: ConnectionTarget, seconds: float) -> ConnectionTarget:
+    """The target, with no more than so many seconds for each host of it."""
+    given = target.conninfo.get("connect_timeout", "0")
+    limit = min(ceil(seconds), int(given) if given.isdigit() and int(given) else ceil(seconds))
+    return replace(target, conninfo={**target.conninfo, "connect_timeout": str(limit)})
 
 
 def _with_state(report: Report, state: VersionState | None) -> Report:

@@ -15,6 +15,7 @@ refuses what is there already.
 
 from __future__ import annotations
 
+from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.history.log import LogRow, parse_drop_note, read_drop_note_sql
 from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
@@ -91,7 +92,7 @@ def _dropped_later(session: Session, text: ScriptText, done: int) -> set[str]:
             made.add(change.name)
         elif isinstance(change, DropIndex):
             names += [name for name in change.names if name not in made]
-    oids = session.resolve(names)
+    oids = _resolve(session, names, _settings(text, done))
     if not oids:
         return set()
     wanted = ", ".join(map(str, oids.values()))
@@ -100,3 +101,16 @@ def _dropped_later(session: Session, text: ScriptText, done: int) -> set[str]:
         f" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({wanted})"
     )[0]
     return {row[0] or "" for row in rows}
+
+
+def _resolve(session: Session, names: list[str], settings: list[str]) -> dict[str, int]:
+    """The oids that the names lead to in the file, where these settings hold."""
+    if not settings:
+        return session.resolve(names)
+    try:
+        session.query_as_user("\n;".join(("BEGIN", *settings)))
+        return session.resolve(names)
+    except ServerFailure:
+        return {}
+    finally:
+        session.roll_back()

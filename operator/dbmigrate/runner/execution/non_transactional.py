@@ -31,8 +31,13 @@ from dbmigrate.postgres.history.log import (
     insert_log_sql,
     note_drop_sql,
 )
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
-from dbmigrate.postgres.schema.invalid_indexes import drop_sql, invalid_indexes
+from dbmigrate.postgres.schema.invalid_indexes import (
+    drop_sql,
+    has_invalid_index,
+    invalid_indexes,
+)
 from dbmigrate.postgres.sqltext.splitter import Statement
 from dbmigrate.postgres.sqltext.transaction_rules import control_of, forbidden_in_transaction
 from dbmigrate.postgres.transaction import RESET
@@ -42,7 +47,6 @@ from dbmigrate.runner.execution import errors as step_errors
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import PlannedStep
 
 INTERRUPTED = "interrupted"
@@ -54,13 +58,21 @@ _BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNO
 time-out would leave an invalid index for nothing."""
 
 
+_LEAVES_NOTHING = re.compile(
+    rb"(?:VACUUM|ANALYZE|CLUSTER|REINDEX|CREATE\s+(?:UNIQUE\s+)?INDEX|DROP\s+INDEX"
+    rb"|CREATE\s+(?:DATABASE|TABLESPACE)|ALTER\s+SYSTEM)\b",
+    re.IGNORECASE,
+)
+"""Statements which, where they fail outside of a transaction, leave an invalid index at most."""
+
+
 def run_statements(
     database: Database, step: PlannedStep, text: ScriptText, row: NewLogRow, *, first: int = 0
 ) -> None:
     """Run the statements of a script one after the other, from the `first` one on.
 
     Raises MigrationError: the database is dirty then, and the log tells which
-    statements were done.
+    statements were done. It is not dirty where certainly nothing was done.
     """
     work = _Work(database, step, text, first)
     try:
@@ -97,8 +109,9 @@ class _Work:
         self._statements = text.statements()
         self._done = first
         """Counted in the log."""
-        self._at = first
+        self._at = self._first = first
         self._log_id = 0
+        self._before = database.found
         # Under another role the log may be out of reach: then it is not counted on the way.
         self._counts = not any(
             s.words[:2] in {("SET", "ROLE"), ("SET", "SESSION")} for s in self._statements
@@ -113,6 +126,7 @@ class _Work:
         """Mark the version dirty as golang-migrate does: on the way down with the one below."""
         history = self._database.history
         found = self._database.found
+        self._before = found
         dirty = found.begun(self._step.move)
         row = replace(
             row,
@@ -144,11 +158,6 @@ class _Work:
     def end(self) -> None:
         """Mark the version clean."""
         history = self._database.history
-        if self._session.is_in_transaction:
-            # golang-migrate's next COMMIT would have ended it in the same way.
-            message = "the file leaves its transaction open: it was committed"
-            self._database.request.observer.notice(Notice("WARNING", message, self._text.file))
-            self._session.command("COMMIT")
         count = self._advance_sql(len(self._statements))
         found = self._database.found.advanced(len(self._statements))
         clean = found.stepped(self._step.move)
@@ -168,8 +177,10 @@ class _Work:
             stop=self._database.request.stop,
             blockers=failed.watch.blockers if failed.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
-        leftovers: tuple[str, ...] = ()
         is_interrupted = error.reason is Reason.INTERRUPTED
+        if not is_interrupted and self._is_undone(error.message):
+            return error
+        leftovers: tuple[str, ...] = ()
         text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
         end = end_log_sql(
             self._database.history, self._log_id, INTERRUPTED if is_interrupted else "failed", text
@@ -193,6 +204,44 @@ class _Work:
             leftovers,
             is_interrupted=is_interrupted,
         )
+
+    def _is_undone(self, message: str) -> bool:
+        """Take the dirty mark back where the database is certainly as it was before."""
+        history = self._database.history
+        if (
+            adapter_for(history.kind).records_failures
+            or not self._counts
+            or not self._has_left_nothing()
+        ):
+            return False
+        end = end_log_sql(history, self._log_id, "failed", message, is_undone=True)
+        back = move_version_sql(history, self._database.found, self._before)
+        try:
+            self._session.query(f"BEGIN; {RESET}; {back}; {end}; COMMIT")
+        except ServerFailure:
+            self._session.roll_back()
+            return False
+        except ConnectionBroken:
+            return False
+        self._database.found = self._before
+        return True
+
+    def _has_left_nothing(self) -> bool:
+        """Whether nothing but settings was done, and what failed is rolled back or leaves at
+        most an invalid index, of which there is none."""
+        if self._first or self._before.dirty:
+            return False
+        if len(settings_before(self._statements, self._sql, self._done)) != self._done:
+            return False
+        statement = self._statements[self._done]
+        if self._at > self._done or self._may_be_in_transaction(statement):
+            return True  # in the file's own transaction, or in one of ours
+        if not _LEAVES_NOTHING.match(self._sql, statement.start, statement.end):
+            return False
+        try:
+            return not has_invalid_index(self._session)
+        except (ServerFailure, ConnectionBroken):
+            return False
 
     def _drop_cancelled(self) -> set[str]:
         """Drop the invalid index of a CREATE INDEX CONCURRENTLY that was cancelled.

@@ -6,8 +6,6 @@ something has to be looked up in it, which is when it failed.
 
 from __future__ import annotations
 
-import hashlib
-
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres.sqltext.copy_data import Sendable, cut_rows
 from dbmigrate.postgres.sqltext.positions import locate_byte, position_to_location
@@ -19,7 +17,7 @@ from dbmigrate.postgres.sqltext.splitter import (
 )
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 from dbmigrate.report import Reason
-from dbmigrate.sources.migration import Script
+from dbmigrate.sources.migration import Script, hash_script
 
 _KEPT = 1 << 20
 """Bytes up to which a script stays in memory."""
@@ -32,7 +30,7 @@ class ScriptText:
         self._script = script
         self.file = script.file if script else ""
         self._sql: bytes | None = script.load() if script else b""
-        self._digest = hashlib.sha256(self._sql).hexdigest()
+        self._digest = hash_script(self._sql)
         self.mode = transaction_mode(self._sql, self.file)
 
     @property
@@ -58,7 +56,7 @@ class ScriptText:
         """The script as the server may see it: same length, some of it blank."""
         if self._sql is None and self._script is not None:
             sql = self._script.load()
-            if hashlib.sha256(sql).hexdigest() != self._digest:
+            if hash_script(sql) != self._digest:
                 raise MigrationError(
                     Reason.SOURCE_INVALID, f"{self.file} was changed while it was run"
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dbmigrate.postgres.connection.errors import ConnectionBroken
 from dbmigrate.postgres.connection.monitor import Monitor
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.postgres.connection.session import Session
@@ -12,6 +13,8 @@ from dbmigrate.runner.stop import Stop
 LOOK_EVERY = 1.0
 """Seconds between two looks through the monitor; the first one comes after as long."""
 CANCEL_AGAIN = 5.0
+ABANDON_AFTER = 20.0
+"""Seconds after the first cancel: a server that has not answered by then does not answer."""
 
 
 class StatementWatch:
@@ -40,6 +43,7 @@ class StatementWatch:
         self._phase = phase
         """What is being done, where the server has no word for it."""
         self._next_cancel = 0.0
+        self._abandon_at: float | None = None
         self.blockers: tuple[OtherSession, ...] = ()
         """Who was in the way when last seen."""
         self.waiters: tuple[OtherSession, ...] = ()
@@ -72,8 +76,7 @@ class StatementWatch:
     def __call__(self, seconds: float) -> None:
         """`seconds`: how long the query has been running."""
         if self._stop.is_urgent and seconds >= self._next_cancel:
-            self._next_cancel = seconds + CANCEL_AGAIN
-            self._session.cancel()
+            self._cancel(seconds)
             return
         if seconds < self._next_look:
             return
@@ -88,3 +91,11 @@ class StatementWatch:
         self._observer.progress(
             Progress(self._file, self._since + seconds, phase=phase, percent=sight.percent)
         )
+
+    def _cancel(self, seconds: float) -> None:
+        self._next_cancel = seconds + CANCEL_AGAIN
+        if self._abandon_at is None:
+            self._abandon_at = seconds + ABANDON_AFTER
+        elif seconds >= self._abandon_at:
+            raise ConnectionBroken("the server has not answered a request to cancel")
+        self._session.cancel()

@@ -60,6 +60,11 @@ class AppliedVersions(Protocol):
         """Whether the files should have that applied version."""
 
     @property
+    def validates_files(self) -> bool:
+        """Whether the tool looks for the files of all that is applied before it goes up, and
+        has settings for that."""
+
+    @property
     def requires_down(self) -> bool:
         """Whether nothing is undone without a script."""
 

@@ -40,6 +40,7 @@ class Applied:
 
     is_exact = False
     requires_down = False
+    validates_files = False
     base = None
     repeated: tuple[Version, ...] = ()
 

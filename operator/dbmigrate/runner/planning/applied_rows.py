@@ -79,6 +79,11 @@ class AppliedSet:
         return self._found.needs_file(version)
 
     @property
+    def validates_files(self) -> bool:
+        """As the tool has it."""
+        return self._found.dialect.validates_files
+
+    @property
     def requires_down(self) -> bool:
         """As the tool has it."""
         return self._found.dialect.requires_down

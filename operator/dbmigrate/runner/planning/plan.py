@@ -234,7 +234,8 @@ def _up(ground: PlanInputs, to: Version | None, policy: OutOfOrder) -> tuple[Pla
     version = ground.version
     if ground.source.is_empty and version is None:
         raise no_files(ground.source)
-    _require(ground, version, in_source=to is None or version is None or to > version)
+    if not ground.applied.validates_files:
+        _require(ground, version, in_source=to is None or version is None or to > version)
     late = tuple(m for m in out_of_order_migrations(ground) if to is None or m.version <= to)
     if late and policy is OutOfOrder.REJECT:
         raise _out_of_order(late, version)

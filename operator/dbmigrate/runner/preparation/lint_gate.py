@@ -15,6 +15,7 @@ from dbmigrate.lint.pending import judge_pending
 from dbmigrate.policies import LintPolicy
 from dbmigrate.postgres.connection.errors import LOCK_NOT_AVAILABLE, QUERY_CANCELED, ServerFailure
 from dbmigrate.postgres.sqltext.analysis import analyse
+from dbmigrate.postgres.sqltext.syntax_tree import NOT_INSTALLED, is_installed
 from dbmigrate.report import LintFinding, Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import PlannedStep
@@ -36,6 +37,10 @@ def lint_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
     Raises MigrationError: LintRejected where an error is found and the policy is
     `reject`, SourceInvalid for a script that can't be read or split.
     """
+    if not is_installed():
+        text = f"lint knows nothing of the pending files: {NOT_INSTALLED}"
+        run.request.observer.notice(Notice("WARNING", text))
+        return
     migrations = [
         Migration(step.version, step.name, step.script, _down_of(run, step), role=step.role)
         for step in steps

@@ -75,7 +75,7 @@ class Settings:
     """The version that `migrate` goes up to; empty: all."""
     baseline_on_migrate: bool = False
     baseline_version: str = "1"
-    ignored: tuple[tuple[str, str], ...] = ()
+    ignored: tuple[tuple[str, str], ...] = (("*", "future"),)
     """The patterns of ignoreMigrationPatterns: a kind of migration, and a state."""
     group: bool = False
     """Whether Flyway makes one transaction of a whole run."""
@@ -113,7 +113,7 @@ def read_settings(directory: Path | None, environ: Mapping[str, str]) -> Setting
         target=values.get("target", "").strip(),
         baseline_on_migrate=_is_true(values.get("baselineonmigrate", "")),
         baseline_version=values.get("baselineversion", "").strip() or "1",
-        ignored=_read_patterns(values.get("ignoremigrationpatterns", "")),
+        ignored=_read_patterns(values.get("ignoremigrationpatterns", "*:future")),
         group=_is_true(values.get("group", "")),
         locations=_split(values.get("locations", "")),
     )
@@ -125,7 +125,7 @@ def _read_patterns(text: str) -> tuple[tuple[str, str], ...]:
         kind, _, state = pattern.lower().partition(":")
         if kind not in ("*", "versioned", "repeatable") or state not in _STATES:
             raise _refused(f"flyway.ignoreMigrationPatterns: {pattern!r} is no pattern of Flyway's")
-        states = ("missing", "ignored") if state == "*" else (state,)
+        states = ("missing", "future", "pending", "ignored") if state == "*" else (state,)
         patterns += [(kind, each) for each in states]
     return tuple(patterns)
 

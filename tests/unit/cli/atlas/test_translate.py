@@ -9,7 +9,8 @@ import pytest
 
 from dbmigrate.cli.arguments.flags import UsageError
 from dbmigrate.cli.atlas.arguments import COMMANDS, GLOBAL, read_arguments
-from dbmigrate.cli.atlas.project import Environment, read_project
+from dbmigrate.cli.atlas.environment import Environment
+from dbmigrate.cli.atlas.project import LARGEST_FILE, read_project
 from dbmigrate.cli.atlas.translate import translate
 from dbmigrate.cli.atlas.usage import describe
 from dbmigrate.errors import MigrationError
@@ -296,19 +297,47 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+SETTINGS = (
+    "dir",
+    "format",
+    "revisions_schema",
+    "lock_timeout",
+    "baseline",
+    "exec_order",
+    "tx_mode",
+)
+
+
+def work_out(found: Environment) -> dict[str, object]:
+    """All that it says."""
+    said = {
+        "url": found.url,
+        "dev": found.dev,
+        "src": found.src,
+        "schemas": found.schemas,
+        "exclude": found.exclude,
+        "latest": found.latest,
+        "git_base": found.git("base"),
+        "git_dir": found.git("dir"),
+        "diff_policy": found.diff_policy,
+    }
+    said |= {name: found.migration(name) for name in SETTINGS}
+    return {name: value for name, value in said.items() if value}
+
+
 def test_an_environment_is_worked_out(project: Path) -> None:
     (found,) = read_project(project / "atlas.hcl", "local", ["strict=true"], {"HOST": "db"})
-    assert found == Environment(
-        url="postgres://app:p%40ss+w@db/app",
-        dev="docker://postgres/17",
-        src=("exec:python manage.py 'print schema'",),
-        dir="file://sql",
-        revisions_schema="x-Y-${z} 4",
-        lock_timeout="3s",
-        baseline="linear",
-        exec_order="LINEAR_SKIP",
-        latest=3,
-    )
+    assert work_out(found) == {
+        "url": "postgres://app:p%40ss+w@db/app",
+        "dev": "docker://postgres/17",
+        "src": ("exec:python manage.py 'print schema'",),
+        "dir": "file://sql",
+        "revisions_schema": "x-Y-${z} 4",
+        "lock_timeout": "3s",
+        "baseline": "linear",
+        "exec_order": "LINEAR_SKIP",
+        "latest": 3,
+    }
 
 
 def test_a_nameless_environment_has_the_name_that_is_asked_for(project: Path) -> None:
@@ -335,7 +364,7 @@ def test_what_cant_be_worked_out_is_told_with_its_line(
     project: Path, name: str, variables: list[str], said: str
 ) -> None:
     with pytest.raises(MigrationError) as refused:
-        read_project(project / "atlas.hcl", name, variables, {})
+        work_out(read_project(project / "atlas.hcl", name, variables, {})[0])
     assert said in str(refused.value)
 
 
@@ -359,19 +388,22 @@ def test_a_flag_wins_over_the_project(project: Path) -> None:
 
 def test_a_program_names_the_database_and_formats_are_templates(project: Path) -> None:
     (found,) = read_project(project / "atlas.hcl", "external", [], {})
-    assert (found.url, found.git_base, found.has_diff_policy) == (
+    assert (found.url, found.git("base"), found.diff_policy) == (
         "postgres://from/program",
         "main",
         None,
     )
-    assert found.formats == {"apply": "{{ json . }}"}
+    assert [found.template(each) for each in ("apply", "status")] == ["{{ json . }}", ""]
     (line,) = lines("migrate apply --env external --dir file://m", str(project / "atlas.hcl"))
     assert line[-3:] == ["apply", "-as-atlas", "{{ json . }}"]
 
 
 def test_words_of_atlas_need_no_quotes(project: Path) -> None:
     (found,) = read_project(project / "atlas.hcl", "words", [], {})
-    assert (found.exec_order, found.format) == ("NON_LINEAR", "golang-migrate")
+    assert (found.migration("exec_order"), found.migration("format")) == (
+        "NON_LINEAR",
+        "golang-migrate",
+    )
 
 
 def test_how_a_diff_is_indented_is_not_theirs_to_say() -> None:
@@ -448,3 +480,83 @@ def test_git_says_which_files_are_new(tmp_path: Path) -> None:
     assert lines(words.replace("main", "feature"))[0][-2:] == ["-latest", "0"]
     with pytest.raises(MigrationError, match="git can't compare with nowhere"):
         lines(words.replace("main", "nowhere"))
+
+
+MARK = """
+data "external" "url" {
+  program = ["sh", "-c", "echo ran >> ran; printf postgres://h/d"]
+}
+data "external" "tenants" {
+  program = ["sh", "-c", "echo ran >> ran; printf t"]
+}
+locals {
+  url = data.external.url
+}
+env "one" {
+  url = local.url
+  dev = data.external.url
+  migration {
+    dir = "file://m"
+  }
+}
+env "each" {
+  for_each = [data.external.tenants]
+  url      = "postgres://h/${each.value}"
+  migration {
+    dir = "file://m"
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("env", ["one", "each"])
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_a_program_runs_only_for_what_the_command_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, env: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("atlas.hcl").write_text(MARK)
+    operand = {"set": "1", "diff": "x --to file://s.sql", "new": "x"}.get(command, "")
+    lines(f"migrate {command} {operand} --env {env}", "atlas.hcl")
+    needs_database = {"apply", "status", "set"}
+    needs_server = {"diff", "validate"} if env == "one" else set()
+    assert Path("ran").exists() is (command in needs_database | needs_server)
+
+
+def test_a_flag_in_the_place_of_a_setting_runs_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("atlas.hcl").write_text(MARK)
+    lines(f"migrate apply --env one --url {URL}", "atlas.hcl")
+    assert not Path("ran").exists()
+
+
+def doubled(form: str, times: int = 30) -> str:
+    steps = "".join(f"  l{n + 1} = {form.replace('X', f'local.l{n}')}\n" for n in range(times))
+    return f'locals {{\n  l0 = "x"\n{steps}}}\nenv "e" {{\n  url = local.l{times}\n}}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (doubled('"${X}${X}"'), "too large"),
+        (doubled("[X, X]"), "too large"),
+        (doubled("concat(tolist(X), tolist(X))"), "too large"),
+        (doubled('format("%s%s", X, X)'), "too large"),
+        (doubled('replace("xxxxxxxx", "x", X)'), "replace can't be called with these values"),
+        (doubled('join(X, split(",", ",,,,,,,"))'), "join can't be called with these values"),
+        (doubled("{ a = X, b = X }"), "too large"),
+        (doubled("X", times=1000), "nested too deeply"),
+        (f'env "e" {{\n  url = {"(" * 3000}"x"{")" * 3000}\n}}\n', "nested too deeply"),
+        (f'env "e" {{\n  url = {"[" * 3000}"x"{"]" * 3000}\n}}\n', "nested too deeply"),
+        (f'env "e" {{\n  url = {"+".join("1" * 3000)}\n}}\n', "nested too deeply"),
+        (f'env "e" {{\n{"a {" * 3000}{"}" * 3000}\n}}\n', "HCL|nested too deeply"),
+        ("#" * (LARGEST_FILE + 1), "is larger than 256 kB"),
+        ('env "e" {\n  url = file("/dev/zero")\n}\n', "file can't be called with these values"),
+    ],
+)
+def test_depth_and_size_are_bounded(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "atlas.hcl").write_text(text)
+    with pytest.raises(MigrationError, match=said):
+        work_out(read_project(tmp_path / "atlas.hcl", "e", [], {})[0])

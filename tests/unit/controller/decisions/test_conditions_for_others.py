@@ -10,7 +10,6 @@ import pytest
 
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import RunState
 from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.report import Reason
@@ -23,6 +22,7 @@ from tests.unit.controller.resources import (
     make_pod,
     make_report,
     make_run,
+    reconcile,
 )
 
 pytestmark = pytest.mark.quick

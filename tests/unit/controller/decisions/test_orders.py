@@ -15,7 +15,6 @@ from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.spec import HistoryLimits
 from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.orders import refuse_orphans
-from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, Rejection, Resync
 from dbmigrate.controller.jobs.body import Images, build_job
@@ -29,6 +28,7 @@ from tests.unit.controller.resources import (
     make_pod,
     make_report,
     make_run,
+    reconcile,
 )
 
 pytestmark = pytest.mark.quick
@@ -394,7 +394,7 @@ def test_an_order_waits_while_the_resource_is_suspended_and_says_so(kind: str) -
     view = look(migration, runs=(run,), actions=(action, approval))
     decision = reconcile(view, NOW)
     assert (decision.order, reason_of(decision)) == (None, "Suspended")
-    phases = {update.action.kind.value: update.phase for update in decision.updates}
+    phases = {str(update.action.kind): update.phase for update in decision.updates}
     assert phases == {kind: ActionPhase.PENDING, "Approve": ActionPhase.REFUSED}
     told = next(update for update in decision.updates if update.action is action)
     assert "spec.suspend is set" in told.message

@@ -12,7 +12,6 @@ from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import parse_status
 from dbmigrate.controller.decisions.files import SourceFiles
-from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState, Waiting
 from dbmigrate.controller.decisions.view import Decision, Rejection, ResourceView, Resync
 from dbmigrate.report import Outcome, Reason, Report, ReportedUnfinished, Step
@@ -27,6 +26,7 @@ from tests.unit.controller.resources import (
     make_pod,
     make_report,
     make_run,
+    reconcile,
 )
 
 pytestmark = pytest.mark.quick

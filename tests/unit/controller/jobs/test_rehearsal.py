@@ -14,7 +14,6 @@ import pytest
 from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import JobRun, Pod, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision
 from dbmigrate.controller.jobs.rehearsal_server import DATA, SCRIPT
@@ -30,6 +29,7 @@ from tests.unit.controller.resources import (
     make_pod,
     make_report,
     make_run,
+    reconcile,
 )
 
 pytestmark = pytest.mark.quick

@@ -15,12 +15,12 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.lint import script as linting
 from dbmigrate.lint.rules import NOT_ANALYSED
 from dbmigrate.lint.script import judge_script
-from dbmigrate.postgres.sqltext import statement_impacts
+from dbmigrate.postgres.sqltext import impacts
 from dbmigrate.postgres.sqltext.analysis import FAULT, analyse
 from dbmigrate.postgres.sqltext.batched.script import read_batched
+from dbmigrate.postgres.sqltext.impacts import read_impacts
 from dbmigrate.postgres.sqltext.pg_dump_script import as_migration
 from dbmigrate.postgres.sqltext.splitter import split
-from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
 from dbmigrate.postgres.sqltext.transaction_mode import transaction_mode
 from dbmigrate.report import Reason
 
@@ -157,7 +157,7 @@ def test_a_fault_of_the_analysis_makes_the_statement_unknown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(linting, "judge_statement", broken)
-    monkeypatch.setattr(statement_impacts, "fold_name", broken)
+    monkeypatch.setattr(impacts, "same_name", broken)
     sql = b"SELECT 1;\nCREATE TABLE t (a int)"
     findings = judge_script(sql, "f")
     assert {each.rule for each in findings} == {NOT_ANALYSED}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.postgres.sqltext.alter_table import LOCKS, REWRITES
-from dbmigrate.postgres.sqltext.statement_impacts import read_impacts
+from dbmigrate.postgres.sqltext.impacts import read_impacts
+from dbmigrate.postgres.sqltext.table_actions import LOCKS, REWRITES
 from tests.database.server import Database
 
 pytestmark = pytest.mark.database

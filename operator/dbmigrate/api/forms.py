@@ -1,0 +1,50 @@
+"""What a text of a resource may look like: the patterns and lengths of the CRD's schema.
+
+They are checked here as well, for an object that an older schema let in: names become
+parts of URLs, labels and command lines. A test compares them with the schema.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A pattern for the whole text, and a limit of its length in characters."""
+
+    limit: int
+    pattern: str = r"(?s:.*)"
+    least: int = 0
+
+    def find_fault(self, text: str) -> str | None:
+        """What is wrong with a text, as the end of a sentence about it; None: nothing."""
+        if len(text) > self.limit:
+            return f"must have at most {self.limit} characters"
+        if len(text) < self.least:
+            return "must not be empty"
+        if not re.fullmatch(self.pattern, text, re.ASCII):
+            return f"must match {self.pattern}"
+        return None
+
+
+OBJECT_NAME = Form(253, r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", least=1)
+DATA_KEY = Form(253, r"[-._a-zA-Z0-9]+", least=1)
+IMAGE = Form(1024, r"[^\s]+", least=1)
+HOST = Form(1024, least=1)
+IDENTIFIER = Form(63, least=1)
+"""A database or a role; PostgreSQL cuts what is longer."""
+TABLE = Form(127, r"[a-zA-Z_][a-zA-Z0-9_]{0,62}(\.[a-zA-Z_][a-zA-Z0-9_]{0,62})?", least=1)
+PATH = Form(1024)
+VERSION = Form(127, r"(-1|[0-9A-Za-z][0-9A-Za-z.+~-]*)", least=1)
+VARIABLE = Form(256, least=1)
+"""An environment variable."""
+PLAN_HASH = Form(128, least=1)
+SENTENCE = Form(1024)
+LABEL_VALUE = Form(63)
+LABEL_KEY = Form(317, least=1)
+"""A prefix of at most 253 characters, a slash and a name of at most 63."""
+ANNOTATION = Form(65536)
+FILE_NAME = Form(253, least=1)
+FILE = Form(131072)

@@ -1,0 +1,83 @@
+"""Writing the status of a resource, as far as the API server takes it.
+
+Everything in a status is bounded to fit the schema. Where the server refuses one all the
+same, of an older schema or by a policy of the cluster, a smaller one says the same without
+the details, and why they are missing; the whole is not tried again and again.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from dbmigrate.api.fields import Document
+from dbmigrate.api.migration import Identity
+from dbmigrate.api.status import MigrationStatus
+from dbmigrate.controller.cluster import Cluster, Refused
+from dbmigrate.controller.status_patch import note_refusal, reduce_status, status_patch
+from dbmigrate.controller.watches.observed import Key, Observed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    subject: tuple[int, str | None]
+    """The generation and the Job that the refused status was about."""
+    message: str
+
+
+class StatusWriter:
+    """Writes a status if it differs from the one that is there."""
+
+    def __init__(self, cluster: Cluster, observed: Observed) -> None:
+        self._cluster = cluster
+        self._observed = observed
+        self._refusals: dict[Key, _Refusal] = {}
+
+    async def write(self, body: Document, identity: Identity, status: MigrationStatus) -> bool:
+        """Say whether anything was written. Raises ClusterError."""
+        key = (identity.namespace, identity.name)
+        subject = (status.observed_generation, status.last_run.job if status.last_run else None)
+        known = self._refusals.get(key)
+        if known is not None and known.subject != subject:
+            self.forget(key)
+        elif known is not None:
+            status = note_refusal(status, known.message)
+        try:
+            return await self._patch(body, identity, status)
+        except Refused as refusal:
+            if not refusal.is_final:
+                raise
+            fields = {"namespace": identity.namespace, "migration": identity.name}
+            if known is None or known.subject != subject:
+                log.warning("the API server refused the status: %s", refusal, extra=fields)
+                self._refusals[key] = _Refusal(subject, str(refusal))
+                status = note_refusal(status, str(refusal))
+        try:
+            return await self._patch(body, identity, reduce_status(status))
+        except Refused as refusal:
+            if not refusal.is_final:
+                raise
+            log.warning("the API server refused a smaller status, too: %s", refusal, extra=fields)
+            return False
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone, or the refused status is about what is past."""
+        self._refusals.pop(key, None)
+
+    async def _patch(self, body: Document, identity: Identity, status: MigrationStatus) -> bool:
+        patch = status_patch(body.get("status") or {}, status.to_dict())
+        if not patch:
+            return False
+        # The version makes sure that a look at something old can't undo something new.
+        version = body["metadata"]["resourceVersion"]
+        written = await self._cluster.patch_status(
+            identity.namespace,
+            identity.name,
+            {"metadata": {"resourceVersion": version}, "status": patch},
+        )
+        if written is None:
+            return False
+        self._observed.see_body(written)
+        return True

@@ -1,0 +1,34 @@
+"""How soon each side notices that the other one is gone without a word.
+
+A node that loses its power, or a network that drops packets, closes no connection. The
+kernel then notices after two hours that a connection is dead if it is idle, and after a
+quarter of an hour if something was sent. We want a minute: on our side, so that a run does
+not hang; and on the server's, so that it releases the locks of a run whose node is lost.
+"""
+
+from __future__ import annotations
+
+IDLE_SECONDS = 20
+"""Silence after which the other side is asked whether it is there."""
+INTERVAL_SECONDS = 10
+"""Time between two questions."""
+LOST_MILLISECONDS = 60_000
+"""Time without an answer after which the connection is given up, whether anything was sent."""
+
+CLIENT = {
+    "keepalives": "1",
+    "keepalives_idle": str(IDLE_SECONDS),
+    "keepalives_interval": str(INTERVAL_SECONDS),
+    "keepalives_count": "4",
+    "tcp_user_timeout": str(LOST_MILLISECONDS),
+}
+"""For libpq. With tcp_user_timeout, Linux counts time and not questions."""
+
+KEEPALIVES = (
+    f"SET tcp_keepalives_idle = {IDLE_SECONDS};"
+    f" SET tcp_keepalives_interval = {INTERVAL_SECONDS};"
+    f" SET tcp_user_timeout = {LOST_MILLISECONDS}"
+)
+"""For the server's side of a session; without effect on a Unix-domain socket. What RESET ALL
+undoes. While a statement runs, the server notices a lost client only if it looks
+(client_connection_check_interval, since PostgreSQL 14)."""

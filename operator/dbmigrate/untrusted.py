@@ -1,0 +1,39 @@
+"""Values of a JSON document that somebody else has written, bounded as they are read.
+
+A report comes out of an image that the operator did not choose, a status may have been
+written by anybody with the right to. What is kept of them must fit the schema of the
+resource, for the API server refuses the whole of a status for one field of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+INT32, INT64 = 2**31 - 1, 2**63 - 1
+"""The largest numbers of the schema's formats int32 and int64."""
+
+
+def read_text(value: object, limit: int) -> str:
+    """A text, cut at that many characters. Raises ValueError for anything else.
+
+    Half a surrogate pair, which JSON can name and UTF-8 can't, becomes a question mark.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"a text was expected, not {type(value).__name__}")
+    if len(value) > limit:
+        value = value[: limit - 3] + "..."
+    return value.encode("utf-8", "replace").decode()
+
+
+def read_whole(value: object, *, most: int = INT64, least: int = 0) -> int:
+    """A whole number, moved into these bounds. Raises ValueError for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"a whole number was expected, not {type(value).__name__}")
+    return max(least, min(value, most))
+
+
+def read_objects(value: object, most: int) -> list[dict[str, Any]]:
+    """The first objects of a list. Raises ValueError for anything else."""
+    if not isinstance(value, list | tuple) or not all(isinstance(item, dict) for item in value):
+        raise ValueError("a list of objects was expected")
+    return list(value[:most])
