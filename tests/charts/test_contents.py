@@ -20,6 +20,7 @@ EVERYTHING: Values = {
     "metrics.dashboard.enabled": True,
     "podDisruptionBudget.enabled": True,
     "networkPolicy.enabled": True,
+    "reservedFields.enabled": True,
     "networkPolicy.metricsFrom": [{"namespaceSelector": {}}],
     "imagePullSecrets": [{"name": "key"}],
     "nodeSelector": {"kubernetes.io/os": "linux"},
@@ -116,6 +117,7 @@ def test_there_is_an_alert_for_each_trouble() -> None:
     waits = {rule["alert"]: rule.get("for") for rule in group["rules"]}
     assert waits == {
         "DatabaseMigrationDirty": None,
+        "DatabaseMigrationUnreachable": "5m",
         "DatabaseMigrationNotReady": "15m",
         "DatabaseMigrationRetrying": "30m",
         "DbmigrateOperatorDown": "5m",

@@ -75,12 +75,25 @@ SWITCHES: dict[str, Switch] = {
         ["a", "b"], f"Deployment:{OPERATOR}.env.DBMIGRATE_NAMESPACE.value", "a,b"
     ),
     "resync": Switch("1h", f"Deployment:{OPERATOR}.env.DBMIGRATE_RESYNC.value", "1h"),
+    "unreachableAfter": Switch(
+        5, f"Deployment:{OPERATOR}.env.DBMIGRATE_UNREACHABLE_AFTER.value", "5"
+    ),
+    "orderMaxAge": Switch("2h", f"Deployment:{OPERATOR}.env.DBMIGRATE_ORDER_MAX_AGE.value", "2h"),
     "workers": Switch(4, f"Deployment:{OPERATOR}.env.DBMIGRATE_WORKERS.value", "4"),
     "logFormat": Switch("text", f"Deployment:{OPERATOR}.env.DBMIGRATE_LOG_FORMAT.value", "text"),
     "logLevel": Switch("debug", f"Deployment:{OPERATOR}.env.DBMIGRATE_LOG_LEVEL.value", "debug"),
     "crds.install": Switch(False, "CustomResourceDefinition:kind", NOTHING),
     "rbac.create": Switch(False, "ClusterRoleBinding:kind", NOTHING),
     "rbac.aggregate": Switch(False, f"ClusterRole/{NAME}-view:kind", NOTHING),
+    "reservedFields.enabled": Switch(
+        True, f"ClusterRole/{NAME}-reserved-fields:rules.0.resources.0", "databasemigrations"
+    ),
+    "reservedFields.namespaceSelector": Switch(
+        {"matchLabels": LABEL},
+        "ValidatingAdmissionPolicyBinding:spec.matchResources.namespaceSelector.matchLabels",
+        LABEL,
+        _switched_on("reservedFields"),
+    ),
     "serviceAccount.create": Switch(
         False, "ServiceAccount:kind", NOTHING, {"serviceAccount.name": "own"}
     ),
@@ -186,6 +199,8 @@ def test_every_value_has_a_comment() -> None:
         ("resync", "often"),
         ("watchNamespaces", ["Not_a_name"]),
         ("workers", 0),
+        ("unreachableAfter", 0),
+        ("orderMaxAge", "long"),
         ("podLabels", {"team": 1}),
     ],
 )

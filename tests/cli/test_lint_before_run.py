@@ -177,3 +177,25 @@ def test_a_fault_of_lint_stops_no_run(
     assert ran.code == 0, ran.stderr
     assert "lint has no result: RecursionError" in ran.stderr
     assert database.query("SELECT version FROM schema_migrations") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("new", "code"), [("varchar(20)", 0), ("text", 0), ("varchar(5)", 1), ("char(20)", 1)]
+)
+def test_the_catalog_tells_of_a_type_that_is_only_widened(
+    big: Database, tmp_path: Path, new: str, code: int
+) -> None:
+    big.execute("ALTER TABLE users ADD code varchar(10)")
+    file = pg_file(big)
+    files = {
+        "1_code.up.sql": f"ALTER TABLE users ALTER code TYPE {new};",
+        "1_code.down.sql": "SELECT 1;",
+    }
+    ran = up(big, write_scripts(tmp_path, files), "reject")
+    assert ran.code == code, ran.stderr
+    assert ("type-rewrites" in ran.stderr) is bool(code)
+    assert pg_file(big) == file
+
+
+def pg_file(database: Database) -> object:
+    return database.query("SELECT pg_relation_filenode('users')")

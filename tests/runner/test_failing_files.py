@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Options
+from dbmigrate.sources.golang_migrate import read_directory
 from tests.database import Database
 from tests.runner.arrange import (
     log,
@@ -190,3 +193,35 @@ def test_a_large_file_fails_at_its_line(database: Database) -> None:
     error = fail(database, "\n".join(lines))
     assert error.location is not None
     assert error.location.line == 15_001
+
+
+def test_all_files_are_looked_at_before_the_first_step(database: Database, tmp_path: Path) -> None:
+    """A dangling link, bytes that are no text: nothing is applied, whichever file it is."""
+    (tmp_path / "1_a.up.sql").write_text("CREATE TABLE a ();")
+    (tmp_path / "2_b.up.sql").symlink_to(tmp_path / "nowhere")
+    for _ in range(2):
+        error = up(request(database, read_directory(tmp_path))).error
+        assert error is not None
+        assert error.reason is Reason.SOURCE_INVALID
+        assert "2_b.up.sql" in error.message
+        assert database.query("SELECT to_regclass('a'), to_regclass('schema_migrations')") == [
+            (None, None)
+        ]
+        (tmp_path / "2_b.up.sql").unlink()
+        (tmp_path / "2_b.up.sql").write_bytes(b"SELECT '\xff';")
+
+
+def test_a_character_that_the_database_can_not_store_has_its_line(database: Database) -> None:
+    other = Database(database.server, f"{database.name}_latin1")
+    with database.connect() as connection:
+        connection.autocommit = True
+        connection.execute(
+            f"CREATE DATABASE {other.name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"
+        )
+    try:
+        text = "CREATE TABLE a ();\n-- five \u20ac\nCREATE TABLE b ();"
+        error = up(request(other, source(migration(1, text)))).error
+        assert error is not None
+        assert (error.sqlstate, error.location and error.location.line) == ("22P05", 2)
+    finally:
+        other.drop()

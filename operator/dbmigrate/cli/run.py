@@ -205,4 +205,4 @@ def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.
 
 
 def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else max(1, round(seconds * 1000))
+    return None if seconds is None else max(1, round(seconds * 1000)) if seconds else 0

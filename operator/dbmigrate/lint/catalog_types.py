@@ -11,19 +11,22 @@ from dbmigrate.postgres.sqltext.quoting import literal
 
 
 def without_widened(session: Session, found: Sequence[Finding]) -> list[Finding]:
-    """The findings without those of types that are only widened; one round trip, if any.
+    """The findings without those of types that are only widened; two round trips, if there are any.
 
     Raises ServerFailure and ConnectionBroken.
     """
-    places = {(each.table, each.change.column) for each in found if each.table and each.change}
+    changes = [(each.table, each.change.column) for each in found if each.table and each.change]
+    oids = session.resolve(sorted({table for table, _ in changes}))
+    places = [(name, oids[name], column) for name, column in set(changes) if name in oids]
     if not places:
         return [*found]
-    values = ", ".join(f"({literal(table)}, {literal(column)})" for table, column in places)
+    values = ", ".join(
+        f"({literal(name)}, {oid}::oid, {literal(column)})" for name, oid, column in places
+    )
     (rows,) = session.query(
-        "SELECT name, col, pg_catalog.format_type(a.atttypid, a.atttypmod)"
-        f" FROM (VALUES {values}) v (name, col) JOIN pg_catalog.pg_attribute a"
-        " ON a.attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(name)::pg_catalog.oid"
-        " AND a.attname OPERATOR(pg_catalog.=) col::pg_catalog.name"
+        "SELECT v.name, v.col, pg_catalog.format_type(a.atttypid, a.atttypmod)"
+        f" FROM (VALUES {values}) v (name, relation, col) JOIN pg_catalog.pg_attribute a"
+        " ON a.attrelid = v.relation AND a.attname = v.col::pg_catalog.name"
     )
     old = {(table, column): parse_type(text or "") for table, column, text in rows}
     return [

@@ -115,8 +115,9 @@ class Database:
         request = self.request
         return TransactionSettings(
             lock_timeout_ms=request.options.statement_lock_timeout_ms,
-            statement_timeout_ms=request.options.statement_timeout_ms
-            or request.target.statement_timeout_ms,
+            statement_timeout_ms=request.target.statement_timeout_ms
+            if request.options.statement_timeout_ms is None
+            else request.options.statement_timeout_ms,
             client_check_ms=CLIENT_CHECK_MS if self._looks_after_clients else None,
         )
 

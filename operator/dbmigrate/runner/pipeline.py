@@ -21,6 +21,8 @@ def carry_out(run: Run, plan: Plan) -> None:
         from dbmigrate.runner.planning.plan_checksum import require_plan
 
         require_plan(wanted, plan.steps, run.database.log)
+    if len(plan.steps) > 1:
+        look_at_files(plan)
     if plan.steps:
         from dbmigrate.runner.steps import run_steps
 
@@ -29,6 +31,14 @@ def carry_out(run: Run, plan: Plan) -> None:
         run_steps(run, plan.steps)
     if plan.short:
         raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
+
+
+def look_at_files(plan: Plan) -> None:
+    """Read all scripts of a plan before its first step, so that none is found to be missing or
+    unreadable when others have run. Raises MigrationError (SourceInvalid)."""
+    for step in plan.steps:
+        if step.script is not None and not step.is_stored:
+            step.script.load()
 
 
 def try_out(run: Run, plan: Plan) -> None:

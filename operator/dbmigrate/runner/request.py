@@ -36,9 +36,10 @@ class Options:
     lock_timeout: float = 15.0
     """Seconds to wait for the migration lock, and for blocked statements; 0: try once."""
     statement_lock_timeout_ms: int | None = 5000
-    """Milliseconds one try of a statement waits for a lock in the database; None: for ever."""
+    """Milliseconds one try of a statement waits for a lock in the database; 0: for ever; None:
+    what the URL or the server says."""
     statement_timeout_ms: int | None = None
-    """Milliseconds a statement may take; None: what the URL or the server says."""
+    """Milliseconds a statement may take; 0: no limit; None: what the URL or the server says."""
     rollback: Rollback | None = None
     """None: as golang-migrate, which goes down, and where there is no down script moves
     the version alone."""

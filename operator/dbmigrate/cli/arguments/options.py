@@ -198,5 +198,5 @@ def _lock_timeout(values: Mapping[str, str]) -> float | None:
 
 
 def _limit(text: str | None, default: float | None) -> float | None:
-    """Zero means no limit, as it does for PostgreSQL's own settings."""
-    return default if text is None else read_duration(text) or None
+    """Seconds; zero means no limit, as it does for PostgreSQL's own settings."""
+    return default if text is None else read_duration(text) or 0.0

@@ -16,6 +16,8 @@ from dbmigrate.report import Reason
 LOCK_NOT_AVAILABLE = "55P03"
 SYNTAX_ERROR = "42601"
 QUERY_CANCELED = "57014"
+UNTRANSLATABLE = "22P05"
+"""A character that the database's encoding does not have."""
 UNDEFINED_TABLE = "42P01"
 INSUFFICIENT_PRIVILEGE = "42501"
 INVALID_TEXT = "22P02"

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import zip_longest
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.url import is_keyword_string, split_keywords, split_url
@@ -208,6 +209,7 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
     """What libpq is given: its own keywords as they are, all others as options."""
     conninfo: dict[str, str] = {}
     settings: list[str] = []
+    socket = ""
     for key, value in params.items():
         if key.startswith("x-") or key in _DRIVER_SETTINGS:
             continue
@@ -215,8 +217,12 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
             raise _unopened("sslinline is not supported: put the certificates into files")
         if key in _LIBPQ_KEYWORDS:
             conninfo[key] = value
+        elif key == "socket":
+            socket = value  # dbmate's word for libpq's host
         else:
             settings.append(f"-c {escape_option(key)}={escape_option(value)}")
+    if socket:
+        conninfo["host"] = socket
     if settings:
         # Given options replace PGOPTIONS, and nothing else of the environment.
         given = conninfo.get("options") or environ.get("PGOPTIONS", "")
@@ -299,9 +305,18 @@ def _display(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> str:
         return f"service {service}"
     port = conninfo.get("port") or environ.get("PGPORT")
     database = conninfo.get("dbname") or environ.get("PGDATABASE") or "(default database)"
-    if port and host and "," not in host and not host.startswith("/"):
-        host = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return f"{host or '(default host)'}/{_without_secrets(database)}"
+    hosts, ports = (host or "").split(","), (port or "").split(",")
+    # One port holds for all hosts; else there are as many of both.
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    pairs = zip_longest(hosts, ports[: len(hosts)], fillvalue="")
+    shown = ",".join(_with_port(*pair) for pair in pairs) if host else "(default host)"
+    return f"{shown}/{_without_secrets(database)}"
+
+
+def _with_port(host: str, port: str) -> str:
+    if not port or not host or host.startswith("/"):
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _without_secrets(database: str) -> str:

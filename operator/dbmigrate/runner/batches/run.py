@@ -48,6 +48,7 @@ from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.errors import label, left_unfinished, statement_failed
 from dbmigrate.runner.execution.fence_errors import explain_fence
 from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import LOOK_EVERY, StatementWatch
 from dbmigrate.runner.execution.step_log import record_failure
 from dbmigrate.runner.lock_retry import Patience
@@ -268,6 +269,7 @@ class _Work:
                     failure.error,
                     self._locate(batch, failure),
                     stop=self._database.request.stop,
+                    limit=explain_limit(self._database, failure.error),
                     blockers=blockers,
                 ),
                 f"batch {state.batches + 1} of {label(self._step)} was rolled back,"

@@ -22,10 +22,12 @@ def statement_failed(
     stop: Stop,
     blockers: tuple[OtherSession, ...] = (),
     problem: str | None = None,
+    limit: str | None = None,
 ) -> MigrationError:
-    """A statement of a migration file failed; `problem` says it better than the server."""
+    """A statement of a migration file failed; `problem` says it better than the server, `limit`
+    where the limit comes from that ended it."""
     reason = Reason.STATEMENT_FAILED
-    hint = error.hint
+    hint = error.hint or limit
     if error.sqlstate == QUERY_CANCELED and stop.is_urgent:
         reason = Reason.INTERRUPTED
     elif error.sqlstate == LOCK_NOT_AVAILABLE:

@@ -45,6 +45,7 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as step_errors
 from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.planning.plan import PlannedStep
@@ -175,6 +176,7 @@ class _Work:
             failed.error,
             self._text.locate(position=failed.position, statement=self._at),
             stop=self._database.request.stop,
+            limit=explain_limit(self._database, failed.error),
             blockers=failed.watch.blockers if failed.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
         is_interrupted = error.reason is Reason.INTERRUPTED

@@ -6,6 +6,8 @@ something has to be looked up in it, which is when it failed.
 
 from __future__ import annotations
 
+import re
+
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres.sqltext.copy_data import Sendable, cut_rows
 from dbmigrate.postgres.sqltext.positions import locate_byte, position_to_location
@@ -91,6 +93,14 @@ class ScriptText:
         except MigrationError as error:
             return error
         return None
+
+    def find_bytes(self, message: str) -> int | None:
+        """Where the bytes stand that the server can't store, by its message (`0xe2 0x82 0xac`)."""
+        found = re.search(r"0x[0-9a-f]{2}(?: 0x[0-9a-f]{2})*", message)
+        if found is None:
+            return None
+        at = self.read().find(bytes(int(byte, 16) for byte in found[0].split()))
+        return at if at >= 0 else None
 
     def locate(
         self,

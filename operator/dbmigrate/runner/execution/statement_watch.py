@@ -68,7 +68,7 @@ class StatementWatch:
             observer=database.request.observer,
             stop=database.request.stop,
             # Early enough to see who blocks before the server gives up waiting.
-            first_look=first_look if timeout is None else min(first_look, timeout / 2000),
+            first_look=first_look if not timeout else min(first_look, timeout / 2000),
             since=since,
             phase=phase,
         )

@@ -15,6 +15,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import (
     LOCK_NOT_AVAILABLE,
     SYNTAX_ERROR,
+    UNTRANSLATABLE,
     ConnectionBroken,
     ServerFailure,
 )
@@ -31,6 +32,7 @@ from dbmigrate.runner.execution.errors import (
 )
 from dbmigrate.runner.execution.fence_errors import explain_fence, mark_dirty
 from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.execution.step_log import record_failure
 from dbmigrate.runner.lock_retry import Patience
@@ -112,11 +114,14 @@ def explain_failure(
             failure.error.sqlstate == SYNTAX_ERROR and "unterminated" not in failure.error.message
         )
         open_end = text.find_open_end() if is_unclear else None
+        if failure.error.sqlstate == UNTRANSLATABLE and location.line is None:
+            location = text.locate(byte=text.find_bytes(failure.error.message))
         error = statement_failed(
             failure.error,
             open_end.location if open_end else location,
             problem=open_end.message if open_end else None,
             stop=database.request.stop,
+            limit=explain_limit(database, failure.error),
             blockers=watch.blockers if failure.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
     record_failure(database, row, error)

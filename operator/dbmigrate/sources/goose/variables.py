@@ -104,7 +104,10 @@ class _Line:
         start = self._at
         first = self._text[start : start + 1]
         if not first.isalpha():
-            raise SubstitutionError(f"a variable has to begin with a letter, not {first!r}")
+            parameter = "; write $$1 for SQL's $1" if first.isdigit() else ""
+            raise SubstitutionError(
+                f"a variable has to begin with a letter, not {first!r}{parameter}"
+            )
         self._skip(lambda char: not (char == "_" or unicodedata.category(char)[0] in "LN"))
         return self._text[start : self._at]
 

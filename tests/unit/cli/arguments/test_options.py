@@ -31,7 +31,7 @@ def test_the_options_of_a_job_are_understood() -> None:
     assert options.report == "/dev/termination-log"
     assert options.history_table == "app.versions"
     assert options.lock_timeout == 20
-    assert options.statement_lock_timeout is None
+    assert options.statement_lock_timeout == 0
     assert options.statement_timeout == 1800
     assert options.may_roll_back is False
     assert (options.out_of_order, options.changed_files) == ("apply", "warn")
@@ -155,5 +155,5 @@ def test_zero_means_no_limit_for_statements_and_one_try_for_the_lock() -> None:
     args = ["-lock-timeout", "0", "-statement-timeout", "0", "-statement-lock-timeout", "0"]
     options, _ = parse_options(args, {})
     assert options.lock_timeout == 0
-    assert options.statement_timeout is None
-    assert options.statement_lock_timeout is None
+    assert options.statement_timeout == 0
+    assert options.statement_lock_timeout == 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lupa
 import pytest
 
+from dbmigrate.api.last_check import LastCheck
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.decisions.runs import RunState
@@ -41,6 +43,13 @@ def running(migration: MigrationResource) -> ResourceView:
     return look(migration, runs=(make_run(migration),))
 
 
+def unreachable(migration: MigrationResource) -> ResourceView:
+    """Migrated, and three checks in a row had no answer."""
+    status = reconcile(ended(migration, None), NOW).status
+    check = LastCheck("check", NOW, unanswered=3, unanswered_since=NOW, error="no answer")
+    return look(replace(migration, status=replace(status, last_check=check)))
+
+
 PLAIN, PAUSED = make_migration(), make_migration(suspend=True)
 CASES = [
     ("ready", ended(PLAIN, None), "Healthy", "Current"),
@@ -48,6 +57,7 @@ CASES = [
     ("retrying", ended(PLAIN, Reason.CONNECTION_REFUSED), "Progressing", "InProgress"),
     ("broken", ended(PLAIN, Reason.STATEMENT_FAILED), "Degraded", "Failed"),
     ("suspended", look(PAUSED), "Suspended", "InProgress"),
+    ("unreachable", unreachable(PLAIN), "Progressing", "InProgress"),
 ]
 
 

@@ -337,7 +337,10 @@ def test_libpqs_variables_suffice_without_a_url(name: str) -> None:
     [
         ("postgres://u:p@db:5433/shop", {}, "db:5433/shop"),
         ("postgres://u:p@[::1]:5433/shop", {}, "[::1]:5433/shop"),
-        ("postgres://a:1,b:2/shop", {}, "a,b/shop"),
+        ("postgres://a:1,b:2/shop", {}, "a:1,b:2/shop"),
+        ("postgres://a,b:2/shop", {}, "a,b:2/shop"),
+        ("host=a,::1 port=5433 dbname=shop", {}, "a:5433,[::1]:5433/shop"),
+        ("postgres://u@/shop?socket=/run/pg", {}, "/run/pg/shop"),
         ("postgres:///shop?host=/run/pg&port=1", {}, "/run/pg/shop"),
         ("", {"PGHOST": "db", "PGPORT": "1", "PGDATABASE": "shop"}, "db:1/shop"),
         ("", {"PGSERVICE": "shop"}, "service shop"),

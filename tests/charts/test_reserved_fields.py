@@ -1,0 +1,154 @@
+"""Approval as a boundary: what an author may not set, on a real API server with two people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.charts.helm import ROOT, Document, render
+from tests.cluster import Cluster, Namespace
+from tests.cluster.waiting import eventually
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+POLICY = "shop-dbmigrate-operator-reserved-fields"
+VIEW, EDIT = "shop-dbmigrate-operator-view", "shop-dbmigrate-operator-edit"
+RESERVED: dict[str, tuple[Document, str]] = {
+    "approval": ({"approval": "Automatic"}, "set-approval"),
+    "image": ({"job": {"image": "mine:1"}}, "set-image"),
+    "rehearsal image": ({"job": {"rehearsal": {"image": "mine:1"}}}, "set-image"),
+    "service account": ({"job": {"serviceAccountName": "mine"}}, "set-serviceaccount"),
+    "environment": ({"job": {"env": [{"name": "PYTHONPATH", "value": "/migrations"}]}}, "set-env"),
+}
+FREE: Document = {"target": "2", "suspend": True, "job": {"resources": {"limits": {"cpu": "1"}}}}
+
+
+class Person:
+    """A ServiceAccount of the namespace with some of the chart's ClusterRoles."""
+
+    def __init__(self, namespace: Namespace, name: str, *roles: str) -> None:
+        group = "rbac.authorization.k8s.io"
+        metadata = {"name": name}
+        subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace.name}
+        namespace.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+        for role in roles:
+            namespace.apply(
+                {
+                    "apiVersion": f"{group}/v1",
+                    "kind": "RoleBinding",
+                    "metadata": {"name": f"{name}-{role}"},
+                    "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
+                    "subjects": [subject],
+                }
+            )
+        for verb in ("create", "get", "set-image") if POLICY in roles else ("create",):
+            namespace.wait_for_right(name, verb, "databasemigrations", "dbmigrate.dev")
+        self._namespace = namespace
+        self._kubeconfig = namespace.service_account_kubeconfig(name)
+
+    def create(self, name: str, **spec: Any) -> str:
+        """What kubectl says when this person creates a resource, without keeping it."""
+        return self._run("create", "--dry-run=server", "--filename=-", stdin=manifest(name, **spec))
+
+    def keep(self, name: str, **spec: Any) -> str:
+        return self._run("create", "--filename=-", stdin=manifest(name, **spec))
+
+    def change(self, name: str, **spec: Any) -> str:
+        """What kubectl says when this person changes a resource, without keeping it."""
+        patch = json.dumps({"spec": spec})
+        return self._run("patch", "dbm", name, "--dry-run=server", "--type=merge", "-p", patch)
+
+    def _run(self, *words: str, stdin: str | None = None) -> str:
+        at = ("--namespace", self._namespace.name)
+        cluster = self._namespace.cluster
+        return cluster.kubectl(*words, *at, stdin=stdin, check=False, kubeconfig=self._kubeconfig)
+
+
+def manifest(name: str, **spec: Any) -> str:
+    url = {"urlFrom": {"secretKeyRef": {"name": "db", "key": "url"}}}
+    return json.dumps(
+        {
+            "apiVersion": "dbmigrate.dev/v1alpha1",
+            "kind": "DatabaseMigration",
+            "metadata": {"name": name},
+            "spec": {
+                "database": url,
+                "source": {"configMaps": [{"name": "files"}]},
+                "approval": "Manual",
+                **spec,
+            },
+        }
+    )
+
+
+def was_taken(said: str) -> bool:
+    return said.startswith("databasemigration.dbmigrate.dev/")
+
+
+@pytest.fixture
+def people(cluster: Cluster, namespace: Namespace) -> Iterator[tuple[Person, Person]]:
+    """An author and an owner, under the chart's policy, which holds in this namespace."""
+    cluster.install_crds(ROOT / "crds")
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace.name}}
+    values = {"reservedFields.enabled": True, "reservedFields.namespaceSelector": selector}
+    kinds = {
+        "ClusterRole",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    }
+    mine = [d for d in render(values) if d["kind"] in kinds]
+    try:
+        namespace.apply(mine)
+        yield (
+            Person(namespace, "author", VIEW, EDIT),
+            Person(namespace, "owner", VIEW, EDIT, POLICY),
+        )
+    finally:
+        for document in mine:
+            if document["kind"] != "ClusterRole":
+                words = [document["kind"], document["metadata"]["name"]]
+                cluster.kubectl("delete", "--ignore-not-found", *words)
+
+
+def test_who_may_write_a_migration_may_not_undo_its_approval(
+    people: tuple[Person, Person], cluster: Cluster
+) -> None:
+    author, owner = people
+    eventually(
+        lambda: author.create("probe", approval="Automatic"),
+        lambda said: "set-approval" in said,
+        what="the policy",
+    )
+    assert was_taken(author.keep("plain", **FREE))
+    assert was_taken(owner.keep("own", job={}))
+    for what, (spec, verb) in RESERVED.items():
+        assert f"needs the verb {verb}" in author.create("other", **spec), what
+        assert f"needs the verb {verb}" in author.change("plain", **spec), what
+        assert was_taken(owner.create("other", **spec)), what
+        assert was_taken(owner.change("plain", **spec)), what
+    # Leaving the approval out is Automatic.
+    assert "needs the verb set-approval" in author.change("plain", approval=None)
+    # What an owner has set stays when an author changes other fields, and may be taken back.
+    everything: Document = {"approval": "Automatic", "job": {}}
+    for spec, _verb in RESERVED.values():
+        everything["job"] |= spec.get("job", {})
+    assert was_taken(owner.keep("set", **everything))
+    assert was_taken(author.change("set", **FREE))
+    assert was_taken(author.change("set", approval="Manual", job=None))
+    assert "needs the verb set-image" in author.change("set", job={"image": "mine:2"})
+    more = [*everything["job"]["env"], {"name": "LD_PRELOAD", "value": "/migrations/x.so"}]
+    assert "needs the verb set-env" in author.change("set", job={"env": more})
+    policy = json.loads(cluster.kubectl("get", "validatingadmissionpolicy", POLICY, "-o", "json"))
+    assert "expressionWarnings" not in str(policy.get("status", {}))
+
+
+def test_without_the_policy_an_author_may(cluster: Cluster, namespace: Namespace) -> None:
+    cluster.install_crds(ROOT / "crds")
+    roles = [d for d in render() if d["metadata"]["name"] in {VIEW, EDIT}]
+    namespace.apply(roles)
+    author = Person(namespace, "author", VIEW, EDIT)
+    for spec, _verb in RESERVED.values():
+        assert was_taken(author.create("other", **spec))
