@@ -19,6 +19,7 @@ import pytest
 from dbmigrate import __version__
 from dbmigrate.api.action import Action, ActionKind
 from dbmigrate.api.conditions import ConditionType
+from dbmigrate.controller.decisions.progress import needs_events
 from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import LINGER, RunCommand, RunState, parse_pod, parse_run
 from dbmigrate.controller.decisions.view import Decision, ResourceView
@@ -240,9 +241,29 @@ def test_what_outlives_the_runner_is_ended_after_a_while() -> None:
         assert late.discard == (() if cell.runner == "silent" else ("shop-1",)), cell
 
 
+def test_events_are_read_of_a_job_without_a_pod_and_of_a_pod_that_is_being_created() -> None:
+    creating = {"waiting": {"reason": "ContainerCreating"}}
+    for state, age, uid in (
+        (None, 4, None),
+        (None, 5, "job-1"),
+        (creating, 19, None),
+        (creating, 20, "pod-1"),
+        (RUNNERS["pulling"], 300, None),
+        (running(), 300, None),
+    ):
+        run = parse_run(make_job([]))
+        cell = Cell("active", "no pod", "none")
+        pods = () if state is None else (parse_pod(make_pod_body(cell, state)),)
+        now = run.created_at + timedelta(seconds=age)
+        assert needs_events(run, pods, now) == uid, (state, age)
+
+
 def test_a_job_without_a_pod_says_why_as_its_events_tell() -> None:
     view = view_of(Cell("active", "no pod", "none"))
-    assert reconcile(view, NOW).look_at == NOW + timedelta(seconds=10)
+    created = view.runs[0].created_at
+    for age, following in ((0, 5), (5, 15), (14, 15), (15, 30), (30, 90), (300, 360)):
+        now = created + timedelta(seconds=age)
+        assert reconcile(view, now).look_at == created + timedelta(seconds=following), age
     told = replace(view, troubles={"shop-1": "exceeded quota: limits.cpu"})
     reason, message = ready(reconcile(told, NOW))
     assert reason == "PodNotStarting"

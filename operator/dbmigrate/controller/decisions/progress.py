@@ -11,15 +11,18 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from dbmigrate.api.timestamps import format_timestamp
-from dbmigrate.controller.decisions.runs import JobRun, Pod, Waiting, has_begun
+from dbmigrate.controller.decisions.runs import JobRun, Pod, Waiting
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way
 
 LOOK_INTERVAL = timedelta(seconds=60)
 """How often a resource is looked at that waits for something: a watch event may be lost."""
 SLOW_START = timedelta(minutes=1)
 """From here on a Pod that is not running yet is worth a word, whatever the reason."""
-FIRST_LOOKS = ((timedelta(seconds=10), timedelta(seconds=3)), (SLOW_START, timedelta(seconds=10)))
-"""How often a run is looked at whose runner has not started, up to each age of its Job."""
+WITHOUT_POD = tuple(timedelta(seconds=age) for age in (5, 15, 30))
+"""The ages of a Job at which it is looked at while it has no Pod: nothing but its events tell why.
+A Pod tells by itself what it waits for, so that a thousand runs at once cost few looks."""
+CREATING = (timedelta(seconds=20),)
+"""The same while its Pod's container is being created: of a volume only the Pod's events tell."""
 
 _IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
@@ -34,7 +37,7 @@ def describe_progress(
     label = f"Job {run.name} (attempt {run.attempt})"
     # One sentence from the Job's creation to its end: each other one would be a write.
     at_work = on_its_way(VerdictReason.RUNNING, f"{label} is at work")
-    pod = next((p for p in pods if p.job == run.name and not p.is_gone), None)
+    pod = _find_pod(run, pods)
     if pod is not None and pod.has_lost_node(now):
         return describe_lost_node(pod, run.deadline_at, now)
     if run.is_deleting:
@@ -66,22 +69,29 @@ def describe_lost_node(pod: Pod, deadline_at: datetime | None, now: datetime) ->
 
 def needs_events(run: JobRun, pods: Iterable[Pod], now: datetime) -> str | None:
     """The uid of the object whose events may say why a run does not start; None: none is needed."""
-    if not run.is_active or run.is_deleting or now - run.created_at < FIRST_LOOKS[0][1]:
+    pod = _find_pod(run, pods)
+    ages = _ages_of_interest(pod)
+    if not run.is_active or run.is_deleting or not ages or now - run.created_at < ages[0]:
         return None
-    pod = next((p for p in pods if p.job == run.name and not p.is_gone), None)
-    if pod is None:
-        return run.uid
-    is_creating = pod.waiting is not None and pod.waiting.reason == "ContainerCreating"
-    return pod.uid if is_creating and not pod.has_started else None
+    return pod.uid if pod is not None else run.uid
 
 
 def next_look(run: JobRun, pods: Iterable[Pod], now: datetime) -> datetime:
     """When to look at a run again that is under way, if nothing happens before."""
-    if not has_begun(run, pods):
-        for age, interval in FIRST_LOOKS:
-            if now - run.created_at < age:
-                return now + interval
-    return now + LOOK_INTERVAL
+    age = now - run.created_at
+    ahead = [each - age for each in _ages_of_interest(_find_pod(run, pods)) if each > age]
+    return now + min([*ahead, LOOK_INTERVAL])
+
+
+def _find_pod(run: JobRun, pods: Iterable[Pod]) -> Pod | None:
+    return next((pod for pod in pods if pod.job == run.name and not pod.is_gone), None)
+
+
+def _ages_of_interest(pod: Pod | None) -> tuple[timedelta, ...]:
+    if pod is None:
+        return WITHOUT_POD
+    is_creating = pod.waiting is not None and pod.waiting.reason == "ContainerCreating"
+    return CREATING if is_creating and not pod.has_started else ()
 
 
 def _describe_waiting(
