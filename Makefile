@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv lint format check test demo bench bench-operator site chart clean
+.PHONY: help venv node-tools lint format check test demo bench bench-operator site chart clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,11 @@ check: lint ## under two minutes: lint, units, one database test, one cluster te
 # In the order of its own, xdist puts files with few tests last; the one that takes longest has one.
 test: lint ## everything
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+node-tools: ## Debian's programs for the tests on a real node (needs root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		buildah containernetworking-plugins debootstrap iproute2 iptables procps runc >/dev/null
 
 demo: venv ## the whole of it on a real API server and a real PostgreSQL; KEEP=1 leaves it running
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)

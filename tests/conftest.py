@@ -2,7 +2,12 @@
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.cluster.plugin", "tests.database.plugin", "tests.tallies"]
+pytest_plugins = [
+    "tests.cluster.plugin",
+    "tests.database.plugin",
+    "tests.scheduling",
+    "tests.tallies",
+]
 
 # A deadline would be a timed assertion, which fails where the machine is busy.
 settings.register_profile("tests", deadline=None)

@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +37,25 @@ def cache_root() -> Path:
 def say(text: str) -> None:
     """One line of progress, past pytest's capture: these waits last minutes."""
     print(f"dbmigrate tests: {text}", file=sys.__stderr__, flush=True)
+
+
+@contextmanager
+def progress(text: str) -> Iterator[None]:
+    """Say every half minute that it goes on: a silent terminal looks like a hang."""
+    done = threading.Event()
+    started = time.monotonic()
+
+    def report() -> None:
+        while not done.wait(30):
+            say(f"{text}, {time.monotonic() - started:.0f} s so far (cache: {cache_root()})")
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 @contextmanager

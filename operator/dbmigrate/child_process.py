@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from dbmigrate.early_exit import end_at_once
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 
@@ -86,6 +87,8 @@ _ALLOWED: Mapping[Child, tuple[str, ...]] = {
 """Names of variables; a name that ends with * stands for all that begin so."""
 _NOT_FOR_KUBECTL = re.compile(r"DATABASE_URL|PG.*|DBMIGRATE_.*|GOOSE_.*|FLYWAY_.*")
 """kubectl has no use for a database."""
+_AT_ONCE = (signal.SIG_DFL, signal.default_int_handler, end_at_once)
+"""Handlers of signals that know nothing of a child."""
 _RUN_FOREIGN_CODE = frozenset((Child.SERVER, Child.PROGRAM))
 _SPEAK_THE_USERS_LANGUAGE = frozenset((Child.PROGRAM, Child.KUBECTL))
 
@@ -200,8 +203,8 @@ def start(
     )
 
 
-def start_kubectl(words: Sequence[str], *, stdin: int | None, stdout: int | None) -> Process[str]:
-    """Start kubectl with text in its pipes; None: it shares that stream with us.
+def start_kubectl(words: Sequence[str], *, stdin: int | None, stdout: int) -> Process[str]:
+    """Start kubectl with text in its pipes; without an input it shares ours.
 
     It stays in our session, since a login may ask at the terminal. Raises OSError.
     """
@@ -273,17 +276,24 @@ def _listen(
 
 @contextmanager
 def _stop_on_signal(should_stop: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
-    """Also stop on SIGTERM, where nothing else handles it: it would end us and not the child."""
+    """Also stop on SIGTERM and SIGINT where nothing of ours handles them.
+
+    They would end us and not the child, and at any moment: before we know its id as well.
+    """
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    ours = [number for number, handler in former.items() if handler in _AT_ONCE]
+    if not is_main or not ours:
         yield should_stop
         return
     came: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    for number in ours:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield lambda: bool(came) or should_stop()
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in ours:
+            signal.signal(number, former[number])
 
 
 def _read_limit() -> float | None:

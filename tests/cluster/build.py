@@ -12,15 +12,11 @@ import hashlib
 import os
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.unavailable import ClusterUnavailable
-from tests.toolchain import GoUnavailable, cache_root, find_go, made_once, say
+from tests.toolchain import GoUnavailable, find_go, made_once, progress, say
 
 KUBERNETES = "v1.36.3"
 """Linked into the binary: clients choke on the version that an unstamped build states."""
@@ -71,18 +67,20 @@ def _build(directory: Path) -> None:
     except GoUnavailable as problem:
         raise ClusterUnavailable(str(problem)) from None
     say(f"building Kubernetes {KUBERNETES} for the tests, once: about 5 minutes on 2 cores")
-    version = "k8s.io/component-base/version"
-    client = "k8s.io/client-go/pkg/version"
-    _, major, minor = f".{KUBERNETES[1:]}".split(".")[:3]
-    stamps = []
-    for package in (version, client):
-        stamps += [f"-X {package}.gitVersion={KUBERNETES}"]
-        stamps += [f"-X {package}.gitMajor={major}", f"-X {package}.gitMinor={minor}"]
-    flags = " ".join(["-s", "-w", *stamps])
     output = str(directory / "control-plane")
-    command = [go, "build", "-trimpath", "-mod=readonly", "-ldflags", flags, "-o", output, "."]
+    command = [
+        go,
+        "build",
+        "-trimpath",
+        "-mod=readonly",
+        "-ldflags",
+        stamp_flags(),
+        "-o",
+        output,
+        ".",
+    ]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    with _progress("still building Kubernetes"):
+    with progress("still building Kubernetes"):
         run = subprocess.run(
             command, cwd=MODULE, env=environment, capture_output=True, text=True, check=False
         )
@@ -91,20 +89,11 @@ def _build(directory: Path) -> None:
     say("Kubernetes is built")
 
 
-@contextmanager
-def _progress(text: str) -> Iterator[None]:
-    """Say every half minute that it goes on: a silent terminal looks like a hang."""
-    done = threading.Event()
-    started = time.monotonic()
-
-    def report() -> None:
-        while not done.wait(30):
-            say(f"{text}, {time.monotonic() - started:.0f} s so far (cache: {cache_root()})")
-
-    thread = threading.Thread(target=report, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+def stamp_flags() -> str:
+    """Linker flags that state the version in a program of Kubernetes."""
+    _, major, minor = f".{KUBERNETES[1:]}".split(".")[:3]
+    stamps = []
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        stamps += [f"-X {package}.gitVersion={KUBERNETES}"]
+        stamps += [f"-X {package}.gitMajor={major}", f"-X {package}.gitMinor={minor}"]
+    return " ".join(["-s", "-w", *stamps])

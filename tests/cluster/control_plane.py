@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import secrets
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -38,6 +39,17 @@ CONTROLLERS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Setup:
+    """How the control plane is reached, and what it is started with beyond the usual."""
+
+    address: str = "127.0.0.1"
+    server_flags: Mapping[str, object] = field(default_factory=dict)
+    controllers: tuple[str, ...] = CONTROLLERS
+    node_group: str = "system:masters"
+    """The group of the node's user: `system:nodes` for a kubelet with a kubelet's own rights."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """One for each listener."""
 
@@ -50,15 +62,18 @@ class Ports:
 class ControlPlane:
     """The three programs, with their files in one directory."""
 
-    def __init__(self, programs: Programs, directory: Path) -> None:
+    def __init__(self, programs: Programs, directory: Path, setup: Setup | None = None) -> None:
         self.directory = directory
+        self._setup = setup or Setup()
         self._programs = programs
         self._ports = Ports(*(free_port() for _ in range(4)))
-        self.server = f"https://127.0.0.1:{self._ports.server}"
+        self.server = f"https://{self._setup.address}:{self._ports.server}"
         self.authority = str(directory / "certificates" / "apiserver.crt")
         self._signing_key = directory / "signing.key"
         write_signing_key(self._signing_key)
-        self.tokens: Tokens = write_tokens(directory / "tokens.csv")
+        self.tokens: Tokens = write_tokens(
+            directory / "tokens.csv", node_group=self._setup.node_group
+        )
         self.etcd = self._etcd()
         self.apiserver = self._apiserver()
         self.controller_manager = self._controller_manager()
@@ -143,8 +158,8 @@ class ControlPlane:
         flags = {
             "etcd-servers": f"http://127.0.0.1:{self._ports.etcd}",
             "secure-port": self._ports.server,
-            "bind-address": "127.0.0.1",
-            "advertise-address": "127.0.0.1",
+            "bind-address": self._setup.address,
+            "advertise-address": self._setup.address,
             "cert-dir": self.directory / "certificates",
             "token-auth-file": self.directory / "tokens.csv",
             "authorization-mode": "RBAC",
@@ -155,13 +170,14 @@ class ControlPlane:
             "audit-policy-file": policy,
             "audit-log-path": self.directory / "audit.log",
             "shutdown-delay-duration": "0s",
+            **self._setup.server_flags,
         }
         return self._daemon(self._programs.apiserver, flags, None)
 
     def _controller_manager(self) -> Daemon:
         flags = {
             "kubeconfig": self.directory / "manager.kubeconfig",
-            "controllers": ",".join(CONTROLLERS),
+            "controllers": ",".join(self._setup.controllers),
             "service-account-private-key-file": self._signing_key,
             "root-ca-file": self.authority,
             "bind-address": "127.0.0.1",

@@ -26,15 +26,15 @@ class Tokens:
     node: str
 
 
-def write_tokens(path: Path) -> Tokens:
+def write_tokens(path: Path, *, node_group: str = "system:masters") -> Tokens:
     """New tokens, in the form of kube-apiserver's --token-auth-file."""
     tokens = Tokens(*(secrets.token_hex(16) for _ in range(3)))
     users = [
-        (tokens.admin, "admin"),
-        (tokens.manager, "system:kube-controller-manager"),
-        (tokens.node, f"system:node:{NODE_NAME}"),
+        (tokens.admin, "admin", "system:masters"),
+        (tokens.manager, "system:kube-controller-manager", "system:masters"),
+        (tokens.node, f"system:node:{NODE_NAME}", node_group),
     ]
-    lines = [f'{token},{user},{user},"system:masters"' for token, user in users]
+    lines = [f'{token},{user},{user},"{group}"' for token, user, group in users]
     path.write_text("\n".join(lines) + "\n")
     path.chmod(0o600)
     return tokens

@@ -43,11 +43,18 @@ class Builder:
     """buildah with a store of its own."""
 
     store: Path
+    driver: str = "vfs"
 
     def run(self, *arguments: str, cwd: Path | None = None) -> str:
         """Its standard output. Raises RuntimeError with all that it said."""
         command = ["buildah", "--root", str(self.store / "root")]
-        command += ["--runroot", str(self.store / "run"), "--storage-driver", "vfs", *arguments]
+        command += [
+            "--runroot",
+            str(self.store / "run"),
+            "--storage-driver",
+            self.driver,
+            *arguments,
+        ]
         environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
         run = subprocess.run(
             command, env=environment, cwd=cwd, capture_output=True, text=True, check=False
@@ -59,18 +66,19 @@ class Builder:
 
     def take(self, name: str, *packages: str) -> str:
         """An image of Debian with these packages."""
-        directory = made_once(
-            f"debian-{RELEASE}-{name}", lambda scratch: _bootstrap(scratch / "root", packages)
-        )
+        image = f"localhost/{name}"
+        if image in self.run("images", "--format", "{{.Name}}").split():
+            return image
         container = self.run("from", "scratch")
-        self.run("add", "--quiet", container, str(directory / "root"), "/")
-        self.run("commit", "--quiet", container, f"localhost/{name}")
+        self.run("add", "--quiet", container, str(make_root(name, *packages)), "/")
+        self.run("commit", "--quiet", container, image)
         self.run("rm", container)
-        return f"localhost/{name}"
+        return image
 
-    def build(self, tag: str, **arguments: str) -> None:
-        """Build the project's Dockerfile."""
-        words = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+    def build(self, tag: str, *, layers: bool = False, **arguments: str) -> None:
+        """Build the project's Dockerfile; with `layers`, steps that were done stay done."""
+        words = ["--layers"] if layers else []
+        words += [f"--build-arg={name}={value}" for name, value in arguments.items()]
         words += [f"--volume={path}:{path}:ro" for path in HOST_FILES if Path(path).exists()]
         self.run("build", "--network=host", *words, "--tag", tag, str(ROOT))
 
@@ -89,6 +97,12 @@ class Builder:
         finally:
             self.run("umount", container)
             self.run("rm", container)
+
+
+def make_root(name: str, *packages: str) -> Path:
+    """The root file system of Debian with these packages, made once."""
+    cached = f"debian-{RELEASE}-{name}"
+    return made_once(cached, lambda scratch: _bootstrap(scratch / "root", packages)) / "root"
 
 
 def _bootstrap(root: Path, packages: tuple[str, ...]) -> None:

@@ -27,10 +27,12 @@ USERS = migration(
     "CREATE INDEX old ON users (id);\n"
     "CREATE SCHEMA s;\nCREATE TABLE s.users (id int, email text);",
 )
+BEGUN = "CREATE TABLE begun ();\n"
+"""Comes first: a step that has done nothing is not left dirty."""
 AFTER = "\nCREATE TABLE reached ();"
 
 
-def leave_running(database: Database, before: str = "") -> None:
+def leave_running(database: Database, before: str = BEGUN) -> None:
     """Make the newest row of the log that of a run which was killed behind `before`."""
     count = before.count(";")
     text = before.rstrip().removesuffix(";") if before else ""
@@ -71,7 +73,7 @@ def attempt(database: Database, text: str) -> tuple[str | None, bool]:
 def test_a_failed_create_is_not_done_whatever_stands_there(
     database: Database, existing: str
 ) -> None:
-    text = f"CREATE INDEX CONCURRENTLY users_email_idx ON users (lower(email));{AFTER}"
+    text = f"{BEGUN}CREATE INDEX CONCURRENTLY users_email_idx ON users (lower(email));{AFTER}"
     up(request(database, source(USERS))).unwrap()
     database.execute(existing)
     assert up(request(database, source(USERS, migration(2, text)))).error is not None
@@ -142,16 +144,17 @@ CREATES = [
 def test_a_create_that_was_under_way_is_done_if_its_very_index_is_there(
     database: Database, case: Case
 ) -> None:
-    broken = f"{case.before}SELECT 1/0; VACUUM;"
+    before = f"{BEGUN}{case.before}"
+    broken = f"{before}SELECT 1/0; VACUUM;"
     up(request(database, source(USERS))).unwrap()
     assert up(request(database, source(USERS, migration(2, broken)))).error is not None
-    leave_running(database, case.before)
+    leave_running(database, before)
     database.execute(case.existing)
     count = "SELECT count(*) FROM pg_index WHERE indrelid::regclass::text ~ 'users'"
-    before = database.query(count)[0][0]
-    error, _ = attempt(database, f"{case.before}{case.statement};{AFTER}")
+    indexes = database.query(count)[0][0]
+    error, _ = attempt(database, f"{before}{case.statement};{AFTER}")
     assert error == (case.end if case.end == "42P07" else None)
-    assert database.query(count)[0][0] == before + (case.end == "built")
+    assert database.query(count)[0][0] == indexes + (case.end == "built")
     table = "s.reached" if case.before else "public.reached"
     if error is None:
         assert database.query(f"SELECT to_regclass('{table}') IS NOT NULL") == [(True,)]
@@ -174,7 +177,7 @@ def test_an_invalid_index_without_a_name_in_the_file_goes_before_the_next_attemp
 
 
 def test_a_failed_drop_is_not_done(database: Database) -> None:
-    text = f"DROP INDEX CONCURRENTLY odl;{AFTER}"
+    text = f"{BEGUN}DROP INDEX CONCURRENTLY odl;{AFTER}"
     assert up(request(database, source(USERS, migration(2, text)))).error is not None
     assert attempt(database, text) == ("42704", False)
     assert attempt(database, text.replace("odl", "old")) == (None, True)
@@ -184,10 +187,10 @@ def test_a_failed_drop_is_not_done(database: Database) -> None:
 def test_a_drop_that_never_ran_is_not_done(database: Database) -> None:
     """Killed before the statement was sent: the log says running, and the index never was."""
     up(request(database, source(USERS))).unwrap()
-    assert up(request(database, source(USERS, migration(2, "SELECT 1/0; VACUUM")))).error
+    assert up(request(database, source(USERS, migration(2, f"{BEGUN}SELECT 1/0; VACUUM")))).error
     leave_running(database)
     database.execute("UPDATE schema_migrations_log SET error = NULL")
-    assert attempt(database, f"DROP INDEX CONCURRENTLY odl;{AFTER}") == ("42704", False)
+    assert attempt(database, f"{BEGUN}DROP INDEX CONCURRENTLY odl;{AFTER}") == ("42704", False)
 
 
 @pytest.mark.parametrize("name", ["old", "public.old", 'PUBLIC."old"'])
@@ -265,11 +268,13 @@ def test_every_other_statement_that_was_under_way_runs_again(
         "CREATE TABLE parts (a int) PARTITION BY LIST (a);"
         "CREATE TABLE part PARTITION OF parts FOR VALUES IN (1);",
     )
-    files = source(parts, migration(2, f"{statement};\nSELECT 1/0;"))
+    files = source(parts, migration(2, f"{BEGUN}{statement};\nSELECT 1/0;"))
     try:
         assert up(request(database, files)).error is not None
         leave_running(database)
-        result = repair(request(database, source(parts, migration(2, f"{statement};{AFTER}"))))
+        result = repair(
+            request(database, source(parts, migration(2, f"{BEGUN}{statement};{AFTER}")))
+        )
         assert (result.error.sqlstate if result.error else None) == refusal
         assert version_row(database) == [(2, refusal is not None)]
     finally:

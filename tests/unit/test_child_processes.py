@@ -150,7 +150,14 @@ def test_what_runs_code_of_others_cannot_read_our_environment(child: str, is_see
     with tempfile.TemporaryDirectory() as directory:
         package = Path(directory) / "dbmigrate"
         package.mkdir()
-        for name in ("__init__.py", "child_process.py", "errors.py", "report.py"):
+        for name in (
+            "__init__.py",
+            "child_process.py",
+            "early_exit.py",
+            "errors.py",
+            "report.py",
+            "untrusted.py",
+        ):
             shutil.copy(PACKAGE / name, package)
         for place in (package.parent, package):
             place.chmod(0o755)
@@ -198,7 +205,8 @@ def test_a_stop_ends_a_program_with_all_that_it_has_started(
 
     with pytest.raises(Stopped, match="stopped while sh ran"):
         run(Child.PROGRAM, ["sh", "-c", FAMILY.format(file=file)], Until(should_stop))
-    assert not is_alive(int(file.read_text()))
+    while is_alive(int(file.read_text())):
+        """It has its SIGKILL, and is no child of ours to wait for."""
 
 
 def test_a_program_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,5 +239,5 @@ def test_a_signal_for_us_ends_the_program(tmp_path: Path, number: signal.Signals
         assert ours.stderr is not None
         said = ours.stderr.read()
     assert ours.returncode != 0
-    assert "stopped while sh ran" in said or "KeyboardInterrupt" in said
+    assert "stopped while sh ran" in said
     assert not is_alive(int(file.read_text()))

@@ -1,18 +1,18 @@
 """Runs that never came to a use case: what is printed, and the report of them.
 
 A command line that can't be understood, a source that can't be read, a database
-URL that can't be, and defects of dbmigrate itself. Secrets that were given to
-the program are blotted out of whatever is shown.
+URL that can't be, and defects of dbmigrate itself. The text of a defect is not shown
+where it may hold a secret that was given to the program.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from dbmigrate import __version__
+from dbmigrate.cli.arguments.flags import present
 from dbmigrate.cli.command import Invocation
 from dbmigrate.cli.output.document import send_report
 from dbmigrate.cli.output.problem import draw
@@ -20,7 +20,8 @@ from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Outcome, Reason, Report
 
-_BLOT = "***"
+_TELLING = 3
+"""Characters of a password that are not to be shown in a row."""
 
 
 def tell(invocation: Invocation, error: BaseException) -> None:
@@ -80,13 +81,16 @@ def _as_migration_error(error: BaseException, invocation: Invocation) -> Migrati
         )
     if isinstance(error, MemoryError):
         return MigrationError(Reason.INTERNAL, "out of memory")
-    text = f"internal error{_place(error)}: {type(error).__name__}: {error}"
-    return MigrationError(Reason.INTERNAL, blot_out(text, _secrets(invocation)))
+    text = f"internal error{_place(error)}: {type(error).__name__}"
+    said = str(error)
+    if _may_hold_secret(said, invocation):
+        said = "its text is not shown, for it may hold a password"
+    return MigrationError(Reason.INTERNAL, f"{text}: {said}")
 
 
 def _describe_os_error(error: OSError) -> str:
     """As Go writes it: what was tried, on which file, and why not."""
-    name = f"{error.filename}: " if error.filename is not None else ""
+    name = f"{present(str(error.filename))}: " if error.filename is not None else ""
     return f"{name}{(error.strerror or str(error)).lower()}"
 
 
@@ -103,29 +107,31 @@ def _place(error: BaseException) -> str:
     return place
 
 
-def _secrets(invocation: Invocation) -> Iterable[str]:
-    """Everything that must not be shown: the URLs as they are, and the passwords in them."""
-    given = "\n".join(invocation.values.values()).split("\n")
-    yield invocation.environ.get("PGPASSWORD", "")
-    for text in (invocation.options.database, *(each for each in given if "://" in each)):
-        yield text
-        yield from _passwords(text, invocation.environ)
+def _may_hold_secret(text: str, invocation: Invocation) -> bool:
+    """Whether the text has some characters in a row of a password that was given to us."""
+    passwords = [invocation.environ.get("PGPASSWORD", "")]
+    for given in _databases(invocation):
+        try:
+            passwords += _passwords(given, invocation.environ)
+        except MigrationError:
+            return True  # what can't be read may have its password anywhere
+    return any(
+        password[start : start + _TELLING] in text
+        for password in passwords
+        for start in range(len(password) - _TELLING + 1)
+    )
 
 
-def _passwords(database: str, environ: Mapping[str, str]) -> Iterable[str]:
+def _databases(invocation: Invocation) -> Iterable[str]:
+    """Whatever may be the address of a database."""
+    yield from filter(None, (invocation.options.database, invocation.options.rehearse_on))
+    for value in invocation.values.values():
+        yield from (each for each in value.split("\n") if "://" in each or "password" in each)
+
+
+def _passwords(database: str, environ: Mapping[str, str]) -> list[str]:
+    from dbmigrate.postgres.connection.parameters import PASSWORDS
     from dbmigrate.postgres.connection.target import parse_target
 
-    try:
-        conninfo = parse_target(database, environ).conninfo
-    except MigrationError:
-        return
-    for key in ("password", "sslpassword"):
-        yield conninfo.get(key, "")
-
-
-def blot_out(text: str, secrets: Iterable[str]) -> str:
-    """The text with every secret in it replaced; the longest first, since one may hold another."""
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        if secret:
-            text = re.sub(re.escape(secret), _BLOT, text)
-    return text
+    conninfo = parse_target(database, environ).conninfo
+    return [conninfo.get(key, "") for key in PASSWORDS]

@@ -190,6 +190,7 @@ def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.
     return runner.Options(
         lock_timeout=math.inf if options.lock_timeout is None else options.lock_timeout,
         statement_lock_timeout_ms=_milliseconds(options.statement_lock_timeout),
+        concurrent_lock_timeout_ms=_milliseconds(options.concurrent_lock_timeout),
         statement_timeout_ms=_milliseconds(options.statement_timeout),
         rollback=_ROLLBACK[options.may_roll_back],
         out_of_order=policies.OutOfOrder(options.out_of_order or "reject"),

@@ -13,6 +13,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from dbmigrate.printable import block, json_text, one_line
+
 FIELDS = ("namespace", "migration", "job", "action", "reason", "version", "duration_ms")
 """What a line may say beside its message, by the names that `extra=` is given."""
 QUIET = ("kopf", "aiohttp.access", "asyncio")
@@ -33,7 +35,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json_text(json.dumps(line, ensure_ascii=False, default=str))
 
 
 class TextFormatter(logging.Formatter):
@@ -41,9 +43,14 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line, and its traceback below."""
-        fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
-        line = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        fields = "".join(
+            f" {name}={one_line(str(value))}" for name, value in _fields(record).items()
+        )
+        message = block(record.getMessage())
+        line = f"{_time(record)} {record.levelname.lower():7} {message}{fields}"
+        if not record.exc_info:
+            return line
+        return f"{line}\n  {block(self.formatException(record.exc_info), '  ')}"
 
 
 def configure_logs(level: str, form: str) -> None:

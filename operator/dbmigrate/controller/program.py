@@ -10,6 +10,7 @@ from dbmigrate.controller.cluster import ClusterError
 from dbmigrate.controller.config import read_config
 from dbmigrate.controller.logs import configure_logs
 from dbmigrate.controller.service import run_operator
+from dbmigrate.printable import block
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asyncio.run(run_operator(config))
     except ClusterError as problem:
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"error: {block(str(problem))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -27,6 +27,7 @@ from dbmigrate.kubectl.access import (
 )
 from dbmigrate.kubectl.problems import RequestFailed, begins_error, translate
 from dbmigrate.kubectl.stream import Stream
+from dbmigrate.printable import lines
 
 REQUEST_TIMEOUT = "--request-timeout=30s"
 """For all but watches and logs. None of our requests is long."""
@@ -81,12 +82,14 @@ class Kubectl:
     def _run(
         self, arguments: Iterable[str], body: str | None = None, *, prints: bool = False
     ) -> str:
-        with self._start(arguments, body, prints=prints) as process:
+        with self._start(arguments, body) as process:
             complaint = Complaint(process.stderr)
             try:
                 if process.stdin is not None and body is not None:
                     process.stdin.write(body)
                     process.stdin.close()
+                if prints:
+                    _pass_on(process.stdout)
                 output = process.stdout.read() if process.stdout is not None else ""
                 code = process.wait()
             except BaseException:
@@ -97,17 +100,22 @@ class Kubectl:
             raise translate(said)
         return output
 
-    def _start(
-        self, arguments: Iterable[str], body: str | None, *, prints: bool = False
-    ) -> Process[str]:
+    def _start(self, arguments: Iterable[str], body: str | None) -> Process[str]:
         program = find_program(self._environ)
         # A login may ask at the terminal; an answer that is piped to us is not for kubectl.
         inherited = None if sys.stdin is not None and sys.stdin.isatty() else DEVNULL
         return start_kubectl(
             [*program, *self._access.arguments, *arguments],
             stdin=inherited if body is None else PIPE,
-            stdout=None if prints else PIPE,
+            stdout=PIPE,
         )
+
+
+def _pass_on(stream: IO[str] | None) -> None:
+    """Print a container's log as it comes; a container may print anything."""
+    for line in stream or ():
+        sys.stdout.write(lines(line))
+        sys.stdout.flush()
 
 
 class Complaint:
@@ -128,7 +136,7 @@ class Complaint:
             if self._lines or begins_error(line):
                 self._lines.append(line)
             else:
-                sys.stderr.write(line)
+                sys.stderr.write(lines(line))
                 sys.stderr.flush()
 
 

@@ -15,9 +15,10 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.names import ACTION_KIND, ACTIONS, API_VERSION, GROUP
 from dbmigrate.kubectl.client import Kubectl
 from dbmigrate.kubectl.collection import Collection, ResourceList, key_of, observe
-from dbmigrate.kubectl.problems import RequestFailed, clean
+from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.resource import find_resource
 from dbmigrate.kubectl.screen import Screen
+from dbmigrate.printable import lines
 
 NAME_PREFIX = 58
 """Characters of generateName that the API server keeps; more than 253 it refuses."""
@@ -105,7 +106,7 @@ def follow(kubectl: Kubectl, screen: Screen, created: Document, timeout: float |
 
 def describe_phase(action: Action) -> str:
     """How far it is, in a line."""
-    message = clean(action.message)
+    message = lines(action.message)
     return f"{action.phase.value}: {message}" if message else action.phase.value
 
 
@@ -114,7 +115,7 @@ def _conclude(action: Action) -> str:
         return describe_phase(action)
     what = f"{action.kind} of {action.migration}"
     outcome = "was refused" if action.phase is ActionPhase.REFUSED else "failed"
-    raise NotDone(f"{what} {outcome}: {clean(action.message)}")
+    raise NotDone(f"{what} {outcome}: {lines(action.message)}")
 
 
 def _explain_delay(kubectl: Kubectl, action: Action) -> str:
@@ -137,5 +138,5 @@ def _explain_silence(kubectl: Kubectl, action: Action) -> str:
     doing = f"; {action.migration} says {ready.reason}: {ready.message}" if ready else ""
     return (
         f"MigrationAction {action.name} has not been taken up yet: a run that is under way comes "
-        f"first, or no operator runs for namespace {action.namespace}{clean(doing)}"
+        f"first, or no operator runs for namespace {action.namespace}{lines(doing)}"
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dbmigrate.api.fields import Document
 from dbmigrate.api.names import COMMAND_LABEL, JOB_NAME_LABEL, REHEARSAL_CONTAINER, UID_LABEL
 from dbmigrate.kubectl.collection import Collection
-from dbmigrate.kubectl.problems import clean
+from dbmigrate.printable import one_line
 
 STATUS = "status"
 """The command of runs that only ask the database how it is, every now and then."""
@@ -89,4 +89,4 @@ def _explain_waiting(status: Document, state: Document) -> str:
         scheduled: Document = next((c for c in conditions if c.get("type") == "PodScheduled"), {})
         if scheduled.get("status") == "False":
             parts = [str(scheduled.get(part, "")) for part in ("reason", "message")]
-    return clean(": ".join(part for part in parts if part)) or "it has not started yet"
+    return one_line(": ".join(part for part in parts if part)) or "it has not started yet"

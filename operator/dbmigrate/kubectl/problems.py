@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 
 from dbmigrate.api.names import ACTIONS, GROUP, MIGRATIONS
+from dbmigrate.printable import lines
 
 
 class RequestFailed(Exception):
@@ -68,7 +69,7 @@ def is_answer(said: str) -> bool:
 
 def translate(said: str) -> RequestFailed:
     """What kubectl's words on the standard error mean."""
-    text = clean(said).strip()
+    text = lines(said).strip()
     found = _STATUS.match(text)
     if found is None:
         if text.startswith(_SILENT):
@@ -83,11 +84,6 @@ def translate(said: str) -> RequestFailed:
     if reason in _LATER:
         return Unreachable(f"the API server can't answer now: {message}")
     return RequestFailed(message)
-
-
-def clean(text: str) -> str:
-    """The text without control characters: a message can't play with the reader's terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
 
 
 def _translate_missing(message: str) -> RequestFailed:

@@ -13,7 +13,8 @@ from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.kubectl.client import Kubectl
 from dbmigrate.kubectl.collection import Collection, list_all
-from dbmigrate.kubectl.problems import Missing, RequestFailed, clean
+from dbmigrate.kubectl.problems import Missing, RequestFailed
+from dbmigrate.printable import lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,8 @@ def read_resource(body: Document) -> Resource:
     spec = _section(body, "spec")
     return Resource(
         identity=parse_identity(body),
-        status=parse_status(_clean_all(_section(body, "status"))),
-        database=clean(_name_database(_section(spec, "database"))),
+        status=parse_status(_make_safe(_section(body, "status"))),
+        database=lines(_name_database(_section(spec, "database"))),
         approval=str(spec.get("approval", "Automatic")),
         form=_read_format(_section(spec, "source").get("format")),
         body=body,
@@ -139,12 +140,12 @@ def _section(body: Document, name: str) -> Document:
     return value if isinstance(value, dict) else {}
 
 
-def _clean_all(value: Any) -> Any:
-    """Every text in a document, cleaned."""
+def _make_safe(value: Any) -> Any:
+    """Every text in a document, as it may be shown."""
     if isinstance(value, str):
-        return clean(value)
+        return lines(value)
     if isinstance(value, dict):
-        return {key: _clean_all(item) for key, item in value.items()}
+        return {key: _make_safe(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_clean_all(item) for item in value]
+        return [_make_safe(item) for item in value]
     return value

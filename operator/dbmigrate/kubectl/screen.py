@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from dbmigrate.kubectl.table import Cell, Tone
+from dbmigrate.printable import block, json_text, one_line
 
 Line = Sequence[Cell]
 
@@ -41,17 +42,21 @@ class Screen:
         self.show([[Cell(text)]])
 
     def note(self, text: str) -> None:
-        """A line beside the result."""
-        print(text, file=self._messages, flush=True)
+        """A line beside the result; further lines of it are indented."""
+        print(block(text), file=self._messages, flush=True)
+
+    def document(self, text: str) -> None:
+        """A JSON document as the result."""
+        print(json_text(text), file=self._output, flush=True)
 
     def error(self, text: str) -> None:
         """`error: text`; further lines of it are indented."""
         mark = _tint("error:", Tone.BAD) if self._has_coloured_messages else "error:"
-        self.note(f"{mark} " + text.replace("\n", "\n  "))
+        print(f"{mark} {block(text, '  ')}", file=self._messages, flush=True)
 
     def confirm(self, question: str) -> bool:
         """Whether a person, or what feeds the standard input, says y or yes."""
-        print(f"{question} [y/N] ", end="", file=self._messages, flush=True)
+        print(f"{block(question)} [y/N] ", end="", file=self._messages, flush=True)
         try:
             answer = self._answers.readline()
         except (OSError, ValueError):
@@ -75,8 +80,8 @@ class Screen:
 
     def _join(self, line: Line) -> str:
         if self._has_colours:
-            return "".join(_tint(cell.text, cell.tone) for cell in line).rstrip(" ")
-        return "".join(cell.text for cell in line).rstrip(" ")
+            return "".join(_tint(one_line(cell.text), cell.tone) for cell in line).rstrip(" ")
+        return "".join(one_line(cell.text) for cell in line).rstrip(" ")
 
 
 def cut(line: Line, width: int) -> Line:
@@ -85,8 +90,9 @@ def cut(line: Line, width: int) -> Line:
     for cell in line:
         if width <= 0:
             break
-        kept.append(Cell(cell.text[:width], cell.tone))
-        width -= len(cell.text)
+        text = one_line(cell.text)
+        kept.append(Cell(text[:width], cell.tone))
+        width -= len(text)
     return kept
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dbmigrate.printable import one_line
+
 GAP = 3
 LEAST = 6
 
@@ -42,13 +44,13 @@ class TextTable:
         """The lines, each as cells that only have to be written one after the other."""
         for row in rows:
             for index, cell in enumerate(row):
-                self._widths[index] = max(self._widths[index], len(cell.text))
+                self._widths[index] = max(self._widths[index], len(one_line(cell.text)))
         lines = [self._head, *rows] if with_head else list(rows)
         return [self._pad(line) for line in lines]
 
     def _pad(self, row: Row) -> list[Cell]:
         padded = [
-            Cell(cell.text.ljust(width + GAP), cell.tone)
+            Cell(one_line(cell.text).ljust(width + GAP), cell.tone)
             for cell, width in zip(row, self._widths, strict=True)
         ]
         return [*padded[:-1], row[-1]]

@@ -132,9 +132,6 @@ def _connection(conninfo: Mapping[str, str]) -> tuple[dict[str, str], str]:
 def _failure(
     program: ClientProgram, code: int, text: str, target: ConnectionTarget
 ) -> MigrationError:
-    password = target.conninfo.get("password")
-    if password:
-        text = text.replace(password, "***")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "error:" in line] or lines
     said = errors[0] if errors else f"it ended with code {code} and said nothing"

@@ -129,7 +129,9 @@ class Database:
 
             target = self.request.target
             self._monitor = Monitor(
-                self.pid, self._server_version, lambda: connect(target, role="monitor")
+                self.pid,
+                self._server_version,
+                lambda: connect(target, role="monitor", is_brief=True),
             )
         return self._monitor
 
@@ -296,7 +298,9 @@ class Database:
             from dbmigrate.postgres.connection import pooler
 
             pooler.require_own_backend(
-                self.session, self.pid, lambda: connect(self.request.target, role="probe")
+                self.session,
+                self.pid,
+                lambda: connect(self.request.target, role="probe"),
             )
         taken, *rest = self.session.query(
             f"{KEEPALIVES}; "

@@ -72,7 +72,7 @@ def test_an_actions_phase_is_told_without_control_characters() -> None:
         "spec": {"migration": "shop", "action": "Retry"},
         "status": {"phase": "Running", "message": "Job \x1b[1m"},
     }
-    assert describe_phase(parse_action(body)) == "Running: Job ?[1m"
+    assert describe_phase(parse_action(body)) == "Running: Job \\x1b[1m"
 
 
 @pytest.mark.parametrize(

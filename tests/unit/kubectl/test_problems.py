@@ -9,7 +9,6 @@ from dbmigrate.kubectl.problems import (
     RequestFailed,
     Unreachable,
     begins_error,
-    clean,
     translate,
 )
 
@@ -105,7 +104,3 @@ def test_a_complaint_is_told_from_what_stands_above_it(said: str) -> None:
 )
 def test_a_warning_and_a_logins_prompt_are_no_complaint(line: str) -> None:
     assert not begins_error(line)
-
-
-def test_control_characters_do_not_reach_the_terminal() -> None:
-    assert clean("a\x1b[2Jb\r\x07\x9bc\n\td \u00e9") == "a?[2Jb???c\n\td \u00e9"

@@ -80,4 +80,4 @@ def test_columns_stand_three_apart_and_never_become_narrower() -> None:
 
 def test_messages_can_not_play_with_the_terminal() -> None:
     row = row_of("Running", "a\x1b[2Jb", is_wide=True)
-    assert row[-1] == "a?[2Jb"
+    assert row[-1] == "a\\x1b[2Jb"

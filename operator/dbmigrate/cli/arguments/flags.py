@@ -50,8 +50,9 @@ class UsageError(Exception):
 class UnknownFlag(UsageError):
     """A flag that is none here."""
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"flag provided but not defined: -{name}{guess(name, known, before='-')}")
+    def __init__(self, name: str, known: Iterable[str], argument: str) -> None:
+        shown = present(f"-{name}") if present(argument) == argument else present(argument)
+        super().__init__(f"flag provided but not defined: {shown}{guess(name, known, before='-')}")
         self.name = name
 
 
@@ -80,12 +81,12 @@ def parse_flags(
             break
         name, equals, value = argument[2 if argument[1] == "-" else 1 :].partition("=")
         if not name or name[0] == "-":
-            raise UsageError(f"bad flag syntax: {argument}")
+            raise UsageError(f"bad flag syntax: {present(argument)}")
         flag = known.get(name)
         if flag is None:
             if name in ("help", "h"):
                 raise HelpRequested
-            raise UnknownFlag(name, known)
+            raise UnknownFlag(name, known, argument)
         if not equals and flag.is_boolean:
             value = "true"
         elif not equals:
@@ -102,12 +103,15 @@ def parse_flags(
 def _check(flag: Flag, value: str) -> None:
     if flag.is_boolean:
         if value not in TRUE and value not in FALSE:
-            raise UsageError(f"invalid boolean value {quote(value)} for -{flag.name}: parse error")
+            raise UsageError(
+                f"invalid boolean value {quote(present(value))} for -{flag.name}: parse error"
+            )
         return
     try:
         flag.check(value)
     except ValueError as error:
-        raise UsageError(f"invalid value {quote(value)} for flag -{flag.name}: {error}") from None
+        problem = f"invalid value {quote(present(value))} for flag -{flag.name}: "
+        raise UsageError(problem + present(str(error))) from None
 
 
 def is_set(values: Mapping[str, str], name: str) -> bool:
@@ -130,6 +134,17 @@ def describe_flags(flags: Iterable[Flag]) -> str:
         default = quote(flag.default) if flag.kind == "string" else flag.default
         lines.append(f"{head}{gap}{usage}" + (f" (default {default})" if flag.default else ""))
     return "".join(f"{line}\n" for line in lines)
+
+
+_ADDRESS = re.compile(r"@|://|password|\b(?:user|host|dbname|service)\s*=", re.IGNORECASE)
+
+
+def present(word: str) -> str:
+    """A word of a command line, to be shown in an error; not one that may hold a password.
+
+    A URL that the shell has split, or that stands in the wrong place, comes as any word.
+    """
+    return "(not shown, for it may hold a password)" if _ADDRESS.search(word) else word
 
 
 def quote(text: str) -> str:

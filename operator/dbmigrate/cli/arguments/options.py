@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from dbmigrate.cli.arguments.flags import FALSE, TRUE, Flag, UsageError, is_set, parse_flags, quote
+from dbmigrate.cli.arguments.flags import (
+    FALSE,
+    TRUE,
+    Flag,
+    UsageError,
+    is_set,
+    parse_flags,
+    present,
+    quote,
+)
 from dbmigrate.cli.arguments.numbers import read_duration, read_seconds, read_unsigned
 from dbmigrate.cli.arguments.suggestions import guess
 
@@ -31,6 +40,8 @@ class GlobalOptions(NamedTuple):
     """Seconds to wait for the migration lock; None: for ever."""
     statement_lock_timeout: float | None
     """Seconds a statement may wait for a lock on a table; None: for ever."""
+    concurrent_lock_timeout: float | None
+    """The same for CREATE INDEX CONCURRENTLY and others that keep nobody waiting."""
     statement_timeout: float | None
     """Seconds a statement may run; None: what the URL or the server says."""
     format: str
@@ -92,6 +103,7 @@ FLAGS = (
     Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate", "atlas", "flyway")),
     Flag("history-table"),
     Flag("statement-lock-timeout", check=read_duration, kind="duration"),
+    Flag("concurrent-lock-timeout", check=read_duration, kind="duration"),
     Flag("statement-timeout", check=read_duration, kind="duration"),
     Flag("rollback", check=_one_of("allow", "forbid")),
     Flag("out-of-order", check=_one_of("reject", "apply", "ignore")),
@@ -129,6 +141,7 @@ def parse_options(
             statement_lock_timeout=_limit(
                 values.get("statement-lock-timeout"), DEFAULT_STATEMENT_LOCK_TIMEOUT
             ),
+            concurrent_lock_timeout=_limit(values.get("concurrent-lock-timeout"), None),
             statement_timeout=_limit(values.get("statement-timeout"), None),
             grace_period=_limit(values.get("grace-period"), None),
             format=values.get("format", "auto"),
@@ -183,7 +196,8 @@ def read_twins(
             if not flag.is_boolean:
                 flag.check(value)
         except ValueError as error:
-            raise UsageError(f"invalid value {quote(value)} for {name}: {error}") from None
+            problem = f"invalid value {quote(present(value))} for {name}: "
+            raise UsageError(problem + present(str(error))) from None
         values[flag.name] = value
     return values
 

@@ -10,10 +10,16 @@ from __future__ import annotations
 import os
 import re
 
-from dbmigrate.cli.arguments.flags import quote
+from dbmigrate.cli.arguments.flags import present, quote
 from dbmigrate.cli.arguments.options import GlobalOptions
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
+
+_DRIVERS = frozenset(
+    "bitbucket ftp gcs github github-ee gitlab go-bindata godoc-vfs google-cloud-storage http https"
+    " httpfs iofs pkger s3 aws-s3 stub postgres postgresql".split()
+)
+"""Schemes of sources of golang-migrate, and mistakes that are easily made."""
 
 
 def has_source(options: GlobalOptions) -> bool:
@@ -27,6 +33,8 @@ def find_directory(options: GlobalOptions) -> str:
     Raises MigrationError (SourceInvalid) with golang-migrate's text.
     """
     if not options.source and options.path:
+        if present(options.path) != options.path and not os.path.isdir(options.path):
+            raise _failed("-path is no directory (not shown, for it may hold a password)")
         return options.path
     url = options.source
     scheme, colon, rest = url.partition(":")
@@ -35,9 +43,10 @@ def find_directory(options: GlobalOptions) -> str:
     if not colon or not scheme:
         raise _failed("failed to parse scheme from source URL: no scheme")
     if scheme != "file":
+        shown, where = _shown(scheme, url)
         raise _failed(
-            f"failed to open source, {quote(_without_userinfo(url))}:"
-            f" source driver: unknown driver '{scheme}' (forgotten import?)"
+            f"failed to open source, {quote(where)}:"
+            f" source driver: unknown driver '{shown}' (forgotten import?)"
         )
     path = re.split(r"[?#]", rest, maxsplit=1)[0].removeprefix("//")
     return _decode(path) or os.getcwd()
@@ -49,9 +58,16 @@ def _decode(path: str) -> str:
     return os.fsdecode(raw)
 
 
-def _without_userinfo(url: str) -> str:
-    """Sources of other drivers carry tokens: github://user:token@owner/repo."""
-    return re.sub(r"://.*@", "://", url, flags=re.DOTALL)
+def _shown(scheme: str, url: str) -> tuple[str, str]:
+    """The scheme and the URL as they may be shown.
+
+    Sources of other drivers carry tokens (github://user:token@owner/repo), and what is no
+    source at all may be the address of a database.
+    """
+    left = re.sub(r"://.*@", "://", url, flags=re.DOTALL)
+    if scheme not in _DRIVERS or re.fullmatch(r"[\w-]+://[\w./-]*", left) is None:
+        return (scheme if scheme in _DRIVERS else "..."), "(not shown, for it may hold a password)"
+    return scheme, left
 
 
 def _failed(message: str) -> MigrationError:

@@ -142,6 +142,7 @@ Options:
   -history-table T           Table of the version, or schema.table (default schema_migrations,
                              with others the tool's own: goose_db_version and so on)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
+  -concurrent-lock-timeout D Let CREATE INDEX CONCURRENTLY and its like wait D (default none)
   -statement-timeout D       Let a statement run for D (default as the role has it; none)
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone
   -out-of-order MODE         reject, apply or ignore versions that were skipped (default reject)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from dbmigrate.cli.arguments.flags import FALSE, TRUE, UsageError
+from dbmigrate.cli.arguments.flags import FALSE, TRUE, UsageError, present
 
 SHORT = {"u": "url", "c": "config", "h": "help", "s": "schema"}
 BOOLEAN = frozenset(("dry-run", "allow-dirty", "edit", "help", "force", "web", "auto-approve"))
@@ -86,7 +86,7 @@ def read_arguments(args: Sequence[str]) -> Arguments:
     known = COMMANDS[command] | GLOBAL if command in COMMANDS else GLOBAL
     for name in values:
         if name not in known:
-            raise UsageError(f"atlas migrate {command} has no flag --{name} here")
+            raise UsageError(f"atlas migrate {command} has no flag --{present(name)} here")
         if name not in REPEATED and len(lists[name]) > 1 and len(set(lists[name])) > 1:
             raise UsageError(f"--{name} is given twice")
     return Arguments(command, values, lists, tuple(operands))
@@ -108,8 +108,8 @@ def _read_flag(word: str, rest: list[str]) -> tuple[str, str]:
     if not equals:
         if not rest:
             if name not in _KNOWN:
-                raise UsageError(f"atlas has no flag --{name} here")
-            raise UsageError(f"flag needs an argument: --{name}")
+                raise UsageError(f"atlas has no flag --{present(name)} here")
+            raise UsageError(f"flag needs an argument: --{present(name)}")
         value = rest.pop(0)
     return name, value
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dbmigrate.child_process import Child, run
-from dbmigrate.cli.arguments.flags import UsageError
+from dbmigrate.cli.arguments.flags import UsageError, present
 from dbmigrate.cli.atlas.environment import Environment, read_text, read_texts
 from dbmigrate.cli.atlas.expressions import Budget, Scope, Value
 from dbmigrate.cli.atlas.functions import make_functions
@@ -253,7 +253,7 @@ def _read_variables(given: Sequence[str]) -> dict[str, list[str]]:
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name:
-            raise _refused(f'variables must be given as name=value, not "{each}"')
+            raise _refused(f'variables must be given as name=value, not "{present(each)}"')
         values.setdefault(name, []).append(value)
     return values
 

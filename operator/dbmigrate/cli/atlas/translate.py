@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from dbmigrate.cli.arguments.flags import UsageError
+from dbmigrate.cli.arguments.flags import UsageError, present
 from dbmigrate.cli.arguments.numbers import read_duration
 from dbmigrate.cli.atlas.arguments import Arguments
 from dbmigrate.cli.atlas.environment import Environment
@@ -225,7 +225,7 @@ def _directory(order: _Order, *, needs_own_table: bool = False) -> Line:
     asked = parse_qs(urlsplit(url).query).get("format", [""])[0]
     kind = asked or order.value("dir-format", "format") or "atlas"
     if kind not in _FORMATS:
-        raise UsageError(f"the format {kind} of --dir has no counterpart here")
+        raise UsageError(f"the format {present(kind)} of --dir has no counterpart here")
     if needs_own_table and kind != "atlas":
         raise UsageError(
             f"Atlas keeps a table of its own for {kind}'s files, dbmigrate goes on in {kind}'s:"
@@ -282,7 +282,7 @@ def _desired(target: str) -> str:
     if not colon:
         raise UsageError("--to needs a scheme: file://, postgres:// or a data source of atlas.hcl")
     if scheme != "file":
-        raise UsageError(f"--to {scheme}:// has no counterpart here")
+        raise UsageError(f"--to {present(scheme)}:// has no counterpart here")
     path = _path_of(target, "to")
     if path.endswith(".hcl"):
         raise UsageError("a schema in HCL has no counterpart here: write it as SQL")
@@ -309,7 +309,7 @@ def _seconds(duration: str) -> str:
     except ValueError:
         seconds = None
     if seconds is None:
-        raise UsageError(f"--lock-timeout is a duration such as 10s, not {text}")
+        raise UsageError(f"--lock-timeout is a duration such as 10s, not {present(text)}")
     return f"{round(seconds * 1000)}ms"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.arguments.flags import Flag, each_value, is_set
+from dbmigrate.cli.arguments.flags import Flag, each_value, is_set, present
 from dbmigrate.cli.arguments.usage import DIFF
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
@@ -49,7 +49,7 @@ def run(invocation: Invocation) -> int:
     values = invocation.values
     is_check = is_set(values, "check")
     if len(invocation.operands) > 1:
-        raise ArgumentError(f"too many arguments: {' '.join(invocation.operands[1:])}")
+        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands[1:]))}")
     if not invocation.operands and not is_check and not is_set(values, "dry-run"):
         raise ArgumentError("please specify name")
     from dbmigrate.cli.output.diff_result import describe_diff, show_diff

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.flags import Flag, is_set, present
 from dbmigrate.cli.arguments.numbers import read_unsigned
 from dbmigrate.cli.arguments.operands import check_version, read_version
 from dbmigrate.cli.arguments.usage import LINT
 from dbmigrate.cli.command import AS_ATLAS, HELP, ArgumentError, Command, Invocation
+from dbmigrate.printable import block, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ FLAGS = (
 def run(invocation: Invocation) -> int:
     """Look at the files; 1 if anything is an error."""
     if invocation.operands:
-        raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
+        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     from dbmigrate.cli.run import FileUse, find_source
     from dbmigrate.errors import MigrationError
     from dbmigrate.lint.finding import Severity
@@ -119,12 +120,13 @@ def _ask_squawk(
 
 
 def _print(invocation: Invocation, findings: Sequence[Finding], location: str) -> None:
-    from dbmigrate.cli.output.document import print_text
+    from dbmigrate.cli.output.document import print_json, print_text
 
     form = invocation.values.get("output", "json" if invocation.options.json else "text")
     text = _draw(findings, form, _from_here(location.removeprefix("file://")))
     if text:
-        print_text(invocation.output, text)
+        printed = print_json if form in ("json", "sarif") else print_text
+        printed(invocation.output, text)
     if form == "text":
         invocation.terminal.line(_count(findings))
 
@@ -138,8 +140,8 @@ def _from_here(directory: str) -> str:
 def _draw(findings: Sequence[Finding], form: str, directory: str) -> str:
     if form == "text":
         return "\n".join(
-            f"{each.file}:{each.line} {each.severity} {each.rule.name}\n"
-            f"  {each.message}\n  instead: {each.rule.remedy}"
+            f"{one_line(each.file)}:{each.line} {each.severity} {each.rule.name}\n"
+            f"  {block(each.message, '    ')}\n  instead: {block(each.rule.remedy, '    ')}"
             for each in findings
         )
     from dbmigrate import __version__

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dbmigrate.cli.arguments.operands import the_target, version_for
 from dbmigrate.cli.arguments.usage import PLAN
 from dbmigrate.cli.command import HELP, Command, Invocation
+from dbmigrate.printable import one_line
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -48,7 +49,7 @@ def _show(invocation: Invocation, found: Preview) -> int:
         from dbmigrate.cli.output.document import print_text
         from dbmigrate.postgres.sqltext.syntax_tree import NOT_INSTALLED, is_installed
 
-        head = [f"-- {found.unfinished}"] if found.unfinished else []
+        head = [f"-- {one_line(found.unfinished)}"] if found.unfinished else []
         if not is_installed():
             head.append(f"-- what the statements lock or lose is not known: {NOT_INSTALLED}")
         steps = [_draw(step) for step in found.steps]
@@ -62,11 +63,11 @@ def _draw(preview: PreviewStep) -> str:
     from dbmigrate.cli.output.narrator import describe_step
 
     step = preview.step
-    place = "" if step.script is None else f" ({step.script.file})"
+    place = "" if step.script is None else f" ({one_line(step.script.file)})"
     stored = ", from the history" if step.is_stored else ""
     lines = [f"-- {describe_step(step)}{place}{stored}"]
     if preview.sql is not None:
-        lines += [f"--   {remark}" for remark in inspect_step(preview).remarks()]
+        lines += [f"--   {one_line(remark)}" for remark in inspect_step(preview).remarks()]
         lines.append(_text(preview.sql).strip())
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.flags import Flag, is_set, present
 from dbmigrate.cli.arguments.usage import REHEARSE
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
@@ -27,7 +27,7 @@ FLAGS = (
 def run(invocation: Invocation) -> int:
     """Rehearse; 1 if a step fails, or its down script does not undo it."""
     if invocation.operands:
-        raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
+        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     from dbmigrate.cli.run import FileUse, run_use_case
 
     dev_url = invocation.values.get("dev-url", "")

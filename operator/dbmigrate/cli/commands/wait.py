@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.flags import Flag, is_set, present
 from dbmigrate.cli.arguments.numbers import read_duration
 from dbmigrate.cli.arguments.operands import check_version, version_for
 from dbmigrate.cli.arguments.usage import WAIT
@@ -34,7 +34,7 @@ def run(invocation: Invocation) -> int:
     """Wait for it."""
     values = invocation.values
     if invocation.operands:
-        raise ArgumentError(f"too many arguments: {' '.join(invocation.operands)}")
+        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     if "version" in values and is_set(values, "latest"):
         raise ArgumentError("-version and -latest are mutually exclusive")
     text = check_version(values["version"], invocation.options) if "version" in values else None

@@ -15,7 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dbmigrate.cli.arguments.flags import Flag, HelpRequested, UsageError, is_set, parse_flags
+from dbmigrate.cli.arguments.flags import (
+    Flag,
+    HelpRequested,
+    UsageError,
+    is_set,
+    parse_flags,
+    present,
+)
 from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.cli.goose import files
 from dbmigrate.cli.goose.usage import COMMANDS, FLAGS
@@ -182,7 +189,7 @@ def _translate_command(words: Sequence[str]) -> Line:
         shown = f" {command}{guess(command, COMMANDS)}" if command.isalnum() else ""
         raise UsageError(f"goose has no command{shown}")
     if operands:
-        raise UsageError(f"{command} takes no arguments: {' '.join(operands)}")
+        raise UsageError(f"{command} takes no arguments: {present(' '.join(operands))}")
     return list(line)
 
 

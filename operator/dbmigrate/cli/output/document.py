@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from dbmigrate.cli.output.report_file import write_report
 from dbmigrate.cli.output.terminal import Terminal
+from dbmigrate.printable import json_text, lines
 from dbmigrate.report import Report
 
 
@@ -30,7 +31,7 @@ def send_report(
         if more:
             document = json.loads(text) | more
             text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-        print_text(output, text)
+        print_json(output, text)
     if path:
         try:
             write_report(path, report)
@@ -39,7 +40,17 @@ def send_report(
 
 
 def print_text(output: TextIO, text: str) -> None:
-    """One text to the standard output; a reader that went away is no error."""
+    """One text to the standard output, with its lines as they are."""
+    _print(output, lines(text))
+
+
+def print_json(output: TextIO, text: str) -> None:
+    """One JSON document to the standard output."""
+    _print(output, json_text(text))
+
+
+def _print(output: TextIO, text: str) -> None:
+    """A reader that went away is no error."""
     try:
         output.write(text + "\n")
         output.flush()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.arguments.numbers import format_duration
 from dbmigrate.cli.output.terminal import Terminal
+from dbmigrate.printable import block, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,9 @@ class Narrator:
 
     def notice(self, notice: Notice) -> None:
         """PostgreSQL's chatter only with -verbose, its warnings always."""
-        text = f"{notice.file}: {notice.message}" if notice.file else notice.message
+        text = block(notice.message, "    ")
+        if notice.file:
+            text = f"{one_line(notice.file)}: {text}"
         if notice.severity == "WARNING":
             self._terminal.warning(text)
         elif notice.severity.startswith("DEBUG") or notice.severity in _QUIET:
@@ -88,8 +91,8 @@ class Narrator:
 def describe_step(step: PlannedStep) -> str:
     """golang-migrate's `1/u create_users_table`; `<empty>` where there is no script."""
     name = "<empty>" if step.script is None else step.name
-    return f"{step.version}/{step.direction[0]} {name}"
+    return one_line(f"{step.version}/{step.direction[0]} {name}")
 
 
 def _held_by(sessions: tuple[OtherSession, ...]) -> str:
-    return ", held by " + "; ".join(str(session) for session in sessions) if sessions else ""
+    return ", held by " + "; ".join(one_line(str(each)) for each in sessions) if sessions else ""

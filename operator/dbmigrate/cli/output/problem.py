@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dbmigrate import printable
 from dbmigrate.errors import MigrationError
+from dbmigrate.printable import block, one_line
 
 
 def draw(error: MigrationError) -> str:
     """The text after `error: `, several lines if the error has a place in a file."""
-    message = error.message
+    message = block(error.message, "    ")
     if error.sqlstate and error.sqlstate not in message:
         message += f" (SQLSTATE {error.sqlstate})"
     lines = [message]
     place = error.location
     if place is not None:
         where = ":".join(str(part) for part in (place.file, place.line, place.column) if part)
-        lines.append(f"  at {where}")
-        lines += [f"    {line}" for line in (place.excerpt or "").splitlines()]
+        lines.append(f"  at {one_line(where)}")
+        lines += [
+            f"    {line}" for line in printable.lines(place.excerpt or "").split("\n") if line
+        ]
     for label, text in (("detail", error.detail), ("hint", error.hint)):
         if text:
-            indented = text.replace("\n", "\n    ")
-            lines.append(f"  {label}: {indented}")
+            lines.append(f"  {label}: {block(text, '    ')}")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 With -verbose each line starts with the time, as Go's log package does it. On a
 terminal there is one live line at the bottom for what takes long; every other
 line goes above it. Colours only on a terminal, and never with NO_COLOR. A
+What it is given may come from outside: it is shown as printable.py has it. A
 reader that went away (`| head`) must not stop a migration: what can't be
 written is dropped.
 """
@@ -14,6 +15,8 @@ import time
 from collections.abc import Mapping
 from threading import Lock
 from typing import TextIO
+
+from dbmigrate.printable import block, lines, one_line
 
 _ERASE = "\r\x1b[K"
 _RED = "\x1b[1;31m"
@@ -33,15 +36,13 @@ class Terminal:
         self._has_colours = self.is_interactive and not environ.get("NO_COLOR")
 
     def line(self, text: str) -> None:
-        """One line, or several: only the first gets the time."""
-        with self._lock:
-            erase = _ERASE if self._live else ""
-            self._write(f"{erase}{self._stamp()}{text}\n{self._live}")
+        """One line, or several: only the first gets the time, the others are indented."""
+        self._line(block(text))
 
     def text(self, text: str) -> None:
-        """A text as it is: help has no time before it."""
+        """Lines as they are: help has no time before it."""
         with self._lock:
-            self._write(text)
+            self._write(lines(text))
 
     def detail(self, text: str) -> None:
         """A line that only -verbose shows."""
@@ -58,21 +59,26 @@ class Terminal:
 
     def error(self, text: str) -> None:
         """`error: text`."""
-        self.line(f"{self._coloured('error:', _RED)} {text}")
+        self._line(f"{self._coloured('error:', _RED)} {block(text)}")
 
     def warning(self, text: str) -> None:
         """`warning: text`."""
-        self.line(f"{self._coloured('warning:', _YELLOW)} {text}")
+        self._line(f"{self._coloured('warning:', _YELLOW)} {block(text)}")
 
     def live(self, text: str) -> None:
         """Replace the live line; an empty text removes it. Nothing where there is no terminal."""
         if not self.is_interactive:
             return
-        text = text[: _width(self._stream) - 1]
+        text = one_line(text)[: _width(self._stream) - 1]
         with self._lock:
             if text != self._live:
                 self._live = text
                 self._write(f"{_ERASE}{text}")
+
+    def _line(self, text: str) -> None:
+        with self._lock:
+            erase = _ERASE if self._live else ""
+            self._write(f"{erase}{self._stamp()}{text}\n{self._live}")
 
     def _stamp(self) -> str:
         return time.strftime("%Y/%m/%d %H:%M:%S ") if self.is_verbose else ""

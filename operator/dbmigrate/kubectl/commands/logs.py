@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dbmigrate.kubectl.collection import list_all, observe
 from dbmigrate.kubectl.pods import RunPod, choose_pod, pods_of
-from dbmigrate.kubectl.problems import RequestFailed, clean
+from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.requests import LogsRequest
 from dbmigrate.kubectl.resource import Resource, find_resource
 from dbmigrate.kubectl.session import CommandContext
+from dbmigrate.printable import lines
 
 
 def show_logs(session: CommandContext, request: LogsRequest) -> None:
@@ -55,6 +56,6 @@ def _explain_no_pod(resource: Resource, job: str | None) -> str:
         return f"{resource.name} has had no run yet; -f waits for one"
     outcome = last.outcome.value if last.outcome is not None else "not known to have ended"
     said = f": {last.error.message}" if last.error is not None else ""
-    return clean(
+    return lines(
         f"no Pod of {resource.name} is left; its last run, Job {last.job}, was {outcome}{said}"
     )

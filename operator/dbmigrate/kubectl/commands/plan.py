@@ -15,6 +15,6 @@ def show_plan(session: CommandContext, request: PlanRequest) -> None:
     resource = find_resource(session.kubectl, request.name)
     plan = find_plan(resource)
     if request.output is Output.JSON:
-        session.screen.say(json.dumps(resource.body["status"]["plan"], indent=2))
+        session.screen.document(json.dumps(resource.body["status"]["plan"], indent=2))
     else:
         session.screen.show(describe_plan(resource, plan, session.clock()))

@@ -45,7 +45,7 @@ def show_status(session: CommandContext, request: StatusRequest) -> None:
 def _show_one(session: CommandContext, request: StatusRequest, name: str) -> None:
     resource = find_resource(session.kubectl, name)
     if request.output is Output.JSON:
-        session.screen.say(json.dumps(resource.body, indent=2))
+        session.screen.document(json.dumps(resource.body, indent=2))
     else:
         session.screen.show(describe(resource, session.clock()))
 
@@ -55,7 +55,7 @@ def _show_all(session: CommandContext, request: StatusRequest) -> None:
     if request.output is Output.JSON:
         items = [listing.objects[key] for key in sorted(listing.objects)]
         body = {"apiVersion": "v1", "kind": "List", "items": items}
-        session.screen.say(json.dumps(body, indent=2))
+        session.screen.document(json.dumps(body, indent=2))
         return
     if not listing.objects:
         session.screen.note(_explain_nothing(session, request))

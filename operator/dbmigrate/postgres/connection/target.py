@@ -16,7 +16,13 @@ from enum import StrEnum
 from itertools import zip_longest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.url import is_keyword_string, split_keywords, split_url
+from dbmigrate.postgres.connection.parameters import DRIVER_SETTINGS, LIBPQ
+from dbmigrate.postgres.connection.url import (
+    check_hosts,
+    is_keyword_string,
+    split_keywords,
+    split_url,
+)
 from dbmigrate.report import Reason
 
 SCHEMES = ("pgx", "pgx4", "pgx5", "postgres", "postgresql")
@@ -29,27 +35,13 @@ ATLAS_SCHEMA = "atlas_schema_revisions"
 LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE")
 """Any one of these says which database is meant when there is no URL."""
 
-_LIBPQ = """
-application_name channel_binding client_encoding connect_timeout dbname
-fallback_application_name gssdelegation gssencmode gsslib host hostaddr keepalives
-keepalives_count keepalives_idle keepalives_interval krbsrvname load_balance_hosts
-max_protocol_version min_protocol_version oauth_client_id oauth_client_secret oauth_issuer
-oauth_scope options passfile password port replication require_auth requirepeer
-scram_client_key scram_server_key service servicefile ssl_max_protocol_version
-ssl_min_protocol_version sslcert sslcertmode sslcompression sslcrl sslcrldir sslkey
-sslkeylogfile sslmode sslnegotiation sslpassword sslrootcert sslsni target_session_attrs
-tcp_user_timeout user
-"""
-_DRIVERS = """
-binary_parameters default_query_exec_mode description_cache_capacity
-disable_prepared_binary_result min_read_buffer_size prefer_simple_protocol
-statement_cache_capacity statement_cache_mode
-"""
-_LIBPQ_KEYWORDS = frozenset(_LIBPQ.split())
-"""What libpq understands by itself, of any version up to 18."""
-_DRIVER_SETTINGS = frozenset(_DRIVERS.split())
-"""Settings of lib/pq and pgx that concern nobody else: dropped, as those drivers do."""
-
+_OTHER_DRIVERS = frozenset(
+    "cassandra clickhouse cockroach cockroachdb crdb-postgres firebird firebirdsql mongodb"
+    " mongodb+srv mysql neo4j ql redshift rqlite snowflake spanner sqlcipher sqlite sqlite3"
+    " sqlserver stub yugabyte yugabytedb ysql mariadb maria mssql oracle postgis".split()
+)
+"""Schemes of golang-migrate and of other tools. Any other word before a colon may be a
+user's name or a password, and is not shown."""
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
@@ -195,7 +187,12 @@ def _split(text: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str], 
     if not colon or not scheme:
         raise _unparsed("no scheme")
     if scheme not in SCHEMES:
-        raise _unopened(f"database driver: unknown driver {scheme} (forgotten import?)")
+        if scheme in _OTHER_DRIVERS:
+            raise _unopened(f"database driver: unknown driver {scheme} (forgotten import?)")
+        raise _unopened(
+            "database driver: unknown driver (not shown: it may be part of a password);"
+            " a URL begins with postgres://"
+        )
     try:
         if not rest.startswith("//"):
             raise ValueError(f"expected {scheme}://")
@@ -211,11 +208,11 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
     settings: list[str] = []
     socket = ""
     for key, value in params.items():
-        if key.startswith("x-") or key in _DRIVER_SETTINGS:
+        if key.startswith("x-") or key in DRIVER_SETTINGS:
             continue
         if key == "sslinline":
             raise _unopened("sslinline is not supported: put the certificates into files")
-        if key in _LIBPQ_KEYWORDS:
+        if key in LIBPQ:
             conninfo[key] = value
         elif key == "socket":
             socket = value  # dbmate's word for libpq's host
@@ -231,10 +228,20 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
     if encoding.upper().replace("-", "") not in ("UTF8", "UNICODE"):
         raise _unopened("client_encoding must be absent or 'UTF8'")
     conninfo["client_encoding"] = "UTF8"
+    _check_values(conninfo, environ)
+    return conninfo
+
+
+def _check_values(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> None:
     for key, value in conninfo.items():
         if "\0" in value:
             raise _unopened(f"{key} holds a NUL character")
-    return conninfo
+    hosts = {"host": conninfo.get("host", ""), "PGHOST": environ.get("PGHOST", "")}
+    for where, names in hosts.items():
+        try:
+            check_hosts(names, where)
+        except ValueError as error:
+            raise _unopened(str(error)) from None
 
 
 def escape_option(text: str) -> str:

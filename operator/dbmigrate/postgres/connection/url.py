@@ -1,23 +1,28 @@
 """Takes a connection URL, or libpq's keyword string, apart into parameters.
 
-People paste passwords into URLs as they are, so the reading is lenient where
-it can be without guessing: the userinfo ends at the first @ after which the
-rest reads as `host[:port],... [/database] [?name=value&...]`, with no @ or #
-in the database's name. A `%` that no two hexadecimal digits follow stands for
-itself. A URL that is written by the standard is read by the standard.
+People write passwords into URLs as they are, so the reading is lenient where there is one
+reading alone: the userinfo ends at the @ after which the rest reads as
+`host[:port],... [/database] [?name=value&...]`. A `%` that no two hexadecimal digits
+follow stands for itself. A text with several readings is refused: under one of them a part
+of the password would be a host's name, which is then looked up, or a database's.
 
-No error text holds any part of the URL but its scheme.
+No error text holds any part of the text but names of parameters that are known.
 """
 
 from __future__ import annotations
 
 import re
 
+from dbmigrate.postgres.connection.parameters import LIBPQ, PASSWORDS, is_known
+
+ESCAPES = "write @ : / ? # & = % in a name or a password as %40 %3A %2F %3F %23 %26 %3D %25"
+_HOST_NAME = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[/@].*|", re.DOTALL)
+"""A name, an address, a directory of sockets, or none."""
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _HOST = r"(?:\[[^\[\]/?#@,]*\]|[^\s\[\]/?#@,:]*)(?::[0-9]*)?"
 _REST = re.compile(
     rf"(?P<hosts>{_HOST}(?:,{_HOST})*)"
-    r"(?P<path>/[^?#@]*)?"
+    r"(?P<path>/[^?#]*)?"
     r"(?:\?(?P<query>(?:[A-Za-z_][\w.-]*(?:=[^&]*)?|(?=&|$))(?:&(?:[A-Za-z_][\w.-]*(?:=[^&]*)?)?)*))?"
 )
 _KEYWORD = re.compile(
@@ -56,8 +61,32 @@ def split_url(text: str) -> tuple[dict[str, str], str | None]:
     path = rest["path"]
     if path and len(path) > 1:
         params["dbname"] = _decode(path[1:])
-    params.update(_split_query(rest["query"] or ""))
+    query = _split_query(rest["query"] or "")
+    _check_after_password(list(query), "write & in a password as %26")
+    params.update(query)
     return params, _decode(path) if path else None
+
+
+def check_hosts(text: str, where: str) -> None:
+    """Raise ValueError if what is to be looked up is no list of hosts' names and addresses.
+
+    `where` says in the error which value it is. A host whose name holds an @ or a / is more
+    likely a user's name and password with it.
+    """
+    if not all(_HOST_NAME.fullmatch(host) for host in text.split(",")):
+        raise ValueError(
+            f"{where} is no host's name or address; it is not shown, for it may hold a password"
+        )
+
+
+def _check_after_password(names: list[str], remedy: str) -> None:
+    """A password that holds a separator ends there, and what follows looks like a parameter."""
+    given = [index for index, name in enumerate(names) if name in PASSWORDS]
+    if given and not all(map(is_known, names[given[0] :])):
+        raise ValueError(
+            f"what follows the {names[given[0]]} is no parameter that is known: {remedy},"
+            " and put run-time parameters before it"
+        )
 
 
 def split_keywords(text: str) -> dict[str, str]:
@@ -71,28 +100,36 @@ def split_keywords(text: str) -> dict[str, str]:
     while position < end:
         match = _KEYWORD.match(text, position)
         if match is None:
-            known = ", ".join(params) or "the start"
+            known = ", ".join(filter(LIBPQ.__contains__, params)) or "the start"
             raise ValueError(f"after {known}: expected key=value or key='value'")
         raw = match["bare"] if match["quoted"] is None else match["quoted"]
         params[match["key"]] = _BACKSLASHED.sub(r"\1", raw)
         position = match.end()
+    _check_after_password(list(params), "write a value with spaces as password='...'")
     return params
 
 
 def _split_userinfo(text: str) -> tuple[str | None, re.Match[str]]:
+    end = -1
     rest = _REST.fullmatch(text)
-    if rest is not None:
-        return None, rest
-    position = text.find("@")
-    while position >= 0:
-        rest = _REST.fullmatch(text, position + 1)
-        if rest is not None:
-            return text[:position], rest
-        position = text.find("@", position + 1)
-    raise ValueError(
-        "expected user:password@host:port/database?name=value;"
-        " write @ / ? # % in a name or a password as %40 %2F %3F %23 %25"
-    )
+    while rest is None:
+        end = text.find("@", end + 1)
+        if end < 0:
+            raise ValueError("expected user:password@host:port/database?name=value; " + ESCAPES)
+        rest = _REST.fullmatch(text, end + 1)
+    if "@" in (rest["path"] or "") or not all(map(_is_plain, (rest["query"] or "").split("&"))):
+        raise ValueError(
+            "more than one @ may end the user's name and the password, so that nobody can say"
+            f" where the host's name begins; {ESCAPES}"
+        )
+    return None if end < 0 else text[:end], rest
+
+
+def _is_plain(pair: str) -> bool:
+    """Whether a parameter can't be the rest of a password with the true host behind it."""
+    name, _, value = pair.partition("=")
+    before, at, behind = value.partition("@")
+    return not at or (is_known(name) and not set(before + behind) & set("/?:,@"))
 
 
 def _split_hosts(text: str) -> tuple[list[str], list[str]]:

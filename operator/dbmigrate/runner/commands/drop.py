@@ -6,9 +6,9 @@ schema alone; its types, functions, sequences and views without a table stay.
 
 from __future__ import annotations
 
-from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
-from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
+from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA, SAFE
 from dbmigrate.postgres.sqltext.quoting import identifier
+from dbmigrate.runner.execution.own_statement import run_own
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -32,10 +32,8 @@ def drop(request: Request) -> Result[None]:
         ]
         if not tables:
             return
-        try:
-            session.query(f"DROP TABLE IF EXISTS {', '.join(tables)} CASCADE")
-        except ServerFailure as failure:
-            raise history_failure(failure, "can't drop the tables") from None
+        dropping = f"{SAFE}; DROP TABLE IF EXISTS {', '.join(tables)} CASCADE"
+        run_own(run.database, dropping, "can't drop the tables")
         run.has_changed = True
         run.database.look_again()
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.schema.invalid_indexes import drop_sql
 from dbmigrate.report import Reason, Step
@@ -28,6 +27,7 @@ from dbmigrate.runner.execution.non_transactional import (
     checksum_until,
     run_statements,
 )
+from dbmigrate.runner.execution.own_statement import run_own
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import back_up, carry_out
@@ -293,11 +293,7 @@ def _count_uncounted(run: Run, row: LogRow | None, text: ScriptText, done: int) 
 
 
 def _drop_invalid(run: Run, text: ScriptText, done: int) -> tuple[str, ...]:
-    session = run.database.session
-    found = find_leftovers(session, text, done)
-    try:
-        for index in found:
-            session.command(drop_sql(index))
-    except ServerFailure as failure:
-        raise history_failure(failure, "can't drop an invalid index") from None
+    found = find_leftovers(run.database.session, text, done)
+    for index in found:
+        run_own(run.database, drop_sql(index), f"can't drop the invalid index {index}")
     return found

@@ -57,6 +57,11 @@ def read_desired(text: str, environ: Mapping[str, str]) -> Desired:
         return source if source.migrations else _read_directory(path)
     if path.exists() or not is_keyword_string(text):
         if not path.is_file():
+            if set(text) & set("@:="):
+                raise _invalid(
+                    "the schema is no file or directory, and no database's URL: it is not shown,"
+                    " for it may hold a password; a URL begins with postgres://"
+                )
             raise _invalid(f"{path}: no such file or directory, and no database's URL")
         return SqlFiles((path,), str(path))
     return parse_target(text, environ)
@@ -76,7 +81,7 @@ def _read_program(command: str) -> SchemaProgram:
     try:
         words = tuple(shlex.split(command))
     except ValueError as error:
-        raise _invalid(f"{PROGRAM}{command}: {str(error).lower()}") from None
+        raise _invalid(f"{PROGRAM} can't be split into words: {str(error).lower()}") from None
     if not words:
         raise _invalid(f"{PROGRAM} names no program")
     return SchemaProgram(words)

@@ -32,9 +32,10 @@ from dbmigrate.postgres.history.log import (
     note_drop_sql,
 )
 from dbmigrate.postgres.history.registry import adapter_for
-from dbmigrate.postgres.index_statements import DropIndex, read_index_statement
+from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
 from dbmigrate.postgres.schema.invalid_indexes import (
     drop_sql,
+    find_twins,
     has_invalid_index,
     invalid_indexes,
 )
@@ -51,12 +52,13 @@ from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.planning.plan import PlannedStep
 
 INTERRUPTED = "interrupted"
-"""The log's word for a step that was asked to stop: the next run goes on with it by itself."""
+"""The log's word for a step that was asked to stop, or could not get a lock in time: the next
+run goes on with it by itself."""
 DROP_SECONDS = 5.0
 """For one invalid index: DROP INDEX CONCURRENTLY waits for those who use it."""
 _BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
-"""Statements that wait for others but that nobody waits for: they may wait long. A lock
-time-out would leave an invalid index for nothing."""
+"""Statements that wait for others but that nobody waits for: they may wait long. Giving up
+throws away the index that was built, so that it has a limit of its own."""
 
 
 _LEAVES_NOTHING = re.compile(
@@ -137,8 +139,10 @@ class _Work:
             done_checksum=self._checksum(self._done),
         )
         tables = self._session.query(
-            f"BEGIN; {move_version_sql(history, found, dirty)}; "
-            f"{insert_log_sql(history, row, running=True)} RETURNING id; COMMIT"
+            self._database.in_transaction(
+                f"{move_version_sql(history, found, dirty)}; "
+                f"{insert_log_sql(history, row, running=True)} RETURNING id"
+            )
         )
         self._database.found = dirty
         self._log_id = int(tables[1][0][0] or 0)
@@ -180,9 +184,13 @@ class _Work:
             blockers=failed.watch.blockers if failed.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
         is_interrupted = error.reason is Reason.INTERRUPTED
+        # Given up, not failed: nothing is wrong with the statement.
+        has_given_up = error.reason is Reason.BLOCKED_BY_QUERY
+        dropped = self._drop_cancelled() if has_given_up else set()
         if not is_interrupted and self._is_undone(error.message):
             return error
         leftovers: tuple[str, ...] = ()
+        is_interrupted = is_interrupted or has_given_up
         text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
         end = end_log_sql(
             self._database.history, self._log_id, INTERRUPTED if is_interrupted else "failed", text
@@ -195,7 +203,7 @@ class _Work:
             leftovers = invalid_indexes(self._session, self._sql)
             self._session.query(f"{RESET}; {end}")
             if is_interrupted:
-                dropped = self._drop_cancelled()
+                dropped = dropped or self._drop_cancelled()
                 leftovers = tuple(index for index in leftovers if index not in dropped)
         except (ServerFailure, ConnectionBroken):
             pass  # the version row is dirty, which is what counts
@@ -253,14 +261,21 @@ class _Work:
         """
         dropped: set[str] = set()
         sql = self._text_of_statement().encode()
-        if self._statements[self._at].words[:1] != ("CREATE",):
+        change = read_index_statement(sql)
+        if not isinstance(change, CreateIndex):
             return dropped
-        for index in invalid_indexes(self._session, sql):
+        found = dict.fromkeys(invalid_indexes(self._session, sql))
+        if change.name is None:
+            made = settings_before(self._statements, self._sql, self._at)
+            settings = [self._text_of_statement(index) for index in made]
+            twins = find_twins(self._session, change, settings)
+            found.update(dict.fromkeys(twin.name for twin in twins if not twin.is_valid))
+        for index in found:
             seconds = min(DROP_SECONDS, self._database.request.stop.time_left / 2)
             milliseconds = max(1, round(1000 * seconds))
             try:
                 self._session.query(f"SET statement_timeout = {milliseconds}; SET lock_timeout = 0")
-                self._session.query(drop_sql(index))
+                self._session.command(drop_sql(index))
             except ServerFailure:
                 break
             dropped.add(index)
@@ -286,8 +301,10 @@ class _Work:
     def _execute(self, statement: Statement, sql: bytes, count: str = "") -> None:
         """Run a statement, if `count` is given in one transaction with that."""
         settings = self._database.settings
-        if _BLOCKS_NOBODY.search(sql):
-            settings = replace(settings, lock_timeout_ms=0)
+        is_harmless = _BLOCKS_NOBODY.search(sql) is not None
+        if is_harmless:
+            limit = self._database.request.options.concurrent_lock_timeout_ms
+            settings = replace(settings, lock_timeout_ms=limit or 0)
         is_open = self._session.is_in_transaction
         head = "; ".join(["BEGIN", *settings.statements(), ""]) if count else ""
         if not count and not is_open:
@@ -306,7 +323,7 @@ class _Work:
                 if not is_open:
                     self._session.roll_back()
                 is_blocked = failure.sqlstate == LOCK_NOT_AVAILABLE and not is_open
-                if not is_blocked or not patience.has_time:
+                if not is_blocked or is_harmless or not patience.has_time:
                     position = self._position(statement, len(head), failure.error.position)
                     raise _StatementFailed(failure, position, watch) from None
             patience.pause()
@@ -342,8 +359,8 @@ class _Work:
         checksum = self._checksum(self._at + 1)
         return [note_drop_sql(history, self._log_id, oids[name], checksum)] if oids else []
 
-    def _text_of_statement(self) -> str:
-        statement = self._statements[self._at]
+    def _text_of_statement(self, index: int | None = None) -> str:
+        statement = self._statements[self._at if index is None else index]
         return self._sql[statement.start : statement.end].decode()
 
     def _checksum(self, done: int) -> str:

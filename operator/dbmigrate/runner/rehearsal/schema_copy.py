@@ -52,7 +52,7 @@ def await_server(server: ConnectionTarget, stop: Stop) -> ConnectionTarget:
     deadline = time.monotonic() + (float(wait) if wait.isdigit() else WAIT_SECONDS)
     while True:
         try:
-            connect(server, role="rehearsal").close()
+            connect(server, role="rehearsal", is_brief=True).close()
             return server
         except MigrationError as error:
             if time.monotonic() > deadline or not error.is_retryable:

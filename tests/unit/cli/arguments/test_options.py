@@ -13,6 +13,7 @@ def test_golang_migrates_defaults_and_ours() -> None:
     assert rest == ["up", "2"]
     assert options.lock_timeout == 15
     assert options.statement_lock_timeout == 5
+    assert options.concurrent_lock_timeout is None
     assert options.statement_timeout is None
     assert options.may_roll_back is None
     assert (options.out_of_order, options.changed_files) == (None, None)
@@ -48,6 +49,7 @@ TWINS = {
     "format": "goose",
     "history-table": "a.b",
     "statement-lock-timeout": "1s",
+    "concurrent-lock-timeout": "10m",
     "statement-timeout": "2m",
     "rollback": "forbid",
     "out-of-order": "ignore",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.postgres.connection.connect import reason_of
+from dbmigrate.postgres.connection.refusal import reason_of
 from dbmigrate.report import Reason
 
 AT = 'connection to server at "10.0.0.1", port 5432 failed: '

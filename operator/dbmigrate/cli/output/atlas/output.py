@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbmigrate.cli.arguments.source_location import find_directory
+from dbmigrate.cli.atlas.documents import Document
 from dbmigrate.cli.command import Invocation
 from dbmigrate.cli.output.atlas.document import Document, to_json
+from dbmigrate.printable import lines
 
 if TYPE_CHECKING:
     from dbmigrate.lint.finding import Finding
@@ -80,7 +82,7 @@ def print_lint(
 def _print(invocation: Invocation, document: Document) -> None:
     """As JSON, without a line feed of ours."""
     try:
-        invocation.output.write(to_json(document))
+        invocation.output.write(lines(to_json(document)))
         invocation.output.flush()
     except (OSError, ValueError):
         pass

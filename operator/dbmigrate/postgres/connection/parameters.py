@@ -1,0 +1,49 @@
+"""The names of connection parameters that are known, and to whom.
+
+A name that is known cannot be a part of a password that was written into a URL as it is;
+any other name may be.
+"""
+
+from __future__ import annotations
+
+_LIBPQ = """
+application_name channel_binding client_encoding connect_timeout dbname
+fallback_application_name gssdelegation gssencmode gsslib host hostaddr keepalives
+keepalives_count keepalives_idle keepalives_interval krbsrvname load_balance_hosts
+max_protocol_version min_protocol_version oauth_client_id oauth_client_secret oauth_issuer
+oauth_scope options passfile password port replication require_auth requirepeer
+scram_client_key scram_server_key service servicefile ssl_max_protocol_version
+ssl_min_protocol_version sslcert sslcertmode sslcompression sslcrl sslcrldir sslkey
+sslkeylogfile sslmode sslnegotiation sslpassword sslrootcert sslsni target_session_attrs
+tcp_user_timeout user
+"""
+_DRIVERS = """
+binary_parameters default_query_exec_mode description_cache_capacity
+disable_prepared_binary_result min_read_buffer_size prefer_simple_protocol
+statement_cache_capacity statement_cache_mode
+"""
+_OWN = """
+x-migrations-table x-migrations-table-quoted x-statement-timeout x-multi-statement
+x-multi-statement-max-size x-lock-strategy x-lock-table socket
+"""
+_SERVER = """
+client_connection_check_interval client_min_messages datestyle default_table_access_method
+default_tablespace default_transaction_isolation default_transaction_read_only
+idle_in_transaction_session_timeout idle_session_timeout intervalstyle lc_messages
+lock_timeout log_min_duration_statement log_statement maintenance_work_mem role row_security
+search_path standard_conforming_strings statement_timeout synchronous_commit temp_buffers
+timezone transaction_timeout work_mem
+"""
+
+LIBPQ = frozenset(_LIBPQ.split())
+"""What libpq understands by itself, of any version up to 18."""
+DRIVER_SETTINGS = frozenset(_DRIVERS.split())
+"""Settings of lib/pq and pgx that concern nobody else: dropped, as those drivers do."""
+PASSWORDS = frozenset(("password", "sslpassword", "oauth_client_secret"))
+"""Parameters whose value is a secret."""
+_KNOWN = LIBPQ | DRIVER_SETTINGS | frozenset(_OWN.split()) | frozenset(_SERVER.split())
+
+
+def is_known(name: str) -> bool:
+    """Whether libpq, golang-migrate's drivers or most sessions' settings have that name."""
+    return name in _KNOWN or name.lower() in _KNOWN

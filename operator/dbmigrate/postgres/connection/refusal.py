@@ -1,0 +1,160 @@
+"""Why a connection was refused: the reason, and what may be shown of it.
+
+A server that refuses a login says so in its own language, with a SQLSTATE that libpq does
+not pass on: psycopg gives the text alone. Where the text is none of PostgreSQL's English
+sentences, the login is made once more with libpq's trace of the protocol, which has the
+SQLSTATE. What libpq itself says is English, for it has no translations without setlocale.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import time
+from collections.abc import Mapping
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from dbmigrate.report import Reason
+
+_SECONDS = 10.0
+"""For the second login."""
+_BY_SERVER = re.compile(r"(?:failed|bad): ([^\s:]+):  (.*)", re.DOTALL)
+"""libpq writes two spaces behind the severity, in whatever language that is."""
+_SENTENCES = re.compile(
+    r'(?:password authentication failed for user ".*"'
+    r'|role ".*" (?:does not exist|is not permitted to log in)'
+    r"|no pg_hba\.conf entry for (?:host|replication) .*"
+    r"|pg_hba\.conf rejects (?:replication )?connection for .*"
+    r'|permission denied for database ".*"'
+    r'|database ".*" does not exist'
+    r"|the database system is (?:starting up|shutting down|in recovery mode"
+    r"|not (?:yet )?accepting connections)"
+    r"|sorry, too many clients already|remaining connection slots are reserved .*"
+    r'|too many connections for (?:role|database) ".*")'
+)
+"""The first line of what PostgreSQL says in English, from its first word to the last."""
+_TRACED = re.compile(rb'^B\t[0-9]+\tErrorResponse\t S "[^"\n]*"(?: V "[A-Z]+")? C "(\w{5})"', re.M)
+_REASONS = {
+    "28000": Reason.AUTHENTICATION_FAILED,
+    "28P01": Reason.AUTHENTICATION_FAILED,
+    "42501": Reason.AUTHENTICATION_FAILED,
+    "3D000": Reason.DATABASE_MISSING,
+    "42704": Reason.INTERNAL,
+    "22023": Reason.INTERNAL,
+}
+"""By SQLSTATE. Any other one is taken for a server that is not there yet."""
+_STARTING = re.compile(
+    r"starting up|shutting down|in recovery|not (?:yet )?accepting|too many (?:clients|connections)"
+    r"|connection slots|cannot connect now",
+    re.IGNORECASE,
+)
+_HOST = re.compile(
+    r"failed to resolve host|could not translate host name|Name or service not known"
+    r"|name resolution|nodename nor servname",
+    re.IGNORECASE,
+)
+_DATABASE = re.compile(r'database ".*" does not exist|no such database', re.IGNORECASE)
+_AUTHENTICATION = re.compile(
+    r"authentication failed|no password supplied|password .*(?:required|expired)"
+    r"|no pg_hba\.conf entry|pg_hba\.conf rejects|role \".*\" does not exist"
+    r"|not permitted to log in|permission denied for database|no such user|SASL|GSSAPI|SCRAM",
+    re.IGNORECASE,
+)
+_TLS = re.compile(
+    r"\bSSL\b|\bTLS\b|certificate|root\.crt|sslmode|sslrootcert|does not match host name",
+    re.IGNORECASE,
+)
+_NOT_A_CAUSE = re.compile(r"(?:, |\s)(?:no encryption|SSL encryption|SSL off|SSL on)\b")
+"""How a pg_hba.conf refusal ends: it names TLS, but TLS is not what is wrong."""
+_PLAIN_NAME = re.compile(r"[\w.-]*")
+
+
+def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
+    """The reason, and a text for people, of a connection that was not made with `conninfo`."""
+    text = str(error)
+    by_server = _BY_SERVER.search(text)
+    sqlstate = None
+    if by_server is not None and not _SENTENCES.fullmatch(by_server[2].splitlines()[0]):
+        sqlstate = ask_again(make_conninfo("", **conninfo))
+    reason = reason_of(" ".join(text.split()), sqlstate)
+    if by_server is not None and not _is_showable(conninfo):
+        # The message names the role or the database, which look like part of a URL.
+        text = text[: by_server.start(1)] + "the server has refused the login"
+        text += " (its message is not shown, for it may hold a password)"
+    shown = " ".join(text.split())
+    for prefix in ("connection failed: ", "connection is bad: "):
+        shown = shown.removeprefix(prefix)
+    return reason, shown if sqlstate is None else f"{shown} (SQLSTATE {sqlstate})"
+
+
+def reason_of(text: str, sqlstate: str | None = None) -> Reason:
+    """The reason by the SQLSTATE; without one by the text, which is libpq's or English.
+
+    What is not known counts as a server that is not there yet: trying again is safe then.
+    """
+    if sqlstate is not None:
+        return _REASONS.get(sqlstate, Reason.CONNECTION_REFUSED)
+    if _STARTING.search(text):
+        return Reason.CONNECTION_REFUSED
+    if _HOST.search(text):
+        return Reason.HOST_NOT_FOUND
+    if _DATABASE.search(text):
+        return Reason.DATABASE_MISSING
+    if _AUTHENTICATION.search(text):
+        return Reason.AUTHENTICATION_FAILED
+    if _TLS.search(_NOT_A_CAUSE.sub("", text)):
+        return Reason.TLS_FAILED
+    return Reason.CONNECTION_REFUSED
+
+
+def ask_again(conninfo: str) -> str | None:
+    """The SQLSTATE with which the server refuses the login; None if there is none.
+
+    The trace lies in memory alone, and is gone afterwards.
+    """
+    try:
+        trace = os.memfd_create("dbmigrate")
+    except (AttributeError, OSError):
+        return None  # not Linux
+    try:
+        _try(conninfo, trace)
+        size = os.lseek(trace, 0, os.SEEK_END)
+        found = _TRACED.findall(os.pread(trace, size, 0))
+    except psycopg.Error:
+        return None
+    finally:
+        os.close(trace)
+    return found[-1].decode() if found else None
+
+
+def _try(conninfo: str, trace: int) -> None:
+    connection = pq.PGconn.connect_start(conninfo.encode())
+    deadline = time.monotonic() + _SECONDS
+    try:
+        if connection.status == pq.ConnStatus.BAD:
+            return
+        connection.trace(trace)
+        while time.monotonic() < deadline:
+            state = connection.connect_poll()
+            if state not in (pq.PollingStatus.READING, pq.PollingStatus.WRITING):
+                break
+            waiting = select.poll()
+            is_reading = state == pq.PollingStatus.READING
+            waiting.register(connection.socket, select.POLLIN if is_reading else select.POLLOUT)
+            waiting.poll(1000)
+        connection.untrace()
+    finally:
+        connection.finish()
+
+
+def _is_showable(params: Mapping[str, str]) -> bool:
+    """Whether what the server names is a plain name, and not a part of a URL gone astray."""
+    names = (
+        params.get("user") or os.environ.get("PGUSER", ""),
+        params.get("dbname") or os.environ.get("PGDATABASE", ""),
+    )
+    return all(_PLAIN_NAME.fullmatch(name) for name in names)

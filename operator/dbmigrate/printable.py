@@ -1,0 +1,65 @@
+"""Makes text from outside safe to show: on a terminal, in a log, in a condition.
+
+File names, messages of servers and of Kubernetes, and what a report holds may have
+characters that move a cursor, erase a line, turn the direction of writing or are not seen
+at all. They are written as escapes (`\\x1b`, `\\u202e`). A text of several lines has all but
+its first line indented, so that no line of it looks like one of ours. A text that is made
+safe twice is the same as once.
+"""
+
+from __future__ import annotations
+
+import re
+
+_UNSAFE = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad"  # C0, DEL, C1, soft hyphen
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # letters that are not seen
+    "\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, lines, bidi
+    "\ud800-\udfff\ufeff\ufff0-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"  # tags
+)
+_IN_LINES = f"[{_UNSAFE}]"
+_IN_ONE_LINE = f"[\t\n{_UNSAFE}]"
+_SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+def one_line(text: str) -> str:
+    """The text on one line, with the ends of lines and tabs as escapes too."""
+    return text if text.isprintable() else re.sub(_IN_ONE_LINE, _escape, text)
+
+
+def lines(text: str) -> str:
+    """The text with its lines and tabs as they are: for what has no line of ours beside it."""
+    return text if text.isprintable() else re.sub(_IN_LINES, _escape, text)
+
+
+def block(text: str, indent: str = "") -> str:
+    """The text with every line but the first one indented: by `indent`, else by two spaces
+    where a line does not begin with a space."""
+    if text.isprintable():
+        return text
+    if indent:
+        return lines(text).replace("\n", f"\n{indent}")
+    return re.sub(r"\n(?=[^ \n])", "\n  ", lines(text))
+
+
+def json_text(text: str) -> str:
+    """A JSON document with JSON's own escapes in its strings, and nothing else changed."""
+    return re.sub(_IN_LINES, _escape_json, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
+    return (
+        f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    )
+
+
+def _escape_json(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

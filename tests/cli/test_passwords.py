@@ -1,0 +1,206 @@
+"""No command shows a part of a password, or looks one up, however its address is written.
+
+The passwords are made of letters that no message of ours has in a row, and of what means
+something in a URL or a keyword string. Nothing is resolved in these tests.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from tests.cli.program import run_here
+
+HOST = "db.example.test"
+LETTERS = "QXZJKVW"
+PASSWORDS = st.text(alphabet=f"{LETTERS}{LETTERS}@:/?#%&=[],. '\\+;$^|\"\t\n", min_size=3)
+
+COMMANDS = [
+    "version",
+    "up",
+    "status",
+    "plan",
+    "verify",
+    "wait -timeout 1ms",
+    "force 1",
+    "drop -f",
+    "down 1",
+    "goto 1",
+    "repair",
+    "baseline 1",
+    "backup",
+    "adopt -from goose -f",
+    "rehearse -copy",
+    "lint -sizes",
+]
+WAYS = [
+    "-database {text} {command}",
+    "DATABASE_URL {command}",
+    "-path {path} diff -check -to {text}",
+    "goose -dir {path} postgres {text} up",
+    "goose -dir {path} postgres up {text}",
+    "atlas migrate status --dir file://{path} --url {text}",
+    "atlas migrate apply --dir file://{path} --url {text}",
+    "{command} {text}",
+    "{text}",
+    "-path {text} up",
+    "-source {text} up",
+    "-database{text} version",
+    "-lock-timeout {text} version",
+    "-database x -history-table {text} version",
+]
+
+
+def plain(password: str) -> str:
+    """For the middle of a URL where nothing but a part that is escaped twice can go wrong."""
+    return quote(password, safe="")
+
+
+FORMS = [
+    lambda p: f"postgres://app:{p}@{HOST}/shop",
+    lambda p: f"postgres://app:{p}@{HOST}:5432/shop?sslmode=disable",
+    lambda p: f"postgres://app:{plain(p)}@{HOST}/shop",
+    lambda p: f"postgres:/app:{p}@{HOST}/shop",
+    lambda p: f"postgres:app:{p}@{HOST}/shop",
+    lambda p: f"postgres:///app:{p}@{HOST}/shop",
+    lambda p: f"postgress://app:{p}@{HOST}/shop",
+    lambda p: f"//app:{p}@{HOST}/shop",
+    lambda p: f"app:{p}@{HOST}/shop",
+    lambda p: f"{p}@{HOST}/shop",
+    lambda p: f"{p}://{HOST}/shop",
+    lambda p: f"postgres://{HOST}/app:{p}@shop",
+    lambda p: f"postgres://app%3A{plain(p)}%40{HOST}/shop",
+    lambda p: f"postgres://{HOST}/shop?user=app&password={p}",
+    lambda p: f"postgres://{HOST}/shop?password={p}&sslmode=disable",
+    lambda p: f"postgres://{HOST}/shop?password={plain(p)}",
+    lambda p: f"postgres://app:{p}@{HOST}:54x/shop",
+    lambda p: f"postgres://app:{p}@{HOST}/shop#x",
+    lambda p: f"postgres://app:{p}@{HOST}/shop?application_name=a@b",
+    lambda p: f"postgres://app:{p} @ {HOST}/shop",
+    lambda p: f"host={HOST} user=app password={p} dbname=shop",
+    lambda p: f"host={HOST} password='{p}' dbname=shop",
+    lambda p: f"password={p} host={HOST}",
+    lambda p: f"host={HOST} password = {p}",
+    lambda p: f"host=app:{p}@{HOST} dbname=shop",
+    lambda p: f"host={HOST} dbname=postgres://app:{p}@{HOST}/shop",
+    lambda p: f"dbname='password={p}' host={HOST}",
+    lambda p: f"user='app:{p}' host={HOST}",
+]
+ENVIRONMENTS = [
+    lambda p: {"PGHOST": HOST, "PGPASSWORD": p},
+    lambda p: {"PGHOST": f"app:{p}@{HOST}", "PGPASSWORD": p},
+    lambda p: {"PGHOST": HOST, "PGDATABASE": f"postgres://app:{p}@{HOST}/shop"},
+    lambda p: {"PGHOST": HOST, "PGUSER": f"app:{p}"},
+    lambda p: {"PGHOST": HOST, "DBMIGRATE_DATABASE": f"postgres://app:{p}@{HOST}/shop"},
+]
+
+
+@pytest.fixture(scope="module")
+def lookups() -> Iterator[list[str]]:
+    """The names that were to be resolved."""
+    names: list[str] = []
+
+    def resolve(host: object, *_: object, **__: object) -> None:
+        names.append(str(host))
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", resolve)
+        yield names
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("migrations")
+    (directory / "1_a.up.sql").write_text("SELECT 1;")
+    return directory
+
+
+def shown_parts(password: str, text: str) -> list[str]:
+    """Three characters in a row that are in the password and the text, two of them letters."""
+    parts = {password[start : start + 3] for start in range(len(password) - 2)}
+    telling = {part for part in parts if sum(letter in LETTERS for letter in part) > 1}
+    return [part for part in telling if part in text]
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    password=PASSWORDS,
+    form=st.sampled_from(FORMS),
+    way=st.sampled_from(WAYS),
+    command=st.sampled_from(COMMANDS),
+    as_json=st.booleans(),
+)
+def test_no_output_has_a_part_of_a_password_and_no_lookup_does(
+    password: str,
+    form: object,
+    way: str,
+    command: str,
+    as_json: bool,
+    lookups: list[str],
+    path: Path,
+) -> None:
+    assert callable(form)
+    # A line feed is between two values of -to, each of which may be a file.
+    assume("\n" not in password or "-to" not in way)
+    text = form(password)
+    lookups.clear()
+    report = path.with_name("report.json")
+    report.unlink(missing_ok=True)
+    environ = {"DATABASE_URL": text} if way.startswith("DATABASE_URL") else {}
+    words = []
+    for word in way.removeprefix("DATABASE_URL ").split():
+        if word == "{command}":
+            words += ["-report", str(report), *(["-json"] if as_json else []), "-path", str(path)]
+            words += command.split()
+        else:
+            words.append(word.replace("{text}", text).replace("{path}", str(path)))
+    ran = run_here(*words, environ=environ)
+    written = report.read_text() if report.exists() else ""
+    shown = f"{ran.stdout}\n{ran.stderr}\n{written}"
+    assert ran.code != 0 or "no difference" in shown
+    assert shown_parts(password, shown) == [], shown
+    assert set(lookups) <= {HOST, "shop", "x"}
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(password=PASSWORDS, make=st.sampled_from(ENVIRONMENTS), command=st.sampled_from(COMMANDS))
+def test_nor_does_the_environment(
+    password: str, make: object, command: str, lookups: list[str], path: Path
+) -> None:
+    assert callable(make)
+    lookups.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        environ = make(password)
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        ran = run_here("-path", str(path), *command.split(), environ=environ)
+    assert ran.code != 0
+    assert shown_parts(password, f"{ran.stdout}\n{ran.stderr}") == []
+    assert set(lookups) <= {HOST}
+
+
+@pytest.mark.parametrize("command", ["up", "plan"])
+def test_a_scratch_server_is_named_no_more_openly(
+    command: str, lookups: list[str], path: Path
+) -> None:
+    lookups.clear()
+    server = f"postgres://u:QXZ@VKJ/x@{HOST}/d"
+    ran = run_here("-path", str(path), "-rehearse-on", server, "-database", "x", command)
+    assert ran.code == 1
+    assert not shown_parts("QXZ@VKJ/x", ran.stderr)
+    assert lookups == []

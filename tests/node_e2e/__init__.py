@@ -1,0 +1,1 @@
+"""The operator on a real node: kubelet, containerd, the built image and helm."""

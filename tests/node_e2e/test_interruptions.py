@@ -1,0 +1,117 @@
+"""Pods that are taken away in the middle of a step, on a real node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from tests.cluster.waiting import eventually
+from tests.operator_e2e.shop import FILES, GATED, Shop
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+CONCURRENTLY = {
+    **FILES,
+    "000003_index.up.sql": "CREATE INDEX CONCURRENTLY items_price ON items (price);\n",
+}
+BATCHED = {
+    **FILES,
+    "000003_fill.up.sql": (
+        "CREATE TABLE rows (id int PRIMARY KEY, touched int NOT NULL DEFAULT 0);\n"
+        "INSERT INTO rows (id) SELECT g FROM generate_series(1, 45) g;\n"
+        "CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n"
+        "  WHILE NOT EXISTS (SELECT FROM gate) LOOP PERFORM pg_sleep(0.05); END LOOP;\n"
+        "  RETURN NEW;\nEND $$;\n"
+        "CREATE TRIGGER gate BEFORE UPDATE ON rows FOR EACH ROW WHEN (OLD.id = 25)\n"
+        "  EXECUTE FUNCTION wait_at_gate();\n"
+    ),
+    "000004_count.up.sql": (
+        "-- dbmigrate:batched size=10 duration=1h start=0\n"
+        "UPDATE rows SET touched = touched + 1 WHERE id IN (\n"
+        "  SELECT id FROM rows WHERE id > :cursor ORDER BY id LIMIT :batch_size)\n"
+        "RETURNING id;\n"
+    ),
+}
+AT_WORK = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND application_name = 'dbmigrate' AND state = 'active'"
+    " AND pid <> pg_backend_pid() AND query LIKE %s"
+)
+
+
+def evict(shop: Shop, grace: int = 30) -> str:
+    """Ask for the eviction of the run's Pod, as `kubectl drain` does; its name."""
+    running = [p for p in shop.namespace.list("pod") if p["status"]["phase"] == "Running"]
+    (pod,) = running
+    name: str = pod["metadata"]["name"]
+    shop.namespace.cluster.api.post(
+        f"{shop.namespace.path('pod', name)}/eviction",
+        {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": shop.namespace.name},
+            "deleteOptions": {"gracePeriodSeconds": grace},
+        },
+    )
+    return name
+
+
+def wait_for_statement(shop: Shop, pattern: str) -> None:
+    """Return when the runner's session executes such a statement."""
+    eventually(lambda: shop.database.query(AT_WORK, pattern)[0][0], what=pattern)
+
+
+@contextmanager
+def old_snapshot(shop: Shop) -> Iterator[psycopg.Connection]:
+    """A transaction that CREATE INDEX CONCURRENTLY has to wait for."""
+    with psycopg.connect(shop.database.url) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute("SELECT 1 FROM applied")
+        yield connection
+
+
+def test_a_transaction_is_rolled_back_and_the_next_attempt_applies_it(shop: Shop) -> None:
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    name = evict(shop)
+    shop.namespace.wait_until_gone("pod", name)
+    shop.open_gate()
+    status = shop.wait_ready()["status"]
+    assert (status["version"], status["dirty"]) == ("2", False)
+    assert shop.applied() == [1, 2]
+
+
+def test_an_index_is_built_by_the_next_attempt(shop: Shop) -> None:
+    shop.prepare(CONCURRENTLY)
+    with old_snapshot(shop):
+        shop.order()
+        wait_for_statement(shop, "CREATE INDEX CONCURRENTLY%")
+        name = evict(shop, grace=20)
+        shop.namespace.wait_until_gone("pod", name)
+    status = shop.wait_ready()["status"]
+    assert (status["version"], status["dirty"]) == ("3", False)
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'items_price'::regclass"
+    assert shop.database.query(valid) == [(True,)]
+    assert shop.applied() == [1, 2]
+
+
+@pytest.mark.parametrize("end", [evict, None], ids=["evicted", "killed"])
+def test_batches_go_on_behind_the_last_one(shop: Shop, end: Callable[[Shop], str] | None) -> None:
+    shop.prepare(BATCHED)
+    shop.order()
+    wait_for_statement(shop, "%UPDATE rows%")
+    name = end(shop) if end is not None else kill(shop)
+    shop.open_gate()
+    status = shop.wait_ready()["status"]
+    assert (status["version"], status["dirty"]) == ("4", False)
+    assert shop.database.query("SELECT touched, count(*) FROM rows GROUP BY 1") == [(1, 45)]
+    assert name
+
+
+def kill(shop: Shop) -> str:
+    """Take the run's Pod away without a grace period, as a dead machine would."""
+    return evict(shop, grace=0)

@@ -1,0 +1,153 @@
+"""What else is in a run's Pod, or happens to it, on a real node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.charts.helm import ROOT, install
+from tests.cluster import Namespace
+from tests.cluster.waiting import eventually
+from tests.node_e2e.claims import claim_directory
+from tests.node_e2e.images import OWN, POSTGRES
+from tests.node_e2e.postgres import CONTAINER_SECURITY
+from tests.operator_e2e.shop import Shop, condition
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+ADMISSION = "admissionregistration.k8s.io/v1"
+RUNNER_USER = 65532
+SLEEP = ["/bin/sh", "-c", "trap 'exit 143' TERM; while :; do sleep 1; done"]
+DEAF = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
+
+
+def sidecar(name: str, command: list[str], **more: Any) -> dict[str, Any]:
+    """A container that a mesh would inject."""
+    security = {**CONTAINER_SECURITY, "runAsUser": RUNNER_USER}
+    image = {"image": POSTGRES, "imagePullPolicy": "Never", "command": command}
+    return {"name": name, **image, "securityContext": security, **more}
+
+
+INJECTED = {
+    "native": ("initContainers", sidecar("proxy", SLEEP, restartPolicy="Always")),
+    "native and deaf": ("initContainers", sidecar("proxy", DEAF, restartPolicy="Always")),
+    "plain behind": ("containers", sidecar("proxy", SLEEP)),
+    "plain before": ("containers", sidecar("a-proxy", SLEEP)),
+    "plain that ends at once": ("containers", sidecar("proxy", ["/bin/true"])),
+    "plain that fails at once": ("containers", sidecar("proxy", ["/bin/false"])),
+}
+
+
+@pytest.fixture
+def inject(namespace: Namespace, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Kubernetes' own engine puts the container into every Pod of the namespace."""
+    where, container = INJECTED[request.param]
+    name = {"metadata": {"name": f"inject-{namespace.name}"}}
+    document = str(container).replace("True", "true").replace("False", "false")
+    patch = f"[JSONPatch{{op: 'add', path: '/spec/{where}/-', value: {document}}}]"
+    if where == "initContainers":
+        patch = f"[JSONPatch{{op: 'add', path: '/spec/{where}', value: [{document}]}}]"
+    rule = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["pods"],
+    }
+    chosen = {"matchLabels": {"kubernetes.io/metadata.name": namespace.name}}
+    matched = {"resourceRules": [rule], "namespaceSelector": chosen}
+    namespace.apply(
+        [
+            {
+                "apiVersion": ADMISSION,
+                "kind": "MutatingAdmissionPolicy",
+                **name,
+                "spec": {
+                    "matchConstraints": matched,
+                    "reinvocationPolicy": "Never",
+                    "failurePolicy": "Fail",
+                    "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}],
+                },
+            },
+            {
+                "apiVersion": ADMISSION,
+                "kind": "MutatingAdmissionPolicyBinding",
+                **name,
+                "spec": {"policyName": f"inject-{namespace.name}"},
+            },
+        ]
+    )
+    yield
+    for kind in ("mutatingadmissionpolicybinding", "mutatingadmissionpolicy"):
+        namespace.delete(kind, f"inject-{namespace.name}")
+
+
+def is_injected(namespace: Namespace) -> bool:
+    """Whether a new Pod would get it: the API server acts upon a policy a moment later."""
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "probe"},
+        "spec": {
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [sidecar("probe", ["/bin/true"])],
+        },
+    }
+    made = namespace.cluster.api.post(namespace.path("pod"), body, dryRun="All")
+    spec = made["spec"]
+    return len(spec["containers"]) + len(spec.get("initContainers", [])) > 1
+
+
+@pytest.mark.parametrize("inject", list(INJECTED), indirect=True)
+@pytest.mark.usefixtures("inject")
+def test_the_runners_container_alone_decides(shop: Shop) -> None:
+    eventually(lambda: is_injected(shop.namespace), what="the injection")
+    shop.prepare()
+    shop.order()
+    status = shop.wait_ready(deadline=90)["status"]
+    assert (status["version"], status["dirty"]) == ("2", False)
+    assert shop.applied() == [1, 2]
+    eventually(
+        lambda: [p for p in shop.namespace.list("pod") if p["status"]["phase"] == "Running"],
+        lambda running: not running,
+        what="the end of the run's Pod",
+    )
+
+
+def test_a_run_without_enough_memory_says_so(shop: Shop) -> None:
+    shop.prepare()
+    shop.order(job={"resources": {"limits": {"memory": "6Mi"}}}, retry={"limit": 1})
+    resource = shop.wait(lambda r: condition(r, "Stalled").get("status") == "True")
+    assert "memory" in condition(resource, "Stalled")["message"]
+    shop.order(job={"resources": {"limits": {"memory": "256Mi"}}})
+    assert shop.wait_ready()["status"]["version"] == "2"
+
+
+def test_an_application_whose_pods_wait_starts_when_it_is_migrated(shop: Shop) -> None:
+    shop.namespace.secret("app-db", url=shop.database.url)
+    values = {
+        "image": POSTGRES,
+        "command": ["/bin/sleep", "infinity"],
+        "runnerImage": OWN,
+        "migrations.timeout": "2m",
+    }
+    chart = ROOT / "examples" / "app-chart"
+    install(shop.namespace.cluster, shop.namespace.name, "app", chart, values, deadline=240)
+    assert shop.namespace.get("deployment", "app")["status"]["readyReplicas"] == 2
+    assert shop.applied() == [1, 2]
+
+
+def test_a_backup_lands_on_a_local_volume(shop: Shop, tmp_path: Path) -> None:
+    place = tmp_path / "backups"
+    place.mkdir()
+    claim_directory(shop.namespace, "backups", place)
+    shop.prepare()
+    shop.order(
+        backup={"persistentVolumeClaim": {"claimName": "backups"}},
+        job={"podSecurityContext": {"fsGroup": RUNNER_USER}},
+    )
+    assert shop.wait_ready()["status"]["version"] == "2"
+    (backup,) = [path for path in place.iterdir() if path.suffix == ".dump"]
+    assert backup.stat().st_size > 0
