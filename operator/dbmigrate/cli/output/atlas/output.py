@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbmigrate.cli.arguments.source_location import find_directory
-from dbmigrate.cli.atlas.documents import Document
 from dbmigrate.cli.command import Invocation
 from dbmigrate.cli.output.atlas.document import Document, to_json
 from dbmigrate.printable import lines
