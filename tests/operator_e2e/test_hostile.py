@@ -138,9 +138,12 @@ def test_one_object_stops_nobody_else(
             text = json.dumps(migration(name, **spec))
             path = f"{GROUP}/namespaces/{{}}/databasemigrations"
             eventually(partial(create_if_missing, shop, path, text), what=name)
-        text = json.dumps({**action, "metadata": {"name": "order"}, "spec": order})
         path = f"{GROUP}/namespaces/{{}}/migrationactions"
-        eventually(partial(create_if_missing, shop, path, text), what="the order")
+        # One that can't be read is filed under its own name: here that of the healthy resource.
+        orders: dict[str, Any] = {"order": order, "shop": {**order, "reason": {"a": 1}}}
+        for name, spec in orders.items():
+            text = json.dumps({**action, "metadata": {"name": name}, "spec": spec})
+            eventually(partial(create_if_missing, shop, path, text), what=name)
     create_deep_migration(shop, "deep")
     create_deep_config_map(shop, "deep")
     shop.order(target="1")
@@ -165,6 +168,7 @@ def test_one_object_stops_nobody_else(
     assert shop.applied() == [1, 2]
     assert operator.is_running
     assert operator.pid == process
+    assert "a write to action shop was refused" in operator.read_log()
     assert '"severity": "error"' not in operator.read_log()
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from dbmigrate.api.action import dump_action_status
+from dbmigrate.api.action import Action, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
 from dbmigrate.api.source import ConfigMapsSource
@@ -257,12 +257,8 @@ class Reconciler:
         for update in updates:
             action = update.action
             status = dump_action_status(action, update.phase, update.message, now=self._clock())
-            try:
-                await self._cluster.patch_action(action.namespace, action.name, {"status": status})
-            except Refused as refusal:
-                if not refusal.is_final:
-                    raise
-                log.warning("the API server refused the answer to an action: %s", refusal)
+            patch = self._cluster.patch_action(action.namespace, action.name, {"status": status})
+            await _offer(patch, action)
             told = replace(
                 action, phase=update.phase, message=status["message"], is_acknowledged=True
             )
@@ -281,7 +277,8 @@ class Reconciler:
             if action in decision.expired:
                 continue
             metadata = {"uid": action.uid, "ownerReferences": [owner]}
-            await self._cluster.own_action(action.namespace, action.name, {"metadata": metadata})
+            patch = {"metadata": metadata}
+            await _offer(self._cluster.own_action(action.namespace, action.name, patch), action)
             self._observed.see_owner(action)
 
     async def _discard(self, view: ResourceView, decision: Decision) -> None:
@@ -293,6 +290,18 @@ class Reconciler:
                 # It stays there, being deleted, until its Pods are gone: then the next may come.
                 log.info("job withdrawn", extra={"namespace": run.namespace, "job": run.name})
                 await self._cluster.delete_job(run.namespace, run.name, run.uid, after_pods=True)
+
+
+async def _offer(write: Awaitable[object], action: Action) -> None:
+    """Make a write to an order. One that the API server refuses for what the order holds is let
+    be: it would refuse it for ever, and the resource has other things to do."""
+    try:
+        await write
+    except Refused as refusal:
+        if not refusal.is_final:
+            raise
+        fields = {"namespace": action.namespace, "migration": action.migration}
+        log.warning("a write to action %s was refused: %s", action.name, refusal, extra=fields)
 
 
 def _fields(identity: Identity, **more: str) -> dict[str, str]:

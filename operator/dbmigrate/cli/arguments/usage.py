@@ -141,6 +141,8 @@ Options:
                              files are); the history goes on in that tool's table
   -history-table T           Table of the version, or schema.table (default schema_migrations,
                              with others the tool's own: goose_db_version and so on)
+  -history-owner R           A role that may own it, beside this one, those that it is a member
+                             of, the database's owner and superusers
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -concurrent-lock-timeout D Let CREATE INDEX CONCURRENTLY and its like wait D (default none)
   -statement-timeout D       Let a statement run for D (default as the role has it; none)

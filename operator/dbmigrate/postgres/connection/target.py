@@ -89,6 +89,8 @@ class HistoryTable:
     """None: the first schema of the search path that exists, as CURRENT_SCHEMA() says."""
     name: str = DEFAULT_TABLE
     kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
+    owner: str | None = None
+    """A role that may own it, beside those that the session trusts by itself."""
 
     def of(self, kind: HistoryKind, *, has_search_path: bool = False) -> HistoryTable:
         """The table of that tool: by the tool's own name, unless another one was given.
@@ -99,7 +101,8 @@ class HistoryTable:
         schema = self.schema
         if schema is None and is_default and not has_search_path:
             schema = kind.default_schema
-        return HistoryTable(schema, kind.default_table if is_default else self.name, kind)
+        name = kind.default_table if is_default else self.name
+        return HistoryTable(schema, name, kind, self.owner)
 
 
 @dataclass(frozen=True, slots=True)

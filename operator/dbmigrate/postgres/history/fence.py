@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
 from dbmigrate.postgres.history.adapter import Found
+from dbmigrate.postgres.history.inspection import is_replaced
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal, raise_sql
 
@@ -57,10 +58,14 @@ class Fence:
     """Whether the backend is still the one that holds the locks."""
     has_transaction: bool
     """Whether the transaction is still the one in which the step began."""
+    has_tables: bool = True
+    """Whether the history's tables are those that the run has looked at."""
 
 
 def read_fence(error: ServerError) -> Fence | None:
-    """What the fence says; None for any other error."""
+    """What the fence says, or the guard before it; None for any other error."""
+    if is_replaced(error):
+        return Fence(has_backend=True, has_transaction=True, has_tables=False)
     if error.sqlstate != INVALID_TEXT or f'"{FENCE} ' not in error.message:
         return None
     has_backend, has_transaction = error.message.rpartition(FENCE)[2].strip('" ').split()

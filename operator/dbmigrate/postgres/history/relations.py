@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.postgres.history.inspection import READING, WRITING, guard
 from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.versions import REPEATABLE, Version, are_numbers, reader_of, repeatable
 
@@ -28,6 +29,35 @@ class History:
     kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
     has_schema: bool = True
     """False where the tool makes its own schema, and it is not there yet."""
+    oids: tuple[tuple[str, int], ...] = ()
+    """The tables that were looked at, by name, and which ones they were."""
+
+    def guarded(self, sql: str) -> str:
+        """Statements that write to the history, behind those that fail if it was replaced."""
+        return "; ".join((*self._guard(WRITING, self.table, log_name(self.table)), sql))
+
+    def guarded_reading(self, sql: str) -> str:
+        """The same for statements that read what the role may read."""
+        hidden = {
+            log_name(self.table): not self.may_read_log,
+            batches_name(self.table): not self.may_read_batches,
+        }
+        names = (name for name in self._names if not hidden.get(name))
+        return "; ".join((*self._guard(READING, *names), sql))
+
+    @property
+    def guard_of_batches(self) -> tuple[str, ...]:
+        """What comes before statements that write to the table of batches as well."""
+        return self._guard(WRITING, *self._names)
+
+    @property
+    def _names(self) -> tuple[str, str, str]:
+        return self.table, log_name(self.table), batches_name(self.table)
+
+    def _guard(self, mode: str, *names: str) -> tuple[str, ...]:
+        schema = identifier(self.schema)
+        oids = dict(self.oids)
+        return guard(((f"{schema}.{identifier(n)}", oids[n]) for n in names if n in oids), mode)
 
     def read_version(self, text: str | None, name: str = "") -> Version | None:
         """The version that a row of the log has as this text, `name` being its migration's."""

@@ -164,7 +164,7 @@ def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState 
         if not history.has_version_table:
             return VersionState(None), False
         question = adapter_for(history.kind).wait_sql(history.version_table, wanted)
-        rows = session.query(question)[0]
+        rows = session.query(history.guarded_reading(question))[0]
     except ServerFailure as failure:
         if failure.sqlstate == UNDEFINED_TABLE:
             return VersionState(None), False

@@ -89,7 +89,7 @@ def make_token(step: PlannedStep) -> str:
 def rows_sql(database: Database, found: Found, wanted: Found, row: NewLogRow, token: str) -> str:
     """What is written of a step, behind its file: the version and the log's row."""
     move = move_version_sql(database.history, found, wanted, pid=database.pid, token=token)
-    return f"{move}; {insert_log_sql(database.history, row)}"
+    return database.history.guarded(f"{move}; {insert_log_sql(database.history, row)}")
 
 
 def explain_failure(

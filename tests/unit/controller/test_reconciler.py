@@ -1,0 +1,149 @@
+"""One place guards what is computed from a resource: a fault there is that resource's condition."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from dbmigrate.api.fields import Document
+from dbmigrate.api.status import parse_status
+from dbmigrate.controller import reconciler as subject
+from dbmigrate.controller.cluster import Cluster, Refused
+from dbmigrate.controller.config import Config
+from dbmigrate.controller.decisions.view import Decision, ResourceView
+from dbmigrate.controller.metrics import Metrics
+from dbmigrate.controller.reconciler import Reconciler
+from dbmigrate.controller.watches.observed import Observed
+from tests.unit.controller.resources import (
+    FILES,
+    NOW,
+    UID,
+    finished,
+    make_migration,
+    make_pod,
+    make_report,
+    make_run,
+    merge,
+    reconcile,
+)
+
+pytestmark = pytest.mark.quick
+
+KEY = ("team", "shop")
+
+
+class Store:
+    """The API server as far as one look needs it: one resource, and no Jobs."""
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = refused
+        """Keys of a status that are not taken."""
+        self.writes = 0
+        self.body: Document = {
+            "metadata": {
+                "name": "shop",
+                "namespace": "team",
+                "uid": UID,
+                "generation": 1,
+                "creationTimestamp": "2026-11-24T11:00:00Z",
+                "resourceVersion": "1",
+            },
+            "spec": {
+                "database": {"urlFrom": {"secretKeyRef": {"name": "shop-db", "key": "url"}}},
+                "source": {"image": {"reference": "app:1"}},
+            },
+        }
+
+    async def find_migration(self, namespace: str, name: str) -> Document:
+        assert (namespace, name) == KEY
+        return self.body
+
+    async def patch_status(self, *call: Any) -> Document:
+        patch: Document = call[-1]
+        self.writes += 1
+        if set(self.refused) & set(patch["status"]):
+            raise Refused("status.history: not here", is_final=True)
+        self.body = merge(self.body, patch)
+        return self.body
+
+    async def list_jobs(self, *_: str) -> list[Document]:
+        return []
+
+    async def list_pods(self, *_: str) -> list[Document]:
+        return []
+
+    async def create_event(self, body: Document) -> None:
+        pass
+
+    def ready(self) -> tuple[str, str, str]:
+        found = next(c for c in self.body["status"]["conditions"] if c["type"] == "Ready")
+        return found["status"], found["reason"], found["message"]
+
+
+def make(store: Store) -> Reconciler:
+    return Reconciler(
+        cast(Cluster, store),
+        Observed(),
+        Config(),
+        clock=lambda: NOW,
+        server_version=(1, 36),
+        metrics=Metrics("1"),
+    )
+
+
+def decide_on(status: Any) -> Any:
+    def decide(*_: object) -> Decision:
+        return Decision(status)
+
+    return decide
+
+
+def test_a_fault_of_ours_is_told_in_the_condition_with_its_trace_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble(*_: object) -> Decision:
+        raise OverflowError("date value out of range")
+
+    monkeypatch.setattr(subject, "reconcile", stumble)
+    store = Store()
+    reconciler = make(store)
+    for _ in range(3):
+        again = asyncio.run(reconciler.look(KEY, True))
+        assert again is not None
+        assert again > NOW
+    assert store.ready()[:2] == ("False", "InvalidSpec")
+    assert "OverflowError: date value out of range" in store.ready()[2]
+    assert store.writes == 1
+    assert [r.exc_info is not None for r in caplog.records if r.levelname == "ERROR"] == [True]
+
+
+def test_a_refused_status_is_written_without_its_details_and_not_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    migration = make_migration()
+    run = finished(make_run(migration))
+    view = ResourceView(migration, FILES, (run,), (make_pod(run, make_report()),))
+    whole = reconcile(view, NOW).status
+    assert whole.history
+    monkeypatch.setattr(subject, "reconcile", decide_on(whole))
+    store = Store("history")
+    reconciler = make(store)
+    for _ in range(3):
+        assert asyncio.run(reconciler.look(KEY, True)) is None
+    status, _reason, message = store.ready()
+    assert status == "True"
+    assert "status.history: not here" in message
+    stored = parse_status(store.body["status"])
+    assert (stored.version, stored.dirty, stored.history) == ("2", False, ())
+    assert stored.last_run is not None
+    assert stored.last_run.has_succeeded
+    assert store.writes == 4  # the whole, the smaller one, and the whole at each look
+
+
+def test_one_that_takes_no_status_at_all_is_left_alone() -> None:
+    store = Store("conditions")
+    store.body["spec"]["timeouts"] = {"deadline": "999999999999999999999999999999d"}
+    assert asyncio.run(make(store).look(KEY, True)) is None
+    assert "status" not in store.body
