@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dbmigrate.postgres.connection.session import Row, Session
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.plan import preview
@@ -228,7 +229,7 @@ def test_a_table_that_somebody_makes_before_we_do_is_not_used(
 
     original = history_tables.create_sql
 
-    def create_sql(history: history_tables.History) -> str:
+    def create_sql(history: History) -> str:
         database.execute(f"{FUNCTIONS}; SET ROLE {stranger}; {TRAPS['trigger']}")
         return original(history)
 

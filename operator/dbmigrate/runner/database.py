@@ -37,6 +37,7 @@ from dbmigrate.postgres.history.log import (
 )
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.history.tables import create_sql, look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
