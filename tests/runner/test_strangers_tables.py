@@ -225,15 +225,13 @@ def test_a_trigger_that_comes_during_a_step_is_not_run(database: Database) -> No
 def test_a_table_that_somebody_makes_before_we_do_is_not_used(
     database: Database, stranger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dbmigrate.postgres.history import tables as history_tables
-
-    original = history_tables.create_sql
+    from dbmigrate.postgres.history.tables import create_sql as original
 
     def create_sql(history: History) -> str:
         database.execute(f"{FUNCTIONS}; SET ROLE {stranger}; {TRAPS['trigger']}")
         return original(history)
 
-    monkeypatch.setattr(history_tables, "create_sql", create_sql)
+    monkeypatch.setattr("dbmigrate.runner.database.create_sql", create_sql)
     since = len(database.server.log)
     result = up(request(database, tables(1)))
     assert result.error is not None

@@ -88,6 +88,10 @@ DIFF = """diff [-to SCHEMA] [-dry-run] [-check] [-dev-url URL] NAME
 \tUse -check to exit with 3 if there is a difference, and write nothing"""
 
 
+GOOSE = """goose ...    goose's own command line; `goose -h` lists its commands"""
+ATLAS = """atlas migrate ...    Atlas's own command line; `atlas migrate -h` lists its commands"""
+
+
 def describe_program(program: str) -> str:
     """What -help prints."""
     commands = (
@@ -114,6 +118,8 @@ def describe_program(program: str) -> str:
         APPLY,
         HASH,
         DIFF,
+        GOOSE,
+        ATLAS,
     )
     listed = "\n".join(f"  {command}" for command in commands)
     return _PROGRAM.format(

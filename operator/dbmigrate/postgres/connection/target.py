@@ -180,7 +180,11 @@ def _split(text: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str], 
     if not text:
         if any(environ.get(name) for name in LIBPQ_VARIABLES):
             return "", {}, None
-        raise _unparsed("URL cannot be empty")
+        raise _unparsed(
+            "URL cannot be empty",
+            hint="name the database: -database postgres://USER@HOST/NAME, or DBMIGRATE_DATABASE,"
+            " DATABASE_URL, or PGHOST and PGDATABASE",
+        )
     if is_keyword_string(text):
         try:
             return "", split_keywords(text), None
@@ -334,8 +338,9 @@ def _without_secrets(database: str) -> str:
     return "(connection string)" if "=" in database or "://" in database else database
 
 
-def _unparsed(problem: str) -> MigrationError:
-    return MigrationError(Reason.INTERNAL, f"failed to parse scheme from database URL: {problem}")
+def _unparsed(problem: str, hint: str | None = None) -> MigrationError:
+    message = f"failed to parse scheme from database URL: {problem}"
+    return MigrationError(Reason.INTERNAL, message, hint=hint)
 
 
 def _unopened(problem: str) -> MigrationError:

@@ -207,6 +207,13 @@ def read_tables(
 def _check_versions(shape: dict[str, str], name: str, adapter: VersionTable) -> None:
     if adapter.fits(shape):
         return
+    if set(shape) == {"version"} and shape["version"] in ("integer", "bigint"):
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{name} belongs to golang-migrate's first version: it has no column dirty",
+            hint=f"bring it up to date: ALTER TABLE {name} ALTER version TYPE bigint,"
+            " ADD dirty boolean NOT NULL DEFAULT false; it may hold one row alone, the newest",
+        )
     tool = _owner(shape)
     columns = ", ".join(f"{column} {kind}" for column, kind in shape.items()) or "no columns"
     raise MigrationError(

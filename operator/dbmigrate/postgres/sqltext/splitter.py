@@ -87,10 +87,17 @@ def split(
         at = after
 
 
-def statement_to_location(sql: bytes, index: int, file: str) -> Location:
-    """The place of the first word of a statement, counted from 0; the file alone if it has none."""
+def statement_to_location(
+    sql: bytes, index: int, file: str, shown: bytes | None = None
+) -> Location:
+    """The place of the first word of a statement, counted from 0; the file alone if it has none.
+
+    `shown`: the text of the excerpt, of the same length, where it is another one.
+    """
     statement = next(islice(split(sql, file=file), index, None), None)
-    return Location(file) if statement is None else locate_byte(sql, statement.start, file)
+    if statement is None:
+        return Location(file)
+    return locate_byte(sql if shown is None else shown, statement.start, file)
 
 
 def statements_at(

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -95,7 +96,7 @@ def parse(sql: bytes) -> Tree:
     Raises Unreadable.
     """
     try:
-        (tree,) = _parse(sql)
+        (tree,) = _parse_again(sql) if len(sql) < _SHORT else _parse(sql)
     except ValueError:
         raise Unreadable("this is more than one statement") from None
     return tree
@@ -121,9 +122,8 @@ def parse_body(body: str) -> list[Mapping[str, Any]]:
     mark = "$dbmigrate$"
     if mark in body or "\0" in body:
         raise Unreadable("this body can't be quoted")
-    found = _result("parse_plpgsql", f"DO {mark}{body}{mark}".encode(), "plpgsql_funcs")
-    functions: list[Mapping[str, Any]] = _load(found)
-    return functions
+    text = f"DO {mark}{body}{mark}".encode()
+    return _parse_block_again(text) if len(text) < _SHORT else _parse_block(text)
 
 
 def walk(value: object) -> Iterator[Tree]:
@@ -191,6 +191,16 @@ def _parse(sql: bytes) -> list[Tree]:
     _check_size(sql)
     found = _load(_result("parse", sql, "parse_tree"))
     return [unwrap(each.get("stmt")) for each in found["stmts"]]
+
+
+def _parse_block(sql: bytes) -> list[Mapping[str, Any]]:
+    functions: list[Mapping[str, Any]] = _load(_result("parse_plpgsql", sql, "plpgsql_funcs"))
+    return functions
+
+
+# Scripts repeat themselves: the same guard before each table, the same ALTER in each branch.
+_parse_again = lru_cache(maxsize=256)(_parse)
+_parse_block_again = lru_cache(maxsize=256)(_parse_block)
 
 
 def _result(work: str, sql: bytes, field: str) -> bytes:
