@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dbmigrate import __version__
 from dbmigrate.cli.arguments.usage import COMMANDS
 from dbmigrate.cli.main import Program, find_command
+from tests.cli.program import run_here
 
 
 class Ran(NamedTuple):
@@ -426,3 +427,8 @@ def test_no_command_line_is_a_defect(args: list[str]) -> None:
     done = ran(*args)
     assert done.code in (0, 1, 2)
     assert "internal error" not in done.stderr
+
+
+@pytest.mark.parametrize("line", ["migrate wobble", "migrate apply", "migrate apply --nosuch x"])
+def test_a_mistake_on_atlass_command_line_ends_with_1_as_atlas(line: str) -> None:
+    assert run_here("atlas", *line.split()).code == 1

@@ -27,7 +27,7 @@ def run(args: Sequence[str], program: HostProgram) -> int:
         translation = translate(arguments, program.environ)
     except UsageError as error:
         terminal.line(str(error))
-        return 2
+        return 1  # as Atlas
     except MigrationError as error:
         terminal.error(draw(error))
         return 1

@@ -20,21 +20,20 @@ from typing import Any, NamedTuple
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.splitter import Statement, split
-from dbmigrate.postgres.sqltext.tokens import TokenKind, tokens
+from dbmigrate.postgres.sqltext.tokens import TokenKind, outermost, tokens
 
 Node = Mapping[str, Any]
 NOT_INSTALLED = "the SQL parser is not installed (pip install 'dbmigrate[sql]')"
 
-_DEEPEST = 1000
-"""Operators in a row. The process would end at more than 10,000 with a stack of 8 MB."""
+_DEEPEST = 500
+"""Operators in a row. The process would end at 10,000 to 30,000 with a stack of 8 MB."""
 _LONGEST = 20_000
 """Tokens of one statement."""
-_SHORT = 2000
+_SHORT = 1000
 """Bytes: what is shorter is neither too deep nor too long."""
 _OPERATORS = frozenset("+-*/<>=~!@#%^&|`?:")
 _CHAINED = frozenset("UNION EXCEPT INTERSECT JOIN COLLATE AT OPERATOR".split())
 _BREAKS = frozenset((",", ";", "AND", "OR"))
-_PLAIN_INSERT = re.compile(rb"(?i)\b(?:select|with|delete|update|merge|table)\b")
 _PARAMETER = re.compile(rb"(?i):(?:batch_size|cursor(?:_[1-9])?)\b")
 
 
@@ -82,9 +81,9 @@ def read_statement(sql: bytes, statement: Statement) -> ReadStatement:
     """One statement of a script with its tree, or the problem."""
     verb, line = statement.words[0], statement.line
     text = sql[statement.start : statement.end]
-    if verb == "INSERT" and _PLAIN_INSERT.search(text) is None:
-        return ReadStatement(line, verb)
     try:
+        if verb == "INSERT" and _has_rows(text):
+            return ReadStatement(line, verb)
         return ReadStatement(line, verb, parse(text))
     except Unreadable as problem:
         return ReadStatement(line, verb, problem=str(problem))
@@ -230,6 +229,19 @@ def _load(found: bytes) -> Any:
         raise Unreadable("it is nested too deeply") from None
     except ValueError:
         raise Unreadable("its tree can't be read") from None
+
+
+def _has_rows(insert: bytes) -> bool:
+    """Whether an INSERT has its rows written down, and no query. Raises Unreadable."""
+    try:
+        words = outermost(tokens(insert, 0, len(insert), file=""))
+        found = next((each.text for each in words if each.text in _SOURCES), "")
+    except MigrationError as refused:
+        raise Unreadable(refused.message) from None
+    return found in ("VALUES", "DEFAULT")
+
+
+_SOURCES = frozenset(("VALUES", "DEFAULT", "SELECT", "WITH", "TABLE"))
 
 
 def _check_size(sql: bytes) -> None:
