@@ -58,15 +58,32 @@ def perform(
             value = work(run)
         except Exception as raised:
             error = _as_error(raised, f"running {request.command}")
-            return Result(_report(run, error, _state_after(run)), error=error)
+            return _conclude(run, None, error, _state_after(run))
         run.database.release()
-        return Result(_report(run, None, run.state), value=value)
+        return _conclude(run, value, None, run.state)
     finally:
         run.database.close()
 
 
-def _report(run: Run, error: MigrationError | None, state: VersionState | None) -> Report:
-    """What is to be said of the run."""
+def _conclude(
+    run: Run, value: T | None, error: MigrationError | None, state: VersionState | None
+) -> Result[T]:
+    """The result; where the source can't be read to the end, still what the database says."""
+    try:
+        return Result(_report(run, error, state), value=value, error=error)
+    except Exception as raised:
+        error = error or _as_error(raised, "counting what is pending")
+        return Result(_report(run, error, state, reads_source=False), error=error)
+
+
+def _report(
+    run: Run,
+    error: MigrationError | None,
+    state: VersionState | None,
+    *,
+    reads_source: bool = True,
+) -> Report:
+    """What is to be said of the run; what is pending is known where the source can be read."""
     if error is not None:
         outcome = Outcome.FAILED
     elif run.steps and run.steps[-1].direction == Direction.DOWN:
@@ -88,7 +105,7 @@ def _report(run: Run, error: MigrationError | None, state: VersionState | None) 
         dirty=state.dirty if state else None,
         from_version=_text(run.from_version),
         target=_text(run.target),
-        pending=_count_pending(run, state),
+        pending=_count_pending(run, state) if reads_source else None,
         steps=tuple(run.steps),
         steps_total=len(run.steps),
         unfinished=_reported_unfinished(run),

@@ -8,6 +8,7 @@ takes the whole transaction with it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
@@ -17,6 +18,8 @@ from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal, raise_sql
 
 FENCE = "dbmigrate: the version row is not where this run left it"
+_FENCE = re.compile(re.escape(FENCE) + " ([tf]) ([tf])")
+"""Our own text, which the server repeats: the rest of its message is in its own language."""
 FENCE_COLUMN = "dbmigrate_fence"
 """The name of the result's column: by it a run sees that the file is done."""
 STEP_SETTING = "dbmigrate.step"
@@ -66,7 +69,5 @@ def read_fence(error: ServerError) -> Fence | None:
     """What the fence says, or the guard before it; None for any other error."""
     if is_replaced(error):
         return Fence(has_backend=True, has_transaction=True, has_tables=False)
-    if error.sqlstate != INVALID_TEXT or f'"{FENCE} ' not in error.message:
-        return None
-    has_backend, has_transaction = error.message.rpartition(FENCE)[2].strip('" ').split()
-    return Fence(has_backend == "t", has_transaction == "t")
+    found = _FENCE.search(error.message) if error.sqlstate == INVALID_TEXT else None
+    return None if found is None else Fence(found[1] == "t", found[2] == "t")
