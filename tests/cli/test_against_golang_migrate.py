@@ -78,13 +78,11 @@ PATH -verbose goto x
 PATH force 9223372036854775807 ; PATH version
 PATH force 9223372036854775808
 -path=@empty -database=DATABASE version
--path=@ up
 -path=@ -database=shop up
 -path=@ -database=mysql://db/shop up
 -path=@ -database=DATABASE&x-migrations-table=a&x-migrations-table-quoted=1 up
 -path=@ -database=DATABASE&x-migrations-table="a"."b"."c"&x-migrations-table-quoted=1 up
 -path=@ -database=DATABASE&x-migrations-table=other up ; -path=@ -database=DATABASE version
--database=DATABASE up
 -source=m -database=DATABASE up
 -source=ftp://db/m -database=DATABASE up
 -source=file://@ -database=DATABASE up 1
@@ -186,6 +184,18 @@ DIFFERENCES = (
                 "no migration found for version 7: .* not exist",
             ),
         )
+    ),
+    Difference(
+        "-path=@ up",
+        "the flag and the variables that name it are said",
+        r"error: failed to parse scheme from database URL: URL cannot be empty\n",
+        r"error: failed to parse scheme from database URL: URL cannot be empty\n  hint: .*\n",
+    ),
+    Difference(
+        "-database=DATABASE up",
+        "the flag and the variable that name it are said",
+        r"error: failed to parse scheme from source URL: URL cannot be empty\n",
+        r"error: failed to parse scheme from source URL: URL cannot be empty\n  hint: .*\n",
     ),
     Difference(
         "-path=@empty -database=DATABASE up",

@@ -23,7 +23,7 @@ ELSEWHERE = {
     "make demo": "Makefile",
     "make check": "Makefile",
     "make test": ".ci/run",
-    "pip install '.[binary]'": "tests/delivery/test_action.py",
+    "pip install '.[all]'": "tests/delivery/test_action.py",
     "export DATABASE_URL=": "tests/docs/test_readme.py",
 }
 """The beginning of each command that is not run here, and what runs it."""

@@ -225,3 +225,17 @@ def test_a_character_that_the_database_can_not_store_has_its_line(database: Data
         assert (error.sqlstate, error.location and error.location.line) == ("22P05", 2)
     finally:
         other.drop()
+
+
+def test_the_excerpt_shows_the_file_s_own_begin(database: Database) -> None:
+    error = fail(database, "BEGIN; SELECT nosuch; COMMIT;")
+    assert error.location is not None
+    assert "BEGIN; SELECT nosuch; COMMIT;" in (error.location.excerpt or "")
+
+
+def test_a_role_that_reads_only_is_told_what_keeps_it(database: Database) -> None:
+    url = f"{database.url}&default_transaction_read_only=on"
+    error = up(request(url, source(table(1)))).error
+    assert error is not None
+    assert error.sqlstate == "25006"
+    assert "default_transaction_read_only is on" in (error.hint or "")

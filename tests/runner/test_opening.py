@@ -73,6 +73,7 @@ def test_a_search_path_without_a_schema(database: Database) -> None:
     [
         ("version varchar(255) primary key", "dbmate or Rails"),
         ("version bigint primary key, inserted_at timestamp(0)", "Ecto"),
+        ("version int not null primary key", "golang-migrate's first version"),
         ("version bigint, dirty text", "another tool"),
     ],
 )

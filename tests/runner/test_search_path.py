@@ -66,7 +66,6 @@ def test_it_is_that_of_the_url_else_of_the_role(database: Database, role: str) -
     [
         "INSERT INTO public.t VALUES (1);",
         "BEGIN; INSERT INTO public.t VALUES (1); COMMIT;",
-        "BEGIN; INSERT INTO public.t VALUES (1);",
     ],
 )
 def test_deferred_triggers_of_a_statement_see_the_path_of_their_file(

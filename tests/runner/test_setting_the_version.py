@@ -11,7 +11,7 @@ from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.commands.up import up
 from tests.database import Database
-from tests.runner.arrange import log, request, table_names, tables, version_row
+from tests.runner.arrange import Witness, log, request, table_names, tables, version_row
 
 pytestmark = pytest.mark.database
 
@@ -90,3 +90,16 @@ def test_drop_removes_every_table_of_the_schema_and_no_other(database: Database)
     assert database.query(tables_left) == [("other", "t")]
     assert drop(request(database)).report.outcome is Outcome.UP_TO_DATE
     assert up(request(database, tables(1))).unwrap() is None
+
+
+def test_drop_says_what_it_leaves(database: Database) -> None:
+    """Only tables go, as with golang-migrate; a type would fail the next `up`."""
+    up(request(database, tables(1))).unwrap()
+    witness = Witness()
+    assert drop(request(database, observer=witness)).error is None
+    assert witness.notices == []
+    up(request(database, tables(1))).unwrap()
+    database.execute("CREATE TYPE mood AS ENUM ('good')")
+    assert drop(request(database, observer=witness)).error is None
+    (notice,) = witness.notices
+    assert (notice.severity, 'still holds the type "mood"' in notice.message) == ("WARNING", True)

@@ -181,7 +181,7 @@ class Program:
             translation = translate(arguments, self._environ)
         except UsageError as error:
             terminal.line(str(error))
-            return 2
+            return 1  # as Atlas
         except MigrationError as error:
             terminal.error(draw(error))
             return 1

@@ -50,6 +50,7 @@ def read_order(invocation: Invocation, orm: Orm) -> OrmOrder:
         )
     table = values.get("from-table", "")
     theirs = parse_history_table(table) if table else HistoryTable(None, orm.table)
+    theirs = replace(theirs, owner=invocation.options.history_owner or None)
     if not name:
         return OrmOrder(orm, theirs, version)
     file = SchemaFileOrder(
@@ -81,7 +82,7 @@ def _adopt(invocation: Invocation, order: OrmOrder, request: Request) -> Result[
 
 def _plain(history: HistoryTable) -> HistoryTable:
     """golang-migrate's, whatever files may lie where the new one is to be."""
-    return HistoryTable(history.schema, history.name)
+    return HistoryTable(history.schema, history.name, owner=history.owner)
 
 
 def _show(invocation: Invocation, found: OrmAdoption) -> None:

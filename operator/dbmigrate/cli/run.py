@@ -180,7 +180,7 @@ def find_target(
         history = flyway.find_table(settings, target)
     else:
         history = target.history.of(kind, has_search_path=target.has_search_path)
-    return replace(target, history=history)
+    return replace(target, history=replace(history, owner=options.history_owner or None))
 
 
 def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Options:

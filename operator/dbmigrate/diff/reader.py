@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 
 from dbmigrate.diff.loading import Loader
 from dbmigrate.diff.objects import Grant
@@ -11,7 +12,7 @@ from dbmigrate.diff.queries import database, links, parts, relations, routines, 
 from dbmigrate.diff.renames import Rename, rename_statements
 from dbmigrate.diff.schema import OWNER, Schema, Ways
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.tables import own_relations
@@ -66,7 +67,8 @@ def read_schema(
         done = tuple((rename.after, statement) for rename, statement in renaming)
         return _read(session, _passed_over(without), done)
     finally:
-        if session.is_open:
+        # Closing the connection does the same; the error that led here must not be lost.
+        with suppress(ServerFailure, ConnectionBroken):
             session.roll_back()
 
 

@@ -13,7 +13,7 @@ they do with golang-migrate: they hide nothing and cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from psycopg import pq
@@ -109,10 +109,13 @@ def build_query(
     *,
     token: str,
     settings: TransactionSettings,
+    guard: Sequence[str] = (),
     begins: bool = True,
     commits: bool = True,
 ) -> FileQuery:
     """Put a file into its transaction. `rows` is the SQL that contains the fence.
+
+    `guard` comes before the file, and sees its search path.
 
     Where several files share a transaction, only the first begins it and the last commits.
     """
@@ -120,6 +123,7 @@ def build_query(
         *(("BEGIN",) if begins else ()),
         f"SET LOCAL {STEP_SETTING} = {literal(token)}",
         *settings.statements(),
+        *guard,
     ]
     # In the file's first line, so that lines need no correction.
     head = "".join(f"{part}; " for part in parts)

@@ -17,7 +17,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
-from dbmigrate.postgres.connection.session import Session, no_answer_within
+from dbmigrate.postgres.connection.session import Row, Session, no_answer_within
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history import advisory_locks as locks
 from dbmigrate.postgres.history import log as history_rows
@@ -25,6 +25,7 @@ from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.log import LogRow, NewLogRow
 from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.applied import AppliedVersions, read_applied
@@ -142,28 +143,39 @@ class Database:
 
         Raises MigrationError (StatementFailed) when the role may not.
         """
-        statements = [history_tables.create_sql(self.history)]
+        self._create(history_tables.create_sql(self.history))
         gap = self.applied.gap
-        if gap is not None:
-            row = self.new_row("gap", version=None, name="", found=gap.from_version)
-            row = replace(row, to_version=gap.to_version)
-            statements.append(history_rows.insert_log_sql(self.history, row))
-        if not any(statements):
+        if gap is None:
             return
+        row = self.new_row("gap", version=None, name="", found=gap.from_version)
+        row = replace(row, to_version=gap.to_version)
+        self._prepare(self.history.guarded(history_rows.insert_log_sql(self.history, row)))
+        self.applied.gap = None
+
+    def prepare_batches(self) -> None:
+        """Make the table of batches where it is missing. Raises MigrationError."""
+        if not self.history.has_batches_table:
+            from dbmigrate.postgres.batches.state import create_sql
+
+            self._create(create_sql(self.history))
+
+    def _create(self, sql: str) -> None:
+        """Make tables, and look at them: another role may have been quicker."""
+        if not sql:
+            return
+        history = self.history
+        looked = history_tables.tables_sql(literal(history.schema), history.table)
+        (columns,) = self._prepare(f"{sql}; {looked}")
+        wanted = replace(self.request.target.history, name=history.table, kind=history.kind)
+        self.history = history_tables.read_tables(self.session, columns, history.schema, wanted)
+
+    def _prepare(self, sql: str) -> list[list[Row]]:
         try:
-            self.session.query(self.in_transaction("; ".join(filter(None, statements))))
+            return self.session.query(self.in_transaction(sql))
         except ServerFailure as failure:
             self.session.roll_back()
             table = f"{self.history.schema}.{self.history.table}"
             raise history_failure(failure, f"can't prepare the history {table}") from None
-        self.history = replace(
-            self.history,
-            has_schema=True,
-            has_version_table=True,
-            has_log_table=True,
-            may_read_log=True,
-        )
-        self.applied.gap = None
 
     def new_row(
         self, direction: str, *, version: Version | None, name: str, found: Version | None
@@ -184,7 +196,7 @@ class Database:
 
         def load() -> bytes:
             ((_, _, text),) = self.session.query(
-                history_rows.read_down_sql(self.history, (row.id,))
+                self.history.guarded_reading(history_rows.read_down_sql(self.history, (row.id,)))
             )[0]
             return (text or "").encode()
 
@@ -330,7 +342,7 @@ class Database:
             from dbmigrate.postgres.batches.state import read_batches_sql
 
             statements.append(read_batches_sql(self.history))
-        return "; ".join(statements)
+        return self.history.guarded_reading("; ".join(statements)) if statements else ""
 
     @property
     def reads_log(self) -> bool:

@@ -240,8 +240,14 @@ class Run:
         logged = {(str(row.version), row.direction) for row in rows if row.outcome == "applied"}
         self.steps = [step for step in self.steps if (step.version, step.direction) in logged]
 
-    def report(self, error: MigrationError | None, state: VersionState | None) -> Report:
-        """What is to be said of the run."""
+    def report(
+        self,
+        error: MigrationError | None,
+        state: VersionState | None,
+        *,
+        reads_source: bool = True,
+    ) -> Report:
+        """What is to be said of the run; what is pending is known where the source can be read."""
         if error is not None:
             outcome = Outcome.FAILED
         elif self.steps and self.steps[-1].direction == Direction.DOWN:
@@ -263,7 +269,7 @@ class Run:
             dirty=state.dirty if state else None,
             from_version=_text(self.from_version),
             target=_text(self.target),
-            pending=self._pending(state),
+            pending=self._pending(state) if reads_source else None,
             steps=tuple(self.steps),
             steps_total=len(self.steps),
             unfinished=self._reported_unfinished(),
@@ -319,11 +325,22 @@ def perform(
             value = work(run)
         except Exception as raised:
             error = _as_error(raised, f"running {request.command}")
-            return Result(run.report(error, _state_after(run)), error=error)
+            return _conclude(run, None, error, _state_after(run))
         run.database.release()
-        return Result(run.report(None, run.state), value=value)
+        return _conclude(run, value, None, run.state)
     finally:
         run.database.close()
+
+
+def _conclude(
+    run: Run, value: T | None, error: MigrationError | None, state: VersionState | None
+) -> Result[T]:
+    """The result; where the source can't be read to the end, still what the database says."""
+    try:
+        return Result(run.report(error, state), value=value, error=error)
+    except Exception as raised:
+        error = error or _as_error(raised, "counting what is pending")
+        return Result(run.report(error, state, reads_source=False), error=error)
 
 
 def look_at_files(plan: Plan) -> None:

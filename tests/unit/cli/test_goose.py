@@ -136,7 +136,8 @@ def test_help_is_asked_for_anywhere(line: str) -> None:
         ("-certfile c postgres user=a up", "sslrootcert"),
         ("-no-versioning postgres user=a up", "use psql"),
         ("-no-colour postgres user=a up", "not defined: -no-colour .did you mean -no-color.."),
-        ("create x", "create x sql"),
+        ("create x", "in Go unless told otherwise: say `create x sql`"),
+        ("create x go", "migrations in Go can't be run here: say `create x sql`"),
         ("-dir", "needs an argument"),
     ],
 )

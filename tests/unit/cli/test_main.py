@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dbmigrate import __version__
 from dbmigrate.cli.arguments.usage import COMMANDS
 from dbmigrate.cli.main import Program, find_command
+from tests.cli.program import run_here
 
 
 class Ran(NamedTuple):
@@ -198,10 +199,7 @@ def test_a_url_in_the_place_of_the_command_is_not_shown() -> None:
         (["plan", "x"], "can't read version argument V"),
         (["wait", "-version", "1", "-latest"], "-version and -latest are mutually exclusive"),
         (["wait", "3"], "too many arguments: 3"),
-        (["up"], "failed to parse scheme from source URL: URL cannot be empty"),
         (["-source", "m", "up"], "failed to parse scheme from source URL: no scheme"),
-        (["force", "1"], "failed to parse scheme from database URL: URL cannot be empty"),
-        (["version"], "failed to parse scheme from database URL: URL cannot be empty"),
         (["-database", "shop", "version"], "failed to parse scheme from database URL: no scheme"),
         (
             ["-database", "mysql://u:s3cr3t@db/shop", "version"],
@@ -217,6 +215,24 @@ def test_a_command_that_cannot_be_done_ends_with_1_and_one_line(
     args: list[str], message: str
 ) -> None:
     assert ran(*args) == (1, "", f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "message", "named"),
+    [
+        (["up"], "failed to parse scheme from source URL", ["-path DIR", "DBMIGRATE_PATH"]),
+        (["force", "1"], "failed to parse scheme from database URL", ["-database", "DATABASE_URL"]),
+        (["version"], "failed to parse scheme from database URL", ["-database", "PGHOST"]),
+    ],
+)
+def test_what_was_not_named_can_be_named_in_these_ways(
+    args: list[str], message: str, named: list[str]
+) -> None:
+    code, _, said = ran(*args)
+    first, hint = said.splitlines()
+    assert (code, first) == (1, f"error: {message}: URL cannot be empty")
+    assert hint.startswith("  hint: ")
+    assert all(word in hint for word in named)
 
 
 @pytest.mark.parametrize("answers", ["", "n\n", "\n", "yes\n"])
@@ -292,7 +308,8 @@ def test_every_failure_leaves_a_report(
     found = report(*args, path=tmp_path / "report")
     assert found["outcome"] == "Failed"
     assert (found["version"], found["dirty"]) == (None, None)
-    assert found["error"] == {"reason": reason, "message": message, "retryable": False}
+    error = {name: value for name, value in found["error"].items() if name != "hint"}
+    assert error == {"reason": reason, "message": message, "retryable": False}
 
 
 def test_the_twin_of_report_is_heeded_too(tmp_path: Path) -> None:
@@ -410,3 +427,8 @@ def test_no_command_line_is_a_defect(args: list[str]) -> None:
     done = ran(*args)
     assert done.code in (0, 1, 2)
     assert "internal error" not in done.stderr
+
+
+@pytest.mark.parametrize("line", ["migrate wobble", "migrate apply", "migrate apply --nosuch x"])
+def test_a_mistake_on_atlass_command_line_ends_with_1_as_atlas(line: str) -> None:
+    assert run_here("atlas", *line.split()).code == 1

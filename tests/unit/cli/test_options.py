@@ -48,6 +48,7 @@ TWINS = {
     "verbose": "true",
     "format": "goose",
     "history-table": "a.b",
+    "history-owner": "team",
     "statement-lock-timeout": "1s",
     "concurrent-lock-timeout": "10m",
     "statement-timeout": "2m",

@@ -241,6 +241,20 @@ def test_what_outlives_the_runner_is_ended_after_a_while() -> None:
         assert late.discard == (() if cell.runner == "silent" else ("shop-1",)), cell
 
 
+@pytest.mark.parametrize(
+    ("container", "reason"), [("rehearsal", "PodNotStarting"), ("istio-proxy", "Running")]
+)
+def test_a_runner_at_work_waits_for_its_scratch_server_and_for_no_other_container(
+    container: str, reason: str
+) -> None:
+    body = make_pod_body(Cell("active", "running", "none"), running())
+    message = f"back-off 10s restarting failed container={container}"
+    waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
+    body["status"]["initContainerStatuses"] = [{"name": container, "state": waiting}]
+    view = look(make_migration(), runs=(parse_run(make_job([])),), pods=(parse_pod(body),))
+    assert ready(reconcile(view, NOW))[0] == reason
+
+
 def test_events_are_read_of_a_job_without_a_pod_and_of_a_pod_that_is_being_created() -> None:
     creating = {"waiting": {"reason": "ContainerCreating"}}
     for state, age, uid in (

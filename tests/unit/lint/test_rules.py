@@ -15,56 +15,12 @@ from dbmigrate.lint.script import judge_script
 from dbmigrate.lint.source import lint
 from dbmigrate.sources.migration import Direction, Migration, Script, Source
 from dbmigrate.versions import Role
+from tests.unit.lint.examples import EXAMPLES
 
 pytestmark = pytest.mark.quick
 
 ROOT = Path(__file__).parents[3]
 
-HARMFUL = {
-    "index-blocks-writes": "CREATE UNIQUE INDEX i ON t (a)",
-    "drop-index-blocks": "DROP INDEX IF EXISTS i",
-    "reindex-blocks": "REINDEX TABLE t",
-    "refresh-blocks": "REFRESH MATERIALIZED VIEW m",
-    "locks-table": "LOCK TABLE t IN ACCESS EXCLUSIVE MODE",
-    "unique-builds-index": "ALTER TABLE t ADD CONSTRAINT u UNIQUE (a)",
-    "foreign-key-scans": "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES o (id)",
-    "check-scans": "ALTER TABLE ONLY t ADD CONSTRAINT c CHECK (a > 0)",
-    "not-null-scans": "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
-    "exclude-builds-index": "ALTER TABLE t ADD EXCLUDE USING gist (a WITH &&)",
-    "domain-scans": "ALTER DOMAIN d ADD CONSTRAINT c CHECK (VALUE > 0)",
-    "attach-scans": "ALTER TABLE t ATTACH PARTITION p FOR VALUES FROM (1) TO (2)",
-    "detach-blocks": "ALTER TABLE t DETACH PARTITION p",
-    "partition-blocks": "CREATE TABLE p PARTITION OF t FOR VALUES FROM (1) TO (2)",
-    "validated-at-once": "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID;\n"
-    "ALTER TABLE t VALIDATE CONSTRAINT c",
-    "many-locks": "ALTER TABLE t ADD a int; ALTER TABLE o ADD b int",
-    "data-under-lock": "ALTER TABLE t ADD a int; UPDATE t SET a = 1 WHERE id < 5",
-    "type-rewrites": "ALTER TABLE t ALTER a TYPE bigint",
-    "default-rewrites": "ALTER TABLE t ADD a uuid DEFAULT gen_random_uuid()",
-    "table-rewrites": "VACUUM FULL t",
-    "table-dropped": "DROP TABLE t",
-    "column-dropped": "ALTER TABLE t DROP COLUMN a",
-    "data-destroyed": "TRUNCATE t",
-    "every-row": "UPDATE t SET a = 1",
-    "cascades": "DROP VIEW v CASCADE",
-    "renamed": "ALTER TABLE t RENAME COLUMN a TO b",
-    "required-column": "ALTER TABLE t ADD COLUMN a int NOT NULL",
-    "object-dropped": "DROP FUNCTION f(int)",
-    "row-security": "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
-    "unique-may-fail": "CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)",
-    "index-if-not-exists": "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)",
-    "constraint-unnamed": "ALTER TABLE t ADD UNIQUE (a)",
-    "constraint-dropped": "ALTER TABLE t DROP CONSTRAINT c",
-    "not-one-transaction": "CREATE INDEX CONCURRENTLY i ON t (a); ALTER TABLE t ADD b int",
-    "attribute-dropped": "ALTER TYPE c DROP ATTRIBUTE x",
-    "not-null-dropped": "ALTER TABLE t ALTER a DROP NOT NULL",
-    "json-column": "CREATE TABLE t (a json)",
-    "foreign-key-unindexed": "CREATE TABLE t (a int REFERENCES o)",
-    "name-truncated": f"CREATE TABLE {'x' * 64} (a int)",
-    "transaction-nested": "BEGIN; SELECT 1; BEGIN; SELECT 2; COMMIT",
-    "not-analysed": "DO $$ BEGIN this ' does not end; END $$",
-    "ignore-unused": "-- dbmigrate:ignore table-dropped\nSELECT 1",
-}
 
 HARMLESS = [
     "CREATE TABLE t (a int); CREATE INDEX i ON t (a); ALTER TABLE t ALTER a TYPE bigint",
@@ -290,10 +246,10 @@ def test_a_block_without_harm_is_passed_over(sql: str) -> None:
 
 
 def test_every_rule_has_an_example() -> None:
-    assert set(HARMFUL) | {"no-down-script", "primary-key-scans"} == set(RULES)
+    assert set(EXAMPLES) | {"no-down-script", "primary-key-scans"} == set(RULES)
 
 
-@pytest.mark.parametrize(("rule", "sql"), HARMFUL.items())
+@pytest.mark.parametrize(("rule", "sql"), EXAMPLES.items())
 def test_a_rule_speaks(rule: str, sql: str) -> None:
     assert rule in names(sql)
 
@@ -340,6 +296,12 @@ def test_the_page_has_every_rule() -> None:
     page = (ROOT / "docs" / "lint.md").read_text()
     render = runpy.run_path(str(ROOT / "docs" / "build_lint_rules.py"))["render"]
     assert render(page) == page, "run `python docs/build_lint_rules.py`"
+
+
+def test_the_page_beside_other_linters_is_made_from_the_examples() -> None:
+    render = runpy.run_path(str(ROOT / "docs" / "build_lint_compared.py"))["render"]
+    page = (ROOT / "docs" / "lint-compared.md").read_text()
+    assert render(EXAMPLES) == page, "run `python docs/build_lint_compared.py`"
 
 
 def test_a_repeatable_migration_is_looked_at_and_needs_no_down_script() -> None:

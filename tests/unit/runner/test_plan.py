@@ -178,6 +178,18 @@ def test_a_missing_version_that_nobody_recorded_stops_everything() -> None:
         assert caught.value.reason is Reason.MISSING_VERSION
 
 
+def test_a_target_that_does_not_exist_is_not_the_files_fault() -> None:
+    with pytest.raises(MigrationError) as caught:
+        plan_goto(ground(1, 2, at=1), 7, REJECT, None)
+    assert "has no version 7: the newest is 2" in (caught.value.hint or "")
+
+
+def test_an_empty_directory_below_a_version_is_named() -> None:
+    with pytest.raises(MigrationError) as caught:
+        plan_up(ground(at=3), None, REJECT)
+    assert "holds no migration files, and the database is at version 3" in (caught.value.hint or "")
+
+
 def test_being_there_needs_no_step_even_if_the_file_is_gone() -> None:
     plan = plan_goto(ground(1, at=2, log=(1, 2)), 2, REJECT, Rollback.FORBID)
     assert plan == Plan((), 2)

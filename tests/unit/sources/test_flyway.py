@@ -304,7 +304,8 @@ def test_an_environment_of_flyways_own_file_counts_before_what_holds_for_all(
     found = read_settings(tmp_path, {})
     assert (found.schema, found.out_of_order) == ("app", True)
     assert found.placeholders == {"colour": "blue"}
-    assert found.ignored == (("repeatable", "missing"), ("*", "missing"), ("*", "ignored"))
+    every = tuple(("*", state) for state in ("missing", "future", "pending", "ignored"))
+    assert found.ignored == (("repeatable", "missing"), *every)
     dev = read_settings(tmp_path, {"FLYWAY_ENVIRONMENT": "dev", "FLYWAY_OUT_OF_ORDER": "true"})
     assert (dev.schema, dev.out_of_order, dev.placeholders["colour"]) == ("dev", True, "red")
 
@@ -385,3 +386,19 @@ def test_a_file_in_utf_16_is_named_where_no_format_can_be_seen(
         find_format(tmp_path)
     (tmp_path / "1_a.up.sql").touch()
     assert find_format(tmp_path) is Format.GOLANG_MIGRATE
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("FLYWAY_GROUP", "group"),
+        ("FLYWAY_INSTALLED_BY", "installedby"),
+        ("FLYWAY_BASELINE_DESCRIPTION", "baselinedescription"),
+        ("FLYWAY_VALIDATE_MIGRATION_NAMING", "validatemigrationnaming"),
+    ],
+)
+def test_a_setting_without_an_effect_is_named(tmp_path: Path, variable: str, name: str) -> None:
+    (tmp_path / "V1__a.sql").write_text("SELECT 1;")
+    for value, is_named in (("true", True), ("false", False), ("", False)):
+        warnings = " ".join(read_source(tmp_path, None, {variable: value}).warnings)
+        assert (f"flyway.{name} is passed over: " in warnings) is is_named

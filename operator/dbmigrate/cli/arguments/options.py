@@ -48,6 +48,8 @@ class Options(NamedTuple):
     """The format of the migration files; auto: the one that they have."""
     history_table: str
     """`table` or `schema.table`; empty: what the URL says."""
+    history_owner: str
+    """A role that may own the history's tables, or empty."""
     may_roll_back: bool | None
     """Whether `goto` and `down` may run down scripts; None: not said, as with golang-migrate."""
     out_of_order: str | None
@@ -102,6 +104,7 @@ FLAGS = (
     Flag("help", kind=""),
     Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate", "atlas", "flyway")),
     Flag("history-table"),
+    Flag("history-owner"),
     Flag("statement-lock-timeout", check=read_duration, kind="duration"),
     Flag("concurrent-lock-timeout", check=read_duration, kind="duration"),
     Flag("statement-timeout", check=read_duration, kind="duration"),
@@ -144,6 +147,7 @@ def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Opti
             grace_period=_limit(values.get("grace-period"), None),
             format=values.get("format", "auto"),
             history_table=values.get("history-table", ""),
+            history_owner=values.get("history-owner", ""),
             may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,
             out_of_order=values.get("out-of-order"),
             changed_files=values.get("changed-files"),

@@ -39,7 +39,10 @@ def find_directory(options: Options) -> str:
     url = options.source
     scheme, colon, rest = url.partition(":")
     if not url:
-        raise _failed("failed to parse scheme from source URL: URL cannot be empty")
+        raise _failed(
+            "failed to parse scheme from source URL: URL cannot be empty",
+            hint="name the directory of the migrations: -path DIR, or DBMIGRATE_PATH",
+        )
     if not colon or not scheme:
         raise _failed("failed to parse scheme from source URL: no scheme")
     if scheme != "file":
@@ -70,5 +73,5 @@ def _shown(scheme: str, url: str) -> tuple[str, str]:
     return scheme, left
 
 
-def _failed(message: str) -> MigrationError:
-    return MigrationError(Reason.SOURCE_INVALID, message)
+def _failed(message: str, hint: str | None = None) -> MigrationError:
+    return MigrationError(Reason.SOURCE_INVALID, message, hint=hint)

@@ -88,6 +88,10 @@ DIFF = """diff [-to SCHEMA] [-dry-run] [-check] [-dev-url URL] NAME
 \tUse -check to exit with 3 if there is a difference, and write nothing"""
 
 
+GOOSE = """goose ...    goose's own command line; `goose -h` lists its commands"""
+ATLAS = """atlas migrate ...    Atlas's own command line; `atlas migrate -h` lists its commands"""
+
+
 def describe_program(program: str) -> str:
     """What -help prints."""
     commands = (
@@ -114,6 +118,8 @@ def describe_program(program: str) -> str:
         APPLY,
         HASH,
         DIFF,
+        GOOSE,
+        ATLAS,
     )
     listed = "\n".join(f"  {command}" for command in commands)
     return _PROGRAM.format(
@@ -141,6 +147,8 @@ Options:
                              files are); the history goes on in that tool's table
   -history-table T           Table of the version, or schema.table (default schema_migrations,
                              with others the tool's own: goose_db_version and so on)
+  -history-owner R           A role that may own it, beside this one, those that it is a member
+                             of, the database's owner and superusers
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -concurrent-lock-timeout D Let CREATE INDEX CONCURRENTLY and its like wait D (default none)
   -statement-timeout D       Let a statement run for D (default as the role has it; none)

@@ -109,9 +109,8 @@ def _table(invocation: Invocation, kind: HistoryKind) -> HistoryTable:
     from dbmigrate.postgres.connection.target import HistoryTable, parse_history_table
 
     name = invocation.values.get("from-table", "")
-    if name:
-        return replace(parse_history_table(name), kind=kind)
-    return HistoryTable().of(kind)
+    table = replace(parse_history_table(name), kind=kind) if name else HistoryTable().of(kind)
+    return replace(table, owner=invocation.options.history_owner or None)
 
 
 def _show(invocation: Invocation, found: Adoption) -> None:

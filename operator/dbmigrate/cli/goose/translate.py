@@ -210,9 +210,12 @@ def _create(operands: Sequence[str], directory: str, *, is_sequential: bool) -> 
         raise UsageError("create needs a name")
     name, kind = operands[0], operands[1] if len(operands) > 1 else "go"
     if kind != "sql":
-        raise UsageError(
-            f"goose makes migrations in Go unless told otherwise: say `create {name} sql`"
+        why = (
+            "migrations in Go can't be run here"
+            if len(operands) > 1
+            else "goose makes migrations in Go unless told otherwise"
         )
+        raise UsageError(f"{why}: say `create {name} sql`")
     line = ["-path", directory, "-format", "goose", "create", "-ext", "sql", "-dir", directory]
     if is_sequential:
         line += ["-seq", "-digits", "5"]

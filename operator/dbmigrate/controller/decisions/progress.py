@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from dbmigrate.api.names import REHEARSAL_CONTAINER
 from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.controller.decisions.runs import Pod, Run, Waiting
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way
@@ -42,7 +43,7 @@ def describe_progress(
         return describe_lost_node(pod, run.deadline_at, now)
     if run.is_deleting:
         return on_its_way(VerdictReason.WAITING_FOR_RUN, f"{label} is being deleted")
-    if pod is not None and pod.has_started:
+    if pod is not None and pod.has_started and not _waits_for_scratch_server(pod):
         return at_work
     trouble, is_slow = troubles.get(run.name), now - run.created_at > SLOW_START
     if pod is None:
@@ -85,6 +86,11 @@ def next_look(run: Run, pods: Iterable[Pod], now: datetime) -> datetime:
 
 def _find_pod(run: Run, pods: Iterable[Pod]) -> Pod | None:
     return next((pod for pod in pods if pod.job == run.name and not pod.is_gone), None)
+
+
+def _waits_for_scratch_server(pod: Pod) -> bool:
+    """Whether the runner is there and its scratch server is not; other sidecars are not ours."""
+    return pod.waiting is not None and pod.waiting.container == REHEARSAL_CONTAINER
 
 
 def _ages_of_interest(pod: Pod | None) -> tuple[timedelta, ...]:

@@ -78,6 +78,12 @@ def parse_cursor(text: str | None) -> Cursor:
     return tuple(None if value is None else str(value) for value in json.loads(text))
 
 
+def create_sql(history: History) -> str:
+    """Make the table."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+    return f"CREATE TABLE IF NOT EXISTS {history.batches_table} ({columns})"
+
+
 def begin_sql(
     history: History, found: Found, dirty: Found, row: NewLogRow, *, cursor: Cursor, size: int
 ) -> str:
@@ -85,23 +91,19 @@ def begin_sql(
 
     The last table that it answers with holds the id of the log's row.
     """
-    statements = []
-    if not history.has_batches_table:
-        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-        statements.append(f"CREATE TABLE IF NOT EXISTS {history.batches_table} ({columns})")
     row = replace(row, outcome="running", statements=1, statements_done=0)
-    statements += [
+    statements = [
         history_rows.move_version_sql(history, found, dirty),
         f"WITH logged AS ({history_rows.insert_log_sql(history, row, running=True)} RETURNING id)"
         f" INSERT INTO {history.batches_table} (log_id, cursor, batch_size)"
         f" SELECT id, {array_sql(cursor)}, {size} FROM logged RETURNING log_id",
     ]
-    return f"BEGIN; {'; '.join(statements)}; COMMIT"
+    return f"BEGIN; {'; '.join((*history.guard_of_batches, *statements))}; COMMIT"
 
 
 def resume_sql(history: History, log_id: int, row: NewLogRow) -> str:
     """Somebody else goes on: the log's row says who, and which file it is now."""
-    return (
+    return history.guarded(
         f"UPDATE {history.log_table} SET executed_from = {literal(row.executed_from)},"
         f" tool_version = {literal(row.tool_version)}, checksum = {literal(row.checksum)},"
         f" down_file = {literal(row.down_file)}, down_script = {literal(row.down_script)}"
@@ -111,8 +113,9 @@ def resume_sql(history: History, log_id: int, row: NewLogRow) -> str:
 
 def end_sql(history: History, found: Found, clean: Found, log_id: int) -> str:
     """End a step: its version is clean, its row in the log is done."""
+    moved = history.guarded(history_rows.move_version_sql(history, found, clean))
     return (
-        f"BEGIN; {history_rows.move_version_sql(history, found, clean)}; "
+        f"BEGIN; {moved}; "
         f"UPDATE {history.log_table} SET statements_done = statements WHERE id = {log_id}; "
         f"{history_rows.end_log_sql(history, log_id, 'applied')}; COMMIT"
     )

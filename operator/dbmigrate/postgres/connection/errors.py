@@ -16,6 +16,11 @@ from dbmigrate.report import Reason
 LOCK_NOT_AVAILABLE = "55P03"
 SYNTAX_ERROR = "42601"
 QUERY_CANCELED = "57014"
+READ_ONLY = "25006"
+READ_ONLY_HINT = (
+    "default_transaction_read_only is on for the role, the database or the server: connect as a"
+    " role that may write, or add default_transaction_read_only=off to the URL"
+)
 UNTRANSLATABLE = "22P05"
 """A character that the database's encoding does not have."""
 UNDEFINED_TABLE = "42P01"
@@ -70,6 +75,8 @@ def history_failure(failure: ServerFailure, doing: str) -> MigrationError:
         hint = "grant the role what the message names, or run as the owner of the history tables"
     elif error.sqlstate == LOCK_NOT_AVAILABLE and hint is None:
         hint = "another session has locked a history table: end it, or raise -lock-timeout"
+    elif error.sqlstate == READ_ONLY and hint is None:
+        hint = READ_ONLY_HINT
     return MigrationError(
         Reason.BLOCKED_BY_QUERY
         if error.sqlstate == LOCK_NOT_AVAILABLE

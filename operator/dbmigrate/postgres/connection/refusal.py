@@ -138,6 +138,7 @@ def _try(conninfo: str, trace: int) -> None:
         if connection.status == pq.ConnStatus.BAD:
             return
         connection.trace(trace)
+        connection.set_trace_flags(pq.Trace.SUPPRESS_TIMESTAMPS)
         while time.monotonic() < deadline:
             state = connection.connect_poll()
             if state not in (pq.PollingStatus.READING, pq.PollingStatus.WRITING):

@@ -105,7 +105,7 @@ class Session:
         tables: list[list[Row]] = []
 
         def collect(result: pq.abc.PGresult) -> None:
-            if result.status == pq.ExecStatus.TUPLES_OK:
+            if result.status == pq.ExecStatus.TUPLES_OK and result.nfields:
                 tables.append(_rows(result))
 
         self.execute(sql.encode(), on_result=collect)

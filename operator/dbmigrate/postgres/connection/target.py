@@ -89,6 +89,8 @@ class HistoryTable:
     """None: the first schema of the search path that exists, as CURRENT_SCHEMA() says."""
     name: str = DEFAULT_TABLE
     kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
+    owner: str | None = None
+    """A role that may own it, beside those that the session trusts by itself."""
 
     def of(self, kind: HistoryKind, *, has_search_path: bool = False) -> HistoryTable:
         """The table of that tool: by the tool's own name, unless another one was given.
@@ -99,7 +101,8 @@ class HistoryTable:
         schema = self.schema
         if schema is None and is_default and not has_search_path:
             schema = kind.default_schema
-        return HistoryTable(schema, kind.default_table if is_default else self.name, kind)
+        name = kind.default_table if is_default else self.name
+        return HistoryTable(schema, name, kind, self.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,11 @@ def _split(text: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str], 
     if not text:
         if any(environ.get(name) for name in LIBPQ_VARIABLES):
             return "", {}, None
-        raise _unparsed("URL cannot be empty")
+        raise _unparsed(
+            "URL cannot be empty",
+            hint="name the database: -database postgres://USER@HOST/NAME, or DBMIGRATE_DATABASE,"
+            " DATABASE_URL, or PGHOST and PGDATABASE",
+        )
     if is_keyword_string(text):
         try:
             return "", split_keywords(text), None
@@ -331,8 +338,9 @@ def _without_secrets(database: str) -> str:
     return "(connection string)" if "=" in database or "://" in database else database
 
 
-def _unparsed(problem: str) -> MigrationError:
-    return MigrationError(Reason.INTERNAL, f"failed to parse scheme from database URL: {problem}")
+def _unparsed(problem: str, hint: str | None = None) -> MigrationError:
+    message = f"failed to parse scheme from database URL: {problem}"
+    return MigrationError(Reason.INTERNAL, message, hint=hint)
 
 
 def _unopened(problem: str) -> MigrationError:

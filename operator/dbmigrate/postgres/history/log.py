@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.adapter import Found
+from dbmigrate.postgres.history.inspection import is_replaced
 from dbmigrate.postgres.history.tables import History
 from dbmigrate.postgres.sqltext.quoting import literal, raise_sql
 from dbmigrate.versions import Version
 
 FENCE = "dbmigrate: the version row is not where this run left it"
+_FENCE = re.compile(re.escape(FENCE) + " ([tf]) ([tf])")
+"""Our own text, which the server repeats: the rest of its message is in its own language."""
 FENCE_COLUMN = "dbmigrate_fence"
 """The name of the result's column: by it a run sees that the file is done."""
 STEP_SETTING = "dbmigrate.step"
@@ -225,14 +228,16 @@ class Fence:
     """Whether the backend is still the one that holds the locks."""
     has_transaction: bool
     """Whether the transaction is still the one in which the step began."""
+    has_tables: bool = True
+    """Whether the history's tables are those that the run has looked at."""
 
 
 def read_fence(error: ServerError) -> Fence | None:
-    """What the fence says; None for any other error."""
-    if error.sqlstate != INVALID_TEXT or f'"{FENCE} ' not in error.message:
-        return None
-    has_backend, has_transaction = error.message.rpartition(FENCE)[2].strip('" ').split()
-    return Fence(has_backend == "t", has_transaction == "t")
+    """What the fence says, or the guard before it; None for any other error."""
+    if is_replaced(error):
+        return Fence(has_backend=True, has_transaction=True, has_tables=False)
+    found = _FENCE.search(error.message) if error.sqlstate == INVALID_TEXT else None
+    return None if found is None else Fence(found[1] == "t", found[2] == "t")
 
 
 def _elapsed(start: str) -> str:

@@ -15,6 +15,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
+from dbmigrate.postgres.history.inspection import inspect, require_safe, require_table
 from dbmigrate.postgres.history.orm_history import Orm, OrmHistory, read_history
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
@@ -88,7 +89,7 @@ class OrmTable:
 
 def find_table(session: Session, orm: Orm, wanted: HistoryTable) -> OrmTable:
     """The tool's table by that name. Raises MigrationError (ForeignHistory), ServerFailure."""
-    schema, shapes = _look(session, wanted)
+    schema, shapes = _look(session, orm, wanted)
     name = f"{schema}.{wanted.name}"
     shape = shapes.get(wanted.name)
     if shape is None:
@@ -110,10 +111,12 @@ def find_table(session: Session, orm: Orm, wanted: HistoryTable) -> OrmTable:
     return OrmTable(orm, schema, wanted.name, _BESIDE_RAILS)
 
 
-def _look(session: Session, wanted: HistoryTable) -> tuple[str, dict[str, dict[str, str]]]:
+def _look(
+    session: Session, orm: Orm, wanted: HistoryTable
+) -> tuple[str, dict[str, dict[str, str]]]:
     """The schema, and the columns of the tables in it that may be an ORM's."""
     schema = CURRENT_SCHEMA if wanted.schema is None else literal(wanted.schema)
-    names = sorted({wanted.name, _BESIDE_RAILS, *(orm.table for orm in Orm)})
+    names = sorted({wanted.name, _BESIDE_RAILS, *(each.table for each in Orm)})
     _, rows, ((found,),) = session.query(
         "SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL)"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -124,6 +127,10 @@ def _look(session: Session, wanted: HistoryTable) -> tuple[str, dict[str, dict[s
         f" ORDER BY c.relname, a.attnum; SELECT {schema}",
         before=KEEP_SCHEMA,
     )
+    read = (wanted.name, _BESIDE_RAILS) if orm is Orm.RAILS else (wanted.name,)
+    for relation in inspect(session, found or "", read):
+        require_table(relation, found or "")
+        require_safe(relation, found or "", wanted.owner)
     shapes: dict[str, dict[str, str]] = {}
     for table, column, kind in rows:
         shapes.setdefault(table or "", {})[column or ""] = kind or ""

@@ -10,7 +10,7 @@ only where a step has run in batches (dbmigrate.postgres.batches.state).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
@@ -18,6 +18,17 @@ from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEM
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.history.adapter import VersionTable, version_table
+from dbmigrate.postgres.history.inspection import (
+    DEFAULT,
+    IS_PLAIN,
+    READING,
+    WRITING,
+    guard,
+    inspect,
+    is_harmless,
+    require_safe,
+    require_table,
+)
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
 from dbmigrate.versions import REPEATABLE, Version, are_numbers, reader_of, repeatable
@@ -75,6 +86,35 @@ class History:
     kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
     has_schema: bool = True
     """False where the tool makes its own schema, and it is not there yet."""
+    oids: tuple[tuple[str, int], ...] = ()
+    """The tables that were looked at, by name, and which ones they were."""
+
+    def guarded(self, sql: str) -> str:
+        """Statements that write to the history, behind those that fail if it was replaced."""
+        return "; ".join((*self._guard(WRITING, self.table, log_name(self.table)), sql))
+
+    def guarded_reading(self, sql: str) -> str:
+        """The same for statements that read what the role may read."""
+        hidden = {
+            log_name(self.table): not self.may_read_log,
+            batches_name(self.table): not self.may_read_batches,
+        }
+        names = (name for name in self._names if not hidden.get(name))
+        return "; ".join((*self._guard(READING, *names), sql))
+
+    @property
+    def guard_of_batches(self) -> tuple[str, ...]:
+        """What comes before statements that write to the table of batches as well."""
+        return self._guard(WRITING, *self._names)
+
+    @property
+    def _names(self) -> tuple[str, str, str]:
+        return self.table, log_name(self.table), batches_name(self.table)
+
+    def _guard(self, mode: str, *names: str) -> tuple[str, ...]:
+        schema = identifier(self.schema)
+        oids = dict(self.oids)
+        return guard(((f"{schema}.{identifier(n)}", oids[n]) for n in names if n in oids), mode)
 
     @property
     def keeper(self) -> VersionTable:
@@ -162,12 +202,14 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     Raises MigrationError: ForeignHistory when the table is another tool's,
     DatabaseMissing when there is no schema to look in.
     """
-    tables, facts = _look_sql(wanted)
-    _, columns, (row,) = session.query(f"{tables}; {facts}", before=KEEP_SCHEMA)
+    schema_sql = CURRENT_SCHEMA if wanted.schema is None else literal(wanted.schema)
+    _, columns, (row,) = session.query(
+        f"{tables_sql(schema_sql, wanted.name)}; {_facts_sql(schema_sql)}", before=KEEP_SCHEMA
+    )
     number, database, schema, pid, is_standby, looks_after_clients = row
     if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
         raise _no_schema(wanted)
-    history = _check(columns, schema or wanted.schema or "", wanted)
+    history = read_tables(session, columns, schema or wanted.schema or "", wanted)
     if wanted.schema is None and not history.has_version_table:
         _refuse_another(session, wanted)
     return ServerFacts(
@@ -197,20 +239,22 @@ def _refuse_another(session: Session, wanted: HistoryTable) -> None:
         )
 
 
-def _look_sql(wanted: HistoryTable) -> tuple[str, str]:
-    schema = CURRENT_SCHEMA if wanted.schema is None else literal(wanted.schema)
-    tables = (
-        "SELECT c.relname, c.relkind, a.attname, pg_catalog.format_type(a.atttypid, NULL),"
-        " pg_catalog.has_table_privilege(c.oid, 'SELECT')"
+def tables_sql(schema: str, table: str) -> str:
+    """The query that `read_tables` wants the answer of. `schema` is SQL."""
+    names = (table, log_name(table), batches_name(table))
+    return (
+        "SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL),"
+        f" pg_catalog.has_table_privilege(c.oid, 'SELECT'), c.oid, {IS_PLAIN}, {DEFAULT}"
         " FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " LEFT JOIN pg_catalog.pg_attribute a"
         "   ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-        f" WHERE n.nspname = {schema}"
-        f" AND c.relname IN ({literal(wanted.name)}, {literal(log_name(wanted.name))},"
-        f" {literal(batches_name(wanted.name))})"
+        f" WHERE n.nspname = {schema} AND c.relname IN ({', '.join(map(literal, names))})"
     )
-    facts = (
+
+
+def _facts_sql(schema: str) -> str:
+    return (
         "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_database(),"
         f" (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname = {schema}),"
         " pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(),"
@@ -219,23 +263,32 @@ def _look_sql(wanted: HistoryTable) -> tuple[str, str]:
         " pg_catalog.version() LIKE '%linux%'"
         " AND pg_catalog.current_setting('client_connection_check_interval', true) = '0'"
     )
-    return tables, facts
 
 
-def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
+def read_tables(
+    session: Session, rows: Iterable[Row], schema: str, wanted: HistoryTable
+) -> History:
+    """Where the history is. What is more than a plain table of ours is looked at closely.
+
+    Raises MigrationError (ForeignHistory).
+    """
     table = wanted.name
     shapes: dict[str, dict[str, str]] = {}
-    readable = set()
-    for name, kind, column, column_type, may_read in rows:
+    readable, doubtful = set(), set()
+    oids: dict[str, int] = {}
+    for relname, column, column_type, may_read, oid, is_plain, default in rows:
+        name = relname or ""
+        oids[name] = int(oid or 0)
         if may_read == "t":
             readable.add(name)
-        shape = shapes.setdefault(name or "", {})
-        if kind not in ("r", "p"):
-            raise MigrationError(
-                Reason.FOREIGN_HISTORY, f"{schema}.{name} is not a table: it can't hold the history"
-            )
+        if is_plain != "t" or not is_harmless(default):
+            doubtful.add(name)
+        shape = shapes.setdefault(name, {})
         if column is not None:
             shape[column] = column_type or ""
+    relations = inspect(session, schema, doubtful)
+    for relation in relations:
+        require_table(relation, schema)
     log, batches = log_name(table), batches_name(table)
     if table in shapes:
         _check_versions(shapes[table], f"{schema}.{table}", version_table(wanted.kind))
@@ -246,6 +299,8 @@ def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
             f"{schema}.{log} is not dbmigrate's log: it has no column {', '.join(missing)}",
             hint="name another history table, or rename that one",
         )
+    for relation in relations:
+        require_safe(relation, schema, wanted.owner)
     return History(
         schema,
         table,
@@ -255,12 +310,20 @@ def _check(rows: list[Row], schema: str, wanted: HistoryTable) -> History:
         has_batches_table=batches in shapes,
         may_read_batches=batches in readable,
         kind=wanted.kind,
+        oids=tuple(oids.items()),
     )
 
 
 def _check_versions(shape: dict[str, str], name: str, keeper: VersionTable) -> None:
     if keeper.fits(shape):
         return
+    if set(shape) == {"version"} and shape["version"] in ("integer", "bigint"):
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{name} belongs to golang-migrate's first version: it has no column dirty",
+            hint=f"bring it up to date: ALTER TABLE {name} ALTER version TYPE bigint,"
+            " ADD dirty boolean NOT NULL DEFAULT false; it may hold one row alone, the newest",
+        )
     tool = _owner(shape)
     columns = ", ".join(f"{column} {kind}" for column, kind in shape.items()) or "no columns"
     raise MigrationError(

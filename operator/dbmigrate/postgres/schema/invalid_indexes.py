@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.index_statements import CreateIndex
@@ -97,7 +98,8 @@ def find_twins(
     except ServerFailure:
         return ()
     finally:
-        session.roll_back()
+        with suppress(ConnectionBroken):
+            session.roll_back()
 
 
 def _compare(session: Session, statement: CreateIndex, settings: Iterable[str]) -> tuple[Twin, ...]:

@@ -25,12 +25,21 @@ def position_to_location(sql: bytes, position: int, file: str) -> Location:
     return locate_byte(sql, _byte_offset(sql, max(position - 1, 0)), file)
 
 
-def statement_to_location(sql: bytes, index: int, file: str) -> Location:
-    """The place of the first word of a statement, counted from 0; the file alone if it has none."""
+def statement_to_location(
+    sql: bytes, index: int, file: str, shown: bytes | None = None
+) -> Location:
+    """The place of the first word of a statement, counted from 0; the file alone if it has none.
+
+    `shown`: the text of the excerpt, of the same length, where it is another one.
+    """
     from dbmigrate.postgres.sqltext.splitter import split
 
     statement = next(islice(split(sql, file=file), index, None), None)
-    return Location(file) if statement is None else locate_byte(sql, statement.start, file)
+    return (
+        Location(file)
+        if statement is None
+        else locate_byte(sql if shown is None else shown, statement.start, file)
+    )
 
 
 def locate_byte(sql: bytes, offset: int, file: str) -> Location:

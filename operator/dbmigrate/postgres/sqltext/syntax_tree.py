@@ -14,26 +14,26 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.splitter import Statement, split
-from dbmigrate.postgres.sqltext.tokens import Kind, tokens
+from dbmigrate.postgres.sqltext.tokens import Kind, outermost, tokens
 
 Node = Mapping[str, Any]
 NOT_INSTALLED = "the SQL parser is not installed (pip install 'dbmigrate[sql]')"
 
-_DEEPEST = 1000
-"""Operators in a row. The process would end at more than 10,000 with a stack of 8 MB."""
+_DEEPEST = 500
+"""Operators in a row. The process would end at 10,000 to 30,000 with a stack of 8 MB."""
 _LONGEST = 20_000
 """Tokens of one statement."""
-_SHORT = 2000
+_SHORT = 1000
 """Bytes: what is shorter is neither too deep nor too long."""
 _OPERATORS = frozenset("+-*/<>=~!@#%^&|`?:")
 _CHAINED = frozenset("UNION EXCEPT INTERSECT JOIN COLLATE AT OPERATOR".split())
 _BREAKS = frozenset((",", ";", "AND", "OR"))
-_PLAIN_INSERT = re.compile(rb"(?i)\b(?:select|with|delete|update|merge|table)\b")
 _PARAMETER = re.compile(rb"(?i):(?:batch_size|cursor(?:_[1-9])?)\b")
 
 
@@ -81,9 +81,9 @@ def read_statement(sql: bytes, statement: Statement) -> ReadStatement:
     """One statement of a script with its tree, or the problem."""
     verb, line = statement.words[0], statement.line
     text = sql[statement.start : statement.end]
-    if verb == "INSERT" and _PLAIN_INSERT.search(text) is None:
-        return ReadStatement(line, verb)
     try:
+        if verb == "INSERT" and _has_rows(text):
+            return ReadStatement(line, verb)
         return ReadStatement(line, verb, parse(text))
     except Unreadable as problem:
         return ReadStatement(line, verb, problem=str(problem))
@@ -95,7 +95,7 @@ def parse(sql: bytes) -> Tree:
     Raises Unreadable.
     """
     try:
-        (tree,) = _parse(sql)
+        (tree,) = _parse_again(sql) if len(sql) < _SHORT else _parse(sql)
     except ValueError:
         raise Unreadable("this is more than one statement") from None
     return tree
@@ -121,9 +121,8 @@ def parse_body(body: str) -> list[Mapping[str, Any]]:
     mark = "$dbmigrate$"
     if mark in body or "\0" in body:
         raise Unreadable("this body can't be quoted")
-    found = _result("parse_plpgsql", f"DO {mark}{body}{mark}".encode(), "plpgsql_funcs")
-    functions: list[Mapping[str, Any]] = _load(found)
-    return functions
+    text = f"DO {mark}{body}{mark}".encode()
+    return _parse_block_again(text) if len(text) < _SHORT else _parse_block(text)
 
 
 def walk(value: object) -> Iterator[Tree]:
@@ -193,6 +192,16 @@ def _parse(sql: bytes) -> list[Tree]:
     return [unwrap(each.get("stmt")) for each in found["stmts"]]
 
 
+def _parse_block(sql: bytes) -> list[Mapping[str, Any]]:
+    functions: list[Mapping[str, Any]] = _load(_result("parse_plpgsql", sql, "plpgsql_funcs"))
+    return functions
+
+
+# Scripts repeat themselves: the same guard before each table, the same ALTER in each branch.
+_parse_again = lru_cache(maxsize=256)(_parse)
+_parse_block_again = lru_cache(maxsize=256)(_parse_block)
+
+
 def _result(work: str, sql: bytes, field: str) -> bytes:
     """A field of what one of libpg_query's functions gives. Raises Unreadable."""
     try:
@@ -220,6 +229,19 @@ def _load(found: bytes) -> Any:
         raise Unreadable("it is nested too deeply") from None
     except ValueError:
         raise Unreadable("its tree can't be read") from None
+
+
+def _has_rows(insert: bytes) -> bool:
+    """Whether an INSERT has its rows written down, and no query. Raises Unreadable."""
+    try:
+        words = outermost(tokens(insert, 0, len(insert), file=""))
+        found = next((each.text for each in words if each.text in _SOURCES), "")
+    except MigrationError as refused:
+        raise Unreadable(refused.message) from None
+    return found in ("VALUES", "DEFAULT")
+
+
+_SOURCES = frozenset(("VALUES", "DEFAULT", "SELECT", "WITH", "TABLE"))
 
 
 def _check_size(sql: bytes) -> None:

@@ -148,6 +148,7 @@ class _Work:
 
     def _begin(self) -> BatchState:
         database = self._database
+        database.prepare_batches()
         cursor = self._script.first_cursor
         dirty = database.found.begun(self._step.move)
         tables = database.session.query(
@@ -156,7 +157,6 @@ class _Work:
             )
         )
         database.found = dirty
-        database.history = replace(database.history, has_batches_table=True, may_read_batches=True)
         self._state = BatchState(int(tables[-1][0][0] or 0), cursor, 0, 0, self._size, "")
         return self._state
 
@@ -202,7 +202,13 @@ class _Work:
         )
         if self._pauses.watches_standbys:
             rows = f"{rows}; {LAG_SQL}"
-        query = build_query(Sendable(batch.sql), rows, token=token, settings=database.settings)
+        query = build_query(
+            Sendable(batch.sql),
+            rows,
+            token=token,
+            settings=database.settings,
+            guard=database.history.guard_of_batches,
+        )
         answers: dict[str, list[Row]] = {}
         run_query(database.session, query, on_tick=watch, on_result=keep_named(answers))
         return answers

@@ -125,7 +125,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         raise no_migration(applied[-1])
     other = _look(database.session, into)
     if other.has_version_table:
-        rows = [database.session.query(other.keeper.read_sql(other))[0]]
+        rows = [database.session.query(other.guarded_reading(other.keeper.read_sql(other)))[0]]
         if other.keeper.take(rows, other).version is not None:
             raise MigrationError(
                 Reason.FOREIGN_HISTORY,

@@ -7,8 +7,10 @@ schema alone; its types, functions, sequences and views without a table stay.
 from __future__ import annotations
 
 from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA, SAFE
+from dbmigrate.postgres.history.emptiness import first_in_schema
 from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.runner.execution.own_statement import run_own
+from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run, perform
@@ -35,5 +37,10 @@ def drop(request: Request) -> Result[None]:
         run_own(run.database, dropping, "can't drop the tables")
         run.has_changed = True
         run.database.look_again()
+        left = first_in_schema(session, run.database.history)
+        if left is not None:
+            schema = run.database.history.schema
+            text = f"the schema {schema} still holds the {left}, and perhaps more: only tables are"
+            run.request.observer.notice(Notice("WARNING", f"{text} dropped, as by golang-migrate"))
 
     return perform(request, work, with_log=False)

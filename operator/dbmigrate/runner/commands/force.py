@@ -51,8 +51,10 @@ def write_history(run: Run, direction: str, wanted: Found) -> None:
     row = replace(row, to_version=wanted.version)
     database.session.query(
         database.in_transaction(
-            f"{database.found.set_sql(database.history.version_table, wanted)}; "
-            f"{history_rows.insert_log_sql(database.history, row)}"
+            database.history.guarded(
+                f"{database.found.set_sql(database.history.version_table, wanted)}; "
+                f"{history_rows.insert_log_sql(database.history, row)}"
+            )
         )
     )
     run.has_changed = database.found != wanted

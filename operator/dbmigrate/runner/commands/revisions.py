@@ -61,7 +61,9 @@ def _read(run: Run) -> RevisionsState:
         raise MigrationError(Reason.FOREIGN_HISTORY, "the history is not Atlas's")
     rows: tuple[RevisionRow, ...] = ()
     if history.has_version_table:
-        (found,) = run.database.session.query(keeper.read_all_sql(history.version_table))
+        (found,) = run.database.session.query(
+            history.guarded_reading(keeper.read_all_sql(history.version_table))
+        )
         rows = tuple(
             RevisionRow(
                 version=row[0] or "",

@@ -163,7 +163,7 @@ def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState 
         if not history.has_version_table:
             return VersionState(None), False
         question = history.keeper.wait_sql(history.version_table, wanted)
-        rows = session.query(question)[0]
+        rows = session.query(history.guarded_reading(question))[0]
     except ServerFailure as failure:
         if failure.sqlstate == UNDEFINED_TABLE:
             return VersionState(None), False

@@ -6,6 +6,8 @@ from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres.connection.errors import (
     LOCK_NOT_AVAILABLE,
     QUERY_CANCELED,
+    READ_ONLY,
+    READ_ONLY_HINT,
     ConnectionBroken,
     ServerError,
 )
@@ -33,6 +35,8 @@ def statement_failed(
     elif error.sqlstate == LOCK_NOT_AVAILABLE:
         reason = Reason.BLOCKED_BY_QUERY
         hint = hint or "end what blocks it, or try again when it is done"
+    elif error.sqlstate == READ_ONLY:
+        hint = hint or READ_ONLY_HINT
     detail = [error.detail] if error.detail else []
     detail += [f"blocked by {session}" for session in blockers]
     if error.context:

@@ -71,9 +71,9 @@ def _settings(text: ScriptText, done: int) -> list[str]:
 
 
 def _is_gone(database: Database, row: LogRow, text: ScriptText, done: int) -> bool:
-    note = parse_drop_note(
-        database.session.query(read_drop_note_sql(database.history, row.id))[0][0][0]
-    )
+    history = database.history
+    sql = history.guarded_reading(read_drop_note_sql(history, row.id))
+    note = parse_drop_note(database.session.query(sql)[0][0][0])
     if note is None:
         return False
     oid, checksum = note

@@ -25,6 +25,12 @@ def explain_fence(
 ) -> MigrationError:
     """Say what happened, and mark the version dirty if need be."""
     label = failed_step.label(step)
+    if not fence.has_tables:
+        return MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"a table of the history was replaced, or given a trigger: {label} was rolled back",
+            hint="look at who may create tables in its schema",
+        )
     if not fence.has_transaction:
         mark_dirty(database, step)
         return failed_step.escaped(step, location, "its transaction was gone at the end")
@@ -65,7 +71,7 @@ def mark_dirty(database: Database, step: PlannedStep) -> None:
         row = replace(row, to_version=step.after, outcome="dirty")
         sql = f"{sql}; {history_rows.insert_log_sql(history, row)}"
     try:
-        database.session.query(sql)
+        database.session.query(history.guarded(sql))
         database.found = wanted
     except (ServerFailure, ConnectionBroken):
         pass  # the error that led here says the same to whoever reads it

@@ -133,7 +133,7 @@ class _Work:
         )
         tables = self._session.query(
             self._database.in_transaction(
-                f"{history_rows.move_version_sql(history, found, dirty)}; "
+                f"{history.guarded(history_rows.move_version_sql(history, found, dirty))}; "
                 f"{history_rows.insert_log_sql(history, row, running=True)} RETURNING id"
             )
         )
@@ -194,7 +194,7 @@ class _Work:
         end = f"{end}; {told}" if told else end
         try:
             leftovers = invalid_indexes(self._session, self._sql)
-            self._session.query(f"{RESET}; {end}")
+            self._session.query(f"{RESET}; {self._database.history.guarded(end)}")
             if is_interrupted:
                 dropped = dropped or self._drop_cancelled()
                 leftovers = tuple(index for index in leftovers if index not in dropped)
@@ -216,7 +216,7 @@ class _Work:
         end = history_rows.end_log_sql(history, self._log_id, "failed", message, is_undone=True)
         back = history_rows.move_version_sql(history, self._database.found, self._before)
         try:
-            self._session.query(f"BEGIN; {RESET}; {back}; {end}; COMMIT")
+            self._session.query(f"BEGIN; {RESET}; {history.guarded(back)}; {end}; COMMIT")
         except ServerFailure:
             self._session.roll_back()
             return False
@@ -336,7 +336,7 @@ class _Work:
         history = self._database.history
         counted = history_rows.advance_log_sql(history, self._log_id, done, self._checksum(done))
         in_table = self._database.found.progress_sql(history.version_table, done)
-        return f"{counted}; {in_table}" if in_table else counted
+        return history.guarded(f"{counted}; {in_table}" if in_table else counted)
 
     def _note_sql(self, sql: bytes) -> list[str]:
         """Before an index goes for good: write down which one, for a repair to judge by."""
@@ -346,11 +346,10 @@ class _Work:
         history, name = self._database.history, change.names[0]
         oids = self._session.resolve([name])
         checksum = self._checksum(self._at + 1)
-        return (
-            [history_rows.note_drop_sql(history, self._log_id, oids[name], checksum)]
-            if oids
-            else []
-        )
+        return [
+            history.guarded(history_rows.note_drop_sql(history, self._log_id, oid, checksum))
+            for oid in oids.values()
+        ]
 
     def _text_of_statement(self, index: int | None = None) -> str:
         statement = self._statements[self._at if index is None else index]

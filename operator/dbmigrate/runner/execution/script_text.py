@@ -55,6 +55,10 @@ class ScriptText:
 
     def read(self) -> bytes:
         """The script as the server may see it: same length, some of it blank."""
+        return self.mode.prepare(self._whole())
+
+    def _whole(self) -> bytes:
+        """The script as it is."""
         if self._sql is None and self._script is not None:
             sql = self._script.load()
             if hash_script(sql) != self._digest:
@@ -62,7 +66,7 @@ class ScriptText:
                     Reason.SOURCE_INVALID, f"{self.file} was changed while it was run"
                 )
             self._sql = sql
-        return self.mode.prepare(self._sql or b"")
+        return self._sql or b""
 
     def release(self) -> None:
         """Let go of a large script until it is needed again."""
@@ -113,7 +117,7 @@ class ScriptText:
         if not self.file:
             return Location(self.file)
         if byte is not None:
-            place = locate_byte(self.read(), byte, self.file)
+            place = locate_byte(self._whole(), byte, self.file)
         else:
             place = self._locate(position, statement)
         if self._script is not None and self._script.is_template:
@@ -125,8 +129,8 @@ class ScriptText:
         if position is not None and position > 0:
             sendable = self.prepare()
             if sendable.cuts:
-                return locate_byte(self.read(), sendable.byte_in_script(position), self.file)
-            return position_to_location(self.read(), position, self.file)
+                return locate_byte(self._whole(), sendable.byte_in_script(position), self.file)
+            return position_to_location(self._whole(), position, self.file)
         if statement is not None:
-            return statement_to_location(self.read(), statement, self.file)
+            return statement_to_location(self.read(), statement, self.file, self._whole())
         return Location(self.file)

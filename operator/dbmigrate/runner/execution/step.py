@@ -136,7 +136,7 @@ def rows_sql(database: Database, found: Found, wanted: Found, row: NewLogRow, to
     move = history_rows.move_version_sql(
         database.history, found, wanted, pid=database.pid, token=token
     )
-    return f"{move}; {history_rows.insert_log_sql(database.history, row)}"
+    return database.history.guarded(f"{move}; {history_rows.insert_log_sql(database.history, row)}")
 
 
 def explain_failure(

@@ -47,6 +47,8 @@ def record_failure(database: Database, row: NewLogRow, error: MigrationError) ->
         error=message.replace("\0", ""),
     )
     try:
-        database.session.query(history_rows.insert_log_sql(database.history, failed))
+        database.session.query(
+            database.history.guarded(history_rows.insert_log_sql(database.history, failed))
+        )
     except (ServerFailure, ConnectionBroken):
         pass

@@ -210,7 +210,7 @@ def plan_goto(
         raise no_files(ground.source)
     _require(ground, version)
     if not _is_known(ground, target):
-        raise no_migration(target)
+        raise _no_target(target, ground.source)
     if version is None or target >= version:
         return Plan(_require_sound(_up(ground, target, policy)), target)
     if rollback is Rollback.FORBID:
@@ -362,7 +362,13 @@ def _require(ground: Ground, version: Version | None, *, in_source: bool = False
     if version is None or ground.source.knows(version) or not ground.applied.needs_file(version):
         return
     if in_source or ground.applied.row(version) is None:
-        raise no_migration(version)
+        source = ground.source
+        raise no_migration(
+            version,
+            f"{source.location} holds no migration files, and the database is at version {version}"
+            if source.is_empty
+            else None,
+        )
 
 
 def _is_known(ground: Ground, version: Version) -> bool:
@@ -412,14 +418,20 @@ def no_files(source: Source) -> MigrationError:
     )
 
 
-def no_migration(version: Version) -> MigrationError:
+def no_migration(version: Version, hint: str | None = None) -> MigrationError:
     """No file of that version; golang-migrate's words."""
     return MigrationError(
         Reason.MISSING_VERSION,
         f"no migration found for version {version}:"
         f" read down for version {version} .: file does not exist",
-        hint="the files are older than the database, or one was removed",
+        hint=hint or "the files are older than the database, or one was removed",
     )
+
+
+def _no_target(target: Version, source: Source) -> MigrationError:
+    """The version that a person has named."""
+    newest = f"the newest is {source.latest}" if source.latest is not None else "it has no version"
+    return no_migration(target, f"{source.location} has no version {target}: {newest}")
 
 
 def _below_base(target: Version, base: Version) -> MigrationError:

@@ -87,8 +87,10 @@ def _copy_rows(source: Session, scratch: Session, history: History) -> None:
     if not tables:
         return
     rows = source.query(
-        "; ".join(
-            f"SELECT coalesce(pg_catalog.jsonb_agg(t), '[]') FROM {table} t" for table in tables
+        history.guarded_reading(
+            "; ".join(
+                f"SELECT coalesce(pg_catalog.jsonb_agg(t), '[]') FROM {table} t" for table in tables
+            )
         )
     )
     statements = []

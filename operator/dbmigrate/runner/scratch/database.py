@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from dbmigrate.postgres.connection.connect import connect
-from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
+from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget, escape_option, parse_target
 from dbmigrate.postgres.scratch.roles import Surroundings, make_roles
@@ -70,7 +70,9 @@ class ScratchSpace:
                     display=f"{self.server.display} ({name})",
                 )
             finally:
-                _drop(session, name)
+                # The next one drops what is left; the error that led here must not be lost.
+                with suppress(ServerFailure, ConnectionBroken):
+                    _drop(session, name)
 
 
 _LOCK_CLASS = 0x64626D73

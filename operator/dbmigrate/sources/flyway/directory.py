@@ -130,8 +130,7 @@ class _Reader:
 
     def warnings(self) -> Iterator[str]:
         """Of settings that are passed over."""
-        if self._settings.group:
-            yield "flyway.group is passed over: each migration is a transaction of its own"
+        yield from self._settings.passed_over
         if len(self._settings.locations) > 1:
             yield (
                 f"flyway.locations names {len(self._settings.locations)} places: only"

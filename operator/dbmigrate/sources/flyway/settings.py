@@ -42,6 +42,13 @@ _REFUSED = {
     "callbacklocations": "dbmigrate runs no callbacks: make migrations of them",
 }
 """Settings without a counterpart that would change what is run, and what to do instead."""
+_PASSED_OVER = {
+    "group": "each migration is a transaction of its own",
+    "installedby": "rows name the role that the run connects as",
+    "baselinedescription": "a baseline's row has Flyway's own description",
+    "validatemigrationnaming": "a name that Flyway would not take is a warning",
+}
+"""Settings without an effect here, and what holds instead."""
 _STATES = frozenset(
     "* missing pending ignored future available undone outdated superseded success failed"
     " above_target below_baseline baseline out_of_order".split()
@@ -77,8 +84,8 @@ class Settings:
     baseline_version: str = "1"
     ignored: tuple[tuple[str, str], ...] = (("*", "future"),)
     """The patterns of ignoreMigrationPatterns: a kind of migration, and a state."""
-    group: bool = False
-    """Whether Flyway makes one transaction of a whole run."""
+    passed_over: tuple[str, ...] = ()
+    """A sentence for each setting that was made and has no effect."""
     locations: tuple[str, ...] = ()
 
 
@@ -114,7 +121,11 @@ def read_settings(directory: Path | None, environ: Mapping[str, str]) -> Setting
         baseline_on_migrate=_is_true(values.get("baselineonmigrate", "")),
         baseline_version=values.get("baselineversion", "").strip() or "1",
         ignored=_read_patterns(values.get("ignoremigrationpatterns", "*:future")),
-        group=_is_true(values.get("group", "")),
+        passed_over=tuple(
+            f"flyway.{name} is passed over: {instead}"
+            for name, instead in _PASSED_OVER.items()
+            if values.get(name, "").lower() not in ("", "false")
+        ),
         locations=_split(values.get("locations", "")),
     )
 

@@ -1,0 +1,226 @@
+"""Whether a table that is there may be read and written as a history.
+
+Reading or writing a table may run code, with the rights of whoever reads: a view's rule, a
+policy's function, a trigger, the expression of an index or of a default, the check of a
+domain. Whoever may create tables in a schema can lay one of the history's name there, with
+such code in it, before the first run. So a table is looked at in the catalogs before
+anything is read from it: who owns it, and whether there is anything in or on it that runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.sqltext.quoting import identifier, literal, raise_sql
+from dbmigrate.report import Reason
+
+_DATABASE_OWNER = "pg_database_owner"
+"""The role whose one member is the owner of the database at hand, since PostgreSQL 14."""
+
+# Superusers count as members of every role: what is asked for is what was granted.
+_ME = (
+    "WITH RECURSIVE me (oid) AS (SELECT r.oid FROM pg_catalog.pg_roles r"
+    " WHERE r.rolname IN (current_user, session_user)"
+    " UNION SELECT m.roleid FROM me JOIN pg_catalog.pg_auth_members m ON m.member = me.oid)"
+)
+_IS_TRUSTED = (
+    f"(c.relowner IN (SELECT oid FROM me) OR o.rolname = '{_DATABASE_OWNER}'"
+    " OR c.relowner = (SELECT d.datdba FROM pg_catalog.pg_database d"
+    " WHERE d.datname = pg_catalog.current_database())"
+    # Who may act as this session anyway gains nothing: superusers are among them.
+    " OR pg_catalog.pg_has_role(c.relowner, session_user, 'MEMBER')"
+    " AND pg_catalog.pg_has_role(c.relowner, current_user, 'MEMBER'))"
+)
+_FINDINGS = """
+SELECT 'trigger', tgname, '' FROM pg_catalog.pg_trigger WHERE tgrelid = c.oid
+UNION ALL SELECT 'rule', rulename, '' FROM pg_catalog.pg_rewrite WHERE ev_class = c.oid
+UNION ALL SELECT 'row-security policy', polname, '' FROM pg_catalog.pg_policy
+  WHERE polrelid = c.oid
+UNION ALL SELECT 'check constraint', conname, '' FROM pg_catalog.pg_constraint
+  WHERE conrelid = c.oid AND contype = 'c'
+UNION ALL SELECT 'parent', p.relname, '' FROM pg_catalog.pg_inherits i
+  JOIN pg_catalog.pg_class p ON p.oid = i.inhparent WHERE i.inhrelid = c.oid
+UNION ALL SELECT 'child', p.relname, '' FROM pg_catalog.pg_inherits i
+  JOIN pg_catalog.pg_class p ON p.oid = i.inhrelid WHERE i.inhparent = c.oid
+UNION ALL SELECT CASE WHEN a.attgenerated <> '' THEN 'generated column' ELSE 'default' END,
+  a.attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+  WHERE d.adrelid = c.oid
+UNION ALL SELECT 'type of column', a.attname, '' FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND t.typtype <> 'e'
+  AND (t.typtype <> 'b' OR t.typnamespace <> 'pg_catalog'::regnamespace)
+UNION ALL SELECT 'index', x.relname, '' FROM pg_catalog.pg_index i
+  JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid
+  AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR i.indisexclusion OR EXISTS (
+    SELECT FROM pg_catalog.pg_opclass k WHERE k.oid = ANY (i.indclass)
+    AND k.opcnamespace <> 'pg_catalog'::regnamespace))
+UNION ALL SELECT 'extended statistics', stxname, '' FROM pg_catalog.pg_statistic_ext
+  WHERE stxrelid = c.oid AND 'e' = ANY (stxkind)"""
+
+IS_PLAIN = (
+    "(c.relkind = 'r' AND pg_catalog.pg_get_userbyid(c.relowner) = session_user"
+    " AND session_user = current_user AND NOT (c.relhastriggers OR c.relhasrules"
+    " OR c.relrowsecurity OR c.relhassubclass OR c.relispartition OR c.relchecks > 0)"
+    " AND (a.attnum IS NULL OR a.atttypid < 16384 AND a.attgenerated = '' AND a.attinhcount = 0)"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid"
+    " AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR i.indisexclusion"
+    " OR '16384'::oid <= ANY (i.indclass)))"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid = c.oid))"
+)
+"""Whether a column `a` of a relation `c` leaves no doubt, by what costs little to read."""
+DEFAULT = (
+    "(SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d"
+    " WHERE a.atthasdef AND d.adrelid = a.attrelid AND d.adnum = a.attnum)"
+)
+"""The text of a column's default, for `is_harmless`."""
+
+_CONSTANT = r"(?:NULL|true|false|-?[0-9.]+|\(-[0-9.]+\)|'(?:[^'\\]|'')*')"
+_CALL = (
+    r"(?:now\(\)|(?:clock|statement|transaction)_timestamp\(\)|CURRENT_[A-Z]+|LOCALTIMESTAMP"
+    rf"|SESSION_USER|USER|gen_random_uuid\(\)|nextval\({_CONSTANT}::regclass\))"
+)
+_TYPE = r"(?:::[a-z][a-z0-9_ ]*(?:\([0-9, ]+\))?(?:\[\])?)"
+_ZONED = rf"\({_CALL} AT TIME ZONE {_CONSTANT}{_TYPE}?\)|timezone\({_CONSTANT}{_TYPE}?, {_CALL}\)"
+_HARMLESS_DEFAULT = re.compile(rf"\(?(?:{_CONSTANT}|{_CALL}|{_ZONED})\)?{_TYPE}*")
+"""A default as the server writes it that runs nothing but what is listed here."""
+
+READING = "ACCESS SHARE"
+WRITING = "ROW EXCLUSIVE"
+"""The locks that a transaction takes on the tables anyway."""
+_IS = "OPERATOR(pg_catalog.=)"
+GONE = "dbmigrate: the history is not the table that was looked at"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What the catalogs say of one relation."""
+
+    name: str
+    kind: str
+    """As pg_class.relkind."""
+    owner: str
+    is_trusted: bool
+    """Whether the session has a reason to run what the owner may have put there."""
+    findings: tuple[tuple[str, str, str], ...] = ()
+    """What runs when it is read or written: a kind, a name, the text of a default."""
+
+
+def inspect(session: Session, schema: str, names: Iterable[str]) -> tuple[Relation, ...]:
+    """Look at these relations of a schema in all catalogs; nothing where there are no names."""
+    wanted = ", ".join(literal(name) for name in sorted(names))
+    if not wanted:
+        return ()
+    (rows,) = session.query(
+        f"{_ME} SELECT c.relname, c.relkind, o.rolname, {_IS_TRUSTED}, f.kind, f.name, f.text"
+        " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN pg_catalog.pg_roles o ON o.oid = c.relowner"
+        f" LEFT JOIN LATERAL ({_FINDINGS}) f (kind, name, text) ON true"
+        f" WHERE n.nspname = {literal(schema)} AND c.relname IN ({wanted}) ORDER BY 1, 5, 6"
+    )
+    found: dict[str, Relation] = {}
+    for name, kind, owner, is_trusted, what, which, text in rows:
+        each = found.get(name or "") or Relation(
+            name or "", kind or "", owner or "", is_trusted == "t"
+        )
+        if what is not None:
+            each = replace(each, findings=(*each.findings, (what, which or "", text or "")))
+        found[each.name] = each
+    return tuple(found.values())
+
+
+def is_harmless(default: str | None) -> bool:
+    """Whether a default, in the server's own words, calls nothing but a few known functions."""
+    return default is None or _HARMLESS_DEFAULT.fullmatch(default) is not None
+
+
+def require_table(relation: Relation, schema: str) -> None:
+    """Raise MigrationError (ForeignHistory) for one that is no plain table."""
+    if relation.kind != "r":
+        kind = _KINDS.get(relation.kind, "not a table")
+        raise _refused(f"{schema}.{relation.name} is {kind}: it can't hold the history")
+
+
+def require_safe(relation: Relation, schema: str, owner: str | None) -> None:
+    """Raise MigrationError (ForeignHistory) for one that may run a stranger's code.
+
+    `owner` is the role that a person has named as the history's owner.
+    """
+    name = f"{schema}.{relation.name}"
+    if not relation.is_trusted and relation.owner != owner:
+        quoted = f"{identifier(schema)}.{identifier(relation.name)}"
+        raise _refused(
+            f"{name} belongs to role {relation.owner}, who is neither this session's role, nor one"
+            " that it is a member of, nor the owner of the database: reading it might run code"
+            " of that role's",
+            hint=f"look at what it is; then ALTER TABLE {quoted} OWNER TO a role of yours, or name"
+            f" {relation.owner} with -history-owner",
+        )
+    for kind, which, text in relation.findings:
+        if kind == "default" and is_harmless(text):
+            continue
+        raise _refused(
+            f"{name} has {_article(kind)} {which}: the history is a plain table, in which nothing"
+            " runs when it is read or written",
+            hint=f"drop the {kind} {which}, or give dbmigrate a history table of its own"
+            " (x-migrations-table in the URL, or -history-table)",
+        )
+
+
+def guard(tables: Iterable[tuple[str, int]], mode: str) -> tuple[str, ...]:
+    """Statements that lock tables, quoted with their schemas, and see that they have these oids.
+
+    Until the transaction ends nobody can put others in their place. With a mode for writing
+    nobody can add a trigger either, and there must be none. Needs no search path; the answer
+    has no columns.
+    """
+    known = list(tables)
+    if not known:
+        return ()
+    names = ", ".join(f"ONLY {name}" for name, _ in known)
+    is_same = [
+        f"pg_catalog.to_regclass({literal(name)})::pg_catalog.oid {_IS} '{oid}'::pg_catalog.oid"
+        for name, oid in known
+    ]
+    if mode != READING:
+        oids = ",".join(str(oid) for _, oid in known)
+        is_same.append(
+            "NOT EXISTS (SELECT FROM pg_catalog.pg_trigger"
+            f" WHERE tgrelid {_IS} ANY ('{{{oids}}}'::pg_catalog._oid))"
+        )
+    # The text is not a constant, else the planner would compute it, and fail, in advance.
+    refusal = raise_sql(f"pg_catalog.concat({literal(GONE)}, ' ', pg_catalog.pg_backend_pid())")
+    return (
+        f"LOCK TABLE {names} IN {mode} MODE",
+        f"SELECT WHERE CASE WHEN {' AND '.join(is_same)} THEN true ELSE {refusal} IS NULL END",
+    )
+
+
+def is_replaced(error: ServerError) -> bool:
+    """Whether an error is the guard's."""
+    return error.sqlstate == INVALID_TEXT and f'"{GONE} ' in error.message
+
+
+_KINDS = {
+    "p": "a partitioned table",
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "S": "a sequence",
+    "c": "a type",
+    "i": "an index",
+    "I": "an index",
+}
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _refused(message: str, *, hint: str | None = None) -> MigrationError:
+    return MigrationError(Reason.FOREIGN_HISTORY, message, hint=hint)

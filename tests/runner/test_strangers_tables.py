@@ -1,0 +1,240 @@
+"""A history that others have laid out is refused before anything in it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dbmigrate.postgres.connection.session import Row, Session
+from dbmigrate.report import Reason
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.plan import preview
+from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.verify import verify
+from dbmigrate.runner.commands.version import version
+from dbmigrate.runner.commands.wait import wait
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from tests.database import Database
+from tests.database.plants import MARK
+from tests.runner.arrange import Witness, migration, request, source, tables, version_row
+
+pytestmark = pytest.mark.database
+
+FUNCTIONS = f"""
+CREATE FUNCTION trap(anyelement) RETURNS boolean LANGUAGE plpgsql IMMUTABLE
+  AS $$ BEGIN RAISE LOG '{MARK}: trap'; RETURN true; END $$;
+CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql
+  AS $$ BEGIN RAISE LOG '{MARK}: trap'; RETURN NEW; END $$;
+"""
+TABLE = (
+    "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)"
+)
+TRAPS = {
+    "trigger": f"{TABLE}; CREATE TRIGGER t BEFORE INSERT OR UPDATE OR DELETE ON schema_migrations"
+    " FOR EACH STATEMENT EXECUTE FUNCTION trap()",
+    "rule": f"{TABLE}; CREATE RULE t AS ON INSERT TO schema_migrations DO ALSO SELECT trap(1)",
+    "row-security policy": f"{TABLE}; ALTER TABLE schema_migrations ENABLE ROW LEVEL SECURITY,"
+    " FORCE ROW LEVEL SECURITY; CREATE POLICY t ON schema_migrations USING (trap(version))",
+    "check constraint": f"{TABLE}; ALTER TABLE schema_migrations ADD CONSTRAINT t"
+    " CHECK (trap(version))",
+    "type of column": "CREATE DOMAIN t AS boolean CHECK (trap(VALUE));"
+    f"{TABLE}; ALTER TABLE schema_migrations ADD t t",
+    "default": f"{TABLE}; ALTER TABLE schema_migrations ADD t boolean DEFAULT trap(1)",
+    "generated column": f"{TABLE}; ALTER TABLE schema_migrations"
+    " ADD t boolean GENERATED ALWAYS AS (trap(version)) STORED",
+    "index": f"{TABLE}; CREATE INDEX t ON schema_migrations (trap(1), trap(version))",
+    "extended statistics": f"{TABLE}; CREATE STATISTICS t ON (trap(1) AND trap(version)), dirty"
+    " FROM schema_migrations",
+    "child": f"{TABLE}; CREATE TABLE t () INHERITS (schema_migrations)",
+    "parent": "CREATE TABLE t (version bigint NOT NULL);"
+    "CREATE TABLE schema_migrations (dirty boolean NOT NULL) INHERITS (t)",
+    "a view": "CREATE VIEW schema_migrations AS SELECT bigint '1' AS version, trap(1) AS dirty",
+    "a partitioned table": "CREATE TABLE schema_migrations (version bigint, dirty boolean)"
+    " PARTITION BY LIST (trap(version))",
+}
+COMMANDS: tuple[Callable[[Request], Result[Any]], ...] = (
+    version,
+    status,
+    preview,
+    verify,
+    lambda asked: wait(asked, 1, timeout=0),
+    up,
+    lambda asked: force(asked, 1),
+)
+
+
+@pytest.fixture
+def stranger(database: Database) -> Iterator[str]:
+    """A role that may create objects in `public`, and no more."""
+    name = database.create_role(password="p")
+    database.execute(f"GRANT CREATE ON SCHEMA public TO {name}")
+    yield name
+    database.execute(f"DROP OWNED BY {name} CASCADE")
+
+
+def refusals(database: Database, url: str | None = None) -> set[str]:
+    """What each command says, which refuses the history and runs nothing of it."""
+    since = len(database.server.log)
+    errors = [command(request(url or database, tables(1, 2))).error for command in COMMANDS]
+    assert MARK not in database.server.log[since:]
+    assert {error and error.reason for error in errors} == {Reason.FOREIGN_HISTORY}
+    return {error.message for error in errors if error}
+
+
+@pytest.mark.parametrize("kind", TRAPS)
+def test_what_runs_in_a_table_is_named_whoever_owns_it(
+    kind: str, database: Database, stranger: str
+) -> None:
+    database.execute(f"{FUNCTIONS}; SET ROLE {stranger}; {TRAPS[kind]}")
+    (message,) = refusals(database)
+    if kind.startswith("a "):
+        assert message == f"public.schema_migrations is {kind}: it can't hold the history"
+        return
+    assert message.startswith(f"public.schema_migrations belongs to role {stranger}, ")
+    database.execute("ALTER TABLE schema_migrations OWNER TO postgres")
+    (message,) = refusals(database)
+    article = "an" if kind.startswith(("e", "i")) else "a"
+    assert message.startswith(f"public.schema_migrations has {article} {kind} t: "), message
+
+
+def test_the_other_tables_of_a_history_are_looked_at_as_well(
+    database: Database, stranger: str
+) -> None:
+    database.execute(f"SET ROLE {stranger}; CREATE TABLE schema_migrations_batches (id int)")
+    (message,) = refusals(database)
+    assert message.startswith(f"public.schema_migrations_batches belongs to role {stranger}, ")
+
+
+def test_defaults_that_tools_and_people_have_are_no_obstacle(database: Database) -> None:
+    database.execute(
+        f"{TABLE}; CREATE TYPE mood AS ENUM ('good'); ALTER TABLE schema_migrations"
+        " ADD a timestamptz DEFAULT now(), ADD b serial, ADD c text DEFAULT CURRENT_USER,"
+        " ADD d timestamp DEFAULT (now() AT TIME ZONE 'utc'), ADD e int DEFAULT -1,"
+        " ADD f varchar(9) DEFAULT 'it''s', ADD g uuid DEFAULT gen_random_uuid(),"
+        " ADD h timestamp DEFAULT timezone('utc', now()), ADD i numeric(5, 2) DEFAULT 1.5,"
+        " ADD j boolean DEFAULT false, ADD k jsonb DEFAULT '{}', ADD l int[] DEFAULT '{}',"
+        " ADD m mood, ADD n date DEFAULT CURRENT_DATE, ADD o text DEFAULT NULL::text"
+    )
+    up(request(database, tables(1, 2))).unwrap()
+    assert version_row(database) == [(2, False)]
+
+
+@pytest.mark.parametrize(
+    "default",
+    [
+        "query_to_xml('SELECT 1', true, true, '')::text",
+        "current_setting('application_name')",
+        "set_config('application_name', 'x', false)",
+        "concat(now(), pg_sleep(0))",
+        "'a' || 'b'",
+    ],
+)
+def test_other_functions_of_the_servers_own_may_run_anything(
+    database: Database, default: str
+) -> None:
+    database.execute(f"{TABLE}; ALTER TABLE schema_migrations ADD t text DEFAULT {default}")
+    (message,) = refusals(database)
+    assert message.startswith("public.schema_migrations has a default t: ")
+
+
+def test_a_history_may_belong_to_who_is_trusted_anyway(database: Database, stranger: str) -> None:
+    """The database's owner, roles that the run's own is a member of, and superusers."""
+    runner = database.create_role(password="p")
+    database.execute(f"GRANT CREATE ON SCHEMA public TO {runner}")
+    url = database.url_for(runner, "p")
+    up(request(database, tables(1, 2))).unwrap()
+    database.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {runner}")
+    version(request(url)).unwrap()
+    for table in ("schema_migrations", "schema_migrations_log"):
+        database.execute(f"ALTER TABLE {table} OWNER TO {stranger}")
+    assert refusals(database)
+    assert refusals(database, url)
+    database.execute(f"GRANT {stranger} TO {runner}")
+    version(request(url)).unwrap()
+    assert refusals(database)
+    database.execute(f"REVOKE {stranger} FROM {runner}; GRANT {runner} TO {stranger}")
+    version(request(url)).unwrap()
+    database.execute(f"REVOKE {runner} FROM {stranger}")
+    assert refusals(database, url)
+    database.execute(f"ALTER DATABASE {database.name} OWNER TO {stranger}")
+    version(request(url)).unwrap()
+    up(request(database, tables(1, 2, 3))).unwrap()
+    database.execute(f"ALTER DATABASE {database.name} OWNER TO postgres; DROP OWNED BY {runner}")
+
+
+def replace_table(database: Database, stranger: str) -> None:
+    """What the owner of a schema can do at any time."""
+    database.execute(
+        f"DROP TABLE schema_migrations; {FUNCTIONS}; SET ROLE {stranger}; {TRAPS['trigger']};"
+        f"GRANT ALL ON schema_migrations TO PUBLIC"
+    )
+
+
+def test_a_table_that_is_replaced_after_the_look_is_not_read(
+    database: Database, stranger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up(request(database, tables(1))).unwrap()
+    done = 0
+    original = Session.query
+
+    def replaced(self: Session, sql: str, *, before: str = "") -> list[list[Row]]:
+        nonlocal done
+        done += 1
+        if done == 2:
+            replace_table(database, stranger)
+        return original(self, sql, before=before)
+
+    monkeypatch.setattr(Session, "query", replaced)
+    since = len(database.server.log)
+    result = up(request(database, tables(1, 2)))
+    assert result.error is not None
+    assert MARK not in database.server.log[since:]
+    assert version_row(database) == []
+
+
+def test_a_table_that_is_replaced_before_a_step_is_not_written(
+    database: Database, stranger: str
+) -> None:
+    up(request(database, tables(1))).unwrap()
+    witness = Witness(on_start=lambda _: replace_table(database, stranger))
+    since = len(database.server.log)
+    result = up(request(database, tables(1, 2), observer=witness))
+    assert result.error is not None
+    assert result.error.reason is Reason.FOREIGN_HISTORY
+    assert MARK not in database.server.log[since:]
+    assert version_row(database) == []
+
+
+def test_a_trigger_that_comes_during_a_step_is_not_run(database: Database) -> None:
+    """By a file here; by anybody with the TRIGGER privilege while a long statement runs."""
+    database.execute(FUNCTIONS)
+    files = source(migration(1, "SELECT 1"), migration(2, TRAPS["trigger"].partition("; ")[2]))
+    since = len(database.server.log)
+    result = up(request(database, files))
+    assert result.error is not None
+    assert result.error.reason is Reason.FOREIGN_HISTORY
+    assert MARK not in database.server.log[since:]
+    assert version_row(database) == [(1, False)]
+
+
+def test_a_table_that_somebody_makes_before_we_do_is_not_used(
+    database: Database, stranger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dbmigrate.postgres.history import tables as history_tables
+
+    original = history_tables.create_sql
+
+    def create_sql(history: history_tables.History) -> str:
+        database.execute(f"{FUNCTIONS}; SET ROLE {stranger}; {TRAPS['trigger']}")
+        return original(history)
+
+    monkeypatch.setattr(history_tables, "create_sql", create_sql)
+    since = len(database.server.log)
+    result = up(request(database, tables(1)))
+    assert result.error is not None
+    assert result.error.reason is Reason.FOREIGN_HISTORY
+    assert MARK not in database.server.log[since:]
