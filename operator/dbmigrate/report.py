@@ -142,7 +142,7 @@ class RehearsalSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class ReportedUnfinished:
     """A step in batches that is under way: dirty, and the next run goes on with it."""
 
     version: str
@@ -193,7 +193,7 @@ class Report:
     steps: tuple[Step, ...] = ()
     steps_total: int = 0
     error: ReportError | None = None
-    unfinished: Unfinished | None = None
+    unfinished: ReportedUnfinished | None = None
     """Why the database is dirty, where that is no damage."""
     backup: Backup | None = None
     plan_checksum: str | None = None
@@ -424,9 +424,9 @@ def parse_rehearsal(raw: dict[str, Any]) -> RehearsalSummary:
     )
 
 
-def parse_unfinished(raw: dict[str, Any]) -> Unfinished:
+def parse_unfinished(raw: dict[str, Any]) -> ReportedUnfinished:
     """A step under way, as a report or a status has it. Raises KeyError, TypeError, ValueError."""
-    return Unfinished(
+    return ReportedUnfinished(
         version=read_text(raw["version"], VERSION_LIMIT),
         name=read_text(raw["name"], NAME_LIMIT),
         direction=read_text(raw["direction"], WORD_LIMIT),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.runner.planning import lint_gate as lint_policy
+from dbmigrate.runner.preparation import lint_gate
 from tests.cli.program import Ran, run, run_here, write_scripts
 from tests.database import Database
 
@@ -171,7 +171,7 @@ def test_a_fault_of_lint_stops_no_run(
     def fail(*_: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(lint_policy, "judge_pending", fail)
+    monkeypatch.setattr(lint_gate, "judge_pending", fail)
     write_scripts(tmp_path, {"1_x.up.sql": "CREATE TABLE t (a int);", "1_x.down.sql": ""})
     ran = run_here("-path", str(tmp_path), "-database", database.url, "-lint", "reject", "up")
     assert ran.code == 0, ran.stderr

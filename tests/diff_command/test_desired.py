@@ -13,7 +13,7 @@ from dbmigrate.postgres.connection.target import ConnectionTarget, parse_target
 from dbmigrate.postgres.schema.catalog import Catalog, compare, read_catalog
 from dbmigrate.report import Reason
 from dbmigrate.runner.diffing.build import make_desired
-from dbmigrate.runner.diffing.desired import Program, SqlFiles, find_beside, read_desired
+from dbmigrate.runner.diffing.desired import SchemaProgram, SqlFiles, find_beside, read_desired
 from dbmigrate.runner.diffing.schema_scripts import SchemaScript, run_scripts
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.scratch.database import ScratchSpace, open_session
@@ -170,7 +170,7 @@ def test_a_program_gets_no_shell_and_one_that_is_not_there_is_told(
 ) -> None:
     with pytest.raises(MigrationError, match="nothing-like-this; can't be run: no such file"):
         make(scratch, space, "exec:nothing-like-this; echo 'SELECT 1;'")
-    assert read_desired("exec:a 'b c' $d", {}) == Program(("a", "b c", "$d"))
+    assert read_desired("exec:a 'b c' $d", {}) == SchemaProgram(("a", "b c", "$d"))
 
 
 def test_migrations_are_run_and_several_descriptions_add_up(

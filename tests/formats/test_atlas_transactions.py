@@ -9,9 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from dbmigrate.policies import Transactions
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.apply import ApplyOrder, apply, preview_apply
-from dbmigrate.runner.request import Options, Transactions
+from dbmigrate.runner.request import Options
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
 from dbmigrate.versions import lexical

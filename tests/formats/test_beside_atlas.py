@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.apply import ApplyOrder, apply
 from dbmigrate.runner.commands.down import down
@@ -17,7 +18,7 @@ from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.status import status
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.version import version
-from dbmigrate.runner.request import Options, OutOfOrder
+from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import MigrationState, VersionState
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.database import Database as Opened
-from dbmigrate.runner.request import Options, OutOfOrder, Request
+from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from tests.database import Database, Server
 from tests.formats.arrange import dbmate_file, dbmate_rows, fill, request

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.commands.redo import redo
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.request import Options, OutOfOrder, Request
+from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from tests.database import Database, Server
 from tests.formats.arrange import fill, goose_file, goose_rows, request

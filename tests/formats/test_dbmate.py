@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.target import HistoryKind
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.baseline import baseline
@@ -17,7 +18,7 @@ from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.verify import verify
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.commands.wait import wait
-from dbmigrate.runner.request import Options, OutOfOrder
+from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import VersionState
 from tests.cli.program import run
 from tests.database import Database

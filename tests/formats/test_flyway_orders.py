@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.target import HistoryKind
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.request import Options, OutOfOrder, Request
+from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.versions import Version, dotted
 from tests.database import Database, Server

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.down import down
@@ -17,7 +18,7 @@ from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.planning.plan import PlannedStep
-from dbmigrate.runner.request import Options, OutOfOrder, Rollback
+from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import VersionState
 from tests.database import Database
 from tests.formats.arrange import (

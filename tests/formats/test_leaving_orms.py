@@ -14,8 +14,8 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable, parse_target
 from dbmigrate.postgres.history.orm_history import Orm
 from dbmigrate.runner.commands.adopt_orm import OrmOrder, adopt_orm, examine_orm
+from dbmigrate.runner.diffing.baseline_file import SchemaFileOrder
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.scratch.baseline_file import SchemaFileOrder
 from tests.cli.program import Ran, run
 from tests.database import Database, Server
 from tests.database.programs import PostgresUnavailable

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.errors import ConnectionBroken
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.report import Outcome, Reason, Report
@@ -22,7 +23,7 @@ from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.verify import verify
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.commands.wait import wait
-from dbmigrate.runner.request import Options, OutOfOrder, Request
+from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import MigrationState, Result, VersionState
 from tests.database import Database
 from tests.runner.arrange import (

@@ -8,7 +8,7 @@ import pytest
 
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable, parse_target
-from dbmigrate.postgres.schema import incremental as catalog_watch
+from dbmigrate.postgres.schema import incremental
 from dbmigrate.postgres.schema.catalog import ObjectName, read_catalog
 from dbmigrate.postgres.schema.incremental import CatalogWatch
 from dbmigrate.runner.scratch.database import open_session
@@ -37,7 +37,7 @@ def test_after_one_index_all_else_is_not_read_again(
 ) -> None:
     watch = CatalogWatch(session, HistoryTable())
     before = watch.catalog
-    monkeypatch.delattr(catalog_watch, "read_catalog")
+    monkeypatch.delattr(incremental, "read_catalog")
     made = watch.after(lambda: run(session, CREATE), index=INDEX)
     assert made == read_catalog(session, without=HistoryTable())
     assert set(made) - set(before) == {INDEX}

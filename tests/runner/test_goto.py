@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from dbmigrate.policies import ChangedFiles, OutOfOrder, Rollback
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.commands.plan import preview
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.request import ChangedFiles, Options, OutOfOrder, Rollback
+from dbmigrate.runner.request import Options
 from dbmigrate.runner.stop import Stop
 from tests.database import Database
 from tests.runner.arrange import (

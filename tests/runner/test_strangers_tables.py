@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dbmigrate.postgres.connection.session import Row, Session
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.plan import preview
@@ -224,15 +225,13 @@ def test_a_trigger_that_comes_during_a_step_is_not_run(database: Database) -> No
 def test_a_table_that_somebody_makes_before_we_do_is_not_used(
     database: Database, stranger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dbmigrate.postgres.history import tables as history_tables
+    from dbmigrate.postgres.history.tables import create_sql as original
 
-    original = history_tables.create_sql
-
-    def create_sql(history: history_tables.History) -> str:
+    def create_sql(history: History) -> str:
         database.execute(f"{FUNCTIONS}; SET ROLE {stranger}; {TRAPS['trigger']}")
         return original(history)
 
-    monkeypatch.setattr(history_tables, "create_sql", create_sql)
+    monkeypatch.setattr("dbmigrate.runner.database.create_sql", create_sql)
     since = len(database.server.log)
     result = up(request(database, tables(1)))
     assert result.error is not None

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from dbmigrate.policies import LintPolicy
 from dbmigrate.postgres.connection.target import parse_target
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.request import LintPolicy, Options
+from dbmigrate.runner.request import Options
 from tests.database import Database, Server
 from tests.runner.arrange import request, version_row
 from tests.runner.batches import ROWS, files, stop_in_batch, touched

@@ -27,7 +27,7 @@ from dbmigrate.controller.logs import JsonFormatter, TextFormatter
 from dbmigrate.controller.status_patch import status_patch
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.kubectl.screen import Screen
-from dbmigrate.kubectl.table import Cell, Table
+from dbmigrate.kubectl.table import Cell, TextTable
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.printable import block, json_text, lines, one_line
 from dbmigrate.report import Outcome, Reason, Report, Step
@@ -202,7 +202,7 @@ def test_the_printed_report_stays_json(text: str) -> None:
 def test_the_plugin_shows_a_line_as_a_line(text: str) -> None:
     output, messages = io.StringIO(), io.StringIO()
     screen = Screen(output, messages, io.StringIO("n\n"), {})
-    table = Table(["A", "B"])
+    table = TextTable(["A", "B"])
     screen.show(table.draw([[Cell(text), Cell(text)]], with_head=True))
     screen.say(text)
     screen.repaint([[Cell(text)]])

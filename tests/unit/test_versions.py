@@ -9,7 +9,8 @@ import pytest
 from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.version import is_at_least, is_same, is_version
 from dbmigrate.postgres.connection.target import HistoryKind
-from dbmigrate.postgres.history.tables import History, create_sql
+from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.history.tables import create_sql
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.versions import (
     are_numbers,

@@ -78,7 +78,7 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class DatabaseSpec:
     """What is migrated: a database, and the table in it that keeps the version."""
 
     access: UrlFrom | Connection
@@ -91,7 +91,7 @@ class Database:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def parse_database(fields: Fields) -> Database:
+def parse_database(fields: Fields) -> DatabaseSpec:
     """Read `spec.database`. Raises SpecError."""
     access: UrlFrom | Connection
     if fields.only_one_of("urlFrom", "connection") == "urlFrom":
@@ -99,7 +99,7 @@ def parse_database(fields: Fields) -> Database:
     else:
         access = _parse_connection(fields.section("connection"))
     table = fields.optional_text("historyTable", TABLE) or DEFAULT_HISTORY_TABLE
-    return Database(access, table)
+    return DatabaseSpec(access, table)
 
 
 def _parse_connection(fields: Fields) -> Connection:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from dbmigrate.api.durations import parse_duration
 from dbmigrate.api.forms import LABEL_KEY, Form
 from dbmigrate.api.passthrough import find_fault
+from dbmigrate.policies import resource_word
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -100,6 +101,15 @@ class Fields:
         if not found:
             raise self.error(name, f"must be one of {', '.join(type(default))}")
         return found[0]
+
+    def policy(self, name: str, default: Choice) -> Choice:
+        """A policy that the runner has as well, by the resource's word for it."""
+        words = {resource_word(each): each for each in type(default)}
+        value = self._raw.get(name, resource_word(default))
+        found = words.get(value) if isinstance(value, str) else None
+        if found is None:
+            raise self.error(name, f"must be one of {', '.join(words)}")
+        return found
 
     def duration(
         self, name: str, default: str, *, longest: timedelta | None = None

@@ -37,7 +37,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Migration:
+class MigrationResource:
     """One resource."""
 
     identity: Identity
@@ -58,9 +58,9 @@ def parse_identity(body: Document) -> Identity:
     )
 
 
-def parse_migration(body: Document) -> Migration:
+def parse_migration(body: Document) -> MigrationResource:
     """Read a whole resource. Raises SpecError when its spec can't be understood."""
-    return Migration(
+    return MigrationResource(
         identity=parse_identity(body),
         spec=parse_spec(body.get("spec") or {}),
         status=parse_status(body.get("status") or {}),

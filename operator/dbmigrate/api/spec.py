@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from dbmigrate.api.database import Database, parse_database
+from dbmigrate.api.database import DatabaseSpec, parse_database
 from dbmigrate.api.fields import Document, Fields
 from dbmigrate.api.forms import (
     ANNOTATION,
@@ -32,6 +32,7 @@ from dbmigrate.api.source import (
     parse_source,
 )
 from dbmigrate.api.version import is_version
+from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder, Rollback, resource_word
 
 LATEST = "latest"
 MOST_RETRIES = 1000
@@ -41,41 +42,11 @@ LONGEST_ON_SERVER = timedelta(days=24)
 """PostgreSQL counts its timeouts in milliseconds, in 31 bits."""
 
 
-class Rollback(StrEnum):
-    """Whether the target may lie below the database's version."""
-
-    FORBID = "Forbid"
-    ALLOW = "Allow"
-
-
-class OutOfOrder(StrEnum):
-    """What becomes of a migration that is new but older than the database's version."""
-
-    REJECT = "Reject"
-    APPLY = "Apply"
-    IGNORE = "Ignore"
-
-
-class ChangedFiles(StrEnum):
-    """What becomes of an edit to a file that was already applied."""
-
-    REJECT = "Reject"
-    WARN = "Warn"
-
-
 class Approval(StrEnum):
     """Whether a person agrees to the plan before it is run."""
 
     AUTOMATIC = "Automatic"
     MANUAL = "Manual"
-
-
-class Lint(StrEnum):
-    """What becomes of what lint finds in the pending files."""
-
-    REJECT = "Reject"
-    WARN = "Warn"
-    OFF = "Off"
 
 
 class Rehearse(StrEnum):
@@ -163,10 +134,10 @@ class BackupOptions:
 class MigrationSpec:
     """The whole of `spec`."""
 
-    database: Database
+    database: DatabaseSpec
     source: Source
     source_format: SourceFormat = SourceFormat.AUTO
-    lint: Lint = Lint.WARN
+    lint: LintPolicy = LintPolicy.WARN
     target: str = LATEST
     rollback: Rollback = Rollback.FORBID
     out_of_order: OutOfOrder = OutOfOrder.REJECT
@@ -199,9 +170,9 @@ class MigrationSpec:
             source,
             content,
             self.target,
-            self.rollback,
-            self.out_of_order,
-            self.changed_files,
+            resource_word(self.rollback),
+            resource_word(self.out_of_order),
+            resource_word(self.changed_files),
         ]
         if self.source_format is not SourceFormat.AUTO:
             words.append(self.source_format)  # left out where older versions knew nothing of it
@@ -216,11 +187,11 @@ def parse_spec(raw: Document) -> MigrationSpec:
         database=parse_database(fields.section("database")),
         source=parse_source(fields.section("source")),
         source_format=_parse_format(fields),
-        lint=fields.section("source").choice("lint", Lint.WARN),
+        lint=fields.section("source").policy("lint", LintPolicy.WARN),
         target=_parse_target(fields),
-        rollback=fields.choice("rollback", Rollback.FORBID),
-        out_of_order=fields.choice("outOfOrder", OutOfOrder.REJECT),
-        changed_files=fields.choice("changedFiles", ChangedFiles.REJECT),
+        rollback=fields.policy("rollback", Rollback.FORBID),
+        out_of_order=fields.policy("outOfOrder", OutOfOrder.REJECT),
+        changed_files=fields.policy("changedFiles", ChangedFiles.REJECT),
         approval=fields.choice("approval", Approval.AUTOMATIC),
         suspend=fields.flag("suspend"),
         rehearse=fields.choice("rehearse", Rehearse.NEVER),

@@ -25,8 +25,8 @@ from dbmigrate.report import (
     WORD_LIMIT,
     Outcome,
     Reason,
+    ReportedUnfinished,
     ReportError,
-    Unfinished,
     parse_unfinished,
 )
 from dbmigrate.untrusted import INT32, INT64, read_text
@@ -108,7 +108,7 @@ class LastBackup:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedStep:
+class PlanStepStatus:
     """A step that a plan holds out."""
 
     version: str
@@ -119,12 +119,12 @@ class PlannedStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PlanStatus:
     """The steps that wait for a person's approval."""
 
     hash: str
     intent: str
-    steps: tuple[PlannedStep, ...]
+    steps: tuple[PlanStepStatus, ...]
     created_at: datetime | None
     steps_total: int = 0
     """All of its steps; a long plan shows only some of them."""
@@ -141,7 +141,7 @@ class MigrationStatus:
     observed_generation: int = NEVER_OBSERVED
     version: str | None = None
     dirty: bool | None = None
-    unfinished: Unfinished | None = None
+    unfinished: ReportedUnfinished | None = None
     """The step in batches that makes it dirty, which the next run goes on with."""
     target: str | None = None
     pending: int | None = None
@@ -152,7 +152,7 @@ class MigrationStatus:
     """None: the last check found the database as the last run left it."""
     history: tuple[HistoryEntry, ...] = ()
     backup: LastBackup | None = None
-    plan: Plan | None = None
+    plan: PlanStatus | None = None
     next_retry_at: datetime | None = None
     conditions: tuple[Condition, ...] = ()
 
@@ -198,7 +198,7 @@ def parse_status(raw: object) -> MigrationStatus:
     )
 
 
-def describe_unfinished(step: Unfinished) -> str:
+def describe_unfinished(step: ReportedUnfinished) -> str:
     """A step in batches that is under way, in a phrase."""
     return (
         f"version {step.version} is run in batches: {step.rows} rows are done in"
@@ -223,9 +223,9 @@ def _dump(value: object) -> object:
             return _dump_entry(value)
         case LastBackup():
             return _dump_backup(value)
-        case Plan():
+        case PlanStatus():
             return _dump_plan(value)
-        case Unfinished():
+        case ReportedUnfinished():
             return asdict(value)
     return value
 
@@ -291,7 +291,7 @@ def _parse_run(raw: Any) -> LastRun | None:
     )
 
 
-def _parse_unfinished(raw: Any) -> Unfinished | None:
+def _parse_unfinished(raw: Any) -> ReportedUnfinished | None:
     if not isinstance(raw, dict):
         return None
     known = {
@@ -380,7 +380,7 @@ def _parse_backup(raw: Any) -> LastBackup | None:
     )
 
 
-def _dump_plan(plan: Plan) -> Document:
+def _dump_plan(plan: PlanStatus) -> Document:
     return _without_none(
         {
             "hash": plan.hash,
@@ -394,11 +394,11 @@ def _dump_plan(plan: Plan) -> Document:
     )
 
 
-def _parse_plan(raw: Any) -> Plan | None:
+def _parse_plan(raw: Any) -> PlanStatus | None:
     if not isinstance(raw, dict) or not _read_word(raw.get("hash")):
         return None
     steps = tuple(
-        PlannedStep(
+        PlanStepStatus(
             version=_read_text(item.get("version"), VERSION_LIMIT) or "",
             name=_read_text(item.get("name"), NAME_LIMIT) or "",
             direction=_read_word(item.get("direction")),
@@ -409,7 +409,7 @@ def _parse_plan(raw: Any) -> Plan | None:
     )
     created = read_timestamp(raw.get("createdAt"))
     total = _read_integer(raw.get("stepsTotal"), len(steps), most=INT32)
-    return Plan(
+    return PlanStatus(
         hash=_read_text(raw["hash"], HASH_LIMIT) or "",
         intent=_read_word(raw.get("intent")),
         steps=steps,

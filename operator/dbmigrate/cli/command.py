@@ -7,26 +7,33 @@ the modules that dataclasses pull in.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TextIO
 
 from dbmigrate.cli.arguments.flags import Flag
-from dbmigrate.cli.arguments.options import Options
+from dbmigrate.cli.arguments.options import GlobalOptions
 from dbmigrate.cli.output.terminal import Terminal
 
 HELP = Flag("help", "Print help information", kind="")
 
 
-def _check_template(text: str) -> str:
-    from dbmigrate.cli.atlas.template_output import check_template
+JSON_TEMPLATE = "{{ json . }}"
 
-    return check_template(text)
+
+def check_template(text: str) -> str:
+    """The one Go template that there is, however it is spaced. Raises ValueError."""
+    inner = text.strip().removeprefix("{{").removesuffix("}}").strip("-")
+    if inner.split() != ["json", "."]:
+        raise ValueError(
+            f"the one template is '{JSON_TEMPLATE}': take what you need from its document with jq"
+        )
+    return JSON_TEMPLATE
 
 
 AS_ATLAS = Flag(
     "as-atlas",
-    "Print what Atlas would by this Go template, such as '{{ json . }}'",
-    check=_check_template,
+    f"Print the document that Atlas would; the one template is '{JSON_TEMPLATE}'",
+    check=check_template,
     kind="template",
 )
 
@@ -43,7 +50,7 @@ class Invocation(NamedTuple):
     """One call of the program, read once."""
 
     command: str
-    options: Options
+    options: GlobalOptions
     values: Mapping[str, str]
     """The command's own flags that were given, by name."""
     operands: tuple[str, ...]
@@ -59,6 +66,18 @@ class Invocation(NamedTuple):
     def elapsed_ns(self) -> int:
         """Nanoseconds since the program began."""
         return time.monotonic_ns() - self.started_ns
+
+
+class HostProgram(NamedTuple):
+    """What another tool's command line needs of the program."""
+
+    name: str
+    """What the program is called."""
+    environ: Mapping[str, str]
+    output: TextIO
+    terminal: Terminal
+    run: Callable[[Iterable[Sequence[str]], Mapping[str, str]], int]
+    """Runs command lines of ours in that environment until one fails; gives the exit code."""
 
 
 class Command(NamedTuple):

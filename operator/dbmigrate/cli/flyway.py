@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dbmigrate.cli.arguments.options import Options
+from dbmigrate import policies
+from dbmigrate.cli.arguments.options import GlobalOptions
 from dbmigrate.cli.arguments.source_location import find_directory, has_source
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import ConnectionTarget, HistoryKind, HistoryTable
@@ -31,7 +32,7 @@ _IGNORED = {
 """What `verify` finds of each pattern; all other states are no findings here."""
 
 
-def find_settings(options: Options, environ: Mapping[str, str]) -> Settings:
+def find_settings(options: GlobalOptions, environ: Mapping[str, str]) -> Settings:
     """Read where Flyway would look. Raises MigrationError (SourceInvalid)."""
     directory = Path(find_directory(options)) if has_source(options) else None
     return read_settings(directory, environ)
@@ -55,15 +56,15 @@ def find_table(settings: Settings, target: ConnectionTarget) -> HistoryTable:
     )
 
 
-def heed(settings: Settings, given: Options, options: runner.Options) -> runner.Options:
+def heed(settings: Settings, given: GlobalOptions, options: runner.Options) -> runner.Options:
     """The run's options with what the settings say. Raises MigrationError (SourceInvalid)."""
     ignored = {kind for pattern in settings.ignored for kind in _IGNORED.get(pattern, ())}
     if given.out_of_order is None and settings.out_of_order:
-        options = replace(options, out_of_order=runner.OutOfOrder.APPLY)
+        options = replace(options, out_of_order=policies.OutOfOrder.APPLY)
     elif given.out_of_order is None and "out of order" in ignored:
-        options = replace(options, out_of_order=runner.OutOfOrder.IGNORE)
+        options = replace(options, out_of_order=policies.OutOfOrder.IGNORE)
     if given.changed_files is None and not settings.validates:
-        options = replace(options, changed_files=runner.ChangedFiles.WARN)
+        options = replace(options, changed_files=policies.ChangedFiles.WARN)
     return replace(
         options,
         highest=_read_target(settings.target),

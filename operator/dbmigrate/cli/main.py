@@ -32,23 +32,21 @@ from dbmigrate.cli.arguments.flags import (
 )
 from dbmigrate.cli.arguments.options import (
     NAMES,
-    Options,
+    GlobalOptions,
     find_report_file,
     parse_options,
     read_twins,
 )
 from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.cli.arguments.usage import COMMANDS, describe_program
-from dbmigrate.cli.command import ArgumentError, Command, Declined, Invocation
+from dbmigrate.cli.command import ArgumentError, Command, Declined, HostProgram, Invocation
 from dbmigrate.cli.output.terminal import Terminal
 
 PROGRAM = "dbmigrate"
 ALIAS = "migrate"
 """The image carries the program under golang-migrate's name as well."""
-GOOSE = "goose"
-"""As the first word: the rest is goose's own command line."""
-ATLAS = "atlas"
-"""The same, of Atlas's."""
+IMITATED = ("goose", "atlas")
+"""As the first word: the rest is that tool's own command line, read by cli/goose or cli/atlas."""
 
 
 def main() -> NoReturn:
@@ -102,10 +100,8 @@ class Program:
 
     def run(self, args: Sequence[str]) -> int:
         """Run one command line. Gives the exit code."""
-        if args[:1] == [GOOSE]:
-            return self._run_as_goose(args[1:])
-        if args[:1] == [ATLAS]:
-            return self._run_as_atlas(args[1:])
+        if args and args[0] in IMITATED:
+            return self._run_as(args[0], args[1:])
         plain = self._messages_plainly()
         try:
             options, rest = parse_options(args, self._environ)
@@ -137,66 +133,21 @@ class Program:
         self._report_usage(args, problem)
         return 2
 
-    def _run_as_goose(self, args: Sequence[str]) -> int:
-        from dbmigrate.cli.goose.translate import translate
-        from dbmigrate.cli.goose.usage import describe_goose
-        from dbmigrate.cli.output.problem import draw
-        from dbmigrate.errors import MigrationError
+    def _run_as(self, tool: str, args: Sequence[str]) -> int:
+        """Another tool's command line; only that tool's package is imported."""
+        from importlib import import_module
 
-        terminal = self._messages_plainly()
-        if not args:
-            self._output.write(describe_goose(self._name))
-            return 1  # as goose
-        try:
-            translation = translate(args, self._environ)
-            if translation.work is not None:
-                translation.work(terminal)
-        except UsageError as error:
-            terminal.line(str(error))
-            terminal.line(f"run `{self._name} goose -h` for the commands and options")
-            return 2
-        except MigrationError as error:
-            terminal.error(draw(error))
-            return 1
-        if translation.is_help:
-            self._output.write(describe_goose(self._name))
-            return 0
-        self._environ = translation.environ
-        return self.run(translation.line) if translation.line else 0
+        code: int = import_module(f"dbmigrate.cli.{tool}.program").run(
+            args,
+            HostProgram(
+                self._name, self._environ, self._output, self._messages_plainly(), self._run_all
+            ),
+        )
+        return code
 
-    def _run_as_atlas(self, args: Sequence[str]) -> int:
-        from dbmigrate.cli.atlas.arguments import read_arguments
-        from dbmigrate.cli.atlas.translate import translate
-        from dbmigrate.cli.output.problem import draw
-        from dbmigrate.errors import MigrationError
-
-        terminal = self._messages_plainly()
-        try:
-            arguments = read_arguments(args)
-            if arguments.command == "help":
-                from dbmigrate.cli.atlas.usage import describe
-
-                self._output.write(describe(arguments.operands))
-                return 0
-            translation = translate(arguments, self._environ)
-        except UsageError as error:
-            terminal.line(str(error))
-            return 1  # as Atlas
-        except MigrationError as error:
-            terminal.error(draw(error))
-            return 1
-        for notice in translation.notices:
-            terminal.warning(notice)
-        if translation.directory is not None:
-            from pathlib import Path
-
-            # What can't be made is told by the command that looks for it.
-            with suppress(OSError):
-                Path(translation.directory).mkdir(parents=True, exist_ok=True)
-        return self._run_all(translation.lines)
-
-    def _run_all(self, lines: Iterable[Sequence[str]]) -> int:
+    def _run_all(self, lines: Iterable[Sequence[str]], environ: Mapping[str, str]) -> int:
         """Until one fails."""
+        self._environ = environ
         for line in lines:
             code = self.run(line)
             if code != 0:
@@ -204,7 +155,7 @@ class Program:
         return 0
 
     def _run_command(
-        self, options: Options, args: Sequence[str], name: str, rest: Sequence[str]
+        self, options: GlobalOptions, args: Sequence[str], name: str, rest: Sequence[str]
     ) -> int:
         command = find_command(name)
         terminal = Terminal(self._messages, self._environ, is_verbose=options.verbose)
@@ -301,4 +252,4 @@ def _describe_unknown(command: str) -> str:
     """Shows a word alone: what is no word may be a URL, with a password."""
     if not command.replace("-", "").isalpha():
         return "unknown command"
-    return f"unknown command {command}{guess(command, (*COMMANDS, GOOSE, ATLAS))}"
+    return f"unknown command {command}{guess(command, (*COMMANDS, *IMITATED))}"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from dbmigrate.cli.arguments.flags import is_set
 from dbmigrate.cli.arguments.source_location import find_directory
 from dbmigrate.cli.command import ArgumentError, Invocation
-from dbmigrate.cli.commands.adopt import ask
-from dbmigrate.cli.run import Files, run_use_case
+from dbmigrate.cli.prompts import confirm_adoption
+from dbmigrate.cli.run import FileUse, run_use_case
 from dbmigrate.postgres.connection.target import HistoryTable, parse_history_table, parse_target
 from dbmigrate.postgres.history.orm_history import Orm
 from dbmigrate.runner.commands.adopt_orm import OrmAdoption, OrmOrder, adopt_orm, examine_orm
+from dbmigrate.runner.diffing.baseline_file import SchemaFileOrder
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.scratch.baseline_file import SchemaFileOrder
 from dbmigrate.versions import number
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ FIRST = 1
 def adopt_from_orm(invocation: Invocation, tool: str) -> int:
     """Show it, ask, and do it; the exit code."""
     order = read_order(invocation, Orm(tool))
-    files = Files.NONE if order.file is not None else Files.REQUIRED
+    files = FileUse.NONE if order.file is not None else FileUse.REQUIRED
     return run_use_case(invocation, partial(_adopt, invocation, order), files=files)
 
 
@@ -76,7 +76,7 @@ def _adopt(invocation: Invocation, order: OrmOrder, request: Request) -> Result[
     if found.value is None:
         return Result(found.report, error=found.error)
     _show(invocation, found.value)
-    ask(invocation)
+    confirm_adoption(invocation)
     return adopt_orm(request, order, found.value)
 
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dbmigrate import policies
 from dbmigrate.cli.arguments.numbers import format_duration
-from dbmigrate.cli.arguments.options import Options
+from dbmigrate.cli.arguments.options import GlobalOptions
 from dbmigrate.cli.arguments.source_location import find_directory, has_source
 from dbmigrate.cli.command import Invocation
 from dbmigrate.cli.output.document import send_report
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ROLLBACK = {None: None, True: runner.Rollback.ALLOW, False: runner.Rollback.FORBID}
+_ROLLBACK = {None: None, True: policies.Rollback.ALLOW, False: policies.Rollback.FORBID}
 
 _MOVING = frozenset(("up", "down", "redo", "goto", "apply"))
 """The commands of which golang-migrate says `no change`."""
 
 
-class Files(Enum):
+class FileUse(Enum):
     """Whether a command reads migration files."""
 
     REQUIRED = "required"
@@ -58,7 +59,7 @@ def run_use_case(
     invocation: Invocation,
     use_case: Callable[[runner.Request], Result[T]],
     *,
-    files: Files,
+    files: FileUse,
     show: Callable[[T], int] | None = None,
     extra: Callable[[T], Mapping[str, Any]] | None = None,
     database: str | None = None,
@@ -126,7 +127,7 @@ def _conclude(
     return code
 
 
-def find_source(invocation: Invocation, files: Files) -> tuple[Source | None, HistoryKind]:
+def find_source(invocation: Invocation, files: FileUse) -> tuple[Source | None, HistoryKind]:
     """The files, and whose history belongs to them; its table is known without files, too.
 
     Raises MigrationError (SourceInvalid).
@@ -136,11 +137,11 @@ def find_source(invocation: Invocation, files: Files) -> tuple[Source | None, Hi
     from dbmigrate.sources.migration import Format
 
     wanted = None if options.format == "auto" else Format(options.format)
-    if files is not Files.REQUIRED and not has_source(options):
+    if files is not FileUse.REQUIRED and not has_source(options):
         return None, HistoryKind(wanted or Format.GOLANG_MIGRATE)
-    if files in (Files.NONE, Files.FOR_ROWS):
+    if files in (FileUse.NONE, FileUse.FOR_ROWS):
         kind = HistoryKind(wanted or _guess_format(options))
-        if files is Files.NONE or kind is HistoryKind.GOLANG_MIGRATE:
+        if files is FileUse.NONE or kind is HistoryKind.GOLANG_MIGRATE:
             return None, kind
     source = read_source(find_directory(options), wanted, invocation.environ)
     for warning in source.warnings:
@@ -148,7 +149,7 @@ def find_source(invocation: Invocation, files: Files) -> tuple[Source | None, Hi
     return source, HistoryKind(source.format)
 
 
-def _guess_format(options: Options) -> Format:
+def _guess_format(options: GlobalOptions) -> Format:
     """golang-migrate's `version` and `force` want a source too, but never look into it."""
     from dbmigrate.sources.formats import find_format
     from dbmigrate.sources.migration import Format
@@ -183,7 +184,7 @@ def find_target(
     return replace(target, history=replace(history, owner=options.history_owner or None))
 
 
-def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Options:
+def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.Options:
     user = environ.get("USER") or environ.get("LOGNAME")
     host = os.uname().nodename
     return runner.Options(
@@ -192,14 +193,14 @@ def _read_options(options: Options, environ: Mapping[str, str]) -> runner.Option
         concurrent_lock_timeout_ms=_milliseconds(options.concurrent_lock_timeout),
         statement_timeout_ms=_milliseconds(options.statement_timeout),
         rollback=_ROLLBACK[options.may_roll_back],
-        out_of_order=runner.OutOfOrder(options.out_of_order or "reject"),
-        changed_files=runner.ChangedFiles(options.changed_files or "reject"),
+        out_of_order=policies.OutOfOrder(options.out_of_order or "reject"),
+        changed_files=policies.ChangedFiles(options.changed_files or "reject"),
         who=f"{user}@{host}" if user else host,
         backup=runner.BackupOrder(options.backup_to, options.backup_keep)
         if options.backup_to
         else None,
         plan_checksum=options.plan_checksum or None,
-        lint=runner.LintPolicy(options.lint),
+        lint=policies.LintPolicy(options.lint),
         rehearsal_server=parse_target(options.rehearse_on, {}) if options.rehearse_on else None,
     )
 

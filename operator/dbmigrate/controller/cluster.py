@@ -72,7 +72,7 @@ class Refused(ClusterError):
         """The same request can never work; otherwise a quota or a role may change."""
 
 
-class Kind(StrEnum):
+class ResourceKind(StrEnum):
     """What can be listed as a whole: the path of the collection behind the namespace."""
 
     MIGRATIONS = f"/apis/{GROUP}/{VERSION} {MIGRATIONS}"
@@ -89,7 +89,7 @@ class Kind(StrEnum):
     @property
     def selector(self) -> str:
         """Of Jobs and Pods only ours are of interest."""
-        return OURS if self in {Kind.JOBS, Kind.PODS} else ""
+        return OURS if self in {ResourceKind.JOBS, ResourceKind.PODS} else ""
 
 
 class Cluster:
@@ -136,7 +136,7 @@ class Cluster:
         names = {r["name"] for r in found["resources"]} if found else set()
         return {MIGRATIONS, ACTIONS} <= names
 
-    async def list_all(self, kind: Kind, namespace: str | None) -> AsyncIterator[Document]:
+    async def list_all(self, kind: ResourceKind, namespace: str | None) -> AsyncIterator[Document]:
         """Every object of a kind, in one namespace or in all, in pages."""
         query = [("limit", str(PAGE))]
         if kind.selector:

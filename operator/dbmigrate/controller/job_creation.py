@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dbmigrate.api.migration import Migration
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.spec import Retry
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, Refused, Unavailable
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
-from dbmigrate.controller.decisions.runs import Run, parse_run
+from dbmigrate.controller.decisions.runs import JobRun, parse_run
 from dbmigrate.controller.decisions.view import Rejection
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
 from dbmigrate.controller.watches.observed import Key
@@ -55,7 +55,7 @@ class JobCreation:
         self._server_version = server_version
         self._failed: dict[Key, _Attempts] = {}
 
-    async def create(self, migration: Migration, order: RunOrder) -> Run | Rejection:
+    async def create(self, migration: MigrationResource, order: RunOrder) -> JobRun | Rejection:
         """The Job for that order, or why there is none yet.
 
         Within the delay after a refusal the same Job is not offered again. Raises
@@ -81,7 +81,7 @@ class JobCreation:
         log.info("job created", extra=fields)
         return run
 
-    def reject_stranger(self, migration: Migration, order: RunOrder) -> Rejection:
+    def reject_stranger(self, migration: MigrationResource, order: RunOrder) -> Rejection:
         """The Job's name is taken by one that is not the resource's."""
         name = order.name_for(migration)
         text = f"a Job {name} is there that does not belong to this resource: delete it"
@@ -109,5 +109,5 @@ class JobCreation:
         return rejection
 
 
-def _key(migration: Migration) -> Key:
+def _key(migration: MigrationResource) -> Key:
     return migration.identity.namespace, migration.identity.name

@@ -15,22 +15,28 @@ from datetime import datetime
 
 from dbmigrate.api.action import Action, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
-from dbmigrate.api.migration import Identity, Migration, parse_identity, parse_migration
+from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.files import (
     ConfigMapFiles,
-    Files,
+    SourceFiles,
     read_config_map,
     resolve_files,
 )
 from dbmigrate.controller.decisions.orders import refuse_orphans
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, needs_events
 from dbmigrate.controller.decisions.reconcile import judge_spec, reconcile
-from dbmigrate.controller.decisions.runs import Pod, Run, parse_pod, parse_run
-from dbmigrate.controller.decisions.view import ActionUpdate, Decision, Rejection, Resync, View
+from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
+from dbmigrate.controller.decisions.view import (
+    ActionUpdate,
+    Decision,
+    Rejection,
+    ResourceView,
+    Resync,
+)
 from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
@@ -111,7 +117,7 @@ class Reconciler:
             self._observed.drop_body(key)
         return decision.look_at
 
-    async def _see(self, migration: Migration, *, fresh: bool) -> View:
+    async def _see(self, migration: MigrationResource, *, fresh: bool) -> ResourceView:
         """The resource with all that belongs to it; `fresh`: as the API server knows it now."""
         identity = migration.identity
         if fresh:
@@ -122,7 +128,7 @@ class Reconciler:
             )
         runs = self._observed.find_runs(identity.uid)
         known = self._observed.find_pods(identity.uid)
-        return View(
+        return ResourceView(
             migration=migration,
             files=await self._find_files(migration, fresh=fresh),
             runs=tuple(run for run in runs if run.owner_uid == identity.uid),
@@ -135,7 +141,7 @@ class Reconciler:
             actions=self._observed.find_actions((identity.namespace, identity.name)),
         )
 
-    async def _find_troubles(self, runs: Iterable[Run], pods: Iterable[Pod]) -> dict[str, str]:
+    async def _find_troubles(self, runs: Iterable[JobRun], pods: Iterable[Pod]) -> dict[str, str]:
         """Why Pods are missing or do not start, from the events of their Jobs or of themselves."""
         troubles = {}
         for run in runs:
@@ -151,7 +157,7 @@ class Reconciler:
                 troubles[run.name] = found
         return troubles
 
-    async def _find_files(self, migration: Migration, *, fresh: bool) -> Files:
+    async def _find_files(self, migration: MigrationResource, *, fresh: bool) -> SourceFiles:
         source = migration.spec.source
         if not isinstance(source, ConfigMapsSource):
             return resolve_files(source, {})
@@ -166,7 +172,7 @@ class Reconciler:
             found[name] = files
         return resolve_files(source, found)
 
-    async def _find_elder(self, migration: Migration, *, fresh: bool) -> str | None:
+    async def _find_elder(self, migration: MigrationResource, *, fresh: bool) -> str | None:
         namespace = migration.identity.namespace
         while (elder := self._observed.find_elder(migration)) is not None:
             if not fresh:
@@ -177,7 +183,7 @@ class Reconciler:
             self._observed.forget_migration((namespace, elder.name), elder.uid)
         return None
 
-    async def _start(self, view: View, decision: Decision) -> tuple[View, Decision]:
+    async def _start(self, view: ResourceView, decision: Decision) -> tuple[ResourceView, Decision]:
         """Create the Job, or adopt the one that is there, and decide anew with it in view."""
         if decision.order is None:
             return view, decision
@@ -260,7 +266,7 @@ class Reconciler:
             fields = {"namespace": action.namespace, "migration": action.migration}
             log.info("action %s: %s", action.name, update.phase, extra=fields)
 
-    async def _keep_actions(self, migration: Migration, decision: Decision) -> None:
+    async def _keep_actions(self, migration: MigrationResource, decision: Decision) -> None:
         """Make the resource the owner of its orders, and remove those that are not kept."""
         for action in decision.expired:
             await self._cluster.delete_action(action.namespace, action.name, action.uid)
@@ -275,7 +281,7 @@ class Reconciler:
             await _offer(self._cluster.own_action(action.namespace, action.name, patch), action)
             self._observed.see_owner(action)
 
-    async def _discard(self, view: View, decision: Decision) -> None:
+    async def _discard(self, view: ResourceView, decision: Decision) -> None:
         for run in view.runs:
             if run.name in decision.discard:
                 await self._cluster.delete_job(run.namespace, run.name, run.uid)

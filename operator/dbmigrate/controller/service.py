@@ -11,9 +11,9 @@ import asyncio
 import logging
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import kopf
-from kopf._core.engines.peering import Identity
 
 from dbmigrate import __version__
 from dbmigrate.controller.cluster import Cluster, ClusterError, Conflict, Unavailable
@@ -27,9 +27,12 @@ from dbmigrate.controller.reconciler import Reconciler, describe_failure
 from dbmigrate.controller.settings import configure
 from dbmigrate.controller.watches.events import Watch
 from dbmigrate.controller.watches.observed import Key, Observed
-from dbmigrate.controller.watches.work_queue import Wakes
+from dbmigrate.controller.watches.work_queue import WorkQueue
 
 log = logging.getLogger(__name__)
+
+_IDENTITY: Any = "dbmigrate-operator"
+"""A text to kopf as well, which gives it a type in a private module."""
 
 
 async def run_operator(config: Config) -> None:
@@ -60,7 +63,7 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     reconciler = Reconciler(
         cluster, observed, config, clock=read_clock, server_version=version, metrics=metrics
     )
-    wakes = Wakes(
+    wakes = WorkQueue(
         reconciler.look,
         clock=read_clock,
         on_error=report_failure,
@@ -81,7 +84,7 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
             clusterwide=not config.namespaces,
             namespaces=config.namespaces,
             # kopf's own guess asks for the user's name, and a Pod's user id may have none.
-            identity=Identity("dbmigrate-operator"),
+            identity=_IDENTITY,
         ),
         name="kopf",
     )

@@ -8,7 +8,7 @@ from dbmigrate.diff import objects as o
 from dbmigrate.diff.grants import change_grants, with_owner
 from dbmigrate.diff.kinds.default_privileges import initial_grants
 from dbmigrate.diff.kinds.kind import alter
-from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.step import PlannedStatement, Slot
 from dbmigrate.diff.world import World
 from dbmigrate.postgres.sqltext.quoting import literal
 
@@ -17,7 +17,7 @@ _WORDS = {"r": "TABLE", "s": "SEQUENCE", "n": "SCHEMA", "f": "FUNCTION", "T": "T
 
 def change_attributes(
     before: o.SchemaObject | None, after: o.SchemaObject, world: World
-) -> Iterator[Step]:
+) -> Iterator[PlannedStatement]:
     """From the object as it was to what is wanted. `before` None: it has just been created."""
     if isinstance(after, o.DefaultPrivileges):
         return
@@ -31,7 +31,7 @@ def change_attributes(
         yield _attribute(after, f"COMMENT ON {after.address} IS {text}", "comment")
 
 
-def _attribute(each: o.SchemaObject, sql: str, action: str) -> Step:
+def _attribute(each: o.SchemaObject, sql: str, action: str) -> PlannedStatement:
     return alter(each, sql, slot=Slot.ATTRIBUTE, action=action)
 
 

@@ -9,15 +9,17 @@ been checked when the wanted schema was loaded.
 from __future__ import annotations
 
 from dbmigrate.diff import objects as o
-from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.step import PlannedStatement, Slot
 from dbmigrate.diff.world import World
 
 STATEMENT = "SET LOCAL check_function_bodies = off"
 
 
-def allow_unchecked_bodies(placed: list[tuple[int, Step]], world: World) -> list[tuple[int, Step]]:
+def allow_unchecked_bodies(
+    placed: list[tuple[int, PlannedStatement]], world: World
+) -> list[tuple[int, PlannedStatement]]:
     """With that statement before the first such routine of a file that holds anything else."""
-    result: list[tuple[int, Step]] = []
+    result: list[tuple[int, PlannedStatement]] = []
     done: set[int] = set()
     is_alone = len(placed) == 1
     for file, step in placed:
@@ -26,7 +28,9 @@ def allow_unchecked_bodies(placed: list[tuple[int, Step]], world: World) -> list
         has_text = isinstance(each, o.Routine) and each.has_text_body
         if is_made and has_text and not is_alone and file not in done:
             done.add(file)
-            setting = Step(sql=STATEMENT, about=step.about, action="set", slot=Slot.CREATE)
+            setting = PlannedStatement(
+                sql=STATEMENT, about=step.about, action="set", slot=Slot.CREATE
+            )
             result.append((file, setting))
         result.append((file, step))
     return result

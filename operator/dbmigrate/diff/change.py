@@ -26,8 +26,3 @@ class Change:
     """Why data is lost that no down script brings back, for people. None: none is."""
     note: str | None = None
     """What else people should know, such as that a table is rewritten under its lock."""
-
-    @property
-    def needs_confirmation(self) -> bool:
-        """Whether somebody should say yes before it is written."""
-        return self.destroys is not None

@@ -14,7 +14,7 @@ from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.columns import changes_type
 from dbmigrate.diff.kinds.registry import kind_of
 from dbmigrate.diff.names import mentions
-from dbmigrate.diff.world import TYPE_KINDS, Action, World, checks_below, inherited_from
+from dbmigrate.diff.world import TYPE_KINDS, ObjectAction, World, checks_below, inherited_from
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 _TYPES = (o.EnumType, o.Domain, o.Composite, o.RangeType)
@@ -26,19 +26,19 @@ def decide(world: World) -> None:
     before, after = world.before.objects, world.after.objects
     actions = world.actions
     for name in before.keys() - after.keys():
-        actions[name] = Action.DROP
+        actions[name] = ObjectAction.DROP
     for name in after.keys() - before.keys():
-        actions[name] = Action.CREATE
+        actions[name] = ObjectAction.CREATE
     for name, old in before.items():
         new = after.get(name)
         if new is None or new is old:
             continue
         if old.part_of != new.part_of:
             # Of a view that becomes a table, by the same name.
-            actions[name] = Action.REPLACE
+            actions[name] = ObjectAction.REPLACE
         elif old != new:
             can_alter = kind_of(new).can_alter(old, new, world)
-            actions[name] = Action.ALTER if can_alter else Action.REPLACE
+            actions[name] = ObjectAction.ALTER if can_alter else ObjectAction.REPLACE
     _Spread(world).run()
 
 
@@ -65,7 +65,7 @@ class _Spread:
         )
 
     def replace(self, name: ObjectName) -> None:
-        self._raise(name, Action.REPLACE)
+        self._raise(name, ObjectAction.REPLACE)
 
     def run(self) -> None:
         self._let_go_of_index_parts()
@@ -82,7 +82,7 @@ class _Spread:
                     if self._world.before.objects[sequence] == self._world.after.objects.get(
                         sequence
                     ):
-                        self._raise(sequence, Action.REPLACE)
+                        self._raise(sequence, ObjectAction.REPLACE)
 
     def _let_go_of_index_parts(self) -> None:
         """An index that is a part of another is so until one of them is dropped."""
@@ -90,13 +90,13 @@ class _Spread:
         both = world.before.objects.keys() & world.after.objects.keys()
         for name, action in list(world.actions.items()):
             each = world.before.objects.get(name)
-            if action is not Action.DROP or not isinstance(each, o.IndexAttachment):
+            if action is not ObjectAction.DROP or not isinstance(each, o.IndexAttachment):
                 continue
             parent, child = (ObjectName("index", index) for index in (each.parent, each.child))
             if world.is_moving(each.child_table) or not {parent, child} <= both:
                 continue
-            self._raise(parent, Action.REPLACE)
-            self._raise(child, Action.REPLACE)
+            self._raise(parent, ObjectAction.REPLACE)
+            self._raise(child, ObjectAction.REPLACE)
 
     def _check_partition_key(self, name: ObjectName) -> None:
         """The type of a column of a partition key can't be changed: the table is made anew.
@@ -111,7 +111,7 @@ class _Spread:
         key = table.partition_key if isinstance(table, o.Table) else None
         is_in_key = key is not None and mentions(key, old.column)
         if is_in_key and table.name in world.after.objects and changes_type(old, new, world):
-            self._raise(table.name, Action.REPLACE)
+            self._raise(table.name, ObjectAction.REPLACE)
 
     def _move_checks_along(self, name: ObjectName) -> None:
         """An inherited check goes with its parent's alone. The new one may not bring it back."""
@@ -122,17 +122,17 @@ class _Spread:
         above = inherited_from(world.before, each)
         is_tied = not world.is_moving(each.table)
         if is_tied and above is not None and above in world.after.objects:
-            self._raise(above, Action.REPLACE)
+            self._raise(above, ObjectAction.REPLACE)
         for child in checks_below(world.before, each):
             wanted = world.after.objects.get(child.name)
             if wanted is None or world.is_moving(child.table):
                 continue
             if world.carrier(wanted, world.after) is None:
-                self._raise(child.name, Action.REPLACE)
+                self._raise(child.name, ObjectAction.REPLACE)
 
-    def _raise(self, name: ObjectName, action: Action) -> None:
+    def _raise(self, name: ObjectName, action: ObjectAction) -> None:
         actions = self._world.actions
-        if action is Action.REPLACE:
+        if action is ObjectAction.REPLACE:
             self._world.forced.add(name)
         if actions[name] >= action:
             return
@@ -152,15 +152,15 @@ class _Spread:
         action = world.actions[what]
         if isinstance(each, o.Attachment) and not isinstance(changed, o.Table):
             return  # what both tables have only has to be there before they are attached
-        if action is Action.ALTER:
+        if action is ObjectAction.ALTER:
             if kind_of(changed).disturbs(changed, world.after.objects[what], each, world):
                 self._replace(each)
-        elif action is Action.DROP:
+        elif action is ObjectAction.DROP:
             self._react_to_drop(each, what)
         elif isinstance(each, o.Column) and isinstance(changed, _TYPES):
             self._move_column(each, what)
         elif isinstance(each, o.Domain | o.RangeType | o.Composite) and isinstance(changed, _TYPES):
-            self._raise(user, Action.REPLACE)
+            self._raise(user, ObjectAction.REPLACE)
         elif isinstance(each, o.IndexAttachment):
             self._replace_part(each, what)
         elif not self._can_be_altered_away(user, what):
@@ -171,7 +171,9 @@ class _Spread:
             self._move_column(each, what)
         elif isinstance(each, o.Column | o.Table):
             return
-        elif self._world.actions[each.name] is Action.KEEP or self._has_successor(each.name, what):
+        elif self._world.actions[each.name] is ObjectAction.KEEP or self._has_successor(
+            each.name, what
+        ):
             self._replace(each)
 
     def _would_be_built_again(self, index: o.Index, what: ObjectName) -> bool:
@@ -194,7 +196,7 @@ class _Spread:
         """What is dropped anyway has to be gone before `what` is altered, if it is in the way."""
         world = self._world
         old, new = world.before.objects[what], world.after.objects.get(what)
-        if new is None or world.actions[what] is not Action.ALTER:
+        if new is None or world.actions[what] is not ObjectAction.ALTER:
             return
         if kind_of(old).disturbs(old, new, world.before.objects[user], world):
             world.forced.add(user)
@@ -202,21 +204,21 @@ class _Spread:
     def _can_be_altered_away(self, user: ObjectName, what: ObjectName) -> bool:
         """Whether its own change frees it before `what` goes."""
         world = self._world
-        return world.actions[user] is Action.ALTER and what not in world.after.requires(user)
+        return world.actions[user] is ObjectAction.ALTER and what not in world.after.requires(user)
 
     def _replace(self, each: o.SchemaObject) -> None:
         """The whole that the object is a part of, if it has no life of its own."""
         is_of_view = isinstance(each, o.Column) and each.relation_kind not in _STORED
         if is_of_view and each.part_of is not None and each.part_of in self._world.after.objects:
-            self._raise(each.part_of, Action.REPLACE)
-        self._raise(each.name, Action.REPLACE)
+            self._raise(each.part_of, ObjectAction.REPLACE)
+        self._raise(each.name, ObjectAction.REPLACE)
 
     def _replace_part(self, each: o.IndexAttachment, what: ObjectName) -> None:
         """A partitioned index takes its parts along."""
-        self._raise(each.name, Action.REPLACE)
+        self._raise(each.name, ObjectAction.REPLACE)
         for part in self._world.before.requires(each.name) - {what}:
             if part in self._world.after.objects and part.name.endswith(each.child.split(".")[-1]):
-                self._raise(part, Action.REPLACE)
+                self._raise(part, ObjectAction.REPLACE)
 
     def _is_taken_over(self, column: o.Column, type_name: ObjectName) -> bool:
         """Whether another kind of type goes on under the name: a domain for an enum."""
@@ -231,12 +233,12 @@ class _Spread:
             return
         # A renamed range leaves its functions behind, whose names the new one needs.
         is_range = type_name.kind == "range"
-        self._world.actions[type_name] = Action.REPLACE if is_range else Action.REBIRTH
+        self._world.actions[type_name] = ObjectAction.REPLACE if is_range else ObjectAction.REBIRTH
         if column.name not in self._moved:
             self._moved.add(column.name)
-            self._raise(column.name, Action.ALTER)
+            self._raise(column.name, ObjectAction.ALTER)
             self._waiting.append(column.name)
 
 
-def _spreads(action: Action) -> bool:
-    return action in (Action.ALTER, Action.REPLACE, Action.DROP)
+def _spreads(action: ObjectAction) -> bool:
+    return action in (ObjectAction.ALTER, ObjectAction.REPLACE, ObjectAction.DROP)

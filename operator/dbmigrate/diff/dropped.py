@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
-from dbmigrate.diff.world import Action, World, inherited_from
+from dbmigrate.diff.world import ObjectAction, World, inherited_from
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 _GO_WITH_COLUMN = (o.Index, o.Constraint, o.Statistics)
@@ -17,7 +17,7 @@ def covered_by_drops(world: World) -> dict[ObjectName, ObjectName]:
     circular = set(_circular_keys(world))
     found: dict[ObjectName, ObjectName] = {}
     for name, action in world.actions.items():
-        if action in (Action.DROP, Action.REPLACE) and name not in circular:
+        if action in (ObjectAction.DROP, ObjectAction.REPLACE) and name not in circular:
             whole = _taken_along_by(name, world)
             if whole is not None:
                 found[name] = whole

@@ -221,7 +221,7 @@ _MAKERS: dict[str, Callable[[Row], o.SchemaObject]] = {
     "index": _on_table(o.Index, "index"),
     "index partition": _simple(o.IndexAttachment, "index partition"),
     "trigger": _on_table(o.Trigger, "trigger"),
-    "rule": _on_table(o.Rule, "rule"),
+    "rule": _on_table(o.RewriteRule, "rule"),
     "policy": _on_table(o.Policy, "policy"),
     "statistics": _on_table(o.Statistics, "statistics"),
     "enum": _simple(o.EnumType, "enum"),

@@ -344,7 +344,7 @@ class Trigger(SchemaObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule(SchemaObject):
+class RewriteRule(SchemaObject):
     """A rewrite rule, but for a view's own."""
 
     table: str

@@ -15,14 +15,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 from dbmigrate.diff.names import parts_of
-from dbmigrate.diff.step import Mode, Slot, Step
-from dbmigrate.diff.world import Action, World, parts
+from dbmigrate.diff.step import Mode, PlannedStatement, Slot
+from dbmigrate.diff.world import ObjectAction, World, parts
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 Rank = Callable[[ObjectName], int]
 
 
-def put_in_order(steps: list[Step], world: World, rank: Rank) -> list[tuple[int, Step]]:
+def put_in_order(
+    steps: list[PlannedStatement], world: World, rank: Rank
+) -> list[tuple[int, PlannedStatement]]:
     """Each with the number of its file, counted from 0.
 
     Raises Circle if the statements wait for each other.
@@ -35,7 +37,7 @@ def put_in_order(steps: list[Step], world: World, rank: Rank) -> list[tuple[int,
 class Circle(Exception):
     """Statements that wait for each other."""
 
-    def __init__(self, steps: list[Step]) -> None:
+    def __init__(self, steps: list[PlannedStatement]) -> None:
         super().__init__(" waits for ".join(repr(step.sql.splitlines()[0]) for step in steps))
         self.altered = tuple(
             step.about
@@ -48,7 +50,7 @@ class Circle(Exception):
 class _Graph:
     """Which statement waits for which."""
 
-    def __init__(self, steps: list[Step], world: World) -> None:
+    def __init__(self, steps: list[PlannedStatement], world: World) -> None:
         self._steps = steps
         self._world = world
         self._of: dict[ObjectName, list[int]] = defaultdict(list)
@@ -100,7 +102,7 @@ class _Graph:
             for other in self._early(required, slots):
                 self._wait(other, (number,))
 
-    def _make(self, number: int, name: ObjectName, step: Step) -> None:
+    def _make(self, number: int, name: ObjectName, step: PlannedStatement) -> None:
         after = self._world.after.objects.get(name)
         for required in after.requires if after is not None and not step.is_early else ():
             self._wait(number, self._ready(required))
@@ -110,23 +112,23 @@ class _Graph:
             return
         for required in self._world.before.objects[name].requires:
             action = self._world.actions[required]
-            if action in (Action.DROP, Action.REPLACE):
+            if action in (ObjectAction.DROP, ObjectAction.REPLACE):
                 for other in self._early(required, (Slot.DROP,)):
                     self._wait(other, (number,))
-            elif action is Action.REBIRTH:
+            elif action is ObjectAction.REBIRTH:
                 last = self._of[required][-1]
                 finishing = [n for n in self._of[required] if self._is(n, Slot.FINISH)]
                 self._wait(finishing[0] if finishing else last, (number,))
 
     def _bury_old_types(self) -> None:
         """An old type can be dropped when no other old type stands on it."""
-        reborn = [n for n, action in self._world.actions.items() if action is Action.REBIRTH]
+        reborn = [n for n, action in self._world.actions.items() if action is ObjectAction.REBIRTH]
         for name in reborn:
             needed = set(self._world.before.requires(name))
             for part in parts(self._world.before, name):
                 needed |= part.requires
             for required in needed - {name}:
-                if self._world.actions[required] is Action.REBIRTH:
+                if self._world.actions[required] is ObjectAction.REBIRTH:
                     self._wait(self._of[required][-1], (self._of[name][-1],))
 
     def _early(
@@ -148,7 +150,7 @@ class _Graph:
         seen: set[ObjectName] = set()
         while name not in self._of or all(self._is(n, Slot.ATTRIBUTE) for n in self._of[name]):
             each = side.objects.get(name)
-            if each is None or name in seen or world.actions[name] is Action.KEEP:
+            if each is None or name in seen or world.actions[name] is ObjectAction.KEEP:
                 return []
             seen.add(name)
             carrier = world.carrier(each, side) or each.part_of
@@ -176,7 +178,7 @@ class _Graph:
                     for other in self._world.overloaded_by(name):
                         self._wait(number, self._early(other, (Slot.DROP,)))
 
-    def _taken(self, step: Step) -> Iterator[ObjectName]:
+    def _taken(self, step: PlannedStatement) -> Iterator[ObjectName]:
         for name in (step.about, *step.covers):
             if step.slot is Slot.CREATE:
                 yield name
@@ -224,7 +226,7 @@ def _index_name(constraint: str) -> str:
     return f"{schema}.{name}"
 
 
-def _sort(steps: list[Step], waits: dict[int, set[int]], rank: Rank) -> list[int]:
+def _sort(steps: list[PlannedStatement], waits: dict[int, set[int]], rank: Rank) -> list[int]:
     def key(number: int) -> tuple[int, int, ObjectName, int]:
         step = steps[number]
         direction = -1 if step.slot is Slot.DROP else 1
@@ -262,8 +264,8 @@ def _find_circle(stuck: set[int], waits: dict[int, set[int]]) -> list[int]:
 
 
 def _into_files(
-    steps: list[Step], order: list[int], waits: dict[int, set[int]]
-) -> list[tuple[int, Step]]:
+    steps: list[PlannedStatement], order: list[int], waits: dict[int, set[int]]
+) -> list[tuple[int, PlannedStatement]]:
     """A level is a transaction, then a file of scans, then files with one statement each."""
     levels: dict[int, int] = {}
     for number in order:
@@ -281,7 +283,7 @@ def _into_files(
                 levels[number] += 1
     place = {number: position for position, number in enumerate(order)}
     arranged = sorted(order, key=lambda n: (levels[n], steps[n].mode, place[n]))
-    files: list[tuple[int, Step]] = []
+    files: list[tuple[int, PlannedStatement]] = []
     file, last = -1, None
     for number in arranged:
         mode = steps[number].mode

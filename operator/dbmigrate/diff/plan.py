@@ -8,7 +8,7 @@ from dbmigrate.diff.decisions import decide, replace_instead
 from dbmigrate.diff.kinds.registry import rank_of
 from dbmigrate.diff.order import Circle, put_in_order
 from dbmigrate.diff.schema import Schema
-from dbmigrate.diff.step import Mode, Step
+from dbmigrate.diff.step import Mode, PlannedStatement
 from dbmigrate.diff.steps import make_steps
 from dbmigrate.diff.world import World
 from dbmigrate.errors import MigrationError
@@ -66,7 +66,7 @@ def _renaming(about: ObjectName, sql: str) -> Change:
     return Change(sql, about, "rename", 0, note=note)
 
 
-def _change(step: Step, file: int) -> Change:
+def _change(step: PlannedStatement, file: int) -> Change:
     return Change(
         sql=step.sql,
         about=step.about,
@@ -78,7 +78,7 @@ def _change(step: Step, file: int) -> Change:
     )
 
 
-def _at_the_end(steps: list[Step], changes: list[Change]) -> list[Change]:
+def _at_the_end(steps: list[PlannedStatement], changes: list[Change]) -> list[Change]:
     """Default privileges: what the plan creates is still created under the old ones."""
     file = 0
     if changes:

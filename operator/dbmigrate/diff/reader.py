@@ -15,7 +15,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history.tables import own_relations
+from dbmigrate.postgres.history.relations import own_relations
 from dbmigrate.postgres.schema.catalog import ObjectName
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason

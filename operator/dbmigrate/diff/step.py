@@ -36,7 +36,7 @@ class Mode(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class PlannedStatement:
     """One statement."""
 
     sql: str

@@ -15,7 +15,7 @@ from dbmigrate.postgres.schema.catalog import ObjectName
 TYPE_KINDS = frozenset(("enum", "domain", "composite type", "range"))
 
 
-class Action(IntEnum):
+class ObjectAction(IntEnum):
     """What becomes of an object; the higher one wins."""
 
     KEEP = 0
@@ -29,11 +29,11 @@ class Action(IntEnum):
     CREATE = 5
 
 
-class Actions(dict[ObjectName, Action]):
+class Actions(dict[ObjectName, ObjectAction]):
     """What becomes of the objects that are not kept as they are: a few of many, as a rule."""
 
-    def __missing__(self, name: ObjectName) -> Action:
-        return Action.KEEP
+    def __missing__(self, name: ObjectName) -> ObjectAction:
+        return ObjectAction.KEEP
 
 
 @dataclass(slots=True)
@@ -72,11 +72,15 @@ class World:
 
     def is_new(self, name: ObjectName) -> bool:
         """Whether the plan creates it, so that nobody uses it yet."""
-        return self.actions[name] in (Action.CREATE, Action.REPLACE, Action.REBIRTH)
+        return self.actions[name] in (
+            ObjectAction.CREATE,
+            ObjectAction.REPLACE,
+            ObjectAction.REBIRTH,
+        )
 
     def is_going(self, name: ObjectName) -> bool:
         """Whether the plan drops it, perhaps to create it again."""
-        return self.actions[name] in (Action.DROP, Action.REPLACE, Action.REBIRTH)
+        return self.actions[name] in (ObjectAction.DROP, ObjectAction.REPLACE, ObjectAction.REBIRTH)
 
     def overloaded_by(self, name: ObjectName) -> frozenset[ObjectName]:
         """Functions that have to go before a new one of their name comes: with arguments that
@@ -106,7 +110,7 @@ class World:
         attachment = self.actions[ObjectName("partition", table)]
         return (
             self.is_new(ObjectName("table", table))
-            or attachment is not Action.KEEP
+            or attachment is not ObjectAction.KEEP
             or set(parents(self.before, table)) != set(parents(self.after, table))
         )
 

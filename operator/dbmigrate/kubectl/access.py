@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbmigrate.kubectl.problems import ClusterError
+from dbmigrate.kubectl.problems import RequestFailed
 
 PROGRAM_VARIABLE = "DBMIGRATE_KUBECTL"
 """Another program in kubectl's place, such as `oc` or `k3s kubectl`."""
@@ -24,7 +24,7 @@ REMEDY = "set KUBECONFIG, or give --kubeconfig FILE or --context NAME"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ClusterOptions:
     """What was said on the command line about the cluster."""
 
     kubeconfig: str | None = None
@@ -46,11 +46,11 @@ def find_program(environ: Mapping[str, str]) -> tuple[str, ...]:
     path = shutil.which(words[0], path=environ.get("PATH")) if words else None
     if path is None:
         what = f"{PROGRAM_VARIABLE} names {named!r}, which" if named else "kubectl"
-        raise ClusterError(f"{what} is not on PATH: install it, or name it in {PROGRAM_VARIABLE}")
+        raise RequestFailed(f"{what} is not on PATH: install it, or name it in {PROGRAM_VARIABLE}")
     return (path, *words[1:])
 
 
-def explain_no_context(access: Access, environ: Mapping[str, str]) -> ClusterError:
+def explain_no_context(access: ClusterOptions, environ: Mapping[str, str]) -> RequestFailed:
     """What to say when kubectl knows no current context."""
     if access.kubeconfig:
         files = [access.kubeconfig]
@@ -59,8 +59,8 @@ def explain_no_context(access: Access, environ: Mapping[str, str]) -> ClusterErr
     else:
         files = [str(Path("~/.kube/config").expanduser())]
     if not any(Path(file).exists() for file in files if file):
-        return ClusterError(f"no cluster is configured: {', '.join(files)} not found; {REMEDY}")
-    return ClusterError(
+        return RequestFailed(f"no cluster is configured: {', '.join(files)} not found; {REMEDY}")
+    return RequestFailed(
         f"no cluster is chosen: {', '.join(files)} has no current context; {REMEDY}"
     )
 

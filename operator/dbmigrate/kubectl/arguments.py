@@ -12,7 +12,7 @@ from dbmigrate import __version__
 from dbmigrate.api.action import ActionKind
 from dbmigrate.api.durations import parse_duration
 from dbmigrate.api.version import is_version
-from dbmigrate.kubectl.access import Access
+from dbmigrate.kubectl.access import ClusterOptions
 from dbmigrate.kubectl.requests import (
     LogsRequest,
     OrderRequest,
@@ -46,7 +46,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}\nsee {self.prog} --help\n")
 
 
-def parse_arguments(arguments: Sequence[str]) -> tuple[Access, Request]:
+def parse_arguments(arguments: Sequence[str]) -> tuple[ClusterOptions, Request]:
     """Understand a command line. Raises SystemExit for a bad one, and for --help."""
     values = _build_parser().parse_args(arguments)
     options: list[str] = []
@@ -54,7 +54,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Access, Request]:
         given = getattr(values, option.replace("-", "_"))
         for value in given if isinstance(given, list) else [given]:
             options += [f"--{option}", value] if value is not None else []
-    access = Access(values.kubeconfig, values.namespace, tuple(options))
+    access = ClusterOptions(values.kubeconfig, values.namespace, tuple(options))
     make: Maker = values.make
     return access, make(values)
 

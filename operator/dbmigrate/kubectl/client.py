@@ -20,12 +20,12 @@ from dbmigrate.api.documents import decode
 from dbmigrate.api.fields import Document
 from dbmigrate.child_process import DEVNULL, PIPE, Process, start_kubectl
 from dbmigrate.kubectl.access import (
-    Access,
+    ClusterOptions,
     explain_no_context,
     find_pod_namespace,
     find_program,
 )
-from dbmigrate.kubectl.problems import ClusterError, begins_error, translate
+from dbmigrate.kubectl.problems import RequestFailed, begins_error, translate
 from dbmigrate.kubectl.stream import Stream
 from dbmigrate.printable import lines
 
@@ -38,7 +38,7 @@ WATCH_SECONDS = 1800
 class Kubectl:
     """kubectl with the user's choice of cluster."""
 
-    def __init__(self, access: Access, environ: Mapping[str, str]) -> None:
+    def __init__(self, access: ClusterOptions, environ: Mapping[str, str]) -> None:
         self._access = access
         self._environ = environ
 
@@ -50,7 +50,7 @@ class Kubectl:
         path = "jsonpath={.contexts[0].context.namespace}"
         try:
             found = self._run(["config", "view", "--minify", "-o", path])
-        except ClusterError as problem:
+        except RequestFailed as problem:
             if "current-context must exist" not in str(problem):
                 raise
             of_pod = find_pod_namespace(self._environ)
@@ -146,7 +146,7 @@ def _read(output: str) -> Document:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise ClusterError("the answer is no API object: is there a proxy before the API server?")
+        raise RequestFailed("the answer is no API object: is there a proxy before the API server?")
     return document
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from dbmigrate.api.fields import Document
 from dbmigrate.api.names import API_VERSION
 from dbmigrate.kubectl.client import Kubectl
-from dbmigrate.kubectl.problems import ClusterError, Unreachable
+from dbmigrate.kubectl.problems import RequestFailed, Unreachable
 from dbmigrate.kubectl.stream import StreamEnded
 
 Key = tuple[str, str]
@@ -50,7 +50,7 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ResourceList:
     """All objects of a collection at one moment."""
 
     objects: Mapping[Key, Document]
@@ -59,7 +59,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class CollectionSnapshot:
     """What an observer sees."""
 
     objects: Mapping[Key, Document]
@@ -69,7 +69,7 @@ class Sight:
     """Why this may be out of date."""
 
 
-def list_all(kubectl: Kubectl, collection: Collection) -> Listing:
+def list_all(kubectl: Kubectl, collection: Collection) -> ResourceList:
     """Read a collection in pages. Raises ClusterError."""
     objects: dict[Key, Document] = {}
     more = ""
@@ -79,19 +79,19 @@ def list_all(kubectl: Kubectl, collection: Collection) -> Listing:
         objects |= {key_of(body): body for body in page.get("items") or ()}
         more = page["metadata"].get("continue", "")
         if not more:
-            return Listing(objects, page["metadata"]["resourceVersion"])
+            return ResourceList(objects, page["metadata"]["resourceVersion"])
 
 
 def observe(
-    kubectl: Kubectl, collection: Collection, start: Listing | None = None
-) -> Iterator[Sight]:
+    kubectl: Kubectl, collection: Collection, start: ResourceList | None = None
+) -> Iterator[CollectionSnapshot]:
     """What is there now, at each change, and at each tick.
 
     Raises ClusterError when the first look fails, or when it may not be watched.
     """
     seen = start or list_all(kubectl, collection)
     objects = seen.objects
-    yield Sight(objects, frozenset(objects))
+    yield CollectionSnapshot(objects, frozenset(objects))
     while True:
         with suppress(Unreachable):
             for sight in _watch(kubectl, collection, objects, seen.version):
@@ -103,12 +103,12 @@ def observe(
             try:
                 seen = list_all(kubectl, collection)
                 break
-            except ClusterError as problem:
+            except RequestFailed as problem:
                 # A server that is just starting may also refuse what it will grant.
-                yield Sight(objects, problem=str(problem))
+                yield CollectionSnapshot(objects, problem=str(problem))
         changed = compare(objects, seen.objects)
         objects = seen.objects
-        yield Sight(objects, changed)
+        yield CollectionSnapshot(objects, changed)
 
 
 def compare(before: Mapping[Key, Document], after: Mapping[Key, Document]) -> frozenset[Key]:
@@ -129,7 +129,7 @@ def key_of(body: Document) -> Key:
 
 def _watch(
     kubectl: Kubectl, collection: Collection, objects: Mapping[Key, Document], version: str
-) -> Iterator[Sight]:
+) -> Iterator[CollectionSnapshot]:
     """Follow one watch to its end: the objects as each event leaves them, and at each tick."""
     query = {**collection.query, "resourceVersion": version}
     with kubectl.watch(collection.path, query) as stream:
@@ -139,13 +139,13 @@ def _watch(
             except StreamEnded:
                 return
             if event is None:
-                yield Sight(objects)
+                yield CollectionSnapshot(objects)
                 continue
             key = key_of(event["object"])
             others = {other: body for other, body in objects.items() if other != key}
             is_gone = event["type"] == "DELETED"
             objects = others if is_gone else {**others, key: event["object"]}
-            yield Sight(objects, frozenset({key}))
+            yield CollectionSnapshot(objects, frozenset({key}))
 
 
 def _version_of(body: Document) -> str:

@@ -11,7 +11,7 @@ from dbmigrate.kubectl.ages import age_of, format_age
 from dbmigrate.kubectl.plans import count_steps
 from dbmigrate.kubectl.resource import Resource
 from dbmigrate.kubectl.rows import NONE, judge
-from dbmigrate.kubectl.table import Cell, Table, Tone
+from dbmigrate.kubectl.table import Cell, TextTable, Tone
 from dbmigrate.kubectl.trials import describe_findings, describe_rehearsal
 
 _WIDTH = 12
@@ -99,7 +99,7 @@ def _describe_run(run: LastRun, now: datetime) -> Iterator[list[Cell]]:
 
 def _describe_history(history: tuple[HistoryEntry, ...], now: datetime) -> Iterator[list[Cell]]:
     yield [Cell("Newest steps:")]
-    table = Table(["VERSION", "NAME", "DIRECTION", "TOOK", "AGE"])
+    table = TextTable(["VERSION", "NAME", "DIRECTION", "TOOK", "AGE"])
     rows = [
         [
             Cell(entry.version),

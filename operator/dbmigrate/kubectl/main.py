@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from dbmigrate.kubectl.arguments import parse_arguments
 from dbmigrate.kubectl.client import Kubectl
 from dbmigrate.kubectl.order import NotDone
-from dbmigrate.kubectl.problems import ClusterError
+from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.requests import (
     LogsRequest,
     OrderRequest,
@@ -30,7 +30,7 @@ from dbmigrate.kubectl.requests import (
     WaitRequest,
 )
 from dbmigrate.kubectl.screen import Screen
-from dbmigrate.kubectl.session import Session
+from dbmigrate.kubectl.session import CommandContext
 
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
@@ -44,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Ended like Ctrl-C ends us: else the kubectl that watches for us would stay.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     screen = Screen(sys.stdout, sys.stderr, sys.stdin or io.StringIO(), os.environ)
-    session = Session(Kubectl(access, os.environ), screen, lambda: datetime.now(UTC))
+    session = CommandContext(Kubectl(access, os.environ), screen, lambda: datetime.now(UTC))
     try:
         run(session, request)
-    except (ClusterError, NotDone) as problem:
+    except (RequestFailed, NotDone) as problem:
         screen.error(str(problem))
         return 1
     except KeyboardInterrupt:
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(session: Session, request: Request) -> None:
+def run(session: CommandContext, request: Request) -> None:
     """Run the command; only its own module is imported."""
     match request:
         case StatusRequest():

@@ -14,8 +14,8 @@ from dbmigrate.api.action import ENDED, Action, ActionKind, ActionPhase, parse_a
 from dbmigrate.api.fields import Document
 from dbmigrate.api.names import ACTION_KIND, ACTIONS, API_VERSION, GROUP
 from dbmigrate.kubectl.client import Kubectl
-from dbmigrate.kubectl.collection import Collection, Listing, key_of, observe
-from dbmigrate.kubectl.problems import ClusterError
+from dbmigrate.kubectl.collection import Collection, ResourceList, key_of, observe
+from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.resource import find_resource
 from dbmigrate.kubectl.screen import Screen
 from dbmigrate.printable import lines
@@ -81,7 +81,7 @@ def follow(kubectl: Kubectl, screen: Screen, created: Document, timeout: float |
     key = key_of(created)
     metadata = created["metadata"]
     collection = Collection(ACTIONS, kubectl.namespace).only(metadata["name"])
-    start = Listing({key: created}, metadata["resourceVersion"])
+    start = ResourceList({key: created}, metadata["resourceVersion"])
     began = time.monotonic()
     told, has_hinted = "", False
     for sight in observe(kubectl, collection, start):
@@ -133,7 +133,7 @@ def _explain_silence(kubectl: Kubectl, action: Action) -> str:
     """Why an order may be waiting: a run comes first, or no operator is there."""
     try:
         ready = find_resource(kubectl, action.migration).ready
-    except ClusterError:
+    except RequestFailed:
         ready = None
     doing = f"; {action.migration} says {ready.reason}: {ready.message}" if ready else ""
     return (

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from dbmigrate.api.spec import Approval
-from dbmigrate.api.status import Plan, PlannedStep
+from dbmigrate.api.status import PlanStatus, PlanStepStatus
 from dbmigrate.kubectl.ages import age_of
-from dbmigrate.kubectl.problems import ClusterError
+from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.resource import Resource
 from dbmigrate.kubectl.table import Cell, Tone
 from dbmigrate.kubectl.trials import describe_findings, describe_rehearsal
 
 
-class NoPlan(ClusterError):
+class NoPlan(RequestFailed):
     """There is nothing to show or to approve."""
 
 
-def find_plan(resource: Resource) -> Plan:
+def find_plan(resource: Resource) -> PlanStatus:
     """The plan of the present generation. Raises NoPlan, which says why there is none."""
     name = resource.name
     if resource.approval != Approval.MANUAL:
@@ -37,7 +37,7 @@ def find_plan(resource: Resource) -> Plan:
     raise NoPlan(f"{name} has no plan yet: {resource.reason}: {message}")
 
 
-def describe_plan(resource: Resource, plan: Plan, now: datetime) -> Iterator[list[Cell]]:
+def describe_plan(resource: Resource, plan: PlanStatus, now: datetime) -> Iterator[list[Cell]]:
     """The lines: its hash, then each step with the beginning of its SQL."""
     name, namespace = resource.name, resource.identity.namespace
     made = age_of(plan.created_at, now)
@@ -56,7 +56,7 @@ def describe_plan(resource: Resource, plan: Plan, now: datetime) -> Iterator[lis
     yield from _describe_trial(plan)
 
 
-def _describe_trial(plan: Plan) -> Iterator[list[Cell]]:
+def _describe_trial(plan: PlanStatus) -> Iterator[list[Cell]]:
     if plan.trial.findings_total:
         yield [Cell("Findings of lint:", Tone.HEAD)]
     for finding in describe_findings(plan.trial):
@@ -66,14 +66,14 @@ def _describe_trial(plan: Plan) -> Iterator[list[Cell]]:
         yield [Cell("Rehearsed:", Tone.HEAD), Cell(f" {rehearsed}")]
 
 
-def count_steps(plan: Plan) -> str:
+def count_steps(plan: PlanStatus) -> str:
     """How many, and how many of those that are shown destroy data."""
     words = f"{plan.steps_total} step{'' if plan.steps_total == 1 else 's'}"
     losing = sum(step.destructive for step in plan.steps)
     return f"{words}, {losing} destructive" if losing else words
 
 
-def _describe_step(step: PlannedStep, width: int) -> Iterator[list[Cell]]:
+def _describe_step(step: PlanStepStatus, width: int) -> Iterator[list[Cell]]:
     tone = Tone.BAD if step.destructive else Tone.PLAIN
     mark = "   destroys data" if step.destructive else ""
     yield [Cell(f"  {step.direction:4} {step.version:>{width}}  {step.name}{mark}", tone)]

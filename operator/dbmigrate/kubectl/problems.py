@@ -17,15 +17,15 @@ from dbmigrate.api.names import ACTIONS, GROUP, MIGRATIONS
 from dbmigrate.printable import lines
 
 
-class ClusterError(Exception):
+class RequestFailed(Exception):
     """The cluster did not do what was asked; the text says why and what to do."""
 
 
-class Missing(ClusterError):
+class Missing(RequestFailed):
     """There is no such object."""
 
 
-class Unreachable(ClusterError):
+class Unreachable(RequestFailed):
     """The API server does not answer, or says: later."""
 
 
@@ -67,7 +67,7 @@ def is_answer(said: str) -> bool:
     return _STATUS.match(said) is not None
 
 
-def translate(said: str) -> ClusterError:
+def translate(said: str) -> RequestFailed:
     """What kubectl's words on the standard error mean."""
     text = lines(said).strip()
     found = _STATUS.match(text)
@@ -75,20 +75,20 @@ def translate(said: str) -> ClusterError:
         if text.startswith(_SILENT):
             return Unreachable(f"the API server does not answer: {text}")
         plain = text.removeprefix("error: ") or "kubectl failed and did not say why"
-        return ClusterError(plain)
+        return RequestFailed(plain)
     reason, message = found["reason"], text[found.end() :]
     if reason == "NotFound":
         return _translate_missing(message)
     if reason == "Forbidden":
-        return ClusterError(_explain_forbidden(message))
+        return RequestFailed(_explain_forbidden(message))
     if reason in _LATER:
         return Unreachable(f"the API server can't answer now: {message}")
-    return ClusterError(message)
+    return RequestFailed(message)
 
 
-def _translate_missing(message: str) -> ClusterError:
+def _translate_missing(message: str) -> RequestFailed:
     if "could not find the requested resource" in message:
-        return ClusterError(
+        return RequestFailed(
             f"this cluster does not know DatabaseMigration ({MIGRATIONS}.{GROUP}): install the "
             "operator (kubectl apply -k deploy, or the Helm chart), or choose another --context"
         )

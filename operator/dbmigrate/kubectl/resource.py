@@ -10,10 +10,10 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import Identity, parse_identity
 from dbmigrate.api.names import MIGRATION_KIND, MIGRATIONS
 from dbmigrate.api.source import SourceFormat
-from dbmigrate.api.status import NEVER_OBSERVED, MigrationStatus, parse_status
+from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.kubectl.client import Kubectl
 from dbmigrate.kubectl.collection import Collection, list_all
-from dbmigrate.kubectl.problems import ClusterError, Missing
+from dbmigrate.kubectl.problems import Missing, RequestFailed
 from dbmigrate.printable import lines
 
 
@@ -50,11 +50,6 @@ class Resource:
     def is_observed(self) -> bool:
         """Whether the status is about the present generation."""
         return self.status.observed_generation == self.identity.generation
-
-    @property
-    def is_unseen(self) -> bool:
-        """Whether no operator has ever looked at it."""
-        return self.status.observed_generation == NEVER_OBSERVED
 
     @property
     def is_ready(self) -> bool:
@@ -108,7 +103,7 @@ def explain_missing(kubectl: Kubectl, name: str) -> Missing:
     namespace = kubectl.namespace
     try:
         found = [key[1] for key in list_all(kubectl, migrations(namespace)).objects]
-    except ClusterError:
+    except RequestFailed:
         found = []  # it may be forbidden, and is no more than a courtesy
     return Missing(describe_missing(name, namespace, found))
 

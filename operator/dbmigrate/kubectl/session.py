@@ -11,7 +11,7 @@ from dbmigrate.kubectl.screen import Screen
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class CommandContext:
     """The cluster, the person, and the time."""
 
     kubectl: Kubectl

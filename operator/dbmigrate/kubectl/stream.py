@@ -14,7 +14,7 @@ from types import TracebackType
 from dbmigrate.api.documents import decode
 from dbmigrate.api.fields import Document
 from dbmigrate.child_process import Process
-from dbmigrate.kubectl.problems import ClusterError, is_answer, translate
+from dbmigrate.kubectl.problems import RequestFailed, is_answer, translate
 
 
 class StreamEnded(Exception):
@@ -73,7 +73,7 @@ class Stream:
                 self._lines.put(line)
         self._lines.put(None)
 
-    def _explain_end(self) -> StreamEnded | ClusterError:
+    def _explain_end(self) -> StreamEnded | RequestFailed:
         said = self._process.stderr.read() if self._process.stderr is not None else ""
         self._process.wait()
         # A connection that broke is no answer: whether the server is there, a list will tell.

@@ -33,7 +33,7 @@ class Cell:
 Row = Sequence[Cell]
 
 
-class Table:
+class TextTable:
     """A table that rows are added to as they come: columns never become narrower."""
 
     def __init__(self, head: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ _KEYS = ("CONSTR_PRIMARY", "CONSTR_UNIQUE")
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class KnownColumn:
     """A column, as far as the files tell."""
 
     type: ColumnType
@@ -40,7 +40,7 @@ class Column:
 
 @dataclass(slots=True)
 class _Table:
-    columns: dict[str, Column] = field(default_factory=dict)
+    columns: dict[str, KnownColumn] = field(default_factory=dict)
     indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The columns of each, the first ones first; up to the first expression."""
     is_whole: bool = False
@@ -82,7 +82,7 @@ class Known:
                 path = named_object(each)
                 self._drop(node["removeType"], same_name(name_of(path)), path[-1])
 
-    def column(self, table: str, name: str) -> Column | None:
+    def column(self, table: str, name: str) -> KnownColumn | None:
         """A column; None: no file tells."""
         found = self._tables.get(same_name(table))
         return found.columns.get(name) if found else None
@@ -120,7 +120,7 @@ class Known:
 
     def _add_column(self, table: _Table, definition: Node) -> None:
         name = definition["colname"]
-        table.columns[name] = Column(read_type(definition.get("typeName", {})))
+        table.columns[name] = KnownColumn(read_type(definition.get("typeName", {})))
         for each in definition.get("constraints", ()):
             self._add_constraint(table, each["Constraint"], name)
 
@@ -145,7 +145,7 @@ class Known:
         elif action.kind in ("AT_SetNotNull", "AT_DropNotNull"):
             self._set_not_null(table, action.name, action.kind == "AT_SetNotNull")
         elif action.kind == "AT_AlterColumnType":
-            column = table.columns.get(action.name, Column(ColumnType("")))
+            column = table.columns.get(action.name, KnownColumn(ColumnType("")))
             new = read_type(action.definition.get("typeName", {}))
             table.columns[action.name] = replace(column, type=new)
 

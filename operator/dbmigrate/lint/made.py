@@ -50,7 +50,7 @@ def made_objects(tree: Tree) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class MadeView:
     """What a view reads and gives."""
 
     reads: frozenset[str]
@@ -59,7 +59,7 @@ class View:
     """The names of its columns, as far as the text has them."""
 
 
-def read_view(node: Node) -> View:
+def read_view(node: Node) -> MadeView:
     """What a ViewStmt tells."""
     query = node["query"]
     reads = {same_name(table_of(inner)) for kind, inner in walk(query) if kind == "RangeVar"}
@@ -68,4 +68,4 @@ def read_view(node: Node) -> View:
         target = each["ResTarget"]
         fields = texts(target.get("val", {}).get("ColumnRef", {}).get("fields", ()))
         gives.update([target["name"]] if "name" in target else fields[-1:])
-    return View(frozenset(reads), frozenset(gives))
+    return MadeView(frozenset(reads), frozenset(gives))

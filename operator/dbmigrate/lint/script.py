@@ -12,8 +12,8 @@ from dbmigrate.lint.code_block import read_block
 from dbmigrate.lint.finding import Finding, Rule
 from dbmigrate.lint.ignore import Ignore, read_ignores, without_ignored
 from dbmigrate.lint.known import Known
-from dbmigrate.lint.made import View, made_objects, made_relations, read_view
-from dbmigrate.lint.statements import BLOCKING, Found, judge_statement
+from dbmigrate.lint.made import MadeView, made_objects, made_relations, read_view
+from dbmigrate.lint.statements import BLOCKING, FoundTable, judge_statement
 from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.postgres.sqltext.impacts import Impact, created_tables, read_impact
 from dbmigrate.postgres.sqltext.splitter import split
@@ -26,7 +26,7 @@ from dbmigrate.postgres.sqltext.syntax_tree import (
     table_of,
 )
 from dbmigrate.postgres.sqltext.table_actions import GENTLE, SCANS, STRONG
-from dbmigrate.postgres.sqltext.tokens import Kind, tokens
+from dbmigrate.postgres.sqltext.tokens import TokenKind, tokens
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 
 
@@ -104,7 +104,7 @@ class _Reading:
             rules.OBJECT_DROPPED: set(),
             rules.ROW_SECURITY: set(),
         }
-        self._views: dict[str, View] = {}
+        self._views: dict[str, MadeView] = {}
         self._is_open = False
         """Whether the script has begun a transaction of its own."""
         self._created: set[str] = set()
@@ -176,7 +176,7 @@ class _Reading:
         found += self._nested(tree, read.line)
         return found
 
-    def _is_excused(self, tree: Tree, found: Found) -> bool:
+    def _is_excused(self, tree: Tree, found: FoundTable) -> bool:
         """Whether what the files tell of the table makes it harmless."""
         table = found.table or ""
         if found.rule is rules.NOT_NULL_SCANS:
@@ -191,7 +191,7 @@ class _Reading:
             return column is not None and column.type.widens_to(found.change.type)
         return False
 
-    def _make(self, found: Found, line: int) -> Finding:
+    def _make(self, found: FoundTable, line: int) -> Finding:
         change = found.change
         if change is not None:
             column = self._known.column(found.table or "", change.column)
@@ -280,7 +280,7 @@ def has_long_name(text: bytes) -> bool:
     if _LONG.search(text) is None:
         return False
     return any(
-        token.kind in (Kind.WORD, Kind.IDENTIFIER)
+        token.kind in (TokenKind.WORD, TokenKind.IDENTIFIER)
         and len(text[token.start : token.end].strip(b'"').replace(b'""', b'"')) > _LONGEST_NAME
         for token in tokens(text, 0, len(text), file="")
     )

@@ -25,7 +25,7 @@ BLOCKING = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
 """The locks that keep others from writing, at least."""
 
 
-class Found(NamedTuple):
+class FoundTable(NamedTuple):
     """A rule, and what it is about."""
 
     rule: Rule
@@ -39,7 +39,7 @@ class Found(NamedTuple):
     """Whether it is said of a table that the script makes itself, too."""
 
 
-def judge_statement(tree: Tree) -> Iterator[Found]:
+def judge_statement(tree: Tree) -> Iterator[FoundTable]:
     """What is to be said of it. Tables that the script has made itself are for the caller."""
     kind, node = tree
     if kind == "ExplainStmt" and is_set(node.get("options", ()), "analyze"):
@@ -51,27 +51,27 @@ def judge_statement(tree: Tree) -> Iterator[Found]:
     if kind in _WITH_QUERIES:
         yield from _writes(tree)
     if kind in _CASCADING and node.get("behavior") == "DROP_CASCADE":
-        yield Found(rules.CASCADES, None)
+        yield FoundTable(rules.CASCADES, None)
 
 
 _CASCADING = ("DropStmt", "TruncateStmt", "DropOwnedStmt")
 
 
-def _create_index(node: Node) -> Iterator[Found]:
+def _create_index(node: Node) -> Iterator[FoundTable]:
     table = table_of(node["relation"])
     if not node["relation"].get("inh"):
         return  # that of a partitioned table alone, which has no rows
     if not node.get("concurrent"):
-        yield Found(rules.INDEX_BLOCKS_WRITES, table)
+        yield FoundTable(rules.INDEX_BLOCKS_WRITES, table)
     elif node.get("if_not_exists"):
-        yield Found(rules.INDEX_IF_NOT_EXISTS, table)
+        yield FoundTable(rules.INDEX_IF_NOT_EXISTS, table)
     if node.get("unique"):
-        yield Found(rules.UNIQUE_MAY_FAIL, table)
+        yield FoundTable(rules.UNIQUE_MAY_FAIL, table)
 
 
-def _create_table(node: Node) -> Iterator[Found]:
+def _create_table(node: Node) -> Iterator[FoundTable]:
     if "partbound" in node:
-        yield Found(rules.PARTITION_BLOCKS, table_of(node["inhRelations"][0]["RangeVar"]))
+        yield FoundTable(rules.PARTITION_BLOCKS, table_of(node["inhRelations"][0]["RangeVar"]))
     table = table_of(node["relation"])
     for element in node.get("tableElts", ()):
         kind, part = unwrap(element)
@@ -85,36 +85,36 @@ def _create_table(node: Node) -> Iterator[Found]:
         for key in keys:
             if key["contype"] == "CONSTR_FOREIGN":
                 columns = tuple(texts(key.get("fk_attrs", ()))) or (part["colname"],)
-                yield Found(rules.FOREIGN_KEY_UNINDEXED, table, columns=columns, is_own=True)
+                yield FoundTable(rules.FOREIGN_KEY_UNINDEXED, table, columns=columns, is_own=True)
 
 
-def _drop(node: Node) -> Iterator[Found]:
+def _drop(node: Node) -> Iterator[FoundTable]:
     what = node["removeType"].removeprefix("OBJECT_")
     names = [name_of(named_object(each)) for each in node["objects"]]
     if what == "INDEX":
         if not node.get("concurrent"):
-            yield Found(rules.DROP_INDEX_BLOCKS, None)
+            yield FoundTable(rules.DROP_INDEX_BLOCKS, None)
     elif what == "TABLE":
         for table in names:
-            yield Found(rules.TABLE_DROPPED, table)
+            yield FoundTable(rules.TABLE_DROPPED, table)
     elif what == "SCHEMA" and node["behavior"] == "DROP_CASCADE":
-        yield Found(rules.DATA_DESTROYED, None)
+        yield FoundTable(rules.DATA_DESTROYED, None)
     elif what in _USED_BY_NAME:
         for name in names:
-            yield Found(rules.OBJECT_DROPPED, name)
+            yield FoundTable(rules.OBJECT_DROPPED, name)
 
 
-def _rename(node: Node) -> Iterator[Found]:
+def _rename(node: Node) -> Iterator[FoundTable]:
     what = node["renameType"].removeprefix("OBJECT_")
     if what in ("TABLE", "COLUMN", "ATTRIBUTE") or what in _USED_BY_NAME:
         columns = (node["subname"],) if what == "COLUMN" else ()
-        yield Found(rules.RENAMED, _name_of_object(node), columns=columns)
+        yield FoundTable(rules.RENAMED, _name_of_object(node), columns=columns)
 
 
-def _move(node: Node) -> Iterator[Found]:
+def _move(node: Node) -> Iterator[FoundTable]:
     what = node["objectType"].removeprefix("OBJECT_")
     if what == "TABLE" or what in _USED_BY_NAME:
-        yield Found(rules.RENAMED, _name_of_object(node))
+        yield FoundTable(rules.RENAMED, _name_of_object(node))
 
 
 def _name_of_object(node: Node) -> str | None:
@@ -125,16 +125,16 @@ def _name_of_object(node: Node) -> str | None:
     return name_of([node["subname"]]) if "subname" in node else None
 
 
-def _alter_enum(node: Node) -> Iterator[Found]:
+def _alter_enum(node: Node) -> Iterator[FoundTable]:
     if "oldVal" in node:
-        yield Found(rules.RENAMED, name_of(texts(node["typeName"])))
+        yield FoundTable(rules.RENAMED, name_of(texts(node["typeName"])))
 
 
-def _alter_domain(node: Node) -> Iterator[Found]:
+def _alter_domain(node: Node) -> Iterator[FoundTable]:
     constraint = unwrap(node.get("def")).node
     is_checked = node["subtype"] == "C" and not constraint.get("skip_validation")
     if is_checked or node["subtype"] == "O":
-        yield Found(rules.DOMAIN_SCANS, name_of(texts(node["typeName"])))
+        yield FoundTable(rules.DOMAIN_SCANS, name_of(texts(node["typeName"])))
 
 
 _USED_BY_NAME = frozenset(
@@ -144,68 +144,68 @@ _USED_BY_NAME = frozenset(
 """Kinds of objects that an application names."""
 
 
-def _alter_table(node: Node) -> Iterator[Found]:
+def _alter_table(node: Node) -> Iterator[FoundTable]:
     table = table_of(node["relation"])
     actions = read_actions(node)
     if node["objtype"] == "OBJECT_TYPE":
         for action in actions:
             if action.loses:
-                yield Found(rules.ATTRIBUTE_DROPPED, table)
+                yield FoundTable(rules.ATTRIBUTE_DROPPED, table)
             if action.is_cascade:
-                yield Found(rules.CASCADES)
+                yield FoundTable(rules.CASCADES)
     if node["objtype"] not in ("OBJECT_TABLE", "OBJECT_FOREIGN_TABLE"):
         return
     for action in actions:
         if action.kind == "AT_AttachPartition":
-            yield Found(rules.ATTACH_SCANS, table_of(action.definition["name"]))
+            yield FoundTable(rules.ATTACH_SCANS, table_of(action.definition["name"]))
         for found in _judge_action(action):
             yield found._replace(table=table)
         if action.is_cascade:
-            yield Found(rules.CASCADES)
+            yield FoundTable(rules.CASCADES)
     is_validated = any(action.kind == "AT_ValidateConstraint" for action in actions)
     if is_validated and any(action.lock in BLOCKING for action in actions):
-        yield Found(rules.VALIDATED_AT_ONCE, table)
+        yield FoundTable(rules.VALIDATED_AT_ONCE, table)
 
 
-def _judge_action(action: TableAction) -> Iterator[Found]:
+def _judge_action(action: TableAction) -> Iterator[FoundTable]:
     if action.kind == "AT_AlterColumnType":
         is_plain = "raw_default" not in action.definition
         new = read_type(action.definition.get("typeName", {}))
-        yield Found(rules.TYPE_REWRITES, change=TypeChange(action.name, new, is_plain))
+        yield FoundTable(rules.TYPE_REWRITES, change=TypeChange(action.name, new, is_plain))
     elif action.kind in _BY_KIND:
-        yield Found(_BY_KIND[action.kind], columns=(action.name,))
+        yield FoundTable(_BY_KIND[action.kind], columns=(action.name,))
     elif action.kind == "AT_DetachPartition" and not action.definition.get("concurrent"):
-        yield Found(rules.DETACH_BLOCKS)
+        yield FoundTable(rules.DETACH_BLOCKS)
     elif action.rewrites:
-        yield Found(rules.DEFAULT_REWRITES if action.fills_column else rules.TABLE_REWRITES)
+        yield FoundTable(rules.DEFAULT_REWRITES if action.fills_column else rules.TABLE_REWRITES)
     elif action.scanned in _SCANS:
-        yield Found(_SCANS[action.scanned])
+        yield FoundTable(_SCANS[action.scanned])
     if action.kind == "AT_AddColumn":
         if _is_required(action):
-            yield Found(rules.REQUIRED_COLUMN)
+            yield FoundTable(rules.REQUIRED_COLUMN)
         yield from _judge_column(action.definition)
     for constraint in action.constraints:
         yield from _judge_constraint(action, constraint)
 
 
-def _judge_constraint(action: TableAction, constraint: Node) -> Iterator[Found]:
+def _judge_constraint(action: TableAction, constraint: Node) -> Iterator[FoundTable]:
     takes_index = "indexname" in constraint  # and the index's name, too
     is_new = action.kind == "AT_AddConstraint" and constraint["contype"] in CHECKED
     if is_new and "conname" not in constraint and not takes_index:
-        yield Found(rules.CONSTRAINT_UNNAMED)
+        yield FoundTable(rules.CONSTRAINT_UNNAMED)
     is_unique = constraint["contype"] in ("CONSTR_UNIQUE", "CONSTR_PRIMARY")
     if is_new and is_unique and not takes_index:
-        yield Found(rules.UNIQUE_MAY_FAIL)
+        yield FoundTable(rules.UNIQUE_MAY_FAIL)
     if takes_index and constraint["contype"] == "CONSTR_PRIMARY":
-        yield Found(rules.PRIMARY_KEY_SCANS, key_index=constraint["indexname"])
+        yield FoundTable(rules.PRIMARY_KEY_SCANS, key_index=constraint["indexname"])
     if constraint["contype"] == "CONSTR_FOREIGN":
         columns = tuple(texts(constraint.get("fk_attrs", ()))) or (action.definition["colname"],)
-        yield Found(rules.FOREIGN_KEY_UNINDEXED, columns=columns)
+        yield FoundTable(rules.FOREIGN_KEY_UNINDEXED, columns=columns)
 
 
-def _judge_column(column: Node) -> Iterator[Found]:
+def _judge_column(column: Node) -> Iterator[FoundTable]:
     if read_type(column.get("typeName", {})).name == "json":
-        yield Found(rules.JSON_COLUMN)
+        yield FoundTable(rules.JSON_COLUMN)
 
 
 _BY_KIND = {
@@ -231,7 +231,7 @@ def _is_required(action: TableAction) -> bool:
     return bool(must_have_one) and not has_value and not is_serial(action.definition)
 
 
-def _writes(tree: Tree) -> Iterator[Found]:
+def _writes(tree: Tree) -> Iterator[FoundTable]:
     """Each UPDATE and DELETE of the statement, those of its WITH, too."""
     for kind, node in walk({tree.kind: tree.node}):
         if kind not in ("UpdateStmt", "DeleteStmt") or "whereClause" in node:
@@ -239,56 +239,60 @@ def _writes(tree: Tree) -> Iterator[Found]:
         table = table_of(node["relation"])
         is_alone = tree.kind == "DeleteStmt" and "withClause" not in tree.node
         if kind == "DeleteStmt" and is_alone:
-            yield Found(rules.DATA_DESTROYED, table)  # with a WITH the rows may be on their way
-        yield Found(rules.EVERY_ROW, table)
+            yield FoundTable(
+                rules.DATA_DESTROYED, table
+            )  # with a WITH the rows may be on their way
+        yield FoundTable(rules.EVERY_ROW, table)
 
 
 _WITH_QUERIES = ("CopyStmt", "DeleteStmt", "InsertStmt", "MergeStmt", "SelectStmt", "UpdateStmt")
 
 
-def _truncate(node: Node) -> Iterator[Found]:
+def _truncate(node: Node) -> Iterator[FoundTable]:
     for each in node["relations"]:
-        yield Found(rules.DATA_DESTROYED, table_of(each["RangeVar"]))
+        yield FoundTable(rules.DATA_DESTROYED, table_of(each["RangeVar"]))
 
 
-def _destroy(_: Node) -> Iterator[Found]:
-    yield Found(rules.DATA_DESTROYED, None)
+def _destroy(_: Node) -> Iterator[FoundTable]:
+    yield FoundTable(rules.DATA_DESTROYED, None)
 
 
-def _cluster(node: Node) -> Iterator[Found]:
-    yield Found(rules.TABLE_REWRITES, table_of(node["relation"]) if "relation" in node else None)
+def _cluster(node: Node) -> Iterator[FoundTable]:
+    yield FoundTable(
+        rules.TABLE_REWRITES, table_of(node["relation"]) if "relation" in node else None
+    )
 
 
-def _vacuum(node: Node) -> Iterator[Found]:
+def _vacuum(node: Node) -> Iterator[FoundTable]:
     if node.get("is_vacuumcmd") and is_set(node.get("options", ()), "full"):
         for each in node.get("rels", ()):
-            yield Found(rules.TABLE_REWRITES, table_of(each["VacuumRelation"]["relation"]))
+            yield FoundTable(rules.TABLE_REWRITES, table_of(each["VacuumRelation"]["relation"]))
         if not node.get("rels"):
-            yield Found(rules.TABLE_REWRITES, None)
+            yield FoundTable(rules.TABLE_REWRITES, None)
 
 
-def _lock(node: Node) -> Iterator[Found]:
+def _lock(node: Node) -> Iterator[FoundTable]:
     if node["mode"] > _GENTLE:
         for each in node["relations"]:
-            yield Found(rules.LOCKS_TABLE, table_of(each["RangeVar"]))
+            yield FoundTable(rules.LOCKS_TABLE, table_of(each["RangeVar"]))
 
 
 _GENTLE = 4
 """The server's number of SHARE UPDATE EXCLUSIVE: under that others read and write."""
 
 
-def _refresh(node: Node) -> Iterator[Found]:
+def _refresh(node: Node) -> Iterator[FoundTable]:
     if not node.get("concurrent"):
-        yield Found(rules.REFRESH_BLOCKS, table_of(node["relation"]))
+        yield FoundTable(rules.REFRESH_BLOCKS, table_of(node["relation"]))
 
 
-def _reindex(node: Node) -> Iterator[Found]:
+def _reindex(node: Node) -> Iterator[FoundTable]:
     if not is_set(node.get("params", ()), "concurrently"):
         is_table = node["kind"] == "REINDEX_OBJECT_TABLE"
-        yield Found(rules.REINDEX_BLOCKS, table_of(node["relation"]) if is_table else None)
+        yield FoundTable(rules.REINDEX_BLOCKS, table_of(node["relation"]) if is_table else None)
 
 
-_JUDGES: dict[str, Callable[[Node], Iterator[Found]]] = {
+_JUDGES: dict[str, Callable[[Node], Iterator[FoundTable]]] = {
     "AlterDomainStmt": _alter_domain,
     "AlterEnumStmt": _alter_enum,
     "AlterObjectSchemaStmt": _move,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.sqltext.tokens import Kind, Token, tokens
+from dbmigrate.postgres.sqltext.tokens import Token, TokenKind, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class _Reader:
         parts = []
         while self._at < len(self._tokens):
             token = self._tokens[self._at]
-            if token.kind not in {Kind.WORD, Kind.IDENTIFIER}:
+            if token.kind not in {TokenKind.WORD, TokenKind.IDENTIFIER}:
                 return None
             parts.append(self._sql[token.start : token.end].decode(errors="replace"))
             self._at += 1

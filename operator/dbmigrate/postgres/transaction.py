@@ -22,7 +22,7 @@ from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.connection.session import Session, Tick
-from dbmigrate.postgres.history.log import FENCE_COLUMN, STEP_SETTING
+from dbmigrate.postgres.history.fence import FENCE_COLUMN, STEP_SETTING
 from dbmigrate.postgres.sqltext.copy_data import Sendable
 from dbmigrate.postgres.sqltext.quoting import literal
 

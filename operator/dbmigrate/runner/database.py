@@ -19,16 +19,30 @@ from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.session import Row, Session, no_answer_within
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history import advisory_locks as locks
-from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
-from dbmigrate.postgres.history.log import LogRow, NewLogRow
-from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.history.advisory_locks import (
+    lock_ids,
+    try_lock_sql,
+    unlock_sql,
+    wait_for_lock,
+)
+from dbmigrate.postgres.history.log import (
+    LogRow,
+    NewLogRow,
+    insert_log_sql,
+    parse_log,
+    read_down_sql,
+    read_log_sql,
+)
+from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.history.tables import create_sql, look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
-from dbmigrate.runner.planning.applied import AppliedVersions, read_applied
+from dbmigrate.runner.planning.applied import AppliedVersions
+from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.migration import DatabaseFacts, Direction, Script
 from dbmigrate.versions import Version
@@ -143,13 +157,13 @@ class Database:
 
         Raises MigrationError (StatementFailed) when the role may not.
         """
-        self._create(history_tables.create_sql(self.history))
+        self._create(create_sql(self.history))
         gap = self.applied.gap
         if gap is None:
             return
         row = self.new_row("gap", version=None, name="", found=gap.from_version)
         row = replace(row, to_version=gap.to_version)
-        self._prepare(self.history.guarded(history_rows.insert_log_sql(self.history, row)))
+        self._prepare(self.history.guarded(insert_log_sql(self.history, row)))
         self.applied.gap = None
 
     def prepare_batches(self) -> None:
@@ -196,7 +210,7 @@ class Database:
 
         def load() -> bytes:
             ((_, _, text),) = self.session.query(
-                self.history.guarded_reading(history_rows.read_down_sql(self.history, (row.id,)))
+                self.history.guarded_reading(read_down_sql(self.history, (row.id,)))
             )[0]
             return (text or "").encode()
 
@@ -243,7 +257,7 @@ class Database:
 
     def look_again(self) -> None:
         """Find out anew which tables exist, and read them."""
-        self._take_history(history_tables.look(self.session, self._wanted).history)
+        self._take_history(look(self.session, self._wanted).history)
         self.read()
 
     def close(self) -> None:
@@ -258,7 +272,7 @@ class Database:
         if self._is_locked and self.session.is_open:
             try:
                 self.session.roll_back()
-                self.session.query(locks.unlock_sql(self._ids()))
+                self.session.query(unlock_sql(self._ids()))
             except (ServerFailure, ConnectionBroken):
                 pass  # closing the connection does the same
 
@@ -268,7 +282,7 @@ class Database:
         self.session.on_silence = self._on_silence
         self._is_opening = True
         try:
-            facts = history_tables.look(self.session, self._wanted)
+            facts = look(self.session, self._wanted)
             self.pid = facts.pid
             self._take_history(facts.history)
             self._database = facts.database
@@ -305,14 +319,14 @@ class Database:
             )
         taken, *rest = self.session.query(
             f"{KEEPALIVES}; "
-            + self.in_transaction(f"{locks.try_lock_sql(self._ids())}; {self._read_sql()}")
+            + self.in_transaction(f"{try_lock_sql(self._ids())}; {self._read_sql()}")
         )
         if taken[0][0] == "t" and self.history.has_version_table and self.history.has_log_table:
             self._take(rest)
             if not self.found.dirty or self.history.has_batches_table:
                 return
         if taken[0][0] != "t":
-            locks.wait_for_lock(
+            wait_for_lock(
                 self.session,
                 self._ids(),
                 timeout=self.request.options.lock_timeout,
@@ -323,21 +337,21 @@ class Database:
         self.look_again()
 
     def _ids(self) -> tuple[int, ...]:
-        ours = locks.lock_ids(
+        ours = lock_ids(
             self.history.schema,
             self.history.table,
             self._database,
             self.request.target.url_database,
         )
-        keeper = self.history.keeper
-        return (*ours, *keeper.lock_ids(self.history.schema, self.history.table))
+        adapter = adapter_for(self.history.kind)
+        return (*ours, *adapter.lock_ids(self.history.schema, self.history.table))
 
     def _read_sql(self) -> str:
         statements = []
         if self.history.has_version_table:
-            statements.append(self.history.keeper.read_sql(self.history))
+            statements.append(adapter_for(self.history.kind).read_sql(self.history))
         if self.reads_log:
-            statements.append(history_rows.read_log_sql(self.history))
+            statements.append(read_log_sql(self.history))
         if self.reads_log and self.history.knows_batches:
             from dbmigrate.postgres.batches.state import read_batches_sql
 
@@ -351,10 +365,10 @@ class Database:
 
     def _take(self, tables: list[list[tuple[str | None, ...]]]) -> None:
         rest = list(tables)
-        keeper = self.history.keeper
+        adapter = adapter_for(self.history.kind)
         has_table = self.history.has_version_table
-        self.found = keeper.take(rest, self.history) if has_table else keeper.nothing
-        self.log = history_rows.parse_log(self.history, rest.pop(0)) if self.reads_log else ()
+        self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
+        self.log = parse_log(self.history, rest.pop(0)) if self.reads_log else ()
         self.applied = read_applied(self.found, self.log)
         self.batches = None
         if rest:

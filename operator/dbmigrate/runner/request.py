@@ -8,9 +8,9 @@ and the stop.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder, Rollback, Transactions
 from dbmigrate.runner.observer import SILENT, Observer
 from dbmigrate.runner.stop import Stop
 
@@ -18,52 +18,6 @@ if TYPE_CHECKING:
     from dbmigrate.postgres.connection.target import ConnectionTarget
     from dbmigrate.sources.migration import Source
     from dbmigrate.versions import Version
-
-
-class Rollback(StrEnum):
-    """Whether a run may lead below the version of the database."""
-
-    ALLOW = "allow"
-    """Yes; `goto` only if every version on the way has a down script, else
-    IrreversibleMigration. Who types `down` wants just that."""
-    FORBID = "forbid"
-    """No: RollbackForbidden."""
-
-
-class OutOfOrder(StrEnum):
-    """What to do about a version below the database's that was never applied."""
-
-    REJECT = "reject"
-    APPLY = "apply"
-    IGNORE = "ignore"
-
-
-class ChangedFiles(StrEnum):
-    """What to do about an up file that was edited after it was applied."""
-
-    REJECT = "reject"
-    WARN = "warn"
-
-
-class Transactions(StrEnum):
-    """What is one transaction, where the files leave the choice; Atlas's words."""
-
-    FILE = "file"
-    """Each file, if its statements can be in one."""
-    NONE = "none"
-    """Nothing: files run statement by statement."""
-    ALL = "all"
-    """All files of a run: if one fails, none was applied."""
-
-
-class LintPolicy(StrEnum):
-    """What to do about what lint says of the pending up scripts."""
-
-    REJECT = "reject"
-    """An error of lint stops the run before it has changed anything: LintRejected."""
-    WARN = "warn"
-    OFF = "off"
-    """Not even look."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ class Rehearsal:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class VerifyFinding:
     """One thing that `verify` holds against the source or the history."""
 
     version: Version | None

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.report import Reason
-from dbmigrate.sources.listing import Listing, invalid, printable
+from dbmigrate.sources.listing import DirectoryListing, invalid, printable
 from dbmigrate.sources.markers import read_unmarked
 from dbmigrate.sources.migration import Direction, Format, Migration, Script, Source
 
@@ -30,7 +30,7 @@ _NO_TRANSACTION = b"-- dbmigrate:no-transaction"
 
 
 @dataclass(frozen=True, slots=True)
-class FileName:
+class DbmateFileName:
     """A file's name, taken apart."""
 
     text: str
@@ -43,15 +43,15 @@ class FileName:
         return int(self.digits)
 
 
-def parse_file_name(text: str) -> FileName | None:
+def parse_file_name(text: str) -> DbmateFileName | None:
     """Take a name apart; None for one that dbmate skips."""
     match = _NAME.fullmatch(text)
     if match is None or len(match[1]) > 25:
         return None
-    return FileName(text, match[1], match[2].removeprefix("_"))
+    return DbmateFileName(text, match[1], match[2].removeprefix("_"))
 
 
-def read_listing(listing: Listing) -> Source:
+def read_listing(listing: DirectoryListing) -> Source:
     """Make a Source of the files.
 
     Raises MigrationError (SourceInvalid) for versions that dbmate and dbmigrate
@@ -73,7 +73,7 @@ def read_listing(listing: Listing) -> Source:
     )
 
 
-def _check(location: str, files: list[FileName]) -> None:
+def _check(location: str, files: list[DbmateFileName]) -> None:
     """They come sorted by name, as dbmate sorts them."""
     for first, second in pairwise(files):
         if first.version == second.version:
@@ -94,7 +94,7 @@ def _check(location: str, files: list[FileName]) -> None:
         )
 
 
-def _migration(file: FileName, directory: Path) -> Migration:
+def _migration(file: DbmateFileName, directory: Path) -> Migration:
     shown = printable(file.text)
     up, down = (
         Script(shown, direction, partial(_load, directory / file.text, shown, direction))

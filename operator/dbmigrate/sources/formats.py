@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.sources import golang_migrate
-from dbmigrate.sources.listing import Listing, invalid, list_directory, printable
+from dbmigrate.sources.listing import DirectoryListing, invalid, list_directory, printable
 from dbmigrate.sources.migration import Format, Source
 
 _LOOKED_AT = 1 << 16
@@ -85,7 +85,7 @@ def find_format(
     return _find(listing if looks_below else replace(listing, directories=()), otherwise)
 
 
-def _find(listing: Listing, otherwise: Format = Format.GOLANG_MIGRATE) -> Format:
+def _find(listing: DirectoryListing, otherwise: Format = Format.GOLANG_MIGRATE) -> Format:
     found = _look_at(listing)
     if not found:
         _require_text(listing)
@@ -101,7 +101,7 @@ def _find(listing: Listing, otherwise: Format = Format.GOLANG_MIGRATE) -> Format
     return next(iter(found))
 
 
-def _look_at(listing: Listing) -> dict[Format, str]:
+def _look_at(listing: DirectoryListing) -> dict[Format, str]:
     """The formats that some file speaks for, and the first such file of each."""
     found: dict[Format, str] = {}
     unmarked: list[str] = []
@@ -127,7 +127,7 @@ def _look_at(listing: Listing) -> dict[Format, str]:
     return found
 
 
-def _require_text(listing: Listing) -> None:
+def _require_text(listing: DirectoryListing) -> None:
     """Whether a mark was seen in no file because it can't be: an editor has saved UTF-16."""
     from dbmigrate.sources.script_file import check_script
 
@@ -137,7 +137,7 @@ def _require_text(listing: Listing) -> None:
             check_script(_read_head(path), printable(name))
 
 
-def _refuse_others(listing: Listing) -> None:
+def _refuse_others(listing: DirectoryListing) -> None:
     """Raise MigrationError (SourceInvalid) for files of a tool that is not one of ours."""
     from dbmigrate.sources.markers import READ, find_marker, remedy
     from dbmigrate.sources.script_file import read_file
@@ -155,7 +155,7 @@ def _refuse_others(listing: Listing) -> None:
             )
 
 
-def _by_the_rest(listing: Listing, otherwise: Format) -> Format:
+def _by_the_rest(listing: DirectoryListing, otherwise: Format) -> Format:
     if SUM_FILE in listing.files and not any(name.endswith(".sql") for name in listing.files):
         return Format.ATLAS
     if any(_GO.fullmatch(name) for name in listing.files):
@@ -169,7 +169,7 @@ def _is_flyways(name: str) -> bool:
     return leaves_no_doubt(name)
 
 
-def _has_flyways_below(listing: Listing) -> bool:
+def _has_flyways_below(listing: DirectoryListing) -> bool:
     """Flyway alone looks into directories."""
     if not listing.directories:
         return False

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.sources.listing import Listing, invalid, list_directory, printable
+from dbmigrate.sources.listing import DirectoryListing, invalid, list_directory, printable
 from dbmigrate.sources.markers import read_unmarked
 from dbmigrate.sources.migration import Direction, Migration, Script, Source
 
@@ -41,7 +41,7 @@ _LEFT_OVER = re.compile(r".*(\.|~|^bak|^orig|^old|^tmp|^swp|^save|^rej|^disabled
 
 
 @dataclass(frozen=True, slots=True)
-class FileName:
+class GolangMigrateFileName:
     """A file's name, taken apart."""
 
     text: str
@@ -56,13 +56,13 @@ class FileName:
         return self.text[: -len(f".{self.direction}.{self.extension}")]
 
 
-def parse_file_name(text: str) -> FileName | None:
+def parse_file_name(text: str) -> GolangMigrateFileName | None:
     """Take a name apart; None for one that golang-migrate skips."""
     match = FILE_NAME.fullmatch(text)
     # More digits than 64 bits have: int() would be slow on thousands of them.
     if match is None or len(match[1].lstrip("0")) > 20 or int(match[1]) > _LARGEST_PARSED:
         return None
-    return FileName(text, int(match[1]), match[2], Direction(match[3]), match[4])
+    return GolangMigrateFileName(text, int(match[1]), match[2], Direction(match[3]), match[4])
 
 
 def read_directory(path: str | os.PathLike[str]) -> Source:
@@ -76,7 +76,7 @@ def read_directory(path: str | os.PathLike[str]) -> Source:
     return read_listing(list_directory(path))
 
 
-def read_listing(listing: Listing) -> Source:
+def read_listing(listing: DirectoryListing) -> Source:
     """The same from names that are known already."""
     source = combine(listing.location, listing.files, Path(listing.location))
     return replace(source, warnings=source.warnings + listing.warnings())
@@ -87,7 +87,7 @@ def combine(location: str, files: Collection[str], directory: Path) -> Source:
 
     Raises MigrationError (SourceInvalid) as `read_directory` does.
     """
-    scripts: dict[tuple[int, Direction], FileName] = {}
+    scripts: dict[tuple[int, Direction], GolangMigrateFileName] = {}
     warnings: list[str] = []
     for text in files:
         parsed = parse_file_name(text)
@@ -114,7 +114,10 @@ def combine(location: str, files: Collection[str], directory: Path) -> Source:
 
 
 def _migration(
-    version: int, up: FileName | None, down: FileName | None, directory: Path
+    version: int,
+    up: GolangMigrateFileName | None,
+    down: GolangMigrateFileName | None,
+    directory: Path,
 ) -> Migration:
     named = up or down
     return Migration(
@@ -125,13 +128,13 @@ def _migration(
     )
 
 
-def _script(file: FileName, directory: Path) -> Script:
+def _script(file: GolangMigrateFileName, directory: Path) -> Script:
     name = printable(file.text)
     load = partial(read_unmarked, directory / file.text, name, direction=file.direction)
     return Script(name, file.direction, load)
 
 
-def _compare(up: FileName | None, down: FileName | None) -> list[str]:
+def _compare(up: GolangMigrateFileName | None, down: GolangMigrateFileName | None) -> list[str]:
     if down is None:
         return []
     if up is None:
@@ -156,7 +159,7 @@ def _ignored(text: str) -> str:
     return f"{shown} is ignored: expected <version>_<name>.up.sql or <version>_<name>.down.sql"
 
 
-def _check_bounds(location: str, file: FileName) -> None:
+def _check_bounds(location: str, file: GolangMigrateFileName) -> None:
     if file.version > LARGEST_VERSION:
         raise invalid(
             location,
@@ -165,7 +168,9 @@ def _check_bounds(location: str, file: FileName) -> None:
         )
 
 
-def _duplicate(location: str, first: FileName, second: FileName) -> MigrationError:
+def _duplicate(
+    location: str, first: GolangMigrateFileName, second: GolangMigrateFileName
+) -> MigrationError:
     return invalid(
         location,
         f"duplicate migration file: {printable(second.text)} and {printable(first.text)}"

@@ -16,7 +16,7 @@ _MISTAKEN_DIRECTORY = re.compile(r"[vV]?[0-9]+([_.-].*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class DirectoryListing:
     """One directory."""
 
     location: str
@@ -36,7 +36,7 @@ class Listing:
         )
 
 
-def list_directory(path: str | os.PathLike[str]) -> Listing:
+def list_directory(path: str | os.PathLike[str]) -> DirectoryListing:
     """Raises MigrationError (SourceInvalid) for a directory that can't be read."""
     location = os.fspath(path)
     try:
@@ -45,7 +45,7 @@ def list_directory(path: str | os.PathLike[str]) -> Listing:
     except OSError as error:
         raise invalid(location, f"{error.strerror}: {_remedy(error)}") from None
     files = [name for name, is_directory in found if not is_directory]
-    return Listing(
+    return DirectoryListing(
         location,
         tuple(name for name in files if not name.startswith(".")),
         tuple(name for name, is_directory in found if is_directory and not name.startswith(".")),

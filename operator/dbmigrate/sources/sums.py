@@ -13,8 +13,8 @@ from pathlib import Path
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
-from dbmigrate.sources.atlas import sum_file as atlas_sum
-from dbmigrate.sources.listing import Listing, list_directory, printable
+from dbmigrate.sources.atlas.sum_file import SUM_FILE, Sum, compute, read_sum, verify, write_sum
+from dbmigrate.sources.listing import DirectoryListing, list_directory, printable
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.script_file import read_file
 
@@ -26,12 +26,12 @@ _ENDINGS = {
 }
 
 
-def has_sum(listing: Listing, kind: Format) -> bool:
+def has_sum(listing: DirectoryListing, kind: Format) -> bool:
     """Whether these files have to agree with an atlas.sum."""
-    return kind is Format.ATLAS or atlas_sum.SUM_FILE in listing.files
+    return kind is Format.ATLAS or SUM_FILE in listing.files
 
 
-def compute_sum(listing: Listing, kind: Format) -> atlas_sum.Sum | None:
+def compute_sum(listing: DirectoryListing, kind: Format) -> Sum | None:
     """What atlas.sum should say of these files; None for a format that is not known here.
 
     Raises MigrationError (SourceInvalid) for a file that can't be read.
@@ -41,15 +41,15 @@ def compute_sum(listing: Listing, kind: Format) -> atlas_sum.Sum | None:
         return None
     names = sorted((n for n in listing.files if n.endswith(ending)), key=os.fsencode)
     directory = Path(listing.location)
-    return atlas_sum.compute((name, read_file(directory / name, printable(name))) for name in names)
+    return compute((name, read_file(directory / name, printable(name))) for name in names)
 
 
-def verify_sum(listing: Listing, kind: Format) -> None:
+def verify_sum(listing: DirectoryListing, kind: Format) -> None:
     """Hold the files against it. Raises MigrationError (ChecksumMismatch)."""
     actual = compute_sum(listing, kind)
     if actual is not None:
         has_files = any(name.endswith(_ENDINGS[kind]) for name in listing.files)
-        atlas_sum.verify(Path(listing.location), actual, has_files=has_files)
+        verify(Path(listing.location), actual, has_files=has_files)
 
 
 def renew_sum(directory: str | os.PathLike[str], kind: Format) -> Path:
@@ -59,16 +59,16 @@ def renew_sum(directory: str | os.PathLike[str], kind: Format) -> Path:
         raise MigrationError(
             Reason.SOURCE_INVALID, f"atlas.sum can't be written for files of {kind}'s"
         )
-    return atlas_sum.write_sum(Path(directory), new)
+    return write_sum(Path(directory), new)
 
 
-def first_named(listing: Listing, names: Iterable[str]) -> str | None:
+def first_named(listing: DirectoryListing, names: Iterable[str]) -> str | None:
     """The first of these files that atlas.sum has: Atlas takes it for a migration.
 
     Where that file can't be read, any is: whoever reads it for a run says what is wrong.
     """
     try:
-        written = atlas_sum.read_sum(Path(listing.location))
+        written = read_sum(Path(listing.location))
     except MigrationError:
         written = None
     if written is None:

@@ -11,7 +11,8 @@ from dbmigrate.api.database import Connection, KeyRef, UrlFrom
 from dbmigrate.api.durations import format_duration, parse_duration
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.source import ClaimSource, ConfigMapsSource, ImageMode, ImageSource
-from dbmigrate.api.spec import Approval, MigrationSpec, Rollback, parse_spec
+from dbmigrate.api.spec import Approval, MigrationSpec, parse_spec
+from dbmigrate.policies import Rollback
 
 pytestmark = pytest.mark.quick
 

@@ -20,14 +20,21 @@ from dbmigrate.api.status import (
     LastBackup,
     LastRun,
     MigrationStatus,
-    Plan,
-    PlannedStep,
+    PlanStatus,
+    PlanStepStatus,
     parse_status,
 )
 from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
 from dbmigrate.api.trial import Trial
 from dbmigrate.controller.status_patch import status_patch
-from dbmigrate.report import LintFinding, Outcome, Reason, RehearsalSummary, ReportError, Unfinished
+from dbmigrate.report import (
+    LintFinding,
+    Outcome,
+    Reason,
+    RehearsalSummary,
+    ReportedUnfinished,
+    ReportError,
+)
 from tests.unit.controller.resources import merge
 
 pytestmark = pytest.mark.quick
@@ -49,7 +56,7 @@ def full_status() -> MigrationStatus:
         observed_generation=2,
         version="20261124000000",
         dirty=True,
-        unfinished=Unfinished("3", "fill", "up", 5, 1, "2026-11-24T12:00:00Z"),
+        unfinished=ReportedUnfinished("3", "fill", "up", 5, 1, "2026-11-24T12:00:00Z"),
         last_check=LastCheck("c", NOW, "drift", 2, NOW, "no answer"),
         backup=LastBackup("a.dump", 7, "0f", "2", NOW),
         target="3",
@@ -57,8 +64,8 @@ def full_status() -> MigrationStatus:
         server_version="17.10",
         last_run=run,
         history=(HistoryEntry("2", "a", "up", NOW, 5),),
-        plan=Plan(
-            "hash", "intent", (PlannedStep("3", "b", "up", True, "DROP"),), NOW, 2, trial=trial
+        plan=PlanStatus(
+            "hash", "intent", (PlanStepStatus("3", "b", "up", True, "DROP"),), NOW, 2, trial=trial
         ),
         next_retry_at=NOW,
         conditions=(condition(),),

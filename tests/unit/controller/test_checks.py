@@ -11,11 +11,11 @@ import pytest
 
 from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.fields import SpecError
-from dbmigrate.api.migration import Migration
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import parse_status
 from dbmigrate.controller.decisions.reconcile import reconcile
-from dbmigrate.controller.decisions.runs import Pod, Run, RunCommand, RunState
-from dbmigrate.controller.decisions.view import Decision, Resync, View
+from dbmigrate.controller.decisions.runs import JobRun, Pod, RunCommand, RunState
+from dbmigrate.controller.decisions.view import Decision, ResourceView, Resync
 from dbmigrate.controller.notices import build_event, has_moved
 from dbmigrate.report import Reason, Report
 from tests.unit.controller.resources import (
@@ -52,9 +52,9 @@ class Resource:
         self._resync = Resync(
             timedelta(minutes=10), NOW - timedelta(days=1), unreachable_after=unreachable_after
         )
-        self.migration: Migration = make_migration()
+        self.migration: MigrationResource = make_migration()
         run = finished(make_run(self.migration))
-        self.runs: tuple[Run, ...] = (run,)
+        self.runs: tuple[JobRun, ...] = (run,)
         self.pods: tuple[Pod, ...] = (make_pod(run, make_report()),)
         self.checks = 0
         self.decide()
@@ -200,7 +200,7 @@ def test_the_same_drift_is_an_event_each_time_that_it_comes() -> None:
 def test_a_status_that_calls_the_database_dirty_is_never_ready() -> None:
     resource = Resource()
     dirty = replace(resource.migration.status, dirty=True)
-    view: View = look(replace(resource.migration, status=dirty))
+    view: ResourceView = look(replace(resource.migration, status=dirty))
     assert verdict(reconcile(view, NOW))[:2] == ("False", "Drifted")
 
 

@@ -12,7 +12,7 @@ from dbmigrate.api.status import parse_status
 from dbmigrate.controller import reconciler as subject
 from dbmigrate.controller.cluster import Cluster, Refused
 from dbmigrate.controller.config import Config
-from dbmigrate.controller.decisions.view import Decision, View
+from dbmigrate.controller.decisions.view import Decision, ResourceView
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.reconciler import Reconciler
 from dbmigrate.controller.watches.observed import Observed
@@ -124,7 +124,7 @@ def test_a_refused_status_is_written_without_its_details_and_not_again_and_again
 ) -> None:
     migration = make_migration()
     run = finished(make_run(migration))
-    view = View(migration, FILES, (run,), (make_pod(run, make_report()),))
+    view = ResourceView(migration, FILES, (run,), (make_pod(run, make_report()),))
     whole = reconcile(view, NOW).status
     assert whole.history
     monkeypatch.setattr(subject, "reconcile", decide_on(whole))

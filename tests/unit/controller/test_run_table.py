@@ -22,7 +22,7 @@ from dbmigrate.api.conditions import ConditionType
 from dbmigrate.controller.decisions.progress import needs_events
 from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import LINGER, RunCommand, RunState, parse_pod, parse_run
-from dbmigrate.controller.decisions.view import Decision, View
+from dbmigrate.controller.decisions.view import Decision, ResourceView
 from dbmigrate.report import Reason
 from tests.unit.controller.resources import (
     FILES,
@@ -152,7 +152,7 @@ def make_pod_body(cell: Cell, state: Document) -> Document:
     }
 
 
-def view_of(cell: Cell, **spec: Any) -> View:
+def view_of(cell: Cell, **spec: Any) -> ResourceView:
     run = parse_run(make_job(JOBS[cell.job]))
     state = RUNNERS[cell.runner]
     pods = () if state is None else (parse_pod(make_pod_body(cell, state)),)

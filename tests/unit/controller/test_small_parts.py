@@ -12,7 +12,7 @@ from dbmigrate.api.spec import Retry
 from dbmigrate.controller.config import read_config
 from dbmigrate.controller.decisions.backoff import retry_delay
 from dbmigrate.controller.decisions.files import (
-    Files,
+    SourceFiles,
     looks_like_migrations,
     read_config_map,
     resolve_files,
@@ -53,7 +53,7 @@ def test_the_digest_follows_names_and_content() -> None:
 def test_a_missing_config_map_and_a_file_in_two_of_them_are_told_apart() -> None:
     source = ConfigMapsSource(("a", "b"))
     one = read_config_map({"data": {"1_a.up.sql": "x"}})
-    assert resolve_files(source, {"a": one}) == Files(missing="b")
+    assert resolve_files(source, {"a": one}) == SourceFiles(missing="b")
     invalid = resolve_files(source, {"a": one, "b": one}).invalid
     assert invalid is not None
     assert "1_a.up.sql" in invalid

@@ -11,14 +11,8 @@ import yaml
 
 from dbmigrate.api.action import ActionKind, ActionPhase
 from dbmigrate.api.source import ImageMode, SourceFormat
-from dbmigrate.api.spec import (
-    Approval,
-    ChangedFiles,
-    MigrationSpec,
-    OutOfOrder,
-    Rollback,
-    parse_spec,
-)
+from dbmigrate.api.spec import Approval, MigrationSpec, parse_spec
+from dbmigrate.policies import ChangedFiles, OutOfOrder, Rollback, resource_word
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted((ROOT / "crds").glob("*.yaml"))
@@ -106,7 +100,8 @@ def test_a_resource_nobody_has_looked_at_is_not_current() -> None:
 )
 def test_the_schema_and_the_code_know_the_same_words(path: str, words: Any) -> None:
     found = field(schema_of("databasemigrations"), path)
-    assert found["enum"] == [word.value for word in words]
+    is_policy = words.__module__ == "dbmigrate.policies"
+    assert found["enum"] == [resource_word(word) if is_policy else word.value for word in words]
     assert found["default"] == found["enum"][0]
 
 

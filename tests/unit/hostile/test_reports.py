@@ -15,10 +15,10 @@ from prometheus_client.exposition import generate_latest
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.decisions.outcome import parse_message
 from dbmigrate.controller.decisions.runs import RunCommand, RunState
-from dbmigrate.controller.decisions.view import View
+from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.status_patch import reduce_status, status_patch
-from dbmigrate.report import Backup, LintFinding, Reason, Report, ReportError, Unfinished
+from dbmigrate.report import Backup, LintFinding, Reason, Report, ReportedUnfinished, ReportError
 from dbmigrate.untrusted import INT32
 from tests.unit.controller.resources import (
     FILES,
@@ -29,6 +29,7 @@ from tests.unit.controller.resources import (
     make_pod,
     make_report,
     make_run,
+    merge,
     reconcile,
 )
 from tests.unit.hostile.schema import complaints, schema_of, spoil
@@ -41,7 +42,7 @@ WHOLE = replace(
     make_report(),
     error=ERROR,
     backup=Backup("a.dump", 1, "0f"),
-    unfinished=Unfinished("3", "fill", "up", 1, 1, "2026-11-24T12:00:00Z"),
+    unfinished=ReportedUnfinished("3", "fill", "up", 1, 1, "2026-11-24T12:00:00Z"),
     findings=(LintFinding("rule", "error", "1_a.up.sql", 1, "m"),) * 30,
     findings_total=30,
     changed=("1_a.up.sql",),
@@ -63,14 +64,17 @@ def status_after(message: str, command: RunCommand = RunCommand.GOTO) -> Migrati
     migration = make_migration(approval="Manual" if command is RunCommand.PLAN else "Automatic")
     run = finished(make_run(migration, command=command), RunState.SUCCEEDED)
     pod = make_pod(run, ended=ended(message))
-    return reconcile(View(migration, FILES, (run,), (pod,)), NOW).status
+    return reconcile(ResourceView(migration, FILES, (run,), (pod,)), NOW).status
 
 
 def check(status: MigrationStatus) -> None:
     for each in (status, reduce_status(status)):
         document = json.loads(json.dumps(each.to_dict(), allow_nan=False))
         assert list(complaints(STATUS, document, "status")) == []
-        assert status_patch(document, parse_status(document).to_dict()) == {}
+        stored = merge({}, status_patch({}, document))
+        assert list(complaints(STATUS, stored, "status")) == []
+        assert status_patch(stored, document) == {}
+        assert status_patch(stored, parse_status(stored).to_dict()) == {}
 
 
 @thorough

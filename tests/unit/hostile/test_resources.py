@@ -19,15 +19,23 @@ from hypothesis import strategies as st
 
 from dbmigrate.api.action import Action, parse_action, read_action
 from dbmigrate.api.fields import SpecError
-from dbmigrate.api.migration import Migration, parse_identity, parse_migration
+from dbmigrate.api.migration import MigrationResource, parse_identity, parse_migration
 from dbmigrate.api.status import MigrationStatus, parse_status
-from dbmigrate.controller.decisions.files import Files
+from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.reconcile import judge_spec
-from dbmigrate.controller.decisions.runs import Run, RunCommand, RunState
-from dbmigrate.controller.decisions.view import Resync, View
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
+from dbmigrate.controller.decisions.view import ResourceView, Resync
 from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.controller.status_patch import reduce_status, status_patch
-from tests.unit.controller.resources import FILES, NOW, UID, make_migration, make_run, reconcile
+from tests.unit.controller.resources import (
+    FILES,
+    NOW,
+    UID,
+    make_migration,
+    make_run,
+    merge,
+    reconcile,
+)
 from tests.unit.hostile.schema import Drawer, complaints, schema_of, spoil
 
 pytestmark = pytest.mark.quick
@@ -80,7 +88,7 @@ def one_of_each(spec: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def draw_runs(random: Random, migration: Migration) -> tuple[Run, ...]:
+def draw_runs(random: Random, migration: MigrationResource) -> tuple[JobRun, ...]:
     """Jobs of the resource, of any age and end."""
     found = []
     for number in range(random.randrange(3)):
@@ -97,7 +105,7 @@ def draw_runs(random: Random, migration: Migration) -> tuple[Run, ...]:
     return tuple(found)
 
 
-def examine(migration: Migration, view: View) -> None:
+def examine(migration: MigrationResource, view: ResourceView) -> None:
     """Decide, build what was decided, and write the status; all of it must be fit to be sent."""
     decision = reconcile(view, NOW)
     if decision.order is not None:
@@ -115,7 +123,11 @@ def check_status(status: MigrationStatus) -> None:
     document = status.to_dict()
     assert list(complaints(STATUS, document, "status")) == []
     assert parse_status(json.loads(json.dumps(document, allow_nan=False))).to_dict() == document
-    assert status_patch(document, document) == {}
+    # The writer escapes what no terminal should be sent.
+    stored = merge({}, status_patch({}, document))
+    assert list(complaints(STATUS, stored, "status")) == []
+    assert status_patch(stored, document) == {}
+    assert status_patch(stored, parse_status(stored).to_dict()) == {}
 
 
 @thorough
@@ -130,9 +142,9 @@ def test_what_the_schema_lets_in_is_read_decided_built_and_written(seed: int) ->
         check_problem(body, problem)
         return
     since = NOW - timedelta(days=1)
-    view = View(
+    view = ResourceView(
         migration,
-        random.choice([FILES, Files(missing="files"), Files(invalid="x" * 9999)]),
+        random.choice([FILES, SourceFiles(missing="files"), SourceFiles(invalid="x" * 9999)]),
         runs=draw_runs(random, migration),
         resync=Resync(timedelta(minutes=10), since),
         ordered_at=since,
@@ -152,7 +164,7 @@ def test_what_no_schema_let_in_is_refused_with_its_path_and_hurts_nobody(seed: i
     except SpecError as problem:
         check_problem(body, problem)
         return
-    examine(migration, View(migration, FILES))
+    examine(migration, ResourceView(migration, FILES))
 
 
 def check_problem(body: dict[str, Any], problem: SpecError) -> None:
@@ -175,7 +187,7 @@ def test_an_action_is_carried_out_or_refused(seed: int, junk: bool) -> None:
             **{part: spoil(random, body[part]) for part in ("spec", "status")},
         }
     action = read_action(body)
-    decision = reconcile(View(HEALTHY, FILES, actions=(action,)), NOW)
+    decision = reconcile(ResourceView(HEALTHY, FILES, actions=(action,)), NOW)
     is_refused = any(update.phase == "Refused" for update in decision.updates)
     is_run = decision.order is not None and decision.order.action == action.uid
     assert action.has_ended or is_refused or is_run
@@ -190,5 +202,5 @@ def test_an_action_that_can_not_be_read_is_refused_with_the_reason() -> None:
     action = read_action(body)
     assert isinstance(action, Action)
     assert action.migration == METADATA["name"]
-    (update,) = reconcile(View(HEALTHY, FILES, actions=(action,)), NOW).updates
+    (update,) = reconcile(ResourceView(HEALTHY, FILES, actions=(action,)), NOW).updates
     assert (update.phase, update.message) == ("Refused", action.problem)

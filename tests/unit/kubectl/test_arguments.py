@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.api.action import ActionKind
-from dbmigrate.kubectl.access import Access
+from dbmigrate.kubectl.access import ClusterOptions
 from dbmigrate.kubectl.arguments import parse_arguments
 from dbmigrate.kubectl.requests import (
     LogsRequest,
@@ -102,7 +102,7 @@ def test_a_line_that_can_not_be_understood_ends_with_2(
 def test_options_of_kubectl_hold_wherever_they_stand(line: str) -> None:
     access, request = parse_arguments(line.split())
     options = "--context c --as bob --as-group g --as-group h"
-    assert access == Access("k", "team", tuple(options.split()))
+    assert access == ClusterOptions("k", "team", tuple(options.split()))
     assert access.arguments == tuple(f"--kubeconfig k {options}".split())
     assert request == StatusRequest("shop")
 

@@ -15,10 +15,15 @@ from typing import Any
 import pytest
 
 from dbmigrate.kubectl import collection as module
-from dbmigrate.kubectl.access import Access, explain_no_context, find_pod_namespace, find_program
+from dbmigrate.kubectl.access import (
+    ClusterOptions,
+    explain_no_context,
+    find_pod_namespace,
+    find_program,
+)
 from dbmigrate.kubectl.client import Kubectl
-from dbmigrate.kubectl.collection import Collection, Sight, compare, list_all, observe
-from dbmigrate.kubectl.problems import ClusterError, Unreachable
+from dbmigrate.kubectl.collection import Collection, CollectionSnapshot, compare, list_all, observe
+from dbmigrate.kubectl.problems import RequestFailed, Unreachable
 
 pytestmark = pytest.mark.quick
 
@@ -79,7 +84,7 @@ def make_page(*objects: dict[str, Any], more: str = "", version: str = "9") -> d
     return {"items": list(objects), "metadata": {"resourceVersion": version, "continue": more}}
 
 
-def names(sight: Sight) -> list[str]:
+def names(sight: CollectionSnapshot) -> list[str]:
     return sorted(name for _, name in sight.objects)
 
 
@@ -87,7 +92,7 @@ def test_a_collection_is_read_in_pages(script: Script) -> None:
     script.say(make_page(make_object("a", "1"), more="x/y"))
     script.say(make_page(make_object("b", "2"), version="10"))
     options = ("--context", "c")
-    listing = list_all(Kubectl(Access("k", "team", options), script.environ), DBM)
+    listing = list_all(Kubectl(ClusterOptions("k", "team", options), script.environ), DBM)
     assert sorted(listing.objects) == [("team", "a"), ("team", "b")]
     assert listing.version == "10"
     start = "--kubeconfig k --context c get --request-timeout=30s --raw"
@@ -108,7 +113,7 @@ def test_an_expired_watch_and_a_server_that_is_away_are_outlived(script: Script)
     script.say(error="The connection to the server was refused\n")
     script.say(make_page(make_object("a", "3"), make_object("c", "6"), version="12"))
     script.say({"type": "ADDED", "object": make_object("d", "13")})
-    sights = list(islice(_changes(Kubectl(Access(), script.environ)), 6))
+    sights = list(islice(_changes(Kubectl(ClusterOptions(), script.environ)), 6))
     assert [(names(s), sorted(n for _, n in s.changed)) for s in sights] == [
         (["a", "b"], ["a", "b"]),
         (["a", "b"], ["a"]),
@@ -128,37 +133,37 @@ def test_a_watch_that_is_refused_is_an_error_and_a_broken_one_is_not(script: Scr
     script.say(error="error: unexpected EOF\n")
     script.say(make_page(make_object("a", "1")))
     script.say(error="Error from server (Forbidden): no watch for you\n")
-    sights = _changes(Kubectl(Access(), script.environ))
+    sights = _changes(Kubectl(ClusterOptions(), script.environ))
     next(sights)
-    with pytest.raises(ClusterError, match="no watch for you"):
+    with pytest.raises(RequestFailed, match="no watch for you"):
         list(sights)
     assert len(script.asked()) == 4
 
 
 def test_an_answer_that_is_no_object_is_an_error(script: Script) -> None:
-    with pytest.raises(ClusterError, match="is there a proxy"):
-        Kubectl(Access(), script.environ).get("/x")
+    with pytest.raises(RequestFailed, match="is there a proxy"):
+        Kubectl(ClusterOptions(), script.environ).get("/x")
 
 
 def test_the_first_look_must_succeed(script: Script) -> None:
     script.say(error="Unable to connect to the server: EOF\n")
     with pytest.raises(Unreachable, match="EOF"):
-        next(observe(Kubectl(Access(), script.environ), DBM))
+        next(observe(Kubectl(ClusterOptions(), script.environ), DBM))
 
 
 def test_what_a_login_says_goes_on_to_the_person(
     script: Script, capfd: pytest.CaptureFixture[str]
 ) -> None:
     script.say(error="Open https://login.example and enter X\nerror: You must be logged in\n")
-    with pytest.raises(ClusterError, match=r"^You must be logged in$"):
-        Kubectl(Access(), script.environ).get("/x")
+    with pytest.raises(RequestFailed, match=r"^You must be logged in$"):
+        Kubectl(ClusterOptions(), script.environ).get("/x")
     assert capfd.readouterr().err == "Open https://login.example and enter X\n"
 
 
 def test_the_namespace_is_the_named_one_or_the_kubeconfigs(script: Script, tmp_path: Path) -> None:
-    assert Kubectl(Access(namespace="team"), script.environ).namespace == "team"
+    assert Kubectl(ClusterOptions(namespace="team"), script.environ).namespace == "team"
     assert not (tmp_path / "asked").exists()
-    assert Kubectl(Access(), script.environ).namespace == "default"
+    assert Kubectl(ClusterOptions(), script.environ).namespace == "default"
     assert "config view --minify" in script.asked()[0]
 
 
@@ -174,9 +179,9 @@ def test_a_program_in_kubectls_place_may_have_words_of_its_own(script: Script) -
     program, *words = find_program(environ)
     assert program.endswith("/kubectl")
     assert words == ["--flag"]
-    with pytest.raises(ClusterError, match="'nothing-such', which is not on PATH"):
+    with pytest.raises(RequestFailed, match="'nothing-such', which is not on PATH"):
         find_program({"PATH": "", "DBMIGRATE_KUBECTL": "nothing-such"})
-    with pytest.raises(ClusterError, match="kubectl is not on PATH"):
+    with pytest.raises(RequestFailed, match="kubectl is not on PATH"):
         find_program({"PATH": ""})
 
 
@@ -184,9 +189,9 @@ def test_a_missing_kubeconfig_is_told_from_one_without_a_context(tmp_path: Path)
     there = tmp_path / "config"
     there.write_text("")
     missing = str(tmp_path / "missing")
-    said = str(explain_no_context(Access(missing), {}))
+    said = str(explain_no_context(ClusterOptions(missing), {}))
     assert said.startswith(f"no cluster is configured: {missing} not found; set KUBECONFIG")
-    said = str(explain_no_context(Access(), {"KUBECONFIG": f"{missing}:{there}"}))
+    said = str(explain_no_context(ClusterOptions(), {"KUBECONFIG": f"{missing}:{there}"}))
     assert said.startswith(f"no cluster is chosen: {missing}, {there} has no current context")
 
 
@@ -198,7 +203,7 @@ def test_in_a_pod_the_namespace_is_the_pods(tmp_path: Path) -> None:
     assert find_pod_namespace(inside, tmp_path / "nothing") is None
 
 
-def _changes(kubectl: Kubectl) -> Iterator[Sight]:
+def _changes(kubectl: Kubectl) -> Iterator[CollectionSnapshot]:
     """What is observed, without the ticks."""
     for sight in observe(kubectl, DBM):
         if sight.changed or sight.problem:

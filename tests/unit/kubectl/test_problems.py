@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.kubectl.problems import (
-    ClusterError,
     Missing,
+    RequestFailed,
     Unreachable,
     begins_error,
     translate,
@@ -15,10 +15,10 @@ from dbmigrate.kubectl.problems import (
 pytestmark = pytest.mark.quick
 
 WATCHER = 'User "bob" cannot watch resource "databasemigrations" in API group "dbmigrate.dev"'
-SAID: list[tuple[str, type[ClusterError], str]] = [
+SAID: list[tuple[str, type[RequestFailed], str]] = [
     (
         "Error from server (NotFound): the server could not find the requested resource",
-        ClusterError,
+        RequestFailed,
         "this cluster does not know DatabaseMigration (databasemigrations.dbmigrate.dev): install",
     ),
     (
@@ -34,7 +34,7 @@ SAID: list[tuple[str, type[ClusterError], str]] = [
     (
         "Error from server (Forbidden): databasemigrations.dbmigrate.dev is forbidden: "
         f"{WATCHER} at the cluster scope",
-        ClusterError,
+        RequestFailed,
         "forbidden: bob may not watch databasemigrations.dbmigrate.dev in all namespaces\n"
         "the ClusterRole dbmigrate-view allows it",
     ),
@@ -42,19 +42,19 @@ SAID: list[tuple[str, type[ClusterError], str]] = [
         'Error from server (Forbidden): migrationactions.dbmigrate.dev is forbidden: User "bob" '
         'cannot create resource "migrationactions" in API group "dbmigrate.dev" in the namespace '
         '"team"',
-        ClusterError,
+        RequestFailed,
         "forbidden: bob may not create migrationactions.dbmigrate.dev in namespace team\n"
         "the ClusterRole dbmigrate-actions allows it",
     ),
     (
         'Error from server (Forbidden): pods "p" is forbidden: User "bob" cannot get resource '
         '"pods/log" in API group "" in the namespace "team"',
-        ClusterError,
+        RequestFailed,
         "forbidden: bob may not get pods/log in namespace team\nKubernetes' own ClusterRole view",
     ),
     (
         "Error from server (Forbidden): admission webhook says no",
-        ClusterError,
+        RequestFailed,
         "forbidden: admission webhook says no",
     ),
     (
@@ -75,20 +75,20 @@ SAID: list[tuple[str, type[ClusterError], str]] = [
     ("Error from server (Timeout): the request timed out", Unreachable, "the request timed out"),
     (
         'The MigrationAction "a-5xh2b" is invalid: spec: Invalid value: Force needs version',
-        ClusterError,
+        RequestFailed,
         "Force needs version",
     ),
     (
         "error: You must be logged in to the server (Unauthorized)",
-        ClusterError,
+        RequestFailed,
         "You must be logged in",
     ),
-    ("", ClusterError, "kubectl failed and did not say why"),
+    ("", RequestFailed, "kubectl failed and did not say why"),
 ]
 
 
 @pytest.mark.parametrize(("said", "kind", "text"), SAID, ids=[said[:60] for said, _, _ in SAID])
-def test_what_kubectl_says_is_understood(said: str, kind: type[ClusterError], text: str) -> None:
+def test_what_kubectl_says_is_understood(said: str, kind: type[RequestFailed], text: str) -> None:
     problem = translate(said + "\n")
     assert type(problem) is kind
     assert text in str(problem)

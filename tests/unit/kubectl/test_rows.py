@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dbmigrate.kubectl.rows import identify, judge, make_gone_row, make_row, name_columns
-from dbmigrate.kubectl.table import Cell, Table, Tone
+from dbmigrate.kubectl.table import Cell, TextTable, Tone
 from tests.unit.kubectl.bodies import BEFORE, NOW, cell_texts, make_resource, text_of
 
 pytestmark = pytest.mark.quick
@@ -71,7 +71,7 @@ def test_ages_alone_make_no_new_row() -> None:
 
 
 def test_columns_stand_three_apart_and_never_become_narrower() -> None:
-    table = Table(["NAME", "A", "LAST"])
+    table = TextTable(["NAME", "A", "LAST"])
     first = table.draw([[Cell("longer-name"), Cell("1"), Cell("x")]], with_head=True)
     assert text_of(first) == "NAME          A     LAST\nlonger-name   1     x"
     second = table.draw([[Cell("s"), Cell("22"), Cell("y")]], with_head=False)

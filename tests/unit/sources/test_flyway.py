@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.sources.flyway.names import FileName, is_callback, looks_mistaken, parse_file_name
+from dbmigrate.sources.flyway.names import (
+    FlywayFileName,
+    is_callback,
+    looks_mistaken,
+    parse_file_name,
+)
 from dbmigrate.sources.flyway.script import checksum
 from dbmigrate.sources.flyway.settings import read_settings
 from dbmigrate.sources.formats import find_format, read_source
@@ -46,15 +51,15 @@ def script(source: Source, index: int = 0) -> str:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("V1__a_b.sql", FileName("V", dotted("1"), "a_b", True)),
-        ("V1.2_3__a.SQL", FileName("V", dotted("1.2.3"), "a", True)),
-        ("V1__a__b.sql", FileName("V", dotted("1"), "a__b", True)),
-        ("V1___a.sql", FileName("V", dotted("1"), "_a", True)),
-        ("V1.sql", FileName("V", dotted("1"), "", True)),
-        ("U1__a.sql", FileName("U", dotted("1"), "a", True)),
-        ("B1__a.sql", FileName("B", dotted("1"), "a", True)),
-        ("R__views.sql", FileName("R", None, "views", True)),
-        ("V1__a.sh", FileName("V", dotted("1"), "a", False)),
+        ("V1__a_b.sql", FlywayFileName("V", dotted("1"), "a_b", True)),
+        ("V1.2_3__a.SQL", FlywayFileName("V", dotted("1.2.3"), "a", True)),
+        ("V1__a__b.sql", FlywayFileName("V", dotted("1"), "a__b", True)),
+        ("V1___a.sql", FlywayFileName("V", dotted("1"), "_a", True)),
+        ("V1.sql", FlywayFileName("V", dotted("1"), "", True)),
+        ("U1__a.sql", FlywayFileName("U", dotted("1"), "a", True)),
+        ("B1__a.sql", FlywayFileName("B", dotted("1"), "a", True)),
+        ("R__views.sql", FlywayFileName("R", None, "views", True)),
+        ("V1__a.sh", FlywayFileName("V", dotted("1"), "a", False)),
         ("R1__views.sql", None),
         ("R_views.sql", None),
         ("v1__a.sql", None),
@@ -66,7 +71,7 @@ def script(source: Source, index: int = 0) -> str:
         ("V1__a.sql.conf", None),
     ],
 )
-def test_a_name_is_taken_apart_as_flyway_does(text: str, expected: FileName | None) -> None:
+def test_a_name_is_taken_apart_as_flyway_does(text: str, expected: FlywayFileName | None) -> None:
     assert parse_file_name(text) == expected
 
 

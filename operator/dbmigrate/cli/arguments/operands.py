@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dbmigrate.cli.arguments.numbers import read_decimal
-from dbmigrate.cli.arguments.options import Options
+from dbmigrate.cli.arguments.options import GlobalOptions
 from dbmigrate.cli.command import ArgumentError, Invocation
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def read_limit(operands: Sequence[str]) -> int | None:
         raise ArgumentError("can't read limit argument N") from None
 
 
-def the_target(operands: Sequence[str], options: Options) -> str | None:
+def the_target(operands: Sequence[str], options: GlobalOptions) -> str | None:
     """V of `goto V` as it was typed; None for `latest`."""
     text = the_version(operands)
     return None if text == LATEST else check_version(text, options)
@@ -54,7 +54,7 @@ def read_to(invocation: Invocation) -> str | None:
     return check_version(text, invocation.options)
 
 
-def check_version(text: str, options: Options) -> str:
+def check_version(text: str, options: GlobalOptions) -> str:
     """The same text, if it can be a version."""
     from dbmigrate.versions import is_version
 

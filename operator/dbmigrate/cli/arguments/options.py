@@ -27,7 +27,7 @@ DEFAULT_LOCK_TIMEOUT = 15.0
 DEFAULT_STATEMENT_LOCK_TIMEOUT = 5.0
 
 
-class Options(NamedTuple):
+class GlobalOptions(NamedTuple):
     """Everything that stands before the command, read and checked."""
 
     database: str
@@ -124,7 +124,9 @@ NAMES = frozenset(flag.name for flag in FLAGS)
 _WITHOUT_TWIN = frozenset(("version", "help"))
 
 
-def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Options, list[str]]:
+def parse_options(
+    args: Sequence[str], environ: Mapping[str, str]
+) -> tuple[GlobalOptions, list[str]]:
     """The options, and the command with all that follows it.
 
     Raises UsageError for a bad option and for a bad twin, which it names.
@@ -134,7 +136,7 @@ def parse_options(args: Sequence[str], environ: Mapping[str, str]) -> tuple[Opti
     if "path" in given and "source" not in given:
         values.pop("source", None)  # a twin does not push a flag aside
     return (
-        Options(
+        GlobalOptions(
             database=values.get("database") or environ.get("DATABASE_URL", ""),
             source=values.get("source", ""),
             path=values.get("path", ""),

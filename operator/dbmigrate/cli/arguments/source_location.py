@@ -11,7 +11,7 @@ import os
 import re
 
 from dbmigrate.cli.arguments.flags import present, quote
-from dbmigrate.cli.arguments.options import Options
+from dbmigrate.cli.arguments.options import GlobalOptions
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 
@@ -22,12 +22,12 @@ _DRIVERS = frozenset(
 """Schemes of sources of golang-migrate, and mistakes that are easily made."""
 
 
-def has_source(options: Options) -> bool:
+def has_source(options: GlobalOptions) -> bool:
     """Whether any migrations were named at all."""
     return bool(options.source or options.path)
 
 
-def find_directory(options: Options) -> str:
+def find_directory(options: GlobalOptions) -> str:
     """The directory of the migrations; the working directory for a bare `file://`.
 
     Raises MigrationError (SourceInvalid) with golang-migrate's text.

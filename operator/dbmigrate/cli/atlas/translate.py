@@ -19,6 +19,7 @@ from dbmigrate.cli.arguments.numbers import read_duration
 from dbmigrate.cli.atlas.arguments import Arguments
 from dbmigrate.cli.atlas.environment import Environment
 from dbmigrate.cli.atlas.project import read_project
+from dbmigrate.cli.command import AS_ATLAS, check_template
 
 Line = list[str]
 
@@ -35,7 +36,7 @@ _FORMATS = frozenset(("atlas", "golang-migrate", "goose", "dbmate", "flyway"))
 
 
 @dataclass(frozen=True, slots=True)
-class Translation:
+class AtlasTranslation:
     """What is to be run."""
 
     lines: tuple[Line, ...]
@@ -62,10 +63,10 @@ class _Order:
         return self.arguments.values.get(flag) == "true"
 
 
-def translate(arguments: Arguments, environ: Mapping[str, str]) -> Translation:
+def translate(arguments: Arguments, environ: Mapping[str, str]) -> AtlasTranslation:
     """Raises UsageError and, for atlas.hcl, MigrationError."""
     if arguments.command == "version":
-        return Translation((["-version"],))
+        return AtlasTranslation((["-version"],))
     environments = _environments(arguments, environ)
     found = [
         _COMMANDS[arguments.command](_Order(arguments, each, environ)) for each in environments
@@ -82,7 +83,7 @@ def _environments(arguments: Arguments, environ: Mapping[str, str]) -> tuple[Env
     return read_project(path, name, variables, environ, is_of_each=arguments.command in _OF_EACH)
 
 
-def _apply(order: _Order) -> Translation:
+def _apply(order: _Order) -> AtlasTranslation:
     head = [*_directory(order, needs_own_table=True), *_database(order)]
     head += ["-lock-timeout", _seconds(order.value("lock-timeout", "lock_timeout"))]
     exec_order = order.value("exec-order", "exec_order") or "linear"
@@ -105,24 +106,24 @@ def _apply(order: _Order) -> Translation:
     line += ["-baseline", baseline] if baseline else []
     line += ["-allow-dirty"] if order.is_set("allow-dirty") else []
     line += ["-to", version] if version else []
-    return Translation(([*line, *([amount] if amount else [])],))
+    return AtlasTranslation(([*line, *([amount] if amount else [])],))
 
 
-def _status(order: _Order) -> Translation:
+def _status(order: _Order) -> AtlasTranslation:
     _no_operands(order)
     head = [*_directory(order, needs_own_table=True), *_database(order)]
     told = _template(order, "status")
-    return Translation(([*head, "status", *told],))
+    return AtlasTranslation(([*head, "status", *told],))
 
 
-def _set(order: _Order) -> Translation:
+def _set(order: _Order) -> AtlasTranslation:
     if len(order.arguments.operands) != 1:
         raise UsageError("atlas migrate set needs a version")
     head = [*_directory(order, needs_own_table=True), *_database(order)]
-    return Translation(([*head, "force", *order.arguments.operands],))
+    return AtlasTranslation(([*head, "force", *order.arguments.operands],))
 
 
-def _diff(order: _Order) -> Translation:
+def _diff(order: _Order) -> AtlasTranslation:
     env = order.env
     if len(order.arguments.operands) > 1:
         raise UsageError("atlas migrate diff takes one name")
@@ -152,10 +153,10 @@ def _diff(order: _Order) -> Translation:
             )
         notices += ("schemas: all schemas that the files make are compared",)
     line += [*server, *(order.arguments.operands or ("schema",))]
-    return Translation((line,), notices, directory=line[line.index("-path") + 1])
+    return AtlasTranslation((line,), notices, directory=line[line.index("-path") + 1])
 
 
-def _lint(order: _Order) -> Translation:
+def _lint(order: _Order) -> AtlasTranslation:
     _no_operands(order)
     latest = order.value("latest") or str(order.env.latest or "")
     if latest and not latest.isdecimal():
@@ -171,27 +172,27 @@ def _lint(order: _Order) -> Translation:
         repository = order.value("git-dir") or order.env.git("dir")
         latest = str(count_new_files(directory, base, repository))
     form = _template(order, "lint")
-    return Translation(
+    return AtlasTranslation(
         ([*_directory(order), "lint", *form, *(["-latest", latest] if latest else [])],)
     )
 
 
-def _validate(order: _Order) -> Translation:
+def _validate(order: _Order) -> AtlasTranslation:
     _no_operands(order)
     lines = [[*_directory(order), "hash", "-check"]]
     notices: tuple[str, ...] = ()
     if order.value("dev-url") or order.env.dev:
         server, notices = _scratch(order)
         lines.append([*_directory(order), "rehearse", *server])
-    return Translation(tuple(lines), notices)
+    return AtlasTranslation(tuple(lines), notices)
 
 
-def _hash(order: _Order) -> Translation:
+def _hash(order: _Order) -> AtlasTranslation:
     _no_operands(order)
-    return Translation(([*_directory(order), "hash"],))
+    return AtlasTranslation(([*_directory(order), "hash"],))
 
 
-def _new(order: _Order) -> Translation:
+def _new(order: _Order) -> AtlasTranslation:
     if order.is_set("edit"):
         raise UsageError("--edit has no counterpart here: edit the file that was made")
     if len(order.arguments.operands) > 1:
@@ -202,7 +203,7 @@ def _new(order: _Order) -> Translation:
     if not order.arguments.operands and kind != "atlas":
         raise UsageError(f"a new file of {kind}'s needs a name")
     name = order.arguments.operands
-    return Translation(([*where, "create", "-ext", "sql", "-dir", directory, *name],))
+    return AtlasTranslation(([*where, "create", "-ext", "sql", "-dir", directory, *name],))
 
 
 _COMMANDS = {
@@ -289,16 +290,16 @@ def _desired(target: str) -> str:
 
 
 def _template(order: _Order, command: str) -> Line:
-    """`-as-atlas`, with a template that is understood."""
+    """`-as-atlas`, for the one template that there is."""
     if order.value("format") and order.value("log"):
         raise UsageError("--format and --log can't both be given")
     text = order.value("format") or order.value("log") or order.env.template(command)
     if not text:
         return []
-    from dbmigrate.cli.atlas.template import Template
-
-    Template(text)
-    return ["-as-atlas", text]
+    try:
+        return [f"-{AS_ATLAS.name}", check_template(text)]
+    except ValueError as error:
+        raise UsageError(f"--format: {error}") from None
 
 
 def _seconds(duration: str) -> str:

@@ -18,7 +18,7 @@ _FLAGS = {
     "url": ("string", "the database, postgres://user:password@host:port/name"),
     "dir": ("string", 'the directory of the files (default "file://migrations")'),
     "dir-format": ("string", "whose files they are (default atlas)"),
-    "format": ("string", "print by this Go template, such as '{{ json . }}'"),
+    "format": ("string", "print the document as JSON: '{{ json . }}'; no other template"),
     "log": ("string", "the same, as older versions name it"),
     "revisions-schema": ("string", "the schema of the history's table"),
     "dry-run": ("", "show what would be run, change nothing"),

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.flags import Flag
 from dbmigrate.cli.arguments.numbers import read_decimal
 from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.cli.arguments.usage import ADOPT
-from dbmigrate.cli.command import HELP, ArgumentError, Command, Declined, Invocation
-from dbmigrate.cli.prompts import confirm
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.prompts import confirm_adoption
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
@@ -52,11 +52,11 @@ def run(invocation: Invocation) -> int:
     wrong = next((flag for flag in OF_ORMS if flag in invocation.values), None)
     if wrong is not None:
         raise ArgumentError(f"-{wrong} is for ORMs: {tool}'s files are converted")
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
     from dbmigrate.postgres.connection.target import HistoryKind
 
     use_case = partial(_adopt, invocation, HistoryKind(tool))
-    return run_use_case(invocation, use_case, files=Files.REQUIRED)
+    return run_use_case(invocation, use_case, files=FileUse.REQUIRED)
 
 
 def _adopt(invocation: Invocation, kind: HistoryKind, request: Request) -> Result[None]:
@@ -77,17 +77,8 @@ def _adopt(invocation: Invocation, kind: HistoryKind, request: Request) -> Resul
     if found.value is None:
         return Result(found.report, error=found.error)
     _show(invocation, found.value)
-    ask(invocation)
+    confirm_adoption(invocation)
     return adopt(of_theirs, into, numbers, found.value)
-
-
-def ask(invocation: Invocation) -> None:
-    """Whether a person wants it. Raises Declined."""
-    question = "Are you sure you want to take this history over?"
-    if not is_set(invocation.values, "f") and not confirm(
-        invocation.terminal, invocation.answers, question
-    ):
-        raise Declined("Nothing was taken over")
 
 
 def _numbers(invocation: Invocation, kind: HistoryKind) -> Mapping[Version, Version]:

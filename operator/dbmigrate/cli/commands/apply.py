@@ -40,14 +40,13 @@ def run(invocation: Invocation) -> int:
     for text in filter(None, texts.values()):
         check_version(text, invocation.options)
     is_dry = is_set(invocation.values, "dry-run")
-    template = invocation.values.get(AS_ATLAS.name)
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[Any]:
         from dataclasses import replace
 
+        from dbmigrate.policies import Transactions
         from dbmigrate.runner.commands.apply import ApplyOrder, apply, preview_apply
-        from dbmigrate.runner.request import Transactions
 
         order = ApplyOrder(
             limit,
@@ -61,16 +60,16 @@ def run(invocation: Invocation) -> int:
         options = replace(request.options, transactions=mode)
         return apply(replace(request, options=options), order)
 
-    if template is not None:
-        from dbmigrate.cli.atlas.template_output import tell_apply
+    if AS_ATLAS.name in invocation.values:
+        from dbmigrate.cli.output.atlas.output import with_apply_document
 
-        told = tell_apply(invocation, template, use_case, is_dry=is_dry)
-        return run_use_case(invocation, told, files=Files.REQUIRED, show=lambda _: 0)
+        told = with_apply_document(invocation, use_case, is_dry=is_dry)
+        return run_use_case(invocation, told, files=FileUse.REQUIRED, show=lambda _: 0)
     if is_dry:
         from dbmigrate.cli.commands.plan import tell_plan
 
         return tell_plan(invocation, use_case)
-    return run_use_case(invocation, use_case, files=Files.REQUIRED)
+    return run_use_case(invocation, use_case, files=FileUse.REQUIRED)
 
 
 COMMAND = Command("apply", APPLY, run, flags=FLAGS)

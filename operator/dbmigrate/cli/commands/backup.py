@@ -19,14 +19,14 @@ def run(invocation: Invocation) -> int:
     if len(invocation.operands) > 1:
         raise ArgumentError("please specify one FILE")
     file = (*invocation.operands, ".")[0]
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[Backup]:
         from dbmigrate.runner.commands.backup import backup
 
         return backup(request, file)
 
-    return run_use_case(invocation, use_case, files=Files.NONE, show=partial(_show, invocation))
+    return run_use_case(invocation, use_case, files=FileUse.NONE, show=partial(_show, invocation))
 
 
 def _show(invocation: Invocation, made: Backup) -> int:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 def run(invocation: Invocation) -> int:
     """Record the version; run nothing."""
     text = check_version(the_version(invocation.operands), invocation.options)
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.commands.baseline import baseline
 
         return baseline(request, read_version(text, request.target.history.kind))
 
-    return run_use_case(invocation, use_case, files=Files.IF_GIVEN)
+    return run_use_case(invocation, use_case, files=FileUse.IF_GIVEN)
 
 
 COMMAND = Command("baseline", BASELINE, run, flags=(HELP,))

@@ -88,10 +88,10 @@ def _find_sum(directory: str, wanted: Format) -> Callable[[], object] | None:
     from functools import partial
     from os.path import isdir
 
-    from dbmigrate.sources.listing import Listing, list_directory
+    from dbmigrate.sources.listing import DirectoryListing, list_directory
     from dbmigrate.sources.sums import has_sum, renew_sum, verify_sum
 
-    listing = list_directory(directory) if isdir(directory) else Listing(directory, ())
+    listing = list_directory(directory) if isdir(directory) else DirectoryListing(directory, ())
     if not has_sum(listing, wanted):
         return None
     verify_sum(listing, wanted)

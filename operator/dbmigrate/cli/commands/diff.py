@@ -53,7 +53,7 @@ def run(invocation: Invocation) -> int:
     if not invocation.operands and not is_check and not is_set(values, "dry-run"):
         raise ArgumentError("please specify name")
     from dbmigrate.cli.output.diff_result import describe_diff, show_diff
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     desired = _read_desired(invocation)
 
@@ -65,7 +65,7 @@ def run(invocation: Invocation) -> int:
     return run_use_case(
         invocation,
         use_case,
-        files=Files.REQUIRED,
+        files=FileUse.REQUIRED,
         show=partial(show_diff, invocation),
         extra=describe_diff,
         database=None if invocation.options.database else NOWHERE,

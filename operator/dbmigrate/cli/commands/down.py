@@ -25,14 +25,14 @@ def run(invocation: Invocation) -> int:
         if not confirm(invocation.terminal, invocation.answers, QUESTION):
             raise Declined("Not applying all down migrations")
         invocation.terminal.line("Applying all down migrations")
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.commands.down import down
 
         return down(request, limit=limit, lowest=version_for(request, to))
 
-    return run_use_case(invocation, use_case, files=Files.REQUIRED)
+    return run_use_case(invocation, use_case, files=FileUse.REQUIRED)
 
 
 def _read_limit(invocation: Invocation) -> int | None:

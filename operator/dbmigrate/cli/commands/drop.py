@@ -23,14 +23,14 @@ def run(invocation: Invocation) -> int:
         if not confirm(invocation.terminal, invocation.answers, QUESTION):
             raise Declined("Aborted dropping the entire database schema")
         invocation.terminal.line("Dropping the entire database schema")
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.commands.drop import drop
 
         return drop(request)
 
-    return run_use_case(invocation, use_case, files=Files.NONE)
+    return run_use_case(invocation, use_case, files=FileUse.NONE)
 
 
 COMMAND = Command("drop", DROP, run, flags=(HELP, FORCE))

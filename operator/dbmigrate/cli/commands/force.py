@@ -23,14 +23,14 @@ NOTHING = "-1"
 def run(invocation: Invocation) -> int:
     """Set the version."""
     text = _read(invocation)
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.commands.force import force
 
         return force(request, _version_for(request, text))
 
-    return run_use_case(invocation, use_case, files=Files.FOR_ROWS)
+    return run_use_case(invocation, use_case, files=FileUse.FOR_ROWS)
 
 
 def _read(invocation: Invocation) -> str:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 def run(invocation: Invocation) -> int:
     """Go there."""
     text = the_target(invocation.operands, invocation.options)
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.commands.goto import goto
 
         return goto(request, version=version_for(request, text))
 
-    return run_use_case(invocation, use_case, files=Files.REQUIRED)
+    return run_use_case(invocation, use_case, files=FileUse.REQUIRED)
 
 
 COMMAND = Command("goto", GOTO, run, flags=(HELP,))

@@ -47,7 +47,7 @@ def run(invocation: Invocation) -> int:
     """Look at the files; 1 if anything is an error."""
     if invocation.operands:
         raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
-    from dbmigrate.cli.run import Files, find_source
+    from dbmigrate.cli.run import FileUse, find_source
     from dbmigrate.errors import MigrationError
     from dbmigrate.lint.finding import Severity
     from dbmigrate.lint.source import lint
@@ -59,7 +59,7 @@ def run(invocation: Invocation) -> int:
     since = invocation.values.get("since")
     if since is not None:
         check_version(since, invocation.options)
-    source, kind = find_source(invocation, Files.REQUIRED)
+    source, kind = find_source(invocation, FileUse.REQUIRED)
     if source is not None and source.is_empty:
         from dbmigrate.runner.planning.plan import no_files
 
@@ -79,13 +79,12 @@ def run(invocation: Invocation) -> int:
             findings = without_widened(session, findings)
             sizes = read_sizes(session, (each.table for each in findings if each.table))
             findings = [weigh(finding, sizes) for finding in findings]
-    template = invocation.values.get(AS_ATLAS.name)
-    if template is not None and source is not None:
-        from dbmigrate.cli.atlas.template_output import tell_lint
+    if AS_ATLAS.name in invocation.values and source is not None:
+        from dbmigrate.cli.output.atlas.output import print_lint
         from dbmigrate.lint.source import choose
 
         chosen = choose(source, above=above, latest=newest)
-        tell_lint(invocation, template, source, chosen, findings)
+        print_lint(invocation, source, chosen, findings)
     else:
         _print(invocation, findings, source.location if source is not None else "")
     worst = {finding.severity for finding in findings}

@@ -31,12 +31,12 @@ def run(invocation: Invocation) -> int:
 
 def tell_plan(invocation: Invocation, use_case: Callable[[Request], Result[Preview]]) -> int:
     """Run a use case that gives a plan, and print that."""
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     return run_use_case(
         invocation,
         use_case,
-        files=Files.REQUIRED,
+        files=FileUse.REQUIRED,
         show=partial(_show, invocation),
         extra=_document,
     )

@@ -16,14 +16,14 @@ def run(invocation: Invocation) -> int:
     """Undo it and apply it."""
     if invocation.operands:
         raise ArgumentError("redo takes no arguments: it is the newest migration that is redone")
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.commands.redo import redo
 
         return redo(request)
 
-    return run_use_case(invocation, use_case, files=Files.REQUIRED)
+    return run_use_case(invocation, use_case, files=FileUse.REQUIRED)
 
 
 COMMAND = Command("redo", REDO, run, flags=(HELP,))

@@ -28,7 +28,7 @@ def run(invocation: Invocation) -> int:
     """Rehearse; 1 if a step fails, or its down script does not undo it."""
     if invocation.operands:
         raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     dev_url = invocation.values.get("dev-url", "")
     copies = is_set(invocation.values, "copy")
@@ -43,7 +43,7 @@ def run(invocation: Invocation) -> int:
     return run_use_case(
         invocation,
         use_case,
-        files=Files.REQUIRED,
+        files=FileUse.REQUIRED,
         show=partial(_show, invocation),
         extra=_document,
         database=None if copies else NOWHERE,

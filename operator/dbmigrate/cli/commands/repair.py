@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(invocation: Invocation) -> int:
     """Repair what can be repaired, and say what was done."""
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[Repair]:
         from dbmigrate.runner.commands.repair import repair
@@ -26,7 +26,7 @@ def run(invocation: Invocation) -> int:
     return run_use_case(
         invocation,
         use_case,
-        files=Files.IF_GIVEN,
+        files=FileUse.IF_GIVEN,
         show=partial(_show, invocation),
         extra=_document,
     )

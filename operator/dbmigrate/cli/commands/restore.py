@@ -34,7 +34,7 @@ def run(invocation: Invocation) -> int:
     if len(invocation.operands) != 1:
         raise ArgumentError("please specify one FILE, behind the flags")
     values = invocation.values
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[Backup]:
         from dbmigrate.runner.commands.restore import RestoreOrder, restore
@@ -47,7 +47,7 @@ def run(invocation: Invocation) -> int:
         )
         return restore(request, order)
 
-    return run_use_case(invocation, use_case, files=Files.NONE, show=partial(_show, invocation))
+    return run_use_case(invocation, use_case, files=FileUse.NONE, show=partial(_show, invocation))
 
 
 def _show(invocation: Invocation, restored: Backup) -> int:

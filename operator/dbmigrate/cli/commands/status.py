@@ -21,15 +21,14 @@ EXIT_CODE = Flag("exit-code", "Exit with 3 while any is pending or the database 
 
 def run(invocation: Invocation) -> int:
     """Ask the database and compare with the files."""
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
-    template = invocation.values.get(AS_ATLAS.name)
-    if template is not None:
-        from dbmigrate.cli.atlas.template_output import tell_status
+    if AS_ATLAS.name in invocation.values:
+        from dbmigrate.cli.output.atlas.output import print_status
         from dbmigrate.runner.commands.revisions import read_revisions
 
-        show = partial(tell_status, invocation, template)
-        return run_use_case(invocation, read_revisions, files=Files.REQUIRED, show=show)
+        show = partial(print_status, invocation)
+        return run_use_case(invocation, read_revisions, files=FileUse.REQUIRED, show=show)
 
     def use_case(request: Request) -> Result[StatusTable]:
         from dbmigrate.runner.commands.status import status
@@ -41,7 +40,7 @@ def run(invocation: Invocation) -> int:
     return run_use_case(
         invocation,
         use_case,
-        files=Files.IF_GIVEN,
+        files=FileUse.IF_GIVEN,
         show=partial(_show, invocation),
         extra=_document,
     )

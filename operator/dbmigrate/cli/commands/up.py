@@ -18,14 +18,14 @@ def run(invocation: Invocation) -> int:
     """Apply them."""
     limit = read_limit(invocation.operands)
     to = read_to(invocation)
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.commands.up import up
 
         return up(request, limit=limit, highest=version_for(request, to))
 
-    return run_use_case(invocation, use_case, files=Files.REQUIRED)
+    return run_use_case(invocation, use_case, files=FileUse.REQUIRED)
 
 
 TO = Flag("to", "Apply those up to that version, which need not exist itself", kind="version")

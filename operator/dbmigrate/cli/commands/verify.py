@@ -11,16 +11,16 @@ from dbmigrate.cli.command import HELP, Command, Invocation
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
-    from dbmigrate.runner.result import Finding, Result
+    from dbmigrate.runner.result import Result, VerifyFinding
 
 HEAD = ("VERSION", "FINDING", "WHAT")
 
 
 def run(invocation: Invocation) -> int:
     """Compare them; 1 if anything is wrong."""
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
-    def use_case(request: Request) -> Result[tuple[Finding, ...]]:
+    def use_case(request: Request) -> Result[tuple[VerifyFinding, ...]]:
         from dbmigrate.runner.commands.verify import verify
 
         return verify(request)
@@ -28,13 +28,13 @@ def run(invocation: Invocation) -> int:
     return run_use_case(
         invocation,
         use_case,
-        files=Files.REQUIRED,
+        files=FileUse.REQUIRED,
         show=partial(_show, invocation),
         extra=_document,
     )
 
 
-def _show(invocation: Invocation, findings: tuple[Finding, ...]) -> int:
+def _show(invocation: Invocation, findings: tuple[VerifyFinding, ...]) -> int:
     if not findings:
         invocation.terminal.line("the source and the history agree")
         return 0
@@ -50,7 +50,7 @@ def _show(invocation: Invocation, findings: tuple[Finding, ...]) -> int:
     return 1
 
 
-def _document(findings: tuple[Finding, ...]) -> Mapping[str, Any]:
+def _document(findings: tuple[VerifyFinding, ...]) -> Mapping[str, Any]:
     return {
         "findings": [
             {

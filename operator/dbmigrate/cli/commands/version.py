@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def run(invocation: Invocation) -> int:
     """Ask the database."""
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[VersionState]:
         from dbmigrate.runner.commands.version import version
 
         return version(request)
 
-    return run_use_case(invocation, use_case, files=Files.NONE, show=partial(_show, invocation))
+    return run_use_case(invocation, use_case, files=FileUse.NONE, show=partial(_show, invocation))
 
 
 def _show(invocation: Invocation, state: VersionState) -> int:

@@ -39,7 +39,7 @@ def run(invocation: Invocation) -> int:
         raise ArgumentError("-version and -latest are mutually exclusive")
     text = check_version(values["version"], invocation.options) if "version" in values else None
     timeout = read_duration(values.get("timeout", "none"))
-    from dbmigrate.cli.run import Files, run_use_case
+    from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[VersionState]:
         from dbmigrate.runner.commands.wait import wait
@@ -49,7 +49,7 @@ def run(invocation: Invocation) -> int:
     return run_use_case(
         invocation,
         use_case,
-        files=Files.REQUIRED if text is None else Files.NONE,
+        files=FileUse.REQUIRED if text is None else FileUse.NONE,
         show=lambda _: 0,
     )
 

@@ -52,7 +52,7 @@ Work = Callable[[Terminal], None]
 
 
 @dataclass(frozen=True)
-class Translation:
+class GooseTranslation:
     """What a command line of goose's comes to."""
 
     line: Sequence[str] = ()
@@ -65,16 +65,16 @@ class Translation:
     """The usage is wanted."""
 
 
-def translate(args: Sequence[str], environ: Mapping[str, str]) -> Translation:
+def translate(args: Sequence[str], environ: Mapping[str, str]) -> GooseTranslation:
     """What stands behind `goose`. Raises UsageError, and MigrationError for a bad -env."""
     try:
         flags, words = _take_apart(args)
     except HelpRequested:
-        return Translation(is_help=True)
+        return GooseTranslation(is_help=True)
     if is_set(flags, "version"):
-        return Translation(["-version"], environ)
+        return GooseTranslation(["-version"], environ)
     if is_set(flags, "h"):
-        return Translation(is_help=True)
+        return GooseTranslation(is_help=True)
     for name, remedy in _REFUSED.items():
         if name in flags and flags[name] != "false":
             raise UsageError(f"goose's -{name} has no counterpart here: {remedy}")
@@ -88,12 +88,12 @@ def translate(args: Sequence[str], environ: Mapping[str, str]) -> Translation:
     database, words = _find_database(words, environ)
     options = ["-path", directory, "-format", "goose", "-database", database]
     options += _read_options(flags, environ)
-    return Translation([*options, *_translate_command(words)], environ)
+    return GooseTranslation([*options, *_translate_command(words)], environ)
 
 
 def _of_files_alone(
     words: Sequence[str], flags: Mapping[str, str], directory: str, environ: Mapping[str, str]
-) -> Translation | None:
+) -> GooseTranslation | None:
     """A command that needs no database, though driver and string may stand before it."""
     at = next((at for at, word in enumerate(words[:3]) if word in (*COMMANDS, *_ELSEWHERE)), 0)
     command, operands = "".join(words[at : at + 1]), words[at + 1 :]
@@ -102,12 +102,12 @@ def _of_files_alone(
         raise UsageError(f"goose's command {command} has no counterpart here: {remedy}")
     if command == "create":
         line = _create(operands, directory, is_sequential=is_set(flags, "s"))
-        return Translation(line, environ)
+        return GooseTranslation(line, environ)
     if command == "fix":
-        return Translation(work=lambda terminal: files.fix(directory, terminal))
+        return GooseTranslation(work=lambda terminal: files.fix(directory, terminal))
     if command == "validate":
         is_verbose = is_set(flags, "v")
-        return Translation(
+        return GooseTranslation(
             work=lambda terminal: files.validate(directory, environ, terminal, is_verbose)
         )
     return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dbmigrate.diff.change import Change
     from dbmigrate.lint.finding import Finding
     from dbmigrate.runner.commands.diff import Diff
-    from dbmigrate.runner.diffing.verification import Step
+    from dbmigrate.runner.diffing.verification import NewMigration
 
 DIFFERENT = 3
 """The exit code of -check."""
@@ -109,5 +109,5 @@ def _print_files(invocation: Invocation, diff: Diff) -> None:
             print_text(invocation.output, f"-- {name}\n{text}")
 
 
-def _label(step: Step) -> str:
+def _label(step: NewMigration) -> str:
     return f"{step.version}_{step.name}"

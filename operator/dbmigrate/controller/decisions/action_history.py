@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dbmigrate.api.action import Action
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.controller.decisions.view import View
+from dbmigrate.controller.decisions.view import ResourceView
 
 
-def choose_adopted(view: View) -> tuple[Action, ...]:
+def choose_adopted(view: ResourceView) -> tuple[Action, ...]:
     """The actions without an owner: from now on they go when their resource goes."""
     return tuple(action for action in view.actions if not action.is_owned)
 
 
-def choose_expired(view: View, status: MigrationStatus) -> tuple[Action, ...]:
+def choose_expired(view: ResourceView, status: MigrationStatus) -> tuple[Action, ...]:
     """The ended actions beyond spec.history.actions, never the approval of a plan in use."""
     in_use = {status.plan.hash if status.plan else None}
     in_use.add(status.last_run.plan if status.last_run else None)

@@ -14,20 +14,20 @@ from dataclasses import replace
 from datetime import datetime
 
 from dbmigrate.api.action import ActionKind, ActionPhase
-from dbmigrate.api.status import PLAN_LIMIT, MigrationStatus, Plan, PlannedStep
+from dbmigrate.api.status import PLAN_LIMIT, MigrationStatus, PlanStatus, PlanStepStatus
 from dbmigrate.api.trial import read_trial
 from dbmigrate.controller.decisions.catch_up import newest_run
 from dbmigrate.controller.decisions.checks import is_at_target
 from dbmigrate.controller.decisions.outcome import read_report
 from dbmigrate.controller.decisions.retrying import ask_again
-from dbmigrate.controller.decisions.runs import Run, RunCommand
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import VerdictReason, held, on_its_way, stuck
-from dbmigrate.controller.decisions.view import Step, View
+from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, Report
 
 
-def find_plan(view: View, status: MigrationStatus, intent: str) -> Plan | None:
+def find_plan(view: ResourceView, status: MigrationStatus, intent: str) -> PlanStatus | None:
     """The plan for the present intent: the one in the status, or that of a finished run."""
     plan = status.plan
     if plan is not None and plan.intent == intent and not is_void(plan, status):
@@ -42,7 +42,7 @@ def find_plan(view: View, status: MigrationStatus, intent: str) -> Plan | None:
     return None if is_void(plan, status) else plan
 
 
-def is_void(plan: Plan, status: MigrationStatus) -> bool:
+def is_void(plan: PlanStatus, status: MigrationStatus) -> bool:
     """Whether the last run was held to this plan and found that it holds no more."""
     last = status.last_run
     if last is None or last.error is None or last.error.reason is not Reason.PLAN_CHANGED:
@@ -50,12 +50,12 @@ def is_void(plan: Plan, status: MigrationStatus) -> bool:
     return last.plan == plan.hash
 
 
-def _is_empty_by_mistake(view: View, report: Report) -> bool:
+def _is_empty_by_mistake(view: ResourceView, report: Report) -> bool:
     """A plan without steps needs no approval, so it must be one that needs no steps."""
     return not report.steps and not is_at_target(report, view.migration.spec)
 
 
-def is_approved(view: View, plan: Plan) -> bool:
+def is_approved(view: ResourceView, plan: PlanStatus) -> bool:
     """Whether somebody has agreed to this very plan."""
     return any(
         action.kind is ActionKind.APPROVE
@@ -65,7 +65,9 @@ def is_approved(view: View, plan: Plan) -> bool:
     )
 
 
-def seek_approval(view: View, status: MigrationStatus, intent: str, now: datetime) -> Step | None:
+def seek_approval(
+    view: ResourceView, status: MigrationStatus, intent: str, now: datetime
+) -> Conclusion | None:
     """What is to be done before a run may be started; None: it may be."""
     plan = find_plan(view, status, intent)
     if plan is None:
@@ -75,38 +77,40 @@ def seek_approval(view: View, status: MigrationStatus, intent: str, now: datetim
     name = view.migration.identity.name
     count = _describe_plan(plan)
     text = f"plan {plan.hash} with {count} waits for a MigrationAction that approves it for {name}"
-    return Step(held(VerdictReason.AWAITING_APPROVAL, text), plan=plan, approved=False)
+    return Conclusion(held(VerdictReason.AWAITING_APPROVAL, text), plan=plan, approved=False)
 
 
-def _make_plan_first(view: View, status: MigrationStatus, intent: str, now: datetime) -> Step:
+def _make_plan_first(
+    view: ResourceView, status: MigrationStatus, intent: str, now: datetime
+) -> Conclusion:
     identity = view.migration.identity
     verdict = on_its_way(VerdictReason.PLANNING, "the plan is being made")
     run = newest_run(view, RunCommand.PLAN)
     if run is None or run.intent != intent or run.generation != identity.generation:
         order = RunOrder(RunCommand.PLAN, intent, 1, identity.generation)
-        return Step(verdict, order, approved=False)
+        return Conclusion(verdict, order, approved=False)
     order = RunOrder(RunCommand.PLAN, intent, run.attempt + 1, identity.generation)
     report = read_report(run, view.pods)
     error = report.error if report is not None else None
     if report is not None and error is None and not is_void(_make_plan(run, report), status):
         text = "the runner shows a plan without steps, and the database is not at the target"
-        return Step(stuck(Reason.INTERNAL.value, text), approved=False)
+        return Conclusion(stuck(Reason.INTERNAL.value, text), approved=False)
     if error is None:
-        return Step(verdict, order, approved=False)  # made, but nobody read it
-    again = ask_again(view, status, run, error, Step(verdict, order), now)
+        return Conclusion(verdict, order, approved=False)  # made, but nobody read it
+    again = ask_again(view, status, run, error, Conclusion(verdict, order), now)
     return replace(again, approved=False)
 
 
-def _make_plan(run: Run, report: Report) -> Plan:
+def _make_plan(run: JobRun, report: Report) -> PlanStatus:
     words = [run.uid, run.intent, report.version or "", str(report.steps_total)]
     words.append(report.plan_checksum or "")
     words += [f"{step.direction} {step.version} {step.name}" for step in report.steps]
     digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
     steps = tuple(
-        PlannedStep(step.version, step.name, step.direction, step.destructive, step.excerpt)
+        PlanStepStatus(step.version, step.name, step.direction, step.destructive, step.excerpt)
         for step in report.steps[:PLAN_LIMIT]
     )
-    return Plan(
+    return PlanStatus(
         hash=digest,
         intent=run.intent,
         steps=steps,
@@ -117,7 +121,7 @@ def _make_plan(run: Run, report: Report) -> Plan:
     )
 
 
-def _describe_plan(plan: Plan) -> str:
+def _describe_plan(plan: PlanStatus) -> str:
     """How much there is to agree to, and whether it is all shown."""
     words = f"{plan.steps_total} step{'' if plan.steps_total == 1 else 's'}"
     losing = sum(step.destructive for step in plan.steps)

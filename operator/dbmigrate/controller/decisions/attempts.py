@@ -5,38 +5,40 @@ from __future__ import annotations
 from datetime import datetime
 
 from dbmigrate.api.spec import Approval
-from dbmigrate.api.status import LastRun, MigrationStatus, Plan
+from dbmigrate.api.status import LastRun, MigrationStatus, PlanStatus
 from dbmigrate.controller.decisions.approval import find_plan
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.catch_up import CaughtUp
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
 from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
-from dbmigrate.controller.decisions.runs import Run, RunCommand
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.settled import next_question, question
 from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, stuck
-from dbmigrate.controller.decisions.view import Step, View
+from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, ReportError
 
 
-def ask_about(view: View, caught: CaughtUp, unread: Run, now: datetime) -> Step:
+def ask_about(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetime) -> Conclusion:
     """A run has left no report: the database knows how it ended."""
     text = f"Job {unread.name} has ended without a report: asking the database"
     verdict = on_its_way(VerdictReason.READING_DATABASE, text)
     asked, look_at = caught.asking, now + LOOK_INTERVAL
     if asked is None:
-        return Step(verdict, order=question(view, unread.intent), look_at=look_at)
+        return Conclusion(verdict, order=question(view, unread.intent), look_at=look_at)
     due = caught.status.next_retry_at
     if due is None:
         due = now + retry_delay(ENVIRONMENT, attempt=asked.attempt, seed=asked.migration_uid)
     if now >= due:
-        return Step(verdict, order=question(view, unread.intent), look_at=look_at)
+        return Conclusion(verdict, order=question(view, unread.intent), look_at=look_at)
     if asked.attempt > view.migration.spec.retry.limit:
         verdict = stuck(VerdictReason.READING_DATABASE, text + "; no answer could be read")
-    return Step(verdict, look_at=due, next_retry_at=due)
+    return Conclusion(verdict, look_at=due, next_retry_at=due)
 
 
-def attempt(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mended: bool) -> Step:
+def attempt(
+    view: ResourceView, caught: CaughtUp, intent: str, now: datetime, *, is_mended: bool
+) -> Conclusion:
     """Start the first attempt at this intent, the next one, or none any more."""
     spec, identity, last = view.migration.spec, view.migration.identity, caught.status.last_run
     plan = find_plan(view, caught.status, intent) if spec.approval is Approval.MANUAL else None
@@ -62,7 +64,7 @@ def attempt(view: View, caught: CaughtUp, intent: str, now: datetime, *, is_mend
     text = f"{said} (run {in_vain} of at most {limit + 1}, to be tried again)"
     if in_vain < last.attempts:
         text = f"{said} ({_count_runs(last)} of at most {limit + 1}, to be tried again)"
-    return Step(on_its_way(error.reason.value, text), look_at=due, next_retry_at=due)
+    return Conclusion(on_its_way(error.reason.value, text), look_at=due, next_retry_at=due)
 
 
 def _count_runs(last: LastRun) -> str:
@@ -73,34 +75,34 @@ def _count_runs(last: LastRun) -> str:
 
 
 def _stay_stuck(
-    view: View,
+    view: ResourceView,
     status: MigrationStatus,
     last: LastRun,
     error: ReportError,
     now: datetime,
-    plan: Plan | None,
-) -> Step:
+    plan: PlanStatus | None,
+) -> Conclusion:
     """A person must act. Where we cannot see it when they do, try now and then."""
     verdict = stuck(error.reason.value, describe_error(last))
     if error.reason not in ENVIRONMENTAL:
-        return Step(verdict)
+        return Conclusion(verdict)
     due = status.next_retry_at
     if due is None:
         seed = f"{view.migration.identity.uid}/{last.intent}"
         due = now + retry_delay(ENVIRONMENT, attempt=max(1, last.without_progress), seed=seed)
     if now >= due:
         return _start(last.generation, last.intent, last.attempts + 1, plan)
-    return Step(verdict, look_at=due, next_retry_at=due)
+    return Conclusion(verdict, look_at=due, next_retry_at=due)
 
 
 def _give_up(
-    view: View,
+    view: ResourceView,
     status: MigrationStatus,
     last: LastRun,
     error: ReportError,
     now: datetime,
-    plan: Plan | None,
-) -> Step:
+    plan: PlanStatus | None,
+) -> Conclusion:
     """The retries are used up. What may pass by itself is tried once more each resync interval."""
     text = f"{describe_error(last)} (gave up after {_count_runs(last)}"
     due = next_question(view, status, last, now) if view.migration.spec.retry.limit else None
@@ -108,12 +110,14 @@ def _give_up(
         return _start(last.generation, last.intent, last.attempts + 1, plan)
     text += ", tried again at each resync)" if due is not None else ")"
     reason = VerdictReason.RETRIES_EXHAUSTED
-    return Step(stuck(error.reason.value, text, stalled_reason=reason), look_at=due)
+    return Conclusion(stuck(error.reason.value, text, stalled_reason=reason), look_at=due)
 
 
-def _start(generation: int, intent: str, attempt: int, plan: Plan | None) -> Step:
+def _start(generation: int, intent: str, attempt: int, plan: PlanStatus | None) -> Conclusion:
     order = RunOrder(RunCommand.GOTO, intent, attempt, generation, plan=plan)
-    return Step(on_its_way(VerdictReason.STARTING, f"attempt {attempt} is about to start"), order)
+    return Conclusion(
+        on_its_way(VerdictReason.STARTING, f"attempt {attempt} is about to start"), order
+    )
 
 
 def describe_error(last: LastRun) -> str:

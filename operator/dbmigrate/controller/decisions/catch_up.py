@@ -28,13 +28,13 @@ from dbmigrate.controller.decisions.runs import (
     ASKING,
     MENDING,
     MOVING,
+    JobRun,
     Pod,
-    Run,
     RunCommand,
     in_order,
     run_order,
 )
-from dbmigrate.controller.decisions.view import View
+from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.report import Outcome, Reason, Report, ReportError, UnknownReport
 
 
@@ -46,13 +46,13 @@ class CaughtUp:
     rests_on_absence: bool = False
     orphan: Pod | None = None
     """A Pod that is still at work although its Job has been deleted, or is over."""
-    unread: Run | None = None
+    unread: JobRun | None = None
     """A Job that has ended without a report: the database must be asked."""
-    asking: Run | None = None
+    asking: JobRun | None = None
     """The `status` run that asks it."""
 
 
-def catch_up(view: View, now: datetime) -> CaughtUp:
+def catch_up(view: ResourceView, now: datetime) -> CaughtUp:
     """Take in every run of this resource that has something new to tell."""
     status = view.migration.status
     caught = CaughtUp(status)
@@ -66,13 +66,13 @@ def catch_up(view: View, now: datetime) -> CaughtUp:
     return replace(caught, status=take_in_checks(caught.status, view, now))
 
 
-def newest_run(view: View, *commands: RunCommand) -> Run | None:
+def newest_run(view: ResourceView, *commands: RunCommand) -> JobRun | None:
     """The last run of those commands."""
     runs = [run for run in view.runs if run.command in commands]
     return max(runs, key=run_order, default=None)
 
 
-def newest_answer(view: View, last: LastRun | None, *commands: RunCommand) -> Report | None:
+def newest_answer(view: ResourceView, last: LastRun | None, *commands: RunCommand) -> Report | None:
     """What the newest ended run of those commands says of the database, if newer than the last."""
     ended = replace(view, runs=tuple(run for run in view.runs if not run.is_active))
     run = newest_run(ended, *commands)
@@ -83,7 +83,7 @@ def newest_answer(view: View, last: LastRun | None, *commands: RunCommand) -> Re
     return read_report(run, view.pods)
 
 
-def _take_in(caught: CaughtUp, run: Run, pods: tuple[Pod, ...], now: datetime) -> CaughtUp:
+def _take_in(caught: CaughtUp, run: JobRun, pods: tuple[Pod, ...], now: datetime) -> CaughtUp:
     status, last = caught.status, caught.status.last_run
     if last is not None and last.job != run.name:
         recorded = (last.started_at or run.created_at, last.generation, last.attempts)
@@ -106,7 +106,9 @@ def _take_in(caught: CaughtUp, run: Run, pods: tuple[Pod, ...], now: datetime) -
     return replace(caught, status=status, unread=unread, rests_on_absence=absent)
 
 
-def _take_in_mending(status: MigrationStatus, run: Run, pods: tuple[Pod, ...]) -> MigrationStatus:
+def _take_in_mending(
+    status: MigrationStatus, run: JobRun, pods: tuple[Pod, ...]
+) -> MigrationStatus:
     """A Force or a Repair that has succeeded after the last run: then all is tried anew."""
     last = status.last_run
     if last is None or last.finished_at is None or run.is_active:
@@ -117,7 +119,7 @@ def _take_in_mending(status: MigrationStatus, run: Run, pods: tuple[Pod, ...]) -
     return replace(status, last_run=replace(last, cleared_by=run.name))
 
 
-def _find_orphan(caught: CaughtUp, view: View) -> CaughtUp:
+def _find_orphan(caught: CaughtUp, view: ResourceView) -> CaughtUp:
     """A Pod whose runner is still at work, although its Job is called over."""
     over = {run.name for run in view.runs if not run.is_active and run.command not in ASKING}
     for pod in view.pods:
@@ -126,7 +128,7 @@ def _find_orphan(caught: CaughtUp, view: View) -> CaughtUp:
     return caught
 
 
-def _find_lost(caught: CaughtUp, view: View, now: datetime) -> CaughtUp:
+def _find_lost(caught: CaughtUp, view: ResourceView, now: datetime) -> CaughtUp:
     """A run that the status knows to be under way, and whose Job is not there."""
     last = caught.status.last_run
     if last is None or last.has_ended or any(run.name == last.job for run in view.runs):
@@ -153,7 +155,7 @@ def _read_last_words(pods: Iterable[Pod]) -> Report | None:
     return None
 
 
-def _ask_database(caught: CaughtUp, view: View, now: datetime) -> CaughtUp:
+def _ask_database(caught: CaughtUp, view: ResourceView, now: datetime) -> CaughtUp:
     """Let a `status` run say how a run ended that nobody can read any more."""
     if caught.unread is None:
         return caught
@@ -171,7 +173,7 @@ def _ask_database(caught: CaughtUp, view: View, now: datetime) -> CaughtUp:
     return replace(caught, status=status, unread=None)
 
 
-def _conclude(answer: Report, run: Run, view: View) -> Report:
+def _conclude(answer: Report, run: JobRun, view: ResourceView) -> Report:
     """The outcome of a run, from what the database says after it."""
     if answer.error is not None:
         return replace(answer, outcome=Outcome.FAILED)

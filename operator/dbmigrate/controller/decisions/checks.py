@@ -13,12 +13,13 @@ from datetime import datetime
 
 from dbmigrate.api.conditions import shorten
 from dbmigrate.api.last_check import LastCheck
-from dbmigrate.api.spec import LATEST, ChangedFiles, MigrationSpec
+from dbmigrate.api.spec import LATEST, MigrationSpec
 from dbmigrate.api.status import LastRun, MigrationStatus
 from dbmigrate.api.version import is_same
 from dbmigrate.controller.decisions.outcome import learn, read_report
-from dbmigrate.controller.decisions.runs import Run, RunCommand, in_order
-from dbmigrate.controller.decisions.view import View
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, in_order
+from dbmigrate.controller.decisions.view import ResourceView
+from dbmigrate.policies import ChangedFiles
 from dbmigrate.report import RETRYABLE, Reason, Report
 
 UNANSWERED = RETRYABLE | {Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED, Reason.INTERNAL}
@@ -26,7 +27,7 @@ UNANSWERED = RETRYABLE | {Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED, Reaso
 LOST_REPORT = "the check succeeded, and its report is gone"
 
 
-def take_in_checks(status: MigrationStatus, view: View, now: datetime) -> MigrationStatus:
+def take_in_checks(status: MigrationStatus, view: ResourceView, now: datetime) -> MigrationStatus:
     """The status with every check since the last run that is not in it yet."""
     last = status.last_run
     if last is None or last.finished_at is None or not last.has_succeeded:
@@ -40,7 +41,7 @@ def take_in_checks(status: MigrationStatus, view: View, now: datetime) -> Migrat
     return status
 
 
-def find_last_answer(view: View, status: MigrationStatus) -> datetime | None:
+def find_last_answer(view: ResourceView, status: MigrationStatus) -> datetime | None:
     """When the database last answered; None: not that is known."""
     last = status.last_run
     known = [last.finished_at] if last is not None and last.has_succeeded else []
@@ -60,7 +61,7 @@ def is_at_target(answer: Report, spec: MigrationSpec) -> bool:
     return is_same(answer.version, spec.target, spec.source_format)
 
 
-def _is_known(run: Run, check: LastCheck | None) -> bool:
+def _is_known(run: JobRun, check: LastCheck | None) -> bool:
     if check is None:
         return False
     return run.created_at < check.started_at or (run.created_at, run.name) == (
@@ -72,9 +73,9 @@ def _is_known(run: Run, check: LastCheck | None) -> bool:
 def _take_in(
     status: MigrationStatus,
     last: LastRun,
-    run: Run,
+    run: JobRun,
     answer: Report | None,
-    view: View,
+    view: ResourceView,
     now: datetime,
 ) -> MigrationStatus:
     error = _why_unanswered(answer)
@@ -101,7 +102,7 @@ def _why_unanswered(answer: Report | None) -> str | None:
     return f"{answer.error.reason.value}: {answer.error.message}"
 
 
-def _describe_drift(answer: Report, last: LastRun, view: View) -> str | None:
+def _describe_drift(answer: Report, last: LastRun, view: ResourceView) -> str | None:
     """What has become of the database since the last run; None: nothing."""
     if answer.error is not None:
         return f"{answer.error.reason.value}: {answer.error.message}"

@@ -28,7 +28,7 @@ class ConfigMapFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class SourceFiles:
     """The files as they are now: a hash, or what is wrong with them."""
 
     digest: str = ""
@@ -59,24 +59,24 @@ def read_migrations(body: Document) -> ConfigMapFiles | None:
     return read_config_map(body) if looks_like_migrations(body) else None
 
 
-def resolve_files(source: Source, config_maps: Mapping[str, ConfigMapFiles | None]) -> Files:
+def resolve_files(source: Source, config_maps: Mapping[str, ConfigMapFiles | None]) -> SourceFiles:
     """The files of a source, given the ConfigMaps that it names (None: not there)."""
     if isinstance(source, InlineSource):
         text = json.dumps(source.files, sort_keys=True, default=dict)
-        return Files(digest=hashlib.sha256(text.encode()).hexdigest())
+        return SourceFiles(digest=hashlib.sha256(text.encode()).hexdigest())
     if not isinstance(source, ConfigMapsSource):
-        return Files(digest="")
+        return SourceFiles(digest="")
     owner_of: dict[str, str] = {}
     digests = []
     for name in source.names:
         found = config_maps.get(name)
         if found is None:
-            return Files(missing=name)
+            return SourceFiles(missing=name)
         for key in sorted(found.keys):
             if key in owner_of:
                 text = f"file {key} is in two ConfigMaps: {owner_of[key]} and {name}"
-                return Files(invalid=text)
+                return SourceFiles(invalid=text)
             owner_of[key] = name
         digests.append(found.digest)
     joined = "\n".join(digests)
-    return Files(digest=hashlib.sha256(joined.encode()).hexdigest())
+    return SourceFiles(digest=hashlib.sha256(joined.encode()).hexdigest())

@@ -7,14 +7,14 @@ from datetime import datetime
 
 from dbmigrate.api.spec import HistoryLimits
 from dbmigrate.api.status import LastRun
-from dbmigrate.controller.decisions.runs import ASKING, Run, RunState
+from dbmigrate.controller.decisions.runs import ASKING, JobRun, RunState
 
 KEPT_QUESTIONS = 1
 """Finished `status` and `plan` runs that stay: the newest answer is still read."""
 
 
 def choose_discarded(
-    runs: Iterable[Run], last: LastRun | None, limits: HistoryLimits, now: datetime
+    runs: Iterable[JobRun], last: LastRun | None, limits: HistoryLimits, now: datetime
 ) -> tuple[str, ...]:
     """The names of the Jobs beyond the limits, never one whose end is not recorded yet.
 
@@ -22,7 +22,7 @@ def choose_discarded(
     nothing but its end would end them.
     """
     unrecorded = last.job if last is not None and not last.has_ended else None
-    groups: dict[tuple[bool, RunState], list[Run]] = {}
+    groups: dict[tuple[bool, RunState], list[JobRun]] = {}
     for run in sorted(runs, key=lambda r: (r.created_at, r.attempt), reverse=True):
         if run.is_active or run.is_deleting or run.name == unrecorded:
             continue

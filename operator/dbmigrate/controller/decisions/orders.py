@@ -17,9 +17,9 @@ from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.api.version import is_version
 from dbmigrate.controller.decisions.approval import find_plan, is_approved
 from dbmigrate.controller.decisions.outcome import read_report
-from dbmigrate.controller.decisions.runs import Run, RunCommand
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way
-from dbmigrate.controller.decisions.view import ActionUpdate, Step, View
+from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 
 COMMANDS: Mapping[ActionKind | None, RunCommand] = {
@@ -33,7 +33,7 @@ HELD_BY_SUSPEND = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK, ActionKind.R
 VERSIONED = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK})
 
 
-def follow_actions(view: View) -> tuple[ActionUpdate, ...]:
+def follow_actions(view: ResourceView) -> tuple[ActionUpdate, ...]:
     """What the runs of actions have come to since the actions' status was written."""
     updates = []
     for action in view.actions:
@@ -47,7 +47,7 @@ def follow_actions(view: View) -> tuple[ActionUpdate, ...]:
     return tuple(updates)
 
 
-def acknowledge(view: View) -> tuple[ActionUpdate, ...]:
+def acknowledge(view: ResourceView) -> tuple[ActionUpdate, ...]:
     """The orders that have to wait, with what they wait for; each is told once.
 
     An approval needs no run: it is answered as soon as none is at work.
@@ -69,8 +69,8 @@ def acknowledge(view: View) -> tuple[ActionUpdate, ...]:
 
 
 def carry_out_next(
-    view: View, status: MigrationStatus, intent: str, now: datetime
-) -> Step | ActionUpdate | None:
+    view: ResourceView, status: MigrationStatus, intent: str, now: datetime
+) -> Conclusion | ActionUpdate | None:
     """The oldest order that nobody has taken up: a run to start, or an answer right away."""
     action = _find_next(view)
     if action is None:
@@ -82,15 +82,15 @@ def carry_out_next(
         return _agree(action)
     if view.rejection is not None and view.rejection.is_passing:
         verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
-        return Step(verdict, look_at=view.rejection.retry_at)
+        return Conclusion(verdict, look_at=view.rejection.retry_at)
     if view.rejection is not None:
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
     text = f"{action.kind} of MigrationAction {action.name} is about to start"
     verdict = on_its_way(VerdictReason.ACTION_RUNNING, text)
-    return Step(verdict, order=_order(action, view, status, intent))
+    return Conclusion(verdict, order=_order(action, view, status, intent))
 
 
-def is_run_awaited(view: View, status: MigrationStatus, intent: str, now: datetime) -> bool:
+def is_run_awaited(view: ResourceView, status: MigrationStatus, intent: str, now: datetime) -> bool:
     """Whether an order waits that will have a run of its own."""
     action = _find_next(view)
     if action is None or action.kind is ActionKind.APPROVE:
@@ -98,7 +98,7 @@ def is_run_awaited(view: View, status: MigrationStatus, intent: str, now: dateti
     return _find_refusal(action, view, status, intent, now) is None
 
 
-def _find_waiting(view: View) -> list[Action]:
+def _find_waiting(view: ResourceView) -> list[Action]:
     """The orders that no run serves, oldest first."""
     waiting = [
         action
@@ -108,12 +108,12 @@ def _find_waiting(view: View) -> list[Action]:
     return sorted(waiting, key=lambda action: (action.created_at, action.uid))
 
 
-def _find_next(view: View) -> Action | None:
+def _find_next(view: ResourceView) -> Action | None:
     """The oldest order that waits for nothing but its turn."""
     return next((action for action in _find_waiting(view) if not _is_held(action, view)), None)
 
 
-def _is_held(action: Action, view: View) -> bool:
+def _is_held(action: Action, view: ResourceView) -> bool:
     return view.migration.spec.suspend and action.kind in HELD_BY_SUSPEND
 
 
@@ -130,7 +130,7 @@ def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
     )
 
 
-def _serves(run: Run, action: Action) -> bool:
+def _serves(run: JobRun, action: Action) -> bool:
     """Whether an action has come to this run: ordered by it, or held to the plan it approves."""
     if action.kind is ActionKind.APPROVE:
         return run.plan is not None and run.plan == action.plan_hash
@@ -141,7 +141,7 @@ def _agree(action: Action) -> ActionUpdate:
     return ActionUpdate(action, ActionPhase.SUCCEEDED, f"plan {action.plan_hash} is approved")
 
 
-def _follow(action: Action, run: Run, view: View) -> ActionUpdate:
+def _follow(action: Action, run: JobRun, view: ResourceView) -> ActionUpdate:
     if run.is_active:
         return ActionUpdate(action, ActionPhase.RUNNING, f"Job {run.name} is at work")
     report = read_report(run, view.pods)
@@ -156,7 +156,7 @@ def _follow(action: Action, run: Run, view: View) -> ActionUpdate:
 
 
 def _find_refusal(
-    action: Action, view: View, status: MigrationStatus, intent: str, now: datetime
+    action: Action, view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> str | None:
     """Why an action can't be carried out; None: it can."""
     if action.problem is not None:
@@ -181,7 +181,7 @@ def _find_refusal(
     return None
 
 
-def _is_stale(action: Action, view: View, now: datetime) -> bool:
+def _is_stale(action: Action, view: ResourceView, now: datetime) -> bool:
     """Whether an order comes out of a time in which no operator was there to take it.
 
     An approval holds for one plan, whenever it was given.
@@ -193,7 +193,7 @@ def _is_stale(action: Action, view: View, now: datetime) -> bool:
     return came - action.created_at > view.order_age
 
 
-def _is_version(action: Action, view: View) -> bool:
+def _is_version(action: Action, view: ResourceView) -> bool:
     version = action.version or ""
     if action.kind is ActionKind.FORCE and version == "-1":
         return True  # nothing is applied
@@ -201,7 +201,7 @@ def _is_version(action: Action, view: View) -> bool:
 
 
 def _refuse_approval(
-    action: Action, view: View, status: MigrationStatus, intent: str
+    action: Action, view: ResourceView, status: MigrationStatus, intent: str
 ) -> str | None:
     if view.migration.spec.approval is not Approval.MANUAL:
         return "spec.approval is Automatic: there is nothing to approve"
@@ -213,7 +213,7 @@ def _refuse_approval(
     return None
 
 
-def _refuse_retry(view: View, status: MigrationStatus, intent: str) -> str | None:
+def _refuse_retry(view: ResourceView, status: MigrationStatus, intent: str) -> str | None:
     spec = view.migration.spec
     if spec.suspend:
         return "spec.suspend is set"
@@ -224,7 +224,7 @@ def _refuse_retry(view: View, status: MigrationStatus, intent: str) -> str | Non
     return None
 
 
-def _order(action: Action, view: View, status: MigrationStatus, intent: str) -> RunOrder:
+def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: str) -> RunOrder:
     last, generation = status.last_run, view.migration.identity.generation
     is_same = last is not None and (last.intent, last.generation) == (intent, generation)
     attempt = last.attempts + 1 if last is not None and is_same else 1

@@ -24,7 +24,7 @@ from dbmigrate.api.status import (
 )
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.api.trial import read_trial
-from dbmigrate.controller.decisions.runs import Ended, Pod, Run, RunCommand, RunState
+from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunCommand, RunState
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, UnknownReport
 
 KILLED = frozenset({128 + 9, 128 + 15})
@@ -33,7 +33,7 @@ STATUS_TEXT_LIMIT = 2048
 """Characters of an error's text in the status: a report is bounded, a log's tail is bounded too."""
 
 
-def read_report(run: Run, pods: Iterable[Pod]) -> Report | None:
+def read_report(run: JobRun, pods: Iterable[Pod]) -> Report | None:
     """The report of a finished run, its own or one that says why there is none.
 
     None: it succeeded, but nobody read its report in time.
@@ -59,7 +59,7 @@ def read_report(run: Run, pods: Iterable[Pod]) -> Report | None:
     return failed_report(run.command, run.started_at, *_explain(run, pod))
 
 
-def parse_message(ended: Ended | None) -> Report | None:
+def parse_message(ended: ContainerEnd | None) -> Report | None:
     """The report in a termination message; None when it holds something else.
 
     Raises UnknownReport for one that a newer runner has written.
@@ -95,7 +95,7 @@ def is_guess(report: Report) -> bool:
     return not report.tool_version
 
 
-def _explain(run: Run, pod: Pod | None) -> tuple[Reason, str]:
+def _explain(run: JobRun, pod: Pod | None) -> tuple[Reason, str]:
     """Why a run failed that left no report."""
     if run.failure_reason == "DeadlineExceeded":
         text = "the run was stopped at its deadline (spec.timeouts.deadline)"
@@ -114,7 +114,7 @@ def _explain(run: Run, pod: Pod | None) -> tuple[Reason, str]:
     return Reason.INTERRUPTED, f"Pod {pod.name} failed before the runner started"
 
 
-def _explain_end(ended: Ended) -> tuple[Reason, str]:
+def _explain_end(ended: ContainerEnd) -> tuple[Reason, str]:
     tail = _tail(ended)
     if ended.reason == "OOMKilled":
         text = "the runner ran out of memory: raise spec.job.resources.limits.memory"
@@ -125,7 +125,7 @@ def _explain_end(ended: Ended) -> tuple[Reason, str]:
     return Reason.INTERNAL, text
 
 
-def _explain_other(failed: Ended, has_started: bool) -> tuple[Reason, str]:
+def _explain_other(failed: ContainerEnd, has_started: bool) -> tuple[Reason, str]:
     """A container beside the runner failed, and the runner told nothing."""
     if failed.container == COPY_CONTAINER:
         text = f"the migration files could not be copied out of the image{_tail(failed)}"
@@ -136,12 +136,12 @@ def _explain_other(failed: Ended, has_started: bool) -> tuple[Reason, str]:
     return Reason.INTERRUPTED, text
 
 
-def _tail(ended: Ended) -> str:
+def _tail(ended: ContainerEnd) -> str:
     """The container's last words, as the end of a sentence."""
     return f": {ended.message.strip()}" if ended.message.strip() else ""
 
 
-def begin_run(status: MigrationStatus, run: Run) -> MigrationStatus:
+def begin_run(status: MigrationStatus, run: JobRun) -> MigrationStatus:
     """The status while a run is under way."""
     last = LastRun(
         job=run.name,
@@ -156,7 +156,7 @@ def begin_run(status: MigrationStatus, run: Run) -> MigrationStatus:
     return replace(status, last_run=last, next_retry_at=None)
 
 
-def _carry_on(before: LastRun | None, run: Run) -> int:
+def _carry_on(before: LastRun | None, run: JobRun) -> int:
     """How many runs of this intent, up to the one before this, came no further in a row.
 
     Whoever orders a run has looked at the matter: the count begins anew.

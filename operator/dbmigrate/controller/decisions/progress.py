@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from dbmigrate.api.names import REHEARSAL_CONTAINER
 from dbmigrate.api.timestamps import format_timestamp
-from dbmigrate.controller.decisions.runs import Pod, Run, Waiting
+from dbmigrate.controller.decisions.runs import JobRun, Pod, Waiting
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way
 
 LOOK_INTERVAL = timedelta(seconds=60)
@@ -32,7 +32,7 @@ _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError
 
 
 def describe_progress(
-    run: Run, pods: Iterable[Pod], troubles: Mapping[str, str], now: datetime
+    run: JobRun, pods: Iterable[Pod], troubles: Mapping[str, str], now: datetime
 ) -> Verdict:
     """The verdict for a run of the present intent that has not ended."""
     label = f"Job {run.name} (attempt {run.attempt})"
@@ -68,7 +68,7 @@ def describe_lost_node(pod: Pod, deadline_at: datetime | None, now: datetime) ->
     return on_its_way(VerdictReason.NODE_LOST, text)
 
 
-def needs_events(run: Run, pods: Iterable[Pod], now: datetime) -> str | None:
+def needs_events(run: JobRun, pods: Iterable[Pod], now: datetime) -> str | None:
     """The uid of the object whose events may say why a run does not start; None: none is needed."""
     pod = _find_pod(run, pods)
     ages = _ages_of_interest(pod)
@@ -77,14 +77,14 @@ def needs_events(run: Run, pods: Iterable[Pod], now: datetime) -> str | None:
     return pod.uid if pod is not None else run.uid
 
 
-def next_look(run: Run, pods: Iterable[Pod], now: datetime) -> datetime:
+def next_look(run: JobRun, pods: Iterable[Pod], now: datetime) -> datetime:
     """When to look at a run again that is under way, if nothing happens before."""
     age = now - run.created_at
     ahead = [each - age for each in _ages_of_interest(_find_pod(run, pods)) if each > age]
     return now + min([*ahead, LOOK_INTERVAL])
 
 
-def _find_pod(run: Run, pods: Iterable[Pod]) -> Pod | None:
+def _find_pod(run: JobRun, pods: Iterable[Pod]) -> Pod | None:
     return next((pod for pod in pods if pod.job == run.name and not pod.is_gone), None)
 
 

@@ -18,7 +18,7 @@ from datetime import datetime
 from dbmigrate.api.conditions import settle_conditions
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.spec import Approval
-from dbmigrate.api.status import LastRun, MigrationStatus, Plan
+from dbmigrate.api.status import LastRun, MigrationStatus, PlanStatus
 from dbmigrate.controller.decisions.action_history import choose_adopted, choose_expired
 from dbmigrate.controller.decisions.approval import is_approved, is_void, seek_approval
 from dbmigrate.controller.decisions.attempts import ask_about, attempt, describe_error
@@ -30,9 +30,20 @@ from dbmigrate.controller.decisions.catch_up import (
 )
 from dbmigrate.controller.decisions.checks import find_last_answer
 from dbmigrate.controller.decisions.job_history import choose_discarded
-from dbmigrate.controller.decisions.orders import acknowledge, carry_out_next, follow_actions
+from dbmigrate.controller.decisions.orders import (
+    acknowledge,
+    carry_out_next,
+    follow_actions,
+)
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
-from dbmigrate.controller.decisions.runs import ASKING, LINGER, MENDING, MOVING, RunCommand, settle
+from dbmigrate.controller.decisions.runs import (
+    ASKING,
+    LINGER,
+    MENDING,
+    MOVING,
+    RunCommand,
+    settle,
+)
 from dbmigrate.controller.decisions.settled import stay
 from dbmigrate.controller.decisions.verdict import (
     Standing,
@@ -43,12 +54,12 @@ from dbmigrate.controller.decisions.verdict import (
     stuck,
     write_conditions,
 )
-from dbmigrate.controller.decisions.view import Decision, Rejection, Step, View
+from dbmigrate.controller.decisions.view import Conclusion, Decision, Rejection, ResourceView
 from dbmigrate.controller.decisions.waiting import wait_for_work
 from dbmigrate.controller.jobs.rehearsal import prepare_rehearsal
 
 
-def reconcile(view: View, now: datetime) -> Decision:
+def reconcile(view: ResourceView, now: datetime) -> Decision:
     """Decide for one resource. The same view and time always give the same decision."""
     migration = view.migration
     if migration.identity.is_deleting:
@@ -83,13 +94,13 @@ def reconcile(view: View, now: datetime) -> Decision:
     )
 
 
-def _find_next_look(view: View, step: Step) -> datetime | None:
+def _find_next_look(view: ResourceView, step: Conclusion) -> datetime | None:
     """When to look again: for what comes next, or to end what has outlived a runner."""
     ends = [run.lingers_since + LINGER for run in view.runs if run.lingers_since is not None]
     return min([*filter(None, [step.look_at]), *ends], default=None)
 
 
-def _is_unread(view: View) -> bool:
+def _is_unread(view: ResourceView) -> bool:
     """Whether a run has ended whose report the streams have not shown."""
     read = {pod.job for pod in view.pods if pod.has_told}
     return any(
@@ -99,7 +110,7 @@ def _is_unread(view: View) -> bool:
 
 
 def _write_status(
-    view: View, status: MigrationStatus, step: Step, intent: str, now: datetime
+    view: ResourceView, status: MigrationStatus, step: Conclusion, intent: str, now: datetime
 ) -> MigrationStatus:
     migration = view.migration
     generation = migration.identity.generation
@@ -117,8 +128,8 @@ def _write_status(
 
 
 def _judge_plan(
-    view: View, status: MigrationStatus, step: Step, intent: str
-) -> tuple[Plan | None, bool | None]:
+    view: ResourceView, status: MigrationStatus, step: Conclusion, intent: str
+) -> tuple[PlanStatus | None, bool | None]:
     """The plan to show, and whether it is approved; None where nobody is asked."""
     if view.migration.spec.approval is not Approval.MANUAL:
         return None, None
@@ -130,19 +141,19 @@ def _judge_plan(
     return plan, is_approved(view, plan)
 
 
-def _decide(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step:
+def _decide(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) -> Conclusion:
     """Who is at work is waited for; then people's orders; then what the spec says."""
     busy = wait_for_work(view, caught, intent, now)
     if busy is not None:
         return busy
     answer = carry_out_next(view, caught.status, intent, now)
-    if isinstance(answer, Step):
+    if isinstance(answer, Conclusion):
         return answer
     step = _follow_spec(view, caught, intent, now)
     return step if answer is None else replace(step, updates=(answer,))
 
 
-def _follow_spec(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step:
+def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) -> Conclusion:
     """The questions in the order in which they matter."""
     spec, last = view.migration.spec, caught.status.last_run
     hindered = _find_hindrance(view, now)
@@ -151,11 +162,11 @@ def _follow_spec(view: View, caught: CaughtUp, intent: str, now: datetime) -> St
     is_mended = last is not None and last.cleared_by is not None
     if last is not None and last.has_ended and last.intent == intent and not is_mended:
         if last.command == RunCommand.ROLLBACK:
-            return Step(_describe_rollback(last))
+            return Conclusion(_describe_rollback(last))
         if last.has_succeeded:
             return stay(view, caught, last, intent, now)
     if spec.suspend:
-        return Step(held(VerdictReason.SUSPENDED, "spec.suspend is set: nothing is started"))
+        return Conclusion(held(VerdictReason.SUSPENDED, "spec.suspend is set: nothing is started"))
     if view.rejection is not None:
         return _describe_rejection(view.rejection)
     if caught.unread is not None:
@@ -175,28 +186,28 @@ def _describe_rollback(last: LastRun) -> Verdict:
     return held(VerdictReason.ROLLED_BACK, text)
 
 
-def _describe_rejection(rejection: Rejection) -> Step:
+def _describe_rejection(rejection: Rejection) -> Conclusion:
     """No Job could be created; whatever the reason, it is tried again."""
     verdict = on_its_way(VerdictReason.JOB_REJECTED, rejection.message)
     if rejection.is_passing:
         verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, rejection.message)
     elif rejection.is_final:
         verdict = stuck(VerdictReason.JOB_REJECTED, rejection.message)
-    return Step(verdict, look_at=rejection.retry_at)
+    return Conclusion(verdict, look_at=rejection.retry_at)
 
 
-def _find_hindrance(view: View, now: datetime) -> Step | None:
+def _find_hindrance(view: ResourceView, now: datetime) -> Conclusion | None:
     """What stands in the way of any run."""
     if view.elder is not None:
         text = f"DatabaseMigration {view.elder} is older and has the same database and history"
-        return Step(stuck(VerdictReason.DATABASE_CONFLICT, text))
+        return Conclusion(stuck(VerdictReason.DATABASE_CONFLICT, text))
     if view.files.missing is not None:
         verdict = on_its_way(
             VerdictReason.SOURCE_MISSING, f"ConfigMap {view.files.missing} does not exist yet"
         )
-        return Step(verdict, look_at=now + LOOK_INTERVAL)
+        return Conclusion(verdict, look_at=now + LOOK_INTERVAL)
     if view.files.invalid is not None:
-        return Step(stuck(VerdictReason.SOURCE_INVALID, view.files.invalid))
+        return Conclusion(stuck(VerdictReason.SOURCE_INVALID, view.files.invalid))
     return None
 
 

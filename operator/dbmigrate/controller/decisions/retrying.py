@@ -11,9 +11,9 @@ from datetime import datetime
 
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
-from dbmigrate.controller.decisions.runs import Run
+from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, stuck
-from dbmigrate.controller.decisions.view import Step, View
+from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.report import Reason, ReportError
 
 ENVIRONMENTAL = frozenset({Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED})
@@ -21,19 +21,19 @@ ENVIRONMENTAL = frozenset({Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED})
 
 
 def ask_again(
-    view: View,
+    view: ResourceView,
     status: MigrationStatus,
-    run: Run,
+    run: JobRun,
     error: ReportError,
-    again: Step,
+    again: Conclusion,
     now: datetime,
-) -> Step:
+) -> Conclusion:
     """What follows from a `status` or `plan` run that failed; `again` asks once more."""
     retry = view.migration.spec.retry
     said = error.message
     is_exhausted = error.retryable and run.attempt > retry.limit
     if not retry.limit or not (error.retryable or error.reason in ENVIRONMENTAL):
-        return Step(stuck(error.reason.value, said))
+        return Conclusion(stuck(error.reason.value, said))
     is_slow = is_exhausted or not error.retryable
     due = status.next_retry_at
     if due is None:
@@ -46,4 +46,4 @@ def ask_again(
     if is_slow:
         why = VerdictReason.RETRIES_EXHAUSTED if is_exhausted else None
         verdict = stuck(error.reason.value, said, stalled_reason=why)
-    return Step(verdict, look_at=due, next_retry_at=due)
+    return Conclusion(verdict, look_at=due, next_retry_at=due)

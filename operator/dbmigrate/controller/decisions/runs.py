@@ -76,7 +76,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ContainerEnd:
     """How a container of a Pod ended."""
 
     container: str
@@ -105,9 +105,9 @@ class Pod:
     waiting: Waiting | None = None
     has_started: bool = False
     """Whether the runner's container has ever run."""
-    ended: Ended | None = None
+    ended: ContainerEnd | None = None
     """How the runner's container ended."""
-    failed: Ended | None = None
+    failed: ContainerEnd | None = None
     """Another container that failed, the first one."""
     disrupted: str | None = None
     """Set when the cluster took the Pod away: the message of DisruptionTarget."""
@@ -136,7 +136,7 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class JobRun:
     """A Job of ours."""
 
     namespace: str
@@ -176,7 +176,7 @@ class Run:
         return since is not None and not timedelta(0) <= now - since < LINGER
 
 
-def settle(run: Run, pods: Iterable[Pod]) -> Run:
+def settle(run: JobRun, pods: Iterable[Pod]) -> JobRun:
     """The run as its runner's container has ended it, whatever else is at work in the Pod."""
     if not run.is_active:
         return run
@@ -188,22 +188,22 @@ def settle(run: Run, pods: Iterable[Pod]) -> Run:
     return replace(run, state=state, finished_at=finished, lingers_since=finished)
 
 
-def has_begun(run: Run, pods: Iterable[Pod]) -> bool:
+def has_begun(run: JobRun, pods: Iterable[Pod]) -> bool:
     """Whether the runner has ever started for it, so that the database may have been reached."""
     return any(pod.has_started for pod in pods if pod.job == run.name)
 
 
-def run_order(run: Run) -> tuple[datetime, int, int]:
+def run_order(run: JobRun) -> tuple[datetime, int, int]:
     """Sorts runs by when they were made."""
     return run.created_at, run.generation, run.attempt
 
 
-def in_order(runs: Iterable[Run]) -> list[Run]:
+def in_order(runs: Iterable[JobRun]) -> list[JobRun]:
     """The runs, oldest first."""
     return sorted(runs, key=run_order)
 
 
-def parse_run(body: Document) -> Run:
+def parse_run(body: Document) -> JobRun:
     """Read a Job. Raises KeyError or ValueError for a Job that is not of our making."""
     metadata = body["metadata"]
     labels = metadata["labels"]
@@ -218,7 +218,7 @@ def parse_run(body: Document) -> Run:
     finished = read_timestamp(status.get("completionTime"))
     if failed is not None:
         finished = read_timestamp(failed.get("lastTransitionTime"))
-    return Run(
+    return JobRun(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
@@ -322,13 +322,13 @@ def _has_started(status: Document) -> bool:
     return "running" in state or bool((state.get("terminated") or {}).get("startedAt"))
 
 
-def _find_end(status: Document) -> Ended | None:
+def _find_end(status: Document) -> ContainerEnd | None:
     """The end of the runner's container."""
     terminated = _find_runner(status).get("terminated")
     return None if terminated is None else _read_end(RUNNER_CONTAINER, terminated)
 
 
-def _find_failure(status: Document) -> Ended | None:
+def _find_failure(status: Document) -> ContainerEnd | None:
     """The first other container that failed; the scratch server is ended when the runner has."""
     for container in _container_statuses(status):
         name = container["name"]
@@ -340,8 +340,8 @@ def _find_failure(status: Document) -> Ended | None:
     return None
 
 
-def _read_end(container: str, terminated: Document) -> Ended:
-    return Ended(
+def _read_end(container: str, terminated: Document) -> ContainerEnd:
+    return ContainerEnd(
         container=container,
         exit_code=int(terminated.get("exitCode", 0)),
         reason=terminated.get("reason", ""),

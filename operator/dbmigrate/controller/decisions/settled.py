@@ -13,9 +13,12 @@ from dbmigrate.api.spec import NEVER
 from dbmigrate.api.status import LastRun, MigrationStatus
 from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, hash_fraction, retry_delay
-from dbmigrate.controller.decisions.catch_up import CaughtUp, newest_run
+from dbmigrate.controller.decisions.catch_up import (
+    CaughtUp,
+    newest_run,
+)
 from dbmigrate.controller.decisions.progress import next_look
-from dbmigrate.controller.decisions.runs import Run, RunCommand
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import (
     Verdict,
     VerdictReason,
@@ -24,34 +27,38 @@ from dbmigrate.controller.decisions.verdict import (
     stuck,
     unknown,
 )
-from dbmigrate.controller.decisions.view import Step, View
+from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 
 
-def stay_while_asked(view: View, caught: CaughtUp, intent: str, run: Run, now: datetime) -> Step:
+def stay_while_asked(
+    view: ResourceView, caught: CaughtUp, intent: str, run: JobRun, now: datetime
+) -> Conclusion:
     """A routine question to the database does not change what the resource says of itself."""
     last = caught.status.last_run
     look_at = next_look(run, view.pods, now)
     if last is not None and last.has_succeeded and last.intent == intent:
-        return Step(_describe_success(view, last, caught.status), look_at=look_at)
+        return Conclusion(_describe_success(view, last, caught.status), look_at=look_at)
     text = f"Job {run.name} asks the database for its state"
-    return Step(on_its_way(VerdictReason.READING_DATABASE, text), look_at=look_at)
+    return Conclusion(on_its_way(VerdictReason.READING_DATABASE, text), look_at=look_at)
 
 
-def stay(view: View, caught: CaughtUp, last: LastRun, intent: str, now: datetime) -> Step:
+def stay(
+    view: ResourceView, caught: CaughtUp, last: LastRun, intent: str, now: datetime
+) -> Conclusion:
     """All is done. Ask the database now and then whether it still is."""
     verdict = _describe_success(view, last, caught.status)
     due = next_question(view, caught.status, last, now)
     if due is None or view.migration.spec.suspend:
-        return Step(verdict)
+        return Conclusion(verdict)
     if view.rejection is not None:
-        return Step(verdict, look_at=view.rejection.retry_at)
+        return Conclusion(verdict, look_at=view.rejection.retry_at)
     if now < due:
-        return Step(verdict, look_at=due)
-    return Step(verdict, order=question(view, intent))
+        return Conclusion(verdict, look_at=due)
+    return Conclusion(verdict, order=question(view, intent))
 
 
-def _describe_success(view: View, last: LastRun, status: MigrationStatus) -> Verdict:
+def _describe_success(view: ResourceView, last: LastRun, status: MigrationStatus) -> Verdict:
     """What the last answer of the database said, until there is a newer one."""
     check = status.last_check
     if check is not None and check.unanswered >= view.resync.unreachable_after:
@@ -70,7 +77,7 @@ def _describe_silence(check: LastCheck) -> str:
 
 
 def next_question(
-    view: View, status: MigrationStatus, last: LastRun, now: datetime
+    view: ResourceView, status: MigrationStatus, last: LastRun, now: datetime
 ) -> datetime | None:
     """When the database is to be asked again; None: not by itself."""
     check, interval = status.last_check, view.migration.spec.check_interval or view.resync.interval
@@ -92,7 +99,7 @@ def next_question(
     return max(since + interval * (1 + 0.1 * jitter), view.resync.since + interval * jitter)
 
 
-def question(view: View, intent: str) -> RunOrder:
+def question(view: ResourceView, intent: str) -> RunOrder:
     asked = newest_run(view, RunCommand.STATUS)
     attempt = asked.attempt + 1 if asked is not None else 1
     generation = view.migration.identity.generation

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from dbmigrate.api.action import Action, ActionPhase
-from dbmigrate.api.migration import Migration
-from dbmigrate.api.status import MigrationStatus, Plan
-from dbmigrate.controller.decisions.files import Files
-from dbmigrate.controller.decisions.runs import Pod, Run
+from dbmigrate.api.migration import MigrationResource
+from dbmigrate.api.status import MigrationStatus, PlanStatus
+from dbmigrate.controller.decisions.files import SourceFiles
+from dbmigrate.controller.decisions.runs import JobRun, Pod
 from dbmigrate.controller.decisions.verdict import Verdict
 from dbmigrate.controller.jobs.body import RunOrder
 
@@ -46,12 +46,12 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ResourceView:
     """One resource and what belongs to it, at one moment."""
 
-    migration: Migration
-    files: Files
-    runs: tuple[Run, ...] = ()
+    migration: MigrationResource
+    files: SourceFiles
+    runs: tuple[JobRun, ...] = ()
     pods: tuple[Pod, ...] = ()
     elder: str | None = None
     """An older resource of the namespace on the same database and history table."""
@@ -77,18 +77,18 @@ class ActionUpdate:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Conclusion:
     """A verdict with what follows from it."""
 
     verdict: Verdict
     order: RunOrder | None = None
     look_at: datetime | None = None
     next_retry_at: datetime | None = None
-    plan: Plan | None = None
+    plan: PlanStatus | None = None
     approved: bool | None = None
     """Whether the plan may be run; None where nobody is asked."""
     updates: tuple[ActionUpdate, ...] = ()
-    withdraw: Run | None = None
+    withdraw: JobRun | None = None
     """The run that never started and is to go for what comes next."""
 
 

@@ -19,16 +19,18 @@ from dbmigrate.controller.decisions.progress import (
     next_look,
 )
 from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
-from dbmigrate.controller.decisions.runs import Pod, Run, RunCommand, has_begun
+from dbmigrate.controller.decisions.runs import JobRun, Pod, RunCommand, has_begun
 from dbmigrate.controller.decisions.settled import stay_while_asked
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way, stuck
-from dbmigrate.controller.decisions.view import Step, View
+from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 
 
-def wait_for_work(view: View, caught: CaughtUp, intent: str, now: datetime) -> Step | None:
+def wait_for_work(
+    view: ResourceView, caught: CaughtUp, intent: str, now: datetime
+) -> Conclusion | None:
     """Somebody is at work on this database for us: say so and wait."""
     if caught.orphan is not None:
-        return Step(_describe_orphan(caught.orphan, now), look_at=now + LOOK_INTERVAL)
+        return Conclusion(_describe_orphan(caught.orphan, now), look_at=now + LOOK_INTERVAL)
     active = [run for run in view.runs if run.is_active]
     if not active:
         return None
@@ -37,22 +39,22 @@ def wait_for_work(view: View, caught: CaughtUp, intent: str, now: datetime) -> S
     if _is_outdated(run, view, caught, intent, now) and not has_begun(run, view.pods):
         text = f"Job {run.name} never started, and something else is wanted now: it is removed"
         verdict = on_its_way(VerdictReason.WAITING_FOR_RUN, text)
-        return Step(verdict, look_at=look_at, withdraw=None if run.is_deleting else run)
+        return Conclusion(verdict, look_at=look_at, withdraw=None if run.is_deleting else run)
     if run.command is RunCommand.STATUS and caught.unread is None:
         return stay_while_asked(view, caught, intent, run, now)
     verdict = describe_progress(run, view.pods, view.troubles, now)
     if run.intent != intent and verdict.reason != VerdictReason.NODE_LOST:
         text = f"Job {run.name} is at work for generation {run.generation}; this one comes next"
-        return Step(on_its_way(VerdictReason.WAITING_FOR_RUN, text), look_at=look_at)
+        return Conclusion(on_its_way(VerdictReason.WAITING_FOR_RUN, text), look_at=look_at)
     before = _find_lasting(view, run)
     if before is not None and verdict.reason == VerdictReason.RUNNING:
-        return Step(before, look_at=look_at)
+        return Conclusion(before, look_at=look_at)
     if run.command is RunCommand.PLAN and verdict.reason == VerdictReason.RUNNING:
         verdict = replace(verdict, reason=VerdictReason.PLANNING)
-    return Step(verdict, look_at=look_at)
+    return Conclusion(verdict, look_at=look_at)
 
 
-def _find_lasting(view: View, run: Run) -> Verdict | None:
+def _find_lasting(view: ResourceView, run: JobRun) -> Verdict | None:
     """The verdict that holds while a stalled resource is tried once more by itself."""
     status = view.migration.status
     ready, stalled = (
@@ -77,7 +79,9 @@ def _describe_orphan(pod: Pod, now: datetime) -> Verdict:
     return on_its_way(VerdictReason.WAITING_FOR_RUN, text)
 
 
-def _is_outdated(run: Run, view: View, caught: CaughtUp, intent: str, now: datetime) -> bool:
+def _is_outdated(
+    run: JobRun, view: ResourceView, caught: CaughtUp, intent: str, now: datetime
+) -> bool:
     """Whether a run is not what is wanted any more: by the spec, the files or an order."""
     wanted = (view.migration.identity.generation, intent)
     if (run.generation, run.intent) != wanted:

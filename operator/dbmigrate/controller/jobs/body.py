@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from dbmigrate.api.fields import Document
-from dbmigrate.api.migration import Migration
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.names import (
     ACTION_ANNOTATION,
     ATTEMPT_ANNOTATION,
@@ -27,7 +27,7 @@ from dbmigrate.api.names import (
     UID_LABEL,
 )
 from dbmigrate.api.spec import JobOptions, MigrationSpec
-from dbmigrate.api.status import Plan
+from dbmigrate.api.status import PlanStatus
 from dbmigrate.controller.decisions.runs import CHANGING, RunCommand
 from dbmigrate.controller.jobs.command_line import (
     GRACE_SECONDS,
@@ -39,7 +39,7 @@ from dbmigrate.controller.jobs.command_line import (
 from dbmigrate.controller.jobs.connection import grant_access
 from dbmigrate.controller.jobs.mounts import COPY_USER, Mounted, mount_backups, mount_source
 from dbmigrate.controller.jobs.naming import job_name, label_value
-from dbmigrate.controller.jobs.rehearsal_server import Beside, place_beside
+from dbmigrate.controller.jobs.rehearsal_server import Sidecar, place_beside
 
 CHECK_DEADLINE = timedelta(minutes=5)
 """For a run that only reads the version: a check that takes longer has no answer."""
@@ -71,12 +71,12 @@ class RunOrder:
     """Arguments behind the command, where the spec does not imply them."""
     action: str | None = None
     """The uid of the MigrationAction that ordered it."""
-    plan: Plan | None = None
+    plan: PlanStatus | None = None
     """The plan that it is held to; None: it may do whatever leads to the target."""
     rehearsed_on: str | None = None
     """The major version of the scratch server on which it is rehearsed; None: it is not."""
 
-    def name_for(self, migration: Migration) -> str:
+    def name_for(self, migration: MigrationResource) -> str:
         """The name of its Job."""
         identity = migration.identity
         return job_name(
@@ -99,7 +99,11 @@ class Images:
 
 
 def build_job(
-    migration: Migration, order: RunOrder, *, images: Images, server_version: tuple[int, int]
+    migration: MigrationResource,
+    order: RunOrder,
+    *,
+    images: Images,
+    server_version: tuple[int, int],
 ) -> Document:
     """The Job for that order, on a cluster of that Kubernetes version."""
     identity, spec = migration.identity, migration.spec
@@ -163,7 +167,11 @@ def _find_deadline(spec: MigrationSpec, order: RunOrder) -> timedelta:
 
 
 def _build_pod(
-    migration: Migration, order: RunOrder, mounted: Mounted, image: str, beside: Beside | None
+    migration: MigrationResource,
+    order: RunOrder,
+    mounted: Mounted,
+    image: str,
+    beside: Sidecar | None,
 ) -> Document:
     spec, options = migration.spec, migration.spec.job
     access = grant_access(spec.database)

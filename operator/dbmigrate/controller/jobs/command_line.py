@@ -14,13 +14,10 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.spec import (
     BackupOptions,
-    ChangedFiles,
-    Lint,
     MigrationSpec,
-    OutOfOrder,
-    Rollback,
 )
 from dbmigrate.controller.decisions.runs import CHANGING, RunCommand
+from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder, Rollback
 
 PROGRAM = "dbmigrate"
 TERMINATION_MESSAGE_PATH = "/dev/termination-log"
@@ -65,7 +62,7 @@ def run_arguments(
         arguments += ["-backup-to", backup_directory(spec.backup)]
         if spec.backup.keep is not None:
             arguments += ["-backup-keep", str(spec.backup.keep)]
-    if spec.lint is Lint.REJECT and command in LINTED:
+    if spec.lint is LintPolicy.REJECT and command in LINTED:
         arguments += ["-lint", "reject"]
     if is_rehearsed:
         server = f"host={REHEARSAL_PATH} user=postgres dbname=postgres"
@@ -86,7 +83,7 @@ def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
     same holds for the grace period.
     """
     grace = {"name": GRACE_VARIABLE, "value": f"{GRACE_SECONDS}s"}
-    if spec.lint is Lint.WARN and command in LINTED:
+    if spec.lint is LintPolicy.WARN and command in LINTED:
         return [{"name": LINT_VARIABLE, "value": "warn"}, grace]
     return [grace]
 
@@ -106,9 +103,9 @@ def literal(text: str) -> str:
 
 def _policies(spec: MigrationSpec, rollback: Rollback) -> list[str]:
     """Only what differs from the runner's own defaults for a resource: short lines read better."""
-    arguments = ["-rollback", rollback.value.lower()]
+    arguments = ["-rollback", rollback.value]
     if spec.out_of_order is not OutOfOrder.REJECT:
-        arguments += ["-out-of-order", spec.out_of_order.value.lower()]
+        arguments += ["-out-of-order", spec.out_of_order.value]
     if spec.changed_files is not ChangedFiles.REJECT:
-        arguments += ["-changed-files", spec.changed_files.value.lower()]
+        arguments += ["-changed-files", spec.changed_files.value]
     return arguments

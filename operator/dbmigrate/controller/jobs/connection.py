@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dbmigrate.api.database import Connection, Database, KeyRef, UrlFrom
+from dbmigrate.api.database import Connection, DatabaseSpec, KeyRef, UrlFrom
 from dbmigrate.api.fields import Document
 from dbmigrate.controller.jobs.command_line import literal
 
@@ -19,7 +19,7 @@ CERTIFICATE_FILE = "root.crt"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class DatabaseAccess:
     """What a database adds to the Pod."""
 
     env: tuple[Document, ...]
@@ -27,15 +27,15 @@ class Access:
     mounts: tuple[Document, ...] = ()
 
 
-def grant_access(database: Database) -> Access:
+def grant_access(database: DatabaseSpec) -> DatabaseAccess:
     """The environment and files by which libpq finds the database."""
     access = database.access
     if isinstance(access, UrlFrom):
-        return Access(env=(_from(URL_VARIABLE, access.ref),))
+        return DatabaseAccess(env=(_from(URL_VARIABLE, access.ref),))
     return _grant_connection(access)
 
 
-def _grant_connection(connection: Connection) -> Access:
+def _grant_connection(connection: Connection) -> DatabaseAccess:
     env = [
         _is("PGHOST", connection.host),
         _is("PGPORT", str(connection.port)),
@@ -51,10 +51,10 @@ def _grant_connection(connection: Connection) -> Access:
         env.append(_is("PGSSLMODE", connection.sslmode))
     certificate = connection.root_certificate_from
     if certificate is None:
-        return Access(tuple(env))
+        return DatabaseAccess(tuple(env))
     env.append(_is("PGSSLROOTCERT", f"{CERTIFICATE_DIRECTORY}/{CERTIFICATE_FILE}"))
     mount = {"name": CERTIFICATE_VOLUME, "mountPath": CERTIFICATE_DIRECTORY, "readOnly": True}
-    return Access(tuple(env), (_certificate_volume(certificate),), (mount,))
+    return DatabaseAccess(tuple(env), (_certificate_volume(certificate),), (mount,))
 
 
 def _certificate_volume(ref: KeyRef) -> Document:

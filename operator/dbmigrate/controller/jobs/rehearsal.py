@@ -18,7 +18,7 @@ from dbmigrate.controller.decisions.outcome import read_report
 from dbmigrate.controller.decisions.retrying import ask_again
 from dbmigrate.controller.decisions.runs import ASKING, RunCommand
 from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, stuck
-from dbmigrate.controller.decisions.view import Step, View
+from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason
 
@@ -27,7 +27,9 @@ REHEARSED = frozenset({RunCommand.GOTO, RunCommand.PLAN})
 is rehearsed again, for the schema may be another one by then."""
 
 
-def prepare_rehearsal(view: View, status: MigrationStatus, step: Step, now: datetime) -> Step:
+def prepare_rehearsal(
+    view: ResourceView, status: MigrationStatus, step: Conclusion, now: datetime
+) -> Conclusion:
     """The step with the version of its scratch server; in its place a question, if nobody knows."""
     order = step.order
     if order is None or order.command not in REHEARSED:
@@ -41,7 +43,7 @@ def prepare_rehearsal(view: View, status: MigrationStatus, step: Step, now: date
     return replace(question, plan=step.plan, approved=step.approved, updates=step.updates)
 
 
-def _find_major(view: View, status: MigrationStatus) -> str | None:
+def _find_major(view: ResourceView, status: MigrationStatus) -> str | None:
     version = status.server_version
     for command in ASKING:
         run = newest_run(view, command)
@@ -50,21 +52,23 @@ def _find_major(view: View, status: MigrationStatus) -> str | None:
     return version.partition(".")[0] if version else None
 
 
-def _ask_for_version(view: View, status: MigrationStatus, intent: str, now: datetime) -> Step:
+def _ask_for_version(
+    view: ResourceView, status: MigrationStatus, intent: str, now: datetime
+) -> Conclusion:
     text = "asking the database for its version, which the rehearsal needs to know"
     verdict = on_its_way(VerdictReason.READING_DATABASE, text)
     generation = view.migration.identity.generation
     run = newest_run(view, RunCommand.STATUS)
     if run is None or (run.intent, run.generation) != (intent, generation):
-        return Step(verdict, RunOrder(RunCommand.STATUS, intent, 1, generation))
+        return Conclusion(verdict, RunOrder(RunCommand.STATUS, intent, 1, generation))
     order = RunOrder(RunCommand.STATUS, intent, run.attempt + 1, generation)
     report = read_report(run, view.pods)
     if report is None:
-        return Step(verdict, order)  # it was told, but nobody heard it
+        return Conclusion(verdict, order)  # it was told, but nobody heard it
     if report.error is None:
         text = (
             "the runner does not tell which version of PostgreSQL the database has, so that it"
             " can't be rehearsed: use a newer image, or set spec.rehearse to Never"
         )
-        return Step(stuck(Reason.INTERNAL.value, text))
-    return ask_again(view, status, run, report.error, Step(verdict, order), now)
+        return Conclusion(stuck(Reason.INTERNAL.value, text))
+    return ask_again(view, status, run, report.error, Conclusion(verdict, order), now)

@@ -48,7 +48,7 @@ SCRIPT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class Sidecar:
     """What a scratch server adds to the Pod."""
 
     container: Document
@@ -61,7 +61,7 @@ class Beside:
     annotations: dict[str, str]
 
 
-def place_beside(image: str, options: JobOptions) -> Beside:
+def place_beside(image: str, options: JobOptions) -> Sidecar:
     """The sidecar of that image."""
     user = _choose_user(options)
     container: Document = {
@@ -83,7 +83,7 @@ def place_beside(image: str, options: JobOptions) -> Beside:
     }
     field = {"fieldPath": f"metadata.annotations['{PASSWD_ANNOTATION}']"}
     passwd = {"items": [{"path": "passwd", "fieldRef": field}]}
-    return Beside(
+    return Sidecar(
         container=container,
         user=user,
         volumes=(

@@ -13,12 +13,12 @@ from typing import Any
 
 from dbmigrate.api.action import Action, read_action
 from dbmigrate.api.migration import parse_migration
-from dbmigrate.controller.cluster import Cluster, Kind
+from dbmigrate.controller.cluster import Cluster, ResourceKind
 from dbmigrate.controller.decisions.files import read_migrations
-from dbmigrate.controller.decisions.runs import Pod, Run, parse_pod, parse_run
+from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
 from dbmigrate.controller.reading import read
 from dbmigrate.controller.watches.observed import Key, Observed
-from dbmigrate.controller.watches.work_queue import Wakes
+from dbmigrate.controller.watches.work_queue import WorkQueue
 
 Body = Mapping[str, Any]
 
@@ -26,7 +26,7 @@ Body = Mapping[str, Any]
 class Watch:
     """The receiving end of the watch streams."""
 
-    def __init__(self, observed: Observed, wakes: Wakes) -> None:
+    def __init__(self, observed: Observed, wakes: WorkQueue) -> None:
         self._observed = observed
         self._wakes = wakes
 
@@ -35,12 +35,12 @@ class Watch:
 
         Raises ClusterError.
         """
-        kinds: dict[Kind, Callable[[Body], object]] = {
-            Kind.CONFIG_MAPS: self._remember_config_map,
-            Kind.MIGRATIONS: self._remember_migration,
-            Kind.ACTIONS: self._remember_action,
-            Kind.JOBS: self._remember_job,
-            Kind.PODS: self._remember_pod,
+        kinds: dict[ResourceKind, Callable[[Body], object]] = {
+            ResourceKind.CONFIG_MAPS: self._remember_config_map,
+            ResourceKind.MIGRATIONS: self._remember_migration,
+            ResourceKind.ACTIONS: self._remember_action,
+            ResourceKind.JOBS: self._remember_job,
+            ResourceKind.PODS: self._remember_pod,
         }
         for namespace in namespaces or (None,):
             for kind, remember in kinds.items():
@@ -108,7 +108,7 @@ class Watch:
             self._observed.see_action(action)
         return action
 
-    def _remember_job(self, body: Body) -> Run | None:
+    def _remember_job(self, body: Body) -> JobRun | None:
         run = read(parse_run, dict(body))
         if run is not None:
             self._observed.see_run(run)

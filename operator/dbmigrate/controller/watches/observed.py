@@ -15,10 +15,10 @@ from datetime import datetime
 
 from dbmigrate.api.action import Action
 from dbmigrate.api.fields import Document
-from dbmigrate.api.migration import Migration
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.controller.decisions.files import ConfigMapFiles
-from dbmigrate.controller.decisions.runs import Pod, Run
+from dbmigrate.controller.decisions.runs import JobRun, Pod
 
 Key = tuple[str, str]
 """Namespace and name of a DatabaseMigration."""
@@ -39,7 +39,7 @@ class Observed:
     def __init__(self) -> None:
         self._bodies: dict[Key, Document] = {}
         self._keys: dict[str, Key] = {}
-        self._runs: dict[str, dict[str, Run]] = defaultdict(dict)
+        self._runs: dict[str, dict[str, JobRun]] = defaultdict(dict)
         self._pods: dict[str, dict[str, Pod]] = defaultdict(dict)
         self._config_maps: dict[Key, ConfigMapFiles] = {}
         self._claims: dict[tuple[str, str], dict[Key, Claim]] = defaultdict(dict)
@@ -67,7 +67,7 @@ class Observed:
         """Nothing is going on with it any more: it can be read again when needed."""
         self._bodies.pop(key, None)
 
-    def see_migration(self, migration: Migration) -> None:
+    def see_migration(self, migration: MigrationResource) -> None:
         """Remember which database and which ConfigMaps a resource uses."""
         identity = migration.identity
         key = (identity.namespace, identity.name)
@@ -101,7 +101,7 @@ class Observed:
             del self._claims[slot]
         return waiting
 
-    def find_elder(self, migration: Migration) -> Claim | None:
+    def find_elder(self, migration: MigrationResource) -> Claim | None:
         """The oldest other resource on the same database, if it is older than this one."""
         identity = migration.identity
         claims = self._claims.get((identity.namespace, migration.spec.database.identity), {})
@@ -167,11 +167,11 @@ class Observed:
 
     # Jobs and Pods
 
-    def see_run(self, run: Run) -> None:
+    def see_run(self, run: JobRun) -> None:
         """A Job of ours has come or changed."""
         self._runs[run.migration_uid][run.name] = run
 
-    def forget_run(self, run: Run) -> None:
+    def forget_run(self, run: JobRun) -> None:
         """The Job is gone, and with it what was kept of its Pods."""
         known = self._runs.get(run.migration_uid, {})
         if run.name in known and known[run.name].uid == run.uid:
@@ -190,7 +190,7 @@ class Observed:
             return
         pods[pod.name] = pod
 
-    def find_runs(self, uid: str) -> tuple[Run, ...]:
+    def find_runs(self, uid: str) -> tuple[JobRun, ...]:
         """The Jobs of the resource with that uid."""
         return tuple(self._runs.get(uid, {}).values())
 
@@ -198,7 +198,7 @@ class Observed:
         """The Pods of the resource with that uid."""
         return tuple(self._pods.get(uid, {}).values())
 
-    def replace_runs(self, uid: str, runs: Iterable[Run], pods: Iterable[Pod]) -> None:
+    def replace_runs(self, uid: str, runs: Iterable[JobRun], pods: Iterable[Pod]) -> None:
         """What the API server has just said, in place of what the streams have shown.
 
         Pods that are gone stay, marked so: their last words may still be needed.

@@ -21,7 +21,7 @@ FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(seconds=60)
 
 
-class Wakes:
+class WorkQueue:
     """The queue, and the tasks that work it off."""
 
     def __init__(

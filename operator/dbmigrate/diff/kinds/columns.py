@@ -9,10 +9,10 @@ from functools import partial
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.casting import is_rewritten, may_lose, through_text, using
 from dbmigrate.diff.kinds.identity import change_identity, identity_clause
-from dbmigrate.diff.kinds.kind import Kind, alter, create, drop, without_attributes
+from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop, without_attributes
 from dbmigrate.diff.kinds.not_null import change_not_null, name_clause, not_null_clause
-from dbmigrate.diff.step import Slot, Step
-from dbmigrate.diff.world import TYPE_KINDS, Action, World, is_behind
+from dbmigrate.diff.step import PlannedStatement, Slot
+from dbmigrate.diff.world import TYPE_KINDS, ObjectAction, World, is_behind
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
@@ -20,12 +20,12 @@ _COMPRESSIONS = {"p": "pglz", "l": "lz4", "": "default"}
 _INTEGERS = frozenset(("smallint", "integer", "bigint"))
 _TEXTS = frozenset(("text", "character varying"))
 _STORED = frozenset("rp")
-_IN_THE_WAY = (o.View, o.Rule, o.Policy, o.Trigger, o.Routine, o.Default, o.Aggregate)
+_IN_THE_WAY = (o.View, o.RewriteRule, o.Policy, o.Trigger, o.Routine, o.Default, o.Aggregate)
 """What reads a column in a way that ALTER COLUMN TYPE can't follow. Defaults could be, but
 their old cast would stay in them."""
 
 
-class Columns(Kind[o.Column]):
+class Columns(ObjectKind[o.Column]):
     """Columns; those of views only carry grants and comments."""
 
     def can_alter(self, before: o.Column, after: o.Column, world: World) -> bool:
@@ -47,7 +47,7 @@ class Columns(Kind[o.Column]):
         if isinstance(user, _IN_THE_WAY):
             return True
         is_made_anew = isinstance(user, o.Index | o.Statistics | o.Constraint)
-        if is_made_anew and world.actions[user.name] in (Action.REPLACE, Action.DROP):
+        if is_made_anew and world.actions[user.name] in (ObjectAction.REPLACE, ObjectAction.DROP):
             # By itself the server makes it by its old words, which may not fit the new type.
             return True
         if isinstance(user, o.Constraint) and is_behind(world.before, user):
@@ -60,7 +60,7 @@ class Columns(Kind[o.Column]):
             return not (types <= _INTEGERS or types <= _TEXTS)
         return False
 
-    def create(self, each: o.Column, world: World) -> Iterator[Step]:
+    def create(self, each: o.Column, world: World) -> Iterator[PlannedStatement]:
         if each.relation_kind == "c":
             yield create(each, f"ALTER TYPE {each.relation} ADD ATTRIBUTE {attribute(each)}")
             return
@@ -76,7 +76,7 @@ class Columns(Kind[o.Column]):
         )
         yield from settings(None, each, world)
 
-    def drop(self, each: o.Column, world: World) -> Iterator[Step]:
+    def drop(self, each: o.Column, world: World) -> Iterator[PlannedStatement]:
         if each.relation_kind == "c":
             yield drop(
                 each,
@@ -90,7 +90,7 @@ class Columns(Kind[o.Column]):
         sql = f"ALTER TABLE {each.relation} DROP COLUMN {each.column}"
         yield drop(each, sql, destroys=destroys)
 
-    def alter(self, before: o.Column, after: o.Column, world: World) -> Iterator[Step]:
+    def alter(self, before: o.Column, after: o.Column, world: World) -> Iterator[PlannedStatement]:
         if after.relation_kind not in _STORED:
             return
         is_carried = world.carrier(after, world.after) is not None
@@ -159,7 +159,7 @@ def inline_default(each: o.Column, world: World) -> o.Default | None:
     return found
 
 
-def settings(before: o.Column | None, after: o.Column, world: World) -> Iterator[Step]:
+def settings(before: o.Column | None, after: o.Column, world: World) -> Iterator[PlannedStatement]:
     """What has no place in the column's definition, or not in every version."""
     later = partial(alter, after, slot=Slot.FINISH)
     prefix = f"ALTER TABLE ONLY {after.relation} ALTER COLUMN {after.column}"
@@ -195,7 +195,7 @@ def _reborn(column: o.Column, world: World) -> ObjectName | None:
     return None
 
 
-def _park(before: o.Column) -> Step:
+def _park(before: o.Column) -> PlannedStatement:
     """As text, while its type is not there."""
     sql = f"ALTER TABLE {before.relation} ALTER COLUMN {before.column} TYPE text"
     dimensions = "[]" if before.type.endswith("[]") else ""
@@ -203,7 +203,7 @@ def _park(before: o.Column) -> Step:
     return replace(step, is_early=True)
 
 
-def _change_type(before: o.Column, after: o.Column, world: World) -> Step:
+def _change_type(before: o.Column, after: o.Column, world: World) -> PlannedStatement:
     words = [f"ALTER TABLE {after.relation} ALTER COLUMN {after.column} TYPE {after.type}"]
     if after.collation is not None:
         words.append(f"COLLATE {after.collation}")
@@ -235,7 +235,7 @@ def _change_type(before: o.Column, after: o.Column, world: World) -> Step:
     )
 
 
-def _change_expression(before: o.Column, after: o.Column) -> Iterator[Step]:
+def _change_expression(before: o.Column, after: o.Column) -> Iterator[PlannedStatement]:
     prefix = f"ALTER TABLE {after.relation} ALTER COLUMN {after.column}"
     if after.generated == "":
         yield alter(after, f"{prefix} DROP EXPRESSION")

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.indexes import concurrently, mark_statements, table_is_slow
-from dbmigrate.diff.kinds.kind import Kind, create, drop, validate
+from dbmigrate.diff.kinds.kind import ObjectKind, create, drop, validate
 from dbmigrate.diff.kinds.options import with_clause
-from dbmigrate.diff.step import Mode, Step
+from dbmigrate.diff.step import Mode, PlannedStatement
 from dbmigrate.diff.world import World, checks_below
 from dbmigrate.postgres.schema.catalog import ObjectName
 
@@ -23,7 +23,7 @@ _NOT_VALID = " NOT VALID"
 _LOCKS = "reads the whole table while nobody may write"
 
 
-class Constraints(Kind[o.Constraint]):
+class Constraints(ObjectKind[o.Constraint]):
     """Check, unique, primary key, foreign key, exclusion."""
 
     def can_alter(self, before: o.Constraint, after: o.Constraint, world: World) -> bool:
@@ -37,7 +37,7 @@ class Constraints(Kind[o.Constraint]):
             and before.definition.removesuffix(_NOT_VALID) == after.definition
         )
 
-    def create(self, each: o.Constraint, world: World) -> Iterator[Step]:
+    def create(self, each: o.Constraint, world: World) -> Iterator[PlannedStatement]:
         if _comes_by_itself(each, world):
             return
         is_slow = table_is_slow(each.table, world)
@@ -52,12 +52,14 @@ class Constraints(Kind[o.Constraint]):
             yield create(each, _add(each), note=note, after=first)
         yield from mark_statements(None, each)
 
-    def drop(self, each: o.Constraint, world: World) -> Iterator[Step]:
+    def drop(self, each: o.Constraint, world: World) -> Iterator[PlannedStatement]:
         if world.carrier(each, world.before) is not None or _is_shadow(each, world):
             return
         yield drop(each, f"ALTER TABLE {each.table} DROP CONSTRAINT {each.constraint}")
 
-    def alter(self, before: o.Constraint, after: o.Constraint, world: World) -> Iterator[Step]:
+    def alter(
+        self, before: o.Constraint, after: o.Constraint, world: World
+    ) -> Iterator[PlannedStatement]:
         if not before.is_validated and after.is_validated:
             yield _validate(after, world)
         yield from mark_statements(before, after)
@@ -132,7 +134,7 @@ def _can_wait(each: o.Constraint, world: World) -> bool:
     return each.type == "c" or world.version >= 18 or not each.is_on_partitioned
 
 
-def _with_index(each: o.Constraint) -> Iterator[Step]:
+def _with_index(each: o.Constraint) -> Iterator[PlannedStatement]:
     definition = each.index_definition or ""
     tablespace = f" TABLESPACE {each.tablespace}" if each.tablespace is not None else ""
     yield create(each, concurrently(definition) + tablespace, mode=Mode.ALONE)
@@ -161,7 +163,7 @@ def _validated_below(each: o.Constraint, world: World) -> Iterator[ObjectName]:
                 yield child.name
 
 
-def _validate(each: o.Constraint, world: World) -> Step:
+def _validate(each: o.Constraint, world: World) -> PlannedStatement:
     sql = f"ALTER TABLE {each.table} VALIDATE CONSTRAINT {each.constraint}"
     return validate(each, sql, world)
 

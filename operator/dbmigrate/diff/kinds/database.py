@@ -7,47 +7,49 @@ from dataclasses import replace
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.identity import settings_clauses, with_type
-from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
+from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.names import without_last
-from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.step import PlannedStatement, Slot
 from dbmigrate.diff.world import World
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 
-class Namespaces(Kind[o.Namespace]):
+class Namespaces(ObjectKind[o.Namespace]):
     """Schemas; what is in them is dropped by name before."""
 
-    def create(self, each: o.Namespace, world: World) -> Iterator[Step]:
+    def create(self, each: o.Namespace, world: World) -> Iterator[PlannedStatement]:
         yield create(each, f"CREATE {each.address}")
 
 
-class Extensions(Kind[o.Extension]):
+class Extensions(ObjectKind[o.Extension]):
     """Extensions. The version is named only where it is not the server's own choice."""
 
     def can_alter(self, before: o.Extension, after: o.Extension, world: World) -> bool:
         return True
 
-    def create(self, each: o.Extension, world: World) -> Iterator[Step]:
+    def create(self, each: o.Extension, world: World) -> Iterator[PlannedStatement]:
         version = "" if each.is_default_version else f" VERSION '{each.version}'"
         yield create(each, f"CREATE {each.address} WITH SCHEMA {each.home}{version}")
 
-    def drop(self, each: o.Extension, world: World) -> Iterator[Step]:
+    def drop(self, each: o.Extension, world: World) -> Iterator[PlannedStatement]:
         yield drop(each, f"DROP {each.address}", destroys="what the extension has stored is lost")
 
-    def alter(self, before: o.Extension, after: o.Extension, world: World) -> Iterator[Step]:
+    def alter(
+        self, before: o.Extension, after: o.Extension, world: World
+    ) -> Iterator[PlannedStatement]:
         if before.home != after.home:
             yield alter(after, f"ALTER {after.address} SET SCHEMA {after.home}")
         if before.version != after.version:
             yield alter(after, f"ALTER {after.address} UPDATE TO '{after.version}'")
 
 
-class Sequences(Kind[o.Sequence]):
+class Sequences(ObjectKind[o.Sequence]):
     """Sequences. That of an identity column is the column's affair."""
 
     def can_alter(self, before: o.Sequence, after: o.Sequence, world: World) -> bool:
         return before.is_identity == after.is_identity
 
-    def create(self, each: o.Sequence, world: World) -> Iterator[Step]:
+    def create(self, each: o.Sequence, world: World) -> Iterator[PlannedStatement]:
         if each.is_identity:
             return
         unlogged = "UNLOGGED " if each.persistence == "u" else ""
@@ -58,11 +60,13 @@ class Sequences(Kind[o.Sequence]):
         if each.owned_by is not None:
             yield replace(_own(each), slot=Slot.FINISH)
 
-    def drop(self, each: o.Sequence, world: World) -> Iterator[Step]:
+    def drop(self, each: o.Sequence, world: World) -> Iterator[PlannedStatement]:
         if not each.is_identity:
             yield drop(each, f"DROP {each.address}", destroys=f"where {each.name.name} is, is lost")
 
-    def alter(self, before: o.Sequence, after: o.Sequence, world: World) -> Iterator[Step]:
+    def alter(
+        self, before: o.Sequence, after: o.Sequence, world: World
+    ) -> Iterator[PlannedStatement]:
         if after.is_identity:
             return
         words = []
@@ -84,7 +88,7 @@ class Sequences(Kind[o.Sequence]):
                 yield replace(_own(after), slot=Slot.FINISH)
 
 
-def _own(each: o.Sequence) -> Step:
+def _own(each: o.Sequence) -> PlannedStatement:
     """Refused while sequence and table have different owners: the table's has to be set."""
     column = each.owned_by or ""
     owners = (ObjectName("column", column), ObjectName("table", without_last(column)))

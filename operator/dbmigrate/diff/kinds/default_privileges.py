@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.grants import change_grants
-from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
+from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.schema import Schema
-from dbmigrate.diff.step import Step
+from dbmigrate.diff.step import PlannedStatement
 from dbmigrate.diff.world import World
 from dbmigrate.postgres.schema.catalog import ObjectName
 
@@ -20,7 +20,7 @@ _OBJECTS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n"
 _TYPES = {"r": "r", "s": "S", "f": "f", "T": "T", "n": "n"}
 
 
-class DefaultPrivilegesKind(Kind[o.DefaultPrivileges]):
+class DefaultPrivilegesKind(ObjectKind[o.DefaultPrivileges]):
     """They come last, so that what the plan creates is created under the old ones."""
 
     def can_alter(
@@ -28,17 +28,17 @@ class DefaultPrivilegesKind(Kind[o.DefaultPrivileges]):
     ) -> bool:
         return True
 
-    def create(self, each: o.DefaultPrivileges, world: World) -> Iterator[Step]:
+    def create(self, each: o.DefaultPrivileges, world: World) -> Iterator[PlannedStatement]:
         base = _base(each, world.after)
         yield from (create(each, sql) for sql in _statements(each, base, each.grants))
 
-    def drop(self, each: o.DefaultPrivileges, world: World) -> Iterator[Step]:
+    def drop(self, each: o.DefaultPrivileges, world: World) -> Iterator[PlannedStatement]:
         base = _base(each, world.before)
         yield from (drop(each, sql) for sql in _statements(each, each.grants, base))
 
     def alter(
         self, before: o.DefaultPrivileges, after: o.DefaultPrivileges, world: World
-    ) -> Iterator[Step]:
+    ) -> Iterator[PlannedStatement]:
         for sql in _statements(after, before.grants, after.grants):
             yield alter(after, sql)
 

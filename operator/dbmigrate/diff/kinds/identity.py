@@ -8,7 +8,7 @@ from dataclasses import replace
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.kind import alter
 from dbmigrate.diff.names import last_part, made_up, unquoted, without_last
-from dbmigrate.diff.step import Step
+from dbmigrate.diff.step import PlannedStatement
 
 _ALWAYS = {"a": "ALWAYS", "d": "BY DEFAULT"}
 _LIMITS = {
@@ -79,7 +79,7 @@ def with_type(before: o.SequenceSettings, type_name: str) -> o.SequenceSettings:
     )
 
 
-def change_identity(before: o.Column, after: o.Column) -> Iterator[Step]:
+def change_identity(before: o.Column, after: o.Column) -> Iterator[PlannedStatement]:
     """From one to the other, or to none."""
     if before.identity == after.identity == "":
         return
@@ -103,7 +103,7 @@ def change_identity(before: o.Column, after: o.Column) -> Iterator[Step]:
     yield from _rename_sequence(before, after)
 
 
-def _rename_sequence(before: o.Column, after: o.Column) -> Iterator[Step]:
+def _rename_sequence(before: o.Column, after: o.Column) -> Iterator[PlannedStatement]:
     old, new = before.identity_sequence, after.identity_sequence
     if old is None or new is None or old == new:
         return

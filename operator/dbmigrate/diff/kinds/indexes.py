@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dbmigrate.diff import objects as o
-from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
+from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.names import unquoted, without_last
-from dbmigrate.diff.step import Mode, Slot, Step
-from dbmigrate.diff.world import Action, World
+from dbmigrate.diff.step import Mode, PlannedStatement, Slot
+from dbmigrate.diff.world import ObjectAction, World
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 
-class Indexes(Kind[o.Index]):
+class Indexes(ObjectKind[o.Index]):
     """Indexes that no constraint owns."""
 
     def can_alter(self, before: o.Index, after: o.Index, world: World) -> bool:
@@ -26,7 +26,7 @@ class Indexes(Kind[o.Index]):
         is_same = before.definition == after.definition and before.table == after.table
         return is_same and (before.is_valid or before.is_valid == after.is_valid)
 
-    def create(self, each: o.Index, world: World) -> Iterator[Step]:
+    def create(self, each: o.Index, world: World) -> Iterator[PlannedStatement]:
         sql = each.definition
         if _is_concurrent(each, world):
             yield create(each, concurrently(sql), mode=Mode.ALONE)
@@ -37,7 +37,7 @@ class Indexes(Kind[o.Index]):
         yield from _statistics((), each)
         yield from mark_statements(None, each)
 
-    def drop(self, each: o.Index, world: World) -> Iterator[Step]:
+    def drop(self, each: o.Index, world: World) -> Iterator[PlannedStatement]:
         if _parent_goes(each, world):
             return
         step = drop(each, f"DROP {each.address}")
@@ -47,7 +47,7 @@ class Indexes(Kind[o.Index]):
             step = replace(step, sql=sql, mode=Mode.ALONE)
         yield step
 
-    def alter(self, before: o.Index, after: o.Index, world: World) -> Iterator[Step]:
+    def alter(self, before: o.Index, after: o.Index, world: World) -> Iterator[PlannedStatement]:
         yield from _statistics(before.statistics, after)
         yield from mark_statements(before, after)
 
@@ -58,7 +58,7 @@ class Indexes(Kind[o.Index]):
         is_in_use = _is_concurrent(before, world) and _is_concurrent(after, world)
         return is_free and is_in_use and not is_part
 
-    def swap(self, before: o.Index, after: o.Index, world: World) -> Iterator[Step]:
+    def swap(self, before: o.Index, after: o.Index, world: World) -> Iterator[PlannedStatement]:
         """Under another name at first, so that queries are never without."""
         schema, name = without_last(after.name.name), unquoted(after.index)
         other = world.interim.choose(after.name, name, "", "new")
@@ -72,14 +72,14 @@ class Indexes(Kind[o.Index]):
         yield from mark_statements(None, after)
 
 
-class IndexAttachments(Kind[o.IndexAttachment]):
+class IndexAttachments(ObjectKind[o.IndexAttachment]):
     """Parts of partitioned indexes. A partition that is attached brings its own along."""
 
-    def create(self, each: o.IndexAttachment, world: World) -> Iterator[Step]:
+    def create(self, each: o.IndexAttachment, world: World) -> Iterator[PlannedStatement]:
         if not world.is_moving(each.child_table):
             yield create(each, f"ALTER INDEX {each.parent} ATTACH PARTITION {each.child}")
 
-    def drop(self, each: o.IndexAttachment, world: World) -> Iterator[Step]:
+    def drop(self, each: o.IndexAttachment, world: World) -> Iterator[PlannedStatement]:
         return iter(())
 
 
@@ -91,7 +91,7 @@ def concurrently(definition: str) -> str:
 
 def mark_statements(
     before: o.Index | o.Constraint | None, after: o.Index | o.Constraint
-) -> Iterator[Step]:
+) -> Iterator[PlannedStatement]:
     """That a table is clustered by it, or identifies its rows by it."""
     index = after.index if isinstance(after, o.Index) else after.constraint
     if after.is_clustered and not (before is not None and before.is_clustered):
@@ -113,7 +113,7 @@ def _is_concurrent(each: o.Index, world: World) -> bool:
     return each.table_kind != "p" and table_is_slow(each.table, world)
 
 
-def _statistics(before: tuple[str, ...], after: o.Index) -> Iterator[Step]:
+def _statistics(before: tuple[str, ...], after: o.Index) -> Iterator[PlannedStatement]:
     prefix = f"ALTER INDEX {after.name.name} ALTER COLUMN"
     new = {each.partition(" ")[0] for each in after.statistics}
     for each in before:
@@ -131,7 +131,7 @@ def _parent_goes(each: o.Index, world: World) -> bool:
     if attachment not in world.before.objects or world.is_moving(each.table):
         return False
     return any(
-        world.actions[name] in (Action.DROP, Action.REPLACE)
+        world.actions[name] in (ObjectAction.DROP, ObjectAction.REPLACE)
         for name in world.before.requires(attachment)
         if name != each.name
     )

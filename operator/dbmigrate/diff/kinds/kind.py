@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from dbmigrate.diff import objects as o
-from dbmigrate.diff.step import Mode, Slot, Step
+from dbmigrate.diff.step import Mode, PlannedStatement, Slot
 from dbmigrate.diff.world import World
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 T = TypeVar("T", bound=o.SchemaObject)
 
 
-class Kind(Generic[T]):
+class ObjectKind(Generic[T]):
     """The ways of one kind. Where nothing else is said: DROP, CREATE, and no ALTER."""
 
     def can_alter(self, before: T, after: T, world: World) -> bool:
@@ -24,15 +24,15 @@ class Kind(Generic[T]):
         """Whether `user`, which requires the object, must be out of the way while it is altered."""
         return False
 
-    def create(self, each: T, world: World) -> Iterator[Step]:
+    def create(self, each: T, world: World) -> Iterator[PlannedStatement]:
         """From nothing."""
         raise NotImplementedError
 
-    def drop(self, each: T, world: World) -> Iterator[Step]:
+    def drop(self, each: T, world: World) -> Iterator[PlannedStatement]:
         """To nothing; what is a part of it goes along."""
         yield drop(each, f"DROP {each.address}")
 
-    def alter(self, before: T, after: T, world: World) -> Iterator[Step]:
+    def alter(self, before: T, after: T, world: World) -> Iterator[PlannedStatement]:
         """All but owner, grants and comment."""
         return iter(())
 
@@ -40,7 +40,7 @@ class Kind(Generic[T]):
         """Whether the new one can be made beside the old one, which is dropped afterwards."""
         return False
 
-    def swap(self, before: T, after: T, world: World) -> Iterator[Step]:
+    def swap(self, before: T, after: T, world: World) -> Iterator[PlannedStatement]:
         """Make the new one, drop the old one, and rename the new one."""
         return iter(())
 
@@ -68,9 +68,9 @@ def create(
     mode: Mode = Mode.TOGETHER,
     after: tuple[ObjectName, ...] = (),
     note: str | None = None,
-) -> Step:
+) -> PlannedStatement:
     """A statement that creates it."""
-    return Step(
+    return PlannedStatement(
         sql=sql,
         about=each.name,
         action="create",
@@ -82,9 +82,11 @@ def create(
     )
 
 
-def drop(each: o.SchemaObject, sql: str, *, destroys: str | None = None) -> Step:
+def drop(each: o.SchemaObject, sql: str, *, destroys: str | None = None) -> PlannedStatement:
     """A statement that drops it."""
-    return Step(sql=sql, about=each.name, action="drop", slot=Slot.DROP, destroys=destroys)
+    return PlannedStatement(
+        sql=sql, about=each.name, action="drop", slot=Slot.DROP, destroys=destroys
+    )
 
 
 def alter(
@@ -97,9 +99,9 @@ def alter(
     note: str | None = None,
     before: tuple[ObjectName, ...] = (),
     after: tuple[ObjectName, ...] = (),
-) -> Step:
+) -> PlannedStatement:
     """A statement that changes it."""
-    return Step(
+    return PlannedStatement(
         sql=sql,
         about=each.name,
         action=action,
@@ -111,9 +113,9 @@ def alter(
     )
 
 
-def validate(each: o.SchemaObject, sql: str, world: World) -> Step:
+def validate(each: o.SchemaObject, sql: str, world: World) -> PlannedStatement:
     """A statement that looks at every row, and lets others work meanwhile."""
-    return Step(
+    return PlannedStatement(
         sql=sql,
         about=each.name,
         action="validate",

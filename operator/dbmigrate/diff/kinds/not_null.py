@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.kind import alter, validate
 from dbmigrate.diff.names import last_part, unquoted
-from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.step import PlannedStatement, Slot
 from dbmigrate.diff.world import World
 
 
@@ -31,7 +31,7 @@ def name_clause(each: o.Column, wanted: o.NotNull, world: World) -> str:
     return f"CONSTRAINT {name} "
 
 
-def change_not_null(before: o.Column, after: o.Column, world: World) -> Iterator[Step]:
+def change_not_null(before: o.Column, after: o.Column, world: World) -> Iterator[PlannedStatement]:
     """From one to the other."""
     old, new = before.not_null, after.not_null
     stays_behind = new is None and old is not None and old.is_local
@@ -61,7 +61,7 @@ def _is_carried(after: o.Column, world: World) -> bool:
     return changes and (new.not_null is None) == (after.not_null is None)
 
 
-def _set(after: o.Column, new: o.NotNull, world: World) -> Iterator[Step]:
+def _set(after: o.Column, new: o.NotNull, world: World) -> Iterator[PlannedStatement]:
     prefix = f"ALTER TABLE {after.relation}"
     statement = _set_statement(after, new, world)
     if not world.has_to_be_slow(after.relation) or not new.is_validated or after.identity:
@@ -85,7 +85,7 @@ def _set_statement(after: o.Column, new: o.NotNull, world: World) -> str:
     return f"ALTER TABLE {after.relation} ADD {name}NOT NULL {after.column}{inherits}{valid}"
 
 
-def _change(before: o.Column, after: o.Column, world: World) -> Iterator[Step]:
+def _change(before: o.Column, after: o.Column, world: World) -> Iterator[PlannedStatement]:
     """Its name or its ways; constraints since 18."""
     old, new = before.not_null or o.NotNull(), after.not_null or o.NotNull()
     prefix = f"ALTER TABLE {after.relation}"

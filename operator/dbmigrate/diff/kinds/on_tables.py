@@ -6,26 +6,28 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dbmigrate.diff import objects as o
-from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
-from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
+from dbmigrate.diff.step import PlannedStatement, Slot
 from dbmigrate.diff.world import World
 
 _ENABLED = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
 
-class Defaults(Kind[o.Default]):
+class Defaults(ObjectKind[o.Default]):
     """Defaults of columns. ONLY: each child of a table has a default of its own."""
 
     def can_alter(self, before: o.Default, after: o.Default, world: World) -> bool:
         return True
 
-    def create(self, each: o.Default, world: World) -> Iterator[Step]:
+    def create(self, each: o.Default, world: World) -> Iterator[PlannedStatement]:
         yield create(each, f"{_column(each)} SET DEFAULT {each.expression}")
 
-    def drop(self, each: o.Default, world: World) -> Iterator[Step]:
+    def drop(self, each: o.Default, world: World) -> Iterator[PlannedStatement]:
         yield drop(each, f"{_column(each)} DROP DEFAULT")
 
-    def alter(self, before: o.Default, after: o.Default, world: World) -> Iterator[Step]:
+    def alter(
+        self, before: o.Default, after: o.Default, world: World
+    ) -> Iterator[PlannedStatement]:
         yield alter(after, f"{_column(after)} SET DEFAULT {after.expression}")
 
 
@@ -33,7 +35,7 @@ def _column(each: o.Default) -> str:
     return f"ALTER TABLE ONLY {each.relation} ALTER COLUMN {each.column}"
 
 
-class Triggers(Kind[o.Trigger]):
+class Triggers(ObjectKind[o.Trigger]):
     """Triggers; the states of those of partitions follow their table's."""
 
     def can_alter(self, before: o.Trigger, after: o.Trigger, world: World) -> bool:
@@ -41,15 +43,17 @@ class Triggers(Kind[o.Trigger]):
         is_same = before.definition == after.definition
         return is_same or not (before.is_constraint or after.is_constraint)
 
-    def create(self, each: o.Trigger, world: World) -> Iterator[Step]:
+    def create(self, each: o.Trigger, world: World) -> Iterator[PlannedStatement]:
         yield create(each, each.definition)
         if each.enabled != "O":
             yield replace(_enable_trigger(each), slot=Slot.FINISH)
 
-    def drop(self, each: o.Trigger, world: World) -> Iterator[Step]:
+    def drop(self, each: o.Trigger, world: World) -> Iterator[PlannedStatement]:
         yield drop(each, f"DROP {each.address}")
 
-    def alter(self, before: o.Trigger, after: o.Trigger, world: World) -> Iterator[Step]:
+    def alter(
+        self, before: o.Trigger, after: o.Trigger, world: World
+    ) -> Iterator[PlannedStatement]:
         if before.definition != after.definition:
             yield alter(after, after.definition.replace("CREATE ", "CREATE OR REPLACE ", 1))
             if after.enabled != "O" and before.enabled == after.enabled:
@@ -59,23 +63,25 @@ class Triggers(Kind[o.Trigger]):
             yield _enable_trigger(after)
 
 
-def _enable_trigger(each: o.Trigger) -> Step:
+def _enable_trigger(each: o.Trigger) -> PlannedStatement:
     words = f"{_ENABLED[each.enabled]} TRIGGER {each.trigger}"
     return alter(each, f"ALTER TABLE {each.table} {words}")
 
 
-class Rules(Kind[o.Rule]):
+class Rules(ObjectKind[o.RewriteRule]):
     """Rewrite rules."""
 
-    def can_alter(self, before: o.Rule, after: o.Rule, world: World) -> bool:
+    def can_alter(self, before: o.RewriteRule, after: o.RewriteRule, world: World) -> bool:
         return True
 
-    def create(self, each: o.Rule, world: World) -> Iterator[Step]:
+    def create(self, each: o.RewriteRule, world: World) -> Iterator[PlannedStatement]:
         yield create(each, each.definition.removesuffix(";"))
         if each.enabled != "O":
             yield replace(_enable_rule(each), slot=Slot.FINISH)
 
-    def alter(self, before: o.Rule, after: o.Rule, world: World) -> Iterator[Step]:
+    def alter(
+        self, before: o.RewriteRule, after: o.RewriteRule, world: World
+    ) -> Iterator[PlannedStatement]:
         if before.definition != after.definition:
             sql = after.definition.removesuffix(";").replace("CREATE ", "CREATE OR REPLACE ", 1)
             yield alter(after, sql)
@@ -83,11 +89,11 @@ class Rules(Kind[o.Rule]):
             yield _enable_rule(after)
 
 
-def _enable_rule(each: o.Rule) -> Step:
+def _enable_rule(each: o.RewriteRule) -> PlannedStatement:
     return alter(each, f"ALTER TABLE {each.table} {_ENABLED[each.enabled]} RULE {each.rule}")
 
 
-class Policies(Kind[o.Policy]):
+class Policies(ObjectKind[o.Policy]):
     """Policies. ALTER POLICY can neither change the command nor take a condition away."""
 
     def can_alter(self, before: o.Policy, after: o.Policy, world: World) -> bool:
@@ -96,12 +102,12 @@ class Policies(Kind[o.Policy]):
         loses_check = before.check is not None and after.check is None
         return is_same and not loses_using and not loses_check
 
-    def create(self, each: o.Policy, world: World) -> Iterator[Step]:
+    def create(self, each: o.Policy, world: World) -> Iterator[PlannedStatement]:
         kind = "" if each.is_permissive else " AS RESTRICTIVE"
         words = [f"CREATE {each.address}{kind} FOR {each.command} TO {', '.join(each.roles)}"]
         yield create(each, " ".join((*words, *_conditions(each))))
 
-    def alter(self, before: o.Policy, after: o.Policy, world: World) -> Iterator[Step]:
+    def alter(self, before: o.Policy, after: o.Policy, world: World) -> Iterator[PlannedStatement]:
         words = [f"ALTER {after.address}"]
         if before.roles != after.roles:
             words.append(f"TO {', '.join(after.roles)}")
@@ -119,22 +125,24 @@ def _conditions(each: o.Policy) -> list[str]:
     return words
 
 
-class StatisticsObjects(Kind[o.Statistics]):
+class StatisticsObjects(ObjectKind[o.Statistics]):
     """Extended statistics."""
 
     def can_alter(self, before: o.Statistics, after: o.Statistics, world: World) -> bool:
         return before.definition == after.definition
 
-    def create(self, each: o.Statistics, world: World) -> Iterator[Step]:
+    def create(self, each: o.Statistics, world: World) -> Iterator[PlannedStatement]:
         yield create(each, each.definition)
         if each.target is not None:
             yield replace(_target(each), slot=Slot.FINISH)
 
-    def alter(self, before: o.Statistics, after: o.Statistics, world: World) -> Iterator[Step]:
+    def alter(
+        self, before: o.Statistics, after: o.Statistics, world: World
+    ) -> Iterator[PlannedStatement]:
         if before.target != after.target:
             yield _target(after)
 
 
-def _target(each: o.Statistics) -> Step:
+def _target(each: o.Statistics) -> PlannedStatement:
     target = -1 if each.target is None else each.target
     return alter(each, f"ALTER {each.address} SET STATISTICS {target}")

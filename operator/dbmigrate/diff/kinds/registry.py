@@ -10,7 +10,7 @@ from dbmigrate.diff.kinds.constraints import Constraints
 from dbmigrate.diff.kinds.database import Extensions, Namespaces, Sequences
 from dbmigrate.diff.kinds.default_privileges import DefaultPrivilegesKind
 from dbmigrate.diff.kinds.indexes import IndexAttachments, Indexes
-from dbmigrate.diff.kinds.kind import Kind
+from dbmigrate.diff.kinds.kind import ObjectKind
 from dbmigrate.diff.kinds.on_tables import (
     Defaults,
     Policies,
@@ -23,7 +23,7 @@ from dbmigrate.diff.kinds.tables import Attachments, Tables
 from dbmigrate.diff.kinds.types import Composites, DomainConstraints, Domains, Enums, Ranges
 from dbmigrate.diff.kinds.views import Views
 
-_KINDS: dict[type[o.SchemaObject], Kind[Any]] = {
+_KINDS: dict[type[o.SchemaObject], ObjectKind[Any]] = {
     o.Namespace: Namespaces(),
     o.Extension: Extensions(),
     o.EnumType: Enums(),
@@ -43,7 +43,7 @@ _KINDS: dict[type[o.SchemaObject], Kind[Any]] = {
     o.Routine: Routines(),
     o.Aggregate: Aggregates(),
     o.Trigger: Triggers(),
-    o.Rule: Rules(),
+    o.RewriteRule: Rules(),
     o.Policy: Policies(),
     o.Statistics: StatisticsObjects(),
     o.DefaultPrivileges: DefaultPrivilegesKind(),
@@ -51,7 +51,7 @@ _KINDS: dict[type[o.SchemaObject], Kind[Any]] = {
 _RANKS = {made: rank for rank, made in enumerate(_KINDS)}
 
 
-def kind_of(each: o.SchemaObject) -> Kind[Any]:
+def kind_of(each: o.SchemaObject) -> ObjectKind[Any]:
     """What knows how to create, drop and alter it."""
     return _KINDS[type(each)]
 

@@ -9,16 +9,16 @@ from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.columns import clause, inline_default, settings
 from dbmigrate.diff.kinds.constraints import inline_clause, is_inline
 from dbmigrate.diff.kinds.indexes import mark_statements
-from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
+from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.kinds.options import change_options, with_clause
-from dbmigrate.diff.step import Slot, Step
+from dbmigrate.diff.step import PlannedStatement, Slot
 from dbmigrate.diff.world import World, parents, parts
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 _IDENTITIES = {"d": "DEFAULT", "n": "NOTHING", "f": "FULL"}
 
 
-class Tables(Kind[o.Table]):
+class Tables(ObjectKind[o.Table]):
     """Tables, partitioned or not."""
 
     def can_alter(self, before: o.Table, after: o.Table, world: World) -> bool:
@@ -28,7 +28,7 @@ class Tables(Kind[o.Table]):
             after.partition_key,
         )
 
-    def create(self, each: o.Table, world: World) -> Iterator[Step]:
+    def create(self, each: o.Table, world: World) -> Iterator[PlannedStatement]:
         columns, constraints = _inline_parts(each, world)
         covers = {part.name for part in (*columns, *constraints)}
         lines = []
@@ -47,12 +47,12 @@ class Tables(Kind[o.Table]):
         if each.replica_identity in "nf":
             yield _replica_identity(each)
 
-    def drop(self, each: o.Table, world: World) -> Iterator[Step]:
+    def drop(self, each: o.Table, world: World) -> Iterator[PlannedStatement]:
         # The rows of a partitioned table are in its partitions, which are dropped by name.
         lost = None if each.is_partitioned else f"the rows of {each.name.name} are lost"
         yield drop(each, f"DROP {each.address}", destroys=lost)
 
-    def alter(self, before: o.Table, after: o.Table, world: World) -> Iterator[Step]:
+    def alter(self, before: o.Table, after: o.Table, world: World) -> Iterator[PlannedStatement]:
         prefix = f"ALTER TABLE {after.name.name}"
         yield from _change_parents(before, after, world)
         yield from _change_type(before, after, world)
@@ -122,7 +122,7 @@ def _create_sql(each: o.Table, lines: list[str]) -> str:
     return " ".join(words)
 
 
-def _change_security(before: o.Table | None, after: o.Table) -> Iterator[Step]:
+def _change_security(before: o.Table | None, after: o.Table) -> Iterator[PlannedStatement]:
     prefix = f"ALTER TABLE {after.name.name}"
     if after.row_security != (before.row_security if before is not None else False):
         word = "ENABLE" if after.row_security else "DISABLE"
@@ -132,12 +132,12 @@ def _change_security(before: o.Table | None, after: o.Table) -> Iterator[Step]:
         yield alter(after, f"{prefix} {word}FORCE ROW LEVEL SECURITY", slot=Slot.FINISH)
 
 
-def _replica_identity(each: o.Table) -> Step:
+def _replica_identity(each: o.Table) -> PlannedStatement:
     word = _IDENTITIES[each.replica_identity]
     return alter(each, f"ALTER TABLE {each.name.name} REPLICA IDENTITY {word}", slot=Slot.FINISH)
 
 
-def _change_type(before: o.Table, after: o.Table, world: World) -> Iterator[Step]:
+def _change_type(before: o.Table, after: o.Table, world: World) -> Iterator[PlannedStatement]:
     """Of a typed table no column comes or goes: first it is freed, and bound at the end."""
     if before.of_type == after.of_type:
         return
@@ -151,7 +151,7 @@ def _change_type(before: o.Table, after: o.Table, world: World) -> Iterator[Step
         yield alter(after, f"{prefix} OF {after.of_type}", slot=Slot.FINISH, after=names)
 
 
-def _change_parents(before: o.Table, after: o.Table, world: World) -> Iterator[Step]:
+def _change_parents(before: o.Table, after: o.Table, world: World) -> Iterator[PlannedStatement]:
     prefix = f"ALTER TABLE {after.name.name}"
     if before.inherits == after.inherits:
         return
@@ -175,15 +175,15 @@ def _change_parents(before: o.Table, after: o.Table, world: World) -> Iterator[S
             yield alter(after, f"{prefix} INHERIT {parent}", slot=Slot.FINISH, after=tuple(shape))
 
 
-class Attachments(Kind[o.Attachment]):
+class Attachments(ObjectKind[o.Attachment]):
     """Partitions are made as tables of their own and attached: that takes a weak lock on the
     parent, where CREATE TABLE PARTITION OF takes the strongest, and indexes keep their names."""
 
-    def create(self, each: o.Attachment, world: World) -> Iterator[Step]:
+    def create(self, each: o.Attachment, world: World) -> Iterator[PlannedStatement]:
         sql = f"ALTER TABLE {each.parent} ATTACH PARTITION {each.child} {each.bound}"
         yield create(each, sql, after=tuple(_own_conditions(each.child, world)))
 
-    def drop(self, each: o.Attachment, world: World) -> Iterator[Step]:
+    def drop(self, each: o.Attachment, world: World) -> Iterator[PlannedStatement]:
         # DETACH CONCURRENTLY would leave a check behind that repeats the bound.
         yield drop(each, f"ALTER TABLE {each.parent} DETACH PARTITION {each.child}")
 

@@ -12,17 +12,17 @@ from dataclasses import replace
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff.kinds.columns import attribute
-from dbmigrate.diff.kinds.kind import Kind, alter, create, drop, validate
+from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop, validate
 from dbmigrate.diff.names import last_part, unquoted, without_last
-from dbmigrate.diff.step import Mode, Slot, Step
+from dbmigrate.diff.step import Mode, PlannedStatement, Slot
 from dbmigrate.diff.world import World, parts
 from dbmigrate.postgres.schema.catalog import ObjectName
 from dbmigrate.postgres.sqltext.quoting import literal
 
 
 def rebirth(
-    before: o.SchemaObject, after: o.SchemaObject, made: Iterator[Step], world: World
-) -> Iterator[Step]:
+    before: o.SchemaObject, after: o.SchemaObject, made: Iterator[PlannedStatement], world: World
+) -> Iterator[PlannedStatement]:
     """Around the creation of the new type."""
     name = before.name.name
     old = world.interim.choose(before.name, unquoted(last_part(name)), "", "old")
@@ -38,7 +38,7 @@ def rebirth(
     yield alter(after, f"DROP {address}", slot=Slot.FINISH, action="drop", note=lost)
 
 
-class Enums(Kind[o.EnumType]):
+class Enums(ObjectKind[o.EnumType]):
     """Enums: new values come in between, in a file of their own."""
 
     def can_alter(self, before: o.EnumType, after: o.EnumType, world: World) -> bool:
@@ -46,11 +46,13 @@ class Enums(Kind[o.EnumType]):
         rest = iter(after.labels)
         return all(label in rest for label in before.labels)
 
-    def create(self, each: o.EnumType, world: World) -> Iterator[Step]:
+    def create(self, each: o.EnumType, world: World) -> Iterator[PlannedStatement]:
         labels = ", ".join(literal(label).strip() for label in each.labels)
         yield create(each, f"CREATE TYPE {each.name.name} AS ENUM ({labels})")
 
-    def alter(self, before: o.EnumType, after: o.EnumType, world: World) -> Iterator[Step]:
+    def alter(
+        self, before: o.EnumType, after: o.EnumType, world: World
+    ) -> Iterator[PlannedStatement]:
         there = list(before.labels)
         for position, label in enumerate(after.labels):
             if label in there:
@@ -63,13 +65,13 @@ class Enums(Kind[o.EnumType]):
             yield replace(alter(after, sql), mode=Mode.FIRST)
 
 
-class Domains(Kind[o.Domain]):
+class Domains(ObjectKind[o.Domain]):
     """Domains; their checks are objects of their own."""
 
     def can_alter(self, before: o.Domain, after: o.Domain, world: World) -> bool:
         return (before.base, before.collation) == (after.base, after.collation)
 
-    def create(self, each: o.Domain, world: World) -> Iterator[Step]:
+    def create(self, each: o.Domain, world: World) -> Iterator[PlannedStatement]:
         words = [f"CREATE DOMAIN {each.name.name} AS {each.base}"]
         if each.collation is not None:
             words.append(f"COLLATE {each.collation}")
@@ -88,7 +90,7 @@ class Domains(Kind[o.Domain]):
                 words.append(f"CONSTRAINT {part.constraint} {part.definition}")
         yield create(each, " ".join(words), covers=frozenset(covers))
 
-    def alter(self, before: o.Domain, after: o.Domain, world: World) -> Iterator[Step]:
+    def alter(self, before: o.Domain, after: o.Domain, world: World) -> Iterator[PlannedStatement]:
         prefix = f"ALTER DOMAIN {after.name.name}"
         if before.default != after.default:
             words = "DROP DEFAULT" if after.default is None else f"SET DEFAULT {after.default}"
@@ -105,7 +107,7 @@ class Domains(Kind[o.Domain]):
             yield alter(after, f"{prefix} {words}", note=note)
 
 
-class DomainConstraints(Kind[o.DomainConstraint]):
+class DomainConstraints(ObjectKind[o.DomainConstraint]):
     """Checks of domains."""
 
     def can_alter(
@@ -116,7 +118,7 @@ class DomainConstraints(Kind[o.DomainConstraint]):
         old = before.definition.removesuffix(" NOT VALID")
         return after.is_validated and not before.is_validated and old == after.definition
 
-    def create(self, each: o.DomainConstraint, world: World) -> Iterator[Step]:
+    def create(self, each: o.DomainConstraint, world: World) -> Iterator[PlannedStatement]:
         sql = f"ALTER DOMAIN {each.domain} ADD CONSTRAINT {each.constraint} {each.definition}"
         is_new = world.is_new(ObjectName("domain", each.domain))
         if is_new or not world.online or not each.is_validated:
@@ -125,24 +127,24 @@ class DomainConstraints(Kind[o.DomainConstraint]):
         yield create(each, f"{sql} NOT VALID")
         yield self._validate(each, world)
 
-    def drop(self, each: o.DomainConstraint, world: World) -> Iterator[Step]:
+    def drop(self, each: o.DomainConstraint, world: World) -> Iterator[PlannedStatement]:
         yield drop(each, f"ALTER DOMAIN {each.domain} DROP CONSTRAINT {each.constraint}")
 
     def alter(
         self, before: o.DomainConstraint, after: o.DomainConstraint, world: World
-    ) -> Iterator[Step]:
+    ) -> Iterator[PlannedStatement]:
         if after.is_validated and not before.is_validated:
             yield self._validate(after, world)
 
-    def _validate(self, each: o.DomainConstraint, world: World) -> Step:
+    def _validate(self, each: o.DomainConstraint, world: World) -> PlannedStatement:
         sql = f"ALTER DOMAIN {each.domain} VALIDATE CONSTRAINT {each.constraint}"
         return validate(each, sql, world)
 
 
-class Composites(Kind[o.Composite]):
+class Composites(ObjectKind[o.Composite]):
     """Composite types, whose attributes come and go as columns do."""
 
-    def create(self, each: o.Composite, world: World) -> Iterator[Step]:
+    def create(self, each: o.Composite, world: World) -> Iterator[PlannedStatement]:
         found = [part for part in parts(world.after, each.name) if isinstance(part, o.Column)]
         found.sort(key=lambda column: column.position)
         inside = ", ".join(map(attribute, found))
@@ -150,8 +152,8 @@ class Composites(Kind[o.Composite]):
         yield create(each, f"CREATE TYPE {each.name.name} AS ({inside})", covers=covers)
 
 
-class Ranges(Kind[o.RangeType]):
+class Ranges(ObjectKind[o.RangeType]):
     """Ranges; nothing of them can be altered."""
 
-    def create(self, each: o.RangeType, world: World) -> Iterator[Step]:
+    def create(self, each: o.RangeType, world: World) -> Iterator[PlannedStatement]:
         yield create(each, f"CREATE TYPE {each.name.name} AS RANGE ({', '.join(each.parameters)})")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
-from dbmigrate.diff.kinds.kind import Kind, alter, create, drop
+from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.kinds.options import change_options, with_clause
-from dbmigrate.diff.step import Step
+from dbmigrate.diff.step import PlannedStatement
 from dbmigrate.diff.world import World, parts
 
 
-class Views(Kind[o.View]):
+class Views(ObjectKind[o.View]):
     """CREATE OR REPLACE VIEW may add columns at the end, and change no other."""
 
     def can_alter(self, before: o.View, after: o.View, world: World) -> bool:
@@ -19,16 +19,16 @@ class Views(Kind[o.View]):
             return before.definition == after.definition and before.columns == after.columns
         return after.columns[: len(before.columns)] == before.columns
 
-    def create(self, each: o.View, world: World) -> Iterator[Step]:
+    def create(self, each: o.View, world: World) -> Iterator[PlannedStatement]:
         covers = frozenset(
             part.name for part in parts(world.after, each.name) if isinstance(part, o.Column)
         )
         yield create(each, _create_sql(each, ""), covers=covers)
 
-    def drop(self, each: o.View, world: World) -> Iterator[Step]:
+    def drop(self, each: o.View, world: World) -> Iterator[PlannedStatement]:
         yield drop(each, f"DROP {each.address}")
 
-    def alter(self, before: o.View, after: o.View, world: World) -> Iterator[Step]:
+    def alter(self, before: o.View, after: o.View, world: World) -> Iterator[PlannedStatement]:
         if before.definition != after.definition:
             # It also sets the options, all of them.
             yield alter(after, _create_sql(after, "OR REPLACE "))

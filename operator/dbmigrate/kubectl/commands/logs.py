@@ -8,26 +8,28 @@ from __future__ import annotations
 
 from dbmigrate.kubectl.collection import list_all, observe
 from dbmigrate.kubectl.pods import RunPod, choose_pod, pods_of
-from dbmigrate.kubectl.problems import ClusterError
+from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.requests import LogsRequest
 from dbmigrate.kubectl.resource import Resource, find_resource
-from dbmigrate.kubectl.session import Session
+from dbmigrate.kubectl.session import CommandContext
 from dbmigrate.printable import lines
 
 
-def show_logs(session: Session, request: LogsRequest) -> None:
+def show_logs(session: CommandContext, request: LogsRequest) -> None:
     """Run the command. Raises ClusterError, also when there is no log."""
     resource = find_resource(session.kubectl, request.name)
     pod = _wait_for_pod(session, request, resource)
     if pod is None:
-        raise ClusterError(_explain_no_pod(resource, request.job))
+        raise RequestFailed(_explain_no_pod(resource, request.job))
     if not pod.has_log:
-        raise ClusterError(f"Pod {pod.name} of Job {pod.job} has no log yet: {pod.waiting}")
+        raise RequestFailed(f"Pod {pod.name} of Job {pod.job} has no log yet: {pod.waiting}")
     session.screen.note(f"Job {pod.job} ({pod.command}), Pod {pod.name}: {pod.phase}")
     session.kubectl.show_logs(pod.namespace, pod.name, pod.container, follow=request.is_following)
 
 
-def _wait_for_pod(session: Session, request: LogsRequest, resource: Resource) -> RunPod | None:
+def _wait_for_pod(
+    session: CommandContext, request: LogsRequest, resource: Resource
+) -> RunPod | None:
     identity = resource.identity
     collection = pods_of(identity.namespace, identity.uid)
     if not request.is_following:

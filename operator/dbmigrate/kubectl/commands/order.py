@@ -9,10 +9,10 @@ from dbmigrate.kubectl.order import NotDone, Order, follow, place
 from dbmigrate.kubectl.plans import NoPlan, describe_plan, find_plan
 from dbmigrate.kubectl.requests import OrderRequest
 from dbmigrate.kubectl.resource import Resource, find_resource
-from dbmigrate.kubectl.session import Session
+from dbmigrate.kubectl.session import CommandContext
 
 
-def give_order(session: Session, request: OrderRequest) -> None:
+def give_order(session: CommandContext, request: OrderRequest) -> None:
     """Run the command. Raises ClusterError, NotDone."""
     resource = find_resource(session.kubectl, request.name)
     plan_hash = None
@@ -33,7 +33,7 @@ def give_order(session: Session, request: OrderRequest) -> None:
             session.screen.note(f"follow the run with: {advised('wait', resource)}")
 
 
-def _read_plan(session: Session, request: OrderRequest, resource: Resource) -> str | None:
+def _read_plan(session: CommandContext, request: OrderRequest, resource: Resource) -> str | None:
     """Show the plan; the hash of just what was shown. None: it is approved already."""
     plan = find_plan(resource)
     if request.plan_hash is not None and request.plan_hash != plan.hash:

@@ -7,10 +7,10 @@ import json
 from dbmigrate.kubectl.plans import describe_plan, find_plan
 from dbmigrate.kubectl.requests import Output, PlanRequest
 from dbmigrate.kubectl.resource import find_resource
-from dbmigrate.kubectl.session import Session
+from dbmigrate.kubectl.session import CommandContext
 
 
-def show_plan(session: Session, request: PlanRequest) -> None:
+def show_plan(session: CommandContext, request: PlanRequest) -> None:
     """Run the command. Raises ClusterError, also where there is no plan."""
     resource = find_resource(session.kubectl, request.name)
     plan = find_plan(resource)

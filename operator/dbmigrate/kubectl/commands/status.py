@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from dbmigrate.kubectl.collection import Collection, Key, Sight, list_all, observe
+from dbmigrate.kubectl.collection import Collection, CollectionSnapshot, Key, list_all, observe
 from dbmigrate.kubectl.description import describe
-from dbmigrate.kubectl.problems import ClusterError
+from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.requests import Output, StatusRequest
 from dbmigrate.kubectl.resource import (
     Resource,
@@ -24,16 +24,16 @@ from dbmigrate.kubectl.resource import (
 )
 from dbmigrate.kubectl.rows import identify, make_gone_row, make_row, name_columns
 from dbmigrate.kubectl.screen import Line
-from dbmigrate.kubectl.session import Session
-from dbmigrate.kubectl.table import Cell, Table, Tone
+from dbmigrate.kubectl.session import CommandContext
+from dbmigrate.kubectl.table import Cell, TextTable, Tone
 
 
-def show_status(session: Session, request: StatusRequest) -> None:
+def show_status(session: CommandContext, request: StatusRequest) -> None:
     """Run the command. Raises ClusterError."""
     if request.name is not None and request.in_all_namespaces:
-        raise ClusterError("a NAME is in one namespace: leave out -A")
+        raise RequestFailed("a NAME is in one namespace: leave out -A")
     if request.is_watching and request.output is Output.JSON:
-        raise ClusterError("-w has no JSON: kubectl get dbm -w -o json streams it")
+        raise RequestFailed("-w has no JSON: kubectl get dbm -w -o json streams it")
     if request.is_watching:
         _Live(session, request).run()
     elif request.name is not None:
@@ -42,7 +42,7 @@ def show_status(session: Session, request: StatusRequest) -> None:
         _show_all(session, request)
 
 
-def _show_one(session: Session, request: StatusRequest, name: str) -> None:
+def _show_one(session: CommandContext, request: StatusRequest, name: str) -> None:
     resource = find_resource(session.kubectl, name)
     if request.output is Output.JSON:
         session.screen.document(json.dumps(resource.body, indent=2))
@@ -50,7 +50,7 @@ def _show_one(session: Session, request: StatusRequest, name: str) -> None:
         session.screen.show(describe(resource, session.clock()))
 
 
-def _show_all(session: Session, request: StatusRequest) -> None:
+def _show_all(session: CommandContext, request: StatusRequest) -> None:
     listing = list_all(session.kubectl, _choose(session, request))
     if request.output is Output.JSON:
         items = [listing.objects[key] for key in sorted(listing.objects)]
@@ -65,7 +65,7 @@ def _show_all(session: Session, request: StatusRequest) -> None:
     session.screen.show(view.draw(resources))
 
 
-def _choose(session: Session, request: StatusRequest) -> Collection:
+def _choose(session: CommandContext, request: StatusRequest) -> Collection:
     collection = migrations(None if request.in_all_namespaces else session.kubectl.namespace)
     if request.name is not None:
         return collection.only(request.name)
@@ -74,7 +74,7 @@ def _choose(session: Session, request: StatusRequest) -> Collection:
     return collection
 
 
-def _explain_nothing(session: Session, request: StatusRequest) -> str:
+def _explain_nothing(session: CommandContext, request: StatusRequest) -> str:
     where = "the cluster" if request.in_all_namespaces else f"namespace {session.kubectl.namespace}"
     return f"no DatabaseMigration found in {where}"
 
@@ -86,12 +86,14 @@ BREATH = 0.1
 class _TableView:
     """The table of a request."""
 
-    def __init__(self, session: Session, request: StatusRequest, *, is_wide: bool = False) -> None:
+    def __init__(
+        self, session: CommandContext, request: StatusRequest, *, is_wide: bool = False
+    ) -> None:
         self._clock = session.clock
         self._with_namespace = request.in_all_namespaces
         self._is_wide = is_wide or request.output is Output.WIDE
         self.columns = name_columns(with_namespace=self._with_namespace, is_wide=self._is_wide)
-        self.table = Table(self.columns)
+        self.table = TextTable(self.columns)
 
     def make_row(self, resource: Resource) -> list[Cell]:
         """The resource's row at this moment."""
@@ -107,7 +109,7 @@ class _TableView:
 class _Live:
     """A view that follows the cluster until it is interrupted."""
 
-    def __init__(self, session: Session, request: StatusRequest) -> None:
+    def __init__(self, session: CommandContext, request: StatusRequest) -> None:
         self._session = session
         self._request = request
         self._view = _TableView(session, request, is_wide=session.screen.is_live)
@@ -129,7 +131,7 @@ class _Live:
                 self._session.screen.repaint(self._paint(sight.problem))
                 self._painted_at = time.monotonic()
 
-    def _learn(self, sight: Sight) -> None:
+    def _learn(self, sight: CollectionSnapshot) -> None:
         for key in sight.changed:
             if key in sight.objects:
                 self._known[key] = read_resource(sight.objects[key])
@@ -149,7 +151,7 @@ class _Live:
             lines.append([Cell(f"out of date: {problem}", Tone.BAD)])
         return lines
 
-    def _append(self, sight: Sight) -> None:
+    def _append(self, sight: CollectionSnapshot) -> None:
         rows = []
         for key in sorted(sight.changed):
             resource = self._known.get(key)

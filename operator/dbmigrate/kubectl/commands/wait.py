@@ -14,10 +14,10 @@ from dbmigrate.kubectl.collection import observe
 from dbmigrate.kubectl.order import NotDone
 from dbmigrate.kubectl.requests import WaitRequest
 from dbmigrate.kubectl.resource import Resource, explain_missing, migrations, read_resource
-from dbmigrate.kubectl.session import Session
+from dbmigrate.kubectl.session import CommandContext
 
 
-def wait_until_ready(session: Session, request: WaitRequest) -> None:
+def wait_until_ready(session: CommandContext, request: WaitRequest) -> None:
     """Run the command. Raises ClusterError, NotDone."""
     kubectl, screen = session.kubectl, session.screen
     collection = migrations(kubectl.namespace).only(request.name)

@@ -40,7 +40,7 @@ class Standby:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplicationSight:
+class ReplicationSnapshot:
     """One look."""
 
     here: int
@@ -63,7 +63,7 @@ class Lag:
         return f"standby {self.name} is {self.seconds:.0f} s ({size}) behind"
 
 
-def read_sight(rows: Iterable[Row]) -> ReplicationSight:
+def read_sight(rows: Iterable[Row]) -> ReplicationSnapshot:
     """The rows of LAG_SQL."""
     here = 0
     standbys = []
@@ -76,7 +76,7 @@ def read_sight(rows: Iterable[Row]) -> ReplicationSight:
             is_hidden = True
         elif replayed is not None:
             standbys.append(Standby(name or f"pid {pid}", int(replayed), float(lag or 0)))
-    return ReplicationSight(here, tuple(standbys), is_hidden)
+    return ReplicationSnapshot(here, tuple(standbys), is_hidden)
 
 
 class LagClock:
@@ -85,7 +85,7 @@ class LagClock:
     def __init__(self) -> None:
         self._samples: list[tuple[float, int]] = []
 
-    def read(self, sight: ReplicationSight, now: float) -> Lag | None:
+    def read(self, sight: ReplicationSnapshot, now: float) -> Lag | None:
         """The standby that is furthest behind; None: there is none, or all are here.
 
         `now` is in seconds by a clock that only goes forward.

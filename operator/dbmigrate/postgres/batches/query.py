@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from dbmigrate.postgres.batches.state import BatchState, Cursor, array_sql
 from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
-from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.batched.script import BATCH_SIZE, BatchedScript
 from dbmigrate.postgres.sqltext.quoting import literal, raise_sql
 
@@ -67,7 +67,7 @@ def build_batch(script: BatchedScript, history: History, state: BatchState, size
         length += len(text)
 
     def add_span(start: int, end: int) -> None:
-        for text, at in _filled(script, start, end, state.cursor, size):
+        for text, at in fill_parameters(script, start, end, state.cursor, size):
             if at is not None:
                 pieces.append((length, length + len(text), at))
             add(text)
@@ -83,12 +83,7 @@ def build_batch(script: BatchedScript, history: History, state: BatchState, size
     return Batch(b"".join(parts), tuple(pieces))
 
 
-def fill(script: BatchedScript, cursor: Cursor, size: int) -> bytes:
-    """The statement alone, with its parameters put in."""
-    return b"".join(text for text, _ in _filled(script, script.start, script.end, cursor, size))
-
-
-def _filled(
+def fill_parameters(
     script: BatchedScript, start: int, end: int, cursor: Cursor, size: int
 ) -> Iterator[tuple[bytes, int | None]]:
     """Pieces of the file with their places, and between them the values of parameters."""
@@ -213,4 +208,4 @@ def read_refusal(error: ServerError) -> str | None:
     if error.sqlstate != INVALID_TEXT:
         return None
     ours = (NOT_BEHIND, NOT_UNIQUE, NOT_OURS)
-    return next((each for each in ours if f'"{each} ' in error.message), None)
+    return next((each for each in ours if f"{each} " in error.message), None)

@@ -13,10 +13,10 @@ import json
 from dataclasses import dataclass, replace
 
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history import log as history_rows
 from dbmigrate.postgres.history.adapter import Found
-from dbmigrate.postgres.history.log import NewLogRow
-from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.history.fence import move_version_sql
+from dbmigrate.postgres.history.log import NewLogRow, end_log_sql, insert_log_sql
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal
 
 _COLUMNS = {
@@ -93,8 +93,8 @@ def begin_sql(
     """
     row = replace(row, outcome="running", statements=1, statements_done=0)
     statements = [
-        history_rows.move_version_sql(history, found, dirty),
-        f"WITH logged AS ({history_rows.insert_log_sql(history, row, running=True)} RETURNING id)"
+        move_version_sql(history, found, dirty),
+        f"WITH logged AS ({insert_log_sql(history, row, running=True)} RETURNING id)"
         f" INSERT INTO {history.batches_table} (log_id, cursor, batch_size)"
         f" SELECT id, {array_sql(cursor)}, {size} FROM logged RETURNING log_id",
     ]
@@ -113,11 +113,11 @@ def resume_sql(history: History, log_id: int, row: NewLogRow) -> str:
 
 def end_sql(history: History, found: Found, clean: Found, log_id: int) -> str:
     """End a step: its version is clean, its row in the log is done."""
-    moved = history.guarded(history_rows.move_version_sql(history, found, clean))
+    moved = history.guarded(move_version_sql(history, found, clean))
     return (
         f"BEGIN; {moved}; "
         f"UPDATE {history.log_table} SET statements_done = statements WHERE id = {log_id}; "
-        f"{history_rows.end_log_sql(history, log_id, 'applied')}; COMMIT"
+        f"{end_log_sql(history, log_id, 'applied')}; COMMIT"
     )
 
 

@@ -38,8 +38,6 @@ class ServerError:
     hint: str | None = None
     position: int | None = None
     """Counted from 1, in characters of the query as it was sent."""
-    internal_query: str | None = None
-    internal_position: int | None = None
     context: str | None = None
 
 

@@ -39,7 +39,7 @@ UNION ALL SELECT 'copy', bytes_processed, bytes_total
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class SessionSnapshot:
     """What the monitor saw of the watched session."""
 
     blockers: tuple[OtherSession, ...] = ()
@@ -61,10 +61,10 @@ class Monitor:
         if server_version >= _FIRST_WITH_ALL_VIEWS:
             self._query += f"; {_PROGRESS.format(pid=pid)}"
 
-    def look(self) -> Sight:
+    def look(self) -> SessionSnapshot:
         """What the backend does now; an empty sight when it can't be told."""
         if self._is_broken:
-            return Sight()
+            return SessionSnapshot()
         try:
             if self._session is None:
                 self._session = self._open_session()
@@ -73,10 +73,10 @@ class Monitor:
         except (MigrationError, ServerFailure, ConnectionBroken):
             self._is_broken = True
             self.close()
-            return Sight()
+            return SessionSnapshot()
         blockers, waiters, *progress = tables
         phase, percent = _furthest(progress[0] if progress else [])
-        return Sight(read_sessions(blockers), read_sessions(waiters), phase, percent)
+        return SessionSnapshot(read_sessions(blockers), read_sessions(waiters), phase, percent)
 
     def close(self) -> None:
         """Close its connection, if it ever was opened."""

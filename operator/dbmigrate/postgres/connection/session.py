@@ -263,7 +263,6 @@ def _server_error(result: pq.abc.PGresult) -> ServerError:
         return None if raw is None else raw.decode(errors="replace")
 
     position = field(pq.DiagnosticField.STATEMENT_POSITION)
-    internal = field(pq.DiagnosticField.INTERNAL_POSITION)
     message = field(pq.DiagnosticField.MESSAGE_PRIMARY)
     if message is None:
         # Made by libpq, not by the server: the connection is gone.
@@ -274,8 +273,6 @@ def _server_error(result: pq.abc.PGresult) -> ServerError:
         detail=field(pq.DiagnosticField.MESSAGE_DETAIL),
         hint=field(pq.DiagnosticField.MESSAGE_HINT),
         position=None if position is None else int(position),
-        internal_query=field(pq.DiagnosticField.INTERNAL_QUERY),
-        internal_position=None if internal is None else int(internal),
         context=field(pq.DiagnosticField.CONTEXT),
     )
 

@@ -3,24 +3,20 @@
 A `Found` says where a history stands and how it would stand after a step; a
 `VersionTable` makes the tool's table, reads it and recognises it. golang-migrate
 keeps one number (dbmigrate.postgres.history.golang_migrate), goose and dbmate keep a set of
-applied versions (dbmigrate.postgres.history.applied_rows). Only the module of the table
-in use is imported.
+applied versions (dbmigrate.postgres.history.applied_rows).
+dbmigrate.postgres.history.registry has the adapter of each tool.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.versions import Role, Version
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.atlas_revisions import Partial
-    from dbmigrate.postgres.history.log import LogRow
-    from dbmigrate.postgres.history.tables import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +39,30 @@ class Move:
     """The script's checksum as the tool's table keeps it, where it does."""
     statement_sums: Callable[[], Sequence[str]] | None = field(default=None, compare=False)
     """One for each statement, where the tool's table keeps those."""
+
+
+class Partial(Protocol):
+    """What a tool's table says of a step that stopped between two statements."""
+
+    @property
+    def version(self) -> Version:
+        """The version whose script did not end."""
+
+    @property
+    def description(self) -> str:
+        """The migration's name as the table keeps it."""
+
+    @property
+    def done(self) -> int:
+        """How many statements are done."""
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        """The checksums of those statements."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the statement behind them has failed, by the table's own word."""
 
 
 class Found(Protocol):
@@ -153,26 +173,3 @@ class VersionTable(Protocol):
 
     def wait_sql(self, table: str, wanted: Version) -> str:
         """One row: the version, whether it is dirty, whether `wanted` is reached."""
-
-
-def version_table(kind: HistoryKind) -> VersionTable:
-    """The table of that kind."""
-    if kind is HistoryKind.GOOSE:
-        from dbmigrate.postgres.history.goose import GooseTable
-
-        return GooseTable()
-    if kind is HistoryKind.DBMATE:
-        from dbmigrate.postgres.history.dbmate import DbmateTable
-
-        return DbmateTable()
-    if kind is HistoryKind.ATLAS:
-        from dbmigrate.postgres.history.atlas import AtlasTable
-
-        return AtlasTable()
-    if kind is HistoryKind.FLYWAY:
-        from dbmigrate.postgres.history.flyway import FlywayTable
-
-        return FlywayTable()
-    from dbmigrate.postgres.history.golang_migrate import GolangMigrateTable
-
-    return GolangMigrateTable()

@@ -14,23 +14,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.no_progress import LogAlone
+from dbmigrate.postgres.connection.session import Row
+from dbmigrate.postgres.history.adapter import Move, Partial
+from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.no_progress import NoProgress
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Reason
 from dbmigrate.versions import Role, Version
 
-if TYPE_CHECKING:
-    from dbmigrate.postgres.connection.session import Row
-    from dbmigrate.postgres.history.adapter import Move
-    from dbmigrate.postgres.history.atlas_revisions import Partial
-    from dbmigrate.postgres.history.log import LogRow
-    from dbmigrate.postgres.history.tables import History
-
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AppliedRow:
     """One row."""
 
     version: Version
@@ -50,7 +47,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class UnfinishedStep:
     """A step without a transaction that was begun and not ended."""
 
     version: Version
@@ -79,7 +76,7 @@ class Dialect(Protocol):
     def insert_sql(self, table: str) -> str:
         """INSERT INTO with its columns, up to the values."""
 
-    def values(self, entry: Entry) -> str:
+    def values(self, entry: AppliedRow) -> str:
         """The values of a row, without parentheses."""
 
     def is_version(self, texts: list[str]) -> str:
@@ -87,23 +84,23 @@ class Dialect(Protocol):
 
 
 @dataclass(frozen=True)
-class VersionSet(LogAlone):
+class VersionSet(NoProgress):
     """Which versions are applied."""
 
     dialect: Dialect
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[AppliedRow, ...] = ()
     """All rows, the oldest first."""
-    unfinished: Unfinished | None = None
+    unfinished: UnfinishedStep | None = None
     partial: Partial | None = None
     """What the table itself tells of that step, where it does."""
 
     @cached_property
-    def applied(self) -> dict[Version, Entry]:
+    def applied(self) -> dict[Version, AppliedRow]:
         """The applied versions, in the order in which they were; the newest row of each decides."""
         return self._newest(lambda entry: entry.role is not Role.REPEATABLE)
 
     @cached_property
-    def repeated(self) -> dict[Version, Entry]:
+    def repeated(self) -> dict[Version, AppliedRow]:
         """The newest run of each repeatable migration."""
         return self._newest(lambda entry: entry.role is Role.REPEATABLE)
 
@@ -143,7 +140,7 @@ class VersionSet(LogAlone):
 
     def begun(self, move: Move) -> VersionSet:
         """The same rows: the log alone says that a step was begun."""
-        return replace(self, unfinished=Unfinished(move.version, move.is_up))
+        return replace(self, unfinished=UnfinishedStep(move.version, move.is_up))
 
     def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> VersionSet:
         """Each version of the files up to that one, and nothing above it.
@@ -243,8 +240,8 @@ class VersionSet(LogAlone):
             statements.append(f"{dialect.insert_sql(table)} VALUES {rows}")
         return "; ".join(statements) or "SELECT"
 
-    def _newest(self, is_meant: Callable[[Entry], bool]) -> dict[Version, Entry]:
-        newest: dict[Version, Entry] = {}
+    def _newest(self, is_meant: Callable[[AppliedRow], bool]) -> dict[Version, AppliedRow]:
+        newest: dict[Version, AppliedRow] = {}
         for entry in filter(is_meant, self.entries):
             newest.pop(entry.version, None)
             newest[entry.version] = entry
@@ -255,9 +252,9 @@ class VersionSet(LogAlone):
         return f"(SELECT pg_catalog.count(*) FROM {table} WHERE {condition}) = {number}"
 
 
-def entry_of(move: Move) -> Entry:
+def entry_of(move: Move) -> AppliedRow:
     """The row that a step up leaves."""
-    return Entry(
+    return AppliedRow(
         move.version,
         move.text or str(move.version),
         role=move.role,
@@ -283,6 +280,6 @@ def with_unfinished(found: VersionSet, rows: list[Row], history: History) -> Ver
     version = history.read_version(rows[0][0], rows[0][3] or "") if rows else None
     if version is None or rows[0][2] == "applied":
         return found
-    unfinished = Unfinished(version, rows[0][1] == "up")
+    unfinished = UnfinishedStep(version, rows[0][1] == "up")
     is_done = (unfinished.version in found.applied) == unfinished.is_up
     return found if is_done else replace(found, unfinished=unfinished)

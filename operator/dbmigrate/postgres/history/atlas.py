@@ -10,26 +10,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.applied_rows import Entry, Unfinished
+from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep
 from dbmigrate.postgres.history.atlas_revisions import (
     PREFIX,
     RESOLVED,
-    Partial,
+    PartialRevision,
     Revision,
     Revisions,
     insert_sql,
     values_sql,
 )
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.versions import Version, lexical
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.tables import History
 
 EXECUTE_LOCK = 2686470616
 """FNV-1 of `atlas_migrate_execute`: one for all tables of a database."""
@@ -109,7 +106,7 @@ class AtlasTable:
     def take(self, tables: list[list[Row]], history: History) -> Revisions:
         """The answers to that. Raises MigrationError (ForeignHistory) for what is no version."""
         found: list[Revision] = []
-        partial: Partial | None = None
+        partial: PartialRevision | None = None
         rows = tables.pop(0)
         for index, row in enumerate(rows):
             revision = _read(row, history)
@@ -118,10 +115,12 @@ class AtlasTable:
             # Atlas looks at the last row alone; what a person has resolved counts as done.
             if is_last and done != revision.statements and not revision.kind & RESOLVED:
                 sums = tuple(each.removeprefix(PREFIX) for each in json.loads(row[7] or "[]") or ())
-                partial = Partial(revision.version, revision, done, sums, has_failed=row[8] == "t")
+                partial = PartialRevision(
+                    revision.version, revision, done, sums, has_failed=row[8] == "t"
+                )
             else:
                 found.append(revision)
-        unfinished = Unfinished(partial.version, is_up=True) if partial else None
+        unfinished = UnfinishedStep(partial.version, is_up=True) if partial else None
         return Revisions(self, tuple(found), unfinished, partial)
 
     def wait_sql(self, table: str, wanted: Version) -> str:
@@ -140,7 +139,7 @@ class AtlasTable:
         """All columns, up to the values."""
         return insert_sql(table)
 
-    def values(self, entry: Entry) -> str:
+    def values(self, entry: AppliedRow) -> str:
         """Those of a complete row."""
         return values_sql(
             entry if isinstance(entry, Revision) else Revision(entry.version, entry.text)

@@ -11,15 +11,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from dbmigrate import __version__
-from dbmigrate.postgres.history.applied_rows import Entry, Unfinished, VersionSet
+from dbmigrate.postgres.history.adapter import Move
+from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, VersionSet
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.versions import Version
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.adapter import Move
 
 BASELINE, EXECUTED, RESOLVED = 1, 2, 4
 """The bits of `type`: the history begins here, it ran, a person said so."""
@@ -35,7 +32,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Revision(Entry):
+class Revision(AppliedRow):
     """A row."""
 
     kind: int = EXECUTED
@@ -46,7 +43,7 @@ class Revision(Entry):
 
 
 @dataclass(frozen=True, slots=True)
-class Partial:
+class PartialRevision:
     """A row of a file that stopped halfway."""
 
     version: Version
@@ -59,10 +56,17 @@ class Partial:
     has_failed: bool = False
     """Whether the row says that the next statement failed."""
 
+    @property
+    def description(self) -> str:
+        """The migration's name, as the row has it."""
+        return self.revision.description
+
 
 @dataclass(frozen=True)
 class Revisions(VersionSet):
     """Which versions have a row, and the one that is not complete."""
+
+    partial: PartialRevision | None = None
 
     @cached_property
     def base(self) -> Version | None:
@@ -83,9 +87,9 @@ class Revisions(VersionSet):
         found = self.partial
         sums = tuple(_sums(move))
         if found is None or found.version != move.version:
-            found = Partial(move.version, _revision_of(move, len(sums)))
+            found = PartialRevision(move.version, _revision_of(move, len(sums)))
         found = replace(found, revision=_revision_of(move, len(sums)), planned=sums)
-        return replace(self, unfinished=Unfinished(move.version, is_up=True), partial=found)
+        return replace(self, unfinished=UnfinishedStep(move.version, is_up=True), partial=found)
 
     def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> Revisions:
         """As Atlas's `migrate set`: a row that stopped halfway counts as done, or goes."""
@@ -106,7 +110,7 @@ class Revisions(VersionSet):
     def baselined(self, version: Version, moves: Mapping[Version, Move] | None) -> Revisions:
         """One row, at which the history begins."""
         text = str(version)
-        revision = _by_hand(Entry(version, text), moves, BASELINE)
+        revision = _by_hand(AppliedRow(version, text), moves, BASELINE)
         return replace(self, entries=(replace(revision, hash=""),), unfinished=None, partial=None)
 
     def move_sql(self, table: str, wanted: VersionSet, guards: tuple[str, ...]) -> tuple[str, str]:
@@ -209,7 +213,7 @@ def _revision_of(move: Move, statements: int) -> Revision:
     )
 
 
-def _by_hand(entry: Entry, moves: Mapping[Version, Move] | None, kind: int) -> Revision:
+def _by_hand(entry: AppliedRow, moves: Mapping[Version, Move] | None, kind: int) -> Revision:
     """A row that no step has made: without statements."""
     move = (moves or {}).get(entry.version)
     if move is None:

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.applied_rows import (
-    Entry,
+    AppliedRow,
     VersionSet,
     unfinished_sql,
     with_unfinished,
 )
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal, number_sql
 from dbmigrate.report import Reason
 from dbmigrate.versions import Version
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.tables import History
 
 _NUMBER = re.compile("[0-9]{1,25}", re.ASCII)
 
@@ -69,7 +66,7 @@ class DbmateTable:
 
     def take(self, tables: list[list[Row]], history: History) -> VersionSet:
         """The answers to that. Raises MigrationError (ForeignHistory) for what is no number."""
-        entries: dict[Version, Entry] = {}
+        entries: dict[Version, AppliedRow] = {}
         for (version,) in tables.pop(0):
             text = version or ""
             if _NUMBER.fullmatch(text) is None or int(text) in entries:
@@ -78,7 +75,7 @@ class DbmateTable:
                     f"{history.schema}.{history.table} holds the version {text!r},"
                     " which is no number or is there twice: dbmate's are numbers",
                 )
-            entries[int(text)] = Entry(int(text), text)
+            entries[int(text)] = AppliedRow(int(text), text)
         found = VersionSet(self, tuple(entries[version] for version in sorted(entries)))
         return with_unfinished(found, tables.pop(0), history) if history.knows_log else found
 
@@ -94,7 +91,7 @@ class DbmateTable:
         """dbmate's statement, up to the values."""
         return f"INSERT INTO {table} (version)"
 
-    def values(self, entry: Entry) -> str:
+    def values(self, entry: AppliedRow) -> str:
         """The version as the file's name writes it, zeros included."""
         return literal(entry.text)
 

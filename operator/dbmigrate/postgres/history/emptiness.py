@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal
 
 _IN_SCHEMA = (

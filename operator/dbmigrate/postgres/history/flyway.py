@@ -13,20 +13,15 @@ down on the row that it undoes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.applied_rows import Unfinished, unfinished_sql
+from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, unfinished_sql
 from dbmigrate.postgres.history.flyway_rows import MARKERS, FlywayRow, FlywayRows, shorten
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import identifier, literal, literal_bool, number_sql
 from dbmigrate.report import Reason
-from dbmigrate.versions import Role, TextVersion, dotted, repeatable
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.applied_rows import Entry
-    from dbmigrate.postgres.history.tables import History
-    from dbmigrate.versions import Version
+from dbmigrate.versions import Role, TextVersion, Version, dotted, repeatable
 
 _LOCK = int.from_bytes(b"Flyway")
 _SHAPE = {
@@ -106,7 +101,7 @@ class FlywayTable:
         if not failed:
             return FlywayRows(self, rows)
         is_down = bool(newest) and newest[0][:2] == (failed[-1].text, "down")
-        return FlywayRows(self, rows, Unfinished(failed[-1].version, not is_down))
+        return FlywayRows(self, rows, UnfinishedStep(failed[-1].version, not is_down))
 
     def wait_sql(self, table: str, wanted: Version) -> str:
         """The highest version, whether a step has failed, and whether the wanted one is reached.
@@ -139,7 +134,7 @@ class FlywayTable:
             " installed_by, execution_time, success)"
         )
 
-    def values(self, entry: Entry) -> str:
+    def values(self, entry: AppliedRow) -> str:
         """Those of any row. A step that runs in the same transaction began when that did."""
         row = entry if isinstance(entry, FlywayRow) else FlywayRow(entry.version, entry.text)
         version = None if row.role is Role.REPEATABLE else row.text

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.applied_rows import Entry, Unfinished, VersionSet, entry_of
+from dbmigrate.postgres.history.adapter import Move
+from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, VersionSet, entry_of
 from dbmigrate.postgres.sqltext.quoting import literal, literal_bool
 from dbmigrate.report import Reason
 from dbmigrate.versions import Role, Version
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.adapter import Move
 
 _LONGEST_DESCRIPTION = 200
 BASELINE = "<< Flyway Baseline >>"
@@ -30,7 +27,7 @@ _KINDS = {Role.CHECKPOINT: "SQL_BASELINE"}
 
 
 @dataclass(frozen=True, slots=True)
-class FlywayRow(Entry):
+class FlywayRow(AppliedRow):
     """One row."""
 
     rank: int = 0
@@ -71,7 +68,7 @@ class FlywayRows(VersionSet):
 
     def begun(self, move: Move) -> FlywayRows:
         """With the row marked as failed: the new one, or the one that is being undone."""
-        unfinished = Unfinished(move.version, move.is_up)
+        unfinished = UnfinishedStep(move.version, move.is_up)
         rows = self.entries
         if move.is_up:
             if rows and rows[-1].is_failed and rows[-1].version == move.version:

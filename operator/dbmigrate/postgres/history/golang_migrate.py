@@ -8,24 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.no_progress import LogAlone
+from dbmigrate.postgres.history.adapter import Move, Partial
+from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.no_progress import NoProgress
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal, literal_bool
 from dbmigrate.report import Reason
 from dbmigrate.versions import Version
 
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.adapter import Move
-    from dbmigrate.postgres.history.atlas_revisions import Partial
-    from dbmigrate.postgres.history.log import LogRow
-    from dbmigrate.postgres.history.tables import History
-
 
 @dataclass(frozen=True, slots=True)
-class VersionRow(LogAlone):
+class VersionRow(NoProgress):
     """What schema_migrations holds."""
 
     stored: Version | None = None

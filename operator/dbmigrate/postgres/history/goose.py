@@ -8,19 +8,16 @@ come from very old versions of goose. See internal/dialects/postgres.go there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.applied_rows import (
-    Entry,
+    AppliedRow,
     VersionSet,
     unfinished_sql,
     with_unfinished,
 )
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.versions import Version
-
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.tables import History
 
 SESSION_LOCK = 4097083626
 """goose's lock.DefaultLockID, for those who have its session locker on."""
@@ -78,7 +75,7 @@ class GooseTable:
     def take(self, tables: list[list[Row]], history: History) -> VersionSet:
         """The answers to that."""
         entries = tuple(
-            Entry(
+            AppliedRow(
                 int(version or 0),
                 version or "",
                 is_applied == "t",
@@ -106,7 +103,7 @@ class GooseTable:
         """goose's statement, up to the values."""
         return f"INSERT INTO {table} (version_id, is_applied)"
 
-    def values(self, entry: Entry) -> str:
+    def values(self, entry: AppliedRow) -> str:
         """Those of an applied version."""
         return f"{entry.version}, true"
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row, Session
-from dbmigrate.postgres.history.tables import History, is_log, log_name
+from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.relations import History, log_name
+from dbmigrate.postgres.history.tables import is_log
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
 
@@ -27,7 +29,7 @@ def require_no_other(session: Session, history: History) -> None:
     shapes = _read_shapes(session, others, (history.table, log))
     for schema in others:
         has_log = is_log(shapes.get((schema, log), {}))
-        has_table = history.keeper.fits(shapes.get((schema, history.table), {}))
+        has_table = adapter_for(history.kind).fits(shapes.get((schema, history.table), {}))
         if has_log or (has_table and not history.has_version_table):
             raise _hidden(history, schema, log if has_log and not has_table else history.table)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-T = TypeVar("T", bound="LogAlone")
+T = TypeVar("T", bound="NoProgress")
 
 
-class LogAlone:
+class NoProgress:
     """What such a table does when statements are counted, or fail: nothing."""
 
     __slots__ = ()

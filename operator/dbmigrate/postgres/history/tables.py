@@ -17,25 +17,20 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
-from dbmigrate.postgres.history.adapter import VersionTable, version_table
+from dbmigrate.postgres.history.adapter import VersionTable
 from dbmigrate.postgres.history.inspection import (
     DEFAULT,
     IS_PLAIN,
-    READING,
-    WRITING,
-    guard,
     inspect,
     is_harmless,
     require_safe,
     require_table,
 )
+from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.relations import History, batches_name, log_name
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
-from dbmigrate.versions import REPEATABLE, Version, are_numbers, reader_of, repeatable
-
-LOG_SUFFIX = "_log"
-BATCHES_SUFFIX = "_batches"
-_LONGEST_NAME = 63
+from dbmigrate.versions import are_numbers
 
 _LOG_COLUMNS = {
     "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
@@ -72,90 +67,6 @@ _SHAPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """All tables by their exact names, and which of them exist."""
-
-    schema: str
-    table: str
-    has_version_table: bool = False
-    has_log_table: bool = False
-    may_read_log: bool = True
-    """False for a role that may read schema_migrations alone."""
-    has_batches_table: bool = False
-    may_read_batches: bool = True
-    kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
-    has_schema: bool = True
-    """False where the tool makes its own schema, and it is not there yet."""
-    oids: tuple[tuple[str, int], ...] = ()
-    """The tables that were looked at, by name, and which ones they were."""
-
-    def guarded(self, sql: str) -> str:
-        """Statements that write to the history, behind those that fail if it was replaced."""
-        return "; ".join((*self._guard(WRITING, self.table, log_name(self.table)), sql))
-
-    def guarded_reading(self, sql: str) -> str:
-        """The same for statements that read what the role may read."""
-        hidden = {
-            log_name(self.table): not self.may_read_log,
-            batches_name(self.table): not self.may_read_batches,
-        }
-        names = (name for name in self._names if not hidden.get(name))
-        return "; ".join((*self._guard(READING, *names), sql))
-
-    @property
-    def guard_of_batches(self) -> tuple[str, ...]:
-        """What comes before statements that write to the table of batches as well."""
-        return self._guard(WRITING, *self._names)
-
-    @property
-    def _names(self) -> tuple[str, str, str]:
-        return self.table, log_name(self.table), batches_name(self.table)
-
-    def _guard(self, mode: str, *names: str) -> tuple[str, ...]:
-        schema = identifier(self.schema)
-        oids = dict(self.oids)
-        return guard(((f"{schema}.{identifier(n)}", oids[n]) for n in names if n in oids), mode)
-
-    @property
-    def keeper(self) -> VersionTable:
-        """What knows the tool's table."""
-        return version_table(self.kind)
-
-    def read_version(self, text: str | None, name: str = "") -> Version | None:
-        """The version that a row of the log has as this text, `name` being its migration's."""
-        if text is None:
-            return None
-        if text == REPEATABLE:
-            return repeatable(name)
-        return int(text) if are_numbers(self.kind) else reader_of(self.kind)(text)
-
-    @property
-    def knows_log(self) -> bool:
-        """Whether the log is there, and for us to read."""
-        return self.has_log_table and self.may_read_log
-
-    @property
-    def knows_batches(self) -> bool:
-        """Whether the table of batches is there, and for us to read."""
-        return self.has_batches_table and self.may_read_batches
-
-    @property
-    def version_table(self) -> str:
-        """Quoted and with its schema, for SQL."""
-        return f"{identifier(self.schema)}.{identifier(self.table)}"
-
-    @property
-    def log_table(self) -> str:
-        """Quoted and with its schema, for SQL."""
-        return f"{identifier(self.schema)}.{identifier(log_name(self.table))}"
-
-    @property
-    def batches_table(self) -> str:
-        """Quoted and with its schema, for SQL."""
-        return f"{identifier(self.schema)}.{identifier(batches_name(self.table))}"
-
-
-@dataclass(frozen=True, slots=True)
 class ServerFacts:
     """What one look at a fresh connection tells."""
 
@@ -170,30 +81,9 @@ class ServerFacts:
     history: History
 
 
-def log_name(table: str) -> str:
-    """The log's name; shortened so that it stays distinct within PostgreSQL's 63 bytes."""
-    return _with_suffix(table, LOG_SUFFIX)
-
-
-def batches_name(table: str) -> str:
-    """The name of the table of batches, likewise."""
-    return _with_suffix(table, BATCHES_SUFFIX)
-
-
 def is_log(columns: Collection[str]) -> bool:
     """Whether a table of these columns is a log of dbmigrate's."""
     return all(column in columns for column in _LOG_COLUMNS)
-
-
-def own_relations(table: str) -> tuple[str, ...]:
-    """The names of a history's tables, and of the sequences that belong to them."""
-    log = log_name(table)
-    return table, f"{table}_id_seq", log, f"{log}_id_seq", batches_name(table)
-
-
-def _with_suffix(table: str, suffix: str) -> str:
-    raw = table.encode()
-    return raw[: _LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
 
 
 def look(session: Session, wanted: HistoryTable) -> ServerFacts:
@@ -291,7 +181,7 @@ def read_tables(
         require_table(relation, schema)
     log, batches = log_name(table), batches_name(table)
     if table in shapes:
-        _check_versions(shapes[table], f"{schema}.{table}", version_table(wanted.kind))
+        _check_versions(shapes[table], f"{schema}.{table}", adapter_for(wanted.kind))
     if log in shapes and not is_log(shapes[log]):
         missing = [column for column in _LOG_COLUMNS if column not in shapes[log]]
         raise MigrationError(
@@ -314,8 +204,8 @@ def read_tables(
     )
 
 
-def _check_versions(shape: dict[str, str], name: str, keeper: VersionTable) -> None:
-    if keeper.fits(shape):
+def _check_versions(shape: dict[str, str], name: str, adapter: VersionTable) -> None:
+    if adapter.fits(shape):
         return
     if set(shape) == {"version"} and shape["version"] in ("integer", "bigint"):
         raise MigrationError(
@@ -328,7 +218,7 @@ def _check_versions(shape: dict[str, str], name: str, keeper: VersionTable) -> N
     columns = ", ".join(f"{column} {kind}" for column, kind in shape.items()) or "no columns"
     raise MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"{name} belongs to {tool}: it has {columns}, not {keeper.columns}",
+        f"{name} belongs to {tool}: it has {columns}, not {adapter.columns}",
         hint=f"{_to_go_on(tool)}give dbmigrate a history table of its own (x-migrations-table in"
         " the URL, or -history-table), then `dbmigrate baseline V`",
     )
@@ -338,8 +228,8 @@ def _owner(shape: dict[str, str]) -> str:
     known = _SHAPES.get(frozenset(shape))
     if known is not None:
         return known
-    keepers = map(version_table, HistoryKind)
-    tool = next((keeper.tool for keeper in keepers if keeper.fits(shape)), None)
+    adapters = map(adapter_for, HistoryKind)
+    tool = next((adapter.tool for adapter in adapters if adapter.fits(shape)), None)
     if tool is None:
         from dbmigrate.postgres.history.orm_table import orm_of
 
@@ -370,7 +260,7 @@ def create_sql(history: History) -> str:
     if not history.has_schema:
         statements.append(f"CREATE SCHEMA IF NOT EXISTS {identifier(history.schema)}")
     if not history.has_version_table:
-        statements.append(history.keeper.create_sql(history.version_table))
+        statements.append(adapter_for(history.kind).create_sql(history.version_table))
     if not history.has_log_table:
         columns = ", ".join(f"{name} {kind}" for name, kind in _LOG_COLUMNS.items())
         columns = columns.format(version="bigint" if are_numbers(history.kind) else "text")

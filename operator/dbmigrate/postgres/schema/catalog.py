@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history.tables import own_relations
+from dbmigrate.postgres.history.relations import own_relations
 from dbmigrate.postgres.schema.catalog_queries import INDEXES, QUERIES
 from dbmigrate.postgres.sqltext.quoting import literal, literal_bool
 

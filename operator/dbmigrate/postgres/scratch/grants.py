@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.scratch.roles import Surroundings
+from dbmigrate.postgres.scratch.roles import ServerRoles
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 
 PROVIDERS = frozenset(
@@ -49,7 +49,7 @@ class Rights:
     """The server gives rights by other means than PostgreSQL's own, too."""
 
 
-def read_rights(session: Session, around: Surroundings, server_version: int) -> Rights:
+def read_rights(session: Session, around: ServerRoles, server_version: int) -> Rights:
     """One round trip; every role may read this. Raises ServerFailure, ConnectionBroken."""
     settings = f"SELECT 1 FROM pg_catalog.pg_settings WHERE name ~ '{_PROVIDERS_SETTINGS}' LIMIT 1"
     has_parameters = server_version >= _FIRST_PARAMETER_ACL

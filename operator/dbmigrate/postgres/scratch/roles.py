@@ -39,7 +39,7 @@ SELECT current_user, pg_catalog.replace({OWN_PATH}, '"$user"',
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class DatabaseRole:
     """A role, and the words for what it may do by itself."""
 
     name: str
@@ -76,19 +76,19 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ServerRoles:
     """Of one session on one database."""
 
-    roles: tuple[Role, ...]
+    roles: tuple[DatabaseRole, ...]
     memberships: tuple[Membership, ...]
     user: str
     """Whose rights the session has."""
     search_path: str
     """As the server writes it; the role's own name stands in the place of `$user`."""
 
-    def standing(self, name: str) -> frozenset[Role | Membership]:
+    def standing(self, name: str) -> frozenset[DatabaseRole | Membership]:
         """That role with all that it is by its memberships, and theirs."""
-        reached, waiting = set[Role | Membership](), [name]
+        reached, waiting = set[DatabaseRole | Membership](), [name]
         while waiting:
             member = waiting.pop()
             reached.update(role for role in self.roles if role.name == member)
@@ -98,14 +98,14 @@ class Surroundings:
         return frozenset(reached)
 
 
-def read_surroundings(session: Session) -> Surroundings:
+def read_server_roles(session: Session) -> ServerRoles:
     """One round trip; every role may read this. Raises ServerFailure, ConnectionBroken."""
     _, roles, members, ((user, path),) = session.query(
         f"{_ROLES}; {_MEMBERSHIPS}; {_SESSION}", before=KEEP_PATH
     )
-    return Surroundings(
+    return ServerRoles(
         roles=tuple(
-            Role(
+            DatabaseRole(
                 name or "",
                 frozenset(
                     word for word, has in zip(ATTRIBUTES.values(), row, strict=True) if has == "t"
@@ -126,12 +126,12 @@ def _options(row: Iterable[str | None]) -> tuple[tuple[str, bool], ...]:
     return tuple((word, has == "t") for word, has in words if has is not None)
 
 
-def make_roles(session: Session, wanted: Surroundings) -> None:
+def make_roles(session: Session, wanted: ServerRoles) -> None:
     """Make those that are missing on this server; those that are there stay as they are.
 
     Raises ServerFailure, ConnectionBroken.
     """
-    here = read_surroundings(session)
+    here = read_server_roles(session)
     there = {role.name for role in here.roles}
     is_superuser = any("SUPERUSER" in r.attributes for r in here.roles if r.name == here.user)
     new = [role for role in wanted.roles if role.name not in there and not role.is_builtin]

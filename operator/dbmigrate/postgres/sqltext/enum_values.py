@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from dbmigrate.postgres.sqltext.splitter import Statement
-from dbmigrate.postgres.sqltext.tokens import Kind, tokens
+from dbmigrate.postgres.sqltext.tokens import TokenKind, tokens
 
 
 class AddedValue(NamedTuple):
@@ -45,7 +45,7 @@ def _added(sql: bytes, statement: Statement, file: str) -> tuple[bytes, bytes] |
     found = [*tokens(sql, statement.start, statement.end, file=file)]
     for i in range(3, len(found)):
         if found[i].text == "VALUE" and found[i - 1].text == "ADD":
-            constants = [token for token in found[i:] if token.kind is Kind.STRING]
+            constants = [token for token in found[i:] if token.kind is TokenKind.STRING]
             if not constants:
                 return None
             name = sql[found[2].start : found[i - 2].end]
@@ -69,7 +69,7 @@ def _mentions(sql: bytes, statement: Statement, constant: bytes, file: str) -> b
         return statement.rows is not None and sql.find(inner, *statement.rows) >= 0
     nested = b"''" + inner + b"''"
     for token in tokens(sql, statement.start, statement.end, file=file):
-        if token.kind is Kind.STRING:
+        if token.kind is TokenKind.STRING:
             text = sql[token.start : token.end]
             quotes_it = constant in text if text.startswith(b"$") else nested in text
             if text == constant or quotes_it:

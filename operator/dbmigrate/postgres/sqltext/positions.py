@@ -6,8 +6,6 @@ line, and to see it. Nothing here runs unless something went wrong.
 
 from __future__ import annotations
 
-from itertools import islice
-
 from dbmigrate.errors import Location
 
 _WIDTH = 120
@@ -23,23 +21,6 @@ def position_to_location(sql: bytes, position: int, file: str) -> Location:
     What lies behind the end is the end.
     """
     return locate_byte(sql, _byte_offset(sql, max(position - 1, 0)), file)
-
-
-def statement_to_location(
-    sql: bytes, index: int, file: str, shown: bytes | None = None
-) -> Location:
-    """The place of the first word of a statement, counted from 0; the file alone if it has none.
-
-    `shown`: the text of the excerpt, of the same length, where it is another one.
-    """
-    from dbmigrate.postgres.sqltext.splitter import split
-
-    statement = next(islice(split(sql, file=file), index, None), None)
-    return (
-        Location(file)
-        if statement is None
-        else locate_byte(sql if shown is None else shown, statement.start, file)
-    )
 
 
 def locate_byte(sql: bytes, offset: int, file: str) -> Location:

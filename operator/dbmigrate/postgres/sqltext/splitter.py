@@ -17,13 +17,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import Location, MigrationError
+from dbmigrate.postgres.sqltext.positions import locate_byte
 from dbmigrate.postgres.sqltext.tokens import (
     RUN,
     RUN_WITHOUT_PARENTHESES,
-    Kind,
+    TokenKind,
     end_of_special,
     refusal,
     skip_space,
@@ -85,6 +87,19 @@ def split(
         at = after
 
 
+def statement_to_location(
+    sql: bytes, index: int, file: str, shown: bytes | None = None
+) -> Location:
+    """The place of the first word of a statement, counted from 0; the file alone if it has none.
+
+    `shown`: the text of the excerpt, of the same length, where it is another one.
+    """
+    statement = next(islice(split(sql, file=file), index, None), None)
+    if statement is None:
+        return Location(file)
+    return locate_byte(sql if shown is None else shown, statement.start, file)
+
+
 def statements_at(
     sql: bytes, spans: Iterable[tuple[int, int]], *, file: str
 ) -> Iterator[Statement]:
@@ -141,7 +156,7 @@ _PARTED = frozenset({"CREATE", "COPY"})
 def _leading_words(sql: bytes, at: int, file: str) -> tuple[str, ...]:
     words: list[str] = []
     for token in tokens(sql, at, len(sql), file=file):
-        if token.kind is not Kind.WORD or len(words) == _LEADING:
+        if token.kind is not TokenKind.WORD or len(words) == _LEADING:
             break
         words.append(token.text)
     return tuple(words)
@@ -193,7 +208,7 @@ def _end_of_routine(sql: bytes, at: int, file: str) -> int:
     begun: int | None = None
     previous = ""
     for token in tokens(sql, at, len(sql), file=file):
-        text = token.text if token.kind in {Kind.WORD, Kind.SYMBOL} else ""
+        text = token.text if token.kind in {TokenKind.WORD, TokenKind.SYMBOL} else ""
         if text == "\\":
             raise _backslash(sql, token.start, file)
         if text == "(":

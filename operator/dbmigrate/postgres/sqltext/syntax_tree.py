@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.splitter import Statement, split
-from dbmigrate.postgres.sqltext.tokens import Kind, outermost, tokens
+from dbmigrate.postgres.sqltext.tokens import TokenKind, outermost, tokens
 
 Node = Mapping[str, Any]
 NOT_INSTALLED = "the SQL parser is not installed (pip install 'dbmigrate[sql]')"
@@ -262,7 +262,7 @@ def _check_size(sql: bytes) -> None:
                 total += 1
             elif text in (")", "]"):
                 total -= levels.pop() if len(levels) > 1 else 0
-            elif text in (_OPERATORS if token.kind is Kind.SYMBOL else _CHAINED):
+            elif text in (_OPERATORS if token.kind is TokenKind.SYMBOL else _CHAINED):
                 levels[-1] += 1
                 total += 1
             if total > _DEEPEST:

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.sqltext.positions import locate_byte
 from dbmigrate.report import Reason
 
 RUN = re.compile(
@@ -49,7 +50,7 @@ _PARAMETER = re.compile(rb"\$[0-9]++")
 _COMMENT_EDGE = re.compile(rb"/\*|\*/")
 
 
-class Kind(Enum):
+class TokenKind(Enum):
     """What a token is, as far as it is told apart."""
 
     WORD = "word"
@@ -64,7 +65,7 @@ class Kind(Enum):
 class Token(NamedTuple):
     """A piece of SQL that has a meaning: comments and spaces are none."""
 
-    kind: Kind
+    kind: TokenKind
     start: int
     end: int
     text: str
@@ -155,8 +156,6 @@ def end_of_comment(sql: bytes, at: int, *, file: str) -> int:
 
 def refusal(sql: bytes, at: int, file: str, problem: str) -> MigrationError:
     """The error (SourceInvalid) that says what is wrong with a script, and where."""
-    from dbmigrate.postgres.sqltext.positions import locate_byte
-
     location = locate_byte(sql, at, file)
     return MigrationError(
         Reason.SOURCE_INVALID, f"{file}: line {location.line}: {problem}", location=location
@@ -167,24 +166,28 @@ def _read(sql: bytes, at: int, file: str) -> Token:
     byte = sql[at]
     if byte in b"eE" and sql[at + 1 : at + 2] == b"'":
         end = end_of_string(sql, at + 1, has_escapes=True, file=file)
-        return Token(Kind.STRING, at, end, "")
+        return Token(TokenKind.STRING, at, end, "")
     word = _WORD.match(sql, at)
     if word is not None:
-        return Token(Kind.WORD, at, word.end(), word[0].decode("utf-8", "replace").upper())
+        return Token(TokenKind.WORD, at, word.end(), word[0].decode("utf-8", "replace").upper())
     number = _NUMBER.match(sql, at)
     if number is not None:
-        return Token(Kind.NUMBER, at, number.end(), "")
+        return Token(TokenKind.NUMBER, at, number.end(), "")
     if byte == 0x27:
         end = end_of_string(sql, at, has_escapes=False, file=file)
-        return Token(Kind.STRING, at, end, "")
+        return Token(TokenKind.STRING, at, end, "")
     if byte == 0x22:
         end = _closed(_IDENTIFIER, sql, at, "quoted identifier", file)
-        return Token(Kind.IDENTIFIER, at, end, "")
+        return Token(TokenKind.IDENTIFIER, at, end, "")
     if byte == 0x24:
         end = _end_of_dollar(sql, at, file)
-        kind = Kind.STRING if end - at > 1 and not sql[at + 1 : at + 2].isdigit() else Kind.SYMBOL
+        kind = (
+            TokenKind.STRING
+            if end - at > 1 and not sql[at + 1 : at + 2].isdigit()
+            else TokenKind.SYMBOL
+        )
         return Token(kind, at, end, "")
-    return Token(Kind.SYMBOL, at, at + 1, chr(byte))
+    return Token(TokenKind.SYMBOL, at, at + 1, chr(byte))
 
 
 def _end_of_dollar(sql: bytes, at: int, file: str) -> int:

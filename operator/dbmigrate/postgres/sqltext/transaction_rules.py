@@ -13,7 +13,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from dbmigrate.postgres.sqltext.splitter import Statement
-from dbmigrate.postgres.sqltext.tokens import Kind, Token, tokens
+from dbmigrate.postgres.sqltext.tokens import Token, TokenKind, tokens
 
 CANNOT = "can't run inside a transaction"
 
@@ -81,9 +81,6 @@ class _Text:
                     self.sql[token.start : token.end].decode("utf-8", "replace").strip("'").lower()
                 )
         return None
-
-    def is_on(self, name: str) -> bool:
-        return self.option(name) in {"true", "on", "1", "yes"}
 
     def is_off(self, name: str) -> bool:
         return self.option(name) in {"false", "off", "0", "no", "none"}
@@ -155,7 +152,7 @@ _BEHIND = {";", "AND"}
 def _do(text: _Text) -> str | None:
     """A DO block that commits: PL/pgSQL allows it only where no transaction is open."""
     for literal in text.tokens:
-        if literal.kind is not Kind.STRING or text.sql[literal.start] != 0x24:
+        if literal.kind is not TokenKind.STRING or text.sql[literal.start] != 0x24:
             continue
         quote = text.sql.index(b"$", literal.start + 1) + 1 - literal.start
         body = text.sql[literal.start + quote : literal.end - quote]

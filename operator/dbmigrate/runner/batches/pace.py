@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 
-from dbmigrate.postgres.batches.lag import LAG_SQL, Lag, LagClock, ReplicationSight, read_sight
+from dbmigrate.postgres.batches.lag import LAG_SQL, Lag, LagClock, ReplicationSnapshot, read_sight
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.postgres.sqltext.batched.directive import BatchOptions
@@ -81,7 +81,7 @@ class Pauses:
             pause = max(pause, min(seconds, LONGEST_COURTESY))
         self._sleep(pause)
 
-    def wait_for_standbys(self, sight: ReplicationSight) -> None:
+    def wait_for_standbys(self, sight: ReplicationSnapshot) -> None:
         """Until none is further behind than the file allows, or the run should stop."""
         if sight.is_hidden and not self._has_told:
             self._has_told = True

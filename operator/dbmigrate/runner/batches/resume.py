@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.batches.state import BatchState
 from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.report import Reason
-from dbmigrate.report import Unfinished as ReportedUnfinished
+from dbmigrate.report import Reason, ReportedUnfinished
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.planning.plan import PlannedStep
 from dbmigrate.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class UnfinishedBatches:
     """A step in batches that is under way."""
 
     version: Version
@@ -54,7 +53,7 @@ class Unfinished:
         )
 
 
-def find_unfinished(database: Database) -> Unfinished | None:
+def find_unfinished(database: Database) -> UnfinishedBatches | None:
     """The step that has left the database dirty, if it runs in batches. Reads nothing."""
     found, state = database.found, database.batches
     if not found.dirty or state is None:
@@ -65,11 +64,15 @@ def find_unfinished(database: Database) -> Unfinished | None:
         if row.statements is None:
             continue  # a try that failed as a whole
         is_it = row.id == state.log_id and found.was_left_by(row)
-        return Unfinished(row.version, row, state) if is_it and row.version is not None else None
+        return (
+            UnfinishedBatches(row.version, row, state)
+            if is_it and row.version is not None
+            else None
+        )
     return None
 
 
-def refuse(unfinished: Unfinished) -> MigrationError:
+def refuse(unfinished: UnfinishedBatches) -> MigrationError:
     """The error (Dirty) for a run that would do something else first."""
     row = unfinished.row
     command = "up" if row.direction == "up" else "down 1"

@@ -19,10 +19,15 @@ import time
 from dataclasses import replace
 
 from dbmigrate.errors import Location, MigrationError
-from dbmigrate.postgres.batches import state as batch_rows
 from dbmigrate.postgres.batches.lag import LAG_COLUMN, LAG_SQL, read_sight
 from dbmigrate.postgres.batches.query import COUNT_COLUMN, Batch, build_batch, read_refusal
-from dbmigrate.postgres.batches.state import BatchState
+from dbmigrate.postgres.batches.state import (
+    BatchState,
+    begin_sql,
+    end_sql,
+    parse_cursor,
+    resume_sql,
+)
 from dbmigrate.postgres.connection.errors import (
     LOCK_NOT_AVAILABLE,
     ConnectionBroken,
@@ -30,21 +35,21 @@ from dbmigrate.postgres.connection.errors import (
     history_failure,
 )
 from dbmigrate.postgres.connection.session import Row, keep_named
-from dbmigrate.postgres.history import log as history_rows
+from dbmigrate.postgres.history.fence import move_version_sql, read_fence
 from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.sqltext.batched.script import read_batched
 from dbmigrate.postgres.sqltext.copy_data import Sendable
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
-from dbmigrate.runner.batches import errors as failed_batch
+from dbmigrate.runner.batches import errors as batch_errors
 from dbmigrate.runner.batches.pace import Pauses, next_size
 from dbmigrate.runner.batches.progress import BatchProgress, describe_cursor, tell
 from dbmigrate.runner.batches.resume import find_unfinished
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution import errors as failed_step
+from dbmigrate.runner.execution.errors import label, left_unfinished, statement_failed
 from dbmigrate.runner.execution.fence_errors import explain_fence
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_limit import explain_limit
-from dbmigrate.runner.execution.statement_watch import LOOK_EVERY, Watch
+from dbmigrate.runner.execution.statement_watch import LOOK_EVERY, StatementWatch
 from dbmigrate.runner.execution.step_log import record_failure
 from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.planning.plan import PlannedStep
@@ -69,13 +74,13 @@ def run_batched(database: Database, step: PlannedStep, text: ScriptText, row: Ne
             return
         except ServerFailure as failure:
             database.session.roll_back()
-            fence = history_rows.read_fence(failure.error)
+            fence = read_fence(failure.error)
             if fence is not None:
                 raise explain_fence(database, step, fence, text.locate()) from None
             raise history_failure(failure, f"can't write the history during {work}") from None
         except ConnectionBroken as broken:
             if work.batches == known:
-                raise failed_batch.lost(str(work), broken, "and again at once") from None
+                raise batch_errors.lost(str(work), broken, "and again at once") from None
             known = work.batches
             work.come_back(broken)
             if work.is_finished:
@@ -101,7 +106,7 @@ class _Work:
         self._pauses = Pauses(database, self._options, text.file)
 
     def __str__(self) -> str:
-        return f"{failed_step.label(self._step)}, batch {self.batches + 1}"
+        return f"{label(self._step)}, batch {self.batches + 1}"
 
     @property
     def batches(self) -> int:
@@ -123,7 +128,7 @@ class _Work:
             return True
         if found == self._found:
             return False
-        raise failed_batch.overtaken(str(self))
+        raise batch_errors.overtaken(str(self))
 
     def run(self) -> None:
         """All batches that are left."""
@@ -133,7 +138,7 @@ class _Work:
         empty = 0
         while empty < EMPTY_AT_END:
             if self._database.request.stop.is_requested:
-                raise failed_batch.stopped(self._step, state, self._text.file)
+                raise batch_errors.stopped(self._step, state, self._text.file)
             before = state
             state = self._run_batch(state, progress)
             empty = 0 if state.batches > before.batches else empty + 1
@@ -144,7 +149,7 @@ class _Work:
         try:
             self._database.reconnect()
         except (MigrationError, ServerFailure, ConnectionBroken) as error:
-            raise failed_batch.lost(str(self), broken, str(error)) from None
+            raise batch_errors.lost(str(self), broken, str(error)) from None
 
     def _begin(self) -> BatchState:
         database = self._database
@@ -152,7 +157,7 @@ class _Work:
         cursor = self._script.first_cursor
         dirty = database.found.begun(self._step.move)
         tables = database.session.query(
-            batch_rows.begin_sql(
+            begin_sql(
                 database.history, database.found, dirty, self._row, cursor=cursor, size=self._size
             )
         )
@@ -164,13 +169,13 @@ class _Work:
         database = self._database
         unfinished = find_unfinished(database)
         if unfinished is None or not unfinished.is_step(self._step):
-            raise failed_batch.overtaken(str(self))
+            raise batch_errors.overtaken(str(self))
         if unfinished.row.done_checksum != self._script.checksum:
             location = self._text.locate(byte=self._script.start)
-            raise failed_batch.edited(self._step, unfinished.state, location)
+            raise batch_errors.edited(self._step, unfinished.state, location)
         self._state = state = unfinished.state
         self._size = min(self._options.size, max(1, state.batch_size))
-        database.session.query(batch_rows.resume_sql(database.history, state.log_id, self._row))
+        database.session.query(resume_sql(database.history, state.log_id, self._row))
         told = f"goes on behind batch {state.batches}: {state.rows} rows are done"
         tell(database, self._text.file, f"{told}, since {state.started_at}")
         return state
@@ -194,10 +199,10 @@ class _Work:
             progress.show(after, self._size)
             return after
 
-    def _send(self, batch: Batch, watch: Watch) -> dict[str, list[Row]]:
+    def _send(self, batch: Batch, watch: StatementWatch) -> dict[str, list[Row]]:
         database = self._database
         token = f"{self._step.version} batch {random.getrandbits(64):016x}"
-        rows = history_rows.move_version_sql(
+        rows = move_version_sql(
             database.history, database.found, database.found, pid=database.pid, token=token
         )
         if self._pauses.watches_standbys:
@@ -214,7 +219,11 @@ class _Work:
         return answers
 
     def _take(
-        self, state: BatchState, answers: dict[str, list[Row]], seconds: float, watch: Watch
+        self,
+        state: BatchState,
+        answers: dict[str, list[Row]],
+        seconds: float,
+        watch: StatementWatch,
     ) -> BatchState:
         """What a batch has come to, and the rest that follows it."""
         ((count, cursor, *_),) = answers[COUNT_COLUMN]
@@ -223,7 +232,7 @@ class _Work:
             state,
             rows=state.rows + done,
             batches=state.batches + (1 if done else 0),
-            cursor=batch_rows.parse_cursor(cursor),
+            cursor=parse_cursor(cursor),
             batch_size=self._size,
         )
         self._state = after
@@ -242,36 +251,34 @@ class _Work:
     def _end(self, state: BatchState) -> None:
         database = self._database
         clean = database.found.stepped(self._step.move)
-        database.session.query(
-            batch_rows.end_sql(database.history, database.found, clean, state.log_id)
-        )
+        database.session.query(end_sql(database.history, database.found, clean, state.log_id))
         database.found = clean
         told = f"{state.rows} rows are done, in {state.batches} batches"
         tell(database, self._text.file, told)
 
     def _failed(
-        self, state: BatchState, batch: Batch, failure: FileFailure, watch: Watch
+        self, state: BatchState, batch: Batch, failure: FileFailure, watch: StatementWatch
     ) -> MigrationError:
         """Say what failed, and append that to the log."""
-        fence = history_rows.read_fence(failure.error)
+        fence = read_fence(failure.error)
         refused = read_refusal(failure.error)
         if fence is not None:
             error = explain_fence(self._database, self._step, fence, self._text.locate())
         elif refused is not None:
             place = self._text.locate(byte=self._script.main)
             cursor = describe_cursor(state.cursor)
-            error = failed_batch.refused(refused, str(self), cursor, place)
+            error = batch_errors.refused(refused, str(self), cursor, place)
         else:
             blockers = watch.blockers if failure.error.sqlstate == LOCK_NOT_AVAILABLE else ()
-            error = failed_step.left_unfinished(
-                failed_step.statement_failed(
+            error = left_unfinished(
+                statement_failed(
                     failure.error,
                     self._locate(batch, failure),
                     stop=self._database.request.stop,
                     limit=explain_limit(self._database, failure.error),
                     blockers=blockers,
                 ),
-                f"batch {state.batches + 1} of {failed_step.label(self._step)} was rolled back,"
+                f"batch {state.batches + 1} of {label(self._step)} was rolled back,"
                 f" {state.rows} rows in the batches before it are done",
             )
         record_failure(self._database, self._row, error)
@@ -282,8 +289,8 @@ class _Work:
         byte = self._script.start if position is None else batch.byte_in_script(position)
         return self._text.locate(byte=byte)
 
-    def _watch(self, state: BatchState, progress: BatchProgress) -> Watch:
-        return Watch.of(
+    def _watch(self, state: BatchState, progress: BatchProgress) -> StatementWatch:
+        return StatementWatch.of(
             self._database,
             self._text.file,
             first_look=min(LOOK_EVERY, self._options.duration / 2),

@@ -14,17 +14,19 @@ from dataclasses import dataclass, replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history import advisory_locks as locks
-from dbmigrate.postgres.history import tables as history_tables
+from dbmigrate.postgres.history.advisory_locks import lock_ids, wait_for_lock
 from dbmigrate.postgres.history.hidden import require_no_other
-from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
-from dbmigrate.runner.commands.force import set_version
-from dbmigrate.runner.planning.plan import late_versions, no_migration
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.planning.plan import no_migration, out_of_order_migrations
+from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 Numbers = Mapping[Version, Version]
@@ -63,8 +65,8 @@ def adopt(
     def work(run: Run) -> None:
         database = run.database
         other = _look(database.session, into)
-        ids = locks.lock_ids(other.schema, other.table, database.name, request.target.url_database)
-        locks.wait_for_lock(
+        ids = lock_ids(other.schema, other.table, database.name, request.target.url_database)
+        wait_for_lock(
             database.session,
             ids,
             timeout=request.options.lock_timeout,
@@ -83,7 +85,7 @@ def adopt(
 
 
 def _look(session: Session, into: HistoryTable) -> History:
-    found = history_tables.look(session, into).history
+    found = look(session, into).history
     if into.schema is None and not found.has_log_table:
         require_no_other(session, found)
     return found
@@ -106,14 +108,14 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
     database, history = run.database, run.database.history
     applied = database.applied.recorded
     name = f"{history.schema}.{history.table}"
-    tool = history.keeper.tool
+    tool = adapter_for(history.kind).tool
     if not history.has_version_table:
         raise _no_table(run, tool, name)
     if not applied:
         raise MigrationError(
             Reason.FOREIGN_HISTORY, f"there is nothing to take over: {tool}'s {name} has no version"
         )
-    late = late_versions(run.ground)
+    late = out_of_order_migrations(run.ground)
     if late:
         raise MigrationError(
             Reason.OUT_OF_ORDER,
@@ -125,8 +127,12 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         raise no_migration(applied[-1])
     other = _look(database.session, into)
     if other.has_version_table:
-        rows = [database.session.query(other.guarded_reading(other.keeper.read_sql(other)))[0]]
-        if other.keeper.take(rows, other).version is not None:
+        rows = [
+            database.session.query(other.guarded_reading(adapter_for(other.kind).read_sql(other)))[
+                0
+            ]
+        ]
+        if adapter_for(other.kind).take(rows, other).version is not None:
             raise MigrationError(
                 Reason.FOREIGN_HISTORY,
                 f"{other.schema}.{other.table} has a version already: nothing was taken over",

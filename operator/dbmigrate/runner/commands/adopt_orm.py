@@ -12,25 +12,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import ChangedFiles
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.target import HistoryTable
-from dbmigrate.postgres.history import advisory_locks as locks
+from dbmigrate.postgres.history.advisory_locks import wait_for_lock
 from dbmigrate.postgres.history.orm_history import Orm, OrmHistory, PrismaMigration
 from dbmigrate.postgres.history.orm_table import OrmTable, find_table
 from dbmigrate.report import Reason
-from dbmigrate.runner.commands.force import set_version
-from dbmigrate.runner.observer import Notice
-from dbmigrate.runner.planning.plan import no_migration
-from dbmigrate.runner.request import ChangedFiles, Request
-from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
-from dbmigrate.runner.scratch.baseline_file import (
+from dbmigrate.runner.diffing.baseline_file import (
     SchemaFile,
     SchemaFileOrder,
     check_place,
     make_schema_file,
     read_schema,
 )
+from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.preparation.forced_version import set_version
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Migration, Source
 from dbmigrate.sources.prisma import parse_folder
 from dbmigrate.versions import Version
@@ -76,7 +78,7 @@ def adopt_orm(request: Request, order: OrmOrder, expected: OrmAdoption) -> Resul
         table = _find(run, order)
         ids = table.lock_ids(run.database.name)
         if ids:
-            locks.wait_for_lock(
+            wait_for_lock(
                 run.database.session,
                 ids,
                 timeout=request.options.lock_timeout,

@@ -10,24 +10,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.postgres.history.emptiness import first_object
 from dbmigrate.report import Reason
-from dbmigrate.runner.commands.force import set_version
 from dbmigrate.runner.commands.plan import as_planned, make_preview
 from dbmigrate.runner.commands.repair import Remainder, find_remainder, finish
-from dbmigrate.runner.planning.applied import read_applied
-from dbmigrate.runner.planning.edited_files import check_changes
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import carry_out
+from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.planning.plan import (
-    Ground,
     Plan,
+    PlanInputs,
     PlannedStep,
     moves_up,
     plan_at_most,
     plan_goto,
 )
-from dbmigrate.runner.request import OutOfOrder, Request, Rollback
+from dbmigrate.runner.preparation.edited_files import check_changes
+from dbmigrate.runner.preparation.forced_version import set_version
+from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Preview, Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 
@@ -73,7 +76,7 @@ def apply(request: Request, order: ApplyOrder) -> Result[None]:
         elif is_new and order.baseline is not None:
             set_version(run, "baseline", order.baseline)
             run.database.read()
-        run.carry_out(plan)
+        carry_out(run, plan)
 
     return perform(request, work)
 
@@ -121,7 +124,7 @@ def _lay_out(run: Run, order: ApplyOrder, left: Remainder | None) -> Plan:
     return replace(plan, steps=(*first, *plan.steps))
 
 
-def _plan(ground: Ground, order: ApplyOrder, policy: OutOfOrder) -> Plan:
+def _plan(ground: PlanInputs, order: ApplyOrder, policy: OutOfOrder) -> Plan:
     if order.target is not None:
         return plan_goto(ground, order.target, policy, Rollback.FORBID)
     return plan_at_most(ground, order.limit, policy)

@@ -1,51 +1,15 @@
-"""`backup`: the whole database as one file, in pg_dump's custom format.
-
-The file is written beside its place under another name, flushed, and moved
-there when it is complete: what has the final name can be restored. A run that
-is to change something can order a backup too (`-backup-to`); it is made under
-the migration lock, and the run goes no further if it fails.
-
-Files in a directory get names that identify the database, by the server's system
-identifier and the database's oid: databases of several servers can share a directory, and
-each has its own backups removed only.
-"""
+"""`backup`: the whole database as one file, in pg_dump's custom format."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
-from dbmigrate.child_process import Stopped, Until
-from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.errors import (
-    INSUFFICIENT_PRIVILEGE,
-    ServerFailure,
-    history_failure,
-)
-from dbmigrate.postgres.pg_tools import (
-    ClientProgram,
-    find_program,
-    lock_wait,
-    run_program,
-)
-from dbmigrate.report import Backup, Reason
-from dbmigrate.runner.database import Database
-from dbmigrate.runner.observer import Notice
-from dbmigrate.runner.request import BackupOrder, Request
+from dbmigrate.report import Backup
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.preparation.backup_file import identify, name_for, save_backup
+from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
-
-_UNFIT = re.compile(r"[^A-Za-z0-9_.-]")
-_LONGEST_VERSION = 64
-"""Characters of a version in a file's name, which may have 255 bytes."""
-_UNKNOWN = (
-    "no older backup is removed: the role may not execute pg_control_system(), by which the"
-    " backups of this database are told from others"
-)
+from dbmigrate.runner.run import Run
 
 
 def backup(request: Request, file: str) -> Result[Backup]:
@@ -57,130 +21,9 @@ def backup(request: Request, file: str) -> Result[Backup]:
     def work(run: Run) -> Backup:
         place = Path(file)
         if place.is_dir():
-            identity = _identify(run.database)
-            place = place / _name_for(run.database, identity, run.started_at)
-        run.backup = _save(request, run.database, place)
+            identity = identify(run.database)
+            place = place / name_for(run.database, identity, run.started_at)
+        run.backup = save_backup(request, run.database, place)
         return run.backup
 
     return perform(request, work, is_locked=False, with_log=False)
-
-
-def back_up_before(
-    request: Request, order: BackupOrder, database: Database, moment: datetime
-) -> Backup:
-    """The backup that a run makes before its first step; older ones go when it is there.
-
-    Raises MigrationError (BackupFailed, Interrupted).
-    """
-    directory = Path(order.directory)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(directory, error) from None
-    identity = _identify(database)
-    made = _save(request, database, directory / _name_for(database, identity, moment))
-    if order.keep is not None:
-        if identity is None:
-            request.observer.notice(Notice("WARNING", _UNKNOWN))
-        else:
-            _thin_out(directory, identity, order.keep)
-    return made
-
-
-def _save(request: Request, database: Database, place: Path) -> Backup:
-    program = find_program("pg_dump")
-    _require_known_server(program, database)
-    if place.exists():
-        raise MigrationError(
-            Reason.BACKUP_FAILED, f"{place} exists already", hint="choose another name"
-        )
-    partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "xb", opener=_for_owner_only) as file:
-            run_program(
-                program,
-                ["--format=custom", lock_wait(request.options.lock_timeout)],
-                request.target,
-                Until(lambda: request.stop.is_requested, seconds=None),
-                stdout=file,
-            )
-            os.fsync(file.fileno())
-        made = Backup(place.name, partial.stat().st_size, checksum(partial))
-        partial.replace(place)
-    except Stopped:
-        raise MigrationError(Reason.INTERRUPTED, "stopped during the backup") from None
-    except OSError as error:
-        raise _unwritable(place, error) from None
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-    return made
-
-
-def checksum(file: Path) -> str:
-    """The file's SHA-256, in hexadecimal digits."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _require_known_server(program: ClientProgram, database: Database) -> None:
-    """pg_dump refuses newer servers too, but late and in words that don't tell what to do."""
-    major = database.server_version // 10000
-    remedy = program.remedy_for(major)
-    if remedy is not None:
-        raise MigrationError(
-            Reason.BACKUP_FAILED,
-            f"{program.name} {program.major} can't save a database of PostgreSQL {major}",
-            hint=remedy,
-        )
-
-
-def _identify(database: Database) -> str | None:
-    """The server's system identifier and the database's oid; None: the role may not know them."""
-    sql = (
-        "SELECT system_identifier FROM pg_catalog.pg_control_system();"
-        " SELECT d.oid FROM pg_catalog.pg_database d"
-        " WHERE d.datname = pg_catalog.current_database()"
-    )
-    try:
-        ((system,),), ((oid,),) = database.session.query(sql)
-    except ServerFailure as failure:
-        if failure.sqlstate != INSUFFICIENT_PRIVILEGE:
-            raise history_failure(failure, "can't identify the database") from None
-        return None
-    return f"{system}-{oid}"
-
-
-def _name_for(database: Database, identity: str | None, moment: datetime) -> str:
-    """Database, identity, time and version: the names of one database sort by age."""
-    version = database.found.version
-    said = "none" if version is None else _UNFIT.sub("_", str(version))[:_LONGEST_VERSION]
-    name = _UNFIT.sub("_", database.name)
-    whose = f"{name}@{identity}" if identity else name
-    return f"{whose}-{moment.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-v{said}.dump"
-
-
-def _thin_out(directory: Path, identity: str, keep: int) -> None:
-    """Remove the oldest of the database; one that can't be removed is no reason to stop.
-
-    A name without an identity has no @, and is nobody's to remove.
-    """
-    pattern = re.compile(
-        rf"[A-Za-z0-9_.-]*@{identity}-([0-9]{{8}}T[0-9]{{12}}Z)-v[A-Za-z0-9_.-]+\.dump"
-    )
-    ours = sorted(
-        (found[1], found[0])
-        for file in directory.iterdir()
-        if (found := pattern.fullmatch(file.name))
-    )
-    for _, name in ours[: max(0, len(ours) - keep)]:
-        with suppress(OSError):
-            (directory / name).unlink()
-
-
-def _for_owner_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _unwritable(place: Path, error: OSError) -> MigrationError:
-    return MigrationError(Reason.BACKUP_FAILED, f"can't write {place}: {error.strerror or error}")

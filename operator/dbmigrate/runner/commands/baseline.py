@@ -8,12 +8,14 @@ row for just this, and there is no history yet that says something else.
 from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.report import Reason
-from dbmigrate.runner.commands.force import set_version
+from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 
@@ -23,7 +25,7 @@ def baseline(request: Request, version: Version) -> Result[None]:
     def work(run: Run) -> None:
         run.require_clean()
         found = run.database.found
-        needs_file = not run.database.history.keeper.has_baselines
+        needs_file = not adapter_for(run.database.history.kind).has_baselines
         if needs_file and request.source is not None and not request.source.knows(version):
             raise no_migration(version)
         if found.version == version:

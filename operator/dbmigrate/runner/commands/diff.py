@@ -29,10 +29,10 @@ from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.diffing.desired import Desired
 from dbmigrate.runner.diffing.drafting import group_changes, name_groups
 from dbmigrate.runner.diffing.sides import make_sides
-from dbmigrate.runner.diffing.verification import Proof, Step, require_same
+from dbmigrate.runner.diffing.verification import NewMigration, Proof, require_same
+from dbmigrate.runner.perform import make_report
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import make_report
 from dbmigrate.sources.drafts import next_versions
 from dbmigrate.sources.listing import list_directory
 from dbmigrate.sources.migration import Source
@@ -71,7 +71,7 @@ class Diff:
     """What came of it."""
 
     changes: tuple[Change, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[NewMigration, ...] = ()
     """The new migrations; none if it was only to be found out whether there is a difference."""
     paths: tuple[Path, ...] = ()
     """What was written."""

@@ -6,10 +6,12 @@ row: who types `down` is a person who looks. `goto` can be told to refuse that.
 
 from __future__ import annotations
 
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.plan import plan_down, plan_down_to
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 
@@ -26,8 +28,8 @@ def down(request: Request, limit: int | None = None, lowest: Version | None = No
         run.require_resumable()
         rollback = request.options.rollback
         if lowest is not None:
-            run.carry_out(plan_down_to(run.ground, lowest, rollback))
+            carry_out(run, plan_down_to(run.ground, lowest, rollback))
         else:
-            run.carry_out(plan_down(run.ground, limit, rollback))
+            carry_out(run, plan_down(run.ground, limit, rollback))
 
     return perform(request, work)

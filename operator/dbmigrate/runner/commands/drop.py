@@ -11,9 +11,10 @@ from dbmigrate.postgres.history.emptiness import first_in_schema
 from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.runner.execution.own_statement import run_own
 from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.perform import perform
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 
 _TABLES = f"""
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c

@@ -8,12 +8,15 @@ every version on the way can really be undone; forbidden, it refuses.
 from __future__ import annotations
 
 from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.runner.planning.edited_files import check_changes
-from dbmigrate.runner.planning.flyway_baseline import begin
+from dbmigrate.runner.commands.repair import resume
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.plan import plan_goto
+from dbmigrate.runner.preparation.edited_files import check_changes
+from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 
@@ -27,13 +30,13 @@ def goto(request: Request, version: Version | None = None) -> Result[None]:
         return version is not None and (row.to_version is None or version <= row.to_version)
 
     def work(run: Run) -> None:
-        run.resume(leads_there)
+        resume(run, leads_there)
         begin(run)
         here = run.database.found.version
         run.target = run.source.latest_from(here) if version is None else version
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options
-        run.carry_out(plan_goto(run.ground, version, options.out_of_order, options.rollback))
+        carry_out(run, plan_goto(run.ground, version, options.out_of_order, options.rollback))
 
     return perform(request, work)

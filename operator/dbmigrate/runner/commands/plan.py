@@ -11,13 +11,15 @@ from dataclasses import replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.impacts import read_impacts
 from dbmigrate.report import Outcome, Step
-from dbmigrate.runner.planning.edited_files import check_changes
-from dbmigrate.runner.planning.flyway_baseline import begin
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import try_out
 from dbmigrate.runner.planning.plan import Plan, plan_goto
 from dbmigrate.runner.planning.plan_checksum import checksum_of
+from dbmigrate.runner.preparation.edited_files import check_changes
+from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Preview, PreviewStep, Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 EXCERPT_LIMIT = 160
@@ -37,7 +39,7 @@ def preview(request: Request, version: Version | None = None) -> Result[Preview]
         options = request.options
         plan = plan_goto(run.ground, version, options.out_of_order, options.rollback)
         run.require_first(plan)
-        run.try_out(plan)
+        try_out(run, plan)
         unfinished = None if run.unfinished is None else str(run.unfinished)
         return make_preview(run, plan, unfinished)
 

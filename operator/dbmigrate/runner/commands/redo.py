@@ -6,10 +6,12 @@ version that is applied, whatever else is pending. Without its file nothing is u
 
 from __future__ import annotations
 
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.plan import plan_redo
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 
 
 def redo(request: Request) -> Result[None]:
@@ -20,6 +22,6 @@ def redo(request: Request) -> Result[None]:
 
     def work(run: Run) -> None:
         run.require_clean()
-        run.carry_out(plan_redo(run.ground, request.options.rollback))
+        carry_out(run, plan_redo(run.ground, request.options.rollback))
 
     return perform(request, work)

@@ -14,18 +14,18 @@ from datetime import UTC, datetime
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.target import ConnectionTarget
-from dbmigrate.postgres.history.adapter import version_table
-from dbmigrate.postgres.scratch.roles import Surroundings, read_surroundings
+from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.scratch.roles import ServerRoles, read_server_roles
 from dbmigrate.report import Outcome, Reason, Step
 from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.version import version
-from dbmigrate.runner.planning.plan import climb
+from dbmigrate.runner.perform import make_report
+from dbmigrate.runner.planning.plan import steps_up
 from dbmigrate.runner.rehearsal.round_trip import Stage
 from dbmigrate.runner.rehearsal.schema_copy import copy_schema
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
-from dbmigrate.runner.run import make_report
 from dbmigrate.runner.scratch.database import open_session, scratch_space
 from dbmigrate.sources.migration import Direction, Migration
 from dbmigrate.versions import Version
@@ -61,7 +61,7 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
                 with open_session(scratch, PURPOSE) as reader:
                     stage = Stage(request, scratch, reader)
                     steps = stage.steps
-                    stage.play(climb(_find_pending(request, here), here))
+                    stage.play(steps_up(_find_pending(request, here), here))
     except MigrationError as raised:
         error = raised
     except (ServerFailure, ConnectionBroken) as raised:
@@ -84,9 +84,9 @@ def _find_pending(request: Request, here: Version | None) -> tuple[Migration, ..
     return (*source.above(here), *source.repeatables)
 
 
-def _read_surroundings(request: Request) -> Surroundings:
+def _read_surroundings(request: Request) -> ServerRoles:
     with open_session(request.target, PURPOSE) as session:
-        return read_surroundings(session)
+        return read_server_roles(session)
 
 
 def _copy_target(
@@ -104,7 +104,7 @@ def _copy_target(
         )
     copy_schema(request, scratch, with_roles=with_roles)
     if state.version is not None:
-        has_baselines = version_table(request.target.history.kind).has_baselines
+        has_baselines = adapter_for(request.target.history.kind).has_baselines
         declare = baseline if has_baselines else force
         declare(replace(request, target=scratch), state.version).unwrap()
     return state.version

@@ -20,8 +20,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.schema.invalid_indexes import drop_sql
 from dbmigrate.report import Reason, Step
-from dbmigrate.runner.batches.resume import Unfinished
-from dbmigrate.runner.commands.force import write_history
+from dbmigrate.runner.batches.resume import UnfinishedBatches
 from dbmigrate.runner.execution.evidence import find_leftovers, is_done
 from dbmigrate.runner.execution.non_transactional import (
     INTERRUPTED,
@@ -30,15 +29,18 @@ from dbmigrate.runner.execution.non_transactional import (
 )
 from dbmigrate.runner.execution.own_statement import run_own
 from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import back_up, carry_out
 from dbmigrate.runner.planning.plan import Plan, PlannedStep, moves_up, step_up
+from dbmigrate.runner.preparation.forced_version import write_history
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Repair, Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.history.atlas_revisions import Partial
+    from dbmigrate.postgres.history.adapter import Partial
 
 
 def repair(request: Request) -> Result[Repair]:
@@ -59,7 +61,7 @@ def finish(run: Run) -> Repair:
         return _mend_history(run)
     step, text, done, migration = left.step, left.text, left.done, left.migration
     run.target = step.after
-    run.back_up()
+    back_up(run)
     dropped = _drop_invalid(run, text, done)
     start = time.monotonic()
     new = run.database.new_row(
@@ -82,7 +84,20 @@ def finish(run: Run) -> Repair:
     return Repair(run.state, dropped, (message,))
 
 
-def finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
+def resume(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
+    """As `Run.require_resumable`, but that a step that was asked to stop is finished first.
+
+    `is_wanted` says of its row in the log whether the command leads that way. Returns
+    whether there was such a step. Raises MigrationError.
+    """
+    has_finished = False
+    if run.database.found.dirty and run.unfinished is None:
+        has_finished = _finish_interrupted(run, is_wanted)
+    run.require_resumable()
+    return has_finished
+
+
+def _finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
     """Finish the step that a run was asked to stop in, if `is_wanted` says so of its log's row.
 
     Returns whether there was one. Raises MigrationError.
@@ -148,10 +163,10 @@ def _mend_history(run: Run) -> Repair:
     return Repair(run.state, (), messages)
 
 
-def _finish_batches(run: Run, unfinished: Unfinished) -> Repair:
+def _finish_batches(run: Run, unfinished: UnfinishedBatches) -> Repair:
     """Nothing is broken: go on, as the next `up` or `down` would, with this one step."""
     step = _step(run, unfinished.row, unfinished.version)
-    run.carry_out(Plan((step,), step.after))
+    carry_out(run, Plan((step,), step.after))
     message = f"version {step.version} {step.direction.value} is finished"
     return Repair(run.state, (), (message,))
 
@@ -208,7 +223,7 @@ def _step(run: Run, row: LogRow, version: Version) -> PlannedStep:
 
 def _step_of_table(run: Run, partial: Partial, migration: Migration | None) -> PlannedStep:
     if migration is None or migration.up is None:
-        name = partial.revision.description
+        name = partial.description
         raise MigrationError(
             Reason.MISSING_VERSION,
             f"version {partial.version} ({name}) was not finished, and its file is not there",

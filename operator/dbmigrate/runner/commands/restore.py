@@ -14,10 +14,11 @@ from dbmigrate.child_process import Stopped, Until
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.pg_tools import find_program, run_program
 from dbmigrate.report import Backup, Reason
-from dbmigrate.runner.commands.backup import checksum
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.preparation.backup_file import checksum
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 
 _RELATIONS = """
 SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.history.atlas import AtlasTable
 from dbmigrate.postgres.history.atlas_revisions import RESOLVED
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.applied import read_applied
-from dbmigrate.runner.planning.plan import Ground, late_versions, pending, step_up
-from dbmigrate.runner.request import OutOfOrder, Request
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.planning.applied_number import read_applied
+from dbmigrate.runner.planning.plan import PlanInputs, out_of_order_migrations, pending, step_up
+from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Migration
 
 
@@ -56,13 +59,13 @@ def read_revisions(request: Request) -> Result[RevisionsState]:
 
 def _read(run: Run) -> RevisionsState:
     history, source = run.database.history, run.source
-    keeper = history.keeper
-    if not isinstance(keeper, AtlasTable):
+    adapter = adapter_for(history.kind)
+    if not isinstance(adapter, AtlasTable):
         raise MigrationError(Reason.FOREIGN_HISTORY, "the history is not Atlas's")
     rows: tuple[RevisionRow, ...] = ()
     if history.has_version_table:
         (found,) = run.database.session.query(
-            history.guarded_reading(keeper.read_all_sql(history.version_table))
+            history.guarded_reading(adapter.read_all_sql(history.version_table))
         )
         rows = tuple(
             RevisionRow(
@@ -92,8 +95,8 @@ def _pending(run: Run) -> tuple[Migration, ...]:
         first = tuple(each for each in files if each.version == partial.version)[:1]
     if first:
         whole = found.stepped(step_up(first[0], found.version, first[0].version).move)
-        ground = Ground(run.source, read_applied(whole, run.database.log), ground.stored)
-    late = late_versions(ground)
+        ground = PlanInputs(run.source, read_applied(whole, run.database.log), ground.stored)
+    late = out_of_order_migrations(ground)
     if run.request.options.out_of_order is OutOfOrder.IGNORE:
         late = ()
     return (*first, *late, *pending(ground, ground.version))

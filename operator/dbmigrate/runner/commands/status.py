@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.runner.planning.edited_files import changed_migrations
-from dbmigrate.runner.request import OutOfOrder, Request
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.preparation.edited_files import changed_migrations
+from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import MigrationState, Result, StatusRow, StatusTable
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Migration, Source
 from dbmigrate.versions import Version
 

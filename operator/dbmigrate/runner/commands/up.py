@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dbmigrate.runner.planning.edited_files import check_changes
-from dbmigrate.runner.planning.flyway_baseline import begin
+from dbmigrate.runner.commands.repair import resume
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.plan import plan_up, plan_up_to
+from dbmigrate.runner.preparation.edited_files import check_changes
+from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 
@@ -22,7 +25,7 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
         if limit == 0:
             return
         left = limit
-        if run.resume(lambda row: row.direction == "up") and left is not None:
+        if resume(run, lambda row: row.direction == "up") and left is not None:
             left -= 1
             if left == 0:
                 return
@@ -31,8 +34,8 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
         policy = request.options.out_of_order
         top = request.options.highest if limit is None and highest is None else highest
         if top is not None:
-            run.carry_out(plan_up_to(run.ground, top, policy))
+            carry_out(run, plan_up_to(run.ground, top, policy))
         else:
-            run.carry_out(plan_up(run.ground, left, policy))
+            carry_out(run, plan_up(run.ground, left, policy))
 
     return perform(request, work)

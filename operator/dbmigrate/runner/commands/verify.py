@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.runner.planning.edited_files import (
+from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.planning.plan import no_files, out_of_order_migrations
+from dbmigrate.runner.preparation.edited_files import (
     changed_migrations,
     describe_change,
     missing_kind,
     missing_versions,
 )
-from dbmigrate.runner.planning.plan import late_versions, no_files
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Finding, Result
-from dbmigrate.runner.run import Run, perform
+from dbmigrate.runner.result import Result, VerifyFinding
+from dbmigrate.runner.run import Run
 from dbmigrate.versions import REPEATABLE, Version, name_of
 
 
-def verify(request: Request) -> Result[tuple[Finding, ...]]:
+def verify(request: Request) -> Result[tuple[VerifyFinding, ...]]:
     """All findings; none means that files and history agree.
 
     Raises MigrationError (SourceInvalid) where there is neither file nor history: that
@@ -30,7 +32,7 @@ def verify(request: Request) -> Result[tuple[Finding, ...]]:
     a check that was passed.
     """
 
-    def work(run: Run) -> tuple[Finding, ...]:
+    def work(run: Run) -> tuple[VerifyFinding, ...]:
         ignored = request.options.ignored
         found = tuple(each for each in _findings(run) if _kind_of(each) not in ignored)
         if not found and run.source.is_empty:
@@ -40,32 +42,32 @@ def verify(request: Request) -> Result[tuple[Finding, ...]]:
     return perform(request, work, is_locked=False)
 
 
-def _kind_of(finding: Finding) -> str:
+def _kind_of(finding: VerifyFinding) -> str:
     """Its kind, with what is said of repeatable migrations alone beside it."""
     is_repeatable = str(finding.version) == REPEATABLE
     return f"{finding.kind} repeatable" if is_repeatable else finding.kind
 
 
-def _findings(run: Run) -> Iterator[Finding]:
+def _findings(run: Run) -> Iterator[VerifyFinding]:
     yield from _dirty(run)
     yield from _gap(run)
     source, applied = run.source, run.database.applied
     for migration in changed_migrations(source, applied):
-        yield Finding(migration.version, "changed", describe_change(migration, applied))
+        yield VerifyFinding(migration.version, "changed", describe_change(migration, applied))
     for version in missing_versions(source, applied):
         is_future = applied.validates_files and missing_kind(source, version) == "future"
         kind = "future" if is_future else "missing"
-        yield Finding(version, kind, _describe_missing(version, applied.row(version)))
+        yield VerifyFinding(version, kind, _describe_missing(version, applied.row(version)))
     for migration in source.repeatables:
         if migration.version in applied.repeated and not applied.is_current(migration):
             message = f"{name_of(migration.version)!r} was edited since it ran, and will run again"
-            yield Finding(migration.version, "outdated", message)
-    for migration in late_versions(run.ground):
+            yield VerifyFinding(migration.version, "outdated", message)
+    for migration in out_of_order_migrations(run.ground):
         message = (
             f"version {migration.version} ({migration.name}) is below the database's"
             f" {applied.version} and was never applied"
         )
-        yield Finding(migration.version, "out of order", message)
+        yield VerifyFinding(migration.version, "out of order", message)
 
 
 def _describe_missing(version: Version, row: LogRow | None) -> str:
@@ -76,27 +78,27 @@ def _describe_missing(version: Version, row: LogRow | None) -> str:
     return f"version {version}{name} is applied, but has no file{kept}"
 
 
-def _dirty(run: Run) -> Iterator[Finding]:
+def _dirty(run: Run) -> Iterator[VerifyFinding]:
     found = run.database.found
     if run.unfinished is not None:
-        yield Finding(run.unfinished.version, "dirty", str(run.unfinished))
+        yield VerifyFinding(run.unfinished.version, "dirty", str(run.unfinished))
         return
     if found.dirty:
-        yield Finding(found.dirty_version, "dirty", f"version {found.stored} is dirty")
+        yield VerifyFinding(found.dirty_version, "dirty", f"version {found.stored} is dirty")
         run.database.applied.settle(found.version)
         return
     unfinished = [row for row in run.database.log if row.outcome == "running"]
-    if unfinished and run.database.history.keeper.stores_dirty:
+    if unfinished and adapter_for(run.database.history.kind).stores_dirty:
         row = unfinished[-1]
         message = f"the log has an unfinished step of version {row.version}, yet nothing is dirty"
-        yield Finding(row.version, "log", message)
+        yield VerifyFinding(row.version, "log", message)
 
 
-def _gap(run: Run) -> Iterator[Finding]:
+def _gap(run: Run) -> Iterator[VerifyFinding]:
     gap = run.database.applied.gap
     if gap is None or run.database.found.dirty:
         return
     here = "nothing" if gap.from_version is None else f"version {gap.from_version}"
     there = "nothing" if gap.to_version is None else f"version {gap.to_version}"
     message = f"the log ends at {here}, the database is at {there}: another tool moved it"
-    yield Finding(gap.to_version, "gap", message)
+    yield VerifyFinding(gap.to_version, "gap", message)

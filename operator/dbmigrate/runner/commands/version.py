@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dbmigrate.runner.perform import perform
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
-from dbmigrate.runner.run import perform
 
 
 def version(request: Request) -> Result[VersionState]:

@@ -24,12 +24,13 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.postgres.connection.session import no_answer_within
 from dbmigrate.postgres.connection.target import ConnectionTarget
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.report import Outcome, Reason, Report
 from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.perform import make_report
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
-from dbmigrate.runner.run import make_report
 from dbmigrate.versions import Version, reader_of
 
 FIRST_PAUSE = 0.25
@@ -49,7 +50,7 @@ _PATIENT = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
+class _Snapshot:
     """What one poll saw."""
 
     state: VersionState | None
@@ -67,7 +68,7 @@ def wait(
     that gives up has the outcome Waiting.
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
-    sight: _Sight | None = None
+    sight: _Snapshot | None = None
     wanted = version
     try:
         wanted = _wanted(request, version)
@@ -99,7 +100,7 @@ def _wanted(request: Request, version: Version | None) -> Version:
 
 def _poll_until(
     request: Request, wanted: Version, deadline: float | None
-) -> tuple[_Sight, MigrationError | None]:
+) -> tuple[_Snapshot, MigrationError | None]:
     pause = FIRST_PAUSE
     told = ""
     while True:
@@ -131,23 +132,23 @@ def _pause(seconds: float, request: Request) -> bool:
     return not request.stop.is_requested
 
 
-def _look(request: Request, wanted: Version, limit: float) -> _Sight:
+def _look(request: Request, wanted: Version, limit: float) -> _Snapshot:
     try:
         state, is_reached = _ask(request, wanted, limit)
     except MigrationError as error:
         if error.reason not in _PATIENT:
             raise
-        return _Sight(None, error.message, error.reason)
+        return _Snapshot(None, error.message, error.reason)
     except ConnectionBroken as broken:
-        return _Sight(None, f"connection lost: {broken}", Reason.CONNECTION_LOST)
+        return _Snapshot(None, f"connection lost: {broken}", Reason.CONNECTION_LOST)
     if state is None:
-        return _Sight(None, "the role may not read the history yet")
+        return _Snapshot(None, "the role may not read the history yet")
     here = "has no version" if state.version is None else f"is at version {state.version}"
     if state.dirty:
-        return _Sight(state, f"the database {here} and is dirty", Reason.DIRTY)
+        return _Snapshot(state, f"the database {here} and is dirty", Reason.DIRTY)
     if not is_reached:
-        return _Sight(state, f"the database {here}, {wanted} is wanted")
-    return _Sight(state, "")
+        return _Snapshot(state, f"the database {here}, {wanted} is wanted")
+    return _Snapshot(state, "")
 
 
 def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState | None, bool]:
@@ -162,7 +163,7 @@ def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState 
         history = look(session, request.target.history).history
         if not history.has_version_table:
             return VersionState(None), False
-        question = history.keeper.wait_sql(history.version_table, wanted)
+        question = adapter_for(history.kind).wait_sql(history.version_table, wanted)
         rows = session.query(history.guarded_reading(question))[0]
     except ServerFailure as failure:
         if failure.sqlstate == UNDEFINED_TABLE:

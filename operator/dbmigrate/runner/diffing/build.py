@@ -13,12 +13,13 @@ from dataclasses import replace
 
 from dbmigrate.child_process import PASSED_ON, Child, Until, run
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, ConnectionTarget
 from dbmigrate.postgres.pg_tools import ClientProgram, find_program
 from dbmigrate.postgres.scratch.server import find_programs
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.goto import goto
-from dbmigrate.runner.diffing.desired import Desired, Program, SqlFiles
+from dbmigrate.runner.diffing.desired import Desired, SchemaProgram, SqlFiles
 from dbmigrate.runner.diffing.schema_scripts import (
     SchemaScript,
     hint_for,
@@ -27,7 +28,7 @@ from dbmigrate.runner.diffing.schema_scripts import (
     run_scripts,
 )
 from dbmigrate.runner.observer import SILENT
-from dbmigrate.runner.request import Options, OutOfOrder, Request
+from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.scratch.database import ScratchSpace, open_session
 from dbmigrate.runner.scratch.schema_dump import dump_schema
 from dbmigrate.runner.stop import Stop
@@ -85,17 +86,19 @@ def make_desired(
             )
 
 
-def _scripts(desired: SqlFiles | ConnectionTarget | Program, stop: Stop) -> Iterator[SchemaScript]:
+def _scripts(
+    desired: SqlFiles | ConnectionTarget | SchemaProgram, stop: Stop
+) -> Iterator[SchemaScript]:
     if isinstance(desired, SqlFiles):
         for path in desired.paths:
             yield SchemaScript(str(path), read_script(path, str(path)))
-    elif isinstance(desired, Program):
+    elif isinstance(desired, SchemaProgram):
         yield SchemaScript(desired.words[0], run_desired(desired, stop))
     else:
         yield SchemaScript(desired.display, _dump(desired, stop))
 
 
-def run_desired(program: Program, stop: Stop) -> bytes:
+def run_desired(program: SchemaProgram, stop: Stop) -> bytes:
     """What a program prints. Raises MigrationError (SourceInvalid, Interrupted)."""
     name = program.words[0]
     try:

@@ -36,13 +36,13 @@ class SqlFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class SchemaProgram:
     """A program that prints SQL."""
 
     words: tuple[str, ...]
 
 
-Desired = SqlFiles | Source | ConnectionTarget | Program
+Desired = SqlFiles | Source | ConnectionTarget | SchemaProgram
 
 
 def read_desired(text: str, environ: Mapping[str, str]) -> Desired:
@@ -77,14 +77,14 @@ def find_beside(directory: str) -> str | None:
     return None
 
 
-def _read_program(command: str) -> Program:
+def _read_program(command: str) -> SchemaProgram:
     try:
         words = tuple(shlex.split(command))
     except ValueError as error:
         raise _invalid(f"{PROGRAM} can't be split into words: {str(error).lower()}") from None
     if not words:
         raise _invalid(f"{PROGRAM} names no program")
-    return Program(words)
+    return SchemaProgram(words)
 
 
 def _read_directory(path: Path) -> SqlFiles:

@@ -23,6 +23,7 @@ from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.renames import Rename
 from dbmigrate.diff.schema import Schema
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import ChangedFiles
 from dbmigrate.postgres.schema.catalog import Catalog, ObjectName, compare
 from dbmigrate.postgres.schema.incremental import CatalogWatch
 from dbmigrate.report import Reason
@@ -30,7 +31,7 @@ from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.diffing.drafting import Group, plan_down, write_text
 from dbmigrate.runner.diffing.sides import Here
-from dbmigrate.runner.request import ChangedFiles, Request
+from dbmigrate.runner.request import Request
 from dbmigrate.sources.drafts import Draft, write_draft
 from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Format, Source
@@ -43,7 +44,7 @@ _RENAME = "rename"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NewMigration:
     """A new migration."""
 
     version: str
@@ -95,12 +96,12 @@ class Proof:
         self._watch = CatalogWatch(here.reader, here.request.target.history)
         self._states = [_State(self._watch.catalog, here.schema)]
         self._written: dict[str, str] = {}
-        self.steps: list[Step] = []
+        self.steps: list[NewMigration] = []
 
     def go_up(self, groups: Sequence[Group], versions: Sequence[str], names: Sequence[str]) -> None:
         """Run the new migrations, and plan the way back of each. Raises MigrationError."""
         for number, group in enumerate(groups):
-            step = self._draft(Step(versions[number], names[number], group))
+            step = self._draft(NewMigration(versions[number], names[number], group))
             self.steps.append(step)
             catalog = self._watch.after(partial(self._run_up, step), index=_only_index(group))
             following = groups[number + 1] if number + 1 < len(groups) else ()
@@ -142,7 +143,7 @@ class Proof:
             catalog = self._watch.after(run_down, index=_only_index(step.down))
             require_same(self._states[index].catalog, catalog, what)
 
-    def _run_up(self, step: Step) -> None:
+    def _run_up(self, step: NewMigration) -> None:
         request = replace(self._request, source=self._with_new())
         error = goto(request, self._version(step)).error
         if error is not None:
@@ -165,10 +166,10 @@ class Proof:
         new = read_source(self._directory, self._source.format, {})
         return replace(self._source, migrations=self._source.migrations + new.migrations)
 
-    def _version(self, step: Step) -> Version:
+    def _version(self, step: NewMigration) -> Version:
         return reader_of(self._source.format)(step.version)
 
-    def _draft(self, step: Step) -> Step:
+    def _draft(self, step: NewMigration) -> NewMigration:
         draft = Draft(step.name, write_text(step.up), write_text(step.down))
         return replace(step, files=write_draft(draft, step.version, self._source.format))
 

@@ -12,11 +12,12 @@ from dataclasses import replace
 
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
-from dbmigrate.postgres.history import log as history_rows
-from dbmigrate.postgres.history.log import Fence
+from dbmigrate.postgres.history.fence import Fence, move_version_sql
+from dbmigrate.postgres.history.log import insert_log_sql
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution import errors as failed_step
+from dbmigrate.runner.execution import errors as step_errors
 from dbmigrate.runner.planning.plan import PlannedStep
 
 
@@ -24,7 +25,7 @@ def explain_fence(
     database: Database, step: PlannedStep, fence: Fence, location: Location
 ) -> MigrationError:
     """Say what happened, and mark the version dirty if need be."""
-    label = failed_step.label(step)
+    label = step_errors.label(step)
     if not fence.has_tables:
         return MigrationError(
             Reason.FOREIGN_HISTORY,
@@ -33,7 +34,7 @@ def explain_fence(
         )
     if not fence.has_transaction:
         mark_dirty(database, step)
-        return failed_step.escaped(step, location, "its transaction was gone at the end")
+        return step_errors.escaped(step, location, "its transaction was gone at the end")
     if not fence.has_backend:
         return MigrationError(
             Reason.POOLER_UNSAFE,
@@ -63,13 +64,13 @@ def mark_dirty(database: Database, step: PlannedStep) -> None:
     """The version and the schema may disagree now: say so where everybody looks."""
     wanted = database.found.begun(step.move)
     history = database.history
-    sql = history_rows.move_version_sql(history, database.found, wanted)
-    if not history.keeper.stores_dirty:
+    sql = move_version_sql(history, database.found, wanted)
+    if not adapter_for(history.kind).stores_dirty:
         row = database.new_row(
             step.direction.value, version=step.version, name=step.name, found=step.before
         )
         row = replace(row, to_version=step.after, outcome="dirty")
-        sql = f"{sql}; {history_rows.insert_log_sql(history, row)}"
+        sql = f"{sql}; {insert_log_sql(history, row)}"
     try:
         database.session.query(history.guarded(sql))
         database.found = wanted

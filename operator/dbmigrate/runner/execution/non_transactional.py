@@ -23,8 +23,15 @@ from dbmigrate.postgres.connection.errors import (
     history_failure,
 )
 from dbmigrate.postgres.connection.search_path import aside
-from dbmigrate.postgres.history import log as history_rows
-from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.postgres.history.fence import move_version_sql
+from dbmigrate.postgres.history.log import (
+    NewLogRow,
+    advance_log_sql,
+    end_log_sql,
+    insert_log_sql,
+    note_drop_sql,
+)
+from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
 from dbmigrate.postgres.schema.invalid_indexes import (
     drop_sql,
@@ -37,10 +44,10 @@ from dbmigrate.postgres.sqltext.transaction_rules import control_of, forbidden_i
 from dbmigrate.postgres.transaction import RESET
 from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution import errors as failed_step
+from dbmigrate.runner.execution import errors as step_errors
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_limit import explain_limit
-from dbmigrate.runner.execution.statement_watch import Watch
+from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.planning.plan import PlannedStep
 
@@ -86,7 +93,7 @@ def run_statements(
 
 
 class _StatementFailed(Exception):
-    def __init__(self, failure: ServerFailure, position: int | None, watch: Watch) -> None:
+    def __init__(self, failure: ServerFailure, position: int | None, watch: StatementWatch) -> None:
         super().__init__(str(failure))
         self.error = failure.error
         self.position = position
@@ -116,7 +123,7 @@ class _Work:
     @property
     def label(self) -> str:
         """For an error message."""
-        return f"{failed_step.label(self._step)}, statement {self._at + 1}/{len(self._statements)}"
+        return f"{step_errors.label(self._step)}, statement {self._at + 1}/{len(self._statements)}"
 
     def begin(self, row: NewLogRow) -> None:
         """Mark the version dirty as golang-migrate does: on the way down with the one below."""
@@ -133,8 +140,8 @@ class _Work:
         )
         tables = self._session.query(
             self._database.in_transaction(
-                f"{history.guarded(history_rows.move_version_sql(history, found, dirty))}; "
-                f"{history_rows.insert_log_sql(history, row, running=True)} RETURNING id"
+                f"{history.guarded(move_version_sql(history, found, dirty))}; "
+                f"{insert_log_sql(history, row, running=True)} RETURNING id"
             )
         )
         self._database.found = dirty
@@ -161,15 +168,15 @@ class _Work:
         clean = found.stepped(self._step.move)
         self._session.query(
             f"BEGIN; {RESET}; {count}; "
-            f"{history_rows.move_version_sql(history, found, clean)}; "
-            f"{history_rows.end_log_sql(history, self._log_id, 'applied')}; COMMIT"
+            f"{move_version_sql(history, found, clean)}; "
+            f"{end_log_sql(history, self._log_id, 'applied')}; COMMIT"
         )
         self._database.found = clean
 
     def explain(self, failed: _StatementFailed) -> MigrationError:
         """What failed, where, and what it left behind; the log gets the same."""
         self._session.roll_back()
-        error = failed_step.statement_failed(
+        error = step_errors.statement_failed(
             failed.error,
             self._text.locate(position=failed.position, statement=self._at),
             stop=self._database.request.stop,
@@ -185,7 +192,7 @@ class _Work:
         leftovers: tuple[str, ...] = ()
         is_interrupted = is_interrupted or has_given_up
         text = f"statement {self._at + 1} of {len(self._statements)}: {error.message}"
-        end = history_rows.end_log_sql(
+        end = end_log_sql(
             self._database.history, self._log_id, INTERRUPTED if is_interrupted else "failed", text
         )
         told = self._database.found.failure_sql(
@@ -200,10 +207,10 @@ class _Work:
                 leftovers = tuple(index for index in leftovers if index not in dropped)
         except (ServerFailure, ConnectionBroken):
             pass  # the version row is dirty, which is what counts
-        return failed_step.left_dirty(
+        return step_errors.left_dirty(
             error,
             f"statement {self._at + 1} of {len(self._statements)} failed, {self._done} are done:"
-            f" {failed_step.label(self._step)} can't be one transaction, the database is dirty",
+            f" {step_errors.label(self._step)} can't be one transaction, the database is dirty",
             leftovers,
             is_interrupted=is_interrupted,
         )
@@ -211,10 +218,14 @@ class _Work:
     def _is_undone(self, message: str) -> bool:
         """Take the dirty mark back where the database is certainly as it was before."""
         history = self._database.history
-        if history.keeper.records_failures or not self._counts or not self._has_left_nothing():
+        if (
+            adapter_for(history.kind).records_failures
+            or not self._counts
+            or not self._has_left_nothing()
+        ):
             return False
-        end = history_rows.end_log_sql(history, self._log_id, "failed", message, is_undone=True)
-        back = history_rows.move_version_sql(history, self._database.found, self._before)
+        end = end_log_sql(history, self._log_id, "failed", message, is_undone=True)
+        back = move_version_sql(history, self._database.found, self._before)
         try:
             self._session.query(f"BEGIN; {RESET}; {history.guarded(back)}; {end}; COMMIT")
         except ServerFailure:
@@ -303,7 +314,7 @@ class _Work:
         rows = [self._sql[slice(*statement.rows)]] if statement.rows else []
         patience = Patience(self._database.request)
         while True:
-            watch = Watch.of(self._database, self._text.file)
+            watch = StatementWatch.of(self._database, self._text.file)
             try:
                 query = head.encode() + sql + tail.encode()
                 self._session.execute(query, rows=rows, on_tick=watch)
@@ -334,7 +345,7 @@ class _Work:
 
     def _advance_sql(self, done: int) -> str:
         history = self._database.history
-        counted = history_rows.advance_log_sql(history, self._log_id, done, self._checksum(done))
+        counted = advance_log_sql(history, self._log_id, done, self._checksum(done))
         in_table = self._database.found.progress_sql(history.version_table, done)
         return history.guarded(f"{counted}; {in_table}" if in_table else counted)
 
@@ -347,7 +358,7 @@ class _Work:
         oids = self._session.resolve([name])
         checksum = self._checksum(self._at + 1)
         return [
-            history.guarded(history_rows.note_drop_sql(history, self._log_id, oid, checksum))
+            history.guarded(note_drop_sql(history, self._log_id, oid, checksum))
             for oid in oids.values()
         ]
 

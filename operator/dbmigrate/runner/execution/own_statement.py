@@ -15,7 +15,7 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution.statement_watch import Watch
+from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.lock_retry import Patience
 
 
@@ -29,7 +29,7 @@ def run_own(database: Database, sql: str, problem: str) -> None:
     patience = Patience(database.request)
     session.query("; ".join(database.settings.session_statements()))
     while True:
-        watch = Watch.of(database, "", phase=sql)
+        watch = StatementWatch.of(database, "", phase=sql)
         try:
             session.execute(sql.encode(), on_tick=watch)
             return
@@ -42,7 +42,7 @@ def run_own(database: Database, sql: str, problem: str) -> None:
         patience.pause()
 
 
-def _blocked(failure: ServerFailure, problem: str, watch: Watch) -> MigrationError:
+def _blocked(failure: ServerFailure, problem: str, watch: StatementWatch) -> MigrationError:
     return MigrationError(
         Reason.BLOCKED_BY_QUERY,
         f"{problem}: {failure.error.message}",

@@ -10,12 +10,13 @@ import re
 
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres.sqltext.copy_data import Sendable, cut_rows
-from dbmigrate.postgres.sqltext.positions import (
-    locate_byte,
-    position_to_location,
+from dbmigrate.postgres.sqltext.positions import locate_byte, position_to_location
+from dbmigrate.postgres.sqltext.splitter import (
+    Statement,
+    split,
     statement_to_location,
+    statements_at,
 )
-from dbmigrate.postgres.sqltext.splitter import Statement, split, statements_at
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 from dbmigrate.report import Reason
 from dbmigrate.sources.migration import Script, hash_script

@@ -17,14 +17,13 @@ from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution import errors as failed_step
+from dbmigrate.runner.execution.errors import rolled_back_by_loss
 from dbmigrate.runner.execution.script_text import ScriptText
-from dbmigrate.runner.execution.statement_watch import Watch
-from dbmigrate.runner.execution.step import explain_failure, make_token, rows_sql, settle
+from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.execution.step_log import new_log_row
+from dbmigrate.runner.execution.transactional import explain_failure, make_token, rows_sql, settle
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.planning.plan import PlannedStep
-from dbmigrate.runner.run import find_migration
+from dbmigrate.runner.planning.plan import PlannedStep, find_migration
 from dbmigrate.sources.migration import Source
 
 
@@ -96,7 +95,7 @@ def _run_patiently(database: Database, parts: Sequence[_Part]) -> list[float]:
 class _Blocked(Exception):
     """A statement has waited for a lock for as long as it may; all was rolled back."""
 
-    def __init__(self, part: _Part, failure: FileFailure, watch: Watch) -> None:
+    def __init__(self, part: _Part, failure: FileFailure, watch: StatementWatch) -> None:
         super().__init__(str(failure))
         self._end = (part, failure, watch)
 
@@ -116,7 +115,7 @@ def _attempt(database: Database, parts: Sequence[_Part]) -> list[float]:
         database.request.observer.step_started(step)
         database.file = text.file or None
         start = time.monotonic()
-        watch = Watch.of(database, text.file)
+        watch = StatementWatch.of(database, text.file)
         wanted, token = found.stepped(step.move), make_token(step)
         query = build_query(
             text.prepare(),
@@ -136,7 +135,7 @@ def _attempt(database: Database, parts: Sequence[_Part]) -> list[float]:
             raise explain_failure(database, step, text, part.row, failure, watch) from None
         except ConnectionBroken as broken:
             if index < len(parts) - 1:
-                raise failed_step.rolled_back_by_loss(step, broken) from None
+                raise rolled_back_by_loss(step, broken) from None
             settle(database, step, part.row, broken)
             found = database.found
         else:

@@ -17,7 +17,7 @@ ABANDON_AFTER = 20.0
 """Seconds after the first cancel: a server that has not answered by then does not answer."""
 
 
-class Watch:
+class StatementWatch:
     """Called back about ten times a second while a query runs."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Watch:
         first_look: float = LOOK_EVERY,
         since: float = 0.0,
         phase: str | None = None,
-    ) -> Watch:
+    ) -> StatementWatch:
         """A watch over what the database's session runs next."""
         timeout = database.request.options.statement_lock_timeout_ms
         return cls(

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
-from dbmigrate.postgres.history import log as history_rows
-from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.postgres.history.log import NewLogRow, insert_log_sql
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.observer import Notice
@@ -47,8 +46,6 @@ def record_failure(database: Database, row: NewLogRow, error: MigrationError) ->
         error=message.replace("\0", ""),
     )
     try:
-        database.session.query(
-            database.history.guarded(history_rows.insert_log_sql(database.history, failed))
-        )
+        database.session.query(database.history.guarded(insert_log_sql(database.history, failed)))
     except (ServerFailure, ConnectionBroken):
         pass

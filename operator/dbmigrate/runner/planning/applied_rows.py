@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from dbmigrate.postgres.history.applied_rows import Entry, VersionSet
+from dbmigrate.postgres.history.applied_rows import AppliedRow, VersionSet
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.runner.planning.applied import Gap
 from dbmigrate.sources.migration import Migration
@@ -127,7 +127,7 @@ def _replay(log: Iterable[LogRow]) -> dict[Version, LogRow]:
     return known
 
 
-def _is_same_step(entry: Entry, row: LogRow) -> bool:
+def _is_same_step(entry: AppliedRow, row: LogRow) -> bool:
     """Whether the tool's row was written while the log's step ran, in whichever zone."""
     if entry.clock_ms is None or row.finished_at is None or row.milliseconds is None:
         return True

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.postgres.history.adapter import Move
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied import AppliedVersions
-from dbmigrate.runner.request import OutOfOrder, Rollback
 from dbmigrate.sources.migration import Direction, Migration, Script, Source
 from dbmigrate.versions import Role, Version
 
@@ -77,7 +77,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class PlanInputs:
     """What a plan is made on."""
 
     source: Source
@@ -90,7 +90,7 @@ class Ground:
         return self.applied.version
 
 
-def late_versions(ground: Ground) -> tuple[Migration, ...]:
+def out_of_order_migrations(ground: PlanInputs) -> tuple[Migration, ...]:
     """Those below the database's version that the log proves were never applied."""
     version = ground.version
     if version is None:
@@ -102,7 +102,7 @@ def late_versions(ground: Ground) -> tuple[Migration, ...]:
     )
 
 
-def pending(ground: Ground, version: Version | None) -> tuple[Migration, ...]:
+def pending(ground: PlanInputs, version: Version | None) -> tuple[Migration, ...]:
     """What is still to be run at that version, without what was left out below it."""
     source = ground.source
     checkpoint = source.checkpoint(None) if version is None else None
@@ -114,12 +114,12 @@ def pending(ground: Ground, version: Version | None) -> tuple[Migration, ...]:
     )
 
 
-def outdated(ground: Ground) -> tuple[Migration, ...]:
+def outdated(ground: PlanInputs) -> tuple[Migration, ...]:
     """The repeatable migrations that have not run as they are now."""
     return tuple(m for m in ground.source.repeatables if not ground.applied.is_current(m))
 
 
-def plan_up(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
+def plan_up(ground: PlanInputs, limit: int | None, policy: OutOfOrder) -> Plan:
     """All steps up, or at most `limit` of them.
 
     Raises MigrationError: SourceInvalid, MissingVersion, OutOfOrder.
@@ -133,13 +133,13 @@ def plan_up(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
     return Plan(steps_within, _last(steps_within, ground), short=max(0, limit - len(steps)))
 
 
-def plan_at_most(ground: Ground, limit: int | None, policy: OutOfOrder) -> Plan:
+def plan_at_most(ground: PlanInputs, limit: int | None, policy: OutOfOrder) -> Plan:
     """The same, and fewer than the limit is enough."""
     steps = _require_sound(_up(ground, None, policy)[:limit])
     return Plan(steps, _last(steps, ground))
 
 
-def plan_up_to(ground: Ground, highest: Version, policy: OutOfOrder) -> Plan:
+def plan_up_to(ground: PlanInputs, highest: Version, policy: OutOfOrder) -> Plan:
     """All steps up to versions that are not above that one, which need not exist itself.
 
     Raises MigrationError as `plan_up` does.
@@ -148,7 +148,7 @@ def plan_up_to(ground: Ground, highest: Version, policy: OutOfOrder) -> Plan:
     return Plan(steps, _last(steps, ground))
 
 
-def plan_down_to(ground: Ground, lowest: Version, rollback: Rollback | None) -> Plan:
+def plan_down_to(ground: PlanInputs, lowest: Version, rollback: Rollback | None) -> Plan:
     """All steps down from versions above that one, which need not exist itself.
 
     Raises MigrationError as `plan_down` does.
@@ -162,7 +162,7 @@ def plan_down_to(ground: Ground, lowest: Version, rollback: Rollback | None) -> 
     return Plan(steps, _last(steps, ground))
 
 
-def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> Plan:
+def plan_down(ground: PlanInputs, limit: int | None, rollback: Rollback | None) -> Plan:
     """All steps down, or at most `limit` of them.
 
     Raises MigrationError: MissingVersion, RollbackForbidden.
@@ -180,7 +180,7 @@ def plan_down(ground: Ground, limit: int | None, rollback: Rollback | None) -> P
     return Plan(steps, _last(steps, ground), short=short)
 
 
-def plan_redo(ground: Ground, rollback: Rollback | None) -> Plan:
+def plan_redo(ground: PlanInputs, rollback: Rollback | None) -> Plan:
     """The step down from the version that `down 1` would undo, and the step up to it again.
 
     Raises MigrationError: as `plan_down` does, MissingVersion for a version without its file,
@@ -195,7 +195,7 @@ def plan_redo(ground: Ground, rollback: Rollback | None) -> Plan:
 
 
 def plan_goto(
-    ground: Ground, wanted: Version | None, policy: OutOfOrder, rollback: Rollback | None
+    ground: PlanInputs, wanted: Version | None, policy: OutOfOrder, rollback: Rollback | None
 ) -> Plan:
     """The steps to one version, in whichever direction; None is the source's latest.
 
@@ -230,13 +230,13 @@ def plan_goto(
     return Plan(steps, target)
 
 
-def _up(ground: Ground, to: Version | None, policy: OutOfOrder) -> tuple[PlannedStep, ...]:
+def _up(ground: PlanInputs, to: Version | None, policy: OutOfOrder) -> tuple[PlannedStep, ...]:
     version = ground.version
     if ground.source.is_empty and version is None:
         raise no_files(ground.source)
     if not ground.applied.validates_files:
         _require(ground, version, in_source=to is None or version is None or to > version)
-    late = tuple(m for m in late_versions(ground) if to is None or m.version <= to)
+    late = tuple(m for m in out_of_order_migrations(ground) if to is None or m.version <= to)
     if late and policy is OutOfOrder.REJECT:
         raise _out_of_order(late, version)
     steps = []
@@ -246,7 +246,7 @@ def _up(ground: Ground, to: Version | None, policy: OutOfOrder) -> tuple[Planned
     if checkpoint is not None:
         steps.append(step_up(checkpoint, version, checkpoint.version))
         version = checkpoint.version
-    for step in climb(ground.source.above(version), version):
+    for step in steps_up(ground.source.above(version), version):
         if to is not None and step.version > to:
             break
         steps.append(step)
@@ -255,7 +255,7 @@ def _up(ground: Ground, to: Version | None, policy: OutOfOrder) -> tuple[Planned
     return tuple(steps)
 
 
-def climb(migrations: Iterable[Migration], version: Version | None) -> Iterator[PlannedStep]:
+def steps_up(migrations: Iterable[Migration], version: Version | None) -> Iterator[PlannedStep]:
     """The steps up through these migrations, one after the other."""
     for migration in migrations:
         after = version if migration.role is Role.REPEATABLE else migration.version
@@ -263,7 +263,7 @@ def climb(migrations: Iterable[Migration], version: Version | None) -> Iterator[
         version = after
 
 
-def _down(ground: Ground, to: Version | None, limit: int | None) -> tuple[PlannedStep, ...]:
+def _down(ground: PlanInputs, to: Version | None, limit: int | None) -> tuple[PlannedStep, ...]:
     """Down until `to` is reached (None: until nothing is applied), at most `limit` steps."""
     version = ground.version
     if version is None:
@@ -285,7 +285,7 @@ def _down(ground: Ground, to: Version | None, limit: int | None) -> tuple[Planne
     return _require_sound(tuple(steps))
 
 
-def _undoable(ground: Ground, version: Version) -> list[Version]:
+def _undoable(ground: PlanInputs, version: Version) -> list[Version]:
     """Applied versions in the order in which they are undone: by their files, or by the log."""
     if ground.applied.is_exact:
         return list(ground.applied.undoing)
@@ -297,6 +297,11 @@ def _undoable(ground: Ground, version: Version) -> list[Version]:
     )
     known.add(version)
     return sorted(known, reverse=True)
+
+
+def find_migration(source: Source, step: PlannedStep) -> Migration | None:
+    """What the source knows of a step's version; a checkpoint and a repeatable have none."""
+    return source.find(step.version) if step.role is Role.VERSIONED else None
 
 
 def step_up(migration: Migration, before: Version | None, after: Version | None) -> PlannedStep:
@@ -325,7 +330,7 @@ def move_up(migration: Migration) -> Move:
 
 
 def _step_down(
-    ground: Ground, version: Version, before: Version | None, after: Version | None
+    ground: PlanInputs, version: Version, before: Version | None, after: Version | None
 ) -> PlannedStep:
     migration = ground.source.find(version)
     row = ground.applied.row(version)
@@ -357,7 +362,7 @@ def _require_sound(steps: tuple[PlannedStep, ...]) -> tuple[PlannedStep, ...]:
     return steps
 
 
-def _require(ground: Ground, version: Version | None, *, in_source: bool = False) -> None:
+def _require(ground: PlanInputs, version: Version | None, *, in_source: bool = False) -> None:
     """The database's version must be one we know; on the way up, one that has a file."""
     if version is None or ground.source.knows(version) or not ground.applied.needs_file(version):
         return
@@ -371,7 +376,7 @@ def _require(ground: Ground, version: Version | None, *, in_source: bool = False
         )
 
 
-def _is_known(ground: Ground, version: Version) -> bool:
+def _is_known(ground: PlanInputs, version: Version) -> bool:
     """Whether it can be a target: the files have it, or the history has."""
     applied = ground.applied
     return (
@@ -382,7 +387,7 @@ def _is_known(ground: Ground, version: Version) -> bool:
 
 
 def _require_allowed(
-    ground: Ground, steps: tuple[PlannedStep, ...], rollback: Rollback | None
+    ground: PlanInputs, steps: tuple[PlannedStep, ...], rollback: Rollback | None
 ) -> None:
     if steps and rollback is Rollback.FORBID:
         raise MigrationError(
@@ -401,7 +406,7 @@ def _require_scripts(steps: tuple[PlannedStep, ...]) -> None:
             )
 
 
-def _last(steps: tuple[PlannedStep, ...], ground: Ground) -> Version | None:
+def _last(steps: tuple[PlannedStep, ...], ground: PlanInputs) -> Version | None:
     return steps[-1].after if steps else ground.version
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import (
@@ -22,20 +21,19 @@ from dbmigrate.postgres.connection.errors import (
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.pg_tools import find_program
-from dbmigrate.postgres.scratch.roles import Surroundings, read_surroundings
+from dbmigrate.postgres.scratch.roles import ServerRoles, read_server_roles
 from dbmigrate.report import RETRYABLE, Reason, RehearsalSummary
-from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.observer import SILENT, Notice
+from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import PlannedStep
-from dbmigrate.runner.rehearsal.impersonation import Imitation
+from dbmigrate.runner.preparation.forced_version import set_version
+from dbmigrate.runner.rehearsal.impersonation import Impersonation
 from dbmigrate.runner.rehearsal.round_trip import Stage
 from dbmigrate.runner.rehearsal.schema_copy import await_server, copy_schema
 from dbmigrate.runner.request import Request
+from dbmigrate.runner.run import Run
 from dbmigrate.runner.scratch.database import ScratchSpace, open_session
 from dbmigrate.sources.migration import Direction, Migration
-
-if TYPE_CHECKING:
-    from dbmigrate.runner.run import Run
 
 PURPOSE = "rehearsal"
 _WHO = (
@@ -61,8 +59,8 @@ def rehearse_before(
     observer = run.request.observer
     count = f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
     observer.notice(Notice("INFO", f"rehearsing {count} on {server.display}"))
-    around = read_surroundings(run.database.session)
-    imitation = Imitation(run.database, around)
+    around = read_server_roles(run.database.session)
+    imitation = Impersonation(run.database, around)
     try:
         _require_pg_dump(run.database.server_version)
         server = await_server(server, run.request.stop)
@@ -81,8 +79,8 @@ def _play(
     run: Run,
     steps: Sequence[PlannedStep],
     server: ConnectionTarget,
-    around: Surroundings,
-    imitation: Imitation,
+    around: ServerRoles,
+    imitation: Impersonation,
 ) -> int:
     """How many of the steps have no down script."""
     request = run.request
@@ -109,7 +107,7 @@ def _prepare(
     steps: Sequence[PlannedStep],
     scratch: ConnectionTarget,
     session: Session,
-    imitation: Imitation,
+    imitation: Impersonation,
 ) -> ConnectionTarget:
     """Make the scratch database like the target; it, as the role that the steps are run as."""
     obstacle = imitation.find_obstacle(session)
@@ -123,7 +121,8 @@ def _prepare(
     version = steps[0].before
     # With the rows of its history it is where the target is, unless that is amid a step.
     if version is not None and (obstacle is not None or run.database.found.dirty):
-        force(_request_for_history(run, steps, acting), version).unwrap()
+        history = _request_for_history(run, steps, acting)
+        perform(history, lambda forced: set_version(forced, "force", version)).unwrap()
     return acting
 
 
@@ -164,7 +163,7 @@ def _require_same_major(target: int, scratch: int) -> None:
         )
 
 
-def _explain(error: MigrationError, imitation: Imitation) -> MigrationError:
+def _explain(error: MigrationError, imitation: Impersonation) -> MigrationError:
     if error.reason in _OURS:
         return error
     if error.reason is Reason.BACKUP_FAILED and "permission denied" in error.message:

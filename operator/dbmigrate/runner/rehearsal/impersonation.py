@@ -12,17 +12,17 @@ from dataclasses import replace
 
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget, escape_option
-from dbmigrate.postgres.history.tables import History
+from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.scratch.grants import give_rights, read_rights
-from dbmigrate.postgres.scratch.roles import Surroundings, read_surroundings
+from dbmigrate.postgres.scratch.roles import ServerRoles, read_server_roles
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.runner.database import Database
 
 
-class Imitation:
+class Impersonation:
     """The target's role, and what it takes to run steps as that one elsewhere."""
 
-    def __init__(self, database: Database, around: Surroundings) -> None:
+    def __init__(self, database: Database, around: ServerRoles) -> None:
         """Raises ServerFailure, ConnectionBroken."""
         self._history = database.history
         self._source = database.session
@@ -47,7 +47,7 @@ class Imitation:
         is_hidden = history.has_log_table and not history.may_read_log
         if is_hidden or (history.has_batches_table and not history.may_read_batches):
             return f"{user} may not read all of the history"
-        here = read_surroundings(scratch)
+        here = read_server_roles(scratch)
         if "SUPERUSER" not in _attributes(here, here.user):
             return f"{here.user} is no superuser of the scratch server"
         if here.standing(user) != self._around.standing(user):
@@ -69,7 +69,7 @@ class Imitation:
         return replace(scratch, conninfo={**scratch.conninfo, "options": options})
 
 
-def _attributes(around: Surroundings, name: str) -> frozenset[str]:
+def _attributes(around: ServerRoles, name: str) -> frozenset[str]:
     return next((role.attributes for role in around.roles if role.name == name), frozenset())
 
 

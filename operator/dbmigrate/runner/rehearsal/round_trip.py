@@ -10,16 +10,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.schema.catalog import Catalog, compare, read_catalog
 from dbmigrate.report import Reason
 from dbmigrate.runner.execution.lock_sampling import sample_locks
 from dbmigrate.runner.observer import Notice, Observer
+from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import Plan, PlannedStep
-from dbmigrate.runner.request import Options, OutOfOrder, Request
+from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import RehearsedStep
-from dbmigrate.runner.run import perform
+from dbmigrate.runner.run import Run
+from dbmigrate.runner.steps import run_steps
 from dbmigrate.sources.migration import Direction, Script
 from dbmigrate.versions import Role
 
@@ -122,8 +125,12 @@ class Stage:
 
     def _run(self, step: PlannedStep) -> int:
         """Milliseconds. Raises MigrationError."""
-        plan = Plan((step,), step.after)
-        result = perform(self._request, lambda run: run.carry_out(plan))
+
+        def work(run: Run) -> None:
+            run.begin(Plan((step,), step.after))
+            run_steps(run, (step,))
+
+        result = perform(self._request, work)
         result.unwrap()
         return sum(done.milliseconds for done in result.report.steps)
 

@@ -17,7 +17,7 @@ from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
-from dbmigrate.postgres.history.tables import own_relations
+from dbmigrate.postgres.history.relations import own_relations
 from dbmigrate.postgres.pg_tools import find_program, lock_wait
 from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.postgres.sqltext.splitter import split

@@ -18,7 +18,7 @@ from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget, escape_option, parse_target
-from dbmigrate.postgres.scratch.roles import Surroundings, make_roles
+from dbmigrate.postgres.scratch.roles import ServerRoles, make_roles
 from dbmigrate.postgres.scratch.server import scratch_server
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 
@@ -33,7 +33,7 @@ class ScratchSpace:
 
     @contextmanager
     def database(
-        self, like: ConnectionTarget, purpose: str, around: Surroundings | None = None
+        self, like: ConnectionTarget, purpose: str, around: ServerRoles | None = None
     ) -> Iterator[ConnectionTarget]:
         """A new database with that target's history table and its way of looking up names.
 
@@ -105,7 +105,7 @@ def _drop(session: Session, name: str) -> None:
     session.command(f"DROP DATABASE IF EXISTS {identifier(name)}{force}")
 
 
-def _surround(target: ConnectionTarget, around: Surroundings) -> str:
+def _surround(target: ConnectionTarget, around: ServerRoles) -> str:
     """The target's settings; its role has its name on the scratch server, and no rights."""
     given = target.conninfo.get("options") or os.environ.get("PGOPTIONS", "")
     path = f"-c search_path={escape_option(around.search_path)}"

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
-from dbmigrate.sources.atlas import sum_file as atlas_sum
 from dbmigrate.sources.atlas.directives import Directive, file_directives
 from dbmigrate.sources.atlas.script import Prepared, prepare
 from dbmigrate.sources.atlas.statements import hash_statements, split
-from dbmigrate.sources.listing import Listing, invalid, printable
+from dbmigrate.sources.atlas.sum_file import compute, verify
+from dbmigrate.sources.listing import DirectoryListing, invalid, printable
 from dbmigrate.sources.markers import refuse_marked
 from dbmigrate.sources.migration import Direction, Format, Migration, Script, Source
 from dbmigrate.sources.script_file import check_script, read_file
@@ -32,7 +32,7 @@ _MODES = ("none", "file")
 
 
 @dataclass(frozen=True, slots=True)
-class FileName:
+class AtlasFileName:
     """A file's name, taken apart."""
 
     text: str
@@ -40,15 +40,15 @@ class FileName:
     name: str
 
 
-def parse_file_name(text: str) -> FileName | None:
+def parse_file_name(text: str) -> AtlasFileName | None:
     """Take a name apart; None for one that Atlas skips."""
     if not text.endswith(".sql"):
         return None
     version, _, name = text.removesuffix(".sql").partition("_")
-    return FileName(text, version, name)
+    return AtlasFileName(text, version, name)
 
 
-def read_listing(listing: Listing) -> Source:
+def read_listing(listing: DirectoryListing) -> Source:
     """Make a Source of the files, which have to be those of atlas.sum.
 
     Raises MigrationError: ChecksumMismatch where they are not, SourceInvalid for
@@ -57,8 +57,8 @@ def read_listing(listing: Listing) -> Source:
     directory = Path(listing.location)
     files = list(_files(listing))
     _check(listing, [file for file, _ in files])
-    total = atlas_sum.compute((file.text, content) for file, content in files)
-    atlas_sum.verify(directory, total, has_files=bool(files))
+    total = compute((file.text, content) for file, content in files)
+    verify(directory, total, has_files=bool(files))
     found = [_migration(file, content, directory, total.find(file.text)) for file, content in files]
     return Source(
         listing.location,
@@ -69,7 +69,7 @@ def read_listing(listing: Listing) -> Source:
     )
 
 
-def _files(listing: Listing) -> Iterator[tuple[FileName, bytes]]:
+def _files(listing: DirectoryListing) -> Iterator[tuple[AtlasFileName, bytes]]:
     """In the order of their names' bytes; hidden ones are files for Atlas, too."""
     names = sorted((*listing.files, *listing.hidden), key=os.fsencode)
     for text in names:
@@ -78,7 +78,7 @@ def _files(listing: Listing) -> Iterator[tuple[FileName, bytes]]:
             yield parsed, read_file(Path(listing.location) / text, printable(text))
 
 
-def _check(listing: Listing, files: list[FileName]) -> None:
+def _check(listing: DirectoryListing, files: list[AtlasFileName]) -> None:
     hidden = [file for file in files if file.text in listing.hidden]
     if hidden:
         raise invalid(
@@ -101,7 +101,9 @@ def _check(listing: Listing, files: list[FileName]) -> None:
             )
 
 
-def _migration(file: FileName, content: bytes, directory: Path, entry: str | None) -> Migration:
+def _migration(
+    file: AtlasFileName, content: bytes, directory: Path, entry: str | None
+) -> Migration:
     shown, name = printable(file.text), printable(file.name)
     refuse_marked(content, shown)
     directives = file_directives(content.decode("utf-8", "replace"))

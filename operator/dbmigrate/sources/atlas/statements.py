@@ -35,7 +35,7 @@ _BLOCK = r"[bB][eE][gG][iI][nN][\t\n\f\r ]"
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class AtlasStatement:
     """One statement as Atlas sends it."""
 
     start: int
@@ -49,13 +49,13 @@ class Statement:
     """Those right above it."""
 
 
-def split(text: str, name: str) -> list[Statement]:
+def split(text: str, name: str) -> list[AtlasStatement]:
     """The statements of a file. Raises MigrationError (SourceInvalid) as Atlas fails."""
     delimiter, start = read_delimiter(text, name)
     return _Scanner(text, start, name, delimiter).scan()
 
 
-def hash_statements(statements: Iterable[Statement]) -> tuple[str, ...]:
+def hash_statements(statements: Iterable[AtlasStatement]) -> tuple[str, ...]:
     """For each, base64 of SHA-256 over the texts up to it: `partial_hashes` without `h1:`."""
     digest = hashlib.sha256()
     sums = []
@@ -114,7 +114,7 @@ class _Scanner:
         parts = [_PLAIN, re.escape(delimiter), *([_BLOCK] if has_blocks else [])]
         self._interesting = re.compile("|".join(parts))
 
-    def scan(self) -> list[Statement]:
+    def scan(self) -> list[AtlasStatement]:
         """All of them."""
         found = []
         while True:
@@ -128,7 +128,7 @@ class _Scanner:
         """How far it has read."""
         return self._at
 
-    def next(self) -> Statement:
+    def next(self) -> AtlasStatement:
         """The next one; raises _End."""
         self._skip_space()
         depth = opened = 0
@@ -162,7 +162,7 @@ class _Scanner:
             else:
                 self._at += 1  # a delimiter within parentheses
 
-    def _last(self, depth: int, opened: int) -> Statement:
+    def _last(self, depth: int, opened: int) -> AtlasStatement:
         if depth:
             raise self._refused(opened, "unclosed '('")
         self._at = len(self._text)
@@ -170,13 +170,13 @@ class _Scanner:
             raise _End
         return self._emit(self._at)
 
-    def _emit(self, end: int) -> Statement:
+    def _emit(self, end: int) -> AtlasStatement:
         raw = self._text[self._start : end]
         if self._delimiter != DELIMITER:
             raw = raw.removesuffix(self._delimiter)
         bare = raw.strip(SPACE)
         start = self._start + (len(raw) - len(raw.lstrip(SPACE)))
-        statement = Statement(start, start + len(bare), end, bare, tuple(self._comments))
+        statement = AtlasStatement(start, start + len(bare), end, bare, tuple(self._comments))
         self._start = end
         self._comments = []
         return statement

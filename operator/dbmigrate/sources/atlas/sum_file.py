@@ -29,7 +29,7 @@ REMEDY = "check your migration files, then run `dbmigrate atlas migrate hash`"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SumEntry:
     """One line."""
 
     name: str
@@ -41,7 +41,7 @@ class Entry:
 class Sum:
     """The whole file."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[SumEntry, ...]
 
     @property
     def total(self) -> str:
@@ -71,7 +71,7 @@ def compute(files: Iterable[tuple[str, bytes]]) -> Sum:
         if is_left_out(content):
             continue
         digest.update(content)
-        entries.append(Entry(name, _text(digest.digest())))
+        entries.append(SumEntry(name, _text(digest.digest())))
     return Sum(tuple(entries))
 
 
@@ -101,7 +101,7 @@ def read_sum(directory: Path) -> Sum | None:
         name, prefix, value = line.partition(_PREFIX)
         if not prefix:
             raise _refused(f"{SUM_FILE}: line {number}: checksum file format invalid", number)
-        entries.append(Entry(name.strip(), value))
+        entries.append(SumEntry(name.strip(), value))
     found = Sum(tuple(entries))
     if first.removeprefix(_PREFIX) != found.total:
         raise _refused(

@@ -19,7 +19,7 @@ from pathlib import Path
 from dbmigrate.errors import MigrationError
 from dbmigrate.sources.flyway.names import (
     LONGEST_VERSION,
-    FileName,
+    FlywayFileName,
     is_callback,
     is_passed_over,
     looks_mistaken,
@@ -27,7 +27,7 @@ from dbmigrate.sources.flyway.names import (
 )
 from dbmigrate.sources.flyway.script import checksum, substitute
 from dbmigrate.sources.flyway.settings import Settings, read_properties, read_settings
-from dbmigrate.sources.listing import Listing, invalid, list_directory, printable
+from dbmigrate.sources.listing import DirectoryListing, invalid, list_directory, printable
 from dbmigrate.sources.markers import read_unmarked
 from dbmigrate.sources.migration import (
     DatabaseFacts,
@@ -49,7 +49,7 @@ class _File:
     """One file that Flyway would take, by where it lies below the directory."""
 
     path: str
-    name: FileName
+    name: FlywayFileName
     """Its name, taken apart."""
 
     @property
@@ -77,13 +77,13 @@ class _Facts:
         }
 
 
-def list_files(listing: Listing) -> tuple[str, ...]:
+def list_files(listing: DirectoryListing) -> tuple[str, ...]:
     """All files in a directory and below it, with `/` between the names; sorted."""
     root = Path(listing.location)
     return tuple(sorted(_walk(root, listing, "", frozenset((os.path.realpath(root),)))))
 
 
-def read_listing(listing: Listing, environ: Mapping[str, str]) -> Source:
+def read_listing(listing: DirectoryListing, environ: Mapping[str, str]) -> Source:
     """Make a Source of the files; `environ` has values of placeholders.
 
     Raises MigrationError (SourceInvalid) for two files of one version, and for a
@@ -252,7 +252,7 @@ def _warnings(
         yield f"{printable(path)} is a callback: as long as it is there, nothing is run"
 
 
-def _walk(root: Path, listing: Listing, below: str, seen: frozenset[str]) -> Iterator[str]:
+def _walk(root: Path, listing: DirectoryListing, below: str, seen: frozenset[str]) -> Iterator[str]:
     """A directory that is reached through a link to one around it is not entered again."""
     for name in listing.files:
         yield below + name

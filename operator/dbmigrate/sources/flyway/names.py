@@ -24,7 +24,7 @@ _HARMLESS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class FileName:
+class FlywayFileName:
     """A file's name, taken apart."""
 
     prefix: str
@@ -42,7 +42,7 @@ class FileName:
         return self.name.replace("_", " ")
 
 
-def parse_file_name(text: str) -> FileName | None:
+def parse_file_name(text: str) -> FlywayFileName | None:
     """Take a name apart; None for one that Flyway passes over."""
     match = _SCRIPT.fullmatch(text)
     if match is None or match[1][:1] not in ("V", "U", "B", "R"):
@@ -51,12 +51,12 @@ def parse_file_name(text: str) -> FileName | None:
     written, _, name = match[1][1:].partition("__")
     if prefix == "R":
         has_separator = match[1].startswith("R__")
-        return FileName(prefix, None, name, is_sql) if has_separator and not written else None
+        return FlywayFileName(prefix, None, name, is_sql) if has_separator and not written else None
     try:
         version = dotted(written)
     except ValueError:
         return None
-    return FileName(prefix, version, name, is_sql)
+    return FlywayFileName(prefix, version, name, is_sql)
 
 
 def leaves_no_doubt(text: str) -> bool:

@@ -19,7 +19,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.goose.script import extract, has_annotation
 from dbmigrate.sources.goose.variables import substitute
-from dbmigrate.sources.listing import Listing, invalid, printable
+from dbmigrate.sources.listing import DirectoryListing, invalid, printable
 from dbmigrate.sources.markers import read_unmarked
 from dbmigrate.sources.migration import Direction, Format, Migration, Script, Source
 from dbmigrate.sources.script_file import check_script
@@ -29,7 +29,7 @@ _LARGEST_VERSION = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class FileName:
+class GooseFileName:
     """A file's name, taken apart."""
 
     text: str
@@ -38,24 +38,24 @@ class FileName:
     is_go: bool
 
 
-def parse_file_name(text: str) -> FileName | None:
+def parse_file_name(text: str) -> GooseFileName | None:
     """Take a name apart; None for one that is no migration of goose's."""
     match = _NAME.fullmatch(text)
     if match is None or len(match[1]) > 25 or not 1 <= int(match[1]) <= _LARGEST_VERSION:
         return None
     if text.endswith("_test.go"):
         return None
-    return FileName(text, int(match[1]), match[2], match[3] == "go")
+    return GooseFileName(text, int(match[1]), match[2], match[3] == "go")
 
 
-def read_listing(listing: Listing, environ: Mapping[str, str]) -> Source:
+def read_listing(listing: DirectoryListing, environ: Mapping[str, str]) -> Source:
     """Make a Source of the files; `environ` has the values for ENVSUB.
 
     Raises MigrationError (SourceInvalid) for two files of one version, and for a
     file that can't be read. What its annotations say is judged when it is run.
     """
     directory = Path(listing.location)
-    found: dict[int, FileName] = {}
+    found: dict[int, GooseFileName] = {}
     warnings = []
     for text in listing.files:
         parsed = parse_file_name(text)
@@ -79,7 +79,7 @@ def read_listing(listing: Listing, environ: Mapping[str, str]) -> Source:
     )
 
 
-def _migration(file: FileName, directory: Path, environ: Mapping[str, str]) -> Migration:
+def _migration(file: GooseFileName, directory: Path, environ: Mapping[str, str]) -> Migration:
     shown, name = printable(file.text), printable(file.name)
     if file.is_go:
         up, down = (_go_script(shown, direction) for direction in Direction)

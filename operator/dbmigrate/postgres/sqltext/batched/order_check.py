@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from dbmigrate.postgres.sqltext.tokens import Kind, Token, outermost, refusal
+from dbmigrate.postgres.sqltext.tokens import Token, TokenKind, outermost, refusal
 
 Columns = list[list[Token]]
 """Expressions that stood between commas."""
@@ -183,7 +183,7 @@ def _find_compared(
 
 
 def _is_part_of_name(token: Token) -> bool:
-    is_name = token.kind in (Kind.WORD, Kind.IDENTIFIER) and token.text not in _BORDERS
+    is_name = token.kind in (TokenKind.WORD, TokenKind.IDENTIFIER) and token.text not in _BORDERS
     return is_name or token.text == "."
 
 
@@ -198,7 +198,7 @@ def _goes_along(sql: bytes, found: Sequence[Token], order: Columns, number: int,
     collation = next((i for i, token in enumerate(item) if token.text == "COLLATE"), len(item))
     ordered = _name(sql, item[:collation])
     if ordered is None:
-        return [token.kind for token in item] == [Kind.NUMBER]
+        return [token.kind for token in item] == [TokenKind.NUMBER]
     return ordered == name or any(
         before.text == "AS" and _name(sql, [token]) == ordered for before, token in pairwise(found)
     )
@@ -211,7 +211,7 @@ def _name(sql: bytes, column: Sequence[Token]) -> str | None:
         return None
     last = column[-1]
     text = sql[last.start : last.end].decode("utf-8", "replace")
-    return text[1:-1].replace('""', '"') if last.kind is Kind.IDENTIFIER else text.lower()
+    return text[1:-1].replace('""', '"') if last.kind is TokenKind.IDENTIFIER else text.lower()
 
 
 def _clauses(main: Sequence[Token], words: Sequence[str]) -> Iterator[tuple[str, list[Token]]]:

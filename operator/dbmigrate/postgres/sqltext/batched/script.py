@@ -26,7 +26,7 @@ from dbmigrate.postgres.sqltext.batched.order_check import (
     shares_places,
 )
 from dbmigrate.postgres.sqltext.splitter import Statement, split
-from dbmigrate.postgres.sqltext.tokens import Kind, Token, refusal, skip_space, tokens
+from dbmigrate.postgres.sqltext.tokens import Token, TokenKind, refusal, skip_space, tokens
 
 BATCH_SIZE = "batch_size"
 _CURSOR = re.compile(r"cursor(?:_([1-9]))?")
@@ -138,7 +138,7 @@ def find_parameters(found: Sequence[Token]) -> Iterator[Parameter]:
         if token.text == ":":
             colon = None if colon == token.start - 1 else token.start
             continue
-        if colon == token.start - 1 and token.kind is Kind.WORD:
+        if colon == token.start - 1 and token.kind is TokenKind.WORD:
             yield Parameter(token.start - 1, token.end, token.text.lower())
         colon = None
 
@@ -197,7 +197,7 @@ def _find_table(sql: bytes, main: Sequence[Token]) -> str | None:
     if texts[at : at + 1] == ["ONLY"]:
         at += 1
     end = at
-    while end < len(main) and main[end].kind in (Kind.WORD, Kind.IDENTIFIER):
+    while end < len(main) and main[end].kind in (TokenKind.WORD, TokenKind.IDENTIFIER):
         end += 1
         if main[end : end + 1] and main[end].text == ".":
             end += 1

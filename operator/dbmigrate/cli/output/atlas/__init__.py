@@ -1,0 +1,1 @@
+"""The documents that Atlas prints as JSON: `-as-atlas`."""

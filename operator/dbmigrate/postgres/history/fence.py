@@ -1,0 +1,73 @@
+"""The fence around a change of the version.
+
+Writing is text, because it travels in one query with the migration itself. The
+version is moved only from the state in which the run found it: if another
+runner came between, or the file ended our transaction, the statement fails and
+takes the whole transaction with it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
+from dbmigrate.postgres.history.adapter import Found
+from dbmigrate.postgres.history.inspection import is_replaced
+from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.sqltext.quoting import literal, raise_sql
+
+FENCE = "dbmigrate: the version row is not where this run left it"
+_FENCE = re.compile(re.escape(FENCE) + " ([tf]) ([tf])")
+"""Our own text, which the server repeats: the rest of its message is in its own language."""
+FENCE_COLUMN = "dbmigrate_fence"
+"""The name of the result's column: by it a run sees that the file is done."""
+STEP_SETTING = "dbmigrate.step"
+"""Set at the start of a step's transaction, and gone when that transaction ends."""
+
+
+def move_version_sql(
+    history: History,
+    found: Found,
+    wanted: Found,
+    *,
+    pid: int | None = None,
+    token: str | None = None,
+) -> str:
+    """Move the version from what was found to what is wanted, or fail the transaction.
+
+    `pid` makes sure that the backend is still the one that holds the locks;
+    `token` that the transaction is still the one that began the step.
+    """
+    has_pid = "true" if pid is None else f"pg_catalog.pg_backend_pid() = {pid}"
+    setting = f"pg_catalog.current_setting({literal(STEP_SETTING)}, true)"
+    is_same = "true" if token is None else f"COALESCE({setting} = {literal(token)}, false)"
+    # The text depends on the result, else the planner would compute it, and fail, in advance.
+    refusal = f"{literal(FENCE)} || pg_catalog.concat(' ', {has_pid}, ' ', {is_same}, count)"
+    before, moved = found.move_sql(history.version_table, wanted, (has_pid, is_same))
+    return (
+        f"{before}WITH {moved},"
+        " counted AS (SELECT NULLIF(pg_catalog.count(*), 0) AS count FROM moved)"
+        f" SELECT CASE count WHEN 1 THEN 1 ELSE {raise_sql(refusal)} END"
+        f" AS {FENCE_COLUMN} FROM counted"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Why the version row could not be moved; if neither is to blame, the row itself was."""
+
+    has_backend: bool
+    """Whether the backend is still the one that holds the locks."""
+    has_transaction: bool
+    """Whether the transaction is still the one in which the step began."""
+    has_tables: bool = True
+    """Whether the history's tables are those that the run has looked at."""
+
+
+def read_fence(error: ServerError) -> Fence | None:
+    """What the fence says, or the guard before it; None for any other error."""
+    if is_replaced(error):
+        return Fence(has_backend=True, has_transaction=True, has_tables=False)
+    found = _FENCE.search(error.message) if error.sqlstate == INVALID_TEXT else None
+    return None if found is None else Fence(found[1] == "t", found[2] == "t")

@@ -1,0 +1,114 @@
+"""The relations of a history: the tool's table, our log and our table of batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.postgres.history.inspection import READING, WRITING, guard
+from dbmigrate.postgres.sqltext.quoting import identifier
+from dbmigrate.versions import REPEATABLE, Version, are_numbers, reader_of, repeatable
+
+LOG_SUFFIX = "_log"
+BATCHES_SUFFIX = "_batches"
+_LONGEST_NAME = 63
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All tables by their exact names, and which of them exist."""
+
+    schema: str
+    table: str
+    has_version_table: bool = False
+    has_log_table: bool = False
+    may_read_log: bool = True
+    """False for a role that may read schema_migrations alone."""
+    has_batches_table: bool = False
+    may_read_batches: bool = True
+    kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
+    has_schema: bool = True
+    """False where the tool makes its own schema, and it is not there yet."""
+    oids: tuple[tuple[str, int], ...] = ()
+    """The tables that were looked at, by name, and which ones they were."""
+
+    def guarded(self, sql: str) -> str:
+        """Statements that write to the history, behind those that fail if it was replaced."""
+        return "; ".join((*self._guard(WRITING, self.table, log_name(self.table)), sql))
+
+    def guarded_reading(self, sql: str) -> str:
+        """The same for statements that read what the role may read."""
+        hidden = {
+            log_name(self.table): not self.may_read_log,
+            batches_name(self.table): not self.may_read_batches,
+        }
+        names = (name for name in self._names if not hidden.get(name))
+        return "; ".join((*self._guard(READING, *names), sql))
+
+    @property
+    def guard_of_batches(self) -> tuple[str, ...]:
+        """What comes before statements that write to the table of batches as well."""
+        return self._guard(WRITING, *self._names)
+
+    @property
+    def _names(self) -> tuple[str, str, str]:
+        return self.table, log_name(self.table), batches_name(self.table)
+
+    def _guard(self, mode: str, *names: str) -> tuple[str, ...]:
+        schema = identifier(self.schema)
+        oids = dict(self.oids)
+        return guard(((f"{schema}.{identifier(n)}", oids[n]) for n in names if n in oids), mode)
+
+    def read_version(self, text: str | None, name: str = "") -> Version | None:
+        """The version that a row of the log has as this text, `name` being its migration's."""
+        if text is None:
+            return None
+        if text == REPEATABLE:
+            return repeatable(name)
+        return int(text) if are_numbers(self.kind) else reader_of(self.kind)(text)
+
+    @property
+    def knows_log(self) -> bool:
+        """Whether the log is there, and for us to read."""
+        return self.has_log_table and self.may_read_log
+
+    @property
+    def knows_batches(self) -> bool:
+        """Whether the table of batches is there, and for us to read."""
+        return self.has_batches_table and self.may_read_batches
+
+    @property
+    def version_table(self) -> str:
+        """Quoted and with its schema, for SQL."""
+        return f"{identifier(self.schema)}.{identifier(self.table)}"
+
+    @property
+    def log_table(self) -> str:
+        """Quoted and with its schema, for SQL."""
+        return f"{identifier(self.schema)}.{identifier(log_name(self.table))}"
+
+    @property
+    def batches_table(self) -> str:
+        """Quoted and with its schema, for SQL."""
+        return f"{identifier(self.schema)}.{identifier(batches_name(self.table))}"
+
+
+def log_name(table: str) -> str:
+    """The log's name; shortened so that it stays distinct within PostgreSQL's 63 bytes."""
+    return _with_suffix(table, LOG_SUFFIX)
+
+
+def batches_name(table: str) -> str:
+    """The name of the table of batches, likewise."""
+    return _with_suffix(table, BATCHES_SUFFIX)
+
+
+def own_relations(table: str) -> tuple[str, ...]:
+    """The names of a history's tables, and of the sequences that belong to them."""
+    log = log_name(table)
+    return table, f"{table}_id_seq", log, f"{log}_id_seq", batches_name(table)
+
+
+def _with_suffix(table: str, suffix: str) -> str:
+    raw = table.encode()
+    return raw[: _LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix

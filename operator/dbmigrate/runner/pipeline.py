@@ -1,0 +1,71 @@
+"""What happens to a plan: it is checked, linted, rehearsed, backed up, and then run.
+
+Each part is imported when it is needed: most runs find nothing to do, and start without them.
+"""
+
+from __future__ import annotations
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.policies import LintPolicy
+from dbmigrate.report import Reason
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.run import Run
+from dbmigrate.sources.migration import Direction
+
+
+def carry_out(run: Run, plan: Plan) -> None:
+    """Run the steps of a plan. Raises MigrationError."""
+    run.begin(plan)
+    wanted = run.request.options.plan_checksum
+    if wanted is not None:
+        from dbmigrate.runner.planning.plan_checksum import require_plan
+
+        require_plan(wanted, plan.steps, run.database.log)
+    if len(plan.steps) > 1:
+        look_at_files(plan)
+    if plan.steps:
+        from dbmigrate.runner.steps import run_steps
+
+        try_out(run, plan)
+        back_up(run)
+        run_steps(run, plan.steps)
+    if plan.short:
+        raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
+
+
+def look_at_files(plan: Plan) -> None:
+    """Read all scripts of a plan before its first step, so that none is found to be missing or
+    unreadable when others have run. Raises MigrationError (SourceInvalid)."""
+    for step in plan.steps:
+        if step.script is not None and not step.is_stored:
+            step.script.load()
+
+
+def try_out(run: Run, plan: Plan) -> None:
+    """Lint the steps up and rehearse them, as was asked for; nothing is changed.
+
+    Raises MigrationError: LintRejected, RehearsalFailed, RehearsalUnavailable.
+    """
+    options = run.request.options
+    steps = [step for step in plan.steps if step.direction is Direction.UP]
+    if steps and options.lint is not LintPolicy.OFF:
+        from dbmigrate.runner.preparation.lint_gate import lint_steps
+
+        lint_steps(run, steps)
+    if steps and options.rehearsal_server is not None:
+        from dbmigrate.runner.rehearsal.gate import rehearse_before
+
+        run.rehearsal = rehearse_before(run, plan.steps, options.rehearsal_server)
+
+
+def back_up(run: Run) -> None:
+    """Make the backup that was asked for; it has to be there before anything changes.
+
+    Raises MigrationError (BackupFailed).
+    """
+    order = run.request.options.backup
+    if order is None or run.backup is not None:
+        return
+    from dbmigrate.runner.preparation.backup_file import back_up_before
+
+    run.backup = back_up_before(run.request, order, run.database, run.started_at)

@@ -1,0 +1,1 @@
+"""What a run does and checks before its first step."""

@@ -1,0 +1,334 @@
+"""The Job is built so that Kubernetes takes it, runs it once, and gives it nothing to steal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dbmigrate.api.migration import MigrationResource
+from dbmigrate.api.names import MANAGED_BY_LABEL, MIGRATION_LABEL, UID_LABEL
+from dbmigrate.controller.decisions.runs import RunCommand, RunState, parse_run
+from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
+from dbmigrate.controller.jobs.naming import event_name, job_name, label_value
+from tests.unit.controller.resources import UID, make_migration
+
+pytestmark = pytest.mark.quick
+
+IMAGES = Images("runner:1", "registry/postgres:{major}-slim")
+ORDER = RunOrder(RunCommand.GOTO, intent="abc", attempt=1, generation=3)
+
+
+def build(migration: MigrationResource, order: RunOrder = ORDER) -> dict[str, Any]:
+    return build_job(migration, order, images=IMAGES, server_version=(1, 36))
+
+
+def pod_of(job: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = job["spec"]["template"]["spec"]
+    return spec
+
+
+def runner_of(job: dict[str, Any]) -> dict[str, Any]:
+    container: dict[str, Any] = pod_of(job)["containers"][0]
+    return container
+
+
+def env_of(job: dict[str, Any]) -> dict[str, Any]:
+    return {
+        item["name"]: item.get("value", item.get("valueFrom")) for item in runner_of(job)["env"]
+    }
+
+
+def test_kubernetes_never_starts_a_second_pod_by_itself() -> None:
+    job = build(make_migration(timeouts={"deadline": "90s"}))
+    assert job["spec"]["backoffLimit"] == 0
+    assert job["spec"]["podReplacementPolicy"] == "Failed"
+    assert job["spec"]["activeDeadlineSeconds"] == 90
+    assert job["spec"]["ttlSecondsAfterFinished"] > 0
+    assert pod_of(job)["restartPolicy"] == "Never"
+    assert pod_of(job)["terminationGracePeriodSeconds"] > 0
+
+
+def test_the_pod_satisfies_the_restricted_standard_and_has_no_token() -> None:
+    job = build(make_migration(source={"image": {"reference": "app:1", "mode": "Copy"}}))
+    pod = pod_of(job)
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in [*pod["containers"], *pod["initContainers"]]:
+        security = container["securityContext"]
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["readOnlyRootFilesystem"] is True
+        assert security["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["limits"]
+
+
+def test_a_job_can_be_read_back_into_the_run_that_it_is() -> None:
+    job = build(make_migration())
+    job["metadata"] |= {"uid": "job-uid", "creationTimestamp": "2026-11-24T12:00:00Z"}
+    run = parse_run(job)
+    assert (run.command, run.intent, run.attempt, run.generation) == (RunCommand.GOTO, "abc", 1, 3)
+    assert (run.migration_uid, run.owner_uid, run.state) == (UID, UID, RunState.ACTIVE)
+
+
+def test_the_command_line_is_a_list_that_a_person_could_type() -> None:
+    job = build(
+        make_migration(
+            target="7",
+            rollback="Allow",
+            timeouts={"lock": "30s", "lockAcquisition": "500ms", "statement": "10m"},
+        )
+    )
+    assert runner_of(job)["command"] == ["dbmigrate"]
+    line = " ".join(runner_of(job)["args"])
+    assert line == (
+        "-path /migrations --report /dev/termination-log -lock-timeout 30 "
+        "-statement-lock-timeout 500ms -statement-timeout 10m -rollback allow goto 7"
+    )
+
+
+def test_a_url_goes_by_reference_from_the_secret_to_the_pod() -> None:
+    job = build(make_migration())
+    reference = {"secretKeyRef": {"name": "shop-db", "key": "url"}}
+    assert env_of(job) == {
+        "DBMIGRATE_LINT": "warn",
+        "DBMIGRATE_GRACE_PERIOD": "60s",
+        "DBMIGRATE_DATABASE": reference,
+    }
+
+
+def test_a_connection_becomes_libpqs_environment() -> None:
+    connection = {
+        "host": "db.example",
+        "dbname": "shop",
+        "user": "owner",
+        "passwordFrom": {"secretKeyRef": {"name": "shop-db", "key": "password"}},
+        "sslmode": "verify-full",
+        "rootCertificateFrom": {"configMapKeyRef": {"name": "ca", "key": "ca.crt"}},
+    }
+    job = build(make_migration(database={"connection": connection}))
+    env = env_of(job)
+    assert env["PGHOST"] == "db.example"
+    assert env["PGPORT"] == "5432"
+    assert env["PGPASSWORD"] == {"secretKeyRef": {"name": "shop-db", "key": "password"}}
+    assert env["PGSSLMODE"] == "verify-full"
+    directory, _, file = env["PGSSLROOTCERT"].rpartition("/")
+    volume = pod_of(job)["volumes"][1]
+    assert volume["configMap"]["items"] == [{"key": "ca.crt", "path": file}]
+    assert runner_of(job)["volumeMounts"][1]["mountPath"] == directory
+
+
+def test_variables_of_the_resource_can_not_replace_ours() -> None:
+    mine = {"name": "DBMIGRATE_DATABASE", "value": "postgres://elsewhere"}
+    job = build(make_migration(job={"env": [mine]}))
+    assert runner_of(job)["env"][0] == mine
+    assert runner_of(job)["env"][-1]["valueFrom"]["secretKeyRef"]["name"] == "shop-db"
+
+
+@pytest.mark.parametrize("mode", ["Volume", "Copy"])
+def test_a_path_can_not_make_the_kubelet_show_a_secret(mode: str) -> None:
+    image = {"reference": "app:1", "path": "/$(DBMIGRATE_DATABASE)", "mode": mode}
+    job = build(make_migration(source={"image": image}))
+    pod = pod_of(job)
+    words = [*runner_of(job)["args"]]
+    words += [w for c in pod.get("initContainers", []) for w in c["command"]]
+    assert not [w for w in words if "$(" in w.replace("$$", "")]
+    assert [w for w in words if "$$(DBMIGRATE_DATABASE)" in w]
+
+
+def test_config_maps_are_laid_together_in_one_volume() -> None:
+    job = build(make_migration(source={"configMaps": [{"name": "a"}, {"name": "b"}]}))
+    projected = pod_of(job)["volumes"][0]["projected"]["sources"]
+    assert projected == [{"configMap": {"name": "a"}}, {"configMap": {"name": "b"}}]
+
+
+def test_inline_files_travel_with_the_pod_as_they_are() -> None:
+    files = {"000001_a.up.sql": "SELECT 'it''s';\n", "000001_a.down.sql": "SELECT 2;"}
+    job = build(make_migration(source={"inline": files}))
+    annotations = job["spec"]["template"]["metadata"]["annotations"]
+    shown = {}
+    for item in pod_of(job)["volumes"][0]["downwardAPI"]["items"]:
+        path = item["fieldRef"]["fieldPath"]
+        key = path.removeprefix("metadata.annotations['").removesuffix("']")
+        shown[item["path"]] = annotations[key]
+    assert shown == files
+
+
+@pytest.mark.parametrize(("version", "kind"), [((1, 34), "emptyDir"), ((1, 35), "image")])
+def test_an_image_is_a_volume_where_the_server_has_it_and_a_copy_elsewhere(
+    version: tuple[int, int], kind: str
+) -> None:
+    migration = make_migration(source={"image": {"reference": "app:1", "path": "/db/sql"}})
+    job = build_job(migration, ORDER, images=IMAGES, server_version=version)
+    assert kind in pod_of(job)["volumes"][0]
+    path = runner_of(job)["args"][1]
+    if kind == "image":
+        assert path == "/migrations/db/sql"
+        assert "initContainers" not in pod_of(job)
+    else:
+        assert path == "/migrations"
+        copy = pod_of(job)["initContainers"][0]
+        assert copy["command"] == ["cp", "-R", "/db/sql/.", "/dbmigrate-copy"]
+        assert {"name": "migrations", "mountPath": "/dbmigrate-copy"} in copy["volumeMounts"]
+        assert copy["securityContext"]["runAsUser"] != 0
+
+
+def test_a_claim_is_mounted_read_only() -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "files", "path": "sql"}}
+    job = build(make_migration(source=claim))
+    volume = pod_of(job)["volumes"][0]["persistentVolumeClaim"]
+    assert volume == {"claimName": "files", "readOnly": True}
+    assert runner_of(job)["args"][1] == "/migrations/sql"
+
+
+def test_all_job_options_reach_the_pod() -> None:
+    options = {
+        "image": "own:2",
+        "serviceAccountName": "migrator",
+        "resources": {"limits": {"memory": "1Gi"}},
+        "nodeSelector": {"zone": "a"},
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "high",
+        "imagePullSecrets": [{"name": "registry"}],
+        "labels": {"team": "shop", MANAGED_BY_LABEL: "someone"},
+        "annotations": {"sidecar.istio.io/inject": "false"},
+        "env": [{"name": "PGOPTIONS", "value": "-c role=owner"}],
+        "podSecurityContext": {"runAsUser": 1000},
+        "securityContext": {"readOnlyRootFilesystem": False},
+    }
+    job = build(make_migration(job=options))
+    pod, runner = pod_of(job), runner_of(job)
+    for field in ("serviceAccountName", "nodeSelector", "tolerations", "affinity"):
+        assert pod[field] == options[field]
+    assert pod["priorityClassName"] == "high"
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod["securityContext"]["runAsUser"] == 1000
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert runner["image"] == "own:2"
+    assert runner["resources"] == {"limits": {"memory": "1Gi"}}
+    assert runner["securityContext"]["readOnlyRootFilesystem"] is False
+    assert env_of(job)["PGOPTIONS"] == "-c role=owner"
+    template = job["spec"]["template"]["metadata"]
+    assert template["labels"]["team"] == "shop"
+    assert template["labels"][MANAGED_BY_LABEL] == "dbmigrate"
+    assert template["annotations"]["sidecar.istio.io/inject"] == "false"
+    assert job["metadata"]["labels"][MIGRATION_LABEL] == "shop"
+    assert job["metadata"]["labels"][UID_LABEL] == UID
+
+
+REHEARSED = replace(ORDER, rehearsed_on="17")
+
+
+def test_the_scratch_server_stands_beside_the_runner_and_is_as_restricted() -> None:
+    source = {"image": {"reference": "app:1", "mode": "Copy"}}
+    job = build(make_migration(source=source, rehearse="BeforeApply"), REHEARSED)
+    pod = pod_of(job)
+    copy, beside = pod["initContainers"]
+    assert copy["name"] == "copy-migrations"
+    assert (beside["name"], beside["restartPolicy"]) == ("rehearsal", "Always")
+    assert beside["image"] == "registry/postgres:17-slim"
+    assert beside["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsUser": 65532,
+    }
+    assert beside["resources"]["limits"]["memory"] == "512Mi"
+    assert "env" not in beside
+    script = beside["command"][-1]
+    assert "-c listen_addresses= -c" in script
+    assert "shop" not in script
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["rehearsal"]["emptyDir"] == {"sizeLimit": "1Gi"}
+    mounts = {mount["name"]: mount for mount in runner_of(job)["volumeMounts"]}
+    assert mounts["rehearsal"] == {
+        "name": "rehearsal", "mountPath": "/rehearsal", "readOnly": True,
+    }  # fmt: skip
+    words = runner_of(job)["args"]
+    server = words[words.index("-rehearse-on") + 1]
+    assert server == "host=/rehearsal user=postgres dbname=postgres connect_timeout=60"
+
+
+@pytest.mark.parametrize(
+    ("options", "user"),
+    [
+        ({}, 65532),
+        ({"podSecurityContext": {"runAsUser": 1000}}, 1000),
+        ({"podSecurityContext": {"runAsUser": 1000}, "securityContext": {"runAsUser": 7}}, 7),
+    ],
+)
+def test_the_scratch_server_knows_what_its_user_is_called(
+    options: dict[str, Any], user: int
+) -> None:
+    job = build(make_migration(job=options), REHEARSED)
+    (beside,) = pod_of(job)["initContainers"]
+    security = pod_of(job)["securityContext"] | beside["securityContext"]
+    assert security["runAsUser"] == user
+    annotations = job["spec"]["template"]["metadata"]["annotations"]
+    passwd = annotations["dbmigrate.dev/rehearsal-passwd"].splitlines()
+    assert passwd[1].startswith(f"postgres:x:{user}:")
+    (mount,) = [m for m in beside["volumeMounts"] if m["mountPath"] == "/etc/passwd"]
+    volume = next(v for v in pod_of(job)["volumes"] if v["name"] == mount["name"])
+    (item,) = volume["downwardAPI"]["items"]
+    assert item["path"] == mount["subPath"]
+    assert "dbmigrate.dev/rehearsal-passwd" in item["fieldRef"]["fieldPath"]
+
+
+def test_without_a_rehearsal_nothing_stands_beside_the_runner() -> None:
+    job = build(make_migration())
+    assert "initContainers" not in pod_of(job)
+    assert "-rehearse-on" not in runner_of(job)["args"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "command", "option", "twin"),
+    [
+        ("Reject", RunCommand.GOTO, ["-lint", "reject"], None),
+        ("Reject", RunCommand.PLAN, ["-lint", "reject"], None),
+        ("Reject", RunCommand.STATUS, [], None),
+        ("Reject", RunCommand.ROLLBACK, [], None),
+        ("Warn", RunCommand.GOTO, [], "warn"),
+        ("Warn", RunCommand.REPAIR, [], None),
+        ("Off", RunCommand.GOTO, [], None),
+    ],
+)
+def test_lint_is_asked_for_where_the_way_leads_up(
+    policy: str, command: RunCommand, option: list[str], twin: str | None
+) -> None:
+    source = {"configMaps": [{"name": "files"}], "lint": policy}
+    job = build(make_migration(source=source), replace(ORDER, command=command))
+    words = runner_of(job)["args"]
+    found = words[words.index("-lint") :][:2] if "-lint" in words else []
+    assert found == option
+    # An old runner does not mind a variable that it does not know.
+    assert env_of(job).get("DBMIGRATE_LINT") == twin
+
+
+def test_a_job_has_one_name_for_one_purpose() -> None:
+    def name(**changes: Any) -> str:
+        parts: dict[str, Any] = {"uid": UID, "command": "goto", "generation": 1, "intent": "i"}
+        return job_name("shop", n=1, **(parts | changes))
+
+    names = {
+        name(),
+        name(uid="other"),
+        name(command="status"),
+        name(generation=2),
+        name(intent="j"),
+    }
+    assert len(names) == 5
+    assert name() == name()
+
+
+@pytest.mark.parametrize("resource", ["a" * 253, "a" * 51 + "." + "b" * 100, "short"])
+def test_names_fit_into_labels_whatever_the_resource_is_called(resource: str) -> None:
+    name = job_name(resource, uid=UID, command="goto", generation=1, intent="i", n=1)
+    assert len(name) <= 63
+    assert name[0].isalnum()
+    assert name[-1].isalnum()
+    assert ".-" not in name
+    assert len(label_value(resource)) <= 63
+    assert len(event_name(resource, "x")) <= 63

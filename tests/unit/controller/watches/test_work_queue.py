@@ -1,0 +1,158 @@
+"""The queue: each resource once, never twice at a time, again after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dbmigrate.controller.watches.observed import Key
+from dbmigrate.controller.watches.work_queue import WorkQueue
+
+pytestmark = pytest.mark.quick
+
+KEY = ("team", "shop")
+OTHER = ("team", "other")
+
+
+class Recorder:
+    """Stands where the reconciler does; lets a test hold a look open."""
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[Key, bool]] = []
+        self.answers: list[datetime | Exception | None] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.seen = asyncio.Condition()
+        self.errors: list[Exception] = []
+        self.ended: list[Exception | None] = []
+        self.busy = 0
+        self.busiest = 0
+
+    async def look(self, key: Key, distrust: bool) -> datetime | None:
+        self.busy += 1
+        self.busiest = max(self.busiest, self.busy)
+        self.looks.append((key, distrust))
+        async with self.seen:
+            self.seen.notify_all()
+        await self.gate.wait()
+        self.busy -= 1
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def fail(self, key: Key, error: Exception) -> None:
+        assert key == KEY
+        self.errors.append(error)
+
+    def end(self, seconds: float, error: Exception | None) -> None:
+        assert seconds >= 0
+        self.ended.append(error)
+
+    async def count(self, number: int) -> None:
+        async with self.seen:
+            await self.seen.wait_for(lambda: len(self.looks) >= number)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def start(recorder: Recorder, *, workers: int = 4) -> tuple[WorkQueue, asyncio.Task[None]]:
+    wakes = WorkQueue(
+        recorder.look,
+        clock=now,
+        on_error=recorder.fail,
+        on_end=recorder.end,
+        workers=workers,
+    )
+    return wakes, asyncio.create_task(wakes.run())
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_many_wakes_of_a_waiting_resource_are_one_look() -> None:
+    async def scenario() -> list[tuple[Key, bool]]:
+        recorder = Recorder()
+        wakes, task = start(recorder)
+        for _ in range(5):
+            wakes.wake(KEY)
+        wakes.wake(KEY, distrust=True)
+        wakes.wake(OTHER)
+        await recorder.count(2)
+        await stop(task)
+        return recorder.looks
+
+    assert asyncio.run(scenario()) == [(KEY, True), (OTHER, False)]
+
+
+def test_a_resource_woken_while_it_is_looked_at_is_looked_at_once_more_afterwards() -> None:
+    async def scenario() -> Recorder:
+        recorder = Recorder()
+        recorder.gate.clear()
+        wakes, task = start(recorder)
+        wakes.wake(KEY)
+        await recorder.count(1)
+        wakes.wake(KEY)
+        wakes.wake(KEY)
+        recorder.gate.set()
+        await recorder.count(2)
+        await stop(task)
+        return recorder
+
+    recorder = asyncio.run(scenario())
+    assert len(recorder.looks) == 2
+    assert recorder.busiest == 1
+
+
+def test_a_look_that_failed_is_made_again_and_distrusts_what_was_seen() -> None:
+    async def scenario() -> Recorder:
+        recorder = Recorder()
+        recorder.answers = [RuntimeError("gone"), None]
+        wakes, task = start(recorder)
+        wakes.wake(KEY)
+        await recorder.count(2)
+        await stop(task)
+        return recorder
+
+    recorder = asyncio.run(scenario())
+    assert recorder.looks == [(KEY, False), (KEY, True)]
+    assert [str(error) for error in recorder.errors] == ["gone"]
+    assert recorder.ended[0] is recorder.errors[0]
+
+
+def test_a_look_may_ask_for_another_one_later() -> None:
+    async def scenario() -> Recorder:
+        recorder = Recorder()
+        recorder.answers = [now() + timedelta(milliseconds=5), None]
+        wakes, task = start(recorder)
+        wakes.wake(KEY)
+        await recorder.count(2)
+        await stop(task)
+        return recorder
+
+    assert asyncio.run(scenario()).looks == [(KEY, False), (KEY, True)]
+
+
+def test_no_timer_brings_back_what_has_been_forgotten() -> None:
+    async def scenario() -> Recorder:
+        recorder = Recorder()
+        recorder.answers = [now() + timedelta(milliseconds=5), None]
+        wakes, task = start(recorder, workers=1)
+        wakes.wake(KEY)
+        await recorder.count(1)
+        wakes.wake(OTHER)
+        await recorder.count(2)
+        wakes.forget(KEY)
+        last = ("team", "last")
+        asyncio.get_running_loop().call_later(0.05, wakes.wake, last)
+        await recorder.count(3)
+        await stop(task)
+        return recorder
+
+    assert [key for key, _ in asyncio.run(scenario()).looks] == [KEY, OTHER, ("team", "last")]
