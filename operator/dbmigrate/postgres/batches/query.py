@@ -208,4 +208,4 @@ def read_refusal(error: ServerError) -> str | None:
     if error.sqlstate != INVALID_TEXT:
         return None
     ours = (NOT_BEHIND, NOT_UNIQUE, NOT_OURS)
-    return next((each for each in ours if f'"{each} ' in error.message), None)
+    return next((each for each in ours if f"{each} " in error.message), None)

@@ -203,7 +203,7 @@ def guard(tables: Iterable[tuple[str, int]], mode: str) -> tuple[str, ...]:
 
 def is_replaced(error: ServerError) -> bool:
     """Whether an error is the guard's."""
-    return error.sqlstate == INVALID_TEXT and f'"{GONE} ' in error.message
+    return error.sqlstate == INVALID_TEXT and f"{GONE} " in error.message
 
 
 _KINDS = {
