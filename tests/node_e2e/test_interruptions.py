@@ -42,8 +42,11 @@ AT_WORK = (
 )
 
 
-def evict(shop: Shop, grace: int = 30) -> str:
-    """Ask for the eviction of the run's Pod, as `kubectl drain` does; its name."""
+def evict(shop: Shop, grace: int | None = None) -> str:
+    """Ask for the eviction of the run's Pod, as `kubectl drain` does; its name.
+
+    `grace` are seconds in the place of the Pod's own.
+    """
     running = [p for p in shop.namespace.list("pod") if p["status"]["phase"] == "Running"]
     (pod,) = running
     name: str = pod["metadata"]["name"]
@@ -53,7 +56,7 @@ def evict(shop: Shop, grace: int = 30) -> str:
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": name, "namespace": shop.namespace.name},
-            "deleteOptions": {"gracePeriodSeconds": grace},
+            "deleteOptions": {} if grace is None else {"gracePeriodSeconds": grace},
         },
     )
     return name
@@ -90,7 +93,7 @@ def test_an_index_is_built_by_the_next_attempt(shop: Shop) -> None:
     with old_snapshot(shop):
         shop.order()
         wait_for_statement(shop, "CREATE INDEX CONCURRENTLY%")
-        name = evict(shop, grace=20)
+        name = evict(shop)
         shop.namespace.wait_until_gone("pod", name)
     status = shop.wait_ready()["status"]
     assert (status["version"], status["dirty"]) == ("3", False)

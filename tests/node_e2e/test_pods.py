@@ -10,6 +10,7 @@ import pytest
 
 from tests.charts.helm import ROOT, install
 from tests.cluster import Namespace
+from tests.cluster.injection import make_policy
 from tests.cluster.waiting import eventually
 from tests.node_e2e.claims import claim_directory
 from tests.node_e2e.images import OWN, POSTGRES
@@ -18,7 +19,6 @@ from tests.operator_e2e.shop import Shop, condition
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
-ADMISSION = "admissionregistration.k8s.io/v1"
 RUNNER_USER = 65532
 SLEEP = ["/bin/sh", "-c", "trap 'exit 143' TERM; while :; do sleep 1; done"]
 DEAF = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
@@ -26,9 +26,8 @@ DEAF = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
 
 def sidecar(name: str, command: list[str], **more: Any) -> dict[str, Any]:
     """A container that a mesh would inject."""
-    security = {**CONTAINER_SECURITY, "runAsUser": RUNNER_USER}
     image = {"image": POSTGRES, "imagePullPolicy": "Never", "command": command}
-    return {"name": name, **image, "securityContext": security, **more}
+    return {"name": name, **image, **more}
 
 
 INJECTED = {
@@ -44,44 +43,13 @@ INJECTED = {
 @pytest.fixture
 def inject(namespace: Namespace, request: pytest.FixtureRequest) -> Iterator[None]:
     """Kubernetes' own engine puts the container into every Pod of the namespace."""
-    where, container = INJECTED[request.param]
-    name = {"metadata": {"name": f"inject-{namespace.name}"}}
-    document = str(container).replace("True", "true").replace("False", "false")
-    patch = f"[JSONPatch{{op: 'add', path: '/spec/{where}/-', value: {document}}}]"
-    if where == "initContainers":
-        patch = f"[JSONPatch{{op: 'add', path: '/spec/{where}', value: [{document}]}}]"
-    rule = {
-        "apiGroups": [""],
-        "apiVersions": ["v1"],
-        "operations": ["CREATE"],
-        "resources": ["pods"],
-    }
-    chosen = {"matchLabels": {"kubernetes.io/metadata.name": namespace.name}}
-    matched = {"resourceRules": [rule], "namespaceSelector": chosen}
-    namespace.apply(
-        [
-            {
-                "apiVersion": ADMISSION,
-                "kind": "MutatingAdmissionPolicy",
-                **name,
-                "spec": {
-                    "matchConstraints": matched,
-                    "reinvocationPolicy": "Never",
-                    "failurePolicy": "Fail",
-                    "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}],
-                },
-            },
-            {
-                "apiVersion": ADMISSION,
-                "kind": "MutatingAdmissionPolicyBinding",
-                **name,
-                "spec": {"policyName": f"inject-{namespace.name}"},
-            },
-        ]
-    )
+    kind, container = INJECTED[request.param]
+    api, made = namespace.cluster.api, make_policy(namespace.name, kind, container)
+    for path, body in made:
+        api.post(path, body)
     yield
-    for kind in ("mutatingadmissionpolicybinding", "mutatingadmissionpolicy"):
-        namespace.delete(kind, f"inject-{namespace.name}")
+    for path, _ in made:
+        api.delete(f"{path}/{namespace.name}")
 
 
 def is_injected(namespace: Namespace) -> bool:
@@ -92,7 +60,9 @@ def is_injected(namespace: Namespace) -> bool:
         "metadata": {"name": "probe"},
         "spec": {
             "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [sidecar("probe", ["/bin/true"])],
+            "containers": [
+                {**sidecar("probe", ["/bin/true"]), "securityContext": CONTAINER_SECURITY}
+            ],
         },
     }
     made = namespace.cluster.api.post(namespace.path("pod"), body, dryRun="All")

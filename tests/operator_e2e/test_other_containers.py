@@ -6,13 +6,13 @@ mesh does: the operator knows nothing of them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.cluster import Cluster, Namespace
+from tests.cluster.injection import make_policy
 from tests.cluster.waiting import eventually
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.shop import FILES, THIRD, Shop, condition
@@ -21,48 +21,8 @@ from tests.test_cluster.pods import pod
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
 
-ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 MESH_IMAGE = "mesh:1"
 Inject = Callable[..., None]
-
-
-def make_policy(name: str, kind: str, container: dict[str, Any]) -> list[tuple[str, Any]]:
-    """A policy, by path, that adds one container to each new Pod of the namespace `name`."""
-    path, literal = f"/spec/{kind}", _as_cel(container, f"Object.spec.{kind}")
-    more = f'JSONPatch{{op: "add", path: "{path}/-", value: {literal}}}'
-    # A list with a container in it makes the API server (1.36) hang up: an empty one does not.
-    first = f'JSONPatch{{op: "add", path: "{path}", value: []}}, {more}'
-    rule = {
-        "apiGroups": [""],
-        "apiVersions": ["v1"],
-        "operations": ["CREATE"],
-        "resources": ["pods"],
-    }
-    expression = f"has(object.spec.{kind}) ? [{more}] : [{first}]"
-    spec = {
-        "matchConstraints": {"resourceRules": [rule]},
-        "failurePolicy": "Fail",
-        "reinvocationPolicy": "Never",
-        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": expression}}],
-    }
-    selector = {"matchLabels": {"kubernetes.io/metadata.name": name}}
-    binding = {"policyName": name, "matchResources": {"namespaceSelector": selector}}
-    metadata = {"metadata": {"name": name}}
-    return [
-        ("mutatingadmissionpolicies", {**metadata, "spec": spec}),
-        ("mutatingadmissionpolicybindings", {**metadata, "spec": binding}),
-    ]
-
-
-def _as_cel(container: dict[str, Any], kind: str) -> str:
-    """A container as a literal of the policy's language."""
-    fields = [f"{name}: {json.dumps(value)}" for name, value in container.items()]
-    security = f"{kind}.securityContext"
-    fields.append(
-        f"securityContext: {security}{{allowPrivilegeEscalation: false,"
-        f' capabilities: {security}.capabilities{{drop: ["ALL"]}}}}'
-    )
-    return f"{kind}{{{', '.join(fields)}}}"
 
 
 @pytest.fixture
@@ -73,9 +33,9 @@ def inject(installed: Cluster, namespace: Namespace) -> Iterator[Inject]:
 
     def add(name: str, script: str, *, kind: str = "containers", **fields: Any) -> None:
         container = {"name": name, "image": MESH_IMAGE, "command": ["sh", "-c", script], **fields}
-        for plural, body in make_policy(namespace.name, kind, container):
-            installed.api.post(f"{ADMISSION}/{plural}", body)
-            made.append(f"{ADMISSION}/{plural}/{namespace.name}")
+        for path, body in make_policy(namespace.name, kind, container):
+            installed.api.post(path, body)
+            made.append(f"{path}/{namespace.name}")
 
         def is_at_work() -> bool:
             """Whether a Pod that is never scheduled gets the container."""
