@@ -22,6 +22,7 @@ _UNSAFE = (
 )
 _IN_LINES = f"[{_UNSAFE}]"
 _IN_ONE_LINE = f"[\t\n{_UNSAFE}]"
+_HALF_ESCAPE = re.compile(r"\\(?:x[0-9a-f]?|u[0-9a-f]{0,3}|U[0-9a-f]{0,7})?\Z")
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
@@ -43,6 +44,13 @@ def block(text: str, indent: str = "") -> str:
     if indent:
         return lines(text).replace("\n", f"\n{indent}")
     return re.sub(r"\n(?=[^ \n])", "\n  ", lines(text))
+
+
+def clip(text: str, limit: int) -> str:
+    """A text that is safe already, cut at that many characters: never within an escape."""
+    if len(text) <= limit:
+        return text
+    return _HALF_ESCAPE.sub("", text[: limit - 3]).rstrip("\n") + "..."
 
 
 def json_text(text: str) -> str:

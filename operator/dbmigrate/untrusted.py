@@ -1,28 +1,31 @@
-"""Values of a JSON document that somebody else has written, bounded as they are read.
+"""Values of a JSON document that somebody else has written, bounded and made safe as
+they are read.
 
 A report comes out of an image that the operator did not choose, a status may have been
 written by anybody with the right to. What is kept of them must fit the schema of the
-resource, for the API server refuses the whole of a status for one field of it.
+resource, for the API server refuses the whole of a status for one field of it. The texts
+are escaped here and nowhere after, so a status that was written reads back as it is.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from dbmigrate.printable import clip, lines
+
 INT32, INT64 = 2**31 - 1, 2**63 - 1
 """The largest numbers of the schema's formats int32 and int64."""
 
 
 def read_text(value: object, limit: int) -> str:
-    """A text, cut at that many characters. Raises ValueError for anything else.
+    """A text as it may be shown, cut at that many characters. Raises ValueError for anything else.
 
-    Half a surrogate pair, which JSON can name and UTF-8 can't, becomes a question mark.
+    Half a surrogate pair, which JSON can name and UTF-8 can't, becomes an escape too.
+    A text that has been read is the same when it is read again.
     """
     if not isinstance(value, str):
         raise ValueError(f"a text was expected, not {type(value).__name__}")
-    if len(value) > limit:
-        value = value[: limit - 3] + "..."
-    return value.encode("utf-8", "replace").decode()
+    return clip(lines(value[: limit + 1]), limit)
 
 
 def read_whole(value: object, *, most: int = INT64, least: int = 0) -> int:

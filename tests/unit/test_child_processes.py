@@ -221,8 +221,11 @@ def test_a_program_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch)
 
 
 TERMINATED = """
+import signal
 import sys
 from dbmigrate.child_process import Child, run
+# A shell ignores SIGINT for what it starts in the background, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 run(Child.PROGRAM, ["sh", "-c", "echo $$ > " + sys.argv[1] + "; exec sleep 300"])
 """
 

@@ -24,7 +24,6 @@ from dbmigrate.cli.output.problem import draw
 from dbmigrate.cli.output.table import draw_table
 from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.controller.logs import JsonFormatter, TextFormatter
-from dbmigrate.controller.status_patch import status_patch
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.kubectl.screen import Screen
 from dbmigrate.kubectl.table import Cell, TextTable
@@ -34,6 +33,7 @@ from dbmigrate.report import Outcome, Reason, Report, Step
 from dbmigrate.runner.observer import Notice, Progress
 from dbmigrate.runner.planning.plan import PlannedStep
 from dbmigrate.sources.migration import Direction, Script
+from dbmigrate.untrusted import read_text
 
 FORGED = "x\n2/u forged (1ms)\nerror: forged\r2/u forged\x1b[1A\x1b[2K\u202e\u2028\x85\x9b2J\u200b"
 TEXT = st.one_of(
@@ -237,17 +237,29 @@ def test_a_line_of_the_operators_log_is_one(text: str) -> None:
         assert json.loads(document)["message"] == text
 
 
+@given(TEXT, st.integers(3, 60))
+@example(FORGED, 30)
+@example("\ud800\U000e0001", 12)
+def test_what_is_read_from_outside_is_safe_bounded_and_read_once(text: str, limit: int) -> None:
+    shown = read_text(text, limit)
+    assert not unsafe(shown)
+    assert len(shown) <= limit
+    assert read_text(shown, limit) == shown
+    # Cut between characters of the text, and so never within the escape of one.
+    whole = lines(text)
+    if len(whole) > limit:
+        beginnings = {lines(text[:size]) for size in range(len(text))}
+        assert shown.endswith("...")
+        assert shown[:-3] in beginnings
+    else:
+        assert shown == whole
+
+
 @given(TEXT)
 @example(FORGED)
-def test_a_status_and_its_conditions_and_events_are_safe_and_as_short_as_they_were(
-    text: str,
-) -> None:
-    patch = status_patch({}, {"lastRun": {"error": {"excerpt": text}}, "history": [{"name": text}]})
-    error, entry = patch["lastRun"]["error"]["excerpt"], patch["history"][0]["name"]
-    for shown in (error, entry):
-        assert not unsafe(shown)
-        assert len(shown) <= len(text)
+def test_conditions_and_events_are_safe_and_short(text: str) -> None:
     message = shorten(text, 20)
+    assert shorten(message, 20) == message
     assert not unsafe(message)
     assert len(message) <= 20
     assert all(line[:1] in (" ", "") for line in message.split("\n")[1:])

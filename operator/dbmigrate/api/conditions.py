@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from dbmigrate.api.fields import Document
 from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
-from dbmigrate.printable import block
+from dbmigrate.printable import block, clip
 from dbmigrate.untrusted import read_text, read_whole
 
 MESSAGE_LIMIT = 1024
@@ -100,5 +100,4 @@ def settle_conditions(
 
 def shorten(text: str, limit: int = MESSAGE_LIMIT) -> str:
     """The text, made safe to show, and cut with an ellipsis when it is longer than the limit."""
-    text = block(text)
-    return text if len(text) <= limit else text[: limit - 3].rstrip("\n") + "..."
+    return clip(block(text), limit)

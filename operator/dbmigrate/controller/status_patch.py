@@ -7,13 +7,11 @@ newer operator perhaps, are left as they are.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from dbmigrate.api.conditions import ConditionType, shorten
 from dbmigrate.api.fields import Document
 from dbmigrate.api.status import STATUS_FIELDS, LastRun, MigrationStatus
 from dbmigrate.api.trial import NO_TRIAL
-from dbmigrate.printable import lines
 
 OURS = frozenset(STATUS_FIELDS.values())
 SHORT = 400
@@ -22,21 +20,11 @@ SHORT = 400
 
 def status_patch(current: Document, wanted: Document) -> Document:
     """What must be merged into the current status; lists are replaced as a whole."""
-    wanted = _make_safe(wanted)
     known = {key: value for key, value in current.items() if key in OURS}
     if not known.get("history") and not wanted.get("history"):
         known.pop("history", None)
         wanted = {key: value for key, value in wanted.items() if key != "history"}
     return _difference(known, wanted)
-
-
-def _make_safe(value: Any) -> Any:
-    """Every text as it may be shown, and no longer than it was, for the schema bounds it."""
-    if isinstance(value, str):
-        return lines(value)[: len(value)]
-    if isinstance(value, dict):
-        return {key: _make_safe(each) for key, each in value.items()}
-    return [_make_safe(each) for each in value] if isinstance(value, list) else value
 
 
 def reduce_status(status: MigrationStatus) -> MigrationStatus:

@@ -19,6 +19,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dbmigrate.printable import lines
+
 CRDS = Path(__file__).parents[3] / "crds"
 Schema = dict[str, Any]
 RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
@@ -87,7 +89,9 @@ JUNK: tuple[Any, ...] = (
     "../../secrets/x",
     "a/b?c=d",
     "\x00",
+    "\u202e",
     "x" * 100_000,
+    "x\x1b\u200b" * 9_000,
     [],
     {},
     [None],
@@ -257,6 +261,14 @@ def complaints(schema: Schema, value: Any, path: str = "") -> Iterator[str]:
         least, most = _range(schema)
         if not least <= value <= most:
             yield f"{path} is {value:.3g}"
+
+
+def unsafe(value: Any) -> Iterator[str]:
+    """The texts of a document that are not fit to be shown: a reader would change them."""
+    for container in containers_of(value):
+        for item in container.values() if isinstance(container, dict) else container:
+            if isinstance(item, str) and lines(item) != item:
+                yield item
 
 
 def _complaints_of_object(schema: Schema, value: Any, path: str) -> Iterator[str]:

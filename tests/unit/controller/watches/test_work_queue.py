@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -139,18 +140,30 @@ def test_a_look_may_ask_for_another_one_later() -> None:
     assert asyncio.run(scenario()).looks == [(KEY, False), (KEY, True)]
 
 
-def test_no_timer_brings_back_what_has_been_forgotten() -> None:
+def test_no_timer_brings_back_what_has_been_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> Recorder:
         recorder = Recorder()
-        recorder.answers = [now() + timedelta(milliseconds=5), None]
+        recorder.answers = [now() + timedelta(hours=1), None]
+        loop = asyncio.get_running_loop()
+        timers: list[asyncio.TimerHandle] = []
+        call_later = loop.call_later
+
+        def noted(
+            delay: float, callback: Callable[..., object], *args: object
+        ) -> asyncio.TimerHandle:
+            timers.append(call_later(delay, callback, *args))
+            return timers[-1]
+
+        monkeypatch.setattr(loop, "call_later", noted)
         wakes, task = start(recorder, workers=1)
         wakes.wake(KEY)
         await recorder.count(1)
         wakes.wake(OTHER)
         await recorder.count(2)
+        assert [timer.cancelled() for timer in timers] == [False]
         wakes.forget(KEY)
-        last = ("team", "last")
-        asyncio.get_running_loop().call_later(0.05, wakes.wake, last)
+        assert [timer.cancelled() for timer in timers] == [True]
+        wakes.wake(("team", "last"))
         await recorder.count(3)
         await stop(task)
         return recorder
