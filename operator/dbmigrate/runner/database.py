@@ -87,6 +87,8 @@ class Database:
         self._with_log = with_log
         self._monitor: Monitor | None = None
         self._is_opening = True
+        self._trusted: History | None = None
+        """The history whose stored scripts may be run, once that was asked."""
         self._wanted = request.target.history
         """Where the history is looked for: once it was found, in that schema and no other, for a
         migration may make a schema that comes before it in the search path."""
@@ -206,7 +208,16 @@ class Database:
         )
 
     def stored_script(self, row: LogRow) -> Script:
-        """The down script that a row of the log holds, read when it is needed."""
+        """The down script that a row of the log holds, read when it is needed.
+
+        Raises MigrationError (ForeignHistory) where a role that is not trusted to run as this
+        one could have written it.
+        """
+        if self._trusted != self.history:
+            from dbmigrate.postgres.history.writers import require_trusted_writers
+
+            require_trusted_writers(self.session, self.history, self._wanted.owner)
+            self._trusted = self.history
 
         def load() -> bytes:
             ((_, _, text),) = self.session.query(
