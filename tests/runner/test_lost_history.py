@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def _as(kind: HistoryKind, each: Migration) -> Migration:
     return replace(each, version=reader_of(kind)(str(each.version)))
 
 
-def refusal(result: Result[object]) -> str:
+def refusal(result: Result[Any]) -> str:
     assert result.error is not None
     assert result.error.reason is Reason.FOREIGN_HISTORY
     return f"{result.error.message}; {result.error.hint}"

@@ -89,6 +89,7 @@ class Database:
         self._with_log = with_log
         self._monitor: Monitor | None = None
         self._is_opening = True
+        self._is_identity_behind = False
         self._wanted = request.target.history
         """Where the history is looked for: once it was found, in that schema and no other, for a
         migration may make a schema that comes before it in the search path."""
