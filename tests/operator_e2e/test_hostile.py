@@ -231,3 +231,20 @@ def is_refused(shop: Shop) -> bool:
     words = ["patch", "dbm", "shop", "--namespace", shop.namespace.name, "--subresource=status"]
     words += ["--type=merge", f"--patch={patch}", "--dry-run=server"]
     return "no history is kept here" in shop.namespace.cluster.kubectl(*words, check=False)
+
+
+@pytest.mark.parametrize("text", ["{not json", "[1,2]", "null", DEEP[:60_000]])
+def test_annotations_of_the_framework_hold_nothing_up(
+    text: str, shop: Shop, operator: Operator
+) -> None:
+    """kopf reads its own annotations; an author may write them."""
+    shop.prepare()
+    manifest = shop.manifest()
+    names = ("last-handled-configuration", "touch-dummy", "look")
+    manifest["metadata"]["annotations"] = {f"kopf.zalando.org/{name}": text for name in names}
+    shop.namespace.apply(manifest)
+    assert shop.wait_ready()["status"]["version"] == "2"
+    shop.namespace.apply({**manifest, "spec": {**manifest["spec"], "target": "1"}})
+    changed = shop.wait(lambda r: r["status"].get("observedGeneration") == 2)
+    assert condition(changed, "Ready")["status"] != "True" or changed["status"]["version"] == "1"
+    assert operator.is_running

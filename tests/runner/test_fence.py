@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, TransactionMode
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.execution import script_text
 from dbmigrate.runner.planning.plan import PlannedStep
 from tests.database import Database
 from tests.runner.arrange import (
@@ -26,8 +27,9 @@ pytestmark = pytest.mark.database
 
 @pytest.fixture
 def gullible(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take every script for one that can be one transaction."""
-    monkeypatch.setattr(ScriptText, "can_be_one_transaction", True)
+    """Take every script for one that is simply one transaction."""
+    ordinary = TransactionMode(TransactionKind.ONE_QUERY)
+    monkeypatch.setattr(script_text, "transaction_mode", lambda *_: ordinary)
 
 
 @pytest.mark.usefixtures("gullible")

@@ -37,7 +37,8 @@ def test_a_server_that_is_not_there(database: Database) -> None:
 def test_a_host_that_does_not_exist() -> None:
     result = version(request("postgres://u@no-such-host.invalid/d"))
     assert result.error is not None
-    assert result.error.reason is Reason.CONNECTION_REFUSED
+    assert result.error.reason is Reason.HOST_NOT_FOUND
+    assert result.error.is_retryable
 
 
 def test_a_wrong_password_and_its_secrecy(database: Database) -> None:

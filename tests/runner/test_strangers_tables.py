@@ -62,7 +62,7 @@ COMMANDS: tuple[Callable[[Request], Result[Any]], ...] = (
     status,
     preview,
     verify,
-    lambda asked: wait(asked, 1, timeout=0),
+    lambda asked: wait(asked, 1, timeout=60),
     up,
     lambda asked: force(asked, 1),
 )

@@ -184,7 +184,12 @@ class Program:
             output=self._output,
             started_ns=self._started_ns,
         )
-        return _run_guarded(command, invocation)
+        if not options.confined_to:
+            return _run_guarded(command, invocation)
+        from dbmigrate.sources.confinement import confined_to
+
+        with confined_to(options.confined_to):
+            return _run_guarded(command, invocation)
 
     def _parse(self, command: Command, rest: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         values, operands = parse_flags(

@@ -30,9 +30,11 @@ from dbmigrate.postgres.history.advisory_locks import (
 from dbmigrate.postgres.history.log import (
     LogRow,
     NewLogRow,
+    advance_identity_sql,
     insert_log_sql,
     parse_log,
     read_down_sql,
+    read_identity_sql,
     read_log_sql,
 )
 from dbmigrate.postgres.history.registry import adapter_for
@@ -87,6 +89,9 @@ class Database:
         self._with_log = with_log
         self._monitor: Monitor | None = None
         self._is_opening = True
+        self._trusted: History | None = None
+        """The history whose stored scripts may be run, once that was asked."""
+        self._is_identity_behind = False
         self._wanted = request.target.history
         """Where the history is looked for: once it was found, in that schema and no other, for a
         migration may make a schema that comes before it in the search path."""
@@ -153,11 +158,16 @@ class Database:
         self._take(self.session.query(self.in_transaction(self._read_sql())))
 
     def prepare_to_write(self) -> None:
-        """Make the tables where they are missing, and record what moved behind our back.
+        """Make the tables where they are missing, correct the log's identity where it is behind
+        the log's rows, and record what moved behind our back.
 
         Raises MigrationError (StatementFailed) when the role may not.
         """
         self._create(create_sql(self.history))
+        if self._is_identity_behind:
+            # Logical replication copies rows, and no sequences.
+            self._prepare(advance_identity_sql(self.history, self.log[-1].id))
+            self._is_identity_behind = False
         gap = self.applied.gap
         if gap is None:
             return
@@ -206,7 +216,16 @@ class Database:
         )
 
     def stored_script(self, row: LogRow) -> Script:
-        """The down script that a row of the log holds, read when it is needed."""
+        """The down script that a row of the log holds, read when it is needed.
+
+        Raises MigrationError (ForeignHistory) where a role that is not trusted to run as this
+        one could have written it.
+        """
+        if self._trusted != self.history:
+            from dbmigrate.postgres.history.writers import require_trusted_writers
+
+            require_trusted_writers(self.session, self.history, self._wanted.owner)
+            self._trusted = self.history
 
         def load() -> bytes:
             ((_, _, text),) = self.session.query(
@@ -351,7 +370,7 @@ class Database:
         if self.history.has_version_table:
             statements.append(adapter_for(self.history.kind).read_sql(self.history))
         if self.reads_log:
-            statements.append(read_log_sql(self.history))
+            statements += [read_log_sql(self.history), read_identity_sql(self.history)]
         if self.reads_log and self.history.knows_batches:
             from dbmigrate.postgres.batches.state import read_batches_sql
 
@@ -368,7 +387,13 @@ class Database:
         adapter = adapter_for(self.history.kind)
         has_table = self.history.has_version_table
         self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
-        self.log = parse_log(self.history, rest.pop(0)) if self.reads_log else ()
+        self.log = ()
+        self._is_identity_behind = False
+        if self.reads_log:
+            self.log = parse_log(self.history, rest.pop(0))
+            ((last,),) = rest.pop(0)
+            newest = self.log[-1].id if self.log else 0
+            self._is_identity_behind = last is not None and int(last) < newest
         self.applied = read_applied(self.found, self.log)
         self.batches = None
         if rest:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.sources import golang_migrate
+from dbmigrate.sources.confinement import open_inside
 from dbmigrate.sources.listing import DirectoryListing, invalid, list_directory, printable
 from dbmigrate.sources.migration import Format, Source
 
@@ -199,7 +200,7 @@ def _read_head(path: Path) -> bytes:
     if not path.is_file():
         return b""  # to open a pipe would wait for whoever writes into it
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_inside) as file:
             return file.read(_LOOKED_AT)
     except OSError:
         return b""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
+from dbmigrate.sources.confinement import require_inside
 
 _MISTAKEN_DIRECTORY = re.compile(r"[vV]?[0-9]+([_.-].*)?", re.DOTALL)
 
@@ -37,8 +38,9 @@ class DirectoryListing:
 
 
 def list_directory(path: str | os.PathLike[str]) -> DirectoryListing:
-    """Raises MigrationError (SourceInvalid) for a directory that can't be read."""
+    """Raises MigrationError (SourceInvalid) for a directory that can't or may not be read."""
     location = os.fspath(path)
+    require_inside(location)
     try:
         with os.scandir(location) as entries:
             found = sorted((e.name, e.is_dir()) for e in entries)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.report import Reason
+from dbmigrate.sources.confinement import open_inside
 
 _CHUNK = 1 << 20
 """Bytes decoded at a time: the text itself is not kept, and a file may be large."""
@@ -31,7 +32,7 @@ def read_script(path: Path, name: str) -> bytes:
 def read_file(path: Path, name: str) -> bytes:
     """The bytes of a file as they are. Raises MigrationError (SourceInvalid)."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=open_inside) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise _invalid(name, f"{path} is not a regular file")
             return file.read()
@@ -41,11 +42,6 @@ def read_file(path: Path, name: str) -> bytes:
         raise _invalid(name, f"{path} can't be read: let user {os.getuid()} read it") from None
     except OSError as error:
         raise _invalid(name, f"{path} can't be read: {error.strerror}") from None
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """A pipe would be waited for until somebody writes into it."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def check_script(content: bytes, name: str) -> bytes:

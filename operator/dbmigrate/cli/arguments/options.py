@@ -68,6 +68,8 @@ class GlobalOptions(NamedTuple):
     """reject, warn or off: what to do about what lint says of the pending files."""
     rehearse_on: str
     """A scratch server on which the steps are rehearsed first, or empty."""
+    confined_to: str
+    """The directory that no file of the source may lie outside of, or empty."""
     verbose: bool
     json: bool
     grace_period: float | None
@@ -116,6 +118,7 @@ FLAGS = (
     Flag("plan-checksum", check=_checksum),
     Flag("lint", check=_one_of("reject", "warn", "off")),
     Flag("rehearse-on"),
+    Flag("confined-to"),
     Flag("grace-period", check=read_duration, kind="duration"),
     Flag("json", kind=""),
     Flag("report"),
@@ -160,6 +163,7 @@ def parse_options(
             plan_checksum=values.get("plan-checksum", ""),
             lint=values.get("lint", "off"),
             rehearse_on=values.get("rehearse-on", ""),
+            confined_to=values.get("confined-to", ""),
             verbose=is_set(values, "verbose"),
             json=is_set(values, "json"),
             report=values.get("report", ""),

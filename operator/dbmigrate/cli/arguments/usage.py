@@ -155,6 +155,7 @@ Options:
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone
   -out-of-order MODE         reject, apply or ignore versions that were skipped (default reject)
   -changed-files MODE        reject or warn of applied files that were edited (default reject)
+  -confined-to DIR           Refuse files of the source that links lead to outside of DIR
   -grace-period D            Time from SIGTERM to SIGKILL: a statement that still runs shortly
                              before its end is cancelled (default not known: it runs on)
   -backup-to DIR             Save the database in DIR before the first step

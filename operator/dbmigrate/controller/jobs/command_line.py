@@ -20,12 +20,15 @@ from dbmigrate.controller.decisions.runs import CHANGING, RunCommand
 from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder, Rollback
 
 PROGRAM = "dbmigrate"
+MOUNT_PATH = "/migrations"
+"""Where a run finds the volume of its source."""
 TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 BACKUP_PATH = "/backups"
 REHEARSAL_PATH = "/rehearsal"
 REHEARSAL_WAIT = 60
 """Seconds until the scratch server must have come up."""
 LINT_VARIABLE = "DBMIGRATE_LINT"
+CONFINED_VARIABLE = "DBMIGRATE_CONFINED_TO"
 GRACE_VARIABLE = "DBMIGRATE_GRACE_PERIOD"
 GRACE_SECONDS = 60
 """From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
@@ -80,12 +83,13 @@ def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
 
     Warn is the default of every resource, and only a courtesy: a runner of spec.job.image
     that is too old to know of lint would refuse an option, and does not mind a variable. The
-    same holds for the grace period.
+    same holds for the grace period, and for the directory that the source's links may not leave.
     """
+    confined = {"name": CONFINED_VARIABLE, "value": MOUNT_PATH}
     grace = {"name": GRACE_VARIABLE, "value": f"{GRACE_SECONDS}s"}
     if spec.lint is LintPolicy.WARN and command in LINTED:
-        return [{"name": LINT_VARIABLE, "value": "warn"}, grace]
-    return [grace]
+        return [{"name": LINT_VARIABLE, "value": "warn"}, grace, confined]
+    return [grace, confined]
 
 
 def backup_directory(backup: BackupOptions) -> str:

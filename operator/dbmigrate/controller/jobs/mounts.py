@@ -20,9 +20,8 @@ from dbmigrate.api.source import (
     Source,
 )
 from dbmigrate.api.spec import BackupOptions
-from dbmigrate.controller.jobs.command_line import BACKUP_PATH, literal
+from dbmigrate.controller.jobs.command_line import BACKUP_PATH, MOUNT_PATH, literal
 
-MOUNT_PATH = "/migrations"
 VOLUME = "migrations"
 BACKUP_VOLUME = "backups"
 IMAGE_VOLUMES_SINCE = (1, 35)

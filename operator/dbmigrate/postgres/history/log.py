@@ -92,6 +92,29 @@ def parse_log(history: History, rows: list[Row]) -> tuple[LogRow, ...]:
     )
 
 
+def read_identity_sql(history: History) -> str:
+    """The last number that the log's identity has given; 0: none since it was restarted.
+
+    NULL where the role may not read the sequence and set it.
+    """
+    may = "pg_catalog.has_sequence_privilege(s.id::pg_catalog.oid, "
+    return (
+        f"SELECT CASE WHEN {may}'SELECT') AND {may}'UPDATE')"
+        " THEN COALESCE(pg_catalog.pg_sequence_last_value(s.id), 0) END"
+        f" FROM (SELECT {_identity(history)}) s (id)"
+    )
+
+
+def advance_identity_sql(history: History, log_id: int) -> str:
+    """Let the identity go on behind this row."""
+    return f"SELECT pg_catalog.setval({_identity(history)}, {log_id}::bigint)"
+
+
+def _identity(history: History) -> str:
+    table = literal(history.log_table)
+    return f"pg_catalog.pg_get_serial_sequence({table}, 'id')::pg_catalog.regclass"
+
+
 def read_down_sql(history: History, ids: tuple[int, ...]) -> str:
     """The down scripts stored in these rows."""
     keys = ", ".join(map(str, ids))

@@ -135,6 +135,9 @@ def _check_beginning(run: Run, order: ApplyOrder) -> None:
     database holds something."""
     baseline = order.baseline
     if baseline is None:
+        from dbmigrate.runner.preparation.lost_history import require_history
+
+        require_history(run)
         _require_empty(run, order)
     elif not run.source.knows(baseline):
         raise MigrationError(Reason.MISSING_VERSION, f'baseline version "{baseline}" not found')

@@ -37,6 +37,8 @@ FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
 ANSWER_SECONDS = 10.0
 """How long one poll may take, login included; then the next one begins."""
+LEAST_SECONDS = 1.0
+"""What one poll may take at the end of the patience: -timeout 0 is one poll that can succeed."""
 NOTHING = "-1"
 """golang-migrate's row for it."""
 _PATIENT = frozenset(
@@ -106,7 +108,7 @@ def _poll_until(
     while True:
         limit = ANSWER_SECONDS
         if deadline is not None:
-            limit = max(0.1, min(limit, deadline - time.monotonic()))
+            limit = max(LEAST_SECONDS, min(limit, deadline - time.monotonic()))
         sight = _look(request, wanted, limit)
         if not sight.obstacle:
             return sight, None

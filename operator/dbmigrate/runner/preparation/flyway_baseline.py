@@ -1,5 +1,6 @@
-"""The beginning of Flyway's history, in a database that holds something already.
+"""The beginning of a history: in a database that has none yet, by its tables and its logs.
 
+Flyway has one more rule, for a database that holds something already.
 Flyway refuses it: it can't know what the tables that are there came from, and would run
 scripts that have been run. Unless baselineOnMigrate says which version they amount to.
 """
@@ -18,9 +19,14 @@ from dbmigrate.runner.run import Run
 def begin(run: Run, *, is_preview: bool = False) -> None:
     """Begin the history where Flyway would; a preview writes nothing.
 
-    Raises MigrationError (ForeignHistory) where Flyway would refuse.
+    Raises MigrationError (ForeignHistory) where Flyway would refuse, and where a log says that
+    the history has begun already.
     """
     database = run.database
+    if database.found.stored is None:
+        from dbmigrate.runner.preparation.lost_history import require_history
+
+        require_history(run)
     history = database.history
     if run.request.target.history.kind is not HistoryKind.FLYWAY or history.has_version_table:
         return

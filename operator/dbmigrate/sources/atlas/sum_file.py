@@ -20,6 +20,7 @@ from pathlib import Path
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.atlas.directives import read_directive
+from dbmigrate.sources.confinement import open_inside
 from dbmigrate.sources.listing import printable
 
 SUM_FILE = "atlas.sum"
@@ -88,7 +89,8 @@ def read_sum(directory: Path) -> Sum | None:
     """
     path = directory / SUM_FILE
     try:
-        content = path.read_bytes()
+        with open(path, "rb", opener=open_inside) as file:
+            content = file.read()
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -18,6 +18,7 @@ from typing import Any
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
+from dbmigrate.sources.confinement import open_inside
 
 _ENVIRONMENT = "FLYWAY_"
 _PLACEHOLDERS = "placeholders."
@@ -173,7 +174,8 @@ def _files(directory: Path | None, environ: Mapping[str, str]) -> Iterator[Path]
 
 def _read(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     try:
-        text = path.read_text("utf-8")
+        with open(path, encoding="utf-8", opener=open_inside) as file:
+            text = file.read()
         if path.suffix != ".toml":
             found = read_properties(text, environ)
             return {n.removeprefix("flyway."): v for n, v in found.items() if "flyway." in n}

@@ -60,6 +60,7 @@ TWINS = {
     "plan-checksum": "0f" * 32,
     "lint": "reject",
     "rehearse-on": "host=/scratch",
+    "confined-to": "m",
     "grace-period": "60s",
     "json": "1",
     "report": "f",

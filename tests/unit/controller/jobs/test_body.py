@@ -95,6 +95,7 @@ def test_a_url_goes_by_reference_from_the_secret_to_the_pod() -> None:
     assert env_of(job) == {
         "DBMIGRATE_LINT": "warn",
         "DBMIGRATE_GRACE_PERIOD": "60s",
+        "DBMIGRATE_CONFINED_TO": "/migrations",
         "DBMIGRATE_DATABASE": reference,
     }
 
@@ -125,6 +126,15 @@ def test_variables_of_the_resource_can_not_replace_ours() -> None:
     job = build(make_migration(job={"env": [mine]}))
     assert runner_of(job)["env"][0] == mine
     assert runner_of(job)["env"][-1]["valueFrom"]["secretKeyRef"]["name"] == "shop-db"
+
+
+@pytest.mark.parametrize("command", RunCommand)
+def test_a_resource_can_not_let_its_source_lead_out_of_the_volume(command: RunCommand) -> None:
+    mine = {"name": "DBMIGRATE_CONFINED_TO", "value": "/"}
+    job = build(make_migration(job={"env": [mine]}), replace(ORDER, command=command))
+    values = [e.get("value") for e in runner_of(job)["env"] if e["name"] == mine["name"]]
+    assert values == ["/", "/migrations"]
+    assert runner_of(job)["volumeMounts"][0]["mountPath"] == values[-1]
 
 
 @pytest.mark.parametrize("mode", ["Volume", "Copy"])

@@ -1,0 +1,46 @@
+"""kopf's storages on the resources, replaced by ones that keep and read nothing.
+
+kopf reads its own annotations from each object before any handler runs, and an annotation
+that it cannot parse keeps the handlers of that object from running. Whoever may write a
+resource may write its annotations. This operator keeps its state in the status alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Knows no earlier state of an object and stores none."""
+
+    def build(self, **_: Any) -> Any:
+        """No copy of the object is compared."""
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        """There is none, whatever an annotation says."""
+
+    def store(self, **_: Any) -> None:
+        """Nothing is stored."""
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Knows no progress of handlers and stores none."""
+
+    def fetch(self, **_: Any) -> None:
+        """There is none, whatever an annotation or the status says."""
+
+    def store(self, **_: Any) -> None:
+        """Nothing is stored."""
+
+    def purge(self, **_: Any) -> None:
+        """There is nothing to remove."""
+
+    def touch(self, **_: Any) -> None:
+        """No annotation is written to provoke an event."""
+
+    def clear(self, *, essence: Any) -> Any:
+        """Nothing of it is ours to remove."""
+        return essence
