@@ -12,7 +12,7 @@ from typing import Any
 import kopf
 
 
-class NoDiffBase(kopf.DiffBaseStorage):
+class NoDiffBaseStorage(kopf.DiffBaseStorage):
     """Knows no earlier state of an object and stores none."""
 
     def build(self, **_: Any) -> Any:
@@ -26,7 +26,7 @@ class NoDiffBase(kopf.DiffBaseStorage):
         """Nothing is stored."""
 
 
-class NoProgress(kopf.ProgressStorage):
+class NoProgressStorage(kopf.ProgressStorage):
     """Knows no progress of handlers and stores none."""
 
     def fetch(self, **_: Any) -> None:

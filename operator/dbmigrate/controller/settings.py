@@ -6,7 +6,7 @@ import kopf
 
 from dbmigrate.api.names import GROUP
 from dbmigrate.controller.cluster import OURS, PAGE
-from dbmigrate.controller.no_storage import NoDiffBase, NoProgress
+from dbmigrate.controller.no_storage import NoDiffBaseStorage, NoProgressStorage
 
 
 def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
@@ -34,8 +34,8 @@ def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     # Nothing is kept on the resources: these two would only appear with other
     # kinds of handlers, and then under our own name.
     settings.persistence.finalizer = f"{GROUP}/finalizer"
-    settings.persistence.diffbase_storage = NoDiffBase()
-    settings.persistence.progress_storage = NoProgress()
+    settings.persistence.diffbase_storage = NoDiffBaseStorage()
+    settings.persistence.progress_storage = NoProgressStorage()
     # On the way out a look may end its writes; the Pod's grace period is 30 s.
     settings.queueing.exit_timeout = 10
     settings.process.ultimate_exiting_timeout = 25
