@@ -193,7 +193,7 @@ DIFFERENCES = (
     ),
     Difference(
         "-database=DATABASE up",
-        "the flag and the variable that name it are said",
+        "the flag and the variables that name it are said",
         r"error: failed to parse scheme from source URL: URL cannot be empty\n",
         r"error: failed to parse scheme from source URL: URL cannot be empty\n  hint: .*\n",
     ),
@@ -264,7 +264,8 @@ DIFFERENCES = (
     ),
     Difference(
         "-path=@ -database=postgres://u:s3cr3t%zz@127.0.0.1:1/shop version",
-        "a password may be written as it is, and is never shown",
+        "a password may be written as it is where the URL can then be read in one way only,"
+        " and is never shown",
         r'error: failed to open database: parse "postgres://u:s3cr3t.*\n',
         r"error: (?!.*s3cr3t)can't connect to 127\.0\.0\.1:1/shop: .*\n",
     ),
