@@ -282,6 +282,29 @@ def test_wait_keeps_its_timeout_before_a_silent_peer(database: Database, answers
     assert "gave up waiting" in result.error.message
 
 
+@pytest.mark.parametrize("answers", [0, 1])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_first_stop_ends_a_run_that_is_not_open_yet(
+    database: Database, command: str, answers: int
+) -> None:
+    """No step is under way that it could wait for; the limits here are longer than the test's."""
+    up(request(database, tables(1))).unwrap()
+    stop, stall = Stop(), _stall(answers + 1)
+
+    def hook(message: Message) -> None:
+        if message.side is Side.CLIENT and message.kind == "Q":
+            stop.request()
+        stall(message)
+
+    with Proxy(database.server.host, database.server.port, hook=hook) as proxy:
+        options = Options(lock_timeout=10_000)
+        asked = request(proxy.divert(database.url), tables(1, 2), options=options, stop=stop)
+        result = COMMANDS[command](asked)
+    assert result.error is not None
+    assert result.error.reason is Reason.INTERRUPTED
+    assert version_row(database) == [(1, False)]
+
+
 def test_an_urgent_stop_ends_a_run_whose_server_is_silent(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

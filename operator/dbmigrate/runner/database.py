@@ -89,6 +89,7 @@ class Database:
         self._with_log = with_log
         self._monitor: Monitor | None = None
         self._is_opening = True
+        self._was_opened = False
         self._trusted: History | None = None
         """The history whose stored scripts may be run, once that was asked."""
         self._is_identity_behind = False
@@ -317,6 +318,7 @@ class Database:
             self.session.close()
             raise
         self._is_opening = False
+        self._was_opened = True
 
     def _take_history(self, history: History) -> None:
         if self._wanted.schema is None and not history.has_log_table:
@@ -405,8 +407,13 @@ class Database:
         """Give the connection up when the server does not answer a statement of ours.
 
         A peer that is gone is noticed by TCP; one that accepts packets and says nothing (a
-        frozen server, a proxy) by this clock alone.
+        frozen server, a proxy) by this clock alone. Before the database was opened nothing is
+        under way, so that the first request to stop ends the run.
         """
+        if not self._was_opened and self.request.stop.is_requested:
+            raise MigrationError(
+                Reason.INTERRUPTED, "stopped while the database was opened: nothing was changed"
+            )
         limit = self.request.options.lock_timeout + ANSWER_SECONDS
         if not self._is_opening:
             limit = max(limit, WORK_SECONDS)
