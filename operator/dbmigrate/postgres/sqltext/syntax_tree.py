@@ -36,6 +36,10 @@ _CHAINED = frozenset("UNION EXCEPT INTERSECT JOIN COLLATE AT OPERATOR".split())
 _BREAKS = frozenset((",", ";", "AND", "OR"))
 _PARAMETER = re.compile(rb"(?i):(?:batch_size|cursor(?:_[1-9])?)\b")
 
+_PLACEHOLDER = re.compile(rb"(?<!\$)\$\{[^{}\s]+\}")
+"""`${name}` of Flyway or goose whose value is not known: it stands for a name or a value."""
+_NOT_IN_NAME = re.compile(rb"[^A-Za-z0-9]")
+
 
 class Unreadable(Exception):
     """The grammar does not read a statement; the text says why."""
@@ -90,7 +94,7 @@ def read_statement(sql: bytes, statement: Statement) -> ReadStatement:
 
 
 def parse(sql: bytes) -> Tree:
-    """The tree of one statement; parameters of a batched file stand for values.
+    """The tree of one statement; parameters of a batched file and placeholders stand for values.
 
     Raises Unreadable.
     """
@@ -187,6 +191,8 @@ def same_name(name: str) -> str:
 def _parse(sql: bytes) -> list[Tree]:
     if b":" in sql:
         sql = _PARAMETER.sub(lambda found: b"$1".ljust(len(found[0])), sql)
+    if b"${" in sql:
+        sql = _PLACEHOLDER.sub(lambda found: _NOT_IN_NAME.sub(b"_", found[0]), sql)
     _check_size(sql)
     found = _load(_result("parse", sql, "parse_tree"))
     return [unwrap(each.get("stmt")) for each in found["stmts"]]

@@ -102,3 +102,17 @@ def test_parameters_of_a_batch_stand_for_values() -> None:
 
 def test_a_name_is_quoted_where_it_has_to_be() -> None:
     assert name_of(["s", "Orders", 'a"b', "x1"]) == 's."Orders"."a""b".x1'
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE ${which}",
+        "ALTER TABLE ${flyway:defaultSchema}.t DROP COLUMN c",
+        "INSERT INTO t_${suffix} VALUES (${n}, '${text}')",
+        "SELECT $$a ${x}$$, $tag$${y}$tag$",
+    ],
+)
+def test_placeholders_stand_for_names_and_values_of_their_length(sql: str) -> None:
+    text = sql.encode()
+    assert parse(text).kind in {"DropStmt", "AlterTableStmt", "InsertStmt", "SelectStmt"}
