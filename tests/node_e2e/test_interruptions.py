@@ -38,8 +38,9 @@ BATCHED = {
 AT_WORK = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     " AND application_name = 'dbmigrate' AND state = 'active'"
-    " AND pid <> pg_backend_pid() AND query LIKE %s"
 )
+BUILDING = f"{AT_WORK} AND query LIKE 'CREATE INDEX CONCURRENTLY%'"
+AT_GATE = f"{AT_WORK} AND wait_event = 'PgSleep'"
 
 
 def evict(shop: Shop, grace: int | None = None) -> str:
@@ -62,9 +63,9 @@ def evict(shop: Shop, grace: int | None = None) -> str:
     return name
 
 
-def wait_for_statement(shop: Shop, pattern: str) -> None:
-    """Return when the runner's session executes such a statement."""
-    eventually(lambda: shop.database.query(AT_WORK, pattern)[0][0], what=pattern)
+def wait_for_work(shop: Shop, question: str) -> None:
+    """Return when the runner's session is where the question looks for it."""
+    eventually(lambda: shop.database.query(question)[0][0], what=question)
 
 
 @contextmanager
@@ -92,7 +93,7 @@ def test_an_index_is_built_by_the_next_attempt(shop: Shop) -> None:
     shop.prepare(CONCURRENTLY)
     with old_snapshot(shop):
         shop.order()
-        wait_for_statement(shop, "CREATE INDEX CONCURRENTLY%")
+        wait_for_work(shop, BUILDING)
         name = evict(shop)
         shop.namespace.wait_until_gone("pod", name)
     status = shop.wait_ready()["status"]
@@ -106,7 +107,7 @@ def test_an_index_is_built_by_the_next_attempt(shop: Shop) -> None:
 def test_batches_go_on_behind_the_last_one(shop: Shop, end: Callable[[Shop], str] | None) -> None:
     shop.prepare(BATCHED)
     shop.order()
-    wait_for_statement(shop, "%UPDATE rows%")
+    wait_for_work(shop, AT_GATE)
     name = end(shop) if end is not None else kill(shop)
     shop.open_gate()
     status = shop.wait_ready()["status"]
