@@ -52,13 +52,16 @@ class CaughtUp:
     """The `status` run that asks it."""
 
 
-def catch_up(view: ResourceView, now: datetime) -> CaughtUp:
-    """Take in every run of this resource that has something new to tell."""
+def catch_up(view: ResourceView, intent: str, now: datetime) -> CaughtUp:
+    """Take in every run of this resource that has something new to tell.
+
+    `intent` is the present one.
+    """
     status = view.migration.status
     caught = CaughtUp(status)
     for run in in_order(view.runs):
         if run.command in MOVING:
-            caught = _take_in(caught, run, view.pods, now)
+            caught = _take_in(caught, run, view.pods, intent, now)
         elif run.command in MENDING:
             caught = replace(caught, status=_take_in_mending(caught.status, run, view.pods))
     caught = _find_orphan(_find_lost(caught, view, now), view)
@@ -83,12 +86,12 @@ def newest_answer(view: ResourceView, last: LastRun | None, *commands: RunComman
     return read_report(run, view.pods)
 
 
-def _take_in(caught: CaughtUp, run: JobRun, pods: tuple[Pod, ...], now: datetime) -> CaughtUp:
+def _take_in(
+    caught: CaughtUp, run: JobRun, pods: tuple[Pod, ...], intent: str, now: datetime
+) -> CaughtUp:
     status, last = caught.status, caught.status.last_run
-    if last is not None and last.job != run.name:
-        recorded = (last.started_at or run.created_at, last.generation, last.attempts)
-        if run_order(run) < recorded:
-            return caught
+    if last is not None and last.job != run.name and not _is_newer(run, last, intent):
+        return caught
     if last is None or last.job != run.name:
         status = begin_run(status, run)
     elif last.has_ended:
@@ -104,6 +107,18 @@ def _take_in(caught: CaughtUp, run: JobRun, pods: tuple[Pod, ...], now: datetime
         status = end_run(status, report, finished_at=run.finished_at or now)
     absent = caught.rests_on_absence or not was_read
     return replace(caught, status=status, unread=unread, rests_on_absence=absent)
+
+
+def _is_newer(run: JobRun, last: LastRun, intent: str) -> bool:
+    """Whether a run was made after the recorded one.
+
+    The API server's times are whole seconds. Of two runs made within one, the newer is the one
+    for the present intent, and an order is newer than the run that it follows.
+    """
+    made = (*run_order(run), run.intent == intent, run.command is RunCommand.ROLLBACK)
+    since = last.started_at or run.created_at
+    is_order = last.command == RunCommand.ROLLBACK
+    return made > (since, last.generation, last.attempts, last.intent == intent, is_order)
 
 
 def _take_in_mending(

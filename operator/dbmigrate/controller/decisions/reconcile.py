@@ -65,8 +65,8 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
     if migration.identity.is_deleting:
         return Decision(migration.status)
     view = replace(view, runs=tuple(settle(run, view.pods) for run in view.runs))
-    caught = catch_up(view, now)
     intent = migration.spec.intent(view.files.digest)
+    caught = catch_up(view, intent, now)
     step = prepare_rehearsal(view, caught.status, _decide(view, caught, intent, now), now)
     answer = newest_answer(view, caught.status.last_run, *ASKING, *MENDING)
     status = learn_from_answer(caught.status, answer)
