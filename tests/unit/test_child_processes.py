@@ -150,15 +150,8 @@ def test_what_runs_code_of_others_cannot_read_our_environment(child: str, is_see
     with tempfile.TemporaryDirectory() as directory:
         package = Path(directory) / "dbmigrate"
         package.mkdir()
-        for name in (
-            "__init__.py",
-            "child_process.py",
-            "early_exit.py",
-            "errors.py",
-            "report.py",
-            "untrusted.py",
-        ):
-            shutil.copy(PACKAGE / name, package)
+        for module in PACKAGE.glob("*.py"):
+            shutil.copy(module, package)
         for place in (package.parent, package):
             place.chmod(0o755)
         done = subprocess.run(
