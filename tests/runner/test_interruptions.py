@@ -55,7 +55,9 @@ class Point:
         if message.number == self._number:
             self.message = message
             try:
-                self._interrupt()
+                # Behind the client's farewell the run may be over: nothing can be interrupted.
+                if message.kind != "X":
+                    self._interrupt()
             finally:
                 self._is_over.set()
 
