@@ -1,8 +1,8 @@
 """What a use case is asked to do: where, with which files, under which policies.
 
-A command line (or any other caller) fills a Request once and hands it to one
-use case: `up(request, limit=2)`. All of it is plain data, but for the observer
-and the stop.
+A command line (or any other caller) fills a Request once and passes it to one use
+case: `up(request, limit=2)`. All of it is plain data, except for the observer and the
+stop.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One order to a use case."""
+    """The input of a use case."""
 
     command: str
     """As it was typed, for the report: `goto 3`. Never holds the URL."""

@@ -1,4 +1,4 @@
-"""What every use case gives back: the report, the error if it failed, what it found.
+"""What every use case returns: the report, the error if it failed, and its value.
 
 A use case does not raise MigrationError: a run that fails halfway still has a
 report that says what was applied and what the database says now. A caller that
