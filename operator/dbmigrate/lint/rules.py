@@ -1,4 +1,4 @@
-"""All rules, by theme. What they say of rewrites is compared with a server by the tests."""
+"""All rules, by theme. The tests compare what they say of rewrites with a server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dbmigrate.lint.finding import Rule, Severity
 
 _ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
-# Locks: what keeps the application waiting.
+# Locks: what makes the application wait.
 
 INDEX_BLOCKS_WRITES = Rule(
     "index-blocks-writes",
@@ -159,7 +159,7 @@ TABLE_REWRITES = Rule(
     depends_on_size=True,
 )
 
-# Destruction: what no down script brings back.
+# Destruction: what no down script restores.
 
 TABLE_DROPPED = Rule(
     "table-dropped",
@@ -212,7 +212,7 @@ NOT_NULL_DROPPED = Rule(
     "let the application read a NULL before the first one is written",
 )
 
-# Compatibility: the application of today goes on running beside the new schema.
+# Compatibility: the present application keeps running beside the new schema.
 
 RENAMED = Rule(
     "renamed",
@@ -240,7 +240,7 @@ ROW_SECURITY = Rule(
     "CREATE POLICY before it, in the same file",
 )
 
-# Surprises: what depends on the rows, or on what was there before.
+# Data: what depends on existing rows or objects.
 
 UNIQUE_MAY_FAIL = Rule(
     "unique-may-fail",
