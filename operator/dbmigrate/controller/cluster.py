@@ -5,11 +5,11 @@ and credentials (a service account's rotating token, or KUBECONFIG). Bodies are
 plain documents in and out, because the client's models reject fields that they do
 not know yet. Only this module interprets status codes:
 
-ClusterError
-    Unavailable     the server cannot answer now; the same call may succeed later
-    Conflict        the object has changed since it was read: read it again
-    AlreadyExists   an object of that name exists
-    Refused         the request is invalid or not allowed
+    ClusterError
+        Unavailable     the server cannot answer now; the same call may succeed later
+        Conflict        the object has changed since it was read: read it again
+        AlreadyExists   an object of that name exists
+        Refused         the request is invalid or not allowed
 
 Reading an object that does not exist returns None; deleting it is no error.
 """

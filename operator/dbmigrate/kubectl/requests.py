@@ -1,4 +1,4 @@
-"""What a command line asks for, once it is understood."""
+"""The parsed command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dbmigrate.api.action import ActionKind
 
 
 class Output(StrEnum):
-    """The form of a result."""
+    """The output format."""
 
     TABLE = "table"
     WIDE = "wide"
