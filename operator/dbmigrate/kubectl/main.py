@@ -1,11 +1,11 @@
 """The program `kubectl-dbmigrate`, which kubectl runs as `kubectl dbmigrate`.
 
-    0    done
-    1    not done: an error, an order that was refused or failed, a wait without success
-    2    an invalid command line
-    130  interrupted (143: by SIGTERM)
+0    done
+1    not done: an error, an order that was refused or failed, a wait without success
+2    an invalid command line
+130  interrupted (143: by SIGTERM)
 
-    An order stays in force, however waiting for it ends.
+An order stays in force, however waiting for it ends.
 """
 
 from __future__ import annotations
