@@ -63,7 +63,7 @@ def _plan(world: World) -> tuple[Change, ...]:
 
 
 def _renaming(about: ObjectName, sql: str) -> Change:
-    note = "whoever uses the old name breaks"
+    note = "code that uses the old name breaks"
     return Change(sql, about, "rename", 0, note=note)
 
 

@@ -26,7 +26,7 @@ def advise(resource: Resource) -> tuple[str, ...]:
         return (
             advised("logs", resource),
             f"{advised('repair', resource)}  (cleans up what the failed step left behind)",
-            f"{advised('force', resource, 'VERSION')}  (once you have mended the database by hand)",
+            f"{advised('force', resource, 'VERSION')}  (once you have fixed the database by hand)",
         )
     if reason == "RolledBack":
         return (f"{advised('retry', resource)}  (goes to the target again)",)
@@ -46,7 +46,7 @@ def _advise_on_batches(resource: Resource) -> tuple[str, ...]:
         return ()
     return (
         advised("logs", resource),
-        f"{advised('retry', resource)}  (goes on behind the last batch)",
+        f"{advised('retry', resource)}  (continues after the last batch)",
     )
 
 

@@ -50,7 +50,7 @@ class OrderRequest:
     is_followed: bool = True
     """Whether the order's end is waited for."""
     timeout: float | None = None
-    """Seconds; None: for ever."""
+    """Seconds; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class WaitRequest:
     version: str | None = None
     """The least version that will do."""
     timeout: float | None = None
-    """Seconds; None: for ever."""
+    """Seconds; None: no limit."""
 
 
 Request = StatusRequest | PlanRequest | OrderRequest | LogsRequest | WaitRequest

@@ -217,7 +217,7 @@ NOT_NULL_DROPPED = Rule(
 RENAMED = Rule(
     "renamed",
     _ERROR,
-    "whoever uses the old name breaks, until the application is replaced everywhere",
+    "code that uses the old name breaks, until the application is replaced everywhere",
     "a new name beside the old one (a view, or a column that a trigger fills), dropped later",
 )
 REQUIRED_COLUMN = Rule(
@@ -252,7 +252,7 @@ INDEX_IF_NOT_EXISTS = Rule(
     "index-if-not-exists",
     _WARNING,
     "IF NOT EXISTS takes the invalid index that a failed build has left for the one that is wanted",
-    "leave IF NOT EXISTS out: `dbmigrate repair` drops an invalid index and goes on",
+    "leave IF NOT EXISTS out: `dbmigrate repair` drops an invalid index and continues",
 )
 JSON_COLUMN = Rule(
     "json-column",
@@ -311,7 +311,7 @@ IGNORE_UNUSED = Rule(
     "ignore-unused",
     _WARNING,
     "an ignore comment that nothing answers to",
-    "remove it, or mend the rule's name",
+    "remove it, or correct the rule's name",
 )
 
 RULES = {rule.name: rule for rule in list(globals().values()) if isinstance(rule, Rule)}

@@ -36,11 +36,11 @@ class Options:
     lock_timeout: float = 15.0
     """Seconds to wait for the migration lock, and for blocked statements; 0: try once."""
     statement_lock_timeout_ms: int | None = 5000
-    """Milliseconds one try of a statement waits for a lock in the database; 0: for ever; None:
+    """Milliseconds one try of a statement waits for a lock in the database; 0: no limit; None:
     what the URL or the server says."""
     concurrent_lock_timeout_ms: int | None = None
     """The same for a statement that keeps nobody waiting itself, such as CREATE INDEX
-    CONCURRENTLY, whose work is lost when it gives up; None: for ever."""
+    CONCURRENTLY, whose work is lost when it gives up; None: no limit."""
     statement_timeout_ms: int | None = None
     """Milliseconds a statement may take; 0: no limit; None: what the URL or the server says."""
     rollback: Rollback | None = None

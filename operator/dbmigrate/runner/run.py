@@ -106,7 +106,7 @@ class Run:
                 Reason.DIRTY,
                 f"Dirty database version {found.stored}. Fix and force version.",
                 hint="`dbmigrate repair` finishes what dbmigrate began; otherwise look at what"
-                f" version {found.stored} has left, mend it, then `dbmigrate force"
+                f" version {found.stored} has left, fix it, then `dbmigrate force"
                 f" {found.stored}` (or the version below)",
             )
 

@@ -37,9 +37,9 @@ class GlobalOptions(NamedTuple):
     path: str
     """A directory, or empty."""
     lock_timeout: float | None
-    """Seconds to wait for the migration lock; None: for ever."""
+    """Seconds to wait for the migration lock; None: no limit."""
     statement_lock_timeout: float | None
-    """Seconds a statement may wait for a lock on a table; None: for ever."""
+    """Seconds a statement may wait for a lock on a table; None: no limit."""
     concurrent_lock_timeout: float | None
     """The same for CREATE INDEX CONCURRENTLY and others that keep nobody waiting."""
     statement_timeout: float | None

@@ -284,7 +284,7 @@ def _check_lock_strategy(scheme: str, own: Mapping[str, str]) -> None:
         return
     if strategy == "table":
         raise _unopened(
-            "x-lock-strategy=table is not supported: a killed run would leave its row for ever;"
+            "x-lock-strategy=table is not supported: a killed run would leave its row behind;"
             " connect past the pooler and use advisory locks"
         )
     raise _unopened(f'unknown lock strategy "{strategy}"')

@@ -119,7 +119,7 @@ def _split_userinfo(text: str) -> tuple[str | None, re.Match[str]]:
         rest = _REST.fullmatch(text, end + 1)
     if "@" in (rest["path"] or "") or not all(map(_is_plain, (rest["query"] or "").split("&"))):
         raise ValueError(
-            "more than one @ may end the user's name and the password, so that nobody can say"
+            "more than one @ may end the user's name and the password, so that it is unclear"
             f" where the host's name begins; {ESCAPES}"
         )
     return None if end < 0 else text[:end], rest

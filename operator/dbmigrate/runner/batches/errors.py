@@ -16,7 +16,7 @@ def stopped(step: PlannedStep, state: BatchState, file: str) -> MigrationError:
     return MigrationError(
         Reason.INTERRUPTED,
         f"stopped in {label(step)}: {state.rows} rows are done in {state.batches} batches,"
-        " the next run goes on behind them",
+        " the next run continues after them",
         location=Location(file),
     )
 
@@ -26,7 +26,7 @@ def lost(what: str, broken: ConnectionBroken, why: str) -> MigrationError:
     return MigrationError(
         Reason.CONNECTION_LOST,
         f"connection lost during {what} ({broken}): {why}",
-        hint="run it again: it goes on behind the last batch that was committed",
+        hint="run it again: it continues after the last committed batch",
     )
 
 

@@ -65,7 +65,10 @@ class Pauses:
         except ServerFailure as failure:
             # Some providers disable these functions.
             self._can_look = False
-            self._tell("WARNING", f"nobody waits for standbys, which can't be looked at: {failure}")
+            self._tell(
+                "WARNING",
+                f"standbys are not waited for, because they cannot be examined: {failure}",
+            )
             return
         self.wait_for_standbys(read_sight(rows))
 

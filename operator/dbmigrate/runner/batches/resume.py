@@ -79,6 +79,6 @@ def refuse(unfinished: UnfinishedBatches) -> MigrationError:
         Reason.DIRTY,
         f"Dirty database version {row.to_version if row.to_version is not None else -1}."
         f" {unfinished}",
-        hint=f"`dbmigrate {command}` or `dbmigrate repair` goes on with it; `dbmigrate force V`"
+        hint=f"`dbmigrate {command}` or `dbmigrate repair` continues it; `dbmigrate force V`"
         " gives it up: what is done stays done",
     )

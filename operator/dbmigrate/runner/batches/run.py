@@ -176,7 +176,7 @@ class _Work:
         self._state = state = unfinished.state
         self._size = min(self._options.size, max(1, state.batch_size))
         database.session.query(resume_sql(database.history, state.log_id, self._row))
-        told = f"goes on behind batch {state.batches}: {state.rows} rows are done"
+        told = f"continues after batch {state.batches}: {state.rows} rows are done"
         tell(database, self._text.file, f"{told}, since {state.started_at}")
         return state
 

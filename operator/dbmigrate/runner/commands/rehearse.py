@@ -99,7 +99,7 @@ def _copy_target(
     if state.dirty:
         raise MigrationError(
             Reason.DIRTY,
-            f"the database is dirty at version {state.version}: nobody knows what its schema is",
+            f"the database is dirty at version {state.version}: its schema is unknown",
             hint="`dbmigrate repair` first",
         )
     copy_schema(request, scratch, with_roles=with_roles)

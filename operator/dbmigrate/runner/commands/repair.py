@@ -190,7 +190,7 @@ def _unfinished(run: Run) -> tuple[LogRow, Version] | None:
         Reason.DIRTY,
         f"Dirty database version {found.stored}. Fix and force version.",
         detail="the log does not know what made it dirty: it was not dbmigrate",
-        hint=f"look at what version {found.stored} has left, mend it, then"
+        hint=f"look at what version {found.stored} has left, fix it, then"
         f" `dbmigrate force {found.stored}` (or the version below)",
     )
 

@@ -94,7 +94,7 @@ def left_unfinished(error: MigrationError, how_far: str) -> MigrationError:
         location=error.location,
         sqlstate=error.sqlstate,
         detail="; ".join(filter(None, (error.detail, how_far))),
-        hint=error.hint or "remove the cause, then run it again: it goes on behind them",
+        hint=error.hint or "remove the cause, then run it again: it continues after them",
     )
 
 
@@ -111,7 +111,7 @@ def left_dirty(
     if invalid_indexes:
         parts.append(f"invalid index left behind: {', '.join(invalid_indexes)}")
     hint = (
-        "remove the cause, then `dbmigrate repair`: it drops invalid indexes and goes on"
+        "remove the cause, then `dbmigrate repair`: it drops invalid indexes and continues"
         " from this statement"
     )
     if is_interrupted:

@@ -155,7 +155,7 @@ def _not_undone(steps: list[RehearsedStep]) -> MigrationError:
     return MigrationError(
         Reason.IRREVERSIBLE_MIGRATION,
         f"down is not the way back of up: {'; '.join(lines)}",
-        hint="mend the down script, or leave it out if the step can't be undone",
+        hint="fix the down script, or leave it out if the step can't be undone",
     )
 
 
