@@ -39,7 +39,7 @@ class RevisionRow:
 
     @property
     def is_partial(self) -> bool:
-        """Whether its file stopped halfway, and nobody has said that this is settled."""
+        """Whether its file stopped halfway and has not been marked as resolved."""
         return self.applied != self.total and not self.kind & RESOLVED
 
 
@@ -68,7 +68,7 @@ class RevisionsChange:
 
 
 def read_revisions(request: Request) -> Result[RevisionsState]:
-    """Look, and change nothing. Raises MigrationError (ForeignHistory) beside another table."""
+    """Read both; change nothing. Raises MigrationError (ForeignHistory) beside another table."""
     return perform(request, _read, is_locked=False)
 
 
