@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
-from dbmigrate.runner.commands.repair import resume
+from dbmigrate.runner.commands.resume import resume
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.plan import Plan, pending, plan_up, plan_up_to
