@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -152,6 +152,8 @@ class MigrationSpec:
     """How often the database is checked; NEVER, or None: as the operator's setting says."""
     history: HistoryLimits = field(default_factory=HistoryLimits)
     job: JobOptions = field(default_factory=JobOptions)
+    unknown: tuple[str, ...] = ()
+    """The paths of fields that are set and that this code does not know: of a later schema."""
 
     def intent(self, content: str) -> str:
         """A hash of what is to become of the database, given a digest of the files' content.
@@ -183,7 +185,7 @@ class MigrationSpec:
 def parse_spec(raw: Document) -> MigrationSpec:
     """Read `spec`. Raises SpecError with the path of the first field that is wrong."""
     fields = Fields(raw, "spec")
-    return MigrationSpec(
+    spec = MigrationSpec(
         database=parse_database(fields.section("database")),
         source=parse_source(fields.section("source")),
         source_format=_parse_format(fields),
@@ -202,6 +204,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         history=_parse_history(fields.section("history")),
         job=_parse_job(fields.section("job")),
     )
+    return replace(spec, unknown=fields.find_unknown())
 
 
 def _parse_format(fields: Fields) -> SourceFormat:

@@ -75,7 +75,11 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         description="Migrates PostgreSQL databases as DatabaseMigration resources ask for it.",
         epilog="Every flag has an environment variable: --runner-image is DBMIGRATE_RUNNER_IMAGE.",
     )
-    parser.add_argument("command", choices=["run"], help="run until told to stop")
+    parser.add_argument(
+        "command",
+        choices=["run"],
+        help="run until told to stop; the chart's hook uses another one, `install-crds DIRECTORY`",
+    )
     parser.add_argument(
         "--namespace",
         action="append",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
+from dbmigrate.api.fields import describe_unknown
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.api.timestamps import format_timestamp
@@ -166,6 +167,8 @@ def _find_refusal(
             f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"
             " which is too long ago (--order-max-age): order it again if it still holds"
         )
+    if view.migration.spec.unknown:
+        return describe_unknown(view.migration.spec.unknown)
     if view.elder is not None:
         return f"DatabaseMigration {view.elder} is older and has the same database"
     if action.kind in VERSIONED and not _is_version(action, view):

@@ -648,3 +648,24 @@ def test_a_resource_that_is_being_deleted_is_left_alone() -> None:
     assert decision.order is None
     assert decision.status == migration.status
     assert leaving.identity.uid == UID
+
+
+def test_a_field_of_a_later_schema_starts_nothing_and_stops_nothing() -> None:
+    migration = make_migration(
+        lint="Reject", source={"configMaps": [{"name": "a"}], "lint": "Warn"}
+    )
+    decision = reconcile(look(migration), NOW)
+    assert decision.order is None
+    ready = decision.status.condition(ConditionType.READY)
+    assert ready is not None
+    assert (ready.status, ready.reason) == ("False", "UnknownFields")
+    assert "spec.lint" in ready.message
+    run = make_run(migration)
+    pod = make_pod(run)
+    at_work = reconcile(look(migration, runs=(run,), pods=(pod,)), NOW)
+    assert at_work.withdraw == ()
+    assert at_work.discard == ()
+    told = reconcile(
+        look(migration, runs=(finished(run),), pods=(make_pod(finished(run), make_report()),)), NOW
+    )
+    assert told.status.version == "2"
