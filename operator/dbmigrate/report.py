@@ -70,6 +70,8 @@ class Reason(StrEnum):
     LINT_REJECTED = "LintRejected"
     REHEARSAL_FAILED = "RehearsalFailed"
     REHEARSAL_UNAVAILABLE = "RehearsalUnavailable"
+    RUNNER_OUTDATED = "RunnerOutdated"
+    """The operator's word: the runner's image lacks what the resource asks for."""
     INTERNAL = "Internal"
 
 

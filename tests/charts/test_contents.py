@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dbmigrate import __version__
 from dbmigrate.api.names import SCHEMA_VERSION
 from dbmigrate.controller.definitions.install import schema_of
 from dbmigrate.controller.metrics import Metrics
@@ -49,6 +50,17 @@ def test_helm_finds_nothing_to_complain_of() -> None:
     for values in ALTERNATIVES.values():
         words = [f"--set-json={path}={json.dumps(value)}" for path, value in values.items()]
         assert "0 chart(s) failed" in run_helm("lint", "--strict", str(CHART), *words)
+
+
+def test_everything_that_is_released_has_one_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+    (container,) = read_deploy("deployment.yaml")[0]["spec"]["template"]["spec"]["containers"]
+    images = [
+        container["image"],
+        *(each["value"] for each in container["env"] if "IMAGE" in each["name"]),
+    ]
+    assert set(images) == {f"dbmigrate:{__version__}"}
 
 
 def test_the_crds_are_those_of_the_repository_and_are_kept() -> None:

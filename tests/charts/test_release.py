@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate import __version__
 from dbmigrate.api.names import DEFINITIONS
 from tests.charts.helm import CHART, Values, install, run_helm
 from tests.cluster import Cluster, Namespace
@@ -18,7 +19,7 @@ from tests.ports import free_port
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database, pytest.mark.timeout(900)]
 
-IMAGE = "ghcr.io/dbmigrate/dbmigrate:0.1.0"
+IMAGE = f"ghcr.io/dbmigrate/dbmigrate:{__version__}"
 RELEASE = "it"
 OPERATOR = "it-dbmigrate-operator"
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dbmigrate import __version__
 from tests.charts.helm import CHART, Document, HelmFailed, Values, render
 
 POD = "spec.template.spec"
@@ -53,7 +54,9 @@ TAINT = [{"key": "infra", "operator": "Exists"}]
 LARGE = {"limits": {"memory": "2Gi"}}
 
 SWITCHES: dict[str, Switch] = {
-    "image.repository": Switch("mirror/it", f"Deployment:{OPERATOR}.image", "mirror/it:0.1.0"),
+    "image.repository": Switch(
+        "mirror/it", f"Deployment:{OPERATOR}.image", f"mirror/it:{__version__}"
+    ),
     "image.tag": Switch("9", f"Deployment:{OPERATOR}.image", "ghcr.io/dbmigrate/dbmigrate:9"),
     "image.digest": Switch(
         DIGEST, f"Deployment:{OPERATOR}.image", f"ghcr.io/dbmigrate/dbmigrate@{DIGEST}"

@@ -45,7 +45,7 @@ def test_definitions_that_are_deleted_are_waited_for(
 
 
 def test_an_operator_that_waits_for_the_definitions_can_be_stopped(
-    installed: Cluster, shop: Shop, make_operator: StartOperator, tmp_path: Path
+    installed: Cluster, make_operator: StartOperator, tmp_path: Path
 ) -> None:
     config = yaml.safe_load(installed.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] += "/nowhere"

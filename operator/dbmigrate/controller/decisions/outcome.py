@@ -24,6 +24,7 @@ from dbmigrate.api.status import (
 )
 from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.api.trial import read_trial
+from dbmigrate.controller.decisions.refusals import explain_refusal
 from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunCommand, RunState
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, UnknownReport
 
@@ -50,13 +51,14 @@ def read_report(run: JobRun, pods: Iterable[Pod]) -> Report | None:
             )
             return failed_report(run.command, run.started_at, Reason.INTERNAL, text)
         if report is not None:
-            return report
+            return explain_refusal(report, run.image)
     is_success = run.state is RunState.SUCCEEDED
     if pod is not None and pod.ended is not None:
         is_success = pod.ended.exit_code == 0
     if is_success:
         return None
-    return failed_report(run.command, run.started_at, *_explain(run, pod))
+    report = failed_report(run.command, run.started_at, *_explain(run, pod))
+    return explain_refusal(report, run.image)
 
 
 def parse_message(ended: ContainerEnd | None) -> Report | None:
