@@ -26,6 +26,8 @@ NAME_LIMIT = 255
 WORD_LIMIT = 64
 HASH_LIMIT = 128
 FILE_LIMIT = 1024
+OWNER_LIMIT = 700
+"""Characters of an owner: a cluster, a namespace, a name and a uid."""
 EXCERPT_LIMIT = 1024
 TEXT_LIMIT = 4096
 """Characters that are kept of each text when a report is read."""
@@ -55,6 +57,8 @@ class Reason(StrEnum):
     BLOCKED_BY_QUERY = "BlockedByQuery"
     STATEMENT_FAILED = "StatementFailed"
     DIRTY = "Dirty"
+    DATABASE_CONFLICT = "DatabaseConflict"
+    ROLLED_BACK = "RolledBack"
     MISSING_VERSION = "MissingVersion"
     OUT_OF_ORDER = "OutOfOrder"
     CHECKSUM_MISMATCH = "ChecksumMismatch"
@@ -209,6 +213,10 @@ class Report:
     findings_total: int = 0
     """All of them; the report holds some."""
     rehearsal: RehearsalSummary | None = None
+    owner: str | None = None
+    """Who migrates the database, by its log; None: the log does not say, or was not read."""
+    restored: str | None = None
+    """The backup that was put into the database, where nothing was migrated since."""
     schema_version: int = field(default=SCHEMA_VERSION)
 
     def to_json(self, limit: int | None = None) -> str:
@@ -277,6 +285,8 @@ _ORDER = (
     "target",
     "pending",
     "server_version",
+    "owner",
+    "restored",
     "error",
     "unfinished",
     "backup",
@@ -292,8 +302,8 @@ _ORDER = (
     "milliseconds",
 )
 _OPTIONAL = frozenset(
-    "backup changed findings findings_total plan_checksum rehearsal server_version"
-    " unfinished".split()
+    "backup changed findings findings_total owner plan_checksum rehearsal restored"
+    " server_version unfinished".split()
 )
 """Left out where there is nothing to say."""
 _FEW_FINDINGS = 3
@@ -391,6 +401,8 @@ def _parse(raw: dict[str, Any]) -> Report:
         findings=parse_findings(raw.get("findings", ())),
         findings_total=read_whole(raw.get("findingsTotal", 0), most=INT32),
         rehearsal=None if rehearsal is None else parse_rehearsal(rehearsal),
+        owner=_optional_text(raw.get("owner"), OWNER_LIMIT),
+        restored=_optional_text(raw.get("restored"), FILE_LIMIT),
     )
 
 

@@ -33,9 +33,20 @@ def test_definitions_that_are_deleted_are_waited_for(
         eventually(lambda: not find_definitions(installed), what="the end of the definitions")
         installed.install_crds(ROOT / "crds")
     assert shop.applied() == [1]
+    shop.open_gate()
     shop.write_files(FILES)
     shop.order()
-    shop.wait_ready()
+    try:
+        shop.wait_ready(deadline=60)
+    finally:
+        import json
+
+        print(
+            json.dumps([j.get("status") for j in shop.jobs()]),
+            json.dumps(
+                [(p["metadata"]["name"], p.get("status")) for p in shop.namespace.list("pod")]
+            ),
+        )
     assert shop.applied() == [1, 2]
     assert (operator.is_running, operator.pid) == (True, pid)
     log = operator.read_log()

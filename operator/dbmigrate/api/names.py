@@ -23,6 +23,9 @@ ACTIONS = "migrationactions"
 DEFINITIONS = (f"{MIGRATIONS}.{GROUP}", f"{ACTIONS}.{GROUP}")
 """The names of the CustomResourceDefinitions."""
 
+UNKNOWN_CLUSTER = "unknown"
+"""In the place of a cluster's name, where the operator may not find it out."""
+
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "dbmigrate"
 """The value of the managed-by label on every Job and Pod of ours."""

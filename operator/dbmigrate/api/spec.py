@@ -19,6 +19,7 @@ from dbmigrate.api.forms import (
     IMAGE,
     LABEL_VALUE,
     OBJECT_NAME,
+    OWNER,
     VARIABLE,
     VERSION,
 )
@@ -142,6 +143,8 @@ class MigrationSpec:
     rollback: Rollback = Rollback.FORBID
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
+    take_over: str | None = None
+    """The owner of the database whose place this resource takes."""
     approval: Approval = Approval.AUTOMATIC
     suspend: bool = False
     rehearse: Rehearse = Rehearse.NEVER
@@ -159,8 +162,8 @@ class MigrationSpec:
         """A hash of what is to become of the database, given a digest of the files' content.
 
         It leaves out what changes how a run is made and not what it leads to
-        (lint, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a change
-        there starts nothing when all is done already.
+        (lint, takeOver, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a
+        change there starts nothing when all is done already.
         """
         source: object = asdict(self.source)
         if isinstance(self.source, ImageSource):
@@ -194,6 +197,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         rollback=fields.policy("rollback", Rollback.FORBID),
         out_of_order=fields.policy("outOfOrder", OutOfOrder.REJECT),
         changed_files=fields.policy("changedFiles", ChangedFiles.REJECT),
+        take_over=fields.optional_text("takeOver", OWNER),
         approval=fields.choice("approval", Approval.AUTOMATIC),
         suspend=fields.flag("suspend"),
         rehearse=fields.choice("rehearse", Rehearse.NEVER),

@@ -20,6 +20,7 @@ from dbmigrate.report import (
     EXCERPT_LIMIT,
     HASH_LIMIT,
     NAME_LIMIT,
+    OWNER_LIMIT,
     TEXT_LIMIT,
     VERSION_LIMIT,
     WORD_LIMIT,
@@ -147,6 +148,8 @@ class MigrationStatus:
     pending: int | None = None
     server_version: str | None = None
     """PostgreSQL's own."""
+    owner: str | None = None
+    """Who migrates the database, by its log."""
     last_run: LastRun | None = None
     last_check: LastCheck | None = None
     """None: the last check found the database as the last run left it."""
@@ -188,6 +191,7 @@ def parse_status(raw: object) -> MigrationStatus:
         target=_read_text(raw.get("target"), VERSION_LIMIT),
         pending=_read_integer(raw.get("pending"), most=INT32),
         server_version=_read_text(raw.get("serverVersion"), WORD_LIMIT),
+        owner=_read_text(raw.get("owner"), OWNER_LIMIT),
         last_run=_parse_run(raw.get("lastRun")),
         last_check=parse_check(raw.get("lastCheck")),
         history=_parse_history(raw.get("history")),

@@ -131,6 +131,11 @@ class Cluster:
         # Some vendors write the minor version as 30+.
         return int(found["major"]), int("".join(c for c in found["minor"] if c.isdigit()))
 
+    async def read_uid(self) -> str:
+        """What tells this cluster from all others: the uid of kube-system. Raises Refused."""
+        found = await self._find("/api/v1/namespaces/kube-system")
+        return str(found["metadata"]["uid"]) if found is not None else ""
+
     async def serves_custom_resources(self) -> bool:
         """Whether our kinds are installed."""
         found = await self._find(f"/apis/{GROUP}/{VERSION}")

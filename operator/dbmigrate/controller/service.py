@@ -16,8 +16,8 @@ from typing import Any
 import kopf
 
 from dbmigrate import __version__
-from dbmigrate.api.names import SCHEMA_VERSION
-from dbmigrate.controller.cluster import Cluster, Conflict, Unavailable
+from dbmigrate.api.names import SCHEMA_VERSION, UNKNOWN_CLUSTER
+from dbmigrate.controller.cluster import Cluster, Conflict, Refused, Unavailable
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.definitions.presence import check_schema, find_resources
 from dbmigrate.controller.endpoints import Endpoints, served
@@ -67,7 +67,13 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     await check_schema(cluster)
     observed = Observed()
     reconciler = Reconciler(
-        cluster, observed, config, clock=read_clock, server_version=version, metrics=metrics
+        cluster,
+        observed,
+        config,
+        clock=read_clock,
+        server_version=version,
+        cluster_name=config.cluster_name or await _name_cluster(cluster),
+        metrics=metrics,
     )
     wakes = WorkQueue(
         reconciler.look,
@@ -110,6 +116,19 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
         task.result()
     log.info("stopped")
     return False
+
+
+async def _name_cluster(cluster: Cluster) -> str:
+    try:
+        name = await cluster.read_uid()
+    except Refused:
+        name = ""
+    if not name:
+        log.warning(
+            "this cluster has no name in the databases' logs, since its namespace kube-system may"
+            " not be read: another cluster on the same database is not noticed (--cluster-name)"
+        )
+    return name or UNKNOWN_CLUSTER
 
 
 def read_clock() -> datetime:

@@ -236,5 +236,12 @@ def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: 
         plan = find_plan(view, status, intent)
     operands = (action.version,) if action.kind in VERSIONED and action.version else ()
     return RunOrder(
-        COMMANDS[action.kind], intent, attempt, generation, operands, action=action.uid, plan=plan
+        COMMANDS[action.kind],
+        intent,
+        attempt,
+        generation,
+        operands,
+        action=action.uid,
+        plan=plan,
+        ordered_by=f"MigrationAction {action.name}",
     )

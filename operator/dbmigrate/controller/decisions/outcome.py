@@ -228,6 +228,7 @@ def learn(status: MigrationStatus, report: Report, *, is_rollback: bool = False)
         status = replace(status, backup=backup)
     if report.dirty is None:
         return status
+    status = replace(status, owner=report.owner or status.owner)
     # A Rollback or a Force goes where a person says, which is not what the resource wants.
     is_ordered = report.command.partition(" ")[0] in {RunCommand.FORCE, RunCommand.REPAIR}
     target = status.target if is_ordered or is_rollback else report.target
