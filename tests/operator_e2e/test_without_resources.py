@@ -12,7 +12,7 @@ from tests.cluster import Cluster
 from tests.cluster.waiting import eventually
 from tests.operator_e2e.conftest import StartOperator
 from tests.operator_e2e.process import ROOT
-from tests.operator_e2e.shop import FILES, GATED, Shop
+from tests.operator_e2e.shop import GATED, THIRD, Shop
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
 
@@ -28,26 +28,15 @@ def test_definitions_that_are_deleted_are_waited_for(
     try:
         installed.kubectl("delete", "crd", *DEFINITIONS, "--wait=false")
         eventually(lambda: "waiting for them" in operator.read_log(), what="a word about it")
-        eventually(lambda: shop.jobs() == [], what="the end of the Job, which goes with its owner")
-    finally:
+        shop.open_gate()
         eventually(lambda: not find_definitions(installed), what="the end of the definitions")
-        installed.install_crds(ROOT / "crds")
-    assert shop.applied() == [1]
-    shop.open_gate()
-    shop.write_files(FILES)
-    shop.order()
-    try:
-        shop.wait_ready(deadline=60)
     finally:
-        import json
-
-        print(
-            json.dumps([j.get("status") for j in shop.jobs()]),
-            json.dumps(
-                [(p["metadata"]["name"], p.get("status")) for p in shop.namespace.list("pod")]
-            ),
-        )
+        installed.install_crds(ROOT / "crds")
+    shop.order()
+    shop.wait_ready()
     assert shop.applied() == [1, 2]
+    shop.write_files({**GATED, **THIRD})
+    shop.wait(lambda resource: resource["status"].get("version") == "3")
     assert (operator.is_running, operator.pid) == (True, pid)
     log = operator.read_log()
     assert log.count("waiting for them") == 1
