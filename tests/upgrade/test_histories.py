@@ -98,7 +98,6 @@ def test_both_continue_a_history_of_each_format(name: str, turns: Turns, place: 
         place.run(release, "up")
     assert place.tables() == {1, 2, 3}
     for release in turns:
-        assert "3" in place.run(release, "version")
         place.run(release, "verify")
         assert "no change" in place.run(release, "up")
     if name == "atlas":
