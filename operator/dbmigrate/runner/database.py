@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,13 +33,13 @@ from dbmigrate.postgres.history.log import (
     NewLogRow,
     advance_identity_sql,
     insert_log_sql,
-    parse_log,
     read_down_sql,
     read_identity_sql,
-    read_log_sql,
 )
+from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql, read_steps_sql
+from dbmigrate.postgres.history.log_shape import require_writable
 from dbmigrate.postgres.history.registry import adapter_for
-from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.history.tables import create_sql, look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
@@ -63,6 +64,8 @@ ANSWER_SECONDS = 5.0
 time that they may wait for a lock."""
 WORK_SECONDS = 120.0
 """The least that the server may take for any other statement of ours."""
+STEPS_AT_A_TIME = 100
+"""Rows of the log that are read at once where it is read backwards."""
 STOP_SECONDS = 2.0
 """The same when the run is to end at once."""
 
@@ -76,7 +79,8 @@ class Database:
     found: Found
     """The version as this run last read or wrote it."""
     log: tuple[LogRow, ...]
-    """The log as it was when the run began; empty when it was not asked for."""
+    """Those rows of the log that explain the present state, as they were when the run began;
+    empty when they were not asked for."""
     applied: AppliedVersions
     batches: BatchState | None
     """How far the newest step in batches is, finished or not; None: there never was one."""
@@ -148,23 +152,27 @@ class Database:
 
         Each sees what was committed before it, whatever the role's defaults are.
         """
+        return f"{self.begun(sql)}; COMMIT"
+
+    def begun(self, sql: str) -> str:
+        """The same, and the transaction goes on."""
         seconds = self.request.options.lock_timeout
         limit = 0 if seconds == math.inf else max(1, min(2**31 - 1, round(1000 * seconds)))
-        return (
-            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}; COMMIT"
-        )
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}"
 
     def read(self) -> None:
         """Read the history anew."""
         self._take(self.session.query(self.in_transaction(self._read_sql())))
 
     def prepare_to_write(self) -> None:
-        """Make the tables where they are missing, correct the log's identity where it is behind
-        the log's rows, and record what moved behind our back.
+        """Make the tables where they are missing, bring the log's shape up to date, correct its
+        identity where it is behind the log's rows, and record what moved behind our back.
 
         Raises MigrationError (StatementFailed) when the role may not.
         """
         self._create(create_sql(self.history))
+        log = log_name(self.history.table)
+        require_writable(self.history.schema, log, self.history.log_shape)
         if self._is_identity_behind:
             # Logical replication copies rows, and no sequences.
             self._prepare(advance_identity_sql(self.history, self.log[-1].id))
@@ -183,6 +191,8 @@ class Database:
             from dbmigrate.postgres.batches.state import create_sql
 
             self._create(create_sql(self.history))
+        log = log_name(self.history.table)
+        require_writable(self.history.schema, log, self.history.log_shape)
 
     def _create(self, sql: str) -> None:
         """Make tables, and look at them: another role may have been quicker."""
@@ -193,6 +203,7 @@ class Database:
         (columns,) = self._prepare(f"{sql}; {looked}")
         wanted = replace(self.request.target.history, name=history.table, kind=history.kind)
         self.history = history_tables.read_tables(self.session, columns, history.schema, wanted)
+        self.history.require_log()
 
     def _prepare(self, sql: str) -> list[list[Row]]:
         try:
@@ -235,6 +246,20 @@ class Database:
             return (text or "").encode()
 
         return Script(f"{row.version}_{row.name}.down.sql", Direction.DOWN, load)
+
+    def applied_steps(self) -> Iterator[LogRow]:
+        """All rows of the log that changed something, the newest first, read as they are asked
+        for."""
+        before: int | None = None
+        while self.history.knows_log:
+            sql = self.history.guarded_reading(
+                read_steps_sql(self.history, before, STEPS_AT_A_TIME)
+            )
+            rows = parse_log(self.history, self.session.query(sql)[-1])
+            yield from rows
+            if len(rows) < STEPS_AT_A_TIME:
+                return
+            before = rows[-1].id
 
     def flush(self) -> None:
         """Make steps durable that were committed without waiting for the disk."""
@@ -325,6 +350,8 @@ class Database:
             from dbmigrate.postgres.history.hidden import require_no_other
 
             require_no_other(self.session, history)
+        if self._with_log:
+            history.require_log()
         self.history = history
         self._wanted = replace(self._wanted, schema=history.schema)
 
