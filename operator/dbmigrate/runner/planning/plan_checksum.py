@@ -1,10 +1,9 @@
-"""The checksum of a plan: what a person has agreed to, in 64 characters.
+"""The checksum of a plan: what a person has approved, in 64 characters.
 
-It is a chain from the last step to the first. A run that was interrupted after
-some of the steps therefore still serves the same plan: what is left of it, with
-the steps that the history's log has recorded put back in front, one by one, comes
-to the same checksum. Whatever else has changed in between (another version, another
-direction, an edited script) does not.
+It is a chain from the last step to the first. After an interrupted run, the steps
+that remain, preceded by the steps that the log has recorded since, have the same
+checksum, so the run may continue the same plan. Any other change (another version,
+another direction, an edited script) results in another checksum.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def checksum_of(steps: Sequence[PlannedStep]) -> str:
 
 
 def require_plan(wanted: str, steps: Sequence[PlannedStep], log: Iterable[LogRow]) -> None:
-    """Make sure that the steps are those of the plan, or what is left of it.
+    """Check that the steps are those of the plan, or its remaining ones.
 
     `log` are the rows that changed something, the newest first; no more of them are taken than
     one plan can have left: no plan runs a script twice.
@@ -49,7 +48,7 @@ def require_plan(wanted: str, steps: Sequence[PlannedStep], log: Iterable[LogRow
     for row in log:
         key = (str(row.version), row.name, row.direction)
         if row.version is None or row.direction not in set(Direction) or key in seen:
-            break  # the version was moved without a step: what lies before is another story
+            break  # the version was moved without a step: earlier rows do not belong to the plan
         seen.add(key)
         link = _put_before(link, row.version, row.direction, row.checksum)
         if link == wanted:
