@@ -273,7 +273,8 @@ def unfinished_sql(history: History) -> str:
     return (
         f"{explaining_sql(history)} SELECT found.* FROM explaining, LATERAL"
         f" (SELECT version, direction, outcome, name, id FROM {history.log_table} AS log"
-        " WHERE log.id = explaining.id AND (outcome <> 'failed' OR statements IS NOT NULL)"
+        " WHERE log.id = explaining.id AND outcome <> 'noted'"
+        " AND (outcome <> 'failed' OR statements IS NOT NULL)"
         " LIMIT 1) found ORDER BY found.id DESC LIMIT 1"
     )
 

@@ -49,9 +49,10 @@ COLUMNS = {
     "error": "text",
 }
 """One row a step. version: whose script ran; from_version and to_version: the database's
-before and after, NULL for nothing applied. direction: up, down, force, baseline, gap, prune.
-outcome: applied, failed, running (a step without a transaction that has not ended), interrupted
-(one that was asked to stop: the next run goes on with it).
+before and after, NULL for nothing applied. direction: up, down, force, baseline, gap, and the
+kinds of notes (dbmigrate.postgres.history.notes).
+outcome: applied, failed, noted, running (a step without a transaction that has not ended),
+interrupted (one that was asked to stop: the next run continues it).
 {version} is bigint, or text where the format's versions are no numbers."""
 
 ADDED = {"done_checksum": 2}

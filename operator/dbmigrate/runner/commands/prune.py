@@ -13,6 +13,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
 from dbmigrate.postgres.history.log import insert_log_sql
 from dbmigrate.postgres.history.log_reading import prune_sql
+from dbmigrate.postgres.history.notes import NoteKind
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.request import Request
@@ -45,11 +46,11 @@ def _prune(run: Run, keep: int) -> Pruned:
             hint="run as the owner of the history tables",
         )
     database.prepare_to_write()
-    history, session, here = database.history, database.session, database.found.version
+    history, session = database.history, database.session
     try:
         statements = database.begun(prune_sql(history, keep))
         *_, ((removed,),), ((left,),) = session.query(statements)
-        row = database.new_row("prune", version=None, name=f"{removed} rows", found=here)
+        row = database.new_note(NoteKind.PRUNE, f"{removed} rows")
         end = f"; {insert_log_sql(history, row)}" if removed != "0" else ""
         session.query(f"SELECT{end}; COMMIT")
     except ServerFailure as failure:
