@@ -57,8 +57,10 @@ STATUS = """status [-exit-code] [-page P] [-page-size N]
 \tUse -exit-code to exit with 3 while any is pending or the database is dirty"""
 PLAN = """plan [V]     Show the steps that lead to version V (default latest); change nothing"""
 VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
-WAIT = """wait [-version V | -latest] [-timeout D]
-\tWait until the database has at least that version and is not dirty"""
+WAIT = """wait [-version V | -latest] [-timeout D | -once] [-history TOOL]
+\tWait until the database has at least that version and is not dirty
+\tUse -once in a readiness probe: it fails only while the version is missing
+\tUse -history for a migration of alembic, django, rails or prisma"""
 APPLY = """apply [-baseline V] [-allow-dirty] [-to V] [-tx-mode MODE] [-dry-run] [N]
 \tGo up as Atlas does: finish what stopped halfway, begin in an empty database alone, take
 \tfewer than N for enough
