@@ -161,11 +161,5 @@ def _not_undone(steps: list[RehearsedStep]) -> MigrationError:
 
 def _name(error: MigrationError, what: str, step: PlannedStep) -> MigrationError:
     """The same error, with its place in the rehearsal."""
-    return MigrationError(
-        error.reason,
-        f"version {step.version} ({step.name}): {what}: {error.message}",
-        sqlstate=error.sqlstate,
-        location=error.location,
-        detail=error.detail,
-        hint=error.hint,
-    )
+    message = f"version {step.version} ({step.name}): {what}: {error.message}"
+    return error.but(message=message)

@@ -129,14 +129,7 @@ def _message(
 
 def in_atlas_words(document: Document, error: MigrationError) -> MigrationError:
     """The error with the sentence of the document, and the place in the file."""
-    return MigrationError(
-        error.reason,
-        document["Error"] or error.message,
-        location=error.location,
-        sqlstate=error.sqlstate,
-        detail=error.detail,
-        hint=error.hint,
-    )
+    return error.but(message=document["Error"] or None)
 
 
 def _sentence(applied: Sequence[Document], error: MigrationError | None) -> str:
