@@ -9,7 +9,7 @@ import pytest
 
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
 from tests.cluster.waiting import eventually

@@ -24,7 +24,7 @@ from dbmigrate.postgres.connection.errors import (
     history_failure,
 )
 from dbmigrate.report import Outcome, Reason, Report, ReportedUnfinished
-from dbmigrate.runner.planning.plan import out_of_order_migrations, pending
+from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.runner.run import Run

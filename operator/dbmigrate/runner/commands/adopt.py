@@ -22,7 +22,8 @@ from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import no_migration, out_of_order_migrations
+from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.planning.up import out_of_order_migrations
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result

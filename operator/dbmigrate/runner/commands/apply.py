@@ -18,14 +18,10 @@ from dbmigrate.runner.commands.repair import Remainder, find_remainder, finish
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.applied_number import read_applied
-from dbmigrate.runner.planning.plan import (
-    Plan,
-    PlanInputs,
-    PlannedStep,
-    moves_up,
-    plan_at_most,
-    plan_goto,
-)
+from dbmigrate.runner.planning.goto import plan_goto
+from dbmigrate.runner.planning.plan import Plan, PlanInputs
+from dbmigrate.runner.planning.step import PlannedStep, moves_up
+from dbmigrate.runner.planning.up import plan_at_most
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request

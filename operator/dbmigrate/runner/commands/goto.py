@@ -11,7 +11,7 @@ from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.runner.commands.repair import resume
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
-from dbmigrate.runner.planning.plan import plan_goto
+from dbmigrate.runner.planning.goto import plan_goto
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request

@@ -13,7 +13,8 @@ from dbmigrate.postgres.sqltext.impacts import read_impacts
 from dbmigrate.report import Outcome, Step
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import try_out
-from dbmigrate.runner.planning.plan import Plan, plan_goto
+from dbmigrate.runner.planning.goto import plan_goto
+from dbmigrate.runner.planning.plan import Plan
 from dbmigrate.runner.planning.plan_checksum import checksum_of
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin

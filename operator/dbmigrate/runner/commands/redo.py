@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
-from dbmigrate.runner.planning.plan import plan_redo
+from dbmigrate.runner.planning.down import plan_redo
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run

@@ -12,7 +12,9 @@ from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.applied_number import read_applied
-from dbmigrate.runner.planning.plan import PlanInputs, out_of_order_migrations, pending, step_up
+from dbmigrate.runner.planning.plan import PlanInputs
+from dbmigrate.runner.planning.step import step_up
+from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import no_files, out_of_order_migrations
+from dbmigrate.runner.planning.plan import no_files
+from dbmigrate.runner.planning.up import out_of_order_migrations
 from dbmigrate.runner.preparation.edited_files import (
     changed_migrations,
     describe_change,

@@ -13,7 +13,7 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.stop import Stop
 
 

@@ -18,7 +18,8 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.execution.lock_sampling import sample_locks
 from dbmigrate.runner.observer import Notice, Observer
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import Plan, PlannedStep
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import RehearsedStep
 from dbmigrate.runner.run import Run

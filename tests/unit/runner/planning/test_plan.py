@@ -15,17 +15,10 @@ from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied_number import Applied
 from dbmigrate.runner.planning.applied_rows import AppliedSet
-from dbmigrate.runner.planning.plan import (
-    Plan,
-    PlanInputs,
-    pending,
-    plan_down,
-    plan_down_to,
-    plan_goto,
-    plan_redo,
-    plan_up,
-    plan_up_to,
-)
+from dbmigrate.runner.planning.down import plan_down, plan_down_to, plan_redo
+from dbmigrate.runner.planning.goto import plan_goto
+from dbmigrate.runner.planning.plan import Plan, PlanInputs
+from dbmigrate.runner.planning.up import pending, plan_up, plan_up_to
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version, repeatable
 from tests.runner.arrange import migration, source, tables

@@ -9,8 +9,8 @@ import pytest
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.plan import PlannedStep
 from dbmigrate.runner.planning.plan_checksum import checksum_of, require_plan
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Direction, Script, hash_script
 from tests.unit.runner.planning.test_applied_number import row
 

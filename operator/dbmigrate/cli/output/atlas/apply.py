@@ -23,7 +23,7 @@ from dbmigrate.postgres.history.atlas_errors import driver_text
 if TYPE_CHECKING:
     from dbmigrate.postgres.connection.other_sessions import OtherSession
     from dbmigrate.runner.observer import Notice, Observer, Progress
-    from dbmigrate.runner.planning.plan import PlannedStep
+    from dbmigrate.runner.planning.step import PlannedStep
     from dbmigrate.sources.migration import Script
 
 STATEMENT_ERROR = "migration failed: "
