@@ -116,7 +116,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         raise MigrationError(
             Reason.FOREIGN_HISTORY, f"there is nothing to take over: {tool}'s {name} has no version"
         )
-    late = out_of_order_migrations(run.ground)
+    late = out_of_order_migrations(run.inputs)
     if late:
         raise MigrationError(
             Reason.OUT_OF_ORDER,

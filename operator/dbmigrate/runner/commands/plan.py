@@ -38,7 +38,7 @@ def preview(request: Request, version: Version | None = None) -> Result[Preview]
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options
-        plan = plan_goto(run.ground, version, options.out_of_order, options.rollback)
+        plan = plan_goto(run.inputs, version, options.out_of_order, options.rollback)
         run.require_first(plan)
         try_out(run, plan)
         unfinished = None if run.unfinished is None else str(run.unfinished)

@@ -22,6 +22,6 @@ def redo(request: Request) -> Result[None]:
 
     def work(run: Run) -> None:
         run.require_clean()
-        carry_out(run, plan_redo(run.ground, request.options.rollback))
+        carry_out(run, plan_redo(run.inputs, request.options.rollback))
 
     return perform(request, work)

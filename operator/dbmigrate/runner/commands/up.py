@@ -34,8 +34,8 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
         policy = request.options.out_of_order
         top = request.options.highest if limit is None and highest is None else highest
         if top is not None:
-            carry_out(run, plan_up_to(run.ground, top, policy))
+            carry_out(run, plan_up_to(run.inputs, top, policy))
         else:
-            carry_out(run, plan_up(run.ground, left, policy))
+            carry_out(run, plan_up(run.inputs, left, policy))
 
     return perform(request, work)

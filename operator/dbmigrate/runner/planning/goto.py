@@ -20,24 +20,24 @@ from dbmigrate.versions import Version
 
 
 def plan_goto(
-    ground: PlanInputs, wanted: Version | None, policy: OutOfOrder, rollback: Rollback | None
+    inputs: PlanInputs, wanted: Version | None, policy: OutOfOrder, rollback: Rollback | None
 ) -> Plan:
     """The steps to one version, in whichever direction; None is the source's latest.
 
     Raises MigrationError: SourceInvalid, MissingVersion, OutOfOrder,
     RollbackForbidden, IrreversibleMigration.
     """
-    version = ground.version
-    target = ground.source.latest_from(version) if wanted is None else wanted
-    if target is None and ground.source.repeatables:
-        return Plan(require_sound(find_steps_up(ground, None, policy)), version)
+    version = inputs.version
+    target = inputs.source.latest_from(version) if wanted is None else wanted
+    if target is None and inputs.source.repeatables:
+        return Plan(require_sound(find_steps_up(inputs, None, policy)), version)
     if target is None:
-        raise no_files(ground.source)
-    require_known(ground, version)
-    if not _is_known(ground, target):
-        raise _no_target(target, ground.source)
+        raise no_files(inputs.source)
+    require_known(inputs, version)
+    if not _is_known(inputs, target):
+        raise _no_target(target, inputs.source)
     if version is None or target >= version:
-        return Plan(require_sound(find_steps_up(ground, target, policy)), target)
+        return Plan(require_sound(find_steps_up(inputs, target, policy)), target)
     if rollback is Rollback.FORBID:
         raise MigrationError(
             Reason.ROLLBACK_FORBIDDEN,
@@ -45,21 +45,21 @@ def plan_goto(
             " going there would roll back, which is forbidden",
             hint="allow the rollback, or deploy files that know the database's version",
         )
-    if ground.applied.is_exact and not ground.applied.covers(target):
+    if inputs.applied.is_exact and not inputs.applied.covers(target):
         raise _never_applied(target, version)
-    if ground.applied.base is not None and target < ground.applied.base:
-        raise _below_base(target, ground.applied.base)
-    steps = find_steps_down(ground, target, None)
+    if inputs.applied.base is not None and target < inputs.applied.base:
+        raise _below_base(target, inputs.applied.base)
+    steps = find_steps_down(inputs, target, None)
     if rollback is Rollback.ALLOW:
         require_scripts(steps)
     return Plan(steps, target)
 
 
-def _is_known(ground: PlanInputs, version: Version) -> bool:
+def _is_known(inputs: PlanInputs, version: Version) -> bool:
     """Whether it can be a target: the files have it, or the history has."""
-    applied = ground.applied
+    applied = inputs.applied
     return (
-        ground.source.knows(version)
+        inputs.source.knows(version)
         or applied.row(version) is not None
         or (applied.covers(version) and not applied.needs_file(version))
     )

@@ -41,6 +41,8 @@ class PlanInputs:
     source: Source
     applied: AppliedVersions
     stored: StoredScript
+    is_log_empty: bool = False
+    """The log has lost its rows: there is a table, and nothing in it."""
 
     @property
     def version(self) -> Version | None:
@@ -56,12 +58,12 @@ def require_sound(steps: tuple[PlannedStep, ...]) -> tuple[PlannedStep, ...]:
     return steps
 
 
-def require_known(ground: PlanInputs, version: Version | None, *, in_source: bool = False) -> None:
+def require_known(inputs: PlanInputs, version: Version | None, *, in_source: bool = False) -> None:
     """The database's version must be one we know; on the way up, one that has a file."""
-    if version is None or ground.source.knows(version) or not ground.applied.needs_file(version):
+    if version is None or inputs.source.knows(version) or not inputs.applied.needs_file(version):
         return
-    if in_source or ground.applied.row(version) is None:
-        source = ground.source
+    if in_source or inputs.applied.row(version) is None:
+        source = inputs.source
         raise no_migration(
             version,
             f"{source.location} holds no migration files, and the database is at version {version}"
@@ -70,8 +72,8 @@ def require_known(ground: PlanInputs, version: Version | None, *, in_source: boo
         )
 
 
-def version_after(steps: tuple[PlannedStep, ...], ground: PlanInputs) -> Version | None:
-    return steps[-1].after if steps else ground.version
+def version_after(steps: tuple[PlannedStep, ...], inputs: PlanInputs) -> Version | None:
+    return steps[-1].after if steps else inputs.version
 
 
 def no_file() -> MigrationError:

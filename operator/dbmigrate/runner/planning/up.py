@@ -19,88 +19,88 @@ from dbmigrate.sources.migration import Migration
 from dbmigrate.versions import Version
 
 
-def out_of_order_migrations(ground: PlanInputs) -> tuple[Migration, ...]:
+def out_of_order_migrations(inputs: PlanInputs) -> tuple[Migration, ...]:
     """Those below the database's version that the log proves were never applied."""
-    version = ground.version
+    version = inputs.version
     if version is None:
         return ()
     return tuple(
         migration
-        for migration in ground.source.migrations
-        if migration.version <= version and not ground.applied.covers(migration.version)
+        for migration in inputs.source.migrations
+        if migration.version <= version and not inputs.applied.covers(migration.version)
     )
 
 
-def pending(ground: PlanInputs, version: Version | None) -> tuple[Migration, ...]:
+def pending(inputs: PlanInputs, version: Version | None) -> tuple[Migration, ...]:
     """What is still to be run at that version, without what was left out below it."""
-    source = ground.source
+    source = inputs.source
     checkpoint = source.checkpoint(None) if version is None else None
     first = () if checkpoint is None else (checkpoint,)
     return (
         *first,
         *source.above(checkpoint.version if checkpoint else version),
-        *outdated(ground),
+        *outdated(inputs),
     )
 
 
-def outdated(ground: PlanInputs) -> tuple[Migration, ...]:
+def outdated(inputs: PlanInputs) -> tuple[Migration, ...]:
     """The repeatable migrations that have not run as they are now."""
-    return tuple(m for m in ground.source.repeatables if not ground.applied.is_current(m))
+    return tuple(m for m in inputs.source.repeatables if not inputs.applied.is_current(m))
 
 
-def plan_up(ground: PlanInputs, limit: int | None, policy: OutOfOrder) -> Plan:
+def plan_up(inputs: PlanInputs, limit: int | None, policy: OutOfOrder) -> Plan:
     """All steps up, or at most `limit` of them.
 
     Raises MigrationError: SourceInvalid, MissingVersion, OutOfOrder.
     """
-    steps = find_steps_up(ground, None, policy)
+    steps = find_steps_up(inputs, None, policy)
     if limit is None:
-        return Plan(require_sound(steps), version_after(steps, ground))
+        return Plan(require_sound(steps), version_after(steps, inputs))
     if limit > 0 and not steps:
         raise no_file()
     steps_within = require_sound(steps[:limit])
-    return Plan(steps_within, version_after(steps_within, ground), short=max(0, limit - len(steps)))
+    return Plan(steps_within, version_after(steps_within, inputs), short=max(0, limit - len(steps)))
 
 
-def plan_at_most(ground: PlanInputs, limit: int | None, policy: OutOfOrder) -> Plan:
+def plan_at_most(inputs: PlanInputs, limit: int | None, policy: OutOfOrder) -> Plan:
     """The same, and fewer than the limit is enough."""
-    steps = require_sound(find_steps_up(ground, None, policy)[:limit])
-    return Plan(steps, version_after(steps, ground))
+    steps = require_sound(find_steps_up(inputs, None, policy)[:limit])
+    return Plan(steps, version_after(steps, inputs))
 
 
-def plan_up_to(ground: PlanInputs, highest: Version, policy: OutOfOrder) -> Plan:
+def plan_up_to(inputs: PlanInputs, highest: Version, policy: OutOfOrder) -> Plan:
     """All steps up to versions that are not above that one, which need not exist itself.
 
     Raises MigrationError as `plan_up` does.
     """
-    steps = require_sound(find_steps_up(ground, highest, policy))
-    return Plan(steps, version_after(steps, ground))
+    steps = require_sound(find_steps_up(inputs, highest, policy))
+    return Plan(steps, version_after(steps, inputs))
 
 
 def find_steps_up(
-    ground: PlanInputs, to: Version | None, policy: OutOfOrder
+    inputs: PlanInputs, to: Version | None, policy: OutOfOrder
 ) -> tuple[PlannedStep, ...]:
-    version = ground.version
-    if ground.source.is_empty and version is None:
-        raise no_files(ground.source)
-    if not ground.applied.validates_files:
-        require_known(ground, version, in_source=to is None or version is None or to > version)
-    late = tuple(m for m in out_of_order_migrations(ground) if to is None or m.version <= to)
+    version = inputs.version
+    if inputs.source.is_empty and version is None:
+        raise no_files(inputs.source)
+    if not inputs.applied.validates_files:
+        require_known(inputs, version, in_source=to is None or version is None or to > version)
+    late = tuple(m for m in out_of_order_migrations(inputs) if to is None or m.version <= to)
     if late and policy is OutOfOrder.REJECT:
         raise _out_of_order(late, version)
     steps = []
     if policy is OutOfOrder.APPLY:
         steps += [step_up(migration, version, version) for migration in late]
-    checkpoint = ground.source.checkpoint(to) if version is None else None
+    checkpoint = inputs.source.checkpoint(to) if version is None else None
     if checkpoint is not None:
         steps.append(step_up(checkpoint, version, checkpoint.version))
         version = checkpoint.version
-    for step in steps_up(ground.source.above(version), version):
+    for step in steps_up(inputs.source.above(version), version):
         if to is not None and step.version > to:
             break
         steps.append(step)
         version = step.after
-    steps += [step_up(migration, version, version) for migration in outdated(ground)]
+    steps += [step_up(migration, version, version) for migration in outdated(inputs)]
     return tuple(steps)
 
 
