@@ -48,7 +48,9 @@ class JobCreation:
         *,
         clock: Callable[[], datetime],
         server_version: tuple[int, int],
+        cluster_name: str,
     ) -> None:
+        self._cluster_name = cluster_name
         self._cluster = cluster
         self._images = Images(config.runner_image, config.rehearsal_image)
         self._clock = clock
@@ -65,7 +67,13 @@ class JobCreation:
         failed = self._failed.get(key)
         if failed is not None and failed.job == name and self._clock() < failed.until:
             return failed.last
-        body = build_job(migration, order, images=self._images, server_version=self._server_version)
+        body = build_job(
+            migration,
+            order,
+            images=self._images,
+            server_version=self._server_version,
+            cluster=self._cluster_name,
+        )
         try:
             run = parse_run(await self._cluster.create_job(body))
         except AlreadyExists:

@@ -15,7 +15,9 @@ from datetime import datetime
 
 from dbmigrate.api.action import Action, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
+from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
+from dbmigrate.api.names import UNKNOWN_CLUSTER
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
@@ -43,6 +45,7 @@ from dbmigrate.controller.notices import build_event, build_lint_event, has_move
 from dbmigrate.controller.reading import read, read_all
 from dbmigrate.controller.status_writer import StatusWriter
 from dbmigrate.controller.watches.observed import Key, Observed
+from dbmigrate.report import Reason
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +61,16 @@ class Reconciler:
         *,
         clock: Callable[[], datetime],
         server_version: tuple[int, int],
+        cluster_name: str,
         metrics: Metrics,
     ) -> None:
+        self._cluster_name = cluster_name
         self._metrics = metrics
         self._cluster = cluster
         self._observed = observed
-        self._jobs = JobCreation(cluster, config, clock=clock, server_version=server_version)
+        self._jobs = JobCreation(
+            cluster, config, clock=clock, server_version=server_version, cluster_name=cluster_name
+        )
         self._order_age = config.order_age
         self._clock = clock
         self._resync = Resync(config.resync, clock(), config.unreachable_after)
@@ -71,12 +78,12 @@ class Reconciler:
         self._instance = socket.gethostname()
         self._writer = StatusWriter(cluster, observed)
 
-    async def look(self, key: Key, distrust: bool) -> datetime | None:
+    async def look(self, key: Key, fresh: bool) -> datetime | None:
         """Reconcile the resource once; returns when to look again.
 
         Raises ClusterError when the API server could not be used: look again later.
         """
-        body = None if distrust else self._observed.find_body(key)
+        body = None if fresh else self._observed.find_body(key)
         if body is None:
             body = await self._cluster.find_migration(*key)
             if body is None:
@@ -89,19 +96,19 @@ class Reconciler:
                 return None
             self._observed.see_body(body)
         try:
-            return await self._bring_on(body, distrust)
+            return await self._bring_on(body, fresh)
         except ClusterError:
             raise
         except Exception as fault:
             # Reading, deciding and building are pure functions of what users have written.
             return await self._tell_problem(body, fault)
 
-    async def _bring_on(self, body: Document, distrust: bool) -> datetime | None:
+    async def _bring_on(self, body: Document, fresh: bool) -> datetime | None:
         migration = parse_migration(body)
         self._observed.see_migration(migration)
-        view = await self._see(migration, fresh=distrust)
+        view = await self._see(migration, fresh=fresh)
         decision = reconcile(view, self._clock())
-        if decision.rests_on_absence and not distrust:
+        if decision.rests_on_absence and not fresh:
             view = await self._see(migration, fresh=True)
             decision = reconcile(view, self._clock())
         if decision.order is not None:
@@ -134,7 +141,8 @@ class Reconciler:
             runs=tuple(run for run in runs if run.owner_uid == identity.uid),
             pods=known,
             troubles=await self._find_troubles(runs, known),
-            elder=await self._find_elder(migration, fresh=fresh),
+            older=await self._find_older(migration, fresh=fresh),
+            departed=await self._find_departed(migration),
             resync=self._resync,
             order_age=self._order_age,
             ordered_at=self._ordered.get((identity.namespace, identity.name)),
@@ -172,16 +180,33 @@ class Reconciler:
             found[name] = files
         return resolve_files(source, found)
 
-    async def _find_elder(self, migration: MigrationResource, *, fresh: bool) -> str | None:
+    async def _find_older(self, migration: MigrationResource, *, fresh: bool) -> str | None:
         namespace = migration.identity.namespace
-        while (elder := self._observed.find_elder(migration)) is not None:
+        while (older := self._observed.find_older(migration)) is not None:
             if not fresh:
-                return elder.name
-            body = await self._cluster.find_migration(namespace, elder.name)
-            if body is not None and body["metadata"]["uid"] == elder.uid:
-                return elder.name
-            self._observed.forget_migration((namespace, elder.name), elder.uid)
+                return older.name
+            body = await self._cluster.find_migration(namespace, older.name)
+            if body is not None and body["metadata"]["uid"] == older.uid:
+                return older.name
+            self._observed.forget_migration((namespace, older.name), older.uid)
         return None
+
+    async def _find_departed(self, migration: MigrationResource) -> str | None:
+        """The resource that has migrated the database, where it was in this namespace and is gone.
+
+        One of another namespace may be about to come back.
+        """
+        status, last = migration.status, migration.status.last_run
+        error = last.error if last is not None else None
+        if error is None or error.reason is not Reason.DATABASE_CONFLICT:
+            return None
+        owner = (status.owner or "").partition("#")[0]
+        cluster, _, place = owner.partition("/")
+        namespace, _, name = place.partition("/")
+        is_here = cluster == self._cluster_name and namespace == migration.identity.namespace
+        if not is_here or cluster == UNKNOWN_CLUSTER or OBJECT_NAME.find_fault(name) is not None:
+            return None
+        return owner if await self._cluster.find_migration(namespace, name) is None else None
 
     async def _start(self, view: ResourceView, decision: Decision) -> tuple[ResourceView, Decision]:
         """Create the Job, or adopt the existing one, and decide again with it in view."""

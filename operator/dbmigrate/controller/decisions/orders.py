@@ -11,16 +11,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
+from dbmigrate.api.fields import describe_unknown
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.api.version import is_version
 from dbmigrate.controller.decisions.approval import find_plan, is_approved
 from dbmigrate.controller.decisions.outcome import read_report
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
-from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way
+from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress
 from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
+from dbmigrate.timestamps import format_timestamp
 
 COMMANDS: Mapping[ActionKind | None, RunCommand] = {
     ActionKind.FORCE: RunCommand.FORCE,
@@ -81,12 +82,12 @@ def carry_out_next(
     if action.kind is ActionKind.APPROVE:
         return _agree(action)
     if view.rejection is not None and view.rejection.is_passing:
-        verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
+        verdict = in_progress(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
         return Conclusion(verdict, look_at=view.rejection.retry_at)
     if view.rejection is not None:
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
     text = f"{action.kind} of MigrationAction {action.name} is about to start"
-    verdict = on_its_way(VerdictReason.ACTION_RUNNING, text)
+    verdict = in_progress(VerdictReason.ACTION_RUNNING, text)
     return Conclusion(verdict, order=_order(action, view, status, intent))
 
 
@@ -166,8 +167,10 @@ def _find_refusal(
             f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"
             " which is too long ago (--order-max-age): order it again if it still holds"
         )
-    if view.elder is not None:
-        return f"DatabaseMigration {view.elder} is older and has the same database"
+    if view.migration.spec.unknown:
+        return describe_unknown(view.migration.spec.unknown)
+    if view.older is not None:
+        return f"DatabaseMigration {view.older} is older and has the same database"
     if action.kind in VERSIONED and not _is_version(action, view):
         return "spec.version must name a version"
     if action.kind is ActionKind.APPROVE:
@@ -233,5 +236,12 @@ def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: 
         plan = find_plan(view, status, intent)
     operands = (action.version,) if action.kind in VERSIONED and action.version else ()
     return RunOrder(
-        COMMANDS[action.kind], intent, attempt, generation, operands, action=action.uid, plan=plan
+        COMMANDS[action.kind],
+        intent,
+        attempt,
+        generation,
+        operands,
+        action=action.uid,
+        plan=plan,
+        ordered_by=f"MigrationAction {action.name}",
     )

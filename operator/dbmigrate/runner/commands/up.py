@@ -7,7 +7,8 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.commands.resume import resume
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
-from dbmigrate.runner.planning.plan import Plan, pending, plan_up, plan_up_to
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.up import pending, plan_up, plan_up_to
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Goal, Request
@@ -36,11 +37,11 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
         policy = request.options.out_of_order
         goal = request.options.goal if limit is None else None
         if highest is not None:
-            carry_out(run, plan_up_to(run.ground, highest, policy))
+            carry_out(run, plan_up_to(run.inputs, highest, policy))
         elif goal is not None:
             carry_out(run, _plan_goal(run, goal))
         else:
-            carry_out(run, plan_up(run.ground, left, policy))
+            carry_out(run, plan_up(run.inputs, left, policy))
 
     return perform(request, work)
 
@@ -56,6 +57,6 @@ def _plan_goal(run: Run, goal: Goal) -> Plan:
         )
     if version is None:
         here = run.database.found.version
-        ahead = (m.version for m in pending(run.ground, here) if m.role is not Role.REPEATABLE)
+        ahead = (m.version for m in pending(run.inputs, here) if m.role is not Role.REPEATABLE)
         version = next(ahead, here) if goal.is_next else here
-    return Plan((), None) if version is None else plan_up_to(run.ground, version, policy)
+    return Plan((), None) if version is None else plan_up_to(run.inputs, version, policy)
