@@ -12,8 +12,9 @@ tables and prepared statements stay, as they do with golang-migrate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
@@ -100,12 +101,32 @@ class FileFailure(Exception):
 class FileQuery:
     """A file and the statements around it, ready to be sent."""
 
-    sql: bytes
-    rows: tuple[bytes, ...]
+    file: Sendable
+    head: str
+    """What stands before the file, in its first line: line numbers need no correction."""
     statements_before: int
-    characters_before: int
     tail: str
     """What stands behind the file."""
+
+    def messages(self) -> Iterator[tuple[int, bytes]]:
+        """What is sent, one after the other, each with the byte of the file it begins at.
+
+        A large file goes in pieces, each of whole statements: as one message, libpq and the
+        server would each hold all of it once more.
+        """
+        view = memoryview(self.file.sql)
+        edges = (0, *self.file.pieces, len(view))
+        for start, end in pairwise(edges):
+            head = b"" if start else self.head.encode()
+            tail = self.tail.encode() if end == len(view) else b""
+            if start < end or tail:
+                yield start, b"".join((head, view[start:end], tail))
+
+    def position_in_file(self, position: int, start: int) -> int:
+        """From a character of the message that begins at a byte of the file, counted from 1."""
+        if start == 0:
+            return position - len(self.head)
+        return len(self.file.sql[:start].decode()) + position
 
 
 def build_query(
@@ -130,15 +151,13 @@ def build_query(
         *settings.statements(),
         *guard,
     ]
-    # In the file's first line, so that line numbers need no correction.
     head = "".join(f"{part}; " for part in parts)
     end = "; COMMIT" if commits else ""
     if not settings.is_durable:
         # Behind RESET ALL, which would undo it; the file's own commits are not affected.
         end = f"; SET LOCAL synchronous_commit = off{end}"
     tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; {RESET_SETTINGS}{end}"
-    sql = b"".join((head.encode(), file.sql, tail.encode()))
-    return FileQuery(sql, file.rows, len(parts), len(head), tail)
+    return FileQuery(file, head, len(parts), tail)
 
 
 def run_query(
@@ -159,25 +178,31 @@ def run_query(
         if on_result is not None:
             on_result(result)
 
+    completed = at = 0
     try:
-        session.execute(query.sql, rows=query.rows, on_result=watch, on_tick=on_tick)
-    except ServerFailure as failure:
+        for start, message in query.messages():
+            at = start
+            completed += session.execute(
+                message, rows=query.file.rows, on_result=watch, on_tick=on_tick
+            )
+    except ServerFailure as late:
+        failure = ServerFailure(late.error, completed + late.completed)
         escaped = failure.completed > 0 and not fenced and not session.is_in_transaction
         session.roll_back()
-        explained = _explain(failure, query, fenced=fenced, escaped=escaped)
+        explained = _explain(failure, query, at, fenced=fenced, escaped=escaped)
         explained.is_ours = fenced and behind == 0
         raise explained from None
 
 
 def _explain(
-    failure: ServerFailure, query: FileQuery, *, fenced: bool, escaped: bool
+    failure: ServerFailure, query: FileQuery, start: int, *, fenced: bool, escaped: bool
 ) -> FileFailure:
     # For a quote that the file leaves open, the server shows the rest of the query.
     shown = replace(failure.error, message=failure.error.message.replace(query.tail, ""))
     failure = ServerFailure(shown, failure.completed)
     position = failure.error.position
     if position is not None:
-        position -= query.characters_before
+        position = query.position_in_file(position, start)
     statement = failure.completed - query.statements_before
     if fenced:
         return FileFailure(failure, position=None, statement=None, escaped=False)
