@@ -2,7 +2,7 @@
 
 It does what a team would do by hand, with kubectl: install the operator, apply a
 Secret, the migration files and a DatabaseMigration, look at the result; then ship a
-migration that fails, see what the status says of it, and mend it. Each step is
+migration that fails, see what the status says of it, and fix it. Each step is
 checked, and the first that does not hold ends the demo with exit code 1.
 """
 
