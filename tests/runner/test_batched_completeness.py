@@ -136,8 +136,9 @@ def test_a_condition_that_is_never_exhausted(database: Database) -> None:
 
 def test_what_cannot_be_checked_is_a_warning(database: Database) -> None:
     statement = (
-        "WITH chosen AS (SELECT id FROM t), next AS (SELECT id FROM chosen WHERE id > :cursor ORDER BY"
-        " id LIMIT :batch_size), done AS (UPDATE t SET done = true FROM next WHERE t.id = next.id)"
+        "WITH chosen AS (SELECT id FROM t), next AS (SELECT id FROM chosen WHERE id > :cursor"
+        " ORDER BY id LIMIT :batch_size), done AS (UPDATE t SET done = true FROM next"
+        " WHERE t.id = next.id)"
         " SELECT id FROM next"
     )
     files = source(migration(1, TABLE), migration(2, f"{BATCHED} start=0\n{statement};\n", None))
