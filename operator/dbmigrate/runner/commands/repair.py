@@ -21,7 +21,7 @@ from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.schema.invalid_indexes import drop_sql
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.batches.resume import UnfinishedBatches
-from dbmigrate.runner.execution.evidence import find_leftovers, is_done
+from dbmigrate.runner.execution.evidence import find_leftovers, is_certain, is_done
 from dbmigrate.runner.execution.non_transactional import (
     INTERRUPTED,
     checksum_until,
@@ -85,7 +85,7 @@ def finish(run: Run) -> Repair:
 
 
 def resume(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
-    """As `Run.require_resumable`, but that a step that was asked to stop is finished first.
+    """As `Run.require_resumable`, but that a step that was interrupted is finished first.
 
     `is_wanted` says of its row in the log whether the command leads that way. Returns
     whether there was such a step. Raises MigrationError.
@@ -98,7 +98,8 @@ def resume(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
 
 
 def _finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
-    """Finish the step that a run was asked to stop in, if `is_wanted` says so of its log's row.
+    """Finish the step in which a run was asked to stop, or was killed, if that can be done without
+    a person and `is_wanted` says so of its row in the log.
 
     Returns whether there was one. Raises MigrationError.
     """
@@ -110,11 +111,24 @@ def _finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
     else:
         return False
     is_left = row.version is not None and run.database.found.was_left_by(row)
-    if row.outcome != INTERRUPTED or not is_left or not is_wanted(row):
+    if not is_left or not is_wanted(row):
+        return False
+    if row.outcome != INTERRUPTED and not (row.outcome == "running" and _is_certain(run, row)):
         return False
     finish(run)
     run.database.read()
     return True
+
+
+def _is_certain(run: Run, row: LogRow) -> bool:
+    """Whether it can be told how far the killed run came in that step."""
+    if row.version is None:
+        return False
+    try:
+        step = _step(run, row, row.version)
+    except MigrationError:
+        return False  # its file is not there
+    return is_certain(run.database, row, ScriptText(step.script))
 
 
 @dataclass(frozen=True, slots=True)
