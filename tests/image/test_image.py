@@ -35,7 +35,7 @@ def builder() -> Iterator[Builder]:
         except ImageUnavailable as problem:
             pytest.skip(f"NOT TESTED, the image can't be built here: {problem}")
         bases = {"BUILD_IMAGE": build, "RUNTIME_IMAGE": runtime}
-        made.build(TAG, layers=True, **bases, VERSION="0.1.0", REVISION="abc")
+        made.build(TAG, layers=True, **bases, VERSION="9.8.7", REVISION="abc")
         yield made
         made.run("rmi", TAG)
 
@@ -68,9 +68,13 @@ def test_the_image_says_what_it_is_and_runs_as_nobody(builder: Builder) -> None:
     assert config["User"] == USER
     assert config["Entrypoint"] == ["/usr/local/bin/dbmigrate"]
     labels = config["Labels"]
-    assert labels["org.opencontainers.image.version"] == "0.1.0"
+    assert labels["org.opencontainers.image.version"] == "9.8.7"
     assert labels["org.opencontainers.image.revision"] == "abc"
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_the_programs_say_the_version_that_the_image_was_built_as(root: Path) -> None:
+    assert run(root, "dbmigrate", "-version").stderr == "9.8.7\n"
 
 
 def test_it_stands_in_for_migrate_migrate(root: Path, database: Database) -> None:
