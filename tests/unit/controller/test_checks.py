@@ -9,13 +9,12 @@ from itertools import product
 
 import pytest
 
-from dbmigrate.api.conditions import Condition, ConditionType, Truth
+from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import parse_status
 from dbmigrate.controller.decisions.reconcile import reconcile
 from dbmigrate.controller.decisions.runs import JobRun, Pod, RunCommand, RunState
-from dbmigrate.controller.decisions.verdict import VerdictReason
 from dbmigrate.controller.decisions.view import Decision, ResourceView, Resync
 from dbmigrate.controller.notices import build_event, has_moved
 from dbmigrate.report import Reason, Report
@@ -196,27 +195,6 @@ def test_the_same_drift_is_an_event_each_time_that_it_comes() -> None:
         names.add(event["metadata"]["name"])
         before = after
     assert len(names) == 4
-
-
-@pytest.mark.parametrize(
-    ("reason", "kind"),
-    [
-        (VerdictReason.ROLLED_BACK, "Normal"),
-        (VerdictReason.ACTION_RUNNING, "Normal"),
-        (VerdictReason.SUSPENDED, "Normal"),
-        (VerdictReason.AWAITING_APPROVAL, "Normal"),
-        (VerdictReason.DRIFTED, "Warning"),
-        (VerdictReason.NODE_LOST, "Warning"),
-    ],
-)
-def test_what_a_person_has_ordered_is_no_warning(reason: str, kind: str) -> None:
-    resource = Resource()
-    status = resource.migration.status
-    ready = Condition(ConditionType.READY, Truth.FALSE, reason, "so it is", 1, resource.now)
-    told = replace(status, conditions=(ready,))
-    event = build_event(resource.migration.identity, told, now=resource.now, instance="a")
-    assert event is not None
-    assert event["type"] == kind
 
 
 def test_a_status_that_calls_the_database_dirty_is_never_ready() -> None:
