@@ -167,11 +167,13 @@ def _poll_until(
         pause = min(1.5 * pause, LONGEST_PAUSE)
 
 
-def _describe_end(sight: _Snapshot, wanted: Version, has_waited: bool) -> str:
+def _describe_end(sight: _Snapshot, wanted: Wanted, has_waited: bool) -> str:
     """What there is to say of a database that has the wanted version."""
     version = sight.state.version if sight.state else None
     text = f"the database is at version {version}"
-    if version != wanted:
+    if version is None:
+        text = f"the database has {wanted}"
+    elif version != wanted:
         text += f", which has {wanted}"
     return text if has_waited else f"nothing to wait for: {text}"
 
