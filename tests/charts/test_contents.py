@@ -73,7 +73,7 @@ def test_no_file_of_a_crd_is_left_over() -> None:
 )
 def test_the_rights_are_those_of_deploy(ours: str, theirs: str) -> None:
     deployed = named(ours, read_deploy("rbac.yaml"), "ClusterRole")
-    charted = named(f"shop-dbmigrate-operator{theirs}", render(), "ClusterRole")
+    charted = named(f"system.shop-dbmigrate-operator{theirs}", render(), "ClusterRole")
     assert charted["rules"] == deployed["rules"]
     for label, value in deployed["metadata"].get("labels", {}).items():
         assert charted["metadata"]["labels"][label] == value
@@ -88,6 +88,35 @@ def test_with_a_list_of_namespaces_there_are_no_rights_elsewhere() -> None:
     assert not list(only("ClusterRoleBinding", documents))
     for binding in only("RoleBinding", documents):
         assert binding["subjects"][0]["namespace"] == "system"
+
+
+NAMESPACED = {
+    "ConfigMap",
+    "Deployment",
+    "NetworkPolicy",
+    "Pod",
+    "PodDisruptionBudget",
+    "PrometheusRule",
+    "Role",
+    "RoleBinding",
+    "Service",
+    "ServiceAccount",
+    "ServiceMonitor",
+}
+
+
+@pytest.mark.parametrize("alternative", ["everything", "one namespace"])
+def test_two_releases_of_a_cluster_share_nothing_but_the_crds(alternative: str) -> None:
+    """Of any two names and namespaces, even where the parts run into one another."""
+    seen: set[tuple[str, str, str]] = set()
+    for release, namespace in (("b", "a"), ("b", "c-a"), ("a-b", "c")):
+        values = {**ALTERNATIVES[alternative], "crds.install": False}
+        for document in render(values, release=release, namespace=namespace):
+            kind, metadata = document["kind"], document["metadata"]
+            assert ("namespace" in metadata) is (kind in NAMESPACED), kind
+            identity = (kind, metadata.get("namespace", ""), metadata["name"])
+            assert identity not in seen
+            seen.add(identity)
 
 
 def test_the_pod_is_guarded_as_in_deploy() -> None:

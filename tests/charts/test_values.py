@@ -74,6 +74,8 @@ SWITCHES: dict[str, Switch] = {
     "watchNamespaces": Switch(
         ["a", "b"], f"Deployment:{OPERATOR}.env.DBMIGRATE_NAMESPACE.value", "a,b"
     ),
+    "selector": Switch("shard=a", f"Deployment:{OPERATOR}.env.DBMIGRATE_SELECTOR.value", "shard=a"),
+    "jobUserIds": Switch("omit", f"Deployment:{OPERATOR}.env.DBMIGRATE_JOB_USER_IDS.value", "omit"),
     "resync": Switch("1h", f"Deployment:{OPERATOR}.env.DBMIGRATE_RESYNC.value", "1h"),
     "unreachableAfter": Switch(
         5, f"Deployment:{OPERATOR}.env.DBMIGRATE_UNREACHABLE_AFTER.value", "5"
@@ -84,9 +86,9 @@ SWITCHES: dict[str, Switch] = {
     "logLevel": Switch("debug", f"Deployment:{OPERATOR}.env.DBMIGRATE_LOG_LEVEL.value", "debug"),
     "crds.install": Switch(False, "CustomResourceDefinition:kind", NOTHING),
     "rbac.create": Switch(False, "ClusterRoleBinding:kind", NOTHING),
-    "rbac.aggregate": Switch(False, f"ClusterRole/{NAME}-view:kind", NOTHING),
+    "rbac.aggregate": Switch(False, f"ClusterRole/system.{NAME}-view:kind", NOTHING),
     "reservedFields.enabled": Switch(
-        True, f"ClusterRole/{NAME}-reserved-fields:rules.0.resources.0", "databasemigrations"
+        True, f"ClusterRole/system.{NAME}-reserved-fields:rules.0.resources.0", "databasemigrations"
     ),
     "reservedFields.namespaceSelector": Switch(
         {"matchLabels": LABEL},
@@ -123,7 +125,7 @@ SWITCHES: dict[str, Switch] = {
     "extraVolumeMounts": Switch(
         MOUNT, f"Deployment:{OPERATOR}.volumeMounts", MOUNT, {"extraVolumes": VOLUME}
     ),
-    "health.port": Switch(81, f"Deployment:{OPERATOR}.env.DBMIGRATE_HEALTH.value", "0.0.0.0:81"),
+    "health.port": Switch(81, f"Deployment:{OPERATOR}.env.DBMIGRATE_HEALTH.value", ":81"),
     "health.livenessProbe": Switch(False, f"Deployment:{OPERATOR}.livenessProbe", NOTHING),
     "health.readinessProbe": Switch(False, f"Deployment:{OPERATOR}.readinessProbe", NOTHING),
     "metrics.enabled": Switch(False, "Service:kind", NOTHING),
@@ -201,6 +203,7 @@ def test_every_value_has_a_comment() -> None:
         ("workers", 0),
         ("unreachableAfter", 0),
         ("orderMaxAge", "long"),
+        ("jobUserIds", "none"),
         ("podLabels", {"team": 1}),
     ],
 )

@@ -15,6 +15,12 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* Of objects without a namespace: no other release of the cluster has it, whatever it is called.
+A namespace has no dot in its name. */ -}}
+{{- define "dbmigrate.clusterName" -}}
+{{- printf "%s.%s" .Release.Namespace (include "dbmigrate.fullname" .) -}}
+{{- end -}}
+
 {{- define "dbmigrate.selector" -}}
 app.kubernetes.io/name: {{ include "dbmigrate.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -95,13 +95,15 @@ class ResourceKind(StrEnum):
 class Cluster:
     """A connection to one API server."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, *, selector: str = "") -> None:
         self.configuration = configuration
+        self.selector = selector
+        """A label selector: other DatabaseMigrations are not seen. Empty: all are."""
         self._client = ApiClient(configuration)
         self._client.user_agent = "dbmigrate-operator"
 
     @classmethod
-    async def connect(cls, *, connections: int) -> Cluster:
+    async def connect(cls, *, connections: int, selector: str = "") -> Cluster:
         """Take the service account of our Pod, or KUBECONFIG where there is none.
 
         Raises ClusterError when neither can be read.
@@ -118,7 +120,7 @@ class Cluster:
                 )
         except (ConfigException, OSError) as problem:
             raise ClusterError(f"no credentials for a cluster: {problem}") from problem
-        return cls(configuration)
+        return cls(configuration, selector=selector)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -136,11 +138,16 @@ class Cluster:
         names = {r["name"] for r in found["resources"]} if found else set()
         return {MIGRATIONS, ACTIONS} <= names
 
+    async def assigns_ids(self) -> bool:
+        """Whether it assigns users and groups to Pods, and refuses those that name others."""
+        return await self._find("/apis/security.openshift.io/v1") is not None
+
     async def list_all(self, kind: ResourceKind, namespace: str | None) -> AsyncIterator[Document]:
         """Every object of a kind, in one namespace or in all, in pages."""
         query = [("limit", str(PAGE))]
-        if kind.selector:
-            query.append(("labelSelector", kind.selector))
+        selector = self.selector if kind is ResourceKind.MIGRATIONS else kind.selector
+        if selector:
+            query.append(("labelSelector", selector))
         more = ""
         while True:
             here = [*query, ("continue", more)] if more else query
@@ -151,9 +158,27 @@ class Cluster:
             if not more:
                 return
 
+    async def check_selector(self, namespace: str | None) -> None:
+        """Raises ClusterError with what is wrong with the selector."""
+        query = [("limit", "1"), ("labelSelector", self.selector)]
+        try:
+            await self._request("GET", ResourceKind.MIGRATIONS.path(namespace), query=query)
+        except Refused as refusal:
+            if refusal.is_final:
+                raise ClusterError(f"--selector: {refusal}") from refusal
+            raise
+
     async def find_migration(self, namespace: str, name: str) -> Document | None:
-        """One DatabaseMigration."""
-        return await self._find(_custom(MIGRATIONS, namespace, name))
+        """One DatabaseMigration, if it is selected."""
+        if not self.selector:
+            return await self._find(_custom(MIGRATIONS, namespace, name))
+        path = ResourceKind.MIGRATIONS.path(namespace)
+        found = await self._list(path, self.selector, fields=f"metadata.name={name}")
+        return found[0] if found else None
+
+    async def has_migration(self, namespace: str, name: str) -> bool:
+        """Whether there is a DatabaseMigration of that name, selected or another operator's."""
+        return await self._find(_custom(MIGRATIONS, namespace, name)) is not None
 
     async def patch_status(self, namespace: str, name: str, patch: Document) -> Document | None:
         """Merge into a DatabaseMigration's status; None when the resource is gone.
@@ -235,8 +260,11 @@ class Cluster:
         """One ConfigMap."""
         return await self._find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
 
-    async def _list(self, path: str, selector: str) -> list[Document]:
-        found = await self._request("GET", path, query=[("labelSelector", selector)])
+    async def _list(self, path: str, selector: str, *, fields: str = "") -> list[Document]:
+        query = [("labelSelector", selector)]
+        if fields:
+            query.append(("fieldSelector", fields))
+        found = await self._request("GET", path, query=query)
         items: list[Document] = found.get("items") or []
         return items
 

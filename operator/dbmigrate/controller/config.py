@@ -8,14 +8,28 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from dbmigrate.api.durations import parse_duration
 
 DEFAULT_RUNNER_IMAGE = "ghcr.io/dbmigrate/dbmigrate:latest"
 DEFAULT_REHEARSAL_IMAGE = "docker.io/library/postgres:{major}"
+
+_ADDRESS = re.compile(r"(\[(?P<literal>[^\[\]\s]+)\]|(?P<host>[^\[\]\s:]*)):(?P<port>[0-9]{1,5})")
+"""An IPv6 address stands in brackets, as in a URL."""
+
+
+class UserIds(StrEnum):
+    """Whether Jobs name the user and a volume's group, where the resource names none."""
+
+    AUTO = "auto"
+    """Not on OpenShift, which assigns them, and refuses others; on all other clusters."""
+    SET = "set"
+    OMIT = "omit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +38,17 @@ class Config:
 
     namespaces: tuple[str, ...] = ()
     """The namespaces that are watched; empty: all of them, which needs a ClusterRole."""
+    selector: str = ""
+    """A label selector: only these DatabaseMigrations are ours. Empty: all of them."""
     runner_image: str = DEFAULT_RUNNER_IMAGE
     """The image with the runner, for resources that name none in spec.job.image."""
     rehearsal_image: str = DEFAULT_REHEARSAL_IMAGE
     """The scratch server's, for resources that name none in spec.job.rehearsal; {major} stands
     for PostgreSQL's major version."""
     health: tuple[str, int] | None = None
-    """Host and port for the probes, such as 0.0.0.0 and 8080; None: none."""
+    """Host and port for the probes, the host empty for all addresses; None: none."""
     metrics: tuple[str, int] | None = None
-    """Host and port for Prometheus, such as 0.0.0.0 and 9090; None: none."""
+    """Host and port for Prometheus, the host empty for all addresses; None: none."""
     resync: timedelta | None = timedelta(minutes=10)
     """How often a database is asked although nothing has changed; None: never."""
     unreachable_after: int = 3
@@ -40,6 +56,8 @@ class Config:
     order_age: timedelta | None = timedelta(hours=1)
     """An order of a person that is older when the operator first comes to it is refused; None: of
     any age is taken."""
+    job_user_ids: UserIds = UserIds.AUTO
+    """Whether Jobs name user ids of ours."""
     workers: int = 16
     """Resources that are looked at side by side, and API requests that are open at once."""
     log_format: str = "json"
@@ -53,6 +71,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
     named = environ.get("DBMIGRATE_NAMESPACE", "").split(",")
     return Config(
         namespaces=tuple(options.namespace or filter(None, named)),
+        selector=options.selector,
         runner_image=options.runner_image,
         rehearsal_image=options.rehearsal_image,
         health=options.health,
@@ -60,6 +79,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
         resync=options.resync,
         unreachable_after=options.unreachable_after,
         order_age=options.order_max_age,
+        job_user_ids=UserIds(options.job_user_ids),
         workers=options.workers,
         log_format=options.log_format,
         log_level=options.log_level,
@@ -81,6 +101,13 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         action="append",
         default=None,
         help="watch this namespace only; may be given several times (default: all)",
+    )
+    parser.add_argument(
+        "--selector",
+        default=twin("selector", ""),
+        metavar="LABELS",
+        help="look after the DatabaseMigrations with these labels only, such as shard=a"
+        " (default: all)",
     )
     parser.add_argument("--runner-image", default=twin("runner-image", DEFAULT_RUNNER_IMAGE))
     parser.add_argument(
@@ -107,14 +134,26 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="DURATION",
         help="a MigrationAction that the operator comes to later is refused (default: 1h)",
     )
+    parser.add_argument(
+        "--job-user-ids",
+        type=_one_of(*UserIds),
+        default=twin("job-user-ids", UserIds.AUTO),
+        metavar="auto|set|omit",
+        help="whether Jobs name a uid and an fsGroup where the resource names none; auto: not on"
+        " OpenShift, which assigns them",
+    )
     parser.add_argument("--workers", type=_positive, default=twin("workers", "16"))
     parser.add_argument(
-        "--log-format", choices=["json", "text"], default=twin("log-format", "json")
+        "--log-format",
+        type=_one_of("json", "text"),
+        default=twin("log-format", "json"),
+        metavar="json|text",
     )
     parser.add_argument(
         "--log-level",
-        choices=["debug", "info", "warning", "error"],
+        type=_one_of("debug", "info", "warning", "error"),
         default=twin("log-level", "info"),
+        metavar="debug|info|warning|error",
     )
     return parser
 
@@ -135,10 +174,23 @@ def _duration(text: str) -> timedelta | None:
 def _address(text: str) -> tuple[str, int] | None:
     if not text:
         return None
-    host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an address like 0.0.0.0:9090")
-    return host.strip("[]"), int(port)
+    found = _ADDRESS.fullmatch(text)
+    if found is None or int(found["port"]) > 65535:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an address like :9090, 127.0.0.1:9090 or [::1]:9090"
+        )
+    return found["literal"] or found["host"] or "", int(found["port"])
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    """argparse's own `choices` lets any default pass, and so any environment variable."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(words)}")
+        return text
+
+    return read
 
 
 def _positive(text: str) -> int:

@@ -48,11 +48,13 @@ class JobCreation:
         *,
         clock: Callable[[], datetime],
         server_version: tuple[int, int],
+        names_ids: bool,
     ) -> None:
         self._cluster = cluster
         self._images = Images(config.runner_image, config.rehearsal_image)
         self._clock = clock
         self._server_version = server_version
+        self._names_ids = names_ids
         self._failed: dict[Key, _Attempts] = {}
 
     async def create(self, migration: MigrationResource, order: RunOrder) -> JobRun | Rejection:
@@ -65,7 +67,13 @@ class JobCreation:
         failed = self._failed.get(key)
         if failed is not None and failed.job == name and self._clock() < failed.until:
             return failed.last
-        body = build_job(migration, order, images=self._images, server_version=self._server_version)
+        body = build_job(
+            migration,
+            order,
+            images=self._images,
+            server_version=self._server_version,
+            names_ids=self._names_ids,
+        )
         try:
             run = parse_run(await self._cluster.create_job(body))
         except AlreadyExists:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from dbmigrate.controller.cluster import ClusterError
 from dbmigrate.controller.config import read_config
+from dbmigrate.controller.endpoints import ListenError
 from dbmigrate.controller.logs import configure_logs
 from dbmigrate.controller.service import run_operator
 from dbmigrate.printable import block
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logs(config.log_level, config.log_format)
     try:
         asyncio.run(run_operator(config))
-    except ClusterError as problem:
+    except (ClusterError, ListenError) as problem:
         print(f"error: {block(str(problem))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

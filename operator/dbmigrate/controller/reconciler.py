@@ -59,11 +59,14 @@ class Reconciler:
         clock: Callable[[], datetime],
         server_version: tuple[int, int],
         metrics: Metrics,
+        names_ids: bool = True,
     ) -> None:
         self._metrics = metrics
         self._cluster = cluster
         self._observed = observed
-        self._jobs = JobCreation(cluster, config, clock=clock, server_version=server_version)
+        self._jobs = JobCreation(
+            cluster, config, clock=clock, server_version=server_version, names_ids=names_ids
+        )
         self._order_age = config.order_age
         self._clock = clock
         self._resync = Resync(config.resync, clock(), config.unreachable_after)
@@ -85,7 +88,10 @@ class Reconciler:
                 self._writer.forget(key)
                 self._ordered.pop(key, None)
                 self._jobs.forget(key)
-                await self._answer(refuse_orphans(self._observed.find_actions(key)))
+                actions = self._observed.find_actions(key)
+                # What is not selected is another operator's, and so are the orders for it.
+                if actions and not await self._cluster.has_migration(*key):
+                    await self._answer(refuse_orphans(actions))
                 return None
             self._observed.see_body(body)
         try:

@@ -17,7 +17,7 @@ import kopf
 
 from dbmigrate import __version__
 from dbmigrate.controller.cluster import Cluster, ClusterError, Conflict, Unavailable
-from dbmigrate.controller.config import Config
+from dbmigrate.controller.config import Config, UserIds
 from dbmigrate.controller.endpoints import Endpoints, served
 from dbmigrate.controller.handlers import register
 from dbmigrate.controller.health import Health
@@ -37,7 +37,7 @@ _IDENTITY: Any = "dbmigrate-operator"
 
 async def run_operator(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises ClusterError when there is no cluster to run on."""
-    cluster = await Cluster.connect(connections=config.workers)
+    cluster = await Cluster.connect(connections=config.workers, selector=config.selector)
     metrics, health = Metrics(__version__), Health()
     beating = asyncio.create_task(health.beat(), name="health")
     try:
@@ -59,9 +59,18 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     version = await cluster.read_version()
     if not await cluster.serves_custom_resources():
         raise ClusterError("the custom resources are not installed: apply the manifests in crds/")
+    names_ids = config.job_user_ids is UserIds.SET or (
+        config.job_user_ids is UserIds.AUTO and not await cluster.assigns_ids()
+    )
     observed = Observed()
     reconciler = Reconciler(
-        cluster, observed, config, clock=read_clock, server_version=version, metrics=metrics
+        cluster,
+        observed,
+        config,
+        clock=read_clock,
+        server_version=version,
+        metrics=metrics,
+        names_ids=names_ids,
     )
     wakes = WorkQueue(
         reconciler.look,
@@ -72,6 +81,8 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     )
     registry = kopf.OperatorRegistry()
     watch = Watch(observed, wakes)
+    if config.selector:
+        await cluster.check_selector(next(iter(config.namespaces), None))
     await watch.take_stock(cluster, config.namespaces)
     register(registry, watch)
     register_login(registry, cluster.configuration)
@@ -79,7 +90,7 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     watching = asyncio.create_task(
         kopf.operator(
             registry=registry,
-            settings=configure(kopf.OperatorSettings()),
+            settings=configure(kopf.OperatorSettings(), selector=config.selector),
             standalone=True,
             clusterwide=not config.namespaces,
             namespaces=config.namespaces,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import kopf
 
-from dbmigrate.api.names import GROUP
+from dbmigrate.api.names import GROUP, MIGRATIONS, VERSION
 from dbmigrate.controller.cluster import OURS, PAGE
 from dbmigrate.controller.no_storage import NoDiffBaseStorage, NoProgressStorage
 
 
-def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
-    """Set up kopf as the watcher that we need, and as nothing else."""
+def configure(settings: kopf.OperatorSettings, *, selector: str = "") -> kopf.OperatorSettings:
+    """Set up kopf as the watcher that we need, and as nothing else.
+
+    `selector` is the label selector of the DatabaseMigrations that are ours; empty: all.
+    """
+    if selector:
+        settings.watching.label_selectors[GROUP, VERSION, MIGRATIONS] = selector
     # Of Jobs and Pods the server sends us our own only.
     settings.watching.label_selectors["batch", "v1", "jobs"] = OURS
     settings.watching.label_selectors["", "v1", "pods"] = OURS
