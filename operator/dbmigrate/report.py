@@ -1,10 +1,10 @@
-"""The report: what one run of the runner says of itself, and how it is written.
+"""The report of one run of the runner, and how it is written.
 
 The runner writes it (`--report FILE`, `--json`, a Job's termination message),
-the operator reads it. It is the one contract between the two halves, so this
-module imports nothing of either. Kubernetes keeps 4,096 bytes of a termination
-message: what does not fit is cut from the steps first and from texts next,
-never from the version, the dirty flag or the error's reason.
+the operator reads it. It is the contract between the two parts, so this module
+imports neither. Kubernetes keeps 4,096 bytes of a termination message: what does
+not fit is cut from the steps first and from texts next, never from the version,
+the dirty flag or the error's reason.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class UnknownReport(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One script that was run in one direction; in the report of a plan, that would be run."""
+    """One script that was run in one direction or, in the report of a plan, would be run."""
 
     version: str
     name: str
@@ -109,7 +109,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup that a run made before it changed anything, or that was its whole purpose."""
+    """A backup that a run made before it changed anything, or that was its only purpose."""
 
     name: str
     """The name of its file, without the directory."""
@@ -120,7 +120,7 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class LintFinding:
-    """What lint holds against a script that was, or would be, run."""
+    """A finding of lint about a script that was, or would be, run."""
 
     rule: str
     severity: str
@@ -133,7 +133,7 @@ class LintFinding:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalSummary:
-    """A rehearsal that went well, before the steps were run."""
+    """A successful rehearsal, before the steps were run."""
 
     steps: int
     without_down: int
@@ -143,7 +143,7 @@ class RehearsalSummary:
 
 @dataclass(frozen=True, slots=True)
 class ReportedUnfinished:
-    """A step in batches that is under way: dirty, and the next run goes on with it."""
+    """A step in batches that is not finished: dirty, and the next run continues it."""
 
     version: str
     name: str
@@ -393,7 +393,7 @@ def _parse(raw: dict[str, Any]) -> Report:
 
 
 def parse_findings(raw: object) -> tuple[LintFinding, ...]:
-    """Findings as they stand in a report or a status. Raises KeyError and ValueError."""
+    """Findings in the form of a report or a status. Raises KeyError and ValueError."""
     return tuple(
         LintFinding(
             rule=read_text(item["rule"], WORD_LIMIT),
@@ -407,7 +407,7 @@ def parse_findings(raw: object) -> tuple[LintFinding, ...]:
 
 
 def dump_rehearsal(rehearsal: RehearsalSummary) -> dict[str, int]:
-    """The summary as it stands in a report or a status."""
+    """The summary in the form of a report or a status."""
     return {
         "steps": rehearsal.steps,
         "withoutDown": rehearsal.without_down,
@@ -425,7 +425,7 @@ def parse_rehearsal(raw: dict[str, Any]) -> RehearsalSummary:
 
 
 def parse_unfinished(raw: dict[str, Any]) -> ReportedUnfinished:
-    """A step under way, as a report or a status has it. Raises KeyError, TypeError, ValueError."""
+    """An unfinished step of a report or a status. Raises KeyError, TypeError, ValueError."""
     return ReportedUnfinished(
         version=read_text(raw["version"], VERSION_LIMIT),
         name=read_text(raw["name"], NAME_LIMIT),

@@ -1,9 +1,9 @@
 """Conditions: what kubectl wait, Helm, Flux and Argo CD read.
 
-Ready, Reconciling and Stalled are kstatus's three. Ready says whether the
-database is where the resource wants it; Reconciling that we are on the way or
-will try again; Stalled that a person must act. Dirty repeats what the history
-table says, Approved whether the plan may be run.
+Ready, Reconciling and Stalled are kstatus's three. Ready says whether the database
+is at the resource's target; Reconciling, that work is in progress or will be tried
+again; Stalled, that a person must act. Dirty repeats the history table's flag,
+Approved says whether the plan may be run.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Condition:
 
 
 def parse_conditions(raw: object) -> tuple[Condition, ...]:
-    """Read `status.conditions`; entries that are not ours are left out."""
+    """Read `status.conditions`; unknown entries are left out."""
     found = []
     for item in raw if isinstance(raw, list) else ():
         try:
@@ -85,7 +85,7 @@ def parse_conditions(raw: object) -> tuple[Condition, ...]:
 def settle_conditions(
     wanted: Iterable[Condition], previous: Iterable[Condition]
 ) -> tuple[Condition, ...]:
-    """The wanted conditions, each with its old transition time where its status has not changed."""
+    """The conditions to write; a transition time changes only where the status changes."""
     before = {condition.type: condition for condition in previous}
     settled = []
     for condition in wanted:
@@ -99,5 +99,5 @@ def settle_conditions(
 
 
 def shorten(text: str, limit: int = MESSAGE_LIMIT) -> str:
-    """The text, made safe to show, and cut with an ellipsis when it is longer than the limit."""
+    """The text, escaped for output, and cut with an ellipsis at the limit."""
     return clip(block(text), limit)

@@ -1,9 +1,9 @@
-"""Reading a manifest field by field, with the path in every complaint.
+"""Reading a manifest field by field; each error names the path of its field.
 
-The schema of the CRD refuses most mistakes before we see them. What is left
-(an older schema in the cluster, a rule that CEL can't express) becomes one
-SpecError, which names the field as a person would write it. Each reader takes
-the bounds of its field: nothing of a resource is used that has not been bounded.
+The schema of the CRD rejects most mistakes before the operator sees them. The rest
+(an older schema in the cluster, a rule that CEL cannot express) becomes one
+SpecError, which names the field as a user would write it. Each reader takes the
+bounds of its field: no unbounded value of a resource is used.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PATH_LIMIT = 256
 
 
 class SpecError(Exception):
-    """A field of the resource does not say what it must."""
+    """A field of the resource has an invalid value."""
 
     def __init__(self, path: str, problem: str) -> None:
         path = path if len(path) <= PATH_LIMIT else path[:PATH_LIMIT] + "..."
@@ -47,22 +47,22 @@ class Fields:
         self.path = path
 
     def error(self, name: str, problem: str) -> SpecError:
-        """A complaint about the field of that name."""
+        """An error about the field of that name."""
         return SpecError(f"{self.path}.{name}" if self.path else name, problem)
 
     def has(self, name: str) -> bool:
-        """Whether the field is there and not null."""
+        """Whether the field is present and not null."""
         return self._raw.get(name) is not None
 
     def only_one_of(self, *names: str) -> str:
-        """The one name of these that is set. Raises SpecError for none or several."""
+        """The only one of these fields that is set. Raises SpecError for none or several."""
         found = [name for name in names if self.has(name)]
         if len(found) != 1:
             raise SpecError(self.path, f"must have exactly one of {', '.join(names)}")
         return found[0]
 
     def text(self, name: str, form: Form) -> str:
-        """A text of that form that must be there."""
+        """A required text of that form."""
         value = self.optional_text(name, form)
         if value is None:
             raise self.error(name, "is required")
@@ -103,7 +103,7 @@ class Fields:
         return found[0]
 
     def policy(self, name: str, default: Choice) -> Choice:
-        """A policy that the runner has as well, by the resource's word for it."""
+        """A policy that the runner has as well, by the resource's name for it."""
         words = {resource_word(each): each for each in type(default)}
         value = self._raw.get(name, resource_word(default))
         found = words.get(value) if isinstance(value, str) else None
@@ -159,15 +159,15 @@ class Fields:
         return dict(value)
 
     def documents(self, name: str, *, most: int) -> list[Document]:
-        """A list of objects that are handed through to Kubernetes as they are."""
+        """A list of objects that are passed to Kubernetes unchanged."""
         return [item.whole() for item in self.sections(name, most=most)]
 
     def document(self, name: str) -> Document:
-        """An object that is handed through to Kubernetes as it is."""
+        """An object that is passed to Kubernetes unchanged."""
         return self.section(name).whole()
 
     def whole(self) -> Document:
-        """All of this object, to be handed through to Kubernetes."""
+        """All of this object, to be passed to Kubernetes unchanged."""
         document = dict(self._raw)
         problem = find_fault(document)
         if problem is not None:

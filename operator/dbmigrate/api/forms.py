@@ -1,4 +1,4 @@
-"""What a text of a resource may look like: the patterns and lengths of the CRD's schema.
+"""The patterns and lengths of a resource's texts, as in the CRD's schema.
 
 They are checked here as well, for an object that an older schema let in: names become
 parts of URLs, labels and command lines. A test compares them with the schema.

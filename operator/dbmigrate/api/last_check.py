@@ -2,7 +2,7 @@
 
 A check that finds the database as the last run left it clears this part, so that an
 idle resource costs no write. Anything else stays here until a newer answer replaces
-it, whatever becomes of the check's Job.
+it, also after the check's Job is deleted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dbmigrate.untrusted import INT32, read_text, read_whole
 
 @dataclass(frozen=True, slots=True)
 class LastCheck:
-    """What the newest answer found, and the checks since then that had no answer."""
+    """What the newest answer found, and the number of checks since then without an answer."""
 
     job: str
     """The Job of the newest check that is taken in here."""
@@ -37,7 +37,7 @@ class LastCheck:
 
 
 def dump_check(check: LastCheck) -> Document:
-    """The check as the API server takes it."""
+    """The check as a document for the API server."""
     since = check.unanswered_since
     fields = {
         "job": check.job,

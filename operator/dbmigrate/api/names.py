@@ -1,8 +1,8 @@
-"""The names by which the cluster knows us: the API group, labels and annotations.
+"""The names that the operator uses in the cluster: the API group, labels and annotations.
 
 A Job carries labels to be found by (the watch streams select on them) and
-annotations that say which intent it serves, so that an operator that has
-forgotten everything can read it back from the Job alone.
+annotations that record which intent it serves, so that an operator without any
+other state can read it from the Job alone.
 """
 
 from __future__ import annotations

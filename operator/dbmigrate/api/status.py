@@ -202,7 +202,7 @@ def describe_unfinished(step: ReportedUnfinished) -> str:
     """A step in batches that is under way, in a phrase."""
     return (
         f"version {step.version} is run in batches: {step.rows} rows are done in"
-        f" {step.batches} batches, the next run goes on behind them"
+        f" {step.batches} batches, the next run continues after them"
     )
 
 

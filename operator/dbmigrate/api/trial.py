@@ -1,6 +1,6 @@
-"""What was found before anything was changed: lint's findings, and how the rehearsal went.
+"""What was found before anything was changed: lint's findings and the rehearsal's result.
 
-A run and a plan both have one; in the status its fields stand among theirs.
+A run and a plan both have one; in the status its fields are among theirs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dbmigrate.untrusted import INT32, read_whole
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Empty where nobody has looked, or nothing was found."""
+    """Empty where there was no trial, or nothing was found."""
 
     findings: tuple[LintFinding, ...] = ()
     """The worst first."""
@@ -36,12 +36,12 @@ NO_TRIAL = Trial()
 
 
 def read_trial(report: Report) -> Trial:
-    """What a report says of it."""
+    """The trial in a report."""
     return Trial(report.findings, report.findings_total, report.rehearsal)
 
 
 def dump_trial(trial: Trial) -> Document:
-    """The fields that have something to say."""
+    """The fields that are not empty."""
     document: Document = {}
     if trial.findings_total:
         document["findings"] = [asdict(finding) for finding in trial.findings]
@@ -52,7 +52,7 @@ def dump_trial(trial: Trial) -> Document:
 
 
 def parse_trial(raw: Document) -> Trial:
-    """Read it back from among other fields; what can't be read counts as absent."""
+    """Read it back from among other fields; an invalid one counts as absent."""
     try:
         findings = parse_findings(raw.get("findings") or ())
         total = read_whole(raw.get("findingsTotal") or len(findings), most=INT32)

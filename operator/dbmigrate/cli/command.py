@@ -1,7 +1,7 @@
-"""What a command is, and one call of it.
+"""The definition of a command, and one invocation of it.
 
-Named tuples rather than dataclasses: `create` and `-version` then start without
-the modules that dataclasses pull in.
+Named tuples rather than dataclasses, so that `create` and `-version` start without
+the modules that dataclasses import.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ AS_ATLAS = Flag(
 
 
 class ArgumentError(Exception):
-    """A command's operands won't do; the text is printed after `error: `, exit code 1."""
+    """The operands of a command are invalid; printed after `error: `, exit code 1."""
 
 
 class Declined(Exception):
-    """The answer to a prompt was no; the text says what was not done, exit code 1."""
+    """A prompt was answered with no; the message says what was not done, exit code 1."""
 
 
 class Invocation(NamedTuple):
@@ -64,7 +64,7 @@ class Invocation(NamedTuple):
     """time.monotonic_ns() when the program began."""
 
     def elapsed_ns(self) -> int:
-        """Nanoseconds since the program began."""
+        """Nanoseconds since the program started."""
         return time.monotonic_ns() - self.started_ns
 
 

@@ -1,8 +1,8 @@
 """One run against a database: from the command line to a use case and back.
 
-Everything that a command of this kind has in common: the migrations are read,
-the database's address is, signals are heeded, the use case runs, and its result
-becomes lines, a JSON document, a report file and an exit code.
+The common part of all commands of this kind: read the migrations and the database's
+address, handle signals, run the use case, and turn its result into lines, a JSON
+document, a report file and an exit code.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def run_use_case(
     extra: Callable[[T], Mapping[str, Any]] | None = None,
     database: str | None = None,
 ) -> int:
-    """Run the use case and tell how it ended. Gives the exit code.
+    """Run the use case and print how it ended. Returns the exit code.
 
     `database` is another one than the options name, for a command that needs none.
     `show` prints the value for people and gives the exit code of a run that
@@ -128,7 +128,7 @@ def _conclude(
 
 
 def find_source(invocation: Invocation, files: FileUse) -> tuple[Source | None, HistoryKind]:
-    """The files, and whose history belongs to them; its table is known without files, too.
+    """The files and their history; its table is known without files, too.
 
     Raises MigrationError (SourceInvalid).
     """
@@ -150,7 +150,7 @@ def find_source(invocation: Invocation, files: FileUse) -> tuple[Source | None, 
 
 
 def _guess_format(options: GlobalOptions) -> Format:
-    """golang-migrate's `version` and `force` want a source too, but never look into it."""
+    """golang-migrate's `version` and `force` require a source too, but never read it."""
     from dbmigrate.sources.formats import find_format
     from dbmigrate.sources.migration import Format
 

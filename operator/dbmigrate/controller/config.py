@@ -1,7 +1,7 @@
-"""How the operator is told what to do: flags, each with an environment twin.
+"""The operator's settings: flags, each with an environment variable of the same meaning.
 
-Read once at the start into one frozen object. A bad value ends the process with
-the flag's name and the value; nothing is guessed.
+They are read once at the start into one frozen object. An invalid value ends the process
+with the flag's name and the value.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Config:
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Config:
-    """Read the command line of `dbmigrate-operator`. Raises SystemExit for a bad one."""
+    """Parse the command line of `dbmigrate-operator`. Raises SystemExit for an invalid one."""
     options = _build_parser(environ).parse_args(arguments)
     named = environ.get("DBMIGRATE_NAMESPACE", "").split(",")
     return Config(

@@ -1,8 +1,8 @@
-"""kopf's connection: the credentials that we have anyway, and answers that can't hurt it.
+"""kopf's connection: the operator's own credentials, and answers with bounded nesting.
 
-A service account's token is renewed by the kubelet long before it expires. kopf
-asks again when the one it has is refused; it is also told to ask every few minutes,
-so that no stream is ever opened with a token about to end.
+The kubelet renews a service account's token long before it expires. kopf asks for
+credentials when the present ones are refused; it is also told to ask every few minutes,
+so that no stream is opened with a token that is about to expire.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ TOKEN_LIFETIME = timedelta(minutes=5)
 class BoundedResponse(aiohttp.ClientResponse):
     """An answer of the API server, flattened before kopf reads it.
 
-    An error while it reads one object ends kopf, and the operator with it.
+    An exception while it reads one object ends kopf, and the operator with it.
     """
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        """As aiohttp calls it when the head of the answer is there."""
+        """aiohttp calls it when the headers of the answer have arrived."""
         await super().start(connection)
         self.content = _Lines(self.content)  # type: ignore[assignment]
         return self
@@ -38,7 +38,7 @@ class BoundedResponse(aiohttp.ClientResponse):
 
 
 class _Lines:
-    """The body of an answer; in chunks, as kopf reads a watch stream, it comes line by line."""
+    """The body of an answer; kopf reads a watch stream in chunks, one line after the other."""
 
     def __init__(self, content: aiohttp.StreamReader) -> None:
         self._content = content
@@ -58,7 +58,7 @@ class _Lines:
 
 
 def register_login(registry: kopf.OperatorRegistry, configuration: Configuration) -> None:
-    """Let kopf connect as we do."""
+    """Give kopf the operator's connection."""
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**_: Any) -> kopf.AiohttpSession:

@@ -1,9 +1,9 @@
 """The operator's log: one line an event, as JSON for machines or as text for people.
 
-Keys are stable: time, severity, logger, message, and where they apply namespace,
-migration, job, reason, version and duration_ms. kopf's own news about handlers that
-succeeded, twice for each watch event, is left out. Bodies are never logged, so
-there is no secret to leave out.
+The keys are stable: time, severity, logger, message, and where they apply namespace,
+migration, job, reason, version and duration_ms. kopf's own messages about handlers that
+succeeded, two for each watch event, are left out. Bodies are never logged, so there are
+no secrets to remove.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The operator, put together: one process, one event loop.
+"""The operator as a whole: one process, one event loop.
 
-kopf watches, the queue of wakes decides who is next, the reconciler does the work.
-All three end together: when told to stop, or when any of them fails, since half
-an operator looks alive and does nothing.
+kopf watches, the work queue orders the resources, the reconciler does the work.
+All three end together: on a stop, or when any of them fails, because an operator
+with one part missing looks alive and does nothing.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
             standalone=True,
             clusterwide=not config.namespaces,
             namespaces=config.namespaces,
-            # kopf's own guess asks for the user's name, and a Pod's user id may have none.
+            # kopf's default asks for the user's name, and a Pod's user id may have none.
             identity=_IDENTITY,
         ),
         name="kopf",
@@ -117,7 +117,7 @@ def read_clock() -> datetime:
 
 
 def report_failure(key: Key, error: Exception) -> None:
-    """A look has failed and will be made again: say so, with a trace for a fault of ours."""
+    """A look has failed and will be repeated: log it, with a traceback for a fault of the code."""
     fields = {"namespace": key[0], "migration": key[1]}
     if isinstance(error, Conflict):
         log.debug(describe_failure(error), extra=fields)

@@ -1,8 +1,8 @@
-"""The database of one run: its session, its locks, and what its history says.
+"""The database of one run: its session, its locks, and its history.
 
-Opening costs two round trips: one look (who are we, which tables are there),
-and one transaction that takes the locks and reads the history behind them.
-Whatever a run decides, it decides on what it read after it had the locks.
+Opening costs two round trips: one query (role, existing tables), and one
+transaction that takes the locks and reads the history under them. Every decision
+of a run is based on what it read while it had the locks.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ STOP_SECONDS = 2.0
 
 
 class Database:
-    """Opened by `open_database`, closed by whoever opened it."""
+    """Opened by `open_database`; the caller closes it."""
 
     session: Session
     pid: int
@@ -105,7 +105,7 @@ class Database:
 
     @property
     def facts(self) -> DatabaseFacts:
-        """What scripts may want to know of it."""
+        """The values that scripts may refer to."""
         return DatabaseFacts(
             self._database, self.session.user, self.history.schema, self.history.table
         )
@@ -117,7 +117,7 @@ class Database:
 
     @property
     def settings(self) -> TransactionSettings:
-        """What a step's transaction is limited by."""
+        """The limits of a step's transaction."""
         from dbmigrate.postgres.transaction import CLIENT_CHECK_MS, TransactionSettings
 
         request = self.request
@@ -131,7 +131,7 @@ class Database:
 
     @property
     def monitor(self) -> Monitor:
-        """What watches the session while a statement takes long."""
+        """What watches the session during a long statement."""
         if self._monitor is None:
             from dbmigrate.postgres.connection.monitor import Monitor
 
@@ -144,7 +144,7 @@ class Database:
         return self._monitor
 
     def in_transaction(self, sql: str) -> str:
-        """Statements of ours on the history, which may be locked by others for a while only.
+        """Statements on the history, which others may lock for a limited time only.
 
         Each sees what was committed before it, whatever the role's defaults are.
         """
@@ -155,18 +155,18 @@ class Database:
         )
 
     def read(self) -> None:
-        """Read the history anew."""
+        """Read the history again."""
         self._take(self.session.query(self.in_transaction(self._read_sql())))
 
     def prepare_to_write(self) -> None:
-        """Make the tables where they are missing, correct the log's identity where it is behind
-        the log's rows, and record what moved behind our back.
+        """Create the tables where they are missing, correct the log's identity where it is behind
+        the log's rows, and record changes that other tools made.
 
         Raises MigrationError (StatementFailed) when the role may not.
         """
         self._create(create_sql(self.history))
         if self._is_identity_behind:
-            # Logical replication copies rows, and no sequences.
+            # Logical replication copies rows, but not the state of sequences.
             self._prepare(advance_identity_sql(self.history, self.log[-1].id))
             self._is_identity_behind = False
         gap = self.applied.gap
@@ -178,14 +178,14 @@ class Database:
         self.applied.gap = None
 
     def prepare_batches(self) -> None:
-        """Make the table of batches where it is missing. Raises MigrationError."""
+        """Create the table of batches where it is missing. Raises MigrationError."""
         if not self.history.has_batches_table:
             from dbmigrate.postgres.batches.state import create_sql
 
             self._create(create_sql(self.history))
 
     def _create(self, sql: str) -> None:
-        """Make tables, and look at them: another role may have been quicker."""
+        """Create tables, and check them: another role may have created them first."""
         if not sql:
             return
         history = self.history
@@ -205,7 +205,7 @@ class Database:
     def new_row(
         self, direction: str, *, version: Version | None, name: str, found: Version | None
     ) -> NewLogRow:
-        """A row for the log that says who we are."""
+        """A row for the log, with this run's identity."""
         return NewLogRow(
             version=version,
             name=name,
@@ -217,7 +217,7 @@ class Database:
         )
 
     def stored_script(self, row: LogRow) -> Script:
-        """The down script that a row of the log holds, read when it is needed.
+        """The down script in a row of the log, read when it is needed.
 
         Raises MigrationError (ForeignHistory) where a role that is not trusted to run as this
         one could have written it.
@@ -241,11 +241,11 @@ class Database:
         self.session.query("SELECT pg_catalog.pg_logical_emit_message(true, 'dbmigrate', '')")
 
     def reconnect(self, patience: float | None = None) -> None:
-        """Come back after the connection broke, with the locks, and read the history.
+        """Reconnect after the connection was lost, take the locks, and read the history.
 
-        Having the locks again proves that the old backend is gone: what it did is
-        settled. Raises MigrationError when the server stays away, or the old
-        backend does not let go in time.
+        Having the locks again proves that the old backend has ended: its work is
+        committed or rolled back. Raises MigrationError when the server stays away, or
+        the old backend does not release the locks in time.
         """
         self.close()
         deadline = time.monotonic() + (RECONNECT_SECONDS if patience is None else patience)
@@ -266,35 +266,35 @@ class Database:
             pause = min(2 * pause, 2.0)
 
     def reconnect_to_read(self) -> None:
-        """Come back without the locks, just to say what the database holds."""
+        """Reconnect without the locks, only to read the state of the database."""
         self._is_locked = False
         self.reconnect(RECONNECT_TO_READ_SECONDS)
 
     def switch_to(self, wanted: HistoryTable) -> None:
-        """Go on with another history; its locks are the caller's to take first."""
+        """Change to another history; the caller takes its locks first."""
         self._wanted = wanted
         self.look_again()
 
     def look_again(self) -> None:
-        """Find out anew which tables exist, and read them."""
+        """Look again which tables exist, and read them."""
         self._take_history(look(self.session, self._wanted).history)
         self.read()
 
     def close(self) -> None:
-        """Let go of the connections; the locks go with them."""
+        """Close the connections; the locks are released with them."""
         if self._monitor is not None:
             self._monitor.close()
             self._monitor = None
         self.session.close()
 
     def release(self) -> None:
-        """Give the locks back before closing, so that whoever comes next need not wait."""
+        """Release the locks before closing, so that the next run need not wait."""
         if self._is_locked and self.session.is_open:
             try:
                 self.session.roll_back()
                 self.session.query(unlock_sql(self._ids()))
             except (ServerFailure, ConnectionBroken):
-                pass  # closing the connection does the same
+                pass  # closing the connection releases them
 
     def _connect(self) -> None:
         target = self.request.target
@@ -330,7 +330,7 @@ class Database:
 
     def _lock_and_read(self) -> None:
         if self.session.announced_pid != self.pid:
-            # Before any lock is taken: behind a pooler nobody could give it back.
+            # Before any lock is taken: behind a pooler nothing could release it.
             from dbmigrate.postgres.connection import pooler
 
             pooler.require_own_backend(
@@ -354,7 +354,7 @@ class Database:
                 should_stop=lambda: self.request.stop.is_requested,
                 on_wait=self.request.observer.waiting_for_lock,
             )
-        # Another run may have made the tables between our look and our lock.
+        # Another run may have created the tables before this one had the lock.
         self.look_again()
 
     def _ids(self) -> tuple[int, ...]:
@@ -404,7 +404,7 @@ class Database:
             self.batches = parse_batches(rest.pop(0))
 
     def _on_silence(self, seconds: float) -> None:
-        """Give the connection up when the server does not answer a statement of ours.
+        """Close the connection when the server does not answer a statement of the runner.
 
         A peer that is gone is noticed by TCP; one that accepts packets and says nothing (a
         frozen server, a proxy) by this clock alone. Before the database was opened nothing is

@@ -1,9 +1,9 @@
-"""From a use case to its Result: opening, working, closing, and reporting what happened.
+"""From a use case to its Result: open, work, close, and report.
 
-A use case is a function on an open Run. Here it is given its database, its end
-is turned into a Report, and every failure into one MigrationError. The report's
-version and dirty flag come from the database whenever it can be asked, also
-after a failure.
+A use case is a function of an open Run. Here it receives its database; its result is
+turned into a Report, and every failure into one MigrationError. The report's version
+and dirty flag come from the database whenever it can be asked, also after a
+failure.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def perform(
 def _conclude(
     run: Run, value: T | None, error: MigrationError | None, state: VersionState | None
 ) -> Result[T]:
-    """The result; where the source can't be read to the end, still what the database says."""
+    """The result; if the source cannot be read, with what the database says all the same."""
     try:
         return Result(_report(run, error, state), value=value, error=error)
     except Exception as raised:
@@ -83,7 +83,7 @@ def _report(
     *,
     reads_source: bool = True,
 ) -> Report:
-    """What is to be said of the run; what is pending is known where the source can be read."""
+    """The report of the run; what is pending is known if the source can be read."""
     if error is not None:
         outcome = Outcome.FAILED
     elif run.steps and run.steps[-1].direction == Direction.DOWN:
@@ -149,7 +149,7 @@ def make_report(
     seconds: float,
     error: MigrationError | None = None,
 ) -> Report:
-    """A Report without what only the database can tell."""
+    """A Report without what only the database knows."""
     return Report(
         command=request.command,
         outcome=outcome,

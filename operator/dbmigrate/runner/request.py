@@ -1,8 +1,8 @@
 """What a use case is asked to do: where, with which files, under which policies.
 
-A command line (or any other caller) fills a Request once and hands it to one
-use case: `up(request, limit=2)`. All of it is plain data, but for the observer
-and the stop.
+A command line (or any other caller) fills a Request once and passes it to one use
+case: `up(request, limit=2)`. All of it is plain data, except for the observer and the
+stop.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Options:
     lock_timeout: float = 15.0
     """Seconds to wait for the migration lock, and for blocked statements; 0: try once."""
     statement_lock_timeout_ms: int | None = 5000
-    """Milliseconds one try of a statement waits for a lock in the database; 0: for ever; None:
+    """Milliseconds one try of a statement waits for a lock in the database; 0: no limit; None:
     what the URL or the server says."""
     concurrent_lock_timeout_ms: int | None = None
     """The same for a statement that keeps nobody waiting itself, such as CREATE INDEX
-    CONCURRENTLY, whose work is lost when it gives up; None: for ever."""
+    CONCURRENTLY, whose work is lost when it gives up; None: no limit."""
     statement_timeout_ms: int | None = None
     """Milliseconds a statement may take; 0: no limit; None: what the URL or the server says."""
     rollback: Rollback | None = None
@@ -68,7 +68,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One order to a use case."""
+    """The input of a use case."""
 
     command: str
     """As it was typed, for the report: `goto 3`. Never holds the URL."""

@@ -1,4 +1,4 @@
-"""The help of the program: golang-migrate's, with what is ours beside it."""
+"""The help of the program: golang-migrate's, with dbmigrate's additions."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """force V: say that the database has version V and is clean, without running anything.
 
--1 means that nothing is applied. golang-migrate takes `force -1` for a flag.
+-1 means that nothing is applied. golang-migrate reads `force -1` as a flag.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ FLAGS = (
     Flag("latest", "Wait for the newest version in the source (default)", kind=""),
     Flag(
         "timeout",
-        "How long to wait: 5m, 90s; none waits for ever (default none)",
+        "How long to wait: 5m, 90s; none waits without limit (default none)",
         check=read_duration,
         kind="duration",
     ),

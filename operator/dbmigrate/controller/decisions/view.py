@@ -1,8 +1,8 @@
-"""All that a decision rests on, and all that it can say. No I/O, no clock.
+"""The input and the output of a decision. No I/O, no clock.
 
-The view of a resource is put together by the reconciler, from the watch streams
-or, where a decision would rest on something not being there, from the API server
-itself. The decision is carried out by the reconciler too.
+The reconciler builds the view of a resource from the watch streams or, where a
+decision would rest on the absence of something, from the API server. It also
+carries out the decision.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dbmigrate.controller.jobs.body import RunOrder
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """How often the database is asked although nothing has changed."""
+    """How often the database is asked when nothing has changed."""
 
     interval: timedelta | None
     """None: never."""
@@ -34,7 +34,7 @@ class Resync:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The Job that was wanted just now could not be created."""
+    """The Job that was to be created could not be."""
 
     message: str
     is_final: bool
@@ -69,7 +69,7 @@ class ResourceView:
 
 @dataclass(frozen=True, slots=True)
 class ActionUpdate:
-    """An action that has come to another phase."""
+    """An action that has entered another phase."""
 
     action: Action
     phase: ActionPhase
@@ -94,7 +94,7 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be told, what is to be done, and when to look again."""
+    """The status to write, the action to take, and when to look again."""
 
     status: MigrationStatus
     order: RunOrder | None = None

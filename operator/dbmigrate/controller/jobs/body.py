@@ -1,9 +1,9 @@
-"""The Job of a run, built as the API server takes it. Nothing is asked and nothing sent here.
+"""The Job of a run, as a document for the API server. Pure.
 
-One Job, one Pod, one try: Kubernetes never starts a second Pod by itself
-(backoffLimit 0, restartPolicy Never, podReplacementPolicy Failed), since whether
+One Job has one Pod and one attempt: Kubernetes never starts a second Pod by itself
+(backoffLimit 0, restartPolicy Never, podReplacementPolicy Failed), because whether
 a failed migration may be tried again depends on why it failed. The Pod satisfies
-Pod Security `restricted` and has no token of the cluster.
+Pod Security `restricted` and has no API token.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class RunOrder:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """The images of a Pod, for resources that name none."""
+    """The images of a Pod, where the resource names none."""
 
     runner: str
     rehearsal: str = ""
@@ -208,7 +208,7 @@ def _build_pod(
             plan_checksum=order.plan.checksum if order.plan else None,
             is_rehearsed=beside is not None,
         ),
-        # Ours come last: of two variables with one name the last one counts.
+        # The operator's own come last: of two variables with one name the last one counts.
         "env": [*options.env, *run_environment(spec, order.command), *access.env],
         "volumeMounts": mounts,
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
@@ -233,7 +233,7 @@ def _build_pod(
 
 
 def _harden(container: Document, options: JobOptions, *, user: int | None = None) -> Document:
-    """The container with its limits; `user` holds where the resource names none."""
+    """The container with its limits; `user` applies where the resource names none."""
     security = {**CONTAINER_SECURITY, **options.security_context}
     if user is not None and "runAsUser" not in options.pod_security_context:
         security.setdefault("runAsUser", user)

@@ -1,4 +1,4 @@
-"""Why a connection was refused: the reason, and what may be shown of it.
+"""Why a connection was refused: the reason, and the part of it that may be shown.
 
 A server that refuses a login says so in its own language, with a SQLSTATE that libpq does
 not pass on: psycopg gives the text alone. Where the text is none of PostgreSQL's English
@@ -74,7 +74,7 @@ _PLAIN_NAME = re.compile(r"[\w.-]*")
 
 
 def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
-    """The reason, and a text for people, of a connection that was not made with `conninfo`."""
+    """The reason, and a message, of a connection that failed with `conninfo`."""
     text = str(error)
     by_server = _BY_SERVER.search(text)
     sqlstate = None
@@ -94,7 +94,7 @@ def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, 
 def reason_of(text: str, sqlstate: str | None = None) -> Reason:
     """The reason by the SQLSTATE; without one by the text, which is libpq's or English.
 
-    What is not known counts as a server that is not there yet: trying again is safe then.
+    An unknown one counts as a server that is not up yet: trying again is safe then.
     """
     if sqlstate is not None:
         return _REASONS.get(sqlstate, Reason.CONNECTION_REFUSED)
@@ -114,7 +114,7 @@ def reason_of(text: str, sqlstate: str | None = None) -> Reason:
 def ask_again(conninfo: str) -> str | None:
     """The SQLSTATE with which the server refuses the login; None if there is none.
 
-    The trace lies in memory alone, and is gone afterwards.
+    The trace is kept in memory only, and discarded afterwards.
     """
     try:
         trace = os.memfd_create("dbmigrate")
@@ -153,7 +153,7 @@ def _try(conninfo: str, trace: int) -> None:
 
 
 def _is_showable(params: Mapping[str, str]) -> bool:
-    """Whether what the server names is a plain name, and not a part of a URL gone astray."""
+    """Whether what the server names is a plain name, and not a part of a misread URL."""
     names = (
         params.get("user") or os.environ.get("PGUSER", ""),
         params.get("dbname") or os.environ.get("PGDATABASE", ""),

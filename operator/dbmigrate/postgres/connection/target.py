@@ -1,9 +1,9 @@
 """Which database to migrate, and how: a URL read once at the edge.
 
-Takes what golang-migrate takes (its schemes, its x- parameters with its texts)
-and what libpq takes (keyword strings, services, several hosts, password files,
-PG* variables). golang-migrate's drivers send parameters that they don't know to
-the server as run-time settings; libpq refuses those, so they become
+Accepts what golang-migrate accepts (its schemes, its x- parameters with its messages)
+and what libpq accepts (keyword strings, services, several hosts, password files,
+PG* variables). golang-migrate's drivers send parameters that they do not know to
+the server as run-time settings; libpq rejects those, so they become
 `options=-c name=value` here. Does not import psycopg.
 """
 
@@ -57,7 +57,7 @@ _TABLES = {
 
 
 class HistoryKind(StrEnum):
-    """Whose table keeps the history. The words are those of the files' formats."""
+    """The tool whose table keeps the history, by the names of the file formats."""
 
     GOLANG_MIGRATE = "golang-migrate"
     GOOSE = "goose"
@@ -72,12 +72,12 @@ class HistoryKind(StrEnum):
 
     @property
     def default_schema(self) -> str | None:
-        """Where the tool puts it; None: where the search path leads."""
+        """Where the tool creates it; None: where the search path leads."""
         return ATLAS_SCHEMA if self is HistoryKind.ATLAS else None
 
     @property
     def makes_schema(self) -> bool:
-        """Whether the tool makes the schema that its table is to be in."""
+        """Whether the tool creates the schema of its table."""
         return self in (HistoryKind.ATLAS, HistoryKind.DBMATE, HistoryKind.FLYWAY)
 
 
@@ -107,7 +107,7 @@ class HistoryTable:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionTarget:
-    """One database and how to work on it."""
+    """One database, and the settings for working on it."""
 
     conninfo: dict[str, str] = field(repr=False)
     """For psycopg.connect(**conninfo). Holds the password when the URL did."""
@@ -210,7 +210,7 @@ def _split(text: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str], 
 
 
 def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """What libpq is given: its own keywords as they are, all others as options."""
+    """The parameters for libpq: its own keywords unchanged, all others as options."""
     conninfo: dict[str, str] = {}
     settings: list[str] = []
     socket = ""
@@ -222,13 +222,13 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
         if key in LIBPQ:
             conninfo[key] = value
         elif key == "socket":
-            socket = value  # dbmate's word for libpq's host
+            socket = value  # dbmate's name for libpq's host
         else:
             settings.append(f"-c {escape_option(key)}={escape_option(value)}")
     if socket:
         conninfo["host"] = socket
     if settings:
-        # Given options replace PGOPTIONS, and nothing else of the environment.
+        # Given options replace PGOPTIONS, and no other variable.
         given = conninfo.get("options") or environ.get("PGOPTIONS", "")
         conninfo["options"] = " ".join([given, *settings] if given else settings)
     encoding = conninfo.get("client_encoding", "UTF8")
@@ -284,7 +284,7 @@ def _check_lock_strategy(scheme: str, own: Mapping[str, str]) -> None:
         return
     if strategy == "table":
         raise _unopened(
-            "x-lock-strategy=table is not supported: a killed run would leave its row for ever;"
+            "x-lock-strategy=table is not supported: a killed run would leave its row behind;"
             " connect past the pooler and use advisory locks"
         )
     raise _unopened(f'unknown lock strategy "{strategy}"')
@@ -320,7 +320,7 @@ def _display(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> str:
     port = conninfo.get("port") or environ.get("PGPORT")
     database = conninfo.get("dbname") or environ.get("PGDATABASE") or "(default database)"
     hosts, ports = (host or "").split(","), (port or "").split(",")
-    # One port holds for all hosts; else there are as many of both.
+    # One port applies to all hosts; otherwise there are as many of both.
     ports = ports * len(hosts) if len(ports) == 1 else ports
     pairs = zip_longest(hosts, ports[: len(hosts)], fillvalue="")
     shown = ",".join(_with_port(*pair) for pair in pairs) if host else "(default host)"

@@ -1,4 +1,4 @@
-"""Whether a database holds anything that is not the history's own."""
+"""Whether a database holds anything that does not belong to the history."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _IN_SCHEMA = (
 
 
 def first_in_schema(session: Session, history: History) -> str | None:
-    """What keeps Flyway from taking the history's schema for empty, in words; None: it is.
+    """The object for which Flyway does not take the history's schema for empty; None: none.
 
-    A table or its kin, a type or a function that is no extension's (PostgreSQLSchema.java
-    there); our log does not count.
+    A relation, a type or a function that belongs to no extension (PostgreSQLSchema.java
+    there); dbmigrate's log does not count.
     """
     own = literal(history.log_table)
     parts = (
@@ -34,7 +34,7 @@ def first_in_schema(session: Session, history: History) -> str | None:
         " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = x.oid"
         f" AND d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass AND d.deptype = 'e')"
         f" AND x.oid IS DISTINCT FROM pg_catalog.to_regclass({own})::pg_catalog.oid"
-        # The log's own sequence, for its identity.
+        # The log's own sequence, for its identity column.
         " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = x.oid"
         f" AND d.deptype IN ('a', 'i') AND d.refobjid = pg_catalog.to_regclass({own}))"
         for kind, catalog, name, schema, condition in _IN_SCHEMA
@@ -44,9 +44,9 @@ def first_in_schema(session: Session, history: History) -> str | None:
 
 
 def first_object(session: Session, history: History) -> str | None:
-    """A table or its kin in any schema, in words; None: there is none.
+    """Some relation in any schema; None: there is none.
 
-    What belongs to an extension or to another table is not looked at.
+    Those that belong to an extension or to another table are skipped.
     """
     own = f"ARRAY[{literal(history.version_table)}, {literal(history.log_table)}]"
     rows = session.query(

@@ -1,4 +1,4 @@
-"""Tables that tell nothing of a step that was not finished: our log does that alone."""
+"""Tables that record nothing of an unfinished step: only the log does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NoProgress:
         return ""
 
     def failure_sql(self, table: str, statement: str, error: str) -> str:
-        """Empty: the table does not tell."""
+        """Empty: the table does not record it."""
         del table, statement, error
         return ""
 

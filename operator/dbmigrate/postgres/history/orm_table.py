@@ -1,7 +1,7 @@
-"""Where an ORM keeps its history, known by its columns and never by its name alone.
+"""The table in which an ORM keeps its history, recognised by its columns, not its name.
 
-Nothing is read before the columns were looked at: Rails' table has dbmate's shape and
-golang-migrate's name, and is told from dbmate's by the table that Rails has beside it.
+The columns are checked before anything is read: Rails' table has dbmate's shape and
+golang-migrate's name, and differs from dbmate's by the table that Rails has beside it.
 The tables are only read.
 """
 
@@ -45,13 +45,13 @@ _RAILS_SALT = 2053462845
 
 
 def orm_of(columns: frozenset[str] | set[str]) -> Orm | None:
-    """Whose table has these columns; Rails' are dbmate's, too, and so are not told here."""
+    """The tool whose table has these columns; Rails' are dbmate's as well, so not decided here."""
     return next((o for o in Orm if o is not Orm.RAILS and columns == _COLUMNS[o]), None)
 
 
 @dataclass(frozen=True, slots=True)
 class OrmTable:
-    """An ORM's table that is there, and what belongs to it."""
+    """An existing table of an ORM, and what belongs to it."""
 
     orm: Orm
     schema: str
@@ -65,7 +65,7 @@ class OrmTable:
         return (self.name, self.environment) if self.environment else (self.name,)
 
     def read(self, session: Session) -> OrmHistory:
-        """What it says now. Raises MigrationError as `read_history`, and ServerFailure."""
+        """Its present content. Raises MigrationError as `read_history`, and ServerFailure."""
         (rows,) = session.query(_QUERIES[self.orm].format(table=self._sql(self.name)))
         environment = None
         if self.environment is not None:
@@ -76,7 +76,7 @@ class OrmTable:
         return read_history(self.orm, f"{self.schema}.{self.name}", rows, environment)
 
     def lock_ids(self, database: str) -> tuple[int, ...]:
-        """The advisory locks that the tool takes while it migrates, if it takes any."""
+        """The advisory locks that the tool takes while it migrates, if any."""
         if self.orm is Orm.PRISMA:
             return (_PRISMA_LOCK,)
         if self.orm is Orm.RAILS:
@@ -138,7 +138,7 @@ def _look(
 
 
 def _refused(message: str, shapes: Mapping[str, Mapping[str, str]], wanted: Orm) -> MigrationError:
-    """With the histories that are there, for whoever has named the wrong tool or schema."""
+    """Names the existing histories, in case the tool or the schema is the wrong one."""
     others = [(name, orm_of(set(shape))) for name, shape in shapes.items()]
     if _BESIDE_RAILS in shapes:
         others.append((_BESIDE_RAILS, Orm.RAILS))

@@ -1,9 +1,9 @@
-"""Which statements PostgreSQL refuses inside of a transaction, and which end one.
+"""Which statements PostgreSQL refuses inside a transaction, and which end one.
 
 The list is that of the server's PreventInTransactionBlock() calls, versions 12
-to 18. What depends on the database and not on the text can't be known here:
+to 18. What depends on the database and not on the text is unknown here:
 CLUSTER and REINDEX of a partitioned table, and CALL of a procedure that commits.
-REFRESH MATERIALIZED VIEW CONCURRENTLY and ANALYZE are allowed inside of one.
+REFRESH MATERIALIZED VIEW CONCURRENTLY and ANALYZE are allowed inside one.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def control_of(sql: bytes, statement: Statement, *, file: str) -> Control | None
 
 
 def forbidden_in_transaction(sql: bytes, statement: Statement, *, file: str) -> str | None:
-    """What the server would refuse inside of a transaction, by name; None: nothing is known."""
+    """What the server would refuse inside a transaction, by name; None: nothing known."""
     rule = _RULES.get(statement.words[0] if statement.words else "")
     if rule is None:
         return None
@@ -55,7 +55,7 @@ def forbidden_in_transaction(sql: bytes, statement: Statement, *, file: str) -> 
 
 
 class _Text:
-    """A statement's tokens, to be asked for words."""
+    """A statement's tokens, for tests of its words."""
 
     def __init__(self, sql: bytes, all_tokens: list[Token]) -> None:
         self.sql = sql

@@ -1,7 +1,7 @@
 """`drop`: remove all tables of the current schema, the history with them.
 
-golang-migrate's Drop, table by table, in one transaction of ours: tables of the
-schema alone; its types, functions, sequences and views without a table stay.
+golang-migrate's Drop, table by table, in one transaction: only tables of the
+schema; its types, functions, sequences and views without a table remain.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""`goto V` and `goto latest`: lead the database to one version, up or down.
+"""`goto V` and `goto latest`: bring the database to one version, up or down.
 
-This is what the operator's Job runs. The rollback policy belongs to it alone:
-not given, it goes down as golang-migrate does; allowed, it goes down only if
-every version on the way can really be undone; forbidden, it refuses.
+This is what the operator's Job runs. The rollback policy applies to it alone: without
+one, it goes down as golang-migrate does; Allowed goes down only if every version on the
+way can be undone; Forbidden refuses.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""`restore`: put a backup into a database, all of it or nothing.
+"""`restore`: restore a backup into a database, all of it or nothing.
 
-pg_restore works in one transaction, under the migration lock. A database that
-holds something already is left alone, unless it was said that its tables may
-be replaced.
+pg_restore works in one transaction, under the migration lock. A database that is
+not empty is left alone, unless the request says that its tables may be
+replaced.
 """
 
 from __future__ import annotations

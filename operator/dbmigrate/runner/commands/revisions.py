@@ -1,4 +1,4 @@
-"""Atlas's `migrate status`: the rows of its table as they are, and the files to come."""
+"""Atlas's `migrate status`: the rows of its table, and the pending files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RevisionRow:
 
     @property
     def is_partial(self) -> bool:
-        """Whether its file stopped halfway, and nobody has said that this is settled."""
+        """Whether its file stopped halfway and has not been marked as resolved."""
         return self.applied != self.total and not self.kind & RESOLVED
 
 
@@ -53,7 +53,7 @@ class RevisionsState:
 
 
 def read_revisions(request: Request) -> Result[RevisionsState]:
-    """Look, and change nothing. Raises MigrationError (ForeignHistory) beside another table."""
+    """Read both; change nothing. Raises MigrationError (ForeignHistory) beside another table."""
     return perform(request, _read, is_locked=False)
 
 

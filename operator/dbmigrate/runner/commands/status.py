@@ -1,7 +1,7 @@
-"""`status`: every migration, by what the files and the history say of it together.
+"""`status`: every migration in the files or in the history, with its state.
 
-Reads, locks nothing and writes nothing. A role that may not read the log still
-gets the answer that schema_migrations alone can give.
+Reads only; takes no lock. A role that may not read the log still gets what
+schema_migrations alone can say.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _row(
 
 
 def _repeatable_row(run: Run, migration: Migration) -> StatusRow:
-    """One that has run and was changed since is pending and changed."""
+    """One that has run and has changed since is pending and changed."""
     applied = run.database.applied
     is_current = applied.is_current(migration)
     state = MigrationState.APPLIED if is_current else MigrationState.PENDING

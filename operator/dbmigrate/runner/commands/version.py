@@ -1,4 +1,4 @@
-"""`version`: what schema_migrations says. Reads, locks nothing, writes nothing."""
+"""`version`: what schema_migrations says. Reads only; takes no lock."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from dbmigrate.runner.result import Result, VersionState
 
 
 def version(request: Request) -> Result[VersionState]:
-    """The version of the database and whether it is dirty. Needs read access alone."""
+    """The version of the database and whether it is dirty. Needs read access only."""
     return perform(request, lambda run: run.state, is_locked=False, with_log=False)

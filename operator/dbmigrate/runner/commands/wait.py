@@ -1,9 +1,9 @@
 """`wait`: until the database has the version that an application needs.
 
-For init containers, of which there may be thousands: each poll is a connection
-of its own that asks two short questions, so that waiting holds nothing; pauses
-grow and are spread at random. A server that is not up, a database or a history
-that is not there yet are waited for.
+For init containers, of which there may be thousands: each poll is a short connection
+with two queries, so waiting holds no resources; pauses grow and are spread at random.
+A server that is not up, and a database or a history that does not exist yet, are
+waited for.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _PATIENT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What one poll saw."""
+    """The result of one poll."""
 
     state: VersionState | None
     obstacle: str
@@ -66,7 +66,7 @@ def wait(
 ) -> Result[VersionState]:
     """Wait until the database is at least at `version`, and not dirty.
 
-    None is the source's latest. `timeout` is in seconds, None is for ever. A run
+    None is the source's latest. `timeout` is in seconds, None is without limit. A run
     that gives up has the outcome Waiting.
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
@@ -154,7 +154,7 @@ def _look(request: Request, wanted: Version, limit: float) -> _Snapshot:
 
 
 def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState | None, bool]:
-    """One connection, two queries: the state, None if the history is there, but not for us.
+    """One connection, two queries: the state, None if there is no history for this request.
 
     And whether the wanted version is reached.
     """
@@ -187,7 +187,7 @@ def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState 
 
 
 def _within(target: ConnectionTarget, seconds: float) -> ConnectionTarget:
-    """The target, with no more than so many seconds for each host of it."""
+    """The target, with at most that many seconds for each of its hosts."""
     given = target.conninfo.get("connect_timeout", "0")
     limit = min(ceil(seconds), int(given) if given.isdigit() and int(given) else ceil(seconds))
     return replace(target, conninfo={**target.conninfo, "connect_timeout": str(limit)})
