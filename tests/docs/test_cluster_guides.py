@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.charts.helm import ROOT
+from tests.charts.helm import ROOT, Values
 from tests.charts.test_release import IMAGE, make_values
 from tests.cluster import Cluster, Namespace
 from tests.cluster.clients import find_helm, find_kubectl
@@ -179,7 +179,7 @@ def block(page: str, start: str) -> str:
     return found
 
 
-def nested(values: dict[str, object]) -> dict[str, object]:
+def nested(values: Values) -> dict[str, object]:
     """Values by dotted path, as a file has them."""
     made: dict[str, dict[str, object]] = {}
     for path, value in values.items():

@@ -16,8 +16,9 @@ Reading an object that does not exist returns None; deleting it is no error.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
 from typing import Any
 
@@ -53,6 +54,10 @@ class ClusterError(Exception):
 
 class Unavailable(ClusterError):
     """No answer, or an answer that asks to try again later."""
+
+
+class Fenced(Unavailable):
+    """A write that was not made: this operator does not lead, or not for certain."""
 
 
 class Conflict(ClusterError):
@@ -99,6 +104,8 @@ class Cluster:
         self.configuration = configuration
         self.selector = selector
         """A label selector: other DatabaseMigrations are not seen. Empty: all are."""
+        self.seconds_to_write: Callable[[], float] = lambda: math.inf
+        """How long a write may take from now on; 0 or less: none may be made."""
         self._client = ApiClient(configuration)
         self._client.user_agent = "dbmigrate-operator"
 
@@ -260,6 +267,22 @@ class Cluster:
         """One ConfigMap."""
         return await self._find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
 
+    async def find_lease(self, namespace: str, name: str, *, limit: float) -> Document | None:
+        """One Lease, within that many seconds."""
+        return await self._find(_lease(namespace, name), limit=limit)
+
+    async def write_lease(self, body: Document, *, limit: float) -> Document:
+        """Create or replace a Lease, within that many seconds.
+
+        Raises Conflict when it has changed since the resourceVersion in the body, and
+        AlreadyExists when there is none in the body and a Lease is there.
+        """
+        metadata = body["metadata"]
+        is_new = "resourceVersion" not in metadata
+        path = _lease(metadata["namespace"], "" if is_new else metadata["name"])
+        method = "POST" if is_new else "PUT"
+        return await self._request(method, path, body=body, limit=limit)
+
     async def _list(self, path: str, selector: str, *, fields: str = "") -> list[Document]:
         query = [("labelSelector", selector)]
         if fields:
@@ -282,7 +305,15 @@ class Cluster:
         body: Document | None = None,
         query: list[tuple[str, str]] | None = None,
         content_type: str = "application/json",
+        limit: float | None = None,
     ) -> Document:
+        """One request. With a `limit` in seconds a write is the Lease's own: no fence holds it."""
+        if limit is None:
+            limit = REQUEST_TIMEOUT
+            if method != "GET":
+                limit = min(limit, self.seconds_to_write())
+            if limit <= 0:
+                raise Fenced(f"{method} {path}: another operator leads, or may lead by now")
         request = await self._client.param_serialize(
             method,
             path,
@@ -292,7 +323,7 @@ class Cluster:
             auth_settings=["BearerToken"],
         )
         try:
-            response = await self._client.call_api(*request, _request_timeout=REQUEST_TIMEOUT)
+            response = await self._client.call_api(*request, _request_timeout=limit)
             text = await response.read()  # type: ignore[no-untyped-call]
         except Exception as problem:
             # Any exception of the client is a failure of the connection, not of the object.
@@ -312,6 +343,11 @@ def _event_time(event: Document) -> str:
 
 class _NotFound(ClusterError):
     """Never leaves this module."""
+
+
+def _lease(namespace: str, name: str) -> str:
+    collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    return f"{collection}/{name}" if name else collection
 
 
 def _custom(plural: str, namespace: str, name: str, *rest: str) -> str:

@@ -19,6 +19,8 @@ from dbmigrate.api.durations import parse_duration
 DEFAULT_RUNNER_IMAGE = "ghcr.io/dbmigrate/dbmigrate:latest"
 DEFAULT_REHEARSAL_IMAGE = "docker.io/library/postgres:{major}"
 
+_NAME = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
+"""Of a namespace or an object."""
 _ADDRESS = re.compile(r"(\[(?P<literal>[^\[\]\s]+)\]|(?P<host>[^\[\]\s:]*)):(?P<port>[0-9]{1,5})")
 """An IPv6 address stands in brackets, as in a URL."""
 
@@ -56,6 +58,10 @@ class Config:
     order_age: timedelta | None = timedelta(hours=1)
     """An order of a person that is older when the operator first comes to it is refused; None: of
     any age is taken."""
+    lease: tuple[str, str] | None = None
+    """Namespace and name of the Lease whose holder works; None: this operator is the only one."""
+    lease_duration: timedelta = timedelta(seconds=15)
+    """After which another operator takes the place of one that does not answer any more."""
     job_user_ids: UserIds = UserIds.AUTO
     """Whether Jobs name user ids of ours."""
     workers: int = 16
@@ -79,6 +85,8 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
         resync=options.resync,
         unreachable_after=options.unreachable_after,
         order_age=options.order_max_age,
+        lease=options.lease,
+        lease_duration=options.lease_duration,
         job_user_ids=UserIds(options.job_user_ids),
         workers=options.workers,
         log_format=options.log_format,
@@ -135,6 +143,20 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         help="a MigrationAction that the operator comes to later is refused (default: 1h)",
     )
     parser.add_argument(
+        "--lease",
+        type=_lease,
+        default=twin("lease", ""),
+        metavar="NAMESPACE/NAME",
+        help="of several operators, work only while this Lease is held (default: without one)",
+    )
+    parser.add_argument(
+        "--lease-duration",
+        type=_lease_duration,
+        default=twin("lease-duration", "15s"),
+        metavar="DURATION",
+        help="another operator takes over after that long without a renewal (default: 15s)",
+    )
+    parser.add_argument(
         "--job-user-ids",
         type=_one_of(*UserIds),
         default=twin("job-user-ids", UserIds.AUTO),
@@ -169,6 +191,24 @@ def _duration(text: str) -> timedelta | None:
         return parse_duration(text)
     except ValueError as problem:
         raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _lease(text: str) -> tuple[str, str] | None:
+    if not text:
+        return None
+    if re.fullmatch(rf"{_NAME}/{_NAME}", text) is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a namespace and a name like dbmigrate/it"
+        )
+    namespace, _, name = text.partition("/")
+    return namespace, name
+
+
+def _lease_duration(text: str) -> timedelta:
+    found = _duration(text)
+    if found is None or not timedelta(seconds=1) <= found <= timedelta(hours=1):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration from 1s to 1h")
+    return found
 
 
 def _address(text: str) -> tuple[str, int] | None:

@@ -74,6 +74,10 @@ class Reconciler:
         self._instance = socket.gethostname()
         self._writer = StatusWriter(cluster, observed)
 
+    def begin(self) -> None:
+        """Now is when this operator starts to work: checks that fell due before are spread."""
+        self._resync = replace(self._resync, since=self._clock())
+
     async def look(self, key: Key, distrust: bool) -> datetime | None:
         """Reconcile the resource once; returns when to look again.
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+import socket
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +23,8 @@ from dbmigrate.controller.config import Config, UserIds
 from dbmigrate.controller.endpoints import Endpoints, served
 from dbmigrate.controller.handlers import register
 from dbmigrate.controller.health import Health
+from dbmigrate.controller.leadership.elector import Elector
+from dbmigrate.controller.leadership.standby import work_as_leader
 from dbmigrate.controller.login import register_login
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.reconciler import Reconciler, describe_failure
@@ -80,13 +84,15 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
         workers=config.workers,
     )
     registry = kopf.OperatorRegistry()
-    watch = Watch(observed, wakes)
+    watch = Watch(observed, wakes, is_leading=lambda: cluster.seconds_to_write() > 0)
     if config.selector:
         await cluster.check_selector(next(iter(config.namespaces), None))
     await watch.take_stock(cluster, config.namespaces)
     register(registry, watch)
     register_login(registry, cluster.configuration)
-    work = asyncio.create_task(wakes.run(), name="wakes")
+    work = asyncio.create_task(
+        _work(config, cluster, reconciler, metrics, observed, wakes), name="wakes"
+    )
     watching = asyncio.create_task(
         kopf.operator(
             registry=registry,
@@ -109,6 +115,34 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     for task in done:
         task.result()
     log.info("stopped")
+
+
+async def _work(
+    config: Config,
+    cluster: Cluster,
+    reconciler: Reconciler,
+    metrics: Metrics,
+    observed: Observed,
+    wakes: WorkQueue,
+) -> None:
+    """Work the queue off: at all times, or while the Lease is held."""
+
+    def change(is_leading: bool) -> None:
+        metrics.lead(is_leading)
+        if is_leading:
+            reconciler.begin()
+            # Whatever was left half done, by another operator or by this one, is looked at.
+            for key in observed.list_keys():
+                wakes.wake(key)
+
+    if config.lease is None:
+        metrics.lead(True)
+        await wakes.run()
+        return
+    identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
+    elector = Elector(cluster, config.lease, identity, config.lease_duration)
+    cluster.seconds_to_write = elector.seconds_to_write
+    await work_as_leader(elector, wakes.run, on_change=change)
 
 
 def read_clock() -> datetime:

@@ -18,6 +18,8 @@ Look = Callable[[Key, bool], Awaitable[datetime | None]]
 """Looks at a resource; says when to look again. The flag: distrust what the streams have shown."""
 
 FIRST_DELAY = timedelta(seconds=1)
+LAST_SECONDS = 5.0
+"""For looks that are under way when the queue is told to stop."""
 LONGEST_DELAY = timedelta(seconds=60)
 
 
@@ -68,11 +70,21 @@ class WorkQueue:
             distrust = self._waiting.pop(key)
             self._busy.add(key)
             try:
-                await self._look_once(key, distrust)
+                await self._look_to_the_end(key, distrust)
             finally:
                 self._busy.discard(key)
                 if key in self._waiting:
                     self._ready.put_nowait(key)
+
+    async def _look_to_the_end(self, key: Key, distrust: bool) -> None:
+        """A look that has begun may end its writes when the queue is told to stop."""
+        look = asyncio.ensure_future(self._look_once(key, distrust))
+        try:
+            await asyncio.shield(look)
+        except asyncio.CancelledError:
+            await asyncio.wait({look}, timeout=LAST_SECONDS)
+            look.cancel()
+            raise
 
     async def _look_once(self, key: Key, distrust: bool) -> None:
         self._cancel_timer(key)
