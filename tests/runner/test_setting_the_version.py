@@ -72,6 +72,11 @@ def test_baseline_is_refused_where_a_history_says_otherwise(database: Database) 
     assert version_row(database) == [(2, False)]
 
 
+def test_baseline_needs_no_files_where_none_are_given(database: Database) -> None:
+    assert baseline(request(database), 7).unwrap() is None
+    assert version_row(database) == [(7, False)]
+
+
 def test_drop_removes_every_table_of_the_schema_and_no_other(database: Database) -> None:
     up(request(database, tables(1, 2))).unwrap()
     database.execute(

@@ -41,7 +41,7 @@ class GooseFileName:
 def parse_file_name(text: str) -> GooseFileName | None:
     """Parse a name; None for one that is no migration of goose's."""
     match = _NAME.fullmatch(text)
-    if match is None or len(match[1]) > 25 or not 1 <= int(match[1]) <= _LARGEST_VERSION:
+    if match is None or not 1 <= int(match[1]) <= _LARGEST_VERSION:
         return None
     if text.endswith("_test.go"):
         return None
