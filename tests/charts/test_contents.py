@@ -81,7 +81,14 @@ def test_the_rights_are_those_of_deploy(ours: str, theirs: str) -> None:
 
 def test_with_a_list_of_namespaces_there_are_no_rights_elsewhere() -> None:
     documents = render({"watchNamespaces": ["a", "b"]})
-    roles = only("Role", documents)
+    leases = named("shop-dbmigrate-operator-leases", documents, "Role")
+    assert leases["metadata"]["namespace"] == "system"
+    assert leases["rules"][0] == {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "verbs": ["create"],
+    }
+    roles = [role for role in only("Role", documents) if role != leases]
     assert {role["metadata"]["namespace"] for role in roles} == {"a", "b"}
     rules = named("dbmigrate-operator", read_deploy("rbac.yaml"), "ClusterRole")["rules"]
     assert all(role["rules"] == rules for role in roles)
@@ -150,6 +157,7 @@ def test_there_is_an_alert_for_each_trouble() -> None:
         "DatabaseMigrationNotReady": "15m",
         "DatabaseMigrationRetrying": "30m",
         "DbmigrateOperatorDown": "5m",
+        "DbmigrateOperatorNotLeading": "5m",
     }
 
 

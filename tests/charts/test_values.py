@@ -71,6 +71,15 @@ SWITCHES: dict[str, Switch] = {
     "nameOverride": Switch("dbm", "Deployment:metadata.name", "shop-dbm"),
     "fullnameOverride": Switch("dbm", "Deployment:metadata.name", "dbm"),
     "replicas": Switch(0, "Deployment:spec.replicas", 0),
+    "leaderElection.enabled": Switch(False, f"Role/{NAME}-leases:kind", NOTHING),
+    "leaderElection.leaseDuration": Switch(
+        "1m", f"Deployment:{OPERATOR}.env.DBMIGRATE_LEASE_DURATION.value", "1m"
+    ),
+    "updateStrategy": Switch(
+        {"type": "Recreate", "rollingUpdate": None},
+        "Deployment:spec.strategy",
+        {"type": "Recreate"},
+    ),
     "watchNamespaces": Switch(
         ["a", "b"], f"Deployment:{OPERATOR}.env.DBMIGRATE_NAMESPACE.value", "a,b"
     ),
@@ -204,6 +213,7 @@ def test_every_value_has_a_comment() -> None:
         ("unreachableAfter", 0),
         ("orderMaxAge", "long"),
         ("jobUserIds", "none"),
+        ("leaderElection.leaseDuration", "none"),
         ("podLabels", {"team": 1}),
     ],
 )
@@ -219,7 +229,13 @@ def test_a_foreign_account_must_be_named() -> None:
 
 def leaves(values: Document, prefix: str = "") -> Iterator[str]:
     """The paths at which a user sets something: all but the branches."""
-    free = {"podSecurityContext", "securityContext", "resources", "metrics.dashboard.labels"}
+    free = {
+        "updateStrategy",
+        "podSecurityContext",
+        "securityContext",
+        "resources",
+        "metrics.dashboard.labels",
+    }
     for name, value in values.items():
         path = f"{prefix}{name}"
         if isinstance(value, dict) and value and path not in free:

@@ -67,8 +67,7 @@ class Person:
 
     def paste(self, script: str, *, namespace: str = "default") -> str:
         """Run it; each question is answered with y. Its output."""
-        yes = subprocess.Popen(["yes"], stdout=subprocess.PIPE)
-        try:
+        with subprocess.Popen(["yes"], stdout=subprocess.PIPE) as yes:
             done = subprocess.run(
                 ["bash", "-euc", script],
                 cwd=self.directory,
@@ -80,9 +79,7 @@ class Person:
                 check=False,
                 timeout=300,
             )
-        finally:
             yes.kill()
-            yes.wait()
         assert done.returncode == 0, f"{script}\n{done.stdout}"
         return done.stdout
 
@@ -100,9 +97,13 @@ def person(cluster: Cluster, database: Database, tmp_path: Path) -> Iterator[Per
     assert EXAMPLE_URL in example
     (directory / "examples").mkdir()
     # The node of this harness has no DNS and no image of PostgreSQL: its Service is not reached.
-    (directory / "examples" / "users-database.yaml").write_text(
-        example.replace(EXAMPLE_URL, database.url)
+    example = example.replace(EXAMPLE_URL, database.url)
+    example = example.replace(
+        "  name: postgres\nspec:\n  selector:\n    matchLabels",
+        "  name: postgres\nspec:\n  replicas: 0\n  selector:\n    matchLabels",
     )
+    assert "replicas: 0" in example
+    (directory / "examples" / "users-database.yaml").write_text(example)
     (directory / "values.yaml").write_text(yaml.safe_dump(nested(make_values())))
     bin_directory = directory / "bin"
     bin_directory.mkdir()
