@@ -13,7 +13,7 @@ from enum import StrEnum
 from dbmigrate.api.conditions import shorten
 from dbmigrate.api.fields import Document, Fields, SpecError
 from dbmigrate.api.forms import OBJECT_NAME, PLAN_HASH, SENTENCE, VERSION
-from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
+from dbmigrate.timestamps import format_timestamp, parse_timestamp
 
 
 class ActionKind(StrEnum):

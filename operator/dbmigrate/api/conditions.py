@@ -12,11 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from dbmigrate.api.fields import Document
-from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
+from dbmigrate.codec import Bound, wire
 from dbmigrate.printable import block, clip
-from dbmigrate.untrusted import read_text, read_whole
 
 MESSAGE_LIMIT = 1024
 """Characters of a message. Events allow no more, and a list of resources is to stay small."""
@@ -46,40 +45,10 @@ class Condition:
 
     type: ConditionType
     status: Truth
-    reason: str
-    message: str
-    observed_generation: int
-    last_transition_time: datetime
-
-    def to_dict(self) -> Document:
-        """As the API server takes it."""
-        return {
-            "type": self.type.value,
-            "status": self.status.value,
-            "reason": self.reason,
-            "message": self.message,
-            "observedGeneration": self.observed_generation,
-            "lastTransitionTime": format_timestamp(self.last_transition_time),
-        }
-
-
-def parse_conditions(raw: object) -> tuple[Condition, ...]:
-    """Read `status.conditions`; unknown entries are left out."""
-    found = []
-    for item in raw if isinstance(raw, list) else ():
-        try:
-            condition = Condition(
-                type=ConditionType(item["type"]),
-                status=Truth(item["status"]),
-                reason=read_text(item["reason"], MESSAGE_LIMIT),
-                message=read_text(item.get("message", ""), MESSAGE_LIMIT),
-                observed_generation=read_whole(item.get("observedGeneration", 0)),
-                last_transition_time=parse_timestamp(item["lastTransitionTime"]),
-            )
-        except (AttributeError, KeyError, TypeError, ValueError):
-            continue
-        found.append(condition)
-    return tuple(found)
+    reason: Annotated[str, Bound(MESSAGE_LIMIT)]
+    message: Annotated[str, Bound(MESSAGE_LIMIT)] = wire(absent="", always=True)
+    observed_generation: int = wire(absent=0, always=True)
+    last_transition_time: datetime = wire()
 
 
 def settle_conditions(

@@ -9,7 +9,7 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.names import API_VERSION, MIGRATION_KIND
 from dbmigrate.api.spec import MigrationSpec, parse_spec
 from dbmigrate.api.status import MigrationStatus, parse_status
-from dbmigrate.api.timestamps import parse_timestamp
+from dbmigrate.timestamps import parse_timestamp
 
 
 @dataclass(frozen=True, slots=True)

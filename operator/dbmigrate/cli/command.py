@@ -18,6 +18,8 @@ HELP = Flag("help", "Print help information", kind="")
 
 
 JSON_TEMPLATE = "{{ json . }}"
+TEXT = "text"
+"""What `-as-atlas` is given for Atlas's report in words, which no template asks for."""
 
 
 def check_template(text: str) -> str:
@@ -30,10 +32,14 @@ def check_template(text: str) -> str:
     return JSON_TEMPLATE
 
 
+def _check_report(text: str) -> str:
+    return TEXT if text == TEXT else check_template(text)
+
+
 AS_ATLAS = Flag(
     "as-atlas",
-    f"Print the document that Atlas would; the one template is '{JSON_TEMPLATE}'",
-    check=check_template,
+    f"Print what Atlas would: {TEXT}, or the document of the one template '{JSON_TEMPLATE}'",
+    check=_check_report,
     kind="template",
 )
 

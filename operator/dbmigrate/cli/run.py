@@ -180,7 +180,7 @@ def find_target(
         settings = flyway.find_settings(options, invocation.environ)
         history = flyway.find_table(settings, target)
     else:
-        history = target.history.of(kind, has_search_path=target.has_search_path)
+        history = target.history.of(kind, target.search_path)
     return replace(target, history=replace(history, owner=options.history_owner or None))
 
 

@@ -13,11 +13,11 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.names import API_VERSION, MIGRATION_KIND
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.api.trial import Trial
 from dbmigrate.controller.decisions.verdict import VerdictReason
 from dbmigrate.controller.jobs.naming import event_name
 from dbmigrate.report import Reason
+from dbmigrate.timestamps import format_timestamp
 
 COMPONENT = "dbmigrate-operator"
 LINT_REASON = "LintFindings"

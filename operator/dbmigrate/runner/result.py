@@ -55,7 +55,7 @@ class MigrationState(StrEnum):
     OUT_OF_ORDER = "out of order"
     """Below the database's version, and the log proves that it was not applied."""
     SKIPPED = "skipped"
-    """A checkpoint is going to stand for it."""
+    """A checkpoint stands for it, or is going to."""
     MISSING = "missing"
     """Applied, but its file is not there."""
     DIRTY = "dirty"

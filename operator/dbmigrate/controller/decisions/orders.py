@@ -13,7 +13,6 @@ from datetime import datetime
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.api.version import is_version
 from dbmigrate.controller.decisions.approval import find_plan, is_approved
 from dbmigrate.controller.decisions.outcome import read_report
@@ -21,6 +20,7 @@ from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way
 from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
+from dbmigrate.timestamps import format_timestamp
 
 COMMANDS: Mapping[ActionKind | None, RunCommand] = {
     ActionKind.FORCE: RunCommand.FORCE,

@@ -22,10 +22,10 @@ from dbmigrate.api.status import (
     LastRun,
     MigrationStatus,
 )
-from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.api.trial import read_trial
 from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunCommand, RunState
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, UnknownReport
+from dbmigrate.timestamps import format_timestamp, read_timestamp
 
 KILLED = frozenset({128 + 9, 128 + 15})
 """SIGKILL, and SIGTERM before the runner was ready to report."""

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from dbmigrate.api.names import REHEARSAL_CONTAINER
-from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.controller.decisions.runs import JobRun, Pod, Waiting
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way
+from dbmigrate.timestamps import format_timestamp
 
 LOOK_INTERVAL = timedelta(seconds=60)
 """How often a resource is looked at that waits for something: a watch event may be lost."""

@@ -25,8 +25,8 @@ from dbmigrate.api.names import (
     RUNNER_CONTAINER,
     UID_LABEL,
 )
-from dbmigrate.api.timestamps import parse_timestamp, read_timestamp
 from dbmigrate.report import WORD_LIMIT
+from dbmigrate.timestamps import parse_timestamp, read_timestamp
 from dbmigrate.untrusted import INT32, INT64
 
 OVERDUE = timedelta(seconds=30)

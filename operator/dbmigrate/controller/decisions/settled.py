@@ -11,7 +11,6 @@ from datetime import datetime
 from dbmigrate.api.last_check import LastCheck
 from dbmigrate.api.spec import NEVER
 from dbmigrate.api.status import LastRun, MigrationStatus
-from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, hash_fraction, retry_delay
 from dbmigrate.controller.decisions.catch_up import (
     CaughtUp,
@@ -29,6 +28,7 @@ from dbmigrate.controller.decisions.verdict import (
 )
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
+from dbmigrate.timestamps import format_timestamp
 
 
 def stay_while_asked(

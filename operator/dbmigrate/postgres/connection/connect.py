@@ -68,6 +68,8 @@ def _refused(
 
     reason, text = explain(error, conninfo)
     hint = {
+        Reason.CONNECTION_REFUSED: "check the host and the port, and that the server runs there:"
+        " `dbmigrate wait` waits until it answers",
         Reason.AUTHENTICATION_FAILED: "check the user, the password and pg_hba.conf",
         Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run works",
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",

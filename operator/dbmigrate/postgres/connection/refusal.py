@@ -70,6 +70,12 @@ _TLS = re.compile(
 )
 _NOT_A_CAUSE = re.compile(r"(?:, |\s)(?:no encryption|SSL encryption|SSL off|SSL on)\b")
 """How a pg_hba.conf refusal ends: it names TLS, but TLS is not what is wrong."""
+_QUESTION = re.compile(r"Is the server running ")
+"""libpq's second line where nothing listens; our hint asks it."""
+_ALL = re.compile(r"\nMultiple connection attempts failed\. All failures were:")
+_ATTEMPT = re.compile(r"\n- host: .*?: (?=connection )")
+"""How psycopg begins what it tells of each of several addresses, after the last one's error."""
+_PREFIX = re.compile(r"^connection (?:failed|is bad): |\[Errno -?\d+\] ")
 _PLAIN_NAME = re.compile(r"[\w.-]*")
 
 
@@ -85,10 +91,18 @@ def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, 
         # The message names the role or the database, which look like part of a URL.
         text = text[: by_server.start(1)] + "the server has refused the login"
         text += " (its message is not shown, for it may hold a password)"
-    shown = " ".join(text.split())
-    for prefix in ("connection failed: ", "connection is bad: "):
-        shown = shown.removeprefix(prefix)
+    shown = _join(text)
     return reason, shown if sqlstate is None else f"{shown} (SQLSTATE {sqlstate})"
+
+
+def _join(text: str) -> str:
+    """libpq's lines, and psycopg's for several hosts, as one sentence."""
+    first, *attempts = _ATTEMPT.split(_ALL.sub("", text))
+    causes = []
+    for each in attempts or [first]:
+        lines = [" ".join(line.split()) for line in _PREFIX.sub("", each.strip()).splitlines()]
+        causes.append("; ".join(line for line in lines if not _QUESTION.match(line)))
+    return "; ".join(dict.fromkeys(causes))
 
 
 def reason_of(text: str, sqlstate: str | None = None) -> Reason:

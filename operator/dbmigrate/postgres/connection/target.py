@@ -81,6 +81,10 @@ class HistoryKind(StrEnum):
         return self in (HistoryKind.ATLAS, HistoryKind.DBMATE, HistoryKind.FLYWAY)
 
 
+_PLAIN_SCHEMA = re.compile(r"[a-z_][a-z0-9_$]*")
+"""A search path of one schema, whose name needs no quotes and is no list."""
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryTable:
     """The table that holds the version, by its exact name."""
@@ -92,17 +96,24 @@ class HistoryTable:
     owner: str | None = None
     """A role that may own it, beside those that the session trusts by itself."""
 
-    def of(self, kind: HistoryKind, *, has_search_path: bool = False) -> HistoryTable:
+    is_by_search_path: bool = False
+    """Whether the schema is the one that the URL's search path names."""
+
+    def of(self, kind: HistoryKind, search_path: str | None = None) -> HistoryTable:
         """The table of that tool: by the tool's own name, unless another one was given.
 
-        Where the URL names a search path, Atlas follows it.
+        Where the URL names a search path, Atlas follows it: one name alone is that of the
+        schema, which Atlas makes where it is not there.
         """
         is_default = self.name == DEFAULT_TABLE
-        schema = self.schema
-        if schema is None and is_default and not has_search_path:
-            schema = kind.default_schema
+        schema, is_by_path = self.schema, False
+        if schema is None and is_default and kind.default_schema is not None:
+            is_by_path = (
+                search_path is not None and _PLAIN_SCHEMA.fullmatch(search_path) is not None
+            )
+            schema = search_path if is_by_path else kind.default_schema if not search_path else None
         name = kind.default_table if is_default else self.name
-        return HistoryTable(schema, name, kind, self.owner)
+        return HistoryTable(schema, name, kind, self.owner, is_by_path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +134,8 @@ class ConnectionTarget:
     """Bytes of one statement then."""
     display: str
     """Host and database for people; no user, no password."""
-    has_search_path: bool = False
-    """Whether the URL itself names one."""
+    search_path: str | None = None
+    """What the URL itself says."""
 
     def __str__(self) -> str:
         return self.display
@@ -152,7 +163,7 @@ def parse_target(text: str, environ: Mapping[str, str]) -> ConnectionTarget:
         multi_statement=_boolean(own, "x-multi-statement"),
         multi_statement_max_size=max_size if max_size > 0 else DEFAULT_MULTI_STATEMENT_MAX_SIZE,
         display=_display(conninfo, environ),
-        has_search_path="search_path" in params,
+        search_path=params.get("search_path"),
     )
 
 

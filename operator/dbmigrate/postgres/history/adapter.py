@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dbmigrate.postgres.connection.errors import ServerError
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.history.relations import History
@@ -115,8 +116,11 @@ class Found(Protocol):
     def progress_sql(self, table: str, done: int) -> str:
         """Count the statements that are done in the table; empty where it does not count."""
 
-    def failure_sql(self, table: str, statement: str, error: str) -> str:
-        """Record in the table which statement failed; empty where it does not record that."""
+    def failure_sql(
+        self, table: str, statement: str, error: ServerError, position: int | None
+    ) -> str:
+        """Record in the table which statement failed, and at which of its characters, counted
+        from 1; empty where it does not record that."""
 
     def advanced(self, done: int) -> Found:
         """With that many statements counted."""

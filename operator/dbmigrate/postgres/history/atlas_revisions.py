@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from dbmigrate import __version__
+from dbmigrate.postgres.connection.errors import ServerError
 from dbmigrate.postgres.history.adapter import Move
 from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, VersionSet
+from dbmigrate.postgres.history.atlas_errors import driver_text
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.versions import Version
 
@@ -165,13 +167,16 @@ class Revisions(VersionSet):
             f" error = '', error_stmt = '' WHERE version = {literal(found.revision.text)}"
         )
 
-    def failure_sql(self, table: str, statement: str, error: str) -> str:
+    def failure_sql(
+        self, table: str, statement: str, error: ServerError, position: int | None
+    ) -> str:
         """Record what failed, as Atlas does."""
         found = self.partial
         if found is None:
             return ""
+        text = driver_text(error.message, error.sqlstate, statement, position)
         return (
-            f"UPDATE {table} SET error = {literal(error)}, error_stmt = {literal(statement)}"
+            f"UPDATE {table} SET error = {literal(text)}, error_stmt = {literal(statement)}"
             f" WHERE version = {literal(found.revision.text)}"
         )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.connection.errors import ServerError
 
 T = TypeVar("T", bound="NoProgress")
 
@@ -17,9 +20,11 @@ class NoProgress:
         del table, done
         return ""
 
-    def failure_sql(self, table: str, statement: str, error: str) -> str:
+    def failure_sql(
+        self, table: str, statement: str, error: ServerError, position: int | None
+    ) -> str:
         """Empty: the table does not record it."""
-        del table, statement, error
+        del table, statement, error, position
         return ""
 
     def advanced(self: T, done: int) -> T:

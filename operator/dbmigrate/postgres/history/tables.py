@@ -100,7 +100,7 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
         raise _no_schema(wanted)
     history = read_tables(session, columns, schema or wanted.schema or "", wanted)
-    if wanted.schema is None and not history.has_version_table:
+    if (wanted.schema is None or wanted.is_by_search_path) and not history.has_version_table:
         _refuse_another(session, wanted)
     return ServerFacts(
         server_version=int(number or 0),
@@ -115,7 +115,7 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
 def _refuse_another(session: Session, wanted: HistoryTable) -> None:
     """Atlas would not know which of the two is meant either."""
     other = wanted.kind.default_schema
-    if other is None:
+    if other is None or other == wanted.schema:
         return
     name = f"{identifier(other)}.{identifier(wanted.name)}"
     ((found,),) = session.query(f"SELECT pg_catalog.to_regclass({literal(name)})")[0]

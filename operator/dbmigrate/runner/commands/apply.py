@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder, Rollback
-from dbmigrate.postgres.history.emptiness import first_object
+from dbmigrate.postgres.history.emptiness import unclean
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.plan import as_planned, make_preview
 from dbmigrate.runner.commands.repair import Remainder, find_remainder, finish
@@ -125,6 +125,8 @@ def _lay_out(run: Run, order: ApplyOrder, left: Remainder | None) -> Plan:
 
 
 def _plan(ground: PlanInputs, order: ApplyOrder, policy: OutOfOrder) -> Plan:
+    if ground.source.is_empty and ground.version is None and order.target is None:
+        return Plan((), None)  # a project without a first migration, to Atlas
     if order.target is not None:
         return plan_goto(ground, order.target, policy, Rollback.FORBID)
     return plan_at_most(ground, order.limit, policy)
@@ -144,15 +146,15 @@ def _check_beginning(run: Run, order: ApplyOrder) -> None:
 
 
 def _require_empty(run: Run, order: ApplyOrder) -> None:
-    found = (
-        None
-        if order.may_hold_something
-        else first_object(run.database.session, run.database.history)
-    )
+    if order.may_hold_something:
+        return
+    schema = run.request.target.search_path
+    found = unclean(run.database.session, run.database.history, schema=schema)
     if found is not None:
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
-            f"connected database is not clean: found {found}."
+            f"sql/migrate: connected database is not clean: found {found}."
             " baseline version or allow-dirty is required",
-            hint="say which version it has: -baseline V",
+            hint="say which version the database has (baseline V), or that it may hold something"
+            " (allow-dirty)",
         )

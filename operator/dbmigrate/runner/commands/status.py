@@ -125,5 +125,16 @@ def _state(run: Run, version: Version, migration: Migration | None) -> Migration
         return MigrationState.PENDING
     if not run.database.applied.covers(version):
         return MigrationState.OUT_OF_ORDER
+    if _is_replaced(run, version):
+        return MigrationState.SKIPPED
     is_missing = migration is None and run.database.applied.needs_file(version)
     return MigrationState.MISSING if is_missing else MigrationState.APPLIED
+
+
+def _is_replaced(run: Run, version: Version) -> bool:
+    """Whether a checkpoint above it has run in its place."""
+    recorded, source = set(run.database.applied.recorded), run.request.source
+    checkpoints = source.checkpoints if source else ()
+    return version not in recorded and any(
+        each.version in recorded and version < each.version for each in checkpoints
+    )

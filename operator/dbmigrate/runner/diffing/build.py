@@ -93,9 +93,10 @@ def _scripts(
         for path in desired.paths:
             yield SchemaScript(str(path), read_script(path, str(path)))
     elif isinstance(desired, SchemaProgram):
-        yield SchemaScript(desired.words[0], run_desired(desired, stop))
+        output = run_desired(desired, stop)
+        yield SchemaScript(f"output of {desired.words[0]}", output)
     else:
-        yield SchemaScript(desired.display, _dump(desired, stop))
+        yield SchemaScript(f"schema of {desired.display}", _dump(desired, stop))
 
 
 def run_desired(program: SchemaProgram, stop: Stop) -> bytes:

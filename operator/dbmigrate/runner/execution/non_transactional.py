@@ -195,8 +195,12 @@ class _Work:
         end = end_log_sql(
             self._database.history, self._log_id, INTERRUPTED if is_interrupted else "failed", text
         )
+        start = len(self._sql[: self._statements[self._at].start].decode())
         told = self._database.found.failure_sql(
-            self._database.history.version_table, self._text_of_statement(), failed.error.message
+            self._database.history.version_table,
+            self._text_of_statement(),
+            failed.error,
+            None if failed.position is None else failed.position - start,
         )
         end = f"{end}; {told}" if told else end
         try:
