@@ -10,11 +10,14 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
 from dbmigrate.api.durations import parse_duration
+from dbmigrate.api.fields import SpecError
+from dbmigrate.api.job_defaults import read_job_defaults
+from dbmigrate.api.spec import JobOptions
 
 DEFAULT_RUNNER_IMAGE = "ghcr.io/dbmigrate/dbmigrate:latest"
 DEFAULT_REHEARSAL_IMAGE = "docker.io/library/postgres:{major}"
@@ -64,6 +67,8 @@ class Config:
     """After which another operator takes the place of one that does not answer any more."""
     job_user_ids: UserIds = UserIds.AUTO
     """Whether Jobs name user ids of ours."""
+    job_defaults: JobOptions = field(default_factory=JobOptions)
+    """For resources that say nothing else in spec.job."""
     workers: int = 16
     """Resources that are looked at side by side, and API requests that are open at once."""
     log_format: str = "json"
@@ -88,6 +93,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
         lease=options.lease,
         lease_duration=options.lease_duration,
         job_user_ids=UserIds(options.job_user_ids),
+        job_defaults=options.job_defaults,
         workers=options.workers,
         log_format=options.log_format,
         log_level=options.log_level,
@@ -164,6 +170,14 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         help="whether Jobs name a uid and an fsGroup where the resource names none; auto: not on"
         " OpenShift, which assigns them",
     )
+    parser.add_argument(
+        "--job-defaults",
+        type=_job_defaults,
+        default=twin("job-defaults", ""),
+        metavar="JSON",
+        help="fields of spec.job for resources that do not set them, such as"
+        ' {"nodeSelector": {"pool": "jobs"}}',
+    )
     parser.add_argument("--workers", type=_positive, default=twin("workers", "16"))
     parser.add_argument(
         "--log-format",
@@ -190,6 +204,13 @@ def _duration(text: str) -> timedelta | None:
     try:
         return parse_duration(text)
     except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _job_defaults(text: str) -> JobOptions:
+    try:
+        return read_job_defaults(text)
+    except SpecError as problem:
         raise argparse.ArgumentTypeError(str(problem)) from None
 
 
