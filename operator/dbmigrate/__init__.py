@@ -6,4 +6,6 @@ writes what it reports into the resource's status. They meet only in the Job's c
 line and in dbmigrate.report.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0-dev"
+"""The one place that says it: the package's metadata and the reports take it from here, and the
+build of the image puts its own version in (`--build-arg VERSION`)."""

@@ -27,6 +27,8 @@ NAME_LIMIT = 255
 WORD_LIMIT = 64
 HASH_LIMIT = 128
 FILE_LIMIT = 1024
+OWNER_LIMIT = 700
+"""Characters of an owner: a cluster, a namespace, a name and a uid."""
 EXCERPT_LIMIT = 1024
 TEXT_LIMIT = 4096
 """Characters that are kept of each text when a report is read."""
@@ -34,6 +36,7 @@ STEPS_LIMIT, FINDINGS_LIMIT, CHANGED_LIMIT = 200, 20, 100
 """Items that are kept of each list."""
 
 VersionText = Annotated[str, Bound(VERSION_LIMIT)]
+OwnerText = Annotated[str, Bound(OWNER_LIMIT)]
 Name = Annotated[str, Bound(NAME_LIMIT)]
 Word = Annotated[str, Bound(WORD_LIMIT)]
 Hash = Annotated[str, Bound(HASH_LIMIT)]
@@ -65,6 +68,8 @@ class Reason(StrEnum):
     BLOCKED_BY_QUERY = "BlockedByQuery"
     STATEMENT_FAILED = "StatementFailed"
     DIRTY = "Dirty"
+    DATABASE_CONFLICT = "DatabaseConflict"
+    ROLLED_BACK = "RolledBack"
     MISSING_VERSION = "MissingVersion"
     OUT_OF_ORDER = "OutOfOrder"
     CHECKSUM_MISMATCH = "ChecksumMismatch"
@@ -80,6 +85,8 @@ class Reason(StrEnum):
     LINT_REJECTED = "LintRejected"
     REHEARSAL_FAILED = "RehearsalFailed"
     REHEARSAL_UNAVAILABLE = "RehearsalUnavailable"
+    RUNNER_OUTDATED = "RunnerOutdated"
+    """The operator's word: the runner's image lacks what the resource asks for."""
     INTERNAL = "Internal"
 
 
@@ -212,6 +219,10 @@ class Report:
     """What lint has found in the pending scripts, the worst first."""
     findings_total: Count = 0
     """All of them; the report holds some."""
+    owner: OwnerText | None = None
+    """Who migrates the database, by its log; None: the log does not say, or was not read."""
+    restored: FileName | None = None
+    """The backup that was put into the database, where nothing was migrated since."""
     steps: Annotated[tuple[Step, ...], Bound(STEPS_LIMIT)] = always(())
     steps_total: Count = always(0)
     tool_version: Name = always("")

@@ -108,4 +108,12 @@ annotations: {{- . | nindent 2 }}
 - apiGroups: [""]
   resources: [events]
   verbs: [create, list]
+- apiGroups: [""]
+  resources: [namespaces]
+  resourceNames: [kube-system]
+  verbs: [get]
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  resourceNames: [databasemigrations.dbmigrate.dev, migrationactions.dbmigrate.dev]
+  verbs: [get]
 {{- end -}}

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from dbmigrate.api.conditions import shorten
-from dbmigrate.api.fields import Document, Fields, SpecError
+from dbmigrate.api.fields import Document, Fields, SpecError, describe_unknown
 from dbmigrate.api.forms import OBJECT_NAME, PLAN_HASH, SENTENCE, VERSION
 from dbmigrate.timestamps import format_timestamp, parse_timestamp
 
@@ -77,10 +77,11 @@ class Action:
 
 def parse_action(body: Document) -> Action:
     """Read a whole action. Raises SpecError when its spec is invalid."""
-    fields = Fields(body, "").section("spec")
+    raw = body.get("spec")
+    fields = Fields({} if raw is None else raw, "spec")
     if not fields.has("action"):
         raise fields.error("action", "is required")
-    return replace(
+    action = replace(
         _read_record(body),
         migration=fields.text("migration", OBJECT_NAME),
         kind=fields.choice("action", ActionKind.RETRY),
@@ -88,6 +89,8 @@ def parse_action(body: Document) -> Action:
         plan_hash=fields.optional_text("planHash", PLAN_HASH),
         reason=fields.optional_text("reason", SENTENCE) or "",
     )
+    unknown = fields.find_unknown()
+    return replace(action, problem=describe_unknown(unknown)) if unknown else action
 
 
 def read_action(body: Document) -> Action:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -19,6 +19,7 @@ from dbmigrate.api.forms import (
     IMAGE,
     LABEL_VALUE,
     OBJECT_NAME,
+    OWNER,
     VARIABLE,
     VERSION,
 )
@@ -142,6 +143,8 @@ class MigrationSpec:
     rollback: Rollback = Rollback.FORBID
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
+    take_over: str | None = None
+    """The owner of the database whose place this resource takes."""
     approval: Approval = Approval.AUTOMATIC
     suspend: bool = False
     rehearse: Rehearse = Rehearse.NEVER
@@ -152,13 +155,15 @@ class MigrationSpec:
     """How often the database is checked; NEVER, or None: as the operator's setting says."""
     history: HistoryLimits = field(default_factory=HistoryLimits)
     job: JobOptions = field(default_factory=JobOptions)
+    unknown: tuple[str, ...] = ()
+    """The paths of fields that are set and that this code does not know: of a later schema."""
 
     def intent(self, content: str) -> str:
         """A hash of the wanted state of the database, given a digest of the files' content.
 
         It leaves out what changes how a run is made but not its result
-        (lint, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a change
-        there starts nothing when the database is at the target.
+        (lint, takeOver, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a
+        change there starts nothing when the database is at the target.
         """
         source: object = asdict(self.source)
         if isinstance(self.source, ImageSource):
@@ -183,7 +188,7 @@ class MigrationSpec:
 def parse_spec(raw: Document) -> MigrationSpec:
     """Read `spec`. Raises SpecError with the path of the first invalid field."""
     fields = Fields(raw, "spec")
-    return MigrationSpec(
+    spec = MigrationSpec(
         database=parse_database(fields.section("database")),
         source=parse_source(fields.section("source")),
         source_format=_parse_format(fields),
@@ -192,6 +197,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         rollback=fields.policy("rollback", Rollback.FORBID),
         out_of_order=fields.policy("outOfOrder", OutOfOrder.REJECT),
         changed_files=fields.policy("changedFiles", ChangedFiles.REJECT),
+        take_over=fields.optional_text("takeOver", OWNER),
         approval=fields.choice("approval", Approval.AUTOMATIC),
         suspend=fields.flag("suspend"),
         rehearse=fields.choice("rehearse", Rehearse.NEVER),
@@ -202,6 +208,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         history=_parse_history(fields.section("history")),
         job=parse_job_options(fields.section("job")),
     )
+    return replace(spec, unknown=fields.find_unknown())
 
 
 def _parse_format(fields: Fields) -> SourceFormat:

@@ -22,6 +22,7 @@ from dbmigrate.report import (
     Hash,
     Name,
     Outcome,
+    OwnerText,
     ReportedUnfinished,
     ReportError,
     VersionText,
@@ -168,6 +169,8 @@ class MigrationStatus:
     pending: Count | None = None
     server_version: Word | None = None
     """PostgreSQL's own."""
+    owner: OwnerText | None = None
+    """Who migrates the database, by its log."""
     last_run: LastRun | None = None
     last_check: LastCheck | None = None
     """None: the last check found the database as the last run left it."""

@@ -44,6 +44,7 @@ PAGE = 500
 """Objects that one request lists: a big cluster's answer comes in pieces that fit into memory."""
 OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 """Selects the Jobs and Pods of our making."""
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MERGE_PATCH = "application/merge-patch+json"
 BAD_REQUEST, NOT_FOUND, CONFLICT, UNPROCESSABLE, TOO_MANY_REQUESTS = 400, 404, 409, 422, 429
 
@@ -139,6 +140,11 @@ class Cluster:
         # Some vendors write the minor version as 30+.
         return int(found["major"]), int("".join(c for c in found["minor"] if c.isdigit()))
 
+    async def read_uid(self) -> str:
+        """What tells this cluster from all others: the uid of kube-system. Raises Refused."""
+        found = await self._find("/api/v1/namespaces/kube-system")
+        return str(found["metadata"]["uid"]) if found is not None else ""
+
     async def serves_custom_resources(self) -> bool:
         """Whether the custom resource definitions are installed."""
         found = await self._find(f"/apis/{GROUP}/{VERSION}")
@@ -148,6 +154,20 @@ class Cluster:
     async def assigns_ids(self) -> bool:
         """Whether it assigns users and groups to Pods, and refuses those that name others."""
         return await self._find("/apis/security.openshift.io/v1") is not None
+
+    async def find_definition(self, name: str) -> Document | None:
+        """One CustomResourceDefinition."""
+        return await self._find(f"{_DEFINITIONS}/{name}")
+
+    async def create_definition(self, body: Document) -> None:
+        """Create a CustomResourceDefinition. Raises AlreadyExists."""
+        await self._request("POST", _DEFINITIONS, body=body)
+
+    async def replace_definition(self, body: Document) -> None:
+        """Replace one that has been read. Raises Conflict when it has changed since, or is gone."""
+        path = f"{_DEFINITIONS}/{body['metadata']['name']}"
+        if await self._find(path, method="PUT", body=body) is None:
+            raise Conflict(f"{path} is gone")
 
     async def list_all(self, kind: ResourceKind, namespace: str | None) -> AsyncIterator[Document]:
         """Every object of a kind, in one namespace or in all, in pages."""

@@ -16,7 +16,9 @@ from enum import StrEnum
 
 from dbmigrate.api.durations import parse_duration
 from dbmigrate.api.fields import SpecError
+from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.job_defaults import read_job_defaults
+from dbmigrate.api.names import UNKNOWN_CLUSTER
 from dbmigrate.api.spec import JobOptions
 
 DEFAULT_RUNNER_IMAGE = "ghcr.io/dbmigrate/dbmigrate:latest"
@@ -69,6 +71,8 @@ class Config:
     """Whether Jobs name user ids of ours."""
     job_defaults: JobOptions = field(default_factory=JobOptions)
     """For resources that say nothing else in spec.job."""
+    cluster_name: str = ""
+    """What the databases' logs call this cluster; empty: the uid of its namespace kube-system."""
     workers: int = 16
     """Resources that are looked at side by side, and API requests that are open at once."""
     log_format: str = "json"
@@ -94,6 +98,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
         lease_duration=options.lease_duration,
         job_user_ids=UserIds(options.job_user_ids),
         job_defaults=options.job_defaults,
+        cluster_name=options.cluster_name,
         workers=options.workers,
         log_format=options.log_format,
         log_level=options.log_level,
@@ -109,7 +114,11 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         description="Migrates PostgreSQL databases as DatabaseMigration resources ask for it.",
         epilog="Every flag has an environment variable: --runner-image is DBMIGRATE_RUNNER_IMAGE.",
     )
-    parser.add_argument("command", choices=["run"], help="run until told to stop")
+    parser.add_argument(
+        "command",
+        choices=["run"],
+        help="run until told to stop; the chart's hook uses another one, `install-crds DIRECTORY`",
+    )
     parser.add_argument(
         "--namespace",
         action="append",
@@ -177,6 +186,13 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="JSON",
         help="fields of spec.job for resources that do not set them, such as"
         ' {"nodeSelector": {"pool": "jobs"}}',
+    )
+    parser.add_argument(
+        "--cluster-name",
+        type=_name,
+        default=twin("cluster-name", ""),
+        metavar="NAME",
+        help="what the databases' logs call this cluster (default: the uid of kube-system)",
     )
     parser.add_argument("--workers", type=_positive, default=twin("workers", "16"))
     parser.add_argument(
@@ -252,6 +268,13 @@ def _one_of(*words: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _name(text: str) -> str:
+    fault = OBJECT_NAME.find_fault(text) if text else None
+    if fault is not None or text == UNKNOWN_CLUSTER:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: it {fault or 'means none'}")
+    return text
 
 
 def _positive(text: str) -> int:

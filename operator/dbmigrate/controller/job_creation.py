@@ -50,7 +50,9 @@ class JobCreation:
         clock: Callable[[], datetime],
         server_version: tuple[int, int],
         names_ids: bool,
+        cluster_name: str,
     ) -> None:
+        self._cluster_name = cluster_name
         self._cluster = cluster
         self._images = Images(config.runner_image, config.rehearsal_image)
         self._clock = clock
@@ -76,6 +78,7 @@ class JobCreation:
             images=self._images,
             server_version=self._server_version,
             names_ids=self._names_ids,
+            cluster=self._cluster_name,
         )
         try:
             run = parse_run(await self._cluster.create_job(body))

@@ -7,15 +7,17 @@ so that no stream is opened with a token that is about to expire.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import kopf
 from kubernetes.aio.client import Configuration
 
 from dbmigrate.api.documents import decode, flatten
+from dbmigrate.api.names import GROUP
+from dbmigrate.controller.cluster import NOT_FOUND
 
 TOKEN_LIFETIME = timedelta(minutes=5)
 
@@ -26,9 +28,15 @@ class BoundedResponse(aiohttp.ClientResponse):
     An exception while it reads one object ends kopf, and the operator with it.
     """
 
+    on_missing: ClassVar[Callable[[], object]] = staticmethod(lambda: None)
+    """Called when the API server does not know our kinds any more. kopf gives up then, and waits
+    for its other streams without end."""
+
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
         """aiohttp calls it when the headers of the answer have arrived."""
         await super().start(connection)
+        if self.status == NOT_FOUND and f"/apis/{GROUP}/" in self.url.path:
+            type(self).on_missing()
         self.content = _Lines(self.content)  # type: ignore[assignment]
         return self
 
@@ -57,8 +65,13 @@ class _Lines:
         yield flatten(b"".join(parts))
 
 
-def register_login(registry: kopf.OperatorRegistry, configuration: Configuration) -> None:
-    """Give kopf the operator's connection."""
+def register_login(
+    registry: kopf.OperatorRegistry,
+    configuration: Configuration,
+    on_missing: Callable[[], object],
+) -> None:
+    """Give kopf the operator's connection; `on_missing` is called when our kinds are gone."""
+    response = type("Response", (BoundedResponse,), {"on_missing": staticmethod(on_missing)})
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**_: Any) -> kopf.AiohttpSession:
@@ -76,7 +89,7 @@ def register_login(registry: kopf.OperatorRegistry, configuration: Configuration
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=access.as_ssl_context()),
             headers=access.as_http_headers(),
-            response_class=BoundedResponse,
+            response_class=response,
         )
         return kopf.AiohttpSession(
             server=access.server,

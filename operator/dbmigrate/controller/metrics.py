@@ -39,6 +39,11 @@ class States(Collector):
         """The time at which the resource's database last answered."""
         self._answers[key] = moment.timestamp()
 
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The resources that there is something of."""
+        return tuple({**self._statuses, **dict.fromkeys(self._answers)})
+
     def drop(self, key: Key) -> None:
         """The resource has been deleted."""
         self._statuses.pop(key, None)
@@ -171,6 +176,11 @@ class Metrics:
         self._states.drop(key)
         namespace, name = key
         self._runs.remove_by_labels({"namespace": namespace, "name": name})
+
+    def forget_all(self) -> None:
+        """The resources are gone, all of them."""
+        for key in self._states.keys:
+            self.forget(key)
 
     def reconciled(self, seconds: float, error: Exception | None = None) -> None:
         """A look has ended, successfully or not."""

@@ -15,7 +15,9 @@ from datetime import datetime
 
 from dbmigrate.api.action import Action, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
+from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
+from dbmigrate.api.names import UNKNOWN_CLUSTER
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
@@ -43,6 +45,7 @@ from dbmigrate.controller.notices import build_event, build_lint_event, has_move
 from dbmigrate.controller.reading import read, read_all
 from dbmigrate.controller.status_writer import StatusWriter
 from dbmigrate.controller.watches.observed import Key, Observed
+from dbmigrate.report import Reason
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +61,21 @@ class Reconciler:
         *,
         clock: Callable[[], datetime],
         server_version: tuple[int, int],
+        cluster_name: str,
         metrics: Metrics,
         names_ids: bool = True,
     ) -> None:
+        self._cluster_name = cluster_name
         self._metrics = metrics
         self._cluster = cluster
         self._observed = observed
         self._jobs = JobCreation(
-            cluster, config, clock=clock, server_version=server_version, names_ids=names_ids
+            cluster,
+            config,
+            clock=clock,
+            server_version=server_version,
+            cluster_name=cluster_name,
+            names_ids=names_ids,
         )
         self._order_age = config.order_age
         self._clock = clock
@@ -145,6 +155,7 @@ class Reconciler:
             pods=known,
             troubles=await self._find_troubles(runs, known),
             elder=await self._find_elder(migration, fresh=fresh),
+            departed=await self._find_departed(migration),
             resync=self._resync,
             order_age=self._order_age,
             ordered_at=self._ordered.get((identity.namespace, identity.name)),
@@ -192,6 +203,23 @@ class Reconciler:
                 return elder.name
             self._observed.forget_migration((namespace, elder.name), elder.uid)
         return None
+
+    async def _find_departed(self, migration: MigrationResource) -> str | None:
+        """The resource that has migrated the database, where it was in this namespace and is gone.
+
+        One of another namespace may be about to come back.
+        """
+        status, last = migration.status, migration.status.last_run
+        error = last.error if last is not None else None
+        if error is None or error.reason is not Reason.DATABASE_CONFLICT:
+            return None
+        owner = (status.owner or "").partition("#")[0]
+        cluster, _, place = owner.partition("/")
+        namespace, _, name = place.partition("/")
+        is_here = cluster == self._cluster_name and namespace == migration.identity.namespace
+        if not is_here or cluster == UNKNOWN_CLUSTER or OBJECT_NAME.find_fault(name) is not None:
+            return None
+        return owner if await self._cluster.find_migration(namespace, name) is None else None
 
     async def _start(self, view: ResourceView, decision: Decision) -> tuple[ResourceView, Decision]:
         """Create the Job, or adopt the existing one, and decide again with it in view."""

@@ -18,8 +18,10 @@ from typing import Any
 import kopf
 
 from dbmigrate import __version__
-from dbmigrate.controller.cluster import Cluster, ClusterError, Conflict, Unavailable
+from dbmigrate.api.names import SCHEMA_VERSION, UNKNOWN_CLUSTER
+from dbmigrate.controller.cluster import Cluster, Conflict, Refused, Unavailable
 from dbmigrate.controller.config import Config, UserIds
+from dbmigrate.controller.definitions.presence import check_schema, find_resources
 from dbmigrate.controller.endpoints import Endpoints, served
 from dbmigrate.controller.handlers import register
 from dbmigrate.controller.health import Health
@@ -34,6 +36,9 @@ from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.controller.watches.work_queue import WorkQueue
 
 log = logging.getLogger(__name__)
+
+END_SECONDS = 20.0
+"""How long the rest may take to end when one part has; a Pod's grace period is 30 s."""
 
 _IDENTITY: Any = "dbmigrate-operator"
 """A text to kopf as well, which gives it a type in a private module."""
@@ -53,16 +58,17 @@ async def run_operator(config: Config) -> None:
                     address, metrics.registry, is_alive=health.is_alive, is_ready=health.is_ready
                 )
                 serving.enter_context(served(endpoints))
-            await _serve(config, cluster, metrics, health)
+            while await find_resources(cluster) and await _serve(config, cluster, metrics, health):
+                metrics.forget_all()
     finally:
         beating.cancel()
         await cluster.close()
 
 
-async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Health) -> None:
+async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Health) -> bool:
+    """Work until told to stop (False), or until the custom resources are gone (True)."""
     version = await cluster.read_version()
-    if not await cluster.serves_custom_resources():
-        raise ClusterError("the custom resources are not installed: apply the manifests in crds/")
+    await check_schema(cluster)
     names_ids = config.job_user_ids is UserIds.SET or (
         config.job_user_ids is UserIds.AUTO and not await cluster.assigns_ids()
     )
@@ -73,6 +79,7 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
         config,
         clock=read_clock,
         server_version=version,
+        cluster_name=config.cluster_name or await _name_cluster(cluster),
         metrics=metrics,
         names_ids=names_ids,
     )
@@ -89,7 +96,8 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
         await cluster.check_selector(next(iter(config.namespaces), None))
     await watch.take_stock(cluster, config.namespaces)
     register(registry, watch)
-    register_login(registry, cluster.configuration)
+    missing = asyncio.Event()
+    register_login(registry, cluster.configuration, missing.set)
     work = asyncio.create_task(
         _work(config, cluster, reconciler, metrics, observed, wakes), name="wakes"
     )
@@ -106,15 +114,33 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
         name="kopf",
     )
     health.watching(True)
-    log.info("started", extra={"namespaces": list(config.namespaces) or "all"})
-    done, pending = await asyncio.wait({work, watching}, return_when=asyncio.FIRST_COMPLETED)
+    log.info("started, version %s, schema %d", __version__, SCHEMA_VERSION)
+    lost = asyncio.create_task(missing.wait(), name="lost")
+    tasks = {work, watching, lost}
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     health.watching(False)
     for task in pending:
         task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
+    await asyncio.wait(pending, timeout=END_SECONDS)
+    if lost in done:
+        return True
     for task in done:
         task.result()
     log.info("stopped")
+    return False
+
+
+async def _name_cluster(cluster: Cluster) -> str:
+    try:
+        name = await cluster.read_uid()
+    except Refused:
+        name = ""
+    if not name:
+        log.warning(
+            "this cluster has no name in the databases' logs, since its namespace kube-system may"
+            " not be read: another cluster on the same database is not noticed (--cluster-name)"
+        )
+    return name or UNKNOWN_CLUSTER
 
 
 async def _work(

@@ -37,6 +37,7 @@ from dbmigrate.postgres.history.log import (
     read_identity_sql,
     read_log_sql,
 )
+from dbmigrate.postgres.history.notes import NOTE_VERSION, NOTED, NoteKind, find_owner, noted_row
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.history.tables import create_sql, look
@@ -47,7 +48,7 @@ from dbmigrate.runner.planning.applied import AppliedVersions
 from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.migration import DatabaseFacts, Direction, Script
-from dbmigrate.versions import Version
+from dbmigrate.versions import Version, reader_of
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.batches.state import BatchState
@@ -75,6 +76,8 @@ class Database:
     history: History
     found: Found
     """The version as this run last read or wrote it."""
+    notes: tuple[LogRow, ...]
+    """Rows of the log that are no steps (dbmigrate.postgres.history.notes), the oldest first."""
     log: tuple[LogRow, ...]
     """The log as it was when the run began; empty when it was not asked for."""
     applied: AppliedVersions
@@ -93,6 +96,7 @@ class Database:
         self._trusted: History | None = None
         """The history whose stored scripts may be run, once that was asked."""
         self._is_identity_behind = False
+        self._newest_id = 0
         self._wanted = request.target.history
         """Where the history is looked for: once it was found, in that schema and no other, for a
         migration may make a schema that comes before it in the search path."""
@@ -167,8 +171,28 @@ class Database:
         self._create(create_sql(self.history))
         if self._is_identity_behind:
             # Logical replication copies rows, but not the state of sequences.
-            self._prepare(advance_identity_sql(self.history, self.log[-1].id))
+            self._prepare(advance_identity_sql(self.history, self._newest_id))
             self._is_identity_behind = False
+        self._record_gap()
+        self.note_owner()
+
+    def note_owner(self) -> None:
+        """Write down for whom the run is, where the log says something else."""
+        owner = self.request.options.owner
+        if owner is not None and self.reads_log and find_owner(self.notes) != owner:
+            self.note(NoteKind.OWNER, str(owner))
+
+    def note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> None:
+        """Append a note to the log, and read it back. Raises MigrationError."""
+        here = self.found.version
+        version = reader_of(self.history.kind)(str(NOTE_VERSION))
+        row = self.new_row(kind.value, version=version, name=text, found=here)
+        row = replace(row, outcome=NOTED, checksum=checksum)
+        sql = f"{insert_log_sql(self.history, row)} RETURNING id"
+        ((number,),) = self._prepare(self.history.guarded(sql))[-1]
+        self.notes += (noted_row(int(number or 0), row),)
+
+    def _record_gap(self) -> None:
         gap = self.applied.gap
         if gap is None:
             return
@@ -389,13 +413,15 @@ class Database:
         adapter = adapter_for(self.history.kind)
         has_table = self.history.has_version_table
         self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
-        self.log = ()
+        self.log = self.notes = ()
         self._is_identity_behind = False
         if self.reads_log:
-            self.log = parse_log(self.history, rest.pop(0))
+            rows = parse_log(self.history, rest.pop(0))
+            self.log = tuple(row for row in rows if row.outcome != NOTED)
+            self.notes = tuple(row for row in rows if row.outcome == NOTED)
             ((last,),) = rest.pop(0)
-            newest = self.log[-1].id if self.log else 0
-            self._is_identity_behind = last is not None and int(last) < newest
+            self._newest_id = rows[-1].id if rows else 0
+            self._is_identity_behind = last is not None and int(last) < self._newest_id
         self.applied = read_applied(self.found, self.log)
         self.batches = None
         if rest:

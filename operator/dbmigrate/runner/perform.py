@@ -23,7 +23,16 @@ from dbmigrate.postgres.connection.errors import (
     connection_lost,
     history_failure,
 )
-from dbmigrate.report import Outcome, Reason, Report, ReportedUnfinished
+from dbmigrate.postgres.history.notes import find_owner, find_restore
+from dbmigrate.report import (
+    FILE_LIMIT,
+    OWNER_LIMIT,
+    Outcome,
+    Reason,
+    Report,
+    ReportedUnfinished,
+)
+from dbmigrate.runner.ownership import require_owner
 from dbmigrate.runner.planning.plan import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
@@ -55,6 +64,8 @@ def perform(
     run.started, run.started_at = started, started_at
     try:
         try:
+            if is_locked:
+                require_owner(run)
             value = work(run)
         except Exception as raised:
             error = _as_error(raised, f"running {request.command}")
@@ -114,7 +125,19 @@ def _report(
         findings=run.findings,
         findings_total=run.findings_total,
         rehearsal=run.rehearsal,
+        owner=_owner(run),
+        restored=_restored(run),
     )
+
+
+def _owner(run: Run) -> str | None:
+    owner = find_owner(run.database.notes)
+    return str(owner)[:OWNER_LIMIT] if owner is not None else None
+
+
+def _restored(run: Run) -> str | None:
+    row = find_restore(run.database.notes, run.database.log)
+    return None if row is None or run.steps else row.name[:FILE_LIMIT]
 
 
 def _reported_unfinished(run: Run) -> ReportedUnfinished | None:

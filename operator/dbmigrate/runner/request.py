@@ -16,6 +16,7 @@ from dbmigrate.runner.stop import Stop
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.connection.target import ConnectionTarget
+    from dbmigrate.postgres.history.notes import Owner
     from dbmigrate.sources.migration import Source
     from dbmigrate.versions import Version
 
@@ -61,6 +62,14 @@ class Options:
     """None: no backup before the steps."""
     plan_checksum: str | None = None
     """The plan that the run is held to; None: whatever is planned is run."""
+    owner: Owner | None = None
+    """For whom the run is, where the log is to know it; None: a person at a command line."""
+    take_over: Owner | None = None
+    """The owner whose place this one takes."""
+    intent: str | None = None
+    """What a resource wants, as a word: what a person had undone under it is not done again."""
+    order: str | None = None
+    """The person's order that the run carries out; what it leads down stays down."""
     lint: LintPolicy = LintPolicy.OFF
     rehearsal_server: ConnectionTarget | None = None
     """A scratch server on which the pending steps are rehearsed first; None: no rehearsal."""

@@ -176,3 +176,25 @@ def test_backups_are_kept_up_to_a_number_or_all(keep: dict[str, int], expected: 
 
 def test_a_version_of_atlas_may_be_a_word() -> None:
     assert parse(target="v2-users", source={**MAPS, "format": "atlas"}).target == "v2-users"
+
+
+@pytest.mark.parametrize(
+    ("fields", "unknown"),
+    [
+        ({"guard": "Strict"}, ("spec.guard",)),
+        ({"guard": None}, ()),
+        ({"timeouts": {"lock": "1s", "network": "5s"}}, ("spec.timeouts.network",)),
+        ({"source": {**MAPS, "sign": {"key": "x"}}}, ("spec.source.sign",)),
+        ({"source": {"configMaps": [{"name": "a"}, {"name": "b", "optional": True}]}},
+         ("spec.source.configMaps[1].optional",)),
+        ({"database": {**URL, "pooler": False, "a.b": 1}},
+         ("spec.database.a.b", "spec.database.pooler")),
+        ({"job": {"resources": {"anything": {"at": "all"}}, "nodeSelector": {"a": "b"}}}, ()),
+        ({"backup": {"persistentVolumeClaim": {"claimName": "a", "subPath": "x"}}},
+         ("spec.backup.persistentVolumeClaim.subPath",)),
+    ],
+)  # fmt: skip
+def test_a_field_that_is_not_known_is_noticed_wherever_it_stands(
+    fields: dict[str, Any], unknown: tuple[str, ...]
+) -> None:
+    assert parse(**fields).unknown == unknown

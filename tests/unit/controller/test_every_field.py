@@ -68,6 +68,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "rollback": {"rollback": "Allow"},
     "outOfOrder": {"outOfOrder": "Apply"},
     "changedFiles": {"changedFiles": "Warn"},
+    "takeOver": {"takeOver": "here/team/other"},
     "approval": {"approval": "Manual"},
     "suspend": {"suspend": True},
     "rehearse": {"rehearse": "BeforeApply"},

@@ -22,6 +22,7 @@ from dbmigrate.cli.arguments.flags import (
 )
 from dbmigrate.cli.arguments.numbers import read_duration, read_seconds, read_unsigned
 from dbmigrate.cli.arguments.suggestions import guess
+from dbmigrate.report import OWNER_LIMIT
 
 DEFAULT_LOCK_TIMEOUT = 15.0
 DEFAULT_STATEMENT_LOCK_TIMEOUT = 5.0
@@ -64,6 +65,14 @@ class GlobalOptions(NamedTuple):
     """How many backups of the database stay there; None: all."""
     plan_checksum: str
     """The plan that the run is held to, or empty."""
+    owner: str
+    """For whom the run is, or empty."""
+    take_over: str
+    """The owner whose place that one takes, or empty."""
+    intent: str
+    """What a resource wants, as a word, or empty."""
+    order: str
+    """The person's order that is carried out, or empty."""
     lint: str
     """reject, warn or off: what to do about what lint says of the pending files."""
     rehearse_on: str
@@ -95,6 +104,18 @@ def _checksum(text: str) -> object:
     return text
 
 
+def _owner(text: str) -> object:
+    if not text or len(text) > OWNER_LIMIT or not text.isprintable() or " " in text:
+        raise ValueError(f"expected a word of at most {OWNER_LIMIT} characters")
+    return text
+
+
+def _line(text: str) -> object:
+    if not text or len(text) > OWNER_LIMIT or not text.isprintable():
+        raise ValueError(f"expected a line of at most {OWNER_LIMIT} characters")
+    return text
+
+
 FLAGS = (
     Flag("source"),
     Flag("path"),
@@ -116,6 +137,10 @@ FLAGS = (
     Flag("backup-to"),
     Flag("backup-keep", check=read_unsigned, kind="uint"),
     Flag("plan-checksum", check=_checksum),
+    Flag("owner", check=_owner),
+    Flag("take-over", check=_owner),
+    Flag("intent", check=_owner),
+    Flag("order", check=_line),
     Flag("lint", check=_one_of("reject", "warn", "off")),
     Flag("rehearse-on"),
     Flag("confined-to"),
@@ -161,6 +186,10 @@ def parse_options(
             if "backup-keep" in values
             else None,
             plan_checksum=values.get("plan-checksum", ""),
+            owner=values.get("owner", ""),
+            take_over=values.get("take-over", ""),
+            intent=values.get("intent", ""),
+            order=values.get("order", ""),
             lint=values.get("lint", "off"),
             rehearse_on=values.get("rehearse-on", ""),
             confined_to=values.get("confined-to", ""),

@@ -160,6 +160,10 @@ Options:
                              before its end is cancelled (default not known: it runs on)
   -backup-to DIR             Save the database in DIR before the first step
   -backup-keep N             Keep the N newest backups of the database there (default all)
+  -owner WORD                For whom the run is: refused where the log names another one
+  -take-over OWNER           The owner whose place that one takes
+  -intent WORD               What the owner wants: what an order undid under it stays undone
+  -order TEXT                The order that the run carries out: what it undoes stays undone
   -plan-checksum SHA256      Run only the steps of that plan, as `plan -json` gave it
   -lint MODE                 reject pending files with an error of lint, warn of them, or off
                              (default off)

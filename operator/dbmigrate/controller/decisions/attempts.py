@@ -13,7 +13,7 @@ from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
 from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.settled import next_question, question
-from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, stuck
+from dbmigrate.controller.decisions.verdict import VerdictReason, held, on_its_way, stuck
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, ReportError
@@ -49,6 +49,10 @@ def attempt(
     if is_mended or error is None or error.reason is Reason.PLAN_CHANGED:
         return _start(identity.generation, intent, last.attempts + 1, plan)
     said = describe_error(last)
+    if error.reason is Reason.ROLLED_BACK:
+        return Conclusion(held(VerdictReason.ROLLED_BACK, said))
+    if error.reason is Reason.DATABASE_CONFLICT and view.departed is not None:
+        return _start(identity.generation, intent, last.attempts + 1, plan, view.departed)
     if not error.retryable:
         return _stay_stuck(view, caught.status, last, error, now, plan)
     limit, in_vain = spec.retry.limit, last.without_progress
@@ -113,8 +117,24 @@ def _give_up(
     return Conclusion(stuck(error.reason.value, text, stalled_reason=reason), look_at=due)
 
 
-def _start(generation: int, intent: str, attempt: int, plan: PlanStatus | None) -> Conclusion:
-    order = RunOrder(RunCommand.GOTO, intent, attempt, generation, plan=plan)
+def _start(
+    generation: int,
+    intent: str,
+    attempt: int,
+    plan: PlanStatus | None,
+    take_over: str | None = None,
+) -> Conclusion:
+    # Who has approved a plan wants its steps.
+    consent = f"plan {plan.hash}" if plan is not None and plan.steps else None
+    order = RunOrder(
+        RunCommand.GOTO,
+        intent,
+        attempt,
+        generation,
+        plan=plan,
+        ordered_by=consent,
+        take_over=take_over,
+    )
     return Conclusion(
         on_its_way(VerdictReason.STARTING, f"attempt {attempt} is about to start"), order
     )

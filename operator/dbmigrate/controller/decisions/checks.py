@@ -114,6 +114,12 @@ def _describe_drift(answer: Report, last: LastRun, view: ResourceView) -> str | 
         return f"edited after they were applied: {', '.join(answer.changed)}"
     if is_at_target(answer, view.migration.spec):
         return None
+    if answer.restored is not None:
+        return (
+            f"the backup {answer.restored} has been restored, and the database is at version"
+            f" {answer.version or 'none'}: a MigrationAction with Retry migrates it, another"
+            " target keeps it there"
+        )
     if answer.version == last.version:
         return f"{answer.pending} migrations are pending"
     return (

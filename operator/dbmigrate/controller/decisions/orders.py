@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
+from dbmigrate.api.fields import describe_unknown
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.api.version import is_version
@@ -166,6 +167,8 @@ def _find_refusal(
             f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"
             " which is too long ago (--order-max-age): order it again if it still holds"
         )
+    if view.migration.spec.unknown:
+        return describe_unknown(view.migration.spec.unknown)
     if view.elder is not None:
         return f"DatabaseMigration {view.elder} is older and has the same database"
     if action.kind in VERSIONED and not _is_version(action, view):
@@ -233,5 +236,12 @@ def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: 
         plan = find_plan(view, status, intent)
     operands = (action.version,) if action.kind in VERSIONED and action.version else ()
     return RunOrder(
-        COMMANDS[action.kind], intent, attempt, generation, operands, action=action.uid, plan=plan
+        COMMANDS[action.kind],
+        intent,
+        attempt,
+        generation,
+        operands,
+        action=action.uid,
+        plan=plan,
+        ordered_by=f"MigrationAction {action.name}",
     )

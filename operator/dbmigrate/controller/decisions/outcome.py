@@ -23,6 +23,7 @@ from dbmigrate.api.status import (
     MigrationStatus,
 )
 from dbmigrate.api.trial import read_trial
+from dbmigrate.controller.decisions.refusals import explain_refusal
 from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunCommand, RunState
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, UnknownReport
 from dbmigrate.timestamps import format_timestamp, read_timestamp
@@ -50,13 +51,14 @@ def read_report(run: JobRun, pods: Iterable[Pod]) -> Report | None:
             )
             return failed_report(run.command, run.started_at, Reason.INTERNAL, text)
         if report is not None:
-            return report
+            return explain_refusal(report, run.image)
     is_success = run.state is RunState.SUCCEEDED
     if pod is not None and pod.ended is not None:
         is_success = pod.ended.exit_code == 0
     if is_success:
         return None
-    return failed_report(run.command, run.started_at, *_explain(run, pod))
+    report = failed_report(run.command, run.started_at, *_explain(run, pod))
+    return explain_refusal(report, run.image)
 
 
 def parse_message(ended: ContainerEnd | None) -> Report | None:
@@ -226,6 +228,7 @@ def learn(status: MigrationStatus, report: Report, *, is_rollback: bool = False)
         status = replace(status, backup=backup)
     if report.dirty is None:
         return status
+    status = replace(status, owner=report.owner or status.owner)
     # The target of a Rollback or a Force is the order's, not the resource's.
     is_ordered = report.command.partition(" ")[0] in {RunCommand.FORCE, RunCommand.REPAIR}
     target = status.target if is_ordered or is_rollback else report.target

@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from dbmigrate.api.conditions import settle_conditions
+from dbmigrate.api.fields import describe_unknown
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import LastRun, MigrationStatus, PlanStatus
@@ -198,6 +199,9 @@ def _describe_rejection(rejection: Rejection) -> Conclusion:
 
 def _find_hindrance(view: ResourceView, now: datetime) -> Conclusion | None:
     """What prevents any run."""
+    unknown = view.migration.spec.unknown
+    if unknown:
+        return Conclusion(stuck(VerdictReason.UNKNOWN_FIELDS, describe_unknown(unknown)))
     if view.elder is not None:
         text = f"DatabaseMigration {view.elder} is older and has the same database and history"
         return Conclusion(stuck(VerdictReason.DATABASE_CONFLICT, text))

@@ -16,8 +16,11 @@ from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, st
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.report import Reason, ReportError
 
-ENVIRONMENTAL = frozenset({Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED})
-"""Lasting failures that are corrected outside of the resource, in a Secret or a server."""
+ENVIRONMENTAL = frozenset(
+    {Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED, Reason.DATABASE_CONFLICT}
+)
+"""Lasting failures that are corrected outside of the resource: in a Secret, a server or another
+resource."""
 
 
 def ask_again(

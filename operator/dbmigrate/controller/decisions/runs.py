@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dbmigrate.api.fields import Document
+from dbmigrate.api.forms import IMAGE
 from dbmigrate.api.names import (
     ACTION_ANNOTATION,
     ATTEMPT_ANNOTATION,
@@ -150,6 +151,8 @@ class JobRun:
     attempt: int
     state: RunState
     created_at: datetime
+    image: str = ""
+    """The runner's."""
     action: str | None = None
     plan: str | None = None
     """The hash of the plan that it is held to."""
@@ -230,6 +233,7 @@ def parse_run(body: Document) -> JobRun:
         attempt=_read_number(annotations[ATTEMPT_ANNOTATION], INT32),
         state=state,
         created_at=parse_timestamp(metadata["creationTimestamp"]),
+        image=_find_image(body),
         action=annotations.get(ACTION_ANNOTATION),
         plan=_read_hash(annotations[PLAN_ANNOTATION]) if PLAN_ANNOTATION in annotations else None,
         is_deleting="deletionTimestamp" in metadata,
@@ -239,6 +243,12 @@ def parse_run(body: Document) -> JobRun:
         failure_message=failed.get("message", "") if failed else "",
         deadline_at=_find_deadline(body),
     )
+
+
+def _find_image(body: Document) -> str:
+    pod = ((body.get("spec") or {}).get("template") or {}).get("spec") or {}
+    images = (c.get("image") for c in pod.get("containers") or () if c["name"] == RUNNER_CONTAINER)
+    return str(next(images, None) or "")[: IMAGE.limit]
 
 
 def _find_deadline(body: Document) -> datetime | None:

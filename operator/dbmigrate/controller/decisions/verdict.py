@@ -45,6 +45,7 @@ class VerdictReason:
     AWAITING_APPROVAL = "AwaitingApproval"
     PLANNING = "Planning"
     INVALID_SPEC = "InvalidSpec"
+    UNKNOWN_FIELDS = "UnknownFields"
     DRIFTED = "Drifted"
     UNREACHABLE = "Unreachable"
     RETRIES_EXHAUSTED = "RetriesExhausted"

@@ -57,6 +57,8 @@ class ResourceView:
     """An older resource of the namespace on the same database and history table."""
     troubles: Mapping[str, str] = field(default_factory=dict)
     """By Job: why its Pod is not there or does not start, as events tell it."""
+    departed: str | None = None
+    """The owner of the database by its log, where that is a resource that is gone."""
     rejection: Rejection | None = None
     resync: Resync = Resync(None, since=datetime.min.replace(tzinfo=UTC))
     ordered_at: datetime | None = None

@@ -25,6 +25,7 @@ from dbmigrate.api.names import (
     PLAN_ANNOTATION,
     RUNNER_CONTAINER,
     UID_LABEL,
+    UNKNOWN_CLUSTER,
 )
 from dbmigrate.api.spec import JobOptions, MigrationSpec
 from dbmigrate.api.status import PlanStatus
@@ -33,6 +34,7 @@ from dbmigrate.controller.jobs.command_line import (
     GRACE_SECONDS,
     PROGRAM,
     TERMINATION_MESSAGE_PATH,
+    ownership_environment,
     run_arguments,
     run_environment,
 )
@@ -73,6 +75,10 @@ class RunOrder:
     """The uid of the MigrationAction that ordered it."""
     plan: PlanStatus | None = None
     """The plan that it is held to; None: it may do whatever leads to the target."""
+    ordered_by: str | None = None
+    """The person's word that it carries out, for the database's log."""
+    take_over: str | None = None
+    """The owner of the database that is gone, and whose place this resource takes."""
     rehearsed_on: str | None = None
     """The major version of the scratch server on which it is rehearsed; None: it is not."""
 
@@ -104,12 +110,13 @@ def build_job(
     *,
     images: Images,
     server_version: tuple[int, int],
+    cluster: str = UNKNOWN_CLUSTER,
     names_ids: bool = True,
 ) -> Document:
-    """The Job for that order, on a cluster of that Kubernetes version.
+    """The Job for that order, on a cluster of that name and Kubernetes version.
 
-    `names_ids`: containers that need a user and a volume's group have ours, where the resource
-    names none; otherwise the cluster assigns them.
+    `names_ids`: containers that need a user and a volume's group have dbmigrate's own, where the
+    resource names none; otherwise the cluster assigns them.
     """
     identity, spec = migration.identity, migration.spec
     beside = None
@@ -162,7 +169,7 @@ def build_job(
                     },
                 },
                 "spec": _build_pod(
-                    migration, order, mounted, images.runner, beside, names_ids=names_ids
+                    migration, order, mounted, images.runner, beside, cluster, names_ids=names_ids
                 ),
             },
         },
@@ -180,6 +187,7 @@ def _build_pod(
     mounted: Mounted,
     image: str,
     beside: Sidecar | None,
+    cluster: str,
     *,
     names_ids: bool,
 ) -> Document:
@@ -209,7 +217,19 @@ def _build_pod(
             is_rehearsed=beside is not None,
         ),
         # The operator's own come last: of two variables with one name the last one counts.
-        "env": [*options.env, *run_environment(spec, order.command), *access.env],
+        "env": [
+            *options.env,
+            *run_environment(spec, order.command),
+            *ownership_environment(
+                migration,
+                order.command,
+                cluster=cluster,
+                intent=order.intent,
+                ordered_by=order.ordered_by,
+                take_over=order.take_over,
+            ),
+            *access.env,
+        ],
         "volumeMounts": mounts,
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -11,12 +11,13 @@ from math import ceil
 from dbmigrate.api.database import DEFAULT_HISTORY_TABLE
 from dbmigrate.api.durations import format_duration
 from dbmigrate.api.fields import Document
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.spec import (
     BackupOptions,
     MigrationSpec,
 )
-from dbmigrate.controller.decisions.runs import CHANGING, RunCommand
+from dbmigrate.controller.decisions.runs import CHANGING, MENDING, MOVING, RunCommand
 from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder, Rollback
 
 PROGRAM = "dbmigrate"
@@ -32,6 +33,10 @@ CONFINED_VARIABLE = "DBMIGRATE_CONFINED_TO"
 GRACE_VARIABLE = "DBMIGRATE_GRACE_PERIOD"
 GRACE_SECONDS = 60
 """From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
+OWNER_VARIABLE = "DBMIGRATE_OWNER"
+TAKE_OVER_VARIABLE = "DBMIGRATE_TAKE_OVER"
+INTENT_VARIABLE = "DBMIGRATE_INTENT"
+ORDER_VARIABLE = "DBMIGRATE_ORDER"
 LINTED = frozenset({RunCommand.GOTO, RunCommand.PLAN})
 
 
@@ -90,6 +95,33 @@ def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
     if spec.lint is LintPolicy.WARN and command in LINTED:
         return [{"name": LINT_VARIABLE, "value": "warn"}, grace, confined]
     return [grace, confined]
+
+
+def ownership_environment(
+    migration: MigrationResource,
+    command: RunCommand,
+    *,
+    cluster: str,
+    intent: str,
+    ordered_by: str | None,
+    take_over: str | None,
+) -> list[Document]:
+    """For whom a run is that changes the database, and what it serves.
+
+    Every resource has these, and a runner of spec.job.image that is too old to know of them
+    works as before. Without an intent nothing is held back: a person has ordered the run.
+    """
+    if command not in MOVING | MENDING:
+        return []
+    identity, is_rollback = migration.identity, command is RunCommand.ROLLBACK
+    is_own = command is RunCommand.GOTO and ordered_by is None
+    variables = {
+        OWNER_VARIABLE: f"{cluster}/{identity.namespace}/{identity.name}#{identity.uid}",
+        TAKE_OVER_VARIABLE: take_over or migration.spec.take_over,
+        INTENT_VARIABLE: intent if is_rollback or is_own else None,
+        ORDER_VARIABLE: ordered_by if is_rollback else None,
+    }
+    return [{"name": name, "value": literal(value)} for name, value in variables.items() if value]
 
 
 def backup_directory(backup: BackupOptions) -> str:
