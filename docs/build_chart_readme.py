@@ -21,14 +21,17 @@ HEAD = """\
 The operator that migrates PostgreSQL databases as `DatabaseMigration` resources ask for it.
 
 ```sh
-helm install dbmigrate charts/dbmigrate-operator --namespace dbmigrate-system --create-namespace --wait
+helm install dbmigrate charts/dbmigrate-operator \\
+  --namespace dbmigrate-system --create-namespace --wait
 ```
 
-How to use it, upgrade it, run several of it, and what it asks of the cluster: [docs/helm.md](../../docs/helm.md).
+How to use, upgrade and share it, and what it asks of the cluster:
+[docs/helm.md](../../docs/helm.md).
 
 ## Values
 
-Made from `values.yaml` by `docs/build_chart_readme.py`. A value that is not in this table is refused.
+Made from `values.yaml` by `docs/build_chart_readme.py`. A value that is not in this table is
+refused.
 
 | value | default | meaning |
 | --- | --- | --- |
