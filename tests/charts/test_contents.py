@@ -58,7 +58,7 @@ def test_everything_that_is_released_has_one_version() -> None:
     (container,) = read_deploy("deployment.yaml")[0]["spec"]["template"]["spec"]["containers"]
     images = [
         container["image"],
-        *(each["value"] for each in container["env"] if "IMAGE" in each["name"]),
+        *(each["value"] for each in container["env"] if "RUNNER_IMAGE" in each["name"]),
     ]
     assert set(images) == {f"dbmigrate:{__version__}"}
 
