@@ -37,6 +37,23 @@ def read_signed_decimal(text: str) -> int:
     return _within(text, -(2**63), 2**63 - 1)
 
 
+def read_count(text: str, least: int = 0) -> int:
+    """How many: a bigint that is not below `least`."""
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError("parse error")
+    return _within(text, least, 2**63 - 1)
+
+
+def read_size(text: str) -> int:
+    """How many, and one at least."""
+    return read_count(text, 1)
+
+
+def read_page(text: str) -> int:
+    """The number of a page, counted from 1; -1 is the last."""
+    return -1 if text == "-1" else read_count(text, 1)
+
+
 def read_unsigned(text: str) -> int:
     """The value of a uint flag: Go takes 0x10, 0b1, 017 and 1_000 there."""
     if not _LITERAL.fullmatch(text):

@@ -38,6 +38,13 @@ _QUERIES: Mapping[Orm, str] = {
     Orm.PRISMA: "SELECT migration_name, checksum, finished_at IS NOT NULL,"
     " rolled_back_at IS NOT NULL FROM {table} ORDER BY started_at, id",
 }
+_APPLIED: Mapping[Orm, str] = {
+    Orm.ALEMBIC: "version_num = {whole}",
+    Orm.DJANGO: "name = {name} AND ({app} = '' OR app = {app})",
+    Orm.RAILS: "version = {whole}",
+    Orm.PRISMA: "migration_name = {whole} AND finished_at IS NOT NULL AND rolled_back_at IS NULL",
+}
+"""The condition for one migration: Alembic's is a head, Django's is `name` or `app.name`."""
 _PRISMA_LOCK = 72707369
 """Of its schema engine (sql-schema-connector, flavour/postgres)."""
 _RAILS_SALT = 2053462845
@@ -75,6 +82,15 @@ class OrmTable:
             environment = found[0][0] if found else None
         return read_history(self.orm, f"{self.schema}.{self.name}", rows, environment)
 
+    def has_applied(self, session: Session, migration: str) -> bool:
+        """Whether it holds that migration, named as in `_APPLIED`. Raises ServerFailure."""
+        app, _, name = migration.rpartition(".")
+        condition = _APPLIED[self.orm].format(
+            whole=literal(migration), app=literal(app), name=literal(name)
+        )
+        (rows,) = session.query(f"SELECT 1 FROM {self._sql(self.name)} WHERE {condition} LIMIT 1")
+        return bool(rows)
+
     def lock_ids(self, database: str) -> tuple[int, ...]:
         """The advisory locks that the tool takes while it migrates, if any."""
         if self.orm is Orm.PRISMA:
@@ -89,11 +105,21 @@ class OrmTable:
 
 def find_table(session: Session, orm: Orm, wanted: HistoryTable) -> OrmTable:
     """The tool's table by that name. Raises MigrationError (ForeignHistory), ServerFailure."""
+    found = find_table_if_any(session, orm, wanted)
+    if isinstance(found, MigrationError):
+        raise found
+    return found
+
+
+def find_table_if_any(
+    session: Session, orm: Orm, wanted: HistoryTable
+) -> OrmTable | MigrationError:
+    """As `find_table`, but a table that does not exist is an error that is returned."""
     schema, shapes = _look(session, orm, wanted)
     name = f"{schema}.{wanted.name}"
     shape = shapes.get(wanted.name)
     if shape is None:
-        raise _refused(f"there is no {name}: {orm.label} has kept no history here", shapes, orm)
+        return _refused(f"there is no {name}: {orm.label} has kept no history here", shapes, orm)
     if frozenset(shape) != _COLUMNS[orm] or (orm is Orm.RAILS and "char" not in shape["version"]):
         columns = ", ".join(f"{column} {kind}" for column, kind in shape.items())
         like = orm_of(set(shape))

@@ -36,6 +36,10 @@ def _status(run: Run) -> StatusTable:
     source = run.request.source or Source("", ())
     applied = run.database.applied
     found = run.database.found
+    if found.version is None:
+        from dbmigrate.runner.preparation.other_history import warn_of_other_tools
+
+        warn_of_other_tools(run)
     unfinished = run.unfinished
     if found.dirty and unfinished is None:
         applied.settle(found.version)

@@ -83,6 +83,8 @@ class PlanInputs:
     source: Source
     applied: AppliedVersions
     stored: StoredScript
+    is_log_empty: bool = False
+    """The log has lost its rows: there is a table, and nothing in it."""
 
     @property
     def version(self) -> Version | None:
@@ -340,6 +342,8 @@ def _step_down(
         script = ground.stored(row)
     if migration is None and script is None and ground.applied.is_exact:
         raise no_migration(version)
+    if script is None and ground.is_log_empty and not ground.applied.is_exact:
+        raise _unknown_way_down(version, migration)
     name = migration.name if migration else row.name if row else ""
     return PlannedStep(
         version,
@@ -445,6 +449,17 @@ def _below_base(target: Version, base: Version) -> MigrationError:
         f"version {target} is below {base}, at which the history of this database begins:"
         " there is no way back",
         hint=f"choose {base} or a version above it",
+    )
+
+
+def _unknown_way_down(version: Version, migration: Migration | None) -> MigrationError:
+    name = f" ({migration.name})" if migration else ""
+    return MigrationError(
+        Reason.IRREVERSIBLE_MIGRATION,
+        f"version {version}{name} has no down file, and the history's log, which would have its"
+        " down script, is empty: nothing was rolled back",
+        hint="put its down file back; or `dbmigrate force V` with the version below, which moves"
+        " the version alone and leaves what the migration has made",
     )
 
 
