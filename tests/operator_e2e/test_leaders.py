@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.database, pytest.mark.timeout(300
 RUNS, DEATHS = 50, 20
 
 
-def lease_flags(shop: Shop, duration: str = "1s") -> list[str]:
-    return ["--lease", f"{shop.namespace.name}/dbmigrate-operator", "--lease-duration", duration]
+def lease_flags(shop: Shop) -> list[str]:
+    return ["--lease", f"{shop.namespace.name}/dbmigrate-operator", "--lease-duration", "2s"]
 
 
 def read_series(port: int) -> str:
@@ -88,7 +88,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_goes_on(
     ports = [free_port(), free_port()]
     operators = [make_operator() for _ in ports]
     for operator, port in zip(operators, ports, strict=True):
-        operator.start(*lease_flags(shop, "2s"), "--metrics", f"127.0.0.1:{port}")
+        operator.start(*lease_flags(shop), "--metrics", f"127.0.0.1:{port}")
     leader = find_leader(operators)
     (standby,) = [each for each in operators if each is not leader]
     shop.prepare()
