@@ -19,7 +19,17 @@ from tests.cluster import Cluster, Namespace
 
 EVERYTHING: Values = {
     "metrics.serviceMonitor.enabled": True,
+    "metrics.podMonitor.enabled": True,
     "metrics.prometheusRule.enabled": True,
+    "metrics.service.ipFamilyPolicy": "PreferDualStack",
+    "commonLabels": {"team": "data", "app.kubernetes.io/name": "not this"},
+    "commonAnnotations": {"note": "all"},
+    "jobDefaults": {"nodeSelector": {"pool": "$(HOME) {{ x }}"}},
+    "extraArgs": ["--log-level=debug"],
+    "extraPodSpec": {"dnsPolicy": "Default"},
+    "extraObjects": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "system"}}
+    ],
     "metrics.dashboard.enabled": True,
     "podDisruptionBudget.enabled": True,
     "networkPolicy.enabled": True,
@@ -39,9 +49,21 @@ EVERYTHING: Values = {
     "podAnnotations": {"note": "x"},
     "serviceAccount.annotations": {"note": "x"},
 }
+NULLS: Values = {
+    **dict.fromkeys(
+        ["commonLabels", "commonAnnotations", "podLabels", "podAnnotations", "resources"], None
+    ),
+    **dict.fromkeys(["podSecurityContext", "securityContext", "health.readiness"], None),
+    "serviceAccount.annotations": {"note": None},
+    "metrics.service.labels": {"team": None},
+    "updateStrategy.type": "Recreate",
+    "podDisruptionBudget": {"enabled": True, "minAvailable": 0},
+}
+"""What people write who want a default to be away."""
 ALTERNATIVES = {
     "defaults": {},
     "everything": EVERYTHING,
+    "nulls": NULLS,
     "one namespace": {"watchNamespaces": ["default"]},
 }
 
@@ -129,8 +151,10 @@ NAMESPACED = {
     "ConfigMap",
     "Deployment",
     "NetworkPolicy",
+    "Job",
     "Pod",
     "PodDisruptionBudget",
+    "PodMonitor",
     "PrometheusRule",
     "Role",
     "RoleBinding",
@@ -145,7 +169,7 @@ def test_two_releases_of_a_cluster_share_nothing_but_the_crds(alternative: str) 
     """Of any two names and namespaces, even where the parts run into one another."""
     seen: set[tuple[str, str, str]] = set()
     for release, namespace in (("b", "a"), ("b", "c-a"), ("a-b", "c")):
-        values = {**ALTERNATIVES[alternative], "crds.install": False}
+        values = {**ALTERNATIVES[alternative], "extraObjects": []}
         for document in render(values, release=release, namespace=namespace):
             kind, metadata = document["kind"], document["metadata"]
             assert ("namespace" in metadata) is (kind in NAMESPACED), kind
@@ -200,7 +224,7 @@ def is_hook(document: Document) -> bool:
 def test_the_api_server_takes_every_object(
     alternative: str, cluster: Cluster, namespace: Namespace
 ) -> None:
-    """Strictly: an unknown field is an error. ServiceMonitor and PrometheusRule are known to this
+    """Strictly: an unknown field is an error. The monitors and PrometheusRule are known to this
     server as kinds only (a schema that keeps all), so their fields are not proven."""
     install_monitoring_kinds(cluster, namespace)
     documents = render(ALTERNATIVES[alternative])
@@ -213,8 +237,8 @@ def test_the_api_server_takes_every_object(
 
 
 def install_monitoring_kinds(cluster: Cluster, namespace: Namespace) -> None:
-    """The Prometheus operator's two kinds, without their schemas."""
-    for kind in ("ServiceMonitor", "PrometheusRule"):
+    """The Prometheus operator's kinds, without their schemas."""
+    for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule"):
         plural = f"{kind.lower()}s"
         schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         version = {
