@@ -5,7 +5,7 @@ from __future__ import annotations
 from dbmigrate.runner.commands.repair import resume
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
-from dbmigrate.runner.planning.plan import plan_up, plan_up_to
+from dbmigrate.runner.planning.up import plan_up, plan_up_to
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
@@ -34,8 +34,8 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
         policy = request.options.out_of_order
         top = request.options.highest if limit is None and highest is None else highest
         if top is not None:
-            carry_out(run, plan_up_to(run.ground, top, policy))
+            carry_out(run, plan_up_to(run.inputs, top, policy))
         else:
-            carry_out(run, plan_up(run.ground, left, policy))
+            carry_out(run, plan_up(run.inputs, left, policy))
 
     return perform(request, work)
