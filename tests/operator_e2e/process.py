@@ -63,12 +63,6 @@ class Operator:
         """SIGTERM; its exit code."""
         return self._end(signal.SIGTERM)
 
-    def wait(self) -> int:
-        """Its exit code once it has ended by itself."""
-        if self._process is None:
-            raise LookupError("the operator does not run")
-        return self._process.wait(timeout=60)
-
     def read_log(self) -> str:
         """All that it has said."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -42,16 +42,6 @@ def test_each_operator_looks_after_the_resources_that_it_selects(
     assert second.is_running
 
 
-def test_a_selector_that_is_none_ends_the_operator_with_what_is_wrong(
-    make_operator: StartOperator,
-) -> None:
-    operator = make_operator().start("--selector", "shard in a")
-    assert operator.wait() == 1
-    said = operator.read_log()
-    assert "error: --selector: " in said
-    assert "raceback" not in said
-
-
 SECOND_KEY = {"urlFrom": {"secretKeyRef": {"name": "beside-db", "key": "url"}}}
 ORDER = {
     "apiVersion": "dbmigrate.dev/v1alpha1",

@@ -50,7 +50,7 @@ class Sighting:
     """When this version of it was first seen: a moment of the candidate's own clock, in seconds."""
 
 
-class Move(Enum):
+class ElectionMove(Enum):
     """What a candidate does next."""
 
     TAKE = auto()
@@ -70,15 +70,15 @@ def see(before: Sighting | None, lease: Lease | None, now: float) -> Sighting:
     return before if is_same and before is not None else Sighting(lease, now)
 
 
-def choose_move(sighting: Sighting, identity: str, now: float) -> Move:
+def choose_move(sighting: Sighting, identity: str, now: float) -> ElectionMove:
     """What the candidate of that identity does at that moment."""
     lease = sighting.lease
     if lease is None or not lease.holder:
-        return Move.TAKE
+        return ElectionMove.TAKE
     if lease.holder == identity:
-        return Move.RENEW
+        return ElectionMove.RENEW
     has_ended = now - sighting.since >= lease.duration.total_seconds()
-    return Move.TAKE if has_ended else Move.WAIT
+    return ElectionMove.TAKE if has_ended else ElectionMove.WAIT
 
 
 def writes_until(sent: float, duration: timedelta) -> float:

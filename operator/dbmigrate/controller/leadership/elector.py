@@ -18,7 +18,7 @@ from dbmigrate.api.fields import Document
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Unavailable
 from dbmigrate.controller.leadership.election import (
     RENEWALS,
-    Move,
+    ElectionMove,
     Sighting,
     build_lease,
     choose_move,
@@ -111,7 +111,7 @@ class Elector:
             lease = parse_lease(found) if found is not None else None
             self._sighting = see(self._sighting, lease, self._clock())
         move = choose_move(self._sighting, self._identity, self._clock())
-        if move is Move.WAIT:
+        if move is ElectionMove.WAIT:
             # Whoever holds it now may write: we may not.
             self._writes_until = NEVER
             return False

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from dbmigrate.controller.leadership.election import (
     RENEWALS,
     WRITING_SHARE,
+    ElectionMove,
     Lease,
-    Move,
     Sighting,
     build_lease,
     choose_move,
@@ -39,18 +39,18 @@ def held(by: str, version: str = "1") -> Lease:
 @pytest.mark.parametrize(
     ("lease", "age", "move"),
     [
-        (None, 0, Move.TAKE),
-        (held(""), 0, Move.TAKE),
-        (held("me"), 0, Move.RENEW),
-        (held("me"), 1000, Move.RENEW),
-        (held("other"), 0, Move.WAIT),
-        (held("other"), SECONDS - 0.1, Move.WAIT),
-        (held("other"), SECONDS, Move.TAKE),
-        (Lease("other", timedelta(), "1"), 0, Move.TAKE),
+        (None, 0, ElectionMove.TAKE),
+        (held(""), 0, ElectionMove.TAKE),
+        (held("me"), 0, ElectionMove.RENEW),
+        (held("me"), 1000, ElectionMove.RENEW),
+        (held("other"), 0, ElectionMove.WAIT),
+        (held("other"), SECONDS - 0.1, ElectionMove.WAIT),
+        (held("other"), SECONDS, ElectionMove.TAKE),
+        (Lease("other", timedelta(), "1"), 0, ElectionMove.TAKE),
     ],
 )
 def test_a_candidate_takes_only_what_nobody_renews(
-    lease: Lease | None, age: float, move: Move
+    lease: Lease | None, age: float, move: ElectionMove
 ) -> None:
     assert choose_move(Sighting(lease, 100.0), "me", 100.0 + age) is move
 
@@ -63,11 +63,11 @@ def test_a_renewal_begins_the_wait_anew_and_a_second_look_does_not() -> None:
 
 def test_a_lease_that_is_deleted_stands_for_its_duration() -> None:
     gone = see(see(None, held("other"), 10.0), None, 12.0)
-    assert choose_move(gone, "me", 12.0) is Move.WAIT
+    assert choose_move(gone, "me", 12.0) is ElectionMove.WAIT
     assert see(gone, None, 20.0) is gone
-    assert choose_move(gone, "me", 12.0 + SECONDS) is Move.TAKE
-    assert choose_move(see(None, None, 12.0), "me", 12.0) is Move.TAKE
-    assert choose_move(gone, "other", 12.0) is Move.RENEW
+    assert choose_move(gone, "me", 12.0 + SECONDS) is ElectionMove.TAKE
+    assert choose_move(see(None, None, 12.0), "me", 12.0) is ElectionMove.TAKE
+    assert choose_move(gone, "other", 12.0) is ElectionMove.RENEW
 
 
 def test_a_renewal_keeps_when_it_was_taken_and_a_change_is_counted() -> None:
@@ -101,7 +101,7 @@ FIELDS = ("holderIdentity", "leaseDurationSeconds", "acquireTime", "leaseTransit
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, documents)) | documents)
 def test_any_lease_can_be_read(spec: Any) -> None:
     lease = parse_lease({"metadata": {"resourceVersion": "1"}, "spec": spec})
-    assert choose_move(Sighting(lease, 0.0), "me", 1.0) in Move
+    assert choose_move(Sighting(lease, 0.0), "me", 1.0) in ElectionMove
     assert build_lease(Sighting(lease, 0.0), "me", DURATION, now=NOW)["holderIdentity"] == "me"
 
 
@@ -139,7 +139,7 @@ class Candidate:
             found = self.server.lease
             yield next(self.times)
             sighting = see(sighting, found, self.clock[0])
-            if choose_move(sighting, self.name, self.clock[0]) is Move.WAIT:
+            if choose_move(sighting, self.name, self.clock[0]) is ElectionMove.WAIT:
                 yield SECONDS / RENEWALS
                 continue
             sent = self.clock[0]
