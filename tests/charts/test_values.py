@@ -127,6 +127,9 @@ SWITCHES: dict[str, Switch] = {
     ),
     "selector": Switch("shard=a", f"Deployment:{OPERATOR}.env.DBMIGRATE_SELECTOR.value", "shard=a"),
     "jobUserIds": Switch("omit", f"Deployment:{OPERATOR}.env.DBMIGRATE_JOB_USER_IDS.value", "omit"),
+    "clusterName": Switch(
+        "east", f"Deployment:{OPERATOR}.env.DBMIGRATE_CLUSTER_NAME.value", "east"
+    ),
     "resync": Switch("1h", f"Deployment:{OPERATOR}.env.DBMIGRATE_RESYNC.value", "1h"),
     "unreachableAfter": Switch(
         5, f"Deployment:{OPERATOR}.env.DBMIGRATE_UNREACHABLE_AFTER.value", "5"
@@ -383,6 +386,7 @@ def read_page() -> list[tuple[str, object, str]]:
         ("image.digest", "sha256:1"),
         ("logLevel", "loud"),
         ("resync", "often"),
+        ("clusterName", "not a name"),
         ("watchNamespaces", ["Not_a_name"]),
         ("workers", 0),
         ("unreachableAfter", 0),
