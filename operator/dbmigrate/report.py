@@ -10,7 +10,7 @@ never from the version, the dirty flag or the error's reason.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -29,7 +29,7 @@ FILE_LIMIT = 1024
 EXCERPT_LIMIT = 1024
 TEXT_LIMIT = 4096
 """Characters that are kept of each text when a report is read."""
-STEPS_LIMIT, FINDINGS_LIMIT, CHANGED_LIMIT = 200, 20, 100
+STEPS_LIMIT, FINDINGS_LIMIT, CHANGED_LIMIT, FAILURES_LIMIT = 200, 20, 100, 50
 """Items that are kept of each list."""
 
 
@@ -174,6 +174,49 @@ class ReportError:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetCounts:
+    """Where the targets of a fleet are: each is counted once, but those that were migrated are
+    among the current ones."""
+
+    total: int
+    current: int = 0
+    migrated: int = 0
+    """Of the current ones, those that this run has made so."""
+    pending: int = 0
+    failed: int = 0
+    dirty: int = 0
+    unreachable: int = 0
+    skipped: int = 0
+    """Those that were not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFailure:
+    """One target that is not where it should be."""
+
+    name: str
+    outcome: str
+    """`failed`, `dirty` or `unreachable`."""
+    reason: Reason
+    message: str
+    file: str | None = None
+    line: int | None = None
+    """Counted from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReport:
+    """What a run on many targets comes to."""
+
+    counts: FleetCounts
+    wave: str | None = None
+    shard: str | None = None
+    """`3/200`; None: all targets."""
+    failures: tuple[FleetFailure, ...] = ()
+    """The first of them; the counts have all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One run. Versions are strings: they may exceed what JSON readers count exactly."""
 
@@ -207,6 +250,8 @@ class Report:
     findings_total: int = 0
     """All of them; the report holds some."""
     rehearsal: RehearsalSummary | None = None
+    fleet: FleetReport | None = None
+    """Of a run on many targets. `version` and `dirty` are not known then."""
     schema_version: int = field(default=SCHEMA_VERSION)
 
     def to_json(self, limit: int | None = None) -> str:
@@ -276,6 +321,7 @@ _ORDER = (
     "pending",
     "server_version",
     "error",
+    "fleet",
     "unfinished",
     "backup",
     "rehearsal",
@@ -290,7 +336,7 @@ _ORDER = (
     "milliseconds",
 )
 _OPTIONAL = frozenset(
-    "backup changed findings findings_total plan_checksum rehearsal server_version"
+    "backup changed findings findings_total fleet plan_checksum rehearsal server_version"
     " unfinished".split()
 )
 """Left out where there is nothing to say."""
@@ -305,6 +351,8 @@ def _dump(report: Report) -> str:
     order = [key for key in _ORDER if key not in _OPTIONAL or raw[key]]
     if report.rehearsal is not None:
         raw["rehearsal"] = dump_rehearsal(report.rehearsal)
+    if report.fleet is not None:
+        raw["fleet"] = _dump_fleet(raw["fleet"])
     for step in raw["steps"]:
         if not step["destructive"]:
             del step["destructive"]
@@ -316,8 +364,21 @@ def _dump(report: Report) -> str:
     return written.encode("utf-8", "backslashreplace").decode()
 
 
+def _dump_fleet(raw: dict[str, Any]) -> dict[str, Any]:
+    failures = [{k: v for k, v in each.items() if v is not None} for each in raw["failures"]]
+    kept = {**raw, "failures": failures}
+    return {key: value for key, value in kept.items() if value is not None}
+
+
 def _cut(report: Report, limit: int) -> str:
-    """Drop findings and the oldest steps, then halve the error's texts, until the report fits."""
+    """Drop findings, failures of a fleet and the oldest steps, then halve the error's texts,
+    until the report fits."""
+    while report.fleet is not None and report.fleet.failures:
+        text = _dump(report)
+        if len(text.encode()) <= limit:
+            return text
+        fleet = report.fleet
+        report = replace(report, fleet=replace(fleet, failures=fleet.failures[:-1]))
     if len(report.findings) > _FEW_FINDINGS:
         report = replace(report, findings=report.findings[:_FEW_FINDINGS])
         text = _dump(report)
@@ -389,6 +450,7 @@ def _parse(raw: dict[str, Any]) -> Report:
         findings=parse_findings(raw.get("findings", ())),
         findings_total=read_whole(raw.get("findingsTotal", 0), most=INT32),
         rehearsal=None if rehearsal is None else parse_rehearsal(rehearsal),
+        fleet=None if raw.get("fleet") is None else parse_fleet(raw["fleet"]),
     )
 
 
@@ -424,6 +486,30 @@ def parse_rehearsal(raw: dict[str, Any]) -> RehearsalSummary:
     )
 
 
+def parse_fleet(raw: dict[str, Any]) -> FleetReport:
+    """A fleet's part of a report. Raises KeyError, TypeError and ValueError."""
+    counts = {
+        each.name: read_whole(raw["counts"].get(each.name, 0), most=INT32)
+        for each in fields(FleetCounts)
+    }
+    return FleetReport(
+        counts=FleetCounts(**counts),
+        wave=_optional_text(raw.get("wave"), NAME_LIMIT),
+        shard=_optional_text(raw.get("shard"), WORD_LIMIT),
+        failures=tuple(
+            FleetFailure(
+                name=read_text(item["name"], NAME_LIMIT),
+                outcome=read_text(item["outcome"], WORD_LIMIT),
+                reason=_parse_reason(item["reason"]),
+                message=read_text(item["message"], EXCERPT_LIMIT),
+                file=_optional_text(item.get("file"), FILE_LIMIT),
+                line=_optional_whole(item.get("line")),
+            )
+            for item in read_objects(raw.get("failures", ()), FAILURES_LIMIT)
+        ),
+    )
+
+
 def parse_unfinished(raw: dict[str, Any]) -> ReportedUnfinished:
     """A step under way, as a report or a status has it. Raises KeyError, TypeError, ValueError."""
     return ReportedUnfinished(
@@ -445,12 +531,8 @@ def _parse_backup(raw: dict[str, Any]) -> Backup:
 
 
 def _parse_error(raw: dict[str, Any]) -> ReportError:
-    try:
-        reason = Reason(raw["reason"])
-    except ValueError:
-        reason = Reason.INTERNAL
     return ReportError(
-        reason=reason,
+        reason=_parse_reason(raw["reason"]),
         message=read_text(raw.get("message", ""), TEXT_LIMIT),
         retryable=raw.get("retryable") is True,
         sqlstate=_optional_text(raw.get("sqlstate"), WORD_LIMIT),
@@ -461,6 +543,13 @@ def _parse_error(raw: dict[str, Any]) -> ReportError:
         detail=_optional_text(raw.get("detail"), TEXT_LIMIT),
         hint=_optional_text(raw.get("hint"), TEXT_LIMIT),
     )
+
+
+def _parse_reason(word: object) -> Reason:
+    try:
+        return Reason(word)
+    except ValueError:
+        return Reason.INTERNAL
 
 
 def _optional_text(value: object, limit: int) -> str | None:
