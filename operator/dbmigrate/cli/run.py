@@ -55,7 +55,7 @@ class FileUse(Enum):
     """Where they were given, and the history has a row for each version."""
 
 
-class Order(NamedTuple):
+class RunInputs(NamedTuple):
     """What the command line says of a run, whatever its command is."""
 
     source: Source | None
@@ -63,7 +63,7 @@ class Order(NamedTuple):
     options: runner.Options
 
 
-def read_order(invocation: Invocation, files: FileUse, database: str | None = None) -> Order:
+def read_order(invocation: Invocation, files: FileUse, database: str | None = None) -> RunInputs:
     """The files, the database and the options; `database` is as in `run_use_case`.
 
     Raises MigrationError.
@@ -76,7 +76,7 @@ def read_order(invocation: Invocation, files: FileUse, database: str | None = No
 
         settings = flyway.find_settings(invocation.options, invocation.environ)
         options = flyway.heed(settings, invocation.options, options)
-    return Order(source, target, options)
+    return RunInputs(source, target, options)
 
 
 def run_use_case(

@@ -12,8 +12,8 @@ from dbmigrate.cli.arguments.numbers import format_duration
 from dbmigrate.cli.command import Invocation
 from dbmigrate.cli.output.document import print_json, send_report
 from dbmigrate.cli.output.problem import draw
-from dbmigrate.printable import block, one_line
-from dbmigrate.report import FleetReport, Outcome, Reason, Report, ReportError
+from dbmigrate.printable import block, clip, one_line
+from dbmigrate.report import WORD_LIMIT, FleetReport, Outcome, Reason, Report, ReportError
 from dbmigrate.runner.fleet.summary import FailureGroup, Summary, summary_error
 from dbmigrate.runner.fleet.verdict import TargetOutcome, TargetVerdict
 
@@ -225,7 +225,7 @@ def _report(
         error=error if bad else None,
         fleet=FleetReport(
             counts,
-            wave=wave,
+            wave=wave if wave is None else clip(one_line(wave), WORD_LIMIT),
             shard=None if shard is None else str(shard),
             failures=tuple(summary.failures),
         ),

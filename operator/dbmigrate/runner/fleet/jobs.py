@@ -98,7 +98,8 @@ class TargetJob:
         verdict = self._look()
         if is_overload(verdict.error) and not verdict.dirty:
             self._last = verdict
-            raise Overloaded
+            is_out_of_memory = verdict.error is not None and verdict.error.sqlstate == OUT_OF_MEMORY
+            raise Overloaded(by_us=is_out_of_memory)
         self._finish(verdict)
 
     def give_up(self) -> None:
@@ -159,7 +160,7 @@ class ReadJob:
         except MigrationError as error:
             self._error = error
             if is_overload(error.to_report()):
-                raise Overloaded from None
+                raise Overloaded(by_us=False) from None
             self.give_up()
             return
         try:

@@ -29,6 +29,11 @@ _LAST_SECONDS = 30.0
 class Overloaded(Exception):
     """The server takes no more at the moment."""
 
+    def __init__(self, *, by_us: bool) -> None:
+        """`by_us`: nobody else's doing, so that a job which was alone need not be tried again."""
+        super().__init__()
+        self.by_us = by_us
+
 
 class Job(Protocol):
     """Something to do."""
@@ -61,7 +66,7 @@ class Lane:
 
     def ease(self) -> None:
         """Do less at a time, after a job that has found the server overloaded."""
-        self.limit = max(1, min(self.limit, self.running))
+        self.limit = max(1, min(self.limit, self.running - 1))
         self.calm_since = time.monotonic()
 
     def rise(self) -> None:
@@ -127,8 +132,9 @@ class Pool:
             lane, job, tries = taken
             try:
                 job.run()
-            except Overloaded:
-                self._try_again(lane, job, tries + 1)
+            except Overloaded as overload:
+                is_alone = overload.by_us and lane.running == 1
+                self._try_again(lane, job, MOST_TRIES if is_alone else tries + 1)
             else:
                 self._end(lane)
 
@@ -168,6 +174,7 @@ class Pool:
                 pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**tries)
                 lane.not_before = time.monotonic() + pause
                 self._put(lane, job, tries)
+                lane.jobs.rotate(1)  # the next one: what it meets, the others would meet as well
             self._leave(lane)
 
     def _leave(self, lane: Lane) -> None:
