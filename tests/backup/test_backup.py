@@ -88,6 +88,8 @@ def test_a_backup_restored_into_a_new_database_is_the_same_database(
 
     restored = dbmigrate(empty, "restore", "-sha256", sha256, str(place / "shop.dump"))
     assert (restored.code, restored.stderr) == (0, "restored shop.dump\n")
+    asked = dbmigrate(empty, "-json", "status")
+    assert json.loads(asked.stdout)["restored"] == "shop.dump"
     assert empty.dump_schema() == database.dump_schema()
     for query in ("SELECT * FROM books ORDER BY id", "SELECT * FROM schema_migrations"):
         assert empty.query(query) == database.query(query)

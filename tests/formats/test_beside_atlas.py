@@ -259,7 +259,7 @@ def test_the_rows_of_a_baseline_and_of_a_set_version_are_those_of_atlas(
     theirs = ("--dir", f"file://{directory}", "-u", other.url)
     refused = apply(request(database, directory), ApplyOrder())
     assert refused.error is not None
-    assert 'not clean: found table "t1"' in refused.error.message
+    assert 'not clean: found schema "public"' in refused.error.message
     apply(request(database, directory), ApplyOrder(limit=1, baseline=lexical("2"))).unwrap()
     done = judge(atlas_oracle, "migrate", "apply", "1", *theirs, "--baseline", "2")
     assert done.returncode == 0, done.stderr

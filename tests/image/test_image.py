@@ -32,7 +32,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
         runtime = made.take("runtime", "ca-certificates", "python3")
     except ImageUnavailable as problem:
         pytest.skip(f"NOT TESTED, the image can't be built here: {problem}")
-    made.build(TAG, BUILD_IMAGE=build, RUNTIME_IMAGE=runtime, VERSION="0.1.0", REVISION="abc")
+    made.build(TAG, BUILD_IMAGE=build, RUNTIME_IMAGE=runtime, VERSION="9.8.7", REVISION="abc")
     yield made
     shutil.rmtree(store, ignore_errors=True)
 
@@ -65,9 +65,13 @@ def test_the_image_says_what_it_is_and_runs_as_nobody(builder: Builder) -> None:
     assert config["User"] == USER
     assert config["Entrypoint"] == ["/usr/local/bin/dbmigrate"]
     labels = config["Labels"]
-    assert labels["org.opencontainers.image.version"] == "0.1.0"
+    assert labels["org.opencontainers.image.version"] == "9.8.7"
     assert labels["org.opencontainers.image.revision"] == "abc"
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_the_programs_say_the_version_that_the_image_was_built_as(root: Path) -> None:
+    assert run(root, "dbmigrate", "-version").stderr == "9.8.7\n"
 
 
 def test_it_stands_in_for_migrate_migrate(root: Path, database: Database) -> None:

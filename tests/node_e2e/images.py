@@ -15,6 +15,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dbmigrate import __version__
 from tests.image.build import ROOT, Builder, make_root
 from tests.operator_e2e.shop import FILES
 from tests.toolchain import cache_root, made_once, only_one
@@ -103,7 +104,9 @@ def _build_own(scratch: Path) -> None:
         builder = Builder(store, driver="overlay")
         build = builder.take("build", "ca-certificates")
         runtime = builder.take("runtime", "ca-certificates", "python3")
-        builder.build(OWN, layers=True, BUILD_IMAGE=build, RUNTIME_IMAGE=runtime, VERSION="0.1.0")
+        builder.build(
+            OWN, layers=True, BUILD_IMAGE=build, RUNTIME_IMAGE=runtime, VERSION=__version__
+        )
         builder.run("push", OWN, f"docker-archive:{scratch / 'image.tar'}:{OWN}")
         builder.run("rmi", "--prune")
 

@@ -158,7 +158,7 @@ def test_a_run_that_is_asked_to_stop_ends_behind_the_running_batch(database: Dat
     error = result.error
     assert error is not None
     assert (error.reason, error.is_retryable) == (Reason.INTERRUPTED, True)
-    assert "20 rows are done in 2 batches, the next run goes on behind them" in error.message
+    assert "20 rows are done in 2 batches, the next run continues after them" in error.message
     assert version_row(database) == [(2, True)]
     assert touched(database) == {0: ROWS - 2 * SIZE, 1: 2 * SIZE}
     report = result.report
@@ -174,7 +174,9 @@ def test_whatever_leads_there_goes_on_behind_the_last_batch(database: Database, 
     witness = Witness()
     result = work(request(database, files(), observer=witness))
     assert result.error is None
-    assert witness.notices[0].message.startswith("goes on behind batch 2: 20 rows are done, since ")
+    assert witness.notices[0].message.startswith(
+        "continues after batch 2: 20 rows are done, since "
+    )
     assert touched(database) == {1: ROWS}
     assert not version_row(database)[0][1]
     up(request(database, files())).unwrap()

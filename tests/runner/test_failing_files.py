@@ -140,7 +140,7 @@ def test_a_quote_that_is_missing_is_found_where_the_string_begins(
 
 def test_a_statement_timeout_is_an_error_of_the_statement(database: Database) -> None:
     files = source(migration(1, "SELECT 1;\nSELECT pg_sleep(60)"))
-    result = up(request(database, files, options=Options(statement_timeout_ms=50)))
+    result = up(request(database, files, options=Options(statement_timeout_ms=1000)))
     assert result.error is not None
     assert (result.error.reason, result.error.sqlstate) == (Reason.STATEMENT_FAILED, "57014")
     assert result.error.location is not None
@@ -149,7 +149,7 @@ def test_a_statement_timeout_is_an_error_of_the_statement(database: Database) ->
 
 def test_the_urls_statement_timeout_holds_as_well(database: Database) -> None:
     files = source(migration(1, "SELECT pg_sleep(60)"))
-    result = up(request(f"{database.url}&x-statement-timeout=50", files))
+    result = up(request(f"{database.url}&x-statement-timeout=1000", files))
     assert result.error is not None
     assert result.error.sqlstate == "57014"
 

@@ -65,10 +65,13 @@ def test_it_waits_for_a_server_and_gives_up_in_time() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"postgres://u@127.0.0.1:{unused.getsockname()[1]}/d?sslmode=disable"
-        result = wait(request(url), 1, timeout=0.1)
+        result = wait(request(url), 1, timeout=1.0)
     assert result.error is not None
-    assert result.report.outcome is Outcome.WAITING
+    assert (result.value, result.report.outcome) == (None, Outcome.WAITING)
     assert result.error.reason is Reason.CONNECTION_REFUSED
+    assert result.report.error is not None
+    assert result.report.error.reason is Reason.CONNECTION_REFUSED
+    assert (result.report.target, result.report.version) == ("1", None)
     assert result.error.message.startswith("gave up waiting: can't connect to 127.0.0.1")
 
 

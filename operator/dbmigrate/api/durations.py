@@ -23,7 +23,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 def parse_duration(text: str) -> timedelta | None:
     """The length of time that the text names, less than LONGEST; None for `none`.
 
-    Raises ValueError for anything else than a sum of numbers with units.
+    Raises ValueError for anything but a sum of numbers with units.
     """
     if text == "none":
         return None

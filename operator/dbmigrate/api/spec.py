@@ -1,14 +1,14 @@
 """What a team asks for: `spec` of a DatabaseMigration, parsed once at the edge.
 
-The defaults stand in the CRD's schema as well, where the user sees them; they
-are repeated here for a resource that an older schema let in.
+The defaults are also in the CRD's schema, where users see them; they are repeated
+here for a resource that an older schema let in.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -19,6 +19,7 @@ from dbmigrate.api.forms import (
     IMAGE,
     LABEL_VALUE,
     OBJECT_NAME,
+    OWNER,
     VARIABLE,
     VERSION,
 )
@@ -43,14 +44,14 @@ LONGEST_ON_SERVER = timedelta(days=24)
 
 
 class Approval(StrEnum):
-    """Whether a person agrees to the plan before it is run."""
+    """Whether a person approves the plan before it is run."""
 
     AUTOMATIC = "Automatic"
     MANUAL = "Manual"
 
 
 class Rehearse(StrEnum):
-    """Whether what is pending is tried on a scratch server before it is run."""
+    """Whether pending migrations are rehearsed on a scratch server before they are run."""
 
     NEVER = "Never"
     BEFORE_APPLY = "BeforeApply"
@@ -62,7 +63,7 @@ SHORTEST_CHECK_INTERVAL = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long each kind of waiting may last; None: without limit."""
+    """The limit of each kind of waiting; None: without limit."""
 
     lock: timedelta = timedelta(seconds=15)
     """For the lock that keeps runners apart."""
@@ -75,7 +76,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and when a run that failed for a passing reason is tried again."""
+    """How often and when a run that failed for a temporary reason is tried again."""
 
     limit: int = 10
     """Runs after the first one; 0: never again."""
@@ -85,7 +86,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLimits:
-    """Finished Jobs and MigrationActions that are kept to look at."""
+    """The finished Jobs and MigrationActions that are kept."""
 
     successful: int = 3
     failed: int = 3
@@ -103,7 +104,7 @@ class RehearsalOptions:
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """What the cluster's rules ask of the Job; handed through to its Pod."""
+    """The cluster's requirements for the Job; passed to its Pod."""
 
     image: str | None = None
     service_account_name: str | None = None
@@ -142,6 +143,8 @@ class MigrationSpec:
     rollback: Rollback = Rollback.FORBID
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
+    take_over: str | None = None
+    """The owner of the database whose place this resource takes."""
     approval: Approval = Approval.AUTOMATIC
     suspend: bool = False
     rehearse: Rehearse = Rehearse.NEVER
@@ -152,19 +155,21 @@ class MigrationSpec:
     """How often the database is checked; NEVER, or None: as the operator's setting says."""
     history: HistoryLimits = field(default_factory=HistoryLimits)
     job: JobOptions = field(default_factory=JobOptions)
+    unknown: tuple[str, ...] = ()
+    """The paths of fields that are set and that this code does not know: of a later schema."""
 
     def intent(self, content: str) -> str:
-        """A hash of what is to become of the database, given a digest of the files' content.
+        """A hash of the wanted state of the database, given a digest of the files' content.
 
-        It leaves out what changes how a run is made and not what it leads to
-        (lint, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a change
-        there starts nothing when all is done already.
+        It leaves out what changes how a run is made but not its result
+        (lint, takeOver, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a
+        change there starts nothing when the database is at the target.
         """
         source: object = asdict(self.source)
         if isinstance(self.source, ImageSource):
             source = [self.source.reference, self.source.path]
         elif isinstance(self.source, ConfigMapsSource):
-            source = "configMaps"  # the content says it all, whatever they are called
+            source = "configMaps"  # the content decides, whatever the ConfigMaps are called
         words = [
             asdict(self.database),
             source,
@@ -175,15 +180,15 @@ class MigrationSpec:
             resource_word(self.changed_files),
         ]
         if self.source_format is not SourceFormat.AUTO:
-            words.append(self.source_format)  # left out where older versions knew nothing of it
+            words.append(self.source_format)  # left out where older versions did not know it
         text = json.dumps(words, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def parse_spec(raw: Document) -> MigrationSpec:
-    """Read `spec`. Raises SpecError with the path of the first field that is wrong."""
+    """Read `spec`. Raises SpecError with the path of the first invalid field."""
     fields = Fields(raw, "spec")
-    return MigrationSpec(
+    spec = MigrationSpec(
         database=parse_database(fields.section("database")),
         source=parse_source(fields.section("source")),
         source_format=_parse_format(fields),
@@ -192,6 +197,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         rollback=fields.policy("rollback", Rollback.FORBID),
         out_of_order=fields.policy("outOfOrder", OutOfOrder.REJECT),
         changed_files=fields.policy("changedFiles", ChangedFiles.REJECT),
+        take_over=fields.optional_text("takeOver", OWNER),
         approval=fields.choice("approval", Approval.AUTOMATIC),
         suspend=fields.flag("suspend"),
         rehearse=fields.choice("rehearse", Rehearse.NEVER),
@@ -202,6 +208,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         history=_parse_history(fields.section("history")),
         job=_parse_job(fields.section("job")),
     )
+    return replace(spec, unknown=fields.find_unknown())
 
 
 def _parse_format(fields: Fields) -> SourceFormat:

@@ -1,6 +1,6 @@
-"""What Flyway's own settings mean for a run: its table, and how strict it is.
+"""Flyway's own settings for a run: its table, and how strict it is.
 
-An option on our command line, or its twin, wins over what they say.
+An option of the command line, or its variable, wins over them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _IGNORED = {
 
 
 def find_settings(options: GlobalOptions, environ: Mapping[str, str]) -> Settings:
-    """Read where Flyway would look. Raises MigrationError (SourceInvalid)."""
+    """Read them where Flyway looks. Raises MigrationError (SourceInvalid)."""
     directory = Path(find_directory(options)) if has_source(options) else None
     return read_settings(directory, environ)
 
@@ -43,7 +43,7 @@ def find_table(settings: Settings, target: ConnectionTarget) -> HistoryTable:
     history = target.history.of(HistoryKind.FLYWAY)
     is_said = "search_path" in target.conninfo.get("options", "")
     if settings.schema not in ("", "public") and not is_said:
-        # Flyway looks names up there first, so that scripts make their tables in it.
+        # Flyway resolves names there first, so scripts create their tables in it.
         raise MigrationError(
             Reason.SOURCE_INVALID,
             f"flyway's default schema is {settings.schema}: the database's address has to say so",
@@ -57,7 +57,7 @@ def find_table(settings: Settings, target: ConnectionTarget) -> HistoryTable:
 
 
 def heed(settings: Settings, given: GlobalOptions, options: runner.Options) -> runner.Options:
-    """The run's options with what the settings say. Raises MigrationError (SourceInvalid)."""
+    """The run's options with these settings. Raises MigrationError (SourceInvalid)."""
     ignored = {kind for pattern in settings.ignored for kind in _IGNORED.get(pattern, ())}
     if given.out_of_order is None and settings.out_of_order:
         options = replace(options, out_of_order=policies.OutOfOrder.APPLY)

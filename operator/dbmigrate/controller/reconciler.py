@@ -1,8 +1,8 @@
-"""The reconciler: puts a view together, asks for the decision and carries it out.
+"""The reconciler: builds a view, asks for the decision and carries it out.
 
-Order matters for what a crash leaves behind. The Job comes first, since it can be
-found again by its labels; then the status, which says so; then the event; finished
-Jobs go last, when all they had to tell is written down.
+The order of writes decides what a crash leaves behind. The Job comes first, because it
+can be found again by its labels; then the status, which refers to it; then the event;
+finished Jobs are deleted last, when their results are recorded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from datetime import datetime
 
 from dbmigrate.api.action import Action, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
+from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
+from dbmigrate.api.names import UNKNOWN_CLUSTER
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
@@ -43,12 +45,13 @@ from dbmigrate.controller.notices import build_event, build_lint_event, has_move
 from dbmigrate.controller.reading import read, read_all
 from dbmigrate.controller.status_writer import StatusWriter
 from dbmigrate.controller.watches.observed import Key, Observed
+from dbmigrate.report import Reason
 
 log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """Looks at one resource at a time, as often as it is woken."""
+    """Reconciles one resource at a time, as often as it is woken."""
 
     def __init__(
         self,
@@ -58,12 +61,16 @@ class Reconciler:
         *,
         clock: Callable[[], datetime],
         server_version: tuple[int, int],
+        cluster_name: str,
         metrics: Metrics,
     ) -> None:
+        self._cluster_name = cluster_name
         self._metrics = metrics
         self._cluster = cluster
         self._observed = observed
-        self._jobs = JobCreation(cluster, config, clock=clock, server_version=server_version)
+        self._jobs = JobCreation(
+            cluster, config, clock=clock, server_version=server_version, cluster_name=cluster_name
+        )
         self._order_age = config.order_age
         self._clock = clock
         self._resync = Resync(config.resync, clock(), config.unreachable_after)
@@ -72,9 +79,9 @@ class Reconciler:
         self._writer = StatusWriter(cluster, observed)
 
     async def look(self, key: Key, distrust: bool) -> datetime | None:
-        """Bring one resource a step further; says when to look again.
+        """Reconcile the resource once; returns when to look again.
 
-        Raises ClusterError when the API server did not play along: look again later.
+        Raises ClusterError when the API server could not be used: look again later.
         """
         body = None if distrust else self._observed.find_body(key)
         if body is None:
@@ -93,7 +100,7 @@ class Reconciler:
         except ClusterError:
             raise
         except Exception as fault:
-            # Reading, deciding and building only compute, from what people have written.
+            # Reading, deciding and building are pure functions of what users have written.
             return await self._tell_problem(body, fault)
 
     async def _bring_on(self, body: Document, distrust: bool) -> datetime | None:
@@ -113,12 +120,12 @@ class Reconciler:
         await self._discard(view, decision)
         await self._keep_actions(migration, decision)
         if not any(run.is_active for run in view.runs):
-            # Nothing more comes soon; ten thousand idle bodies would be much to keep.
+            # No event is expected soon; ten thousand idle bodies would take too much memory.
             self._observed.drop_body(key)
         return decision.look_at
 
     async def _see(self, migration: MigrationResource, *, fresh: bool) -> ResourceView:
-        """The resource with all that belongs to it; `fresh`: as the API server knows it now."""
+        """The resource with all that belongs to it; `fresh`: read from the API server now."""
         identity = migration.identity
         if fresh:
             jobs = await self._cluster.list_jobs(identity.namespace, identity.uid)
@@ -135,6 +142,7 @@ class Reconciler:
             pods=known,
             troubles=await self._find_troubles(runs, known),
             elder=await self._find_elder(migration, fresh=fresh),
+            departed=await self._find_departed(migration),
             resync=self._resync,
             order_age=self._order_age,
             ordered_at=self._ordered.get((identity.namespace, identity.name)),
@@ -183,8 +191,25 @@ class Reconciler:
             self._observed.forget_migration((namespace, elder.name), elder.uid)
         return None
 
+    async def _find_departed(self, migration: MigrationResource) -> str | None:
+        """The resource that has migrated the database, where it was in this namespace and is gone.
+
+        One of another namespace may be about to come back.
+        """
+        status, last = migration.status, migration.status.last_run
+        error = last.error if last is not None else None
+        if error is None or error.reason is not Reason.DATABASE_CONFLICT:
+            return None
+        owner = (status.owner or "").partition("#")[0]
+        cluster, _, place = owner.partition("/")
+        namespace, _, name = place.partition("/")
+        is_here = cluster == self._cluster_name and namespace == migration.identity.namespace
+        if not is_here or cluster == UNKNOWN_CLUSTER or OBJECT_NAME.find_fault(name) is not None:
+            return None
+        return owner if await self._cluster.find_migration(namespace, name) is None else None
+
     async def _start(self, view: ResourceView, decision: Decision) -> tuple[ResourceView, Decision]:
-        """Create the Job, or adopt the one that is there, and decide anew with it in view."""
+        """Create the Job, or adopt the existing one, and decide again with it in view."""
         if decision.order is None:
             return view, decision
         migration, order = view.migration, decision.order
@@ -210,9 +235,9 @@ class Reconciler:
         before: MigrationStatus,
         after: MigrationStatus,
     ) -> bool:
-        """Write the status if it differs, and post an event if the resource has moved.
+        """Write the status if it differs, and post an event if the verdict has changed.
 
-        Says whether it was written.
+        Returns whether the status was written.
         """
         self._metrics.observe((identity.namespace, identity.name), before, after)
         if not await self._writer.write(body, identity, after):
@@ -233,11 +258,11 @@ class Reconciler:
         try:
             await self._cluster.create_event(event)
         except ClusterError as problem:
-            # The status says the same, and stays; an event is a courtesy.
+            # The status has the same content; an event is best effort.
             log.warning("event not posted: %s", problem, extra=fields)
 
     async def _tell_problem(self, body: Document, fault: Exception) -> datetime | None:
-        """The spec got past the schema and still can't be understood, or worked on."""
+        """The spec passed the schema and is invalid all the same."""
         identity, before, now = (
             parse_identity(body),
             parse_status(body.get("status")),
@@ -248,12 +273,12 @@ class Reconciler:
             return None
         text = f"the operator can't work on this resource: {type(fault).__name__}: {fault}"
         if await self._tell(body, identity, before, judge_spec(identity, before, text, now)):
-            # A fault of ours: its trace once, and not at each look.
+            # A fault of the operator: its traceback is logged once, not at each look.
             log.error(text, extra=_fields(identity), exc_info=fault)
         return now + LOOK_INTERVAL
 
     async def _answer(self, updates: Iterable[ActionUpdate]) -> None:
-        """Tell what has become of people's orders."""
+        """Write the results of orders to their status."""
         for update in updates:
             action = update.action
             status = dump_action_status(action, update.phase, update.message, now=self._clock())
@@ -267,7 +292,7 @@ class Reconciler:
             log.info("action %s: %s", action.name, update.phase, extra=fields)
 
     async def _keep_actions(self, migration: MigrationResource, decision: Decision) -> None:
-        """Make the resource the owner of its orders, and remove those that are not kept."""
+        """Make the resource the owner of its orders, and delete those that are not kept."""
         for action in decision.expired:
             await self._cluster.delete_action(action.namespace, action.name, action.uid)
             self._observed.forget_action(action)
@@ -287,14 +312,14 @@ class Reconciler:
                 await self._cluster.delete_job(run.namespace, run.name, run.uid)
                 self._observed.forget_run(run)
             elif run.name in decision.withdraw:
-                # It stays there, being deleted, until its Pods are gone: then the next may come.
+                # It remains, being deleted, until its Pods are gone; then the next may start.
                 log.info("job withdrawn", extra={"namespace": run.namespace, "job": run.name})
                 await self._cluster.delete_job(run.namespace, run.name, run.uid, after_pods=True)
 
 
 async def _offer(write: Awaitable[object], action: Action) -> None:
-    """Make a write to an order. One that the API server refuses for what the order holds is let
-    be: it would refuse it for ever, and the resource has other things to do."""
+    """Write to an order. A write that the API server refuses for the order's content is skipped:
+    it would be refused every time, and the resource has other work to do."""
     try:
         await write
     except Refused as refusal:
@@ -305,7 +330,7 @@ async def _offer(write: Awaitable[object], action: Action) -> None:
 
 
 def _fields(identity: Identity, **more: str) -> dict[str, str]:
-    """The keys that every log line about a resource has."""
+    """The keys of every log line about a resource."""
     return {"namespace": identity.namespace, "migration": identity.name, **more}
 
 

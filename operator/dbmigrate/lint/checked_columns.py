@@ -1,7 +1,7 @@
 """Which columns are known to hold no NULL: those of a validated CHECK (column IS NOT NULL).
 
-Behind such a check SET NOT NULL looks at no row, which is the safer form that its rule
-names, so nothing is to be said of it. The checks may come from earlier files.
+After such a check SET NOT NULL scans no rows, which is the safer form that its rule
+recommends, so it is no finding. The checks may come from earlier files.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class _Check:
 
 
 class CheckedColumns:
-    """The checks, by table and name, as they are behind the statements that were followed."""
+    """The checks, by table and name, after the statements so far."""
 
     def __init__(self) -> None:
         self._checks: dict[tuple[str, str], _Check] = {}
 
     def follow(self, tree: Tree) -> None:
-        """Know what is checked behind this statement."""
+        """Record what is checked after this statement."""
         kind, node = tree
         if kind == "RenameStmt" and "relation" in node:
-            # Under a new name nothing is known, which can only be too careful.
+            # Under a new name nothing is known; the result may only be too cautious.
             self._forget(same_name(table_of(node["relation"])))
         elif kind == "DropStmt" and node["removeType"] == "OBJECT_TABLE":
             for each in node["objects"]:
@@ -48,7 +48,7 @@ class CheckedColumns:
                 self._follow_action(table, action)
 
     def prove_not_null(self, tree: Tree) -> bool:
-        """Whether all that the statement sets NOT NULL is checked before it, and stays so."""
+        """Whether all that the statement sets NOT NULL is checked before it, and remains so."""
         if tree.kind != "AlterTableStmt":
             return False
         table = same_name(table_of(tree.node["relation"]))
@@ -81,7 +81,7 @@ class CheckedColumns:
 
 
 def _tested_column(constraint: Node) -> str | None:
-    """The column of a CHECK that says nothing but `column IS NOT NULL`."""
+    """The column of a CHECK that consists of `column IS NOT NULL`."""
     kind, test = unwrap(constraint.get("raw_expr"))
     if constraint["contype"] != "CONSTR_CHECK" or kind != "NullTest":
         return None

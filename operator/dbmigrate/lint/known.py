@@ -1,7 +1,7 @@
-"""What the statements so far tell of tables: their columns' types, NOT NULL, and their indexes.
+"""What the statements so far say of tables: their columns' types, NOT NULL, and their indexes.
 
-Earlier files count. Of a table that no file has made nothing is known here; the catalog may
-be asked for it.
+Earlier files count. Of a table that no file has created nothing is known here; the catalog
+can be asked for it.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class _Table:
 
 
 class Known:
-    """The tables as they are behind the statements that were followed."""
+    """The tables after the statements so far."""
 
     def __init__(self) -> None:
         self.checked = CheckedColumns()
         self._tables: dict[str, _Table] = {}
 
     def follow_script(self, sql: bytes, file: str) -> None:
-        """Follow a whole script. Raises MigrationError (SourceInvalid) if it can't be split."""
+        """Process a whole script. Raises MigrationError (SourceInvalid) if it cannot be split."""
         for statement in split(sql, file=file):
             if statement.words[:1] and statement.words[0] in _TELLING:
                 read = read_statement(sql, statement)
@@ -63,7 +63,7 @@ class Known:
                     self.follow(read.tree)
 
     def follow(self, tree: Tree) -> None:
-        """Know what is there behind this statement."""
+        """Record what exists after this statement."""
         self.checked.follow(tree)
         kind, node = tree
         if kind == "CreateStmt" and "inhRelations" not in node:
@@ -83,17 +83,17 @@ class Known:
                 self._drop(node["removeType"], same_name(name_of(path)), path[-1])
 
     def column(self, table: str, name: str) -> KnownColumn | None:
-        """A column; None: no file tells."""
+        """A column; None: unknown."""
         found = self._tables.get(same_name(table))
         return found.columns.get(name) if found else None
 
     def index(self, table: str, name: str) -> tuple[str, ...]:
-        """The columns of an index; none where no file tells."""
+        """The columns of an index; none where they are unknown."""
         found = self._tables.get(same_name(table))
         return found.indexes.get(name, ()) if found else ()
 
     def lacks_index(self, table: str, columns: Sequence[str]) -> bool:
-        """Whether a file has made the table, and none an index that begins with these columns."""
+        """Whether a file has created the table, but no index that begins with these columns."""
         found = self._tables.get(same_name(table))
         if found is None or not found.is_whole:
             return False

@@ -1,14 +1,13 @@
 """One migration file as one simple query: its transaction, its rows, its end.
 
-    BEGIN; settings; <the file> ; role back, our search path; version row; log row;
+    BEGIN; settings; <the file> ; role back, own search path; version row; log row;
     settings back; COMMIT
 
-Either all of it happened or none of it, and it costs one round trip. The
-settings a file may have changed are put back before the rows are written: the
-role, because the next statement is ours; all others (search_path above all)
-because the next file must not land elsewhere depending on whether it runs in
-the same run as this one. Temporary tables and prepared statements stay, as
-they do with golang-migrate: they hide nothing and cost nothing.
+Either all of it happens or none of it, and it costs one round trip. The settings
+that a file may have changed are reset before the rows are written: the role, because
+the next statement is the runner's; all others (above all search_path), because the
+next file must not depend on whether it runs in the same run as this one. Temporary
+tables and prepared statements stay, as they do with golang-migrate.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ RESET = f"{RESET_ROLE}; {RESET_SETTINGS}; {SAFE}"
 
 @dataclass(frozen=True, slots=True)
 class TransactionSettings:
-    """What holds inside of the transaction alone."""
+    """The settings that apply inside the transaction alone."""
 
     lock_timeout_ms: int | None = None
     """None: what the session has."""
@@ -76,7 +75,7 @@ def _or_default(milliseconds: int | None) -> str:
 
 
 class FileFailure(Exception):
-    """The query failed; how far it had come."""
+    """The query failed; with its progress."""
 
     def __init__(
         self, failure: ServerFailure, *, position: int | None, statement: int | None, escaped: bool
@@ -93,7 +92,7 @@ class FileFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FileQuery:
-    """A file and what goes around it, ready to be sent."""
+    """A file and the statements around it, ready to be sent."""
 
     sql: bytes
     rows: tuple[bytes, ...]
@@ -125,11 +124,11 @@ def build_query(
         *settings.statements(),
         *guard,
     ]
-    # In the file's first line, so that lines need no correction.
+    # In the file's first line, so that line numbers need no correction.
     head = "".join(f"{part}; " for part in parts)
     end = "; COMMIT" if commits else ""
     if not settings.is_durable:
-        # Behind RESET ALL, which would undo it; the file's own commits are not concerned.
+        # Behind RESET ALL, which would undo it; the file's own commits are not affected.
         end = f"; SET LOCAL synchronous_commit = off{end}"
     tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; {RESET_SETTINGS}{end}"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
@@ -164,7 +163,7 @@ def run_query(
 def _explain(
     failure: ServerFailure, query: FileQuery, *, fenced: bool, escaped: bool
 ) -> FileFailure:
-    # Of a quote that the file leaves open the server shows all to the end of the query.
+    # For a quote that the file leaves open, the server shows the rest of the query.
     shown = replace(failure.error, message=failure.error.message.replace(query.tail, ""))
     failure = ServerFailure(shown, failure.completed)
     position = failure.error.position

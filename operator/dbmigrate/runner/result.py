@@ -1,4 +1,4 @@
-"""What every use case gives back: the report, the error if it failed, what it found.
+"""What every use case returns: the report, the error if it failed, and its value.
 
 A use case does not raise MigrationError: a run that fails halfway still has a
 report that says what was applied and what the database says now. A caller that
@@ -48,14 +48,14 @@ class VersionState:
 
 
 class MigrationState(StrEnum):
-    """Words for a row of `status`."""
+    """The state in a row of `status`."""
 
     APPLIED = "applied"
     PENDING = "pending"
     OUT_OF_ORDER = "out of order"
     """Below the database's version, and the log proves that it was not applied."""
     SKIPPED = "skipped"
-    """A checkpoint is going to stand for it."""
+    """A checkpoint stands for it, or is going to."""
     MISSING = "missing"
     """Applied, but its file is not there."""
     DIRTY = "dirty"
@@ -65,7 +65,7 @@ class MigrationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """One migration, by what the source and the history say of it together."""
+    """One migration, from the source and the history together."""
 
     version: Version
     name: str
@@ -104,7 +104,7 @@ class PreviewStep:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What `plan` prints. Locks and dangers are read from the SQL by whoever prints it."""
+    """What `plan` prints. The printing code reads locks and data loss from the SQL."""
 
     state: VersionState
     target: Version | None
@@ -133,14 +133,14 @@ class RehearsedStep:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What `rehearse` has tried."""
+    """The result of `rehearse`."""
 
     steps: tuple[RehearsedStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyFinding:
-    """One thing that `verify` holds against the source or the history."""
+    """A difference between the source and the history."""
 
     version: Version | None
     kind: str
@@ -150,7 +150,7 @@ class VerifyFinding:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What `repair` did."""
+    """The result of `repair`."""
 
     state: VersionState
     dropped_indexes: tuple[str, ...] = ()

@@ -89,6 +89,7 @@ def make(store: Store) -> Reconciler:
         Config(),
         clock=lambda: NOW,
         server_version=(1, 36),
+        cluster_name="here",
         metrics=Metrics("1"),
     )
 

@@ -68,7 +68,7 @@ def read_duration(text: str) -> float | None:
 
 
 def read_seconds(text: str) -> float | None:
-    """-lock-timeout: a Go uint for golang-migrate; ours takes durations as well."""
+    """-lock-timeout: a Go uint for golang-migrate; durations are accepted as well."""
     try:
         return float(read_unsigned(text))
     except ValueError:
@@ -99,13 +99,13 @@ def _fraction(value: int, digits: int) -> str:
 def _literal(text: str) -> int:
     if len(text) > 100:
         raise ValueError("value out of range")
-    if re.fullmatch(r"0[0-7_]+", text):  # C's octal, which Python's int() refuses
+    if re.fullmatch(r"0[0-7_]+", text):  # C's octal, which Python's int() rejects
         return int(text, 8)
     return int(text, 0)
 
 
 def _within(text: str, low: int, high: int) -> int:
-    """Python refuses to read thousands of digits; Go says that they are out of range."""
+    """Python refuses to parse thousands of digits; Go reports that they are out of range."""
     digits = text.lstrip("+-").lstrip("0") or "0"
     if len(digits) > 20:
         raise ValueError("value out of range")

@@ -1,4 +1,4 @@
-"""verify: hold the source against the history; changes nothing."""
+"""verify: compare the source with the history; changes nothing."""
 
 from __future__ import annotations
 

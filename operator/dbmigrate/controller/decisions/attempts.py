@@ -1,4 +1,4 @@
-"""Attempts at an intent: the first one, the next one, and how long after the last failure."""
+"""Attempts at an intent: the first, the next, and the delay after the last failure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
 from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.settled import next_question, question
-from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, stuck
+from dbmigrate.controller.decisions.verdict import VerdictReason, held, on_its_way, stuck
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, ReportError
 
 
 def ask_about(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetime) -> Conclusion:
-    """A run has left no report: the database knows how it ended."""
+    """A run has left no report: the database is asked how it ended."""
     text = f"Job {unread.name} has ended without a report: asking the database"
     verdict = on_its_way(VerdictReason.READING_DATABASE, text)
     asked, look_at = caught.asking, now + LOOK_INTERVAL
@@ -39,22 +39,26 @@ def ask_about(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetim
 def attempt(
     view: ResourceView, caught: CaughtUp, intent: str, now: datetime, *, is_mended: bool
 ) -> Conclusion:
-    """Start the first attempt at this intent, the next one, or none any more."""
+    """Start the first attempt at this intent, or the next one, or stop trying."""
     spec, identity, last = view.migration.spec, view.migration.identity, caught.status.last_run
     plan = find_plan(view, caught.status, intent) if spec.approval is Approval.MANUAL else None
     if last is None or (last.intent, last.generation) != (intent, identity.generation):
         return _start(identity.generation, intent, 1, plan)
     error = last.error
-    # A plan that had changed was made again and approved again, else we would not be here.
+    # A plan that had changed has been made and approved again before this point.
     if is_mended or error is None or error.reason is Reason.PLAN_CHANGED:
         return _start(identity.generation, intent, last.attempts + 1, plan)
     said = describe_error(last)
+    if error.reason is Reason.ROLLED_BACK:
+        return Conclusion(held(VerdictReason.ROLLED_BACK, said))
+    if error.reason is Reason.DATABASE_CONFLICT and view.departed is not None:
+        return _start(identity.generation, intent, last.attempts + 1, plan, view.departed)
     if not error.retryable:
         return _stay_stuck(view, caught.status, last, error, now, plan)
     limit, in_vain = spec.retry.limit, last.without_progress
     if in_vain > limit or not limit:
         return _give_up(view, caught.status, last, error, now, plan)
-    # Kept in the status once it is chosen: our clock and the API server's may differ.
+    # Kept in the status once chosen: this clock and the API server's may differ.
     due = caught.status.next_retry_at
     if due is None:
         seed = f"{identity.uid}/{intent}"
@@ -68,7 +72,7 @@ def attempt(
 
 
 def _count_runs(last: LastRun) -> str:
-    """How many runs have come to nothing; those before the last one that did not are no matter."""
+    """How many runs in a row have failed, counted from the last one that did not."""
     if last.without_progress == last.attempts:
         return f"{last.attempts} runs"
     return f"{last.without_progress} runs in a row that came no further"
@@ -82,7 +86,7 @@ def _stay_stuck(
     now: datetime,
     plan: PlanStatus | None,
 ) -> Conclusion:
-    """A person must act. Where we cannot see it when they do, try now and then."""
+    """A person must act. Where the correction is not visible here, try again now and then."""
     verdict = stuck(error.reason.value, describe_error(last))
     if error.reason not in ENVIRONMENTAL:
         return Conclusion(verdict)
@@ -103,7 +107,7 @@ def _give_up(
     now: datetime,
     plan: PlanStatus | None,
 ) -> Conclusion:
-    """The retries are used up. What may pass by itself is tried once more each resync interval."""
+    """The retries are used up. A temporary error is tried once more each resync interval."""
     text = f"{describe_error(last)} (gave up after {_count_runs(last)}"
     due = next_question(view, status, last, now) if view.migration.spec.retry.limit else None
     if due is not None and now >= due:
@@ -113,15 +117,31 @@ def _give_up(
     return Conclusion(stuck(error.reason.value, text, stalled_reason=reason), look_at=due)
 
 
-def _start(generation: int, intent: str, attempt: int, plan: PlanStatus | None) -> Conclusion:
-    order = RunOrder(RunCommand.GOTO, intent, attempt, generation, plan=plan)
+def _start(
+    generation: int,
+    intent: str,
+    attempt: int,
+    plan: PlanStatus | None,
+    take_over: str | None = None,
+) -> Conclusion:
+    # Who has approved a plan wants its steps.
+    consent = f"plan {plan.hash}" if plan is not None and plan.steps else None
+    order = RunOrder(
+        RunCommand.GOTO,
+        intent,
+        attempt,
+        generation,
+        plan=plan,
+        ordered_by=consent,
+        take_over=take_over,
+    )
     return Conclusion(
         on_its_way(VerdictReason.STARTING, f"attempt {attempt} is about to start"), order
     )
 
 
 def describe_error(last: LastRun) -> str:
-    """The message with its place in front."""
+    """The message, preceded by its place."""
     error = last.error
     if error is None:
         return ""

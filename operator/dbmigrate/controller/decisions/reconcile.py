@@ -1,13 +1,13 @@
-"""The decision: from what is there to what is to be told and done next.
+"""The decision: from the observed state to the status and the next action.
 
-Pure, and asked again and again with whatever is known at the moment. There is no
-state of ours beside the resource's status and its Jobs: an operator that has just
-been started comes to the decision that the one before it would have come to.
+Pure, and computed again for each event. The only state is the resource's status and
+its Jobs: an operator that has just started makes the same decision as the one
+before it.
 
-Three rules hold throughout. No run is started while another one of the resource,
+Three rules hold throughout. No run is started while another run of the resource,
 or a Pod of one, may be at work. A run whose container has started is never stopped
-for a change of the spec. What may pass, or is corrected elsewhere, is tried again;
-what only a change of the resource can correct is not.
+because the spec changed. Errors that are temporary, or are corrected elsewhere, are
+retried; errors that only a change of the resource can correct are not.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from dbmigrate.api.conditions import settle_conditions
+from dbmigrate.api.fields import describe_unknown
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import LastRun, MigrationStatus, PlanStatus
@@ -95,13 +96,13 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
 
 
 def _find_next_look(view: ResourceView, step: Conclusion) -> datetime | None:
-    """When to look again: for what comes next, or to end what has outlived a runner."""
+    """When to look again: for the next due action, or to end what has outlived a runner."""
     ends = [run.lingers_since + LINGER for run in view.runs if run.lingers_since is not None]
     return min([*filter(None, [step.look_at]), *ends], default=None)
 
 
 def _is_unread(view: ResourceView) -> bool:
-    """Whether a run has ended whose report the streams have not shown."""
+    """Whether a run has ended whose report the watch streams have not shown yet."""
     read = {pod.job for pod in view.pods if pod.has_told}
     return any(
         not run.is_active and run.command not in MOVING and run.name not in read
@@ -130,7 +131,7 @@ def _write_status(
 def _judge_plan(
     view: ResourceView, status: MigrationStatus, step: Conclusion, intent: str
 ) -> tuple[PlanStatus | None, bool | None]:
-    """The plan to show, and whether it is approved; None where nobody is asked."""
+    """The plan to show, and whether it is approved; None where no approval is needed."""
     if view.migration.spec.approval is not Approval.MANUAL:
         return None, None
     if step.verdict.standing in {Standing.READY, Standing.UNKNOWN}:
@@ -142,7 +143,7 @@ def _judge_plan(
 
 
 def _decide(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) -> Conclusion:
-    """Who is at work is waited for; then people's orders; then what the spec says."""
+    """First active work is waited for; then orders are carried out; then the spec."""
     busy = wait_for_work(view, caught, intent, now)
     if busy is not None:
         return busy
@@ -154,7 +155,7 @@ def _decide(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) ->
 
 
 def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) -> Conclusion:
-    """The questions in the order in which they matter."""
+    """The checks, in order of precedence."""
     spec, last = view.migration.spec, caught.status.last_run
     hindered = _find_hindrance(view, now)
     if hindered is not None:
@@ -179,7 +180,7 @@ def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetim
 
 
 def _describe_rollback(last: LastRun) -> Verdict:
-    """A person has ordered it: it holds until the resource wants something new, or a Retry."""
+    """A person ordered it: it holds until the resource has a new intent, or a Retry."""
     if last.error is not None:
         return stuck(last.error.reason.value, f"the rollback failed: {describe_error(last)}")
     text = f"rolled back to version {last.version or 'none'} by a MigrationAction"
@@ -187,7 +188,7 @@ def _describe_rollback(last: LastRun) -> Verdict:
 
 
 def _describe_rejection(rejection: Rejection) -> Conclusion:
-    """No Job could be created; whatever the reason, it is tried again."""
+    """No Job could be created; it is tried again whatever the reason."""
     verdict = on_its_way(VerdictReason.JOB_REJECTED, rejection.message)
     if rejection.is_passing:
         verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, rejection.message)
@@ -197,7 +198,10 @@ def _describe_rejection(rejection: Rejection) -> Conclusion:
 
 
 def _find_hindrance(view: ResourceView, now: datetime) -> Conclusion | None:
-    """What stands in the way of any run."""
+    """What prevents any run."""
+    unknown = view.migration.spec.unknown
+    if unknown:
+        return Conclusion(stuck(VerdictReason.UNKNOWN_FIELDS, describe_unknown(unknown)))
     if view.elder is not None:
         text = f"DatabaseMigration {view.elder} is older and has the same database and history"
         return Conclusion(stuck(VerdictReason.DATABASE_CONFLICT, text))
@@ -214,7 +218,7 @@ def _find_hindrance(view: ResourceView, now: datetime) -> Conclusion | None:
 def judge_spec(
     identity: Identity, before: MigrationStatus, problem: str, now: datetime
 ) -> MigrationStatus:
-    """The status of a resource whose spec can't be understood; what is known is kept."""
+    """The status of a resource whose spec is invalid; what is known of its database is kept."""
     verdict = stuck(VerdictReason.INVALID_SPEC, problem)
     wanted = write_conditions(verdict, before, generation=identity.generation, now=now)
     return replace(

@@ -1,8 +1,8 @@
-"""Where a resource stands, in one reason and one sentence, and the conditions that say so.
+"""The verdict on a resource: one reason, one message, and the conditions made from them.
 
-The standing decides between kstatus's answers: Current, InProgress, Failed. A
-resource that waits for a person's word (suspended, awaiting approval) is neither
-on its way nor failed: only its Ready is False.
+The standing selects kstatus's result: Current, InProgress or Failed. A resource that
+waits for a person (suspended, awaiting approval) is neither in progress nor failed:
+only its Ready is False.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class VerdictReason:
     AWAITING_APPROVAL = "AwaitingApproval"
     PLANNING = "Planning"
     INVALID_SPEC = "InvalidSpec"
+    UNKNOWN_FIELDS = "UnknownFields"
     DRIFTED = "Drifted"
     UNREACHABLE = "Unreachable"
     RETRIES_EXHAUSTED = "RetriesExhausted"
@@ -54,7 +55,7 @@ class VerdictReason:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer to: how is it going?"""
+    """The present state of a resource."""
 
     standing: Standing
     reason: str
@@ -73,12 +74,12 @@ def ready(reason: str, message: str) -> Verdict:
 
 
 def on_its_way(reason: str, message: str) -> Verdict:
-    """It is being worked on, or will be tried again by itself."""
+    """Work is in progress, or will be tried again by itself."""
     return Verdict(Standing.ON_ITS_WAY, reason, message)
 
 
 def held(reason: str, message: str) -> Verdict:
-    """It waits for a person's word, as it was told to."""
+    """It waits for a person, as it was told to."""
     return Verdict(Standing.HELD, reason, message)
 
 
@@ -100,9 +101,9 @@ def write_conditions(
     now: datetime,
     approved: bool | None = None,
 ) -> list[Condition]:
-    """The conditions for this verdict and what is known of the database.
+    """The conditions for this verdict and the known state of the database.
 
-    `approved` is None where nobody is asked for an approval: then there is no such condition.
+    `approved` is None where no approval is needed: then there is no such condition.
     """
 
     def condition(kind: ConditionType, truth: Truth, reason: str, message: str) -> Condition:

@@ -1,7 +1,7 @@
-"""Work that is under way for a resource: waited for, told of, or made way for.
+"""Active work of a resource: it is waited for and reported, or replaced.
 
-A run that has begun is never stopped for another spec. One whose runner never started has
-touched nothing, and goes at once when something else is wanted.
+A run that has started is never stopped for another spec. One whose runner never started
+has changed nothing, and is replaced at once when something else is wanted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 def wait_for_work(
     view: ResourceView, caught: CaughtUp, intent: str, now: datetime
 ) -> Conclusion | None:
-    """Somebody is at work on this database for us: say so and wait."""
+    """A run is at work on this database for the resource: report it and wait."""
     if caught.orphan is not None:
         return Conclusion(_describe_orphan(caught.orphan, now), look_at=now + LOOK_INTERVAL)
     active = [run for run in view.runs if run.is_active]
@@ -72,7 +72,7 @@ def _find_lasting(view: ResourceView, run: JobRun) -> Verdict | None:
 
 
 def _describe_orphan(pod: Pod, now: datetime) -> Verdict:
-    """A Pod that works on although its Job has been deleted, or is over."""
+    """A Pod that runs on although its Job has been deleted or has ended."""
     if pod.has_lost_node(now):
         return describe_lost_node(pod, None, now)
     text = f"Pod {pod.name} is still running, its Job has been deleted or is over"
@@ -82,7 +82,7 @@ def _describe_orphan(pod: Pod, now: datetime) -> Verdict:
 def _is_outdated(
     run: JobRun, view: ResourceView, caught: CaughtUp, intent: str, now: datetime
 ) -> bool:
-    """Whether a run is not what is wanted any more: by the spec, the files or an order."""
+    """Whether a run is out of date: the spec, the files or an order has changed."""
     wanted = (view.migration.identity.generation, intent)
     if (run.generation, run.intent) != wanted:
         return True

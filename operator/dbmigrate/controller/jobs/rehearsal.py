@@ -1,9 +1,9 @@
-"""Before a run is rehearsed: which PostgreSQL it takes.
+"""The rehearsal before a run: which PostgreSQL version it needs.
 
-The scratch server has to be of the target's major version. Each report names that
-version, so it is known from the first one on; a resource that has none yet has the
-database asked, once, by a `status` run. A server that was upgraded since is noticed by
-the run itself: it changes nothing, names the new version, and is tried again.
+The scratch server has to be of the target's major version. Each report contains that
+version, so it is known after the first one; for a resource without a report, a `status`
+run asks the database once. If the server has been upgraded since, the run notices it:
+it changes nothing, reports the new version, and is tried again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ is rehearsed again, for the schema may be another one by then."""
 def prepare_rehearsal(
     view: ResourceView, status: MigrationStatus, step: Conclusion, now: datetime
 ) -> Conclusion:
-    """The step with the version of its scratch server; in its place a question, if nobody knows."""
+    """The step with the version of its scratch server; a question first, if it is unknown."""
     order = step.order
     if order is None or order.command not in REHEARSED:
         return step
@@ -64,7 +64,7 @@ def _ask_for_version(
     order = RunOrder(RunCommand.STATUS, intent, run.attempt + 1, generation)
     report = read_report(run, view.pods)
     if report is None:
-        return Conclusion(verdict, order)  # it was told, but nobody heard it
+        return Conclusion(verdict, order)  # it was reported, but the report was lost
     if report.error is None:
         text = (
             "the runner does not tell which version of PostgreSQL the database has, so that it"

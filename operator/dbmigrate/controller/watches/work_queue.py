@@ -1,8 +1,8 @@
-"""Who is to be looked at next: a queue of resources, each in it once.
+"""The order of work: a queue of resources, each in it once.
 
-Events, timers and failures all come down to waking a resource. One that is being
-looked at when it is woken is looked at once more afterwards, never twice at the
-same time. A look that failed is made again, later and later each time.
+Events, timers and failures all wake a resource. One that is woken while it is being
+reconciled is reconciled once more afterwards, never twice at the same time. A look
+that failed is repeated with a growing delay.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST_DELAY = timedelta(seconds=60)
 
 
 class WorkQueue:
-    """The queue, and the tasks that work it off."""
+    """The queue, and the tasks that process it."""
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
 
     def wake(self, key: Key, *, distrust: bool = False) -> None:
-        """Look at it as soon as a worker is free."""
+        """Reconcile it as soon as a worker is free."""
         is_queued = key in self._waiting
         self._waiting[key] = distrust or self._waiting.get(key, False)
         if not is_queued and key not in self._busy:
             self._ready.put_nowait(key)
 
     def forget(self, key: Key) -> None:
-        """It is gone: no timer is to bring it back."""
+        """It is gone: no timer may wake it."""
         self._failures.pop(key, None)
         self._cancel_timer(key)
 
@@ -98,7 +98,7 @@ class WorkQueue:
 
     def _fire(self, key: Key) -> None:
         self._timers.pop(key, None)
-        # No event has brought us here, so one may have been lost.
+        # No event caused this look, so one may have been lost.
         self.wake(key, distrust=True)
 
     def _cancel_timer(self, key: Key) -> None:

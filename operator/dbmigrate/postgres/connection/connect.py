@@ -1,4 +1,4 @@
-"""Opening a connection. Why one can't be opened is found by refusal.py."""
+"""Opening a connection. refusal.py finds the reason of a failure."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def connect(
     is_brief: bool = False,
     on_notice: NoticeHandler | None = None,
 ) -> Session:
-    """Open a session. `role` tells apart several of one run in pg_stat_activity.
+    """Open a session. `role` distinguishes several of one run in pg_stat_activity.
 
-    `is_brief` is for a session without which the run can go on: it does not wait for it as
-    long as the URL's connect_timeout says.
+    `is_brief` is for a session that the run does not need: it does not wait as long as the
+    URL's connect_timeout says.
 
     Raises MigrationError: ConnectionRefused, HostNotFound, AuthenticationFailed,
     TlsFailed, DatabaseMissing, or Internal for a run-time parameter that the server refuses.
@@ -68,6 +68,8 @@ def _refused(
 
     reason, text = explain(error, conninfo)
     hint = {
+        Reason.CONNECTION_REFUSED: "check the host and the port, and that the server runs there:"
+        " `dbmigrate wait` waits until it answers",
         Reason.AUTHENTICATION_FAILED: "check the user, the password and pg_hba.conf",
         Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run works",
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",

@@ -1,4 +1,4 @@
-"""Why a connection was refused: the reason, and what may be shown of it.
+"""Why a connection was refused: the reason, and the part of it that may be shown.
 
 A server that refuses a login says so in its own language, with a SQLSTATE that libpq does
 not pass on: psycopg gives the text alone. Where the text is none of PostgreSQL's English
@@ -70,11 +70,17 @@ _TLS = re.compile(
 )
 _NOT_A_CAUSE = re.compile(r"(?:, |\s)(?:no encryption|SSL encryption|SSL off|SSL on)\b")
 """How a pg_hba.conf refusal ends: it names TLS, but TLS is not what is wrong."""
+_QUESTION = re.compile(r"Is the server running ")
+"""libpq's second line where nothing listens; our hint asks it."""
+_ALL = re.compile(r"\nMultiple connection attempts failed\. All failures were:")
+_ATTEMPT = re.compile(r"\n- host: .*?: (?=connection )")
+"""How psycopg begins what it tells of each of several addresses, after the last one's error."""
+_PREFIX = re.compile(r"^connection (?:failed|is bad): |\[Errno -?\d+\] ")
 _PLAIN_NAME = re.compile(r"[\w.-]*")
 
 
 def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
-    """The reason, and a text for people, of a connection that was not made with `conninfo`."""
+    """The reason, and a message, of a connection that failed with `conninfo`."""
     text = str(error)
     by_server = _BY_SERVER.search(text)
     sqlstate = None
@@ -85,16 +91,24 @@ def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, 
         # The message names the role or the database, which look like part of a URL.
         text = text[: by_server.start(1)] + "the server has refused the login"
         text += " (its message is not shown, for it may hold a password)"
-    shown = " ".join(text.split())
-    for prefix in ("connection failed: ", "connection is bad: "):
-        shown = shown.removeprefix(prefix)
+    shown = _join(text)
     return reason, shown if sqlstate is None else f"{shown} (SQLSTATE {sqlstate})"
+
+
+def _join(text: str) -> str:
+    """libpq's lines, and psycopg's for several hosts, as one sentence."""
+    first, *attempts = _ATTEMPT.split(_ALL.sub("", text))
+    causes = []
+    for each in attempts or [first]:
+        lines = [" ".join(line.split()) for line in _PREFIX.sub("", each.strip()).splitlines()]
+        causes.append("; ".join(line for line in lines if not _QUESTION.match(line)))
+    return "; ".join(dict.fromkeys(causes))
 
 
 def reason_of(text: str, sqlstate: str | None = None) -> Reason:
     """The reason by the SQLSTATE; without one by the text, which is libpq's or English.
 
-    What is not known counts as a server that is not there yet: trying again is safe then.
+    An unknown one counts as a server that is not up yet: trying again is safe then.
     """
     if sqlstate is not None:
         return _REASONS.get(sqlstate, Reason.CONNECTION_REFUSED)
@@ -114,7 +128,7 @@ def reason_of(text: str, sqlstate: str | None = None) -> Reason:
 def ask_again(conninfo: str) -> str | None:
     """The SQLSTATE with which the server refuses the login; None if there is none.
 
-    The trace lies in memory alone, and is gone afterwards.
+    The trace is kept in memory only, and discarded afterwards.
     """
     try:
         trace = os.memfd_create("dbmigrate")
@@ -153,7 +167,7 @@ def _try(conninfo: str, trace: int) -> None:
 
 
 def _is_showable(params: Mapping[str, str]) -> bool:
-    """Whether what the server names is a plain name, and not a part of a URL gone astray."""
+    """Whether what the server names is a plain name, and not a part of a misread URL."""
     names = (
         params.get("user") or os.environ.get("PGUSER", ""),
         params.get("dbname") or os.environ.get("PGDATABASE", ""),

@@ -95,7 +95,7 @@ def parse_log(history: History, rows: list[Row]) -> tuple[LogRow, ...]:
 def read_identity_sql(history: History) -> str:
     """The last number that the log's identity has given; 0: none since it was restarted.
 
-    NULL where the role may not read the sequence and set it.
+    NULL where the role may not read and set the sequence.
     """
     may = "pg_catalog.has_sequence_privilege(s.id::pg_catalog.oid, "
     return (
@@ -106,7 +106,7 @@ def read_identity_sql(history: History) -> str:
 
 
 def advance_identity_sql(history: History, log_id: int) -> str:
-    """Let the identity go on behind this row."""
+    """Set the identity to continue after this row."""
     return f"SELECT pg_catalog.setval({_identity(history)}, {log_id}::bigint)"
 
 
@@ -180,7 +180,7 @@ _DROP_NOTE = re.compile(r"drops the index with the oid ([0-9]+), script to here 
 
 
 def note_drop_sql(history: History, log_id: int, index: int, checksum: str) -> str:
-    """Write down, before the statement runs, which index it drops: there is no trace after.
+    """Record, before the statement runs, which index it drops: nothing shows it afterwards.
 
     `index` is its oid; `checksum` is that of the script up to the end of the statement.
     """

@@ -1,4 +1,4 @@
-"""The relations of a history: the tool's table, our log and our table of batches."""
+"""The relations of a history: the tool's table, the log and the table of batches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class History:
     """The tables that were looked at, by name, and which ones they were."""
 
     def guarded(self, sql: str) -> str:
-        """Statements that write to the history, behind those that fail if it was replaced."""
+        """Statements that write to the history, preceded by a check that it was not replaced."""
         return "; ".join((*self._guard(WRITING, self.table, log_name(self.table)), sql))
 
     def guarded_reading(self, sql: str) -> str:
@@ -47,7 +47,7 @@ class History:
 
     @property
     def guard_of_batches(self) -> tuple[str, ...]:
-        """What comes before statements that write to the table of batches as well."""
+        """What precedes statements that write to the table of batches as well."""
         return self._guard(WRITING, *self._names)
 
     @property
@@ -69,12 +69,12 @@ class History:
 
     @property
     def knows_log(self) -> bool:
-        """Whether the log is there, and for us to read."""
+        """Whether the log exists and may be read."""
         return self.has_log_table and self.may_read_log
 
     @property
     def knows_batches(self) -> bool:
-        """Whether the table of batches is there, and for us to read."""
+        """Whether the table of batches exists and may be read."""
         return self.has_batches_table and self.may_read_batches
 
     @property

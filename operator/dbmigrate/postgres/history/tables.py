@@ -1,11 +1,11 @@
-"""The history's tables: where they are, what shape they have, how they are made.
+"""The history's tables: where they are, what shape they have, how they are created.
 
-The first is another tool's, column for column, so that its binary and ours can
-take turns: golang-migrate's schema_migrations, or that of the files' format.
-dbmate, Rails and Ecto use golang-migrate's name for other shapes: nothing is
-read or written before the columns were looked at. The second table, with `_log`
-behind the first one's name, is ours alone; so is a third, `_batches`, which is there
-only where a step has run in batches (dbmigrate.postgres.batches.state).
+The first is another tool's, column for column, so that both programs can take turns:
+golang-migrate's schema_migrations, or that of the files' format.
+dbmate, Rails and Ecto use golang-migrate's name for other shapes: the columns are
+checked before anything is read or written. The second table, with `_log` behind the
+first one's name, is dbmigrate's; so is a third, `_batches`, which exists only where
+a step has run in batches (dbmigrate.postgres.batches.state).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What one look at a fresh connection tells."""
+    """What one query on a new connection returns."""
 
     server_version: int
     """As server_version_num: 180006."""
@@ -87,7 +87,7 @@ def is_log(columns: Collection[str]) -> bool:
 
 
 def look(session: Session, wanted: HistoryTable) -> ServerFacts:
-    """Ask a fresh connection all that a run needs to know first, in one round trip.
+    """Ask a new connection for all that a run needs to know first, in one round trip.
 
     Raises MigrationError: ForeignHistory when the table is another tool's,
     DatabaseMissing when there is no schema to look in.
@@ -100,7 +100,7 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
         raise _no_schema(wanted)
     history = read_tables(session, columns, schema or wanted.schema or "", wanted)
-    if wanted.schema is None and not history.has_version_table:
+    if (wanted.schema is None or wanted.is_by_search_path) and not history.has_version_table:
         _refuse_another(session, wanted)
     return ServerFacts(
         server_version=int(number or 0),
@@ -113,9 +113,9 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
 
 
 def _refuse_another(session: Session, wanted: HistoryTable) -> None:
-    """Atlas would not know either which of the two is meant."""
+    """Atlas would not know which of the two is meant either."""
     other = wanted.kind.default_schema
-    if other is None:
+    if other is None or other == wanted.schema:
         return
     name = f"{identifier(other)}.{identifier(wanted.name)}"
     ((found,),) = session.query(f"SELECT pg_catalog.to_regclass({literal(name)})")[0]
@@ -148,8 +148,8 @@ def _facts_sql(schema: str) -> str:
         "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_database(),"
         f" (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname = {schema}),"
         " pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(),"
-        # Since PostgreSQL 14, not on every system; NULL before, and not 0 where somebody has
-        # decided already.
+        # Since PostgreSQL 14, not on every system; NULL before, and not 0 where it has been
+        # set already.
         " pg_catalog.version() LIKE '%linux%'"
         " AND pg_catalog.current_setting('client_connection_check_interval', true) = '0'"
     )
@@ -158,7 +158,7 @@ def _facts_sql(schema: str) -> str:
 def read_tables(
     session: Session, rows: Iterable[Row], schema: str, wanted: HistoryTable
 ) -> History:
-    """Where the history is. What is more than a plain table of ours is looked at closely.
+    """Where the history is. Anything but a plain table of this role is inspected.
 
     Raises MigrationError (ForeignHistory).
     """
@@ -239,7 +239,7 @@ def _owner(shape: dict[str, str]) -> str:
 
 
 def _to_go_on(tool: str) -> str:
-    """Said where the history is of a kind that we know."""
+    """The hint where the history is of a known kind."""
     kind = next((kind for kind in HistoryKind if tool.lower().startswith(kind)), None)
     return f"go on with that tool's files and -format {kind}, or " if kind else ""
 
@@ -255,7 +255,7 @@ def _no_schema(wanted: HistoryTable) -> MigrationError:
 
 
 def create_sql(history: History) -> str:
-    """Make what is not there yet; the tool's text for its own table."""
+    """Create what does not exist yet; the tool's own text for its table."""
     statements = []
     if not history.has_schema:
         statements.append(f"CREATE SCHEMA IF NOT EXISTS {identifier(history.schema)}")

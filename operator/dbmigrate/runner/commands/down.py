@@ -1,7 +1,7 @@
 """`down [N]`: undo applied migrations, all of them, at most N steps, or down to a version.
 
-As with golang-migrate a version without a down script just moves the version
-row: who types `down` is a person who looks. `goto` can be told to refuse that.
+As with golang-migrate a version without a down script only changes the version
+row, because `down` is typed by a person. `goto` can be told to refuse that.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dbmigrate.versions import Version
 def down(request: Request, limit: int | None = None, lowest: Version | None = None) -> Result[None]:
     """Undo migrations; `limit` None means all of them, or all that are above `lowest`.
 
-    With a limit golang-migrate's Steps: none left is an error, and so is fewer
-    than asked for, after what there is was undone. Zero does nothing.
+    With a limit it behaves as golang-migrate's Steps: none left is an error, and so is fewer
+    than asked for, after the available steps are undone. Zero does nothing.
     """
 
     def work(run: Run) -> None:

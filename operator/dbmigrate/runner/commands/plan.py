@@ -1,7 +1,7 @@
 """`plan`: the steps that a run would take, with their SQL.
 
-Changes nothing: no lock, no table, no row. What it says holds for the moment in
-which the history was read.
+Changes nothing: no lock, no table, no row. The answer holds for the time at which the
+history was read.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def make_preview(run: Run, plan: Plan, unfinished: str | None = None) -> Preview
 
 
 def as_planned(found: Result[Preview]) -> Result[Preview]:
-    """With a report that lists what would be run."""
+    """With a report that lists the steps."""
     if found.value is None:
         return found
     steps = tuple(_describe(step) for step in found.value.steps)
@@ -71,7 +71,7 @@ def as_planned(found: Result[Preview]) -> Result[Preview]:
 
 
 def _describe(preview: PreviewStep) -> Step:
-    """A step of the plan as the report carries it, with what a person must see of it."""
+    """A step of the plan in the report, with its effects."""
     step, sql = preview.step, preview.sql or b""
     lines = sql.decode("utf-8", "replace").splitlines()
     losing = []
@@ -79,7 +79,7 @@ def _describe(preview: PreviewStep) -> Step:
         try:
             losing = [i.line for i in read_impacts(sql, step.script.file) if i.is_destructive]
         except MigrationError:
-            losing = []  # a script that can't be split: the run will say so
+            losing = []  # a script that cannot be split: the run will report it
     words = [lines[number - 1] for number in losing] or lines
     said = " ".join(line.strip() for line in words if not line.lstrip().startswith("--")).strip()
     if len(said) > EXCERPT_LIMIT:

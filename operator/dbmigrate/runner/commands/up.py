@@ -24,8 +24,8 @@ def up(
 ) -> Result[None]:
     """Apply pending migrations; `limit` None means all, or all that are not above `highest`.
 
-    With a limit golang-migrate's Steps: none left is an error, and so is fewer
-    than asked for, after what there is was applied. Zero does nothing.
+    With a limit it behaves as golang-migrate's Steps: none left is an error, and so is fewer
+    than asked for, after the available steps are applied. Zero does nothing.
 
     `looks_first`: the locks are taken only where a look without them finds something to do.
     """

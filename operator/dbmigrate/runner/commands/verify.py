@@ -1,7 +1,7 @@
-"""`verify`: hold the files and the history against each other.
+"""`verify`: compare the files with the history.
 
-Finds what would surprise the next run, or whoever sets up a new database from
-the same files. Reads, locks nothing and writes nothing.
+Finds what would be unexpected in the next run, or in a new database made from the
+same files. Reads only; takes no lock.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from dbmigrate.versions import REPEATABLE, Version, name_of
 def verify(request: Request) -> Result[tuple[VerifyFinding, ...]]:
     """All findings; none means that files and history agree.
 
-    Raises MigrationError (SourceInvalid) where there is neither file nor history: that
-    is a mistaken directory far more often than a beginning, and it must not look like
-    a check that was passed.
+    Raises MigrationError (SourceInvalid) where there are neither files nor a history: most
+    often the directory is mistaken, and an empty result would look like a passed
+    check.
     """
 
     def work(run: Run) -> tuple[VerifyFinding, ...]:
@@ -43,7 +43,7 @@ def verify(request: Request) -> Result[tuple[VerifyFinding, ...]]:
 
 
 def _kind_of(finding: VerifyFinding) -> str:
-    """Its kind, with what is said of repeatable migrations alone beside it."""
+    """The kind of a finding, also for repeatable migrations."""
     is_repeatable = str(finding.version) == REPEATABLE
     return f"{finding.kind} repeatable" if is_repeatable else finding.kind
 

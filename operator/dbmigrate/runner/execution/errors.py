@@ -1,4 +1,4 @@
-"""From what the server said about a file to an error that a person can act on."""
+"""From the server's message about a file to an error with a place and a remedy."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def statement_failed(
     problem: str | None = None,
     limit: str | None = None,
 ) -> MigrationError:
-    """A statement of a migration file failed; `problem` says it better than the server, `limit`
-    where the limit comes from that ended it."""
+    """A statement of a migration file failed; `problem` replaces the server's message, `limit`
+    says where the limit comes from that ended it."""
     reason = Reason.STATEMENT_FAILED
     hint = error.hint or limit
     if error.sqlstate == QUERY_CANCELED and stop.is_urgent:
@@ -65,7 +65,7 @@ def rolled_back_by_loss(step: PlannedStep, broken: ConnectionBroken) -> Migratio
 
 
 def unsettled_by_loss(step: PlannedStep, broken: ConnectionBroken, why: str) -> MigrationError:
-    """The connection broke during a step, and nobody could be asked what became of it."""
+    """The connection broke during a step, and the database could not be asked for the result."""
     return MigrationError(
         Reason.CONNECTION_LOST,
         f"connection lost during {label(step)} ({broken}),"
@@ -91,14 +91,14 @@ def label(step: PlannedStep) -> str:
 
 
 def left_unfinished(error: MigrationError, how_far: str) -> MigrationError:
-    """The same error, with what a step in batches has done before."""
+    """The same error, with what the step in batches has committed before."""
     return MigrationError(
         error.reason,
         error.message,
         location=error.location,
         sqlstate=error.sqlstate,
         detail="; ".join(filter(None, (error.detail, how_far))),
-        hint=error.hint or "remove the cause, then run it again: it goes on behind them",
+        hint=error.hint or "remove the cause, then run it again: it continues after them",
     )
 
 
@@ -115,7 +115,7 @@ def left_dirty(
     if invalid_indexes:
         parts.append(f"invalid index left behind: {', '.join(invalid_indexes)}")
     hint = (
-        "remove the cause, then `dbmigrate repair`: it drops invalid indexes and goes on"
+        "remove the cause, then `dbmigrate repair`: it drops invalid indexes and continues"
         " from this statement"
     )
     if is_interrupted:

@@ -1,16 +1,16 @@
-"""Whether the statement that was under way when a run ended is done.
+"""Whether the statement that was running when a run ended is done.
 
-Asked for a statement that the log left as running, and for no other: one that failed is
-not done, whatever the database holds. Of all statements that cannot be in a transaction
+Only the statement that the log left as running is examined: one that failed is not
+done, whatever the database holds. Of all statements that cannot be in a transaction
 two leave evidence:
 
-- CREATE INDEX CONCURRENTLY is done if a valid index of that name and that definition is
-  there;
+- CREATE INDEX CONCURRENTLY is done if a valid index of that name and that definition
+  exists;
 - DROP INDEX CONCURRENTLY is done if the index that the log named before is gone.
 
-With IF [NOT] EXISTS, and VACUUM, REINDEX, ALTER SYSTEM, running it again does no harm. All
-others (CREATE DATABASE, CALL, DETACH PARTITION CONCURRENTLY, ...) run again, and the server
-refuses what is there already.
+With IF [NOT] EXISTS, and for VACUUM, REINDEX and ALTER SYSTEM, running it again is
+harmless. All others (CREATE DATABASE, CALL, DETACH PARTITION CONCURRENTLY, ...) run again,
+and the server rejects what exists already.
 """
 
 from __future__ import annotations
@@ -78,13 +78,13 @@ def _is_gone(database: Database, row: LogRow, text: ScriptText, done: int) -> bo
         return False
     oid, checksum = note
     if checksum != checksum_until(text.read(), text.statements(), done + 1):
-        return False  # the statement was edited since
+        return False  # the statement has been edited since
     sql = f"SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = {oid})"
     return database.session.query(sql)[0][0][0] == "t"
 
 
 def _dropped_later(session: Session, text: ScriptText, done: int) -> set[str]:
-    """The indexes that the rest of the script drops without making them first."""
+    """The indexes that the rest of the script drops without creating them first."""
     made, names = set(), []
     for index in range(done, len(text.statements())):
         change = _read(text, index)
@@ -104,7 +104,7 @@ def _dropped_later(session: Session, text: ScriptText, done: int) -> set[str]:
 
 
 def _resolve(session: Session, names: list[str], settings: list[str]) -> dict[str, int]:
-    """The oids that the names lead to in the file, where these settings hold."""
+    """The oids that the names in the file resolve to under these settings."""
     if not settings:
         return session.resolve(names)
     try:

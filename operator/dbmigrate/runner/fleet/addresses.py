@@ -79,17 +79,18 @@ class Addresses:
         if row.history_table:
             given = parse_history_table(row.history_table)
             schema = given.schema or row.schema or shared.schema
-            return replace(shared, schema=schema, name=given.name)
+            return replace(shared, schema=schema, name=given.name, is_by_search_path=False)
         if not row.schema:
             return shared
-        if shared.schema not in (None, shared.kind.default_schema):
+        is_free = shared.is_by_search_path or shared.schema in (None, shared.kind.default_schema)
+        if not is_free:
             raise refused(
                 place,
                 f"it has a schema of its own, and the history table of all is in schema"
                 f" {shared.schema}: they would share one history",
                 "give the table's name alone, without a schema",
             )
-        return replace(shared, schema=row.schema)
+        return replace(shared, schema=row.schema, is_by_search_path=False)
 
     def database(self, row: FleetTarget, *, with_search_path: bool = True) -> ConnectionTarget:
         """The target's database; without its search path, the one that its neighbours share.
@@ -117,7 +118,7 @@ class Addresses:
             url_database=None if row.dbname else self.shared.url_database,
             history=self.history_of(row),
             display=describe_address(conninfo, self.environ),
-            has_search_path=has_path or self.shared.has_search_path,
+            search_path=path if has_path else self.shared.search_path,
         )
 
     def _database_of(self, row: FleetTarget) -> str:

@@ -1,10 +1,9 @@
-"""The checksum of a plan: what a person has agreed to, in 64 characters.
+"""The checksum of a plan: what a person has approved, in 64 characters.
 
-It is a chain from the last step to the first. A run that was interrupted after
-some of the steps therefore still serves the same plan: what is left of it, with
-the steps that the history's log has recorded put back in front, one by one, comes
-to the same checksum. Whatever else has changed in between (another version, another
-direction, an edited script) does not.
+It is a chain from the last step to the first. After an interrupted run, the steps
+that remain, preceded by the steps that the log has recorded since, have the same
+checksum, so the run may continue the same plan. Any other change (another version,
+another direction, an edited script) results in another checksum.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def checksum_of(steps: Sequence[PlannedStep]) -> str:
 
 
 def require_plan(wanted: str, steps: Sequence[PlannedStep], log: Sequence[LogRow]) -> None:
-    """Make sure that the steps are those of the plan, or what is left of it.
+    """Check that the steps are those of the plan, or its remaining ones.
 
     Raises MigrationError: PlanChanged, SourceInvalid.
     """
@@ -44,9 +43,9 @@ def require_plan(wanted: str, steps: Sequence[PlannedStep], log: Sequence[LogRow
         if link == wanted:
             return
         if row.outcome != "applied":
-            continue  # a try that changed nothing
+            continue  # an attempt that changed nothing
         if row.version is None or row.direction not in set(Direction):
-            break  # the version was moved without a step: what lies before is another story
+            break  # the version was moved without a step: earlier rows do not belong to the plan
         link = _put_before(link, row.version, row.direction, row.checksum)
     if link == wanted:
         return

@@ -25,8 +25,10 @@ def begin(run: Run, *, is_preview: bool = False) -> None:
     database = run.database
     if database.found.stored is None:
         from dbmigrate.runner.preparation.lost_history import require_history
+        from dbmigrate.runner.preparation.other_history import require_no_other_tool
 
         require_history(run)
+        require_no_other_tool(run)
     history = database.history
     if run.request.target.history.kind is not HistoryKind.FLYWAY or history.has_version_table:
         return

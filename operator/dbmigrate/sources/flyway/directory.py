@@ -1,10 +1,10 @@
 """Flyway's format: a file for each script, in a directory and in all directories below it.
 
-`V` leads to a version and `U` back from it, `B` stands for all versions up to its own
-where nothing is applied, `R` runs again whenever it has changed. What is beside a script
-under its name and `.conf` says how it runs. Scripts of a shell, and SQL that Flyway runs
-around its migrations (callbacks), are not run here: a run that would come to the former
-is refused before its first step, and any run where there is one of the latter.
+`V` applies a version and `U` undoes it, `B` replaces all versions up to its own where
+nothing is applied, `R` runs again whenever it has changed. A file with the script's name
+and `.conf` beside it says how it runs. Shell scripts, and SQL that Flyway runs around its
+migrations (callbacks), are not run here: a run that would reach the former is refused
+before its first step, and any run where there is one of the latter.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _KNOWN = frozenset(("executeintransaction", "placeholderreplacement", "encoding"
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file that Flyway would take, by where it lies below the directory."""
+    """One file that Flyway would read, by its path below the directory."""
 
     path: str
     name: FlywayFileName
@@ -54,12 +54,12 @@ class _File:
 
     @property
     def key(self) -> tuple[str, Version]:
-        """What there may be one of."""
+        """What may exist only once."""
         return self.name.prefix, self.name.version or repeatable(self.name.description)
 
 
 class _Facts:
-    """Placeholders of Flyway's own: known when the database is."""
+    """Flyway's own placeholders, which are known when the database is."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.values = {
@@ -129,7 +129,7 @@ class _Reader:
         self.facts = _Facts(environ)
 
     def warnings(self) -> Iterator[str]:
-        """Of settings that are passed over."""
+        """About settings that are ignored."""
         yield from self._settings.passed_over
         if len(self._settings.locations) > 1:
             yield (
@@ -175,7 +175,7 @@ class _Reader:
         script = replace(script, load=filled, load_template=raw)
         if role is not Role.REPEATABLE:
             return script
-        # A repeatable script has changed when a value has; what was written before counts too.
+        # A repeatable script has changed when a value has; earlier definitions count as well.
         return replace(script, tool_checksums=lambda: (checksum(filled()), checksum(raw())))
 
     def _configure(self, file: _File) -> tuple[Settings, bool, str]:
@@ -253,7 +253,7 @@ def _warnings(
 
 
 def _walk(root: Path, listing: DirectoryListing, below: str, seen: frozenset[str]) -> Iterator[str]:
-    """A directory that is reached through a link to one around it is not entered again."""
+    """A directory that is reached through a link to one of its parents is not entered again."""
     for name in listing.files:
         yield below + name
     for name in listing.directories:

@@ -1,10 +1,10 @@
-"""What Flyway's users have set for their scripts: placeholders above all.
+"""Flyway's settings for scripts: above all placeholders.
 
-Taken from where Flyway's command line looks: flyway.toml and flyway.conf in the working
+Read from where Flyway's command line looks: flyway.toml and flyway.conf in the working
 directory and beside the migrations, the files that FLYWAY_CONFIG_FILES names, and the
-environment (FLYWAY_PLACEHOLDERS_COLOUR), each before those that come earlier. Connections
-are not read. A setting that would make other files of the directory into migrations, or
-run what dbmigrate does not, is refused rather than passed over.
+environment (FLYWAY_PLACEHOLDERS_COLOUR), each overriding those before it. Connections
+are not read. A setting that would turn other files of the directory into migrations, or
+run what dbmigrate does not, is refused rather than ignored.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _VARIABLE = re.compile(r"\$\{(?:env\.)?([A-Za-z0-9_]+)\}", re.ASCII)
 
 @dataclass(frozen=True)
 class Settings:
-    """What was set."""
+    """The settings."""
 
     placeholders: Mapping[str, str]
     """By name in lower case: Flyway does not tell cases apart."""
@@ -185,7 +185,7 @@ def _read(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
         section = document.get("flyway", {})
         chosen = environ.get("FLYWAY_ENVIRONMENT") or section.get("environment")
         database = document.get("environments", {}).get(chosen or _DEFAULT_ENVIRONMENT, {})
-        # An environment's own [environments.NAME.flyway] counts before what holds for all.
+        # An environment's own [environments.NAME.flyway] overrides the general settings.
         parts = (section, _without_connection(database), database.get("flyway", {}))
         pairs = (pair for part in parts for pair in _flatten(part, ""))
         return {name: _fill(value, environ) for name, value in pairs}

@@ -648,3 +648,51 @@ def test_a_resource_that_is_being_deleted_is_left_alone() -> None:
     assert decision.order is None
     assert decision.status == migration.status
     assert leaving.identity.uid == UID
+
+
+def test_a_field_of_a_later_schema_starts_nothing_and_stops_nothing() -> None:
+    migration = make_migration(
+        lint="Reject", source={"configMaps": [{"name": "a"}], "lint": "Warn"}
+    )
+    decision = reconcile(look(migration), NOW)
+    assert decision.order is None
+    ready = decision.status.condition(ConditionType.READY)
+    assert ready is not None
+    assert (ready.status, ready.reason) == ("False", "UnknownFields")
+    assert "spec.lint" in ready.message
+    run = make_run(migration)
+    pod = make_pod(run)
+    at_work = reconcile(look(migration, runs=(run,), pods=(pod,)), NOW)
+    assert at_work.withdraw == ()
+    assert at_work.discard == ()
+    told = reconcile(
+        look(migration, runs=(finished(run),), pods=(make_pod(finished(run), make_report()),)), NOW
+    )
+    assert told.status.version == "2"
+
+
+def test_what_was_undone_before_the_resource_was_made_again_is_waited_with() -> None:
+    migration, run, decision = failed(Reason.ROLLED_BACK)
+    assert standing(decision) == ("False", "False", "False", "RolledBack")
+    assert decision.order is None
+    later = reconcile(look(after(decision, migration), runs=(run,)), NOW + timedelta(days=1))
+    assert (later.order, standing(later)[3]) == (None, "RolledBack")
+    changed = replace(after(decision, migration))
+    news = look(changed, files=SourceFiles(digest="two"), runs=(run,))
+    assert reconcile(news, NOW).order is not None
+
+
+def test_the_database_of_another_owner_is_left_alone_and_looked_at_again() -> None:
+    _, _, decision = failed(Reason.DATABASE_CONFLICT)
+    assert standing(decision) == ("False", "False", "True", "DatabaseConflict")
+    assert decision.order is None
+    assert decision.look_at is not None
+    assert decision.look_at > NOW
+
+
+def test_the_place_of_a_resource_that_is_gone_is_taken() -> None:
+    migration, run, decision = failed(Reason.DATABASE_CONFLICT)
+    gone = look(after(decision, migration), runs=(run,), departed="here/team/old")
+    order = reconcile(gone, NOW).order
+    assert order is not None
+    assert (order.attempt, order.take_over) == (2, "here/team/old")

@@ -96,6 +96,8 @@ def test_a_url_goes_by_reference_from_the_secret_to_the_pod() -> None:
         "DBMIGRATE_LINT": "warn",
         "DBMIGRATE_GRACE_PERIOD": "60s",
         "DBMIGRATE_CONFINED_TO": "/migrations",
+        "DBMIGRATE_OWNER": f"unknown/team/shop#{UID}",
+        "DBMIGRATE_INTENT": "abc",
         "DBMIGRATE_DATABASE": reference,
     }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
-from dbmigrate.postgres.connection.refusal import reason_of
+from dbmigrate.postgres.connection.refusal import explain, reason_of
 from dbmigrate.report import Reason
 
 AT = 'connection to server at "10.0.0.1", port 5432 failed: '
@@ -54,3 +55,30 @@ AT = 'connection to server at "10.0.0.1", port 5432 failed: '
 )
 def test_the_text_decides(text: str, reason: Reason) -> None:
     assert reason_of(text) is reason
+
+
+NOBODY = (
+    'connection failed: connection to server at "{}", port 1 failed: Connection refused\n'
+    "\tIs the server running on that host and accepting TCP/IP connections?"
+)
+
+
+def test_lines_of_libpq_become_one_sentence() -> None:
+    one = 'connection to server at "a", port 1 failed: Connection refused'
+    assert explain(psycopg.OperationalError(NOBODY.format("a")), {}) == (
+        Reason.CONNECTION_REFUSED,
+        one,
+    )
+    several = "\n".join(
+        [
+            NOBODY.format("b"),
+            "Multiple connection attempts failed. All failures were:",
+            f"- host: 'a', port: '1', hostaddr: '10.0.0.1': {NOBODY.format('a')}",
+            f"- host: 'b', port: '1': {NOBODY.format('b')}",
+        ]
+    )
+    assert explain(psycopg.OperationalError(several), {})[1] == "; ".join(
+        (one, one.replace('"a"', '"b"'))
+    )
+    text = "failed to resolve host 'x': [Errno -2] Name or service not known"
+    assert "Errno" not in explain(psycopg.OperationalError(text), {})[1]

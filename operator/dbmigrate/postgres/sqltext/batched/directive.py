@@ -1,10 +1,10 @@
-"""The line that makes a file run in batches, and what it may say of them.
+"""The directive that makes a file run in batches, and its options.
 
     -- dbmigrate:batched size=5000 duration=1s pause=100ms max-lag=10s start=0
 
-Everything has a default, so that `-- dbmigrate:batched` alone is enough. All of
-it but `start` and `order` is about pace: it may be changed while the step is
-under way, because a resumed step is held to its statement and not to this line.
+Each has a default, so `-- dbmigrate:batched` alone is enough. All except `start` and
+`order` control the pace: they may be changed while the step is unfinished, because a
+resumed step is identified by its statement and not by this line.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class BatchOptions:
 
 
 def read_options(sql: bytes, start: int, end: int, file: str) -> BatchOptions:
-    """Read what stands behind `batched`, between these offsets.
+    """Parse what follows `batched`, between these offsets.
 
-    Raises MigrationError (SourceInvalid) for what it does not understand, with the place.
+    Raises MigrationError (SourceInvalid) for an invalid option, with the place.
     """
     options = BatchOptions()
     seen: set[str] = set()
