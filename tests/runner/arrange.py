@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.postgres.connection.target import parse_target
 from dbmigrate.runner.observer import Notice, Progress
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.stop import Stop
 from dbmigrate.sources.migration import Direction, Migration, Script, Source

@@ -25,6 +25,7 @@ from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
+from tests.cluster.waiting import eventually
 from tests.database import Database, Server
 from tests.database.network import Network, NetworkUnavailable, Node
 from tests.database.programs import PostgresUnavailable
@@ -90,13 +91,11 @@ class Far:
 
     def wait_until_free(self) -> None:
         """Until the server has released every lock of the runs."""
-        deadline = time.monotonic() + LIMIT
         locks = (
             "SELECT l.pid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
             " WHERE a.application_name = 'dbmigrate' AND a.datname = current_database()"
         )
-        while self.query(locks):
-            assert time.monotonic() < deadline, "the server keeps the locks of a lost client"
+        eventually(lambda: not self.query(locks), deadline=LIMIT, what="the end of all locks")
 
 
 @pytest.fixture

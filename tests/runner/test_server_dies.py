@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
+from tests.cluster.waiting import eventually
 from tests.database import Database, Server
 from tests.database.programs import PostgresUnavailable
 from tests.database.proxy import Cut, Message, Proxy, Side
@@ -64,9 +64,7 @@ def test_a_server_that_dies_in_a_step_leaves_version_and_schema_together(
         f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database.name}'"
         " AND wait_event = 'PgSleep'"
     )
-    deadline = time.monotonic() + 60
-    while database.query(sleeping) == [(0,)]:
-        assert time.monotonic() < deadline
+    eventually(lambda: database.query(sleeping) != [(0,)], what="the second step")
     die(mortal)
     run.join(timeout=120)
     (result,) = results

@@ -78,7 +78,12 @@ class FileFailure(Exception):
     """The query failed; with its progress."""
 
     def __init__(
-        self, failure: ServerFailure, *, position: int | None, statement: int | None, escaped: bool
+        self,
+        failure: ServerFailure,
+        *,
+        position: int | None,
+        statement: int | None,
+        escaped: bool,
     ) -> None:
         super().__init__(str(failure))
         self.error = failure.error
@@ -88,6 +93,8 @@ class FileFailure(Exception):
         """Which statement of the file failed, counted from 0; None: none of them."""
         self.escaped = escaped
         """The file had ended our transaction, so a part of it may have been committed."""
+        self.is_ours = False
+        """The statement that failed is the one behind the fence: it writes the log's row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +150,11 @@ def run_query(
     on_result: Callable[[pq.abc.PGresult], None] | None = None,
 ) -> None:
     """Run it. Raises FileFailure, after a rollback, and ConnectionBroken."""
-    fenced = False
+    fenced, behind = False, 0
 
     def watch(result: pq.abc.PGresult) -> None:
-        nonlocal fenced
+        nonlocal fenced, behind
+        behind += fenced
         if result.nfields == 1 and result.fname(0) == FENCE_COLUMN.encode():
             fenced = True
         if on_result is not None:
@@ -157,7 +165,9 @@ def run_query(
     except ServerFailure as failure:
         escaped = failure.completed > 0 and not fenced and not session.is_in_transaction
         session.roll_back()
-        raise _explain(failure, query, fenced=fenced, escaped=escaped) from None
+        explained = _explain(failure, query, fenced=fenced, escaped=escaped)
+        explained.is_ours = fenced and behind == 0
+        raise explained from None
 
 
 def _explain(

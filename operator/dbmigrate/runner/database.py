@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,14 +33,14 @@ from dbmigrate.postgres.history.log import (
     NewLogRow,
     advance_identity_sql,
     insert_log_sql,
-    parse_log,
     read_down_sql,
     read_identity_sql,
-    read_log_sql,
 )
+from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql, read_steps_sql
+from dbmigrate.postgres.history.log_shape import require_writable
 from dbmigrate.postgres.history.notes import NOTE_VERSION, NOTED, NoteKind, find_owner, noted_row
 from dbmigrate.postgres.history.registry import adapter_for
-from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.history.tables import create_sql, look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
@@ -64,6 +65,8 @@ ANSWER_SECONDS = 5.0
 time that they may wait for a lock."""
 WORK_SECONDS = 120.0
 """The least that the server may take for any other statement of ours."""
+STEPS_AT_A_TIME = 100
+"""Rows of the log that are read at once where it is read backwards."""
 STOP_SECONDS = 2.0
 """The same when the run is to end at once."""
 
@@ -79,7 +82,8 @@ class Database:
     notes: tuple[LogRow, ...]
     """Rows of the log that are no steps (dbmigrate.postgres.history.notes), the oldest first."""
     log: tuple[LogRow, ...]
-    """The log as it was when the run began; empty when it was not asked for."""
+    """Those rows of the log that explain the present state, as they were when the run began;
+    empty when they were not asked for."""
     applied: AppliedVersions
     batches: BatchState | None
     """How far the newest step in batches is, finished or not; None: there never was one."""
@@ -152,23 +156,27 @@ class Database:
 
         Each sees what was committed before it, whatever the role's defaults are.
         """
+        return f"{self.begun(sql)}; COMMIT"
+
+    def begun(self, sql: str) -> str:
+        """The same, and the transaction goes on."""
         seconds = self.request.options.lock_timeout
         limit = 0 if seconds == math.inf else max(1, min(2**31 - 1, round(1000 * seconds)))
-        return (
-            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}; COMMIT"
-        )
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}"
 
     def read(self) -> None:
         """Read the history again."""
         self._take(self.session.query(self.in_transaction(self._read_sql())))
 
     def prepare_to_write(self) -> None:
-        """Create the tables where they are missing, correct the log's identity where it is behind
-        the log's rows, and record changes that other tools made.
+        """Create the tables where they are missing, bring the log's shape up to date, correct its
+        identity where it is behind the log's rows, and record changes that other tools made.
 
         Raises MigrationError (StatementFailed) when the role may not.
         """
         self._create(create_sql(self.history))
+        log = log_name(self.history.table)
+        require_writable(self.history.schema, log, self.history.log_shape)
         if self._is_identity_behind:
             # Logical replication copies rows, but not the state of sequences.
             self._prepare(advance_identity_sql(self.history, self._newest_id))
@@ -184,13 +192,16 @@ class Database:
 
     def note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> None:
         """Append a note to the log, and read it back. Raises MigrationError."""
-        here = self.found.version
-        version = reader_of(self.history.kind)(str(NOTE_VERSION))
-        row = self.new_row(kind.value, version=version, name=text, found=here)
-        row = replace(row, outcome=NOTED, checksum=checksum)
+        row = self.new_note(kind, text, checksum=checksum)
         sql = f"{insert_log_sql(self.history, row)} RETURNING id"
         ((number,),) = self._prepare(self.history.guarded(sql))[-1]
         self.notes += (noted_row(int(number or 0), row),)
+
+    def new_note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> NewLogRow:
+        """The row of a note."""
+        version = reader_of(self.history.kind)(str(NOTE_VERSION))
+        row = self.new_row(kind.value, version=version, name=text, found=self.found.version)
+        return replace(row, outcome=NOTED, checksum=checksum)
 
     def _record_gap(self) -> None:
         gap = self.applied.gap
@@ -207,6 +218,8 @@ class Database:
             from dbmigrate.postgres.batches.state import create_sql
 
             self._create(create_sql(self.history))
+        log = log_name(self.history.table)
+        require_writable(self.history.schema, log, self.history.log_shape)
 
     def _create(self, sql: str) -> None:
         """Create tables, and check them: another role may have created them first."""
@@ -217,6 +230,7 @@ class Database:
         (columns,) = self._prepare(f"{sql}; {looked}")
         wanted = replace(self.request.target.history, name=history.table, kind=history.kind)
         self.history = history_tables.read_tables(self.session, columns, history.schema, wanted)
+        self.history.require_log()
 
     def _prepare(self, sql: str) -> list[list[Row]]:
         try:
@@ -259,6 +273,20 @@ class Database:
             return (text or "").encode()
 
         return Script(f"{row.version}_{row.name}.down.sql", Direction.DOWN, load)
+
+    def applied_steps(self) -> Iterator[LogRow]:
+        """All rows of the log that changed something, the newest first, read as they are asked
+        for."""
+        before: int | None = None
+        while self.history.knows_log:
+            sql = self.history.guarded_reading(
+                read_steps_sql(self.history, before, STEPS_AT_A_TIME)
+            )
+            rows = parse_log(self.history, self.session.query(sql)[-1])
+            yield from rows
+            if len(rows) < STEPS_AT_A_TIME:
+                return
+            before = rows[-1].id
 
     def flush(self) -> None:
         """Make steps durable that were committed without waiting for the disk."""
@@ -359,6 +387,8 @@ class Database:
             from dbmigrate.postgres.history.hidden import require_no_other
 
             require_no_other(self.session, history)
+        if self._with_log:
+            history.require_log()
         self.history = history
         self._wanted = replace(self._wanted, schema=history.schema)
 

@@ -20,7 +20,7 @@ def carry_out(run: Run, plan: Plan) -> None:
     if wanted is not None:
         from dbmigrate.runner.planning.plan_checksum import require_plan
 
-        require_plan(wanted, plan.steps, run.database.log)
+        require_plan(wanted, plan.steps, run.database.applied_steps())
     if len(plan.steps) > 1:
         look_at_files(plan)
     if plan.steps:

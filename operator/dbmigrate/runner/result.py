@@ -17,7 +17,7 @@ from dbmigrate.versions import Version
 
 if TYPE_CHECKING:
     from dbmigrate.runner.execution.lock_sampling import HeldLock
-    from dbmigrate.runner.planning.plan import PlannedStep
+    from dbmigrate.runner.planning.step import PlannedStep
 
 T = TypeVar("T")
 

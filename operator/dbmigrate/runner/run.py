@@ -67,9 +67,15 @@ class Run:
         return self.request.source
 
     @property
-    def ground(self) -> PlanInputs:
+    def inputs(self) -> PlanInputs:
         """What a plan is made on."""
-        return PlanInputs(self.source, self.database.applied, self.database.stored_script)
+        database = self.database
+        return PlanInputs(
+            self.source,
+            database.applied,
+            database.stored_script,
+            is_log_empty=database.reads_log and not database.log,
+        )
 
     @property
     def state(self) -> VersionState:

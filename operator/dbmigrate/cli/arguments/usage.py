@@ -19,6 +19,7 @@ COMMANDS = (
     "wait",
     "baseline",
     "repair",
+    "prune",
     "adopt",
     "convert",
     "backup",
@@ -51,7 +52,9 @@ DROP = """drop [-f]    Drop everything inside database
 \tUse -f to bypass confirmation"""
 FORCE = "force V      Set version V but don't run migration (ignores dirty state)"
 VERSION = "version      Print current migration version"
-STATUS = """status [-exit-code]    Show each migration and whether it is applied
+STATUS = """status [-exit-code] [-page P] [-page-size N]
+\tShow each migration and whether it is applied
+\tUse -page P to show one page of them, of -page-size N (default 100)
 \tUse -exit-code to exit with 3 while any is pending or the database is dirty"""
 PLAN = """plan [V]     Show the steps that lead to version V (default latest); change nothing"""
 VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
@@ -67,6 +70,8 @@ HASH = """hash [-check]    Write atlas.sum anew, or see whether it agrees with t
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
+PRUNE = """prune -keep N    Remove rows of the log that explain nothing of the present state
+\tThe N newest ones stay in any case"""
 ADOPT = """adopt -from TOOL [-from-table T] [-as V | -baseline NAME] [-f]
 \tTake the version of another tool's history over into dbmigrate's own; asks first
 \tUse -baseline to write the schema that an ORM has left as the first migration
@@ -117,6 +122,7 @@ def describe_program(program: str) -> str:
         WAIT,
         BASELINE,
         REPAIR,
+        PRUNE,
         ADOPT,
         CONVERT,
         BACKUP,

@@ -179,7 +179,7 @@ class JobRun:
         return since is not None and not timedelta(0) <= now - since < LINGER
 
 
-def settle(run: JobRun, pods: Iterable[Pod]) -> JobRun:
+def conclude(run: JobRun, pods: Iterable[Pod]) -> JobRun:
     """The run as the runner's container has ended it, whatever else runs in the Pod."""
     if not run.is_active:
         return run

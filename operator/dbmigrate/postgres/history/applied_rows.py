@@ -20,6 +20,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.adapter import Move, Partial
 from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log_reading import explaining_sql
 from dbmigrate.postgres.history.no_progress import NoProgress
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Reason
@@ -270,8 +271,11 @@ def unfinished_sql(history: History) -> str:
     A step that failed as one transaction (it has no count of statements) left nothing.
     """
     return (
-        f"SELECT version, direction, outcome, name FROM {history.log_table}"
-        " WHERE outcome <> 'failed' OR statements IS NOT NULL ORDER BY id DESC LIMIT 1"
+        f"{explaining_sql(history)} SELECT found.* FROM explaining, LATERAL"
+        f" (SELECT version, direction, outcome, name, id FROM {history.log_table} AS log"
+        " WHERE log.id = explaining.id AND outcome <> 'noted'"
+        " AND (outcome <> 'failed' OR statements IS NOT NULL)"
+        " LIMIT 1) found ORDER BY found.id DESC LIMIT 1"
     )
 
 

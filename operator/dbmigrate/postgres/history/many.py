@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from dbmigrate.postgres.connection.errors import ServerFailure
@@ -21,10 +21,12 @@ from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.inspection import DEFAULT, IS_PLAIN, READING, guard, is_harmless
-from dbmigrate.postgres.history.log import LogRow, parse_log, read_log_sql
+from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql
+from dbmigrate.postgres.history.log_shape import LogColumn, LogShape, shape_of
+from dbmigrate.postgres.history.notes import NOTED
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History, batches_name, log_name
-from dbmigrate.postgres.history.tables import is_log
 from dbmigrate.postgres.sqltext.quoting import literal
 
 _LOCKS_EACH = 4
@@ -37,7 +39,7 @@ _STATEMENT_MS = 60_000
 _LOG = (
     "version, name, direction, from_version, to_version, checksum, down_script IS NOT NULL, outcome"
 )
-"""What the state of a history depends on."""
+"""What the state of a history depends on; a try that has failed has left nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +97,14 @@ def find_histories(session: Session, wanted: Sequence[HistoryTable]) -> dict[His
     names = ", ".join(sorted({literal(name) for _, name in by_name}))
     (rows,) = session.query(
         "SELECT n.nspname, c.relname, c.oid, pg_catalog.has_table_privilege(c.oid, 'SELECT'),"
-        " pg_catalog.json_object_agg(a.attname, pg_catalog.format_type(a.atttypid, NULL)"
-        "   ORDER BY a.attnum),"
+        " pg_catalog.json_agg(pg_catalog.json_build_array("
+        "   a.attname, pg_catalog.format_type(a.atttypid, NULL), a.attnum::text,"
+        "   a.attnotnull AND NOT a.atthasdef AND a.attidentity = '') ORDER BY a.attnum),"
         f" pg_catalog.bool_and({IS_PLAIN}),"
-        f" pg_catalog.json_agg(DISTINCT {DEFAULT})"
+        f" pg_catalog.json_agg(DISTINCT {DEFAULT}),"
+        " pg_catalog.obj_description(c.oid, 'pg_class'),"
+        " (SELECT pg_catalog.string_agg(i.indkey::text, ',' ORDER BY i.indexrelid)"
+        "   FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid)"
         " FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " JOIN pg_catalog.pg_attribute a"
@@ -155,7 +161,8 @@ def read_whole(session: Session, history: History) -> WholeHistory | None:
     ((_, versions, log),) = digests
     found = adapter.take(rest, history)
     rows = parse_log(history, rest.pop(0)) if history.has_log_table else ()
-    return WholeHistory(Digest(versions or "", log or ""), history, found, rows)
+    steps = tuple(row for row in rows if row.outcome != NOTED)
+    return WholeHistory(Digest(versions or "", log or ""), history, found, steps)
 
 
 def _as_history(wanted: HistoryTable, parts: dict[str, Row]) -> History | None:
@@ -163,11 +170,10 @@ def _as_history(wanted: HistoryTable, parts: dict[str, Row]) -> History | None:
     versions, log = parts.get("versions"), parts.get("log")
     if versions is None or not all(_is_readable(row) for row in parts.values()):
         return None
-    if not adapter_for(wanted.kind).fits(_shape(versions[4] or "")):
+    types = {column.name: column.type for column in _columns(versions[4] or "")}
+    if not adapter_for(wanted.kind).fits(types):
         return None
-    if log is not None and not is_log(_shape(log[4] or "")):
-        return None
-    return History(
+    history = History(
         wanted.schema or "",
         wanted.name,
         has_version_table=True,
@@ -176,6 +182,10 @@ def _as_history(wanted: HistoryTable, parts: dict[str, Row]) -> History | None:
         kind=wanted.kind,
         oids=tuple((row[1] or "", int(row[2] or 0)) for row in parts.values()),
     )
+    if log is None:
+        return history
+    history = replace(history, log_shape=_log_shape(log[4], log[7], log[8], history.version_type))
+    return history if history.knows_log else None
 
 
 def _is_readable(row: Row) -> bool:
@@ -183,9 +193,26 @@ def _is_readable(row: Row) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _shape(columns: str) -> dict[str, str]:
-    shape: dict[str, str] = json.loads(columns)
-    return shape
+def _columns(text: str) -> tuple[LogColumn, ...]:
+    return tuple(
+        LogColumn(name, kind, must_be_filled, number)
+        for name, kind, number, must_be_filled in json.loads(text)
+    )
+
+
+@lru_cache(maxsize=256)
+def _log_shape(
+    columns: str | None, comment: str | None, keys: str | None, version_type: str
+) -> LogShape:
+    """Of a table of the session's own role, which may alter it."""
+    return shape_of(
+        "the log",
+        _columns(columns or "[]"),
+        version_type=version_type,
+        comment=comment,
+        index_keys=(keys or "").split(","),
+        may_alter=True,
+    )
 
 
 @lru_cache(maxsize=256)
@@ -239,5 +266,5 @@ def _log_sql(history: History) -> str:
     rows = f"pg_catalog.string_agg(ROW({_LOG})::text, pg_catalog.chr(10) ORDER BY id)"
     return (
         f"(SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to({rows}, 'UTF8')),"
-        f" 'hex') FROM {history.log_table})"
+        f" 'hex') FROM {history.log_table} WHERE outcome <> 'failed')"
     )

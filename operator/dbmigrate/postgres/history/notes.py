@@ -29,6 +29,8 @@ class NoteKind(StrEnum):
     """The name is the order by which what follows was rolled back."""
     RESTORE = "restore"
     """The name is the file of the backup that was restored."""
+    PRUNE = "prune"
+    """The name is how many rows of the log were removed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.perform import make_report
-from dbmigrate.runner.planning.plan import steps_up
+from dbmigrate.runner.planning.step import steps_up
 from dbmigrate.runner.rehearsal.round_trip import Stage
 from dbmigrate.runner.rehearsal.schema_copy import copy_schema
 from dbmigrate.runner.request import Request

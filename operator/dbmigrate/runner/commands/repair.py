@@ -30,7 +30,8 @@ from dbmigrate.runner.execution.own_statement import run_own
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import back_up, carry_out
-from dbmigrate.runner.planning.plan import Plan, PlannedStep, moves_up, step_up
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.step import PlannedStep, moves_up, step_up
 from dbmigrate.runner.preparation.forced_version import write_history
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Repair, Result

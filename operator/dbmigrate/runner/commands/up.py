@@ -6,7 +6,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.runner.commands.repair import resume
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
-from dbmigrate.runner.planning.plan import plan_up, plan_up_to
+from dbmigrate.runner.planning.up import plan_up, plan_up_to
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
@@ -47,9 +47,9 @@ def up(
         policy = request.options.out_of_order
         top = request.options.highest if limit is None and highest is None else highest
         if top is not None:
-            carry_out(run, plan_up_to(run.ground, top, policy))
+            carry_out(run, plan_up_to(run.inputs, top, policy))
         else:
-            carry_out(run, plan_up(run.ground, left, policy))
+            carry_out(run, plan_up(run.inputs, left, policy))
 
     return perform(request, work, is_locked=not looks_first)
 
@@ -61,7 +61,7 @@ def has_nothing_to_do(run: Run) -> bool:
     if found.dirty or found.stored is None:
         return False
     try:
-        if plan_up(run.ground, None, run.request.options.out_of_order).steps:
+        if plan_up(run.inputs, None, run.request.options.out_of_order).steps:
             return False
         check_changes(run)
     except MigrationError:

@@ -240,12 +240,8 @@ def _load(request: Request, scratch: ConnectionTarget, made: SchemaFile) -> None
             )
         )
     if loaded.error is not None:
-        raise MigrationError(
-            loaded.error.reason,
-            f"the schema can't be made again in a scratch database: {loaded.error.message}",
-            sqlstate=loaded.error.sqlstate,
-            location=loaded.error.location,
-            detail=loaded.error.detail,
+        raise loaded.error.but(
+            message=f"the schema can't be made again in a scratch database: {loaded.error.message}",
             hint="where an extension or a role is missing, name a server that has it with -dev-url",
         )
 

@@ -11,11 +11,14 @@ from dbmigrate.postgres.connection.errors import (
     READ_ONLY_HINT,
     ConnectionBroken,
     ServerError,
+    ServerFailure,
+    history_failure,
     is_out_of_locks,
 )
 from dbmigrate.postgres.connection.other_sessions import OtherSession
+from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.stop import Stop
 
 
@@ -52,6 +55,24 @@ def statement_failed(
         sqlstate=error.sqlstate,
         detail="; ".join(detail) or None,
         hint=hint,
+    )
+
+
+def history_refused(history: History, step: PlannedStep, error: ServerError) -> MigrationError:
+    """The file ran, and the row that says so could not be written: the history is at fault."""
+    schema, table = error.table or (history.schema, log_name(history.table))
+    told = history_failure(
+        ServerFailure(error, 0), f"can't write {schema}.{table}, a table of the history"
+    )
+    is_constraint = error.sqlstate is not None and error.sqlstate.startswith("23")
+    return MigrationError(
+        Reason.FOREIGN_HISTORY if is_constraint else told.reason,
+        f"{told.message}; {label(step)} was rolled back, and its file is not at fault",
+        sqlstate=error.sqlstate,
+        detail=error.detail,
+        hint="the table has a constraint that is none of dbmigrate's: drop it"
+        if is_constraint
+        else told.hint,
     )
 
 
@@ -92,11 +113,7 @@ def label(step: PlannedStep) -> str:
 
 def left_unfinished(error: MigrationError, how_far: str) -> MigrationError:
     """The same error, with what the step in batches has committed before."""
-    return MigrationError(
-        error.reason,
-        error.message,
-        location=error.location,
-        sqlstate=error.sqlstate,
+    return error.but(
         detail="; ".join(filter(None, (error.detail, how_far))),
         hint=error.hint or "remove the cause, then run it again: it continues after them",
     )
@@ -120,11 +137,4 @@ def left_dirty(
     )
     if is_interrupted:
         hint = "run it again: `up`, `goto` and `repair` go on from this statement"
-    return MigrationError(
-        error.reason,
-        error.message,
-        location=error.location,
-        sqlstate=error.sqlstate,
-        detail="; ".join(parts),
-        hint=hint,
-    )
+    return error.but(detail="; ".join(parts), hint=hint)

@@ -49,7 +49,7 @@ from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 
 INTERRUPTED = "interrupted"
 """The log's word for a step that was asked to stop, or could not get a lock in time: the next

@@ -26,6 +26,7 @@ from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.errors import (
     escaped,
+    history_refused,
     rolled_back_by_loss,
     statement_failed,
     unsettled_by_loss,
@@ -36,7 +37,7 @@ from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.execution.step_log import record_failure
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 
 
 def run_in_transaction(
@@ -108,6 +109,8 @@ def explain_failure(
     elif failure.escaped:
         error = escaped(step, location, failure.error.message)
         mark_dirty(database, step)
+    elif failure.is_ours or _is_history(database, text, failure):
+        error = history_refused(database.history, step, failure.error)
     else:
         # The server itself reports an unterminated dollar quote or comment.
         is_unclear = (
@@ -126,6 +129,13 @@ def explain_failure(
         )
     record_failure(database, row, error)
     return error
+
+
+def _is_history(database: Database, text: ScriptText, failure: FileFailure) -> bool:
+    """Whether it is a constraint of a table of the history, and no statement of the file."""
+    if failure.error.table not in database.history.tables:
+        return False
+    return failure.statement is None or failure.statement >= len(text.statements())
 
 
 def settle(database: Database, step: PlannedStep, row: NewLogRow, broken: ConnectionBroken) -> None:

@@ -13,7 +13,8 @@ from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.history.many import WholeHistory
 from dbmigrate.runner.planning.applied_number import read_applied
-from dbmigrate.runner.planning.plan import PlanInputs, out_of_order_migrations, plan_up
+from dbmigrate.runner.planning.plan import PlanInputs
+from dbmigrate.runner.planning.up import out_of_order_migrations, plan_up
 from dbmigrate.runner.preparation.edited_files import changed_migrations, missing_versions
 from dbmigrate.sources.migration import Script, Source
 from dbmigrate.versions import Version
@@ -36,17 +37,18 @@ def judge(whole: WholeHistory, source: Source, policy: OutOfOrder) -> Judgement 
     if whole.found.dirty or whole.found.stored is None or version is None:
         return None
     applied = read_applied(whole.found, whole.log)
-    ground = PlanInputs(source, applied, _no_script)
+    is_log_empty = whole.history.knows_log and not whole.log
+    inputs = PlanInputs(source, applied, _no_script, is_log_empty=is_log_empty)
     try:
         if any(changed_migrations(source, applied)):
             return None
-        steps = plan_up(ground, None, policy).steps
+        steps = plan_up(inputs, None, policy).steps
     except MigrationError:
         return None
     is_consistent = not (
         applied.gap
         or [*missing_versions(source, applied)]
-        or out_of_order_migrations(ground)
+        or out_of_order_migrations(inputs)
         or any(row.outcome == "running" for row in whole.log)
     )
     return Judgement(version, tuple(step.version for step in steps), is_consistent)

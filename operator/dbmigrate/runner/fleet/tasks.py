@@ -22,7 +22,8 @@ from dbmigrate.runner.fleet.verdict import (
 )
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import try_out
-from dbmigrate.runner.planning.plan import Plan, plan_up
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.up import plan_up
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
@@ -138,7 +139,7 @@ def foresee(request: Request, *, tries_out: bool = False) -> Result[Plan]:
         run.require_resumable()
         begin(run, is_preview=True)
         check_changes(run)
-        plan = plan_up(run.ground, None, request.options.out_of_order)
+        plan = plan_up(run.inputs, None, request.options.out_of_order)
         run.begin(plan)
         if tries_out:
             try_out(run, plan)

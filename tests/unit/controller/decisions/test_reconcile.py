@@ -234,7 +234,7 @@ def test_a_file_in_two_config_maps_needs_a_person() -> None:
 
 
 def test_the_younger_of_two_on_one_database_is_refused() -> None:
-    decision = reconcile(look(make_migration(), elder="shop-first"), NOW)
+    decision = reconcile(look(make_migration(), older="shop-first"), NOW)
     assert standing(decision) == ("False", "False", "True", "DatabaseConflict")
     assert "shop-first" in decision.status.conditions[0].message
 
