@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dbmigrate.report import Outcome, Reason, ReportError
+from dbmigrate.runner.answers import VerifyFinding
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.verify import verify
 from dbmigrate.runner.commands.wait import wait
@@ -27,7 +28,7 @@ from dbmigrate.runner.planning.up import plan_up
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Result, VerifyFinding
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
