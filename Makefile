@@ -54,8 +54,9 @@ bench-fleet: venv ## many schemas and databases beside golang-migrate and goose 
 site: venv ## the documents as a site, in build/site
 	$(BIN)/python docs/build_site.py
 
-chart: ## the chart's copy of crds/
+chart: venv ## the chart's copy of crds/, and its README.md from values.yaml
 	cp crds/*.yaml charts/dbmigrate-operator/files/crds/
+	$(BIN)/python docs/build_chart_readme.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info operator/*.egg-info
