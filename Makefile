@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv node-tools lint format check test demo bench bench-operator site chart clean
+.PHONY: help venv node-tools lint format check test demo bench bench-operator bench-fleet site chart clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,7 @@ check: lint ## under two minutes: lint, units, one database test, one cluster te
 
 # In the order of its own, xdist puts files with few tests last; the one that takes longest has one.
 test: lint ## everything
+	$(BIN)/python -m tests.builds
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 node-tools: ## Debian's programs for the tests on a real node (needs root)
@@ -38,8 +39,8 @@ node-tools: ## Debian's programs for the tests on a real node (needs root)
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 		buildah containernetworking-plugins debootstrap iproute2 iptables procps runc >/dev/null
 
-demo: venv ## the whole of it on a real API server and a real PostgreSQL; KEEP=1 leaves it running
-	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
+demo: venv ## the whole of it on a real API server and a real PostgreSQL; KEEP=1 leaves it running, NODE=real runs Pods
+	$(BIN)/python -m tests.demo $(if $(KEEP),--keep) $(if $(NODE),--node $(NODE))
 
 bench-operator: venv ## what the operator costs at scale: requests, memory, CPU
 	$(BIN)/python -m tests.operator_e2e.bench
@@ -47,11 +48,15 @@ bench-operator: venv ## what the operator costs at scale: requests, memory, CPU
 bench: venv ## the runner and diff beside their peers, as ratios
 	$(BIN)/python -m benchmarks
 
+bench-fleet: venv ## many schemas and databases beside golang-migrate and goose for each
+	$(BIN)/python -m benchmarks.fleet
+
 site: venv ## the documents as a site, in build/site
 	$(BIN)/python docs/build_site.py
 
-chart: ## the chart's copy of crds/
+chart: venv ## the chart's copy of crds/, and its README.md from values.yaml
 	cp crds/*.yaml charts/dbmigrate-operator/files/crds/
+	$(BIN)/python docs/build_chart_readme.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info operator/*.egg-info

@@ -12,6 +12,7 @@ import argparse
 import statistics
 import sys
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def bench_idle(
         database = server.create_database()
         apply(program, files, database)
         figures = [apply(program, files, database) for _ in range(options.runs * 3)]
-        with Proxy(server.host, server.port) as proxy:
+        with closing(Proxy(server.host, server.port)) as proxy:
             measure(program.command(files / program.files, proxy.divert(database.url)))
             found[program.name] = [replace(f, round_trips=proxy.round_trips) for f in figures]
         database.drop()
@@ -122,7 +123,7 @@ def bench_latency(server: Server, programs: list[Program], files: Path, count: i
     found = {}
     for program in programs:
         database = server.create_database()
-        with Proxy(server.host, server.port, latency=LATENCY) as proxy:
+        with closing(Proxy(server.host, server.port, latency=LATENCY)) as proxy:
             command = program.command(files / program.files, proxy.divert(database.url))
             figure = measure(command, postmaster=postmaster_of(server))
             found[program.name] = [replace(figure, round_trips=proxy.round_trips)]
@@ -171,15 +172,15 @@ def show(title: str, figures: dict[str, list[Figure]], base: str) -> None:
         f" to {base} | peak MB | round trips |"
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    basis = statistics.median(f.processor + f.server for f in figures[base])
+    basis = statistics.median(f.cpu_seconds + f.server_cpu_seconds for f in figures[base])
     for name, runs in figures.items():
-        ratios = [(f.processor + f.server) / basis if basis else 0.0 for f in runs]
+        ratios = [(f.cpu_seconds + f.server_cpu_seconds) / basis if basis else 0.0 for f in runs]
         trips = str(runs[0].round_trips) if runs[0].round_trips else "-"
         row = [
             name,
             spread([f.seconds for f in runs], 2),
-            spread([f.processor for f in runs], 2),
-            spread([f.server for f in runs], 2),
+            spread([f.cpu_seconds for f in runs], 2),
+            spread([f.server_cpu_seconds for f in runs], 2),
             spread(ratios, 2),
             spread([f.megabytes for f in runs], 0),
             trips,

@@ -30,11 +30,11 @@ class Figure:
     seconds: float
     megabytes: float
     """The largest resident size of the process."""
-    processor: float = 0.0
-    """Processor seconds of the program."""
-    server: float = 0.0
-    """Processor seconds of the server's processes meanwhile; 0: nobody looked."""
     round_trips: int = 0
+    cpu_seconds: float = 0
+    """Of the process and of those that it has waited for."""
+    server_cpu_seconds: float = 0
+    """Of the server's processes meanwhile; 0: they were not counted."""
 
 
 class TooSlow(Exception):
@@ -69,7 +69,8 @@ def measure(
     if postmaster:
         time.sleep(_SETTLED)
         server = server_seconds(postmaster) - before
-    return Figure(seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime, server)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Figure(seconds, usage.ru_maxrss / 1024, cpu_seconds=cpu, server_cpu_seconds=server)
 
 
 def server_seconds(postmaster: int) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from dbmigrate.api.action import Action, dump_action_status
+from dbmigrate.api.action import Action, ActionPhase, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
@@ -49,6 +49,9 @@ from dbmigrate.report import Reason
 
 log = logging.getLogger(__name__)
 
+UNSUCCESSFUL = frozenset({ActionPhase.FAILED, ActionPhase.REFUSED})
+"""Ends of an order that are logged as warnings."""
+
 
 class Reconciler:
     """Reconciles one resource at a time, as often as it is woken."""
@@ -63,13 +66,19 @@ class Reconciler:
         server_version: tuple[int, int],
         cluster_name: str,
         metrics: Metrics,
+        names_ids: bool = True,
     ) -> None:
         self._cluster_name = cluster_name
         self._metrics = metrics
         self._cluster = cluster
         self._observed = observed
         self._jobs = JobCreation(
-            cluster, config, clock=clock, server_version=server_version, cluster_name=cluster_name
+            cluster,
+            config,
+            clock=clock,
+            server_version=server_version,
+            cluster_name=cluster_name,
+            names_ids=names_ids,
         )
         self._order_age = config.order_age
         self._clock = clock
@@ -77,6 +86,10 @@ class Reconciler:
         self._ordered: dict[Key, datetime] = {}
         self._instance = socket.gethostname()
         self._writer = StatusWriter(cluster, observed)
+
+    def begin(self) -> None:
+        """Now is when this operator starts to work: checks that fell due before are spread."""
+        self._resync = replace(self._resync, since=self._clock())
 
     async def look(self, key: Key, fresh: bool) -> datetime | None:
         """Reconcile the resource once; returns when to look again.
@@ -92,7 +105,10 @@ class Reconciler:
                 self._writer.forget(key)
                 self._ordered.pop(key, None)
                 self._jobs.forget(key)
-                await self._answer(refuse_orphans(self._observed.find_actions(key)))
+                actions = self._observed.find_actions(key)
+                # What is not selected is another operator's, and so are the orders for it.
+                if actions and not await self._cluster.has_migration(*key):
+                    await self._answer(refuse_orphans(actions))
                 return None
             self._observed.see_body(body)
         try:
@@ -289,7 +305,9 @@ class Reconciler:
             )
             self._observed.see_action(told)
             fields = {"namespace": action.namespace, "migration": action.migration}
-            log.info("action %s: %s", action.name, update.phase, extra=fields)
+            level = logging.WARNING if update.phase in UNSUCCESSFUL else logging.INFO
+            text = f"action {action.name}: {update.phase}: {status['message']}"
+            log.log(level, "%s", text, extra=fields)
 
     async def _keep_actions(self, migration: MigrationResource, decision: Decision) -> None:
         """Make the resource the owner of its orders, and delete those that are not kept."""

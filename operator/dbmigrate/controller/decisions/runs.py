@@ -32,6 +32,11 @@ from dbmigrate.untrusted import INT32, INT64
 
 OVERDUE = timedelta(seconds=30)
 """How much later than asked for a Pod's end is still no sign of a lost node."""
+NEEDS_CP = (
+    " (spec.source.image.mode Copy needs the program cp in the image; mode Volume needs none, on"
+    " Kubernetes 1.35 and newer)"
+)
+"""Said of a copying container that the container runtime could not start."""
 LINGER = timedelta(seconds=30)
 """How long the other containers of a Pod may go on after the runner's end."""
 

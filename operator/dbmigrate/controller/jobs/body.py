@@ -39,7 +39,13 @@ from dbmigrate.controller.jobs.command_line import (
     run_environment,
 )
 from dbmigrate.controller.jobs.connection import grant_access
-from dbmigrate.controller.jobs.mounts import COPY_USER, Mounted, mount_backups, mount_source
+from dbmigrate.controller.jobs.mounts import (
+    COPY_USER,
+    Mounted,
+    mount_backups,
+    mount_source,
+    mount_temporary,
+)
 from dbmigrate.controller.jobs.naming import job_name, label_value
 from dbmigrate.controller.jobs.rehearsal_server import Sidecar, place_beside
 
@@ -54,6 +60,8 @@ DEFAULT_RESOURCES: Document = {
 POD_SECURITY: Document = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 BACKUP_SECURITY: Document = {"fsGroup": 65532, "fsGroupChangePolicy": "OnRootMismatch"}
 """A new volume belongs to root: by its group the image's user may write to it."""
+RUNNER_GROUP = 65532
+"""The image's own group: a kubelet takes root's for a user that the base image does not list."""
 CONTAINER_SECURITY: Document = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -111,13 +119,19 @@ def build_job(
     images: Images,
     server_version: tuple[int, int],
     cluster: str = UNKNOWN_CLUSTER,
+    names_ids: bool = True,
 ) -> Document:
-    """The Job for that order, on a cluster of that name and Kubernetes version."""
+    """The Job for that order, on a cluster of that name and Kubernetes version.
+
+    `names_ids`: containers that need a user and a volume's group have dbmigrate's own, where the
+    resource names none; otherwise the cluster assigns them.
+    """
     identity, spec = migration.identity, migration.spec
     beside = None
     if order.rehearsed_on is not None:
         template = spec.job.rehearsal.image or images.rehearsal
-        beside = place_beside(template.replace("{major}", order.rehearsed_on), spec.job)
+        image = template.replace("{major}", order.rehearsed_on)
+        beside = place_beside(image, spec.job, names_ids=names_ids)
     mounted = mount_source(spec.source, server_version=server_version)
     annotations = {
         GENERATION_ANNOTATION: str(order.generation),
@@ -162,7 +176,9 @@ def build_job(
                         **(beside.annotations if beside else {}),
                     },
                 },
-                "spec": _build_pod(migration, order, mounted, images.runner, beside, cluster),
+                "spec": _build_pod(
+                    migration, order, mounted, images.runner, beside, cluster, names_ids=names_ids
+                ),
             },
         },
     }
@@ -180,10 +196,14 @@ def _build_pod(
     image: str,
     beside: Sidecar | None,
     cluster: str,
+    *,
+    names_ids: bool,
 ) -> Document:
     spec, options = migration.spec, migration.spec.job
     access = grant_access(spec.database)
-    volumes, mounts = [mounted.volume, *access.volumes], [mounted.mount, *access.mounts]
+    temporary, place = mount_temporary()
+    volumes = [mounted.volume, *access.volumes, temporary]
+    mounts = [mounted.mount, *access.mounts, place]
     if beside is not None:
         volumes += beside.volumes
         mounts.append(beside.mount)
@@ -192,7 +212,8 @@ def _build_pod(
         volume, mount = mount_backups(spec.backup)
         volumes.append(volume)
         mounts.append(mount)
-        security = {**POD_SECURITY, **BACKUP_SECURITY}
+        if names_ids:
+            security = {**POD_SECURITY, **BACKUP_SECURITY}
     runner: Document = {
         "name": RUNNER_CONTAINER,
         "image": options.image or image,
@@ -230,9 +251,10 @@ def _build_pod(
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {**security, **options.pod_security_context},
         "volumes": volumes,
-        "containers": [_harden(runner, options)],
+        "containers": [_harden(runner, options, group=RUNNER_GROUP)],
     }
-    first = [_harden(each, options, user=COPY_USER) for each in mounted.init_containers]
+    copier = COPY_USER if names_ids else None
+    first = [_harden(each, options, user=copier) for each in mounted.init_containers]
     if beside is not None:
         first.append(_harden(beside.container, options, user=beside.user))
     if first:
@@ -240,11 +262,17 @@ def _build_pod(
     return {**pod, **_placement(options)}
 
 
-def _harden(container: Document, options: JobOptions, *, user: int | None = None) -> Document:
-    """The container with its limits; `user` applies where the resource names none."""
+def _harden(
+    container: Document, options: JobOptions, *, user: int | None = None, group: int | None = None
+) -> Document:
+    """The container with its limits; `user` and `group` apply where the resource names none."""
     security = {**CONTAINER_SECURITY, **options.security_context}
-    if user is not None and "runAsUser" not in options.pod_security_context:
-        security.setdefault("runAsUser", user)
+    named = {*options.security_context, *options.pod_security_context}
+    if user is not None and "runAsUser" not in named:
+        security["runAsUser"] = user
+    # A user of the resource's choice may have a group of its own in the image.
+    if group is not None and named.isdisjoint({"runAsUser", "runAsGroup"}):
+        security["runAsGroup"] = group
     resources = container.get("resources") or options.resources or DEFAULT_RESOURCES
     return {**container, "resources": resources, "securityContext": security}
 
