@@ -21,7 +21,6 @@ ELSEWHERE = {
     "helm install dbmigrate charts/dbmigrate-operator": "tests/charts/test_release.py",
     "kubectl apply -f examples/users-database.yaml": "tests/demo.py",
     "make demo": "Makefile",
-    "make check": "Makefile",
     "make test": ".ci/run",
     "pip install '.[all]'": "tests/delivery/test_action.py",
     "export DATABASE_URL=": "tests/docs/test_readme.py",
