@@ -12,6 +12,7 @@ from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.errors import ConnectionBroken
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.report import Outcome, Reason, Report
+from dbmigrate.runner.answers import MigrationState
 from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
@@ -24,7 +25,7 @@ from dbmigrate.runner.commands.verify import verify
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.request import Options, Request
-from dbmigrate.runner.result import MigrationState, Result, VersionState
+from dbmigrate.runner.result import Result, VersionState
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,

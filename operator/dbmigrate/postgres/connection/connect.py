@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import psycopg
-from psycopg.conninfo import make_conninfo
-
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection import keepalives
+from dbmigrate.postgres.connection.handshake import open_connection
+from dbmigrate.postgres.connection.libpq import Error, pq
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
@@ -48,22 +47,25 @@ def connect(
     if is_brief:
         conninfo["connect_timeout"] = str(BRIEF_SECONDS)
     try:
-        text = make_conninfo("", **conninfo)
-        connection = psycopg.connect(text, autocommit=True)
-    except psycopg.Error as error:
+        connection = open_connection(conninfo)
+    except Error as error:
         raise _refused(error, conninfo, target) from None
     if on_notice is not None:
-        connection.add_notice_handler(
-            lambda diag: on_notice(
-                diag.severity_nonlocalized or diag.severity or "NOTICE", diag.message_primary or ""
-            )
-        )
+        handler = on_notice
+        connection.notice_handler = lambda result: handler(*_read_notice(result))
     return Session(connection)
 
 
-def _refused(
-    error: psycopg.Error, conninfo: dict[str, str], target: ConnectionTarget
-) -> MigrationError:
+def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
+    """The severity, untranslated, and the message."""
+    fields = (pq.DiagnosticField.SEVERITY_NONLOCALIZED, pq.DiagnosticField.MESSAGE_PRIMARY)
+    severity, message = (
+        (result.error_field(each) or b"").decode("utf-8", "replace") for each in fields
+    )
+    return severity or "NOTICE", message
+
+
+def _refused(error: Error, conninfo: dict[str, str], target: ConnectionTarget) -> MigrationError:
     from dbmigrate.postgres.connection.refusal import explain
 
     reason, text = explain(error, conninfo)

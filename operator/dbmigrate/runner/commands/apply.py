@@ -13,6 +13,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.postgres.history.emptiness import unclean
 from dbmigrate.report import Reason
+from dbmigrate.runner.answers import Preview
 from dbmigrate.runner.commands.plan import as_planned, make_preview
 from dbmigrate.runner.commands.repair import Remainder, find_remainder, finish
 from dbmigrate.runner.perform import perform
@@ -25,7 +26,7 @@ from dbmigrate.runner.planning.up import plan_at_most
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Preview, Result
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 

@@ -8,7 +8,7 @@ way can be undone; Forbidden refuses.
 from __future__ import annotations
 
 from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.runner.commands.repair import resume
+from dbmigrate.runner.commands.resume import resume
 from dbmigrate.runner.ownership import claim, note_hold, require_no_hold
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out

@@ -11,6 +11,7 @@ from dataclasses import replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.impacts import read_impacts
 from dbmigrate.report import Outcome, Step
+from dbmigrate.runner.answers import Preview, PreviewStep
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import try_out
 from dbmigrate.runner.planning.goto import plan_goto
@@ -19,7 +20,7 @@ from dbmigrate.runner.planning.plan_checksum import checksum_of
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Preview, PreviewStep, Result
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 

@@ -19,6 +19,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.schema.invalid_indexes import drop_sql
 from dbmigrate.report import Reason, Step
+from dbmigrate.runner.answers import Repair
 from dbmigrate.runner.batches.resume import UnfinishedBatches
 from dbmigrate.runner.execution.evidence import find_leftovers, is_done
 from dbmigrate.runner.execution.non_transactional import (
@@ -34,7 +35,7 @@ from dbmigrate.runner.planning.plan import Plan
 from dbmigrate.runner.planning.step import PlannedStep, moves_up, step_up
 from dbmigrate.runner.preparation.forced_version import write_history
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Repair, Result
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version
@@ -84,20 +85,7 @@ def finish(run: Run) -> Repair:
     return Repair(run.state, dropped, (message,))
 
 
-def resume(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
-    """As `Run.require_resumable`, but a step that was asked to stop is finished first.
-
-    `is_wanted` says of the step's log row whether the command leads that way. Returns
-    whether there was such a step. Raises MigrationError.
-    """
-    has_finished = False
-    if run.database.found.dirty and run.unfinished is None:
-        has_finished = _finish_interrupted(run, is_wanted)
-    run.require_resumable()
-    return has_finished
-
-
-def _finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
+def finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
     """Finish the step in which a run was asked to stop, if `is_wanted` accepts its log row.
 
     Returns whether there was one. Raises MigrationError.

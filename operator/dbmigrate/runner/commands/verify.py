@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.runner.answers import VerifyFinding
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_files
 from dbmigrate.runner.planning.up import out_of_order_migrations
@@ -20,7 +21,7 @@ from dbmigrate.runner.preparation.edited_files import (
     missing_versions,
 )
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Result, VerifyFinding
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import REPEATABLE, Version, name_of
 
