@@ -38,6 +38,7 @@ check: lint ## under two minutes: lint, units, one database test, one cluster te
 
 # In the order of its own, xdist puts files with few tests last; the one that takes longest has one.
 test: lint ## everything
+	$(BIN)/python -m tests.builds
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 coverage: venv ## what the unit and database tests reach, and its floor
@@ -56,8 +57,8 @@ node-tools: ## Debian's programs for the tests on a real node (needs root)
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 		buildah containernetworking-plugins debootstrap iproute2 iptables procps runc >/dev/null
 
-demo: venv ## the whole of it on a real API server and PostgreSQL; KEEP=1 leaves it running
-	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
+demo: venv ## the whole of it on a real API server and PostgreSQL; KEEP=1, NODE=real: README.md
+	$(BIN)/python -m tests.demo $(if $(KEEP),--keep) $(if $(NODE),--node $(NODE))
 
 bench: venv ## the runner and diff beside their peers, as ratios
 	$(BIN)/python -m benchmarks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_a_batch_is_one_round_trip(database: Database) -> None:
     for rows in (0, 10 * SIZE):
         database.execute("TRUNCATE many; DELETE FROM schema_migrations_log WHERE version = 2")
         database.execute(f"INSERT INTO many (id) SELECT g FROM generate_series(1, {rows}) g")
-        with Proxy(database.server.host, database.server.port) as proxy:
+        with closing(Proxy(database.server.host, database.server.port)) as proxy:
             up(request(proxy.divert(database.url), files()), 1).unwrap()
             trips.append(proxy.round_trips)
         force(request(database), 1).unwrap()

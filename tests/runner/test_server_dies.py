@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
@@ -143,7 +144,7 @@ def test_what_is_read_over_a_new_connection_survives_the_servers_death(
             stop.request()
             raise Cut
 
-    with Proxy(mortal.host, mortal.port, hook=hook) as proxy:
+    with closing(Proxy(mortal.host, mortal.port, hook=hook)) as proxy:
         result = up(request(proxy.divert(database.url), tables(1, 2, 3, 4), stop=stop))
     kill_and_launch(mortal)
     assert result.error is not None
@@ -171,7 +172,7 @@ def test_steps_that_a_crash_may_have_lost_are_not_reported_without_an_answer(
             stop.request()
             raise Cut
 
-    with Proxy(mortal.host, mortal.port, hook=hook) as proxy:
+    with closing(Proxy(mortal.host, mortal.port, hook=hook)) as proxy:
         result = up(request(proxy.divert(database.url), tables(1, 2, 3), stop=stop))
     kill_and_launch(mortal)
     assert result.error is not None

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from dbmigrate.api.action import Action, dump_action_status
+from dbmigrate.api.action import Action, ActionPhase, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
@@ -51,6 +51,9 @@ from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.report import Reason
 
 log = logging.getLogger(__name__)
+
+UNSUCCESSFUL = frozenset({ActionPhase.FAILED, ActionPhase.REFUSED})
+"""Ends of an order that are logged as warnings."""
 
 
 class Reconciler:
@@ -292,7 +295,9 @@ class Reconciler:
             )
             self._observed.see_action(told)
             fields = {"namespace": action.namespace, "migration": action.migration}
-            log.info("action %s: %s", action.name, update.phase, extra=fields)
+            level = logging.WARNING if update.phase in UNSUCCESSFUL else logging.INFO
+            text = f"action {action.name}: {update.phase}: {status['message']}"
+            log.log(level, "%s", text, extra=fields)
 
     async def _keep_actions(self, migration: MigrationResource, decision: Decision) -> None:
         """Make the resource the owner of its orders, and delete those that are not kept."""

@@ -7,6 +7,11 @@ from datetime import datetime, timedelta
 
 OVERDUE = timedelta(seconds=30)
 """How much later than asked for a Pod's end is still no sign of a lost node."""
+NEEDS_CP = (
+    " (spec.source.image.mode Copy needs the program cp in the image; mode Volume needs none, on"
+    " Kubernetes 1.35 and newer)"
+)
+"""Said of a copying container that the container runtime could not start."""
 
 
 @dataclass(frozen=True, slots=True)

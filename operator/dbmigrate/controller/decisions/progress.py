@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from dbmigrate.api.names import REHEARSAL_CONTAINER
-from dbmigrate.controller.decisions.pods import Pod, Waiting
+from dbmigrate.api.names import COPY_CONTAINER, REHEARSAL_CONTAINER
+from dbmigrate.controller.decisions.pods import NEEDS_CP, Pod, Waiting
 from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, in_progress
 from dbmigrate.timestamps import format_timestamp
@@ -29,6 +29,7 @@ CREATING = (timedelta(seconds=20),)
 _IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 )
+_START_REASONS = frozenset({"CreateContainerError", "RunContainerError"})
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
 
@@ -108,6 +109,8 @@ def _describe_waiting(
     said = f"{label} waits: {waiting.message or waiting.reason}"
     if waiting.reason in _IMAGE_REASONS:
         return in_progress(VerdictReason.IMAGE_PULL_FAILED, said)
+    if waiting.reason in _START_REASONS and waiting.container == COPY_CONTAINER:
+        said += NEEDS_CP
     if waiting.reason in _CONFIG_REASONS:
         if "secret" in waiting.message.lower():
             return in_progress(VerdictReason.SECRET_MISSING, said)

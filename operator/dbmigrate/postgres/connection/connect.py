@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection import keepalives
+from dbmigrate.postgres.connection import certificates, keepalives
 from dbmigrate.postgres.connection.handshake import open_connection
 from dbmigrate.postgres.connection.libpq import Error, pq
 from dbmigrate.postgres.connection.session import Session
@@ -46,6 +47,8 @@ def connect(
         conninfo["application_name"] = f"{conninfo['application_name']} {role}"
     if is_brief:
         conninfo["connect_timeout"] = str(BRIEF_SECONDS)
+    if certificates.asks_system(conninfo, os.environ):
+        certificates.name_system_bundle()
     try:
         connection = open_connection(conninfo)
     except Error as error:
@@ -78,4 +81,11 @@ def _refused(error: Error, conninfo: dict[str, str], target: ConnectionTarget) -
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
         Reason.INTERNAL: "check the run-time parameters of the URL, and PGOPTIONS",
     }.get(reason)
+    if reason is Reason.TLS_FAILED and certificates.asks_system(conninfo, os.environ):
+        hint = (
+            "sslrootcert=system trusts the authorities of this machine: check the host name in the"
+            " URL, and for an authority of your own name its certificate's file with sslrootcert"
+        )
+        if not certificates.name_system_bundle():
+            hint = "no file with this machine's authorities is known: name one in SSL_CERT_FILE"
     return MigrationError(reason, f"can't connect to {target.display}: {text}", hint=hint)

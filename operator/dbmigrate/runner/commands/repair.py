@@ -21,7 +21,7 @@ from dbmigrate.postgres.schema.invalid_indexes import drop_sql
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.answers import Repair
 from dbmigrate.runner.batches.resume import UnfinishedBatches
-from dbmigrate.runner.execution.evidence import find_leftovers, is_done
+from dbmigrate.runner.execution.evidence import find_leftovers, is_certain, is_done
 from dbmigrate.runner.execution.non_transactional import (
     INTERRUPTED,
     checksum_until,
@@ -86,7 +86,8 @@ def finish(run: Run) -> Repair:
 
 
 def finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
-    """Finish the step in which a run was asked to stop, if `is_wanted` accepts its log row.
+    """Finish the step in which a run was asked to stop, or was killed, if that can be done without
+    a person and `is_wanted` accepts its log row.
 
     Returns whether there was one. Raises MigrationError.
     """
@@ -98,11 +99,24 @@ def finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
     else:
         return False
     is_left = row.version is not None and run.database.found.was_left_by(row)
-    if row.outcome != INTERRUPTED or not is_left or not is_wanted(row):
+    if not is_left or not is_wanted(row):
+        return False
+    if row.outcome != INTERRUPTED and not (row.outcome == "running" and _is_certain(run, row)):
         return False
     finish(run)
     run.database.read()
     return True
+
+
+def _is_certain(run: Run, row: LogRow) -> bool:
+    """Whether it can be told how far the killed run came in that step."""
+    if row.version is None:
+        return False
+    try:
+        step = _step(run, row, row.version)
+    except MigrationError:
+        return False  # its file is not there
+    return is_certain(run.database, row, ScriptText(step.script))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What commands that go up or down do first: finish the step in which a run was asked to stop."""
+"""What commands that go up or down do first: finish the step in which a run was interrupted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def resume(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
-    """As `Run.require_resumable`, but a step that was asked to stop is finished first.
+    """As `Run.require_resumable`, but a step that was interrupted is finished first.
 
     `is_wanted` says of the step's log row whether the command leads that way. Returns
     whether there was such a step. Raises MigrationError.
