@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .PHONY: help venv lint format unit database check test coverage mutate dead-code node-tools demo \
-	bench bench-operator site chart clean
+	bench bench-operator bench-fleet site chart clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,11 +66,15 @@ bench: venv ## the runner and diff beside their peers, as ratios
 bench-operator: venv ## what the operator costs at scale: requests, memory, CPU
 	$(BIN)/python -m tests.operator_e2e.bench
 
+bench-fleet: venv ## many schemas and databases beside golang-migrate and goose for each
+	$(BIN)/python -m benchmarks.fleet
+
 site: venv ## the documents as a site, in build/site
 	$(BIN)/python docs/build_site.py
 
-chart: ## the chart's copy of crds/
+chart: venv ## the chart's copy of crds/, and its README.md from values.yaml
 	cp crds/*.yaml charts/dbmigrate-operator/files/crds/
+	$(BIN)/python docs/build_chart_readme.py
 
 clean: ## all that was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info operator/*.egg-info
