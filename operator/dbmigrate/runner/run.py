@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from dbmigrate.report import (
 )
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.planning.plan import Plan, PlanInputs
+from dbmigrate.runner.planning.squashed import fit
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import VersionState
 from dbmigrate.sources.migration import Source
@@ -48,6 +50,9 @@ class Run:
         self.from_version = self.database.found.version
         if request.source is not None and request.source.learn is not None:
             request.source.learn(self.database.facts)
+        if request.source is not None and request.source.archive is not None:
+            fitted = fit(request.source, self.database.found.version)
+            self.request = replace(request, source=fitted)
         self._known = self.database.log[-1].id if self.database.log else 0
 
     @property

@@ -16,7 +16,9 @@ from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.postgres.history.adapter import Move
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
+from dbmigrate.runner.planning import squashed
 from dbmigrate.runner.planning.applied import AppliedVersions
+from dbmigrate.runner.planning.squashed import require_whole
 from dbmigrate.sources.migration import Direction, Migration, Script, Source
 from dbmigrate.versions import Role, Version
 
@@ -236,6 +238,8 @@ def _up(ground: PlanInputs, to: Version | None, policy: OutOfOrder) -> tuple[Pla
     version = ground.version
     if ground.source.is_empty and version is None:
         raise no_files(ground.source)
+    if to is None or version is None or to > version:
+        require_whole(ground.source, version)
     if not ground.applied.validates_files:
         _require(ground, version, in_source=to is None or version is None or to > version)
     late = tuple(m for m in out_of_order_migrations(ground) if to is None or m.version <= to)
@@ -336,10 +340,15 @@ def _step_down(
 ) -> PlannedStep:
     migration = ground.source.find(version)
     row = ground.applied.row(version)
+    is_replaced = squashed.is_replaced(ground.source, version, ground.version)
+    if is_replaced and not squashed.ran_as_squash(row):
+        migration = squashed.old_migration(ground.source, version)
     script = migration.down if migration else None
     is_stored = script is None and row is not None and row.has_down
     if is_stored and row is not None:
         script = ground.stored(row)
+    if script is None and is_replaced:
+        raise squashed.no_way_below(ground.source, version)
     if migration is None and script is None and ground.applied.is_exact:
         raise no_migration(version)
     if script is None and ground.is_log_empty and not ground.applied.is_exact:
@@ -383,6 +392,9 @@ def _require(ground: PlanInputs, version: Version | None, *, in_source: bool = F
 def _is_known(ground: PlanInputs, version: Version) -> bool:
     """Whether it can be a target: the files have it, or the history has."""
     applied = ground.applied
+    is_replaced = squashed.is_replaced(ground.source, version, ground.version)
+    if is_replaced and squashed.old_migration(ground.source, version) is not None:
+        return True
     return (
         ground.source.knows(version)
         or applied.row(version) is not None
@@ -439,6 +451,9 @@ def no_migration(version: Version, hint: str | None = None) -> MigrationError:
 
 def _no_target(target: Version, source: Source) -> MigrationError:
     """The version that a person has named."""
+    start, end = source.squash_start, source.squash_end
+    if end is not None and target < end and (start is None or target >= start):
+        return no_migration(target, f"version {target} was replaced by {source.squash_file}")
     newest = f"the newest is {source.latest}" if source.latest is not None else "it has no version"
     return no_migration(target, f"{source.location} has no version {target}: {newest}")
 
