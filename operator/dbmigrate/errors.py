@@ -49,6 +49,24 @@ class MigrationError(Exception):
         self.detail = detail
         self.hint = hint
 
+    def but(
+        self, *, message: str | None = None, detail: str | None = None, hint: str | None = None
+    ) -> MigrationError:
+        """The same error with more context: what is given stands in place of its own.
+
+        It names this one as its cause.
+        """
+        error = MigrationError(
+            self.reason,
+            self.message if message is None else message,
+            location=self.location,
+            sqlstate=self.sqlstate,
+            detail=self.detail if detail is None else detail,
+            hint=self.hint if hint is None else hint,
+        )
+        error.__cause__ = self
+        return error
+
     @property
     def is_retryable(self) -> bool:
         """Whether the same run may succeed later without a correction."""

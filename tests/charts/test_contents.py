@@ -123,7 +123,8 @@ def test_the_pod_is_guarded_as_in_deploy() -> None:
     charted = next(only("Deployment", render()))["spec"]["template"]["spec"]
     assert charted["securityContext"] == deployed["securityContext"]
     (ours,), (theirs,) = charted["containers"], deployed["containers"]
-    for field in ("securityContext", "livenessProbe", "readinessProbe", "resources", "command"):
+    probes = ("startupProbe", "livenessProbe", "readinessProbe")
+    for field in ("securityContext", *probes, "resources", "command"):
         assert ours[field] == theirs[field]
     assert {each["name"] for each in theirs["env"]} <= {each["name"] for each in ours["env"]}
 

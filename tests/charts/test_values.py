@@ -77,6 +77,9 @@ SWITCHES: dict[str, Switch] = {
     "watchNamespaces": Switch(
         ["a", "b"], f"Deployment:{OPERATOR}.env.DBMIGRATE_NAMESPACE.value", "a,b"
     ),
+    "clusterName": Switch(
+        "east", f"Deployment:{OPERATOR}.env.DBMIGRATE_CLUSTER_NAME.value", "east"
+    ),
     "resync": Switch("1h", f"Deployment:{OPERATOR}.env.DBMIGRATE_RESYNC.value", "1h"),
     "unreachableAfter": Switch(
         5, f"Deployment:{OPERATOR}.env.DBMIGRATE_UNREACHABLE_AFTER.value", "5"
@@ -204,6 +207,7 @@ def test_every_value_has_a_comment() -> None:
         ("image.digest", "sha256:1"),
         ("logLevel", "loud"),
         ("resync", "often"),
+        ("clusterName", "not a name"),
         ("watchNamespaces", ["Not_a_name"]),
         ("workers", 0),
         ("unreachableAfter", 0),

@@ -10,6 +10,7 @@ import pytest
 
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.report import Reason
+from dbmigrate.runner.answers import MigrationState
 from dbmigrate.runner.commands.apply import ApplyOrder, apply
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
@@ -19,7 +20,7 @@ from dbmigrate.runner.commands.status import status
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.request import Options
-from dbmigrate.runner.result import MigrationState, VersionState
+from dbmigrate.runner.result import VersionState
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
 from dbmigrate.versions import lexical

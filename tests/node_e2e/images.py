@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dbmigrate import __version__
-from tests.image.build import ROOT, Builder, make_root
+from tests.image.build import ROOT, kept_builder, make_root
 from tests.operator_e2e.shop import FILES
-from tests.toolchain import cache_root, made_once, only_one
+from tests.toolchain import cache_root, made_once
 
 OWN = "localhost/dbmigrate:node"
 PAUSE = "localhost/pause:1"
@@ -99,9 +99,7 @@ def make_files_image(directory: Path, name: str, files: Mapping[str, str]) -> Pa
 
 
 def _build_own(scratch: Path) -> None:
-    store = cache_root() / "image-store"
-    with only_one("image-store"):
-        builder = Builder(store, driver="overlay")
+    with kept_builder() as builder:
         build = builder.take("build", "ca-certificates")
         runtime = builder.take("runtime", "ca-certificates", "python3")
         builder.build(

@@ -15,11 +15,11 @@ from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql
 from dbmigrate.postgres.history.log_shape import CURRENT
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Outcome
+from dbmigrate.runner.answers import StatusRow
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.status import status
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import StatusRow
 from tests.database import Database
 from tests.runner.arrange import request, tables
 from tests.unit.runner.planning.logs import newest_rows, random_log

@@ -12,6 +12,7 @@ from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.prune import prune
 from dbmigrate.runner.commands.status import status
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Options
@@ -159,3 +160,10 @@ def test_an_order_that_undid_nothing_holds_nothing(database: Database) -> None:
     run(database, files)
     assert run(database, files, 1, order="MigrationAction back").error is not None
     assert run(database, source(*files.migrations, table(3)), intent="a").error is None
+
+
+def test_a_pruned_log_still_knows_the_owner_and_the_hold(database: Database) -> None:
+    roll_back(database)
+    assert prune(request(database), 0).error is None
+    assert reason(run(database, tables(1, 2, 3))) is Reason.ROLLED_BACK
+    assert reason(run(database, tables(1, 2, 3), owner=ELSEWHERE)) is Reason.DATABASE_CONFLICT

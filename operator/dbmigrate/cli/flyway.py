@@ -67,7 +67,7 @@ def heed(settings: Settings, given: GlobalOptions, options: runner.Options) -> r
         options = replace(options, changed_files=policies.ChangedFiles.WARN)
     return replace(
         options,
-        highest=_read_target(settings.target),
+        goal=_read_target(settings.target),
         baseline=_read(settings.baseline_version, "baselineVersion")
         if settings.baseline_on_migrate
         else None,
@@ -75,10 +75,13 @@ def heed(settings: Settings, given: GlobalOptions, options: runner.Options) -> r
     )
 
 
-def _read_target(text: str) -> Version | None:
+def _read_target(text: str) -> runner.Goal | None:
     if text.lower() in ("", "latest"):
         return None
-    return _read(text.removesuffix("?"), "target")
+    if text.lower() in ("next", "current"):
+        return runner.Goal(is_next=text.lower() == "next")
+    version = _read(text.removesuffix("?"), "target")
+    return runner.Goal(version, must_exist=not text.endswith("?"))
 
 
 def _read(text: str, name: str) -> Version:
@@ -86,5 +89,5 @@ def _read(text: str, name: str) -> Version:
         return dotted(text)
     except ValueError:
         raise MigrationError(
-            Reason.SOURCE_INVALID, f"flyway.{name} is {text!r}: dbmigrate knows versions alone"
+            Reason.SOURCE_INVALID, f"flyway.{name} is {text!r}: expected a version, such as 1.2"
         ) from None

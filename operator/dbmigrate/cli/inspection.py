@@ -12,7 +12,7 @@ from dbmigrate.postgres.sqltext.syntax_tree import is_installed
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 
 if TYPE_CHECKING:
-    from dbmigrate.runner.result import PreviewStep
+    from dbmigrate.runner.answers import PreviewStep
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,8 @@ def find_target(
 
 
 def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.Options:
+    if options.take_over and not options.owner:
+        raise MigrationError(Reason.INTERNAL, "-take-over needs -owner: for whom the run is")
     user = environ.get("USER") or environ.get("LOGNAME")
     host = os.uname().nodename
     return runner.Options(

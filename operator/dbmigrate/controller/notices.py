@@ -30,6 +30,8 @@ EXPECTED = frozenset(
         VerdictReason.READING_DATABASE,
         VerdictReason.PLANNING,
         VerdictReason.AWAITING_APPROVAL,
+        VerdictReason.ACTION_RUNNING,
+        VerdictReason.ROLLED_BACK,
     }
 )
 """Not ready, and nothing is wrong: everything else that is not ready is told as a warning."""

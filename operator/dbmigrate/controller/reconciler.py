@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from dbmigrate.api.action import Action, dump_action_status
+from dbmigrate.api.action import Action, ActionPhase, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
@@ -49,6 +49,9 @@ from dbmigrate.report import Reason
 
 log = logging.getLogger(__name__)
 
+UNSUCCESSFUL = frozenset({ActionPhase.FAILED, ActionPhase.REFUSED})
+"""Ends of an order that are logged as warnings."""
+
 
 class Reconciler:
     """Reconciles one resource at a time, as often as it is woken."""
@@ -78,12 +81,12 @@ class Reconciler:
         self._instance = socket.gethostname()
         self._writer = StatusWriter(cluster, observed)
 
-    async def look(self, key: Key, distrust: bool) -> datetime | None:
+    async def look(self, key: Key, fresh: bool) -> datetime | None:
         """Reconcile the resource once; returns when to look again.
 
         Raises ClusterError when the API server could not be used: look again later.
         """
-        body = None if distrust else self._observed.find_body(key)
+        body = None if fresh else self._observed.find_body(key)
         if body is None:
             body = await self._cluster.find_migration(*key)
             if body is None:
@@ -96,19 +99,19 @@ class Reconciler:
                 return None
             self._observed.see_body(body)
         try:
-            return await self._bring_on(body, distrust)
+            return await self._bring_on(body, fresh)
         except ClusterError:
             raise
         except Exception as fault:
             # Reading, deciding and building are pure functions of what users have written.
             return await self._tell_problem(body, fault)
 
-    async def _bring_on(self, body: Document, distrust: bool) -> datetime | None:
+    async def _bring_on(self, body: Document, fresh: bool) -> datetime | None:
         migration = parse_migration(body)
         self._observed.see_migration(migration)
-        view = await self._see(migration, fresh=distrust)
+        view = await self._see(migration, fresh=fresh)
         decision = reconcile(view, self._clock())
-        if decision.rests_on_absence and not distrust:
+        if decision.rests_on_absence and not fresh:
             view = await self._see(migration, fresh=True)
             decision = reconcile(view, self._clock())
         if decision.order is not None:
@@ -141,7 +144,7 @@ class Reconciler:
             runs=tuple(run for run in runs if run.owner_uid == identity.uid),
             pods=known,
             troubles=await self._find_troubles(runs, known),
-            elder=await self._find_elder(migration, fresh=fresh),
+            older=await self._find_older(migration, fresh=fresh),
             departed=await self._find_departed(migration),
             resync=self._resync,
             order_age=self._order_age,
@@ -180,15 +183,15 @@ class Reconciler:
             found[name] = files
         return resolve_files(source, found)
 
-    async def _find_elder(self, migration: MigrationResource, *, fresh: bool) -> str | None:
+    async def _find_older(self, migration: MigrationResource, *, fresh: bool) -> str | None:
         namespace = migration.identity.namespace
-        while (elder := self._observed.find_elder(migration)) is not None:
+        while (older := self._observed.find_older(migration)) is not None:
             if not fresh:
-                return elder.name
-            body = await self._cluster.find_migration(namespace, elder.name)
-            if body is not None and body["metadata"]["uid"] == elder.uid:
-                return elder.name
-            self._observed.forget_migration((namespace, elder.name), elder.uid)
+                return older.name
+            body = await self._cluster.find_migration(namespace, older.name)
+            if body is not None and body["metadata"]["uid"] == older.uid:
+                return older.name
+            self._observed.forget_migration((namespace, older.name), older.uid)
         return None
 
     async def _find_departed(self, migration: MigrationResource) -> str | None:
@@ -289,7 +292,9 @@ class Reconciler:
             )
             self._observed.see_action(told)
             fields = {"namespace": action.namespace, "migration": action.migration}
-            log.info("action %s: %s", action.name, update.phase, extra=fields)
+            level = logging.WARNING if update.phase in UNSUCCESSFUL else logging.INFO
+            text = f"action {action.name}: {update.phase}: {status['message']}"
+            log.log(level, "%s", text, extra=fields)
 
     async def _keep_actions(self, migration: MigrationResource, decision: Decision) -> None:
         """Make the resource the owner of its orders, and delete those that are not kept."""

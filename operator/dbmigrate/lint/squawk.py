@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from dbmigrate.lint.finding import Finding, Rule, Severity
 from dbmigrate.lint.source import LintedScript
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 from dbmigrate.report import Reason
+from dbmigrate.temporary import temporary_directory
 
 PREFIX = "squawk:"
 PASSED_OVER = frozenset(
@@ -84,8 +84,8 @@ def ask_squawk(
 def _run(
     command: list[str], scripts: Sequence[LintedScript]
 ) -> Iterable[tuple[LintedScript, Mapping[str, Any]]]:
-    with tempfile.TemporaryDirectory(prefix="dbmigrate-squawk-") as directory:
-        files = {str(Path(directory) / f"{n}.sql"): script for n, script in enumerate(scripts)}
+    with temporary_directory("dbmigrate-squawk-") as directory:
+        files = {str(directory / f"{n}.sql"): script for n, script in enumerate(scripts)}
         for path, script in files.items():
             Path(path).write_bytes(script.sql)
         try:

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from shutil import which
 from typing import IO
 
-from psycopg import pq
-from psycopg.conninfo import make_conninfo
-
 from dbmigrate.child_process import Child, Until, run
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import DEFAULTS
+from dbmigrate.postgres.connection.libpq import make_conninfo, pq
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
 

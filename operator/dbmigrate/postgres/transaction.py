@@ -15,10 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from psycopg import pq
-
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
+from dbmigrate.postgres.connection.libpq import pq
 from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.connection.session import Session, Tick
 from dbmigrate.postgres.history.fence import FENCE_COLUMN, STEP_SETTING

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dbmigrate.postgres.connection.other_sessions import OtherSession
-    from dbmigrate.runner.planning.plan import PlannedStep
+    from dbmigrate.runner.planning.step import PlannedStep
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from dbmigrate.report import (
     ReportedUnfinished,
 )
 from dbmigrate.runner.ownership import require_owner
-from dbmigrate.runner.planning.plan import out_of_order_migrations, pending
+from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.runner.run import Run
@@ -150,14 +150,14 @@ def _count_pending(run: Run, state: VersionState | None) -> int | None:
     if source is None or state is None:
         return None
     done = {(step.version, step.name) for step in run.steps}
-    left = pending(run.ground, state.version)
+    left = pending(run.inputs, state.version)
     again = [m for m in left if m.role is Role.REPEATABLE and (str(m.version), m.name) in done]
     count = len(left) - len(again)
     if run.request.options.out_of_order is OutOfOrder.IGNORE:
         return count
     late = (
         m.version
-        for m in out_of_order_migrations(run.ground)
+        for m in out_of_order_migrations(run.inputs)
         if (str(m.version), m.name) not in done
     )
     here = state.version

@@ -31,6 +31,17 @@ class BackupOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Goal:
+    """How far up Flyway's setting `target` lets a run go."""
+
+    version: Version | None = None
+    """None: to the first pending version (`next`), or nowhere (`current`)."""
+    is_next: bool = False
+    must_exist: bool = True
+    """Whether there has to be a file of the version."""
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """How a run behaves; the defaults are the command line's."""
 
@@ -50,8 +61,8 @@ class Options:
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
     transactions: Transactions = Transactions.FILE
-    highest: Version | None = None
-    """What `up` goes no further than by the files' own settings; None: they do not say."""
+    goal: Goal | None = None
+    """How far `up` goes by the files' own settings; None: they do not say."""
     baseline: Version | None = None
     """Where Flyway's history begins in a database that holds something; None: nowhere."""
     ignored: frozenset[str] = frozenset()

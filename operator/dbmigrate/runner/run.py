@@ -63,7 +63,7 @@ class Run:
         return self.request.source
 
     @property
-    def ground(self) -> PlanInputs:
+    def inputs(self) -> PlanInputs:
         """What a plan is made on."""
         database = self.database
         return PlanInputs(

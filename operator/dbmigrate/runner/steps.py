@@ -20,7 +20,7 @@ from dbmigrate.runner.execution.non_transactional import run_statements
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.step_log import new_log_row
 from dbmigrate.runner.execution.transactional import run_in_transaction
-from dbmigrate.runner.planning.plan import PlannedStep, find_migration
+from dbmigrate.runner.planning.step import PlannedStep, find_migration
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction, Migration
 from dbmigrate.sources.squashed import require_first

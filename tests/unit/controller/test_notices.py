@@ -27,6 +27,8 @@ NORMAL = {
     VerdictReason.READING_DATABASE,
     VerdictReason.PLANNING,
     VerdictReason.AWAITING_APPROVAL,
+    VerdictReason.ACTION_RUNNING,
+    VerdictReason.ROLLED_BACK,
 }
 
 REASONS = sorted({*(v for k, v in vars(VerdictReason).items() if k.isupper()), *Reason})
@@ -37,7 +39,7 @@ def at(reason: str, truth: Truth = Truth.FALSE) -> MigrationStatus:
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_what_is_on_its_way_is_normal_and_all_else_a_warning(reason: str) -> None:
+def test_what_goes_as_ordered_is_normal_and_all_else_a_warning(reason: str) -> None:
     event = build_event(IDENTITY, at(reason), now=NOW, instance="i")
     assert event is not None
     assert event["type"] == ("Normal" if reason in NORMAL else "Warning")

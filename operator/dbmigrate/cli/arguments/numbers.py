@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import re
 
+from dbmigrate import durations
+
 _DECIMAL = re.compile(r"[0-9]+", re.ASCII)
 _SIGNED_DECIMAL = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _LITERAL = re.compile(
     r"0[xX](?:_?[0-9a-fA-F])+|0[oO]?(?:_?[0-7])+|0[bB](?:_?[01])+|0|[1-9](?:_?[0-9])*", re.ASCII
 )
-_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d)", re.ASCII)
-_SECONDS = {
-    "ns": 1e-9,
-    "us": 1e-6,
-    "\u00b5s": 1e-6,
-    "\u03bcs": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "m": 60.0,
-    "h": 3600.0,
-    "d": 86400.0,
-}
 
 
 def read_decimal(text: str) -> int:
@@ -75,13 +65,8 @@ def read_duration(text: str) -> float | None:
     if text == "none":
         return None
     if _DECIMAL.fullmatch(text):
-        seconds = float(_within(text, 0, 2**63 - 1))
-    else:
-        parts = list(_PART.finditer(text))
-        if not parts or "".join(part[0] for part in parts) != text:
-            raise ValueError("parse error: expected a duration such as 15s or 1m30s, or none")
-        seconds = sum(float(part[1]) * _SECONDS[part[2]] for part in parts)
-    return seconds
+        return float(_within(text, 0, 2**63 - 1))
+    return durations.read_seconds(text)
 
 
 def read_seconds(text: str) -> float | None:

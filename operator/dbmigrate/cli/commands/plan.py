@@ -12,8 +12,9 @@ from dbmigrate.cli.command import HELP, Command, Invocation
 from dbmigrate.printable import one_line
 
 if TYPE_CHECKING:
+    from dbmigrate.runner.answers import Preview, PreviewStep
     from dbmigrate.runner.request import Request
-    from dbmigrate.runner.result import Preview, PreviewStep, Result
+    from dbmigrate.runner.result import Result
 
 
 def run(invocation: Invocation) -> int:

@@ -12,8 +12,9 @@ from dbmigrate.cli.arguments.usage import STATUS
 from dbmigrate.cli.command import AS_ATLAS, HELP, Command, Invocation
 
 if TYPE_CHECKING:
+    from dbmigrate.runner.answers import StatusRow, StatusTable
     from dbmigrate.runner.request import Request
-    from dbmigrate.runner.result import Result, StatusRow, StatusTable
+    from dbmigrate.runner.result import Result
 
 PENDING_CODE = 3
 HEAD = ("VERSION", "NAME", "STATE", "APPLIED AT", "TIME", "BY")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.postgres.connection.other_sessions import OtherSession
     from dbmigrate.runner.observer import Notice, Progress
-    from dbmigrate.runner.planning.plan import PlannedStep
+    from dbmigrate.runner.planning.step import PlannedStep
 
 FIRST_REMINDER = 30.0
 """Seconds until a long statement gets a line where there is no terminal; then at each doubling."""

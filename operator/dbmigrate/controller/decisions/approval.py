@@ -21,7 +21,7 @@ from dbmigrate.controller.decisions.checks import is_at_target
 from dbmigrate.controller.decisions.outcome import read_report
 from dbmigrate.controller.decisions.retrying import ask_again
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
-from dbmigrate.controller.decisions.verdict import VerdictReason, held, on_its_way, stuck
+from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, paused, stalled
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, Report
@@ -77,14 +77,14 @@ def seek_approval(
     name = view.migration.identity.name
     count = _describe_plan(plan)
     text = f"plan {plan.hash} with {count} waits for a MigrationAction that approves it for {name}"
-    return Conclusion(held(VerdictReason.AWAITING_APPROVAL, text), plan=plan, approved=False)
+    return Conclusion(paused(VerdictReason.AWAITING_APPROVAL, text), plan=plan, approved=False)
 
 
 def _make_plan_first(
     view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> Conclusion:
     identity = view.migration.identity
-    verdict = on_its_way(VerdictReason.PLANNING, "the plan is being made")
+    verdict = in_progress(VerdictReason.PLANNING, "the plan is being made")
     run = newest_run(view, RunCommand.PLAN)
     if run is None or run.intent != intent or run.generation != identity.generation:
         order = RunOrder(RunCommand.PLAN, intent, 1, identity.generation)
@@ -94,7 +94,7 @@ def _make_plan_first(
     error = report.error if report is not None else None
     if report is not None and error is None and not is_void(_make_plan(run, report), status):
         text = "the runner shows a plan without steps, and the database is not at the target"
-        return Conclusion(stuck(Reason.INTERNAL.value, text), approved=False)
+        return Conclusion(stalled(Reason.INTERNAL.value, text), approved=False)
     if error is None:
         return Conclusion(verdict, order, approved=False)  # made, but its report was lost
     again = ask_again(view, status, run, error, Conclusion(verdict, order), now)

@@ -10,10 +10,10 @@ from dbmigrate.controller.decisions.approval import find_plan
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.catch_up import CaughtUp
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
+from dbmigrate.controller.decisions.ready import next_question, question
 from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
-from dbmigrate.controller.decisions.settled import next_question, question
-from dbmigrate.controller.decisions.verdict import VerdictReason, held, on_its_way, stuck
+from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, paused, stalled
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, ReportError
@@ -22,7 +22,7 @@ from dbmigrate.report import Reason, ReportError
 def ask_about(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetime) -> Conclusion:
     """A run has left no report: the database is asked how it ended."""
     text = f"Job {unread.name} has ended without a report: asking the database"
-    verdict = on_its_way(VerdictReason.READING_DATABASE, text)
+    verdict = in_progress(VerdictReason.READING_DATABASE, text)
     asked, look_at = caught.asking, now + LOOK_INTERVAL
     if asked is None:
         return Conclusion(verdict, order=question(view, unread.intent), look_at=look_at)
@@ -32,12 +32,12 @@ def ask_about(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetim
     if now >= due:
         return Conclusion(verdict, order=question(view, unread.intent), look_at=look_at)
     if asked.attempt > view.migration.spec.retry.limit:
-        verdict = stuck(VerdictReason.READING_DATABASE, text + "; no answer could be read")
+        verdict = stalled(VerdictReason.READING_DATABASE, text + "; no answer could be read")
     return Conclusion(verdict, look_at=due, next_retry_at=due)
 
 
 def attempt(
-    view: ResourceView, caught: CaughtUp, intent: str, now: datetime, *, is_mended: bool
+    view: ResourceView, caught: CaughtUp, intent: str, now: datetime, *, is_cleared: bool
 ) -> Conclusion:
     """Start the first attempt at this intent, or the next one, or stop trying."""
     spec, identity, last = view.migration.spec, view.migration.identity, caught.status.last_run
@@ -46,15 +46,15 @@ def attempt(
         return _start(identity.generation, intent, 1, plan)
     error = last.error
     # A plan that had changed has been made and approved again before this point.
-    if is_mended or error is None or error.reason is Reason.PLAN_CHANGED:
+    if is_cleared or error is None or error.reason is Reason.PLAN_CHANGED:
         return _start(identity.generation, intent, last.attempts + 1, plan)
     said = describe_error(last)
     if error.reason is Reason.ROLLED_BACK:
-        return Conclusion(held(VerdictReason.ROLLED_BACK, said))
+        return Conclusion(paused(VerdictReason.ROLLED_BACK, said))
     if error.reason is Reason.DATABASE_CONFLICT and view.departed is not None:
         return _start(identity.generation, intent, last.attempts + 1, plan, view.departed)
     if not error.retryable:
-        return _stay_stuck(view, caught.status, last, error, now, plan)
+        return _stay_stalled(view, caught.status, last, error, now, plan)
     limit, in_vain = spec.retry.limit, last.without_progress
     if in_vain > limit or not limit:
         return _give_up(view, caught.status, last, error, now, plan)
@@ -68,7 +68,7 @@ def attempt(
     text = f"{said} (run {in_vain} of at most {limit + 1}, to be tried again)"
     if in_vain < last.attempts:
         text = f"{said} ({_count_runs(last)} of at most {limit + 1}, to be tried again)"
-    return Conclusion(on_its_way(error.reason.value, text), look_at=due, next_retry_at=due)
+    return Conclusion(in_progress(error.reason.value, text), look_at=due, next_retry_at=due)
 
 
 def _count_runs(last: LastRun) -> str:
@@ -78,7 +78,7 @@ def _count_runs(last: LastRun) -> str:
     return f"{last.without_progress} runs in a row that came no further"
 
 
-def _stay_stuck(
+def _stay_stalled(
     view: ResourceView,
     status: MigrationStatus,
     last: LastRun,
@@ -87,7 +87,7 @@ def _stay_stuck(
     plan: PlanStatus | None,
 ) -> Conclusion:
     """A person must act. Where the correction is not visible here, try again now and then."""
-    verdict = stuck(error.reason.value, describe_error(last))
+    verdict = stalled(error.reason.value, describe_error(last))
     if error.reason not in ENVIRONMENTAL:
         return Conclusion(verdict)
     due = status.next_retry_at
@@ -114,7 +114,7 @@ def _give_up(
         return _start(last.generation, last.intent, last.attempts + 1, plan)
     text += ", tried again at each resync)" if due is not None else ")"
     reason = VerdictReason.RETRIES_EXHAUSTED
-    return Conclusion(stuck(error.reason.value, text, stalled_reason=reason), look_at=due)
+    return Conclusion(stalled(error.reason.value, text, stalled_reason=reason), look_at=due)
 
 
 def _start(
@@ -136,7 +136,7 @@ def _start(
         take_over=take_over,
     )
     return Conclusion(
-        on_its_way(VerdictReason.STARTING, f"attempt {attempt} is about to start"), order
+        in_progress(VerdictReason.STARTING, f"attempt {attempt} is about to start"), order
     )
 
 

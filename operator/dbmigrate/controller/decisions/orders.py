@@ -18,7 +18,7 @@ from dbmigrate.api.version import is_version
 from dbmigrate.controller.decisions.approval import find_plan, is_approved
 from dbmigrate.controller.decisions.outcome import read_report
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
-from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way
+from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress
 from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.timestamps import format_timestamp
@@ -82,12 +82,12 @@ def carry_out_next(
     if action.kind is ActionKind.APPROVE:
         return _agree(action)
     if view.rejection is not None and view.rejection.is_passing:
-        verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
+        verdict = in_progress(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
         return Conclusion(verdict, look_at=view.rejection.retry_at)
     if view.rejection is not None:
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
     text = f"{action.kind} of MigrationAction {action.name} is about to start"
-    verdict = on_its_way(VerdictReason.ACTION_RUNNING, text)
+    verdict = in_progress(VerdictReason.ACTION_RUNNING, text)
     return Conclusion(verdict, order=_order(action, view, status, intent))
 
 
@@ -169,8 +169,8 @@ def _find_refusal(
         )
     if view.migration.spec.unknown:
         return describe_unknown(view.migration.spec.unknown)
-    if view.elder is not None:
-        return f"DatabaseMigration {view.elder} is older and has the same database"
+    if view.older is not None:
+        return f"DatabaseMigration {view.older} is older and has the same database"
     if action.kind in VERSIONED and not _is_version(action, view):
         return "spec.version must name a version"
     if action.kind is ActionKind.APPROVE:

@@ -24,12 +24,21 @@ from dbmigrate.api.status import (
 )
 from dbmigrate.api.trial import read_trial
 from dbmigrate.controller.decisions.refusals import explain_refusal
-from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunCommand, RunState
+from dbmigrate.controller.decisions.runs import (
+    NEEDS_CP,
+    ContainerEnd,
+    JobRun,
+    Pod,
+    RunCommand,
+    RunState,
+)
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, UnknownReport
 from dbmigrate.timestamps import format_timestamp, read_timestamp
 
 KILLED = frozenset({128 + 9, 128 + 15})
 """SIGKILL, and SIGTERM before the runner was ready to report."""
+NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+"""The container runtime could not start the program: in most cases the image has none."""
 STATUS_TEXT_LIMIT = 2048
 """Characters of an error's text in the status: a report is bounded, a log's tail is bounded too."""
 
@@ -131,6 +140,8 @@ def _explain_other(failed: ContainerEnd, has_started: bool) -> tuple[Reason, str
     """A container beside the runner failed, and the runner left no report."""
     if failed.container == COPY_CONTAINER:
         text = f"the migration files could not be copied out of the image{_tail(failed)}"
+        if failed.reason in NOT_STARTED:
+            text += NEEDS_CP
         return Reason.SOURCE_INVALID, text
     when = "the runner had not ended" if has_started else "the runner did not start"
     code = f"exit code {failed.exit_code}" + (f", {failed.reason}" if failed.reason else "")

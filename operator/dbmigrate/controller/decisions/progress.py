@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from dbmigrate.api.names import REHEARSAL_CONTAINER
-from dbmigrate.controller.decisions.runs import JobRun, Pod, Waiting
-from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way
+from dbmigrate.api.names import COPY_CONTAINER, REHEARSAL_CONTAINER
+from dbmigrate.controller.decisions.runs import NEEDS_CP, JobRun, Pod, Waiting
+from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, in_progress
 from dbmigrate.timestamps import format_timestamp
 
 LOOK_INTERVAL = timedelta(seconds=60)
@@ -28,6 +28,7 @@ CREATING = (timedelta(seconds=20),)
 _IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 )
+_START_REASONS = frozenset({"CreateContainerError", "RunContainerError"})
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
 
@@ -37,12 +38,12 @@ def describe_progress(
     """The verdict for an active run of the present intent."""
     label = f"Job {run.name} (attempt {run.attempt})"
     # One sentence from the Job's creation to its end: each change of it would be a write.
-    at_work = on_its_way(VerdictReason.RUNNING, f"{label} is at work")
+    at_work = in_progress(VerdictReason.RUNNING, f"{label} is at work")
     pod = _find_pod(run, pods)
     if pod is not None and pod.has_lost_node(now):
         return describe_lost_node(pod, run.deadline_at, now)
     if run.is_deleting:
-        return on_its_way(VerdictReason.WAITING_FOR_RUN, f"{label} is being deleted")
+        return in_progress(VerdictReason.WAITING_FOR_RUN, f"{label} is being deleted")
     if pod is not None and pod.has_started and not _waits_for_scratch_server(pod):
         return at_work
     trouble, is_slow = troubles.get(run.name), now - run.created_at > SLOW_START
@@ -50,7 +51,7 @@ def describe_progress(
         if trouble is None and not is_slow:
             return at_work
         text = f"has no Pod: {trouble}" if trouble else "has no Pod yet: see its events"
-        return on_its_way(VerdictReason.POD_NOT_STARTING, f"{label} {text}")
+        return in_progress(VerdictReason.POD_NOT_STARTING, f"{label} {text}")
     if pod.waiting is None:
         return at_work
     return _describe_waiting(label, pod, pod.waiting, trouble, is_slow=is_slow) or at_work
@@ -65,7 +66,7 @@ def describe_lost_node(pod: Pod, deadline_at: datetime | None, now: datetime) ->
     if deadline_at is not None:
         tense = "was" if now >= deadline_at else "is"
         text += f" (the run's deadline {tense} {format_timestamp(deadline_at)})"
-    return on_its_way(VerdictReason.NODE_LOST, text)
+    return in_progress(VerdictReason.NODE_LOST, text)
 
 
 def needs_events(run: JobRun, pods: Iterable[Pod], now: datetime) -> str | None:
@@ -106,15 +107,17 @@ def _describe_waiting(
     """What the Pod waits for; None: nothing unusual."""
     said = f"{label} waits: {waiting.message or waiting.reason}"
     if waiting.reason in _IMAGE_REASONS:
-        return on_its_way(VerdictReason.IMAGE_PULL_FAILED, said)
+        return in_progress(VerdictReason.IMAGE_PULL_FAILED, said)
+    if waiting.reason in _START_REASONS and waiting.container == COPY_CONTAINER:
+        said += NEEDS_CP
     if waiting.reason in _CONFIG_REASONS:
         if "secret" in waiting.message.lower():
-            return on_its_way(VerdictReason.SECRET_MISSING, said)
-        return on_its_way(VerdictReason.POD_NOT_STARTING, said)
+            return in_progress(VerdictReason.SECRET_MISSING, said)
+        return in_progress(VerdictReason.POD_NOT_STARTING, said)
     if waiting.reason == "ContainerCreating":
         if trouble is None and not is_slow:
             return None
         why = trouble or f"see kubectl describe pod {pod.name}"
         text = f"{label} waits for its volumes or network: {why}"
-        return on_its_way(VerdictReason.POD_NOT_STARTING, text)
-    return on_its_way(VerdictReason.POD_NOT_STARTING, said)
+        return in_progress(VerdictReason.POD_NOT_STARTING, text)
+    return in_progress(VerdictReason.POD_NOT_STARTING, said)

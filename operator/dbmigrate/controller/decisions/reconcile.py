@@ -37,22 +37,22 @@ from dbmigrate.controller.decisions.orders import (
     follow_actions,
 )
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
+from dbmigrate.controller.decisions.ready import remain_ready
 from dbmigrate.controller.decisions.runs import (
     ASKING,
     LINGER,
     MENDING,
     MOVING,
     RunCommand,
-    settle,
+    conclude,
 )
-from dbmigrate.controller.decisions.settled import stay
 from dbmigrate.controller.decisions.verdict import (
     Standing,
     Verdict,
     VerdictReason,
-    held,
-    on_its_way,
-    stuck,
+    in_progress,
+    paused,
+    stalled,
     write_conditions,
 )
 from dbmigrate.controller.decisions.view import Conclusion, Decision, Rejection, ResourceView
@@ -65,7 +65,7 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
     migration = view.migration
     if migration.identity.is_deleting:
         return Decision(migration.status)
-    view = replace(view, runs=tuple(settle(run, view.pods) for run in view.runs))
+    view = replace(view, runs=tuple(conclude(run, view.pods) for run in view.runs))
     intent = migration.spec.intent(view.files.digest)
     caught = catch_up(view, intent, now)
     step = prepare_rehearsal(view, caught.status, _decide(view, caught, intent, now), now)
@@ -160,14 +160,16 @@ def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetim
     hindered = _find_hindrance(view, now)
     if hindered is not None:
         return hindered
-    is_mended = last is not None and last.cleared_by is not None
-    if last is not None and last.has_ended and last.intent == intent and not is_mended:
+    is_cleared = last is not None and last.cleared_by is not None
+    if last is not None and last.has_ended and last.intent == intent and not is_cleared:
         if last.command == RunCommand.ROLLBACK:
             return Conclusion(_describe_rollback(last))
         if last.has_succeeded:
-            return stay(view, caught, last, intent, now)
+            return remain_ready(view, caught, last, intent, now)
     if spec.suspend:
-        return Conclusion(held(VerdictReason.SUSPENDED, "spec.suspend is set: nothing is started"))
+        return Conclusion(
+            paused(VerdictReason.SUSPENDED, "spec.suspend is set: nothing is started")
+        )
     if view.rejection is not None:
         return _describe_rejection(view.rejection)
     if caught.unread is not None:
@@ -176,24 +178,24 @@ def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetim
         pause = seek_approval(view, caught.status, intent, now)
         if pause is not None:
             return pause
-    return attempt(view, caught, intent, now, is_mended=is_mended)
+    return attempt(view, caught, intent, now, is_cleared=is_cleared)
 
 
 def _describe_rollback(last: LastRun) -> Verdict:
     """A person ordered it: it holds until the resource has a new intent, or a Retry."""
     if last.error is not None:
-        return stuck(last.error.reason.value, f"the rollback failed: {describe_error(last)}")
+        return stalled(last.error.reason.value, f"the rollback failed: {describe_error(last)}")
     text = f"rolled back to version {last.version or 'none'} by a MigrationAction"
-    return held(VerdictReason.ROLLED_BACK, text)
+    return paused(VerdictReason.ROLLED_BACK, text)
 
 
 def _describe_rejection(rejection: Rejection) -> Conclusion:
     """No Job could be created; it is tried again whatever the reason."""
-    verdict = on_its_way(VerdictReason.JOB_REJECTED, rejection.message)
+    verdict = in_progress(VerdictReason.JOB_REJECTED, rejection.message)
     if rejection.is_passing:
-        verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, rejection.message)
+        verdict = in_progress(VerdictReason.JOB_NOT_CREATED, rejection.message)
     elif rejection.is_final:
-        verdict = stuck(VerdictReason.JOB_REJECTED, rejection.message)
+        verdict = stalled(VerdictReason.JOB_REJECTED, rejection.message)
     return Conclusion(verdict, look_at=rejection.retry_at)
 
 
@@ -201,17 +203,17 @@ def _find_hindrance(view: ResourceView, now: datetime) -> Conclusion | None:
     """What prevents any run."""
     unknown = view.migration.spec.unknown
     if unknown:
-        return Conclusion(stuck(VerdictReason.UNKNOWN_FIELDS, describe_unknown(unknown)))
-    if view.elder is not None:
-        text = f"DatabaseMigration {view.elder} is older and has the same database and history"
-        return Conclusion(stuck(VerdictReason.DATABASE_CONFLICT, text))
+        return Conclusion(stalled(VerdictReason.UNKNOWN_FIELDS, describe_unknown(unknown)))
+    if view.older is not None:
+        text = f"DatabaseMigration {view.older} is older and has the same database and history"
+        return Conclusion(stalled(VerdictReason.DATABASE_CONFLICT, text))
     if view.files.missing is not None:
-        verdict = on_its_way(
+        verdict = in_progress(
             VerdictReason.SOURCE_MISSING, f"ConfigMap {view.files.missing} does not exist yet"
         )
         return Conclusion(verdict, look_at=now + LOOK_INTERVAL)
     if view.files.invalid is not None:
-        return Conclusion(stuck(VerdictReason.SOURCE_INVALID, view.files.invalid))
+        return Conclusion(stalled(VerdictReason.SOURCE_INVALID, view.files.invalid))
     return None
 
 
@@ -219,7 +221,7 @@ def judge_spec(
     identity: Identity, before: MigrationStatus, problem: str, now: datetime
 ) -> MigrationStatus:
     """The status of a resource whose spec is invalid; what is known of its database is kept."""
-    verdict = stuck(VerdictReason.INVALID_SPEC, problem)
+    verdict = stalled(VerdictReason.INVALID_SPEC, problem)
     wanted = write_conditions(verdict, before, generation=identity.generation, now=now)
     return replace(
         before,

@@ -12,7 +12,7 @@ from datetime import datetime
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.runs import JobRun
-from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, stuck
+from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, stalled
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.report import Reason, ReportError
 
@@ -36,7 +36,7 @@ def ask_again(
     said = error.message
     is_exhausted = error.retryable and run.attempt > retry.limit
     if not retry.limit or not (error.retryable or error.reason in ENVIRONMENTAL):
-        return Conclusion(stuck(error.reason.value, said))
+        return Conclusion(stalled(error.reason.value, said))
     is_slow = is_exhausted or not error.retryable
     due = status.next_retry_at
     if due is None:
@@ -45,8 +45,8 @@ def ask_again(
         due = now + retry_delay(pace, attempt=run.attempt, seed=seed)
     if now >= due:
         return again
-    verdict = on_its_way(error.reason.value, f"{said} (to be tried again)")
+    verdict = in_progress(error.reason.value, f"{said} (to be tried again)")
     if is_slow:
         why = VerdictReason.RETRIES_EXHAUSTED if is_exhausted else None
-        verdict = stuck(error.reason.value, said, stalled_reason=why)
+        verdict = stalled(error.reason.value, said, stalled_reason=why)
     return Conclusion(verdict, look_at=due, next_retry_at=due)

@@ -32,6 +32,11 @@ from dbmigrate.untrusted import INT32, INT64
 
 OVERDUE = timedelta(seconds=30)
 """How much later than asked for a Pod's end is still no sign of a lost node."""
+NEEDS_CP = (
+    " (spec.source.image.mode Copy needs the program cp in the image; mode Volume needs none, on"
+    " Kubernetes 1.35 and newer)"
+)
+"""Said of a copying container that the container runtime could not start."""
 LINGER = timedelta(seconds=30)
 """How long the other containers of a Pod may go on after the runner's end."""
 
@@ -179,7 +184,7 @@ class JobRun:
         return since is not None and not timedelta(0) <= now - since < LINGER
 
 
-def settle(run: JobRun, pods: Iterable[Pod]) -> JobRun:
+def conclude(run: JobRun, pods: Iterable[Pod]) -> JobRun:
     """The run as the runner's container has ended it, whatever else runs in the Pod."""
     if not run.is_active:
         return run

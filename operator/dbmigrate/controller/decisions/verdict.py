@@ -19,9 +19,9 @@ class Standing(Enum):
     """What a resource is doing."""
 
     READY = "ready"
-    ON_ITS_WAY = "on its way"
-    HELD = "held"
-    STUCK = "stuck"
+    IN_PROGRESS = "in progress"
+    PAUSED = "paused"
+    STALLED = "stalled"
     UNKNOWN = "unknown"
 
 
@@ -73,19 +73,19 @@ def ready(reason: str, message: str) -> Verdict:
     return Verdict(Standing.READY, reason, message)
 
 
-def on_its_way(reason: str, message: str) -> Verdict:
+def in_progress(reason: str, message: str) -> Verdict:
     """Work is in progress, or will be tried again by itself."""
-    return Verdict(Standing.ON_ITS_WAY, reason, message)
+    return Verdict(Standing.IN_PROGRESS, reason, message)
 
 
-def held(reason: str, message: str) -> Verdict:
+def paused(reason: str, message: str) -> Verdict:
     """It waits for a person, as it was told to."""
-    return Verdict(Standing.HELD, reason, message)
+    return Verdict(Standing.PAUSED, reason, message)
 
 
-def stuck(reason: str, message: str, *, stalled_reason: str | None = None) -> Verdict:
+def stalled(reason: str, message: str, *, stalled_reason: str | None = None) -> Verdict:
     """Nothing more happens until a person acts."""
-    return Verdict(Standing.STUCK, reason, message, stalled_reason)
+    return Verdict(Standing.STALLED, reason, message, stalled_reason)
 
 
 def unknown(reason: str, message: str) -> Verdict:
@@ -115,8 +115,8 @@ def write_conditions(
         return condition(kind, Truth.FALSE, verdict.reason, "")
 
     is_ready = _READY.get(verdict.standing, Truth.FALSE)
-    is_on_its_way = verdict.standing in {Standing.ON_ITS_WAY, Standing.UNKNOWN}
-    is_stuck = verdict.standing is Standing.STUCK
+    is_in_progress = verdict.standing in {Standing.IN_PROGRESS, Standing.UNKNOWN}
+    is_stalled = verdict.standing is Standing.STALLED
     stalled_reason = verdict.stalled_reason or verdict.reason
     consent = []
     if approved is not None:
@@ -124,8 +124,8 @@ def write_conditions(
         consent = [condition(ConditionType.APPROVED, *words, "")]
     return [
         condition(ConditionType.READY, is_ready, verdict.reason, verdict.message),
-        follow(ConditionType.RECONCILING, is_on_its_way, verdict.reason),
-        follow(ConditionType.STALLED, is_stuck, stalled_reason),
+        follow(ConditionType.RECONCILING, is_in_progress, verdict.reason),
+        follow(ConditionType.STALLED, is_stalled, stalled_reason),
         condition(ConditionType.DIRTY, *_judge_dirt(status)),
         *consent,
     ]

@@ -53,7 +53,7 @@ class ResourceView:
     files: SourceFiles
     runs: tuple[JobRun, ...] = ()
     pods: tuple[Pod, ...] = ()
-    elder: str | None = None
+    older: str | None = None
     """An older resource of the namespace on the same database and history table."""
     troubles: Mapping[str, str] = field(default_factory=dict)
     """By Job: why its Pod is not there or does not start, as events tell it."""

@@ -39,7 +39,13 @@ from dbmigrate.controller.jobs.command_line import (
     run_environment,
 )
 from dbmigrate.controller.jobs.connection import grant_access
-from dbmigrate.controller.jobs.mounts import COPY_USER, Mounted, mount_backups, mount_source
+from dbmigrate.controller.jobs.mounts import (
+    COPY_USER,
+    Mounted,
+    mount_backups,
+    mount_source,
+    mount_temporary,
+)
 from dbmigrate.controller.jobs.naming import job_name, label_value
 from dbmigrate.controller.jobs.rehearsal_server import Sidecar, place_beside
 
@@ -54,6 +60,8 @@ DEFAULT_RESOURCES: Document = {
 POD_SECURITY: Document = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 BACKUP_SECURITY: Document = {"fsGroup": 65532, "fsGroupChangePolicy": "OnRootMismatch"}
 """A new volume belongs to root: by its group the image's user may write to it."""
+RUNNER_GROUP = 65532
+"""The image's own group: a kubelet takes root's for a user that the base image does not list."""
 CONTAINER_SECURITY: Document = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -183,7 +191,9 @@ def _build_pod(
 ) -> Document:
     spec, options = migration.spec, migration.spec.job
     access = grant_access(spec.database)
-    volumes, mounts = [mounted.volume, *access.volumes], [mounted.mount, *access.mounts]
+    temporary, place = mount_temporary()
+    volumes = [mounted.volume, *access.volumes, temporary]
+    mounts = [mounted.mount, *access.mounts, place]
     if beside is not None:
         volumes += beside.volumes
         mounts.append(beside.mount)
@@ -230,7 +240,7 @@ def _build_pod(
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {**security, **options.pod_security_context},
         "volumes": volumes,
-        "containers": [_harden(runner, options)],
+        "containers": [_harden(runner, options, group=RUNNER_GROUP)],
     }
     first = [_harden(each, options, user=COPY_USER) for each in mounted.init_containers]
     if beside is not None:
@@ -240,11 +250,17 @@ def _build_pod(
     return {**pod, **_placement(options)}
 
 
-def _harden(container: Document, options: JobOptions, *, user: int | None = None) -> Document:
-    """The container with its limits; `user` applies where the resource names none."""
+def _harden(
+    container: Document, options: JobOptions, *, user: int | None = None, group: int | None = None
+) -> Document:
+    """The container with its limits; `user` and `group` apply where the resource names none."""
     security = {**CONTAINER_SECURITY, **options.security_context}
-    if user is not None and "runAsUser" not in options.pod_security_context:
-        security.setdefault("runAsUser", user)
+    named = {*options.security_context, *options.pod_security_context}
+    if user is not None and "runAsUser" not in named:
+        security["runAsUser"] = user
+    # A user of the resource's choice may have a group of its own in the image.
+    if group is not None and named.isdisjoint({"runAsUser", "runAsGroup"}):
+        security["runAsGroup"] = group
     resources = container.get("resources") or options.resources or DEFAULT_RESOURCES
     return {**container, "resources": resources, "securityContext": security}
 

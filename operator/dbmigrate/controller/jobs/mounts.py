@@ -24,6 +24,8 @@ from dbmigrate.controller.jobs.command_line import BACKUP_PATH, MOUNT_PATH, lite
 
 VOLUME = "migrations"
 BACKUP_VOLUME = "backups"
+TEMPORARY_VOLUME = "dbmigrate-temporary"
+TEMPORARY_PATH = "/tmp"
 IMAGE_VOLUMES_SINCE = (1, 35)
 """The first Kubernetes in which image volumes are on without anyone's doing."""
 
@@ -54,6 +56,12 @@ def mount_backups(backup: BackupOptions) -> tuple[Document, Document]:
     claim = {"claimName": backup.claim.claim}
     volume = {"name": BACKUP_VOLUME, "persistentVolumeClaim": claim}
     return volume, {"name": BACKUP_VOLUME, "mountPath": BACKUP_PATH}
+
+
+def mount_temporary() -> tuple[Document, Document]:
+    """The place for temporary files, since the root file system is read-only."""
+    volume = {"name": TEMPORARY_VOLUME, "emptyDir": {}}
+    return volume, {"name": TEMPORARY_VOLUME, "mountPath": TEMPORARY_PATH}
 
 
 def mount_source(source: Source, *, server_version: tuple[int, int]) -> Mounted:

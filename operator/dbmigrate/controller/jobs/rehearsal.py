@@ -17,7 +17,7 @@ from dbmigrate.controller.decisions.catch_up import newest_run
 from dbmigrate.controller.decisions.outcome import read_report
 from dbmigrate.controller.decisions.retrying import ask_again
 from dbmigrate.controller.decisions.runs import ASKING, RunCommand
-from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, stuck
+from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, stalled
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason
@@ -56,7 +56,7 @@ def _ask_for_version(
     view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> Conclusion:
     text = "asking the database for its version, which the rehearsal needs to know"
-    verdict = on_its_way(VerdictReason.READING_DATABASE, text)
+    verdict = in_progress(VerdictReason.READING_DATABASE, text)
     generation = view.migration.identity.generation
     run = newest_run(view, RunCommand.STATUS)
     if run is None or (run.intent, run.generation) != (intent, generation):
@@ -70,5 +70,5 @@ def _ask_for_version(
             "the runner does not tell which version of PostgreSQL the database has, so that it"
             " can't be rehearsed: use a newer image, or set spec.rehearse to Never"
         )
-        return Conclusion(stuck(Reason.INTERNAL.value, text))
+        return Conclusion(stalled(Reason.INTERNAL.value, text))
     return ask_again(view, status, run, report.error, Conclusion(verdict, order), now)

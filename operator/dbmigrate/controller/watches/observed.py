@@ -26,7 +26,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Claim:
-    """A resource's wish for a database; the least of several is the elder."""
+    """A resource's wish for a database; the least of several is the older."""
 
     created_at: datetime
     uid: str
@@ -101,7 +101,7 @@ class Observed:
             del self._claims[slot]
         return waiting
 
-    def find_elder(self, migration: MigrationResource) -> Claim | None:
+    def find_older(self, migration: MigrationResource) -> Claim | None:
         """The oldest other resource on the same database, if it is older than this one."""
         identity = migration.identity
         claims = self._claims.get((identity.namespace, migration.spec.database.identity), {})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
-import psycopg
-from psycopg.conninfo import make_conninfo
-
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection import keepalives
+from dbmigrate.postgres.connection import certificates, keepalives
+from dbmigrate.postgres.connection.handshake import open_connection
+from dbmigrate.postgres.connection.libpq import Error, pq
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
@@ -47,23 +47,28 @@ def connect(
         conninfo["application_name"] = f"{conninfo['application_name']} {role}"
     if is_brief:
         conninfo["connect_timeout"] = str(BRIEF_SECONDS)
+    if certificates.asks_system(conninfo, os.environ):
+        certificates.name_system_bundle()
     try:
-        text = make_conninfo("", **conninfo)
-        connection = psycopg.connect(text, autocommit=True)
-    except psycopg.Error as error:
+        connection = open_connection(conninfo)
+    except Error as error:
         raise _refused(error, conninfo, target) from None
     if on_notice is not None:
-        connection.add_notice_handler(
-            lambda diag: on_notice(
-                diag.severity_nonlocalized or diag.severity or "NOTICE", diag.message_primary or ""
-            )
-        )
+        handler = on_notice
+        connection.notice_handler = lambda result: handler(*_read_notice(result))
     return Session(connection)
 
 
-def _refused(
-    error: psycopg.Error, conninfo: dict[str, str], target: ConnectionTarget
-) -> MigrationError:
+def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
+    """The severity, untranslated, and the message."""
+    fields = (pq.DiagnosticField.SEVERITY_NONLOCALIZED, pq.DiagnosticField.MESSAGE_PRIMARY)
+    severity, message = (
+        (result.error_field(each) or b"").decode("utf-8", "replace") for each in fields
+    )
+    return severity or "NOTICE", message
+
+
+def _refused(error: Error, conninfo: dict[str, str], target: ConnectionTarget) -> MigrationError:
     from dbmigrate.postgres.connection.refusal import explain
 
     reason, text = explain(error, conninfo)
@@ -76,4 +81,11 @@ def _refused(
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
         Reason.INTERNAL: "check the run-time parameters of the URL, and PGOPTIONS",
     }.get(reason)
+    if reason is Reason.TLS_FAILED and certificates.asks_system(conninfo, os.environ):
+        hint = (
+            "sslrootcert=system trusts the authorities of this machine: check the host name in the"
+            " URL, and for an authority of your own name its certificate's file with sslrootcert"
+        )
+        if not certificates.name_system_bundle():
+            hint = "no file with this machine's authorities is known: name one in SSL_CERT_FILE"
     return MigrationError(reason, f"can't connect to {target.display}: {text}", hint=hint)

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from psycopg import pq
-
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.connection.libpq import pq
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.report import Reason
 

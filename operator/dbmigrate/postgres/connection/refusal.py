@@ -14,10 +14,7 @@ import select
 import time
 from collections.abc import Mapping
 
-import psycopg
-from psycopg import pq
-from psycopg.conninfo import make_conninfo
-
+from dbmigrate.postgres.connection.libpq import Error, make_conninfo, pq
 from dbmigrate.report import Reason
 
 _SECONDS = 10.0
@@ -72,14 +69,11 @@ _NOT_A_CAUSE = re.compile(r"(?:, |\s)(?:no encryption|SSL encryption|SSL off|SSL
 """How a pg_hba.conf refusal ends: it names TLS, but TLS is not what is wrong."""
 _QUESTION = re.compile(r"Is the server running ")
 """libpq's second line where nothing listens; our hint asks it."""
-_ALL = re.compile(r"\nMultiple connection attempts failed\. All failures were:")
-_ATTEMPT = re.compile(r"\n- host: .*?: (?=connection )")
-"""How psycopg begins what it tells of each of several addresses, after the last one's error."""
-_PREFIX = re.compile(r"^connection (?:failed|is bad): |\[Errno -?\d+\] ")
+_PREFIX = re.compile(r"\[Errno -?\d+\] ")
 _PLAIN_NAME = re.compile(r"[\w.-]*")
 
 
-def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
+def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
     """The reason, and a message, of a connection that failed with `conninfo`."""
     text = str(error)
     by_server = _BY_SERVER.search(text)
@@ -96,13 +90,9 @@ def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, 
 
 
 def _join(text: str) -> str:
-    """libpq's lines, and psycopg's for several hosts, as one sentence."""
-    first, *attempts = _ATTEMPT.split(_ALL.sub("", text))
-    causes = []
-    for each in attempts or [first]:
-        lines = [" ".join(line.split()) for line in _PREFIX.sub("", each.strip()).splitlines()]
-        causes.append("; ".join(line for line in lines if not _QUESTION.match(line)))
-    return "; ".join(dict.fromkeys(causes))
+    """The lines of libpq, and the attempts at several addresses, as one sentence."""
+    lines = (_PREFIX.sub("", " ".join(line.split())) for line in text.splitlines())
+    return "; ".join(dict.fromkeys(line for line in lines if line and not _QUESTION.match(line)))
 
 
 def reason_of(text: str, sqlstate: str | None = None) -> Reason:
@@ -138,7 +128,7 @@ def ask_again(conninfo: str) -> str | None:
         _try(conninfo, trace)
         size = os.lseek(trace, 0, os.SEEK_END)
         found = _TRACED.findall(os.pread(trace, size, 0))
-    except psycopg.Error:
+    except Error:
         return None
     finally:
         os.close(trace)

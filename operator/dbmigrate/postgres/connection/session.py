@@ -13,17 +13,16 @@ import select
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-import psycopg
-from psycopg import pq
-
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerError, ServerFailure
+from dbmigrate.postgres.connection.handshake import TICK_MILLISECONDS, cancel
+from dbmigrate.postgres.connection.libpq import Error, OperationalError, pq
 from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.sqltext.quoting import literal
 
 Row = tuple[str | None, ...]
 Tick = Callable[[float], None]
 
-TICK_MILLISECONDS = 100
+_CANCEL_SECONDS = 5
 _GONE = "server closed the connection"
 _COPY_CHUNK = 1 << 16
 _NO_ROWS = b"the script has no rows for this COPY FROM STDIN"
@@ -32,9 +31,8 @@ _NO_ROWS = b"the script has no rows for this COPY FROM STDIN"
 class Session:
     """A connection in autocommit mode, on which the protocol is used directly."""
 
-    def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        self._connection = connection
-        self._pgconn = connection.pgconn
+    def __init__(self, connection: pq.abc.PGconn) -> None:
+        self._pgconn = connection
         self.on_silence: Tick | None = None
         """Called back over a query that has no callback of its own, as that would be."""
         self.round_trips = 0
@@ -59,7 +57,7 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether the connection can be used, as far as we know."""
-        return not self._connection.closed and self._pgconn.status == pq.ConnStatus.OK
+        return self._pgconn.status == pq.ConnStatus.OK
 
     @property
     def is_in_transaction(self) -> bool:
@@ -131,7 +129,7 @@ class Session:
             self._pgconn.send_query(sql)
             wait = _Wait(self._pgconn, on_tick or self.on_silence)
             return self._read(iter(rows), on_result, wait)
-        except psycopg.OperationalError as error:
+        except OperationalError as error:
             raise ConnectionBroken(_one_line(str(error)) or _GONE) from None
         except ConnectionBroken:
             # A callback may have closed it: nothing can be read any more.
@@ -146,13 +144,13 @@ class Session:
     def cancel(self) -> None:
         """Ask the server to cancel the running statement; its answer is an error."""
         try:
-            self._connection.cancel_safe(timeout=5)
-        except psycopg.Error:
+            cancel(self._pgconn, _CANCEL_SECONDS)
+        except Error:
             pass  # the statement may have ended meanwhile, or the server is gone
 
     def close(self) -> None:
         """Close the connection; its locks are released."""
-        self._connection.close()
+        self._pgconn.finish()
 
     def _read(
         self,

@@ -24,6 +24,7 @@ from pathlib import Path
 from dbmigrate.child_process import Child, Process, run, start
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
+from dbmigrate.temporary import make_directory
 
 NOBODY = 65534
 START_SECONDS = 30.0
@@ -47,8 +48,8 @@ def scratch_server() -> Iterator[str]:
     Raises MigrationError (DatabaseMissing) where no server can be started.
     """
     programs = find_programs()
+    directory = make_directory(PREFIX)
     end_abandoned()
-    directory = Path(tempfile.mkdtemp(prefix=PREFIX))
     lock = _hold(directory)
     try:
         user = _give_away(directory)

@@ -8,7 +8,7 @@ from dbmigrate.postgres.batches.state import BatchState
 from dbmigrate.postgres.connection.errors import ConnectionBroken
 from dbmigrate.report import Reason
 from dbmigrate.runner.execution.errors import label
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 
 
 def stopped(step: PlannedStep, state: BatchState, file: str) -> MigrationError:

@@ -15,7 +15,7 @@ from dbmigrate.postgres.batches.state import BatchState
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason, ReportedUnfinished
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.versions import Version
 
 

@@ -22,7 +22,8 @@ from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import no_migration, out_of_order_migrations
+from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.planning.up import out_of_order_migrations
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -115,7 +116,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         raise MigrationError(
             Reason.FOREIGN_HISTORY, f"there is nothing to take over: {tool}'s {name} has no version"
         )
-    late = out_of_order_migrations(run.ground)
+    late = out_of_order_migrations(run.inputs)
     if late:
         raise MigrationError(
             Reason.OUT_OF_ORDER,

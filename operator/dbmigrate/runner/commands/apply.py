@@ -13,23 +13,20 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.postgres.history.emptiness import unclean
 from dbmigrate.report import Reason
+from dbmigrate.runner.answers import Preview
 from dbmigrate.runner.commands.plan import as_planned, make_preview
 from dbmigrate.runner.commands.repair import Remainder, find_remainder, finish
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.applied_number import read_applied
-from dbmigrate.runner.planning.plan import (
-    Plan,
-    PlanInputs,
-    PlannedStep,
-    moves_up,
-    plan_at_most,
-    plan_goto,
-)
+from dbmigrate.runner.planning.goto import plan_goto
+from dbmigrate.runner.planning.plan import Plan, PlanInputs
+from dbmigrate.runner.planning.step import PlannedStep, moves_up
+from dbmigrate.runner.planning.up import plan_at_most
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Preview, Result
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
@@ -117,19 +114,19 @@ def _lay_out(run: Run, order: ApplyOrder, left: Remainder | None) -> Plan:
         _check_beginning(run, order)
         if order.baseline is not None:
             found = found.baselined(order.baseline, moves_up(run.source.migrations))
-    ground = replace(run.ground, applied=read_applied(found, run.database.log))
+    inputs = replace(run.inputs, applied=read_applied(found, run.database.log))
     if found is run.database.found:
         check_changes(run)
-    plan = _plan(ground, order, policy)
+    plan = _plan(inputs, order, policy)
     return replace(plan, steps=(*first, *plan.steps))
 
 
-def _plan(ground: PlanInputs, order: ApplyOrder, policy: OutOfOrder) -> Plan:
-    if ground.source.is_empty and ground.version is None and order.target is None:
+def _plan(inputs: PlanInputs, order: ApplyOrder, policy: OutOfOrder) -> Plan:
+    if inputs.source.is_empty and inputs.version is None and order.target is None:
         return Plan((), None)  # a project without a first migration, to Atlas
     if order.target is not None:
-        return plan_goto(ground, order.target, policy, Rollback.FORBID)
-    return plan_at_most(ground, order.limit, policy)
+        return plan_goto(inputs, order.target, policy, Rollback.FORBID)
+    return plan_at_most(inputs, order.limit, policy)
 
 
 def _check_beginning(run: Run, order: ApplyOrder) -> None:

@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dbmigrate.diff.change import Change
 from dbmigrate.diff.plan import plan_changes
@@ -38,6 +37,7 @@ from dbmigrate.sources.listing import list_directory
 from dbmigrate.sources.migration import Source
 from dbmigrate.sources.new_files import write_files
 from dbmigrate.sources.sums import has_sum, renew_sum
+from dbmigrate.temporary import temporary_directory
 
 Choose = Callable[[Sequence[RenameCandidate]], Sequence[Rename]]
 """Which of the candidates are renames. May raise MigrationError if nobody can say."""
@@ -112,7 +112,7 @@ def _diff(request: Request, order: DiffOrder) -> Diff:
         versions = next_versions(
             Path(source.location), len(groups), wanted=source.format, seq=order.seq, now=order.now
         )
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix="dbmigrate-diff-")))
+        directory = stack.enter_context(temporary_directory("dbmigrate-diff-"))
         proof = Proof(here, source, directory, wanted.schema, renames)
         proof.go_up(groups, versions, name_groups(order.name, groups))
         proof.require(wanted.catalog)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
-from dbmigrate.runner.planning.plan import plan_down, plan_down_to
+from dbmigrate.runner.planning.down import plan_down, plan_down_to
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
@@ -28,8 +28,8 @@ def down(request: Request, limit: int | None = None, lowest: Version | None = No
         run.require_resumable()
         rollback = request.options.rollback
         if lowest is not None:
-            carry_out(run, plan_down_to(run.ground, lowest, rollback))
+            carry_out(run, plan_down_to(run.inputs, lowest, rollback))
         else:
-            carry_out(run, plan_down(run.ground, limit, rollback))
+            carry_out(run, plan_down(run.inputs, limit, rollback))
 
     return perform(request, work)

@@ -11,14 +11,16 @@ from dataclasses import replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.impacts import read_impacts
 from dbmigrate.report import Outcome, Step
+from dbmigrate.runner.answers import Preview, PreviewStep
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import try_out
-from dbmigrate.runner.planning.plan import Plan, plan_goto
+from dbmigrate.runner.planning.goto import plan_goto
+from dbmigrate.runner.planning.plan import Plan
 from dbmigrate.runner.planning.plan_checksum import checksum_of
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Preview, PreviewStep, Result
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
@@ -37,7 +39,7 @@ def preview(request: Request, version: Version | None = None) -> Result[Preview]
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options
-        plan = plan_goto(run.ground, version, options.out_of_order, options.rollback)
+        plan = plan_goto(run.inputs, version, options.out_of_order, options.rollback)
         run.require_first(plan)
         try_out(run, plan)
         unfinished = None if run.unfinished is None else str(run.unfinished)

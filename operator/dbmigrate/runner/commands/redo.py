@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
-from dbmigrate.runner.planning.plan import plan_redo
+from dbmigrate.runner.planning.down import plan_redo
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
@@ -22,6 +22,6 @@ def redo(request: Request) -> Result[None]:
 
     def work(run: Run) -> None:
         run.require_clean()
-        carry_out(run, plan_redo(run.ground, request.options.rollback))
+        carry_out(run, plan_redo(run.inputs, request.options.rollback))
 
     return perform(request, work)

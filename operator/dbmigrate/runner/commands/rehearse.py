@@ -17,15 +17,16 @@ from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.scratch.roles import ServerRoles, read_server_roles
 from dbmigrate.report import Outcome, Reason, Step
+from dbmigrate.runner.answers import Rehearsal, RehearsedStep
 from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.perform import make_report
-from dbmigrate.runner.planning.plan import steps_up
+from dbmigrate.runner.planning.step import steps_up
 from dbmigrate.runner.rehearsal.round_trip import Stage
 from dbmigrate.runner.rehearsal.schema_copy import copy_schema
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.scratch.database import open_session, scratch_space
 from dbmigrate.sources.migration import Direction, Migration
 from dbmigrate.versions import Version

@@ -19,8 +19,9 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.schema.invalid_indexes import drop_sql
 from dbmigrate.report import Reason, Step
+from dbmigrate.runner.answers import Repair
 from dbmigrate.runner.batches.resume import UnfinishedBatches
-from dbmigrate.runner.execution.evidence import find_leftovers, is_done
+from dbmigrate.runner.execution.evidence import find_leftovers, is_certain, is_done
 from dbmigrate.runner.execution.non_transactional import (
     INTERRUPTED,
     checksum_until,
@@ -30,10 +31,11 @@ from dbmigrate.runner.execution.own_statement import run_own
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import back_up, carry_out
-from dbmigrate.runner.planning.plan import Plan, PlannedStep, moves_up, step_up
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.step import PlannedStep, moves_up, step_up
 from dbmigrate.runner.preparation.forced_version import write_history
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Repair, Result
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version
@@ -83,21 +85,9 @@ def finish(run: Run) -> Repair:
     return Repair(run.state, dropped, (message,))
 
 
-def resume(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
-    """As `Run.require_resumable`, but a step that was asked to stop is finished first.
-
-    `is_wanted` says of the step's log row whether the command leads that way. Returns
-    whether there was such a step. Raises MigrationError.
-    """
-    has_finished = False
-    if run.database.found.dirty and run.unfinished is None:
-        has_finished = _finish_interrupted(run, is_wanted)
-    run.require_resumable()
-    return has_finished
-
-
-def _finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
-    """Finish the step in which a run was asked to stop, if `is_wanted` accepts its log row.
+def finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
+    """Finish the step in which a run was asked to stop, or was killed, if that can be done without
+    a person and `is_wanted` accepts its log row.
 
     Returns whether there was one. Raises MigrationError.
     """
@@ -109,11 +99,24 @@ def _finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
     else:
         return False
     is_left = row.version is not None and run.database.found.was_left_by(row)
-    if row.outcome != INTERRUPTED or not is_left or not is_wanted(row):
+    if not is_left or not is_wanted(row):
+        return False
+    if row.outcome != INTERRUPTED and not (row.outcome == "running" and _is_certain(run, row)):
         return False
     finish(run)
     run.database.read()
     return True
+
+
+def _is_certain(run: Run, row: LogRow) -> bool:
+    """Whether it can be told how far the killed run came in that step."""
+    if row.version is None:
+        return False
+    try:
+        step = _step(run, row, row.version)
+    except MigrationError:
+        return False  # its file is not there
+    return is_certain(run.database, row, ScriptText(step.script))
 
 
 @dataclass(frozen=True, slots=True)

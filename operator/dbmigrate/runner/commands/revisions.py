@@ -12,7 +12,9 @@ from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.applied_number import read_applied
-from dbmigrate.runner.planning.plan import PlanInputs, out_of_order_migrations, pending, step_up
+from dbmigrate.runner.planning.plan import PlanInputs
+from dbmigrate.runner.planning.step import step_up
+from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -148,7 +150,7 @@ def _files(source: Source) -> tuple[Migration, ...]:
 
 def _pending(run: Run) -> tuple[tuple[Migration, ...], tuple[Migration, ...]]:
     """The files that came too late, and those to come."""
-    found, ground = run.database.found, run.ground
+    found, inputs = run.database.found, run.inputs
     partial = found.partial
     first: tuple[Migration, ...] = ()
     if partial is not None:
@@ -156,8 +158,8 @@ def _pending(run: Run) -> tuple[tuple[Migration, ...], tuple[Migration, ...]]:
         first = tuple(each for each in files if each.version == partial.version)[:1]
     if first:
         whole = found.stepped(step_up(first[0], found.version, first[0].version).move)
-        ground = PlanInputs(run.source, read_applied(whole, run.database.log), ground.stored)
-    late = out_of_order_migrations(ground)
+        inputs = PlanInputs(run.source, read_applied(whole, run.database.log), inputs.stored)
+    late = out_of_order_migrations(inputs)
     if run.request.options.out_of_order is OutOfOrder.IGNORE:
         late = ()
-    return late, (*first, *pending(ground, ground.version))
+    return late, (*first, *pending(inputs, inputs.version))

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.runner.answers import MigrationState, StatusRow, StatusTable
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.squashed import is_replaced
 from dbmigrate.runner.preparation.edited_files import changed_migrations
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import MigrationState, Result, StatusRow, StatusTable
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Migration, Source
 from dbmigrate.versions import Version

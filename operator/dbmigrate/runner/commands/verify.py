@@ -10,8 +10,10 @@ from collections.abc import Iterator
 
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.runner.answers import VerifyFinding
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import no_files, out_of_order_migrations
+from dbmigrate.runner.planning.plan import no_files
+from dbmigrate.runner.planning.up import out_of_order_migrations
 from dbmigrate.runner.preparation.edited_files import (
     changed_migrations,
     describe_change,
@@ -19,7 +21,7 @@ from dbmigrate.runner.preparation.edited_files import (
     missing_versions,
 )
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Result, VerifyFinding
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import REPEATABLE, Version, name_of
 
@@ -62,7 +64,7 @@ def _findings(run: Run) -> Iterator[VerifyFinding]:
         if migration.version in applied.repeated and not applied.is_current(migration):
             message = f"{name_of(migration.version)!r} was edited since it ran, and will run again"
             yield VerifyFinding(migration.version, "outdated", message)
-    for migration in out_of_order_migrations(run.ground):
+    for migration in out_of_order_migrations(run.inputs):
         message = (
             f"version {migration.version} ({migration.name}) is below the database's"
             f" {applied.version} and was never applied"

@@ -152,6 +152,7 @@ def _poll_until(
             limit = max(LEAST_SECONDS, min(limit, deadline - time.monotonic()))
         sight = _look(request, wanted, limit)
         if not sight.obstacle:
+            request.observer.notice(Notice("INFO", _describe_end(sight, wanted, bool(told))))
             return sight, None
         if sight.obstacle != told:
             told = sight.obstacle
@@ -164,6 +165,17 @@ def _poll_until(
                 Reason.INTERRUPTED, f"stopped while waiting: {sight.obstacle}"
             )
         pause = min(1.5 * pause, LONGEST_PAUSE)
+
+
+def _describe_end(sight: _Snapshot, wanted: Wanted, has_waited: bool) -> str:
+    """What there is to say of a database that has the wanted version."""
+    version = sight.state.version if sight.state else None
+    text = f"the database is at version {version}"
+    if version is None:
+        text = f"the database has {wanted}"
+    elif version != wanted:
+        text += f", which has {wanted}"
+    return text if has_waited else f"nothing to wait for: {text}"
 
 
 def _pause(seconds: float, request: Request) -> bool:

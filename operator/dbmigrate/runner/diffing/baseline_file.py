@@ -10,7 +10,6 @@ schema.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from dbmigrate.runner.run import Run
 from dbmigrate.runner.scratch.database import open_session, scratch_space
 from dbmigrate.runner.scratch.schema_dump import dump_schema
 from dbmigrate.sources.golang_migrate import parse_file_name, read_directory
+from dbmigrate.temporary import temporary_directory
 
 PURPOSE = "adoption"
 SHOWN = 5
@@ -227,8 +227,8 @@ def _make_roles(run: Run, scratch: Session) -> None:
 
 
 def _load(request: Request, scratch: ConnectionTarget, made: SchemaFile) -> None:
-    with tempfile.TemporaryDirectory(prefix="dbmigrate-adopt-") as directory:
-        (Path(directory) / made.path.name).write_bytes(made.sql)
+    with temporary_directory("dbmigrate-adopt-") as directory:
+        (directory / made.path.name).write_bytes(made.sql)
         options = Options(lock_timeout=request.options.lock_timeout, who=request.options.who)
         loaded = up(
             replace(
@@ -240,12 +240,8 @@ def _load(request: Request, scratch: ConnectionTarget, made: SchemaFile) -> None
             )
         )
     if loaded.error is not None:
-        raise MigrationError(
-            loaded.error.reason,
-            f"the schema can't be made again in a scratch database: {loaded.error.message}",
-            sqlstate=loaded.error.sqlstate,
-            location=loaded.error.location,
-            detail=loaded.error.detail,
+        raise loaded.error.but(
+            message=f"the schema can't be made again in a scratch database: {loaded.error.message}",
             hint="where an extension or a role is missing, name a server that has it with -dev-url",
         )
 

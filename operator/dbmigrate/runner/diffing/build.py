@@ -146,16 +146,7 @@ def _find_pg_dump() -> ClientProgram:
 
 
 def _name(error: MigrationError, what: str) -> MigrationError:
-    named = MigrationError(
-        error.reason,
-        f"{what}: {error.message}",
-        sqlstate=error.sqlstate,
-        location=error.location,
-        detail=error.detail,
-        hint=hint_for(error.message) or error.hint,
-    )
-    named.__cause__ = error
-    return named
+    return error.but(message=f"{what}: {error.message}", hint=hint_for(error.message))
 
 
 def _refused(message: str) -> MigrationError:

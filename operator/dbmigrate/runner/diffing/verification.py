@@ -224,13 +224,7 @@ def _unproven(what: str, differences: Sequence[str]) -> MigrationError:
 
 
 def _failed(error: MigrationError, what: str) -> MigrationError:
-    named = MigrationError(
-        error.reason,
-        f"the proof failed at {what}: {error.message}",
-        sqlstate=error.sqlstate,
-        location=error.location,
-        detail=error.detail,
+    return error.but(
+        message=f"the proof failed at {what}: {error.message}",
         hint="nothing was written; this is a fault of dbmigrate: please report it with the schema",
     )
-    named.__cause__ = error
-    return named

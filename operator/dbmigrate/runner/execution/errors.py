@@ -16,7 +16,7 @@ from dbmigrate.postgres.connection.errors import (
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.stop import Stop
 
 
@@ -109,11 +109,7 @@ def label(step: PlannedStep) -> str:
 
 def left_unfinished(error: MigrationError, how_far: str) -> MigrationError:
     """The same error, with what the step in batches has committed before."""
-    return MigrationError(
-        error.reason,
-        error.message,
-        location=error.location,
-        sqlstate=error.sqlstate,
+    return error.but(
         detail="; ".join(filter(None, (error.detail, how_far))),
         hint=error.hint or "remove the cause, then run it again: it continues after them",
     )
@@ -137,11 +133,4 @@ def left_dirty(
     )
     if is_interrupted:
         hint = "run it again: `up`, `goto` and `repair` go on from this statement"
-    return MigrationError(
-        error.reason,
-        error.message,
-        location=error.location,
-        sqlstate=error.sqlstate,
-        detail="; ".join(parts),
-        hint=hint,
-    )
+    return error.but(detail="; ".join(parts), hint=hint)

@@ -18,7 +18,7 @@ from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as step_errors
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 
 
 def explain_fence(

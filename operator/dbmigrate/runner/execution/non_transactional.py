@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
@@ -49,7 +50,7 @@ from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 
 INTERRUPTED = "interrupted"
 """The log's word for a step that was asked to stop, or could not get a lock in time: the next
@@ -115,10 +116,7 @@ class _Work:
         self._at = self._first = first
         self._log_id = 0
         self._before = database.found
-        # Another role may have no access to the log: then statements are not counted.
-        self._counts = not any(
-            s.words[:2] in {("SET", "ROLE"), ("SET", "SESSION")} for s in self._statements
-        )
+        self._counts = is_counted_on_the_way(self._statements)
 
     @property
     def label(self) -> str:
@@ -248,7 +246,7 @@ class _Work:
         if len(settings_before(self._statements, self._sql, self._done)) != self._done:
             return False
         statement = self._statements[self._done]
-        if self._at > self._done or self._may_be_in_transaction(statement):
+        if self._at > self._done or may_be_in_transaction(self._text, statement):
             return True  # in a transaction of the file or of the runner
         if not _LEAVES_NOTHING.match(self._sql, statement.start, statement.end):
             return False
@@ -293,7 +291,7 @@ class _Work:
             self._session.execute(aside(self._advance_sql(self._at + 1)).encode())
             self._execute(statement, sql)
             self._done = self._at + 1
-        elif not is_open and self._counts and self._may_be_in_transaction(statement):
+        elif not is_open and self._counts and may_be_in_transaction(self._text, statement):
             self._execute(statement, sql, count=self._advance_sql(self._at + 1))
             self._done = self._at + 1
         else:
@@ -338,15 +336,6 @@ class _Work:
             return None
         return len(self._sql[: statement.start].decode()) + position - head
 
-    def _may_be_in_transaction(self, statement: Statement) -> bool:
-        if statement.words[:1] == ("CALL",):
-            return False  # the procedure may commit
-        sql, file = self._sql, self._text.file
-        return (
-            control_of(sql, statement, file=file) is None
-            and forbidden_in_transaction(sql, statement, file=file) is None
-        )
-
     def _advance_sql(self, done: int) -> str:
         history = self._database.history
         counted = advance_log_sql(history, self._log_id, done, self._checksum(done))
@@ -372,6 +361,22 @@ class _Work:
 
     def _checksum(self, done: int) -> str:
         return checksum_until(self._sql, self._statements, done)
+
+
+def may_be_in_transaction(text: ScriptText, statement: Statement) -> bool:
+    """Whether a statement is counted in one transaction with what it does."""
+    if statement.words[:1] == ("CALL",):
+        return False  # the procedure may commit
+    sql, file = text.read(), text.file
+    return (
+        control_of(sql, statement, file=file) is None
+        and forbidden_in_transaction(sql, statement, file=file) is None
+    )
+
+
+def is_counted_on_the_way(statements: Sequence[Statement]) -> bool:
+    """Whether the log can be written to between them: under another role it may be out of reach."""
+    return not any(s.words[:2] in {("SET", "ROLE"), ("SET", "SESSION")} for s in statements)
 
 
 def checksum_until(sql: bytes, statements: list[Statement], done: int) -> str:

@@ -23,7 +23,7 @@ from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.execution.step_log import new_log_row
 from dbmigrate.runner.execution.transactional import explain_failure, make_token, rows_sql, settle
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.planning.plan import PlannedStep, find_migration
+from dbmigrate.runner.planning.step import PlannedStep, find_migration
 from dbmigrate.sources.migration import Source
 
 

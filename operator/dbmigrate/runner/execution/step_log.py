@@ -10,7 +10,7 @@ from dbmigrate.postgres.history.log import NewLogRow, insert_log_sql
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.observer import Notice
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Direction, Migration
 
 

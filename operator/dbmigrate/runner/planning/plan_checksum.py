@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Direction
 from dbmigrate.versions import Version
 

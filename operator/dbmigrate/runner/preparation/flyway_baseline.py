@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import HistoryKind
-from dbmigrate.postgres.history.emptiness import first_in_schema
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.preparation.forced_version import set_version
@@ -32,6 +31,8 @@ def begin(run: Run, *, is_preview: bool = False) -> None:
     history = database.history
     if run.request.target.history.kind is not HistoryKind.FLYWAY or history.has_version_table:
         return
+    from dbmigrate.postgres.history.emptiness import first_in_schema
+
     found = first_in_schema(database.session, history)
     if found is None:
         return

@@ -25,7 +25,7 @@ from dbmigrate.postgres.scratch.roles import ServerRoles, read_server_roles
 from dbmigrate.report import RETRYABLE, Reason, RehearsalSummary
 from dbmigrate.runner.observer import SILENT, Notice
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.rehearsal.impersonation import Impersonation
 from dbmigrate.runner.rehearsal.round_trip import Stage

@@ -15,12 +15,13 @@ from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.schema.catalog import Catalog, compare, read_catalog
 from dbmigrate.report import Reason
+from dbmigrate.runner.answers import RehearsedStep
 from dbmigrate.runner.execution.lock_sampling import sample_locks
 from dbmigrate.runner.observer import Notice, Observer
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import Plan, PlannedStep
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.request import Options, Request
-from dbmigrate.runner.result import RehearsedStep
 from dbmigrate.runner.run import Run
 from dbmigrate.runner.steps import run_steps
 from dbmigrate.sources.migration import Direction, Script
@@ -161,11 +162,5 @@ def _not_undone(steps: list[RehearsedStep]) -> MigrationError:
 
 def _name(error: MigrationError, what: str, step: PlannedStep) -> MigrationError:
     """The same error, with its place in the rehearsal."""
-    return MigrationError(
-        error.reason,
-        f"version {step.version} ({step.name}): {what}: {error.message}",
-        sqlstate=error.sqlstate,
-        location=error.location,
-        detail=error.detail,
-        hint=error.hint,
-    )
+    message = f"version {step.version} ({step.name}): {what}: {error.message}"
+    return error.but(message=message)

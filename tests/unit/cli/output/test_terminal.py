@@ -16,7 +16,7 @@ from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.cli.prompts import confirm
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.runner.observer import Notice, Progress
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Direction, Script
 
 

@@ -322,7 +322,7 @@ def test_a_rollback_holds_until_something_new_is_wanted() -> None:
         (make_action("Approve", plan_hash="x"), {"approval": "Manual"}, {}, "no plan"),
         (make_action("Retry"), {"suspend": True}, {}, "suspend"),
         (make_action("Retry"), {"approval": "Manual"}, {}, "not been approved"),
-        (make_action("Retry"), {}, {"elder": "first"}, "first"),
+        (make_action("Retry"), {}, {"older": "first"}, "first"),
         (make_action("Repair"), {}, {"files": SourceFiles(missing="files")}, "files"),
     ],
 )

@@ -234,7 +234,7 @@ def test_a_file_in_two_config_maps_needs_a_person() -> None:
 
 
 def test_the_younger_of_two_on_one_database_is_refused() -> None:
-    decision = reconcile(look(make_migration(), elder="shop-first"), NOW)
+    decision = reconcile(look(make_migration(), older="shop-first"), NOW)
     assert standing(decision) == ("False", "False", "True", "DatabaseConflict")
     assert "shop-first" in decision.status.conditions[0].message
 
@@ -246,6 +246,7 @@ def test_the_younger_of_two_on_one_database_is_refused() -> None:
         (Waiting("ErrImagePull", "no such image"), "ImagePullFailed"),
         (Waiting("ImagePullBackOff", "Back-off pulling image"), "ImagePullFailed"),
         (Waiting("CreateContainerError", "runAsNonRoot"), "PodNotStarting"),
+        (Waiting("RunContainerError", "no cp", "copy-migrations"), "PodNotStarting"),
         (Waiting("Unschedulable", "0/3 nodes are available"), "PodNotStarting"),
     ],
 )
@@ -255,7 +256,9 @@ def test_a_pod_that_can_not_start_says_why(waiting: Waiting, reason: str) -> Non
     pod = make_pod(run, waiting=waiting, phase="Pending")
     decision = reconcile(look(migration, runs=(run,), pods=(pod,)), NOW)
     assert standing(decision) == ("False", "True", "False", reason)
-    assert waiting.message in decision.status.conditions[0].message
+    message = decision.status.conditions[0].message
+    assert waiting.message in message
+    assert ("needs the program cp" in message) is (waiting.container == "copy-migrations")
 
 
 def test_a_job_deleted_by_hand_is_followed_by_another_attempt() -> None:
@@ -334,6 +337,19 @@ def test_a_database_that_is_not_there_yet_after_such_a_success_gets_another_run(
             {"failed": ended("no such file", container="copy-migrations", exit_code=1)},
             "SourceInvalid",
             "no such file",
+        ),
+        (
+            {},
+            {
+                "failed": ended(
+                    'exec: "cp": executable file not found in $PATH',
+                    container="copy-migrations",
+                    reason="StartError",
+                    exit_code=128,
+                )
+            },
+            "SourceInvalid",
+            "mode Volume needs none",
         ),
     ],
 )

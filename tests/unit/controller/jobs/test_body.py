@@ -231,6 +231,31 @@ def test_all_job_options_reach_the_pod() -> None:
     assert job["metadata"]["labels"][UID_LABEL] == UID
 
 
+@pytest.mark.parametrize(
+    ("options", "group"),
+    [
+        ({}, 65532),
+        ({"podSecurityContext": {"fsGroup": 7}}, 65532),
+        ({"podSecurityContext": {"runAsGroup": 7}}, None),
+        ({"podSecurityContext": {"runAsUser": 7}}, None),
+        ({"securityContext": {"runAsUser": 7}}, None),
+        ({"securityContext": {"runAsGroup": 7}}, 7),
+    ],
+)
+def test_the_runner_has_the_images_group_unless_the_resource_names_its_own(
+    options: dict[str, Any], group: int | None
+) -> None:
+    job = build(make_migration(job=options))
+    assert runner_of(job)["securityContext"].get("runAsGroup") == group
+
+
+def test_there_is_a_place_for_temporary_files() -> None:
+    job = build(make_migration())
+    (mount,) = [m for m in runner_of(job)["volumeMounts"] if m["mountPath"] == "/tmp"]
+    (volume,) = [v for v in pod_of(job)["volumes"] if v["name"] == mount["name"]]
+    assert volume["emptyDir"] == {}
+
+
 REHEARSED = replace(ORDER, rehearsed_on="17")
 
 

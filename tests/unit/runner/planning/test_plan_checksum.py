@@ -10,9 +10,9 @@ import pytest
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.plan import PlannedStep
 from dbmigrate.runner.planning.plan_checksum import checksum_of
 from dbmigrate.runner.planning.plan_checksum import require_plan as require
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Direction, Script, hash_script
 from tests.unit.runner.planning.test_applied_number import row
 

@@ -23,7 +23,7 @@ from dbmigrate.postgres.history.atlas_errors import driver_text
 if TYPE_CHECKING:
     from dbmigrate.postgres.connection.other_sessions import OtherSession
     from dbmigrate.runner.observer import Notice, Observer, Progress
-    from dbmigrate.runner.planning.plan import PlannedStep
+    from dbmigrate.runner.planning.step import PlannedStep
     from dbmigrate.sources.migration import Script
 
 STATEMENT_ERROR = "migration failed: "
@@ -129,14 +129,7 @@ def _message(
 
 def in_atlas_words(document: Document, error: MigrationError) -> MigrationError:
     """The error with the sentence of the document, and the place in the file."""
-    return MigrationError(
-        error.reason,
-        document["Error"] or error.message,
-        location=error.location,
-        sqlstate=error.sqlstate,
-        detail=error.detail,
-        hint=error.hint,
-    )
+    return error.but(message=document["Error"] or None)
 
 
 def _sentence(applied: Sequence[Document], error: MigrationError | None) -> str:

@@ -13,13 +13,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from dbmigrate.durations import read_seconds
 from dbmigrate.postgres.sqltext.tokens import refusal
 
 WORD = b"batched"
 LARGEST_SIZE = 1_000_000
 _OPTION = re.compile(rb"[ \t]*([A-Za-z0-9_-]+)=('(?:[^']|'')*'|[^\s']\S*)(?=\s|\Z)")
 _START = re.compile(r"start(?:_([1-9]))?")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 
 
@@ -122,7 +122,6 @@ _READERS: dict[str, Callable[[BatchOptions, str], BatchOptions]] = {
 
 
 def _read_seconds(name: str, value: str) -> float:
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)", value)
-    if match is None:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h)", value):
         raise ValueError(f"{name}={value}: a duration like 100ms, 10s, 2m or 1h is wanted")
-    return float(match[1]) * _SECONDS[match[2]]
+    return read_seconds(value)

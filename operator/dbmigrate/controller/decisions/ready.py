@@ -21,9 +21,9 @@ from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import (
     Verdict,
     VerdictReason,
-    on_its_way,
+    in_progress,
     ready,
-    stuck,
+    stalled,
     unknown,
 )
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
@@ -31,7 +31,7 @@ from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.timestamps import format_timestamp
 
 
-def stay_while_asked(
+def wait_for_answer(
     view: ResourceView, caught: CaughtUp, intent: str, run: JobRun, now: datetime
 ) -> Conclusion:
     """A periodic check does not change the verdict of the resource."""
@@ -40,10 +40,10 @@ def stay_while_asked(
     if last is not None and last.has_succeeded and last.intent == intent:
         return Conclusion(_describe_success(view, last, caught.status), look_at=look_at)
     text = f"Job {run.name} asks the database for its state"
-    return Conclusion(on_its_way(VerdictReason.READING_DATABASE, text), look_at=look_at)
+    return Conclusion(in_progress(VerdictReason.READING_DATABASE, text), look_at=look_at)
 
 
-def stay(
+def remain_ready(
     view: ResourceView, caught: CaughtUp, last: LastRun, intent: str, now: datetime
 ) -> Conclusion:
     """The database is at the target. Check now and then whether it still is."""
@@ -65,7 +65,7 @@ def _describe_success(view: ResourceView, last: LastRun, status: MigrationStatus
         return unknown(VerdictReason.UNREACHABLE, _describe_silence(check))
     drift = check.drift if check is not None else None
     if drift is not None or status.dirty:
-        return stuck(VerdictReason.DRIFTED, drift or f"version {status.version} is dirty")
+        return stalled(VerdictReason.DRIFTED, drift or f"version {status.version} is dirty")
     outcome = last.outcome.value if last.outcome else ""
     return ready(outcome, f"the database is at version {status.version or 'none'}")
 
