@@ -26,6 +26,7 @@ ALONE = [
     "lint.md",
     "data-migrations.md",
     "squash.md",
+    "fleets.md",
 ]
 """Guides that need PostgreSQL and nothing else."""
 

@@ -50,10 +50,25 @@ class Run:
         self.from_version = self.database.found.version
         if request.source is not None and request.source.learn is not None:
             request.source.learn(self.database.facts)
-        if request.source is not None and request.source.archive is not None:
-            fitted = fit(request.source, self.database.found.version)
-            self.request = replace(request, source=fitted)
-        self._known = self.database.log[-1].id if self.database.log else 0
+        self._known = self._last_row()
+        self._given = request.source
+        self._fit_source()
+
+    def _last_row(self) -> int:
+        return self.database.log[-1].id if self.database.log else 0
+
+    def _fit_source(self) -> None:
+        """Take the archived files where the database is below a squashed one."""
+        if self._given is not None and self._given.archive is not None:
+            fitted = fit(self._given, self.database.found.version)
+            self.request = replace(self.request, source=fitted)
+
+    def lock(self) -> None:
+        """Take the locks, where the run began without them. Raises MigrationError."""
+        self.database.lock()
+        self.from_version = self.database.found.version
+        self._known = self._last_row()
+        self._fit_source()
 
     @property
     def source(self) -> Source:

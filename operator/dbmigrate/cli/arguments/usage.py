@@ -30,6 +30,7 @@ COMMANDS = (
     "hash",
     "diff",
     "squash",
+    "fleet",
 )
 
 CREATE = """create [-ext E] [-dir D] [-seq] [-digits N] [-format] [-tz] NAME
@@ -99,6 +100,11 @@ DIFF = """diff [-to SCHEMA] [-dry-run] [-check] [-dev-url URL] NAME
 SQUASH = """squash -to V [-name NAME] [-archive DIR] [-data keep] [-dev-url URL]
 \tReplace the files up to version V by one that is proven to make the same schema
 \tUse -data keep to have the rows in it that they put into an empty database"""
+FLEET = """fleet VERB -targets FILE | -targets-query SQL [-concurrency N] [-shard I/N] [-wave W]
+\tDo up, status, plan, verify or wait on many databases or schemas side by side
+\tUse -max-failures to begin no further target after so many failures: 10, or 5%"""
+
+
 GOOSE = """goose ...    goose's own command line; `goose -h` lists its commands"""
 ATLAS = """atlas migrate ...    Atlas's own command line; `atlas migrate -h` lists its commands"""
 
@@ -131,6 +137,7 @@ def describe_program(program: str) -> str:
         HASH,
         DIFF,
         SQUASH,
+        FLEET,
         GOOSE,
         ATLAS,
     )
