@@ -16,6 +16,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.sqltext.splitter import split
 from dbmigrate.report import Outcome, Reason
+from dbmigrate.runner.diffing.squashed_file import archive_files, write_squashed
 from dbmigrate.runner.diffing.squashed_schema import make_squashed
 from dbmigrate.runner.perform import make_report
 from dbmigrate.runner.planning.plan import no_migration
@@ -24,7 +25,7 @@ from dbmigrate.runner.result import Result
 from dbmigrate.sources.drafts import check_name
 from dbmigrate.sources.formats import SUM_FILE, read_source
 from dbmigrate.sources.migration import Format, Migration, Source
-from dbmigrate.sources.squashed import archive_files, mark, write_squashed
+from dbmigrate.sources.squashed import mark
 from dbmigrate.versions import Version
 
 _DATA = frozenset(
