@@ -101,7 +101,12 @@ def run(invocation: Invocation) -> int:
         order = read_order(invocation, FileUse.REQUIRED, _shared_database(invocation))
         if order.source is None:
             raise AssertionError("the files are required")
-        addresses = Addresses(order.target, invocation.environ, _password_files(invocation))
+        addresses = Addresses(
+            order.target,
+            invocation.environ,
+            _password_files(invocation),
+            trusts_hosts="targets" in values,
+        )
         catalog = _find_catalog(invocation, order.target)
         chosen = _select(invocation, addresses, catalog, stop)
         _check_options(invocation, chosen)

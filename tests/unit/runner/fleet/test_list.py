@@ -167,6 +167,19 @@ def test_a_password_file_is_read_when_it_is_needed_and_lies_where_it_may(tmp_pat
         )
 
 
+def test_a_host_that_a_query_names_is_told_no_password_in_clear_text() -> None:
+    row = FleetTarget("a", host="elsewhere")
+    for url, trusts_hosts, expected in (
+        (URL, True, None),
+        (URL, False, "!password"),
+        (URL.replace("disable", "verify-full"), False, None),
+        (f"{URL}&require_auth=scram-sha-256", False, "scram-sha-256"),
+    ):
+        found = Addresses(parse_target(url, {}), {}, PasswordFiles("."), trusts_hosts=trusts_hosts)
+        assert found.database(row).conninfo.get("require_auth") == expected
+        assert found.database(FleetTarget("b")).conninfo.get("require_auth") != "!password"
+
+
 def test_waves_and_shards_cut_the_list(tmp_path: Path) -> None:
     text = json.dumps(
         {
