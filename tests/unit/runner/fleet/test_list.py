@@ -87,6 +87,8 @@ def test_a_name_that_yaml_takes_for_something_else_stays_a_name(tmp_path: Path) 
     [
         ("t.csv", "name,schema\na,x\nb,x\n", "line 3: it is the same database", "remove one"),
         ("t.csv", "name,schema\na,x\na,y\n", "line 3: its name is also that of", "remove one"),
+        ("t.csv", "", "t.csv: the list of targets is empty", "name the columns"),
+        ("t.csv", "name,Name\na,b\n", "line 2: name is given twice", "remove one"),
         ("t.csv", "nam,schema\na,x\n", "line 1: the head has no column name", "name the columns"),
         ("t.csv", "name,schema\na,x,y\n", "line 2: 3 values for 2 columns", "double quotes"),
         ("t.csv", 'name,schema\na,"x\n', "line 2: this is no CSV", "RFC 4180"),
