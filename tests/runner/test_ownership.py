@@ -80,7 +80,7 @@ def test_who_is_made_again_and_who_has_no_name_are_not_refused(database: Databas
     assert up(request(database, tables(1, 2, 3))).error is None
     assert down(request(database, tables(1, 2, 3)), 1).error is None
     assert status(request(database, tables(1))).report.owner == MADE_AGAIN
-    unknown = run(database, tables(1, 2), owner="unknown/shop/users#9")
+    unknown = run(database, tables(1, 2), owner="unknown-0f0f/shop/users#9")
     assert unknown.error is None
 
 
