@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv node-tools lint format check test demo bench bench-operator site chart clean
+.PHONY: help venv node-tools lint format check test demo bench bench-operator bench-fleet site chart clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,11 +48,15 @@ bench-operator: venv ## what the operator costs at scale: requests, memory, CPU
 bench: venv ## the runner and diff beside their peers, as ratios
 	$(BIN)/python -m benchmarks
 
+bench-fleet: venv ## many schemas and databases beside golang-migrate and goose for each
+	$(BIN)/python -m benchmarks.fleet
+
 site: venv ## the documents as a site, in build/site
 	$(BIN)/python docs/build_site.py
 
-chart: ## the chart's copy of crds/
+chart: venv ## the chart's copy of crds/, and its README.md from values.yaml
 	cp crds/*.yaml charts/dbmigrate-operator/files/crds/
+	$(BIN)/python docs/build_chart_readme.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info operator/*.egg-info

@@ -140,8 +140,9 @@ def print_lines(process: subprocess.Popen[str]) -> None:
 
 
 def example(url: str) -> str:
-    """The example's manifests, with the database's URL put into its Secret."""
-    documents = list(yaml.safe_load_all((ROOT / "examples" / "users-database.yaml").read_text()))
+    """The example's manifests, with another database than their own."""
+    read = yaml.safe_load_all((ROOT / "examples" / "users-database.yaml").read_text())
+    documents = [each for each in read if each["kind"] not in {"Deployment", "Service"}]
     for document in documents:
         if document["kind"] == "Secret":
             document["stringData"] = {"url": url}

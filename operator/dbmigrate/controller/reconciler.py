@@ -65,13 +65,19 @@ class Reconciler:
         server_version: tuple[int, int],
         cluster_name: str,
         metrics: Metrics,
+        names_ids: bool = True,
     ) -> None:
         self._cluster_name = cluster_name
         self._metrics = metrics
         self._cluster = cluster
         self._observed = observed
         self._jobs = JobCreation(
-            cluster, config, clock=clock, server_version=server_version, cluster_name=cluster_name
+            cluster,
+            config,
+            clock=clock,
+            server_version=server_version,
+            cluster_name=cluster_name,
+            names_ids=names_ids,
         )
         self._order_age = config.order_age
         self._clock = clock
@@ -79,6 +85,10 @@ class Reconciler:
         self._ordered: dict[Key, datetime] = {}
         self._instance = socket.gethostname()
         self._writer = StatusWriter(cluster, observed)
+
+    def begin(self) -> None:
+        """Now is when this operator starts to work: checks that fell due before are spread."""
+        self._resync = replace(self._resync, since=self._clock())
 
     async def look(self, key: Key, fresh: bool) -> datetime | None:
         """Reconcile the resource once; returns when to look again.
@@ -94,7 +104,10 @@ class Reconciler:
                 self._writer.forget(key)
                 self._ordered.pop(key, None)
                 self._jobs.forget(key)
-                await self._answer(refuse_orphans(self._observed.find_actions(key)))
+                actions = self._observed.find_actions(key)
+                # What is not selected is another operator's, and so are the orders for it.
+                if actions and not await self._cluster.has_migration(*key):
+                    await self._answer(refuse_orphans(actions))
                 return None
             self._observed.see_body(body)
         try:

@@ -48,7 +48,16 @@ class Run:
         self.from_version = self.database.found.version
         if request.source is not None and request.source.learn is not None:
             request.source.learn(self.database.facts)
-        self._known = self.database.log[-1].id if self.database.log else 0
+        self._known = self._last_row()
+
+    def _last_row(self) -> int:
+        return self.database.log[-1].id if self.database.log else 0
+
+    def lock(self) -> None:
+        """Take the locks, where the run began without them. Raises MigrationError."""
+        self.database.lock()
+        self.from_version = self.database.found.version
+        self._known = self._last_row()
 
     @property
     def source(self) -> Source:

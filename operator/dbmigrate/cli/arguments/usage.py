@@ -29,6 +29,7 @@ COMMANDS = (
     "apply",
     "hash",
     "diff",
+    "fleet",
 )
 
 CREATE = """create [-ext E] [-dir D] [-seq] [-digits N] [-format] [-tz] NAME
@@ -95,6 +96,11 @@ DIFF = """diff [-to SCHEMA] [-dry-run] [-check] [-dev-url URL] NAME
 \tUse -check to exit with 3 if there is a difference, and write nothing"""
 
 
+FLEET = """fleet VERB -targets FILE | -targets-query SQL [-concurrency N] [-shard I/N] [-wave W]
+\tDo up, status, plan, verify or wait on many databases or schemas side by side
+\tUse -max-failures to begin no further target after so many failures: 10, or 5%"""
+
+
 GOOSE = """goose ...    goose's own command line; `goose -h` lists its commands"""
 ATLAS = """atlas migrate ...    Atlas's own command line; `atlas migrate -h` lists its commands"""
 
@@ -126,6 +132,7 @@ def describe_program(program: str) -> str:
         APPLY,
         HASH,
         DIFF,
+        FLEET,
         GOOSE,
         ATLAS,
     )

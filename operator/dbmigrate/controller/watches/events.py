@@ -26,9 +26,16 @@ Body = Mapping[str, Any]
 class Watch:
     """The receiver of the watch streams."""
 
-    def __init__(self, observed: Observed, wakes: WorkQueue) -> None:
+    def __init__(
+        self,
+        observed: Observed,
+        wakes: WorkQueue,
+        *,
+        is_leading: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._observed = observed
         self._wakes = wakes
+        self._is_leading = is_leading
 
     async def take_stock(self, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
         """Record all existing objects, in these namespaces or, with none named, in all.
@@ -52,6 +59,9 @@ class Watch:
         key = _key(body)
         if not is_gone:
             self._observed.see_body(dict(body))
+            if not self._is_leading():
+                # It may be long until a look drops the body: ten thousand of them are large.
+                self._observed.drop_body(key)
             self._remember_migration(body)
             self._wakes.wake(key)
             return

@@ -59,6 +59,10 @@ class Observed:
             self._bodies[key] = body
         self._keys[metadata["uid"]] = key
 
+    def list_keys(self) -> tuple[Key, ...]:
+        """All resources that have been seen and are not gone."""
+        return tuple(self._keys.values())
+
     def find_body(self, key: Key) -> Document | None:
         """The last body that was seen, unless it has been dropped."""
         return self._bodies.get(key)
