@@ -17,6 +17,25 @@ from typing import Annotated, Any
 from dbmigrate.codec import Bound, always, dump, read, wire
 from dbmigrate.untrusted import INT32, read_text
 
+__all__ = [
+    "RETRYABLE",
+    "SCHEMA_VERSION",
+    "TERMINATION_MESSAGE_LIMIT",
+    "Backup",
+    "FleetCounts",
+    "FleetFailure",
+    "FleetReport",
+    "LintFinding",
+    "Outcome",
+    "Reason",
+    "RehearsalSummary",
+    "Report",
+    "ReportError",
+    "ReportedUnfinished",
+    "Step",
+    "UnknownReport",
+]
+
 SCHEMA_VERSION = 1
 
 TERMINATION_MESSAGE_LIMIT = 4096

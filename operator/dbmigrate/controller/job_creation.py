@@ -17,9 +17,10 @@ from dbmigrate.api.spec import Retry
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, Refused, Unavailable
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
-from dbmigrate.controller.decisions.runs import JobRun, parse_run
+from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.view import Rejection
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
+from dbmigrate.controller.jobs.job_object import parse_run
 from dbmigrate.controller.watches.observed import Key
 
 log = logging.getLogger(__name__)

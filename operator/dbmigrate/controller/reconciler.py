@@ -28,9 +28,10 @@ from dbmigrate.controller.decisions.files import (
     resolve_files,
 )
 from dbmigrate.controller.decisions.orders import refuse_orphans
+from dbmigrate.controller.decisions.pods import Pod
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, needs_events
 from dbmigrate.controller.decisions.reconcile import judge_spec, reconcile
-from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
+from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.view import (
     ActionUpdate,
     Decision,
@@ -39,6 +40,8 @@ from dbmigrate.controller.decisions.view import (
     Resync,
 )
 from dbmigrate.controller.job_creation import JobCreation
+from dbmigrate.controller.jobs.job_object import parse_run
+from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
 from dbmigrate.controller.reading import read, read_all

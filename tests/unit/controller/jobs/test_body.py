@@ -9,8 +9,9 @@ import pytest
 
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.names import MANAGED_BY_LABEL, MIGRATION_LABEL, UID_LABEL
-from dbmigrate.controller.decisions.runs import RunCommand, RunState, parse_run
+from dbmigrate.controller.decisions.runs import RunCommand, RunState
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
+from dbmigrate.controller.jobs.job_object import parse_run
 from dbmigrate.controller.jobs.naming import event_name, job_name, label_value
 from tests.unit.controller.resources import UID, make_migration
 
