@@ -17,7 +17,6 @@ from dbmigrate.api.action import Action, ActionPhase, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
-from dbmigrate.api.names import UNKNOWN_CLUSTER
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
@@ -223,7 +222,7 @@ class Reconciler:
         cluster, _, place = owner.partition("/")
         namespace, _, name = place.partition("/")
         is_here = cluster == self._cluster_name and namespace == migration.identity.namespace
-        if not is_here or cluster == UNKNOWN_CLUSTER or OBJECT_NAME.find_fault(name) is not None:
+        if not is_here or OBJECT_NAME.find_fault(name) is not None:
             return None
         return owner if await self._cluster.find_migration(namespace, name) is None else None
 
