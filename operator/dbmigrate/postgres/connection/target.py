@@ -162,7 +162,7 @@ def parse_target(text: str, environ: Mapping[str, str]) -> ConnectionTarget:
         statement_timeout_ms=timeout or None,
         multi_statement=_boolean(own, "x-multi-statement"),
         multi_statement_max_size=max_size if max_size > 0 else DEFAULT_MULTI_STATEMENT_MAX_SIZE,
-        display=_display(conninfo, environ),
+        display=describe_address(conninfo, environ),
         search_path=params.get("search_path"),
     )
 
@@ -323,7 +323,8 @@ def _boolean(own: Mapping[str, str], key: str) -> bool:
     return text in _TRUE
 
 
-def _display(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> str:
+def describe_address(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    """Host and database for people; no user, no password."""
     service = conninfo.get("service") or environ.get("PGSERVICE")
     host = conninfo.get("host") or conninfo.get("hostaddr") or environ.get("PGHOST")
     if host is None and service:
