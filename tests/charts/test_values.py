@@ -407,6 +407,11 @@ def test_a_wrong_value_is_refused(path: str, value: object) -> None:
         render({path: value})
 
 
+def test_two_replicas_elect_one() -> None:
+    with pytest.raises(HelmFailed, match=r"more than one needs leaderElection\.enabled"):
+        render({"replicas": 2, "leaderElection.enabled": False})
+
+
 def test_a_foreign_account_must_be_named() -> None:
     with pytest.raises(HelmFailed, match=r"serviceAccount\.name is needed"):
         render({"serviceAccount.create": False})
