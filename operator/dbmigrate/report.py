@@ -10,6 +10,8 @@ never from the version, the dirty flag or the error's reason.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -209,6 +211,20 @@ class Report:
     rehearsal: RehearsalSummary | None = None
     schema_version: int = field(default=SCHEMA_VERSION)
 
+    def hiding(self, hide: Callable[[str], str]) -> Report:
+        """The same, with the texts of its error passed through `hide`."""
+        if self.error is None:
+            return self
+        said = self.error
+        error = replace(
+            said,
+            message=hide(said.message),
+            excerpt=said.excerpt and hide(said.excerpt),
+            detail=said.detail and hide(said.detail),
+            hint=said.hint and hide(said.hint),
+        )
+        return replace(self, error=error)
+
     def to_json(self, limit: int | None = None) -> str:
         """The report as one JSON document of at most `limit` bytes of UTF-8."""
         text = _dump(self)
@@ -383,13 +399,24 @@ def _parse(raw: dict[str, Any]) -> Report:
         error=None if error is None else _parse_error(error),
         backup=None if backup is None else _parse_backup(backup),
         unfinished=None if unfinished is None else parse_unfinished(unfinished),
-        plan_checksum=_optional_text(raw.get("planChecksum"), HASH_LIMIT),
+        plan_checksum=_read_checksum(raw.get("planChecksum")),
         changed=tuple(read_text(file, FILE_LIMIT) for file in changed[:CHANGED_LIMIT]),
         server_version=_optional_text(raw.get("serverVersion"), WORD_LIMIT),
         findings=parse_findings(raw.get("findings", ())),
         findings_total=read_whole(raw.get("findingsTotal", 0), most=INT32),
         rehearsal=None if rehearsal is None else parse_rehearsal(rehearsal),
     )
+
+
+def is_checksum(value: object) -> bool:
+    """Whether it is a SHA-256 as a plan has it."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
+
+
+def _read_checksum(value: object) -> str | None:
+    if value is not None and not is_checksum(value):
+        raise ValueError("planChecksum is none")
+    return None if value is None else str(value)
 
 
 def parse_findings(raw: object) -> tuple[LintFinding, ...]:

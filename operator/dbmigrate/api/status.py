@@ -27,6 +27,7 @@ from dbmigrate.report import (
     Reason,
     ReportedUnfinished,
     ReportError,
+    is_checksum,
     parse_unfinished,
 )
 from dbmigrate.untrusted import INT32, INT64, read_text
@@ -397,6 +398,9 @@ def _dump_plan(plan: PlanStatus) -> Document:
 def _parse_plan(raw: Any) -> PlanStatus | None:
     if not isinstance(raw, dict) or not _read_word(raw.get("hash")):
         return None
+    checksum = raw.get("checksum")
+    if checksum is not None and not is_checksum(checksum):
+        return None  # nothing could be held to it
     steps = tuple(
         PlanStepStatus(
             version=_read_text(item.get("version"), VERSION_LIMIT) or "",
@@ -415,7 +419,7 @@ def _parse_plan(raw: Any) -> PlanStatus | None:
         steps=steps,
         created_at=created,
         steps_total=total,
-        checksum=_read_text(raw.get("checksum"), HASH_LIMIT),
+        checksum=checksum,
         trial=parse_trial(raw),
     )
 

@@ -36,7 +36,7 @@ from dbmigrate.controller.jobs.command_line import (
     run_arguments,
     run_environment,
 )
-from dbmigrate.controller.jobs.connection import grant_access
+from dbmigrate.controller.jobs.connection import grant_access, name_secrets
 from dbmigrate.controller.jobs.mounts import COPY_USER, Mounted, mount_backups, mount_source
 from dbmigrate.controller.jobs.naming import job_name, label_value
 from dbmigrate.controller.jobs.rehearsal_server import Sidecar, place_beside
@@ -198,7 +198,7 @@ def _build_pod(
             is_rehearsed=beside is not None,
         ),
         # Ours come last: of two variables with one name the last one counts.
-        "env": [*options.env, *run_environment(spec, order.command), *access.env],
+        "env": name_secrets([*options.env, *run_environment(spec, order.command), *access.env]),
         "volumeMounts": mounts,
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -51,7 +51,7 @@ def connect(
         text = make_conninfo("", **conninfo)
         connection = psycopg.connect(text, autocommit=True)
     except psycopg.Error as error:
-        raise _refused(error, conninfo, target) from None
+        raise _refused(error, target) from None
     if on_notice is not None:
         connection.add_notice_handler(
             lambda diag: on_notice(
@@ -61,12 +61,10 @@ def connect(
     return Session(connection)
 
 
-def _refused(
-    error: psycopg.Error, conninfo: dict[str, str], target: ConnectionTarget
-) -> MigrationError:
+def _refused(error: psycopg.Error, target: ConnectionTarget) -> MigrationError:
     from dbmigrate.postgres.connection.refusal import explain
 
-    reason, text = explain(error, conninfo)
+    reason, text = explain(error, target.conninfo)
     hint = {
         Reason.AUTHENTICATION_FAILED: "check the user, the password and pg_hba.conf",
         Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run works",

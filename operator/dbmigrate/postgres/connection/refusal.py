@@ -18,6 +18,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
+from dbmigrate.postgres.connection.redaction import has_odd_names, redact
 from dbmigrate.report import Reason
 
 _SECONDS = 10.0
@@ -70,7 +71,6 @@ _TLS = re.compile(
 )
 _NOT_A_CAUSE = re.compile(r"(?:, |\s)(?:no encryption|SSL encryption|SSL off|SSL on)\b")
 """How a pg_hba.conf refusal ends: it names TLS, but TLS is not what is wrong."""
-_PLAIN_NAME = re.compile(r"[\w.-]*")
 
 
 def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
@@ -79,13 +79,12 @@ def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, 
     by_server = _BY_SERVER.search(text)
     sqlstate = None
     if by_server is not None and not _SENTENCES.fullmatch(by_server[2].splitlines()[0]):
-        sqlstate = ask_again(make_conninfo("", **conninfo))
+        sqlstate = ask_again(make_conninfo("", **{"connect_timeout": "10", **conninfo}))
     reason = reason_of(" ".join(text.split()), sqlstate)
-    if by_server is not None and not _is_showable(conninfo):
-        # The message names the role or the database, which look like part of a URL.
+    if by_server is not None and has_odd_names(conninfo, os.environ):
         text = text[: by_server.start(1)] + "the server has refused the login"
         text += " (its message is not shown, for it may hold a password)"
-    shown = " ".join(text.split())
+    shown = redact(" ".join(text.split()), conninfo, os.environ)
     for prefix in ("connection failed: ", "connection is bad: "):
         shown = shown.removeprefix(prefix)
     return reason, shown if sqlstate is None else f"{shown} (SQLSTATE {sqlstate})"
@@ -150,12 +149,3 @@ def _try(conninfo: str, trace: int) -> None:
         connection.untrace()
     finally:
         connection.finish()
-
-
-def _is_showable(params: Mapping[str, str]) -> bool:
-    """Whether what the server names is a plain name, and not a part of a URL gone astray."""
-    names = (
-        params.get("user") or os.environ.get("PGUSER", ""),
-        params.get("dbname") or os.environ.get("PGDATABASE", ""),
-    )
-    return all(_PLAIN_NAME.fullmatch(name) for name in names)
