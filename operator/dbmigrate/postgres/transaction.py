@@ -13,11 +13,13 @@ they do with golang-migrate: they hide nothing and cost nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from psycopg import pq
 
+from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.search_path import SAFE
@@ -25,7 +27,12 @@ from dbmigrate.postgres.connection.session import Session, Tick
 from dbmigrate.postgres.history.fence import FENCE_COLUMN, STEP_SETTING
 from dbmigrate.postgres.sqltext.copy_data import Sendable
 from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.postgres.sqltext.splitter import split
 
+_WRITES = re.compile(
+    r"\b(?:UPDATE|INSERT INTO|DELETE FROM|LOCK TABLE)\s+(?:ONLY\s+)?"
+    r'(?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))?'
+)
 CLIENT_CHECK_MS = 2000
 """How often the server looks whether we are still there while it works for us. By itself it sees
 only at the end of a statement that its client was killed, and holds the locks until then."""
@@ -79,7 +86,13 @@ class FileFailure(Exception):
     """The query failed; how far it had come."""
 
     def __init__(
-        self, failure: ServerFailure, *, position: int | None, statement: int | None, escaped: bool
+        self,
+        failure: ServerFailure,
+        *,
+        position: int | None,
+        statement: int | None,
+        escaped: bool,
+        own: str | None = None,
     ) -> None:
         super().__init__(str(failure))
         self.error = failure.error
@@ -89,6 +102,9 @@ class FileFailure(Exception):
         """Which statement of the file failed, counted from 0; None: none of them."""
         self.escaped = escaped
         """The file had ended our transaction, so a part of it may have been committed."""
+        self.own = own
+        """The statement behind the file that failed, as `UPDATE public.schema_migrations`; None:
+        it was one of the file, or the end of the transaction, at which triggers of the file run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +113,7 @@ class FileQuery:
 
     sql: bytes
     rows: tuple[bytes, ...]
+    file: bytes
     statements_before: int
     characters_before: int
     tail: str
@@ -133,7 +150,7 @@ def build_query(
         end = f"; SET LOCAL synchronous_commit = off{end}"
     tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; {RESET_SETTINGS}{end}"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
-    return FileQuery(sql, file.rows, len(parts), len(head), tail)
+    return FileQuery(sql, file.rows, file.sql, len(parts), len(head), tail)
 
 
 def run_query(
@@ -171,9 +188,24 @@ def _explain(
     if position is not None:
         position -= query.characters_before
     statement = failure.completed - query.statements_before
-    if fenced:
-        return FileFailure(failure, position=None, statement=None, escaped=False)
+    own = _find_own(query, statement)
+    if fenced or own is not None:
+        return FileFailure(failure, position=None, statement=None, escaped=False, own=own)
     if statement < 0:
         # A syntax error comes before anything is run, and its position is the file's.
         return FileFailure(failure, position=position, statement=None, escaped=False)
     return FileFailure(failure, position=position, statement=statement, escaped=escaped)
+
+
+def _find_own(query: FileQuery, statement: int) -> str | None:
+    """What that statement, counted from the file's first one, writes; None: it is not ours."""
+    try:
+        own = statement - sum(1 for _ in split(query.file, file=""))
+    except MigrationError:
+        return None  # what can't be cut is not counted
+    behind = list(split(query.tail.encode(), file="")) if own >= 0 else []
+    if own >= len(behind) or own < 0:
+        return None
+    start, end = behind[own].start, behind[own].end
+    found = _WRITES.search(query.tail.encode()[start:end].decode())
+    return re.sub(r'"(\w+)"', r"\1", " ".join(found[0].split())) if found else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dbmigrate.cli.arguments.flags import Flag, is_set
 from dbmigrate.cli.arguments.usage import STATUS
 from dbmigrate.cli.command import AS_ATLAS, HELP, Command, Invocation
+from dbmigrate.printable import one_line
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -62,7 +63,7 @@ def _draw(table: StatusTable) -> str:
     if table.rows:
         lines.append(draw_table(HEAD, [_cells(row) for row in table.rows]))
     if table.unfinished:
-        lines.append(table.unfinished)
+        lines.append(one_line(table.unfinished))
     version = "none" if table.state.version is None else str(table.state.version)
     dirty = " (dirty)" if table.state.dirty else ""
     latest = "none" if table.target is None else str(table.target)

@@ -78,6 +78,11 @@ class History:
         return self.has_batches_table and self.may_read_batches
 
     @property
+    def name(self) -> str:
+        """The version table in a sentence."""
+        return f"{self.schema}.{self.table}"
+
+    @property
     def version_table(self) -> str:
         """Quoted and with its schema, for SQL."""
         return f"{identifier(self.schema)}.{identifier(self.table)}"

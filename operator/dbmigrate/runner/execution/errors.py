@@ -51,6 +51,22 @@ def statement_failed(
     )
 
 
+def not_recorded(step: PlannedStep, error: ServerError, own: str, stop: Stop) -> MigrationError:
+    """The file went well, and `own`, a statement of ours behind it, did not."""
+    table = own.rsplit(" ", maxsplit=1)[-1]
+    plain = statement_failed(error, None, stop=stop)
+    return MigrationError(
+        plain.reason,
+        f"{label(step)} was rolled back, for it can't be recorded in the history: {own}"
+        f" failed: {error.message}",
+        sqlstate=error.sqlstate,
+        detail=plain.detail,
+        hint=plain.hint
+        or f"the file is not at fault: look at what was added to {table}, such as a publication,"
+        " a default, a constraint or a right that is missing",
+    )
+
+
 def rolled_back_by_loss(step: PlannedStep, broken: ConnectionBroken) -> MigrationError:
     """The connection broke during a step, and the database says that it did not happen."""
     return MigrationError(

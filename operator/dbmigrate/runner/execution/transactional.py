@@ -26,6 +26,7 @@ from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.errors import (
     escaped,
+    not_recorded,
     rolled_back_by_loss,
     statement_failed,
     unsettled_by_loss,
@@ -105,6 +106,8 @@ def explain_failure(
     location = text.locate(position=failure.position, statement=failure.statement)
     if fence is not None:
         error = explain_fence(database, step, fence, text.locate())
+    elif failure.own is not None:
+        error = not_recorded(step, failure.error, failure.own, database.request.stop)
     elif failure.escaped:
         error = escaped(step, location, failure.error.message)
         mark_dirty(database, step)
