@@ -41,7 +41,7 @@ from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
 from dbmigrate.controller.reading import read, read_all
-from dbmigrate.controller.status_writer import StatusWriter
+from dbmigrate.controller.status_writer import StatusWriter, Write
 from dbmigrate.controller.watches.observed import Key, Observed
 
 log = logging.getLogger(__name__)
@@ -212,13 +212,15 @@ class Reconciler:
     ) -> bool:
         """Write the status if it differs, and post an event if the resource has moved.
 
-        Says whether it was written.
+        An event is all that there is to see of a status that the API server refuses.
+        Says whether there is anything to see.
         """
         self._metrics.observe((identity.namespace, identity.name), before, after)
-        if not await self._writer.write(body, identity, after):
+        written = await self._writer.write(body, identity, after)
+        if written is Write.NEEDLESS:
             return False
         now, instance = self._clock(), self._instance
-        if has_moved(before, after):
+        if written is Write.REFUSED or has_moved(before, after):
             await self._post(identity, build_event(identity, after, now=now, instance=instance))
         found = build_lint_event(identity, before, after, now=now, instance=instance)
         await self._post(identity, found)
