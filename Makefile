@@ -31,6 +31,7 @@ check: lint ## under two minutes: lint, units, one database test, one cluster te
 
 # In the order of its own, xdist puts files with few tests last; the one that takes longest has one.
 test: lint ## everything
+	$(BIN)/python -m tests.builds
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 node-tools: ## Debian's programs for the tests on a real node (needs root)
@@ -38,8 +39,8 @@ node-tools: ## Debian's programs for the tests on a real node (needs root)
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 		buildah containernetworking-plugins debootstrap iproute2 iptables procps runc >/dev/null
 
-demo: venv ## the whole of it on a real API server and a real PostgreSQL; KEEP=1 leaves it running
-	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
+demo: venv ## the whole of it on a real API server and a real PostgreSQL; KEEP=1 leaves it running, NODE=real runs Pods
+	$(BIN)/python -m tests.demo $(if $(KEEP),--keep) $(if $(NODE),--node $(NODE))
 
 bench-operator: venv ## what the operator costs at scale: requests, memory, CPU
 	$(BIN)/python -m tests.operator_e2e.bench

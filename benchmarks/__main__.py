@@ -11,6 +11,7 @@ import argparse
 import statistics
 import sys
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def bench_idle(server: Server, programs: list[Program], files: Path, runs: int) 
         database = server.create_database()
         apply(program, files, database)
         figures = [apply(program, files, database) for _ in range(runs * 3)]
-        with Proxy(server.host, server.port) as proxy:
+        with closing(Proxy(server.host, server.port)) as proxy:
             measure(program.command(files / program.files, proxy.divert(database.url)))
             found[program.name] = replace(median(figures), round_trips=proxy.round_trips)
         database.drop()
@@ -103,7 +104,7 @@ def bench_latency(server: Server, programs: list[Program], files: Path) -> None:
     found = {}
     for program in programs:
         database = server.create_database()
-        with Proxy(server.host, server.port, latency=LATENCY) as proxy:
+        with closing(Proxy(server.host, server.port, latency=LATENCY)) as proxy:
             command = program.command(files / program.files, proxy.divert(database.url))
             figure = measure(command)
             found[program.name] = replace(figure, round_trips=proxy.round_trips)

@@ -1,8 +1,8 @@
-"""`make demo`: the whole of it, on a real API server and a real PostgreSQL.
+"""`make demo`: the whole of it, on a real API server and a real PostgreSQL; with NODE=real in Pods.
 
 It does what a team would do by hand, with kubectl: install the operator, apply a
 Secret, the migration files and a DatabaseMigration, look at the result; then ship a
-migration that fails, see what the status says of it, and mend it. Each step is
+migration that fails, see what the status says of it, and correct it. Each step is
 checked, and the first that does not hold ends the demo with exit code 1.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -22,12 +21,16 @@ from typing import Any
 
 import yaml
 
-from tests.cluster import Cluster, Namespace
+from tests.cluster import ClusterUnavailable, Namespace
 from tests.cluster.clients import find_kubectl
-from tests.database import Database, Server
+from tests.database import Database
+from tests.database.programs import PostgresUnavailable, find_programs
+from tests.demo_stage import Stage, real, simulated
+from tests.image.build import ImageUnavailable
+from tests.node_e2e.programs import NodeUnavailable
 
 ROOT = Path(__file__).parents[1]
-IMAGE = "dbmigrate:demo"
+NODES = {"simulated": simulated, "real": real}
 BROKEN = """\
 CREATE TABLE orders (
     id bigserial PRIMARY KEY,
@@ -36,7 +39,7 @@ CREATE TABLE orders (
     placed_at timestampz NOT NULL DEFAULT now()
 );
 """
-MENDED = BROKEN.replace("timestampz", "timestamptz")
+CORRECTED = BROKEN.replace("timestampz", "timestamptz")
 
 
 class DoesNotHold(Exception):
@@ -47,13 +50,20 @@ def main() -> int:
     """Run the demo; the exit code."""
     parser = argparse.ArgumentParser(prog="make demo")
     parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
-    keep = parser.parse_args().keep
+    parser.add_argument("--node", choices=NODES, default="simulated", help="what runs the Pods")
+    options = parser.parse_args()
     started = time.monotonic()
     try:
-        with contextlib.ExitStack() as stack:
-            tell(stack)
-            if keep:
-                wait_for_interrupt()
+        title(f"PostgreSQL, a Kubernetes control plane, a {options.node} node, and the operator")
+        with NODES[options.node]() as stage:
+            tell(stage)
+            if options.keep:
+                wait_for_interrupt(stage)
+    except (NodeUnavailable, ImageUnavailable, ClusterUnavailable, PostgresUnavailable) as problem:
+        print(f"\nno {options.node} node can run here: {problem}", file=sys.stderr)
+        if options.node != "simulated":
+            print("`make demo` without NODE shows the same on a simulated one", file=sys.stderr)
+        return 1
     except DoesNotHold as problem:
         print(f"\nthe demo does not hold: {problem}", file=sys.stderr)
         return 1
@@ -61,32 +71,33 @@ def main() -> int:
     return 0
 
 
-def tell(stack: contextlib.ExitStack) -> None:
-    """The story, from an empty machine to a mended migration."""
-    title("PostgreSQL, and an empty database")
-    server = stack.enter_context(Server.start())
-    database = server.create_database()
-    print(f"PostgreSQL {database.query('SHOW server_version')[0][0]} is up")
+def tell(stage: Stage) -> None:
+    """The story, from an empty database to a corrected migration."""
+    print(f"PostgreSQL {stage.database.query('SHOW server_version')[0][0]} is up")
+    print(stage.way_in)
+    with printed_events(stage.namespace):
+        migrate(stage)
+        fail_and_correct(stage)
+    show(stage.namespace, "get", "pods", "--all-namespaces", "-o", "wide")
 
-    title("a Kubernetes control plane, and the operator with its own rights")
-    cluster = stack.enter_context(Cluster.start())
-    cluster.node.images.register(
-        IMAGE, commands={"dbmigrate": [str(Path(sys.executable).with_name("dbmigrate"))]}
-    )
-    print(f"export KUBECONFIG={cluster.kubeconfig}")
-    namespace = cluster.namespace("demo")
-    stack.enter_context(running_operator(cluster))
-    stack.enter_context(printed_events(namespace))
 
+def migrate(stage: Stage) -> None:
+    """What a team does once."""
+    namespace, database = stage.namespace, stage.database
     title("a Secret, a ConfigMap with the files of migrations/, and a DatabaseMigration")
-    apply(namespace, example(database))
+    apply(namespace, example(stage.url))
     wait_for(namespace, is_ready("2"), "version 2, Ready")
     show(namespace, "get", "databasemigration", "-o", "wide")
-    run("psql", str(server.bin_dir / "psql"), database.url, "-c", r"\d users")
-    hold(columns(database) >= {"id", "email", "password_hash", "phone"}, "users has its columns")
+    run("psql", str(find_programs() / "psql"), database.url, "-c", r"\d users")
+    wanted = {("users", name) for name in ("id", "email", "password_hash", "phone")}
+    hold(columns(database) >= wanted, "users has its columns")
 
+
+def fail_and_correct(stage: Stage) -> None:
+    """What a team does now and then."""
+    namespace, database = stage.namespace, stage.database
     title("a third migration, with a mistake in it")
-    before = database.dump_schema()
+    before = columns(database)
     apply(namespace, files({**read_migrations(), "000003_create_orders_table.up.sql": BROKEN}))
     wait_for(namespace, is_stalled, "Stalled, with the error in the status")
     error = namespace.get("dbm", "users")["status"]["lastRun"]["error"]
@@ -95,37 +106,14 @@ def tell(stack: contextlib.ExitStack) -> None:
     show(namespace, "get", "databasemigration", "-o", "wide")
     hold(error["file"] == "000003_create_orders_table.up.sql", "the file is named")
     hold(error["line"] == 5 and "^" in error["excerpt"], "the line is named, with a caret")
-    hold(database.dump_schema() == before, "the database is untouched")
+    hold(columns(database) == before, "the database is untouched")
     hold(history(database) == [(2, False)], "it is at version 2 and clean")
 
-    title("the same migration, mended: nothing else to do, no force, no clean-up")
-    apply(namespace, files({**read_migrations(), "000003_create_orders_table.up.sql": MENDED}))
+    title("the same migration, corrected: nothing else to do, no force, no clean-up")
+    apply(namespace, files({**read_migrations(), "000003_create_orders_table.up.sql": CORRECTED}))
     wait_for(namespace, is_ready("3"), "version 3, Ready")
     show(namespace, "get", "databasemigration", "-o", "wide")
     hold(history(database) == [(3, False)], "the database is at version 3 and clean")
-
-
-@contextlib.contextmanager
-def running_operator(cluster: Cluster) -> Iterator[None]:
-    """Install the manifests of deploy/, and run the operator as the ServiceAccount they make."""
-    cluster.install_crds(ROOT / "crds")
-    cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "namespace.yaml"))
-    cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "rbac.yaml"))
-    account = cluster.service_account_kubeconfig("dbmigrate-system", "dbmigrate-operator")
-    log = (cluster.directory / "operator.log").open("wb")
-    program = Path(sys.executable).with_name("dbmigrate-operator")
-    process = subprocess.Popen(
-        [program, "run", "--runner-image", IMAGE],
-        env={**os.environ, "KUBECONFIG": str(account)},
-        stdout=log,
-        stderr=log,
-    )
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-        log.close()
 
 
 @contextlib.contextmanager
@@ -151,12 +139,12 @@ def print_lines(process: subprocess.Popen[str]) -> None:
         print(f"  event  {line.rstrip()}", flush=True)
 
 
-def example(database: Database) -> str:
-    """The example's manifests, with the address of the database put into its Secret."""
+def example(url: str) -> str:
+    """The example's manifests, with the database's URL put into its Secret."""
     documents = list(yaml.safe_load_all((ROOT / "examples" / "users-database.yaml").read_text()))
     for document in documents:
         if document["kind"] == "Secret":
-            document["stringData"] = {"url": database.url}
+            document["stringData"] = {"url": url}
     return yaml.safe_dump_all(documents)
 
 
@@ -192,7 +180,7 @@ def run(name: str, *command: str) -> None:
 def wait_for(namespace: Namespace, accept: Callable[[Any], bool], what: str) -> None:
     """Wait until the resource is as it should be."""
     try:
-        namespace.wait("dbm", "users", accept, deadline=60)
+        namespace.wait("dbm", "users", accept)
     except TimeoutError as problem:
         raise DoesNotHold(f"{what}: {problem}") from None
 
@@ -222,12 +210,13 @@ def condition(resource: Any, kind: str) -> str | None:
     return next((c["status"] for c in conditions if c["type"] == kind), None)
 
 
-def columns(database: Database) -> set[str]:
-    """The columns of the table users."""
+def columns(database: Database) -> set[tuple[str, str]]:
+    """The columns of all tables, each with its table's name."""
     rows = database.query(
-        "SELECT column_name FROM information_schema.columns WHERE table_name = 'users'"
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " WHERE table_schema = 'public'"
     )
-    return {str(row[0]) for row in rows}
+    return {(str(table), str(column)) for table, column in rows}
 
 
 def history(database: Database) -> list[tuple[Any, ...]]:
@@ -247,9 +236,10 @@ def title(text: str) -> None:
     print(f"\n== {text}", flush=True)
 
 
-def wait_for_interrupt() -> None:
+def wait_for_interrupt(stage: Stage) -> None:
     """Leave everything running until Ctrl-C."""
-    print("\nIt stays up until you press Ctrl-C. The KUBECONFIG is printed above.", flush=True)
+    print("\nIt stays up until you press Ctrl-C. In another terminal:", flush=True)
+    print(stage.way_in, flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
 

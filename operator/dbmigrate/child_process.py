@@ -1,13 +1,13 @@
-"""Starts other programs. No other module does, so that no program gets what it does not need.
+"""Starts other programs. No other module does, so that each child gets only what it needs.
 
 The environment of a child is made here from an allow-list for its kind. DATABASE_URL, the
 PG* variables and DBMIGRATE_* hold passwords; only PostgreSQL's own client programs get the
-PG* variables. A child that runs code of others (a scratch server runs migrations, and
-`COPY ... FROM PROGRAM` is a part of SQL) also can't read the environment of this process
-by way of /proc.
+PG* variables. A child that runs other authors' code (a scratch server runs migrations, and
+`COPY ... FROM PROGRAM` is a part of SQL) also cannot read the environment of this process
+through /proc.
 
-A child ends with the run: a stop and a time limit send SIGTERM to it and to all that it has
-started in its session, and SIGKILL after GRACE_SECONDS.
+A child ends with the run: a stop and a time limit send SIGTERM to it and to all processes of
+its session, and SIGKILL after GRACE_SECONDS.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ Process = subprocess.Popen
 
 
 class Child(Enum):
-    """What a child is. It decides what the child may know."""
+    """The kind of a child, which decides what it may know."""
 
     SERVER = "server"
     """initdb and postgres: they run the SQL of migrations."""
@@ -94,7 +94,7 @@ _SPEAK_THE_USERS_LANGUAGE = frozenset((Child.PROGRAM, Child.KUBECTL))
 
 
 class Ended(NamedTuple):
-    """How a program ended and what it said."""
+    """How a program ended, and its output."""
 
     code: int
     """Its exit code; the negative number of the signal that ended it."""
@@ -105,7 +105,7 @@ class Ended(NamedTuple):
 
 
 class Until(NamedTuple):
-    """What ends a program before it is done."""
+    """The request or limit that ended a program."""
 
     should_stop: Callable[[], bool] = lambda: False
     seconds: float | None = DEFAULT_LIMIT
@@ -124,7 +124,7 @@ class TimedOut(MigrationError):
 
 
 def environment(child: Child, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a child of that kind gets of `environ`; None: of this process's environment."""
+    """The part of `environ` that a child of that kind gets; None: of this process's environment."""
     environ = os.environ if environ is None else environ
     allowed = _ALLOWED[child]
     if child is Child.PROGRAM:
@@ -188,7 +188,7 @@ def start(
     cwd: str | Path | None = None,
     user: int | None = None,
 ) -> Process[bytes]:
-    """Start a program that lives for a while; both its outputs go to `stdout`.
+    """Start a program that runs for a while; both its outputs go to `stdout`.
 
     The caller ends it. Raises OSError.
     """
@@ -204,9 +204,9 @@ def start(
 
 
 def start_kubectl(words: Sequence[str], *, stdin: int | None, stdout: int) -> Process[str]:
-    """Start kubectl with text in its pipes; without an input it shares ours.
+    """Start kubectl with text in its pipes; without an input it shares this process's.
 
-    It stays in our session, since a login may ask at the terminal. Raises OSError.
+    It stays in this session, because a login may ask at the terminal. Raises OSError.
     """
     return Process(
         words,
@@ -235,7 +235,7 @@ def _start(
     return Process(
         list(words),
         env=environment(child) | dict(variables or {}),
-        # Ctrl-C is for this process, which then ends the child with all that it has started.
+        # Ctrl-C is for this process, which then ends the child and its session.
         start_new_session=True,
         **person,
         **streams,
@@ -257,7 +257,7 @@ def _listen(
     is_stopped: Callable[[], bool],
     seconds: float | None,
 ) -> tuple[bytes | None, bytes | None]:
-    """What it says on both outputs, once it has ended. A Pod has no place for a file."""
+    """The text of both outputs, once it has ended. A Pod has no place for a file."""
     looks = 0
     while True:
         try:
@@ -276,9 +276,9 @@ def _listen(
 
 @contextmanager
 def _stop_on_signal(should_stop: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
-    """Also stop on SIGTERM and SIGINT where nothing of ours handles them.
+    """Also stop on SIGTERM and SIGINT where no handler of the program is installed.
 
-    They would end us and not the child, and at any moment: before we know its id as well.
+    They would end this process without the child, even before its id is known.
     """
     is_main = threading.current_thread() is threading.main_thread()
     former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -308,7 +308,7 @@ def _read_limit() -> float | None:
 
 
 def _hide_this_process() -> None:
-    """Let no process of our own user read our environment and memory (Linux: PR_SET_DUMPABLE)."""
+    """Let no process of the same user read this environment and memory (Linux: PR_SET_DUMPABLE)."""
     import ctypes
 
     with suppress(OSError, AttributeError, TypeError):

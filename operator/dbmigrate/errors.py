@@ -1,9 +1,9 @@
-"""What can go wrong in a run, as one error type that carries its data.
+"""The errors of a run: one exception type that carries its data.
 
-The layers below raise it with what they know (reason, file, position, what the
-server said); the command line draws it, the report carries it. The reason is
-the decision: whether trying again can help follows from it and from nothing
-else (dbmigrate.report.RETRYABLE).
+The layers below raise it with what they know (reason, file, position, the server's
+message); the command line prints it, the report carries it. The reason decides: only
+from it follows whether trying again can help
+(dbmigrate.report.RETRYABLE).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dbmigrate.report import RETRYABLE, Reason, ReportError
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a migration file, for people."""
+    """A place in a migration file, for messages."""
 
     file: str
     line: int | None = None
@@ -25,7 +25,7 @@ class Location:
 
 
 class MigrationError(Exception):
-    """A run could not do what was asked of it.
+    """A run could not do what was requested.
 
     The message is lowercase, says what and where, and what to do about it. It
     never holds a secret: it ends up in logs, events and the resource's status.
@@ -49,13 +49,31 @@ class MigrationError(Exception):
         self.detail = detail
         self.hint = hint
 
+    def but(
+        self, *, message: str | None = None, detail: str | None = None, hint: str | None = None
+    ) -> MigrationError:
+        """The same error with more context: what is given stands in place of its own.
+
+        It names this one as its cause.
+        """
+        error = MigrationError(
+            self.reason,
+            self.message if message is None else message,
+            location=self.location,
+            sqlstate=self.sqlstate,
+            detail=self.detail if detail is None else detail,
+            hint=self.hint if hint is None else hint,
+        )
+        error.__cause__ = self
+        return error
+
     @property
     def is_retryable(self) -> bool:
-        """Whether the same run may succeed later without anyone's doing."""
+        """Whether the same run may succeed later without a correction."""
         return self.reason in RETRYABLE
 
     def to_report(self) -> ReportError:
-        """The error as the report carries it."""
+        """The error in the form of the report."""
         place = self.location
         return ReportError(
             reason=self.reason,

@@ -1,4 +1,4 @@
-"""The policies of a run: the command line, the runner and the resources share them.
+"""The policies of a run, shared by the command line, the runner and the resources.
 
 The values are the command line's words; a resource has them with a capital letter.
 """
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Rollback(StrEnum):
-    """Whether a run may lead below the version of the database."""
+    """Whether a run may go below the version of the database."""
 
     FORBID = "forbid"
     """No: RollbackForbidden."""
@@ -45,7 +45,7 @@ class Transactions(StrEnum):
 
 
 class LintPolicy(StrEnum):
-    """What to do about what lint says of the pending up scripts."""
+    """What to do about lint's findings in the pending up scripts."""
 
     REJECT = "reject"
     """An error of lint stops the run before it has changed anything: LintRejected."""
@@ -55,5 +55,5 @@ class LintPolicy(StrEnum):
 
 
 def resource_word(policy: StrEnum) -> str:
-    """The word that a resource has for a policy."""
+    """The resource's word for a policy."""
     return policy.value.capitalize()

@@ -1,10 +1,10 @@
 """Makes text from outside safe to show: on a terminal, in a log, in a condition.
 
-File names, messages of servers and of Kubernetes, and what a report holds may have
-characters that move a cursor, erase a line, turn the direction of writing or are not seen
-at all. They are written as escapes (`\\x1b`, `\\u202e`). A text of several lines has all but
-its first line indented, so that no line of it looks like one of ours. A text that is made
-safe twice is the same as once.
+File names, messages of servers and of Kubernetes, and the content of a report may have
+characters that move a cursor, erase a line, change the direction of writing or are
+invisible. They are written as escapes (`\\x1b`, `\\u202e`). All lines of a text except
+its first are indented, so that none of them looks like a line of the program. The
+functions are idempotent.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def one_line(text: str) -> str:
-    """The text on one line, with the ends of lines and tabs as escapes too."""
+    """The text on one line, with line ends and tabs as escapes too."""
     return text if text.isprintable() else re.sub(_IN_ONE_LINE, _escape, text)
 
 
 def lines(text: str) -> str:
-    """The text with its lines and tabs as they are: for what has no line of ours beside it."""
+    """The text with its lines and tabs unchanged: for output without lines of the program."""
     return text if text.isprintable() else re.sub(_IN_LINES, _escape, text)
 
 
@@ -52,14 +52,14 @@ def indented(text: str) -> str:
 
 
 def clip(text: str, limit: int) -> str:
-    """A text that is safe already, cut at that many characters: never within an escape."""
+    """A safe text, cut at that many characters: never within an escape."""
     if len(text) <= limit:
         return text
     return _HALF_ESCAPE.sub("", text[: limit - 3]).rstrip("\n") + "..."
 
 
 def json_text(text: str) -> str:
-    """A JSON document with JSON's own escapes in its strings, and nothing else changed."""
+    """A JSON document with JSON's own escapes in its strings, otherwise unchanged."""
     return re.sub(_IN_LINES, _escape_json, text)
 
 

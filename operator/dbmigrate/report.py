@@ -1,10 +1,10 @@
-"""The report: what one run of the runner says of itself, and how it is written.
+"""The report of one run of the runner, and how it is written.
 
 The runner writes it (`--report FILE`, `--json`, a Job's termination message),
-the operator reads it. It is the one contract between the two halves, so this
-module imports nothing of either. Kubernetes keeps 4,096 bytes of a termination
-message: what does not fit is cut from the steps first and from texts next,
-never from the version, the dirty flag or the error's reason.
+the operator reads it. It is the contract between the two parts, so this module
+imports neither. Kubernetes keeps 4,096 bytes of a termination message: what does
+not fit is cut from the steps first and from texts next, never from the version,
+the dirty flag or the error's reason.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from dbmigrate.untrusted import INT32, INT64, read_objects, read_text, read_whole
+from dbmigrate.codec import Bound, always, dump, read, wire
+from dbmigrate.untrusted import INT32, read_text
 
 SCHEMA_VERSION = 1
 
@@ -28,11 +29,23 @@ NAME_LIMIT = 255
 WORD_LIMIT = 64
 HASH_LIMIT = 128
 FILE_LIMIT = 1024
+OWNER_LIMIT = 700
+"""Characters of an owner: a cluster, a namespace, a name and a uid."""
 EXCERPT_LIMIT = 1024
 TEXT_LIMIT = 4096
 """Characters that are kept of each text when a report is read."""
 STEPS_LIMIT, FINDINGS_LIMIT, CHANGED_LIMIT = 200, 20, 100
 """Items that are kept of each list."""
+
+VersionText = Annotated[str, Bound(VERSION_LIMIT)]
+OwnerText = Annotated[str, Bound(OWNER_LIMIT)]
+Name = Annotated[str, Bound(NAME_LIMIT)]
+Word = Annotated[str, Bound(WORD_LIMIT)]
+Hash = Annotated[str, Bound(HASH_LIMIT)]
+FileName = Annotated[str, Bound(FILE_LIMIT)]
+Excerpt = Annotated[str, Bound(EXCERPT_LIMIT)]
+Text = Annotated[str, Bound(TEXT_LIMIT)]
+Count = Annotated[int, Bound(INT32)]
 
 
 class Outcome(StrEnum):
@@ -57,6 +70,8 @@ class Reason(StrEnum):
     BLOCKED_BY_QUERY = "BlockedByQuery"
     STATEMENT_FAILED = "StatementFailed"
     DIRTY = "Dirty"
+    DATABASE_CONFLICT = "DatabaseConflict"
+    ROLLED_BACK = "RolledBack"
     MISSING_VERSION = "MissingVersion"
     OUT_OF_ORDER = "OutOfOrder"
     CHECKSUM_MISMATCH = "ChecksumMismatch"
@@ -72,6 +87,8 @@ class Reason(StrEnum):
     LINT_REJECTED = "LintRejected"
     REHEARSAL_FAILED = "RehearsalFailed"
     REHEARSAL_UNAVAILABLE = "RehearsalUnavailable"
+    RUNNER_OUTDATED = "RunnerOutdated"
+    """The operator's word: the runner's image lacks what the resource asks for."""
     INTERNAL = "Internal"
 
 
@@ -96,63 +113,63 @@ class UnknownReport(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One script that was run in one direction; in the report of a plan, that would be run."""
+    """One script that was run in one direction or, in the report of a plan, would be run."""
 
-    version: str
-    name: str
-    direction: str
+    version: VersionText
+    name: Name
+    direction: Word
     """`up` or `down`."""
     milliseconds: int
     destructive: bool = False
     """Of a plan: data would be lost."""
-    excerpt: str | None = None
+    excerpt: Excerpt | None = None
     """Of a plan: a few words of the SQL, those that lose data where some do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup that a run made before it changed anything, or that was its whole purpose."""
+    """A backup that a run made before it changed anything, or that was its only purpose."""
 
-    name: str
+    name: Name
     """The name of its file, without the directory."""
     size: int
     """Bytes."""
-    sha256: str
+    sha256: Hash
 
 
 @dataclass(frozen=True, slots=True)
 class LintFinding:
-    """What lint holds against a script that was, or would be, run."""
+    """A finding of lint about a script that was, or would be, run."""
 
-    rule: str
-    severity: str
+    rule: Word
+    severity: Word
     """`error` or `warning`."""
-    file: str
+    file: FileName
     line: int
     """Counted from 1."""
-    message: str
+    message: Excerpt
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsalSummary:
-    """A rehearsal that went well, before the steps were run."""
+    """A successful rehearsal, before the steps were run."""
 
-    steps: int
-    without_down: int
+    steps: Count
+    without_down: Count
     """How many of them have no down script: they went up alone."""
     milliseconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedUnfinished:
-    """A step in batches that is under way: dirty, and the next run goes on with it."""
+    """A step in batches that is not finished: dirty, and the next run continues it."""
 
-    version: str
-    name: str
-    direction: str
+    version: VersionText
+    name: Name
+    direction: Word
     rows: int
     batches: int
-    since: str
+    since: Word = wire(absent="", always=True)
     """RFC 3339, by the server's clock."""
 
 
@@ -160,56 +177,60 @@ class ReportedUnfinished:
 class ReportError:
     """What stopped a run, and where."""
 
-    reason: Reason
-    message: str
-    retryable: bool
-    sqlstate: str | None = None
-    file: str | None = None
+    reason: Reason = wire(unknown=Reason.INTERNAL)
+    message: Text = always("")
+    retryable: bool = always(False)
+    sqlstate: Word | None = None
+    file: Text | None = None
     line: int | None = None
     """Counted from 1."""
     column: int | None = None
     """Counted from 1, in characters."""
-    excerpt: str | None = None
+    excerpt: Text | None = None
     """The line of SQL and a caret below the column, for people."""
-    detail: str | None = None
-    hint: str | None = None
+    detail: Text | None = None
+    hint: Text | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One run. Versions are strings: they may exceed what JSON readers count exactly."""
 
-    command: str
+    schema_version: int = always(SCHEMA_VERSION)
+    command: Text
     outcome: Outcome
-    version: str | None
+    from_version: VersionText | None = wire(key="from", always=True, default=None)
+    version: VersionText | None = always()
     """The version of the database after the run; None: no migration is applied, or not known."""
-    dirty: bool | None
+    dirty: bool | None = always()
     """None: not known, the database could not be asked."""
-    tool_version: str
-    started_at: str
-    """RFC 3339, UTC."""
-    milliseconds: int
-    from_version: str | None = None
-    target: str | None = None
-    pending: int | None = None
-    steps: tuple[Step, ...] = ()
-    steps_total: int = 0
-    error: ReportError | None = None
+    target: VersionText | None = always(None)
+    pending: Count | None = always(None)
+    server_version: Word | None = None
+    """PostgreSQL's own, such as 17.10; None: the database could not be asked."""
+    error: ReportError | None = always(None)
     unfinished: ReportedUnfinished | None = None
     """Why the database is dirty, where that is no damage."""
     backup: Backup | None = None
-    plan_checksum: str | None = None
+    rehearsal: RehearsalSummary | None = wire(key="rehearsed", default=None)
+    plan_checksum: Hash | None = None
     """Of a plan: SHA-256 over its steps and their scripts, by which a run can be held to it."""
-    changed: tuple[str, ...] = ()
+    changed: Annotated[tuple[FileName, ...], Bound(CHANGED_LIMIT)] = ()
     """Of a status: the first applied files that were edited afterwards."""
-    server_version: str | None = None
-    """PostgreSQL's own, such as 17.10; None: the database could not be asked."""
-    findings: tuple[LintFinding, ...] = ()
+    findings: Annotated[tuple[LintFinding, ...], Bound(FINDINGS_LIMIT)] = ()
     """What lint has found in the pending scripts, the worst first."""
-    findings_total: int = 0
+    findings_total: Count = 0
     """All of them; the report holds some."""
-    rehearsal: RehearsalSummary | None = None
-    schema_version: int = field(default=SCHEMA_VERSION)
+    owner: OwnerText | None = None
+    """Who migrates the database, by its log; None: the log does not say, or was not read."""
+    restored: FileName | None = None
+    """The backup that was put into the database, where nothing was migrated since."""
+    steps: Annotated[tuple[Step, ...], Bound(STEPS_LIMIT)] = always(())
+    steps_total: Count = always(0)
+    tool_version: Name = always("")
+    started_at: Word = always("")
+    """RFC 3339, UTC."""
+    milliseconds: int = always(0)
 
     def hiding(self, hide: Callable[[str], str]) -> Report:
         """The same, with the texts of its error passed through `hide`."""
@@ -249,8 +270,11 @@ class Report:
             raise ValueError("not a report: it has no schema version")
         _refuse_later(raw)
         try:
-            return _parse(raw)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            report = read(cls, raw)
+            if report.plan_checksum is not None and not is_checksum(report.plan_checksum):
+                raise ValueError("planChecksum is no SHA-256")
+            return report
+        except (KeyError, ValueError) as error:
             raise ValueError(f"not a report: {error!r}") from None
 
 
@@ -270,64 +294,12 @@ def _refuse_later(raw: dict[str, Any]) -> None:
         )
 
 
-_NAMES = {
-    "schema_version": "schemaVersion",
-    "from_version": "from",
-    "steps_total": "stepsTotal",
-    "plan_checksum": "planChecksum",
-    "tool_version": "toolVersion",
-    "started_at": "startedAt",
-    "server_version": "serverVersion",
-    "findings_total": "findingsTotal",
-    "rehearsal": "rehearsed",
-}
-_ORDER = (
-    "schema_version",
-    "command",
-    "outcome",
-    "from_version",
-    "version",
-    "dirty",
-    "target",
-    "pending",
-    "server_version",
-    "error",
-    "unfinished",
-    "backup",
-    "rehearsal",
-    "plan_checksum",
-    "changed",
-    "findings",
-    "findings_total",
-    "steps",
-    "steps_total",
-    "tool_version",
-    "started_at",
-    "milliseconds",
-)
-_OPTIONAL = frozenset(
-    "backup changed findings findings_total plan_checksum rehearsal server_version"
-    " unfinished".split()
-)
-"""Left out where there is nothing to say."""
 _FEW_FINDINGS = 3
 """Where room is short, the worst that stay beside the steps."""
 
 
 def _dump(report: Report) -> str:
-    raw = asdict(report)
-    if raw["error"] is not None:
-        raw["error"] = {key: value for key, value in raw["error"].items() if value is not None}
-    order = [key for key in _ORDER if key not in _OPTIONAL or raw[key]]
-    if report.rehearsal is not None:
-        raw["rehearsal"] = dump_rehearsal(report.rehearsal)
-    for step in raw["steps"]:
-        if not step["destructive"]:
-            del step["destructive"]
-        if step["excerpt"] is None:
-            del step["excerpt"]
-    document = {_NAMES.get(key, key): raw[key] for key in order}
-    written = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    written = json.dumps(dump(report), ensure_ascii=False, separators=(",", ":"))
     # A file's name may be no UTF-8: the stray byte then is an escape that JSON knows.
     return written.encode("utf-8", "backslashreplace").decode()
 
@@ -367,138 +339,6 @@ def _shorten(text: str | None, size: int) -> str | None:
     return text if text is None or len(text) <= size else text[: size - 3] + "..."
 
 
-def _parse(raw: dict[str, Any]) -> Report:
-    parts = (raw.get(key) for key in ("error", "backup", "rehearsed", "unfinished"))
-    error, backup, rehearsal, unfinished = parts
-    changed = raw.get("changed", [])
-    if not isinstance(changed, list):
-        raise ValueError("changed is not a list")
-    return Report(
-        command=read_text(raw["command"], TEXT_LIMIT),
-        outcome=Outcome(raw["outcome"]),
-        version=_optional_text(raw.get("version"), VERSION_LIMIT),
-        dirty=_flag(raw.get("dirty")),
-        tool_version=read_text(raw.get("toolVersion", ""), NAME_LIMIT),
-        started_at=read_text(raw.get("startedAt", ""), WORD_LIMIT),
-        milliseconds=read_whole(raw.get("milliseconds", 0)),
-        from_version=_optional_text(raw.get("from"), VERSION_LIMIT),
-        target=_optional_text(raw.get("target"), VERSION_LIMIT),
-        pending=_optional_whole(raw.get("pending"), INT32),
-        steps=tuple(
-            Step(
-                version=read_text(step["version"], VERSION_LIMIT),
-                name=read_text(step["name"], NAME_LIMIT),
-                direction=read_text(step["direction"], WORD_LIMIT),
-                milliseconds=read_whole(step["milliseconds"]),
-                destructive=step.get("destructive") is True,
-                excerpt=_optional_text(step.get("excerpt"), EXCERPT_LIMIT),
-            )
-            for step in read_objects(raw.get("steps", ()), STEPS_LIMIT)
-        ),
-        steps_total=read_whole(raw.get("stepsTotal", 0), most=INT32),
-        error=None if error is None else _parse_error(error),
-        backup=None if backup is None else _parse_backup(backup),
-        unfinished=None if unfinished is None else parse_unfinished(unfinished),
-        plan_checksum=_read_checksum(raw.get("planChecksum")),
-        changed=tuple(read_text(file, FILE_LIMIT) for file in changed[:CHANGED_LIMIT]),
-        server_version=_optional_text(raw.get("serverVersion"), WORD_LIMIT),
-        findings=parse_findings(raw.get("findings", ())),
-        findings_total=read_whole(raw.get("findingsTotal", 0), most=INT32),
-        rehearsal=None if rehearsal is None else parse_rehearsal(rehearsal),
-    )
-
-
 def is_checksum(value: object) -> bool:
     """Whether it is a SHA-256 as a plan has it."""
     return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
-
-
-def _read_checksum(value: object) -> str | None:
-    if value is not None and not is_checksum(value):
-        raise ValueError("planChecksum is none")
-    return None if value is None else str(value)
-
-
-def parse_findings(raw: object) -> tuple[LintFinding, ...]:
-    """Findings as they stand in a report or a status. Raises KeyError and ValueError."""
-    return tuple(
-        LintFinding(
-            rule=read_text(item["rule"], WORD_LIMIT),
-            severity=read_text(item["severity"], WORD_LIMIT),
-            file=read_text(item["file"], FILE_LIMIT),
-            line=read_whole(item["line"]),
-            message=read_text(item["message"], EXCERPT_LIMIT),
-        )
-        for item in read_objects(raw, FINDINGS_LIMIT)
-    )
-
-
-def dump_rehearsal(rehearsal: RehearsalSummary) -> dict[str, int]:
-    """The summary as it stands in a report or a status."""
-    return {
-        "steps": rehearsal.steps,
-        "withoutDown": rehearsal.without_down,
-        "milliseconds": rehearsal.milliseconds,
-    }
-
-
-def parse_rehearsal(raw: dict[str, Any]) -> RehearsalSummary:
-    """The same read back. Raises KeyError, TypeError and ValueError."""
-    return RehearsalSummary(
-        steps=read_whole(raw["steps"], most=INT32),
-        without_down=read_whole(raw["withoutDown"], most=INT32),
-        milliseconds=read_whole(raw["milliseconds"]),
-    )
-
-
-def parse_unfinished(raw: dict[str, Any]) -> ReportedUnfinished:
-    """A step under way, as a report or a status has it. Raises KeyError, TypeError, ValueError."""
-    return ReportedUnfinished(
-        version=read_text(raw["version"], VERSION_LIMIT),
-        name=read_text(raw["name"], NAME_LIMIT),
-        direction=read_text(raw["direction"], WORD_LIMIT),
-        rows=read_whole(raw["rows"]),
-        batches=read_whole(raw["batches"]),
-        since=read_text(raw["since"], WORD_LIMIT),
-    )
-
-
-def _parse_backup(raw: dict[str, Any]) -> Backup:
-    return Backup(
-        name=read_text(raw["name"], NAME_LIMIT),
-        size=read_whole(raw["size"]),
-        sha256=read_text(raw["sha256"], HASH_LIMIT),
-    )
-
-
-def _parse_error(raw: dict[str, Any]) -> ReportError:
-    try:
-        reason = Reason(raw["reason"])
-    except ValueError:
-        reason = Reason.INTERNAL
-    return ReportError(
-        reason=reason,
-        message=read_text(raw.get("message", ""), TEXT_LIMIT),
-        retryable=raw.get("retryable") is True,
-        sqlstate=_optional_text(raw.get("sqlstate"), WORD_LIMIT),
-        file=_optional_text(raw.get("file"), TEXT_LIMIT),
-        line=_optional_whole(raw.get("line")),
-        column=_optional_whole(raw.get("column")),
-        excerpt=_optional_text(raw.get("excerpt"), TEXT_LIMIT),
-        detail=_optional_text(raw.get("detail"), TEXT_LIMIT),
-        hint=_optional_text(raw.get("hint"), TEXT_LIMIT),
-    )
-
-
-def _optional_text(value: object, limit: int) -> str | None:
-    return None if value is None else read_text(value, limit)
-
-
-def _optional_whole(value: object, most: int = INT64) -> int | None:
-    return None if value is None else read_whole(value, most=most)
-
-
-def _flag(value: object) -> bool | None:
-    if value is not None and not isinstance(value, bool):
-        raise ValueError("dirty is neither true nor false")
-    return value

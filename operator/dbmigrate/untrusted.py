@@ -1,10 +1,9 @@
-"""Values of a JSON document that somebody else has written, bounded and made safe as
-they are read.
+"""Values of a JSON document from outside, bounded and escaped as they are read.
 
-A report comes out of an image that the operator did not choose, a status may have been
-written by anybody with the right to. What is kept of them must fit the schema of the
-resource, for the API server refuses the whole of a status for one field of it. The texts
-are escaped here and nowhere after, so a status that was written reads back as it is.
+A report comes from an image that the operator did not choose, a status may have been
+written by any user with the right to. What is kept of them must fit the schema of the
+resource, because the API server refuses a whole status for one field. Texts are escaped
+here and nowhere after, so a written status reads back unchanged.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ INT32, INT64 = 2**31 - 1, 2**63 - 1
 
 
 def read_text(value: object, limit: int) -> str:
-    """A text as it may be shown, cut at that many characters. Raises ValueError for anything else.
+    """A text, safe to show and cut at that many characters. Raises ValueError for anything else.
 
     Half a surrogate pair, which JSON can name and UTF-8 can't, becomes an escape too.
     A text that has been read is the same when it is read again.

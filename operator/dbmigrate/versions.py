@@ -1,9 +1,9 @@
-"""What a version is: a number for most formats, a text with an order of its own for others.
+"""Versions: numbers in most formats, texts with an order of their own in others.
 
-Everything between the files and the table only compares versions, looks them up and
-prints them, which `int` does by itself. Where a version is no number, a `TextVersion`
-stands in its place: it prints as people write it and sorts as its format says.
-Versions are made from text in one place, by the word of the format whose they are.
+The code between the files and the table only compares versions, looks them up and
+prints them, which `int` supports. Where a version is no number, a `TextVersion`
+replaces it: it prints as it is written and sorts as its format says.
+Versions are made from text in one place, by the name of their format.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DOTTED = re.compile(r"[0-9]+(?:[._][0-9]+)*", re.ASCII)
 
 
 class Version(Protocol):
-    """A version of any format; versions of one format alone are compared."""
+    """A version of any format; only versions of one format are compared."""
 
     def __lt__(self, other: Any, /) -> bool: ...
 
@@ -50,7 +50,7 @@ class TextVersion:
 
 
 class Role(Enum):
-    """What a migration is to the history."""
+    """The kind of a migration in the history."""
 
     VERSIONED = "versioned"
     """It leads to its version from the one below."""
@@ -66,7 +66,7 @@ REPEATABLE = "R"
 
 
 def repeatable(name: str) -> TextVersion:
-    """What stands for the version of a repeatable migration: above all, and by its name.
+    """The version of a repeatable migration: above all others, ordered by its name.
 
     Underscores in it are spaces, as in a description.
     """
@@ -74,7 +74,7 @@ def repeatable(name: str) -> TextVersion:
 
 
 def name_of(version: Version) -> str:
-    """The name of a repeatable migration, from what stands for its version."""
+    """The name of a repeatable migration, from its version."""
     return str(version.order[1]) if isinstance(version, TextVersion) else ""
 
 
@@ -93,14 +93,14 @@ def dotted(text: str) -> TextVersion:
 
 
 def lexical(text: str) -> TextVersion:
-    """Atlas's: whatever stands before the first underscore, compared byte by byte."""
+    """Atlas's: the text before the first underscore, compared byte by byte."""
     if not text or "_" in text or "\0" in text or len(text) > 200:
         raise ValueError(f"{text!r} is no version: a text without an underscore")
     return TextVersion(text.encode(), text)
 
 
 def number(text: str) -> int:
-    """That of all others: digits, at most what a bigint holds."""
+    """All other formats': digits, within the range of bigint."""
     match = _NUMBER.fullmatch(text)
     if match is None or int(match[1]) > LARGEST_NUMBER:
         raise ValueError(f"{text!r} is no version: a number")
@@ -112,14 +112,14 @@ _TEXTS: Mapping[str, Callable[[str], Version]] = {"flyway": dotted, "atlas": lex
 
 
 def reader_of(kind: str) -> Callable[[str], Version]:
-    """What makes a version of a text, in the format of that word."""
+    """The function that makes a version of a text in that format."""
     return _TEXTS.get(kind, number)
 
 
 def is_version(text: str, kind: str | None) -> bool:
-    """Whether it is a version in the format of that word; None: in any format.
+    """Whether it is a version in that format; None: in any format.
 
-    To Atlas any text is one: whoever has versions without a digit names the format.
+    For Atlas any text is one: versions without a digit need the format's name.
     """
     readers = [number, dotted] if kind is None else [reader_of(kind)]
     for read in readers:

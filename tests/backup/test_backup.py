@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +15,7 @@ import psycopg
 import pytest
 
 from tests.cli.program import Ran, run, start, write_scripts
+from tests.cluster.waiting import eventually
 from tests.database.programs import find_programs
 from tests.database.server import Database, Server
 
@@ -88,6 +88,8 @@ def test_a_backup_restored_into_a_new_database_is_the_same_database(
 
     restored = dbmigrate(empty, "restore", "-sha256", sha256, str(place / "shop.dump"))
     assert (restored.code, restored.stderr) == (0, "restored shop.dump\n")
+    asked = dbmigrate(empty, "-json", "status")
+    assert json.loads(asked.stdout)["restored"] == "shop.dump"
     assert empty.dump_schema() == database.dump_schema()
     for query in ("SELECT * FROM books ORDER BY id", "SELECT * FROM schema_migrations"):
         assert empty.query(query) == database.query(query)
@@ -147,12 +149,9 @@ def test_a_signal_ends_pg_dump_and_leaves_no_file(database: Database, place: Pat
         blocker.execute("LOCK TABLE locked")
         args = ["-database", database.url, "-lock-timeout", "600", "backup", str(place)]
         process = start(args, programs())
-        deadline = time.monotonic() + 60
         waiting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'dbmigrate'"
         waiting += " AND wait_event_type = 'Lock' AND datname = current_database()"
-        while not database.query(waiting):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: database.query(waiting), what="a backup that waits")
         assert list(place.iterdir())
         process.send_signal(signal.SIGTERM)
         _, stderr = process.communicate(timeout=60)

@@ -12,8 +12,6 @@ from tests.charts.helm import ROOT, install, run_helm
 from tests.cluster import Cluster, Namespace
 from tests.cluster.waiting import eventually
 from tests.database import Database
-from tests.operator_e2e.conftest import grant_rights
-from tests.operator_e2e.process import Operator
 from tests.operator_e2e.shop import FILES, Shop
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database, pytest.mark.timeout(900)]
@@ -39,28 +37,6 @@ def shop(cluster: Cluster, namespace: Namespace, database: Database, tmp_path: P
     made = Shop(namespace, database)
     namespace.secret("app-db", url=database.url)
     return made
-
-
-def test_pods_start_when_the_operator_has_migrated(shop: Shop, tmp_path: Path) -> None:
-    namespace = shop.namespace
-    operator = Operator(
-        grant_rights(namespace), namespace.name, tmp_path / "operator.log", image=RUNNER
-    )
-    values: dict[str, Any] = {"image": APP, "migrations.timeout": "2m"}
-    run_helm("lint", "--strict", str(CHART))
-    try:
-        operator.start()
-        install(namespace.cluster, namespace.name, "app", CHART, values, deadline=240)
-        assert shop.applied() == [1, 2]
-        for pod in pods(shop):
-            assert not [v for v in pod["spec"].get("volumes", []) if "projected" in v]
-            (init,) = pod["status"]["initContainerStatuses"]
-            assert init["name"] == WAITER
-        older = {**values, "migrations.version": 1, "replicas": 3}
-        install(namespace.cluster, namespace.name, "app", CHART, older, deadline=240)
-        assert namespace.get("deployment", "app")["status"]["readyReplicas"] == 3
-    finally:
-        operator.kill()
 
 
 def test_pods_wait_while_the_version_is_not_there(shop: Shop) -> None:

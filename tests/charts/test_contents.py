@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from dbmigrate import __version__
+from dbmigrate.api.names import SCHEMA_VERSION
+from dbmigrate.controller.definitions.install import schema_of
 from dbmigrate.controller.metrics import Metrics
 from tests.charts.helm import CHART, ROOT, Document, Values, render, run_helm
 from tests.cluster import Cluster, Namespace
@@ -49,14 +52,39 @@ def test_helm_finds_nothing_to_complain_of() -> None:
         assert "0 chart(s) failed" in run_helm("lint", "--strict", str(CHART), *words)
 
 
+def test_everything_that_is_released_has_one_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+    (container,) = read_deploy("deployment.yaml")[0]["spec"]["template"]["spec"]["containers"]
+    images = [
+        container["image"],
+        *(each["value"] for each in container["env"] if "IMAGE" in each["name"]),
+    ]
+    assert set(images) == {f"dbmigrate:{__version__}"}
+
+
 def test_the_crds_are_those_of_the_repository_and_are_kept() -> None:
-    shipped = {d["metadata"]["name"]: d for d in only("CustomResourceDefinition", render())}
+    """They are no part of the release, which a rollback would put back: a hook writes them."""
+    documents = render()
+    assert not list(only("CustomResourceDefinition", documents))
+    files = named("shop-dbmigrate-operator-crds", documents, "ConfigMap")["data"]
     originals = [yaml.safe_load(path.read_text()) for path in (ROOT / "crds").glob("*.yaml")]
-    assert len(shipped) == len(originals)
+    assert len(files) == len(originals)
     for original in originals:
-        crd = shipped[original["metadata"]["name"]]
-        assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+        crd = json.loads(files[f"{original['spec']['names']['plural']}.json"])
+        assert crd["metadata"]["annotations"].pop("helm.sh/resource-policy") == "keep"
         assert crd == original, "run `make chart`"
+        assert schema_of(crd) == SCHEMA_VERSION
+
+
+def test_what_writes_the_crds_is_there_for_an_installation_or_an_upgrade_alone() -> None:
+    ours = [d for d in render() if d["metadata"]["name"].endswith("-crds")]
+    kinds = {"ConfigMap", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Job"}
+    assert {document["kind"] for document in ours} == kinds
+    for document in ours:
+        annotations = document["metadata"]["annotations"]
+        assert annotations["helm.sh/hook"] == "pre-install,pre-upgrade"
+        assert "hook-succeeded" in annotations["helm.sh/hook-delete-policy"]
 
 
 def test_no_file_of_a_crd_is_left_over() -> None:
@@ -85,7 +113,7 @@ def test_with_a_list_of_namespaces_there_are_no_rights_elsewhere() -> None:
     assert {role["metadata"]["namespace"] for role in roles} == {"a", "b"}
     rules = named("dbmigrate-operator", read_deploy("rbac.yaml"), "ClusterRole")["rules"]
     assert all(role["rules"] == rules for role in roles)
-    assert not list(only("ClusterRoleBinding", documents))
+    assert not [b for b in only("ClusterRoleBinding", documents) if not is_hook(b)]
     for binding in only("RoleBinding", documents):
         assert binding["subjects"][0]["namespace"] == "system"
 
@@ -95,14 +123,17 @@ def test_the_pod_is_guarded_as_in_deploy() -> None:
     charted = next(only("Deployment", render()))["spec"]["template"]["spec"]
     assert charted["securityContext"] == deployed["securityContext"]
     (ours,), (theirs,) = charted["containers"], deployed["containers"]
-    for field in ("securityContext", "livenessProbe", "readinessProbe", "resources", "command"):
+    probes = ("startupProbe", "livenessProbe", "readinessProbe")
+    for field in ("securityContext", *probes, "resources", "command"):
         assert ours[field] == theirs[field]
     assert {each["name"] for each in theirs["env"]} <= {each["name"] for each in ours["env"]}
 
 
 def test_rules_and_dashboard_ask_for_series_that_the_operator_has() -> None:
     documents = render(EVERYTHING)
-    board = next(d for d in only("ConfigMap", documents))["data"]["dbmigrate.json"]
+    board = named("shop-dbmigrate-operator-dashboard", documents, "ConfigMap")["data"][
+        "dbmigrate.json"
+    ]
     asked = [target["expr"] for panel in json.loads(board)["panels"] for target in panel["targets"]]
     for group in next(only("PrometheusRule", documents))["spec"]["groups"]:
         asked += [rule["expr"] for rule in group["rules"]]
@@ -122,6 +153,10 @@ def test_there_is_an_alert_for_each_trouble() -> None:
         "DatabaseMigrationRetrying": "30m",
         "DbmigrateOperatorDown": "5m",
     }
+
+
+def is_hook(document: Document) -> bool:
+    return "helm.sh/hook" in document["metadata"].get("annotations", {})
 
 
 @pytest.mark.cluster

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate import __version__
+from dbmigrate.api.names import DEFINITIONS
 from tests.charts.helm import CHART, Values, install, run_helm
 from tests.cluster import Cluster, Namespace
 from tests.database import Database
@@ -17,7 +19,7 @@ from tests.ports import free_port
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database, pytest.mark.timeout(900)]
 
-IMAGE = "ghcr.io/dbmigrate/dbmigrate:0.1.0"
+IMAGE = f"ghcr.io/dbmigrate/dbmigrate:{__version__}"
 RELEASE = "it"
 OPERATOR = "it-dbmigrate-operator"
 
@@ -96,19 +98,55 @@ def test_a_release_lives_and_leaves_the_databases_alone(
     run_helm("uninstall", RELEASE, *at, "--wait", kubeconfig=registered.kubeconfig)
 
 
-def test_an_upgrade_brings_the_crds_up_to_date(
+def test_the_crds_go_up_to_date_and_never_back(
     registered: Cluster, system: Namespace, tmp_path: Path
 ) -> None:
     older = Path(shutil.copytree(CHART, tmp_path / "older"))
     file = older / "files" / "crds" / "databasemigrations.yaml"
-    file.write_text(file.read_text().replace("shortNames: [dbm]", "shortNames: [old]"))
+    text = file.read_text().replace("shortNames: [dbm]", "shortNames: [old]")
+    assert 'schema-version: "2"' in text
+    file.write_text(text.replace('schema-version: "2"', 'schema-version: "1"'))
+    registered.kubectl("delete", "crd", "--ignore-not-found", *DEFINITIONS)
     values = {**make_values(), "replicas": 0}
-    assert short_names_after(older, values, registered, system) == '["old"]'
-    assert short_names_after(CHART, values, registered, system) == '["dbm"]'
+    release = f"{RELEASE}-crds"
+
+    def upgrade(chart: Path) -> str:
+        install(registered, system.name, release, chart, values, deadline=240)
+        return short_names(registered)
+
+    assert upgrade(older) == '["old"]'
+    assert upgrade(CHART) == '["dbm"]'
+    at = ["--namespace", system.name]
+    run_helm("rollback", release, "1", *at, "--wait", kubeconfig=registered.kubeconfig)
+    assert short_names(registered) == '["dbm"]'
+    assert upgrade(older) == '["dbm"]'
+    run_helm("uninstall", release, *at, "--wait", kubeconfig=registered.kubeconfig)
+    assert short_names(registered) == '["dbm"]'
 
 
-def short_names_after(chart: Path, values: Values, cluster: Cluster, system: Namespace) -> str:
-    """Those of the CRD when the chart has been installed, or upgraded to."""
-    install(cluster, system.name, RELEASE, chart, values, deadline=240)
-    crd = "crd/databasemigrations.dbmigrate.dev"
-    return cluster.kubectl("get", crd, "-o", "jsonpath={.spec.names.shortNames}")
+def test_a_release_that_owns_the_crds_lets_go_of_them(
+    registered: Cluster, system: Namespace, tmp_path: Path
+) -> None:
+    """As charts up to 0.1.0 did: the objects of the release that are left out later are deleted,
+    but for those that are to be kept."""
+    owner = Path(shutil.copytree(CHART, tmp_path / "owner"))
+    (owner / "templates" / "crds.yaml").write_text(
+        '{{- range $path, $_ := .Files.Glob "files/crds/*.yaml" }}\n'
+        "{{- $crd := $.Files.Get $path | fromYaml }}\n"
+        '{{- $_ := set $crd.metadata "annotations" (dict "helm.sh/resource-policy" "keep") }}\n'
+        "---\n{{ toYaml $crd }}\n{{- end }}\n"
+    )
+    values = {**make_values(), "replicas": 0}
+    release = f"{RELEASE}-owner"
+    install(registered, system.name, release, owner, values, deadline=240)
+    uid = "-o=jsonpath={.metadata.uid}"
+    before = registered.kubectl("get", "crd", DEFINITIONS[0], uid)
+    install(registered, system.name, release, CHART, values, deadline=240)
+    assert registered.kubectl("get", "crd", DEFINITIONS[0], uid) == before
+    at = ["--namespace", system.name]
+    run_helm("uninstall", release, *at, "--wait", kubeconfig=registered.kubeconfig)
+
+
+def short_names(cluster: Cluster) -> str:
+    """Those of the CRD in the cluster."""
+    return cluster.kubectl("get", "crd", DEFINITIONS[0], "-o", "jsonpath={.spec.names.shortNames}")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dbmigrate import __version__
 from tests.charts.helm import CHART, Document, HelmFailed, Values, render
 
 POD = "spec.template.spec"
@@ -55,7 +56,9 @@ TAINT = [{"key": "infra", "operator": "Exists"}]
 LARGE = {"limits": {"memory": "2Gi"}}
 
 SWITCHES: dict[str, Switch] = {
-    "image.repository": Switch("mirror/it", f"Deployment:{OPERATOR}.image", "mirror/it:0.1.0"),
+    "image.repository": Switch(
+        "mirror/it", f"Deployment:{OPERATOR}.image", f"mirror/it:{__version__}"
+    ),
     "image.tag": Switch("9", f"Deployment:{OPERATOR}.image", "ghcr.io/dbmigrate/dbmigrate:9"),
     "image.digest": Switch(
         DIGEST, f"Deployment:{OPERATOR}.image", f"ghcr.io/dbmigrate/dbmigrate@{DIGEST}"
@@ -84,8 +87,8 @@ SWITCHES: dict[str, Switch] = {
     "workers": Switch(4, f"Deployment:{OPERATOR}.env.DBMIGRATE_WORKERS.value", "4"),
     "logFormat": Switch("text", f"Deployment:{OPERATOR}.env.DBMIGRATE_LOG_FORMAT.value", "text"),
     "logLevel": Switch("debug", f"Deployment:{OPERATOR}.env.DBMIGRATE_LOG_LEVEL.value", "debug"),
-    "crds.install": Switch(False, "CustomResourceDefinition:kind", NOTHING),
-    "rbac.create": Switch(False, "ClusterRoleBinding:kind", NOTHING),
+    "crds.install": Switch(False, f"Job/{NAME}-crds:kind", NOTHING),
+    "rbac.create": Switch(False, f"ClusterRoleBinding/{NAME}:kind", NOTHING),
     "rbac.aggregate": Switch(False, f"ClusterRole/{NAME}-view:kind", NOTHING),
     "reservedFields.enabled": Switch(
         True, f"ClusterRole/{NAME}-reserved-fields:rules.0.resources.0", "databasemigrations"
@@ -97,10 +100,12 @@ SWITCHES: dict[str, Switch] = {
         _switched_on("reservedFields"),
     ),
     "serviceAccount.create": Switch(
-        False, "ServiceAccount:kind", NOTHING, {"serviceAccount.name": "own"}
+        False, f"ServiceAccount/{NAME}:kind", NOTHING, {"serviceAccount.name": "own"}
     ),
     "serviceAccount.name": Switch("own", f"Deployment:{POD}.serviceAccountName", "own"),
-    "serviceAccount.annotations": Switch(LABEL, "ServiceAccount:metadata.annotations", LABEL),
+    "serviceAccount.annotations": Switch(
+        LABEL, f"ServiceAccount/{NAME}:metadata.annotations", LABEL
+    ),
     "podAnnotations": Switch(LABEL, "Deployment:spec.template.metadata.annotations", LABEL),
     "podLabels": Switch(LABEL, "Deployment:spec.template.metadata.labels.team", "data"),
     "podSecurityContext": Switch(
@@ -145,8 +150,10 @@ SWITCHES: dict[str, Switch] = {
     "metrics.prometheusRule.labels": Switch(
         LABEL, "PrometheusRule:metadata.labels.team", "data", RULE
     ),
-    "metrics.dashboard.enabled": Switch(True, "ConfigMap:metadata.name", f"{NAME}-dashboard"),
-    "metrics.dashboard.labels": Switch(LABEL, "ConfigMap:metadata.labels.team", "data", BOARD),
+    "metrics.dashboard.enabled": Switch(True, f"ConfigMap/{NAME}-dashboard:kind", "ConfigMap"),
+    "metrics.dashboard.labels": Switch(
+        LABEL, f"ConfigMap/{NAME}-dashboard:metadata.labels.team", "data", BOARD
+    ),
     "podDisruptionBudget.enabled": Switch(True, "PodDisruptionBudget:spec.maxUnavailable", 1),
     "podDisruptionBudget.maxUnavailable": Switch(
         "50%",

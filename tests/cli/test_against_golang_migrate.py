@@ -220,7 +220,7 @@ DIFFERENCES = (
         "-path=@ -database=postgres://127.0.0.1:1/shop?sslmode=disable up",
         "names host and database, in libpq's words",
         r"error: failed to open database: dial tcp .*: connect: connection refused\n",
-        r"error: can't connect to 127.0.0.1:1/shop: .*Connection refused.*\n",
+        r"error: can't connect to 127.0.0.1:1/shop: .*Connection refused\n  hint: .*\n",
     ),
     Difference(
         "PATH goto 18446744073709551615",

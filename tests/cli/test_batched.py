@@ -87,7 +87,7 @@ def test_up_that_fails_halfway_says_how_to_go_on_and_status_how_far_it_is(
     database.execute("ALTER TABLE many DROP CONSTRAINT c")
     done = run(*words, "repair")
     assert done.code == 0
-    assert "goes on behind batch 2: 20 rows are done" in done.stderr
+    assert "continues after batch 2: 20 rows are done" in done.stderr
     assert "version 2 up is finished" in done.stderr
     assert "unfinished" not in json.loads(run(*words, "-json", "status").stdout)
 

@@ -57,8 +57,6 @@ def test_a_killed_run_does_not_keep_its_locks_until_its_statement_ends(
     )
     assert database.query("SELECT dirty FROM schema_migrations") == [(is_dirty,)]
     database.execute("INSERT INTO gate VALUES (true)")
-    if script != BATCHED and is_dirty:
-        assert run(*options, "repair").code == 0
     assert run(*options, "up").code == 0
     assert database.query("SELECT DISTINCT touched FROM items") == [(1,)]
 

@@ -8,8 +8,6 @@ import pty
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 
 from dbmigrate.postgres.history.advisory_locks import lock_id
 from tests.cli.program import PROGRAM, SCRIPTS, environment, run, start, write_scripts
+from tests.cluster.waiting import eventually
 from tests.database.server import Database
 
 TIME = r"\(\d+(\.\d+)?(ms|s|µs)\)"
@@ -30,13 +29,6 @@ def path(tmp_path: Path) -> str:
 
 def version(database: Database) -> list[tuple[Any, ...]]:
     return database.query("SELECT version, dirty FROM schema_migrations")
-
-
-def until(question: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not question():
-        assert time.monotonic() < deadline, f"never came true: {what}"
-        time.sleep(0.02)
 
 
 def test_up_tells_each_step_and_then_that_there_is_nothing_to_do(
@@ -374,7 +366,7 @@ def test_the_first_signal_lets_the_running_step_end(
         holder.execute("SELECT pg_advisory_lock(42)")
         process = start([*options, "-statement-lock-timeout", "none", "up"])
         assert process.stderr is not None
-        until(lambda: database.query(WAITING), "the step runs")
+        eventually(lambda: database.query(WAITING), what="the step")
         process.send_signal(number)
         assert process.stderr.readline() == "Stopping after this running migration ...\n"
         holder.execute("SELECT pg_advisory_unlock(42)")
@@ -393,7 +385,7 @@ def test_the_second_signal_cancels_the_running_step(database: Database, tmp_path
         line = [*options, "-statement-lock-timeout", "none", "-report", str(report), "up"]
         process = start(line)
         assert process.stderr is not None
-        until(lambda: database.query(WAITING), "the step runs")
+        eventually(lambda: database.query(WAITING), what="the step")
         process.send_signal(signal.SIGTERM)
         assert process.stderr.readline() == "Stopping after this running migration ...\n"
         process.send_signal(signal.SIGTERM)

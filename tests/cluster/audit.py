@@ -7,11 +7,12 @@ knows what it sent.
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.cluster.waiting import eventually
 
 POLICY = """\
 apiVersion: audit.k8s.io/v1
@@ -86,11 +87,11 @@ class AuditLog:
 
 def wait_for_line(path: Path, text: str, deadline: float = 60) -> None:
     """Return when the log has a line with that text: the server writes it after its answer."""
-    end = time.monotonic() + deadline
-    while text not in path.read_text(errors="replace")[-200_000:]:
-        if time.monotonic() > end:
-            raise TimeoutError(f"the audit log {path} has no line with {text}")
-        time.sleep(0.01)
+    eventually(
+        lambda: text in path.read_text(errors="replace")[-200_000:],
+        deadline=deadline,
+        what=f"a line with {text} in the audit log {path}",
+    )
 
 
 def _read(line: bytes) -> Request:

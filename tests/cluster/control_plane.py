@@ -44,6 +44,7 @@ class Setup:
 
     address: str = "127.0.0.1"
     server_flags: Mapping[str, object] = field(default_factory=dict)
+    manager_flags: Mapping[str, object] = field(default_factory=dict)
     controllers: tuple[str, ...] = CONTROLLERS
     node_group: str = "system:masters"
     """The group of the node's user: `system:nodes` for a kubelet with a kubelet's own rights."""
@@ -188,6 +189,7 @@ class ControlPlane:
             # burst of Jobs measures.
             "kube-api-qps": 500,
             "kube-api-burst": 1000,
+            **self._setup.manager_flags,
         }
         health = f"https://127.0.0.1:{self._ports.manager}/healthz"
         return self._daemon(self._programs.controller_manager, flags, health)

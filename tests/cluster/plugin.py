@@ -11,24 +11,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from contextlib import suppress
 from typing import NoReturn
 
 import pytest
 
-from tests.cluster.build import find_programs
 from tests.cluster.cluster import KUBECONFIG_VARIABLE, Cluster
 from tests.cluster.namespace import Namespace
 from tests.cluster.unavailable import ClusterUnavailable
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the control plane before the first test: it takes longer than a test may."""
-    if KUBECONFIG_VARIABLE in os.environ or session.config.option.collectonly:
-        return
-    if any("cluster" in getattr(item, "fixturenames", ()) for item in session.items):
-        with suppress(ClusterUnavailable):  # the fixture says so, for each test that needs it
-            find_programs()
 
 
 @pytest.fixture(scope="session")

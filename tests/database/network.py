@@ -1,6 +1,6 @@
 """Two network namespaces joined by a cable that loses packets on demand.
 
-    with Network.lay() as network:
+    with Network.laid() as network:
         with network.at(Node.SERVER): ...   # what is started here lives there
         network.lose(Side.CLIENT)           # nothing of the client's arrives any more
         network.restore()
@@ -16,10 +16,9 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
 
 _CLONE_NEWNET = 0x40000000
 
@@ -36,7 +35,7 @@ class Node(StrEnum):
 
 
 class Network:
-    """The two namespaces. Use it in a `with` statement."""
+    """The two namespaces."""
 
     def __init__(self) -> None:
         token = secrets.token_hex(3)
@@ -45,16 +44,17 @@ class Network:
         self.addresses = {Node.CLIENT: "10.231.7.1", Node.SERVER: "10.231.7.2"}
 
     @classmethod
-    def lay(cls) -> Network:
-        """Make both, and the cable. Raises NetworkUnavailable."""
+    @contextmanager
+    def laid(cls) -> Iterator[Network]:
+        """Make both, and the cable, for the time of the block. Raises NetworkUnavailable."""
         network = cls()
-        try:
-            network._lay()
-        except (OSError, subprocess.CalledProcessError) as error:
-            network.close()
-            said = getattr(error, "stderr", "") or str(error)
-            raise NetworkUnavailable(f"no network namespaces: {said.strip()}") from None
-        return network
+        with closing(network):
+            try:
+                network._lay()
+            except (OSError, subprocess.CalledProcessError) as error:
+                said = getattr(error, "stderr", "") or str(error)
+                raise NetworkUnavailable(f"no network namespaces: {said.strip()}") from None
+            yield network
 
     @contextmanager
     def at(self, node: Node) -> Iterator[None]:
@@ -79,17 +79,6 @@ class Network:
         """Remove the namespaces, and the cable with them."""
         for name in self._names.values():
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
-
-    def __enter__(self) -> Network:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _lay(self) -> None:
         for name in self._names.values():

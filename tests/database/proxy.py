@@ -1,6 +1,6 @@
 """A proxy before PostgreSQL that knows the protocol's messages, to break connections at them.
 
-    with Proxy(server.host, server.port) as proxy:
+    with closing(Proxy(server.host, server.port)) as proxy:
         url = proxy.divert(database.url)
 
 Without a hook it forwards what it gets and counts round trips. A hook is asked
@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from types import TracebackType
 from urllib.parse import urlsplit, urlunsplit
 
 REQUESTS_WITHOUT_TLS = {80877103, 80877104}
@@ -83,17 +82,6 @@ class Proxy:
         self._listener.close()
         for side in list(self._open):
             _break(side)
-
-    def __enter__(self) -> Proxy:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _accept(self) -> None:
         while True:

@@ -6,18 +6,20 @@ people really run, in the versions that they really went through.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.diff_command.peers import PeersUnavailable, install
-from tests.toolchain import made_once, say
+from tests.toolchain import GoUnavailable, find_go, made_once, say
 
 PROCRASTINATE = "procrastinate==3.10.0"
 SYNAPSE = "matrix-synapse==1.98.0"
 DJANGO = ("django==5.2", "asgiref==3.9.1", "sqlparse==0.5.3")
 WORKER = "graphile-worker@0.18.0"
+GORM = Path(__file__).with_name("gorm")
 
 
 def procrastinate_versions() -> list[str]:
@@ -52,6 +54,28 @@ def synapse_schema() -> str:
 def find_django() -> Path:
     """Where Django can be imported from."""
     return _from_pypi("django", *DJANGO)
+
+
+def find_packages() -> None:
+    """Fetch all packages of schemas. Raises PeersUnavailable."""
+    procrastinate_schema()
+    worker_versions()
+    synapse_schema()
+
+
+def find_gorm_loader() -> Path:
+    """A program that prints the schema of models of GORM. Raises GoUnavailable."""
+    return made_once("gorm-loader-1", _build_gorm) / "loader"
+
+
+def _build_gorm(directory: Path) -> None:
+    command = [find_go(), "build", "-o", str(directory / "loader"), "."]
+    environment = {**os.environ, "CGO_ENABLED": "0"}
+    done = subprocess.run(
+        command, cwd=GORM, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise GoUnavailable(f"GORM does not build: {done.stderr.strip()[-500:]}")
 
 
 def _from_pypi(name: str, *packages: str) -> Path:

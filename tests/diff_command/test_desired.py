@@ -165,6 +165,18 @@ def test_a_program_that_fails_is_told(
     assert caught.value.detail in (None, "no models")
 
 
+def test_an_error_names_the_output_of_a_program_and_not_the_program(
+    scratch: ConnectionTarget, space: ScratchSpace
+) -> None:
+    """The line is one of what it printed."""
+    code = "print('CREATE TABLE a (s text);'); print('CREATE TABLE b (é nosuch);')"
+    with pytest.raises(MigrationError) as caught:
+        make(scratch, space, f'exec:{sys.executable} -c "{code}"')
+    place = caught.value.location
+    assert place is not None
+    assert (place.file, place.line, place.column) == (f"output of {sys.executable}", 2, 19)
+
+
 def test_a_program_gets_no_shell_and_one_that_is_not_there_is_told(
     scratch: ConnectionTarget, space: ScratchSpace
 ) -> None:

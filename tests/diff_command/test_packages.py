@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,11 +18,10 @@ from tests.diff_command import packages
 from tests.diff_command.arrange import begin, migrate, run_diff
 from tests.diff_command.pair import EMPTY, Pair, apply, differences, make, open_pair
 from tests.diff_command.peers import PeersUnavailable
-from tests.toolchain import GoUnavailable, find_go, made_once
+from tests.toolchain import GoUnavailable
 
 pytestmark = pytest.mark.database
 T = TypeVar("T")
-GORM = Path(__file__).with_name("gorm")
 DJANGO = Path(__file__).with_name("django_ddl.py")
 
 
@@ -87,7 +85,7 @@ def test_the_models_of_django_become_migrations(server: Server, tmp_path: Path) 
 
 
 def test_the_models_of_gorm_become_migrations(server: Server, tmp_path: Path) -> None:
-    program = had(lambda: made_once("gorm-loader-1", _build_gorm)) / "loader"
+    program = had(packages.find_gorm_loader)
     check_program(server, tmp_path, f"exec:{program}", 3)
 
 
@@ -101,13 +99,3 @@ def check_program(server: Server, tmp_path: Path, program: str, tables: int) -> 
     assert database.query(count) == [(tables + 2,)]
     assert run_diff(server, migrations, program).changes == ()
     database.drop()
-
-
-def _build_gorm(directory: Path) -> None:
-    command = [find_go(), "build", "-o", str(directory / "loader"), "."]
-    environment = {**os.environ, "CGO_ENABLED": "0"}
-    done = subprocess.run(
-        command, cwd=GORM, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise GoUnavailable(f"GORM does not build: {done.stderr.strip()[-500:]}")

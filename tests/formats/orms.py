@@ -126,7 +126,7 @@ def run_rails(database: Database, directory: Path, *versions: str) -> None:
 
 def run_prisma(database: Database, directory: Path, *names: str, order: str = "deploy") -> str:
     """`prisma migrate deploy` of folders with these names; what it says of a failure."""
-    packages = _had(_install_prisma, "Prisma")
+    packages = _had(find_prisma, "Prisma")
     script = Path(__file__).with_name("prisma_engine.mjs")
     url = database.url.partition("?")[0]
     command = ["node", str(script), str(packages), url, str(directory), order, *names]
@@ -191,11 +191,13 @@ def _loads(ruby: Ruby) -> bool:
 
 
 def _python(script: str) -> None:
-    site = _had(_install_python_orms, "Alembic and Django")
+    site = _had(find_python_orms, "Alembic and Django")
     _run([sys.executable, "-c", textwrap.dedent(script)], {**os.environ, "PYTHONPATH": str(site)})
 
 
-def _install_python_orms() -> Path:
+def find_python_orms() -> Path:
+    """Where Alembic and Django can be imported from. Raises OrmUnavailable."""
+
     def install(directory: Path) -> None:
         say("installing Alembic and Django, once")
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target"]
@@ -205,7 +207,8 @@ def _install_python_orms() -> Path:
     return made_once(name, install) / "site"
 
 
-def _install_prisma() -> Path:
+def find_prisma() -> Path:
+    """Where Prisma's engine is installed. Raises OrmUnavailable."""
     if not (shutil.which("node") and shutil.which("npm")):
         raise OrmUnavailable("no Node.js on the PATH")
 

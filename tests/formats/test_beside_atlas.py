@@ -10,6 +10,7 @@ import pytest
 
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.report import Reason
+from dbmigrate.runner.answers import MigrationState
 from dbmigrate.runner.commands.apply import ApplyOrder, apply
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
@@ -19,7 +20,7 @@ from dbmigrate.runner.commands.status import status
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.request import Options
-from dbmigrate.runner.result import MigrationState, VersionState
+from dbmigrate.runner.result import VersionState
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
 from dbmigrate.versions import lexical
@@ -259,7 +260,7 @@ def test_the_rows_of_a_baseline_and_of_a_set_version_are_those_of_atlas(
     theirs = ("--dir", f"file://{directory}", "-u", other.url)
     refused = apply(request(database, directory), ApplyOrder())
     assert refused.error is not None
-    assert 'not clean: found table "t1"' in refused.error.message
+    assert 'not clean: found schema "public"' in refused.error.message
     apply(request(database, directory), ApplyOrder(limit=1, baseline=lexical("2"))).unwrap()
     done = judge(atlas_oracle, "migrate", "apply", "1", *theirs, "--baseline", "2")
     assert done.returncode == 0, done.stderr

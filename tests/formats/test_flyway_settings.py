@@ -158,8 +158,48 @@ def test_a_target_holds_for_up_alone(database: Database, tmp_path: Path) -> None
     assert ran(database, directory, "version").stderr == "2\n"
     assert ran(database, directory, "up").stderr == "no change\n"
     assert ran(database, directory, "goto", "3").code == 0
-    refused = ran(database, directory, "up", target="next")
-    assert "flyway.target is 'next'" in refused.stderr
+    refused = ran(database, directory, "up", target="soon")
+    assert "flyway.target is 'soon'" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        ("next", "next", "next", "next"),
+        ("current", "1", "current", "latest"),
+        ("99", "1", "2.5", "2.5?", "99", "99?", "0"),
+    ],
+)
+def test_a_target_leads_as_far_as_with_flyway(
+    flyway: Flyway, server: Server, database: Database, tmp_path: Path, targets: tuple[str, ...]
+) -> None:
+    directory, other = fill(tmp_path / "m", FILES), server.create_database()
+    for target in targets:
+        problem = flyway.try_to("migrate", other, directory, flyway__target=target)
+        code = ran(database, directory, "up", target=target).code
+        assert (code != 0, flyway_rows(database)) == (bool(problem), flyway_rows(other)), target
+    other.drop()
+
+
+def test_an_encoding_and_marks_between_statements_are_read_as_flyway_reads_them(
+    flyway: Flyway, database: Database, tmp_path: Path
+) -> None:
+    mark = "\ufeff"
+    directory = fill(
+        tmp_path / "m", {"V1__a.sql": f"{mark}CREATE TABLE a ();\n{mark}CREATE TABLE b ();\n"}
+    )
+    assert ran(database, directory, "up").code == 0
+    flyway.do("validate", database, directory)
+    text = "CREATE TABLE c AS SELECT 'é' AS x;\n"
+    (directory / "V2__c.sql").write_bytes(text.encode("latin-1"))
+    wrong = ran(database, directory, "up")
+    assert (wrong.code, "V2__c.sql: line 1" in wrong.stderr) == (1, True)
+    fill(directory, {"V2__c.sql.conf": "encoding=ISO-8859-1\n"})
+    assert ran(database, directory, "up").code == 0
+    flyway.do("validate", database, directory)
+    assert database.query("SELECT x FROM c") == [("é",)]
+    unknown = ran(database, directory, "up", encoding="klingon")
+    assert "flyway.encoding is 'klingon', which is not known" in unknown.stderr
 
 
 def test_repeatables_are_rehearsed_again_with_what_they_have_become(

@@ -17,7 +17,7 @@ from dbmigrate.runner.commands.status import status
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.commands.wait import wait
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import VersionState
 from tests.database import Database

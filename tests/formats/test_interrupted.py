@@ -15,7 +15,7 @@ from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.version import version
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import VersionState
 from tests.database import Database

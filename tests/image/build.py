@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.toolchain import made_once, say
+from tests.toolchain import cache_root, made_once, only_one, say, untimed
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "trixie"
@@ -97,6 +97,18 @@ class Builder:
         finally:
             self.run("umount", container)
             self.run("rm", container)
+
+
+@contextmanager
+def kept_builder() -> Iterator[Builder]:
+    """buildah with the store of all runs, where steps that were done stay done; one at a time."""
+    with untimed(), only_one("image-store"):
+        builder = Builder(cache_root() / "image-store", driver="overlay")
+        try:
+            builder.run("images")
+        except RuntimeError:  # overlay file systems can't be stacked everywhere
+            builder = Builder(cache_root() / "image-store-vfs")
+        yield builder
 
 
 def make_root(name: str, *packages: str) -> Path:

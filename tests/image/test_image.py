@@ -12,7 +12,7 @@ import pytest
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
 from tests.database import Database
-from tests.image.build import ROOT, Builder, ImageUnavailable, require_tools
+from tests.image.build import ROOT, Builder, ImageUnavailable, kept_builder, require_tools
 
 pytestmark = [pytest.mark.database, pytest.mark.timeout(900)]
 
@@ -22,19 +22,22 @@ PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 @pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+def builder() -> Iterator[Builder]:
     """The image, built from the Dockerfile; skipped loudly where it can't be."""
-    store = tmp_path_factory.mktemp("images")
     try:
         require_tools()
-        made = Builder(store)
-        build = made.take("build", "ca-certificates")
-        runtime = made.take("runtime", "ca-certificates", "python3")
     except ImageUnavailable as problem:
         pytest.skip(f"NOT TESTED, the image can't be built here: {problem}")
-    made.build(TAG, BUILD_IMAGE=build, RUNTIME_IMAGE=runtime, VERSION="0.1.0", REVISION="abc")
-    yield made
-    shutil.rmtree(store, ignore_errors=True)
+    with kept_builder() as made:
+        try:
+            build = made.take("build", "ca-certificates")
+            runtime = made.take("runtime", "ca-certificates", "python3")
+        except ImageUnavailable as problem:
+            pytest.skip(f"NOT TESTED, the image can't be built here: {problem}")
+        bases = {"BUILD_IMAGE": build, "RUNTIME_IMAGE": runtime}
+        made.build(TAG, layers=True, **bases, VERSION="9.8.7", REVISION="abc")
+        yield made
+        made.run("rmi", TAG)
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +68,13 @@ def test_the_image_says_what_it_is_and_runs_as_nobody(builder: Builder) -> None:
     assert config["User"] == USER
     assert config["Entrypoint"] == ["/usr/local/bin/dbmigrate"]
     labels = config["Labels"]
-    assert labels["org.opencontainers.image.version"] == "0.1.0"
+    assert labels["org.opencontainers.image.version"] == "9.8.7"
     assert labels["org.opencontainers.image.revision"] == "abc"
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_the_programs_say_the_version_that_the_image_was_built_as(root: Path) -> None:
+    assert run(root, "dbmigrate", "-version").stderr == "9.8.7\n"
 
 
 def test_it_stands_in_for_migrate_migrate(root: Path, database: Database) -> None:
@@ -94,6 +101,25 @@ def test_pg_dump_of_the_newest_major_makes_its_backups(
     assert run(root, "pg_dump", "--version").stdout.startswith("pg_dump (PostgreSQL) 18")
     for program in ("psql", "pg_restore"):
         assert run(root, program, "--version").returncode == 0
+
+
+def test_a_directory_of_somebody_else_is_told_with_its_owner_and_ours(
+    root: Path, database: Database, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o750)
+    tried = run(root, "dbmigrate", "-database", database.url, "backup", "/data/", data=tmp_path)
+    assert tried.returncode != 0
+    assert "this process has uid 65532 and gid 65532; /data" in tried.stderr
+    assert "belongs to uid 0 and gid 0 with mode 0750" in tried.stderr
+    assert "chown" in tried.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_authorities_of_the_machine_are_found(root: Path) -> None:
+    find = "import os; from dbmigrate.postgres.connection.certificates import *;"
+    script = f"{find} print(name_system_bundle(), os.environ['SSL_CERT_FILE'])"
+    found = run(root, "/opt/dbmigrate/bin/python", "-c", script)
+    assert found.stdout.split() == ["True", "/etc/ssl/certs/ca-certificates.crt"], found.stderr
 
 
 def test_a_project_file_of_atlas_is_read_in_it(root: Path, database: Database) -> None:

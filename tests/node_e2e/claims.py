@@ -7,8 +7,11 @@ from pathlib import Path
 from tests.cluster import Namespace
 
 
-def claim_directory(namespace: Namespace, name: str, place: Path) -> None:
-    """A claim bound to a local volume in a directory of this machine."""
+def claim_directory(namespace: Namespace, name: str, place: Path, *, kind: str = "local") -> None:
+    """A claim bound to a volume in a directory of this machine.
+
+    A kubelet gives a volume of kind `local` to the Pod's fsGroup, and leaves `hostPath` alone.
+    """
     volume = f"{namespace.name}-{name}"
     linux = {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}
     size = {"storage": "1Gi"}
@@ -22,7 +25,7 @@ def claim_directory(namespace: Namespace, name: str, place: Path) -> None:
                 "spec": {
                     **shared,
                     "capacity": size,
-                    "local": {"path": str(place)},
+                    kind: {"path": str(place)},
                     "nodeAffinity": {
                         "required": {"nodeSelectorTerms": [{"matchExpressions": [linux]}]}
                     },

@@ -4,49 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 
 import pytest
 
-from tests.charts.helm import CHART, install
 from tests.cluster import Namespace
 from tests.cluster.unavailable import ClusterUnavailable
 from tests.image.build import ImageUnavailable
-from tests.node_e2e.node import RealCluster, prepare
+from tests.node_e2e.node import RealCluster, real_cluster
 from tests.node_e2e.postgres import PodServer
 from tests.node_e2e.programs import NodeUnavailable
+from tests.node_e2e.release import install_operator
 from tests.operator_e2e.shop import Shop
 
-RELEASE = "dbmigrate"
-SYSTEM = "dbmigrate-system"
 UNAVAILABLE = (NodeUnavailable, ImageUnavailable, ClusterUnavailable)
-VALUES = {
-    "image.repository": "localhost/dbmigrate",
-    "image.tag": "node",
-    "image.pullPolicy": "Never",
-}
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build and download before the first test: it takes longer than a test may."""
-    if session.config.option.collectonly:
-        return
-    if any("real" in getattr(item, "fixturenames", ()) for item in session.items):
-        with suppress(*UNAVAILABLE):  # the fixture says so, for each test that needs it
-            prepare()
 
 
 @pytest.fixture(scope="package")
 def real() -> Iterator[RealCluster]:
     """The cluster with a real node. Its thread is in the node's network meanwhile."""
-    try:
-        running = RealCluster()
-    except UNAVAILABLE as problem:
-        message = f"NOT TESTED, no real node can run here: {problem}"
-        if os.environ.get("DBMIGRATE_TEST_NODE") == "required":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
-    with running:
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(real_cluster())
+        except UNAVAILABLE as problem:
+            message = f"NOT TESTED, no real node can run here: {problem}"
+            if os.environ.get("DBMIGRATE_TEST_NODE") == "required":
+                pytest.fail(message, pytrace=False)
+            pytest.skip(message)
         yield running
 
 
@@ -59,9 +43,7 @@ def postgres(real: RealCluster) -> PodServer:
 @pytest.fixture(scope="package")
 def system(real: RealCluster) -> Namespace:
     """The operator, installed by helm as a platform engineer would."""
-    namespace = real.cluster.namespace(SYSTEM)
-    install(real.cluster, SYSTEM, RELEASE, CHART, VALUES, deadline=240)
-    return namespace
+    return install_operator(real.cluster)
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.image.build import ROOT, Builder, make_root
+from dbmigrate import __version__
+from tests.image.build import ROOT, kept_builder, make_root
 from tests.operator_e2e.shop import FILES
-from tests.toolchain import cache_root, made_once, only_one
+from tests.toolchain import cache_root, made_once
 
 OWN = "localhost/dbmigrate:node"
 PAUSE = "localhost/pause:1"
@@ -98,12 +99,12 @@ def make_files_image(directory: Path, name: str, files: Mapping[str, str]) -> Pa
 
 
 def _build_own(scratch: Path) -> None:
-    store = cache_root() / "image-store"
-    with only_one("image-store"):
-        builder = Builder(store, driver="overlay")
+    with kept_builder() as builder:
         build = builder.take("build", "ca-certificates")
         runtime = builder.take("runtime", "ca-certificates", "python3")
-        builder.build(OWN, layers=True, BUILD_IMAGE=build, RUNTIME_IMAGE=runtime, VERSION="0.1.0")
+        builder.build(
+            OWN, layers=True, BUILD_IMAGE=build, RUNTIME_IMAGE=runtime, VERSION=__version__
+        )
         builder.run("push", OWN, f"docker-archive:{scratch / 'image.tar'}:{OWN}")
         builder.run("rmi", "--prune")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 import yaml
 
@@ -24,7 +25,7 @@ from tests.cluster.waiting import eventually
 from tests.node_e2e.dns import Resolver
 from tests.node_e2e.images import PAUSE, make_own_image, make_pause_image, make_postgres_image
 from tests.node_e2e.machine import ADDRESS, POD_RANGE, Machine
-from tests.node_e2e.programs import Programs, find_programs
+from tests.node_e2e.programs import Programs, find_programs, require_machine
 
 SOCKET = "/run/containerd/containerd.sock"
 SETUP = Setup(
@@ -35,6 +36,8 @@ SETUP = Setup(
         "kubelet-preferred-address-types": "InternalIP",
         "allow-privileged": "true",
     },
+    # A lost node is noticed sooner than after a minute, and a busy one is not taken for it.
+    manager_flags={"node-monitor-grace-period": "20s", "node-monitor-period": "1s"},
     controllers=("*",),
     node_group="system:nodes",
 )
@@ -79,6 +82,17 @@ class RealNode:
             f"--node-ip={ADDRESS}",
             f"--hostname-override={NODE_NAME}",
         )
+        eventually(self._is_ready, what="the node to be Ready", show=lambda _: self.explain())
+
+    def stop_kubelet(self) -> None:
+        """Let the kubelet die, as on a node that is cut off; its containers go on."""
+        killed = self.machine.inside(["pkill", "-KILL", "-f", "kubelet --config="])
+        subprocess.run(killed, check=True)
+        self.daemons["kubelet"].stop()
+
+    def start_kubelet(self) -> None:
+        """Start it again; returns when the node is Ready."""
+        self.daemons["kubelet"].start()
         eventually(self._is_ready, what="the node to be Ready", show=lambda _: self.explain())
 
     def import_image(self, archive: Path) -> None:
@@ -205,6 +219,7 @@ SystemdCgroup = false
             "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%"},
             "featureGates": {"ImageVolume": True},
             "nodeStatusUpdateFrequency": "2s",
+            "nodeLeaseDurationSeconds": 8,
             "podLogsDir": str(self._directory("pod-logs")),
             "resolvConf": "",
             "syncFrequency": "5s",
@@ -230,57 +245,48 @@ def prepare() -> tuple[Programs, ControlPlanePrograms, list[Path]]:
     programs = find_programs()
     find_kubectl()
     find_helm()
-    return programs, find_control_plane(), [make_own_image(), make_postgres_image()]
+    return programs, find_control_plane(), make_images()
 
 
+def make_images() -> list[Path]:
+    """The archives of the images that every node has. Raises as `prepare`."""
+    require_machine()
+    return [make_own_image(), make_postgres_image()]
+
+
+@dataclass(frozen=True, slots=True)
 class RealCluster:
-    """A cluster with a real node; in a `with` statement it ends whatever happens.
+    """A running cluster, and what of it a test can take away and bring back."""
 
-    Raises NodeUnavailable where there can be none.
+    machine: Machine
+    node: RealNode
+    cluster: Cluster
+
+
+@contextmanager
+def real_cluster() -> Iterator[RealCluster]:
+    """A cluster with a real node, which ends with the block whatever happens.
+
+    Raises as `prepare` where there can be none.
     """
-
-    def __init__(self) -> None:
-        self._scratch = Scratch()
-        self._stack: list[object] = []
-        directory = self._scratch.directory
-        try:
-            programs, control_plane, images = prepare()
-            self.machine = Machine(directory)
-            self._stack.append(self.machine)
-            self.machine.start()
-            self._start(ControlPlane(control_plane, directory, SETUP), programs, images)
-        except BaseException:
-            self.stop()
-            raise
-
-    def _start(self, control_plane: ControlPlane, programs: Programs, images: list[Path]) -> None:
-        directory = control_plane.directory
-        self._stack.append(control_plane)
+    programs, control_plane_programs, images = prepare()
+    with ExitStack() as stack:
+        scratch = Scratch()
+        stack.callback(scratch.remove)
+        directory = scratch.directory
+        machine = Machine(directory)
+        stack.callback(machine.stop)
+        machine.start()
+        control_plane = ControlPlane(control_plane_programs, directory, SETUP)
+        stack.callback(control_plane.stop)
         control_plane.start()
-        self.node = RealNode(self.machine, programs, directory, control_plane)
-        self._stack.append(self.node)
-        self.node.start()
+        node = RealNode(machine, programs, directory, control_plane)
+        stack.callback(node.stop)
+        node.start()
         for image in images:
-            self.node.import_image(image)
+            node.import_image(image)
         admin = control_plane.api(control_plane.tokens.admin)
-        self._stack.append(Resolver(admin, ADDRESS))
+        stack.callback(Resolver(admin, ADDRESS).stop)
         access = Existing(admin, directory / "admin.kubeconfig", control_plane.authority)
-        self.cluster = Cluster(access, scratch=self._scratch, control_plane=control_plane)
-
-    def stop(self) -> None:
-        """End every process and remove all files."""
-        for part in reversed(self._stack):
-            part.stop()  # type: ignore[attr-defined]
-        self._stack.clear()
-        self._scratch.remove()
-
-    def __enter__(self) -> RealCluster:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+        cluster = Cluster(access, scratch=scratch, control_plane=control_plane)
+        yield RealCluster(machine, node, cluster)

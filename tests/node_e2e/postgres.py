@@ -95,5 +95,10 @@ def _service() -> Document:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": NAME},
-        "spec": {"selector": {"app": NAME}, "ports": [{"port": 5432}]},
+        # A node that is lost takes nothing from a test's own connections.
+        "spec": {
+            "selector": {"app": NAME},
+            "ports": [{"port": 5432}],
+            "publishNotReadyAddresses": True,
+        },
     }

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from tests.cluster.credentials import NODE_NAME
 from tests.cluster.waiting import eventually
-from tests.operator_e2e.shop import FILES, GATED, Shop
+from tests.node_e2e.node import RealCluster
+from tests.operator_e2e.shop import FILES, GATED, Shop, attempts, condition
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -83,18 +85,21 @@ def test_a_transaction_is_rolled_back_and_the_next_attempt_applies_it(shop: Shop
     shop.wait_for_work()
     name = evict(shop)
     shop.namespace.wait_until_gone("pod", name)
+    resource = shop.wait(lambda r: attempts(r) == 2)
+    assert condition(resource, "Stalled")["status"] == "False"
     shop.open_gate()
     status = shop.wait_ready()["status"]
     assert (status["version"], status["dirty"]) == ("2", False)
     assert shop.applied() == [1, 2]
 
 
-def test_an_index_is_built_by_the_next_attempt(shop: Shop) -> None:
+@pytest.mark.parametrize("grace", [None, 0], ids=["evicted", "killed"])
+def test_an_index_is_built_by_the_next_attempt(shop: Shop, grace: int | None) -> None:
     shop.prepare(CONCURRENTLY)
     with old_snapshot(shop):
         shop.order()
         wait_for_work(shop, BUILDING)
-        name = evict(shop)
+        name = evict(shop, grace)
         shop.namespace.wait_until_gone("pod", name)
     status = shop.wait_ready()["status"]
     assert (status["version"], status["dirty"]) == ("3", False)
@@ -114,6 +119,28 @@ def test_batches_go_on_behind_the_last_one(shop: Shop, end: Callable[[Shop], str
     assert (status["version"], status["dirty"]) == ("4", False)
     assert shop.database.query("SELECT touched, count(*) FROM rows GROUP BY 1") == [(1, 45)]
     assert name
+
+
+def test_a_node_that_is_lost_is_named_and_its_run_counts_when_it_is_back(
+    real: RealCluster, shop: Shop
+) -> None:
+    shop.prepare(GATED)
+    shop.order()
+    shop.wait_for_work()
+    real.node.stop_kubelet()
+    try:
+        message = condition(shop.wait_for_reason("NodeLost"), "Ready")["message"]
+        assert f"node {NODE_NAME} does not answer" in message
+        assert "deadline is" in message
+        shop.open_gate()
+        eventually(lambda: shop.applied() == [1, 2], what="the end of the run on the lost node")
+        assert condition(shop.resource(), "Ready")["reason"] == "NodeLost"
+    finally:
+        real.node.start_kubelet()
+    status = shop.wait_ready(deadline=240)["status"]
+    assert (status["version"], status["dirty"]) == ("2", False)
+    assert shop.applied() == [1, 2]
+    assert len(shop.jobs()) == 1
 
 
 def kill(shop: Shop) -> str:

@@ -12,7 +12,7 @@ from tests.node_e2e.claims import claim_directory
 from tests.node_e2e.images import POSTGRES, make_files_image
 from tests.node_e2e.node import RealCluster
 from tests.node_e2e.postgres import PodServer
-from tests.operator_e2e.shop import FILES, Shop
+from tests.operator_e2e.shop import FILES, Shop, condition
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -50,10 +50,11 @@ def by_copy(shop: Shop, image: str, place: Path) -> dict[str, Any]:
 def by_claim(shop: Shop, image: str, place: Path) -> dict[str, Any]:
     del image
     place.chmod(0o755)
+    (place / "sql").mkdir()
     for name, text in FILES.items():
-        (place / name).write_text(text)
+        (place / "sql" / name).write_text(text)
     claim_directory(shop.namespace, "files", place)
-    return {"persistentVolumeClaim": {"claimName": "files"}}
+    return {"persistentVolumeClaim": {"claimName": "files", "path": "/sql"}}
 
 
 def inline(shop: Shop, image: str, place: Path) -> dict[str, Any]:
@@ -73,6 +74,16 @@ def test_the_files_are_applied_and_the_status_says_so(
     status = shop.wait_ready()["status"]
     assert (status["version"], status["dirty"]) == ("2", False)
     assert shop.applied() == [1, 2]
+
+
+def test_a_copy_out_of_an_image_without_cp_says_what_it_needs(shop: Shop, files_image: str) -> None:
+    shop.prepare()
+    reference = {"reference": files_image, "path": "/migrations", "pullPolicy": "Never"}
+    shop.order(source={"image": {**reference, "mode": "Copy"}})
+    message = condition(shop.wait_for_reason("SourceInvalid"), "Ready")["message"]
+    assert "needs the program cp in the image" in message
+    shop.order(source={"image": {**reference, "mode": "Volume"}})
+    assert shop.wait_ready()["status"]["version"] == "2"
 
 
 def test_a_user_id_of_the_clusters_own_choice_is_enough(shop: Shop) -> None:

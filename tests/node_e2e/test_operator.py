@@ -8,9 +8,9 @@ import pytest
 
 from tests.cluster import Namespace
 from tests.cluster.waiting import eventually
-from tests.node_e2e.conftest import SYSTEM
 from tests.node_e2e.node import RealCluster
 from tests.node_e2e.postgres import PodServer
+from tests.node_e2e.release import SYSTEM
 from tests.operator_e2e.shop import GATED, Shop
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]

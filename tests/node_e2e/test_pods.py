@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.charts.helm import ROOT, install
+from tests.charts.helm import ROOT, install, run_helm
 from tests.cluster import Namespace
 from tests.cluster.injection import make_policy
 from tests.cluster.waiting import eventually
@@ -20,6 +21,7 @@ from tests.operator_e2e.shop import Shop, condition
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 RUNNER_USER = 65532
+MOUNTED = "/backups"
 SLEEP = ["/bin/sh", "-c", "trap 'exit 143' TERM; while :; do sleep 1; done"]
 DEAF = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
 
@@ -104,9 +106,17 @@ def test_an_application_whose_pods_wait_starts_when_it_is_migrated(shop: Shop) -
         "migrations.timeout": "2m",
     }
     chart = ROOT / "examples" / "app-chart"
-    install(shop.namespace.cluster, shop.namespace.name, "app", chart, values, deadline=240)
-    assert shop.namespace.get("deployment", "app")["status"]["readyReplicas"] == 2
+    run_helm("lint", "--strict", str(chart))
+    namespace = shop.namespace
+    install(namespace.cluster, namespace.name, "app", chart, values, deadline=240)
+    assert namespace.get("deployment", "app")["status"]["readyReplicas"] == 2
     assert shop.applied() == [1, 2]
+    (pod, *_) = namespace.list("pod", "app.kubernetes.io/instance=app")
+    assert not [v for v in pod["spec"].get("volumes", []) if "projected" in v]
+    assert [c["name"] for c in pod["status"]["initContainerStatuses"]] == ["wait-for-migration"]
+    older = {**values, "migrations.version": 1, "replicas": 3}
+    install(namespace.cluster, namespace.name, "app", chart, older, deadline=240)
+    assert namespace.get("deployment", "app")["status"]["readyReplicas"] == 3
 
 
 def test_a_backup_lands_on_a_local_volume(shop: Shop, tmp_path: Path) -> None:
@@ -120,4 +130,20 @@ def test_a_backup_lands_on_a_local_volume(shop: Shop, tmp_path: Path) -> None:
     )
     assert shop.wait_ready()["status"]["version"] == "2"
     (backup,) = [path for path in place.iterdir() if path.suffix == ".dump"]
-    assert backup.stat().st_size > 0
+    about = backup.stat()
+    assert (about.st_uid, about.st_gid) == (RUNNER_USER, RUNNER_USER)
+    assert about.st_size > 0
+
+
+def test_a_volume_that_the_runner_may_not_write_to_says_who_may(shop: Shop, tmp_path: Path) -> None:
+    claim_directory(shop.namespace, "backups", tmp_path, kind="hostPath")
+    shop.prepare()
+    shop.order(backup={"persistentVolumeClaim": {"claimName": "backups"}})
+    status = shop.wait_for_reason("BackupFailed")["status"]
+    error = status["lastRun"]["error"]
+    assert f"uid {RUNNER_USER} and gid {RUNNER_USER}" in error["message"]
+    assert f"{MOUNTED} belongs to uid 0 and gid 0" in error["message"]
+    assert "hostPath" in error["hint"]
+    os.chown(tmp_path, RUNNER_USER, RUNNER_USER)
+    shop.act("Retry")
+    assert shop.wait_ready()["status"]["version"] == "2"

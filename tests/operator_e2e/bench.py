@@ -108,7 +108,7 @@ def measure_idle(
     mark = cluster.audit.mark()
     started = time.monotonic()
     operator.start()
-    settle(operator)
+    conclude(operator)
     looked = time.monotonic() - started
     requests = cluster.audit.requests(since=mark, user=account_of(namespace))
     writes = Counter(f"{r.verb} {r.resource}" for r in requests if r.is_write)
@@ -207,7 +207,7 @@ def account_of(namespace: Namespace) -> str:
     return f"system:serviceaccount:{namespace.name}:dbmigrate-operator"
 
 
-def settle(operator: Operator) -> None:
+def conclude(operator: Operator) -> None:
     """Return when it has used no CPU to speak of for a while."""
     time.sleep(3)
     used = cpu_seconds(operator)

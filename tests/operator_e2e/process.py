@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -15,9 +16,17 @@ class Operator:
     """`dbmigrate-operator run`, on one namespace or (named empty) all, with its own kubeconfig."""
 
     def __init__(
-        self, kubeconfig: Path, namespace: str, log: Path, *, image: str, resync: str = "none"
+        self,
+        kubeconfig: Path,
+        namespace: str,
+        log: Path,
+        *,
+        image: str,
+        resync: str = "none",
+        program: Sequence[str] = (sys.executable, "-m", "dbmigrate.controller"),
     ) -> None:
         self.kubeconfig = kubeconfig
+        self._program = program
         self.log = log
         self._arguments = ["run", "--runner-image", image]
         self._arguments += ["--namespace", namespace] if namespace else []
@@ -27,7 +36,7 @@ class Operator:
     def start(self, *more: str) -> Operator:
         """Start it; it works as soon as it can."""
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
-        command = [sys.executable, "-m", "dbmigrate.controller", *self._arguments, *more]
+        command = [*self._program, *self._arguments, *more]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log

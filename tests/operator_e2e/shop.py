@@ -74,6 +74,21 @@ class Shop:
             },
         }
 
+    def act(self, action: str, name: str = "act", **spec: Any) -> None:
+        """Apply a MigrationAction."""
+        self.namespace.apply(
+            {
+                "apiVersion": "dbmigrate.dev/v1alpha1",
+                "kind": "MigrationAction",
+                "metadata": {"name": name},
+                "spec": {"migration": NAME, "action": action, **spec},
+            }
+        )
+
+    def resource(self, name: str = NAME) -> Document:
+        """The resource as it is."""
+        return self.namespace.get("dbm", name)
+
     def wait(
         self,
         predicate: Callable[[Document], object],

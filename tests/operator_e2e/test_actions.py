@@ -19,13 +19,7 @@ ENDED = ("Succeeded", "Failed", "Refused")
 
 def act(shop: Shop, action: str, name: str = "act", **spec: Any) -> dict[str, Any]:
     """Order it, and wait for what becomes of it."""
-    body = {
-        "apiVersion": "dbmigrate.dev/v1alpha1",
-        "kind": "MigrationAction",
-        "metadata": {"name": name},
-        "spec": {"migration": "shop", "action": action, **spec},
-    }
-    shop.namespace.apply(body)
+    shop.act(action, name, **spec)
     acted = shop.namespace.wait("dbma", name, lambda a: a.get("status", {}).get("phase") in ENDED)
     status: dict[str, Any] = acted["status"]
     return status

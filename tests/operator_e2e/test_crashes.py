@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster
 from tests.cluster.waiting import eventually
 from tests.operator_e2e.conftest import StartOperator
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.proxy import Call, Fault, Proxy
-from tests.operator_e2e.shop import FILES, GATED, THIRD, Shop, attempts, condition, is_ready
+from tests.operator_e2e.shop import FILES, GATED, THIRD, Shop, condition, is_ready
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
 
@@ -136,20 +135,6 @@ def test_two_operators_by_mistake_do_what_one_does(
     assert shop.applied() == [1, 2, 3]
     assert len(shop.jobs()) == 2
     assert all(operator.is_running for operator in operators)
-
-
-def test_an_evicted_run_is_tried_again(shop: Shop, operator: Operator, installed: Cluster) -> None:
-    shop.prepare(GATED)
-    shop.order()
-    shop.wait_for_work()
-    (pod,) = shop.namespace.list("pod")
-    installed.node.evict(shop.namespace.name, pod["metadata"]["name"], grace=0)
-    evicted = shop.wait(lambda r: attempts(r) == 2)
-    assert condition(evicted, "Stalled")["status"] == "False"
-    shop.open_gate()
-    shop.wait_ready()
-    assert shop.applied() == [1, 2]
-    assert operator.is_running
 
 
 def test_a_run_past_its_deadline_is_interrupted_and_tried_again(

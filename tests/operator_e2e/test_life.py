@@ -277,31 +277,3 @@ def test_an_operator_told_to_stop_stops_cleanly(shop: Shop, make_operator: Start
     shop.wait_ready()
     assert operator.stop() == 0
     assert "Traceback" not in operator.read_log()
-
-
-def test_sources_of_every_kind_are_migrated(
-    shop: Shop, operator: Operator, installed: Cluster, tmp_path: Path
-) -> None:
-    tree = tmp_path / "tree"
-    for directory in (tree / "db" / "migrations", tree / "migrations"):
-        directory.mkdir(parents=True)
-        for name, text in FILES.items():
-            (directory / name).write_text(text)
-    installed.node.images.register("app:1", tree=tree)
-    sources = {
-        "inline": {"inline": dict(FILES)},
-        "volume": {"image": {"reference": "app:1", "path": "/db/migrations", "mode": "Volume"}},
-        "copy": {"image": {"reference": "app:1", "path": "/migrations", "mode": "Copy"}},
-    }
-    shop.namespace.secret("shop-db", url=shop.database.url)
-    for kind, source in sources.items():
-        shop.database.execute(
-            "DROP TABLE IF EXISTS items, schema_migrations, schema_migrations_log; TRUNCATE applied"
-        )
-        shop.order(kind, source=source)
-        resource = shop.wait_ready(name=kind)
-        assert resource["status"]["version"] == "2", kind
-        assert shop.applied() == [1, 2], kind
-        shop.namespace.delete("dbm", kind)
-        shop.namespace.wait_until_gone("dbm", kind)
-    assert operator.is_running

@@ -67,22 +67,6 @@ def test_a_plain_sidecar_that_never_ends_holds_up_nothing(
     assert operator.is_running
 
 
-def test_a_native_sidecar_that_fails_at_its_end_loses_no_report(
-    shop: Shop, operator: Operator, inject: Inject
-) -> None:
-    inject(
-        "istio-proxy",
-        "trap 'exit 143' TERM; while :; do sleep 0.02; done",
-        kind="initContainers",
-        restartPolicy="Always",
-    )
-    shop.prepare()
-    shop.order()
-    assert shop.wait_ready()["status"]["lastRun"]["outcome"] == "Applied"
-    assert len(shop.jobs()) == 1
-    assert operator.is_running
-
-
 def test_an_injected_init_container_that_fails_is_named_and_tried_again(
     shop: Shop, operator: Operator, inject: Inject
 ) -> None:
@@ -112,13 +96,7 @@ def test_an_order_replaces_a_pod_that_never_started(shop: Shop, operator: Operat
     shop.order(job={"image": "tpyo:1"})
     shop.wait_for_reason("ImagePullFailed")
     first = shop.jobs()[0]["metadata"]["name"]
-    action = {
-        "apiVersion": "dbmigrate.dev/v1alpha1",
-        "kind": "MigrationAction",
-        "metadata": {"name": "again"},
-        "spec": {"migration": "shop", "action": "Retry"},
-    }
-    shop.namespace.apply(action)
+    shop.act("Retry")
     shop.namespace.wait_until_gone("job", first)
     shop.wait(lambda r: r["status"]["lastRun"]["attempts"] == 2)
     assert operator.is_running

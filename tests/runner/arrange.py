@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.postgres.connection.target import parse_target
 from dbmigrate.runner.observer import Notice, Progress
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.stop import Stop
 from dbmigrate.sources.migration import Direction, Migration, Script, Source
@@ -137,3 +138,25 @@ def _script(
         return None
     content = text.encode() if isinstance(text, str) else text
     return Script(f"{version:06}_{name}.{direction}.sql", direction, lambda: content)
+
+
+BEGUN = "CREATE TABLE begun ();\n"
+"""Comes first in a script: a step that has done nothing is not left dirty."""
+
+
+def leave_running(database: Database, before: str = BEGUN, script: str | None = None) -> None:
+    """Make the newest row of the log that of a run which was killed behind `before`.
+
+    `script` is the whole file that it ran; None: it is not the one that the row is about.
+    """
+    text = before.rstrip().removesuffix(";") if before else ""
+    checksum = "checksum" if script is None else _sha256(script)
+    database.execute(
+        "UPDATE schema_migrations_log SET outcome = 'running', finished_at = NULL, error = NULL,"
+        f" statements_done = {before.count(';')}, done_checksum = {_sha256(text)},"
+        f" checksum = {checksum} WHERE id = (SELECT max(id) FROM schema_migrations_log)"
+    )
+
+
+def _sha256(text: str) -> str:
+    return f"'{hashlib.sha256(text.encode()).hexdigest()}'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Request
@@ -92,5 +93,5 @@ def act_before_batch(
             if sent == number:
                 act()
 
-    with Proxy(database.server.host, database.server.port, hook=hook) as proxy:
+    with closing(Proxy(database.server.host, database.server.port, hook=hook)) as proxy:
         return use(request(proxy.divert(database.url), given or files(), stop=stop))

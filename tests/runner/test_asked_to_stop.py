@@ -110,14 +110,6 @@ def test_a_way_that_does_not_lead_through_the_step_is_refused(database: Database
     assert version_row(database) == [(2, False)]
 
 
-def test_a_step_whose_run_was_killed_is_still_for_a_person(database: Database) -> None:
-    interrupt(database, 3)
-    database.execute("UPDATE schema_migrations_log SET outcome = 'running' WHERE version = 2")
-    result = up(request(database, FILES))
-    assert result.error is not None
-    assert result.error.reason is Reason.DIRTY
-
-
 def test_a_cancelled_drop_is_ended_by_the_drop_itself(database: Database) -> None:
     up(request(database, FILES), 2).unwrap()
     now = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.errors import ConnectionBroken
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.report import Outcome, Reason, Report
+from dbmigrate.runner.answers import MigrationState
 from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
@@ -24,7 +26,7 @@ from dbmigrate.runner.commands.verify import verify
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.request import Options, Request
-from dbmigrate.runner.result import MigrationState, Result, VersionState
+from dbmigrate.runner.result import Result, VersionState
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,
@@ -89,7 +91,7 @@ def test_a_batch_is_one_round_trip(database: Database) -> None:
     for rows in (0, 10 * SIZE):
         database.execute("TRUNCATE many; DELETE FROM schema_migrations_log WHERE version = 2")
         database.execute(f"INSERT INTO many (id) SELECT g FROM generate_series(1, {rows}) g")
-        with Proxy(database.server.host, database.server.port) as proxy:
+        with closing(Proxy(database.server.host, database.server.port)) as proxy:
             up(request(proxy.divert(database.url), files()), 1).unwrap()
             trips.append(proxy.round_trips)
         force(request(database), 1).unwrap()
@@ -158,7 +160,7 @@ def test_a_run_that_is_asked_to_stop_ends_behind_the_running_batch(database: Dat
     error = result.error
     assert error is not None
     assert (error.reason, error.is_retryable) == (Reason.INTERRUPTED, True)
-    assert "20 rows are done in 2 batches, the next run goes on behind them" in error.message
+    assert "20 rows are done in 2 batches, the next run continues after them" in error.message
     assert version_row(database) == [(2, True)]
     assert touched(database) == {0: ROWS - 2 * SIZE, 1: 2 * SIZE}
     report = result.report
@@ -174,7 +176,9 @@ def test_whatever_leads_there_goes_on_behind_the_last_batch(database: Database, 
     witness = Witness()
     result = work(request(database, files(), observer=witness))
     assert result.error is None
-    assert witness.notices[0].message.startswith("goes on behind batch 2: 20 rows are done, since ")
+    assert witness.notices[0].message.startswith(
+        "continues after batch 2: 20 rows are done, since "
+    )
     assert touched(database) == {1: ROWS}
     assert not version_row(database)[0][1]
     up(request(database, files())).unwrap()

@@ -11,6 +11,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def prepared(server: Server) -> Database:
 
 
 def run_through(database: Database, point: Point) -> Result[None]:
-    with Proxy(database.server.host, database.server.port, hook=point) as proxy:
+    with closing(Proxy(database.server.host, database.server.port, hook=point)) as proxy:
         result = up(request(proxy.divert(database.url), FILES))
         point.wait()
     return result

@@ -22,7 +22,7 @@ from tests.runner.batches import COUNT_UP, ROWS, SIZE, files, progress, touched
 
 pytestmark = pytest.mark.database
 
-BRIEF = Options(lock_timeout=0.5, statement_lock_timeout_ms=200)
+BRIEF = Options(lock_timeout=3.0, statement_lock_timeout_ms=1000)
 
 
 class Listener(Witness):

@@ -27,7 +27,7 @@ from tests.runner.arrange import (
 pytestmark = pytest.mark.database
 
 ALTER = source(table(1), migration(2, "SELECT 1;\nALTER TABLE t1 ADD COLUMN b int;"))
-QUICK = Options(lock_timeout=1.0, statement_lock_timeout_ms=200)
+QUICK = Options(lock_timeout=3.0, statement_lock_timeout_ms=1000)
 
 
 def test_who_blocks_is_named_when_time_is_up(database: Database) -> None:
@@ -137,7 +137,7 @@ def test_a_history_that_somebody_has_locked_is_not_waited_for_without_end(
     with database.connect() as other:
         other.execute("BEGIN")
         other.execute("LOCK TABLE schema_migrations")
-        result = work(request(database, source(table(1)), options=Options(lock_timeout=0.2)))
+        result = work(request(database, source(table(1)), options=Options(lock_timeout=1.0)))
     assert result.error is not None
     assert (result.error.reason, result.error.sqlstate) == (Reason.BLOCKED_BY_QUERY, "55P03")
     assert result.error.hint is not None

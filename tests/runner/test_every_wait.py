@@ -31,7 +31,7 @@ from tests.runner.arrange import (
 pytestmark = pytest.mark.database
 
 QUICK = Options(
-    lock_timeout=0.6, statement_lock_timeout_ms=200, concurrent_lock_timeout_ms=300, who="tester"
+    lock_timeout=2.0, statement_lock_timeout_ms=700, concurrent_lock_timeout_ms=700, who="tester"
 )
 FOREVER = Options(lock_timeout=float("inf"), statement_lock_timeout_ms=None, who="tester")
 READER = "BEGIN; SELECT * FROM t1"
@@ -181,7 +181,7 @@ def test_repair_gives_up_where_the_invalid_index_is_in_use(database: Database) -
 def test_a_locked_history_is_waited_for_as_long_as_it_was_said(database: Database) -> None:
     wanted = source(MADE, migration(2, "VACUUM t1"))
     up(request(database, wanted), 1).unwrap()
-    options = Options(lock_timeout=0.6, who="tester")
+    options = Options(lock_timeout=2.0, who="tester")
     with held(database, "BEGIN; LOCK TABLE schema_migrations_log IN SHARE MODE"):
         result = up(request(database, wanted, options=options))
     assert result.error is not None

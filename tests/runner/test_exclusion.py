@@ -58,7 +58,7 @@ def test_the_holder_of_the_lock_is_named_when_time_is_up(database: Database) -> 
     with database.connect() as other:
         other.execute("SET application_name = 'the other one'")
         hold_lock(database, other)
-        options = Options(lock_timeout=0.3)
+        options = Options(lock_timeout=1.0)
         result = up(request(database, tables(1), options=options, observer=witness))
         pid = other.info.backend_pid
     assert result.error is not None

@@ -8,7 +8,7 @@ from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, Transac
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.execution import script_text
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,

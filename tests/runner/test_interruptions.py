@@ -3,9 +3,9 @@
 The point is a message on its way between runner and server: the hook of the proxy
 interrupts before it goes on. Whatever the kind and wherever the point, the
 database is exactly before or exactly after a step, the version row tells the
-truth, the report says the same, and the next run goes on by itself; a step that
-can't be one transaction is finished by `repair`. How many points were tried is
-printed below the results.
+truth, the report says the same, and the next run goes on by itself, in a step that
+can't be one transaction as well; only where a statement of one has failed `repair` comes
+first. How many points were tried is printed below the results.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class Point:
 
 def run_through(database: Database, point: Point, url: str | None = None) -> Result[None]:
     """One run in this process, with the point in its way."""
-    with Proxy(database.server.host, database.server.port, hook=point) as proxy:
+    with closing(Proxy(database.server.host, database.server.port, hook=point)) as proxy:
         result = up(request(proxy.divert(url or database.url), FILES))
         point.wait()
     return result
@@ -268,7 +268,7 @@ class Command:
 
     def run(self, database: Database, point: Point) -> tuple[int, str]:
         """Run it through the point; the exit code and what it said."""
-        with Proxy(database.server.host, database.server.port, hook=point) as proxy:
+        with closing(Proxy(database.server.host, database.server.port, hook=point)) as proxy:
             self._process = subprocess.Popen(
                 [*self._command, "-database", proxy.divert(database.url), "up"],
                 stderr=subprocess.PIPE,

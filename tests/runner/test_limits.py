@@ -27,7 +27,7 @@ def limited(database: Database) -> str:
     """The URL for a role on which limits are set."""
     role = database.create_role(password="secret")
     database.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
-    database.execute(f"ALTER ROLE {role} SET statement_timeout = '123ms'")
+    database.execute(f"ALTER ROLE {role} SET statement_timeout = '723ms'")
     database.execute(f"ALTER ROLE {role} SET lock_timeout = '4s'")
     return database.url_for(role, "secret")
 
@@ -45,13 +45,13 @@ def test_a_statement_that_took_too_long_says_whose_limit_it_was(
 ) -> None:
     write_scripts(tmp_path, {"1_a.up.sql": head + SLOW})
     by_role = ran(limited, tmp_path)
-    assert "a statement may run for 123ms by the role (ALTER ROLE ... SET)" in by_role.stderr
+    assert "a statement may run for 723ms by the role (ALTER ROLE ... SET)" in by_role.stderr
     assert "-statement-timeout D sets another limit, and `none` lifts it" in by_role.stderr
     # The superuser does not trust a history of that role's.
     database.execute("DROP TABLE IF EXISTS schema_migrations, schema_migrations_log")
-    by_url = ran(f"{database.url}&x-statement-timeout=50", tmp_path)
-    assert "for 50ms by x-statement-timeout in the URL" in by_url.stderr
-    by_option = ran(database.url, tmp_path, "-statement-timeout", "40ms")
-    assert "for 40ms by -statement-timeout" in by_option.stderr
-    in_options = ran(f"{database.url}&statement_timeout=30", tmp_path)
-    assert "for 30ms by the connection's options" in in_options.stderr
+    by_url = ran(f"{database.url}&x-statement-timeout=650", tmp_path)
+    assert "for 650ms by x-statement-timeout in the URL" in by_url.stderr
+    by_option = ran(database.url, tmp_path, "-statement-timeout", "600ms")
+    assert "for 600ms by -statement-timeout" in by_option.stderr
+    in_options = ran(f"{database.url}&statement_timeout=550", tmp_path)
+    assert "for 550ms by the connection's options" in in_options.stderr

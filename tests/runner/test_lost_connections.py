@@ -6,7 +6,7 @@ import pytest
 
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from tests.database import Database
 from tests.runner.arrange import (
     Witness,

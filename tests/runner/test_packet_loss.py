@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import Any
 
 import psycopg
@@ -25,6 +26,7 @@ from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
+from tests.cluster.waiting import eventually
 from tests.database import Database, Server
 from tests.database.network import Network, NetworkUnavailable, Node
 from tests.database.programs import PostgresUnavailable
@@ -41,13 +43,13 @@ LIMIT = 30.0
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[Network]:
-    try:
-        laid = Network.lay()
-    except NetworkUnavailable as problem:
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(f"no packet loss to test with: {problem}", pytrace=False)
-        pytest.skip(f"NOT TESTED, packet loss: {problem}")
-    with laid:
+    with ExitStack() as stack:
+        try:
+            laid = stack.enter_context(Network.laid())
+        except NetworkUnavailable as problem:
+            if os.environ.get("CI", "").lower() in {"1", "true"}:
+                pytest.fail(f"no packet loss to test with: {problem}", pytrace=False)
+            pytest.skip(f"NOT TESTED, packet loss: {problem}")
         yield laid
 
 
@@ -90,13 +92,11 @@ class Far:
 
     def wait_until_free(self) -> None:
         """Until the server has released every lock of the runs."""
-        deadline = time.monotonic() + LIMIT
         locks = (
             "SELECT l.pid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
             " WHERE a.application_name = 'dbmigrate' AND a.datname = current_database()"
         )
-        while self.query(locks):
-            assert time.monotonic() < deadline, "the server keeps the locks of a lost client"
+        eventually(lambda: not self.query(locks), deadline=LIMIT, what="the end of all locks")
 
 
 @pytest.fixture
@@ -258,7 +258,8 @@ def test_a_peer_that_falls_silent_after_login_ends_the_command(
     monkeypatch.setattr(opened, "ANSWER_SECONDS", 0.3)
     monkeypatch.setattr(opened, "RECONNECT_TO_READ_SECONDS", 0.0)
     up(request(database, tables(1))).unwrap()
-    with Proxy(database.server.host, database.server.port, hook=_stall(answers + 1)) as proxy:
+    server, hook = database.server, _stall(answers + 1)
+    with closing(Proxy(server.host, server.port, hook=hook)) as proxy:
         url = f"{proxy.divert(database.url)}&connect_timeout=2"
         options = Options(lock_timeout=0.5)
         started = time.monotonic()
@@ -273,7 +274,8 @@ def test_a_peer_that_falls_silent_after_login_ends_the_command(
 @pytest.mark.parametrize("answers", [-1, 0])
 def test_wait_keeps_its_timeout_before_a_silent_peer(database: Database, answers: int) -> None:
     """Silent from the start of the login, or from its end."""
-    with Proxy(database.server.host, database.server.port, hook=_stall(answers + 1)) as proxy:
+    server, hook = database.server, _stall(answers + 1)
+    with closing(Proxy(server.host, server.port, hook=hook)) as proxy:
         started = time.monotonic()
         result = wait(request(proxy.divert(database.url), tables(1)), timeout=1.0)
         assert time.monotonic() - started < LIMIT
@@ -296,7 +298,7 @@ def test_the_first_stop_ends_a_run_that_is_not_open_yet(
             stop.request()
         stall(message)
 
-    with Proxy(database.server.host, database.server.port, hook=hook) as proxy:
+    with closing(Proxy(database.server.host, database.server.port, hook=hook)) as proxy:
         options = Options(lock_timeout=10_000)
         asked = request(proxy.divert(database.url), tables(1, 2), options=options, stop=stop)
         result = COMMANDS[command](asked)
@@ -327,7 +329,7 @@ def test_an_urgent_stop_ends_a_run_whose_server_is_silent(
             silence.wait()
 
     files = source(table(1), migration(2, "SELECT pg_sleep(0.1)"))
-    with Proxy(database.server.host, database.server.port, hook=hook) as proxy:
+    with closing(Proxy(database.server.host, database.server.port, hook=hook)) as proxy:
         url = f"{proxy.divert(database.url)}&connect_timeout=2"
         result = up(request(url, files, stop=stop))
     assert result.error is not None

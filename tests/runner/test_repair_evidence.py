@@ -11,7 +11,9 @@ from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.up import up
 from tests.database import Database
 from tests.runner.arrange import (
+    BEGUN,
     Witness,
+    leave_running,
     migration,
     request,
     source,
@@ -27,24 +29,7 @@ USERS = migration(
     "CREATE INDEX old ON users (id);\n"
     "CREATE SCHEMA s;\nCREATE TABLE s.users (id int, email text);",
 )
-BEGUN = "CREATE TABLE begun ();\n"
-"""Comes first: a step that has done nothing is not left dirty."""
 AFTER = "\nCREATE TABLE reached ();"
-
-
-def leave_running(database: Database, before: str = BEGUN) -> None:
-    """Make the newest row of the log that of a run which was killed behind `before`."""
-    count = before.count(";")
-    text = before.rstrip().removesuffix(";") if before else ""
-    database.execute(
-        "UPDATE schema_migrations_log SET outcome = 'running', finished_at = NULL,"
-        f" statements_done = {count}, done_checksum = encode(sha256('{_quoted(text)}'), 'hex')"
-        " WHERE id = (SELECT max(id) FROM schema_migrations_log)"
-    )
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
 
 
 def attempt(database: Database, text: str) -> tuple[str | None, bool]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
+from tests.cluster.waiting import eventually
 from tests.database import Database, Server
 from tests.database.programs import PostgresUnavailable
 from tests.database.proxy import Cut, Message, Proxy, Side
@@ -64,9 +65,7 @@ def test_a_server_that_dies_in_a_step_leaves_version_and_schema_together(
         f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database.name}'"
         " AND wait_event = 'PgSleep'"
     )
-    deadline = time.monotonic() + 60
-    while database.query(sleeping) == [(0,)]:
-        assert time.monotonic() < deadline
+    eventually(lambda: database.query(sleeping) != [(0,)], what="the second step")
     die(mortal)
     run.join(timeout=120)
     (result,) = results
@@ -145,7 +144,7 @@ def test_what_is_read_over_a_new_connection_survives_the_servers_death(
             stop.request()
             raise Cut
 
-    with Proxy(mortal.host, mortal.port, hook=hook) as proxy:
+    with closing(Proxy(mortal.host, mortal.port, hook=hook)) as proxy:
         result = up(request(proxy.divert(database.url), tables(1, 2, 3, 4), stop=stop))
     kill_and_launch(mortal)
     assert result.error is not None
@@ -173,7 +172,7 @@ def test_steps_that_a_crash_may_have_lost_are_not_reported_without_an_answer(
             stop.request()
             raise Cut
 
-    with Proxy(mortal.host, mortal.port, hook=hook) as proxy:
+    with closing(Proxy(mortal.host, mortal.port, hook=hook)) as proxy:
         result = up(request(proxy.divert(database.url), tables(1, 2, 3), stop=stop))
     kill_and_launch(mortal)
     assert result.error is not None

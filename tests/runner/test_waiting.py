@@ -33,13 +33,19 @@ class Helper(Witness):
 
 def test_it_returns_at_once_when_the_version_is_there(database: Database) -> None:
     up(request(database, tables(1, 2))).unwrap()
+    told = Witness()
     for result in (
-        wait(request(database, tables(1, 2))),
-        wait(request(database), 1),
-        wait(request(database), 2, timeout=0),
+        wait(request(database, tables(1, 2), observer=told)),
+        wait(request(database, observer=told), 1),
+        wait(request(database, observer=told), 2, timeout=0),
     ):
         assert result.unwrap() == VersionState(2)
         assert (result.report.outcome, result.report.version) == (Outcome.UP_TO_DATE, "2")
+    assert [notice.message for notice in told.notices] == [
+        "nothing to wait for: the database is at version 2",
+        "nothing to wait for: the database is at version 2, which has 1",
+        "nothing to wait for: the database is at version 2",
+    ]
 
 
 def test_it_waits_for_history_version_and_cleanness(database: Database) -> None:
@@ -58,6 +64,7 @@ def test_it_waits_for_history_version_and_cleanness(database: Database) -> None:
         "waiting: the database has no version, 3 is wanted",
         "waiting: the database is at version 1, 3 is wanted",
         "waiting: the database is at version 3 and is dirty",
+        "the database is at version 3",
     ]
 
 
@@ -65,10 +72,13 @@ def test_it_waits_for_a_server_and_gives_up_in_time() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"postgres://u@127.0.0.1:{unused.getsockname()[1]}/d?sslmode=disable"
-        result = wait(request(url), 1, timeout=0.1)
+        result = wait(request(url), 1, timeout=1.0)
     assert result.error is not None
-    assert result.report.outcome is Outcome.WAITING
+    assert (result.value, result.report.outcome) == (None, Outcome.WAITING)
     assert result.error.reason is Reason.CONNECTION_REFUSED
+    assert result.report.error is not None
+    assert result.report.error.reason is Reason.CONNECTION_REFUSED
+    assert (result.report.target, result.report.version) == ("1", None)
     assert result.error.message.startswith("gave up waiting: can't connect to 127.0.0.1")
 
 

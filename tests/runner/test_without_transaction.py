@@ -230,6 +230,28 @@ def test_a_failed_way_down_leaves_the_version_below_dirty(database: Database) ->
     assert version_row(database) == []
 
 
+def test_a_step_whose_script_is_nowhere_is_not_finished_by_another(database: Database) -> None:
+    """The log holds the down script of a step up that was broken off: it is not what is left."""
+    files = source(migration(1, "CREATE TABLE t1 (); VACUUM; SELECT 1/0", "DROP TABLE t1"))
+    assert up(request(database, files)).error is not None
+    result = repair(request(database, source()))
+    assert result.error is not None
+    assert result.error.reason is Reason.MISSING_VERSION
+    assert "its up file is not there" in result.error.message
+    assert table_names(database) == {"t1"}
+
+
+def test_a_way_down_without_file_and_stored_script_can_not_be_finished(database: Database) -> None:
+    files = source(migration(1, "CREATE TABLE t1 ()", "DROP TABLE t1; VACUUM; SELECT 1/0"))
+    up(request(database, files)).unwrap()
+    assert down(request(database, files), 1).error is not None
+    database.execute("UPDATE schema_migrations_log SET down_script = NULL, down_file = NULL")
+    result = repair(request(database, source()))
+    assert result.error is not None
+    assert result.error.reason is Reason.MISSING_VERSION
+    assert "its down file is not there" in result.error.message
+
+
 def test_settings_of_one_file_do_not_reach_the_next(database: Database) -> None:
     database.execute("CREATE SCHEMA other")
     files = source(

@@ -39,8 +39,8 @@ def check_truth(database: Database, what: str) -> VersionState:
 
 
 def check_next_run(database: Database, state: VersionState, what: str) -> None:
-    """The next run goes on by itself, after a repair if the database is dirty; all runs once."""
-    if state.dirty:
+    """The next run goes on by itself, after a repair if a statement has failed; all runs once."""
+    if state.dirty and log(database)[-1][2] == "failed":
         mended = repair(request(database, FILES))
         assert mended.error is None, f"{what}; then {mended.error}"
     again = up(request(database, FILES))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 
-from tests.cluster import Cluster, ClusterUnavailable, plugin
+from tests.builds import make_row
+from tests.cluster import Cluster, ClusterUnavailable
 from tests.cluster.build import find_programs
 from tests.cluster.clients import find_helm, find_kubectl
-from tests.cluster.cluster import KUBECONFIG_VARIABLE
+from tests.toolchain import made_once
 
 
 def test_assets_of_the_environment_are_taken(
@@ -72,17 +73,29 @@ def test_the_clients_come_out_of_their_wheel(
     assert "v1.37" in run.stdout or "v4." in run.stdout
 
 
-@pytest.mark.parametrize(("fixtures", "is_made"), [(["cluster"], True), (["tmp_path"], False)])
-def test_the_programs_are_made_before_the_first_test_and_its_time_limit(
-    fixtures: list[str],
-    is_made: bool,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
+def test_the_time_limit_of_a_test_stands_still_while_something_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    left, _ = signal.getitimer(signal.ITIMER_REAL)
+    seen = []
+
+    def make(directory: Path) -> None:
+        seen.append(signal.getitimer(signal.ITIMER_REAL))
+        (directory / "made").touch()
+
+    for _ in range(2):
+        assert (made_once("thing", make) / "made").exists()
+    assert seen == [(0.0, 0.0)]
+    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= left
+
+
+def test_what_cannot_be_built_is_said_and_stops_nothing_else() -> None:
     made = []
-    monkeypatch.delenv(KUBECONFIG_VARIABLE, raising=False)
-    monkeypatch.setattr(plugin, "find_programs", lambda: made.append("control plane"))
-    item, session = Mock(fixturenames=fixtures), Mock(config=request.config)
-    session.items = [item]
-    plugin.pytest_collection_finish(session)
-    assert bool(made) is is_made
+
+    def fail() -> None:
+        raise ClusterUnavailable("no Go here")
+
+    row = (("the control plane", fail), ("helm", lambda: made.append("helm")))
+    assert make_row(row) == ["the control plane: no Go here"]
+    assert made == ["helm"]

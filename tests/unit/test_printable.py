@@ -31,7 +31,7 @@ from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.printable import block, indented, json_text, lines, one_line
 from dbmigrate.report import Outcome, Reason, Report, Step
 from dbmigrate.runner.observer import Notice, Progress
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Direction, Script
 from dbmigrate.untrusted import read_text
 

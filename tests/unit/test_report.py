@@ -1,10 +1,11 @@
 """The report keeps its promises whatever is put into it."""
 
 import json
+import operator
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dbmigrate.printable import lines
@@ -104,9 +105,36 @@ def test_a_report_reads_back_as_it_was_written(report: Report) -> None:
     assert Report.from_json(report.to_json()) == report
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
-@given(reports_of(CHARACTERS))
+def repeated(alphabet: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Texts of a few characters over and over, so that reports are far too large."""
+    return st.builds(operator.mul, st.text(alphabet, min_size=1, max_size=3), st.integers(1, 2000))
+
+
+def large_reports() -> st.SearchStrategy[Report]:
+    texts = repeated(CHARACTERS)
+    return st.builds(
+        replace,
+        reports_of(CHARACTERS),
+        command=texts,
+        error=st.none()
+        | st.builds(
+            ReportError,
+            reason=st.sampled_from(Reason),
+            message=texts,
+            retryable=st.booleans(),
+            file=st.none() | texts,
+            line=st.none() | st.integers(1, 10**9),
+            detail=st.none() | texts,
+            hint=st.none() | texts,
+            excerpt=st.none() | texts,
+        ),
+    )
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(large_reports())
 def test_a_cut_report_fits_and_keeps_what_decides(report: Report) -> None:
+    assume(len(report.to_json().encode()) > TERMINATION_MESSAGE_LIMIT)
     text = report.to_json(limit=TERMINATION_MESSAGE_LIMIT)
     assert len(text.encode()) <= TERMINATION_MESSAGE_LIMIT
     read = Report.from_json(text)
@@ -121,6 +149,72 @@ def test_a_cut_report_fits_and_keeps_what_decides(report: Report) -> None:
         assert read.error.reason is report.error.reason
         assert read.error.retryable is report.error.retryable
         assert read.error.line == report.error.line
+
+
+def test_a_report_is_cut_only_where_it_does_not_fit() -> None:
+    many = tuple(Step(str(n), "create_table", "up", n) for n in range(61))
+    report = replace(REPORT, steps=many, steps_total=61)
+    size = len(report.to_json().encode())
+    assert Report.from_json(report.to_json(limit=size)) == report
+    assert Report.from_json(report.to_json(limit=size - 1)).steps == many[31:]
+
+
+def error_of(character: str, size: int) -> ReportError:
+    text = character * size
+    return ReportError(
+        Reason.STATEMENT_FAILED, text, False, file=text, excerpt=text, detail=text, hint=text
+    )
+
+
+def cut_error(character: str, size: int, *, limit: int = TERMINATION_MESSAGE_LIMIT) -> ReportError:
+    """What is kept of an error whose texts have so many characters."""
+    given = replace(REPORT, outcome=Outcome.FAILED, error=error_of(character, size))
+    error = Report.from_json(given.to_json(limit)).error
+    assert error is not None
+    return error
+
+
+def shortened(character: str, size: int) -> str:
+    return character * (size - 3) + "..."
+
+
+@pytest.mark.parametrize(
+    ("character", "limit", "kept"),
+    [("m", 4096, 1024), ("\u00fc", 4096, 512), ("m", 1200, 128), ("\u20ac", 2000, 64)],
+)
+def test_texts_of_an_error_are_halved_until_they_fit(character: str, limit: int, kept: int) -> None:
+    error = cut_error(character, 3000, limit=limit)
+    assert error.message == shortened(character, kept)
+    half = shortened(character, kept // 2)
+    assert (error.detail, error.hint, error.excerpt) == (half, half, half)
+    assert error.file == shortened(character, 256)
+
+
+def test_a_text_that_is_short_enough_stays_whole() -> None:
+    assert replace(cut_error("m", 1024), file=None) == ReportError(
+        Reason.STATEMENT_FAILED,
+        "m" * 1024,
+        False,
+        excerpt=shortened("m", 512),
+        detail=shortened("m", 512),
+        hint=shortened("m", 512),
+    )
+
+
+def test_steps_go_before_texts_do() -> None:
+    many = tuple(Step(str(n), "create_table" * 9, "up", n) for n in range(60))
+    error = replace(error_of("m", 200), file="1.sql")
+    cut = Report.from_json(replace(REPORT, steps=many, error=error).to_json(4096))
+    assert cut.error == error
+    assert cut.steps == many[-len(cut.steps) :]
+    huge = replace(REPORT, steps=many, changed=("1.sql",), error=error_of("m", 3000))
+    cut = Report.from_json(huge.to_json(4096))
+    assert (cut.steps, cut.changed) == ((), ())
+
+
+def test_a_command_is_cut_last() -> None:
+    cut = Report.from_json(replace(REPORT, command="c" * 9000).to_json(4096))
+    assert cut == replace(REPORT, command="c" * 256, steps=())
 
 
 def test_the_newest_steps_are_the_ones_that_are_kept() -> None:

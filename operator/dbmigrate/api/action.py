@@ -1,6 +1,6 @@
-"""A MigrationAction: what a person orders once, and the record that it was ordered.
+"""A MigrationAction: one order of a person, and the record of it.
 
-Its spec never changes. The operator writes the status: an action that can't be
+Its spec never changes. The operator writes the status: an action that cannot be
 carried out is refused with the reason, and has changed nothing.
 """
 
@@ -11,13 +11,13 @@ from datetime import datetime
 from enum import StrEnum
 
 from dbmigrate.api.conditions import shorten
-from dbmigrate.api.fields import Document, Fields, SpecError
+from dbmigrate.api.fields import Document, Fields, SpecError, describe_unknown
 from dbmigrate.api.forms import OBJECT_NAME, PLAN_HASH, SENTENCE, VERSION
-from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
+from dbmigrate.timestamps import format_timestamp, parse_timestamp
 
 
 class ActionKind(StrEnum):
-    """What can be ordered."""
+    """The kinds of orders."""
 
     APPROVE = "Approve"
     """The plan of that hash may be run."""
@@ -32,7 +32,7 @@ class ActionKind(StrEnum):
 
 
 class ActionPhase(StrEnum):
-    """How far an action is."""
+    """The progress of an action."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -71,16 +71,17 @@ class Action:
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is nothing more to do for it."""
+        """Whether it has ended."""
         return self.phase in ENDED
 
 
 def parse_action(body: Document) -> Action:
-    """Read a whole action. Raises SpecError when its spec can't be understood."""
-    fields = Fields(body, "").section("spec")
+    """Read a whole action. Raises SpecError when its spec is invalid."""
+    raw = body.get("spec")
+    fields = Fields({} if raw is None else raw, "spec")
     if not fields.has("action"):
         raise fields.error("action", "is required")
-    return replace(
+    action = replace(
         _read_record(body),
         migration=fields.text("migration", OBJECT_NAME),
         kind=fields.choice("action", ActionKind.RETRY),
@@ -88,12 +89,14 @@ def parse_action(body: Document) -> Action:
         plan_hash=fields.optional_text("planHash", PLAN_HASH),
         reason=fields.optional_text("reason", SENTENCE) or "",
     )
+    unknown = fields.find_unknown()
+    return replace(action, problem=describe_unknown(unknown)) if unknown else action
 
 
 def read_action(body: Document) -> Action:
-    """An action, even where its spec can't be read: then it is known, so that it can be refused.
+    """An action, even if its spec is invalid: then it is kept, so that it can be refused.
 
-    It is filed under its own name, since it may name no migration.
+    It is then filed under its own name, because it may name no migration.
     """
     try:
         return parse_action(body)
@@ -102,7 +105,7 @@ def read_action(body: Document) -> Action:
 
 
 def _read_record(body: Document) -> Action:
-    """What the API server knows of an action, and how far it has come."""
+    """The action's identity as the API server knows it, and its progress."""
     metadata, status = body["metadata"], body.get("status")
     told = status if isinstance(status, dict) else {}
     phase = next((p for p in ActionPhase if p.value == told.get("phase")), ActionPhase.PENDING)
@@ -123,7 +126,7 @@ def _read_record(body: Document) -> Action:
 def dump_action_status(
     action: Action, phase: ActionPhase, message: str, *, now: datetime
 ) -> Document:
-    """The status to write for an action that has come to this phase."""
+    """The status of an action that enters this phase."""
     status: Document = {
         "phase": phase.value,
         "message": shorten(message),

@@ -1,9 +1,9 @@
 """Conditions: what kubectl wait, Helm, Flux and Argo CD read.
 
-Ready, Reconciling and Stalled are kstatus's three. Ready says whether the
-database is where the resource wants it; Reconciling that we are on the way or
-will try again; Stalled that a person must act. Dirty repeats what the history
-table says, Approved whether the plan may be run.
+Ready, Reconciling and Stalled are kstatus's three. Ready says whether the database
+is at the resource's target; Reconciling, that work is in progress or will be tried
+again; Stalled, that a person must act. Dirty repeats the history table's flag,
+Approved says whether the plan may be run.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from dbmigrate.api.fields import Document
-from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
+from dbmigrate.codec import Bound, wire
 from dbmigrate.printable import block, clip
-from dbmigrate.untrusted import read_text, read_whole
 
 MESSAGE_LIMIT = 1024
 """Characters of a message. Events allow no more, and a list of resources is to stay small."""
@@ -46,46 +45,16 @@ class Condition:
 
     type: ConditionType
     status: Truth
-    reason: str
-    message: str
-    observed_generation: int
-    last_transition_time: datetime
-
-    def to_dict(self) -> Document:
-        """As the API server takes it."""
-        return {
-            "type": self.type.value,
-            "status": self.status.value,
-            "reason": self.reason,
-            "message": self.message,
-            "observedGeneration": self.observed_generation,
-            "lastTransitionTime": format_timestamp(self.last_transition_time),
-        }
-
-
-def parse_conditions(raw: object) -> tuple[Condition, ...]:
-    """Read `status.conditions`; entries that are not ours are left out."""
-    found = []
-    for item in raw if isinstance(raw, list) else ():
-        try:
-            condition = Condition(
-                type=ConditionType(item["type"]),
-                status=Truth(item["status"]),
-                reason=read_text(item["reason"], MESSAGE_LIMIT),
-                message=read_text(item.get("message", ""), MESSAGE_LIMIT),
-                observed_generation=read_whole(item.get("observedGeneration", 0)),
-                last_transition_time=parse_timestamp(item["lastTransitionTime"]),
-            )
-        except (AttributeError, KeyError, TypeError, ValueError):
-            continue
-        found.append(condition)
-    return tuple(found)
+    reason: Annotated[str, Bound(MESSAGE_LIMIT)]
+    message: Annotated[str, Bound(MESSAGE_LIMIT)] = wire(absent="", always=True)
+    observed_generation: int = wire(absent=0, always=True)
+    last_transition_time: datetime = wire()
 
 
 def settle_conditions(
     wanted: Iterable[Condition], previous: Iterable[Condition]
 ) -> tuple[Condition, ...]:
-    """The wanted conditions, each with its old transition time where its status has not changed."""
+    """The conditions to write; a transition time changes only where the status changes."""
     before = {condition.type: condition for condition in previous}
     settled = []
     for condition in wanted:
@@ -99,5 +68,5 @@ def settle_conditions(
 
 
 def shorten(text: str, limit: int = MESSAGE_LIMIT) -> str:
-    """The text, made safe to show, and cut with an ellipsis when it is longer than the limit."""
+    """The text, escaped for output, and cut with an ellipsis at the limit."""
     return clip(block(text), limit)

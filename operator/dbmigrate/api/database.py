@@ -1,8 +1,8 @@
-"""Which database a resource migrates, and how the Job gets to it.
+"""Which database a resource migrates, and how the Job connects to it.
 
-Either a whole URL out of a Secret, or the parts of a connection. The operator
-never reads a Secret, so two resources are taken to mean one database when they
-point to it in the same words: the same Secret key, or the same host, port and name.
+Either a whole URL from a Secret, or the parts of a connection. The operator never
+reads a Secret, so two resources count as using one database when they refer to it
+in the same words: the same Secret key, or the same host, port and name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DEFAULT_HISTORY_TABLE = "schema_migrations"
 
 
 class SslMode(StrEnum):
-    """How much TLS is asked for, in libpq's words."""
+    """The required TLS verification, in libpq's words."""
 
     DISABLE = "disable"
     ALLOW = "allow"
@@ -41,19 +41,19 @@ class KeyRef:
 
     @property
     def field(self) -> str:
-        """What a Pod calls a reference of this kind."""
+        """The Pod's name for a reference of this kind."""
         return "secretKeyRef" if self.kind == "Secret" else "configMapKeyRef"
 
 
 @dataclass(frozen=True, slots=True)
 class UrlFrom:
-    """A connection URL that lies in a Secret."""
+    """A connection URL that is in a Secret."""
 
     ref: KeyRef
 
     @property
     def description(self) -> str:
-        """The database in a few words, for messages; never a secret."""
+        """A short description of the database for messages, without secrets."""
         return f"secret/{self.ref.name}[{self.ref.key}]"
 
 
@@ -73,7 +73,7 @@ class Connection:
 
     @property
     def description(self) -> str:
-        """The database in a few words, for messages; never a secret."""
+        """A short description of the database for messages, without secrets."""
         return f"{self.host}:{self.port}/{self.dbname}"
 
 
@@ -86,7 +86,7 @@ class DatabaseSpec:
 
     @property
     def identity(self) -> str:
-        """Equal for two resources of one namespace that mean the same history."""
+        """Equal for two resources of one namespace that use the same history."""
         text = f"{self.access.description}\n{self.history_table}"
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 

@@ -1,9 +1,9 @@
-"""JSON from the API server, whatever its users have put into it.
+"""Parsing of JSON from the API server, with bounded nesting.
 
-The API server takes ten thousand levels of objects inside each other, in a field without
-a schema and in the managedFields of any ConfigMap. Python's reader gives up far below
-that, and would take a whole page of other objects with it, or the watch stream. What is
-nested deeper than anything of Kubernetes is null for us.
+The API server accepts ten thousand levels of nested objects, in a field without a
+schema and in the managedFields of any ConfigMap. Python's parser fails far below that
+depth, and would lose a whole page of other objects, or the watch stream. A value that
+is nested deeper than anything of Kubernetes is replaced by null.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STEPS = {mark: 1 if mark in b"[{" else -1 for mark in b"[]{}"}
 
 
 def decode(text: str | bytes) -> Any:
-    """The document, with null for what is nested too deeply. Raises ValueError for no JSON."""
+    """The document, with null for what is nested too deeply. Raises ValueError for invalid JSON."""
     try:
         return json.loads(text)
     except RecursionError:

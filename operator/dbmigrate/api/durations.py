@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from dbmigrate.durations import read_seconds
+
 FORM = (
     r"([0-9]{1,9}(\.[0-9]{1,3})?ms|[0-9]{1,7}(\.[0-9]{1,3})?s|[0-9]{1,5}(\.[0-9]{1,3})?m"
     r"|[0-9]{1,3}(\.[0-9]{1,3})?h|[0-9]{1,2}(\.[0-9]{1,3})?d)+"
@@ -16,14 +18,12 @@ LONGEST = timedelta(days=1000)
 """No text of that form and length names a longer time."""
 
 _WHOLE = re.compile(FORM, re.ASCII)
-_PART = re.compile(r"([0-9.]+)(ms|s|m|h|d)", re.ASCII)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_duration(text: str) -> timedelta | None:
     """The length of time that the text names, less than LONGEST; None for `none`.
 
-    Raises ValueError for anything else than a sum of numbers with units.
+    Raises ValueError for anything but a sum of numbers with units.
     """
     if text == "none":
         return None
@@ -33,7 +33,7 @@ def parse_duration(text: str) -> timedelta | None:
             f"{shown!r} is not a duration: write for instance 30s, 5m, 1h30m or none;"
             " at most 99d, 999h, 99999m, 9999999s and 999999999ms"
         )
-    return timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _PART.findall(text)))
+    return timedelta(seconds=read_seconds(text))
 
 
 def is_duration(text: str) -> bool:

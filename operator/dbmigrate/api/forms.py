@@ -1,4 +1,4 @@
-"""What a text of a resource may look like: the patterns and lengths of the CRD's schema.
+"""The patterns and lengths of a resource's texts, as in the CRD's schema.
 
 They are checked here as well, for an object that an older schema let in: names become
 parts of URLs, labels and command lines. A test compares them with the schema.
@@ -44,6 +44,8 @@ IDENTIFIER = Form(63, r"[^\x00-\x1f\x7f]+", least=1)
 TABLE = Form(127, r"[a-zA-Z_][a-zA-Z0-9_]{0,62}(\.[a-zA-Z_][a-zA-Z0-9_]{0,62})?", least=1)
 PATH = Form(1024, r"[^\x00-\x1f\x7f]*")
 VERSION = Form(127, r"(-1|[0-9A-Za-z][0-9A-Za-z.+~-]*)", least=1)
+OWNER = Form(700, r"[!-~]+", least=1)
+"""Who migrates a database: CLUSTER/NAMESPACE/NAME, or a word of somebody else's."""
 VARIABLE = Form(256, r"[ -<>-~]+", least=1)
 """The name of an environment variable, as Kubernetes has it."""
 PLAN_HASH = Form(128, least=1)

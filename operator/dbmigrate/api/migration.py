@@ -1,4 +1,4 @@
-"""A DatabaseMigration as the operator sees it: identity, spec and status together."""
+"""A DatabaseMigration: identity, spec and status together."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.names import API_VERSION, MIGRATION_KIND
 from dbmigrate.api.spec import MigrationSpec, parse_spec
 from dbmigrate.api.status import MigrationStatus, parse_status
-from dbmigrate.api.timestamps import parse_timestamp
+from dbmigrate.timestamps import parse_timestamp
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells one object of the cluster from all others."""
+    """What distinguishes one object of the cluster from all others."""
 
     namespace: str
     name: str
@@ -25,7 +25,7 @@ class Identity:
 
     @property
     def owner_reference(self) -> Document:
-        """The reference that makes a Job ours, and deletes it with its resource."""
+        """The owner reference of the resource's Job: the Job is deleted with its resource."""
         return {
             "apiVersion": API_VERSION,
             "kind": MIGRATION_KIND,
@@ -59,7 +59,7 @@ def parse_identity(body: Document) -> Identity:
 
 
 def parse_migration(body: Document) -> MigrationResource:
-    """Read a whole resource. Raises SpecError when its spec can't be understood."""
+    """Read a whole resource. Raises SpecError when its spec is invalid."""
     return MigrationResource(
         identity=parse_identity(body),
         spec=parse_spec(body.get("spec") or {}),

@@ -1,8 +1,8 @@
-"""The names by which the cluster knows us: the API group, labels and annotations.
+"""The names that the operator uses in the cluster: the API group, labels and annotations.
 
 A Job carries labels to be found by (the watch streams select on them) and
-annotations that say which intent it serves, so that an operator that has
-forgotten everything can read it back from the Job alone.
+annotations that record which intent it serves, so that an operator without any
+other state can read it from the Job alone.
 """
 
 from __future__ import annotations
@@ -11,10 +11,20 @@ GROUP = "dbmigrate.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
+SCHEMA_VERSION = 2
+"""Of the custom resources' fields: one more with each change of them. 1 is not written down."""
+SCHEMA_ANNOTATION = f"{GROUP}/schema-version"
+"""On a CustomResourceDefinition: which of these it has."""
+
 MIGRATION_KIND = "DatabaseMigration"
 MIGRATIONS = "databasemigrations"
 ACTION_KIND = "MigrationAction"
 ACTIONS = "migrationactions"
+DEFINITIONS = (f"{MIGRATIONS}.{GROUP}", f"{ACTIONS}.{GROUP}")
+"""The names of the CustomResourceDefinitions."""
+
+UNKNOWN_CLUSTER = "unknown"
+"""In the place of a cluster's name, where the operator may not find it out."""
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "dbmigrate"

@@ -1,7 +1,7 @@
-"""Parts of a resource that go to Kubernetes as they are: affinity, resources, security contexts.
+"""Parts of a resource that are passed to Kubernetes: affinity, resources, security contexts.
 
-The API server judges their content when the Job is created. Here only their shape is
-bounded, so that nothing that handles them can be brought down by depth or size.
+The API server judges their content when the Job is created. Only their shape is
+bounded here, so that no depth or size can stop the code that handles them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ INTEGER_LIMIT = 2**63
 
 
 def find_fault(value: Any) -> str | None:
-    """What makes a JSON value unfit, as the end of a sentence about it; None: nothing."""
+    """What is invalid in a JSON value, as the end of a sentence about it; None: nothing."""
     level, size, depth = [value], 0, 0
     while level:
         size, depth = size + len(level), depth + 1
@@ -39,7 +39,7 @@ def find_fault(value: Any) -> str | None:
 
 
 def _is_plain(item: Any) -> bool:
-    """Whether a value that is neither an object nor a list is one of JSON and bounded."""
+    """Whether a value that is neither an object nor a list is valid JSON and bounded."""
     if item is None or isinstance(item, bool):
         return True
     if isinstance(item, str):

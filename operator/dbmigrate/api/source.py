@@ -1,8 +1,8 @@
 """Where the migration files of a resource come from.
 
-Paths and names end up in a Pod's volumes and in the runner's argument list,
-never in a shell. They are still checked here, so that a path can't climb out
-of the volume it names.
+Paths and names become parts of a Pod's volumes and of the runner's argument list,
+never of a shell command. They are still checked here, so that a path cannot leave
+its volume.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CONFIG_MAPS_LIMIT = 32
 
 
 class SourceFormat(StrEnum):
-    """The tool whose files they are, in the runner's words."""
+    """The tool whose files they are, by the runner's name for it."""
 
     AUTO = "auto"
     GOLANG_MIGRATE = "golang-migrate"
@@ -42,7 +42,7 @@ class PullPolicy(StrEnum):
 
 
 class ImageMode(StrEnum):
-    """How files get out of an image."""
+    """How files are read from an image."""
 
     AUTO = "Auto"
     VOLUME = "Volume"
@@ -51,7 +51,7 @@ class ImageMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConfigMapsSource:
-    """Files that are keys of ConfigMaps; several are laid together."""
+    """Files that are keys of ConfigMaps; several ConfigMaps form one directory."""
 
     names: tuple[str, ...]
 
@@ -77,7 +77,7 @@ class ClaimSource:
 
 @dataclass(frozen=True, slots=True)
 class InlineSource:
-    """Files that the manifest holds itself."""
+    """Files in the manifest itself."""
 
     files: Mapping[str, str]
 

@@ -1,7 +1,7 @@
 """What a team asks for: `spec` of a DatabaseMigration, parsed once at the edge.
 
-The defaults stand in the CRD's schema as well, where the user sees them; they
-are repeated here for a resource that an older schema let in.
+The defaults are also in the CRD's schema, where users see them; they are repeated
+here for a resource that an older schema let in.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -21,6 +21,7 @@ from dbmigrate.api.forms import (
     IMAGE,
     LABEL_VALUE,
     OBJECT_NAME,
+    OWNER,
     VARIABLE,
     VERSION,
 )
@@ -45,14 +46,14 @@ LONGEST_ON_SERVER = timedelta(days=24)
 
 
 class Approval(StrEnum):
-    """Whether a person agrees to the plan before it is run."""
+    """Whether a person approves the plan before it is run."""
 
     AUTOMATIC = "Automatic"
     MANUAL = "Manual"
 
 
 class Rehearse(StrEnum):
-    """Whether what is pending is tried on a scratch server before it is run."""
+    """Whether pending migrations are rehearsed on a scratch server before they are run."""
 
     NEVER = "Never"
     BEFORE_APPLY = "BeforeApply"
@@ -75,7 +76,7 @@ WHERE_THE_DATABASE_IS = frozenset(("DATABASE_URL", "PGHOSTADDR", "PGSERVICE"))
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long each kind of waiting may last; None: without limit."""
+    """The limit of each kind of waiting; None: without limit."""
 
     lock: timedelta = timedelta(seconds=15)
     """For the lock that keeps runners apart."""
@@ -88,7 +89,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and when a run that failed for a passing reason is tried again."""
+    """How often and when a run that failed for a temporary reason is tried again."""
 
     limit: int = 10
     """Runs after the first one; 0: never again."""
@@ -98,7 +99,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLimits:
-    """Finished Jobs and MigrationActions that are kept to look at."""
+    """The finished Jobs and MigrationActions that are kept."""
 
     successful: int = 3
     failed: int = 3
@@ -116,7 +117,7 @@ class RehearsalOptions:
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """What the cluster's rules ask of the Job; handed through to its Pod."""
+    """The cluster's requirements for the Job; passed to its Pod."""
 
     image: str | None = None
     service_account_name: str | None = None
@@ -155,6 +156,8 @@ class MigrationSpec:
     rollback: Rollback = Rollback.FORBID
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
+    take_over: str | None = None
+    """The owner of the database whose place this resource takes."""
     approval: Approval = Approval.AUTOMATIC
     suspend: bool = False
     rehearse: Rehearse = Rehearse.NEVER
@@ -165,19 +168,21 @@ class MigrationSpec:
     """How often the database is checked; NEVER, or None: as the operator's setting says."""
     history: HistoryLimits = field(default_factory=HistoryLimits)
     job: JobOptions = field(default_factory=JobOptions)
+    unknown: tuple[str, ...] = ()
+    """The paths of fields that are set and that this code does not know: of a later schema."""
 
     def intent(self, content: str) -> str:
-        """A hash of what is to become of the database, given a digest of the files' content.
+        """A hash of the wanted state of the database, given a digest of the files' content.
 
-        It leaves out what changes how a run is made and not what it leads to
-        (lint, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a change
-        there starts nothing when all is done already.
+        It leaves out what changes how a run is made but not its result
+        (lint, takeOver, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a
+        change there starts nothing when the database is at the target.
         """
         source: object = asdict(self.source)
         if isinstance(self.source, ImageSource):
             source = [self.source.reference, self.source.path]
         elif isinstance(self.source, ConfigMapsSource):
-            source = "configMaps"  # the content says it all, whatever they are called
+            source = "configMaps"  # the content decides, whatever the ConfigMaps are called
         words = [
             asdict(self.database),
             source,
@@ -188,15 +193,15 @@ class MigrationSpec:
             resource_word(self.changed_files),
         ]
         if self.source_format is not SourceFormat.AUTO:
-            words.append(self.source_format)  # left out where older versions knew nothing of it
+            words.append(self.source_format)  # left out where older versions did not know it
         text = json.dumps(words, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def parse_spec(raw: Document) -> MigrationSpec:
-    """Read `spec`. Raises SpecError with the path of the first field that is wrong."""
+    """Read `spec`. Raises SpecError with the path of the first invalid field."""
     fields = Fields(raw, "spec")
-    return MigrationSpec(
+    spec = MigrationSpec(
         database=parse_database(fields.section("database")),
         source=parse_source(fields.section("source")),
         source_format=_parse_format(fields),
@@ -205,6 +210,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         rollback=fields.policy("rollback", Rollback.FORBID),
         out_of_order=fields.policy("outOfOrder", OutOfOrder.REJECT),
         changed_files=fields.policy("changedFiles", ChangedFiles.REJECT),
+        take_over=fields.optional_text("takeOver", OWNER),
         approval=fields.choice("approval", Approval.AUTOMATIC),
         suspend=fields.flag("suspend"),
         rehearse=fields.choice("rehearse", Rehearse.NEVER),
@@ -215,6 +221,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         history=_parse_history(fields.section("history")),
         job=_parse_job(fields.section("job")),
     )
+    return replace(spec, unknown=fields.find_unknown())
 
 
 def _parse_format(fields: Fields) -> SourceFormat:

@@ -1,68 +1,38 @@
-"""What was found before anything was changed: lint's findings, and how the rehearsal went.
+"""What was found before anything was changed: lint's findings and the rehearsal's result.
 
-A run and a plan both have one; in the status its fields stand among theirs.
+A run and a plan both have one; in the status its fields are among theirs.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 from dbmigrate.api.fields import Document
-from dbmigrate.report import (
-    LintFinding,
-    RehearsalSummary,
-    Report,
-    dump_rehearsal,
-    parse_findings,
-    parse_rehearsal,
-)
-from dbmigrate.untrusted import INT32, read_whole
+from dbmigrate.codec import Bound
+from dbmigrate.report import FINDINGS_LIMIT, Count, LintFinding, RehearsalSummary, Report
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Empty where nobody has looked, or nothing was found."""
+    """Empty where there was no trial, or nothing was found."""
 
-    findings: tuple[LintFinding, ...] = ()
+    findings: Annotated[tuple[LintFinding, ...], Bound(FINDINGS_LIMIT)] = ()
     """The worst first."""
-    findings_total: int = 0
+    findings_total: Count = 0
     """All of them; only some are kept."""
     rehearsal: RehearsalSummary | None = None
     """None: there was none, or it failed."""
+
+    def completed(self, raw: Document) -> Trial:
+        """With a number of findings, where the document gives none."""
+        del raw
+        return self if self.findings_total else replace(self, findings_total=len(self.findings))
 
 
 NO_TRIAL = Trial()
 
 
 def read_trial(report: Report) -> Trial:
-    """What a report says of it."""
+    """The trial in a report."""
     return Trial(report.findings, report.findings_total, report.rehearsal)
-
-
-def dump_trial(trial: Trial) -> Document:
-    """The fields that have something to say."""
-    document: Document = {}
-    if trial.findings_total:
-        document["findings"] = [asdict(finding) for finding in trial.findings]
-        document["findingsTotal"] = trial.findings_total
-    if trial.rehearsal is not None:
-        document["rehearsal"] = dump_rehearsal(trial.rehearsal)
-    return document
-
-
-def parse_trial(raw: Document) -> Trial:
-    """Read it back from among other fields; what can't be read counts as absent."""
-    try:
-        findings = parse_findings(raw.get("findings") or ())
-        total = read_whole(raw.get("findingsTotal") or len(findings), most=INT32)
-    except (KeyError, ValueError):
-        findings, total = (), 0
-    return Trial(findings, total, _read_rehearsal(raw.get("rehearsal")))
-
-
-def _read_rehearsal(raw: Any) -> RehearsalSummary | None:
-    try:
-        return parse_rehearsal(raw) if raw else None
-    except (KeyError, TypeError, ValueError):
-        return None

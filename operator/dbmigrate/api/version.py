@@ -1,7 +1,7 @@
-"""Versions as resources name them: texts, whose order only the format of the files knows.
+"""Versions in resources: texts whose order only the format of the files defines.
 
 Where the resource leaves the format open, numbers are compared as numbers, and dotted
-numbers part by part. Of any other two texts nothing is said but whether they are equal.
+numbers part by part. Of any other two texts only equality is known.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def is_version(text: str, form: SourceFormat) -> bool:
 
 
 def is_same(text: str | None, other: str | None, form: SourceFormat) -> bool:
-    """Whether both name one version: 1 and 1.0 do with Flyway."""
+    """Whether both name one version: with Flyway 1 and 1.0 do."""
     if text is None or other is None or text == other:
         return text == other
     pair = _compare(text, other, form)
@@ -39,13 +39,13 @@ def is_same(text: str | None, other: str | None, form: SourceFormat) -> bool:
 
 
 def is_at_least(text: str, other: str, form: SourceFormat) -> bool:
-    """Whether a version is known to be that other one or one above."""
+    """Whether a version is known to be equal to that other one or above it."""
     pair = _compare(text, other, form)
     return text == other if pair is None else pair[0] >= pair[1]
 
 
 def _compare(text: str, other: str, form: SourceFormat) -> tuple[Version, Version] | None:
-    """Both as versions of one format; None: they can't be compared."""
+    """Both as versions of one format; None: they cannot be compared."""
     readers = (number, dotted) if form is SourceFormat.AUTO else (reader_of(form.value),)
     for read in readers:
         try:

@@ -1,7 +1,7 @@
-"""What a command is, and one call of it.
+"""The definition of a command, and one invocation of it.
 
-Named tuples rather than dataclasses: `create` and `-version` then start without
-the modules that dataclasses pull in.
+Named tuples rather than dataclasses, so that `create` and `-version` start without
+the modules that dataclasses import.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ HELP = Flag("help", "Print help information", kind="")
 
 
 JSON_TEMPLATE = "{{ json . }}"
+TEXT = "text"
+"""What `-as-atlas` is given for Atlas's report in words, which no template asks for."""
 
 
 def check_template(text: str) -> str:
@@ -30,20 +32,24 @@ def check_template(text: str) -> str:
     return JSON_TEMPLATE
 
 
+def _check_report(text: str) -> str:
+    return TEXT if text == TEXT else check_template(text)
+
+
 AS_ATLAS = Flag(
     "as-atlas",
-    f"Print the document that Atlas would; the one template is '{JSON_TEMPLATE}'",
-    check=check_template,
+    f"Print what Atlas would: {TEXT}, or the document of the one template '{JSON_TEMPLATE}'",
+    check=_check_report,
     kind="template",
 )
 
 
 class ArgumentError(Exception):
-    """A command's operands won't do; the text is printed after `error: `, exit code 1."""
+    """The operands of a command are invalid; printed after `error: `, exit code 1."""
 
 
 class Declined(Exception):
-    """The answer to a prompt was no; the text says what was not done, exit code 1."""
+    """A prompt was answered with no; the message says what was not done, exit code 1."""
 
 
 class Invocation(NamedTuple):
@@ -64,7 +70,7 @@ class Invocation(NamedTuple):
     """time.monotonic_ns() when the program began."""
 
     def elapsed_ns(self) -> int:
-        """Nanoseconds since the program began."""
+        """Nanoseconds since the program started."""
         return time.monotonic_ns() - self.started_ns
 
 

@@ -1,8 +1,8 @@
-"""Runs that never came to a use case: what is printed, and the report of them.
+"""Runs that end before a use case starts: what is printed, and their report.
 
-A command line that can't be understood, a source that can't be read, a database
-URL that can't be, and defects of dbmigrate itself. The text of a defect is not shown
-where it may hold a secret that was given to the program.
+An invalid command line, a source that cannot be read, an invalid database URL, and
+defects of dbmigrate itself. The text of a defect is not shown where it may hold a
+secret that was given to the program.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TELLING = 3
 
 
 def tell(invocation: Invocation, error: BaseException) -> None:
-    """Print the error and make the failure report of it."""
+    """Print the error and write the failure report."""
     problem = _as_migration_error(error, invocation)
     invocation.terminal.live("")
     invocation.terminal.error(draw(problem))
@@ -33,14 +33,14 @@ def tell(invocation: Invocation, error: BaseException) -> None:
 
 
 def report_refusal(invocation: Invocation, message: str) -> None:
-    """The report of a command whose operands won't do or that was declined."""
+    """The report of a command with invalid operands, or that was declined."""
     _report(invocation, MigrationError(Reason.INTERNAL, message))
 
 
 def report_usage(
     message: str, terminal: Terminal, *, path: str = "", output: TextIO | None = None
 ) -> None:
-    """The report of a command line that can't be understood, to a file and to `output`."""
+    """The report of an invalid command line, to a file and to `output`."""
     report = _failure("", MigrationError(Reason.INTERNAL, message), 0)
     send_report(report, terminal, path=path, output=output)
 
@@ -89,13 +89,13 @@ def _as_migration_error(error: BaseException, invocation: Invocation) -> Migrati
 
 
 def _describe_os_error(error: OSError) -> str:
-    """As Go writes it: what was tried, on which file, and why not."""
+    """As Go writes it: the operation, the file, and the reason."""
     name = f"{present(str(error.filename))}: " if error.filename is not None else ""
     return f"{name}{(error.strerror or str(error)).lower()}"
 
 
 def _place(error: BaseException) -> str:
-    """The innermost line of our own code, for a bug report."""
+    """The innermost line of this package's code, for a bug report."""
     place = ""
     traceback = error.__traceback__
     while traceback is not None:
@@ -108,13 +108,13 @@ def _place(error: BaseException) -> str:
 
 
 def _may_hold_secret(text: str, invocation: Invocation) -> bool:
-    """Whether the text has some characters in a row of a password that was given to us."""
+    """Whether the text contains several successive characters of a given password."""
     passwords = [invocation.environ.get("PGPASSWORD", "")]
     for given in _databases(invocation):
         try:
             passwords += _passwords(given, invocation.environ)
         except MigrationError:
-            return True  # what can't be read may have its password anywhere
+            return True  # an unreadable value may have its password anywhere
     return any(
         password[start : start + _TELLING] in text
         for password in passwords
@@ -123,7 +123,7 @@ def _may_hold_secret(text: str, invocation: Invocation) -> bool:
 
 
 def _databases(invocation: Invocation) -> Iterable[str]:
-    """Whatever may be the address of a database."""
+    """All texts that may be the address of a database."""
     yield from filter(None, (invocation.options.database, invocation.options.rehearse_on))
     for value in invocation.values.values():
         yield from (each for each in value.split("\n") if "://" in each or "password" in each)

@@ -1,6 +1,6 @@
-"""What Flyway's own settings mean for a run: its table, and how strict it is.
+"""Flyway's own settings for a run: its table, and how strict it is.
 
-An option on our command line, or its twin, wins over what they say.
+An option of the command line, or its variable, wins over them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _IGNORED = {
 
 
 def find_settings(options: GlobalOptions, environ: Mapping[str, str]) -> Settings:
-    """Read where Flyway would look. Raises MigrationError (SourceInvalid)."""
+    """Read them where Flyway looks. Raises MigrationError (SourceInvalid)."""
     directory = Path(find_directory(options)) if has_source(options) else None
     return read_settings(directory, environ)
 
@@ -43,7 +43,7 @@ def find_table(settings: Settings, target: ConnectionTarget) -> HistoryTable:
     history = target.history.of(HistoryKind.FLYWAY)
     is_said = "search_path" in target.conninfo.get("options", "")
     if settings.schema not in ("", "public") and not is_said:
-        # Flyway looks names up there first, so that scripts make their tables in it.
+        # Flyway resolves names there first, so scripts create their tables in it.
         raise MigrationError(
             Reason.SOURCE_INVALID,
             f"flyway's default schema is {settings.schema}: the database's address has to say so",
@@ -57,7 +57,7 @@ def find_table(settings: Settings, target: ConnectionTarget) -> HistoryTable:
 
 
 def heed(settings: Settings, given: GlobalOptions, options: runner.Options) -> runner.Options:
-    """The run's options with what the settings say. Raises MigrationError (SourceInvalid)."""
+    """The run's options with these settings. Raises MigrationError (SourceInvalid)."""
     ignored = {kind for pattern in settings.ignored for kind in _IGNORED.get(pattern, ())}
     if given.out_of_order is None and settings.out_of_order:
         options = replace(options, out_of_order=policies.OutOfOrder.APPLY)
@@ -67,7 +67,7 @@ def heed(settings: Settings, given: GlobalOptions, options: runner.Options) -> r
         options = replace(options, changed_files=policies.ChangedFiles.WARN)
     return replace(
         options,
-        highest=_read_target(settings.target),
+        goal=_read_target(settings.target),
         baseline=_read(settings.baseline_version, "baselineVersion")
         if settings.baseline_on_migrate
         else None,
@@ -75,10 +75,13 @@ def heed(settings: Settings, given: GlobalOptions, options: runner.Options) -> r
     )
 
 
-def _read_target(text: str) -> Version | None:
+def _read_target(text: str) -> runner.Goal | None:
     if text.lower() in ("", "latest"):
         return None
-    return _read(text.removesuffix("?"), "target")
+    if text.lower() in ("next", "current"):
+        return runner.Goal(is_next=text.lower() == "next")
+    version = _read(text.removesuffix("?"), "target")
+    return runner.Goal(version, must_exist=not text.endswith("?"))
 
 
 def _read(text: str, name: str) -> Version:
@@ -86,5 +89,5 @@ def _read(text: str, name: str) -> Version:
         return dotted(text)
     except ValueError:
         raise MigrationError(
-            Reason.SOURCE_INVALID, f"flyway.{name} is {text!r}: dbmigrate knows versions alone"
+            Reason.SOURCE_INVALID, f"flyway.{name} is {text!r}: expected a version, such as 1.2"
         ) from None

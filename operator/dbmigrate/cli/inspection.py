@@ -1,4 +1,4 @@
-"""What `plan` reads from a step's SQL: how it would run, whom it blocks, what it loses."""
+"""What `plan` reads from a step's SQL: its transaction mode, its locks, what it destroys."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dbmigrate.postgres.sqltext.syntax_tree import is_installed
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 
 if TYPE_CHECKING:
-    from dbmigrate.runner.result import PreviewStep
+    from dbmigrate.runner.answers import PreviewStep
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One step, looked at."""
+    """One examined step."""
 
     is_transaction: bool = True
     """Whether it runs in one transaction, and a failure leaves nothing behind."""
@@ -35,7 +35,7 @@ class Inspection:
         return any(impact.is_destructive for impact in self.impacts)
 
     def remarks(self) -> Iterator[str]:
-        """All of it in sentences, for people."""
+        """All of it in sentences."""
         if self.problem:
             yield f"can't run: {self.problem}"
         for cause in self.causes:
@@ -45,7 +45,7 @@ class Inspection:
 
 
 def inspect_step(preview: PreviewStep) -> Inspection:
-    """Look at a step's SQL; a step without a script is harmless."""
+    """Examine a step's SQL; a step without a script has no effects."""
     script = preview.step.script
     if preview.sql is None or script is None:
         return Inspection()

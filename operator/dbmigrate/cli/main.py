@@ -1,13 +1,13 @@
-"""The program: reads the command line, runs the command, turns every end into an exit code.
+"""The program: reads the command line, runs the command, maps every end to an exit code.
 
     0  done, nothing to do, help, or stopped by Ctrl-C after a step
     1  any error, or a prompt declined
-    2  a command line that can't be understood
+    2  an invalid command line
     3  `status -exit-code`: something is pending, or the database is dirty;
        `diff -check`: there is a difference
 
-These are golang-migrate's but for the last. With -report a report is written on
-each of these ways, even for a mistyped option.
+These are golang-migrate's except for the last. With -report a report is written in
+each of these cases, even for a mistyped option.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ IMITATED = ("goose", "atlas")
 def main() -> NoReturn:
     """Run the program on the process's own arguments and streams, and end the process.
 
-    Without the interpreter's own farewell: taking apart what psycopg imported
-    would cost more than a run that finds nothing to do.
+    Without the interpreter's shutdown: releasing what psycopg imported would cost more
+    than a run that finds nothing to do.
     """
     started_ns = time.monotonic_ns()
-    # What is imported is no garbage: looking for some on the way costs a tenth of a short run.
+    # Imported objects are no garbage: collecting meanwhile costs a tenth of a short run.
     gc.set_threshold(100_000)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -80,7 +80,7 @@ def main() -> NoReturn:
 
 
 class Program:
-    """The program with all that it touches handed in."""
+    """The program, with everything that it uses passed in."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Program:
         self._started_ns = started_ns
 
     def run(self, args: Sequence[str]) -> int:
-        """Run one command line. Gives the exit code."""
+        """Run one command line. Returns the exit code."""
         if args and args[0] in IMITATED:
             return self._run_as(args[0], args[1:])
         plain = self._messages_plainly()
@@ -127,7 +127,7 @@ class Program:
         return self._run_command(options, args, rest[0], rest[1:])
 
     def _refuse(self, args: Sequence[str], problem: str) -> int:
-        """A mistake is seen best where nothing else is: the usage is a word away."""
+        """Print the mistake alone; `-help` prints the usage."""
         plain = self._messages_plainly()
         plain.line(problem)
         plain.line(f"run `{self._name} -h` for the commands and options")
@@ -147,7 +147,7 @@ class Program:
         return code
 
     def _run_all(self, lines: Iterable[Sequence[str]], environ: Mapping[str, str]) -> int:
-        """Until one fails."""
+        """Run them until one fails."""
         self._environ = environ
         for line in lines:
             code = self.run(line)
@@ -214,7 +214,7 @@ class Program:
 
 
 def find_command(name: str) -> Command:
-    """The command of that name, which must be one of COMMANDS; imports its module alone."""
+    """The command of that name, which must be one of COMMANDS; imports its module only."""
     from importlib import import_module
 
     command = import_module(f"dbmigrate.cli.commands.{name}").COMMAND
@@ -224,7 +224,7 @@ def find_command(name: str) -> Command:
 
 
 def _run_guarded(command: Command, invocation: Invocation) -> int:
-    """Run it; whatever it raises becomes a line, a report and exit code 1."""
+    """Run it; every exception becomes a line, a report and exit code 1."""
     terminal = invocation.terminal
     if invocation.options.report:
         from dbmigrate.cli.output.report_file import check_report_file
@@ -255,7 +255,7 @@ def _run_guarded(command: Command, invocation: Invocation) -> int:
 
 
 def _describe_unknown(command: str) -> str:
-    """Shows a word alone: what is no word may be a URL, with a password."""
+    """Shows a plain word only: anything else may be a URL with a password."""
     if not command.replace("-", "").isalpha():
         return "unknown command"
     return f"unknown command {command}{guess(command, (*COMMANDS, *IMITATED))}"

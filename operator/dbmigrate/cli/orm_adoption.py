@@ -1,4 +1,4 @@
-"""`adopt` for the histories of ORMs: what is to be done, shown, asked for and done."""
+"""`adopt` for the histories of ORMs: shown, confirmed and carried out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def adopt_from_orm(invocation: Invocation, tool: str) -> int:
 
 
 def read_order(invocation: Invocation, orm: Orm) -> OrmOrder:
-    """What the flags say. Raises ArgumentError, MigrationError."""
+    """The meaning of the flags. Raises ArgumentError, MigrationError."""
     values = invocation.values
     try:
         version = number(values["as"]) if "as" in values else None
@@ -81,7 +81,7 @@ def _adopt(invocation: Invocation, order: OrmOrder, request: Request) -> Result[
 
 
 def _plain(history: HistoryTable) -> HistoryTable:
-    """golang-migrate's, whatever files may lie where the new one is to be."""
+    """golang-migrate's, whatever other files are in the directory."""
     return HistoryTable(history.schema, history.name, owner=history.owner)
 
 

@@ -1,7 +1,7 @@
 """Asks before what cannot be undone, as golang-migrate asks.
 
-Any answer but y or Y is a no, and so is no answer: an empty or closed standard
-input declines. An answer may be piped in (`echo y | dbmigrate ... down`).
+Any answer but y or Y is a no, and so is an empty or closed standard input. An answer
+may be piped in (`echo y | dbmigrate ... down`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dbmigrate.cli.output.terminal import Terminal
 
 
 def confirm(terminal: Terminal, answers: TextIO, question: str) -> bool:
-    """Whether a person, or whatever feeds the standard input, agreed."""
+    """Whether the answer on standard input is yes."""
     terminal.line(f"{question} [y/N]")
     try:
         answer = answers.readline()

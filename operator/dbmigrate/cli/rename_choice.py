@@ -1,7 +1,7 @@
-"""Which objects are renamed: said on the command line, or asked for on a terminal.
+"""Which objects are renamed: from the command line, or asked for on a terminal.
 
-A wrong guess loses data one way and keeps rubbish the other way, so there is none:
-without a terminal to ask on, the candidates are an error that says how to choose.
+A wrong guess loses data in one direction and keeps obsolete objects in the other, so
+nothing is guessed: without a terminal, the candidates are an error that says how to choose.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def write_rename(rename: Rename) -> str:
 def choose_renames(
     invocation: Invocation, candidates: Sequence[RenameCandidate]
 ) -> Sequence[Rename]:
-    """Ask for each. Raises MigrationError (SourceInvalid) where nobody can be asked."""
+    """Ask for each. Raises MigrationError (SourceInvalid) where there is no terminal."""
     if is_set(invocation.values, "no-renames"):
         return ()
     if not (invocation.terminal.is_interactive and invocation.answers.isatty()):
@@ -67,7 +67,7 @@ def choose_renames(
 
 
 def _parts(name: str) -> list[str]:
-    """The parts of a qualified name; a dot in quotes parts nothing."""
+    """The parts of a qualified name; a quoted dot separates nothing."""
     parts, is_quoted = [""], False
     for character in name:
         if character in "\"'":

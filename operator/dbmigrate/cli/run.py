@@ -1,8 +1,8 @@
 """One run against a database: from the command line to a use case and back.
 
-Everything that a command of this kind has in common: the migrations are read,
-the database's address is, signals are heeded, the use case runs, and its result
-becomes lines, a JSON document, a report file and an exit code.
+The common part of all commands of this kind: read the migrations and the database's
+address, handle signals, run the use case, and turn its result into lines, a JSON
+document, a report file and an exit code.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from dbmigrate.postgres.connection.target import (
     parse_history_table,
     parse_target,
 )
+from dbmigrate.postgres.history.notes import Owner
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner import request as runner
 from dbmigrate.runner.result import Result
@@ -64,7 +65,7 @@ def run_use_case(
     extra: Callable[[T], Mapping[str, Any]] | None = None,
     database: str | None = None,
 ) -> int:
-    """Run the use case and tell how it ended. Gives the exit code.
+    """Run the use case and print how it ended. Returns the exit code.
 
     `database` is another one than the options name, for a command that needs none.
     `show` prints the value for people and gives the exit code of a run that
@@ -128,7 +129,7 @@ def _conclude(
 
 
 def find_source(invocation: Invocation, files: FileUse) -> tuple[Source | None, HistoryKind]:
-    """The files, and whose history belongs to them; its table is known without files, too.
+    """The files and their history; its table is known without files, too.
 
     Raises MigrationError (SourceInvalid).
     """
@@ -150,7 +151,7 @@ def find_source(invocation: Invocation, files: FileUse) -> tuple[Source | None, 
 
 
 def _guess_format(options: GlobalOptions) -> Format:
-    """golang-migrate's `version` and `force` want a source too, but never look into it."""
+    """golang-migrate's `version` and `force` require a source too, but never read it."""
     from dbmigrate.sources.formats import find_format
     from dbmigrate.sources.migration import Format
 
@@ -180,11 +181,13 @@ def find_target(
         settings = flyway.find_settings(options, invocation.environ)
         history = flyway.find_table(settings, target)
     else:
-        history = target.history.of(kind, has_search_path=target.has_search_path)
+        history = target.history.of(kind, target.search_path)
     return replace(target, history=replace(history, owner=options.history_owner or None))
 
 
 def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.Options:
+    if options.take_over and not options.owner:
+        raise MigrationError(Reason.INTERNAL, "-take-over needs -owner: for whom the run is")
     user = environ.get("USER") or environ.get("LOGNAME")
     host = os.uname().nodename
     return runner.Options(
@@ -200,6 +203,10 @@ def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.
         if options.backup_to
         else None,
         plan_checksum=options.plan_checksum or None,
+        owner=Owner.parse(options.owner) if options.owner else None,
+        take_over=Owner.parse(options.take_over) if options.take_over else None,
+        intent=options.intent or None,
+        order=options.order or None,
         lint=policies.LintPolicy(options.lint),
         rehearsal_server=parse_target(options.rehearse_on, {}) if options.rehearse_on else None,
     )

@@ -1,8 +1,8 @@
 """Turns SIGINT and SIGTERM into a request to stop.
 
-The first one lets the running step end, the second cancels it. After that the
-signals have their usual meaning again, so that a third one ends a program which
-can't reach its server any more.
+The first one lets the running step finish, the second cancels it. After that the
+signals have their default meaning again, so that a third one ends a program that
+cannot reach its server.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SignalWatch:
 
     @property
     def is_graceful(self) -> bool:
-        """Whether a person at the keyboard asked: golang-migrate then exits with 0."""
+        """Whether it was Ctrl-C: golang-migrate then exits with 0."""
         return self.first == signal.SIGINT
 
     def __enter__(self) -> SignalWatch:

@@ -1,4 +1,4 @@
-"""The entry point of `dbmigrate`: ready for SIGTERM before the imports of the program."""
+"""The entry point of `dbmigrate`: SIGTERM is handled before the heavy imports."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""The API server, seen through exactly the calls that the operator makes.
+"""The Kubernetes API calls that the operator makes.
 
-A thin layer over the official client's transport: it brings the connection, TLS
-and credentials (a service account's rotating token, or KUBECONFIG); bodies are
-plain documents in and out, since the client's models refuse fields that they do
-not know yet. What a status code means is decided here and nowhere else:
+A thin layer over the official client's transport, which provides the connection, TLS
+and credentials (a service account's rotating token, or KUBECONFIG). Bodies are
+plain documents in and out, because the client's models reject fields that they do
+not know yet. Only this module interprets status codes:
 
     ClusterError
-      Unavailable     the server can't answer now: the same call may work later
-      Conflict        the object has changed since we read it: look again
-      AlreadyExists   another one was faster, or we were, before a crash
-      Refused         the request is wrong or not allowed
+        Unavailable     the server cannot answer now; the same call may succeed later
+        Conflict        the object has changed since it was read: read it again
+        AlreadyExists   an object of that name exists
+        Refused         the request is invalid or not allowed
 
-An object that is not there is None on reading, and no error on deleting.
+Reading an object that does not exist returns None; deleting it is no error.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ PAGE = 500
 """Objects that one request lists: a big cluster's answer comes in pieces that fit into memory."""
 OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 """Selects the Jobs and Pods of our making."""
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MERGE_PATCH = "application/merge-patch+json"
 BAD_REQUEST, NOT_FOUND, CONFLICT, UNPROCESSABLE, TOO_MANY_REQUESTS = 400, 404, 409, 422, 429
 
@@ -52,19 +53,19 @@ class ClusterError(Exception):
 
 
 class Unavailable(ClusterError):
-    """No answer, or one that says: later."""
+    """No answer, or an answer that asks to try again later."""
 
 
 class Conflict(ClusterError):
-    """What we meant to change is not what we have read."""
+    """The object has changed since it was read."""
 
 
 class AlreadyExists(ClusterError):
-    """An object of that name is there."""
+    """An object of that name exists."""
 
 
 class Refused(ClusterError):
-    """The request itself is at fault."""
+    """The request is invalid or not allowed."""
 
     def __init__(self, message: str, *, is_final: bool) -> None:
         super().__init__(message)
@@ -88,7 +89,7 @@ class ResourceKind(StrEnum):
 
     @property
     def selector(self) -> str:
-        """Of Jobs and Pods only ours are of interest."""
+        """The label selector: of Jobs and Pods only the operator's own are listed."""
         return OURS if self in {ResourceKind.JOBS, ResourceKind.PODS} else ""
 
 
@@ -102,7 +103,7 @@ class Cluster:
 
     @classmethod
     async def connect(cls, *, connections: int) -> Cluster:
-        """Take the service account of our Pod, or KUBECONFIG where there is none.
+        """Use the service account of this Pod, or KUBECONFIG where there is none.
 
         Raises ClusterError when neither can be read.
         """
@@ -130,11 +131,30 @@ class Cluster:
         # Some vendors write the minor version as 30+.
         return int(found["major"]), int("".join(c for c in found["minor"] if c.isdigit()))
 
+    async def read_uid(self) -> str:
+        """What tells this cluster from all others: the uid of kube-system. Raises Refused."""
+        found = await self._find("/api/v1/namespaces/kube-system")
+        return str(found["metadata"]["uid"]) if found is not None else ""
+
     async def serves_custom_resources(self) -> bool:
-        """Whether our kinds are installed."""
+        """Whether the custom resource definitions are installed."""
         found = await self._find(f"/apis/{GROUP}/{VERSION}")
         names = {r["name"] for r in found["resources"]} if found else set()
         return {MIGRATIONS, ACTIONS} <= names
+
+    async def find_definition(self, name: str) -> Document | None:
+        """One CustomResourceDefinition."""
+        return await self._find(f"{_DEFINITIONS}/{name}")
+
+    async def create_definition(self, body: Document) -> None:
+        """Create a CustomResourceDefinition. Raises AlreadyExists."""
+        await self._request("POST", _DEFINITIONS, body=body)
+
+    async def replace_definition(self, body: Document) -> None:
+        """Replace one that has been read. Raises Conflict when it has changed since, or is gone."""
+        path = f"{_DEFINITIONS}/{body['metadata']['name']}"
+        if await self._find(path, method="PUT", body=body) is None:
+            raise Conflict(f"{path} is gone")
 
     async def list_all(self, kind: ResourceKind, namespace: str | None) -> AsyncIterator[Document]:
         """Every object of a kind, in one namespace or in all, in pages."""
@@ -169,7 +189,7 @@ class Cluster:
         return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
 
     async def own_action(self, namespace: str, name: str, patch: Document) -> Document | None:
-        """Merge into a MigrationAction itself; None when it is gone, or another has its name."""
+        """Merge into a MigrationAction; None when it is gone or its name belongs to another."""
         path = _custom(ACTIONS, namespace, name)
         try:
             return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
@@ -177,7 +197,7 @@ class Cluster:
             return None
 
     async def delete_action(self, namespace: str, name: str, uid: str) -> None:
-        """Delete this very MigrationAction."""
+        """Delete the MigrationAction of that uid."""
         body = {"preconditions": {"uid": uid}}
         try:
             await self._find(_custom(ACTIONS, namespace, name), method="DELETE", body=body)
@@ -185,12 +205,12 @@ class Cluster:
             return  # the name has gone to another one
 
     async def list_jobs(self, namespace: str, migration_uid: str) -> list[Document]:
-        """All Jobs of a resource, as the server knows them at this moment."""
+        """All Jobs of a resource, read from the API server."""
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         return await self._list(path, f"{UID_LABEL}={migration_uid}")
 
     async def list_pods(self, namespace: str, migration_uid: str) -> list[Document]:
-        """All Pods of a resource's Jobs, as the server knows them at this moment."""
+        """All Pods of a resource's Jobs, read from the API server."""
         path = f"/api/v1/namespaces/{namespace}/pods"
         return await self._list(path, f"{UID_LABEL}={migration_uid}")
 
@@ -202,9 +222,9 @@ class Cluster:
     async def delete_job(
         self, namespace: str, name: str, uid: str, *, after_pods: bool = False
     ) -> None:
-        """Delete this very Job and its Pods; another one of that name is left alone.
+        """Delete the Job of that uid and its Pods; another Job of that name is left alone.
 
-        `after_pods`: the Job is there, being deleted, until its Pods are gone.
+        `after_pods`: the Job remains, marked as being deleted, until its Pods are gone.
         """
         policy = "Foreground" if after_pods else "Background"
         body = {"propagationPolicy": policy, "preconditions": {"uid": uid}}
@@ -216,7 +236,7 @@ class Cluster:
             return  # the name has gone to another Job
 
     async def find_warning(self, namespace: str, uid: str) -> str | None:
-        """What the newest warning event about the object of that uid says; None: there is none."""
+        """The message of the newest warning event about the object of that uid, or None."""
         query = [("fieldSelector", f"involvedObject.uid={uid},type=Warning")]
         path = f"/api/v1/namespaces/{namespace}/events"
         found = (await self._request("GET", path, query=query)).get("items") or []
@@ -224,7 +244,7 @@ class Cluster:
         return str(newest.get("message")) if newest is not None else None
 
     async def create_event(self, body: Document) -> None:
-        """Post an event; one of that name that is there already is the same event."""
+        """Post an event; one that exists under its name is the same event."""
         namespace = body["metadata"]["namespace"]
         try:
             await self._request("POST", f"/api/v1/namespaces/{namespace}/events", body=body)
@@ -267,7 +287,7 @@ class Cluster:
             response = await self._client.call_api(*request, _request_timeout=REQUEST_TIMEOUT)
             text = await response.read()  # type: ignore[no-untyped-call]
         except Exception as problem:
-            # Whatever the client stumbles over is a fault on the way, and not of the object.
+            # Any exception of the client is a failure of the connection, not of the object.
             said = f"{type(problem).__name__}: {problem}"
             raise Unavailable(f"{method} {path}: {said}") from problem
         document = _parse(text)
@@ -277,7 +297,7 @@ class Cluster:
 
 
 def _event_time(event: Document) -> str:
-    """When an event was last seen, to compare: all of them are in UTC."""
+    """When an event was last seen, as a sort key: all of them are in UTC."""
     times = (event.get("lastTimestamp"), event.get("eventTime"), event.get("firstTimestamp"))
     return str(next(filter(None, times), ""))
 
@@ -299,7 +319,7 @@ def _parse(text: bytes) -> Document:
 
 
 def _translate(status: int, request: str, document: Document) -> ClusterError:
-    """What a status code means to the one who asked."""
+    """The error class for a status code."""
     message = str(document.get("message") or f"{request}: HTTP {status}")
     if status == NOT_FOUND:
         return _NotFound(message)

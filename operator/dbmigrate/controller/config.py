@@ -1,7 +1,7 @@
-"""How the operator is told what to do: flags, each with an environment twin.
+"""The operator's settings: flags, each with an environment variable of the same meaning.
 
-Read once at the start into one frozen object. A bad value ends the process with
-the flag's name and the value; nothing is guessed.
+They are read once at the start into one frozen object. An invalid value ends the process
+with the flag's name and the value.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from dbmigrate.api.durations import parse_duration
+from dbmigrate.api.forms import OBJECT_NAME
+from dbmigrate.api.names import UNKNOWN_CLUSTER
 
 DEFAULT_RUNNER_IMAGE = "ghcr.io/dbmigrate/dbmigrate:latest"
 DEFAULT_REHEARSAL_IMAGE = "docker.io/library/postgres:{major}"
@@ -40,6 +42,8 @@ class Config:
     order_age: timedelta | None = timedelta(hours=1)
     """An order of a person that is older when the operator first comes to it is refused; None: of
     any age is taken."""
+    cluster_name: str = ""
+    """What the databases' logs call this cluster; empty: the uid of its namespace kube-system."""
     workers: int = 16
     """Resources that are looked at side by side, and API requests that are open at once."""
     log_format: str = "json"
@@ -48,7 +52,7 @@ class Config:
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Config:
-    """Read the command line of `dbmigrate-operator`. Raises SystemExit for a bad one."""
+    """Parse the command line of `dbmigrate-operator`. Raises SystemExit for an invalid one."""
     options = _build_parser(environ).parse_args(arguments)
     named = environ.get("DBMIGRATE_NAMESPACE", "").split(",")
     return Config(
@@ -60,6 +64,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
         resync=options.resync,
         unreachable_after=options.unreachable_after,
         order_age=options.order_max_age,
+        cluster_name=options.cluster_name,
         workers=options.workers,
         log_format=options.log_format,
         log_level=options.log_level,
@@ -75,7 +80,11 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         description="Migrates PostgreSQL databases as DatabaseMigration resources ask for it.",
         epilog="Every flag has an environment variable: --runner-image is DBMIGRATE_RUNNER_IMAGE.",
     )
-    parser.add_argument("command", choices=["run"], help="run until told to stop")
+    parser.add_argument(
+        "command",
+        choices=["run"],
+        help="run until told to stop; the chart's hook uses another one, `install-crds DIRECTORY`",
+    )
     parser.add_argument(
         "--namespace",
         action="append",
@@ -106,6 +115,13 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         default=twin("order-max-age", "1h"),
         metavar="DURATION",
         help="a MigrationAction that the operator comes to later is refused (default: 1h)",
+    )
+    parser.add_argument(
+        "--cluster-name",
+        type=_name,
+        default=twin("cluster-name", ""),
+        metavar="NAME",
+        help="what the databases' logs call this cluster (default: the uid of kube-system)",
     )
     parser.add_argument("--workers", type=_positive, default=twin("workers", "16"))
     parser.add_argument(
@@ -139,6 +155,13 @@ def _address(text: str) -> tuple[str, int] | None:
     if not port.isdigit() or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not an address like 0.0.0.0:9090")
     return host.strip("[]"), int(port)
+
+
+def _name(text: str) -> str:
+    fault = OBJECT_NAME.find_fault(text) if text else None
+    if fault is not None or text == UNKNOWN_CLUSTER:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: it {fault or 'means none'}")
+    return text
 
 
 def _positive(text: str) -> int:

@@ -1,8 +1,8 @@
 """The HTTP endpoints of the operator: /metrics, /healthz and /readyz.
 
 They are served from a thread, so that they answer while the event loop is busy;
-whether the loop still turns is what /healthz is there to say. Each address that is
-asked for answers all three paths.
+/healthz reports whether the event loop runs. Each requested address answers all
+three paths.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, PLAIN, b"no\n")
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: a probe every ten seconds is not news."""
+        """Log nothing: a probe every ten seconds is not worth a line."""
 
     def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def served(endpoints: Endpoints) -> Iterator[int]:
-    """Serve in a thread until the block ends; gives the port."""
+    """Serve in a thread until the block ends; yields the port."""
     thread = threading.Thread(target=endpoints.serve_forever, name="endpoints", daemon=True)
     thread.start()
     try:

@@ -1,9 +1,9 @@
-"""What the operator watches: registration only, all of it on one page.
+"""What the operator watches: registration only, all of it in one module.
 
-Each event is taken in and wakes the resources that it concerns. Nothing is
-written onto any object here, and nothing is returned. kopf's indices are not
-used: at the start each object would wake all others that wait, which takes
-minutes with ten thousand of them (kopf 1.45.2, ToggleSet.make_toggle).
+Each event is recorded and wakes the resources that it concerns. Nothing is written
+to any object here, and nothing is returned. kopf's indices are not used: at the
+start each object would wake all others that wait, which takes minutes with ten
+thousand of them (kopf 1.45.2, ToggleSet.make_toggle).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Body = Any
 
 
 def register(registry: kopf.OperatorRegistry, watch: Watch) -> None:
-    """Connect the watch streams to what takes them in."""
+    """Connect the watch streams to their receiver."""
     migrations = (GROUP, VERSION, MIGRATIONS)
     actions = (GROUP, VERSION, ACTIONS)
     jobs = ("batch", "v1", "jobs")

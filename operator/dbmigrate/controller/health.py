@@ -1,8 +1,8 @@
-"""Whether the operator lives and works, for the probes of its Pod.
+"""The liveness and the readiness of the operator, for the probes of its Pod.
 
-Alive: the event loop has turned not long ago. Nothing else counts, since a restart
-would mend nothing else; an API server that is gone is waited for. Ready: all that
-was there has been taken in, and changes are watched.
+Alive: the event loop has run recently. Nothing else counts, because a restart would
+fix nothing else; an API server that is away is waited for. Ready: all existing
+objects have been read, and changes are watched.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ stays far below it."""
 
 
 class Health:
-    """What the probes ask."""
+    """The state that the probes read."""
 
     def __init__(self) -> None:
         self._beat = time.monotonic()
         self._is_watching = False
 
     def is_alive(self, now: float | None = None) -> bool:
-        """Whether the event loop turns. `now` is a moment of the monotonic clock."""
+        """Whether the event loop runs. `now` is a time of the monotonic clock."""
         moment = time.monotonic() if now is None else now
         return moment - self._beat < SILENCE_SECONDS
 
     def is_ready(self) -> bool:
-        """Whether changes are seen and acted upon."""
+        """Whether changes are watched and acted upon."""
         return self._is_watching and self.is_alive()
 
     def watching(self, is_watching: bool) -> None:
@@ -37,7 +37,7 @@ class Health:
         self._is_watching = is_watching
 
     async def beat(self) -> None:
-        """Beat until cancelled."""
+        """Record that the event loop runs, until cancelled."""
         while True:
             self._beat = time.monotonic()
             await asyncio.sleep(BEAT_SECONDS)

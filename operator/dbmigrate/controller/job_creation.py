@@ -1,7 +1,7 @@
-"""Creating Jobs. A Job that could not be created is offered again, later and later.
+"""Creating Jobs. One that could not be created is tried again with a growing delay.
 
-An API server that cannot answer now is asked again soon. A refusal is a policy's, a quota's
-or a mistake of the resource's; it may be corrected elsewhere, so it is never final either.
+An API server that cannot answer now is asked again soon. A refusal is caused by a policy, a
+quota or a mistake in the resource; it may be corrected elsewhere, so it is never final either.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OUTAGE = Retry(initial_delay=timedelta(seconds=2), max_delay=timedelta(minutes=1
 
 @dataclass(frozen=True, slots=True)
 class _Attempts:
-    """The attempts at one Job that came to nothing so far."""
+    """The failed attempts to create one Job."""
 
     job: str
     count: int
@@ -39,7 +39,7 @@ class _Attempts:
 
 
 class JobCreation:
-    """Creates the Jobs of all resources, and remembers for each what was refused last."""
+    """Creates the Jobs of all resources, and remembers the last refusal of each."""
 
     def __init__(
         self,
@@ -48,7 +48,9 @@ class JobCreation:
         *,
         clock: Callable[[], datetime],
         server_version: tuple[int, int],
+        cluster_name: str,
     ) -> None:
+        self._cluster_name = cluster_name
         self._cluster = cluster
         self._images = Images(config.runner_image, config.rehearsal_image)
         self._clock = clock
@@ -58,14 +60,20 @@ class JobCreation:
     async def create(self, migration: MigrationResource, order: RunOrder) -> JobRun | Rejection:
         """The Job for that order, or why there is none yet.
 
-        Within the delay after a refusal the same Job is not offered again. Raises
+        Within the delay after a refusal the same Job is not tried again. Raises
         AlreadyExists when a Job of its name is there.
         """
         key, name = _key(migration), order.name_for(migration)
         failed = self._failed.get(key)
         if failed is not None and failed.job == name and self._clock() < failed.until:
             return failed.last
-        body = build_job(migration, order, images=self._images, server_version=self._server_version)
+        body = build_job(
+            migration,
+            order,
+            images=self._images,
+            server_version=self._server_version,
+            cluster=self._cluster_name,
+        )
         try:
             run = parse_run(await self._cluster.create_job(body))
         except AlreadyExists:
@@ -82,7 +90,7 @@ class JobCreation:
         return run
 
     def reject_stranger(self, migration: MigrationResource, order: RunOrder) -> Rejection:
-        """The Job's name is taken by one that is not the resource's."""
+        """The Job's name is taken by a Job that is not the resource's."""
         name = order.name_for(migration)
         text = f"a Job {name} is there that does not belong to this resource: delete it"
         return self._remember(_key(migration), name, text, ENVIRONMENT)

@@ -1,21 +1,23 @@
-"""kopf's connection: the credentials that we have anyway, and answers that can't hurt it.
+"""kopf's connection: the operator's own credentials, and answers with bounded nesting.
 
-A service account's token is renewed by the kubelet long before it expires. kopf
-asks again when the one it has is refused; it is also told to ask every few minutes,
-so that no stream is ever opened with a token about to end.
+The kubelet renews a service account's token long before it expires. kopf asks for
+credentials when the present ones are refused; it is also told to ask every few minutes,
+so that no stream is opened with a token that is about to expire.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import kopf
 from kubernetes.aio.client import Configuration
 
 from dbmigrate.api.documents import decode, flatten
+from dbmigrate.api.names import GROUP
+from dbmigrate.controller.cluster import NOT_FOUND
 
 TOKEN_LIFETIME = timedelta(minutes=5)
 
@@ -23,12 +25,18 @@ TOKEN_LIFETIME = timedelta(minutes=5)
 class BoundedResponse(aiohttp.ClientResponse):
     """An answer of the API server, flattened before kopf reads it.
 
-    An error while it reads one object ends kopf, and the operator with it.
+    An exception while it reads one object ends kopf, and the operator with it.
     """
 
+    on_missing: ClassVar[Callable[[], object]] = staticmethod(lambda: None)
+    """Called when the API server does not know our kinds any more. kopf gives up then, and waits
+    for its other streams without end."""
+
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        """As aiohttp calls it when the head of the answer is there."""
+        """aiohttp calls it when the headers of the answer have arrived."""
         await super().start(connection)
+        if self.status == NOT_FOUND and f"/apis/{GROUP}/" in self.url.path:
+            type(self).on_missing()
         self.content = _Lines(self.content)  # type: ignore[assignment]
         return self
 
@@ -38,7 +46,7 @@ class BoundedResponse(aiohttp.ClientResponse):
 
 
 class _Lines:
-    """The body of an answer; in chunks, as kopf reads a watch stream, it comes line by line."""
+    """The body of an answer; kopf reads a watch stream in chunks, one line after the other."""
 
     def __init__(self, content: aiohttp.StreamReader) -> None:
         self._content = content
@@ -57,8 +65,13 @@ class _Lines:
         yield flatten(b"".join(parts))
 
 
-def register_login(registry: kopf.OperatorRegistry, configuration: Configuration) -> None:
-    """Let kopf connect as we do."""
+def register_login(
+    registry: kopf.OperatorRegistry,
+    configuration: Configuration,
+    on_missing: Callable[[], object],
+) -> None:
+    """Give kopf the operator's connection; `on_missing` is called when our kinds are gone."""
+    response = type("Response", (BoundedResponse,), {"on_missing": staticmethod(on_missing)})
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**_: Any) -> kopf.AiohttpSession:
@@ -76,7 +89,7 @@ def register_login(registry: kopf.OperatorRegistry, configuration: Configuration
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=access.as_ssl_context()),
             headers=access.as_http_headers(),
-            response_class=BoundedResponse,
+            response_class=response,
         )
         return kopf.AiohttpSession(
             server=access.server,

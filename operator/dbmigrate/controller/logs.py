@@ -1,9 +1,9 @@
 """The operator's log: one line an event, as JSON for machines or as text for people.
 
-Keys are stable: time, severity, logger, message, and where they apply namespace,
-migration, job, reason, version and duration_ms. kopf's own news about handlers that
-succeeded, twice for each watch event, is left out. Bodies are never logged, so
-there is no secret to leave out.
+The keys are stable: time, severity, logger, message, and where they apply namespace,
+migration, job, reason, version and duration_ms. kopf's own messages about handlers that
+succeeded, two for each watch event, are left out. Bodies are never logged, so there are
+no secrets to remove.
 """
 
 from __future__ import annotations
@@ -53,11 +53,21 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n  {block(self.formatException(record.exc_info), '  ')}"
 
 
+class _WithoutLostWatches(logging.Filter):
+    """kopf's tracebacks of watches whose resource is gone: what is to be said is said elsewhere."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be logged."""
+        fault = record.exc_info[1] if record.exc_info else None
+        return type(fault).__name__ != "APINotFoundError"
+
+
 def configure_logs(level: str, form: str) -> None:
     """Log to standard error, at that level, as `json` or `text`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
+    handler.addFilter(_WithoutLostWatches())
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in QUIET:

@@ -1,8 +1,8 @@
-"""What Prometheus is told: the state of each resource, and what the operator does.
+"""The metrics for Prometheus: the state of each resource, and what the operator does.
 
-The state series are made at each scrape from the last status that was decided, so
-they can't lag behind it, and they are gone as soon as the resource is. Only what
-happens (runs, looks) is counted as it happens.
+The state series are computed at each scrape from the last decided status, so they are
+never behind it, and they end with the resource. Only events (runs, looks) are counted
+as they happen.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMES = ("namespace", "name")
 
 
 class States(Collector):
-    """One set of series for each resource that there is."""
+    """One set of series for each existing resource."""
 
     def __init__(self) -> None:
         self._statuses: dict[Key, MigrationStatus] = {}
@@ -36,11 +36,16 @@ class States(Collector):
         self._statuses[key] = status
 
     def answered(self, key: Key, moment: datetime) -> None:
-        """The resource's database answered then."""
+        """The time at which the resource's database last answered."""
         self._answers[key] = moment.timestamp()
 
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The resources that there is something of."""
+        return tuple({**self._statuses, **dict.fromkeys(self._answers)})
+
     def drop(self, key: Key) -> None:
-        """The resource is gone."""
+        """The resource has been deleted."""
         self._statuses.pop(key, None)
         self._answers.pop(key, None)
 
@@ -131,7 +136,7 @@ class Metrics:
         build.labels(version).set(1)
 
     def observe(self, key: Key, before: MigrationStatus, after: MigrationStatus) -> None:
-        """A look at the resource has come to this status; a run may have ended in between."""
+        """A look at the resource has resulted in this status; a run may have ended meanwhile."""
         self._states.put(key, after)
         last = after.last_run
         if last is None or last.outcome is None:
@@ -151,13 +156,18 @@ class Metrics:
             self._states.answered(key, moment)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone, and its series with it."""
+        """The resource has been deleted, and its series with it."""
         self._states.drop(key)
         namespace, name = key
         self._runs.remove_by_labels({"namespace": namespace, "name": name})
 
+    def forget_all(self) -> None:
+        """The resources are gone, all of them."""
+        for key in self._states.keys:
+            self.forget(key)
+
     def reconciled(self, seconds: float, error: Exception | None = None) -> None:
-        """A look has ended, well or not."""
+        """A look has ended, successfully or not."""
         self._reconcile_seconds.observe(seconds)
         if error is not None:
             self._reconcile_errors.labels(type(error).__name__).inc()

@@ -1,8 +1,8 @@
-"""kopf's storages on the resources, replaced by ones that keep and read nothing.
+"""Storages for kopf that read and write nothing.
 
 kopf reads its own annotations from each object before any handler runs, and an annotation
-that it cannot parse keeps the handlers of that object from running. Whoever may write a
-resource may write its annotations. This operator keeps its state in the status alone.
+that it cannot parse prevents the handlers of that object from running. A user who may write
+a resource may write its annotations. This operator keeps its state in the status alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class NoDiffBaseStorage(kopf.DiffBaseStorage):
         return {}
 
     def fetch(self, **_: Any) -> None:
-        """There is none, whatever an annotation says."""
+        """None, whatever an annotation says."""
 
     def store(self, **_: Any) -> None:
         """Nothing is stored."""
@@ -30,7 +30,7 @@ class NoProgressStorage(kopf.ProgressStorage):
     """Knows no progress of handlers and stores none."""
 
     def fetch(self, **_: Any) -> None:
-        """There is none, whatever an annotation or the status says."""
+        """None, whatever an annotation or the status says."""
 
     def store(self, **_: Any) -> None:
         """Nothing is stored."""

@@ -1,7 +1,7 @@
-"""Events: one for each transition, and each one told once.
+"""Events: one for each transition, and each posted once.
 
-An event's name is made of what it tells, so that a second operator, or one that
-comes back after a crash, can't tell it again while the first one is kept.
+An event's name is derived from its content, so a second operator, or one that
+restarts after a crash, cannot post it again while the first one is kept.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.names import API_VERSION, MIGRATION_KIND
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.api.trial import Trial
 from dbmigrate.controller.decisions.verdict import VerdictReason
 from dbmigrate.controller.jobs.naming import event_name
 from dbmigrate.report import Reason
+from dbmigrate.timestamps import format_timestamp
 
 COMPONENT = "dbmigrate-operator"
 LINT_REASON = "LintFindings"
@@ -30,13 +30,15 @@ EXPECTED = frozenset(
         VerdictReason.READING_DATABASE,
         VerdictReason.PLANNING,
         VerdictReason.AWAITING_APPROVAL,
+        VerdictReason.ACTION_RUNNING,
+        VerdictReason.ROLLED_BACK,
     }
 )
 """Not ready, and nothing is wrong: everything else that is not ready is told as a warning."""
 
 
 def has_moved(before: MigrationStatus, after: MigrationStatus) -> bool:
-    """Whether there is something to tell: another reason, or the same one for another run."""
+    """Whether there is an event to post: another reason, or the same one for another run."""
     old, new = before.condition(ConditionType.READY), after.condition(ConditionType.READY)
     if new is None:
         return False
@@ -46,7 +48,7 @@ def has_moved(before: MigrationStatus, after: MigrationStatus) -> bool:
 
 
 def _subjects(status: MigrationStatus) -> tuple[str | None, str | None]:
-    """The run and the drift that an event would be about."""
+    """The run and the drift that an event would report."""
     run, check = status.last_run, status.last_check
     return run.job if run else None, check.drift if check else None
 
@@ -54,13 +56,13 @@ def _subjects(status: MigrationStatus) -> tuple[str | None, str | None]:
 def build_event(
     identity: Identity, status: MigrationStatus, *, now: datetime, instance: str
 ) -> Document | None:
-    """The event for where a resource has come to."""
+    """The event for the present verdict on a resource."""
     ready = status.condition(ConditionType.READY)
     if ready is None:
         return None
     is_good = ready.status is Truth.TRUE or ready.reason in EXPECTED
     job = status.last_run.job if status.last_run else ""
-    # The same drift after a time without it is told again: each has its own moment.
+    # Drift that comes back after a time without it is reported again: it has another time.
     since = format_timestamp(ready.last_transition_time)
     told = (identity.uid, job, ready.reason, ready.message, str(identity.generation), since)
     return _build(
@@ -76,7 +78,7 @@ def build_lint_event(
     now: datetime,
     instance: str,
 ) -> Document | None:
-    """The event for what lint has found in a run that went on all the same, or a plan."""
+    """The event for lint's findings in a run that continued, or in a plan."""
     trial = _find_news(before, after)
     if trial is None or not trial.findings_total:
         return None
@@ -90,7 +92,7 @@ def build_lint_event(
 
 
 def _find_news(before: MigrationStatus, after: MigrationStatus) -> Trial | None:
-    """The trial of a run that has ended, or of a plan that has come, since."""
+    """The rehearsal of a run or of a plan that has ended since."""
     run, plan = after.last_run, after.plan
     if plan is not None and (before.plan is None or before.plan.hash != plan.hash):
         return plan.trial
@@ -112,7 +114,7 @@ def _build(
     now: datetime,
     instance: str,
 ) -> Document:
-    """An event; its name is made of what is told."""
+    """An event; its name is derived from its content."""
     moment = format_timestamp(now)
     return {
         "apiVersion": "v1",

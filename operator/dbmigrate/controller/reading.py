@@ -1,7 +1,7 @@
-"""The one way from an object of the cluster to what we know of it.
+"""The one way to parse an object of the cluster.
 
-Anybody with rights in a namespace may put objects before us, our labels and our names on
-them included. One that can't be read is left alone: it must not keep us from the others.
+A user with rights in a namespace may create any object there, with the operator's labels and
+names. An object that cannot be parsed is skipped: it must not affect the others.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ Read = TypeVar("Read")
 
 
 def read(parse: Callable[[Document], Read], body: Document) -> Read | None:
-    """What the object says; None for one that can't be read, whatever it is that is wrong."""
+    """The parsed object; None for one that cannot be parsed, for whatever reason."""
     try:
         return parse(body)
     except Exception as problem:
-        # Without its text: it may hold what somebody wants to see in our log.
+        # Without its text: it may hold what its author wants to appear in the log.
         log.debug("%s passed over: %s", _describe(body), type(problem).__name__)
         return None
 
 
 def read_all(parse: Callable[[Document], Read], bodies: Iterable[Document]) -> list[Read]:
-    """What those of the objects say that can be read."""
+    """Those of the objects that can be parsed."""
     found = (read(parse, body) for body in bodies)
     return [item for item in found if item is not None]
 

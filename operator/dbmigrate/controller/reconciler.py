@@ -1,8 +1,8 @@
-"""The reconciler: puts a view together, asks for the decision and carries it out.
+"""The reconciler: builds a view, asks for the decision and carries it out.
 
-Order matters for what a crash leaves behind. The Job comes first, since it can be
-found again by its labels; then the status, which says so; then the event; finished
-Jobs go last, when all they had to tell is written down.
+The order of writes decides what a crash leaves behind. The Job comes first, because it
+can be found again by its labels; then the status, which refers to it; then the event;
+finished Jobs are deleted last, when their results are recorded.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from dbmigrate.api.action import Action, dump_action_status
+from dbmigrate.api.action import Action, ActionPhase, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
+from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
+from dbmigrate.api.names import UNKNOWN_CLUSTER
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
@@ -43,12 +45,16 @@ from dbmigrate.controller.notices import build_event, build_lint_event, has_move
 from dbmigrate.controller.reading import read, read_all
 from dbmigrate.controller.status_writer import StatusWriter, Write
 from dbmigrate.controller.watches.observed import Key, Observed
+from dbmigrate.report import Reason
 
 log = logging.getLogger(__name__)
 
+UNSUCCESSFUL = frozenset({ActionPhase.FAILED, ActionPhase.REFUSED})
+"""Ends of an order that are logged as warnings."""
+
 
 class Reconciler:
-    """Looks at one resource at a time, as often as it is woken."""
+    """Reconciles one resource at a time, as often as it is woken."""
 
     def __init__(
         self,
@@ -58,12 +64,16 @@ class Reconciler:
         *,
         clock: Callable[[], datetime],
         server_version: tuple[int, int],
+        cluster_name: str,
         metrics: Metrics,
     ) -> None:
+        self._cluster_name = cluster_name
         self._metrics = metrics
         self._cluster = cluster
         self._observed = observed
-        self._jobs = JobCreation(cluster, config, clock=clock, server_version=server_version)
+        self._jobs = JobCreation(
+            cluster, config, clock=clock, server_version=server_version, cluster_name=cluster_name
+        )
         self._order_age = config.order_age
         self._clock = clock
         self._resync = Resync(config.resync, clock(), config.unreachable_after)
@@ -71,12 +81,12 @@ class Reconciler:
         self._instance = socket.gethostname()
         self._writer = StatusWriter(cluster, observed)
 
-    async def look(self, key: Key, distrust: bool) -> datetime | None:
-        """Bring one resource a step further; says when to look again.
+    async def look(self, key: Key, fresh: bool) -> datetime | None:
+        """Reconcile the resource once; returns when to look again.
 
-        Raises ClusterError when the API server did not play along: look again later.
+        Raises ClusterError when the API server could not be used: look again later.
         """
-        body = None if distrust else self._observed.find_body(key)
+        body = None if fresh else self._observed.find_body(key)
         if body is None:
             body = await self._cluster.find_migration(*key)
             if body is None:
@@ -89,19 +99,19 @@ class Reconciler:
                 return None
             self._observed.see_body(body)
         try:
-            return await self._bring_on(body, distrust)
+            return await self._bring_on(body, fresh)
         except ClusterError:
             raise
         except Exception as fault:
-            # Reading, deciding and building only compute, from what people have written.
+            # Reading, deciding and building are pure functions of what users have written.
             return await self._tell_problem(body, fault)
 
-    async def _bring_on(self, body: Document, distrust: bool) -> datetime | None:
+    async def _bring_on(self, body: Document, fresh: bool) -> datetime | None:
         migration = parse_migration(body)
         self._observed.see_migration(migration)
-        view = await self._see(migration, fresh=distrust)
+        view = await self._see(migration, fresh=fresh)
         decision = reconcile(view, self._clock())
-        if decision.rests_on_absence and not distrust:
+        if decision.rests_on_absence and not fresh:
             view = await self._see(migration, fresh=True)
             decision = reconcile(view, self._clock())
         if decision.order is not None:
@@ -113,12 +123,12 @@ class Reconciler:
         await self._discard(view, decision)
         await self._keep_actions(migration, decision)
         if not any(run.is_active for run in view.runs):
-            # Nothing more comes soon; ten thousand idle bodies would be much to keep.
+            # No event is expected soon; ten thousand idle bodies would take too much memory.
             self._observed.drop_body(key)
         return decision.look_at
 
     async def _see(self, migration: MigrationResource, *, fresh: bool) -> ResourceView:
-        """The resource with all that belongs to it; `fresh`: as the API server knows it now."""
+        """The resource with all that belongs to it; `fresh`: read from the API server now."""
         identity = migration.identity
         if fresh:
             jobs = await self._cluster.list_jobs(identity.namespace, identity.uid)
@@ -134,7 +144,8 @@ class Reconciler:
             runs=tuple(run for run in runs if run.owner_uid == identity.uid),
             pods=known,
             troubles=await self._find_troubles(runs, known),
-            elder=await self._find_elder(migration, fresh=fresh),
+            older=await self._find_older(migration, fresh=fresh),
+            departed=await self._find_departed(migration),
             resync=self._resync,
             order_age=self._order_age,
             ordered_at=self._ordered.get((identity.namespace, identity.name)),
@@ -172,19 +183,36 @@ class Reconciler:
             found[name] = files
         return resolve_files(source, found)
 
-    async def _find_elder(self, migration: MigrationResource, *, fresh: bool) -> str | None:
+    async def _find_older(self, migration: MigrationResource, *, fresh: bool) -> str | None:
         namespace = migration.identity.namespace
-        while (elder := self._observed.find_elder(migration)) is not None:
+        while (older := self._observed.find_older(migration)) is not None:
             if not fresh:
-                return elder.name
-            body = await self._cluster.find_migration(namespace, elder.name)
-            if body is not None and body["metadata"]["uid"] == elder.uid:
-                return elder.name
-            self._observed.forget_migration((namespace, elder.name), elder.uid)
+                return older.name
+            body = await self._cluster.find_migration(namespace, older.name)
+            if body is not None and body["metadata"]["uid"] == older.uid:
+                return older.name
+            self._observed.forget_migration((namespace, older.name), older.uid)
         return None
 
+    async def _find_departed(self, migration: MigrationResource) -> str | None:
+        """The resource that has migrated the database, where it was in this namespace and is gone.
+
+        One of another namespace may be about to come back.
+        """
+        status, last = migration.status, migration.status.last_run
+        error = last.error if last is not None else None
+        if error is None or error.reason is not Reason.DATABASE_CONFLICT:
+            return None
+        owner = (status.owner or "").partition("#")[0]
+        cluster, _, place = owner.partition("/")
+        namespace, _, name = place.partition("/")
+        is_here = cluster == self._cluster_name and namespace == migration.identity.namespace
+        if not is_here or cluster == UNKNOWN_CLUSTER or OBJECT_NAME.find_fault(name) is not None:
+            return None
+        return owner if await self._cluster.find_migration(namespace, name) is None else None
+
     async def _start(self, view: ResourceView, decision: Decision) -> tuple[ResourceView, Decision]:
-        """Create the Job, or adopt the one that is there, and decide anew with it in view."""
+        """Create the Job, or adopt the existing one, and decide again with it in view."""
         if decision.order is None:
             return view, decision
         migration, order = view.migration, decision.order
@@ -210,10 +238,10 @@ class Reconciler:
         before: MigrationStatus,
         after: MigrationStatus,
     ) -> bool:
-        """Write the status if it differs, and post an event if the resource has moved.
+        """Write the status if it differs, and post an event if the verdict has changed.
 
         An event is all that there is to see of a status that the API server refuses.
-        Says whether there is anything to see.
+        Returns whether there is anything to see.
         """
         self._metrics.observe((identity.namespace, identity.name), before, after)
         written = await self._writer.write(body, identity, after)
@@ -235,11 +263,11 @@ class Reconciler:
         try:
             await self._cluster.create_event(event)
         except ClusterError as problem:
-            # The status says the same, and stays; an event is a courtesy.
+            # The status has the same content; an event is best effort.
             log.warning("event not posted: %s", problem, extra=fields)
 
     async def _tell_problem(self, body: Document, fault: Exception) -> datetime | None:
-        """The spec got past the schema and still can't be understood, or worked on."""
+        """The spec passed the schema and is invalid all the same."""
         identity, before, now = (
             parse_identity(body),
             parse_status(body.get("status")),
@@ -250,12 +278,12 @@ class Reconciler:
             return None
         text = f"the operator can't work on this resource: {type(fault).__name__}: {fault}"
         if await self._tell(body, identity, before, judge_spec(identity, before, text, now)):
-            # A fault of ours: its trace once, and not at each look.
+            # A fault of the operator: its traceback is logged once, not at each look.
             log.error(text, extra=_fields(identity), exc_info=fault)
         return now + LOOK_INTERVAL
 
     async def _answer(self, updates: Iterable[ActionUpdate]) -> None:
-        """Tell what has become of people's orders."""
+        """Write the results of orders to their status."""
         for update in updates:
             action = update.action
             status = dump_action_status(action, update.phase, update.message, now=self._clock())
@@ -266,10 +294,12 @@ class Reconciler:
             )
             self._observed.see_action(told)
             fields = {"namespace": action.namespace, "migration": action.migration}
-            log.info("action %s: %s", action.name, update.phase, extra=fields)
+            level = logging.WARNING if update.phase in UNSUCCESSFUL else logging.INFO
+            text = f"action {action.name}: {update.phase}: {status['message']}"
+            log.log(level, "%s", text, extra=fields)
 
     async def _keep_actions(self, migration: MigrationResource, decision: Decision) -> None:
-        """Make the resource the owner of its orders, and remove those that are not kept."""
+        """Make the resource the owner of its orders, and delete those that are not kept."""
         for action in decision.expired:
             await self._cluster.delete_action(action.namespace, action.name, action.uid)
             self._observed.forget_action(action)
@@ -289,14 +319,14 @@ class Reconciler:
                 await self._cluster.delete_job(run.namespace, run.name, run.uid)
                 self._observed.forget_run(run)
             elif run.name in decision.withdraw:
-                # It stays there, being deleted, until its Pods are gone: then the next may come.
+                # It remains, being deleted, until its Pods are gone; then the next may start.
                 log.info("job withdrawn", extra={"namespace": run.namespace, "job": run.name})
                 await self._cluster.delete_job(run.namespace, run.name, run.uid, after_pods=True)
 
 
 async def _offer(write: Awaitable[object], action: Action) -> None:
-    """Make a write to an order. One that the API server refuses for what the order holds is let
-    be: it would refuse it for ever, and the resource has other things to do."""
+    """Write to an order. A write that the API server refuses for the order's content is skipped:
+    it would be refused every time, and the resource has other work to do."""
     try:
         await write
     except Refused as refusal:
@@ -307,7 +337,7 @@ async def _offer(write: Awaitable[object], action: Action) -> None:
 
 
 def _fields(identity: Identity, **more: str) -> dict[str, str]:
-    """The keys that every log line about a resource has."""
+    """The keys of every log line about a resource."""
     return {"namespace": identity.namespace, "migration": identity.name, **more}
 
 

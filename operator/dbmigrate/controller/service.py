@@ -1,8 +1,8 @@
-"""The operator, put together: one process, one event loop.
+"""The operator as a whole: one process, one event loop.
 
-kopf watches, the queue of wakes decides who is next, the reconciler does the work.
-All three end together: when told to stop, or when any of them fails, since half
-an operator looks alive and does nothing.
+kopf watches, the work queue orders the resources, the reconciler does the work.
+All three end together: on a stop, or when any of them fails, because an operator
+with one part missing looks alive and does nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Any
 import kopf
 
 from dbmigrate import __version__
-from dbmigrate.controller.cluster import Cluster, ClusterError, Conflict, Unavailable
+from dbmigrate.api.names import SCHEMA_VERSION, UNKNOWN_CLUSTER
+from dbmigrate.controller.cluster import Cluster, Conflict, Refused, Unavailable
 from dbmigrate.controller.config import Config
+from dbmigrate.controller.definitions.presence import check_schema, find_resources
 from dbmigrate.controller.endpoints import Endpoints, served
 from dbmigrate.controller.handlers import register
 from dbmigrate.controller.health import Health
@@ -30,6 +32,9 @@ from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.controller.watches.work_queue import WorkQueue
 
 log = logging.getLogger(__name__)
+
+END_SECONDS = 20.0
+"""How long the rest may take to end when one part has; a Pod's grace period is 30 s."""
 
 _IDENTITY: Any = "dbmigrate-operator"
 """A text to kopf as well, which gives it a type in a private module."""
@@ -49,19 +54,26 @@ async def run_operator(config: Config) -> None:
                     address, metrics.registry, is_alive=health.is_alive, is_ready=health.is_ready
                 )
                 serving.enter_context(served(endpoints))
-            await _serve(config, cluster, metrics, health)
+            while await find_resources(cluster) and await _serve(config, cluster, metrics, health):
+                metrics.forget_all()
     finally:
         beating.cancel()
         await cluster.close()
 
 
-async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Health) -> None:
+async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Health) -> bool:
+    """Work until told to stop (False), or until the custom resources are gone (True)."""
     version = await cluster.read_version()
-    if not await cluster.serves_custom_resources():
-        raise ClusterError("the custom resources are not installed: apply the manifests in crds/")
+    await check_schema(cluster)
     observed = Observed()
     reconciler = Reconciler(
-        cluster, observed, config, clock=read_clock, server_version=version, metrics=metrics
+        cluster,
+        observed,
+        config,
+        clock=read_clock,
+        server_version=version,
+        cluster_name=config.cluster_name or await _name_cluster(cluster),
+        metrics=metrics,
     )
     wakes = WorkQueue(
         reconciler.look,
@@ -74,7 +86,8 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     watch = Watch(observed, wakes)
     await watch.take_stock(cluster, config.namespaces)
     register(registry, watch)
-    register_login(registry, cluster.configuration)
+    missing = asyncio.Event()
+    register_login(registry, cluster.configuration, missing.set)
     work = asyncio.create_task(wakes.run(), name="wakes")
     watching = asyncio.create_task(
         kopf.operator(
@@ -83,21 +96,39 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
             standalone=True,
             clusterwide=not config.namespaces,
             namespaces=config.namespaces,
-            # kopf's own guess asks for the user's name, and a Pod's user id may have none.
+            # kopf's default asks for the user's name, and a Pod's user id may have none.
             identity=_IDENTITY,
         ),
         name="kopf",
     )
     health.watching(True)
-    log.info("started", extra={"namespaces": list(config.namespaces) or "all"})
-    done, pending = await asyncio.wait({work, watching}, return_when=asyncio.FIRST_COMPLETED)
+    log.info("started, version %s, schema %d", __version__, SCHEMA_VERSION)
+    lost = asyncio.create_task(missing.wait(), name="lost")
+    tasks = {work, watching, lost}
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     health.watching(False)
     for task in pending:
         task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
+    await asyncio.wait(pending, timeout=END_SECONDS)
+    if lost in done:
+        return True
     for task in done:
         task.result()
     log.info("stopped")
+    return False
+
+
+async def _name_cluster(cluster: Cluster) -> str:
+    try:
+        name = await cluster.read_uid()
+    except Refused:
+        name = ""
+    if not name:
+        log.warning(
+            "this cluster has no name in the databases' logs, since its namespace kube-system may"
+            " not be read: another cluster on the same database is not noticed (--cluster-name)"
+        )
+    return name or UNKNOWN_CLUSTER
 
 
 def read_clock() -> datetime:
@@ -106,7 +137,7 @@ def read_clock() -> datetime:
 
 
 def report_failure(key: Key, error: Exception) -> None:
-    """A look has failed and will be made again: say so, with a trace for a fault of ours."""
+    """A look has failed and will be repeated: log it, with a traceback for a fault of the code."""
     fields = {"namespace": key[0], "migration": key[1]}
     if isinstance(error, Conflict):
         log.debug(describe_failure(error), extra=fields)

@@ -1,4 +1,4 @@
-"""kopf's settings, every one that matters, each with its reason."""
+"""kopf's settings: each one that matters, with its reason."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from dbmigrate.controller.no_storage import NoDiffBaseStorage, NoProgressStorage
 
 
 def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
-    """Set up kopf as the watcher that we need, and as nothing else."""
-    # Of Jobs and Pods the server sends us our own only.
+    """Configure kopf as a watcher only."""
+    # Of Jobs and Pods the API server sends only the operator's own.
     settings.watching.label_selectors["batch", "v1", "jobs"] = OURS
     settings.watching.label_selectors["", "v1", "pods"] = OURS
-    # A big cluster's first listing comes in pieces that fit into memory.
+    # The first listing of a large cluster arrives in pages that fit into memory.
     settings.watching.chunk_size = PAGE
-    # Streams are renewed before a load balancer drops them without a word
-    # (kopf issues 204, 585, 698); bookmarks watch over the time in between.
+    # Streams are renewed before a load balancer drops them silently
+    # (kopf issues 204, 585, 698); bookmarks cover the time in between.
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 10
-    # The defaults fit a batch job; a controller must notice that a request hangs.
+    # The defaults suit a batch job; a controller must notice that a request hangs.
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.networking.enforce_retry_after = True
-    # An API server that is away is asked again for ever, at most every 21 s.
+    # An API server that is away is retried without end, at most every 21 s.
     settings.networking.error_backoffs = [1, 1, 2, 3, 5, 8, 13, 21] + [21] * 1000
-    # We post events ourselves: kopf's have random names and can't be told once.
+    # The operator posts its events itself: kopf's have random names and would repeat.
     settings.posting.enabled = False
-    # Discovery at run time needs rights on all CRDs and namespaces; ours is fixed.
+    # Discovery at run time needs rights on all CRDs and namespaces; the kinds are fixed.
     settings.scanning.disabled = True
-    # Nothing is kept on the resources: these two would only appear with other
-    # kinds of handlers, and then under our own name.
+    # Nothing is stored on the resources: these two would only appear with other
+    # kinds of handlers, and then under the operator's own name.
     settings.persistence.finalizer = f"{GROUP}/finalizer"
     settings.persistence.diffbase_storage = NoDiffBaseStorage()
     settings.persistence.progress_storage = NoProgressStorage()
-    # On the way out a look may end its writes; the Pod's grace period is 30 s.
+    # At the end a look may finish its writes; the Pod's grace period is 30 s.
     settings.queueing.exit_timeout = 10
     settings.process.ultimate_exiting_timeout = 25
     return settings

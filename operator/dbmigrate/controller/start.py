@@ -1,4 +1,4 @@
-"""The entry point of `dbmigrate-operator`: ready for SIGTERM before the program's imports."""
+"""The entry point of `dbmigrate-operator`: SIGTERM is handled before the heavy imports."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The smallest merge patch that turns one status into another, and a smaller status.
 
-An empty patch means that there is nothing to write. Fields that are not ours, of a
-newer operator perhaps, are left as they are.
+An empty patch means that there is nothing to write. Unknown fields, for example
+those of a newer operator, are left as they are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SHORT = 400
 
 
 def status_patch(current: Document, wanted: Document) -> Document:
-    """What must be merged into the current status; lists are replaced as a whole."""
+    """The patch for the current status; lists are replaced as a whole."""
     known = {key: value for key, value in current.items() if key in OURS}
     if not known.get("history") and not wanted.get("history"):
         known.pop("history", None)
@@ -28,7 +28,7 @@ def status_patch(current: Document, wanted: Document) -> Document:
 
 
 def reduce_status(status: MigrationStatus) -> MigrationStatus:
-    """What the next decision rests on, and no more: for an API server that refuses the whole."""
+    """The part that the next decision needs: for an API server that refuses the whole."""
     return MigrationStatus(
         observed_generation=status.observed_generation,
         version=status.version,
@@ -43,7 +43,7 @@ def reduce_status(status: MigrationStatus) -> MigrationStatus:
 
 
 def note_refusal(status: MigrationStatus, refusal: str) -> MigrationStatus:
-    """The status, and in Ready's message why parts of it are missing."""
+    """The status, with the reason why parts of it are missing in Ready's message."""
     noted = tuple(
         replace(
             condition,

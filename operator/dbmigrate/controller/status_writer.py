@@ -1,8 +1,8 @@
-"""Writing the status of a resource, as far as the API server takes it.
+"""Writing the status of a resource.
 
-Everything in a status is bounded to fit the schema. Where the server refuses one all the
-same, of an older schema or by a policy of the cluster, a smaller one says the same without
-the details, and why they are missing; the whole is not tried again and again.
+Everything in a status is bounded to fit the schema. If the API server refuses it all the
+same, because of an older schema or a policy, a smaller status is written without the details
+and with the reason; the whole status is not tried again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Write(Enum):
 
 
 class StatusWriter:
-    """Writes a status if it differs from the one that is there."""
+    """Writes a status if it differs from the present one."""
 
     def __init__(self, cluster: Cluster, observed: Observed) -> None:
         self._cluster = cluster
@@ -80,7 +80,7 @@ class StatusWriter:
             return Write.REFUSED
 
     def forget(self, key: Key) -> None:
-        """The resource is gone, or the refused status is about what is past."""
+        """The resource is gone, or its refused status is out of date."""
         self._refusals.pop(key, None)
         self._untold.discard(key)
 
@@ -88,7 +88,7 @@ class StatusWriter:
         patch = status_patch(body.get("status") or {}, status.to_dict())
         if not patch:
             return Write.NEEDLESS
-        # The version makes sure that a look at something old can't undo something new.
+        # The version prevents a look at an old state from overwriting a newer one.
         version = body["metadata"]["resourceVersion"]
         written = await self._cluster.patch_status(
             identity.namespace,

@@ -1,4 +1,4 @@
-"""Owner, privileges and comment: what any object may have beside what it is."""
+"""Owner, privileges and comment: attributes that any object may have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORDS = {"r": "TABLE", "s": "SEQUENCE", "n": "SCHEMA", "f": "FUNCTION", "T": "T
 def change_attributes(
     before: o.SchemaObject | None, after: o.SchemaObject, world: World
 ) -> Iterator[PlannedStatement]:
-    """From the object as it was to what is wanted. `before` None: it has just been created."""
+    """From the present object to the desired one. `before` None: it has just been created."""
     if isinstance(after, o.DefaultPrivileges):
         return
     owner = before.owner if before is not None else world.before.ways.role
@@ -36,7 +36,7 @@ def _attribute(each: o.SchemaObject, sql: str, action: str) -> PlannedStatement:
 
 
 def _follows_table(before: o.SchemaObject | None, after: o.SchemaObject) -> bool:
-    """A sequence that belongs to a column has its table's owner, and none else."""
+    """A sequence that belongs to a column has its table's owner."""
     if not isinstance(after, o.Sequence) or after.owned_by is None:
         return False
     was_owned = isinstance(before, o.Sequence) and before.owned_by == after.owned_by
@@ -77,6 +77,6 @@ def _effective(each: o.SchemaObject, kind: str, world: World) -> o.Grants:
 def _target(each: o.SchemaObject, kind: str) -> str:
     if isinstance(each, o.Routine | o.Aggregate):
         word, _, call = each.address.partition(" ")
-        # Aggregates are functions here, and of no arguments have no star.
+        # Aggregates are functions here, and have no star for an empty argument list.
         return f"{word} {call}" if word != "AGGREGATE" else f"FUNCTION {call.replace('(*)', '()')}"
     return f"{_WORDS[kind]} {each.name.name}"

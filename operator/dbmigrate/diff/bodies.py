@@ -1,9 +1,9 @@
 """Routines whose bodies are texts.
 
-PostgreSQL looks into the body of a function when it is created, and refuses one that names
-a table which only comes later. pg_depend knows nothing of such bodies, so no order can be
-made from it; as pg_dump does, the check is switched off for the transaction. The bodies have
-been checked when the wanted schema was loaded.
+PostgreSQL checks the body of a function when it is created, and rejects one that names a
+table which is created later. pg_depend does not cover such bodies, so no order can be
+derived from it; as pg_dump does, the check is disabled for the transaction. The bodies were
+checked when the desired schema was loaded.
 """
 
 from __future__ import annotations

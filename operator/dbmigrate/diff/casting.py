@@ -1,8 +1,8 @@
-"""From one type to another: whether it needs USING, and what it costs.
+"""The conversion from one type to another: whether it needs USING, and what it costs.
 
 ALTER COLUMN TYPE uses an assignment cast by itself. An explicit cast has to be written, and
-where there is none at all, every type can be written as text and read again. A length is
-never cast to in USING: an explicit cast to varchar(10) cuts off silently what is longer.
+where there is none, every type can be converted through text. USING never casts to a
+length: an explicit cast to varchar(10) silently truncates longer values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TEXTS = ("text", "character varying")
 def using(column: str, before: str, after: str, ways: Ways, *, type_name: str) -> str | None:
     """The expression for USING; None where the server finds it by itself.
 
-    `before` and `after` are types without limits, `type_name` is what is wanted in full.
+    `before` and `after` are types without limits, `type_name` is the full desired type.
     """
     if before == after:
         return None
@@ -36,7 +36,7 @@ def using(column: str, before: str, after: str, ways: Ways, *, type_name: str) -
     if context in ("i", "a"):
         return None
     if after in _TEXTS:
-        # Whatever can be written can be assigned to a text.
+        # Any value can be assigned to a text.
         return None
     if context == "e":
         return f"{column}::{type_name}"
@@ -44,7 +44,7 @@ def using(column: str, before: str, after: str, ways: Ways, *, type_name: str) -
 
 
 def through_text(column: str, before: str, type_name: str) -> str:
-    """Written as text, and read again; an array by its elements."""
+    """Converted through text; an array by its elements."""
     if before in _TEXTS:
         return f"{column}::{type_name}"
     dimensions = "[]" if type_name.endswith("[]") and before.endswith("[]") else ""
@@ -52,7 +52,7 @@ def through_text(column: str, before: str, type_name: str) -> str:
 
 
 def may_lose(before: str, after: str, before_full: str, after_full: str) -> bool:
-    """Whether values may come out as others than they were, without an error."""
+    """Whether values may change without an error."""
     if before == after:
         return _scale(after_full) < _scale(before_full)
     if before in ("bigint", "integer", "smallint") and after in ("bigint", "integer", "smallint"):
@@ -61,7 +61,7 @@ def may_lose(before: str, after: str, before_full: str, after_full: str) -> bool
 
 
 def is_rewritten(before: str, after: str, before_full: str, after_full: str) -> bool:
-    """Whether all rows are written anew, under a lock that keeps everybody out."""
+    """Whether all rows are rewritten, under a lock that blocks everyone."""
     if (before, after) in (("character varying", "text"), ("text", "character varying")):
         return after_full != after
     if before == after == "character varying" or before == after == "numeric":

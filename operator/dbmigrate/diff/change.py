@@ -1,4 +1,4 @@
-"""What a plan is made of: statements, and which of them may share a file."""
+"""The parts of a plan: statements, and which of them may share a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dbmigrate.postgres.schema.catalog import ObjectName
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One statement of a plan, in its place."""
+    """One statement of a plan, at its place."""
 
     sql: str
     """Without a semicolon at its end."""

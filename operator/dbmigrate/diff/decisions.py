@@ -1,8 +1,8 @@
-"""What becomes of each object: first by itself, then by what it stands on.
+"""The action for each object: first by itself, then by its dependencies.
 
 PostgreSQL refuses to drop what others depend on, and to change the type of a column that a
-view or a policy reads. CASCADE would take those along without a word. So whatever stands in
-the way is dropped before, and created again afterwards, by its own statements.
+view or a policy reads. CASCADE would silently drop those as well. So the dependent objects
+are dropped before, and created again afterwards, by statements of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STORED = frozenset("rp")
 
 
 def decide(world: World) -> None:
-    """Fill in the world's actions."""
+    """Set the world's actions."""
     before, after = world.before.objects, world.after.objects
     actions = world.actions
     for name in before.keys() - after.keys():
@@ -34,7 +34,7 @@ def decide(world: World) -> None:
         if new is None or new is old:
             continue
         if old.part_of != new.part_of:
-            # Of a view that becomes a table, by the same name.
+            # Of a view that becomes a table of the same name.
             actions[name] = ObjectAction.REPLACE
         elif old != new:
             can_alter = kind_of(new).can_alter(old, new, world)
@@ -43,7 +43,7 @@ def decide(world: World) -> None:
 
 
 def replace_instead(world: World, names: Iterable[ObjectName]) -> None:
-    """Drop and create what would otherwise be altered, and whatever stands on it."""
+    """Drop and create what would otherwise be altered, and what depends on it."""
     spread = _Spread(world)
     for name in names:
         spread.replace(name)
@@ -51,7 +51,7 @@ def replace_instead(world: World, names: Iterable[ObjectName]) -> None:
 
 
 class _Spread:
-    """From each object that goes or changes to those that stand on it."""
+    """From each object that is dropped or changed to its dependent objects."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -85,7 +85,7 @@ class _Spread:
                         self._raise(sequence, ObjectAction.REPLACE)
 
     def _let_go_of_index_parts(self) -> None:
-        """An index that is a part of another is so until one of them is dropped."""
+        """An index that is a part of another remains so until one of them is dropped."""
         world = self._world
         both = world.before.objects.keys() & world.after.objects.keys()
         for name, action in list(world.actions.items()):
@@ -99,9 +99,9 @@ class _Spread:
             self._raise(child, ObjectAction.REPLACE)
 
     def _check_partition_key(self, name: ObjectName) -> None:
-        """The type of a column of a partition key can't be changed: the table is made anew.
+        """The type of a column of a partition key cannot be changed: the table is created again.
 
-        Its partitions, where the rows are, are detached and attached again.
+        Its partitions, which hold the rows, are detached and attached again.
         """
         world = self._world
         old, new = world.before.objects[name], world.after.objects.get(name)
@@ -114,7 +114,7 @@ class _Spread:
             self._raise(table.name, ObjectAction.REPLACE)
 
     def _move_checks_along(self, name: ObjectName) -> None:
-        """An inherited check goes with its parent's alone. The new one may not bring it back."""
+        """An inherited check is dropped with its parent's only. The new one may not restore it."""
         world = self._world
         each = world.before.objects[name]
         if not isinstance(each, o.Constraint) or each.type != "c":
@@ -151,7 +151,7 @@ class _Spread:
         changed = world.before.objects[what]
         action = world.actions[what]
         if isinstance(each, o.Attachment) and not isinstance(changed, o.Table):
-            return  # what both tables have only has to be there before they are attached
+            return  # what both tables have only has to exist before they are attached
         if action is ObjectAction.ALTER:
             if kind_of(changed).disturbs(changed, world.after.objects[what], each, world):
                 self._replace(each)
@@ -177,7 +177,7 @@ class _Spread:
             self._replace(each)
 
     def _would_be_built_again(self, index: o.Index, what: ObjectName) -> bool:
-        """Whether an index that is to go stands on a column of which the type changes.
+        """Whether an index that is to be dropped is on a column whose type changes.
 
         PostgreSQL would build it for the new type first, or fail to.
         """
@@ -188,12 +188,12 @@ class _Spread:
         return world.is_going(index.name) and changes_type(old, new, world)
 
     def _has_successor(self, user: ObjectName, what: ObjectName) -> bool:
-        """Whether `user` goes on with a function beside which calls of `what` are ambiguous."""
+        """Whether `user` keeps a function next to which calls of `what` are ambiguous."""
         world = self._world
         return any(what in world.overloaded_by(each) for each in world.after.requires(user))
 
     def _hurry(self, user: ObjectName, what: ObjectName) -> None:
-        """What is dropped anyway has to be gone before `what` is altered, if it is in the way."""
+        """What is dropped anyway has to be gone before `what` is altered, if it depends on it."""
         world = self._world
         old, new = world.before.objects[what], world.after.objects.get(what)
         if new is None or world.actions[what] is not ObjectAction.ALTER:
@@ -202,26 +202,26 @@ class _Spread:
             world.forced.add(user)
 
     def _can_be_altered_away(self, user: ObjectName, what: ObjectName) -> bool:
-        """Whether its own change frees it before `what` goes."""
+        """Whether its own change removes its dependency before `what` is dropped."""
         world = self._world
         return world.actions[user] is ObjectAction.ALTER and what not in world.after.requires(user)
 
     def _replace(self, each: o.SchemaObject) -> None:
-        """The whole that the object is a part of, if it has no life of its own."""
+        """The object that this one is a part of, if it cannot exist by itself."""
         is_of_view = isinstance(each, o.Column) and each.relation_kind not in _STORED
         if is_of_view and each.part_of is not None and each.part_of in self._world.after.objects:
             self._raise(each.part_of, ObjectAction.REPLACE)
         self._raise(each.name, ObjectAction.REPLACE)
 
     def _replace_part(self, each: o.IndexAttachment, what: ObjectName) -> None:
-        """A partitioned index takes its parts along."""
+        """A partitioned index drops its parts."""
         self._raise(each.name, ObjectAction.REPLACE)
         for part in self._world.before.requires(each.name) - {what}:
             if part in self._world.after.objects and part.name.endswith(each.child.split(".")[-1]):
                 self._raise(part, ObjectAction.REPLACE)
 
     def _is_taken_over(self, column: o.Column, type_name: ObjectName) -> bool:
-        """Whether another kind of type goes on under the name: a domain for an enum."""
+        """Whether another kind of type takes the name: a domain for an enum."""
         if column.relation_kind not in _STORED or type_name.kind not in TYPE_KINDS:
             return False
         now = self._world.after.requires(column.name)

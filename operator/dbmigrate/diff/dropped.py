@@ -1,4 +1,4 @@
-"""What goes along when something else is dropped, without a statement of its own."""
+"""What is dropped together with another object, without a statement of its own."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _taken_along_by(name: ObjectName, world: World) -> ObjectName | None:
 
 
 def _holds_back(each: o.SchemaObject, world: World) -> bool:
-    """Whether it keeps its table from being dropped: by a function of the table's own rows."""
+    """Whether it prevents the drop of its table: by a function of the table's row type."""
     if not isinstance(each, o.Column | o.Default | o.Constraint) or each.part_of is None:
         return False
     whole = each.part_of
@@ -60,7 +60,7 @@ def _outermost(name: ObjectName, found: dict[ObjectName, ObjectName]) -> ObjectN
 
 
 def _circular_keys(world: World) -> Iterator[ObjectName]:
-    """Foreign keys between dropped tables that refer to each other: they have to go first."""
+    """Foreign keys between dropped tables that refer to each other: dropped first."""
     keys: dict[str, list[o.Constraint]] = {}
     for each in world.before.objects.values():
         if not isinstance(each, o.Constraint) or each.type != "f" or each.references is None:

@@ -1,4 +1,4 @@
-"""From some privileges to others: GRANT and REVOKE."""
+"""From present privileges to desired ones: GRANT and REVOKE."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dbmigrate.diff.objects import Grant, Grants
 def change_grants(
     before: Grants, after: Grants, target: str, *, column: str | None = None
 ) -> Iterator[str]:
-    """The statements between. `target` is what stands after ON: `TABLE public.users`."""
+    """The statements. `target` is what follows ON: `TABLE public.users`."""
     old = {(each.grantee, each.privilege): each.is_grantable for each in before}
     new = {(each.grantee, each.privilege): each.is_grantable for each in after}
     gone = [key for key in old if key not in new]
@@ -30,7 +30,7 @@ def change_grants(
 
 
 def with_owner(grants: Grants, before: str | None, after: str | None) -> Grants:
-    """As ALTER ... OWNER TO leaves them: what was the old owner's is the new one's."""
+    """As ALTER ... OWNER TO leaves them: the old owner's privileges are the new one's."""
     if before == after or after is None:
         return grants
     return frozenset(

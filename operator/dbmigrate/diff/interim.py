@@ -1,7 +1,7 @@
-"""Names that something has only while the plan runs: the old type, the new index, a helping check.
+"""Names of objects that exist only during the plan: an old type, a new index, a helper check.
 
-Such a name must be free before and after, and of the 63 bytes that PostgreSQL keeps. It would
-cut off the rest silently, and then find the name taken, or drop what belongs to somebody else.
+Such a name must be free before and after, and fit into the 63 bytes that PostgreSQL keeps: it
+would truncate the name silently, and then find it taken, or drop another object.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class InterimNames:
         self._chosen: dict[tuple[ObjectName, str], str] = {}
 
     def choose(self, about: ObjectName, first: str, second: str, label: str) -> str:
-        """`first_second_label`, or with a number behind it; as SQL takes it, without a schema.
+        """`first_second_label`, or with a number behind it; as SQL needs it, without a schema.
 
-        `first` and `second` are not in quotes. The same object gets the same name again.
+        `first` and `second` are not quoted. The same object gets the same name again.
         """
         if (about, label) not in self._chosen:
             if not self._taken:
@@ -40,8 +40,8 @@ class InterimNames:
 
 
 def _names(schema: Schema) -> Iterator[str]:
-    """Of relations, types and constraints, wherever they are: a check goes down to children,
-    and those may be in another schema."""
+    """Of relations, types and constraints in all schemas: a check is inherited by children, which
+    may be in another schema."""
     for each in schema.objects.values():
         if each.name.kind in _NAMED:
             yield unquoted(last_part(each.name.name))

@@ -1,4 +1,4 @@
-"""From rows to objects that know each other."""
+"""From rows to objects that refer to each other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 class Loader:
-    """Collects the objects of one database, and binds them by their places in the catalogs."""
+    """Collects the objects of one database, and links them by their catalog addresses."""
 
     def __init__(self, comments: Mapping[str, str]) -> None:
         self._comments = comments
@@ -39,7 +39,7 @@ class Loader:
             self._at.setdefault(place, made.name)
 
     def link(self, dependencies: Iterable[tuple[str, str]]) -> None:
-        """What needs what, by places: the first the second."""
+        """The dependencies, by addresses: the first needs the second."""
         for user, used in dependencies:
             who, what = self._find(user), self._find(used)
             if who is not None and what is not None and who != what:
@@ -63,7 +63,7 @@ class Loader:
                 self._requires[each.name].update(shapes[each.child], shapes[each.parent])
         for name, each in self._objects.items():
             known = frozenset(found for found in self._requires[name] if found in self._objects)
-            # Nobody has seen it yet, so it may still be completed.
+            # Nothing refers to it yet, so it may still be completed.
             object.__setattr__(each, "requires", known)
         return self._objects
 
@@ -74,10 +74,10 @@ class Loader:
         return found
 
     def _loosen(self, each: o.SchemaObject) -> None:
-        """Take out what pg_depend says, but what can be made and undone by itself."""
+        """Remove dependencies of pg_depend that ALTER can add and remove at any time."""
         required = self._requires[each.name]
         if isinstance(each, o.Sequence):
-            # Whose it is can be changed at any time.
+            # The owner can be changed at any time.
             required -= {name for name in required if name.kind in ("column", "table")}
         elif isinstance(each, o.Table) and each.partition_of is not None:
             required.discard(ObjectName("table", each.partition_of))
@@ -96,7 +96,7 @@ def _shapes_table(each: o.SchemaObject) -> bool:
 
 
 def _implied(each: o.SchemaObject) -> Iterable[ObjectName]:
-    """What pg_depend does not say."""
+    """The dependencies that pg_depend does not have."""
     if each.schema is not None:
         yield ObjectName("schema", each.schema)
     if each.part_of is not None:

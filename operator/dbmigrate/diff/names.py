@@ -1,4 +1,4 @@
-"""Names as SQL writes them: taken apart, and made up as PostgreSQL would."""
+"""Names as SQL writes them: parsed, and generated as PostgreSQL would."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PART = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'|[^."\']+')
 
 
 def parts_of(name: str) -> tuple[str, ...]:
-    """`a."b.c"` is `a` and `"b.c"`: still in quotes."""
+    """`a."b.c"` is `a` and `"b.c"`: still quoted."""
     return tuple(_PART.findall(name))
 
 
@@ -33,12 +33,12 @@ def unquoted(part: str) -> str:
 
 
 def quoted(made: str) -> str:
-    """A made-up name as SQL takes it. None of them is a reserved word: all end in a label."""
+    """A generated name as SQL needs it. None of them is a reserved word: all end in a label."""
     return made if _PLAIN.fullmatch(made) else identifier(made)
 
 
 def made_up(first: str, second: str, label: str) -> str:
-    """`first_second_label`, shortened as PostgreSQL's makeObjectName does it; not in quotes."""
+    """`first_second_label`, shortened as PostgreSQL's makeObjectName does it; not quoted."""
     room = LIMIT - len(label) - 1 - (1 if second else 0)
     one, two = first.encode(), second.encode()
     length_one, length_two = len(one), len(two)
@@ -54,15 +54,15 @@ def made_up(first: str, second: str, label: str) -> str:
 
 
 def _clip(text: bytes, length: int) -> str:
-    """Never in the middle of a character."""
+    """Never within a character."""
     return text[:length].decode(errors="ignore")
 
 
 def default_not_null_name(relation: str, column: str) -> str:
-    """How PostgreSQL 18 names the constraint of a NOT NULL without a name."""
+    """PostgreSQL 18's name for the constraint of a NOT NULL without a name."""
     return made_up(unquoted(last_part(relation)), unquoted(column), "not_null")
 
 
 def mentions(text: str, name: str) -> bool:
-    """Whether a name, as SQL writes it, stands in a text by itself."""
+    """Whether a name, as SQL writes it, occurs in a text as a whole."""
     return re.search(rf'(?<![\w"]){re.escape(name)}(?![\w"(])', text) is not None

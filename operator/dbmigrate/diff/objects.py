@@ -1,8 +1,8 @@
-"""The kinds of objects, each with what can differ in it.
+"""The kinds of objects, each with the fields that can differ.
 
-Names, types and expressions are texts in the server's own words: qualified, and in quotes
-where SQL needs them. Two objects are equal if a migration has nothing to do between them;
-fields that only say how an object hangs together with others are not compared.
+Names, types and expressions are texts in the server's own words: qualified, and quoted
+where SQL needs it. Two objects are equal if a migration has nothing to do between them;
+fields that only say how objects are connected are not compared.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Grants = frozenset[Grant]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaObject:
-    """What every object has."""
+    """The fields of every object."""
 
     name: ObjectName
     address: str
@@ -56,7 +56,7 @@ class Namespace(SchemaObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extension(SchemaObject):
-    """An extension; its members are not looked at."""
+    """An extension; its members are not compared."""
 
     home: str
     """The schema of its members."""
@@ -66,7 +66,7 @@ class Extension(SchemaObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table(SchemaObject):
-    """A table, without what hangs on it."""
+    """A table, without its parts."""
 
     is_partitioned: bool
     persistence: str
@@ -105,7 +105,7 @@ class NotNull:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceSettings:
-    """How a sequence counts."""
+    """The options of a sequence."""
 
     type: str
     start: int
@@ -161,7 +161,7 @@ class Default(SchemaObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint(SchemaObject):
-    """A constraint of a table, but for NOT NULL."""
+    """A constraint of a table, except for NOT NULL."""
 
     table: str
     is_on_partitioned: bool = field(compare=False)
@@ -186,13 +186,13 @@ class Constraint(SchemaObject):
 
     @property
     def has_index(self) -> bool:
-        """Whether an index stands behind it."""
+        """Whether an index belongs to it."""
         return self.type in "pux"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index(SchemaObject):
-    """An index that no constraint owns."""
+    """An index that does not belong to a constraint."""
 
     table: str
     table_kind: str = field(compare=False)
@@ -228,7 +228,7 @@ class IndexAttachment(SchemaObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sequence(SchemaObject):
-    """A sequence; that of an identity column is made and set by its column."""
+    """A sequence; that of an identity column is created and set by its column."""
 
     settings: SequenceSettings
     persistence: str
@@ -241,7 +241,7 @@ class Sequence(SchemaObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnumType(SchemaObject):
-    """A type of a few values in order."""
+    """An enum type."""
 
     labels: tuple[str, ...]
 
@@ -250,7 +250,7 @@ class EnumType(SchemaObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain(SchemaObject):
-    """A type with conditions; they are constraints of their own."""
+    """A domain; its conditions are separate constraints."""
 
     base: str
     collation: str | None
@@ -272,14 +272,14 @@ class DomainConstraint(SchemaObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composite(SchemaObject):
-    """A type of several attributes, which are columns."""
+    """A composite type, whose attributes are columns."""
 
     acl_kind: ClassVar[str | None] = "T"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeType(SchemaObject):
-    """A type of ranges."""
+    """A range type."""
 
     parameters: tuple[str, ...]
     """`subtype = integer`, as CREATE TYPE has them."""
@@ -289,7 +289,7 @@ class RangeType(SchemaObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View(SchemaObject):
-    """A view, materialised or not."""
+    """A view, materialized or not."""
 
     is_materialized: bool
     definition: str
@@ -333,7 +333,7 @@ class Aggregate(SchemaObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger(SchemaObject):
-    """A trigger that somebody has made."""
+    """A trigger created by a user."""
 
     table: str
     trigger: str
@@ -345,7 +345,7 @@ class Trigger(SchemaObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewriteRule(SchemaObject):
-    """A rewrite rule, but for a view's own."""
+    """A rewrite rule, except for a view's own."""
 
     table: str
     rule: str
@@ -377,7 +377,7 @@ class Statistics(SchemaObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefaultPrivileges(SchemaObject):
-    """What is granted on objects that a role will create."""
+    """The privileges on objects that a role will create."""
 
     role: str
     object_type: str

@@ -1,11 +1,12 @@
 """Puts statements in an order that PostgreSQL accepts, and into files.
 
-An object is dropped after what depends on it and before what it depends on, and created the
-other way round; what is altered stands between. So the edges come from pg_depend of both
+An object is dropped after what depends on it and before what it depends on, and created in
+the opposite order; alterations are in between. So the edges come from pg_depend of both
 schemas. Where they leave a choice, drops come first, then alterations, then creations.
 
 A file is a transaction. A statement goes into the first file that it can be in: after the
-files of what it waits for, if those have to be committed or run outside of a transaction.
+files of the statements that it requires, if those have to be committed first or run outside
+of a transaction.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def put_in_order(
 
 
 class Circle(Exception):
-    """Statements that wait for each other."""
+    """Statements that require each other."""
 
     def __init__(self, steps: list[PlannedStatement]) -> None:
         super().__init__(" waits for ".join(repr(step.sql.splitlines()[0]) for step in steps))
@@ -48,7 +49,7 @@ class Circle(Exception):
 
 
 class _Graph:
-    """Which statement waits for which."""
+    """Which statement requires which."""
 
     def __init__(self, steps: list[PlannedStatement], world: World) -> None:
         self._steps = steps
@@ -82,7 +83,7 @@ class _Graph:
         return self.waits
 
     def _chain(self, numbers: list[int]) -> None:
-        """One after the other; but the attributes of an object keep nobody waiting."""
+        """One after the other; but nothing has to wait for the attributes of an object."""
         last: int | None = None
         for number in numbers:
             if last is not None:
@@ -94,7 +95,7 @@ class _Graph:
         for required in self._world.before.objects[name].requires:
             slots: tuple[Slot, ...] = (Slot.DROP, Slot.ALTER)
             if not self._world.is_going(required):
-                # What is only altered is out of the way soon enough, but for these.
+                # What is only altered no longer blocks others early enough, except for these.
                 alone = self._steps[number].mode is Mode.ALONE
                 if alone or required.kind not in _HINDERED:
                     continue
@@ -121,7 +122,7 @@ class _Graph:
                 self._wait(finishing[0] if finishing else last, (number,))
 
     def _bury_old_types(self) -> None:
-        """An old type can be dropped when no other old type stands on it."""
+        """An old type can be dropped when no other old type depends on it."""
         reborn = [n for n, action in self._world.actions.items() if action is ObjectAction.REBIRTH]
         for name in reborn:
             needed = set(self._world.before.requires(name))
@@ -134,7 +135,7 @@ class _Graph:
     def _early(
         self, name: ObjectName, slots: tuple[Slot, ...] = (Slot.DROP, Slot.ALTER)
     ) -> Iterator[int]:
-        """The statements that drop or alter an object, its carrier's if it has none."""
+        """The statements that drop or alter an object, or its owner's if it has none."""
         for number in self._statements(name, self._world.before):
             if self._steps[number].slot in slots:
                 yield number
@@ -254,7 +255,7 @@ def _sort(steps: list[PlannedStatement], waits: dict[int, set[int]], rank: Rank)
 
 
 def _find_circle(stuck: set[int], waits: dict[int, set[int]]) -> list[int]:
-    """From any of those that wait, back along what they wait for, until one comes again."""
+    """From any of the remaining ones, back along its requirements, until one repeats."""
     path = [min(stuck)]
     while True:
         following = min(waits[path[-1]] & stuck)

@@ -19,11 +19,11 @@ from dbmigrate.report import Reason
 def plan_changes(before: Schema, after: Schema, *, online: bool = True) -> tuple[Change, ...]:
     """From `before` to `after`, beginning with the renames that `before` was read with.
 
-    The way back is `plan_changes(after, before)`, `after` read with the renames turned round.
-    `online`: forms that let the application work on, at the price of more files. Otherwise
+    The way back is `plan_changes(after, before)`, `after` read with the reversed renames.
+    `online`: forms that do not block the application, at the price of more files. Otherwise
     the plain forms, in one transaction as far as PostgreSQL allows.
 
-    Equal schemas give an empty plan. What is in `unhandled` is left alone: ask first.
+    Equal schemas give an empty plan. Objects in `unhandled` are left alone: check them first.
     Raises MigrationError (Internal) where no order of the statements is found.
     """
     world = World(before, after, online)
@@ -32,7 +32,8 @@ def plan_changes(before: Schema, after: Schema, *, online: bool = True) -> tuple
         try:
             return _plan(world)
         except Circle as circle:
-            # A view that is replaced in place has to stand between what it leaves and what it
+            # A view that is replaced in place has to come between its old and its new
+            # dependencies. If that is impossible, it is dropped first and created last.
             # goes to. Where that can't be, it goes first and comes back last.
             if not circle.altered:
                 raise MigrationError(
@@ -62,7 +63,7 @@ def _plan(world: World) -> tuple[Change, ...]:
 
 
 def _renaming(about: ObjectName, sql: str) -> Change:
-    note = "whoever uses the old name breaks"
+    note = "code that uses the old name breaks"
     return Change(sql, about, "rename", 0, note=note)
 
 

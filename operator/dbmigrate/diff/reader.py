@@ -50,14 +50,14 @@ _QUERIES = (
 def read_schema(
     session: Session, *, without: HistoryTable | None = None, renames: Sequence[Rename] = ()
 ) -> Schema:
-    """Read all that people have made, but for the history's own tables.
+    """Read everything that users have created, except for the history's own tables.
 
-    With `renames` the schema is what it will be once they are done: they are done in a
-    transaction that is rolled back after reading, so that the server itself says what each
-    view and constraint becomes. A plan from such a schema begins with them.
+    With `renames` the schema is what it will be after them: they are executed in a transaction
+    that is rolled back after reading, so that the server itself says what each view and
+    constraint becomes. A plan from such a schema begins with them.
 
-    Raises ServerFailure, ConnectionBroken; MigrationError (SourceInvalid) for a rename of what
-    is not there.
+    Raises ServerFailure, ConnectionBroken; MigrationError (SourceInvalid) for a rename of an
+    object that does not exist.
     """
     renaming = tuple(rename_statements(renames))
     try:
@@ -67,7 +67,7 @@ def read_schema(
         done = tuple((rename.after, statement) for rename, statement in renaming)
         return _read(session, _passed_over(without), done)
     finally:
-        # Closing the connection does the same; the error that led here must not be lost.
+        # Closing the connection rolls back as well; the error that led here must not be lost.
         with suppress(ServerFailure, ConnectionBroken):
             session.roll_back()
 

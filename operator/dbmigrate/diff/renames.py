@@ -1,6 +1,6 @@
-"""Renames: looked for, told to people, and done only when they say so.
+"""Renames: candidates are found and shown, and executed only when they are confirmed.
 
-A rename can't be seen in two schemas, only guessed at: the same columns under another
+Two schemas do not show a rename; it can only be guessed: the same columns under another
 name. So `find_renames` gives candidates, and `read_schema(renames=...)` takes those that
 were chosen.
 """
@@ -23,7 +23,7 @@ from dbmigrate.report import Reason
 
 @dataclass(frozen=True, slots=True, order=True)
 class Rename:
-    """An object that goes on under another name, perhaps in another schema."""
+    """An object that gets another name, perhaps in another schema."""
 
     before: ObjectName
     """`column public.users.name`: names as SQL writes them, in quotes where they need them. An
@@ -37,7 +37,7 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class RenameCandidate:
-    """Two objects that look like one."""
+    """Two objects that may be one."""
 
     rename: Rename
     why: str
@@ -45,9 +45,9 @@ class RenameCandidate:
 
 
 def find_renames(before: Schema, after: Schema) -> tuple[RenameCandidate, ...]:
-    """What looks like one renamed object: tables, columns, enum values, types, routines, ...
+    """What may be one renamed object: tables, columns, enum values, types, routines, ...
 
-    An object is in one candidate at most. Nothing is done by itself with these.
+    An object is in one candidate at most. Nothing is done with them automatically.
     """
     gone = [each for name, each in before.objects.items() if name not in after.objects]
     come = [each for name, each in after.objects.items() if name not in before.objects]
@@ -58,10 +58,10 @@ def find_renames(before: Schema, after: Schema) -> tuple[RenameCandidate, ...]:
 
 
 def rename_statements(renames: Sequence[Rename]) -> Iterator[tuple[Rename, str]]:
-    """What does them: schemas first, then tables, then what else is in them, then parts.
+    """The statements: schemas first, then tables, then their contents, then parts.
 
-    The names of parts hold at that point: `column public.people.name` for a table that has
-    just become `people`. Raises MigrationError (SourceInvalid) for what can't be renamed.
+    The names of parts are those at that point: `column public.people.name` for a table that has
+    just become `people`. Raises MigrationError (SourceInvalid) for what cannot be renamed.
     """
     for rename in sorted(renames, key=lambda each: (_depth(each), each)):
         if rename.before.kind != rename.after.kind or rename.before.kind not in _STATEMENTS:
@@ -82,7 +82,7 @@ def _depth(rename: Rename) -> int:
 
 
 def _whole(rename: Rename) -> Iterator[str]:
-    """An object that has its schema and its name for itself."""
+    """An object with its own schema and name."""
     kind, old, new = rename.before.kind, rename.before.name, rename.after.name
     word = _WORDS.get(kind, kind.upper())
     call = f"({old.partition('(')[2]}" if "(" in old else ""
@@ -99,7 +99,7 @@ def _schema(rename: Rename) -> Iterator[str]:
 
 
 def _part(rename: Rename) -> Iterator[str]:
-    """A part of a table, which is named by the name that it has by then."""
+    """A part of a table, under the table's name at that point."""
     kind, table = rename.before.kind, without_last(rename.after.name)
     old, new = last_part(rename.before.name), last_part(rename.after.name)
     if kind in ("trigger", "policy", "rule"):
@@ -134,7 +134,7 @@ _STATEMENTS = {
 def _same_but_for_name(
     gone: list[o.SchemaObject], come: list[o.SchemaObject], before: Schema, after: Schema
 ) -> Iterator[RenameCandidate]:
-    """Wholes and parts with the same content; a table's content is its columns."""
+    """Objects and parts with the same content; a table's content is its columns."""
     new: dict[object, list[o.SchemaObject]] = defaultdict(list)
     for each in come:
         if each.name.kind in _STATEMENTS and each.name.kind != "column":
@@ -150,7 +150,7 @@ def _same_but_for_name(
 
 
 def _content(each: o.SchemaObject, schema: Schema) -> object:
-    """What stays when the name changes."""
+    """What stays the same when the name changes."""
     bare = each.name.name.partition("(")[0]
     own = {bare, last_part(bare), unquoted(last_part(bare))}
     if isinstance(each, o.Table):
@@ -175,7 +175,7 @@ def _columns_of(name: ObjectName, schema: Schema) -> Iterator[tuple[object, ...]
 
 
 def _columns(before: Schema, after: Schema) -> Iterator[RenameCandidate]:
-    """A column that went and one that came, in one table, of the same type."""
+    """A missing column and a new one, in one table, of the same type."""
     new: dict[tuple[object, ...], list[o.Column]] = defaultdict(list)
     for each in after.objects.values():
         if isinstance(each, o.Column) and _is_alone(each, before):
@@ -202,7 +202,7 @@ def _likeness(column: o.Column) -> tuple[object, ...]:
 
 
 def _enum_values(before: Schema, after: Schema) -> Iterator[RenameCandidate]:
-    """A value that went and one that came, in the same place."""
+    """A missing value and a new one, in the same position."""
     for name, old in before.objects.items():
         new = after.objects.get(name)
         if not isinstance(old, o.EnumType) or not isinstance(new, o.EnumType):

@@ -1,4 +1,4 @@
-"""A schema as the engine knows it: objects, what each of them needs, and the server's ways."""
+"""A schema in memory: objects, their dependencies, and the server's defaults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OWNER = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """What the server does by itself."""
+    """The server's defaults."""
 
     version: int
     """180006 is 18.6."""
@@ -28,7 +28,7 @@ class Ways:
     """Between types: i, implicit; a, on assignment; e, only where it is written."""
 
     def grants_by_default(self, kind: str, owner: str | None) -> Grants:
-        """What a null ACL stands for."""
+        """The meaning of a null ACL."""
         return frozenset(
             Grant(owner or self.role, each.privilege) if each.grantee == OWNER else each
             for each in self.default_grants.get(kind, ())
@@ -37,7 +37,7 @@ class Ways:
 
 @dataclass(frozen=True)
 class Schema:
-    """Everything that people have made in one database."""
+    """Everything that users have created in one database."""
 
     objects: Mapping[ObjectName, SchemaObject]
     ways: Ways
@@ -50,7 +50,7 @@ class Schema:
 
     @cached_property
     def dependents(self) -> Mapping[ObjectName, tuple[ObjectName, ...]]:
-        """Who requires an object, or is a part of it."""
+        """What requires an object, or is a part of it."""
         found: dict[ObjectName, list[ObjectName]] = defaultdict(list)
         for name in sorted(self.objects):
             for required in self.objects[name].requires:
@@ -58,11 +58,11 @@ class Schema:
         return {name: tuple(users) for name, users in found.items()}
 
     def requires(self, name: ObjectName) -> frozenset[ObjectName]:
-        """What the object needs, its whole among it."""
+        """What the object needs, including the object that it is a part of."""
         return self.objects[name].requires
 
     def without(self, name: ObjectName) -> Schema:
-        """The same schema but for one object, which none requires."""
+        """The same schema without one object that none requires."""
         objects = dict(self.objects)
         gone = objects.pop(name, None)
         if gone is None:

@@ -1,4 +1,4 @@
-"""A statement before it has its place, and what its place depends on."""
+"""A statement before it is ordered, and what its position depends on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dbmigrate.postgres.schema.catalog import ObjectName
 
 
 class Slot(IntEnum):
-    """Where in the life of its object a statement stands."""
+    """The phase of its object in which a statement runs."""
 
     DROP = 0
     ALTER = 1
@@ -21,7 +21,7 @@ class Slot(IntEnum):
 
 
 class Mode(IntEnum):
-    """With whom a statement may share a file."""
+    """Which statements a statement may share a file with."""
 
     FIRST = 0
     """With its like, in a file before all others: a new value of an enum can't be used before

@@ -1,4 +1,4 @@
-"""From decisions to statements, in no order yet."""
+"""From decisions to statements, not ordered yet."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from dbmigrate.postgres.schema.catalog import ObjectName
 
 
 def make_steps(world: World) -> list[PlannedStatement]:
-    """All statements that the decisions come to."""
+    """All statements that the decisions result in."""
     covered = covered_by_drops(world)
-    # An index that goes with its column is not there to be replaced in its own way.
+    # An index that is dropped with its column cannot be replaced separately.
     world.forced |= covered.keys()
     return [*_drops(world, covered), *_changes(world)]
 
@@ -46,7 +46,7 @@ def _changes(world: World) -> Iterator[PlannedStatement]:
     made: set[ObjectName] = set()
     after = world.after.objects
     names = [name for name in world.actions if name in after]
-    # Wholes before their parts: what CREATE TABLE can say needs no statement of its own.
+    # Objects before their parts: what CREATE TABLE can contain needs no statement of its own.
     for name in sorted(names, key=lambda name: (rank_of(after[name]), name)):
         action, new = world.actions[name], after[name]
         old = world.before.objects.get(name)

@@ -1,4 +1,4 @@
-"""What is known while a plan is made: both schemas, and what becomes of each object."""
+"""The state of planning: both schemas, and the action for each object."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TYPE_KINDS = frozenset(("enum", "domain", "composite type", "range"))
 
 
 class ObjectAction(IntEnum):
-    """What becomes of an object; the higher one wins."""
+    """The action for an object; the higher one wins."""
 
     KEEP = 0
     ALTER = 1
@@ -30,7 +30,7 @@ class ObjectAction(IntEnum):
 
 
 class Actions(dict[ObjectName, ObjectAction]):
-    """What becomes of the objects that are not kept as they are: a few of many, as a rule."""
+    """The actions for the objects that are not kept unchanged: usually few."""
 
     def __missing__(self, name: ObjectName) -> ObjectAction:
         return ObjectAction.KEEP
@@ -71,7 +71,7 @@ class World:
         return len(self._owners.get((without_last(relation), name), ())) > 1
 
     def is_new(self, name: ObjectName) -> bool:
-        """Whether the plan creates it, so that nobody uses it yet."""
+        """Whether the plan creates it, so that it is not in use yet."""
         return self.actions[name] in (
             ObjectAction.CREATE,
             ObjectAction.REPLACE,
@@ -83,8 +83,8 @@ class World:
         return self.actions[name] in (ObjectAction.DROP, ObjectAction.REPLACE, ObjectAction.REBIRTH)
 
     def overloaded_by(self, name: ObjectName) -> frozenset[ObjectName]:
-        """Functions that have to go before a new one of their name comes: with arguments that
-        may be left out, a call could mean either."""
+        """Functions that have to be dropped before a new one of their name is created: with default
+        arguments a call could mean either."""
         new = self.after.objects.get(name)
         if not isinstance(new, o.Routine) or name in self.before.objects:
             return frozenset()
@@ -134,7 +134,7 @@ class World:
         return False
 
     def carrier(self, each: o.SchemaObject, schema: Schema) -> ObjectName | None:
-        """Whose statement creates, alters or drops an inherited part; None: its own."""
+        """The table whose statement creates, alters or drops an inherited part; None: its own."""
         found = _carrier(each, schema)
         if found is None or found not in schema.objects:
             return None
@@ -148,7 +148,7 @@ class World:
 
 
 def checks_below(schema: Schema, each: o.Constraint) -> Iterator[o.Constraint]:
-    """The checks that partitions and children have from a check, at every level."""
+    """The checks that partitions and children inherit from a check, at every level."""
     for user in schema.dependents.get(ObjectName("table", each.table), ()):
         child = user.name if user.kind in ("partition", "table") else each.table
         if child == each.table or each.table not in parents(schema, child):
@@ -160,14 +160,14 @@ def checks_below(schema: Schema, each: o.Constraint) -> Iterator[o.Constraint]:
 
 
 def is_behind(schema: Schema, each: o.Constraint) -> bool:
-    """Whether a check is not validated, and one that a child has from it is."""
+    """Whether a check is not validated, and one that a child inherits from it is."""
     if each.type != "c" or each.is_validated:
         return False
     return any(child.is_validated for child in checks_below(schema, each))
 
 
 def inherited_from(schema: Schema, each: o.Constraint) -> ObjectName | None:
-    """The constraint of a parent that a child's is there for; a key's stands by its index."""
+    """The parent's constraint that a child's belongs to; a key's is found by its index."""
     if each.is_inherited and not each.has_index:
         for parent in parents(schema, each.table):
             name = ObjectName("constraint", f"{parent}.{each.constraint}")
@@ -177,7 +177,7 @@ def inherited_from(schema: Schema, each: o.Constraint) -> ObjectName | None:
 
 
 def parents(schema: Schema, table: str) -> tuple[str, ...]:
-    """The tables that a table has its columns from."""
+    """The tables that a table inherits its columns from."""
     attachment = schema.objects.get(ObjectName("partition", table))
     if isinstance(attachment, o.Attachment):
         return (attachment.parent,)
@@ -186,7 +186,7 @@ def parents(schema: Schema, table: str) -> tuple[str, ...]:
 
 
 def _needed_along(part: o.SchemaObject, schema: Schema) -> set[ObjectName]:
-    """What a part of a table needs, if it is made or dropped by the table's own statement."""
+    """What a part of a table needs, if the table's own statement creates or drops it."""
     if isinstance(part, o.Column):
         default = schema.objects.get(ObjectName("default", part.name.name))
         return {*part.requires, *(default.requires if default is not None else ())}
@@ -213,7 +213,7 @@ def _table(each: o.SchemaObject) -> str:
 
 
 def _is_ahead(each: o.SchemaObject, parent: o.SchemaObject) -> bool:
-    """Whether a check is validated and its parent's, which brings its like, is not."""
+    """Whether a check is validated and its parent's, which is inherited, is not."""
     if not isinstance(each, o.Constraint) or not isinstance(parent, o.Constraint):
         return False
     return each.type == "c" and each.is_validated and not parent.is_validated
@@ -231,7 +231,7 @@ def _carrier(each: o.SchemaObject, schema: Schema) -> ObjectName | None:
 
 
 def parts(schema: Schema, whole: ObjectName) -> Iterator[o.SchemaObject]:
-    """What comes and goes with an object."""
+    """What is created and dropped with an object."""
     for name in schema.dependents.get(whole, ()):
         each = schema.objects[name]
         if each.part_of == whole:

@@ -1,1 +1,1 @@
-"""`kubectl dbmigrate`: looking at migrations and ordering actions, with the user's own kubectl."""
+"""`kubectl dbmigrate`: shows migrations and gives orders, through the user's own kubectl."""

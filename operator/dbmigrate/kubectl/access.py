@@ -1,8 +1,8 @@
-"""Which cluster, and as whom: kubectl's own options, kept as they are and handed on to it.
+"""Which cluster, and as which user: kubectl's own options, passed on to it unchanged.
 
-The plugin reads no kubeconfig: kubectl does, with all the ways of logging in that
-it knows. Only where kubectl's answer would puzzle (no kubeconfig at all) are the
-files looked for here, to say so.
+The plugin reads no kubeconfig: kubectl does, with every login method that it supports.
+Only where kubectl's answer would be confusing (no kubeconfig at all) are the files
+looked for here, to report that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REMEDY = "set KUBECONFIG, or give --kubeconfig FILE or --context NAME"
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """What was said on the command line about the cluster."""
+    """The options about the cluster."""
 
     kubeconfig: str | None = None
     namespace: str | None = None
@@ -34,13 +34,13 @@ class ClusterOptions:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """All of it as kubectl's arguments, but for the namespace."""
+        """All of them as kubectl's arguments, except for the namespace."""
         chosen = ("--kubeconfig", self.kubeconfig) if self.kubeconfig else ()
         return (*chosen, *self.options)
 
 
 def find_program(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """kubectl, or what stands in for it. Raises ClusterError when there is none."""
+    """kubectl, or its substitute. Raises ClusterError when there is none."""
     named = environ.get(PROGRAM_VARIABLE)
     words = shlex.split(named) if named else ["kubectl"]
     path = shutil.which(words[0], path=environ.get("PATH")) if words else None
@@ -51,7 +51,7 @@ def find_program(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def explain_no_context(access: ClusterOptions, environ: Mapping[str, str]) -> RequestFailed:
-    """What to say when kubectl knows no current context."""
+    """The message when kubectl knows no current context."""
     if access.kubeconfig:
         files = [access.kubeconfig]
     elif environ.get("KUBECONFIG"):
@@ -66,7 +66,7 @@ def explain_no_context(access: ClusterOptions, environ: Mapping[str, str]) -> Re
 
 
 def find_pod_namespace(environ: Mapping[str, str], directory: Path = SERVICE_ACCOUNT) -> str | None:
-    """The namespace of the Pod that we run in; None outside of a cluster."""
+    """The namespace of this Pod; None outside of a cluster."""
     if not environ.get("KUBERNETES_SERVICE_HOST"):
         return None
     try:

@@ -14,7 +14,7 @@ MENDED_IN_FILES = frozenset(
 
 
 def advise(resource: Resource) -> tuple[str, ...]:
-    """The commands; none where there is nothing to do but to wait."""
+    """The commands; none where there is nothing to do but wait."""
     reason = resource.reason
     if resource.is_ready or reason in ELSEWHERE:
         return ()
@@ -26,7 +26,7 @@ def advise(resource: Resource) -> tuple[str, ...]:
         return (
             advised("logs", resource),
             f"{advised('repair', resource)}  (cleans up what the failed step left behind)",
-            f"{advised('force', resource, 'VERSION')}  (once you have mended the database by hand)",
+            f"{advised('force', resource, 'VERSION')}  (once you have fixed the database by hand)",
         )
     if reason == "RolledBack":
         return (f"{advised('retry', resource)}  (goes to the target again)",)
@@ -41,17 +41,17 @@ def advise(resource: Resource) -> tuple[str, ...]:
 
 
 def _advise_on_batches(resource: Resource) -> tuple[str, ...]:
-    """The next run goes on behind the last batch: nothing is to be repaired."""
+    """The next run continues behind the last batch: nothing is to be repaired."""
     if not resource.is_stalled:
         return ()
     return (
         advised("logs", resource),
-        f"{advised('retry', resource)}  (goes on behind the last batch)",
+        f"{advised('retry', resource)}  (continues after the last batch)",
     )
 
 
 def advised(verb: str, resource: Resource, *operands: str) -> str:
-    """A command on that resource, as it works whatever the current namespace is."""
+    """A command on that resource, independent of the current namespace."""
     identity = resource.identity
     words = ["kubectl dbmigrate", verb, "-n", identity.namespace, identity.name, *operands]
     return " ".join(words)

@@ -11,7 +11,7 @@ _MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86400, 365 * 86400
 
 
 def format_age(length: timedelta) -> str:
-    """The length in one unit or two, rougher the longer it is."""
+    """The length in one unit or two, less precise the longer it is."""
     seconds = int(length.total_seconds())
     if seconds < 0:
         return "0s"  # clocks differ a little

@@ -1,4 +1,4 @@
-"""The command line: options as kubectl has them, before or behind the subcommand."""
+"""The command line: options as kubectl has them, before or after the subcommand."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ Maker = Callable[[Values], Request]
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """As kubectl says it: the mistake, and where the help is; exit code 2."""
+        """kubectl's form: the mistake, and where the help is; exit code 2."""
         self.exit(2, f"error: {message}\nsee {self.prog} --help\n")
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[ClusterOptions, Request]:
-    """Understand a command line. Raises SystemExit for a bad one, and for --help."""
+    """Parse a command line. Raises SystemExit for an invalid one, and for --help."""
     values = _build_parser().parse_args(arguments)
     options: list[str] = []
     for option in HANDED_ON:
@@ -71,7 +71,7 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    # Left out behind the subcommand, what stood before it holds.
+    # Where an option is missing after the subcommand, the one before it applies.
     shared = _options_of_cluster(argparse.SUPPRESS)
 
     def add(name: str, text: str, make: Maker) -> argparse.ArgumentParser:
@@ -205,7 +205,7 @@ def _resource(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    # Names become parts of paths: what is no name must not reach the API server.
+    # Names become parts of paths: an invalid name must not reach the API server.
     if len(text) > 253 or not _NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a name of Kubernetes")
     return text

@@ -1,4 +1,4 @@
-"""What is said before an order that can do harm, so that a person can agree to it."""
+"""The question before an order that can do harm."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOTHING = "-1"
 
 
 def ask_about(kind: ActionKind, resource: Resource, version: str | None) -> str | None:
-    """The question; None: the order needs no second word."""
+    """The question; None: the order needs no confirmation."""
     identity, status = resource.identity, resource.status
     who = f"{identity.name} in namespace {identity.namespace}"
     wanted = "none (nothing is applied)" if version == NOTHING else version
@@ -38,7 +38,7 @@ def ask_about(kind: ActionKind, resource: Resource, version: str | None) -> str 
 def find_undone(
     status: MigrationStatus, version: str, form: SourceFormat = SourceFormat.AUTO
 ) -> list[HistoryEntry]:
-    """The steps above that version that the status knows to be applied, newest first."""
+    """The steps above that version that the status shows as applied, newest first."""
     found: list[HistoryEntry] = []
     seen: set[str] = set()
     for entry in status.history:

@@ -1,9 +1,9 @@
-"""The API server by way of the user's own kubectl, one request a call.
+"""The API server through the user's own kubectl, one request a call.
 
-kubectl knows the user's kubeconfig with every way of logging in (certificates,
-tokens, exec plugins, proxies), and it is there: it has started us. Requests go
-through `--raw`, so that nothing is discovered or looked up beside them; a call
-takes some 40 ms, a fifth of what importing a client library would take.
+kubectl supports every login method of the kubeconfig (certificates, tokens, exec
+plugins, proxies), and it is installed: it has started this program. Requests use
+`--raw`, so that nothing is discovered in addition; a call takes some 40 ms, a fifth
+of the time to import a client library.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WATCH_SECONDS = 1800
 
 
 class Kubectl:
-    """kubectl with the user's choice of cluster."""
+    """kubectl for the user's cluster."""
 
     def __init__(self, access: ClusterOptions, environ: Mapping[str, str]) -> None:
         self._access = access
@@ -44,7 +44,7 @@ class Kubectl:
 
     @cached_property
     def namespace(self) -> str:
-        """The namespace that was named, or the kubeconfig's. Raises ClusterError without any."""
+        """The named namespace, or the kubeconfig's. Raises ClusterError without any."""
         if self._access.namespace:
             return self._access.namespace
         path = "jsonpath={.contexts[0].context.namespace}"
@@ -64,7 +64,7 @@ class Kubectl:
         return _read(self._run(["get", REQUEST_TIMEOUT, "--raw", _with_query(path, query or {})]))
 
     def create(self, path: str, body: Document) -> Document:
-        """Create an object in a collection; as the server has it then. Raises ClusterError."""
+        """Create an object in a collection; returns it as stored. Raises ClusterError."""
         arguments = ["create", REQUEST_TIMEOUT, "--raw", path, "-f", "-"]
         return _read(self._run(arguments, json.dumps(body)))
 
@@ -102,7 +102,7 @@ class Kubectl:
 
     def _start(self, arguments: Iterable[str], body: str | None) -> Process[str]:
         program = find_program(self._environ)
-        # A login may ask at the terminal; an answer that is piped to us is not for kubectl.
+        # A login may ask at the terminal; piped input is not for kubectl.
         inherited = None if sys.stdin is not None and sys.stdin.isatty() else DEVNULL
         return start_kubectl(
             [*program, *self._access.arguments, *arguments],
@@ -112,14 +112,14 @@ class Kubectl:
 
 
 def _pass_on(stream: IO[str] | None) -> None:
-    """Print a container's log as it comes; a container may print anything."""
+    """Print a container's log as it arrives; a container may print anything."""
     for line in stream or ():
         sys.stdout.write(lines(line))
         sys.stdout.flush()
 
 
 class Complaint:
-    """kubectl's standard error: its complaint is kept, what comes before goes on to the user."""
+    """kubectl's standard error: its error message is kept, earlier lines go on to the user."""
 
     def __init__(self, stream: IO[str] | None) -> None:
         self._lines: list[str] = []
@@ -127,7 +127,7 @@ class Complaint:
         self._thread.start()
 
     def read(self) -> str:
-        """The complaint, once kubectl has ended."""
+        """The error message, once kubectl has ended."""
         self._thread.join()
         return "".join(self._lines)
 

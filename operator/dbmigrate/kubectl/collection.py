@@ -1,8 +1,8 @@
 """Collections of the API server: their paths, reading them whole, and observing them.
 
-`observe` gives all objects now, and again after each change, for ever. It outlives
-the end of a watch and an API server that is away for a while; what is shown in the
-meantime is marked with the problem.
+`observe` gives all objects now, and again after each change, without end. It continues
+after the end of a watch, and when the API server is away for a while; until then the
+output is marked with the problem.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class ResourceList:
 
 @dataclass(frozen=True, slots=True)
 class CollectionSnapshot:
-    """What an observer sees."""
+    """The state that an observer receives."""
 
     objects: Mapping[Key, Document]
     changed: frozenset[Key] = frozenset()
@@ -85,9 +85,9 @@ def list_all(kubectl: Kubectl, collection: Collection) -> ResourceList:
 def observe(
     kubectl: Kubectl, collection: Collection, start: ResourceList | None = None
 ) -> Iterator[CollectionSnapshot]:
-    """What is there now, at each change, and at each tick.
+    """The present objects, after each change, and at each tick.
 
-    Raises ClusterError when the first look fails, or when it may not be watched.
+    Raises ClusterError when the first request fails, or when watching is not allowed.
     """
     seen = start or list_all(kubectl, collection)
     objects = seen.objects
@@ -97,14 +97,14 @@ def observe(
             for sight in _watch(kubectl, collection, objects, seen.version):
                 objects = sight.objects
                 yield sight
-        # What was missed in between is in a list; the end of a watch is no news by itself.
+        # A list has what was missed in between; the end of a watch is no news by itself.
         while True:
             time.sleep(TICK)
             try:
                 seen = list_all(kubectl, collection)
                 break
             except RequestFailed as problem:
-                # A server that is just starting may also refuse what it will grant.
+                # A server that is starting may also refuse what it will allow later.
                 yield CollectionSnapshot(objects, problem=str(problem))
         changed = compare(objects, seen.objects)
         objects = seen.objects
@@ -112,7 +112,7 @@ def observe(
 
 
 def compare(before: Mapping[Key, Document], after: Mapping[Key, Document]) -> frozenset[Key]:
-    """Which objects have come, changed or gone."""
+    """Which objects were created, changed or deleted."""
     return frozenset(
         key
         for key in before.keys() | after.keys()

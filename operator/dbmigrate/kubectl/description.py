@@ -1,4 +1,4 @@
-"""One resource in full: where it stands, what went wrong and where, and what to do next."""
+"""One resource in full: its state, what went wrong and where, and what to do next."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """The program `kubectl-dbmigrate`, which kubectl runs as `kubectl dbmigrate`.
 
-    0    done
-    1    not done: an error, an order that was refused or failed, a wait in vain
-    2    a command line that can't be understood
-    130  interrupted (143: by SIGTERM)
+0    done
+1    not done: an error, an order that was refused or failed, a wait without success
+2    an invalid command line
+130  interrupted (143: by SIGTERM)
 
-What was ordered stays ordered, however the waiting for it ends.
+An order stays in force, however waiting for it ends.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line on the process's own streams. Gives the exit code."""
+    """Run one command line on the process's own streams. Returns the exit code."""
     access, request = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a C locale is no reason to fail
-    # Ended like Ctrl-C ends us: else the kubectl that watches for us would stay.
+            stream.reconfigure(errors="backslashreplace")  # output must not fail in a C locale
+    # Handled like Ctrl-C: otherwise the kubectl that watches would remain.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     screen = Screen(sys.stdout, sys.stderr, sys.stdin or io.StringIO(), os.environ)
     session = CommandContext(Kubectl(access, os.environ), screen, lambda: datetime.now(UTC))
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader went away (`| head`): the interpreter must not stumble over it again.
+        # The reader has closed the pipe (`| head`): the interpreter must not fail on it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0

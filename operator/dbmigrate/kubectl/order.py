@@ -1,8 +1,8 @@
-"""A MigrationAction: making one, and following it to its end.
+"""A MigrationAction: creating one, and following it to its end.
 
-The order is the cluster's from the moment it is made: who stops watching it does
-not stop it. Its status is written by the operator alone; one that nobody takes up
-is said to be so after a while, since an operator may not be there at all.
+The order is in force once it is created: interrupting the command does not stop it.
+Only the operator writes its status; an order without a status is reported after a
+while, because there may be no operator.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PATIENCE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be ordered."""
+    """What is ordered."""
 
     kind: ActionKind
     migration: str
@@ -37,12 +37,12 @@ class Order:
     reason: str = ""
 
     def _prefix(self) -> str:
-        """What the server makes a name of: it keeps 58 characters, the kind among them."""
+        """The prefix of its generated name: the server keeps 58 characters, the kind among them."""
         tail = f"-{self.kind.value.lower()}-"
         return self.migration[: NAME_PREFIX - len(tail)].rstrip("-.") + tail
 
     def to_dict(self, namespace: str) -> Document:
-        """The MigrationAction, as the API server takes it."""
+        """The MigrationAction, as a document for the API server."""
         spec = {
             "migration": self.migration,
             "action": self.kind.value,
@@ -62,11 +62,11 @@ class Order:
 
 
 class NotDone(Exception):
-    """The order was refused, failed, or has not ended in time; the text says which and why."""
+    """The order was refused, failed, or has not ended in time; the message says which and why."""
 
 
 def place(kubectl: Kubectl, screen: Screen, order: Order) -> Document:
-    """Create the MigrationAction. Raises ClusterError when it was not let in."""
+    """Create the MigrationAction. Raises ClusterError when it was not accepted."""
     collection = Collection(ACTIONS, kubectl.namespace)
     created = kubectl.create(collection.path, order.to_dict(kubectl.namespace))
     screen.say(f"migrationaction.{GROUP}/{created['metadata']['name']} created")
@@ -74,7 +74,7 @@ def place(kubectl: Kubectl, screen: Screen, order: Order) -> Document:
 
 
 def follow(kubectl: Kubectl, screen: Screen, created: Document, timeout: float | None) -> str:
-    """Wait for the end of an order; what its success says. `timeout` is in seconds.
+    """Wait for the end of an order; returns its success message. `timeout` is in seconds.
 
     Raises NotDone, ClusterError.
     """
@@ -105,7 +105,7 @@ def follow(kubectl: Kubectl, screen: Screen, created: Document, timeout: float |
 
 
 def describe_phase(action: Action) -> str:
-    """How far it is, in a line."""
+    """Its progress, in a line."""
     message = lines(action.message)
     return f"{action.phase.value}: {message}" if message else action.phase.value
 
@@ -119,7 +119,7 @@ def _conclude(action: Action) -> str:
 
 
 def _explain_delay(kubectl: Kubectl, action: Action) -> str:
-    """Why an order is given no more time, and where it can be seen from now on."""
+    """Why waiting for an order ends, and where to look from now on."""
     said = describe_phase(action)
     if not action.is_acknowledged:
         said = _explain_silence(kubectl, action)
@@ -130,7 +130,7 @@ def _explain_delay(kubectl: Kubectl, action: Action) -> str:
 
 
 def _explain_silence(kubectl: Kubectl, action: Action) -> str:
-    """Why an order may be waiting: a run comes first, or no operator is there."""
+    """Why an order may be waiting: a run comes first, or there is no operator."""
     try:
         ready = find_resource(kubectl, action.migration).ready
     except RequestFailed:

@@ -1,4 +1,4 @@
-"""A plan that waits for approval, as a person reads it before agreeing."""
+"""A plan that waits for approval, as text."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _describe_trial(plan: PlanStatus) -> Iterator[list[Cell]]:
 
 
 def count_steps(plan: PlanStatus) -> str:
-    """How many, and how many of those that are shown destroy data."""
+    """How many steps, and how many of the shown ones destroy data."""
     words = f"{plan.steps_total} step{'' if plan.steps_total == 1 else 's'}"
     losing = sum(step.destructive for step in plan.steps)
     return f"{words}, {losing} destructive" if losing else words

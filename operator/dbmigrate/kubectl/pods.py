@@ -1,4 +1,4 @@
-"""The Pods of a resource's runs, and which container of one has something to say."""
+"""The Pods of a resource's runs, and which container of one has a log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pods_of(namespace: str, uid: str) -> Collection:
 
 
 def choose_pod(bodies: Iterable[Document], job: str | None) -> RunPod | None:
-    """The newest Pod: of that Job, or of all but the routine questions where there is another."""
+    """The newest Pod: of that Job, or of all except checks where there is another."""
     pods = [read_pod(body) for body in bodies]
     if job is not None:
         pods = [pod for pod in pods if pod.job == job]
@@ -48,7 +48,7 @@ def choose_pod(bodies: Iterable[Document], job: str | None) -> RunPod | None:
 
 
 def read_pod(body: Document) -> RunPod:
-    """Take what is needed from a Pod's body."""
+    """Read the needed parts of a Pod's body."""
     metadata, status = body["metadata"], body.get("status") or {}
     labels = metadata.get("labels") or {}
     failed = _find_failed(status.get("initContainerStatuses") or ())

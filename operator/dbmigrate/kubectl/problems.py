@@ -1,10 +1,10 @@
-"""What can go wrong at the cluster, read from what kubectl says, and what to do about it.
+"""Errors of the cluster, read from kubectl's messages, and what to do about them.
 
-kubectl ends with 1 for everything; its words differ. They are read in this one place:
+kubectl ends with 1 for every error; its messages differ. Only this module reads them:
 
     ClusterError
-      Missing        the object is not there
-      Unreachable    no answer now: the same question may be answered later
+        Missing        the object does not exist
+        Unreachable    no answer now: the same request may succeed later
 
 A refusal names the verb, the resource and the ClusterRole that has the right.
 """
@@ -18,7 +18,7 @@ from dbmigrate.printable import lines
 
 
 class RequestFailed(Exception):
-    """The cluster did not do what was asked; the text says why and what to do."""
+    """The cluster did not do what was requested; the message says why and what to do."""
 
 
 class Missing(RequestFailed):
@@ -26,7 +26,7 @@ class Missing(RequestFailed):
 
 
 class Unreachable(RequestFailed):
-    """The API server does not answer, or says: later."""
+    """The API server does not answer, or asks to try later."""
 
 
 VIEW, ACT = "dbmigrate-view", "dbmigrate-actions"
@@ -58,17 +58,17 @@ _ERROR_LINE = re.compile(
 
 
 def begins_error(line: str) -> bool:
-    """Whether kubectl's complaint begins here; what stands above may be a login's prompt."""
+    """Whether kubectl's error begins here; what is before may be a login's prompt."""
     return _ERROR_LINE.match(line) is not None
 
 
 def is_answer(said: str) -> bool:
-    """Whether the API server said this, and not the way to it."""
+    """Whether the API server reported this, and not the connection to it."""
     return _STATUS.match(said) is not None
 
 
 def translate(said: str) -> RequestFailed:
-    """What kubectl's words on the standard error mean."""
+    """The error for kubectl's message on standard error."""
     text = lines(said).strip()
     found = _STATUS.match(text)
     if found is None:

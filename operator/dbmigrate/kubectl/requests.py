@@ -1,4 +1,4 @@
-"""What a command line asks for, once it is understood."""
+"""The parsed command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dbmigrate.api.action import ActionKind
 
 
 class Output(StrEnum):
-    """The form of a result."""
+    """The output format."""
 
     TABLE = "table"
     WIDE = "wide"
@@ -50,7 +50,7 @@ class OrderRequest:
     is_followed: bool = True
     """Whether the order's end is waited for."""
     timeout: float | None = None
-    """Seconds; None: for ever."""
+    """Seconds; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class WaitRequest:
     version: str | None = None
     """The least version that will do."""
     timeout: float | None = None
-    """Seconds; None: for ever."""
+    """Seconds; None: no limit."""
 
 
 Request = StatusRequest | PlanRequest | OrderRequest | LogsRequest | WaitRequest

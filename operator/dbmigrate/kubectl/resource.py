@@ -1,4 +1,4 @@
-"""A DatabaseMigration as a person asks about it, and finding it by its name."""
+"""A DatabaseMigration for display, and finding it by its name."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Resource:
 
 
 def read_resource(body: Document) -> Resource:
-    """Take a resource from its body; a part of the spec that can't be read is left open."""
+    """Read a resource from its body; an invalid part of the spec is left empty."""
     spec = _section(body, "spec")
     return Resource(
         identity=parse_identity(body),
@@ -99,12 +99,12 @@ def find_resource(kubectl: Kubectl, name: str) -> Resource:
 
 
 def explain_missing(kubectl: Kubectl, name: str) -> Missing:
-    """What to say of a name that no resource has."""
+    """The message for a name that no resource has."""
     namespace = kubectl.namespace
     try:
         found = [key[1] for key in list_all(kubectl, migrations(namespace)).objects]
     except RequestFailed:
-        found = []  # it may be forbidden, and is no more than a courtesy
+        found = []  # it may be forbidden, and is only a suggestion
     return Missing(describe_missing(name, namespace, found))
 
 
@@ -130,7 +130,7 @@ def _name_database(database: Document) -> str:
 
 
 def _read_format(word: object) -> SourceFormat:
-    """One that this plugin does not know yet counts as not said."""
+    """A value that this plugin does not know counts as absent."""
     known = [form for form in SourceFormat if form.value == word]
     return known[0] if known else SourceFormat.AUTO
 
@@ -141,7 +141,7 @@ def _section(body: Document, name: str) -> Document:
 
 
 def _make_safe(value: Any) -> Any:
-    """Every text in a document, as it may be shown."""
+    """Every text in a document, safe to show."""
     if isinstance(value, str):
         return lines(value)
     if isinstance(value, dict):

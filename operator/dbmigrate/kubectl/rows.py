@@ -55,13 +55,13 @@ def make_gone_row(namespace: str, name: str, columns: list[str]) -> list[Cell]:
 
 
 def identify(row: list[Cell], columns: list[str]) -> tuple[str, ...]:
-    """What a row says beside ages: a row that says the same again is no news."""
+    """The content of a row without ages: an equal row is not printed again."""
     ages = {"LAST RUN", "AGE"}
     return tuple(cell.text for cell, name in zip(row, columns, strict=True) if name not in ages)
 
 
 def judge(resource: Resource) -> Tone:
-    """Good, on its way or waiting for a person's word, or stuck."""
+    """Ready, in progress or waiting for a person, or stalled."""
     if resource.is_ready:
         return Tone.GOOD
     return Tone.BAD if resource.is_stalled else Tone.BUSY
@@ -71,7 +71,7 @@ def _show_dirt(status: MigrationStatus) -> Cell:
     if status.dirty is None:
         return Cell(NONE)
     if status.unfinished is not None:
-        return Cell("true", Tone.BUSY)  # a step in batches goes on
+        return Cell("true", Tone.BUSY)  # a step in batches continues
     return Cell("true", Tone.BAD) if status.dirty else Cell("false")
 
 

@@ -1,7 +1,7 @@
-"""What people see: results on the standard output, the rest on the standard error.
+"""Output: results on standard output, everything else on standard error.
 
-Colours only on a terminal and never with NO_COLOR. A live view is painted over
-itself, and never grows beyond the terminal: what has scrolled away can't be repainted.
+Colours only on a terminal and never with NO_COLOR. A live view is redrawn in place,
+and never grows beyond the terminal: lines that have scrolled away cannot be redrawn.
 """
 
 from __future__ import annotations
@@ -55,18 +55,18 @@ class Screen:
         print(f"{mark} {block(text, '  ')}", file=self._messages, flush=True)
 
     def confirm(self, question: str) -> bool:
-        """Whether a person, or what feeds the standard input, says y or yes."""
+        """Whether the answer on standard input is y or yes."""
         print(f"{block(question)} [y/N] ", end="", file=self._messages, flush=True)
         try:
             answer = self._answers.readline()
         except (OSError, ValueError):
             answer = ""
         if not (answer.endswith("\n") and self._answers.isatty()):
-            self.note("")  # what is piped in is not echoed
+            self.note("")  # piped input is not echoed
         return answer.strip().lower() in {"y", "yes"}
 
     def repaint(self, lines: Sequence[Line]) -> None:
-        """Put these lines in the place of those painted before."""
+        """Replace the lines drawn before by these."""
         width, height = shutil.get_terminal_size()
         shown = list(lines)
         if len(shown) > height - 1:

@@ -1,4 +1,4 @@
-"""What a command has at hand."""
+"""What a command needs: cluster, screen and clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dbmigrate.kubectl.screen import Screen
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """The cluster, the person, and the time."""
+    """The cluster, the screen, and the time."""
 
     kubectl: Kubectl
     screen: Screen

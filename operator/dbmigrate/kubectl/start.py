@@ -1,4 +1,4 @@
-"""The entry point of `kubectl-dbmigrate`: ready for SIGTERM before the program's imports."""
+"""The entry point of `kubectl-dbmigrate`: SIGTERM is handled before the heavy imports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dbmigrate import early_exit
 
 
 def main() -> int:
-    """Run one command line on the process's own streams. Gives the exit code."""
+    """Run one command line on the process's own streams. Returns the exit code."""
     early_exit.install()
     from dbmigrate.kubectl.main import main as run
 

@@ -1,7 +1,7 @@
-"""A watch: events as they come, and a tick when none has come for a while.
+"""A watch: events as they arrive, and a tick when none has arrived for a while.
 
-The lines of kubectl are read in a thread, since a pipe can't be waited on with a
-deadline everywhere that kubectl runs.
+kubectl's lines are read in a thread, because waiting for a pipe with a deadline is not
+possible on every platform of kubectl.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dbmigrate.kubectl.problems import RequestFailed, is_answer, translate
 
 
 class StreamEnded(Exception):
-    """No more events come; the collection must be listed again."""
+    """No more events arrive; the collection must be listed again."""
 
 
 class Stream:
@@ -43,7 +43,7 @@ class Stream:
             raise self._explain_end()
         event = _parse(line)
         if event.get("type") == "ERROR":
-            # 410: what we know is too old. Whatever else it is, a list says it better.
+            # 410: the known version is too old. For any other error, a list reports it better.
             raise StreamEnded
         return event
 
@@ -76,7 +76,7 @@ class Stream:
     def _explain_end(self) -> StreamEnded | RequestFailed:
         said = self._process.stderr.read() if self._process.stderr is not None else ""
         self._process.wait()
-        # A connection that broke is no answer: whether the server is there, a list will tell.
+        # A broken connection is no answer: a list shows whether the server is there.
         return translate(said) if is_answer(said) else StreamEnded()
 
 

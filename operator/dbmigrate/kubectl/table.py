@@ -13,7 +13,7 @@ LEAST = 6
 
 
 class Tone(StrEnum):
-    """What a text says beside its words; on a terminal, a colour."""
+    """The meaning of a text; on a terminal, a colour."""
 
     PLAIN = ""
     GOOD = "32"
@@ -34,14 +34,14 @@ Row = Sequence[Cell]
 
 
 class TextTable:
-    """A table that rows are added to as they come: columns never become narrower."""
+    """A table that grows row by row: columns never become narrower."""
 
     def __init__(self, head: Sequence[str]) -> None:
         self._head = [Cell(text, Tone.HEAD) for text in head]
         self._widths = [max(len(text), LEAST - GAP) for text in head]
 
     def draw(self, rows: Sequence[Row], *, with_head: bool) -> list[list[Cell]]:
-        """The lines, each as cells that only have to be written one after the other."""
+        """The lines, each as cells to be written one after the other."""
         for row in rows:
             for index, cell in enumerate(row):
                 self._widths[index] = max(self._widths[index], len(one_line(cell.text)))

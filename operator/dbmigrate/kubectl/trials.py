@@ -1,4 +1,4 @@
-"""What lint and a rehearsal have found before anything is changed, as a person reads it."""
+"""Lint's findings and a rehearsal's result, as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dbmigrate.kubectl.table import Cell, Tone
 
 
 def describe_findings(trial: Trial) -> Iterator[Cell]:
-    """One line each, the worst first, and how many there are besides."""
+    """One line each, the most severe first, and how many more there are."""
     for finding in trial.findings:
         tone = Tone.BAD if finding.severity == "error" else Tone.BUSY
         place = f"{finding.file}:{finding.line}"

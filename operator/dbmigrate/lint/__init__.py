@@ -1,1 +1,1 @@
-"""What may go wrong with a migration that runs well on an empty database."""
+"""Lint: what may go wrong with a migration that runs without error on an empty database."""

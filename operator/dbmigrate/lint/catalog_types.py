@@ -1,4 +1,4 @@
-"""Changes of types that the catalog knows to write no row: varchar(10) to varchar(20)."""
+"""Changes of types that rewrite no row according to the catalog: varchar(10) to varchar(20)."""
 
 from __future__ import annotations
 

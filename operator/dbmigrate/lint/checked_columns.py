@@ -1,7 +1,7 @@
 """Which columns are known to hold no NULL: those of a validated CHECK (column IS NOT NULL).
 
-Behind such a check SET NOT NULL looks at no row, which is the safer form that its rule
-names, so nothing is to be said of it. The checks may come from earlier files.
+After such a check SET NOT NULL scans no rows, which is the safer form that its rule
+recommends, so it is no finding. The checks may come from earlier files.
 """
 
 from __future__ import annotations
@@ -28,16 +28,18 @@ class _Check:
 
 
 class CheckedColumns:
-    """The checks, by table and name, as they are behind the statements that were followed."""
+    """The checks, by table and name, after the statements so far."""
 
     def __init__(self) -> None:
-        self._checks: dict[tuple[str, str], _Check] = {}
+        self._checks: dict[str, dict[str, _Check]] = {}
+        self._names: dict[tuple[str, str], set[str]] = {}
+        """The checks that a column has, or had, by the table and the column."""
 
     def follow(self, tree: Tree) -> None:
-        """Know what is checked behind this statement."""
+        """Record what is checked after this statement."""
         kind, node = tree
         if kind == "RenameStmt" and "relation" in node:
-            # Under a new name nothing is known, which can only be too careful.
+            # Under a new name nothing is known; the result may only be too cautious.
             self._forget(same_name(table_of(node["relation"])))
         elif kind == "DropStmt" and node["removeType"] == "OBJECT_TABLE":
             for each in node["objects"]:
@@ -48,25 +50,26 @@ class CheckedColumns:
                 self._follow_action(table, action)
 
     def prove_not_null(self, tree: Tree) -> bool:
-        """Whether all that the statement sets NOT NULL is checked before it, and stays so."""
+        """Whether all that the statement sets NOT NULL is checked before it, and remains so."""
         if tree.kind != "AlterTableStmt":
             return False
         table = same_name(table_of(tree.node["relation"]))
         actions = read_actions(tree.node)
         dropped = {each.name for each in actions if each.kind == "AT_DropConstraint"}
-        proven = {
-            check.column
-            for (where, name), check in self._checks.items()
-            if where == table and check.is_valid and name not in dropped
-        }
         columns = [each.name for each in actions if each.kind == "AT_SetNotNull"]
-        return bool(columns) and proven.issuperset(columns)
+        return bool(columns) and all(self._is_checked(table, each, dropped) for each in columns)
+
+    def _is_checked(self, table: str, column: str, dropped: set[str]) -> bool:
+        checks = self._checks.get(table, {})
+        names = self._names.get((table, column), set()) - dropped
+        found = (checks[name] for name in names if name in checks)
+        return any(check.is_valid and check.column == column for check in found)
 
     def _follow_action(self, table: str, action: TableAction) -> None:
         if action.kind == "AT_DropConstraint":
-            self._checks.pop((table, action.name), None)
+            self._checks.get(table, {}).pop(action.name, None)
         elif action.kind == "AT_ValidateConstraint":
-            check = self._checks.get((table, action.name))
+            check = self._checks.get(table, {}).get(action.name)
             if check is not None:
                 check.is_valid = True
         for constraint in action.constraints:
@@ -74,14 +77,15 @@ class CheckedColumns:
             if column is not None:
                 name = constraint.get("conname", f"{table.rpartition('.')[2]}_{column}_check")
                 is_valid = not constraint.get("skip_validation")
-                self._checks[table, name] = _Check(column, is_valid)
+                self._checks.setdefault(table, {})[name] = _Check(column, is_valid)
+                self._names.setdefault((table, column), set()).add(name)
 
     def _forget(self, table: str) -> None:
-        self._checks = {key: check for key, check in self._checks.items() if key[0] != table}
+        self._checks.pop(table, None)
 
 
 def _tested_column(constraint: Node) -> str | None:
-    """The column of a CHECK that says nothing but `column IS NOT NULL`."""
+    """The column of a CHECK that consists of `column IS NOT NULL`."""
     kind, test = unwrap(constraint.get("raw_expr"))
     if constraint["contype"] != "CONSTR_CHECK" or kind != "NullTest":
         return None

@@ -1,7 +1,7 @@
-"""The statements in a DO block, as far as its text has them: PL/pgSQL around SQL.
+"""The statements in a DO block, as far as its text contains them: PL/pgSQL around SQL.
 
-What stands behind IF ... THEN may run or not; for lint it may. A statement that the
-block puts together itself is not seen, one that it has as a whole in a string is.
+A statement after IF ... THEN may run or not; lint assumes that it does. A statement that the
+block assembles itself is not seen, one in a string constant is.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _read(text: str, line: int) -> Iterator[ReadStatement]:
 
 
 def _read_dynamic(text: str, line: int) -> Iterator[ReadStatement]:
-    """EXECUTE of a constant; what is put together is not looked at."""
+    """EXECUTE of a constant; an assembled text is not examined."""
     try:
         tree = parse(f"SELECT {text}".encode())
         (target,) = tree.node["targetList"]
@@ -75,4 +75,4 @@ def _read_dynamic(text: str, line: int) -> Iterator[ReadStatement]:
         for behind, inner in parse_all(constant["sval"]["sval"]):
             yield ReadStatement(line + behind - 1, inner.kind, inner)
     except (Unreadable, KeyError, ValueError):
-        return  # an expression, which is no statement that the text has
+        return  # an expression, which is no statement in the text

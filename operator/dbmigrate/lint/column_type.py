@@ -1,4 +1,4 @@
-"""Types of columns, and which changes of them write no row.
+"""Types of columns, and which changes of them rewrite no row.
 
 The server keeps the rows where the new type holds every value of the old one in the same
 form: a longer limit or none, text for varchar, more digits of the same scale.
@@ -23,7 +23,7 @@ class ColumnType:
     """What stands in its parentheses."""
 
     def widens_to(self, new: ColumnType) -> bool:
-        """Whether a change to the new type writes no row, and looks at none."""
+        """Whether a change to the new type neither rewrites nor scans rows."""
         if not self.name or not new.name:
             return False
         if self == new:

@@ -1,4 +1,4 @@
-"""What a rule has to say, and how much it matters."""
+"""A finding, and its severity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Severity(StrEnum):
-    """How much it matters; the words are also those of GitHub's annotations but for `info`."""
+    """The severity; the words are GitHub's annotation levels, except for `info`."""
 
     ERROR = "error"
     """It will hurt a running application, or lose data."""
@@ -23,7 +23,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule by its name, with what is to be known of it."""
+    """A rule: its name, severity and explanation."""
 
     name: str
     severity: Severity
@@ -35,7 +35,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class TypeChange:
-    """A column that gets another type; the catalog may know that no row is written."""
+    """A column with a new type; the catalog may know that no row is rewritten."""
 
     column: str
     type: ColumnType
@@ -45,7 +45,7 @@ class TypeChange:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A place where a rule speaks."""
+    """A place to which a rule applies."""
 
     rule: Rule
     file: str
@@ -62,7 +62,7 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """One sentence: where it happens and why it matters."""
+        """One sentence: where it is and why it matters."""
         table = f"{self.table}: " if self.table else ""
         note = f" ({self.note})" if self.note else ""
         return f"{table}{self.rule.reason}{note}"

@@ -1,9 +1,9 @@
-"""Comments by which a file says that it knows what it does.
+"""Comments that suppress findings.
 
-`-- dbmigrate:ignore RULE, RULE because ...` speaks for the next statement,
-`-- dbmigrate:ignore-file RULE` for the whole file. One that nothing answers to is itself
-a finding: it would hide something else one day. Atlas's `-- atlas:nolint` is heeded as far
-as its checks have a rule here; whether Atlas has use for it is not ours to say.
+`-- dbmigrate:ignore RULE, RULE because ...` applies to the next statement,
+`-- dbmigrate:ignore-file RULE` to the whole file. One without a matching finding is itself
+a finding, because it could hide something later. Atlas's `-- atlas:nolint` is respected where
+its checks have a rule here; whether Atlas itself needs it is unknown.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NAME = re.compile(r"(?:[a-z]+:)?[a-z][a-z-]*[a-z]")
 
 
 def code_of(rule: str) -> str:
-    """The code of Atlas's check that looks for the same first of all; empty: there is none."""
+    """The code of Atlas's first check for the same problem; empty: there is none."""
     return next((code for code, rules in _OF_ATLAS.items() if rules[0] == rule), "")
 
 
@@ -77,7 +77,7 @@ def read_ignores(sql: bytes) -> list[Ignore]:
 def without_ignored(
     found: Iterable[Finding], ignores: Sequence[Ignore], starts: Mapping[int, Sequence[int]]
 ) -> Iterator[Finding]:
-    """The findings that no comment speaks for.
+    """The findings that no comment suppresses.
 
     `starts`: the first line of each statement, in order, with the first lines of those in it
     where it is a DO block. A comment in a block speaks for the block's next statement.
@@ -106,7 +106,7 @@ def without_ignored(
 def _next_start(
     ignore: Ignore, starts: Mapping[int, Sequence[int]], firsts: Sequence[int]
 ) -> tuple[int | None, int | None]:
-    """The statement that a comment speaks for, and the one in it; None and None: all."""
+    """The statement that a comment applies to, and the one in it; None and None: all."""
     if ignore.is_for_file:
         return None, None
     at = bisect_left(firsts, ignore.line)
@@ -117,7 +117,7 @@ def _next_start(
 
 
 def _read_nolints(sql: bytes) -> list[Ignore]:
-    """For the whole file where an empty line comes behind the comments that it stands in."""
+    """Whether it applies to the whole file: an empty line follows its comments."""
     blank = re.search(rb"\A(?:--[^\n]*\n)+(?=[ \t]*\n)", sql)
     return [
         Ignore(
@@ -131,7 +131,7 @@ def _read_nolints(sql: bytes) -> list[Ignore]:
 
 
 def _find_lines(pattern: re.Pattern[bytes], sql: bytes) -> Iterator[tuple[int, re.Match[bytes]]]:
-    """What is found, each with its line counted from 1."""
+    """The matching comments, each with its line counted from 1."""
     line, at = 1, 0
     for found in pattern.finditer(sql):
         line += sql.count(b"\n", at, found.start())

@@ -1,7 +1,7 @@
-"""What the statements so far tell of tables: their columns' types, NOT NULL, and their indexes.
+"""What the statements so far say of tables: their columns' types, NOT NULL, and their indexes.
 
-Earlier files count. Of a table that no file has made nothing is known here; the catalog may
-be asked for it.
+Earlier files count. Of a table that no file has created nothing is known here; the catalog
+can be asked for it.
 """
 
 from __future__ import annotations
@@ -48,14 +48,16 @@ class _Table:
 
 
 class Known:
-    """The tables as they are behind the statements that were followed."""
+    """The tables after the statements so far."""
 
     def __init__(self) -> None:
         self.checked = CheckedColumns()
         self._tables: dict[str, _Table] = {}
+        self._with_index: dict[str, list[_Table]] = {}
+        """The tables that have, or had, an index of that name."""
 
     def follow_script(self, sql: bytes, file: str) -> None:
-        """Follow a whole script. Raises MigrationError (SourceInvalid) if it can't be split."""
+        """Process a whole script. Raises MigrationError (SourceInvalid) if it cannot be split."""
         for statement in split(sql, file=file):
             if statement.words[:1] and statement.words[0] in _TELLING:
                 read = read_statement(sql, statement)
@@ -63,14 +65,14 @@ class Known:
                     self.follow(read.tree)
 
     def follow(self, tree: Tree) -> None:
-        """Know what is there behind this statement."""
+        """Record what exists after this statement."""
         self.checked.follow(tree)
         kind, node = tree
         if kind == "CreateStmt" and "inhRelations" not in node:
             self._create(node)
         elif kind == "IndexStmt" and "whereClause" not in node:
             table = self._tables.setdefault(same_name(table_of(node["relation"])), _Table())
-            table.indexes[node.get("idxname", f"#{len(table.indexes)}")] = _plain(node)
+            self._add_index(table, node.get("idxname"), _plain(node))
         elif kind == "AlterTableStmt" and node["objtype"] == "OBJECT_TABLE":
             name = same_name(table_of(node["relation"]))
             for action in read_actions(node):
@@ -83,17 +85,17 @@ class Known:
                 self._drop(node["removeType"], same_name(name_of(path)), path[-1])
 
     def column(self, table: str, name: str) -> KnownColumn | None:
-        """A column; None: no file tells."""
+        """A column; None: unknown."""
         found = self._tables.get(same_name(table))
         return found.columns.get(name) if found else None
 
     def index(self, table: str, name: str) -> tuple[str, ...]:
-        """The columns of an index; none where no file tells."""
+        """The columns of an index; none where they are unknown."""
         found = self._tables.get(same_name(table))
         return found.indexes.get(name, ()) if found else ()
 
     def lacks_index(self, table: str, columns: Sequence[str]) -> bool:
-        """Whether a file has made the table, and none an index that begins with these columns."""
+        """Whether a file has created the table, but no index that begins with these columns."""
         found = self._tables.get(same_name(table))
         if found is None or not found.is_whole:
             return False
@@ -131,7 +133,12 @@ class Known:
             for each in keys:
                 self._set_not_null(table, each, True)
         if kind in _KEYS and "indexname" not in constraint:
-            table.indexes[constraint.get("conname", f"#{len(table.indexes)}")] = keys
+            self._add_index(table, constraint.get("conname"), keys)
+
+    def _add_index(self, table: _Table, name: str | None, columns: tuple[str, ...]) -> None:
+        name = name or f"#{len(table.indexes)}"
+        table.indexes[name] = columns
+        self._with_index.setdefault(name, []).append(table)
 
     def _alter(self, table: _Table, action: TableAction) -> None:
         if action.kind == "AT_AddColumn":
@@ -156,9 +163,9 @@ class Known:
     def _rename(self, node: Node) -> None:
         name, new = same_name(table_of(node["relation"])), node["newname"]
         if node["renameType"] == "OBJECT_INDEX":
-            for table in self._tables.values():
+            for table in self._with_index.pop(name, ()):
                 if name in table.indexes:
-                    table.indexes[new] = table.indexes.pop(name)
+                    self._add_index(table, new, table.indexes.pop(name))
             return
         found = self._tables.pop(name, None)
         if found is None:
@@ -175,7 +182,7 @@ class Known:
         if kind == "OBJECT_TABLE":
             self._tables.pop(name, None)
         elif kind == "OBJECT_INDEX":
-            for table in self._tables.values():
+            for table in self._with_index.pop(last, ()):
                 table.indexes.pop(last, None)
 
 

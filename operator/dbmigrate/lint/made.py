@@ -1,4 +1,4 @@
-"""The names of what a statement makes."""
+"""The names of the objects that a statement creates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TYPES = {
 
 
 def made_relations(tree: Tree) -> Iterator[str]:
-    """Tables, views, sequences and types: what one of them makes is no other's name."""
+    """Tables, views, sequences and types, which share one namespace."""
     kind, node = tree
     yield from created_tables(tree)
     if kind == "CreateSeqStmt":
@@ -51,7 +51,7 @@ def made_objects(tree: Tree) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class MadeView:
-    """What a view reads and gives."""
+    """What a view reads and returns."""
 
     reads: frozenset[str]
     """Tables by their names."""
@@ -60,7 +60,7 @@ class MadeView:
 
 
 def read_view(node: Node) -> MadeView:
-    """What a ViewStmt tells."""
+    """The content of a ViewStmt."""
     query = node["query"]
     reads = {same_name(table_of(inner)) for kind, inner in walk(query) if kind == "RangeVar"}
     gives = set(texts(node.get("aliases", ())))

@@ -30,7 +30,7 @@ def describe(finding: Finding) -> dict[str, Any]:
 
 
 def as_sarif(findings: Sequence[Finding], *, directory: str, version: str) -> str:
-    """A SARIF 2.1.0 log; files are named from the directory that the migrations lie in."""
+    """A SARIF 2.1.0 log; file names are relative to the directory of the migrations."""
     spoken = {**RULES, **{each.rule.name: each.rule for each in findings}}
     places = {name: index for index, name in enumerate(spoken)}
     results = [
@@ -75,7 +75,7 @@ def as_sarif(findings: Sequence[Finding], *, directory: str, version: str) -> st
 
 
 def as_annotations(findings: Iterable[Finding], *, directory: str) -> str:
-    """Workflow commands, one a line, escaped as GitHub's runner wants it."""
+    """Workflow commands, one a line, escaped as GitHub's runner expects."""
     return "\n".join(
         f"::{_COMMANDS[finding.severity]} file={_property(f'{directory}/{finding.file}')},"
         f"line={finding.line},title={_property(finding.rule.name)}"

@@ -1,7 +1,8 @@
-"""The findings on what a run is about to do, weighed by the database that it is to do it to.
+"""The findings about a run's pending steps, weighed by the target database.
 
-Only scripts that are pending are looked at. What they do to a table that is not there
-yet, and that one of them makes, concerns nobody: a fresh database can be filled by
+Only pending scripts are examined. What they do to a table that does not exist yet and
+that one of them creates affects nobody: files that would block a large database can fill
+a new one.
 files that would stop a full one.
 """
 
@@ -23,11 +24,11 @@ _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
 def judge_pending(migrations: Iterable[Migration], session: Session | None) -> tuple[Finding, ...]:
-    """What is to be said of these migrations' up scripts, the worst first.
+    """The findings about these migrations' up scripts, the most severe first.
 
     One round trip, a second one for changed types, and none where no table is concerned;
-    without a session every table may be a large one. Raises MigrationError (SourceInvalid) for
-    a script that can't be read or split, ServerFailure and ConnectionBroken.
+    without a session every table may be large. Raises MigrationError (SourceInvalid) for a
+    script that cannot be read or split, ServerFailure and ConnectionBroken.
     """
     found: list[Finding] = []
     made: set[str] = set()

@@ -1,4 +1,4 @@
-"""All rules, by theme. What they say of rewrites is compared with a server by the tests."""
+"""All rules, by theme. The tests compare what they say of rewrites with a server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dbmigrate.lint.finding import Rule, Severity
 
 _ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
-# Locks: what keeps the application waiting.
+# Locks: what makes the application wait.
 
 INDEX_BLOCKS_WRITES = Rule(
     "index-blocks-writes",
@@ -159,7 +159,7 @@ TABLE_REWRITES = Rule(
     depends_on_size=True,
 )
 
-# Destruction: what no down script brings back.
+# Destruction: what no down script restores.
 
 TABLE_DROPPED = Rule(
     "table-dropped",
@@ -212,12 +212,12 @@ NOT_NULL_DROPPED = Rule(
     "let the application read a NULL before the first one is written",
 )
 
-# Compatibility: the application of today goes on running beside the new schema.
+# Compatibility: the present application keeps running beside the new schema.
 
 RENAMED = Rule(
     "renamed",
     _ERROR,
-    "whoever uses the old name breaks, until the application is replaced everywhere",
+    "code that uses the old name breaks, until the application is replaced everywhere",
     "a new name beside the old one (a view, or a column that a trigger fills), dropped later",
 )
 REQUIRED_COLUMN = Rule(
@@ -240,7 +240,7 @@ ROW_SECURITY = Rule(
     "CREATE POLICY before it, in the same file",
 )
 
-# Surprises: what depends on the rows, or on what was there before.
+# Data: what depends on existing rows or objects.
 
 UNIQUE_MAY_FAIL = Rule(
     "unique-may-fail",
@@ -252,7 +252,7 @@ INDEX_IF_NOT_EXISTS = Rule(
     "index-if-not-exists",
     _WARNING,
     "IF NOT EXISTS takes the invalid index that a failed build has left for the one that is wanted",
-    "leave IF NOT EXISTS out: `dbmigrate repair` drops an invalid index and goes on",
+    "leave IF NOT EXISTS out: `dbmigrate repair` drops an invalid index and continues",
 )
 JSON_COLUMN = Rule(
     "json-column",
@@ -311,7 +311,7 @@ IGNORE_UNUSED = Rule(
     "ignore-unused",
     _WARNING,
     "an ignore comment that nothing answers to",
-    "remove it, or mend the rule's name",
+    "remove it, or correct the rule's name",
 )
 
 RULES = {rule.name: rule for rule in list(globals().values()) if isinstance(rule, Rule)}

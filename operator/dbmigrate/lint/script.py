@@ -1,4 +1,4 @@
-"""All that is to be said of one script."""
+"""All findings about one script."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transac
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What there is to say of a script."""
+    """The findings about a script."""
 
     findings: tuple[Finding, ...]
     made: frozenset[str]
@@ -59,10 +59,10 @@ def judge(
     others: Sequence[Finding] | None = None,
     known: Known | None = None,
 ) -> Judged:
-    """The findings of an up script, without those that it says to ignore.
+    """The findings of an up script, without those that it suppresses.
 
-    `others` are another linter's; None: it was not asked. `known` is what the scripts
-    before it tell of tables, and then what this one tells as well.
+    `others` are another linter's; None: it was not asked. `known` is what the scripts before
+    it say of tables, and is updated by this one.
     Raises MigrationError (SourceInvalid) for a script that can't be split.
     """
     reading = _Reading(file, known or Known())
@@ -84,14 +84,14 @@ def judge(
 
 
 def make(rule: Rule, file: str, line: int, table: str | None = None, note: str = "") -> Finding:
-    """A finding as the rule has it."""
+    """A finding in the words of its rule."""
     return Finding(rule, file, line, rule.severity, table, note)
 
 
 class _Reading:
-    """What the statements of a script are known to do, one after the other.
+    """The known effects of the statements of a script, one after the other.
 
-    Their trees are not kept: those of all would fill memory.
+    Their trees are not kept: together they would fill the memory.
     """
 
     def __init__(self, file: str, known: Known) -> None:
@@ -133,14 +133,14 @@ class _Reading:
             self.writes.append(read.line)
 
     def say(self, rule: Rule, line: int) -> None:
-        """Say what the tree does not show."""
+        """Add what the tree does not show."""
         self._found.append(make(rule, self._file, line))
 
     def findings(self) -> Iterator[Finding]:
-        """What is said of the statements, but for what the whole of the script makes harmless.
+        """The findings about the statements, except for what the rest of the script makes harmless.
 
-        What is dropped and made anew is not gone, row security with a policy lets rows
-        through, and a view stands in for what has gone or has another name.
+        What is dropped and created again is not lost, row security with a policy lets rows
+        through, and a view replaces what is gone or renamed.
         """
         for finding in self._known.without_indexed(self._found):
             name = None if finding.table is None else same_name(finding.table)
@@ -148,7 +148,7 @@ class _Reading:
                 yield finding
 
     def _has_view(self, finding: Finding) -> bool:
-        """Whether a view of this script stands in for a table or column."""
+        """Whether a view of this script replaces a table or column."""
         if finding.rule not in _BY_VIEW or finding.table is None:
             return False
         name = same_name(finding.table)
@@ -177,7 +177,7 @@ class _Reading:
         return found
 
     def _is_excused(self, tree: Tree, found: FoundTable) -> bool:
-        """Whether what the files tell of the table makes it harmless."""
+        """Whether what the files say of the table makes it harmless."""
         table = found.table or ""
         if found.rule is rules.NOT_NULL_SCANS:
             return self._known.checked.prove_not_null(tree)
@@ -221,7 +221,7 @@ class _Reading:
             self._excused[rules.ROW_SECURITY].add(same_name(table_of(tree.node["table"])))
 
     def _follow_new_name(self, tree: Tree) -> None:
-        """What the script has made goes on to be its own by another name."""
+        """An object that the script has created remains its own under another name."""
         kind, node = tree
         if kind == "RenameStmt" and node["renameType"] == "OBJECT_TABLE":
             name, new = same_name(table_of(node["relation"])), name_of([node["newname"]])
@@ -276,7 +276,7 @@ _LONGEST_NAME = 63
 
 
 def has_long_name(text: bytes) -> bool:
-    """Whether a name of a statement has more than 63 bytes, which the grammar cuts itself."""
+    """Whether a name in the statement has more than 63 bytes, which the grammar truncates."""
     if _LONG.search(text) is None:
         return False
     return any(
@@ -287,7 +287,7 @@ def has_long_name(text: bytes) -> bool:
 
 
 def _changes_rows(read: ReadStatement) -> bool:
-    """Whether these may be many: a few that are written down are quick."""
+    """Whether there may be many rows: a few literal ones are quick."""
     if read.tree is None:
         return False
     kind, node = read.tree

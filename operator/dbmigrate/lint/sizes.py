@@ -1,8 +1,8 @@
-"""How large the tables are, so that a rewrite of 12 rows is told from one of 12 million.
+"""How large the tables are, to tell a rewrite of 12 rows from one of 12 million.
 
 Two numbers of the catalogs, read-only: the planner's estimate of the rows,
 and the bytes with indexes. A table that was never analyzed has no estimate. A partitioned
-table has nothing itself: it is as large as its partitions, and a parent as its children.
+table has no data itself: it is as large as its partitions, and a parent as its children.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Size:
 
     @property
     def is_small(self) -> bool:
-        """Whether looking at all of it takes no time worth mentioning."""
+        """Whether scanning all of it takes a negligible time."""
         return self.bytes <= SMALL_BYTES
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class Size:
 
 
 def read_sizes(session: Session, tables: Iterable[str]) -> dict[str, Size]:
-    """The sizes of those that exist, by the name as it was written.
+    """The sizes of those that exist, by the name as it is written.
 
     Raises ServerFailure, inside a failed transaction, and ConnectionBroken.
     """
@@ -64,7 +64,7 @@ def read_sizes(session: Session, tables: Iterable[str]) -> dict[str, Size]:
 
 
 def weigh(finding: Finding, sizes: dict[str, Size]) -> Finding:
-    """The finding with the size of its table: what a small one makes harmless is worth knowing."""
+    """The finding with the size of its table, which decides how much it matters."""
     size = sizes.get(finding.table or "")
     if size is None or not finding.rule.depends_on_size:
         return finding

@@ -30,7 +30,7 @@ AskOthers = Callable[[Sequence[LintedScript]], Mapping[str, Sequence[Finding]]]
 def choose(
     source: Source, *, above: Version | None = None, latest: int | None = None
 ) -> list[Migration]:
-    """Those that are to be looked at."""
+    """The migrations to examine."""
     chain = source.above(above)
     if latest is not None:
         chain = chain[max(0, len(chain) - latest) :]
@@ -44,10 +44,10 @@ def lint(
     latest: int | None = None,
     others: AskOthers | None = None,
 ) -> Iterator[Finding]:
-    """Look at the up scripts of all migrations, of those above a version, or of the newest ones.
+    """Examine the up scripts of all migrations, of those above a version, or of the newest ones.
 
-    Repeatable ones are looked at always. A checkpoint runs where nothing is, and can hurt
-    nobody. Raises MigrationError (SourceInvalid) for a script that can't be read or split,
+    Repeatable ones are always examined. A checkpoint runs in an empty database only, so it is
+    skipped. Raises MigrationError (SourceInvalid) for a script that cannot be read or split,
     and those of the other linter.
     """
     migrations = choose(source, above=above, latest=latest)
@@ -56,10 +56,10 @@ def lint(
     )
     found = None
     if others is not None:
-        scripts = list(scripts)  # one by one they need no more memory than the largest has
+        scripts = list(scripts)  # one at a time they need no more memory than the largest
         found = others([script for _, script in scripts])
     known = _follow_earlier(source, migrations)
-    # Atlas's files have no way down at all.
+    # Atlas's files have no down scripts.
     is_one_way = source.format is Format.ATLAS
     said: list[Finding] = []
     for migration, script in scripts:
@@ -75,7 +75,7 @@ def lint(
 
 
 def _follow_earlier(source: Source, chosen: Sequence[Migration]) -> Known:
-    """What the files before the chosen ones tell of tables."""
+    """What the files before the chosen ones say of tables."""
     known = Known()
     versions = {each.version for each in chosen}
     for each in takewhile(lambda each: each.version not in versions, source.migrations):

@@ -1,9 +1,9 @@
-"""squawk's findings beside ours, where it is installed (the extra `lint`).
+"""squawk's findings beside dbmigrate's, where it is installed (the extra `lint`).
 
-squawk is a program of its own, which reads SQL with a parser of its own. It is given
-the scripts as they are run, not the files: those of goose and dbmate keep their lines
-in them. What one of our rules says already is passed over, and so is what does not
-apply here, since the runner sets a lock_timeout and takes a file as one transaction.
+squawk is a separate program with its own SQL parser. It is given the scripts as they are
+run, not the files: those of goose and dbmate keep their line numbers. Findings that one
+of dbmigrate's rules reports already are left out, and so are those that do not apply
+here, because the runner sets a lock_timeout and runs a file as one transaction.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,11 @@ from dbmigrate.lint.finding import Finding, Rule, Severity
 from dbmigrate.lint.source import LintedScript
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
 from dbmigrate.report import Reason
+from dbmigrate.temporary import temporary_directory
 
 PREFIX = "squawk:"
 PASSED_OVER = frozenset(
-    # One of our rules says it.
+    # One of dbmigrate's rules reports it.
     "adding-field-with-default adding-foreign-key-constraint adding-not-nullable-field"
     " adding-required-field adding-serial-primary-key-field ban-alter-domain-with-add-constraint"
     " ban-drop-column ban-drop-database ban-drop-table ban-truncate-cascade changing-column-type"
@@ -33,7 +33,7 @@ PASSED_OVER = frozenset(
     " disallowed-unique-constraint prefer-repack renaming-column"
     " renaming-table require-concurrent-index-creation require-concurrent-index-deletion"
     " require-concurrent-partition-detach require-concurrent-reindex"
-    # The runner sees to it.
+    # The runner takes care of it.
     " ban-concurrent-index-creation-in-transaction prefer-robust-stmts require-lock-timeout"
     " require-statement-timeout require-timeout-settings transaction-nesting".split()
 )
@@ -44,7 +44,7 @@ _SEVERITIES = {"Error": Severity.ERROR, "Warning": Severity.WARNING}
 
 
 def find_squawk() -> str:
-    """The program, on the PATH or beside our own. Raises MigrationError (Internal)."""
+    """The program, on the PATH or beside this one. Raises MigrationError (Internal)."""
     found = shutil.which("squawk") or shutil.which("squawk", path=str(Path(sys.executable).parent))
     if found is None:
         raise MigrationError(
@@ -61,11 +61,11 @@ def ask_squawk(
     server_version: int | None = None,
     is_whole: bool = False,
 ) -> Mapping[str, Sequence[Finding]]:
-    """What squawk finds, by file. `server_version` is as in server_version_num; None: not known.
+    """squawk's findings, by file. `server_version` is server_version_num; None: unknown.
 
-    With `is_whole` what one of our rules says is not passed over.
+    With `is_whole` the findings that dbmigrate's rules report are included.
 
-    Raises MigrationError (Internal) where squawk is not there or does not work.
+    Raises MigrationError (Internal) where squawk is missing or fails.
     """
     program = find_squawk()
     found: dict[str, list[Finding]] = {}
@@ -84,8 +84,8 @@ def ask_squawk(
 def _run(
     command: list[str], scripts: Sequence[LintedScript]
 ) -> Iterable[tuple[LintedScript, Mapping[str, Any]]]:
-    with tempfile.TemporaryDirectory(prefix="dbmigrate-squawk-") as directory:
-        files = {str(Path(directory) / f"{n}.sql"): script for n, script in enumerate(scripts)}
+    with temporary_directory("dbmigrate-squawk-") as directory:
+        files = {str(directory / f"{n}.sql"): script for n, script in enumerate(scripts)}
         for path, script in files.items():
             Path(path).write_bytes(script.sql)
         try:
@@ -108,7 +108,7 @@ def _read(script: LintedScript, said: Mapping[str, Any]) -> Finding:
     severity = _SEVERITIES.get(said["level"], Severity.INFO)
     reason, remedy = said["message"].strip(), (said["help"] or "").strip()
     if name == _SYNTAX:
-        # PostgreSQL may well read what another parser doesn't: nobody is stopped for it.
+        # PostgreSQL may read what another parser does not: this is never an error.
         severity = Severity.WARNING
         reason, remedy = f"squawk can't read the file: {reason}", "look whether PostgreSQL can"
     remedy = remedy or f"see squawk's page of {name}"

@@ -1,4 +1,4 @@
-"""The rules that a single statement answers to, by its tree."""
+"""The rules for single statements, on their trees."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FoundTable(NamedTuple):
 
 
 def judge_statement(tree: Tree) -> Iterator[FoundTable]:
-    """What is to be said of it. Tables that the script has made itself are for the caller."""
+    """The findings. Tables that the script has created itself are the caller's concern."""
     kind, node = tree
     if kind == "ExplainStmt" and is_set(node.get("options", ()), "analyze"):
         yield from judge_statement(unwrap(node["query"]))

@@ -1,8 +1,8 @@
 """What CREATE INDEX and DROP INDEX name, read from their text.
 
-Reads as much as is needed to ask the server about the index: its name, its table, and
-the part of the definition that the server parses by itself. What it does not
-understand is None: the caller then knows nothing about the statement.
+Reads only what is needed to ask the server about the index: its name, its table, and
+the part of the definition that the server parses by itself. For anything else the
+result is None: nothing is known about the statement.
 """
 
 from __future__ import annotations
@@ -102,14 +102,14 @@ class _Reader:
         return tuple(t.text for t in self._tokens[self._at : self._at + len(words)]) == words
 
     def skip(self, *words: str) -> bool:
-        """Pass over these words if they come next."""
+        """Skip these words if they come next."""
         if not self.sees(*words):
             return False
         self._at += len(words)
         return True
 
     def read_name(self) -> str | None:
-        """A name with its qualification; None: there is none, or one with U& escapes."""
+        """A qualified name; None: there is none, or one with U& escapes."""
         parts = []
         while self._at < len(self._tokens):
             token = self._tokens[self._at]
@@ -122,7 +122,7 @@ class _Reader:
         return None
 
     def rest(self) -> str:
-        """The text from here to the end."""
+        """The rest of the text."""
         if self._at >= len(self._tokens):
             return ""
         return self._sql[self._tokens[self._at].start :].decode(errors="replace")

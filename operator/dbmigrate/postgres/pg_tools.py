@@ -1,9 +1,9 @@
 """PostgreSQL's own programs, run on a target: pg_dump and pg_restore.
 
-They get the connection through libpq's environment variables, so that no
-password is ever in an argument list, which every user of a machine can read.
-What has no variable (keepalives) is no secret and goes into a connection string.
-The programs' own words are kept for the error; a stop ends the program first.
+They get the connection through libpq's environment variables, so that no password is
+in an argument list, which every user of a machine can read. What has no variable
+(keepalives) is no secret and goes into a connection string.
+The programs' error output becomes the error message; a stop ends the program first.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from shutil import which
 from typing import IO
 
-from psycopg import pq
-from psycopg.conninfo import make_conninfo
-
 from dbmigrate.child_process import Child, Until, run
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import DEFAULTS
+from dbmigrate.postgres.connection.libpq import make_conninfo, pq
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
 
@@ -38,7 +36,7 @@ class ClientProgram:
 
     @property
     def name(self) -> str:
-        """As people call it."""
+        """The program's name in messages."""
         return os.path.basename(self.path)
 
     def remedy_for(self, server_major: int) -> str | None:
@@ -82,10 +80,10 @@ def run_program(
     stdin: IO[bytes] | None = None,
     stdout: IO[bytes] | None = None,
 ) -> bytes:
-    """Run it to its end on the target's database; what it printed, unless `stdout` is given.
+    """Run it to its end on the target's database; returns its output, unless `stdout` is given.
 
     Without a limit it ends with its connection at the latest. Raises MigrationError
-    (BackupFailed) with what the program said, Stopped and TimedOut.
+    (BackupFailed) with the program's message, Stopped and TimedOut.
     """
     variables, rest = _connection(target.conninfo)
     ended = run(
@@ -102,13 +100,13 @@ def run_program(
 
 
 def lock_wait(seconds: float) -> str:
-    """pg_dump's option for how long it may wait for a table that is locked."""
+    """pg_dump's option for how long it may wait for a locked table."""
     milliseconds = 0 if seconds > 2**31 // 1000 else max(1, round(1000 * seconds))
     return f"--lock-wait-timeout={milliseconds}"
 
 
 def _connection(conninfo: Mapping[str, str]) -> tuple[dict[str, str], str]:
-    """Environment variables, and a connection string of what has none."""
+    """Environment variables, and a connection string for what has none."""
     variables = {
         option.keyword.decode(): option.envvar.decode()
         for option in pq.Conninfo.get_defaults()

@@ -1,14 +1,13 @@
 """One migration file as one simple query: its transaction, its rows, its end.
 
-    BEGIN; settings; <the file> ; role back, our search path; version row; log row;
+    BEGIN; settings; <the file> ; role back, own search path; version row; log row;
     settings back; COMMIT
 
-Either all of it happened or none of it, and it costs one round trip. The
-settings a file may have changed are put back before the rows are written: the
-role, because the next statement is ours; all others (search_path above all)
-because the next file must not land elsewhere depending on whether it runs in
-the same run as this one. Temporary tables and prepared statements stay, as
-they do with golang-migrate: they hide nothing and cost nothing.
+Either all of it happens or none of it, and it costs one round trip. The settings
+that a file may have changed are reset before the rows are written: the role, because
+the next statement is the runner's; all others (above all search_path), because the
+next file must not depend on whether it runs in the same run as this one. Temporary
+tables and prepared statements stay, as they do with golang-migrate.
 """
 
 from __future__ import annotations
@@ -17,11 +16,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from psycopg import pq
-
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
+from dbmigrate.postgres.connection.libpq import pq
 from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.connection.session import Session, Tick
 from dbmigrate.postgres.history.fence import FENCE_COLUMN, STEP_SETTING
@@ -46,7 +44,7 @@ RESET = f"{RESET_ROLE}; {RESET_SETTINGS}; {SAFE}"
 
 @dataclass(frozen=True, slots=True)
 class TransactionSettings:
-    """What holds inside of the transaction alone."""
+    """The settings that apply inside the transaction alone."""
 
     lock_timeout_ms: int | None = None
     """None: what the session has."""
@@ -83,7 +81,7 @@ def _or_default(milliseconds: int | None) -> str:
 
 
 class FileFailure(Exception):
-    """The query failed; how far it had come."""
+    """The query failed; with its progress."""
 
     def __init__(
         self,
@@ -109,7 +107,7 @@ class FileFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FileQuery:
-    """A file and what goes around it, ready to be sent."""
+    """A file and the statements around it, ready to be sent."""
 
     sql: bytes
     rows: tuple[bytes, ...]
@@ -142,11 +140,11 @@ def build_query(
         *settings.statements(),
         *guard,
     ]
-    # In the file's first line, so that lines need no correction.
+    # In the file's first line, so that line numbers need no correction.
     head = "".join(f"{part}; " for part in parts)
     end = "; COMMIT" if commits else ""
     if not settings.is_durable:
-        # Behind RESET ALL, which would undo it; the file's own commits are not concerned.
+        # Behind RESET ALL, which would undo it; the file's own commits are not affected.
         end = f"; SET LOCAL synchronous_commit = off{end}"
     tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; {RESET_SETTINGS}{end}"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
@@ -161,10 +159,11 @@ def run_query(
     on_result: Callable[[pq.abc.PGresult], None] | None = None,
 ) -> None:
     """Run it. Raises FileFailure, after a rollback, and ConnectionBroken."""
-    fenced = False
+    fenced, behind = False, 0
 
     def watch(result: pq.abc.PGresult) -> None:
-        nonlocal fenced
+        nonlocal fenced, behind
+        behind += fenced
         if result.nfields == 1 and result.fname(0) == FENCE_COLUMN.encode():
             fenced = True
         if on_result is not None:
@@ -175,20 +174,22 @@ def run_query(
     except ServerFailure as failure:
         escaped = failure.completed > 0 and not fenced and not session.is_in_transaction
         session.roll_back()
-        raise _explain(failure, query, fenced=fenced, escaped=escaped) from None
+        own = _find_own(query, failure.completed - query.statements_before)
+        if own is None and fenced and behind == 0:
+            own = "INSERT INTO the log"
+        raise _explain(failure, query, fenced=fenced, escaped=escaped, own=own) from None
 
 
 def _explain(
-    failure: ServerFailure, query: FileQuery, *, fenced: bool, escaped: bool
+    failure: ServerFailure, query: FileQuery, *, fenced: bool, escaped: bool, own: str | None
 ) -> FileFailure:
-    # Of a quote that the file leaves open the server shows all to the end of the query.
+    # For a quote that the file leaves open, the server shows the rest of the query.
     shown = replace(failure.error, message=failure.error.message.replace(query.tail, ""))
     failure = ServerFailure(shown, failure.completed)
     position = failure.error.position
     if position is not None:
         position -= query.characters_before
     statement = failure.completed - query.statements_before
-    own = _find_own(query, statement)
     if fenced or own is not None:
         return FileFailure(failure, position=None, statement=None, escaped=False, own=own)
     if statement < 0:

@@ -14,5 +14,5 @@ a Result (it does not raise MigrationError):
     verify.verify(request)                value: tuple[Finding, ...]
     baseline.baseline(request, version)
     repair.repair(request)                value: Repair
-    wait.wait(request, version=None, timeout=None)    None: latest; seconds, None: for ever
+    wait.wait(request, version=None, timeout=None)    None: latest; seconds, None: no limit
 """

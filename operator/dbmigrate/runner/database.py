@@ -1,14 +1,15 @@
-"""The database of one run: its session, its locks, and what its history says.
+"""The database of one run: its session, its locks, and its history.
 
-Opening costs two round trips: one look (who are we, which tables are there),
-and one transaction that takes the locks and reads the history behind them.
-Whatever a run decides, it decides on what it read after it had the locks.
+Opening costs two round trips: one query (role, existing tables), and one
+transaction that takes the locks and reads the history under them. Every decision
+of a run is based on what it read while it had the locks.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,13 +33,14 @@ from dbmigrate.postgres.history.log import (
     NewLogRow,
     advance_identity_sql,
     insert_log_sql,
-    parse_log,
     read_down_sql,
     read_identity_sql,
-    read_log_sql,
 )
+from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql, read_steps_sql
+from dbmigrate.postgres.history.log_shape import require_writable
+from dbmigrate.postgres.history.notes import NOTE_VERSION, NOTED, NoteKind, find_owner, noted_row
 from dbmigrate.postgres.history.registry import adapter_for
-from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.history.tables import create_sql, look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
@@ -47,7 +49,7 @@ from dbmigrate.runner.planning.applied import AppliedVersions
 from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.migration import DatabaseFacts, Direction, Script
-from dbmigrate.versions import Version
+from dbmigrate.versions import Version, reader_of
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.batches.state import BatchState
@@ -63,20 +65,25 @@ ANSWER_SECONDS = 5.0
 time that they may wait for a lock."""
 WORK_SECONDS = 120.0
 """The least that the server may take for any other statement of ours."""
+STEPS_AT_A_TIME = 100
+"""Rows of the log that are read at once where it is read backwards."""
 STOP_SECONDS = 2.0
 """The same when the run is to end at once."""
 
 
 class Database:
-    """Opened by `open_database`, closed by whoever opened it."""
+    """Opened by `open_database`; the caller closes it."""
 
     session: Session
     pid: int
     history: History
     found: Found
     """The version as this run last read or wrote it."""
+    notes: tuple[LogRow, ...]
+    """Rows of the log that are no steps (dbmigrate.postgres.history.notes), the oldest first."""
     log: tuple[LogRow, ...]
-    """The log as it was when the run began; empty when it was not asked for."""
+    """Those rows of the log that explain the present state, as they were when the run began;
+    empty when they were not asked for."""
     applied: AppliedVersions
     batches: BatchState | None
     """How far the newest step in batches is, finished or not; None: there never was one."""
@@ -93,6 +100,7 @@ class Database:
         self._trusted: History | None = None
         """The history whose stored scripts may be run, once that was asked."""
         self._is_identity_behind = False
+        self._newest_id = 0
         self._wanted = request.target.history
         """Where the history is looked for: once it was found, in that schema and no other, for a
         migration may make a schema that comes before it in the search path."""
@@ -105,7 +113,7 @@ class Database:
 
     @property
     def facts(self) -> DatabaseFacts:
-        """What scripts may want to know of it."""
+        """The values that scripts may refer to."""
         return DatabaseFacts(
             self._database, self.session.user, self.history.schema, self.history.table
         )
@@ -117,7 +125,7 @@ class Database:
 
     @property
     def settings(self) -> TransactionSettings:
-        """What a step's transaction is limited by."""
+        """The limits of a step's transaction."""
         from dbmigrate.postgres.transaction import CLIENT_CHECK_MS, TransactionSettings
 
         request = self.request
@@ -131,7 +139,7 @@ class Database:
 
     @property
     def monitor(self) -> Monitor:
-        """What watches the session while a statement takes long."""
+        """What watches the session during a long statement."""
         if self._monitor is None:
             from dbmigrate.postgres.connection.monitor import Monitor
 
@@ -144,31 +152,58 @@ class Database:
         return self._monitor
 
     def in_transaction(self, sql: str) -> str:
-        """Statements of ours on the history, which may be locked by others for a while only.
+        """Statements on the history, which others may lock for a limited time only.
 
         Each sees what was committed before it, whatever the role's defaults are.
         """
+        return f"{self.begun(sql)}; COMMIT"
+
+    def begun(self, sql: str) -> str:
+        """The same, and the transaction goes on."""
         seconds = self.request.options.lock_timeout
         limit = 0 if seconds == math.inf else max(1, min(2**31 - 1, round(1000 * seconds)))
-        return (
-            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}; COMMIT"
-        )
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}"
 
     def read(self) -> None:
-        """Read the history anew."""
+        """Read the history again."""
         self._take(self.session.query(self.in_transaction(self._read_sql())))
 
     def prepare_to_write(self) -> None:
-        """Make the tables where they are missing, correct the log's identity where it is behind
-        the log's rows, and record what moved behind our back.
+        """Create the tables where they are missing, bring the log's shape up to date, correct its
+        identity where it is behind the log's rows, and record changes that other tools made.
 
         Raises MigrationError (StatementFailed) when the role may not.
         """
         self._create(create_sql(self.history))
+        log = log_name(self.history.table)
+        require_writable(self.history.schema, log, self.history.log_shape)
         if self._is_identity_behind:
-            # Logical replication copies rows, and no sequences.
-            self._prepare(advance_identity_sql(self.history, self.log[-1].id))
+            # Logical replication copies rows, but not the state of sequences.
+            self._prepare(advance_identity_sql(self.history, self._newest_id))
             self._is_identity_behind = False
+        self._record_gap()
+        self.note_owner()
+
+    def note_owner(self) -> None:
+        """Write down for whom the run is, where the log says something else."""
+        owner = self.request.options.owner
+        if owner is not None and self.reads_log and find_owner(self.notes) != owner:
+            self.note(NoteKind.OWNER, str(owner))
+
+    def note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> None:
+        """Append a note to the log, and read it back. Raises MigrationError."""
+        row = self.new_note(kind, text, checksum=checksum)
+        sql = f"{insert_log_sql(self.history, row)} RETURNING id"
+        ((number,),) = self._prepare(self.history.guarded(sql))[-1]
+        self.notes += (noted_row(int(number or 0), row),)
+
+    def new_note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> NewLogRow:
+        """The row of a note."""
+        version = reader_of(self.history.kind)(str(NOTE_VERSION))
+        row = self.new_row(kind.value, version=version, name=text, found=self.found.version)
+        return replace(row, outcome=NOTED, checksum=checksum)
+
+    def _record_gap(self) -> None:
         gap = self.applied.gap
         if gap is None:
             return
@@ -178,14 +213,16 @@ class Database:
         self.applied.gap = None
 
     def prepare_batches(self) -> None:
-        """Make the table of batches where it is missing. Raises MigrationError."""
+        """Create the table of batches where it is missing. Raises MigrationError."""
         if not self.history.has_batches_table:
             from dbmigrate.postgres.batches.state import create_sql
 
             self._create(create_sql(self.history))
+        log = log_name(self.history.table)
+        require_writable(self.history.schema, log, self.history.log_shape)
 
     def _create(self, sql: str) -> None:
-        """Make tables, and look at them: another role may have been quicker."""
+        """Create tables, and check them: another role may have created them first."""
         if not sql:
             return
         history = self.history
@@ -193,6 +230,7 @@ class Database:
         (columns,) = self._prepare(f"{sql}; {looked}")
         wanted = replace(self.request.target.history, name=history.table, kind=history.kind)
         self.history = history_tables.read_tables(self.session, columns, history.schema, wanted)
+        self.history.require_log()
 
     def _prepare(self, sql: str) -> list[list[Row]]:
         try:
@@ -205,7 +243,7 @@ class Database:
     def new_row(
         self, direction: str, *, version: Version | None, name: str, found: Version | None
     ) -> NewLogRow:
-        """A row for the log that says who we are."""
+        """A row for the log, with this run's identity."""
         return NewLogRow(
             version=version,
             name=name,
@@ -217,7 +255,7 @@ class Database:
         )
 
     def stored_script(self, row: LogRow) -> Script:
-        """The down script that a row of the log holds, read when it is needed.
+        """The down script in a row of the log, read when it is needed.
 
         Raises MigrationError (ForeignHistory) where a role that is not trusted to run as this
         one could have written it.
@@ -236,16 +274,30 @@ class Database:
 
         return Script(f"{row.version}_{row.name}.down.sql", Direction.DOWN, load)
 
+    def applied_steps(self) -> Iterator[LogRow]:
+        """All rows of the log that changed something, the newest first, read as they are asked
+        for."""
+        before: int | None = None
+        while self.history.knows_log:
+            sql = self.history.guarded_reading(
+                read_steps_sql(self.history, before, STEPS_AT_A_TIME)
+            )
+            rows = parse_log(self.history, self.session.query(sql)[-1])
+            yield from rows
+            if len(rows) < STEPS_AT_A_TIME:
+                return
+            before = rows[-1].id
+
     def flush(self) -> None:
         """Make steps durable that were committed without waiting for the disk."""
         self.session.query("SELECT pg_catalog.pg_logical_emit_message(true, 'dbmigrate', '')")
 
     def reconnect(self, patience: float | None = None) -> None:
-        """Come back after the connection broke, with the locks, and read the history.
+        """Reconnect after the connection was lost, take the locks, and read the history.
 
-        Having the locks again proves that the old backend is gone: what it did is
-        settled. Raises MigrationError when the server stays away, or the old
-        backend does not let go in time.
+        Having the locks again proves that the old backend has ended: its work is
+        committed or rolled back. Raises MigrationError when the server stays away, or
+        the old backend does not release the locks in time.
         """
         self.close()
         deadline = time.monotonic() + (RECONNECT_SECONDS if patience is None else patience)
@@ -266,35 +318,35 @@ class Database:
             pause = min(2 * pause, 2.0)
 
     def reconnect_to_read(self) -> None:
-        """Come back without the locks, just to say what the database holds."""
+        """Reconnect without the locks, only to read the state of the database."""
         self._is_locked = False
         self.reconnect(RECONNECT_TO_READ_SECONDS)
 
     def switch_to(self, wanted: HistoryTable) -> None:
-        """Go on with another history; its locks are the caller's to take first."""
+        """Change to another history; the caller takes its locks first."""
         self._wanted = wanted
         self.look_again()
 
     def look_again(self) -> None:
-        """Find out anew which tables exist, and read them."""
+        """Look again which tables exist, and read them."""
         self._take_history(look(self.session, self._wanted).history)
         self.read()
 
     def close(self) -> None:
-        """Let go of the connections; the locks go with them."""
+        """Close the connections; the locks are released with them."""
         if self._monitor is not None:
             self._monitor.close()
             self._monitor = None
         self.session.close()
 
     def release(self) -> None:
-        """Give the locks back before closing, so that whoever comes next need not wait."""
+        """Release the locks before closing, so that the next run need not wait."""
         if self._is_locked and self.session.is_open:
             try:
                 self.session.roll_back()
                 self.session.query(unlock_sql(self._ids()))
             except (ServerFailure, ConnectionBroken):
-                pass  # closing the connection does the same
+                pass  # closing the connection releases them
 
     def _connect(self) -> None:
         target = self.request.target
@@ -325,12 +377,14 @@ class Database:
             from dbmigrate.postgres.history.hidden import require_no_other
 
             require_no_other(self.session, history)
+        if self._with_log:
+            history.require_log()
         self.history = history
         self._wanted = replace(self._wanted, schema=history.schema)
 
     def _lock_and_read(self) -> None:
         if self.session.announced_pid != self.pid:
-            # Before any lock is taken: behind a pooler nobody could give it back.
+            # Before any lock is taken: behind a pooler nothing could release it.
             from dbmigrate.postgres.connection import pooler
 
             pooler.require_own_backend(
@@ -354,7 +408,7 @@ class Database:
                 should_stop=lambda: self.request.stop.is_requested,
                 on_wait=self.request.observer.waiting_for_lock,
             )
-        # Another run may have made the tables between our look and our lock.
+        # Another run may have created the tables before this one had the lock.
         self.look_again()
 
     def _ids(self) -> tuple[int, ...]:
@@ -389,13 +443,15 @@ class Database:
         adapter = adapter_for(self.history.kind)
         has_table = self.history.has_version_table
         self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
-        self.log = ()
+        self.log = self.notes = ()
         self._is_identity_behind = False
         if self.reads_log:
-            self.log = parse_log(self.history, rest.pop(0))
+            rows = parse_log(self.history, rest.pop(0))
+            self.log = tuple(row for row in rows if row.outcome != NOTED)
+            self.notes = tuple(row for row in rows if row.outcome == NOTED)
             ((last,),) = rest.pop(0)
-            newest = self.log[-1].id if self.log else 0
-            self._is_identity_behind = last is not None and int(last) < newest
+            self._newest_id = rows[-1].id if rows else 0
+            self._is_identity_behind = last is not None and int(last) < self._newest_id
         self.applied = read_applied(self.found, self.log)
         self.batches = None
         if rest:
@@ -404,7 +460,7 @@ class Database:
             self.batches = parse_batches(rest.pop(0))
 
     def _on_silence(self, seconds: float) -> None:
-        """Give the connection up when the server does not answer a statement of ours.
+        """Close the connection when the server does not answer a statement of the runner.
 
         A peer that is gone is noticed by TCP; one that accepts packets and says nothing (a
         frozen server, a proxy) by this clock alone. Before the database was opened nothing is

@@ -1,4 +1,4 @@
-"""How long a run tries again when a lock in the database can't be had."""
+"""How long a run tries again when a lock in the database is not available."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST_PAUSE = 5.0
 
 
 class Patience:
-    """Begins when it is made, and lasts for the request's lock timeout."""
+    """Starts on creation, and ends after the request's lock timeout."""
 
     def __init__(self, request: Request) -> None:
         self._stop = request.stop
@@ -25,7 +25,7 @@ class Patience:
         return time.monotonic() < self._deadline and not self._stop.is_requested
 
     def pause(self) -> None:
-        """Let the others work: a little longer each time, never the same for two runs."""
+        """Let the others work: a little longer each time, with a random part."""
         left = max(0.0, self._deadline - time.monotonic())
         end = time.monotonic() + min(left, self._next * random.uniform(0.7, 1.3))
         self._next = min(2 * self._next, _LONGEST_PAUSE)

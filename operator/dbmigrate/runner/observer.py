@@ -1,7 +1,7 @@
-"""What a run tells while it is under way: the command line prints it.
+"""What a run reports while it is active; the command line prints it.
 
-All calls come from the thread that runs the use case. Nothing a run decides
-depends on its observer.
+All calls come from the thread that runs the use case. No decision of a run depends on
+its observer.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dbmigrate.postgres.connection.other_sessions import OtherSession
-    from dbmigrate.runner.planning.plan import PlannedStep
+    from dbmigrate.runner.planning.step import PlannedStep
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something worth a line that is no error."""
+    """A line about something that is no error."""
 
     severity: str
     """NOTICE, WARNING, INFO, ... as PostgreSQL says it; WARNING for dbmigrate's own."""
@@ -29,7 +29,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a long statement is."""
+    """The progress of a long statement."""
 
     file: str
     seconds: float
@@ -41,19 +41,19 @@ class Progress:
 
 
 class Observer(Protocol):
-    """Told of each turn of a run, in order."""
+    """Receives the events of a run, in order."""
 
     def planned(self, steps: Sequence[PlannedStep], done: int = 0) -> None:
-        """What `apply` is going to run; `done` statements of the first step are done already."""
+        """The steps of `apply`; `done` statements of the first one are done already."""
 
     def step_started(self, step: PlannedStep) -> None:
-        """A step is about to be read and run."""
+        """A step will be read and run next."""
 
     def step_finished(self, step: PlannedStep, read_seconds: float, run_seconds: float) -> None:
-        """A step is done, and the database says so."""
+        """A step is done and committed."""
 
     def notice(self, notice: Notice) -> None:
-        """The server or the run has something to say."""
+        """A notice of the server or of the run."""
 
     def waiting_for_lock(self, holders: tuple[OtherSession, ...]) -> None:
         """Another run holds the migration lock. Called again only when the holders change."""
@@ -66,7 +66,7 @@ class Observer(Protocol):
 
 
 class SilentObserver:
-    """Listens to nothing."""
+    """Ignores everything."""
 
     def planned(self, steps: Sequence[PlannedStep], done: int = 0) -> None:
         """Ignored."""

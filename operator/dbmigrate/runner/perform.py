@@ -1,9 +1,9 @@
-"""From a use case to its Result: opening, working, closing, and reporting what happened.
+"""From a use case to its Result: open, work, close, and report.
 
-A use case is a function on an open Run. Here it is given its database, its end
-is turned into a Report, and every failure into one MigrationError. The report's
-version and dirty flag come from the database whenever it can be asked, also
-after a failure.
+A use case is a function of an open Run. Here it receives its database; its result is
+turned into a Report, and every failure into one MigrationError. The report's version
+and dirty flag come from the database whenever it can be asked, also after a
+failure.
 """
 
 from __future__ import annotations
@@ -23,8 +23,17 @@ from dbmigrate.postgres.connection.errors import (
     connection_lost,
     history_failure,
 )
-from dbmigrate.report import Outcome, Reason, Report, ReportedUnfinished
-from dbmigrate.runner.planning.plan import out_of_order_migrations, pending
+from dbmigrate.postgres.history.notes import find_owner, find_restore
+from dbmigrate.report import (
+    FILE_LIMIT,
+    OWNER_LIMIT,
+    Outcome,
+    Reason,
+    Report,
+    ReportedUnfinished,
+)
+from dbmigrate.runner.ownership import require_owner
+from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.runner.run import Run
@@ -55,6 +64,8 @@ def perform(
     run.started, run.started_at = started, started_at
     try:
         try:
+            if is_locked:
+                require_owner(run)
             value = work(run)
         except Exception as raised:
             error = _as_error(raised, f"running {request.command}")
@@ -68,7 +79,7 @@ def perform(
 def _conclude(
     run: Run, value: T | None, error: MigrationError | None, state: VersionState | None
 ) -> Result[T]:
-    """The result; where the source can't be read to the end, still what the database says."""
+    """The result; if the source cannot be read, with what the database says all the same."""
     try:
         return Result(_report(run, error, state), value=value, error=error)
     except Exception as raised:
@@ -83,7 +94,7 @@ def _report(
     *,
     reads_source: bool = True,
 ) -> Report:
-    """What is to be said of the run; what is pending is known where the source can be read."""
+    """The report of the run; what is pending is known if the source can be read."""
     if error is not None:
         outcome = Outcome.FAILED
     elif run.steps and run.steps[-1].direction == Direction.DOWN:
@@ -114,7 +125,19 @@ def _report(
         findings=run.findings,
         findings_total=run.findings_total,
         rehearsal=run.rehearsal,
+        owner=_owner(run),
+        restored=_restored(run),
     )
+
+
+def _owner(run: Run) -> str | None:
+    owner = find_owner(run.database.notes)
+    return str(owner)[:OWNER_LIMIT] if owner is not None else None
+
+
+def _restored(run: Run) -> str | None:
+    row = find_restore(run.database.notes, run.database.log)
+    return None if row is None or run.steps else row.name[:FILE_LIMIT]
 
 
 def _reported_unfinished(run: Run) -> ReportedUnfinished | None:
@@ -127,14 +150,14 @@ def _count_pending(run: Run, state: VersionState | None) -> int | None:
     if source is None or state is None:
         return None
     done = {(step.version, step.name) for step in run.steps}
-    left = pending(run.ground, state.version)
+    left = pending(run.inputs, state.version)
     again = [m for m in left if m.role is Role.REPEATABLE and (str(m.version), m.name) in done]
     count = len(left) - len(again)
     if run.request.options.out_of_order is OutOfOrder.IGNORE:
         return count
     late = (
         m.version
-        for m in out_of_order_migrations(run.ground)
+        for m in out_of_order_migrations(run.inputs)
         if (str(m.version), m.name) not in done
     )
     here = state.version
@@ -149,7 +172,7 @@ def make_report(
     seconds: float,
     error: MigrationError | None = None,
 ) -> Report:
-    """A Report without what only the database can tell."""
+    """A Report without what only the database knows."""
     return Report(
         command=request.command,
         outcome=outcome,

@@ -1,4 +1,4 @@
-"""What happens to a plan: it is checked, linted, rehearsed, backed up, and then run.
+"""What happens to a plan: checks, lint, rehearsal, backup, and then its steps.
 
 Each part is imported when it is needed: most runs find nothing to do, and start without them.
 """
@@ -20,7 +20,7 @@ def carry_out(run: Run, plan: Plan) -> None:
     if wanted is not None:
         from dbmigrate.runner.planning.plan_checksum import require_plan
 
-        require_plan(wanted, plan.steps, run.database.log)
+        require_plan(wanted, plan.steps, run.database.applied_steps())
     if len(plan.steps) > 1:
         look_at_files(plan)
     if plan.steps:
@@ -35,14 +35,14 @@ def carry_out(run: Run, plan: Plan) -> None:
 
 def look_at_files(plan: Plan) -> None:
     """Read all scripts of a plan before its first step, so that none is found to be missing or
-    unreadable when others have run. Raises MigrationError (SourceInvalid)."""
+    unreadable after others have run. Raises MigrationError (SourceInvalid)."""
     for step in plan.steps:
         if step.script is not None and not step.is_stored:
             step.script.load()
 
 
 def try_out(run: Run, plan: Plan) -> None:
-    """Lint the steps up and rehearse them, as was asked for; nothing is changed.
+    """Lint the up steps and rehearse them, as requested; nothing is changed.
 
     Raises MigrationError: LintRejected, RehearsalFailed, RehearsalUnavailable.
     """
@@ -59,7 +59,7 @@ def try_out(run: Run, plan: Plan) -> None:
 
 
 def back_up(run: Run) -> None:
-    """Make the backup that was asked for; it has to be there before anything changes.
+    """Make the requested backup; it has to exist before anything changes.
 
     Raises MigrationError (BackupFailed).
     """

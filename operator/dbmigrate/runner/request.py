@@ -1,8 +1,8 @@
 """What a use case is asked to do: where, with which files, under which policies.
 
-A command line (or any other caller) fills a Request once and hands it to one
-use case: `up(request, limit=2)`. All of it is plain data, but for the observer
-and the stop.
+A command line (or any other caller) fills a Request once and passes it to one use
+case: `up(request, limit=2)`. All of it is plain data, except for the observer and the
+stop.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dbmigrate.runner.stop import Stop
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.connection.target import ConnectionTarget
+    from dbmigrate.postgres.history.notes import Owner
     from dbmigrate.sources.migration import Source
     from dbmigrate.versions import Version
 
@@ -30,17 +31,28 @@ class BackupOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Goal:
+    """How far up Flyway's setting `target` lets a run go."""
+
+    version: Version | None = None
+    """None: to the first pending version (`next`), or nowhere (`current`)."""
+    is_next: bool = False
+    must_exist: bool = True
+    """Whether there has to be a file of the version."""
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """How a run behaves; the defaults are the command line's."""
 
     lock_timeout: float = 15.0
     """Seconds to wait for the migration lock, and for blocked statements; 0: try once."""
     statement_lock_timeout_ms: int | None = 5000
-    """Milliseconds one try of a statement waits for a lock in the database; 0: for ever; None:
+    """Milliseconds one try of a statement waits for a lock in the database; 0: no limit; None:
     what the URL or the server says."""
     concurrent_lock_timeout_ms: int | None = None
     """The same for a statement that keeps nobody waiting itself, such as CREATE INDEX
-    CONCURRENTLY, whose work is lost when it gives up; None: for ever."""
+    CONCURRENTLY, whose work is lost when it gives up; None: no limit."""
     statement_timeout_ms: int | None = None
     """Milliseconds a statement may take; 0: no limit; None: what the URL or the server says."""
     rollback: Rollback | None = None
@@ -49,8 +61,8 @@ class Options:
     out_of_order: OutOfOrder = OutOfOrder.REJECT
     changed_files: ChangedFiles = ChangedFiles.REJECT
     transactions: Transactions = Transactions.FILE
-    highest: Version | None = None
-    """What `up` goes no further than by the files' own settings; None: they do not say."""
+    goal: Goal | None = None
+    """How far `up` goes by the files' own settings; None: they do not say."""
     baseline: Version | None = None
     """Where Flyway's history begins in a database that holds something; None: nowhere."""
     ignored: frozenset[str] = frozenset()
@@ -61,6 +73,14 @@ class Options:
     """None: no backup before the steps."""
     plan_checksum: str | None = None
     """The plan that the run is held to; None: whatever is planned is run."""
+    owner: Owner | None = None
+    """For whom the run is, where the log is to know it; None: a person at a command line."""
+    take_over: Owner | None = None
+    """The owner whose place this one takes."""
+    intent: str | None = None
+    """What a resource wants, as a word: what a person had undone under it is not done again."""
+    order: str | None = None
+    """The person's order that the run carries out; what it leads down stays down."""
     lint: LintPolicy = LintPolicy.OFF
     rehearsal_server: ConnectionTarget | None = None
     """A scratch server on which the pending steps are rehearsed first; None: no rehearsal."""
@@ -68,7 +88,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One order to a use case."""
+    """The input of a use case."""
 
     command: str
     """As it was typed, for the report: `goto 3`. Never holds the URL."""

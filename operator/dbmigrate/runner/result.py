@@ -1,4 +1,4 @@
-"""What every use case gives back: the report, the error if it failed, what it found.
+"""What every use case returns: the report, the error if it failed, and its value.
 
 A use case does not raise MigrationError: a run that fails halfway still has a
 report that says what was applied and what the database says now. A caller that
@@ -8,16 +8,11 @@ wants an exception says `result.unwrap()`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Report
 from dbmigrate.versions import Version
-
-if TYPE_CHECKING:
-    from dbmigrate.runner.execution.lock_sampling import HeldLock
-    from dbmigrate.runner.planning.plan import PlannedStep
 
 T = TypeVar("T")
 
@@ -45,113 +40,3 @@ class VersionState:
     version: Version | None
     """None: nothing is applied."""
     dirty: bool = False
-
-
-class MigrationState(StrEnum):
-    """Words for a row of `status`."""
-
-    APPLIED = "applied"
-    PENDING = "pending"
-    OUT_OF_ORDER = "out of order"
-    """Below the database's version, and the log proves that it was not applied."""
-    SKIPPED = "skipped"
-    """A checkpoint is going to stand for it."""
-    MISSING = "missing"
-    """Applied, but its file is not there."""
-    DIRTY = "dirty"
-    UNFINISHED = "unfinished"
-    """Done in part, in batches: the next run goes on with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class StatusRow:
-    """One migration, by what the source and the history say of it together."""
-
-    version: Version
-    name: str
-    state: MigrationState
-    changed: bool = False
-    """The up file differs from what was applied."""
-    recorded: bool = False
-    """The log has a row of it; without one it was applied by golang-migrate or a baseline."""
-    applied_at: str | None = None
-    """RFC 3339, the server's clock."""
-    milliseconds: int | None = None
-    applied_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StatusTable:
-    """What `status` prints."""
-
-    state: VersionState
-    target: Version | None
-    """The source's latest version."""
-    rows: tuple[StatusRow, ...]
-    pending: int
-    unfinished: str | None = None
-    """How far the step in batches is that is under way, in a sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewStep:
-    """One step of a plan with what it would run."""
-
-    step: PlannedStep
-    sql: bytes | None
-    """None: a version without a script in this direction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What `plan` prints. Locks and dangers are read from the SQL by whoever prints it."""
-
-    state: VersionState
-    target: Version | None
-    steps: tuple[PreviewStep, ...]
-    checksum: str
-    """By it a later run can be held to this plan."""
-    unfinished: str | None = None
-    """How far the first step is, if it is one in batches that is under way."""
-
-
-@dataclass(frozen=True, slots=True)
-class RehearsedStep:
-    """One migration that went up, down and up again."""
-
-    version: Version
-    name: str
-    up_milliseconds: int
-    down_milliseconds: int | None = None
-    """None: it has no down script."""
-    again_milliseconds: int | None = None
-    locks: tuple[HeldLock, ...] = ()
-    """On tables that were there before; of a script that can be one transaction."""
-    left: tuple[str, ...] = ()
-    """What the down script did not undo, and what was other the second time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """What `rehearse` has tried."""
-
-    steps: tuple[RehearsedStep, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyFinding:
-    """One thing that `verify` holds against the source or the history."""
-
-    version: Version | None
-    kind: str
-    """changed, missing, out of order, gap, dirty, log."""
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """What `repair` did."""
-
-    state: VersionState
-    dropped_indexes: tuple[str, ...] = ()
-    messages: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The state of one execution of a use case: its database, its steps, what it found so far."""
+"""The state of one execution of a use case: its database, its steps, its findings."""
 
 from __future__ import annotations
 
@@ -58,9 +58,15 @@ class Run:
         return self.request.source
 
     @property
-    def ground(self) -> PlanInputs:
+    def inputs(self) -> PlanInputs:
         """What a plan is made on."""
-        return PlanInputs(self.source, self.database.applied, self.database.stored_script)
+        database = self.database
+        return PlanInputs(
+            self.source,
+            database.applied,
+            database.stored_script,
+            is_log_empty=database.reads_log and not database.log,
+        )
 
     @property
     def state(self) -> VersionState:
@@ -69,7 +75,7 @@ class Run:
 
     @property
     def unfinished(self) -> UnfinishedBatches | None:
-        """The step in batches that is under way; None: there is none."""
+        """The step in batches that is not finished; None: there is none."""
         if not self.database.found.dirty:
             return None
         from dbmigrate.runner.batches.resume import find_unfinished
@@ -77,15 +83,15 @@ class Run:
         return find_unfinished(self.database)
 
     def require_resumable(self) -> None:
-        """As `require_clean`, but that a step in batches may be under way.
+        """As `require_clean`, but a step in batches may be unfinished.
 
-        `require_first` then has to say that the plan goes on with it.
+        `require_first` then has to check that the plan continues it.
         """
         if self.unfinished is None:
             self.require_clean()
 
     def require_first(self, plan: Plan) -> None:
-        """Raise MigrationError (Dirty) if a step is under way and the plan begins with another."""
+        """Raise MigrationError (Dirty) if a step is unfinished and the plan begins with another."""
         unfinished = self.unfinished
         if unfinished is not None and not (plan.steps and unfinished.is_step(plan.steps[0])):
             from dbmigrate.runner.batches.resume import refuse
@@ -98,7 +104,7 @@ class Run:
         self.require_first(plan)
 
     def require_clean(self) -> None:
-        """Raise MigrationError (Dirty), in golang-migrate's words and with the way out."""
+        """Raise MigrationError (Dirty), in golang-migrate's words and with the remedy."""
         found = self.database.found
         if found.dirty:
             self.require_first(Plan((), None))
@@ -106,14 +112,14 @@ class Run:
                 Reason.DIRTY,
                 f"Dirty database version {found.stored}. Fix and force version.",
                 hint="`dbmigrate repair` finishes what dbmigrate began; otherwise look at what"
-                f" version {found.stored} has left, mend it, then `dbmigrate force"
+                f" version {found.stored} has left, fix it, then `dbmigrate force"
                 f" {found.stored}` (or the version below)",
             )
 
     def settle(self) -> None:
-        """After a failure: read again what the database says, if it still answers.
+        """After a failure: read the state of the database again, if it still answers.
 
-        What was read is flushed to disk before it is reported: a server that crashes later
+        What was read is flushed to disk before it is reported: a later crash of the server
         does not lose it.
         """
         if self.database.session.is_open:
@@ -132,7 +138,7 @@ class Run:
         del self.steps[len(self.steps) - self.unflushed_steps :]
 
     def _forget_lost_steps(self) -> None:
-        """A server that crashed may have lost steps that were not flushed yet: they are gone."""
+        """A server that crashed may have lost steps that were not flushed."""
         if not self.database.reads_log:
             return
         rows = (row for row in self.database.log if row.id > self._known)

@@ -1,7 +1,7 @@
-"""Runs planned steps one after the other, each in the way that its script needs.
+"""Runs planned steps one after the other, each in the mode that its script needs.
 
 The usual step is one transaction in one round trip (dbmigrate.runner.execution.transactional).
-A script that can't be one transaction runs statement by statement
+A script that cannot be one transaction runs statement by statement
 (dbmigrate.runner.execution.non_transactional), one that should run in batches goes to
 dbmigrate.runner.batches.run.
 """
@@ -20,13 +20,13 @@ from dbmigrate.runner.execution.non_transactional import run_statements
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.step_log import new_log_row
 from dbmigrate.runner.execution.transactional import run_in_transaction
-from dbmigrate.runner.planning.plan import PlannedStep, find_migration
+from dbmigrate.runner.planning.step import PlannedStep, find_migration
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Migration
 
 
 def run_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
-    """Run the steps and keep them for the report. Raises MigrationError."""
+    """Run the steps and record them for the report. Raises MigrationError."""
     database, observer = run.database, run.request.observer
     if run.request.options.transactions is Transactions.ALL:
         from dbmigrate.runner.execution.single_transaction import run_together
@@ -43,7 +43,7 @@ def run_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
         is_last = index == len(steps) - 1
         observer.step_started(step)
         migration = find_migration(run.source, step)
-        # A step that fails may have been committed all the same: its answer may be lost.
+        # A failed step may have been committed all the same: its answer may be lost.
         run.is_flushed = run.is_flushed and is_last
         read, ran = _run_step(database, step, migration, is_durable=is_last)
         run.is_flushed = is_last
@@ -58,10 +58,10 @@ def _run_step(
 ) -> tuple[float, float]:
     """Run a step to its end and return the seconds that reading and running took.
 
-    `migration` is what the source knows of the version; an up step stores its
-    down script. Afterwards `database.found` is the new version row. Raises
+    `migration` is the version's entry in the source; an up step stores its down script.
+    Afterwards `database.found` is the new version row. Raises
     MigrationError; the database is then as it was, or dirty, or (ConnectionLost)
-    not known.
+    unknown.
     """
     start = time.monotonic()
     text = ScriptText(step.script)
@@ -90,7 +90,7 @@ def _run_step(
 
 
 def _is_one_transaction(database: Database, step: PlannedStep, text: ScriptText) -> bool:
-    """Whether it can be, and nobody wants it otherwise; the file's own word wins over the run's."""
+    """Whether it can be one transaction; the file's own directive wins over the run's option."""
     request = database.request
     if not text.can_be_one_transaction or request.target.multi_statement:
         return False

@@ -1,9 +1,9 @@
-"""How a run is asked to stop from outside, in two steps of urgency.
+"""How a run is asked to stop, with two degrees of urgency.
 
-The first request lets the running step end by itself and starts no other one;
-the second cancels the running statement, and its transaction is rolled back. A kubelet
-asks once, and kills after a grace period: then the second request makes itself.
-Signal handlers belong to the command line: all they do is call `request`.
+The first request lets the running step finish and starts no other one; the second
+cancels the running statement, and its transaction is rolled back. A kubelet asks once,
+and kills after a grace period: then the second request follows by itself.
+Signal handlers belong to the command line; they only call `request`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Stop:
         """Seconds before that in which the statement is cancelled and the end is told."""
 
     def request(self, *, killed_after: float = math.inf) -> Urgency:
-        """Ask once more: the first call means after the step, each later one means now.
+        """Request a stop: the first call means after the step, each later one means now.
 
         `killed_after`: seconds until the process is killed. The request becomes urgent by
-        itself in time before that, so that the run can clean up and report.
+        itself early enough for the run to clean up and report.
         """
         if self._urgency is Urgency.NONE:
             self._killed_at = self._clock() + killed_after
@@ -59,10 +59,10 @@ class Stop:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether the running statement has to be cancelled."""
+        """Whether the running statement has to be canceled."""
         return self._urgency is Urgency.NOW or self.time_left <= self._margin
 
     @property
     def time_left(self) -> float:
-        """Seconds until the process is killed; infinite while that is not known."""
+        """Seconds until the process is killed; infinite while that is unknown."""
         return self._killed_at - self._clock()

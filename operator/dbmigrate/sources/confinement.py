@@ -1,4 +1,4 @@
-"""Holds what is read as a source to one directory, wherever symbolic links lead.
+"""Confines what is read as a source to one directory, wherever symbolic links lead.
 
 The files of a source may come from another author than the other volumes and the environment
 of the container that reads them, and a plan shows the first lines of each script: a link to
@@ -47,7 +47,7 @@ def open_inside(path: str, flags: int) -> int:
     opened = f"/proc/self/fd/{descriptor}"
     if _directories and os.path.islink(opened):
         try:
-            # A link may have been put there after the look at the path.
+            # A link may have been created there after the path was checked.
             _compare(path, os.readlink(opened), _directories[-1])
         except MigrationError:
             os.close(descriptor)

@@ -1,11 +1,10 @@
 """Writes the migrations of another format as golang-migrate's pairs of files.
 
-Every migration is read before anything is written: one that can't be converted
-leaves no half of the others behind. What was in lines above a script is gone,
-so that a file starts with its first line of SQL or comment; a script that was a
-file of its own (Prisma's) stays what it is, byte for byte. Versions that are no
-numbers are numbered from 1 in their order; which became which is written beside
-the files, where `adopt` reads it.
+Every migration is read before anything is written: one that cannot be converted
+leaves no half of the others behind. Lines before a script's first SQL or comment are
+removed; a script that is a file of its own (Prisma's) is copied byte for byte.
+Versions that are no numbers are numbered from 1 in their order; the mapping is written
+beside the files, where `adopt` reads it.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ class Conversion:
 
 
 def convert(source: Source, directory: str | os.PathLike[str]) -> Conversion:
-    """Write all files of a source into a directory, which is made if need be.
+    """Write all files of a source into a directory, which is created if needed.
 
     Raises MigrationError (SourceInvalid): for migrations that are golang-migrate's
-    already, in another language than SQL, filled in from the environment, or without
-    a version, and for a directory that holds migrations.
+    already, not SQL, filled in from the environment, or without a version, and for a
+    directory that holds migrations.
     """
     if source.format is Format.GOLANG_MIGRATE:
         raise _refused(f"{source.location} holds no files of another format")
@@ -50,7 +49,7 @@ def convert(source: Source, directory: str | os.PathLike[str]) -> Conversion:
 
 
 def convert_prisma(source: Source, directory: str | os.PathLike[str]) -> Conversion:
-    """The same of Prisma's folders; the checksums in its table are still those of the files."""
+    """The same for Prisma's folders; the checksums in its table stay those of the files."""
     return _write(source, directory, is_trimmed=False)
 
 
@@ -83,12 +82,12 @@ def _write(source: Source, directory: str | os.PathLike[str], *, is_trimmed: boo
 def _first_in_the_way(place: Path, contents: Mapping[str, bytes]) -> str:
     """A file that would be overwritten, or that a run would read beside the new ones.
 
-    That of the old format among them: a directory of two formats is read by nobody.
+    Files of the old format count: a directory of two formats cannot be read.
     """
     try:
         names = sorted(os.listdir(place))
     except OSError:
-        return ""  # it is not there yet, or can't be written either
+        return ""  # it does not exist yet, or cannot be written either
     others = (name for name in names if name.lower().endswith(".sql") or parse_file_name(name))
     return next((name for name in names if name in contents), next(others, ""))
 
@@ -131,7 +130,7 @@ def _number(source: Source) -> list[tuple[int, Migration]]:
 
 
 def _as_numbers(chain: list[Migration]) -> list[int] | None:
-    """The versions as numbers, if they are: Atlas's mostly look like some."""
+    """The versions as numbers, if all of them are: Atlas's usually look like numbers."""
     try:
         found = [number(str(migration.version)) for migration in chain]
     except ValueError:

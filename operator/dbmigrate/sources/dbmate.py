@@ -1,8 +1,8 @@
 """dbmate's format: `<version><anything>.sql` with two blocks, `-- migrate:up`, `-- migrate:down`.
 
-A version is the digits at the start of the name, and its text counts: dbmate
-tells 1 from 001, and runs files in the order of their names. Where that is not
-the order of the numbers, or two names mean one number, the directory is refused.
+A version is the digits at the start of the name, and its text counts: for dbmate 1 and
+001 differ, and files run in the order of their names. Where that is not the order of
+the numbers, or two names mean one number, the directory is refused.
 See pkg/dbmate/migration.go there.
 """
 
@@ -31,7 +31,7 @@ _NO_TRANSACTION = b"-- dbmigrate:no-transaction"
 
 @dataclass(frozen=True, slots=True)
 class DbmateFileName:
-    """A file's name, taken apart."""
+    """The parts of a file's name."""
 
     text: str
     digits: str
@@ -44,7 +44,7 @@ class DbmateFileName:
 
 
 def parse_file_name(text: str) -> DbmateFileName | None:
-    """Take a name apart; None for one that dbmate skips."""
+    """Parse a name; None for one that dbmate skips."""
     match = _NAME.fullmatch(text)
     if match is None or len(match[1]) > 25:
         return None
@@ -108,7 +108,7 @@ def _load(path: Path, shown: str, direction: Direction) -> bytes:
 
 
 def extract(content: bytes, direction: Direction, name: str) -> bytes:
-    """One block in the lines where it stands; what is before it is blank.
+    """One block at its original lines; what is before it is replaced by empty lines.
 
     Raises MigrationError (SourceInvalid) for what dbmate refuses, and for several
     pairs of blocks: dbmate would record the version with each, and fail.

@@ -1,10 +1,10 @@
-"""Migrations that a program has thought out: their versions, files and texts.
+"""Generated migrations: their versions, files and texts.
 
-A draft is what a migration is to do, statement by statement, in both directions.
-Its files are numbered as those beside them are, and written as their tool wants
-them: two files for golang-migrate, one with annotations for goose and dbmate. A
-script whose statements can't be one transaction says so, where the tool has to
-be told.
+A draft is what a migration should do, statement by statement, in both directions.
+Its files are numbered like those beside them, and written in their tool's format:
+two files for golang-migrate, one with annotations for goose and dbmate. A script
+whose statements cannot be one transaction says so, where the tool needs
+that.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def next_versions(
     versions: list[str] = []
     moment, last = now.astimezone(UTC), int(highest or 0)
     for _ in range(count):
-        # Somebody's clock may have been ahead of ours: what counts is that ours is higher.
+        # The clock of an earlier author may have been ahead: the new version has to be higher.
         last = max(int(version_of_time(moment, form)), last + 1)
         versions.append(str(last))
         moment += timedelta(seconds=1)
@@ -106,7 +106,7 @@ def check_name(name: str) -> str:
 def write_draft(draft: Draft, version: str, wanted: Format) -> Mapping[str, str]:
     """The files of a migration: their names and texts, that of the up script first.
 
-    Raises MigrationError (SourceInvalid) for a format that has no way to be written.
+    Raises MigrationError (SourceInvalid) for a format in which files cannot be written.
     """
     stem = f"{version}_{draft.name}"
     if wanted is Format.GOLANG_MIGRATE:
@@ -143,13 +143,13 @@ def _as_flyway(name: str, text: Text) -> Iterator[tuple[str, str]]:
 
 
 def _as_golang_migrate(text: Text) -> str:
-    """What a single statement can't be, is known by itself."""
+    """A single statement that cannot be in a transaction needs no directive."""
     is_marked = not text.is_transaction and len(text.statements) > 1
     return (NO_TRANSACTION if is_marked else "") + _join(text.statements)
 
 
 def _as_goose(draft: Draft) -> str:
-    """NO TRANSACTION holds for the whole file there."""
+    """NO TRANSACTION applies to the whole file there."""
     is_transaction = draft.up.is_transaction and draft.down.is_transaction
     head = "" if is_transaction else "-- +goose NO TRANSACTION\n"
     up, down = (
@@ -160,7 +160,7 @@ def _as_goose(draft: Draft) -> str:
 
 
 def _fence(statement: str) -> str:
-    """goose ends a statement at any semicolon that ends a line, but for between these."""
+    """goose ends a statement at any semicolon that ends a line, except between these."""
     if ";" not in statement:
         return f"{statement};"
     return f"-- +goose StatementBegin\n{statement};\n-- +goose StatementEnd"
@@ -176,7 +176,7 @@ def _as_dbmate(draft: Draft) -> str:
 
 
 def _as_atlas(up: Text) -> str:
-    """There is no way down in its files."""
+    """Its files have no down scripts."""
     return ("" if up.is_transaction else "-- atlas:txmode none\n\n") + _join(up.statements)
 
 

@@ -1,11 +1,11 @@
-"""Finds out whose files a directory holds, and reads them.
+"""Detects the format of a directory's files, and reads them.
 
-golang-migrate's and Flyway's are known by their names, so that these directories are read as
-ever, without a look into any file. Other names that could be a migration are
-told apart by the first annotation in them. Atlas's have none: they are known by
-the atlas.sum beside them, which Atlas also writes for the files of others; then
-it is held against those. A directory that holds files of two formats is refused,
-with a file of each, unless the format was named.
+golang-migrate's and Flyway's are recognised by their names, without reading a file. Other
+names that could be a migration are distinguished by the first annotation in the
+file. Atlas's have none: they are recognised by the atlas.sum beside them, which Atlas
+also writes for the files of others; then it is checked against those. A directory that
+holds files of two formats is refused, with a file of each, unless the format is
+named.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SUM_FILE = "atlas.sum"
 def read_source(
     path: str | os.PathLike[str], wanted: Format | None, environ: Mapping[str, str]
 ) -> Source:
-    """The migrations in a directory, in that format; None: in the one that they have.
+    """The migrations in a directory, in that format; None: in the detected one.
 
     `environ` has the values of variables that a format may put into its scripts.
     Raises MigrationError (SourceInvalid).
@@ -77,10 +77,10 @@ def find_format(
     otherwise: Format = Format.GOLANG_MIGRATE,
     looks_below: bool = True,
 ) -> Format:
-    """The format of the files in a directory; `otherwise` where nothing speaks for any.
+    """The format of the files in a directory; `otherwise` where nothing indicates one.
 
-    `looks_below`: whether Flyway's files in the directories below may speak, as they do
-    for a directory that somebody has named. Raises MigrationError (SourceInvalid).
+    `looks_below`: whether Flyway's files in the directories below count, as they do for a
+    directory that the user has named. Raises MigrationError (SourceInvalid).
     """
     listing = list_directory(path)
     return _find(listing if looks_below else replace(listing, directories=()), otherwise)
@@ -103,7 +103,7 @@ def _find(listing: DirectoryListing, otherwise: Format = Format.GOLANG_MIGRATE) 
 
 
 def _look_at(listing: DirectoryListing) -> dict[Format, str]:
-    """The formats that some file speaks for, and the first such file of each."""
+    """The formats that some file indicates, and the first such file of each."""
     found: dict[Format, str] = {}
     unmarked: list[str] = []
     for name in listing.files:
@@ -129,7 +129,7 @@ def _look_at(listing: DirectoryListing) -> dict[Format, str]:
 
 
 def _require_text(listing: DirectoryListing) -> None:
-    """Whether a mark was seen in no file because it can't be: an editor has saved UTF-16."""
+    """Whether no file can show a mark because it is UTF-16."""
     from dbmigrate.sources.script_file import check_script
 
     for name in listing.files:
@@ -139,7 +139,7 @@ def _require_text(listing: DirectoryListing) -> None:
 
 
 def _refuse_others(listing: DirectoryListing) -> None:
-    """Raise MigrationError (SourceInvalid) for files of a tool that is not one of ours."""
+    """Raise MigrationError (SourceInvalid) for files of a tool that is not supported."""
     from dbmigrate.sources.markers import READ, find_marker, remedy
     from dbmigrate.sources.script_file import read_file
 
@@ -171,7 +171,7 @@ def _is_flyways(name: str) -> bool:
 
 
 def _has_flyways_below(listing: DirectoryListing) -> bool:
-    """Flyway alone looks into directories."""
+    """Only Flyway looks into directories."""
     if not listing.directories:
         return False
     from dbmigrate.sources.flyway.directory import list_files
@@ -179,7 +179,7 @@ def _has_flyways_below(listing: DirectoryListing) -> bool:
     try:
         return any(_is_flyways(path.rpartition("/")[2]) for path in list_files(listing))
     except MigrationError:
-        return False  # other formats do not care what is below
+        return False  # other formats ignore what is below
 
 
 def _look_into(path: Path) -> Format | None:
@@ -191,14 +191,14 @@ def _look_into(path: Path) -> Format | None:
         kind: match.start() for kind, mark in _MARKS.items() if (match := mark.search(head, 0, end))
     }
     found = min(places, key=lambda kind: places[kind], default=None)
-    # Atlas's comments may stand in the files of others, too.
+    # Atlas's comments may be in the files of other formats, too.
     return Format.ATLAS if found is None and _ATLAS.search(head) else found
 
 
 def _read_head(path: Path) -> bytes:
-    """Empty for a file that can't be read: whoever reads it for a run says what is wrong."""
+    """Empty for a file that cannot be read: reading it for a run reports the error."""
     if not path.is_file():
-        return b""  # to open a pipe would wait for whoever writes into it
+        return b""  # opening a pipe would wait for its writer
     try:
         with open(path, "rb", opener=open_inside) as file:
             return file.read(_LOOKED_AT)

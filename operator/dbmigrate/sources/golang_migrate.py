@@ -1,12 +1,12 @@
 """golang-migrate's format: `<version>_<name>.<up|down>.<extension>` in one directory.
 
-What golang-migrate reads is read here, in its order: any extension, versions as
-numbers (`001` is `1`), no subdirectories, one script of a pair may be missing.
-What it skips in silence although a person most likely meant it (`1_x.sql`,
-`1_x.UP.sql`, a directory named like a version) becomes a warning, and so does
-what it takes although nobody meant it (`1_x.up.sql.bak`). Two files for one
-version and direction are an error, as there. Hidden entries are ignored: a
-mounted ConfigMap has `..data` beside its files.
+Reads what golang-migrate reads, in its order: any extension, versions as numbers
+(`001` is `1`), no subdirectories, one script of a pair may be missing. A name that it
+skips silently although it was most likely meant (`1_x.sql`, `1_x.UP.sql`, a directory
+named like a version) becomes a warning, and so does a name that it accepts although it
+was not meant (`1_x.up.sql.bak`). Two files for one version and direction are an error,
+as there. Hidden entries are ignored: a mounted ConfigMap has `..data` beside its
+files.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LEFT_OVER = re.compile(r".*(\.|~|^bak|^orig|^old|^tmp|^swp|^save|^rej|^disabled
 
 @dataclass(frozen=True, slots=True)
 class GolangMigrateFileName:
-    """A file's name, taken apart."""
+    """The parts of a file's name."""
 
     text: str
     version: int
@@ -57,7 +57,7 @@ class GolangMigrateFileName:
 
 
 def parse_file_name(text: str) -> GolangMigrateFileName | None:
-    """Take a name apart; None for one that golang-migrate skips."""
+    """Parse a name; None for one that golang-migrate skips."""
     match = FILE_NAME.fullmatch(text)
     # More digits than 64 bits have: int() would be slow on thousands of them.
     if match is None or len(match[1].lstrip("0")) > 20 or int(match[1]) > _LARGEST_PARSED:
@@ -68,16 +68,16 @@ def parse_file_name(text: str) -> GolangMigrateFileName | None:
 def read_directory(path: str | os.PathLike[str]) -> Source:
     """List the migrations in a directory; their scripts are read when they are run.
 
-    Raises MigrationError (SourceInvalid) for a directory that can't be read, two
-    files for one step, and a version that PostgreSQL's bigint does not hold. A
-    directory without any migration is a Source without any, as golang-migrate's
-    `version` and `force` accept it; commands that need one say so.
+    Raises MigrationError (SourceInvalid) for a directory that cannot be read, two
+    files for one step, and a version that PostgreSQL's bigint cannot hold. A directory
+    without any migration is a Source without any, because golang-migrate's `version`
+    and `force` accept it; commands that need one report that.
     """
     return read_listing(list_directory(path))
 
 
 def read_listing(listing: DirectoryListing) -> Source:
-    """The same from names that are known already."""
+    """The same from given names."""
     source = combine(listing.location, listing.files, Path(listing.location))
     return replace(source, warnings=source.warnings + listing.warnings())
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.migration import Direction
-from dbmigrate.sources.script_file import read_script
+from dbmigrate.sources.script_file import read_encoded, read_script
 
 READ = ("goose", "dbmate")
 """The tools whose files have markers and are read in a format of their own."""
@@ -110,12 +110,18 @@ def remedy(tool: str) -> str:
 
 
 def read_unmarked(
-    path: Path, name: str, *, own: str = "", direction: Direction | None = None
+    path: Path,
+    name: str,
+    *,
+    own: str = "",
+    direction: Direction | None = None,
+    encoding: str = "utf-8",
 ) -> bytes:
     """As `read_script`, for a file without another tool's markers.
 
     `direction`: of a script that holds one direction by its name.
     """
-    content = read_script(path, name)
+    is_plain = encoding == "utf-8"
+    content = read_script(path, name) if is_plain else read_encoded(path, name, encoding)
     refuse_marked(content, name, own=(own,), harmless=direction or "")
     return content

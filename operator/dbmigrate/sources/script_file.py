@@ -29,6 +29,16 @@ def read_script(path: Path, name: str) -> bytes:
     return check_script(read_file(path, name), name)
 
 
+def read_encoded(path: Path, name: str, encoding: str) -> bytes:
+    """The same as UTF-8, of a file in another encoding."""
+    content = read_file(path, name)
+    try:
+        text = content.decode(encoding)
+    except (ValueError, LookupError):
+        raise _invalid(name, f"{path} is not written in {encoding}") from None
+    return check_script(text.encode(), name)
+
+
 def read_file(path: Path, name: str) -> bytes:
     """The bytes of a file as they are. Raises MigrationError (SourceInvalid)."""
     try:

@@ -11,7 +11,7 @@ from dbmigrate.api.database import Connection, KeyRef, UrlFrom
 from dbmigrate.api.durations import format_duration, parse_duration
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.source import ClaimSource, ConfigMapsSource, ImageMode, ImageSource
-from dbmigrate.api.spec import Approval, MigrationSpec, parse_spec
+from dbmigrate.api.spec import Approval, BackupOptions, MigrationSpec, parse_spec
 from dbmigrate.policies import Rollback
 
 pytestmark = pytest.mark.quick
@@ -127,6 +127,7 @@ def test_a_formatted_duration_means_the_same(text: str) -> None:
         {"outOfOrder": "Apply"},
         {"changedFiles": "Warn"},
         {"source": {"image": {"reference": "app:1"}}},
+        {"source": {"image": {"reference": "app:1", "path": "/sql"}}},
         {"source": {"configMaps": [{"name": "files"}], "format": "goose"}},
         {"database": {**URL, "historyTable": "x.y"}},
     ],
@@ -137,11 +138,63 @@ def test_what_the_database_is_to_become_is_part_of_the_intent(changes: dict[str,
 
 
 @pytest.mark.parametrize(
-    "changes", [{"suspend": True}, {"retry": {"limit": 1}}, {"job": {"image": "x"}}]
+    "changes",
+    [
+        {"suspend": True},
+        {"retry": {"limit": 1}},
+        {"job": {"image": "x"}},
+        {"approval": "Manual"},
+        {"rehearse": "BeforeApply"},
+        {"backup": {"persistentVolumeClaim": {"claimName": "c"}}},
+        {"timeouts": {"deadline": "2h"}},
+        {"history": {"failed": 1}},
+        {"checkInterval": "1h"},
+        {"source": {"configMaps": [{"name": "renamed"}]}},
+        {"source": {"configMaps": [{"name": "a"}, {"name": "b"}]}},
+    ],
 )
 def test_how_runs_are_made_is_not(changes: dict[str, Any]) -> None:
     assert parse(**changes).intent("d") == parse().intent("d")
 
 
+def test_how_an_image_is_pulled_and_read_changes_nothing_in_the_database() -> None:
+    image = {"reference": "app:1"}
+    intents = {
+        parse(source={"image": {**image, **how}}).intent("d")
+        for how in ({}, {"pullPolicy": "Never"}, {"mode": "Copy"})
+    }
+    assert len(intents) == 1
+
+
+@pytest.mark.parametrize(("keep", "expected"), [({}, None), ({"keep": 0}, None), ({"keep": 3}, 3)])
+def test_backups_are_kept_up_to_a_number_or_all(keep: dict[str, int], expected: int | None) -> None:
+    claim = {"claimName": "c", "path": "b"}
+    spec = parse(backup={"persistentVolumeClaim": claim, **keep})
+    assert spec.backup == BackupOptions(ClaimSource("c", "b"), expected)
+    assert parse().backup is None
+
+
 def test_a_version_of_atlas_may_be_a_word() -> None:
     assert parse(target="v2-users", source={**MAPS, "format": "atlas"}).target == "v2-users"
+
+
+@pytest.mark.parametrize(
+    ("fields", "unknown"),
+    [
+        ({"guard": "Strict"}, ("spec.guard",)),
+        ({"guard": None}, ()),
+        ({"timeouts": {"lock": "1s", "network": "5s"}}, ("spec.timeouts.network",)),
+        ({"source": {**MAPS, "sign": {"key": "x"}}}, ("spec.source.sign",)),
+        ({"source": {"configMaps": [{"name": "a"}, {"name": "b", "optional": True}]}},
+         ("spec.source.configMaps[1].optional",)),
+        ({"database": {**URL, "pooler": False, "a.b": 1}},
+         ("spec.database.a.b", "spec.database.pooler")),
+        ({"job": {"resources": {"anything": {"at": "all"}}, "nodeSelector": {"a": "b"}}}, ()),
+        ({"backup": {"persistentVolumeClaim": {"claimName": "a", "subPath": "x"}}},
+         ("spec.backup.persistentVolumeClaim.subPath",)),
+    ],
+)  # fmt: skip
+def test_a_field_that_is_not_known_is_noticed_wherever_it_stands(
+    fields: dict[str, Any], unknown: tuple[str, ...]
+) -> None:
+    assert parse(**fields).unknown == unknown

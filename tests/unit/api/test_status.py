@@ -11,7 +11,6 @@ from dbmigrate.api.conditions import (
     Condition,
     ConditionType,
     Truth,
-    parse_conditions,
     settle_conditions,
 )
 from dbmigrate.api.last_check import LastCheck
@@ -24,8 +23,8 @@ from dbmigrate.api.status import (
     PlanStepStatus,
     parse_status,
 )
-from dbmigrate.api.timestamps import format_timestamp, parse_timestamp
 from dbmigrate.api.trial import Trial
+from dbmigrate.codec import dump
 from dbmigrate.controller.status_patch import status_patch
 from dbmigrate.report import (
     LintFinding,
@@ -35,6 +34,7 @@ from dbmigrate.report import (
     ReportedUnfinished,
     ReportError,
 )
+from dbmigrate.timestamps import format_timestamp, parse_timestamp
 from tests.unit.controller.resources import merge
 
 pytestmark = pytest.mark.quick
@@ -62,6 +62,7 @@ def full_status() -> MigrationStatus:
         target="3",
         pending=1,
         server_version="17.10",
+        owner="here/team/shop#uid",
         last_run=run,
         history=(HistoryEntry("2", "a", "up", NOW, 5),),
         plan=PlanStatus(
@@ -117,8 +118,8 @@ def test_messages_are_bounded() -> None:
 
 
 def test_conditions_of_others_are_left_out() -> None:
-    raw = [condition().to_dict(), {"type": "Other", "status": "True", "reason": "x"}]
-    assert parse_conditions(raw) == (condition(),)
+    raw = [dump(condition()), {"type": "Other", "status": "True", "reason": "x"}]
+    assert parse_status({"conditions": raw}).conditions == (condition(),)
 
 
 def test_times_are_written_as_the_api_server_does() -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from dbmigrate.api.spec import parse_spec
+from dbmigrate.api.spec import Approval, Rehearse, parse_spec
 from dbmigrate.controller.decisions.runs import RunCommand
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
 from tests.unit.controller.resources import make_migration
@@ -63,6 +68,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "rollback": {"rollback": "Allow"},
     "outOfOrder": {"outOfOrder": "Apply"},
     "changedFiles": {"changedFiles": "Warn"},
+    "takeOver": {"takeOver": "here/team/other"},
     "approval": {"approval": "Manual"},
     "suspend": {"suspend": True},
     "rehearse": {"rehearse": "BeforeApply"},
@@ -89,7 +95,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "job.resources": {"job": {"resources": {"limits": {"memory": "1Gi"}}}},
     "job.nodeSelector": {"job": {"nodeSelector": {"a": "b"}}},
     "job.tolerations": {"job": {"tolerations": [{"operator": "Exists"}]}},
-    "job.affinity": {"job": {"affinity": {"nodeAffinity": {}}}},
+    "job.affinity": {"job": {"affinity": {"nodeAffinity": {"weight": 7}}}},
     "job.priorityClassName": {"job": {"priorityClassName": "high"}},
     "job.imagePullSecrets": {"job": {"imagePullSecrets": [{"name": "r"}]}},
     "job.labels": {"job": {"labels": {"a": "b"}}},
@@ -102,20 +108,71 @@ SAMPLES: dict[str, dict[str, Any]] = {
 }
 """For each field a spec that sets it to something of its own."""
 
-OUR_OWN = {
-    "approval",
-    "suspend",
-    "rehearse",
-    "checkInterval",
-    "retry.limit",
-    "retry.initialDelay",
-    "retry.maxDelay",
-    "history.successful",
-    "history.failed",
-    "history.actions",
+OWN_VALUES = {
+    "approval": Approval.MANUAL,
+    "suspend": True,
+    "rehearse": Rehearse.BEFORE_APPLY,
+    "checkInterval": timedelta(hours=1),
+    "retry.limit": 1,
+    "retry.initialDelay": timedelta(seconds=1),
+    "retry.maxDelay": timedelta(seconds=1),
+    "history.successful": 1,
+    "history.failed": 1,
+    "history.actions": 1,
 }
-"""Fields that the operator itself obeys; test_reconcile.py, test_orders.py and test_rehearsal.py
-show how."""
+"""Fields that the operator itself obeys, as they are read; test_reconcile.py, test_orders.py and
+test_rehearsal.py show how."""
+
+IN_THE_JOB = {
+    "backup.keep": "-backup-keep 3",
+    "backup.persistentVolumeClaim.claimName": "claimName: other",
+    "backup.persistentVolumeClaim.path": "-backup-to /backups/x",
+    "changedFiles": "-changed-files warn",
+    f"{CONNECTION}.dbname": "PGDATABASE=other",
+    f"{CONNECTION}.host": "PGHOST=other",
+    f"{CONNECTION}.passwordFrom": "PGPASSWORD=n/k",
+    f"{CONNECTION}.port": "PGPORT=5433",
+    f"{CONNECTION}.rootCertificateFrom": "secretName: n",
+    f"{CONNECTION}.sslmode": "PGSSLMODE=require",
+    f"{CONNECTION}.user": "PGUSER=u",
+    f"{CONNECTION}.userFrom": "PGUSER=n/k",
+    "database.historyTable": "-history-table a.b",
+    "database.urlFrom.secretKeyRef.key": "DBMIGRATE_DATABASE=db/other",
+    "database.urlFrom.secretKeyRef.name": "DBMIGRATE_DATABASE=other/url",
+    "job.affinity": "weight: 7",
+    "job.annotations": "a: b",
+    "job.env": "A=b",
+    "job.image": "image: own:1",
+    "job.imagePullSecrets": "name: r",
+    "job.labels": "a: b",
+    "job.nodeSelector": "a: b",
+    "job.podSecurityContext": "runAsUser: 5",
+    "job.priorityClassName": "priorityClassName: high",
+    "job.rehearsal.image": "image: own:17",
+    "job.rehearsal.resources": "memory: 9Gi",
+    "job.resources": "memory: 1Gi",
+    "job.securityContext": "runAsUser: 5",
+    "job.serviceAccountName": "serviceAccountName: own",
+    "job.tolerations": "operator: Exists",
+    "outOfOrder": "-out-of-order apply",
+    "rollback": "-rollback allow",
+    "source.configMaps": "name: other",
+    "source.format": "-format goose",
+    "source.image.mode": "name: copy-migrations",
+    "source.image.path": "-path /migrations/sql",
+    "source.image.pullPolicy": "pullPolicy: Never",
+    "source.image.reference": "reference: other:1",
+    "source.inline": "inline.dbmigrate.dev/0: SELECT 1",
+    "source.lint": "-lint reject",
+    "source.persistentVolumeClaim.claimName": "claimName: other",
+    "source.persistentVolumeClaim.path": "-path /migrations/sql",
+    "target": "goto 7",
+    "timeouts.deadline": "activeDeadlineSeconds: 1",
+    "timeouts.lock": "-lock-timeout 1",
+    "timeouts.lockAcquisition": "-statement-lock-timeout 1s",
+    "timeouts.statement": "-statement-timeout 1s",
+}
+"""What each of the others adds to the Job, in the words of `said`."""
 
 REFERENCES = {"secretKeyRef", "configMapKeyRef"}
 PLAIN_CONNECTION = {"database": {"connection": HOST}}
@@ -158,16 +215,39 @@ def build(spec: dict[str, Any]) -> dict[str, Any]:
     return build_job(make_migration(**spec), order, images=IMAGES, server_version=(1, 36))
 
 
+def said(part: Any, key: str = "") -> Iterator[str]:
+    """What a Job says: arguments in pairs, variables, references and plain fields."""
+    match part:
+        case {"name": str(name), "value": value}:
+            yield f"{name}={value}"
+        case {"name": str(name), "valueFrom": source}:
+            (reference,) = source.values()
+            yield f"{name}={reference.get('name')}/{reference.get('key')}"
+        case dict():
+            for name, value in part.items():
+                yield from said(value, name)
+        case list() if key == "args":
+            yield from (f"{flag} {value}" for flag, value in pairwise(part))
+        case list():
+            for item in part:
+                yield from said(item, key)
+        case _:
+            yield f"{key}: {part}"
+
+
 def test_every_declared_field_has_a_sample_and_no_other() -> None:
-    assert declared() == set(SAMPLES)
+    assert declared() == set(SAMPLES) == {*OWN_VALUES, *IN_THE_JOB}
 
 
-@pytest.mark.parametrize("path", sorted(SAMPLES))
-def test_a_field_is_read(path: str) -> None:
+@pytest.mark.parametrize("path", OWN_VALUES)
+def test_a_field_of_the_operators_own_is_read(path: str) -> None:
+    attribute = attrgetter(re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", path))
     spec = {"database": URL, "source": MAPS}
-    assert parse_spec({**spec, **SAMPLES[path]}) != parse_spec({**spec, **plain(path)})
+    assert attribute(parse_spec({**spec, **SAMPLES[path]})) == OWN_VALUES[path]
+    assert attribute(parse_spec({**spec, **plain(path)})) != OWN_VALUES[path]
 
 
-@pytest.mark.parametrize("path", sorted(set(SAMPLES) - OUR_OWN))
+@pytest.mark.parametrize("path", IN_THE_JOB)
 def test_a_field_reaches_the_job(path: str) -> None:
-    assert build(SAMPLES[path]) != build(plain(path))
+    added = Counter(said(build(SAMPLES[path]))) - Counter(said(build(plain(path))))
+    assert IN_THE_JOB[path] in added

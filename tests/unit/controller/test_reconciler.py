@@ -7,12 +7,13 @@ from typing import Any, cast
 
 import pytest
 
+from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.fields import Document
 from dbmigrate.api.status import parse_status
 from dbmigrate.controller import reconciler as subject
 from dbmigrate.controller.cluster import Cluster, Refused
 from dbmigrate.controller.config import Config
-from dbmigrate.controller.decisions.view import Decision, ResourceView
+from dbmigrate.controller.decisions.view import ActionUpdate, Decision, ResourceView
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.reconciler import Reconciler
 from dbmigrate.controller.watches.observed import Observed
@@ -75,6 +76,9 @@ class Store:
     async def list_pods(self, *_: str) -> list[Document]:
         return []
 
+    async def patch_action(self, *_: Any) -> None:
+        pass
+
     async def create_event(self, body: Document) -> None:
         self.events.append((body["reason"], body["message"]))
 
@@ -90,6 +94,7 @@ def make(store: Store) -> Reconciler:
         Config(),
         clock=lambda: NOW,
         server_version=(1, 36),
+        cluster_name="here",
         metrics=Metrics("1"),
     )
 
@@ -118,6 +123,22 @@ def test_a_fault_of_ours_is_told_in_the_condition_with_its_trace_once(
     assert "OverflowError: date value out of range" in store.ready()[2]
     assert store.writes == 1
     assert [r.exc_info is not None for r in caplog.records if r.levelname == "ERROR"] == [True]
+
+
+@pytest.mark.parametrize(
+    ("phase", "level"), [("Refused", "WARNING"), ("Failed", "WARNING"), ("Succeeded", "INFO")]
+)
+def test_what_becomes_of_an_order_is_logged_by_its_gravity(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, phase: str, level: str
+) -> None:
+    action = Action("team", "act", "uid-2", NOW, "shop", ActionKind.RETRY)
+    update = ActionUpdate(action, ActionPhase(phase), "so it is")
+    status = make_migration().status
+    monkeypatch.setattr(subject, "reconcile", lambda *_: Decision(status, updates=(update,)))
+    with caplog.at_level("INFO"):
+        asyncio.run(make(Store()).look(KEY, True))
+    told = [r for r in caplog.records if r.getMessage() == f"action act: {phase}: so it is"]
+    assert [record.levelname for record in told] == [level]
 
 
 def test_a_refused_status_is_written_without_its_details_and_not_again_and_again(

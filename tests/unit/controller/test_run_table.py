@@ -203,6 +203,8 @@ def test_the_container_of_the_runner_decides_in_every_state() -> None:
         assert ready(decision)[0] == reason, cell
         assert word in ready(decision)[1], cell
         assert (decision.order and decision.order.command) == command, cell
+        # kubectl prints reason and message side by side.
+        assert not ready(decision)[1].lower().startswith(ready(decision)[0].lower()), cell
 
 
 def test_no_container_but_the_copying_one_is_told_as_it() -> None:

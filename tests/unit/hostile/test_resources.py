@@ -130,6 +130,7 @@ def test_what_the_schema_lets_in_is_read_decided_built_and_written(seed: int) ->
     except SpecError as problem:
         check_problem(body, problem)
         return
+    assert migration.spec.unknown == ()
     since = NOW - timedelta(days=1)
     view = ResourceView(
         migration,

@@ -148,6 +148,6 @@ def test_a_step_in_batches_is_no_damage_and_no_repair_is_advised() -> None:
     assert "Dirty:      true: version 2 is run in batches: 2000 rows are done in 2" in text
     assert "Next:" not in text
     stalled = described("StatementFailed", "it failed", is_stalled=True, **parts)
-    assert "goes on behind the last batch" in stalled
+    assert "continues after the last batch" in stalled
     assert "repair" not in stalled
     assert "force" not in stalled

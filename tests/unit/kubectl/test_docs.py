@@ -10,6 +10,13 @@ import pytest
 
 from dbmigrate.api.action import ActionKind
 from dbmigrate.kubectl.arguments import parse_arguments
+from dbmigrate.kubectl.requests import (
+    LogsRequest,
+    OrderRequest,
+    PlanRequest,
+    StatusRequest,
+    WaitRequest,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -24,14 +31,25 @@ def read_lines(page: Path) -> list[str]:
     return [line for block in blocks for line in COMMAND.findall(block)]
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
-def test_a_command_line_in_the_docs_is_understood(page: Path) -> None:
-    for line in read_lines(page):
-        parse_arguments(shlex.split(line))
+READERS = {"status": StatusRequest, "logs": LogsRequest, "wait": WaitRequest, "plan": PlanRequest}
+ORDERS = {kind.value.lower(): kind for kind in ActionKind}
+
+
+def test_every_command_line_in_the_docs_is_understood() -> None:
+    found = [(page.name, line) for page in sorted(DOCS.glob("*.md")) for line in read_lines(page)]
+    assert len(found) > len(READERS) + len(ORDERS)
+    for page, line in found:
+        words = shlex.split(line)
+        subcommand = next(word for word in words if word in {*READERS, *ORDERS})
+        _, request = parse_arguments(words)
+        if isinstance(request, OrderRequest):
+            assert request.kind is ORDERS[subcommand], f"{page}: {line}"
+        else:
+            assert type(request) is READERS[subcommand], f"{page}: {line}"
 
 
 def test_the_plugins_page_shows_every_subcommand() -> None:
     text = (DOCS / "kubectl.md").read_text()
-    for name in ("status", "logs", "wait", "plan", *(kind.value.lower() for kind in ActionKind)):
+    for name in (*READERS, *ORDERS):
         assert any(line.split()[0] == name for line in read_lines(DOCS / "kubectl.md")), name
         assert f"`{name}" in text or name == "status"

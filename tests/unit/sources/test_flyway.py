@@ -243,7 +243,6 @@ def test_placeholders_can_look_otherwise_or_be_switched_off(tmp_path: Path) -> N
     [
         {"FLYWAY_SQL_MIGRATION_PREFIX": "X"},
         {"FLYWAY_SQL_MIGRATION_SUFFIXES": ".sql,.pkg"},
-        {"FLYWAY_ENCODING": "ISO-8859-1"},
     ],
 )
 def test_settings_that_would_change_which_files_count_are_refused(
@@ -399,7 +398,6 @@ def test_a_file_in_utf_16_is_named_where_no_format_can_be_seen(
         ("FLYWAY_GROUP", "group"),
         ("FLYWAY_INSTALLED_BY", "installedby"),
         ("FLYWAY_BASELINE_DESCRIPTION", "baselinedescription"),
-        ("FLYWAY_VALIDATE_MIGRATION_NAMING", "validatemigrationnaming"),
     ],
 )
 def test_a_setting_without_an_effect_is_named(tmp_path: Path, variable: str, name: str) -> None:
@@ -407,3 +405,10 @@ def test_a_setting_without_an_effect_is_named(tmp_path: Path, variable: str, nam
     for value, is_named in (("true", True), ("false", False), ("", False)):
         warnings = " ".join(read_source(tmp_path, None, {variable: value}).warnings)
         assert (f"flyway.{name} is passed over: " in warnings) is is_named
+
+
+def test_names_are_validated_where_flyway_would(tmp_path: Path) -> None:
+    files = lay(tmp_path, {"V1__a.sql": "", "V2_b.sql": ""})
+    assert len(read(files).warnings) == 1
+    with pytest.raises(MigrationError, match=r"invalid SQL filenames found: V2_b.sql: V<version>"):
+        read(files, FLYWAY_VALIDATE_MIGRATION_NAMING="true")

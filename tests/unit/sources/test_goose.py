@@ -55,6 +55,8 @@ def refusal(directory: Path, text: str, environ: Mapping[str, str] | None = None
         ("+3_x.sql", 3, "x"),
         ("7_.sql", 7, ""),
         ("9_x.go", 9, "x"),
+        (f"{7:026}_x.sql", 7, "x"),
+        (f"{2**63 - 1:0200}_x.sql", 2**63 - 1, "x"),
     ],
 )
 def test_a_name_means_what_it_means_to_goose(text: str, version: int, name: str) -> None:
@@ -65,8 +67,9 @@ def test_a_name_means_what_it_means_to_goose(text: str, version: int, name: str)
 
 @pytest.mark.parametrize(
     "text",
-    ["x.sql", "1.sql", "0_a.sql", "-1_a.sql", "a_1.sql", "1_a.SQL", "1_a_test.go", "1_a.txt"],
-)
+    ["x.sql", "1.sql", "0_a.sql", "-1_a.sql", "a_1.sql", "1_a.SQL", "1_a_test.go", "1_a.txt",
+     f"{2**63}_a.sql", f"{10**25}_a.sql", f"{10**249}_a.sql"],
+)  # fmt: skip
 def test_other_names_are_no_migrations(text: str) -> None:
     assert parse_file_name(text) is None
 

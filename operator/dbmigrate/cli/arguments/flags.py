@@ -1,9 +1,9 @@
-"""Go's flag package, as far as its users can tell.
+"""Go's flag package, as far as its behaviour is visible.
 
-golang-migrate parses its command line with it, and scripts rely on the details:
-`-x` and `--x` are the same, `-x=v` and `-x v` are the same, flags end at the
-first argument that is none, and the texts of mistakes are known. Values stay
-texts here: each flag checks its own on the spot, as Go does, and its owner
+golang-migrate parses its command line with it, and scripts rely on the details: `-x`
+and `--x` are the same, `-x=v` and `-x v` are the same, flags end at the first
+argument that is none, and the error messages are known. Values stay texts here: each
+flag checks its own immediately, as in Go, and its owner
 reads it.
 """
 
@@ -24,7 +24,7 @@ _NEGATIVE_NUMBER = re.compile(r"-[0-9]+", re.ASCII)
 
 
 class Flag(NamedTuple):
-    """One flag: its name, how its value is checked and what the help says of it."""
+    """One flag: its name, the check of its value, and its help."""
 
     name: str
     usage: str = ""
@@ -39,16 +39,16 @@ class Flag(NamedTuple):
 
     @property
     def is_boolean(self) -> bool:
-        """Whether it stands alone, without a value."""
+        """Whether it is used without a value."""
         return not self.kind
 
 
 class UsageError(Exception):
-    """The command line can't be understood; the text is what Go's flag package prints."""
+    """The command line is invalid; the message is what Go's flag package prints."""
 
 
 class UnknownFlag(UsageError):
-    """A flag that is none here."""
+    """An unknown flag."""
 
     def __init__(self, name: str, known: Iterable[str], argument: str) -> None:
         shown = present(f"-{name}") if present(argument) == argument else present(argument)
@@ -125,7 +125,7 @@ def each_value(values: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def describe_flags(flags: Iterable[Flag]) -> str:
-    """What Go's PrintDefaults prints."""
+    """The text of Go's PrintDefaults."""
     lines = []
     for flag in sorted(flags):
         head = f"  -{flag.name}" + (f" {flag.kind}" if flag.kind else "")
@@ -140,15 +140,15 @@ _ADDRESS = re.compile(r"@|://|password|\b(?:user|host|dbname|service)\s*=", re.I
 
 
 def present(word: str) -> str:
-    """A word of a command line, to be shown in an error; not one that may hold a password.
+    """A word of a command line for an error message; not one that may hold a password.
 
-    A URL that the shell has split, or that stands in the wrong place, comes as any word.
+    A URL that the shell has split, or that is in the wrong place, looks like any word.
     """
     return "(not shown, for it may hold a password)" if _ADDRESS.search(word) else word
 
 
 def quote(text: str) -> str:
-    """A text in double quotes, as Go's %q writes it."""
+    """A quoted text, as Go's %q writes it."""
     pieces = []
     for character in text:
         if character in '"\\':
@@ -167,6 +167,6 @@ def _escape(character: str) -> str:
     code = ord(character)
     if code < 0x80:
         return f"\\x{code:02x}"
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as Python keeps it
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as Python represents it
         return f"\\x{code - 0xDC00:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

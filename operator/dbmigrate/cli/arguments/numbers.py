@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import re
 
+from dbmigrate import durations
+
 _DECIMAL = re.compile(r"[0-9]+", re.ASCII)
 _SIGNED_DECIMAL = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _LITERAL = re.compile(
     r"0[xX](?:_?[0-9a-fA-F])+|0[oO]?(?:_?[0-7])+|0[bB](?:_?[01])+|0|[1-9](?:_?[0-9])*", re.ASCII
 )
-_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d)", re.ASCII)
-_SECONDS = {
-    "ns": 1e-9,
-    "us": 1e-6,
-    "\u00b5s": 1e-6,
-    "\u03bcs": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "m": 60.0,
-    "h": 3600.0,
-    "d": 86400.0,
-}
 
 
 def read_decimal(text: str) -> int:
@@ -35,6 +25,23 @@ def read_signed_decimal(text: str) -> int:
     if not _SIGNED_DECIMAL.fullmatch(text):
         raise ValueError("parse error")
     return _within(text, -(2**63), 2**63 - 1)
+
+
+def read_count(text: str, least: int = 0) -> int:
+    """How many: a bigint that is not below `least`."""
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError("parse error")
+    return _within(text, least, 2**63 - 1)
+
+
+def read_size(text: str) -> int:
+    """How many, and one at least."""
+    return read_count(text, 1)
+
+
+def read_page(text: str) -> int:
+    """The number of a page, counted from 1; -1 is the last."""
+    return -1 if text == "-1" else read_count(text, 1)
 
 
 def read_unsigned(text: str) -> int:
@@ -58,17 +65,12 @@ def read_duration(text: str) -> float | None:
     if text == "none":
         return None
     if _DECIMAL.fullmatch(text):
-        seconds = float(_within(text, 0, 2**63 - 1))
-    else:
-        parts = list(_PART.finditer(text))
-        if not parts or "".join(part[0] for part in parts) != text:
-            raise ValueError("parse error: expected a duration such as 15s or 1m30s, or none")
-        seconds = sum(float(part[1]) * _SECONDS[part[2]] for part in parts)
-    return seconds
+        return float(_within(text, 0, 2**63 - 1))
+    return durations.read_seconds(text)
 
 
 def read_seconds(text: str) -> float | None:
-    """-lock-timeout: a Go uint for golang-migrate; ours takes durations as well."""
+    """-lock-timeout: a Go uint for golang-migrate; durations are accepted as well."""
     try:
         return float(read_unsigned(text))
     except ValueError:
@@ -99,13 +101,13 @@ def _fraction(value: int, digits: int) -> str:
 def _literal(text: str) -> int:
     if len(text) > 100:
         raise ValueError("value out of range")
-    if re.fullmatch(r"0[0-7_]+", text):  # C's octal, which Python's int() refuses
+    if re.fullmatch(r"0[0-7_]+", text):  # C's octal, which Python's int() rejects
         return int(text, 8)
     return int(text, 0)
 
 
 def _within(text: str, low: int, high: int) -> int:
-    """Python refuses to read thousands of digits; Go says that they are out of range."""
+    """Python refuses to parse thousands of digits; Go reports that they are out of range."""
     digits = text.lstrip("+-").lstrip("0") or "0"
     if len(digits) > 20:
         raise ValueError("value out of range")

@@ -1,8 +1,8 @@
-"""Reads what follows a command and its flags, with golang-migrate's texts.
+"""Reads what follows a command and its flags, with golang-migrate's messages.
 
-What a version looks like depends on the format of the files, which may be known only
-when these are listed: a version is looked at twice, as one of the format that was
-named, if any, before anything is opened, and then as one of the format that is in use.
+The syntax of a version depends on the format of the files, which may be known only
+when these are listed. A version is checked twice: for the named format, if any, before
+anything is opened, and then for the format that is in use.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def check_version(text: str, options: GlobalOptions) -> str:
 
 
 def read_version(text: str, kind: str) -> Version:
-    """The version that was typed, of the format of that word."""
+    """The version in the given format."""
     from dbmigrate.versions import reader_of
 
     try:
@@ -74,7 +74,7 @@ def read_version(text: str, kind: str) -> Version:
 
 
 def version_for(request: Request, text: str | None) -> Version | None:
-    """The version that was typed, of the format in use; None where none was."""
+    """The version in the format in use; None where none was given."""
     return None if text is None else read_version(text, request.target.history.kind)
 
 

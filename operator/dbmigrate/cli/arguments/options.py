@@ -1,8 +1,8 @@
-"""The options before the command, and their twins in the environment.
+"""The options before the command, and their environment variables.
 
 golang-migrate's own come first, with its names and defaults. Each `-some-flag`
-has a twin DBMIGRATE_SOME_FLAG; an option wins over its twin, and an empty twin
-counts as none. The database is also taken from DATABASE_URL.
+can also be set as DBMIGRATE_SOME_FLAG; an option wins over its variable, and an empty
+variable counts as unset. The database is also taken from DATABASE_URL.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dbmigrate.cli.arguments.flags import (
 )
 from dbmigrate.cli.arguments.numbers import read_duration, read_seconds, read_unsigned
 from dbmigrate.cli.arguments.suggestions import guess
+from dbmigrate.report import OWNER_LIMIT
 from dbmigrate.secret_variables import HIDDEN, secret_variables
 
 DEFAULT_LOCK_TIMEOUT = 15.0
@@ -29,7 +30,7 @@ DEFAULT_STATEMENT_LOCK_TIMEOUT = 5.0
 
 
 class GlobalOptions(NamedTuple):
-    """Everything that stands before the command, read and checked."""
+    """All options before the command, read and checked."""
 
     database: str
     """A URL or a keyword string, as given; empty: the PG* variables. May hold a password."""
@@ -38,9 +39,9 @@ class GlobalOptions(NamedTuple):
     path: str
     """A directory, or empty."""
     lock_timeout: float | None
-    """Seconds to wait for the migration lock; None: for ever."""
+    """Seconds to wait for the migration lock; None: no limit."""
     statement_lock_timeout: float | None
-    """Seconds a statement may wait for a lock on a table; None: for ever."""
+    """Seconds a statement may wait for a lock on a table; None: no limit."""
     concurrent_lock_timeout: float | None
     """The same for CREATE INDEX CONCURRENTLY and others that keep nobody waiting."""
     statement_timeout: float | None
@@ -65,6 +66,14 @@ class GlobalOptions(NamedTuple):
     """How many backups of the database stay there; None: all."""
     plan_checksum: str
     """The plan that the run is held to, or empty."""
+    owner: str
+    """For whom the run is, or empty."""
+    take_over: str
+    """The owner whose place that one takes, or empty."""
+    intent: str
+    """What a resource wants, as a word, or empty."""
+    order: str
+    """The person's order that is carried out, or empty."""
     lint: str
     """reject, warn or off: what to do about what lint says of the pending files."""
     rehearse_on: str
@@ -96,6 +105,18 @@ def _checksum(text: str) -> object:
     return text
 
 
+def _owner(text: str) -> object:
+    if not text or len(text) > OWNER_LIMIT or not text.isprintable() or " " in text:
+        raise ValueError(f"expected a word of at most {OWNER_LIMIT} characters")
+    return text
+
+
+def _line(text: str) -> object:
+    if not text or len(text) > OWNER_LIMIT or not text.isprintable():
+        raise ValueError(f"expected a line of at most {OWNER_LIMIT} characters")
+    return text
+
+
 FLAGS = (
     Flag("source"),
     Flag("path"),
@@ -117,6 +138,10 @@ FLAGS = (
     Flag("backup-to"),
     Flag("backup-keep", check=read_unsigned, kind="uint"),
     Flag("plan-checksum", check=_checksum),
+    Flag("owner", check=_owner),
+    Flag("take-over", check=_owner),
+    Flag("intent", check=_owner),
+    Flag("order", check=_line),
     Flag("lint", check=_one_of("reject", "warn", "off")),
     Flag("rehearse-on"),
     Flag("confined-to"),
@@ -133,12 +158,12 @@ def parse_options(
 ) -> tuple[GlobalOptions, list[str]]:
     """The options, and the command with all that follows it.
 
-    Raises UsageError for a bad option and for a bad twin, which it names.
+    Raises UsageError for an invalid option or variable, which it names.
     """
     given, rest = parse_flags(FLAGS, args)
     values = _twins(environ) | given
     if "path" in given and "source" not in given:
-        values.pop("source", None)  # a twin does not push a flag aside
+        values.pop("source", None)  # a variable does not replace a flag
     return (
         GlobalOptions(
             database=values.get("database") or environ.get("DATABASE_URL", ""),
@@ -162,6 +187,10 @@ def parse_options(
             if "backup-keep" in values
             else None,
             plan_checksum=values.get("plan-checksum", ""),
+            owner=values.get("owner", ""),
+            take_over=values.get("take-over", ""),
+            intent=values.get("intent", ""),
+            order=values.get("order", ""),
             lint=values.get("lint", "off"),
             rehearse_on=values.get("rehearse-on", ""),
             confined_to=values.get("confined-to", ""),
@@ -176,7 +205,7 @@ def parse_options(
 
 
 def find_report_file(args: Sequence[str], environ: Mapping[str, str]) -> str:
-    """The file of -report on a command line that may be wrong elsewhere; empty if none is named."""
+    """The file of -report, even if the command line is invalid elsewhere; empty if none."""
     for index, argument in enumerate(args):
         name, equals, value = argument.lstrip("-").partition("=")
         if argument.startswith("-") and name == "report":
@@ -185,14 +214,14 @@ def find_report_file(args: Sequence[str], environ: Mapping[str, str]) -> str:
 
 
 def twin_of(name: str, command: str = "") -> str:
-    """The environment variable that says the same as the flag."""
+    """The environment variable with the flag's meaning."""
     return "_".join(filter(None, ("DBMIGRATE", command, name))).upper().replace("-", "_")
 
 
 def read_twins(
     flags: Sequence[Flag], environ: Mapping[str, str], command: str = ""
 ) -> dict[str, str]:
-    """The values of the flags' twins that are set. Raises UsageError, naming the variable."""
+    """The values of the flags' variables that are set. Raises UsageError, naming the variable."""
     values = {}
     for flag in flags:
         name = twin_of(flag.name, command)

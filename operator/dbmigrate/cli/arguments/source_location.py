@@ -64,8 +64,8 @@ def _decode(path: str) -> str:
 def _shown(scheme: str, url: str) -> tuple[str, str]:
     """The scheme and the URL as they may be shown.
 
-    Sources of other drivers carry tokens (github://user:token@owner/repo), and what is no
-    source at all may be the address of a database.
+    Sources of other drivers carry tokens (github://user:token@owner/repo), and an invalid
+    source may be the address of a database.
     """
     left = re.sub(r"://.*@", "://", url, flags=re.DOTALL)
     if scheme not in _DRIVERS or re.fullmatch(r"[\w-]+://[\w./-]*", left) is None:

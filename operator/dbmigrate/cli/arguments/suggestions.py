@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 
 def guess(word: str, known: Iterable[str], before: str = "") -> str:
-    """` (did you mean X?)` for the nearest of the known words; empty where none is near.
+    """` (did you mean X?)` for the most similar of the known words; empty where none is similar.
 
-    `before` stands before it, as the dash does before a flag.
+    `before` precedes it, as the dash does before a flag.
     """
-    from difflib import get_close_matches  # only a mistake pays for it
+    from difflib import get_close_matches  # needed only for a mistake
 
     words = sorted(known)
     near = get_close_matches(word.lower(), words, n=1, cutoff=0.6)

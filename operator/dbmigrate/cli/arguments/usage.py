@@ -1,4 +1,4 @@
-"""The help of the program: golang-migrate's, with what is ours beside it."""
+"""The help of the program: golang-migrate's, with dbmigrate's additions."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ COMMANDS = (
     "wait",
     "baseline",
     "repair",
+    "prune",
     "adopt",
     "convert",
     "backup",
@@ -50,12 +51,16 @@ DROP = """drop [-f]    Drop everything inside database
 \tUse -f to bypass confirmation"""
 FORCE = "force V      Set version V but don't run migration (ignores dirty state)"
 VERSION = "version      Print current migration version"
-STATUS = """status [-exit-code]    Show each migration and whether it is applied
+STATUS = """status [-exit-code] [-page P] [-page-size N]
+\tShow each migration and whether it is applied
+\tUse -page P to show one page of them, of -page-size N (default 100)
 \tUse -exit-code to exit with 3 while any is pending or the database is dirty"""
 PLAN = """plan [V]     Show the steps that lead to version V (default latest); change nothing"""
 VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
-WAIT = """wait [-version V | -latest] [-timeout D]
-\tWait until the database has at least that version and is not dirty"""
+WAIT = """wait [-version V | -latest] [-timeout D | -once] [-history TOOL]
+\tWait until the database has at least that version and is not dirty
+\tUse -once in a readiness probe: it fails only while the version is missing
+\tUse -history for a migration of alembic, django, rails or prisma"""
 APPLY = """apply [-baseline V] [-allow-dirty] [-to V] [-tx-mode MODE] [-dry-run] [N]
 \tGo up as Atlas does: finish what stopped halfway, begin in an empty database alone, take
 \tfewer than N for enough
@@ -64,6 +69,8 @@ HASH = """hash [-check]    Write atlas.sum anew, or see whether it agrees with t
 BASELINE = "baseline V   Take the database as it is for version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
 \tgo on with the statement that failed"""
+PRUNE = """prune -keep N    Remove rows of the log that explain nothing of the present state
+\tThe N newest ones stay in any case"""
 ADOPT = """adopt -from TOOL [-from-table T] [-as V | -baseline NAME] [-f]
 \tTake the version of another tool's history over into dbmigrate's own; asks first
 \tUse -baseline to write the schema that an ORM has left as the first migration
@@ -109,6 +116,7 @@ def describe_program(program: str) -> str:
         WAIT,
         BASELINE,
         REPAIR,
+        PRUNE,
         ADOPT,
         CONVERT,
         BACKUP,
@@ -160,6 +168,10 @@ Options:
                              before its end is cancelled (default not known: it runs on)
   -backup-to DIR             Save the database in DIR before the first step
   -backup-keep N             Keep the N newest backups of the database there (default all)
+  -owner WORD                For whom the run is: refused where the log names another one
+  -take-over OWNER           The owner whose place that one takes
+  -intent WORD               What the owner wants: what an order undid under it stays undone
+  -order TEXT                The order that the run carries out: what it undoes stays undone
   -plan-checksum SHA256      Run only the steps of that plan, as `plan -json` gave it
   -lint MODE                 reject pending files with an error of lint, warn of them, or off
                              (default off)

@@ -19,7 +19,7 @@ from dbmigrate.cli.arguments.numbers import read_duration
 from dbmigrate.cli.atlas.arguments import Arguments
 from dbmigrate.cli.atlas.environment import Environment
 from dbmigrate.cli.atlas.project import read_project
-from dbmigrate.cli.command import AS_ATLAS, check_template
+from dbmigrate.cli.command import AS_ATLAS, TEXT, check_template
 
 Line = list[str]
 
@@ -117,10 +117,11 @@ def _status(order: _Order) -> AtlasTranslation:
 
 
 def _set(order: _Order) -> AtlasTranslation:
-    if len(order.arguments.operands) != 1:
-        raise UsageError("atlas migrate set needs a version")
+    if len(order.arguments.operands) > 1:
+        raise UsageError(f"accepts 1 arg(s), received {len(order.arguments.operands)}")
     head = [*_directory(order, needs_own_table=True), *_database(order)]
-    return AtlasTranslation(([*head, "force", *order.arguments.operands],))
+    told = [f"-{AS_ATLAS.name}", TEXT]
+    return AtlasTranslation(([*head, "force", *told, *order.arguments.operands],))
 
 
 def _diff(order: _Order) -> AtlasTranslation:
@@ -290,12 +291,12 @@ def _desired(target: str) -> str:
 
 
 def _template(order: _Order, command: str) -> Line:
-    """`-as-atlas`, for the one template that there is."""
+    """`-as-atlas`: in words, or as the one template that there is."""
     if order.value("format") and order.value("log"):
         raise UsageError("--format and --log can't both be given")
     text = order.value("format") or order.value("log") or order.env.template(command)
     if not text:
-        return []
+        return [] if command == "lint" else [f"-{AS_ATLAS.name}", TEXT]
     try:
         return [f"-{AS_ATLAS.name}", check_template(text)]
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""adopt -from TOOL: take another tool's history over, after showing what that means.
+"""adopt -from TOOL: take over another tool's history, after showing what that means.
 
-The files are golang-migrate's by then: those that `convert` has written. An ORM has
-none that we could run: dbmigrate.cli.orm_adoption.
+By then the files are golang-migrate's, written by `convert`. An ORM has none that
+could be run: dbmigrate.cli.orm_adoption.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _adopt(invocation: Invocation, kind: HistoryKind, request: Request) -> Resul
 
 
 def _numbers(invocation: Invocation, kind: HistoryKind) -> Mapping[Version, Version]:
-    """What `convert` has made of versions that are no numbers."""
+    """The numbers that `convert` has given to versions that are not numbers."""
     from dbmigrate.versions import are_numbers
 
     if are_numbers(kind):

@@ -1,4 +1,4 @@
-"""apply [N]: go up as Atlas does, which is what `atlas migrate apply` becomes."""
+"""apply [N]: go up as Atlas does; `atlas migrate apply` is translated to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""baseline V: take a database that already has its schema for version V."""
+"""baseline V: start the history of a database that already has the schema of version V."""
 
 from __future__ import annotations
 

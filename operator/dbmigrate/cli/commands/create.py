@@ -1,8 +1,8 @@
-"""create NAME: write the files of a new migration, in the format of those that are there.
+"""create NAME: write the files of a new migration, in the format of the existing ones.
 
-They go where -dir says, else where -path or -source do, else into the working
-directory. Their format is what `up` would find in that directory; only the working
-directory that nobody has named is not searched to its depths for files of Flyway's.
+They are written to -dir, else to -path or -source, else to the working directory. Their
+format is the one that `up` would detect in that directory; only a working directory that
+was not named is not searched recursively for Flyway's files.
 Needs no database.
 """
 
@@ -73,7 +73,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _find_place(invocation: Invocation) -> str:
-    """The directory that was named; empty where none was."""
+    """The named directory; empty where none was."""
     options = invocation.options
     named = invocation.values.get("dir", "")
     if named or not (options.source or options.path):
@@ -84,7 +84,7 @@ def _find_place(invocation: Invocation) -> str:
 
 
 def _find_sum(directory: str, wanted: Format) -> Callable[[], object] | None:
-    """What writes atlas.sum anew, where there is to be one; it has to agree before."""
+    """Updates atlas.sum, where there is to be one; it has to agree before."""
     from functools import partial
     from os.path import isdir
 
@@ -99,7 +99,7 @@ def _find_sum(directory: str, wanted: Format) -> Callable[[], object] | None:
 
 
 def _find_format(invocation: Invocation) -> Format:
-    """The one that was named, else that of the files beside it."""
+    """The named format, else that of the files beside it."""
     from os.path import isdir
 
     from dbmigrate.sources.formats import find_format

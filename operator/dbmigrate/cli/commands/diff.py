@@ -1,4 +1,4 @@
-"""diff NAME: write the migrations that lead from those that are there to a schema."""
+"""diff NAME: write the migrations that lead from the existing ones to a schema."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FLAGS = (
 
 
 def run(invocation: Invocation) -> int:
-    """Plan, prove and write; 3 for a difference with -check."""
+    """Plan, verify and write; 3 for a difference with -check."""
     values = invocation.values
     is_check = is_set(values, "check")
     if len(invocation.operands) > 1:

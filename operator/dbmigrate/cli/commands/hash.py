@@ -1,4 +1,4 @@
-"""hash: write atlas.sum anew for the files as they are, or only see whether it agrees.
+"""hash: write atlas.sum for the present files, or only check whether it agrees.
 
 Needs no database.
 """
@@ -23,7 +23,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.sources.sums import renew_sum, verify_sum
 
     directory, asked = find_directory(invocation.options), invocation.options.format
-    # Files without any mark are Atlas's as soon as there is a sum, which is made here.
+    # Files without any mark are Atlas's as soon as there is an atlas.sum, which is made here.
     kind = find_format(directory, otherwise=Format.ATLAS) if asked == "auto" else Format(asked)
     if is_set(invocation.values, "check"):
         verify_sum(list_directory(directory), kind)

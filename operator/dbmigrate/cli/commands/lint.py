@@ -44,7 +44,7 @@ FLAGS = (
 
 
 def run(invocation: Invocation) -> int:
-    """Look at the files; 1 if anything is an error."""
+    """Examine the files; 1 if anything is an error."""
     if invocation.operands:
         raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     from dbmigrate.cli.run import FileUse, find_source
@@ -63,7 +63,7 @@ def run(invocation: Invocation) -> int:
     if source is not None and source.is_empty:
         from dbmigrate.runner.planning.plan import no_files
 
-        raise no_files(source)  # a mistaken directory must not look like a clean one
+        raise no_files(source)  # a mistaken directory must not look like one without findings
     above = read_version(since, kind) if since is not None else None
     latest = invocation.values.get("latest")
     newest = read_unsigned(latest) if latest is not None else None
@@ -94,7 +94,7 @@ def run(invocation: Invocation) -> int:
 
 @contextmanager
 def _session(invocation: Invocation, kind: HistoryKind) -> Iterator[Session | None]:
-    """The database whose sizes are wanted; None: none is asked."""
+    """The database whose table sizes are used; None: none is."""
     if not is_set(invocation.values, "sizes"):
         yield None
         return
@@ -132,7 +132,7 @@ def _print(invocation: Invocation, findings: Sequence[Finding], location: str) -
 
 
 def _from_here(directory: str) -> str:
-    """The directory as seen from the working directory, if it lies within: machines want that."""
+    """The directory relative to the working directory, if it is inside: tools need that."""
     here = os.path.relpath(directory)
     return directory if here.startswith("..") else here
 

@@ -12,12 +12,13 @@ from dbmigrate.cli.command import HELP, Command, Invocation
 from dbmigrate.printable import indented, one_line
 
 if TYPE_CHECKING:
+    from dbmigrate.runner.answers import Preview, PreviewStep
     from dbmigrate.runner.request import Request
-    from dbmigrate.runner.result import Preview, PreviewStep, Result
+    from dbmigrate.runner.result import Result
 
 
 def run(invocation: Invocation) -> int:
-    """Work them out."""
+    """Compute them."""
     operands = invocation.operands
     text = the_target(operands, invocation.options) if operands else None
 
@@ -30,7 +31,7 @@ def run(invocation: Invocation) -> int:
 
 
 def tell_plan(invocation: Invocation, use_case: Callable[[Request], Result[Preview]]) -> int:
-    """Run a use case that gives a plan, and print that."""
+    """Run a use case that returns a plan, and print it."""
     from dbmigrate.cli.run import FileUse, run_use_case
 
     return run_use_case(

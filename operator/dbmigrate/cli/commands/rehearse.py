@@ -11,8 +11,9 @@ from dbmigrate.cli.arguments.usage import REHEARSE
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
 if TYPE_CHECKING:
+    from dbmigrate.runner.answers import Rehearsal, RehearsedStep
     from dbmigrate.runner.request import Request
-    from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
+    from dbmigrate.runner.result import Result
 
 NOWHERE = "host=scratch dbname=scratch"
 """Stands for the target where none is needed; nobody connects to it."""

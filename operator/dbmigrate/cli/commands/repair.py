@@ -10,8 +10,9 @@ from dbmigrate.cli.arguments.usage import REPAIR
 from dbmigrate.cli.command import HELP, Command, Invocation
 
 if TYPE_CHECKING:
+    from dbmigrate.runner.answers import Repair
     from dbmigrate.runner.request import Request
-    from dbmigrate.runner.result import Repair, Result
+    from dbmigrate.runner.result import Result
 
 
 def run(invocation: Invocation) -> int:

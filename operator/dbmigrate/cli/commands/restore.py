@@ -1,4 +1,4 @@
-"""restore FILE: put a backup into an empty database, or replace what one holds."""
+"""restore FILE: restore a backup into an empty database, or replace what one holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""verify: hold the source against the history; changes nothing."""
+"""verify: compare the source with the history; changes nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dbmigrate.cli.arguments.usage import VERIFY
 from dbmigrate.cli.command import HELP, Command, Invocation
 
 if TYPE_CHECKING:
+    from dbmigrate.runner.answers import VerifyFinding
     from dbmigrate.runner.request import Request
-    from dbmigrate.runner.result import Result, VerifyFinding
+    from dbmigrate.runner.result import Result
 
 HEAD = ("VERSION", "FINDING", "WHAT")
 

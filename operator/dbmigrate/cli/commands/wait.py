@@ -1,6 +1,6 @@
 """wait: until the database has the version that an application needs.
 
-For init containers: needs to read the history and nothing else.
+For init containers and readiness probes: needs to read the history and nothing else.
 """
 
 from __future__ import annotations
@@ -14,16 +14,36 @@ from dbmigrate.cli.arguments.usage import WAIT
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
 if TYPE_CHECKING:
+    from dbmigrate.postgres.connection.target import ConnectionTarget
+    from dbmigrate.postgres.history.orm_history import Orm
+    from dbmigrate.runner.commands.wait import OrmMigration
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result, VersionState
+    from dbmigrate.versions import Version
+
+TOOLS = ("alembic", "django", "rails", "prisma")
+
+
+def _read_orm(text: str) -> str:
+    if text not in TOOLS:
+        raise ValueError(f"must be {', '.join(TOOLS[:-1])} or {TOOLS[-1]}")
+    return text
+
 
 FLAGS = (
     HELP,
     Flag("version", "The version to wait for, or a later one", kind="version"),
     Flag("latest", "Wait for the newest version in the source (default)", kind=""),
+    Flag("once", "Look once; fail only if the database is known to be behind", kind=""),
+    Flag(
+        "history",
+        "Wait for a migration of alembic, django, rails or prisma, by its own name",
+        check=_read_orm,
+        kind="tool",
+    ),
     Flag(
         "timeout",
-        "How long to wait: 5m, 90s; none waits for ever (default none)",
+        "How long to wait: 5m, 90s; none waits without limit (default none)",
         check=read_duration,
         kind="duration",
     ),
@@ -37,14 +57,33 @@ def run(invocation: Invocation) -> int:
         raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     if "version" in values and is_set(values, "latest"):
         raise ArgumentError("-version and -latest are mutually exclusive")
-    text = check_version(values["version"], invocation.options) if "version" in values else None
+    tool = values.get("history")
+    text = values.get("version")
+    if tool is not None and not text:
+        raise ArgumentError("-history needs -version with the name of a migration")
+    if text is not None and tool is None:
+        check_version(text, invocation.options)
+    is_probe = is_set(values, "once")
+    if is_probe and "timeout" in values:
+        raise ArgumentError("-once and -timeout are mutually exclusive")
     timeout = read_duration(values.get("timeout", "none"))
     from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[VersionState]:
-        from dbmigrate.runner.commands.wait import wait
+        from dataclasses import replace
 
-        return wait(request, version=version_for(request, text), timeout=timeout)
+        from dbmigrate.runner.commands.wait import OrmMigration, wait
+
+        wanted: Version | OrmMigration | None
+        if tool is not None and text is not None:
+            from dbmigrate.postgres.history.orm_history import Orm
+
+            orm = Orm(tool)
+            wanted = OrmMigration(orm, text)
+            request = replace(request, target=_with_table(request.target, orm))
+        else:
+            wanted = version_for(request, text)
+        return wait(request, version=wanted, timeout=timeout, is_probe=is_probe)
 
     return run_use_case(
         invocation,
@@ -52,6 +91,17 @@ def run(invocation: Invocation) -> int:
         files=FileUse.REQUIRED if text is None else FileUse.NONE,
         show=lambda _: 0,
     )
+
+
+def _with_table(target: ConnectionTarget, orm: Orm) -> ConnectionTarget:
+    """The ORM's own table, unless another name was given."""
+    from dataclasses import replace
+
+    from dbmigrate.postgres.connection.target import DEFAULT_TABLE
+
+    history = target.history
+    name = orm.table if history.name == DEFAULT_TABLE else history.name
+    return replace(target, history=replace(history, name=name))
 
 
 COMMAND = Command("wait", WAIT, run, flags=FLAGS, twins=("version", "timeout"))

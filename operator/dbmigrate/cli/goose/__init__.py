@@ -1,1 +1,1 @@
-"""goose's command line with our name before it."""
+"""goose's command line as `dbmigrate goose`."""

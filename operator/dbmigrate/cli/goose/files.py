@@ -54,7 +54,7 @@ def validate(
     for migration in source.migrations:
         scripts = [script for script in (migration.up, migration.down) if script is not None]
         for script in scripts:
-            if not script.problem:  # what is in Go can't be looked into
+            if not script.problem:  # a migration in Go cannot be checked
                 script.load()
         if is_verbose:
             terminal.line(f"{scripts[0].file}: {', '.join(script.direction for script in scripts)}")

@@ -1,4 +1,4 @@
-"""`dbmigrate goose ...`: reads goose's command line, and runs what it comes to here."""
+"""`dbmigrate goose ...`: reads goose's command line, and runs its translation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dbmigrate.errors import MigrationError
 
 
 def run(args: Sequence[str], program: HostProgram) -> int:
-    """The words behind `goose`; gives the exit code."""
+    """Run the words after `goose`; returns the exit code."""
     terminal = program.terminal
     if not args:
         program.output.write(describe_goose(program.name))

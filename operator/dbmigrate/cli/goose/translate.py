@@ -1,10 +1,10 @@
-"""`dbmigrate goose ...`: goose's own command line, with our name before it.
+"""`dbmigrate goose ...`: translates goose's own command line.
 
-It is translated into ours and run: `goose -dir migrations postgres "user=app" up` becomes
+`goose -dir migrations postgres "user=app" up` becomes
 `-path migrations -format goose -database "user=app" up`. What has no counterpart is
-refused by its name rather than passed over. Flags may stand anywhere, as with goose;
-the environment is goose's as well (GOOSE_DRIVER, GOOSE_DBSTRING, GOOSE_MIGRATION_DIR,
-GOOSE_TABLE, a file `.env`), with a flag before it.
+refused by its name rather than ignored. Flags may be anywhere, as with goose; the
+environment is goose's as well (GOOSE_DRIVER, GOOSE_DBSTRING, GOOSE_MIGRATION_DIR,
+GOOSE_TABLE, a file `.env`), and a flag overrides it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Work = Callable[[Terminal], None]
 
 @dataclass(frozen=True)
 class GooseTranslation:
-    """What a command line of goose's comes to."""
+    """The translation of a command line of goose's."""
 
     line: Sequence[str] = ()
     """Our command line. One alone: a second would plan on what the first one has left."""
@@ -66,7 +66,7 @@ class GooseTranslation:
 
 
 def translate(args: Sequence[str], environ: Mapping[str, str]) -> GooseTranslation:
-    """What stands behind `goose`. Raises UsageError, and MigrationError for a bad -env."""
+    """Parse what follows `goose`. Raises UsageError, and MigrationError for an invalid -env."""
     try:
         flags, words = _take_apart(args)
     except HelpRequested:
@@ -94,7 +94,7 @@ def translate(args: Sequence[str], environ: Mapping[str, str]) -> GooseTranslati
 def _of_files_alone(
     words: Sequence[str], flags: Mapping[str, str], directory: str, environ: Mapping[str, str]
 ) -> GooseTranslation | None:
-    """A command that needs no database, though driver and string may stand before it."""
+    """A command that needs no database; driver and string may precede it."""
     at = next((at for at, word in enumerate(words[:3]) if word in (*COMMANDS, *_ELSEWHERE)), 0)
     command, operands = "".join(words[at : at + 1]), words[at + 1 :]
     if command in _ELSEWHERE:
@@ -117,7 +117,7 @@ def _read_options(flags: Mapping[str, str], environ: Mapping[str, str]) -> Line:
     options: Line = []
     table = flags.get("table") or environ.get("GOOSE_TABLE")
     if table:
-        # goose writes the name into its SQL as it is: PostgreSQL makes it lower case.
+        # goose writes the name into its SQL unquoted: PostgreSQL folds it to lower case.
         options += ["-history-table", table if '"' in table else table.lower()]
     if is_set(flags, "allow-missing"):
         options += ["-out-of-order", "apply"]
@@ -127,8 +127,8 @@ def _read_options(flags: Mapping[str, str], environ: Mapping[str, str]) -> Line:
 
 
 def _load(named: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """With the variables of a file; one that is set already stays. As goose does it, the
-    file `.env` is taken where it can be, and one that was named has to be."""
+    """With the variables of a file; one that is set already stays. As with goose, the file
+    `.env` is optional, and a named file has to exist."""
     if named == "none" or (not named and not os.path.isfile(".env")):
         return environ
     from dbmigrate.cli.arguments.dotenv import read_dotenv
@@ -143,7 +143,7 @@ def _load(named: str, environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _take_apart(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Flags by name, wherever they stand, and what is no flag."""
+    """Flags by name, wherever they are, and the operands."""
     flags: dict[str, str] = {}
     words: list[str] = []
     rest = list(args)
@@ -156,7 +156,7 @@ def _take_apart(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _find_database(words: Sequence[str], environ: Mapping[str, str]) -> tuple[str, list[str]]:
-    """The connection string, and the command behind it."""
+    """The connection string, and the command after it."""
     driver = environ.get("GOOSE_DRIVER", "")
     string = environ.get("GOOSE_DBSTRING", "")
     rest = list(words)
@@ -223,6 +223,6 @@ def _create(operands: Sequence[str], directory: str, *, is_sequential: bool) -> 
 
 
 def snake_case(name: str) -> str:
-    """A name as goose writes it into a file's: `Add Phone` is `add_phone` (helpers.go there)."""
+    """A name as goose writes it into a file name: `Add Phone` is `add_phone` (helpers.go there)."""
     text = re.sub(r"^[\W_]+|(?<=[^\W_])[\W_]{2,}$", "", name)
     return re.sub(r"[\W_]+", "_", text).lower()

@@ -1,4 +1,4 @@
-"""The usage of `dbmigrate goose`: goose's commands and flags, as far as they are here."""
+"""The usage of `dbmigrate goose`: the supported commands and flags of goose."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ environment, DBMIGRATE_LOCK_TIMEOUT and so on: {program} -h.
 
 
 def describe_goose(program: str) -> str:
-    """What -h prints."""
+    """The text of -h."""
     commands = "\n".join(
         f"    {name + _OPERANDS.get(name, ''):<20} {text}" for name, text in COMMANDS.items()
     )

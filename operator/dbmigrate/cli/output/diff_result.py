@@ -1,7 +1,7 @@
-"""What `diff` found and wrote, for people and as JSON.
+"""The result of `diff`, as text and as JSON.
 
-People get the names of the files, what loses data in them, and what the linter has
-to say of them; with -dry-run their text, with -check what would change.
+The text has the names of the files, the data that they destroy, and lint's findings
+about them; with -dry-run their content, with -check what would change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DIFFERENT = 3
 
 
 def show_diff(invocation: Invocation, diff: Diff) -> int:
-    """Print it. Gives the exit code."""
+    """Print it. Returns the exit code."""
     from dbmigrate.postgres.sqltext.syntax_tree import NOT_INSTALLED, is_installed
 
     terminal = invocation.terminal
@@ -54,7 +54,7 @@ def show_diff(invocation: Invocation, diff: Diff) -> int:
 
 
 def describe_diff(diff: Diff) -> Mapping[str, Any]:
-    """What is added to the JSON document."""
+    """The additions to the JSON document."""
     from dbmigrate.lint.outputs import describe
 
     return {
@@ -77,7 +77,7 @@ def describe_diff(diff: Diff) -> Mapping[str, Any]:
 
 
 def find_faults(diff: Diff) -> Iterator[Finding]:
-    """What the linter says of the new migrations."""
+    """Lint's findings about the new migrations."""
     from dbmigrate.lint.known import Known
     from dbmigrate.lint.script import judge_script
     from dbmigrate.postgres.sqltext.syntax_tree import is_installed
@@ -101,7 +101,7 @@ def _describe_change(change: Change) -> Mapping[str, Any]:
 
 def _print_files(invocation: Invocation, diff: Diff) -> None:
     if invocation.options.json:
-        return  # the document has them
+        return  # the document contains them
     from dbmigrate.cli.output.document import print_text
     from dbmigrate.printable import indented, one_line
 

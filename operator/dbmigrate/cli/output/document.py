@@ -1,4 +1,4 @@
-"""Where a report goes: as one JSON document to the standard output, and to a file."""
+"""Where a report is written: as one JSON document to standard output, and to a file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def send_report(
 ) -> None:
     """Print it to `output`, and write it to the file, where these are given.
 
-    What the command found besides (`more`) is added to the printed document
-    alone: the file has to fit into a termination message. A report that can't
-    be written is a warning: the run is over, and its exit code has to tell how it ended.
+    The command's other results (`more`) are added to the printed document only: the file
+    has to fit into a termination message. A report that cannot be written is a warning:
+    the run is over, and its exit code has to show how it ended.
     """
     report = report.hiding(terminal.secrets.hide)
     if output is not None:
@@ -41,17 +41,17 @@ def send_report(
 
 
 def print_text(output: TextIO, text: str) -> None:
-    """One text to the standard output, with its lines as they are."""
+    """One text to standard output, with its lines unchanged."""
     _print(output, lines(text))
 
 
 def print_json(output: TextIO, text: str) -> None:
-    """One JSON document to the standard output."""
+    """One JSON document to standard output."""
     _print(output, json_text(text))
 
 
 def _print(output: TextIO, text: str) -> None:
-    """A reader that went away is no error."""
+    """A reader that has closed the pipe is no error."""
     try:
         output.write(text + "\n")
         output.flush()

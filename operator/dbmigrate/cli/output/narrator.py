@@ -1,4 +1,4 @@
-"""Tells a run on the terminal, in golang-migrate's words where it has any."""
+"""Prints the progress of a run on the terminal, in golang-migrate's words where it has any."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.postgres.connection.other_sessions import OtherSession
     from dbmigrate.runner.observer import Notice, Progress
-    from dbmigrate.runner.planning.plan import PlannedStep
+    from dbmigrate.runner.planning.step import PlannedStep
 
 FIRST_REMINDER = 30.0
 """Seconds until a long statement gets a line where there is no terminal; then at each doubling."""
@@ -24,7 +24,7 @@ _QUIET = frozenset(("DEBUG", "LOG", "NOTICE"))
 
 
 class Narrator:
-    """The observer of a run that people watch."""
+    """The observer of a run on the command line."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -54,7 +54,7 @@ class Narrator:
             self._terminal.line(f"{name} ({format_duration(read + ran)})")
 
     def notice(self, notice: Notice) -> None:
-        """PostgreSQL's chatter only with -verbose, its warnings always."""
+        """The server's notices only with -verbose, its warnings always."""
         text = block(notice.message, "    ")
         if notice.file:
             text = f"{one_line(notice.file)}: {text}"
@@ -66,11 +66,11 @@ class Narrator:
             self._terminal.line(f"{notice.severity.lower()}: {text}")
 
     def waiting_for_lock(self, holders: tuple[OtherSession, ...]) -> None:
-        """Say who migrates already."""
+        """Say which run holds the migration lock."""
         self._terminal.line(f"waiting for the migration lock{_held_by(holders)}")
 
     def blocked(self, by: tuple[OtherSession, ...]) -> None:
-        """Say who holds the table."""
+        """Say which session holds the table."""
         self._terminal.line(f"{self._step} waits for a lock{_held_by(by)}")
 
     def progress(self, progress: Progress) -> None:

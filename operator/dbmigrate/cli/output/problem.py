@@ -1,4 +1,4 @@
-"""Draws an error for people: where it is, the line with a caret, what the server adds."""
+"""Formats an error: its place, the line with a caret, the server's details."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Writes the report where -report says, whatever became of the run.
+"""Writes the report to the file of -report, however the run ended.
 
-A Job's termination message is a file that Kubernetes mounted into the
-container: it can be written but not replaced. Any other file is replaced in one
-go, so that no reader sees half a report.
+A Job's termination message is a file that Kubernetes mounts into the container: it
+can be written but not replaced. Any other file is replaced atomically, so that no
+reader sees half a report.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What people see: lines on stderr, as golang-migrate writes them.
+"""Output for people: lines on stderr, as golang-migrate writes them.
 
-With -verbose each line starts with the time, as Go's log package does it. On a
-terminal there is one live line at the bottom for what takes long; every other
-line goes above it. Colours only on a terminal, and never with NO_COLOR. A
-What it is given may come from outside: it is shown as printable.py has it. A
-reader that went away (`| head`) must not stop a migration: what can't be
-written is dropped.
+With -verbose each line starts with the time, as in Go's log package. On a terminal
+there is one live line at the bottom for long statements; every other line goes above
+it. Colours only on a terminal, and never with NO_COLOR. Text from outside is escaped
+by printable.py. A reader that has closed the pipe (`| head`) must not stop a
+migration: what cannot be written is
+dropped.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Terminal:
         self._line(block(text))
 
     def text(self, text: str) -> None:
-        """Lines as they are: help has no time before it."""
+        """Lines without a time: help has none."""
         with self._lock:
             self._write(lines(text))
 
@@ -52,7 +52,7 @@ class Terminal:
             self.line(text)
 
     def interject(self, text: str) -> None:
-        """A line from a signal handler: past the lock and the stream, which may be in use."""
+        """A line from a signal handler: without the lock and the stream, which may be in use."""
         erase = _ERASE if self._live else ""
         try:
             os.write(self._stream.fileno(), f"{erase}{self._stamp()}{text}\n".encode())

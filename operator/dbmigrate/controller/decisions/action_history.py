@@ -1,4 +1,4 @@
-"""Which MigrationActions belong to the resource from now on, and which of them go."""
+"""Which MigrationActions the resource takes ownership of, and which are deleted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dbmigrate.controller.decisions.view import ResourceView
 
 
 def choose_adopted(view: ResourceView) -> tuple[Action, ...]:
-    """The actions without an owner: from now on they go when their resource goes."""
+    """The actions without an owner: as owned objects they are deleted with their resource."""
     return tuple(action for action in view.actions if not action.is_owned)
 
 

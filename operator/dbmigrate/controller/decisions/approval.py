@@ -1,10 +1,10 @@
-"""Manual approval: a plan is made, shown, and run only when a person has agreed to it.
+"""Manual approval: a plan is made and shown, and runs only once a person has approved it.
 
 The plan is made by a `plan` run. Its hash covers the run that made it, the intent
-and the steps: what a person has approved is that plan and no later one. A change
-of the source is another intent, which needs another plan and another approval.
-The run is held to the plan's checksum: where the database or a file has changed in
-between, it changes nothing and says PlanChanged, and then the plan is void as well.
+and the steps, so an approval holds for this plan only. A change of the source is
+another intent, which needs another plan and another approval. The run is bound to
+the plan's checksum: if the database or a file has changed meanwhile, it changes
+nothing and reports PlanChanged, and the plan becomes invalid.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dbmigrate.controller.decisions.checks import is_at_target
 from dbmigrate.controller.decisions.outcome import read_report
 from dbmigrate.controller.decisions.retrying import ask_again
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
-from dbmigrate.controller.decisions.verdict import VerdictReason, held, on_its_way, stuck
+from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, paused, stalled
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, Report
@@ -43,7 +43,7 @@ def find_plan(view: ResourceView, status: MigrationStatus, intent: str) -> PlanS
 
 
 def is_void(plan: PlanStatus, status: MigrationStatus) -> bool:
-    """Whether the last run was held to this plan and found that it holds no more."""
+    """Whether the last run was bound to this plan and found that it no longer applies."""
     last = status.last_run
     if last is None or last.error is None or last.error.reason is not Reason.PLAN_CHANGED:
         return False
@@ -56,7 +56,7 @@ def _is_empty_by_mistake(view: ResourceView, report: Report) -> bool:
 
 
 def is_approved(view: ResourceView, plan: PlanStatus) -> bool:
-    """Whether somebody has agreed to this very plan."""
+    """Whether a person has approved this plan."""
     return any(
         action.kind is ActionKind.APPROVE
         and action.plan_hash == plan.hash
@@ -68,7 +68,7 @@ def is_approved(view: ResourceView, plan: PlanStatus) -> bool:
 def seek_approval(
     view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> Conclusion | None:
-    """What is to be done before a run may be started; None: it may be."""
+    """What is to be done before a run may start, or None."""
     plan = find_plan(view, status, intent)
     if plan is None:
         return _make_plan_first(view, status, intent, now)
@@ -77,14 +77,14 @@ def seek_approval(
     name = view.migration.identity.name
     count = _describe_plan(plan)
     text = f"plan {plan.hash} with {count} waits for a MigrationAction that approves it for {name}"
-    return Conclusion(held(VerdictReason.AWAITING_APPROVAL, text), plan=plan, approved=False)
+    return Conclusion(paused(VerdictReason.AWAITING_APPROVAL, text), plan=plan, approved=False)
 
 
 def _make_plan_first(
     view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> Conclusion:
     identity = view.migration.identity
-    verdict = on_its_way(VerdictReason.PLANNING, "the plan is being made")
+    verdict = in_progress(VerdictReason.PLANNING, "the plan is being made")
     run = newest_run(view, RunCommand.PLAN)
     if run is None or run.intent != intent or run.generation != identity.generation:
         order = RunOrder(RunCommand.PLAN, intent, 1, identity.generation)
@@ -94,9 +94,9 @@ def _make_plan_first(
     error = report.error if report is not None else None
     if report is not None and error is None and not is_void(_make_plan(run, report), status):
         text = "the runner shows a plan without steps, and the database is not at the target"
-        return Conclusion(stuck(Reason.INTERNAL.value, text), approved=False)
+        return Conclusion(stalled(Reason.INTERNAL.value, text), approved=False)
     if error is None:
-        return Conclusion(verdict, order, approved=False)  # made, but nobody read it
+        return Conclusion(verdict, order, approved=False)  # made, but its report was lost
     again = ask_again(view, status, run, error, Conclusion(verdict, order), now)
     return replace(again, approved=False)
 
@@ -122,7 +122,7 @@ def _make_plan(run: JobRun, report: Report) -> PlanStatus:
 
 
 def _describe_plan(plan: PlanStatus) -> str:
-    """How much there is to agree to, and whether it is all shown."""
+    """How many steps there are to approve, and whether all of them are shown."""
     words = f"{plan.steps_total} step{'' if plan.steps_total == 1 else 's'}"
     losing = sum(step.destructive for step in plan.steps)
     if losing:

@@ -1,4 +1,4 @@
-"""Attempts at an intent: the first one, the next one, and how long after the last failure."""
+"""Attempts at an intent: the first, the next, and the delay after the last failure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dbmigrate.controller.decisions.approval import find_plan
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.catch_up import CaughtUp
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
+from dbmigrate.controller.decisions.ready import next_question, question
 from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
-from dbmigrate.controller.decisions.settled import next_question, question
-from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, stuck
+from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, paused, stalled
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, ReportError
@@ -25,9 +25,9 @@ word, and the runner's image may be anybody's."""
 
 
 def ask_about(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetime) -> Conclusion:
-    """A run has left no report: the database knows how it ended."""
+    """A run has left no report: the database is asked how it ended."""
     text = f"Job {unread.name} has ended without a report: asking the database"
-    verdict = on_its_way(VerdictReason.READING_DATABASE, text)
+    verdict = in_progress(VerdictReason.READING_DATABASE, text)
     asked, look_at = caught.asking, now + LOOK_INTERVAL
     if asked is None:
         return Conclusion(verdict, order=question(view, unread.intent), look_at=look_at)
@@ -37,29 +37,33 @@ def ask_about(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetim
     if now >= due:
         return Conclusion(verdict, order=question(view, unread.intent), look_at=look_at)
     if asked.attempt > view.migration.spec.retry.limit:
-        verdict = stuck(VerdictReason.READING_DATABASE, text + "; no answer could be read")
+        verdict = stalled(VerdictReason.READING_DATABASE, text + "; no answer could be read")
     return Conclusion(verdict, look_at=due, next_retry_at=due)
 
 
 def attempt(
-    view: ResourceView, caught: CaughtUp, intent: str, now: datetime, *, is_mended: bool
+    view: ResourceView, caught: CaughtUp, intent: str, now: datetime, *, is_cleared: bool
 ) -> Conclusion:
-    """Start the first attempt at this intent, the next one, or none any more."""
+    """Start the first attempt at this intent, or the next one, or stop trying."""
     spec, identity, last = view.migration.spec, view.migration.identity, caught.status.last_run
     plan = find_plan(view, caught.status, intent) if spec.approval is Approval.MANUAL else None
     if last is None or (last.intent, last.generation) != (intent, identity.generation):
         return _start(identity.generation, intent, 1, plan)
     error = last.error
-    # A plan that had changed was made again and approved again, else we would not be here.
-    if is_mended or error is None or error.reason is Reason.PLAN_CHANGED:
+    # A plan that had changed has been made and approved again before this point.
+    if is_cleared or error is None or error.reason is Reason.PLAN_CHANGED:
         return _start(identity.generation, intent, last.attempts + 1, plan)
     said = describe_error(last)
+    if error.reason is Reason.ROLLED_BACK:
+        return Conclusion(paused(VerdictReason.ROLLED_BACK, said))
+    if error.reason is Reason.DATABASE_CONFLICT and view.departed is not None:
+        return _start(identity.generation, intent, last.attempts + 1, plan, view.departed)
     if not error.retryable:
-        return _stay_stuck(view, caught.status, last, error, now, plan)
+        return _stay_stalled(view, caught.status, last, error, now, plan)
     limit, in_vain = spec.retry.limit, last.without_progress
     if in_vain > limit or not limit or _is_endless(last, limit):
         return _give_up(view, caught.status, last, error, now, plan)
-    # Kept in the status once it is chosen: our clock and the API server's may differ.
+    # Kept in the status once chosen: this clock and the API server's may differ.
     due = caught.status.next_retry_at
     if due is None:
         seed = f"{identity.uid}/{intent}"
@@ -69,7 +73,7 @@ def attempt(
     text = f"{said} (run {in_vain} of at most {limit + 1}, to be tried again)"
     if in_vain < last.attempts:
         text = f"{said} ({_count_runs(last)} of at most {limit + 1}, to be tried again)"
-    return Conclusion(on_its_way(error.reason.value, text), look_at=due, next_retry_at=due)
+    return Conclusion(in_progress(error.reason.value, text), look_at=due, next_retry_at=due)
 
 
 def _is_endless(last: LastRun, limit: int) -> bool:
@@ -78,13 +82,13 @@ def _is_endless(last: LastRun, limit: int) -> bool:
 
 
 def _count_runs(last: LastRun) -> str:
-    """How many runs have come to nothing; those before the last one that did not are no matter."""
+    """How many runs in a row have failed, counted from the last one that did not."""
     if last.without_progress in (0, last.attempts):
         return f"{last.attempts} runs"
     return f"{last.without_progress} runs in a row that came no further"
 
 
-def _stay_stuck(
+def _stay_stalled(
     view: ResourceView,
     status: MigrationStatus,
     last: LastRun,
@@ -92,8 +96,8 @@ def _stay_stuck(
     now: datetime,
     plan: PlanStatus | None,
 ) -> Conclusion:
-    """A person must act. Where we cannot see it when they do, try now and then."""
-    verdict = stuck(error.reason.value, describe_error(last))
+    """A person must act. Where the correction is not visible here, try again now and then."""
+    verdict = stalled(error.reason.value, describe_error(last))
     if error.reason not in ENVIRONMENTAL:
         return Conclusion(verdict)
     due = status.next_retry_at
@@ -113,25 +117,41 @@ def _give_up(
     now: datetime,
     plan: PlanStatus | None,
 ) -> Conclusion:
-    """The retries are used up. What may pass by itself is tried once more each resync interval."""
+    """The retries are used up. A temporary error is tried once more each resync interval."""
     text = f"{describe_error(last)} (gave up after {_count_runs(last)}"
     due = next_question(view, status, last, now) if view.migration.spec.retry.limit else None
     if due is not None and now >= due:
         return _start(last.generation, last.intent, last.attempts + 1, plan)
     text += ", tried again at each resync)" if due is not None else ")"
     reason = VerdictReason.RETRIES_EXHAUSTED
-    return Conclusion(stuck(error.reason.value, text, stalled_reason=reason), look_at=due)
+    return Conclusion(stalled(error.reason.value, text, stalled_reason=reason), look_at=due)
 
 
-def _start(generation: int, intent: str, attempt: int, plan: PlanStatus | None) -> Conclusion:
-    order = RunOrder(RunCommand.GOTO, intent, attempt, generation, plan=plan)
+def _start(
+    generation: int,
+    intent: str,
+    attempt: int,
+    plan: PlanStatus | None,
+    take_over: str | None = None,
+) -> Conclusion:
+    # Who has approved a plan wants its steps.
+    consent = f"plan {plan.hash}" if plan is not None and plan.steps else None
+    order = RunOrder(
+        RunCommand.GOTO,
+        intent,
+        attempt,
+        generation,
+        plan=plan,
+        ordered_by=consent,
+        take_over=take_over,
+    )
     return Conclusion(
-        on_its_way(VerdictReason.STARTING, f"attempt {attempt} is about to start"), order
+        in_progress(VerdictReason.STARTING, f"attempt {attempt} is about to start"), order
     )
 
 
 def describe_error(last: LastRun) -> str:
-    """The message with its place in front."""
+    """The message, preceded by its place."""
     error = last.error
     if error is None:
         return ""

@@ -1,8 +1,8 @@
-"""When a run that failed for a passing reason is tried again.
+"""When a run that failed for a temporary reason is tried again.
 
 The delay doubles from attempt to attempt, up to a limit. Its jitter is a hash of
-what is retried, not a random number: two operators that look at one resource,
-or one that was started anew, come to the same moment.
+what is retried, not a random number: two operators, or one that has restarted,
+compute the same time.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ JITTER = 0.25
 
 
 def retry_delay(retry: Retry, *, attempt: int, seed: str) -> timedelta:
-    """How long to wait after the attempt of that number, counted from 1."""
+    """The delay after an attempt; attempts are counted from 1."""
     # Beyond 2^32 times the first delay any limit is reached; a float stays finite.
     doubled = retry.initial_delay * float(2 ** min(attempt - 1, 32))
     return min(doubled, retry.max_delay) * (1 - JITTER * hash_fraction(f"{seed}/{attempt}"))
 
 
 def hash_fraction(seed: str) -> float:
-    """A number in [0, 1) that always is the same for the same text."""
+    """A number in [0, 1) that depends on the text only."""
     return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:6], "big") / 2**48

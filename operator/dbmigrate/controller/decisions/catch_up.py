@@ -1,9 +1,9 @@
-"""Bringing the status up to what the runs have to tell.
+"""Bring the status up to date with the runs.
 
 The status may be behind: a write was lost, the operator was killed between a
-Job's end and its record, or the cluster's store was put back to an older state.
-Whatever Jobs are there are taken in the order in which they were made, each one
-once; what is recorded already is left alone.
+Job's end and its record, or etcd was restored to an older state. The Jobs that
+exist are processed in the order of their creation, each once; what is recorded
+already is left alone.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from dbmigrate.report import Outcome, Reason, Report, ReportError, UnknownReport
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """The status as it should have been written, and what is still open."""
+    """The status as it should have been written, and what is still unknown."""
 
     status: MigrationStatus
     rests_on_absence: bool = False
@@ -53,7 +53,7 @@ class CaughtUp:
 
 
 def catch_up(view: ResourceView, intent: str, now: datetime) -> CaughtUp:
-    """Take in every run of this resource that has something new to tell.
+    """Record every run of this resource that is not recorded yet.
 
     `intent` is the present one.
     """
@@ -101,7 +101,7 @@ def _take_in(
     was_read = any(pod.job == run.name and pod.has_told for pod in pods)
     report = read_report(run, pods)
     if run.command is RunCommand.ROLLBACK and report is not None and is_guess(report):
-        report = None  # it is not tried again by itself, so that the database must say
+        report = None  # it is not retried by itself, so the database must be asked
     unread = run if report is None else None
     if report is not None:
         status = end_run(status, report, finished_at=run.finished_at or now)
@@ -112,8 +112,8 @@ def _take_in(
 def _is_newer(run: JobRun, last: LastRun, intent: str) -> bool:
     """Whether a run was made after the recorded one.
 
-    The API server's times are whole seconds. Of two runs made within one, the newer is the one
-    for the present intent, and an order is newer than the run that it follows.
+    The API server's times are whole seconds. Of two runs created within one second, the newer is
+    the one for the present intent, and an order is newer than the run that it follows.
     """
     made = (*run_order(run), run.intent == intent, run.command is RunCommand.ROLLBACK)
     since = last.started_at or run.created_at
@@ -124,7 +124,7 @@ def _is_newer(run: JobRun, last: LastRun, intent: str) -> bool:
 def _take_in_mending(
     status: MigrationStatus, run: JobRun, pods: tuple[Pod, ...]
 ) -> MigrationStatus:
-    """A Force or a Repair that has succeeded after the last run: then all is tried anew."""
+    """A Force or a Repair that succeeded after the last run: the attempts start again."""
     last = status.last_run
     if last is None or last.finished_at is None or run.is_active:
         return status
@@ -135,7 +135,7 @@ def _take_in_mending(
 
 
 def _find_orphan(caught: CaughtUp, view: ResourceView) -> CaughtUp:
-    """A Pod whose runner is still at work, although its Job is called over."""
+    """A Pod whose runner is still at work although its Job has ended."""
     over = {run.name for run in view.runs if not run.is_active and run.command not in ASKING}
     for pod in view.pods:
         if pod.job in over and pod.has_started and pod.may_be_running:
@@ -144,7 +144,7 @@ def _find_orphan(caught: CaughtUp, view: ResourceView) -> CaughtUp:
 
 
 def _find_lost(caught: CaughtUp, view: ResourceView, now: datetime) -> CaughtUp:
-    """A run that the status knows to be under way, and whose Job is not there."""
+    """A run that the status records as active and whose Job does not exist."""
     last = caught.status.last_run
     if last is None or last.has_ended or any(run.name == last.job for run in view.runs):
         return caught
@@ -161,7 +161,7 @@ def _find_lost(caught: CaughtUp, view: ResourceView, now: datetime) -> CaughtUp:
 
 
 def _read_last_words(pods: Iterable[Pod]) -> Report | None:
-    """The report in what is left of a deleted Job's Pods."""
+    """The report in the remaining Pods of a deleted Job."""
     for pod in pods:
         with suppress(UnknownReport):
             report = parse_message(pod.ended)
@@ -171,7 +171,7 @@ def _read_last_words(pods: Iterable[Pod]) -> Report | None:
 
 
 def _ask_database(caught: CaughtUp, view: ResourceView, now: datetime) -> CaughtUp:
-    """Let a `status` run say how a run ended that nobody can read any more."""
+    """Ask the database by a `status` run how a run ended whose report is lost."""
     if caught.unread is None:
         return caught
     asked = newest_run(view, RunCommand.STATUS)
@@ -189,7 +189,7 @@ def _ask_database(caught: CaughtUp, view: ResourceView, now: datetime) -> Caught
 
 
 def _conclude(answer: Report, run: JobRun, view: ResourceView) -> Report:
-    """The outcome of a run, from what the database says after it."""
+    """The outcome of a run, derived from the state of the database after it."""
     if answer.error is not None:
         return replace(answer, outcome=Outcome.FAILED)
     spec = view.migration.spec

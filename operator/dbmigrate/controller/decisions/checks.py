@@ -1,9 +1,9 @@
-"""Checks: `status` runs that ask a migrated database whether it still is as the last run left it.
+"""Checks: `status` runs that ask whether a migrated database is still as the last run left it.
 
-Between runs the database belongs to everybody. What a check finds is reported, and left
-for a person to judge. The verdict of the last answer is kept in the status, so it holds
-while the next check is at work and after the Job of the last one has gone. A check
-without an answer changes no verdict; several in a row mean that nothing is known.
+Between runs anyone may change the database. A check only reports what it finds. The
+verdict of the last answer is kept in the status, so it holds while the next check is at
+work and after the Job of the last one is deleted. A check without an answer changes no
+verdict; several in a row mean that the state is unknown.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def take_in_checks(status: MigrationStatus, view: ResourceView, now: datetime) -
 
 
 def find_last_answer(view: ResourceView, status: MigrationStatus) -> datetime | None:
-    """When the database last answered; None: not that is known."""
+    """When the database last answered; None: not known."""
     last = status.last_run
     known = [last.finished_at] if last is not None and last.has_succeeded else []
     for run in view.runs:
@@ -96,14 +96,14 @@ def _take_in(
 
 
 def _why_unanswered(answer: Report | None) -> str | None:
-    """Why a check says nothing of the database; None: it does."""
+    """Why a check has no answer about the database; None: it has one."""
     if answer is None or answer.error is None or answer.error.reason not in UNANSWERED:
         return None
     return f"{answer.error.reason.value}: {answer.error.message}"
 
 
 def _describe_drift(answer: Report, last: LastRun, view: ResourceView) -> str | None:
-    """What has become of the database since the last run; None: nothing."""
+    """What has changed in the database since the last run; None: nothing."""
     if answer.error is not None:
         return f"{answer.error.reason.value}: {answer.error.message}"
     if answer.dirty is None:
@@ -114,6 +114,12 @@ def _describe_drift(answer: Report, last: LastRun, view: ResourceView) -> str | 
         return f"edited after they were applied: {', '.join(answer.changed)}"
     if is_at_target(answer, view.migration.spec):
         return None
+    if answer.restored is not None:
+        return (
+            f"the backup {answer.restored} has been restored, and the database is at version"
+            f" {answer.version or 'none'}: a MigrationAction with Retry migrates it, another"
+            " target keeps it there"
+        )
     if answer.version == last.version:
         return f"{answer.pending} migrations are pending"
     return (

@@ -1,8 +1,8 @@
-"""What the source of a resource amounts to at this moment.
+"""The migration files of a resource, as one hash.
 
-ConfigMaps change under us, so their content is hashed: a new hash is a new
-intent, and starts a run. An image or a claim is taken at its name, since nobody
-but the kubelet can look inside.
+The content of ConfigMaps may change, so it is hashed: a new hash is a new intent
+and starts a run. An image or a volume claim is identified by its name, because only
+the kubelet can read its content.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ConfigMapFiles:
 
 @dataclass(frozen=True, slots=True)
 class SourceFiles:
-    """The files as they are now: a hash, or what is wrong with them."""
+    """The hash of the files, or what is wrong with them."""
 
     digest: str = ""
     missing: str | None = None
@@ -39,7 +39,7 @@ class SourceFiles:
 
 
 def looks_like_migrations(body: Document) -> bool:
-    """Whether a ConfigMap holds a key that is named like a migration file."""
+    """Whether a ConfigMap has a key that is named like a migration file."""
     keys = [*(body.get("data") or {}), *(body.get("binaryData") or {})]
     return any(MIGRATION_FILE.fullmatch(key) for key in keys)
 
@@ -55,12 +55,12 @@ def read_config_map(body: Document) -> ConfigMapFiles:
 
 
 def read_migrations(body: Document) -> ConfigMapFiles | None:
-    """The content of a ConfigMap that holds migrations; None for any other one."""
+    """The content of a ConfigMap that holds migrations; None for any other."""
     return read_config_map(body) if looks_like_migrations(body) else None
 
 
 def resolve_files(source: Source, config_maps: Mapping[str, ConfigMapFiles | None]) -> SourceFiles:
-    """The files of a source, given the ConfigMaps that it names (None: not there)."""
+    """The files of a source, given the ConfigMaps that it names (None: missing)."""
     if isinstance(source, InlineSource):
         text = json.dumps(source.files, sort_keys=True, default=dict)
         return SourceFiles(digest=hashlib.sha256(text.encode()).hexdigest())

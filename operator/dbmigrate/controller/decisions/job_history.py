@@ -1,4 +1,4 @@
-"""Which finished Jobs are kept to look at, and which go."""
+"""Which finished Jobs are kept, and which are deleted."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ KEPT_QUESTIONS = 1
 def choose_discarded(
     runs: Iterable[JobRun], last: LastRun | None, limits: HistoryLimits, now: datetime
 ) -> tuple[str, ...]:
-    """The names of the Jobs beyond the limits, never one whose end is not recorded yet.
+    """The names of the Jobs beyond the limits, except those whose end is not recorded yet.
 
-    A Job whose runner has ended, and in whose Pod other containers go on and on, goes too:
-    nothing but its end would end them.
+    A Job whose runner has ended while other containers of its Pod run on is deleted too:
+    only its deletion ends them.
     """
     unrecorded = last.job if last is not None and not last.has_ended else None
     groups: dict[tuple[bool, RunState], list[JobRun]] = {}

@@ -1,8 +1,8 @@
-"""Actions: what people order once, checked and carried out one after the other.
+"""Orders: MigrationActions, checked and carried out one after the other.
 
 An action that needs the database becomes a run that carries the action's uid, so
-that its end is found again after a crash. One that can't be carried out now is
-refused and says why; it is never kept for later, when it might surprise.
+that its end is found again after a crash. One that cannot be carried out now is
+refused with a reason; it is not kept for later.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
+from dbmigrate.api.fields import describe_unknown
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.api.version import is_version
 from dbmigrate.controller.decisions.approval import find_plan, is_approved
 from dbmigrate.controller.decisions.outcome import read_report
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
-from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way
+from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress
 from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
+from dbmigrate.timestamps import format_timestamp
 
 COMMANDS: Mapping[ActionKind | None, RunCommand] = {
     ActionKind.FORCE: RunCommand.FORCE,
@@ -34,7 +35,7 @@ VERSIONED = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK})
 
 
 def follow_actions(view: ResourceView) -> tuple[ActionUpdate, ...]:
-    """What the runs of actions have come to since the actions' status was written."""
+    """The new results of the actions' runs, which the actions' status does not show yet."""
     updates = []
     for action in view.actions:
         run = next((r for r in view.runs if _serves(r, action)), None)
@@ -48,9 +49,9 @@ def follow_actions(view: ResourceView) -> tuple[ActionUpdate, ...]:
 
 
 def acknowledge(view: ResourceView) -> tuple[ActionUpdate, ...]:
-    """The orders that have to wait, with what they wait for; each is told once.
+    """The orders that have to wait, with what they wait for; each is reported once.
 
-    An approval needs no run: it is answered as soon as none is at work.
+    An approval needs no run: it is answered as soon as no run is active.
     """
     active = next((run for run in view.runs if run.is_active), None)
     updates = []
@@ -71,7 +72,7 @@ def acknowledge(view: ResourceView) -> tuple[ActionUpdate, ...]:
 def carry_out_next(
     view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> Conclusion | ActionUpdate | None:
-    """The oldest order that nobody has taken up: a run to start, or an answer right away."""
+    """The oldest order that has not been taken up: a run to start, or an immediate answer."""
     action = _find_next(view)
     if action is None:
         return None
@@ -81,17 +82,17 @@ def carry_out_next(
     if action.kind is ActionKind.APPROVE:
         return _agree(action)
     if view.rejection is not None and view.rejection.is_passing:
-        verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
+        verdict = in_progress(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
         return Conclusion(verdict, look_at=view.rejection.retry_at)
     if view.rejection is not None:
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
     text = f"{action.kind} of MigrationAction {action.name} is about to start"
-    verdict = on_its_way(VerdictReason.ACTION_RUNNING, text)
+    verdict = in_progress(VerdictReason.ACTION_RUNNING, text)
     return Conclusion(verdict, order=_order(action, view, status, intent))
 
 
 def is_run_awaited(view: ResourceView, status: MigrationStatus, intent: str, now: datetime) -> bool:
-    """Whether an order waits that will have a run of its own."""
+    """Whether an order is waiting that needs a run of its own."""
     action = _find_next(view)
     if action is None or action.kind is ActionKind.APPROVE:
         return False
@@ -99,7 +100,7 @@ def is_run_awaited(view: ResourceView, status: MigrationStatus, intent: str, now
 
 
 def _find_waiting(view: ResourceView) -> list[Action]:
-    """The orders that no run serves, oldest first."""
+    """The orders without a run, oldest first."""
     waiting = [
         action
         for action in view.actions
@@ -109,7 +110,7 @@ def _find_waiting(view: ResourceView) -> list[Action]:
 
 
 def _find_next(view: ResourceView) -> Action | None:
-    """The oldest order that waits for nothing but its turn."""
+    """The oldest order that waits only for its turn."""
     return next((action for action in _find_waiting(view) if not _is_held(action, view)), None)
 
 
@@ -118,7 +119,7 @@ def _is_held(action: Action, view: ResourceView) -> bool:
 
 
 def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
-    """The answer to orders for a resource that is not there."""
+    """The answer to orders for a resource that does not exist."""
     return tuple(
         ActionUpdate(
             action,
@@ -131,7 +132,7 @@ def refuse_orphans(actions: Iterable[Action]) -> tuple[ActionUpdate, ...]:
 
 
 def _serves(run: JobRun, action: Action) -> bool:
-    """Whether an action has come to this run: ordered by it, or held to the plan it approves."""
+    """Whether an action belongs to this run: it ordered the run or approved its plan."""
     if action.kind is ActionKind.APPROVE:
         return run.plan is not None and run.plan == action.plan_hash
     return run.action == action.uid
@@ -158,7 +159,7 @@ def _follow(action: Action, run: JobRun, view: ResourceView) -> ActionUpdate:
 def _find_refusal(
     action: Action, view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> str | None:
-    """Why an action can't be carried out; None: it can."""
+    """Why an action cannot be carried out; None: it can."""
     if action.problem is not None:
         return action.problem
     if _is_stale(action, view, now):
@@ -166,8 +167,10 @@ def _find_refusal(
             f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"
             " which is too long ago (--order-max-age): order it again if it still holds"
         )
-    if view.elder is not None:
-        return f"DatabaseMigration {view.elder} is older and has the same database"
+    if view.migration.spec.unknown:
+        return describe_unknown(view.migration.spec.unknown)
+    if view.older is not None:
+        return f"DatabaseMigration {view.older} is older and has the same database"
     if action.kind in VERSIONED and not _is_version(action, view):
         return "spec.version must name a version"
     if action.kind is ActionKind.APPROVE:
@@ -182,13 +185,13 @@ def _find_refusal(
 
 
 def _is_stale(action: Action, view: ResourceView, now: datetime) -> bool:
-    """Whether an order comes out of a time in which no operator was there to take it.
+    """Whether an order was made at a time when no operator was running to take it.
 
     An approval holds for one plan, whenever it was given.
     """
     if action.kind is ActionKind.APPROVE or view.order_age is None:
         return False
-    # An order that this operator has acknowledged waits for something that it names.
+    # An acknowledged order waits for something that its message names.
     came = view.resync.since if action.is_acknowledged else now
     return came - action.created_at > view.order_age
 
@@ -233,5 +236,12 @@ def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: 
         plan = find_plan(view, status, intent)
     operands = (action.version,) if action.kind in VERSIONED and action.version else ()
     return RunOrder(
-        COMMANDS[action.kind], intent, attempt, generation, operands, action=action.uid, plan=plan
+        COMMANDS[action.kind],
+        intent,
+        attempt,
+        generation,
+        operands,
+        action=action.uid,
+        plan=plan,
+        ordered_by=f"MigrationAction {action.name}",
     )

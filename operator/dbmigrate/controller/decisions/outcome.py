@@ -1,9 +1,9 @@
-"""What a finished run says, and how it goes into the status.
+"""What a finished run reports, and how it is recorded in the status.
 
 The runner leaves its report as the termination message. A run that was killed
-leaves none: then the Job and its Pod say why, and the sentence that comes of it
-is written as a report too, so that there is one way from here on. Only a Job
-that succeeded and whose report is gone stays a riddle, for the database to solve.
+leaves none: then the Job and its Pod say why, and a report is made from that
+here, so that everything after this step handles reports only. If a Job succeeded
+and its report is lost, the database has to be asked.
 """
 
 from __future__ import annotations
@@ -22,21 +22,31 @@ from dbmigrate.api.status import (
     LastRun,
     MigrationStatus,
 )
-from dbmigrate.api.timestamps import format_timestamp, read_timestamp
 from dbmigrate.api.trial import read_trial
-from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunCommand, RunState
+from dbmigrate.controller.decisions.refusals import explain_refusal
+from dbmigrate.controller.decisions.runs import (
+    NEEDS_CP,
+    ContainerEnd,
+    JobRun,
+    Pod,
+    RunCommand,
+    RunState,
+)
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, UnknownReport
+from dbmigrate.timestamps import format_timestamp, read_timestamp
 
 KILLED = frozenset({128 + 9, 128 + 15})
 """SIGKILL, and SIGTERM before the runner was ready to report."""
+NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+"""The container runtime could not start the program: in most cases the image has none."""
 STATUS_TEXT_LIMIT = 2048
 """Characters of an error's text in the status: a report is bounded, a log's tail is bounded too."""
 
 
 def read_report(run: JobRun, pods: Iterable[Pod]) -> Report | None:
-    """The report of a finished run, its own or one that says why there is none.
+    """The report of a finished run, its own or a substitute that says why there is none.
 
-    None: it succeeded, but nobody read its report in time.
+    None: it succeeded, and its report is lost.
     """
     mine = [pod for pod in pods if pod.job == run.name]
     pod = max(mine, key=lambda p: (p.ended is not None, not p.is_gone), default=None)
@@ -50,13 +60,14 @@ def read_report(run: JobRun, pods: Iterable[Pod]) -> Report | None:
             )
             return failed_report(run.command, run.started_at, Reason.INTERNAL, text)
         if report is not None:
-            return report
+            return explain_refusal(report, run.image)
     is_success = run.state is RunState.SUCCEEDED
     if pod is not None and pod.ended is not None:
         is_success = pod.ended.exit_code == 0
     if is_success:
         return None
-    return failed_report(run.command, run.started_at, *_explain(run, pod))
+    report = failed_report(run.command, run.started_at, *_explain(run, pod))
+    return explain_refusal(report, run.image)
 
 
 def parse_message(ended: ContainerEnd | None) -> Report | None:
@@ -77,7 +88,7 @@ def parse_message(ended: ContainerEnd | None) -> Report | None:
 def failed_report(
     command: str, started_at: datetime | None, reason: Reason, message: str
 ) -> Report:
-    """A report in the place of one that the runner could not write."""
+    """A substitute for a report that the runner could not write."""
     return Report(
         command=command,
         outcome=Outcome.FAILED,
@@ -91,12 +102,12 @@ def failed_report(
 
 
 def is_guess(report: Report) -> bool:
-    """Whether a report was made here, in the place of one that the runner could not write."""
+    """Whether a report is such a substitute."""
     return not report.tool_version
 
 
 def _explain(run: JobRun, pod: Pod | None) -> tuple[Reason, str]:
-    """Why a run failed that left no report."""
+    """Why a run without a report failed."""
     if run.failure_reason == "DeadlineExceeded":
         text = "the run was stopped at its deadline (spec.timeouts.deadline)"
         if pod is not None and pod.waiting is not None:
@@ -126,9 +137,11 @@ def _explain_end(ended: ContainerEnd) -> tuple[Reason, str]:
 
 
 def _explain_other(failed: ContainerEnd, has_started: bool) -> tuple[Reason, str]:
-    """A container beside the runner failed, and the runner told nothing."""
+    """A container beside the runner failed, and the runner left no report."""
     if failed.container == COPY_CONTAINER:
         text = f"the migration files could not be copied out of the image{_tail(failed)}"
+        if failed.reason in NOT_STARTED:
+            text += NEEDS_CP
         return Reason.SOURCE_INVALID, text
     when = "the runner had not ended" if has_started else "the runner did not start"
     code = f"exit code {failed.exit_code}" + (f", {failed.reason}" if failed.reason else "")
@@ -137,12 +150,12 @@ def _explain_other(failed: ContainerEnd, has_started: bool) -> tuple[Reason, str
 
 
 def _tail(ended: ContainerEnd) -> str:
-    """The container's last words, as the end of a sentence."""
+    """The container's last output, as the end of a sentence."""
     return f": {ended.message.strip()}" if ended.message.strip() else ""
 
 
 def begin_run(status: MigrationStatus, run: JobRun) -> MigrationStatus:
-    """The status while a run is under way."""
+    """The status while a run is active."""
     last = LastRun(
         job=run.name,
         command=run.command.value,
@@ -157,9 +170,9 @@ def begin_run(status: MigrationStatus, run: JobRun) -> MigrationStatus:
 
 
 def _carry_on(before: LastRun | None, run: JobRun) -> int:
-    """How many runs of this intent, up to the one before this, came no further in a row.
+    """How many runs of this intent in a row, up to the one before this, made no progress.
 
-    Whoever orders a run has looked at the matter: the count begins anew.
+    A run that a person ordered starts the count again.
     """
     if run.action is not None:
         return 0
@@ -172,9 +185,9 @@ def _carry_on(before: LastRun | None, run: JobRun) -> int:
 
 
 def _has_advanced(status: MigrationStatus, report: Report) -> bool:
-    """Whether a run has left the database further than it is known to have been before.
+    """Whether a run has brought the database further than it was known to be before.
 
-    A run that was killed tells nothing; what it did is credited to the next one that does.
+    A run that was killed reports nothing; its progress counts for the next run that reports.
     """
     if report.steps_total:
         return True
@@ -214,19 +227,20 @@ def end_run(status: MigrationStatus, report: Report, *, finished_at: datetime) -
 
 
 def _names(steps: tuple[HistoryEntry, ...]) -> list[tuple[str, str, str, int]]:
-    """What tells steps apart: a run that is taken in again has no new ones."""
+    """What identifies a step: a run that is recorded again has no new ones."""
     return [(step.version, step.name, step.direction, step.milliseconds) for step in steps]
 
 
 def learn(status: MigrationStatus, report: Report, *, is_rollback: bool = False) -> MigrationStatus:
-    """The status with what the report says of the database, if it could be asked."""
+    """The status with what the report says of the database, if the database was read."""
     if report.backup is not None:
         made, created = report.backup, read_timestamp(report.started_at)
         backup = LastBackup(made.name, made.size, made.sha256, report.from_version, created)
         status = replace(status, backup=backup)
     if report.dirty is None:
         return status
-    # A Rollback or a Force goes where a person says, which is not what the resource wants.
+    status = replace(status, owner=report.owner or status.owner)
+    # The target of a Rollback or a Force is the order's, not the resource's.
     is_ordered = report.command.partition(" ")[0] in {RunCommand.FORCE, RunCommand.REPAIR}
     target = status.target if is_ordered or is_rollback else report.target
     return replace(

@@ -1,8 +1,8 @@
-"""What a run that is under way is doing, or waiting for.
+"""What an active run is doing, or waiting for.
 
-A Pod that cannot start says why in its container's waiting reason, and a Job without a
-Pod in its events. Kubernetes tries again by itself, so a Secret that appears is enough;
-our part is to say what is missing instead of waiting in silence.
+A Pod that cannot start has the reason in its container's waiting state, and a Job without
+a Pod has it in its events. Kubernetes tries again by itself, so it is enough that a missing
+Secret appears; the operator reports what is missing.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from dbmigrate.api.names import REHEARSAL_CONTAINER
-from dbmigrate.api.timestamps import format_timestamp
-from dbmigrate.controller.decisions.runs import JobRun, Pod, Waiting
-from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, on_its_way
+from dbmigrate.api.names import COPY_CONTAINER, REHEARSAL_CONTAINER
+from dbmigrate.controller.decisions.runs import NEEDS_CP, JobRun, Pod, Waiting
+from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, in_progress
+from dbmigrate.timestamps import format_timestamp
 
 LOOK_INTERVAL = timedelta(seconds=60)
 """How often a resource is looked at that waits for something: a watch event may be lost."""
@@ -28,21 +28,22 @@ CREATING = (timedelta(seconds=20),)
 _IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 )
+_START_REASONS = frozenset({"CreateContainerError", "RunContainerError"})
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
 
 def describe_progress(
     run: JobRun, pods: Iterable[Pod], troubles: Mapping[str, str], now: datetime
 ) -> Verdict:
-    """The verdict for a run of the present intent that has not ended."""
+    """The verdict for an active run of the present intent."""
     label = f"Job {run.name} (attempt {run.attempt})"
-    # One sentence from the Job's creation to its end: each other one would be a write.
-    at_work = on_its_way(VerdictReason.RUNNING, f"{label} is at work")
+    # One sentence from the Job's creation to its end: each change of it would be a write.
+    at_work = in_progress(VerdictReason.RUNNING, f"{label} is at work")
     pod = _find_pod(run, pods)
     if pod is not None and pod.has_lost_node(now):
         return describe_lost_node(pod, run.deadline_at, now)
     if run.is_deleting:
-        return on_its_way(VerdictReason.WAITING_FOR_RUN, f"{label} is being deleted")
+        return in_progress(VerdictReason.WAITING_FOR_RUN, f"{label} is being deleted")
     if pod is not None and pod.has_started and not _waits_for_scratch_server(pod):
         return at_work
     trouble, is_slow = troubles.get(run.name), now - run.created_at > SLOW_START
@@ -50,14 +51,14 @@ def describe_progress(
         if trouble is None and not is_slow:
             return at_work
         text = f"has no Pod: {trouble}" if trouble else "has no Pod yet: see its events"
-        return on_its_way(VerdictReason.POD_NOT_STARTING, f"{label} {text}")
+        return in_progress(VerdictReason.POD_NOT_STARTING, f"{label} {text}")
     if pod.waiting is None:
         return at_work
     return _describe_waiting(label, pod, pod.waiting, trouble, is_slow=is_slow) or at_work
 
 
 def describe_lost_node(pod: Pod, deadline_at: datetime | None, now: datetime) -> Verdict:
-    """The node of a Pod has stopped to report, so its runner may be at work, or not."""
+    """The node of a Pod has stopped reporting, so whether its runner is at work is unknown."""
     text = (
         f"node {pod.node} does not answer, so whether Pod {pod.name} on it is still at work is not"
         " known: nothing is started until the node is back or the Pod is gone"
@@ -65,11 +66,11 @@ def describe_lost_node(pod: Pod, deadline_at: datetime | None, now: datetime) ->
     if deadline_at is not None:
         tense = "was" if now >= deadline_at else "is"
         text += f" (the run's deadline {tense} {format_timestamp(deadline_at)})"
-    return on_its_way(VerdictReason.NODE_LOST, text)
+    return in_progress(VerdictReason.NODE_LOST, text)
 
 
 def needs_events(run: JobRun, pods: Iterable[Pod], now: datetime) -> str | None:
-    """The uid of the object whose events may say why a run does not start; None: none is needed."""
+    """The uid of the object whose events may say why a run does not start; None: not needed."""
     pod = _find_pod(run, pods)
     ages = _ages_of_interest(pod)
     if not run.is_active or run.is_deleting or not ages or now - run.created_at < ages[0]:
@@ -78,7 +79,7 @@ def needs_events(run: JobRun, pods: Iterable[Pod], now: datetime) -> str | None:
 
 
 def next_look(run: JobRun, pods: Iterable[Pod], now: datetime) -> datetime:
-    """When to look at a run again that is under way, if nothing happens before."""
+    """When to look at an active run again if no event arrives before."""
     age = now - run.created_at
     ahead = [each - age for each in _ages_of_interest(_find_pod(run, pods)) if each > age]
     return now + min([*ahead, LOOK_INTERVAL])
@@ -89,7 +90,7 @@ def _find_pod(run: JobRun, pods: Iterable[Pod]) -> Pod | None:
 
 
 def _waits_for_scratch_server(pod: Pod) -> bool:
-    """Whether the runner is there and its scratch server is not; other sidecars are not ours."""
+    """Whether the runner is ready and its scratch server is not; other sidecars do not matter."""
     return pod.waiting is not None and pod.waiting.container == REHEARSAL_CONTAINER
 
 
@@ -103,18 +104,20 @@ def _ages_of_interest(pod: Pod | None) -> tuple[timedelta, ...]:
 def _describe_waiting(
     label: str, pod: Pod, waiting: Waiting, trouble: str | None, *, is_slow: bool
 ) -> Verdict | None:
-    """What the Pod waits for; None: for nothing out of the ordinary."""
+    """What the Pod waits for; None: nothing unusual."""
     said = f"{label} waits: {waiting.message or waiting.reason}"
     if waiting.reason in _IMAGE_REASONS:
-        return on_its_way(VerdictReason.IMAGE_PULL_FAILED, said)
+        return in_progress(VerdictReason.IMAGE_PULL_FAILED, said)
+    if waiting.reason in _START_REASONS and waiting.container == COPY_CONTAINER:
+        said += NEEDS_CP
     if waiting.reason in _CONFIG_REASONS:
         if "secret" in waiting.message.lower():
-            return on_its_way(VerdictReason.SECRET_MISSING, said)
-        return on_its_way(VerdictReason.POD_NOT_STARTING, said)
+            return in_progress(VerdictReason.SECRET_MISSING, said)
+        return in_progress(VerdictReason.POD_NOT_STARTING, said)
     if waiting.reason == "ContainerCreating":
         if trouble is None and not is_slow:
             return None
         why = trouble or f"see kubectl describe pod {pod.name}"
         text = f"{label} waits for its volumes or network: {why}"
-        return on_its_way(VerdictReason.POD_NOT_STARTING, text)
-    return on_its_way(VerdictReason.POD_NOT_STARTING, said)
+        return in_progress(VerdictReason.POD_NOT_STARTING, text)
+    return in_progress(VerdictReason.POD_NOT_STARTING, said)

@@ -1,13 +1,13 @@
-"""The decision: from what is there to what is to be told and done next.
+"""The decision: from the observed state to the status and the next action.
 
-Pure, and asked again and again with whatever is known at the moment. There is no
-state of ours beside the resource's status and its Jobs: an operator that has just
-been started comes to the decision that the one before it would have come to.
+Pure, and computed again for each event. The only state is the resource's status and
+its Jobs: an operator that has just started makes the same decision as the one
+before it.
 
-Three rules hold throughout. No run is started while another one of the resource,
+Three rules hold throughout. No run is started while another run of the resource,
 or a Pod of one, may be at work. A run whose container has started is never stopped
-for a change of the spec. What may pass, or is corrected elsewhere, is tried again;
-what only a change of the resource can correct is not.
+because the spec changed. Errors that are temporary, or are corrected elsewhere, are
+retried; errors that only a change of the resource can correct are not.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from dbmigrate.api.conditions import settle_conditions
+from dbmigrate.api.fields import describe_unknown
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.spec import Approval
 from dbmigrate.api.status import LastRun, MigrationStatus, PlanStatus
@@ -36,22 +37,22 @@ from dbmigrate.controller.decisions.orders import (
     follow_actions,
 )
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
+from dbmigrate.controller.decisions.ready import remain_ready
 from dbmigrate.controller.decisions.runs import (
     ASKING,
     LINGER,
     MENDING,
     MOVING,
     RunCommand,
-    settle,
+    conclude,
 )
-from dbmigrate.controller.decisions.settled import stay
 from dbmigrate.controller.decisions.verdict import (
     Standing,
     Verdict,
     VerdictReason,
-    held,
-    on_its_way,
-    stuck,
+    in_progress,
+    paused,
+    stalled,
     write_conditions,
 )
 from dbmigrate.controller.decisions.view import Conclusion, Decision, Rejection, ResourceView
@@ -64,7 +65,7 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
     migration = view.migration
     if migration.identity.is_deleting:
         return Decision(migration.status)
-    view = replace(view, runs=tuple(settle(run, view.pods) for run in view.runs))
+    view = replace(view, runs=tuple(conclude(run, view.pods) for run in view.runs))
     intent = migration.spec.intent(view.files.digest)
     caught = catch_up(view, intent, now)
     step = prepare_rehearsal(view, caught.status, _decide(view, caught, intent, now), now)
@@ -95,13 +96,13 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
 
 
 def _find_next_look(view: ResourceView, step: Conclusion) -> datetime | None:
-    """When to look again: for what comes next, or to end what has outlived a runner."""
+    """When to look again: for the next due action, or to end what has outlived a runner."""
     ends = [run.lingers_since + LINGER for run in view.runs if run.lingers_since is not None]
     return min([*filter(None, [step.look_at]), *ends], default=None)
 
 
 def _is_unread(view: ResourceView) -> bool:
-    """Whether a run has ended whose report the streams have not shown."""
+    """Whether a run has ended whose report the watch streams have not shown yet."""
     read = {pod.job for pod in view.pods if pod.has_told}
     return any(
         not run.is_active and run.command not in MOVING and run.name not in read
@@ -130,7 +131,7 @@ def _write_status(
 def _judge_plan(
     view: ResourceView, status: MigrationStatus, step: Conclusion, intent: str
 ) -> tuple[PlanStatus | None, bool | None]:
-    """The plan to show, and whether it is approved; None where nobody is asked."""
+    """The plan to show, and whether it is approved; None where no approval is needed."""
     if view.migration.spec.approval is not Approval.MANUAL:
         return None, None
     if step.verdict.standing in {Standing.READY, Standing.UNKNOWN}:
@@ -142,7 +143,7 @@ def _judge_plan(
 
 
 def _decide(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) -> Conclusion:
-    """Who is at work is waited for; then people's orders; then what the spec says."""
+    """First active work is waited for; then orders are carried out; then the spec."""
     busy = wait_for_work(view, caught, intent, now)
     if busy is not None:
         return busy
@@ -154,19 +155,21 @@ def _decide(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) ->
 
 
 def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) -> Conclusion:
-    """The questions in the order in which they matter."""
+    """The checks, in order of precedence."""
     spec, last = view.migration.spec, caught.status.last_run
     hindered = _find_hindrance(view, now)
     if hindered is not None:
         return hindered
-    is_mended = last is not None and last.cleared_by is not None
-    if last is not None and last.has_ended and last.intent == intent and not is_mended:
+    is_cleared = last is not None and last.cleared_by is not None
+    if last is not None and last.has_ended and last.intent == intent and not is_cleared:
         if last.command == RunCommand.ROLLBACK:
             return Conclusion(_describe_rollback(last))
         if last.has_succeeded:
-            return stay(view, caught, last, intent, now)
+            return remain_ready(view, caught, last, intent, now)
     if spec.suspend:
-        return Conclusion(held(VerdictReason.SUSPENDED, "spec.suspend is set: nothing is started"))
+        return Conclusion(
+            paused(VerdictReason.SUSPENDED, "spec.suspend is set: nothing is started")
+        )
     if view.rejection is not None:
         return _describe_rejection(view.rejection)
     if caught.unread is not None:
@@ -175,47 +178,50 @@ def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetim
         pause = seek_approval(view, caught.status, intent, now)
         if pause is not None:
             return pause
-    return attempt(view, caught, intent, now, is_mended=is_mended)
+    return attempt(view, caught, intent, now, is_cleared=is_cleared)
 
 
 def _describe_rollback(last: LastRun) -> Verdict:
-    """A person has ordered it: it holds until the resource wants something new, or a Retry."""
+    """A person ordered it: it holds until the resource has a new intent, or a Retry."""
     if last.error is not None:
-        return stuck(last.error.reason.value, f"the rollback failed: {describe_error(last)}")
+        return stalled(last.error.reason.value, f"the rollback failed: {describe_error(last)}")
     text = f"rolled back to version {last.version or 'none'} by a MigrationAction"
-    return held(VerdictReason.ROLLED_BACK, text)
+    return paused(VerdictReason.ROLLED_BACK, text)
 
 
 def _describe_rejection(rejection: Rejection) -> Conclusion:
-    """No Job could be created; whatever the reason, it is tried again."""
-    verdict = on_its_way(VerdictReason.JOB_REJECTED, rejection.message)
+    """No Job could be created; it is tried again whatever the reason."""
+    verdict = in_progress(VerdictReason.JOB_REJECTED, rejection.message)
     if rejection.is_passing:
-        verdict = on_its_way(VerdictReason.JOB_NOT_CREATED, rejection.message)
+        verdict = in_progress(VerdictReason.JOB_NOT_CREATED, rejection.message)
     elif rejection.is_final:
-        verdict = stuck(VerdictReason.JOB_REJECTED, rejection.message)
+        verdict = stalled(VerdictReason.JOB_REJECTED, rejection.message)
     return Conclusion(verdict, look_at=rejection.retry_at)
 
 
 def _find_hindrance(view: ResourceView, now: datetime) -> Conclusion | None:
-    """What stands in the way of any run."""
-    if view.elder is not None:
-        text = f"DatabaseMigration {view.elder} is older and has the same database and history"
-        return Conclusion(stuck(VerdictReason.DATABASE_CONFLICT, text))
+    """What prevents any run."""
+    unknown = view.migration.spec.unknown
+    if unknown:
+        return Conclusion(stalled(VerdictReason.UNKNOWN_FIELDS, describe_unknown(unknown)))
+    if view.older is not None:
+        text = f"DatabaseMigration {view.older} is older and has the same database and history"
+        return Conclusion(stalled(VerdictReason.DATABASE_CONFLICT, text))
     if view.files.missing is not None:
-        verdict = on_its_way(
+        verdict = in_progress(
             VerdictReason.SOURCE_MISSING, f"ConfigMap {view.files.missing} does not exist yet"
         )
         return Conclusion(verdict, look_at=now + LOOK_INTERVAL)
     if view.files.invalid is not None:
-        return Conclusion(stuck(VerdictReason.SOURCE_INVALID, view.files.invalid))
+        return Conclusion(stalled(VerdictReason.SOURCE_INVALID, view.files.invalid))
     return None
 
 
 def judge_spec(
     identity: Identity, before: MigrationStatus, problem: str, now: datetime
 ) -> MigrationStatus:
-    """The status of a resource whose spec can't be understood; what is known is kept."""
-    verdict = stuck(VerdictReason.INVALID_SPEC, problem)
+    """The status of a resource whose spec is invalid; what is known of its database is kept."""
+    verdict = stalled(VerdictReason.INVALID_SPEC, problem)
     wanted = write_conditions(verdict, before, generation=identity.generation, now=now)
     return replace(
         before,

@@ -1,8 +1,8 @@
-"""A question to the database that had no answer: asked again after a while.
+"""A question to the database without an answer is asked again after a delay.
 
-Nothing is given up for good on the environment. What may pass by itself is tried again soon,
-spec.retry.limit times, and slowly from then on; what a person corrects elsewhere (a Secret, a
-certificate) is tried again slowly from the first failure on, since we are not told of it.
+Errors of the environment are never final. A temporary error is retried soon,
+spec.retry.limit times, and slowly from then on. What a person corrects elsewhere (a Secret, a
+certificate) is retried slowly from the first failure on, because the operator is not notified.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from datetime import datetime
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.runs import JobRun
-from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, stuck
+from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, stalled
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.report import Reason, ReportError
 
-ENVIRONMENTAL = frozenset({Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED})
-"""Lasting failures that are corrected outside of the resource, in a Secret or a server."""
+ENVIRONMENTAL = frozenset(
+    {Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED, Reason.DATABASE_CONFLICT}
+)
+"""Lasting failures that are corrected outside of the resource: in a Secret, a server or another
+resource."""
 
 
 def ask_again(
@@ -28,12 +31,12 @@ def ask_again(
     again: Conclusion,
     now: datetime,
 ) -> Conclusion:
-    """What follows from a `status` or `plan` run that failed; `again` asks once more."""
+    """What follows from a failed `status` or `plan` run; `again` asks once more."""
     retry = view.migration.spec.retry
     said = error.message
     is_exhausted = error.retryable and run.attempt > retry.limit
     if not retry.limit or not (error.retryable or error.reason in ENVIRONMENTAL):
-        return Conclusion(stuck(error.reason.value, said))
+        return Conclusion(stalled(error.reason.value, said))
     is_slow = is_exhausted or not error.retryable
     due = status.next_retry_at
     if due is None:
@@ -42,8 +45,8 @@ def ask_again(
         due = now + retry_delay(pace, attempt=run.attempt, seed=seed)
     if now >= due:
         return again
-    verdict = on_its_way(error.reason.value, f"{said} (to be tried again)")
+    verdict = in_progress(error.reason.value, f"{said} (to be tried again)")
     if is_slow:
         why = VerdictReason.RETRIES_EXHAUSTED if is_exhausted else None
-        verdict = stuck(error.reason.value, said, stalled_reason=why)
+        verdict = stalled(error.reason.value, said, stalled_reason=why)
     return Conclusion(verdict, look_at=due, next_retry_at=due)

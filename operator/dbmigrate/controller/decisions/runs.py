@@ -1,8 +1,8 @@
-"""Runs as the cluster shows them: a Job and its Pods, boiled down to what decisions need.
+"""Runs as the cluster shows them: a Job and its Pods, reduced to what decisions need.
 
-A Job of ours has one Pod and is never tried again by Kubernetes. Its Pod holds
-the report (the termination message) or the reason why it can't start. Bodies are
-dropped after this: the cache of a big cluster is to stay small.
+A Job has one Pod and is never retried by Kubernetes. Its Pod holds the report (the
+termination message) or the reason why it cannot start. Bodies are dropped after
+this, to keep the cache of a large cluster small.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dbmigrate.api.fields import Document
+from dbmigrate.api.forms import IMAGE
 from dbmigrate.api.names import (
     ACTION_ANNOTATION,
     ATTEMPT_ANNOTATION,
@@ -25,12 +26,17 @@ from dbmigrate.api.names import (
     RUNNER_CONTAINER,
     UID_LABEL,
 )
-from dbmigrate.api.timestamps import parse_timestamp, read_timestamp
 from dbmigrate.report import WORD_LIMIT
+from dbmigrate.timestamps import parse_timestamp, read_timestamp
 from dbmigrate.untrusted import INT32, INT64
 
 OVERDUE = timedelta(seconds=30)
 """How much later than asked for a Pod's end is still no sign of a lost node."""
+NEEDS_CP = (
+    " (spec.source.image.mode Copy needs the program cp in the image; mode Volume needs none, on"
+    " Kubernetes 1.35 and newer)"
+)
+"""Said of a copying container that the container runtime could not start."""
 LINGER = timedelta(seconds=30)
 """How long the other containers of a Pod may go on after the runner's end."""
 
@@ -58,7 +64,7 @@ CHANGING = MOVING | {RunCommand.REPAIR}
 
 
 class RunState(StrEnum):
-    """How far a Job is."""
+    """The state of a Job."""
 
     ACTIVE = "Active"
     SUCCEEDED = "Succeeded"
@@ -120,17 +126,17 @@ class Pod:
 
     @property
     def may_be_running(self) -> bool:
-        """Whether the runner may still be at work in it, or still begin."""
+        """Whether the runner may be at work in it, or may still start."""
         is_over = self.ended is not None or self.phase in {"Succeeded", "Failed"}
         return not self.is_gone and not is_over
 
     @property
     def has_told(self) -> bool:
-        """Whether it says how the run ended."""
+        """Whether it tells how the run ended."""
         return self.ended is not None or self.failed is not None
 
     def has_lost_node(self, now: datetime) -> bool:
-        """Whether its node does not answer, as far as can be seen."""
+        """Whether its node does not answer, as far as is visible."""
         is_overdue = self.gone_by is not None and now > self.gone_by + OVERDUE
         return self.may_be_running and (self.is_cut_off or is_overdue)
 
@@ -150,6 +156,8 @@ class JobRun:
     attempt: int
     state: RunState
     created_at: datetime
+    image: str = ""
+    """The runner's."""
     action: str | None = None
     plan: str | None = None
     """The hash of the plan that it is held to."""
@@ -166,18 +174,18 @@ class JobRun:
 
     @property
     def is_active(self) -> bool:
-        """Whether its end is still to come."""
+        """Whether it has not ended yet."""
         return self.state is RunState.ACTIVE
 
     def is_leftover(self, now: datetime) -> bool:
-        """Whether only other containers are at work, and have had their time to end."""
+        """Whether only other containers are at work, and have had time to end."""
         since = self.lingers_since
-        # The node's clock may be ahead of ours: then it has had its time as well.
+        # The node's clock may be ahead of this one: then the time has passed as well.
         return since is not None and not timedelta(0) <= now - since < LINGER
 
 
-def settle(run: JobRun, pods: Iterable[Pod]) -> JobRun:
-    """The run as its runner's container has ended it, whatever else is at work in the Pod."""
+def conclude(run: JobRun, pods: Iterable[Pod]) -> JobRun:
+    """The run as the runner's container has ended it, whatever else runs in the Pod."""
     if not run.is_active:
         return run
     ended = next((p.ended for p in pods if p.job == run.name and p.ended is not None), None)
@@ -189,12 +197,12 @@ def settle(run: JobRun, pods: Iterable[Pod]) -> JobRun:
 
 
 def has_begun(run: JobRun, pods: Iterable[Pod]) -> bool:
-    """Whether the runner has ever started for it, so that the database may have been reached."""
+    """Whether the runner has ever started, so that the database may have been reached."""
     return any(pod.has_started for pod in pods if pod.job == run.name)
 
 
 def run_order(run: JobRun) -> tuple[datetime, int, int]:
-    """Sorts runs by when they were made."""
+    """The sort key of runs: the time of their creation."""
     return run.created_at, run.generation, run.attempt
 
 
@@ -204,7 +212,7 @@ def in_order(runs: Iterable[JobRun]) -> list[JobRun]:
 
 
 def parse_run(body: Document) -> JobRun:
-    """Read a Job. Raises KeyError or ValueError for a Job that is not of our making."""
+    """Read a Job. Raises KeyError or ValueError for a Job that this operator did not make."""
     metadata = body["metadata"]
     labels = metadata["labels"]
     annotations = metadata["annotations"]
@@ -230,6 +238,7 @@ def parse_run(body: Document) -> JobRun:
         attempt=_read_number(annotations[ATTEMPT_ANNOTATION], INT32),
         state=state,
         created_at=parse_timestamp(metadata["creationTimestamp"]),
+        image=_find_image(body),
         action=annotations.get(ACTION_ANNOTATION),
         plan=_read_hash(annotations[PLAN_ANNOTATION]) if PLAN_ANNOTATION in annotations else None,
         is_deleting="deletionTimestamp" in metadata,
@@ -241,6 +250,12 @@ def parse_run(body: Document) -> JobRun:
     )
 
 
+def _find_image(body: Document) -> str:
+    pod = ((body.get("spec") or {}).get("template") or {}).get("spec") or {}
+    images = (c.get("image") for c in pod.get("containers") or () if c["name"] == RUNNER_CONTAINER)
+    return str(next(images, None) or "")[: IMAGE.limit]
+
+
 def _find_deadline(body: Document) -> datetime | None:
     started = read_timestamp((body.get("status") or {}).get("startTime"))
     seconds = (body.get("spec") or {}).get("activeDeadlineSeconds")
@@ -250,7 +265,7 @@ def _find_deadline(body: Document) -> datetime | None:
 
 
 def parse_pod(body: Document, *, is_gone: bool = False) -> Pod:
-    """Read a Pod. Raises KeyError for a Pod that is not of our making."""
+    """Read a Pod. Raises KeyError for a Pod that this operator did not make."""
     metadata, status = body["metadata"], body.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     disruption = conditions.get("DisruptionTarget") or {}
@@ -329,7 +344,7 @@ def _find_end(status: Document) -> ContainerEnd | None:
 
 
 def _find_failure(status: Document) -> ContainerEnd | None:
-    """The first other container that failed; the scratch server is ended when the runner has."""
+    """The first other container that failed; the scratch server ends when the runner has."""
     for container in _container_statuses(status):
         name = container["name"]
         terminated = (container.get("state") or {}).get("terminated")
@@ -351,7 +366,7 @@ def _read_end(container: str, terminated: Document) -> ContainerEnd:
 
 
 def _is_cut_off(conditions: dict[str, Document]) -> bool:
-    """Whether the node controller has called the Pod not ready, as it does when a node is lost.
+    """Whether the node controller has marked the Pod as not ready, as it does for a lost node.
 
     It changes Ready alone and gives no reason; a kubelet gives one, and changes both.
     """

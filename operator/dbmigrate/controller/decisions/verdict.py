@@ -1,8 +1,8 @@
-"""Where a resource stands, in one reason and one sentence, and the conditions that say so.
+"""The verdict on a resource: one reason, one message, and the conditions made from them.
 
-The standing decides between kstatus's answers: Current, InProgress, Failed. A
-resource that waits for a person's word (suspended, awaiting approval) is neither
-on its way nor failed: only its Ready is False.
+The standing selects kstatus's result: Current, InProgress or Failed. A resource that
+waits for a person (suspended, awaiting approval) is neither in progress nor failed:
+only its Ready is False.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class Standing(Enum):
     """What a resource is doing."""
 
     READY = "ready"
-    ON_ITS_WAY = "on its way"
-    HELD = "held"
-    STUCK = "stuck"
+    IN_PROGRESS = "in progress"
+    PAUSED = "paused"
+    STALLED = "stalled"
     UNKNOWN = "unknown"
 
 
@@ -45,6 +45,7 @@ class VerdictReason:
     AWAITING_APPROVAL = "AwaitingApproval"
     PLANNING = "Planning"
     INVALID_SPEC = "InvalidSpec"
+    UNKNOWN_FIELDS = "UnknownFields"
     DRIFTED = "Drifted"
     UNREACHABLE = "Unreachable"
     RETRIES_EXHAUSTED = "RetriesExhausted"
@@ -54,7 +55,7 @@ class VerdictReason:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer to: how is it going?"""
+    """The present state of a resource."""
 
     standing: Standing
     reason: str
@@ -72,19 +73,19 @@ def ready(reason: str, message: str) -> Verdict:
     return Verdict(Standing.READY, reason, message)
 
 
-def on_its_way(reason: str, message: str) -> Verdict:
-    """It is being worked on, or will be tried again by itself."""
-    return Verdict(Standing.ON_ITS_WAY, reason, message)
+def in_progress(reason: str, message: str) -> Verdict:
+    """Work is in progress, or will be tried again by itself."""
+    return Verdict(Standing.IN_PROGRESS, reason, message)
 
 
-def held(reason: str, message: str) -> Verdict:
-    """It waits for a person's word, as it was told to."""
-    return Verdict(Standing.HELD, reason, message)
+def paused(reason: str, message: str) -> Verdict:
+    """It waits for a person, as it was told to."""
+    return Verdict(Standing.PAUSED, reason, message)
 
 
-def stuck(reason: str, message: str, *, stalled_reason: str | None = None) -> Verdict:
+def stalled(reason: str, message: str, *, stalled_reason: str | None = None) -> Verdict:
     """Nothing more happens until a person acts."""
-    return Verdict(Standing.STUCK, reason, message, stalled_reason)
+    return Verdict(Standing.STALLED, reason, message, stalled_reason)
 
 
 def unknown(reason: str, message: str) -> Verdict:
@@ -100,9 +101,9 @@ def write_conditions(
     now: datetime,
     approved: bool | None = None,
 ) -> list[Condition]:
-    """The conditions for this verdict and what is known of the database.
+    """The conditions for this verdict and the known state of the database.
 
-    `approved` is None where nobody is asked for an approval: then there is no such condition.
+    `approved` is None where no approval is needed: then there is no such condition.
     """
 
     def condition(kind: ConditionType, truth: Truth, reason: str, message: str) -> Condition:
@@ -114,8 +115,8 @@ def write_conditions(
         return condition(kind, Truth.FALSE, verdict.reason, "")
 
     is_ready = _READY.get(verdict.standing, Truth.FALSE)
-    is_on_its_way = verdict.standing in {Standing.ON_ITS_WAY, Standing.UNKNOWN}
-    is_stuck = verdict.standing is Standing.STUCK
+    is_in_progress = verdict.standing in {Standing.IN_PROGRESS, Standing.UNKNOWN}
+    is_stalled = verdict.standing is Standing.STALLED
     stalled_reason = verdict.stalled_reason or verdict.reason
     consent = []
     if approved is not None:
@@ -123,8 +124,8 @@ def write_conditions(
         consent = [condition(ConditionType.APPROVED, *words, "")]
     return [
         condition(ConditionType.READY, is_ready, verdict.reason, verdict.message),
-        follow(ConditionType.RECONCILING, is_on_its_way, verdict.reason),
-        follow(ConditionType.STALLED, is_stuck, stalled_reason),
+        follow(ConditionType.RECONCILING, is_in_progress, verdict.reason),
+        follow(ConditionType.STALLED, is_stalled, stalled_reason),
         condition(ConditionType.DIRTY, *_judge_dirt(status)),
         *consent,
     ]

@@ -1,8 +1,8 @@
-"""All that a decision rests on, and all that it can say. No I/O, no clock.
+"""The input and the output of a decision. No I/O, no clock.
 
-The view of a resource is put together by the reconciler, from the watch streams
-or, where a decision would rest on something not being there, from the API server
-itself. The decision is carried out by the reconciler too.
+The reconciler builds the view of a resource from the watch streams or, where a
+decision would rest on the absence of something, from the API server. It also
+carries out the decision.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dbmigrate.controller.jobs.body import RunOrder
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """How often the database is asked although nothing has changed."""
+    """How often the database is asked when nothing has changed."""
 
     interval: timedelta | None
     """None: never."""
@@ -34,7 +34,7 @@ class Resync:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The Job that was wanted just now could not be created."""
+    """The Job that was to be created could not be."""
 
     message: str
     is_final: bool
@@ -53,10 +53,12 @@ class ResourceView:
     files: SourceFiles
     runs: tuple[JobRun, ...] = ()
     pods: tuple[Pod, ...] = ()
-    elder: str | None = None
+    older: str | None = None
     """An older resource of the namespace on the same database and history table."""
     troubles: Mapping[str, str] = field(default_factory=dict)
     """By Job: why its Pod is not there or does not start, as events tell it."""
+    departed: str | None = None
+    """The owner of the database by its log, where that is a resource that is gone."""
     rejection: Rejection | None = None
     resync: Resync = Resync(None, since=datetime.min.replace(tzinfo=UTC))
     ordered_at: datetime | None = None
@@ -69,7 +71,7 @@ class ResourceView:
 
 @dataclass(frozen=True, slots=True)
 class ActionUpdate:
-    """An action that has come to another phase."""
+    """An action that has entered another phase."""
 
     action: Action
     phase: ActionPhase
@@ -94,7 +96,7 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be told, what is to be done, and when to look again."""
+    """The status to write, the action to take, and when to look again."""
 
     status: MigrationStatus
     order: RunOrder | None = None

@@ -1,9 +1,9 @@
-"""The Job of a run, built as the API server takes it. Nothing is asked and nothing sent here.
+"""The Job of a run, as a document for the API server. Pure.
 
-One Job, one Pod, one try: Kubernetes never starts a second Pod by itself
-(backoffLimit 0, restartPolicy Never, podReplacementPolicy Failed), since whether
+One Job has one Pod and one attempt: Kubernetes never starts a second Pod by itself
+(backoffLimit 0, restartPolicy Never, podReplacementPolicy Failed), because whether
 a failed migration may be tried again depends on why it failed. The Pod satisfies
-Pod Security `restricted` and has no token of the cluster.
+Pod Security `restricted` and has no API token.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dbmigrate.api.names import (
     PLAN_ANNOTATION,
     RUNNER_CONTAINER,
     UID_LABEL,
+    UNKNOWN_CLUSTER,
 )
 from dbmigrate.api.spec import JobOptions, MigrationSpec
 from dbmigrate.api.status import PlanStatus
@@ -33,11 +34,18 @@ from dbmigrate.controller.jobs.command_line import (
     GRACE_SECONDS,
     PROGRAM,
     TERMINATION_MESSAGE_PATH,
+    ownership_environment,
     run_arguments,
     run_environment,
 )
 from dbmigrate.controller.jobs.connection import grant_access, name_secrets
-from dbmigrate.controller.jobs.mounts import COPY_USER, Mounted, mount_backups, mount_source
+from dbmigrate.controller.jobs.mounts import (
+    COPY_USER,
+    Mounted,
+    mount_backups,
+    mount_source,
+    mount_temporary,
+)
 from dbmigrate.controller.jobs.naming import job_name, label_value
 from dbmigrate.controller.jobs.rehearsal_server import Sidecar, place_beside
 
@@ -52,6 +60,8 @@ DEFAULT_RESOURCES: Document = {
 POD_SECURITY: Document = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 BACKUP_SECURITY: Document = {"fsGroup": 65532, "fsGroupChangePolicy": "OnRootMismatch"}
 """A new volume belongs to root: by its group the image's user may write to it."""
+RUNNER_GROUP = 65532
+"""The image's own group: a kubelet takes root's for a user that the base image does not list."""
 CONTAINER_SECURITY: Document = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -73,6 +83,10 @@ class RunOrder:
     """The uid of the MigrationAction that ordered it."""
     plan: PlanStatus | None = None
     """The plan that it is held to; None: it may do whatever leads to the target."""
+    ordered_by: str | None = None
+    """The person's word that it carries out, for the database's log."""
+    take_over: str | None = None
+    """The owner of the database that is gone, and whose place this resource takes."""
     rehearsed_on: str | None = None
     """The major version of the scratch server on which it is rehearsed; None: it is not."""
 
@@ -91,7 +105,7 @@ class RunOrder:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """The images of a Pod, for resources that name none."""
+    """The images of a Pod, where the resource names none."""
 
     runner: str
     rehearsal: str = ""
@@ -104,8 +118,9 @@ def build_job(
     *,
     images: Images,
     server_version: tuple[int, int],
+    cluster: str = UNKNOWN_CLUSTER,
 ) -> Document:
-    """The Job for that order, on a cluster of that Kubernetes version."""
+    """The Job for that order, on a cluster of that name and Kubernetes version."""
     identity, spec = migration.identity, migration.spec
     beside = None
     if order.rehearsed_on is not None:
@@ -155,7 +170,7 @@ def build_job(
                         **(beside.annotations if beside else {}),
                     },
                 },
-                "spec": _build_pod(migration, order, mounted, images.runner, beside),
+                "spec": _build_pod(migration, order, mounted, images.runner, beside, cluster),
             },
         },
     }
@@ -172,10 +187,13 @@ def _build_pod(
     mounted: Mounted,
     image: str,
     beside: Sidecar | None,
+    cluster: str,
 ) -> Document:
     spec, options = migration.spec, migration.spec.job
     access = grant_access(spec.database)
-    volumes, mounts = [mounted.volume, *access.volumes], [mounted.mount, *access.mounts]
+    temporary, place = mount_temporary()
+    volumes = [mounted.volume, *access.volumes, temporary]
+    mounts = [mounted.mount, *access.mounts, place]
     if beside is not None:
         volumes += beside.volumes
         mounts.append(beside.mount)
@@ -197,8 +215,22 @@ def _build_pod(
             plan_checksum=order.plan.checksum if order.plan else None,
             is_rehearsed=beside is not None,
         ),
-        # Ours come last: of two variables with one name the last one counts.
-        "env": name_secrets([*options.env, *run_environment(spec, order.command), *access.env]),
+        # The operator's own come last: of two variables with one name the last one counts.
+        "env": name_secrets(
+            [
+                *options.env,
+                *run_environment(spec, order.command),
+                *ownership_environment(
+                    migration,
+                    order.command,
+                    cluster=cluster,
+                    intent=order.intent,
+                    ordered_by=order.ordered_by,
+                    take_over=order.take_over,
+                ),
+                *access.env,
+            ]
+        ),
         "volumeMounts": mounts,
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -210,7 +242,7 @@ def _build_pod(
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {**security, **options.pod_security_context},
         "volumes": volumes,
-        "containers": [_harden(runner, options)],
+        "containers": [_harden(runner, options, group=RUNNER_GROUP)],
     }
     first = [_harden(each, options, user=COPY_USER) for each in mounted.init_containers]
     if beside is not None:
@@ -220,11 +252,17 @@ def _build_pod(
     return {**pod, **_placement(options)}
 
 
-def _harden(container: Document, options: JobOptions, *, user: int | None = None) -> Document:
-    """The container with its limits; `user` holds where the resource names none."""
+def _harden(
+    container: Document, options: JobOptions, *, user: int | None = None, group: int | None = None
+) -> Document:
+    """The container with its limits; `user` and `group` apply where the resource names none."""
     security = {**CONTAINER_SECURITY, **options.security_context}
-    if user is not None and "runAsUser" not in options.pod_security_context:
-        security.setdefault("runAsUser", user)
+    named = {*options.security_context, *options.pod_security_context}
+    if user is not None and "runAsUser" not in named:
+        security["runAsUser"] = user
+    # A user of the resource's choice may have a group of its own in the image.
+    if group is not None and named.isdisjoint({"runAsUser", "runAsGroup"}):
+        security["runAsGroup"] = group
     resources = container.get("resources") or options.resources or DEFAULT_RESOURCES
     return {**container, "resources": resources, "securityContext": security}
 

@@ -1,7 +1,7 @@
 """The runner's command line in a Job: one that a person could type.
 
-It is one of the two places where the operator and the runner meet; the other is
-the report. Everything here is a list of arguments, no shell ever sees it.
+The operator and the runner meet in two places: here, and in the report. Everything
+here is a list of arguments; no shell reads it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from math import ceil
 from dbmigrate.api.database import DEFAULT_HISTORY_TABLE
 from dbmigrate.api.durations import format_duration
 from dbmigrate.api.fields import Document
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.spec import (
     BackupOptions,
     MigrationSpec,
 )
-from dbmigrate.controller.decisions.runs import CHANGING, RunCommand
+from dbmigrate.controller.decisions.runs import CHANGING, MENDING, MOVING, RunCommand
 from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder, Rollback
 
 PROGRAM = "dbmigrate"
@@ -32,6 +33,10 @@ CONFINED_VARIABLE = "DBMIGRATE_CONFINED_TO"
 GRACE_VARIABLE = "DBMIGRATE_GRACE_PERIOD"
 GRACE_SECONDS = 60
 """From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
+OWNER_VARIABLE = "DBMIGRATE_OWNER"
+TAKE_OVER_VARIABLE = "DBMIGRATE_TAKE_OVER"
+INTENT_VARIABLE = "DBMIGRATE_INTENT"
+ORDER_VARIABLE = "DBMIGRATE_ORDER"
 LINTED = frozenset({RunCommand.GOTO, RunCommand.PLAN})
 
 
@@ -44,7 +49,7 @@ def run_arguments(
     plan_checksum: str | None = None,
     is_rehearsed: bool = False,
 ) -> list[str]:
-    """What follows the program's name. `operands` stand behind the command."""
+    """What follows the program's name. `operands` follow the command."""
     timeouts = spec.timeouts
     arguments = ["-path", path, "--report", TERMINATION_MESSAGE_PATH]
     if spec.source_format is not SourceFormat.AUTO:
@@ -79,11 +84,11 @@ def run_arguments(
 
 
 def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
-    """What the runner is told beside its command line.
+    """What the runner is told by environment variables.
 
-    Warn is the default of every resource, and only a courtesy: a runner of spec.job.image
-    that is too old to know of lint would refuse an option, and does not mind a variable. The
-    same holds for the grace period, and for the directory that the source's links may not leave.
+    Warn is the default of every resource and only advisory: a runner of spec.job.image that is
+    too old to know lint would reject an option, and ignores a variable. The same holds for the
+    grace period, and for the directory that the source's links must not leave.
     """
     confined = {"name": CONFINED_VARIABLE, "value": MOUNT_PATH}
     grace = {"name": GRACE_VARIABLE, "value": f"{GRACE_SECONDS}s"}
@@ -92,13 +97,40 @@ def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
     return [grace, confined]
 
 
+def ownership_environment(
+    migration: MigrationResource,
+    command: RunCommand,
+    *,
+    cluster: str,
+    intent: str,
+    ordered_by: str | None,
+    take_over: str | None,
+) -> list[Document]:
+    """For whom a run is that changes the database, and what it serves.
+
+    Every resource has these, and a runner of spec.job.image that is too old to know of them
+    works as before. Without an intent nothing is held back: a person has ordered the run.
+    """
+    if command not in MOVING | MENDING:
+        return []
+    identity, is_rollback = migration.identity, command is RunCommand.ROLLBACK
+    is_own = command is RunCommand.GOTO and ordered_by is None
+    variables = {
+        OWNER_VARIABLE: f"{cluster}/{identity.namespace}/{identity.name}#{identity.uid}",
+        TAKE_OVER_VARIABLE: take_over or migration.spec.take_over,
+        INTENT_VARIABLE: intent if is_rollback or is_own else None,
+        ORDER_VARIABLE: ordered_by if is_rollback else None,
+    }
+    return [{"name": name, "value": literal(value)} for name, value in variables.items() if value]
+
+
 def backup_directory(backup: BackupOptions) -> str:
-    """Where a run finds the directory for backups."""
+    """The directory for backups."""
     return f"{BACKUP_PATH}/{backup.claim.path}" if backup.claim.path else BACKUP_PATH
 
 
 def literal(text: str) -> str:
-    """The text as a Pod must have it: the kubelet puts variables in the place of `$(NAME)`.
+    """The text, escaped for a Pod: the kubelet replaces `$(NAME)` by the variable's value.
 
     A path that names a variable would otherwise show a Secret's value in an error.
     """
@@ -106,7 +138,7 @@ def literal(text: str) -> str:
 
 
 def _policies(spec: MigrationSpec, rollback: Rollback) -> list[str]:
-    """Only what differs from the runner's own defaults for a resource: short lines read better."""
+    """Only what differs from the runner's own defaults, to keep the lines short."""
     arguments = ["-rollback", rollback.value]
     if spec.out_of_order is not OutOfOrder.REJECT:
         arguments += ["-out-of-order", spec.out_of_order.value]

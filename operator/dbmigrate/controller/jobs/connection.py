@@ -1,7 +1,7 @@
 """How the runner in the Job's Pod reaches the database.
 
-Secrets go by reference from the resource to the Pod: the kubelet reads them, we
-never do. A rotated Secret is thereby taken up by the next run.
+Secrets are passed by reference from the resource to the Pod: the kubelet reads them,
+the operator does not. The next run therefore uses a rotated Secret.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class DatabaseAccess:
 
 
 def grant_access(database: DatabaseSpec) -> DatabaseAccess:
-    """The environment and files by which libpq finds the database."""
+    """The environment and the files from which libpq learns how to connect."""
     access = database.access
     if isinstance(access, UrlFrom):
         return DatabaseAccess(env=(_from(URL_VARIABLE, access.ref),))

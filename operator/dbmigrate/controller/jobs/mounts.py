@@ -1,6 +1,6 @@
-"""How the migration files get into the Job's Pod, and the backup out of it.
+"""The volumes for migration files and for backups in the Job's Pod.
 
-Every kind of source becomes a read-only volume of the runner's container, and a
+Every kind of source becomes a read-only volume of the runner's container and a
 path in it. Names and paths of the resource are data in these fields; none of
 them is ever part of a command that a shell reads.
 """
@@ -24,6 +24,8 @@ from dbmigrate.controller.jobs.command_line import BACKUP_PATH, MOUNT_PATH, lite
 
 VOLUME = "migrations"
 BACKUP_VOLUME = "backups"
+TEMPORARY_VOLUME = "dbmigrate-temporary"
+TEMPORARY_PATH = "/tmp"
 IMAGE_VOLUMES_SINCE = (1, 35)
 """The first Kubernetes in which image volumes are on without anyone's doing."""
 
@@ -45,15 +47,21 @@ class Mounted:
 
     @property
     def mount(self) -> Document:
-        """The runner's view of the volume."""
+        """The runner's mount of the volume."""
         return {"name": VOLUME, "mountPath": MOUNT_PATH, "readOnly": True}
 
 
 def mount_backups(backup: BackupOptions) -> tuple[Document, Document]:
-    """The volume that backups are written to, and the runner's view of it."""
+    """The volume that backups are written to, and the runner's mount of it."""
     claim = {"claimName": backup.claim.claim}
     volume = {"name": BACKUP_VOLUME, "persistentVolumeClaim": claim}
     return volume, {"name": BACKUP_VOLUME, "mountPath": BACKUP_PATH}
+
+
+def mount_temporary() -> tuple[Document, Document]:
+    """The place for temporary files, since the root file system is read-only."""
+    volume = {"name": TEMPORARY_VOLUME, "emptyDir": {}}
+    return volume, {"name": TEMPORARY_VOLUME, "mountPath": TEMPORARY_PATH}
 
 
 def mount_source(source: Source, *, server_version: tuple[int, int]) -> Mounted:

@@ -1,7 +1,7 @@
-"""Names of the objects that we make: always the same for the same purpose.
+"""Names of the objects that the operator makes: the same purpose has the same name.
 
-That is what makes a repeated create harmless, after a crash as well as between
-two operators: the second one is told AlreadyExists and adopts what is there.
+This makes a repeated create harmless, after a crash as well as between two
+operators: the second one receives AlreadyExists and adopts the existing object.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ def job_name(resource: str, *, uid: str, command: str, generation: int, intent: 
 
 
 def event_name(resource: str, *parts: str) -> str:
-    """The name of an event: the same transition has the same name, and is told once."""
+    """The name of an event: the same transition has the same name, and is posted once."""
     return _with_hash(resource, ".", list(parts))
 
 
 def label_value(name: str) -> str:
-    """The name as a label's value: itself, or cut and told apart by a hash."""
+    """The name as a label's value: itself, or shortened and made unique by a hash."""
     return name if len(name) <= LABEL_LIMIT else _with_hash(name, "-", [name])
 
 

@@ -1,9 +1,9 @@
-"""Before a run is rehearsed: which PostgreSQL it takes.
+"""The rehearsal before a run: which PostgreSQL version it needs.
 
-The scratch server has to be of the target's major version. Each report names that
-version, so it is known from the first one on; a resource that has none yet has the
-database asked, once, by a `status` run. A server that was upgraded since is noticed by
-the run itself: it changes nothing, names the new version, and is tried again.
+The scratch server has to be of the target's major version. Each report contains that
+version, so it is known after the first one; for a resource without a report, a `status`
+run asks the database once. If the server has been upgraded since, the run notices it:
+it changes nothing, reports the new version, and is tried again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dbmigrate.controller.decisions.catch_up import newest_run
 from dbmigrate.controller.decisions.outcome import read_report
 from dbmigrate.controller.decisions.retrying import ask_again
 from dbmigrate.controller.decisions.runs import ASKING, RunCommand
-from dbmigrate.controller.decisions.verdict import VerdictReason, on_its_way, stuck
+from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, stalled
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason
@@ -30,7 +30,7 @@ is rehearsed again, for the schema may be another one by then."""
 def prepare_rehearsal(
     view: ResourceView, status: MigrationStatus, step: Conclusion, now: datetime
 ) -> Conclusion:
-    """The step with the version of its scratch server; in its place a question, if nobody knows."""
+    """The step with the version of its scratch server; a question first, if it is unknown."""
     order = step.order
     if order is None or order.command not in REHEARSED:
         return step
@@ -56,7 +56,7 @@ def _ask_for_version(
     view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> Conclusion:
     text = "asking the database for its version, which the rehearsal needs to know"
-    verdict = on_its_way(VerdictReason.READING_DATABASE, text)
+    verdict = in_progress(VerdictReason.READING_DATABASE, text)
     generation = view.migration.identity.generation
     run = newest_run(view, RunCommand.STATUS)
     if run is None or (run.intent, run.generation) != (intent, generation):
@@ -64,11 +64,11 @@ def _ask_for_version(
     order = RunOrder(RunCommand.STATUS, intent, run.attempt + 1, generation)
     report = read_report(run, view.pods)
     if report is None:
-        return Conclusion(verdict, order)  # it was told, but nobody heard it
+        return Conclusion(verdict, order)  # it was reported, but the report was lost
     if report.error is None:
         text = (
             "the runner does not tell which version of PostgreSQL the database has, so that it"
             " can't be rehearsed: use a newer image, or set spec.rehearse to Never"
         )
-        return Conclusion(stuck(Reason.INTERNAL.value, text))
+        return Conclusion(stalled(Reason.INTERNAL.value, text))
     return ask_again(view, status, run, report.error, Conclusion(verdict, order), now)

@@ -1,9 +1,9 @@
-"""The scratch PostgreSQL beside the runner: a sidecar of the Job's Pod that lives as long as it.
+"""The scratch PostgreSQL beside the runner: a sidecar that runs as long as the Job's Pod.
 
-It is made anew in each Pod and gone with it. It listens on a socket in a volume that
-only the two containers see, and on no network; it asks for no password, for nobody else
-can reach it. It has no disk to be careful of, and no secret of the target. Any image
-does that has initdb and postgres of the right major version on its PATH, and a shell.
+It is new in each Pod and deleted with it. It listens on a socket in a volume that only
+the two containers mount, and on no network; it asks for no password, because nothing else
+can reach it. It needs no durability and has no secret of the target. Any image works that
+has initdb and postgres of the right major version on its PATH, and a shell.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ SETTINGS = (
     "full_page_writes=off",
     "autovacuum=off",
     "max_connections=20",
-    # A schema of some thousand tables is locked table by table.
+    # A schema with thousands of tables takes a lock for each of them.
     "max_locks_per_transaction=1024",
-    # A container has 64 MB of /dev/shm, if any.
+    # A container has 64 MB of /dev/shm at most.
     "dynamic_shared_memory_type=mmap",
 )
 DATA = f"{REHEARSAL_PATH}/data"
-# Constant: nothing of a resource is ever part of it. A container that is started again begins anew.
+# Constant: nothing of a resource is ever part of it. A restarted container starts with new data.
 # The shell is the first process, for which SIGTERM has no default action: initdb runs beside it.
 SCRIPT = (
     f"trap 'kill $!; exit 143' TERM; rm -rf {DATA}; initdb --pgdata={DATA} --username=postgres"
@@ -104,7 +104,7 @@ def _choose_user(options: JobOptions) -> int:
 
 
 def _write_passwd(user: int) -> str:
-    """initdb wants to know what its user is called, and images know just their own."""
+    """initdb needs a user name, and an image knows the names of its own users only."""
     return (
         "root:x:0:0::/root:/bin/sh\n"
         f"postgres:x:{user}:{user}:scratch server:{REHEARSAL_PATH}:/bin/sh\n"

@@ -1,1 +1,1 @@
-"""The watch streams: what events mean, what was observed, what is next in the queue."""
+"""The watch streams: what events mean, what has been observed, and the work queue."""

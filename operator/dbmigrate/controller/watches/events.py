@@ -1,8 +1,8 @@
-"""What an event of a watch stream means: what to remember, and whom to wake.
+"""What a watch event means: what to record, and which resources to wake.
 
-Before the streams are opened everything that is there is taken in once
-(`take_stock`), so that nothing is decided on half a picture. An object of
-another's making that happens to carry our label is left alone.
+Before the streams are opened, all existing objects are read once (`take_stock`), so
+that no decision rests on a partial view. An object of another maker that carries
+the operator's label is ignored.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Body = Mapping[str, Any]
 
 
 class Watch:
-    """The receiving end of the watch streams."""
+    """The receiver of the watch streams."""
 
     def __init__(self, observed: Observed, wakes: WorkQueue) -> None:
         self._observed = observed
         self._wakes = wakes
 
     async def take_stock(self, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
-        """Remember all that is there now, in these namespaces or (none named) in all.
+        """Record all existing objects, in these namespaces or, with none named, in all.
 
         Raises ClusterError.
         """
@@ -48,7 +48,7 @@ class Watch:
                     remember(body)
 
     def on_migration(self, body: Body, *, is_gone: bool) -> None:
-        """A resource has come, changed or gone."""
+        """A resource has been created, changed or deleted."""
         key = _key(body)
         if not is_gone:
             self._observed.see_body(dict(body))
@@ -58,11 +58,11 @@ class Watch:
         for waiting in self._observed.forget_migration(key, body["metadata"]["uid"]):
             self._wakes.wake(waiting)
         self._wakes.forget(key)
-        # A last look finds nothing there, and lets go of what is left of it.
+        # A last look finds nothing, and releases what is kept of it.
         self._wakes.wake(key)
 
     def on_action(self, body: Body, *, is_gone: bool) -> None:
-        """An order has come, changed or gone."""
+        """An order has been created, changed or deleted."""
         action = self._remember_action(body)
         if action is None:
             return
@@ -71,7 +71,7 @@ class Watch:
         self._wakes.wake((action.namespace, action.migration))
 
     def on_job(self, body: Body, *, is_gone: bool) -> None:
-        """A Job has come, changed or gone."""
+        """A Job has been created, changed or deleted."""
         run = self._remember_job(body)
         if run is None:
             return
@@ -80,13 +80,13 @@ class Watch:
         self._wake_owner(run.migration_uid)
 
     def on_pod(self, body: Body, *, is_gone: bool) -> None:
-        """A Pod has come, changed or gone."""
+        """A Pod has been created, changed or deleted."""
         pod = self._remember_pod(body, is_gone=is_gone)
         if pod is not None:
             self._wake_owner(pod.migration_uid)
 
     def on_config_map(self, body: Body, *, is_gone: bool) -> None:
-        """A ConfigMap has come, changed or gone."""
+        """A ConfigMap has been created, changed or deleted."""
         key = _key(body)
         if is_gone:
             self._observed.forget_config_map(key)
@@ -96,11 +96,11 @@ class Watch:
             self._wakes.wake(user)
 
     def _remember_migration(self, body: Body) -> None:
-        """Whose database it is, and whose files."""
+        """The database and the ConfigMaps that a resource uses."""
         migration = read(parse_migration, dict(body))
         if migration is not None:
             self._observed.see_migration(migration)
-        # Else it is looked at all the same: its status will say what is wrong.
+        # Otherwise it is reconciled all the same: its status will say what is wrong.
 
     def _remember_action(self, body: Body) -> Action | None:
         action = read(read_action, dict(body))

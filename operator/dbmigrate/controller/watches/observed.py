@@ -1,9 +1,9 @@
-"""What the watch streams have shown so far, in small pieces.
+"""What the watch streams have shown so far, reduced.
 
-Bodies of resources are kept only while something is going on with them; of Jobs,
-Pods and ConfigMaps only what a decision needs. All of it may be behind the API
-server: a decision that rests on something not being here is made again on a
-fresh view before it is acted upon.
+Bodies of resources are kept only while they are being worked on; of Jobs, Pods and
+ConfigMaps only what a decision needs. All of it may be behind the API server: a
+decision that rests on the absence of something is made again on a fresh view
+before it is carried out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Claim:
-    """A resource's wish for a database; the least of several is the elder."""
+    """A resource's wish for a database; the least of several is the older."""
 
     created_at: datetime
     uid: str
@@ -51,7 +51,7 @@ class Observed:
     # Resources
 
     def see_body(self, body: Document) -> None:
-        """A resource has come or changed; an older version than the known one is ignored."""
+        """A resource has been created or changed; a version older than the known one is ignored."""
         metadata = body["metadata"]
         key = (metadata["namespace"], metadata["name"])
         known = self._bodies.get(key)
@@ -64,11 +64,11 @@ class Observed:
         return self._bodies.get(key)
 
     def drop_body(self, key: Key) -> None:
-        """Nothing is going on with it any more: it can be read again when needed."""
+        """The resource is idle: its body can be read again when needed."""
         self._bodies.pop(key, None)
 
     def see_migration(self, migration: MigrationResource) -> None:
-        """Remember which database and which ConfigMaps a resource uses."""
+        """Record which database and which ConfigMaps a resource uses."""
         identity = migration.identity
         key = (identity.namespace, identity.name)
         self._keys[identity.uid] = key
@@ -82,14 +82,14 @@ class Observed:
         self._use(key, frozenset((identity.namespace, name) for name in names))
 
     def forget_migration(self, key: Key, uid: str | None = None) -> list[Key]:
-        """The resource is gone. Returns those that had to stand back for it."""
+        """The resource is gone. Returns those that had to wait for it."""
         if uid is not None:
             self._keys.pop(uid, None)
             self._runs.pop(uid, None)
             self._pods.pop(uid, None)
         body = self._bodies.get(key)
         if body is not None and uid is not None and body["metadata"]["uid"] != uid:
-            return []  # another one has taken its name
+            return []  # its name belongs to another resource
         self._bodies.pop(key, None)
         self._use(key, frozenset())
         slot = self._claimed.pop(key, None)
@@ -101,7 +101,7 @@ class Observed:
             del self._claims[slot]
         return waiting
 
-    def find_elder(self, migration: MigrationResource) -> Claim | None:
+    def find_older(self, migration: MigrationResource) -> Claim | None:
         """The oldest other resource on the same database, if it is older than this one."""
         identity = migration.identity
         claims = self._claims.get((identity.namespace, migration.spec.database.identity), {})
@@ -110,17 +110,17 @@ class Observed:
         return oldest if oldest < mine else None
 
     def find_key(self, uid: str) -> Key | None:
-        """Which resource has that uid."""
+        """The resource of that uid."""
         return self._keys.get(uid)
 
     # Actions
 
     def see_action(self, action: Action) -> None:
-        """An order has come or changed."""
+        """An order has been created or changed."""
         self._actions[action.namespace, action.migration][action.name] = action
 
     def see_owner(self, action: Action) -> None:
-        """The order has got an owner; it may have come further meanwhile."""
+        """The order has got an owner; its phase may have changed meanwhile."""
         known = self._actions.get((action.namespace, action.migration), {})
         if action.name in known:
             known[action.name] = replace(known[action.name], is_owned=True)
@@ -139,7 +139,7 @@ class Observed:
     # ConfigMaps
 
     def see_config_map(self, key: Key, files: ConfigMapFiles) -> None:
-        """A ConfigMap with migrations has come or changed."""
+        """A ConfigMap with migrations has been created or changed."""
         self._config_maps[key] = files
 
     def forget_config_map(self, key: Key) -> None:
@@ -168,11 +168,11 @@ class Observed:
     # Jobs and Pods
 
     def see_run(self, run: JobRun) -> None:
-        """A Job of ours has come or changed."""
+        """A Job of the operator has been created or changed."""
         self._runs[run.migration_uid][run.name] = run
 
     def forget_run(self, run: JobRun) -> None:
-        """The Job is gone, and with it what was kept of its Pods."""
+        """The Job is gone, and what was kept of its Pods with it."""
         known = self._runs.get(run.migration_uid, {})
         if run.name in known and known[run.name].uid == run.uid:
             del known[run.name]
@@ -182,7 +182,7 @@ class Observed:
         self._prune(run.migration_uid)
 
     def see_pod(self, pod: Pod) -> None:
-        """A Pod of ours has come or changed, or is gone: its last words are kept with its Job."""
+        """A Pod has been created, changed or deleted: its end is kept with its Job."""
         pods = self._pods[pod.migration_uid]
         if pod.is_gone and pod.job not in self._runs.get(pod.migration_uid, {}):
             pods.pop(pod.name, None)
@@ -199,9 +199,9 @@ class Observed:
         return tuple(self._pods.get(uid, {}).values())
 
     def replace_runs(self, uid: str, runs: Iterable[JobRun], pods: Iterable[Pod]) -> None:
-        """What the API server has just said, in place of what the streams have shown.
+        """Replace what the streams have shown by what the API server has just answered.
 
-        Pods that are gone stay, marked so: their last words may still be needed.
+        Pods that are gone remain, marked so: their reports may still be needed.
         """
         self._runs[uid] = {run.name: run for run in runs}
         before = self._pods.get(uid, {})
@@ -212,7 +212,7 @@ class Observed:
         self._prune(uid)
 
     def _prune(self, uid: str) -> None:
-        """Empty pieces go: ten thousand idle resources must stay cheap."""
+        """Remove empty entries: ten thousand idle resources must need little memory."""
         if uid in self._runs and not self._runs[uid]:
             del self._runs[uid]
         if uid in self._pods and not self._pods[uid]:

@@ -1,8 +1,8 @@
-"""Who is to be looked at next: a queue of resources, each in it once.
+"""The order of work: a queue of resources, each in it once.
 
-Events, timers and failures all come down to waking a resource. One that is being
-looked at when it is woken is looked at once more afterwards, never twice at the
-same time. A look that failed is made again, later and later each time.
+Events, timers and failures all wake a resource. One that is woken while it is being
+reconciled is reconciled once more afterwards, never twice at the same time. A look
+that failed is repeated with a growing delay.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from datetime import datetime, timedelta
 from dbmigrate.controller.watches.observed import Key
 
 Look = Callable[[Key, bool], Awaitable[datetime | None]]
-"""Looks at a resource; says when to look again. The flag: distrust what the streams have shown."""
+"""Looks at a resource; says when to look again. The flag: read it anew, whatever the
+streams have shown."""
 
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(seconds=60)
 
 
 class WorkQueue:
-    """The queue, and the tasks that work it off."""
+    """The queue, and the tasks that process it."""
 
     def __init__(
         self,
@@ -44,15 +45,15 @@ class WorkQueue:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
 
-    def wake(self, key: Key, *, distrust: bool = False) -> None:
-        """Look at it as soon as a worker is free."""
+    def wake(self, key: Key, *, fresh: bool = False) -> None:
+        """Reconcile it as soon as a worker is free."""
         is_queued = key in self._waiting
-        self._waiting[key] = distrust or self._waiting.get(key, False)
+        self._waiting[key] = fresh or self._waiting.get(key, False)
         if not is_queued and key not in self._busy:
             self._ready.put_nowait(key)
 
     def forget(self, key: Key) -> None:
-        """It is gone: no timer is to bring it back."""
+        """It is gone: no timer may wake it."""
         self._failures.pop(key, None)
         self._cancel_timer(key)
 
@@ -65,20 +66,20 @@ class WorkQueue:
     async def _work(self) -> None:
         while True:
             key = await self._ready.get()
-            distrust = self._waiting.pop(key)
+            fresh = self._waiting.pop(key)
             self._busy.add(key)
             try:
-                await self._look_once(key, distrust)
+                await self._look_once(key, fresh)
             finally:
                 self._busy.discard(key)
                 if key in self._waiting:
                     self._ready.put_nowait(key)
 
-    async def _look_once(self, key: Key, distrust: bool) -> None:
+    async def _look_once(self, key: Key, fresh: bool) -> None:
         self._cancel_timer(key)
         started = time.monotonic()
         try:
-            again = await self._look(key, distrust)
+            again = await self._look(key, fresh)
             if again is not None:
                 self._wake_after(key, again - self._clock())
         except Exception as error:
@@ -98,8 +99,8 @@ class WorkQueue:
 
     def _fire(self, key: Key) -> None:
         self._timers.pop(key, None)
-        # No event has brought us here, so one may have been lost.
-        self.wake(key, distrust=True)
+        # No event caused this look, so one may have been lost.
+        self.wake(key, fresh=True)
 
     def _cancel_timer(self, key: Key) -> None:
         timer = self._timers.pop(key, None)

@@ -34,9 +34,9 @@ class Columns(ObjectKind[o.Column]):
                 after
             )
         if before.generated == after.generated:
-            # SET EXPRESSION came with 17.
+            # SET EXPRESSION exists since 17.
             return before.expression == after.expression or world.version >= 17
-        # To a plain column there is a way from a stored one alone, and back there is none.
+        # A stored column can become a plain one, but not the other way round.
         return before.generated == "s" and after.generated == ""
 
     def disturbs(
@@ -48,10 +48,10 @@ class Columns(ObjectKind[o.Column]):
             return True
         is_made_anew = isinstance(user, o.Index | o.Statistics | o.Constraint)
         if is_made_anew and world.actions[user.name] in (ObjectAction.REPLACE, ObjectAction.DROP):
-            # By itself the server makes it by its old words, which may not fit the new type.
+            # The server would convert it with its old text, which may not fit the new type.
             return True
         if isinstance(user, o.Constraint) and is_behind(world.before, user):
-            # It would come back with its like in the children, none of which is validated.
+            # It would be recreated together with the children's, none of which is validated.
             return True
         if isinstance(user, o.Column):
             return user.generated != "" or user.relation_kind not in _STORED
@@ -107,10 +107,10 @@ class Columns(ObjectKind[o.Column]):
             yield from _change_expression(before, after)
         yield from settings(before, after, world)
         if is_carried or after.is_inherited or (before.is_inherited and not after.identity):
-            # An identity comes and goes with the parent's, or with the attachment.
+            # An identity is created and dropped with the parent's, or by the attachment.
             yield from change_not_null(before, after, world)
         elif after.identity:
-            # An identity is refused on a column that may be null, and keeps it from being so.
+            # An identity is rejected on a nullable column, and prevents it from becoming nullable.
             yield from change_not_null(before, after, world)
             yield from change_identity(before, after)
         else:
@@ -119,7 +119,7 @@ class Columns(ObjectKind[o.Column]):
 
 
 def changes_type(before: o.Column, after: o.Column, world: World) -> bool:
-    """Whether ALTER COLUMN TYPE is needed: for another type, or its own that is made anew."""
+    """Whether ALTER COLUMN TYPE is needed: for another type, or for one that is recreated."""
     return (before.type, before.collation) != (after.type, after.collation) or _reborn(
         before, world
     ) is not None
@@ -152,7 +152,7 @@ def attribute(each: o.Column) -> str:
 
 
 def inline_default(each: o.Column, world: World) -> o.Default | None:
-    """The default, if it can be given where the column is made."""
+    """The default, if it can be given where the column is created."""
     found = world.after.objects.get(ObjectName("default", each.name.name))
     if not isinstance(found, o.Default) or world.comes_back(found, each.name, world.after):
         return None
@@ -160,7 +160,7 @@ def inline_default(each: o.Column, world: World) -> o.Default | None:
 
 
 def settings(before: o.Column | None, after: o.Column, world: World) -> Iterator[PlannedStatement]:
-    """What has no place in the column's definition, or not in every version."""
+    """What does not fit into the column's definition, or not in every server version."""
     later = partial(alter, after, slot=Slot.FINISH)
     prefix = f"ALTER TABLE ONLY {after.relation} ALTER COLUMN {after.column}"
     old_storage = before.storage if before is not None else after.default_storage
@@ -196,7 +196,7 @@ def _reborn(column: o.Column, world: World) -> ObjectName | None:
 
 
 def _park(before: o.Column) -> PlannedStatement:
-    """As text, while its type is not there."""
+    """As text, while its type does not exist."""
     sql = f"ALTER TABLE {before.relation} ALTER COLUMN {before.column} TYPE text"
     dimensions = "[]" if before.type.endswith("[]") else ""
     step = alter(before, f"{sql}{dimensions} USING {before.column}::text{dimensions}")

@@ -1,9 +1,9 @@
-"""Constraints of tables, with the detours that let a large table be used meanwhile.
+"""Constraints of tables, added in steps that do not block a large table.
 
-A check or a foreign key is added NOT VALID, which looks at no row, and validated in a later
-file. A unique or primary key takes an index that was built concurrently before. An exclusion
-constraint has no such way. Neither have foreign keys of partitioned tables (until 18 they
-can't be NOT VALID), nor what changes on a table that the plan itself has made.
+A check or a foreign key is added NOT VALID, which scans no rows, and validated in a later
+file. A unique or primary key takes an index that was built concurrently before. For an
+exclusion constraint there is no such way. Neither is there for foreign keys of partitioned
+tables (NOT VALID since 18 only), nor is it needed on a table that the plan has created.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Constraints(ObjectKind[o.Constraint]):
     """Check, unique, primary key, foreign key, exclusion."""
 
     def can_alter(self, before: o.Constraint, after: o.Constraint, world: World) -> bool:
-        """Only to be validated, and the marks of its index."""
+        """Only its validation, and the settings of its index."""
         if _but_for_marks(before, after):
             return True
         return (
@@ -71,7 +71,7 @@ def inline_clause(each: o.Constraint) -> str:
 
 
 def is_inline(each: o.Constraint, world: World) -> bool:
-    """Whether CREATE TABLE can hold it: foreign keys follow when all tables are there."""
+    """Whether CREATE TABLE can contain it: foreign keys follow when all tables exist."""
     if each.type == "f" or not each.is_validated:
         return False
     is_given = each.is_inherited and ObjectName("partition", each.table) not in (
@@ -82,7 +82,7 @@ def is_inline(each: o.Constraint, world: World) -> bool:
 
 
 def _definition(each: o.Constraint) -> str:
-    """pg_get_constraintdef leaves out what stands behind an index."""
+    """pg_get_constraintdef leaves out the options of the index."""
     words = [each.definition]
     if each.index_options or each.tablespace is not None:
         words += with_clause(each.index_options)
@@ -108,14 +108,14 @@ def _add(each: o.Constraint) -> str:
 
 
 def _comes_by_itself(each: o.Constraint, world: World) -> bool:
-    """Whether the parent's statement, or the attachment, makes it."""
+    """Whether the parent's statement, or the attachment, creates it."""
     if each.is_inherited and each.type == "f":
         return True
     return world.carrier(each, world.after) is not None
 
 
 def _is_shadow(each: o.Constraint, world: World) -> bool:
-    """Whether it goes with the parent's: an inherited foreign key, or a part of a key's index."""
+    """Whether it belongs to the parent's: an inherited foreign key, or a part of a key's index."""
     return each.is_inherited and not world.is_moving(each.table)
 
 
@@ -155,8 +155,8 @@ def _columns(each: o.Constraint) -> tuple[ObjectName, ...]:
 
 
 def _validated_below(each: o.Constraint, world: World) -> Iterator[ObjectName]:
-    """Checks of children, to be there before one that would bring them NOT VALID; and PostgreSQL
-    refuses one that is validated above one that is not."""
+    """Checks of children, which must exist before one that would create them NOT VALID; PostgreSQL
+    rejects one that is validated above one that is not."""
     if each.type == "c":
         for child in checks_below(world.after, each):
             if child.is_validated:
@@ -169,7 +169,7 @@ def _validate(each: o.Constraint, world: World) -> PlannedStatement:
 
 
 def _but_for_marks(before: o.Constraint, after: o.Constraint) -> bool:
-    """Whether they differ in nothing that would have to build them again."""
+    """Whether nothing differs that would require building them again."""
     marked = replace(
         before,
         is_replica_identity=after.is_replica_identity,

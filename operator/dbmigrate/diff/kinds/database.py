@@ -15,14 +15,14 @@ from dbmigrate.postgres.schema.catalog import ObjectName
 
 
 class Namespaces(ObjectKind[o.Namespace]):
-    """Schemas; what is in them is dropped by name before."""
+    """Schemas; their content is dropped by name before."""
 
     def create(self, each: o.Namespace, world: World) -> Iterator[PlannedStatement]:
         yield create(each, f"CREATE {each.address}")
 
 
 class Extensions(ObjectKind[o.Extension]):
-    """Extensions. The version is named only where it is not the server's own choice."""
+    """Extensions. The version is named only where it is not the server's default."""
 
     def can_alter(self, before: o.Extension, after: o.Extension, world: World) -> bool:
         return True
@@ -44,7 +44,7 @@ class Extensions(ObjectKind[o.Extension]):
 
 
 class Sequences(ObjectKind[o.Sequence]):
-    """Sequences. That of an identity column is the column's affair."""
+    """Sequences. That of an identity column belongs to the column."""
 
     def can_alter(self, before: o.Sequence, after: o.Sequence, world: World) -> bool:
         return before.is_identity == after.is_identity
@@ -81,7 +81,7 @@ class Sequences(ObjectKind[o.Sequence]):
             yield alter(after, f"ALTER {after.address} SET {word}")
         if before.owned_by != after.owned_by:
             if before.owned_by is not None:
-                # Else it goes with the column that owned it.
+                # Otherwise it is dropped with the column that owned it.
                 old = ObjectName("column", before.owned_by)
                 yield alter(after, f"ALTER {after.address} OWNED BY NONE", before=(old,))
             if after.owned_by is not None:
@@ -89,7 +89,7 @@ class Sequences(ObjectKind[o.Sequence]):
 
 
 def _own(each: o.Sequence) -> PlannedStatement:
-    """Refused while sequence and table have different owners: the table's has to be set."""
+    """Rejected while sequence and table have different owners: the table's has to be set."""
     column = each.owned_by or ""
     owners = (ObjectName("column", column), ObjectName("table", without_last(column)))
     return alter(each, f"ALTER {each.address} OWNED BY {column}", after=owners)

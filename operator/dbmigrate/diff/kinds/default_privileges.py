@@ -1,7 +1,7 @@
 """ALTER DEFAULT PRIVILEGES.
 
-An entry without a schema replaces the built-in defaults, and vanishes when it is equal to
-them; one with a schema comes on top of whatever holds.
+An entry without a schema replaces the built-in defaults, and disappears when it is equal to
+them; one with a schema is added to those.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TYPES = {"r": "r", "s": "S", "f": "f", "T": "T", "n": "n"}
 
 
 class DefaultPrivilegesKind(ObjectKind[o.DefaultPrivileges]):
-    """They come last, so that what the plan creates is created under the old ones."""
+    """They come last, so that the plan's objects are created under the old ones."""
 
     def can_alter(
         self, before: o.DefaultPrivileges, after: o.DefaultPrivileges, world: World
@@ -44,7 +44,7 @@ class DefaultPrivilegesKind(ObjectKind[o.DefaultPrivileges]):
 
 
 def initial_grants(each: o.SchemaObject, world: World) -> o.Grants:
-    """What an object has when our own role has just created it."""
+    """The privileges of an object that the current role has just created."""
     schema, role, kind = world.before, world.before.ways.role, each.acl_kind or ""
     found = _entry(schema, role, None, kind)
     grants = schema.ways.grants_by_default(kind, role) if found is None else found

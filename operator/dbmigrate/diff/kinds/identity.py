@@ -1,4 +1,4 @@
-"""GENERATED AS IDENTITY, and how its sequence counts."""
+"""GENERATED AS IDENTITY, and the options of its sequence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIMITS = {
 
 
 def identity_clause(each: o.Column) -> str:
-    """As a column's definition has it; the sequence's name only if it is not the usual one."""
+    """As a column's definition has it; the sequence's name only if it is not the default."""
     options = []
     if each.identity_sequence is not None:
         relation, column = unquoted(last_part(each.relation)), unquoted(each.column)
@@ -34,7 +34,7 @@ def identity_clause(each: o.Column) -> str:
 
 
 def settings_clauses(before: o.SequenceSettings | None, after: o.SequenceSettings) -> list[str]:
-    """The settings that are not as they are by default, or not as before."""
+    """The options that differ from the defaults, or from before."""
     old = before or usual_settings(after.type, after.increment)
     words = []
     if old.increment != after.increment or (before is None and after.increment != 1):
@@ -54,7 +54,7 @@ def settings_clauses(before: o.SequenceSettings | None, after: o.SequenceSetting
 
 
 def usual_settings(type_name: str, increment: int) -> o.SequenceSettings:
-    """How a sequence counts if nothing is said."""
+    """The default options of a sequence."""
     low, high = _LIMITS[type_name]
     minimum, maximum = (1, high) if increment > 0 else (low, -1)
     return o.SequenceSettings(
@@ -69,7 +69,7 @@ def usual_settings(type_name: str, increment: int) -> o.SequenceSettings:
 
 
 def with_type(before: o.SequenceSettings, type_name: str) -> o.SequenceSettings:
-    """As ALTER SEQUENCE AS leaves it: limits that were those of the old type follow."""
+    """As ALTER SEQUENCE AS leaves it: limits equal to the old type's follow the new type."""
     (old_low, old_high), (low, high) = _LIMITS[before.type], _LIMITS[type_name]
     return replace(
         before,
@@ -80,7 +80,7 @@ def with_type(before: o.SequenceSettings, type_name: str) -> o.SequenceSettings:
 
 
 def change_identity(before: o.Column, after: o.Column) -> Iterator[PlannedStatement]:
-    """From one to the other, or to none."""
+    """From one identity to another, or to none."""
     if before.identity == after.identity == "":
         return
     prefix = f"ALTER TABLE {after.relation} ALTER COLUMN {after.column}"
@@ -88,7 +88,7 @@ def change_identity(before: o.Column, after: o.Column) -> Iterator[PlannedStatem
         yield alter(after, f"{prefix} DROP IDENTITY")
         return
     if before.identity == "":
-        # Refused on a column that may be null, and where there still is a default.
+        # Rejected on a nullable column, and where a default still exists.
         yield alter(after, f"{prefix} ADD {identity_clause(after)}")
         return
     words = []

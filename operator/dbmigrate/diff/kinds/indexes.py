@@ -1,8 +1,8 @@
-"""Indexes, built beside a table in use where PostgreSQL can.
+"""Indexes, built without blocking the table where PostgreSQL can.
 
-CREATE INDEX CONCURRENTLY is refused for partitioned tables. There the index is made on the
-parent alone, which is cheap and leaves it invalid, then on each partition, and each of those
-is attached; with the last one the parent's becomes valid.
+CREATE INDEX CONCURRENTLY is rejected for partitioned tables. There the index is created on
+the parent alone, which is cheap and leaves it invalid, then on each partition, and each of
+those is attached; with the last one the parent's becomes valid.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dbmigrate.postgres.schema.catalog import ObjectName
 
 
 class Indexes(ObjectKind[o.Index]):
-    """Indexes that no constraint owns."""
+    """Indexes that do not belong to a constraint."""
 
     def can_alter(self, before: o.Index, after: o.Index, world: World) -> bool:
-        """Only what does not build it again; an invalid one has to be."""
+        """Only what does not rebuild it; an invalid one has to be rebuilt."""
         is_same = before.definition == after.definition and before.table == after.table
         return is_same and (before.is_valid or before.is_valid == after.is_valid)
 
@@ -41,7 +41,7 @@ class Indexes(ObjectKind[o.Index]):
         if _parent_goes(each, world):
             return
         step = drop(each, f"DROP {each.address}")
-        # In the way of another statement it has to go in that one's transaction.
+        # If it blocks another statement, it has to be dropped in that one's transaction.
         if _is_concurrent(each, world) and each.name not in world.forced:
             sql = f"DROP INDEX CONCURRENTLY {each.name.name}"
             step = replace(step, sql=sql, mode=Mode.ALONE)
@@ -52,14 +52,14 @@ class Indexes(ObjectKind[o.Index]):
         yield from mark_statements(before, after)
 
     def swaps(self, before: o.Index, after: o.Index, world: World) -> bool:
-        """Not where it stands in the way of something else, or is a part of another index."""
+        """Not where it blocks something else, or is a part of another index."""
         is_free = before.name not in world.forced and before.table == after.table
         is_part = before.parent is not None or after.parent is not None
         is_in_use = _is_concurrent(before, world) and _is_concurrent(after, world)
         return is_free and is_in_use and not is_part
 
     def swap(self, before: o.Index, after: o.Index, world: World) -> Iterator[PlannedStatement]:
-        """Under another name at first, so that queries are never without."""
+        """Under another name at first, so that queries always have one of them."""
         schema, name = without_last(after.name.name), unquoted(after.index)
         other = world.interim.choose(after.name, name, "", "new")
         building = after.definition.replace(f"INDEX {after.index} ON", f"INDEX {other} ON", 1)
@@ -73,7 +73,7 @@ class Indexes(ObjectKind[o.Index]):
 
 
 class IndexAttachments(ObjectKind[o.IndexAttachment]):
-    """Parts of partitioned indexes. A partition that is attached brings its own along."""
+    """Parts of partitioned indexes. A partition that is attached brings its own."""
 
     def create(self, each: o.IndexAttachment, world: World) -> Iterator[PlannedStatement]:
         if not world.is_moving(each.child_table):
@@ -84,7 +84,7 @@ class IndexAttachments(ObjectKind[o.IndexAttachment]):
 
 
 def concurrently(definition: str) -> str:
-    """The same index, built beside the table's use."""
+    """The same index, built without blocking the table."""
     head, _, tail = definition.partition("INDEX ")
     return f"{head}INDEX CONCURRENTLY {tail}"
 
@@ -92,7 +92,7 @@ def concurrently(definition: str) -> str:
 def mark_statements(
     before: o.Index | o.Constraint | None, after: o.Index | o.Constraint
 ) -> Iterator[PlannedStatement]:
-    """That a table is clustered by it, or identifies its rows by it."""
+    """That a table is clustered by it, or uses it as replica identity."""
     index = after.index if isinstance(after, o.Index) else after.constraint
     if after.is_clustered and not (before is not None and before.is_clustered):
         sql = f"ALTER TABLE {after.table} CLUSTER ON {index}"
@@ -105,7 +105,7 @@ def mark_statements(
 
 
 def table_is_slow(table: str, world: World) -> bool:
-    """Whether the table, or the materialised view, is in use already."""
+    """Whether the table, or the materialized view, is already in use."""
     return world.has_to_be_slow(table)
 
 

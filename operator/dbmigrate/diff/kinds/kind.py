@@ -1,4 +1,4 @@
-"""What each kind of object knows of itself: to be created, dropped and altered."""
+"""The interface of each kind of object: create, drop and alter."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ T = TypeVar("T", bound=o.SchemaObject)
 
 
 class ObjectKind(Generic[T]):
-    """The ways of one kind. Where nothing else is said: DROP, CREATE, and no ALTER."""
+    """The statements of one kind. The default: DROP, CREATE, and no ALTER."""
 
     def can_alter(self, before: T, after: T, world: World) -> bool:
         """Whether one can become the other without being dropped."""
         return without_attributes(before) == without_attributes(after)
 
     def disturbs(self, before: T, after: T, user: o.SchemaObject, world: World) -> bool:
-        """Whether `user`, which requires the object, must be out of the way while it is altered."""
+        """Whether `user`, which requires the object, must be dropped while it is altered."""
         return False
 
     def create(self, each: T, world: World) -> Iterator[PlannedStatement]:
-        """From nothing."""
+        """Create the object."""
         raise NotImplementedError
 
     def drop(self, each: T, world: World) -> Iterator[PlannedStatement]:
-        """To nothing; what is a part of it goes along."""
+        """Drop the object, with its parts."""
         yield drop(each, f"DROP {each.address}")
 
     def alter(self, before: T, after: T, world: World) -> Iterator[PlannedStatement]:
-        """All but owner, grants and comment."""
+        """Alter everything but owner, grants and comment."""
         return iter(())
 
     def swaps(self, before: T, after: T, world: World) -> bool:
-        """Whether the new one can be made beside the old one, which is dropped afterwards."""
+        """Whether the new one can be created beside the old one, which is dropped afterwards."""
         return False
 
     def swap(self, before: T, after: T, world: World) -> Iterator[PlannedStatement]:
-        """Make the new one, drop the old one, and rename the new one."""
+        """Create the new one, drop the old one, and rename the new one."""
         return iter(())
 
 
 def without_attributes(each: o.SchemaObject) -> tuple[object, ...]:
-    """What is compared of an object, but for owner, grants and comment."""
+    """What is compared of an object, except for owner, grants and comment."""
     passed_over = ("owner", "grants", "comment")
     return tuple(
         getattr(each, name) for name in compared_fields(type(each)) if name not in passed_over
@@ -114,7 +114,7 @@ def alter(
 
 
 def validate(each: o.SchemaObject, sql: str, world: World) -> PlannedStatement:
-    """A statement that looks at every row, and lets others work meanwhile."""
+    """A statement that scans every row, and does not block others meanwhile."""
     return PlannedStatement(
         sql=sql,
         about=each.name,

@@ -1,9 +1,9 @@
-"""NOT NULL, and how to come to it without a scan under an exclusive lock.
+"""NOT NULL, and how to set it without a scan under an exclusive lock.
 
-SET NOT NULL reads the whole table while nobody may read or write, unless a checked
-constraint says already that there is no null (PostgreSQL 12 and later look for one). So a
-constraint is added without looking, validated under a weak lock, and dropped again when it
-has done its duty. Since 18 NOT NULL is itself a constraint with a name.
+SET NOT NULL reads the whole table while nobody may read or write, unless a validated
+constraint shows that there is no null (PostgreSQL 12 and later look for one). So a
+constraint is added without a scan, validated under a weak lock, and dropped again
+afterwards. Since 18 NOT NULL is itself a constraint with a name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def not_null_clause(each: o.Column, wanted: o.NotNull, world: World) -> str:
 
 
 def name_clause(each: o.Column, wanted: o.NotNull, world: World) -> str:
-    """Only where PostgreSQL would not find the name by itself: it avoids those of the schema."""
+    """Only where PostgreSQL would not choose the name by itself: it avoids those of the schema."""
     name = wanted.name
     if name is None or (wanted.is_usual and not world.is_shared(each.relation, name)):
         return ""
@@ -50,7 +50,7 @@ def change_not_null(before: o.Column, after: o.Column, world: World) -> Iterator
 
 
 def _is_carried(after: o.Column, world: World) -> bool:
-    """Whether the parent's statement reaches it, and leads to the same."""
+    """Whether the parent's statement has the same effect on it."""
     carrier = world.carrier(after, world.after)
     if carrier is None:
         return False
@@ -86,7 +86,7 @@ def _set_statement(after: o.Column, new: o.NotNull, world: World) -> str:
 
 
 def _change(before: o.Column, after: o.Column, world: World) -> Iterator[PlannedStatement]:
-    """Its name or its ways; constraints since 18."""
+    """Its name or its attributes; constraints since 18."""
     old, new = before.not_null or o.NotNull(), after.not_null or o.NotNull()
     prefix = f"ALTER TABLE {after.relation}"
     old_name, new_name = old.name, new.name

@@ -1,4 +1,4 @@
-"""What hangs on tables and views: defaults, triggers, rules, policies, statistics."""
+"""Parts of tables and views: defaults, triggers, rules, policies, statistics."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Triggers(ObjectKind[o.Trigger]):
     """Triggers; the states of those of partitions follow their table's."""
 
     def can_alter(self, before: o.Trigger, after: o.Trigger, world: World) -> bool:
-        """CREATE OR REPLACE TRIGGER is refused for constraint triggers."""
+        """CREATE OR REPLACE TRIGGER is rejected for constraint triggers."""
         is_same = before.definition == after.definition
         return is_same or not (before.is_constraint or after.is_constraint)
 
@@ -57,7 +57,7 @@ class Triggers(ObjectKind[o.Trigger]):
         if before.definition != after.definition:
             yield alter(after, after.definition.replace("CREATE ", "CREATE OR REPLACE ", 1))
             if after.enabled != "O" and before.enabled == after.enabled:
-                # Replaced, it is enabled again.
+                # A replaced trigger is enabled again.
                 yield _enable_trigger(after)
         if before.enabled != after.enabled:
             yield _enable_trigger(after)
@@ -94,7 +94,7 @@ def _enable_rule(each: o.RewriteRule) -> PlannedStatement:
 
 
 class Policies(ObjectKind[o.Policy]):
-    """Policies. ALTER POLICY can neither change the command nor take a condition away."""
+    """Policies. ALTER POLICY can neither change the command nor remove a condition."""
 
     def can_alter(self, before: o.Policy, after: o.Policy, world: World) -> bool:
         is_same = (before.command, before.is_permissive) == (after.command, after.is_permissive)

@@ -16,7 +16,7 @@ def with_clause(options: Sequence[str]) -> list[str]:
 
 
 def change_options(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
-    """`RESET (...)` and `SET (...)`, as far as something differs."""
+    """`RESET (...)` and `SET (...)` for the options that differ."""
     gone = sorted({_name(each) for each in before} - {_name(each) for each in after})
     if gone:
         yield f"RESET ({', '.join(gone)})"

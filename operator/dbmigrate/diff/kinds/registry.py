@@ -1,4 +1,4 @@
-"""Which kind knows which object."""
+"""The kind of each object."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ _RANKS = {made: rank for rank, made in enumerate(_KINDS)}
 
 
 def kind_of(each: o.SchemaObject) -> ObjectKind[Any]:
-    """What knows how to create, drop and alter it."""
+    """The statements of the object's kind."""
     return _KINDS[type(each)]
 
 
 def rank_of(each: o.SchemaObject) -> int:
-    """Where its kind comes if nothing else says so: a rule of thumb for what text bodies need."""
+    """The position of its kind in the default order, which bodies that are texts rely on."""
     return _RANKS[type(each)]

@@ -27,7 +27,7 @@ class Routines(ObjectKind[o.Routine]):
 
 
 class Aggregates(ObjectKind[o.Aggregate]):
-    """CREATE OR REPLACE AGGREGATE changes all but the shape."""
+    """CREATE OR REPLACE AGGREGATE changes everything but the signature."""
 
     def can_alter(self, before: o.Aggregate, after: o.Aggregate, world: World) -> bool:
         return before.shape == after.shape and _is_hypothetical(before) == _is_hypothetical(after)

@@ -1,4 +1,4 @@
-"""Tables: with all that can be said at once, and the rest by ALTER TABLE."""
+"""Tables: CREATE TABLE with all that it can contain, and ALTER TABLE for the rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Tables(ObjectKind[o.Table]):
     """Tables, partitioned or not."""
 
     def can_alter(self, before: o.Table, after: o.Table, world: World) -> bool:
-        """A partition key can't be changed."""
+        """A partition key cannot be changed."""
         return (before.is_partitioned, before.partition_key) == (
             after.is_partitioned,
             after.partition_key,
@@ -71,14 +71,14 @@ class Tables(ObjectKind[o.Table]):
         if before.replica_identity != after.replica_identity and after.replica_identity in "dnf":
             step = _replica_identity(after)
             if before.replica_identity == "i":
-                # Until then the columns of that index can't be null, nor be dropped.
+                # Until then the columns of that index cannot be nullable, nor be dropped.
                 own = tuple(part.name for part in parts(world.before, before.name))
                 step = replace(step, slot=Slot.DROP, before=own)
             yield step
 
 
 def _inline_parts(each: o.Table, world: World) -> tuple[list[o.Column], list[o.Constraint]]:
-    """What CREATE TABLE itself can hold."""
+    """What CREATE TABLE itself can contain."""
     columns, constraints = [], []
     for part in sorted(parts(world.after, each.name), key=lambda part: part.name):
         if isinstance(part, o.Column):
@@ -138,7 +138,7 @@ def _replica_identity(each: o.Table) -> PlannedStatement:
 
 
 def _change_type(before: o.Table, after: o.Table, world: World) -> Iterator[PlannedStatement]:
-    """Of a typed table no column comes or goes: first it is freed, and bound at the end."""
+    """A typed table cannot gain or lose a column: it is detached first, and bound at the end."""
     if before.of_type == after.of_type:
         return
     prefix = f"ALTER TABLE {after.name.name}"
@@ -157,7 +157,7 @@ def _change_parents(before: o.Table, after: o.Table, world: World) -> Iterator[P
         return
     for parent in before.inherits:
         if parent not in after.inherits:
-            # Only then are the columns its own, and not dropped along with the parent's.
+            # Only then are the columns its own, and not dropped together with the parent's.
             wholes = (before.name, ObjectName("table", parent))
             own = [part.name for whole in wholes for part in parts(world.before, whole)]
             sql = f"{prefix} NO INHERIT {parent}"
@@ -176,7 +176,7 @@ def _change_parents(before: o.Table, after: o.Table, world: World) -> Iterator[P
 
 
 class Attachments(ObjectKind[o.Attachment]):
-    """Partitions are made as tables of their own and attached: that takes a weak lock on the
+    """Partitions are created as separate tables and attached: that takes a weak lock on the
     parent, where CREATE TABLE PARTITION OF takes the strongest, and indexes keep their names."""
 
     def create(self, each: o.Attachment, world: World) -> Iterator[PlannedStatement]:
@@ -189,12 +189,12 @@ class Attachments(ObjectKind[o.Attachment]):
 
 
 def _own_conditions(child: str, world: World) -> Iterator[ObjectName]:
-    """What a table must have in full, validated too, before it is attached to one that has it."""
+    """What a table must have, validated too, before it is attached to one that has it."""
     for part in parts(world.after, ObjectName("table", child)):
         if isinstance(part, o.Column):
             if part.not_null is not None and part.not_null.is_validated:
                 yield part.name
-                # A check that helps the parent to it would be asked of the child, too.
+                # A helper check of the parent would be required of the child, too.
                 yield from (
                     ObjectName("column", f"{parent}.{part.column}")
                     for parent in parents(world.after, child)

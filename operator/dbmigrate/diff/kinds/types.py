@@ -1,8 +1,8 @@
 """Enums, domains, composite types and ranges.
 
-A type that columns have can't be dropped, and an enum can't lose a value or get its values
-in another order. Such a type is born again: the old one is renamed, the new one created, the
-columns are moved over through their text, and the old one is dropped.
+A type of existing columns cannot be dropped, and an enum cannot lose a value or change the
+order of its values. Such a type is replaced: the old one is renamed, the new one created,
+the columns are converted through text, and the old one is dropped.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def rebirth(
 
 
 class Enums(ObjectKind[o.EnumType]):
-    """Enums: new values come in between, in a file of their own."""
+    """Enums: new values are added in a separate file."""
 
     def can_alter(self, before: o.EnumType, after: o.EnumType, world: World) -> bool:
-        """The old values must all be there, in their order."""
+        """The old values must all be present, in their order."""
         rest = iter(after.labels)
         return all(label in rest for label in before.labels)
 
@@ -66,7 +66,7 @@ class Enums(ObjectKind[o.EnumType]):
 
 
 class Domains(ObjectKind[o.Domain]):
-    """Domains; their checks are objects of their own."""
+    """Domains; their checks are separate objects."""
 
     def can_alter(self, before: o.Domain, after: o.Domain, world: World) -> bool:
         return (before.base, before.collation) == (after.base, after.collation)
@@ -142,7 +142,7 @@ class DomainConstraints(ObjectKind[o.DomainConstraint]):
 
 
 class Composites(ObjectKind[o.Composite]):
-    """Composite types, whose attributes come and go as columns do."""
+    """Composite types, whose attributes are added and dropped as columns are."""
 
     def create(self, each: o.Composite, world: World) -> Iterator[PlannedStatement]:
         found = [part for part in parts(world.after, each.name) if isinstance(part, o.Column)]

@@ -1,4 +1,4 @@
-"""Views and materialised views."""
+"""Views and materialized views."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Views(ObjectKind[o.View]):
 
     def alter(self, before: o.View, after: o.View, world: World) -> Iterator[PlannedStatement]:
         if before.definition != after.definition:
-            # It also sets the options, all of them.
+            # It also replaces all options.
             yield alter(after, _create_sql(after, "OR REPLACE "))
             return
         prefix = f"ALTER {after.address}"

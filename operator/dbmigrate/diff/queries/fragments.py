@@ -1,4 +1,4 @@
-"""What the queries have in common."""
+"""Parts that the queries share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEFAULT_ACL = 826
 
 
 def own(catalog: int, alias: str) -> str:
-    """Made by people: neither initdb's nor an extension's."""
+    """Created by users: neither initdb's nor an extension's."""
     return (
         f"{alias}.oid >= {FIRST_NORMAL_OID} AND NOT EXISTS (SELECT FROM pg_depend e"
         f" WHERE e.classid = {catalog} AND e.objid = {alias}.oid AND e.deptype = 'e')"
@@ -28,7 +28,7 @@ def own(catalog: int, alias: str) -> str:
 
 
 def place(catalog: int, oid: str, part: str = "0") -> str:
-    """A place in the catalogs, as text; NULL if there is no such object."""
+    """A catalog address, as text; NULL if there is no such object."""
     return f"'{catalog}.' || textin(oidout(nullif({oid}, 0))) || concat('.', {part})"
 
 
@@ -38,12 +38,12 @@ def qualified(column: str, schema: str = "n") -> str:
 
 
 def relation_name(oid: str) -> str:
-    """The qualified name of any relation; with nothing but pg_catalog on the search path."""
+    """The qualified name of any relation; with only pg_catalog on the search path."""
     return f"textin(regclassout(nullif({oid}, 0)))"
 
 
 def in_schema(column: str) -> str:
-    """Join the schema as `n`, if it is not the server's own."""
+    """Join the schema as `n`, unless it is the server's own."""
     return f"JOIN pg_namespace n ON n.oid = {column} AND n.nspname !~ '^pg_'"
 
 
@@ -57,7 +57,7 @@ def on_relation(column: str) -> str:
 
 
 def grants(acl: str) -> str:
-    """An ACL as [grantee, privilege, may be passed on]; NULL if it is NULL."""
+    """An ACL as [grantee, privilege, grantable]; NULL if it is NULL."""
     return (
         f"CASE WHEN {acl} IS NOT NULL THEN COALESCE((SELECT json_agg(json_build_array("
         "CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,"
@@ -71,7 +71,7 @@ def owner(column: str) -> str:
 
 
 def rows(query: str) -> str:
-    """The rows of a query as one JSON document: many rows cost more to take apart."""
+    """The rows of a query as one JSON document, which is cheaper to parse than many rows."""
     return f"SELECT json_agg(o) FROM ({query}) o"
 
 

@@ -1,4 +1,4 @@
-"""What binds objects together: comments, dependencies, and the objects nobody handles."""
+"""Links between objects: comments, dependencies, and the objects that no kind handles."""
 
 from __future__ import annotations
 

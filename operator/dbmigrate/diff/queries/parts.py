@@ -1,4 +1,4 @@
-"""What hangs on a relation: constraints, indexes, triggers, rules, policies, statistics."""
+"""Parts of a relation: constraints, indexes, triggers, rules, policies, statistics."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The subcommands: one module each, or one for those that are alike."""
+"""The subcommands: one module each, or one for several similar ones."""

@@ -1,7 +1,7 @@
-"""`logs`: what the newest run has said.
+"""`logs`: the log of the newest run.
 
-Runs that only ask the database how it is are passed over while there is another
-one. With -f a run that has not started yet is waited for.
+Checks of the database are skipped while there is another run. With -f a run that has
+not started yet is waited for.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def give_order(session: CommandContext, request: OrderRequest) -> None:
 
 
 def _read_plan(session: CommandContext, request: OrderRequest, resource: Resource) -> str | None:
-    """Show the plan; the hash of just what was shown. None: it is approved already."""
+    """Show the plan; returns the hash of what was shown. None: it is approved already."""
     plan = find_plan(resource)
     if request.plan_hash is not None and request.plan_hash != plan.hash:
         raise NoPlan(f"the plan of {resource.name} is {plan.hash} now, not {request.plan_hash}")

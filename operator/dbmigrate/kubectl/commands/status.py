@@ -1,7 +1,7 @@
 """`status`: a table of all migrations, or one in full; with -w, kept up to date.
 
-On a terminal -w paints over itself, once a second for the ages. Elsewhere it
-prints a row when something else than an age has changed, as `kubectl get -w` does.
+On a terminal -w redraws the table, once a second for the ages. Elsewhere it prints a
+row when something other than an age has changed, as `kubectl get -w` does.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _TableView:
         self.table = TextTable(self.columns)
 
     def make_row(self, resource: Resource) -> list[Cell]:
-        """The resource's row at this moment."""
+        """The resource's present row."""
         return make_row(
             resource, self._clock(), with_namespace=self._with_namespace, is_wide=self._is_wide
         )
@@ -127,7 +127,7 @@ class _Live:
             if not self._session.screen.is_live:
                 self._append(sight)
             elif time.monotonic() - self._painted_at >= BREATH:
-                # What is left out here is painted at the next tick at the latest.
+                # What is left out here is drawn at the next tick at the latest.
                 self._session.screen.repaint(self._paint(sight.problem))
                 self._painted_at = time.monotonic()
 

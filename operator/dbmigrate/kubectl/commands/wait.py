@@ -1,7 +1,6 @@
 """`wait`: until a migration is Ready as its present spec wants it.
 
-It ends with a reason as soon as a person must act: nobody should sit out a
-time-out for a file that does not compile.
+It ends with a reason as soon as a person must act, instead of at the timeout.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def wait_until_ready(session: CommandContext, request: WaitRequest) -> None:
 
 
 def has_arrived(resource: Resource, version: str | None) -> bool:
-    """Whether it is Ready, and at that version or above where one is asked for."""
+    """Whether it is Ready, and at that version or above where one is requested."""
     if not resource.is_ready:
         return False
     if version is None:
@@ -58,7 +57,7 @@ def has_arrived(resource: Resource, version: str | None) -> bool:
 
 
 def describe_standing(resource: Resource) -> str:
-    """The reason and the message, and whose they are."""
+    """The reason and the message, and where they come from."""
     ready = resource.ready
     if ready is None:
         return "no operator has looked at it yet"

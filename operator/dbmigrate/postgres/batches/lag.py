@@ -1,9 +1,9 @@
-"""How far the standbys are behind, by their own reports and by our clock.
+"""How far the standbys are behind, from their own reports and the run's clock.
 
-The server's replay_lag is what was measured last: it stands still when a standby
-does, which is when it matters. So a run remembers where the log was at which
-moment, and a standby that has not replayed a place written ten seconds ago is at
-least ten seconds behind. Receivers that replay nothing (pg_receivewal) don't count.
+The server's replay_lag is the last measured value: it does not grow when a standby
+stops, which is when it matters. So a run records the WAL position over time, and a
+standby that has not replayed a position written ten seconds ago is at least ten
+seconds behind. Receivers that replay nothing (pg_receivewal) do not count.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_SAMPLES = 4000
 
 @dataclass(frozen=True, slots=True)
 class Standby:
-    """One that replays, as far as the primary knows."""
+    """A standby that replays, as far as the primary knows."""
 
     name: str
     replayed: int
@@ -41,7 +41,7 @@ class Standby:
 
 @dataclass(frozen=True, slots=True)
 class ReplicationSnapshot:
-    """One look."""
+    """One sample."""
 
     here: int
     """The primary's own place."""
@@ -80,15 +80,15 @@ def read_sight(rows: Iterable[Row]) -> ReplicationSnapshot:
 
 
 class LagClock:
-    """Remembers where the log was at which moment."""
+    """Records the WAL position over time."""
 
     def __init__(self) -> None:
         self._samples: list[tuple[float, int]] = []
 
     def read(self, sight: ReplicationSnapshot, now: float) -> Lag | None:
-        """The standby that is furthest behind; None: there is none, or all are here.
+        """The standby that is furthest behind; None: there is none, or none is behind.
 
-        `now` is in seconds by a clock that only goes forward.
+        `now` is in seconds of a monotonic clock.
         """
         slowest = min((each.replayed for each in sight.standbys), default=sight.here)
         self._remember(now, sight.here, slowest)
@@ -102,7 +102,7 @@ class LagClock:
         if not samples or (samples[-1][1] < here and now - samples[-1][0] >= _SAMPLE_EVERY):
             samples.append((now, here))
         if len(samples) > _MOST_SAMPLES:
-            # Long behind, seconds matter less: every second sample will do.
+            # For a standby that is far behind, seconds matter less: keep every second sample.
             del samples[1::2]
 
     def _first_beyond(self, place: int) -> int:

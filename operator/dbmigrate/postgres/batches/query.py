@@ -1,19 +1,19 @@
-"""One batch as one statement: the file's own, and the cursor that its rows lead to.
+"""One batch as one statement: the file's own, and the new position of the cursor.
 
 The statement becomes the last part of a WITH, beside whatever it defines itself, and
-the row that says how far the step is is updated in the same breath:
+the row with the step's progress is updated in the same statement:
 
     WITH <the file's own>, dbmigrate_batch (...) AS (<the file's statement>), ...,
-      dbmigrate_moved AS (UPDATE ..._batches ...) SELECT ...
+    dbmigrate_moved AS (UPDATE ..._batches ...) SELECT ...
 
 So a batch, its cursor and the fence around them are one transaction in one round
-trip; if any row is not behind the cursor that the batch began with, or the step's
+trip; if any row is not behind the cursor at which the batch began, or the step's
 row is not as this run left it, all of it is rolled back. A parameter is put in
-between parentheses, which no token before or behind it can run into.
+parentheses, so that no token beside it can join it.
 
-The statement is the file's, and so is its search path: every operator, function and type
-of ours in it is written with its schema, and keys, whose types may be an extension's, are
-compared by sorting them.
+The statement runs with the file's search path: every operator, function and type that
+the runner adds is written with its schema, and keys, whose types may belong to an
+extension, are compared by sorting them.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ NOT_OURS = "dbmigrate: the batches are not where this run left them"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch as it is sent, and where its pieces come from."""
+    """A batch as it is sent, and the origin of its pieces."""
 
     sql: bytes
     pieces: tuple[tuple[int, int, int], ...]
     """What is the file's own: start and end in `sql`, and the file's byte it starts at."""
 
     def byte_in_script(self, position: int) -> int:
-        """The file's byte for a character of `sql`, counted from 1; of ours, the nearest before."""
+        """The file's byte for a character of `sql`, counted from 1; of added text, the nearest."""
         at = len(self.sql.decode()[: max(position - 1, 0)].encode())
         found = self.pieces[0][2]
         for start, end, byte in self.pieces:
@@ -56,7 +56,7 @@ class Batch:
 
 
 def build_batch(script: BatchedScript, history: History, state: BatchState, size: int) -> Batch:
-    """The statement for the batch behind a state."""
+    """The statement for the next batch after a state."""
     parts: list[bytes] = []
     pieces: list[tuple[int, int, int]] = []
     length = 0
@@ -86,7 +86,7 @@ def build_batch(script: BatchedScript, history: History, state: BatchState, size
 def fill_parameters(
     script: BatchedScript, start: int, end: int, cursor: Cursor, size: int
 ) -> Iterator[tuple[bytes, int | None]]:
-    """Pieces of the file with their places, and between them the values of parameters."""
+    """Pieces of the file with their places, and the values of parameters between them."""
     at = start
     for parameter in script.parameters:
         if not start <= parameter.start < end:
@@ -127,14 +127,14 @@ def _tail(
 
 
 def _raise(text: str, number: str) -> str:
-    # As with the fence: the text depends on a result, else the planner would fail in advance.
+    # As with the fence: the text depends on a result, else the planner would fail too early.
     return raise_sql(f"pg_catalog.concat({literal(text)}, ' ', {number})")
 
 
 def _count_wrong(script: BatchedScript, state: BatchState, names: list[str]) -> str:
     """How many rows are not behind the cursor, or have no place in its order.
 
-    A single row of NULL is what max() of no rows is.
+    max() of no rows is a single row of NULL.
     """
     if not names:
         return "0"
@@ -154,7 +154,7 @@ def _count_wrong(script: BatchedScript, state: BatchState, names: list[str]) -> 
 def _is_overtaken(script: BatchedScript, cursor: tuple[str | None, ...], names: list[str]) -> str:
     """1 where the first row of the batch, in the order of the keys, is not behind the cursor.
 
-    Sorting needs no operator by its name: each type has an order of its own.
+    Sorting names no operator: each type has an order of its own.
     """
     way = "DESC" if script.options.is_descending else "ASC"
     order = ", ".join(f"{name} {way} NULLS LAST" for name in names)
@@ -168,10 +168,10 @@ def _is_overtaken(script: BatchedScript, cursor: tuple[str | None, ...], names: 
 
 
 def _count_shared(script: BatchedScript, size: int, names: list[str]) -> str:
-    """How many rows share their place with others, in a batch that its size has cut off.
+    """How many rows have the same key as others, in a batch that its size has cut off.
 
     Where a key is not unique, a batch may end between two rows of one value, and the
-    next one begins behind both.
+    next one would begin behind both.
     """
     if not names or script.shares_places:
         return "0"
@@ -204,7 +204,7 @@ def _text_sql(name: str) -> str:
 
 
 def read_refusal(error: ServerError) -> str | None:
-    """Which of our refusals an error is; None: none of them."""
+    """Which of the batch's own errors this is; None: none of them."""
     if error.sqlstate != INVALID_TEXT:
         return None
     ours = (NOT_BEHIND, NOT_UNIQUE, NOT_OURS)

@@ -1,10 +1,10 @@
-"""How far steps in batches are: a table of ours beside the log, one row a step.
+"""The progress of steps in batches: a table beside the log, one row a step.
 
-It is made by the first step that runs in batches, so that a history without any
-is what it was, and an older dbmigrate neither misses nor minds it. The step's row
-in the log says `running` until the last batch; a try that failed gets a row of its
-own. The cursor is text, each column of it as its type reads it back, whatever
-DateStyle says; who put what into it is the file's business.
+It is created by the first step that runs in batches, so that a history without any
+does not change, and an older dbmigrate ignores it. The step's row in the log says
+`running` until the last batch; a failed attempt gets a row of its own. The cursor
+is text, each column in a form that its type reads back whatever DateStyle is set;
+its values are the file's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Cursor = tuple[str | None, ...] | None
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """How far a step is."""
+    """The progress of a step."""
 
     log_id: int
     cursor: Cursor
@@ -87,9 +87,9 @@ def create_sql(history: History) -> str:
 def begin_sql(
     history: History, found: Found, dirty: Found, row: NewLogRow, *, cursor: Cursor, size: int
 ) -> str:
-    """Begin a step: its version is dirty, its row in the log runs, nothing is done.
+    """Begin a step: its version is dirty, its row in the log says running, nothing is done.
 
-    The last table that it answers with holds the id of the log's row.
+    The last table of the answer holds the id of the log's row.
     """
     row = replace(row, outcome="running", statements=1, statements_done=0)
     statements = [
@@ -102,7 +102,7 @@ def begin_sql(
 
 
 def resume_sql(history: History, log_id: int, row: NewLogRow) -> str:
-    """Somebody else goes on: the log's row says who, and which file it is now."""
+    """Another run continues: the log's row records which one, and the present file."""
     return history.guarded(
         f"UPDATE {history.log_table} SET executed_from = {literal(row.executed_from)},"
         f" tool_version = {literal(row.tool_version)}, checksum = {literal(row.checksum)},"

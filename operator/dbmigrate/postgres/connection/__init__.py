@@ -1,1 +1,1 @@
-"""Connections: targets and URLs, opening, sessions, poolers, errors of the server."""
+"""Connections: targets and URLs, opening, sessions, poolers, server errors."""

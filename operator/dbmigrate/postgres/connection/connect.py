@@ -1,14 +1,14 @@
-"""Opening a connection. Why one can't be opened is found by refusal.py."""
+"""Opening a connection. refusal.py finds the reason of a failure."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
-import psycopg
-from psycopg.conninfo import make_conninfo
-
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection import keepalives
+from dbmigrate.postgres.connection import certificates, keepalives
+from dbmigrate.postgres.connection.handshake import open_connection
+from dbmigrate.postgres.connection.libpq import Error, pq
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
@@ -34,10 +34,10 @@ def connect(
     is_brief: bool = False,
     on_notice: NoticeHandler | None = None,
 ) -> Session:
-    """Open a session. `role` tells apart several of one run in pg_stat_activity.
+    """Open a session. `role` distinguishes several of one run in pg_stat_activity.
 
-    `is_brief` is for a session without which the run can go on: it does not wait for it as
-    long as the URL's connect_timeout says.
+    `is_brief` is for a session that the run does not need: it does not wait as long as the
+    URL's connect_timeout says.
 
     Raises MigrationError: ConnectionRefused, HostNotFound, AuthenticationFailed,
     TlsFailed, DatabaseMissing, or Internal for a run-time parameter that the server refuses.
@@ -47,29 +47,45 @@ def connect(
         conninfo["application_name"] = f"{conninfo['application_name']} {role}"
     if is_brief:
         conninfo["connect_timeout"] = str(BRIEF_SECONDS)
+    if certificates.asks_system(conninfo, os.environ):
+        certificates.name_system_bundle()
     try:
-        text = make_conninfo("", **conninfo)
-        connection = psycopg.connect(text, autocommit=True)
-    except psycopg.Error as error:
+        connection = open_connection(conninfo)
+    except Error as error:
         raise _refused(error, target) from None
     if on_notice is not None:
-        connection.add_notice_handler(
-            lambda diag: on_notice(
-                diag.severity_nonlocalized or diag.severity or "NOTICE", diag.message_primary or ""
-            )
-        )
+        handler = on_notice
+        connection.notice_handler = lambda result: handler(*_read_notice(result))
     return Session(connection)
 
 
-def _refused(error: psycopg.Error, target: ConnectionTarget) -> MigrationError:
+def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
+    """The severity, untranslated, and the message."""
+    fields = (pq.DiagnosticField.SEVERITY_NONLOCALIZED, pq.DiagnosticField.MESSAGE_PRIMARY)
+    severity, message = (
+        (result.error_field(each) or b"").decode("utf-8", "replace") for each in fields
+    )
+    return severity or "NOTICE", message
+
+
+def _refused(error: Error, target: ConnectionTarget) -> MigrationError:
     from dbmigrate.postgres.connection.refusal import explain
 
     reason, text = explain(error, target.conninfo)
     hint = {
+        Reason.CONNECTION_REFUSED: "check the host and the port, and that the server runs there:"
+        " `dbmigrate wait` waits until it answers",
         Reason.AUTHENTICATION_FAILED: "check the user, the password and pg_hba.conf",
         Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run works",
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
         Reason.INTERNAL: "check the run-time parameters of the URL, and PGOPTIONS",
     }.get(reason)
+    if reason is Reason.TLS_FAILED and certificates.asks_system(target.conninfo, os.environ):
+        hint = (
+            "sslrootcert=system trusts the authorities of this machine: check the host name in the"
+            " URL, and for an authority of your own name its certificate's file with sslrootcert"
+        )
+        if not certificates.name_system_bundle():
+            hint = "no file with this machine's authorities is known: name one in SSL_CERT_FILE"
     return MigrationError(reason, f"can't connect to {target.display}: {text}", hint=hint)

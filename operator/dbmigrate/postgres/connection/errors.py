@@ -1,9 +1,9 @@
-"""What PostgreSQL answers when something fails, and what that means for a run.
+"""What PostgreSQL reports when something fails, and what that means for a run.
 
-Two exceptions stay inside this package and the runner: ServerFailure (a
-statement failed, the session lives on) and ConnectionBroken (the session is
-gone; whether the last query happened is not known). Everything that leaves the
-runner is a MigrationError.
+Two exceptions stay inside this package and the runner: ServerFailure (a statement
+failed, the session continues) and ConnectionBroken (the session is lost; whether
+the last query was executed is unknown). Every exception that leaves the runner is a
+MigrationError.
 """
 
 from __future__ import annotations
@@ -57,16 +57,16 @@ class ServerFailure(Exception):
 
 
 class ConnectionBroken(Exception):
-    """The connection is gone, in the middle of something."""
+    """The connection is lost while something was running."""
 
 
 def connection_lost(error: ConnectionBroken, doing: str) -> MigrationError:
-    """The connection broke, and what was under way did not need it to be settled."""
+    """The connection is lost, and the running work does not have to be looked up."""
     return MigrationError(Reason.CONNECTION_LOST, f"connection lost while {doing}: {error}")
 
 
 def history_failure(failure: ServerFailure, doing: str) -> MigrationError:
-    """The server refused something of ours, not of a migration file."""
+    """The server rejected a statement of the runner, not of a migration file."""
     error = failure.error
     hint = error.hint
     if error.sqlstate == INSUFFICIENT_PRIVILEGE and hint is None:

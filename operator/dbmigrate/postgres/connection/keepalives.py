@@ -1,9 +1,9 @@
-"""How soon each side notices that the other one is gone without a word.
+"""How soon each side notices that the other one no longer answers.
 
-A node that loses its power, or a network that drops packets, closes no connection. The
-kernel then notices after two hours that a connection is dead if it is idle, and after a
-quarter of an hour if something was sent. We want a minute: on our side, so that a run does
-not hang; and on the server's, so that it releases the locks of a run whose node is lost.
+A node that loses its power, or a network that drops packets, closes no connection. By
+default the kernel notices after two hours that an idle connection is dead, and after a
+quarter of an hour if data was sent. The aim is a minute: on the client, so that a run does
+not hang; and on the server, so that it releases the locks of a run whose node is lost.
 """
 
 from __future__ import annotations

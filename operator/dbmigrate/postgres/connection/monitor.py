@@ -1,8 +1,8 @@
-"""A second connection that watches the first while a statement takes long.
+"""A second connection that watches the first during a long statement.
 
-A session that waits cannot say what it waits for. The monitor is opened only
-when a statement has lasted for a while, and whatever goes wrong with it is
-nobody's problem: a run does not depend on being watched.
+A session that waits cannot say what it waits for. The monitor is opened only when a
+statement has taken a while. Its own errors are ignored: a run does not depend on being
+watched.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Monitor:
             self._query += f"; {_PROGRESS.format(pid=pid)}"
 
     def look(self) -> SessionSnapshot:
-        """What the backend does now; an empty sight when it can't be told."""
+        """What the backend does now; empty when it is unknown."""
         if self._is_broken:
             return SessionSnapshot()
         try:
@@ -79,14 +79,14 @@ class Monitor:
         return SessionSnapshot(read_sessions(blockers), read_sessions(waiters), phase, percent)
 
     def close(self) -> None:
-        """Close its connection, if it ever was opened."""
+        """Close its connection, if it was opened."""
         if self._session is not None:
             self._session.close()
             self._session = None
 
 
 def _furthest(rows: list[Row]) -> tuple[str | None, float | None]:
-    """A rewrite that builds indexes shows in two views: the index is what happens now."""
+    """A rewrite that builds indexes appears in two views: the index is the present work."""
     for phase, done, total in rows:
         if total and int(total) > 0:
             return phase, min(100.0, 100.0 * int(done or 0) / int(total))

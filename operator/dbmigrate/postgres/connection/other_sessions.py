@@ -1,4 +1,4 @@
-"""Other sessions of the server that are in our way, as people want them named."""
+"""Other sessions of the server that block the run, as messages name them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OtherSession:
-    """Who holds what we wait for. A role without pg_read_all_stats sees only the pid."""
+    """A session that holds a lock. A role without pg_read_all_stats sees only the pid."""
 
     pid: int
     application_name: str | None = None
@@ -49,7 +49,7 @@ _STATEMENT_LENGTH = 120
 
 
 def lock_holders_sql(ids: tuple[int, ...]) -> str:
-    """Who else holds one of these advisory locks, of up to 64 bits, in this database."""
+    """The sessions that hold one of these advisory locks (up to 64 bits) in this database."""
     keys = ", ".join(map(str, ids))
     return _ACTIVITY.format(
         pids="SELECT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory'"
@@ -62,12 +62,12 @@ def lock_holders_sql(ids: tuple[int, ...]) -> str:
 
 
 def blockers_sql(pid: int) -> str:
-    """Who keeps the session `pid` from getting a lock it waits for."""
+    """The sessions that keep `pid` from obtaining a lock."""
     return _ACTIVITY.format(pids=f"SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid}))")
 
 
 def waiters_sql(pid: int) -> str:
-    """Who waits for a lock that the session `pid` holds, but for the migration lock."""
+    """The sessions that wait for a lock of `pid`, except for the migration lock."""
     return _ACTIVITY.format(
         pids="SELECT l.pid FROM pg_catalog.pg_locks l WHERE NOT l.granted"
         f" AND l.locktype <> 'advisory' AND {pid} = ANY (pg_catalog.pg_blocking_pids(l.pid))"

@@ -1,21 +1,20 @@
-"""Finding out whether a connection pooler takes our backend away between transactions.
+"""Detects a connection pooler that changes the backend between transactions.
 
-Session locks belong to a backend. Behind a pooler in transaction mode our next
-statement may run in another one, and the locks protect nobody. A direct
+Session locks belong to a backend. Behind a pooler in transaction mode the next
+statement may run in another one, and the locks protect nothing. A direct
 connection is recognised at once: the pid that the server announced at the start
-is the one that pg_backend_pid() says. Poolers make up the first one, so then a
-second connection is opened as a probe: if it is given the backend that is ours,
-or sees our mark, it is not ours alone.
+is the one that pg_backend_pid() returns. Poolers invent the first one; then a
+second connection is opened as a probe: if it gets the same backend, or sees its
+mark, the backend is shared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from psycopg import pq
-
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.connection.libpq import pq
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.report import Reason
 
@@ -25,7 +24,7 @@ _PATIENCE = 3.0
 
 
 class _NoBackend(Exception):
-    """The probe was let in and then left waiting."""
+    """The probe was accepted and then left waiting."""
 
 
 def require_own_backend(session: Session, pid: int, open_probe: Callable[[], Session]) -> None:
@@ -36,7 +35,7 @@ def require_own_backend(session: Session, pid: int, open_probe: Callable[[], Ses
         try:
             probe = open_probe()
         except MigrationError:
-            return  # no second connection to be had: the fence of each step remains
+            return  # no second connection is available: the fence of each step remains
         try:
             if _pid(probe, "BEGIN; ") == pid:
                 raise _unsafe(f"another connection was given our backend, pid {pid}")

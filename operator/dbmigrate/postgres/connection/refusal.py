@@ -1,4 +1,4 @@
-"""Why a connection was refused: the reason, and what may be shown of it.
+"""Why a connection was refused: the reason, and the part of it that may be shown.
 
 A server that refuses a login says so in its own language, with a SQLSTATE that libpq does
 not pass on: psycopg gives the text alone. Where the text is none of PostgreSQL's English
@@ -14,10 +14,7 @@ import select
 import time
 from collections.abc import Mapping
 
-import psycopg
-from psycopg import pq
-from psycopg.conninfo import make_conninfo
-
+from dbmigrate.postgres.connection.libpq import Error, make_conninfo, pq
 from dbmigrate.postgres.connection.redaction import has_odd_names, redact
 from dbmigrate.report import Reason
 
@@ -71,10 +68,13 @@ _TLS = re.compile(
 )
 _NOT_A_CAUSE = re.compile(r"(?:, |\s)(?:no encryption|SSL encryption|SSL off|SSL on)\b")
 """How a pg_hba.conf refusal ends: it names TLS, but TLS is not what is wrong."""
+_QUESTION = re.compile(r"Is the server running ")
+"""libpq's second line where nothing listens; our hint asks it."""
+_PREFIX = re.compile(r"\[Errno -?\d+\] ")
 
 
-def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
-    """The reason, and a text for people, of a connection that was not made with `conninfo`."""
+def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
+    """The reason, and a message, of a connection that failed with `conninfo`."""
     text = str(error)
     by_server = _BY_SERVER.search(text)
     sqlstate = None
@@ -84,16 +84,20 @@ def explain(error: psycopg.Error, conninfo: Mapping[str, str]) -> tuple[Reason, 
     if by_server is not None and has_odd_names(conninfo, os.environ):
         text = text[: by_server.start(1)] + "the server has refused the login"
         text += " (its message is not shown, for it may hold a password)"
-    shown = redact(" ".join(text.split()), conninfo, os.environ)
-    for prefix in ("connection failed: ", "connection is bad: "):
-        shown = shown.removeprefix(prefix)
+    shown = redact(_join(text), conninfo, os.environ)
     return reason, shown if sqlstate is None else f"{shown} (SQLSTATE {sqlstate})"
+
+
+def _join(text: str) -> str:
+    """The lines of libpq, and the attempts at several addresses, as one sentence."""
+    lines = (_PREFIX.sub("", " ".join(line.split())) for line in text.splitlines())
+    return "; ".join(dict.fromkeys(line for line in lines if line and not _QUESTION.match(line)))
 
 
 def reason_of(text: str, sqlstate: str | None = None) -> Reason:
     """The reason by the SQLSTATE; without one by the text, which is libpq's or English.
 
-    What is not known counts as a server that is not there yet: trying again is safe then.
+    An unknown one counts as a server that is not up yet: trying again is safe then.
     """
     if sqlstate is not None:
         return _REASONS.get(sqlstate, Reason.CONNECTION_REFUSED)
@@ -113,7 +117,7 @@ def reason_of(text: str, sqlstate: str | None = None) -> Reason:
 def ask_again(conninfo: str) -> str | None:
     """The SQLSTATE with which the server refuses the login; None if there is none.
 
-    The trace lies in memory alone, and is gone afterwards.
+    The trace is kept in memory only, and discarded afterwards.
     """
     try:
         trace = os.memfd_create("dbmigrate")
@@ -123,7 +127,7 @@ def ask_again(conninfo: str) -> str | None:
         _try(conninfo, trace)
         size = os.lseek(trace, 0, os.SEEK_END)
         found = _TRACED.findall(os.pread(trace, size, 0))
-    except psycopg.Error:
+    except Error:
         return None
     finally:
         os.close(trace)

@@ -1,17 +1,17 @@
-"""The search path of our own statements, and of a migration file's.
+"""The search path of the runner's own statements, and of a migration file's.
 
-An operator, a function or a type that is written without its schema is whatever the
-search path leads to first, so that whoever may create objects in a schema of the path
-could have a statement of ours run his code (CVE-2018-1058). Statements of ours therefore
-run with the system catalog alone on the path. pg_temp is named, and last: a path that
-does not name it begins with it. A history table is named with its schema everywhere.
+An operator, a function or a type without a schema is resolved by the search path, so a
+role that may create objects in a schema of the path could have its code run by such a
+statement (CVE-2018-1058). The runner's statements therefore run with only the system
+catalog on the path. pg_temp is named, and last: a path that does not name it begins
+with it. A history table is always named with its schema.
 
 The path is set for one transaction only. The session keeps the path that its URL, role
-and database give it: a file finds that one, `RESET search_path` leads back to it, and
-behind a pooler no other client ever has ours.
+and database give it: a file runs with that one, `RESET search_path` returns to it, and
+behind a pooler no other client gets the runner's.
 
-What is allowed before the path is set: SET, BEGIN and the like, and calls of functions
-that are written with `pg_catalog` and get arguments of exactly their types.
+Allowed before the path is set: SET, BEGIN and the like, and calls of functions that are
+written with `pg_catalog` and get arguments of exactly their types.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OWN_PATH = "pg_catalog.current_setting('dbmigrate.search_path')"
 
 
 def aside(sql: str) -> str:
-    """Statements of ours in a transaction in which the file's path is needed again.
+    """Statements of the runner in a transaction in which the file's path is needed again.
 
     Deferred triggers run at its COMMIT, and they are the file's.
     """

@@ -1,10 +1,10 @@
 """One connection that speaks simple queries.
 
-A simple query carries any number of statements in one round trip, and answers
-each with a result of its own. They are read one by one as they come, so that an
-error without a position is still known to belong to the k-th statement. While
-the server works, the caller is called back about ten times a second: that is
-where a run notices that it should stop, or that it is blocked.
+A simple query contains any number of statements in one round trip, and returns a
+result for each. They are read one by one as they arrive, so that an error without a
+position is still known to belong to the k-th statement. While the server works, the
+caller is called back about ten times a second: there a run notices that it should
+stop, or that it is blocked.
 """
 
 from __future__ import annotations
@@ -13,28 +13,26 @@ import select
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-import psycopg
-from psycopg import pq
-
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerError, ServerFailure
+from dbmigrate.postgres.connection.handshake import TICK_MILLISECONDS, cancel
+from dbmigrate.postgres.connection.libpq import Error, OperationalError, pq
 from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.sqltext.quoting import literal
 
 Row = tuple[str | None, ...]
 Tick = Callable[[float], None]
 
-TICK_MILLISECONDS = 100
+_CANCEL_SECONDS = 5
 _GONE = "server closed the connection"
 _COPY_CHUNK = 1 << 16
 _NO_ROWS = b"the script has no rows for this COPY FROM STDIN"
 
 
 class Session:
-    """A connection in autocommit mode, with nothing between us and its protocol."""
+    """A connection in autocommit mode, on which the protocol is used directly."""
 
-    def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        self._connection = connection
-        self._pgconn = connection.pgconn
+    def __init__(self, connection: pq.abc.PGconn) -> None:
+        self._pgconn = connection
         self.on_silence: Tick | None = None
         """Called back over a query that has no callback of its own, as that would be."""
         self.round_trips = 0
@@ -42,24 +40,24 @@ class Session:
 
     @property
     def announced_pid(self) -> int:
-        """The backend's pid as the start of the connection named it; a pooler makes one up."""
+        """The backend's pid as announced at the start of the connection; a pooler invents one."""
         return self._pgconn.backend_pid
 
     @property
     def user(self) -> str:
-        """The role that has logged in, as the server says."""
+        """The role that has logged in, from the server."""
         name = self._pgconn.parameter_status(b"session_authorization")
         return (name or b"").decode()
 
     @property
     def server_version(self) -> int:
-        """As server_version_num has it, as the server has told at the start: 180001."""
+        """The server's version as server_version_num has it, announced at the start: 180001."""
         return self._pgconn.server_version
 
     @property
     def is_open(self) -> bool:
         """Whether the connection can be used, as far as we know."""
-        return not self._connection.closed and self._pgconn.status == pq.ConnStatus.OK
+        return self._pgconn.status == pq.ConnStatus.OK
 
     @property
     def is_in_transaction(self) -> bool:
@@ -67,10 +65,10 @@ class Session:
         return self._pgconn.transaction_status != pq.TransactionStatus.IDLE
 
     def query(self, sql: str, *, before: str = "") -> list[list[Row]]:
-        """Run statements of ours; the rows of each result that has some columns.
+        """Run statements of the runner; returns the rows of each result that has columns.
 
         They are one transaction, unless they end it themselves as their last statement, and
-        the session's search path plays no part in them. `before` is a statement that has to
+        the session's search path has no effect on them. `before` is a statement that has to
         see that path (dbmigrate.postgres.connection.search_path says what it may be).
         Raises ServerFailure and ConnectionBroken.
         """
@@ -78,20 +76,20 @@ class Session:
         return self._collect(f"{first}{SAFE}; {sql}")
 
     def command(self, sql: str) -> None:
-        """Run one statement of ours that may not be in a transaction with others.
+        """Run one statement of the runner that may not be in a transaction with others.
 
         It must not name an operator, a function or a type. Raises as `query` does.
         """
         self._collect(sql)
 
     def query_as_user(self, sql: str) -> list[list[Row]]:
-        """Run a query that a person has written, as it is. Raises as `query` does."""
+        """Run a query of the user unchanged. Raises as `query` does."""
         return self._collect(sql)
 
     def resolve(self, names: Sequence[str]) -> dict[str, int]:
-        """The oids of relations that a file names as the session's own path leads to them.
+        """The oids of relations that a file names, resolved by the session's own path.
 
-        Those that don't exist are left out. Raises as `query` does.
+        Those that do not exist are left out. Raises as `query` does.
         """
         if not names:
             return {}
@@ -131,28 +129,28 @@ class Session:
             self._pgconn.send_query(sql)
             wait = _Wait(self._pgconn, on_tick or self.on_silence)
             return self._read(iter(rows), on_result, wait)
-        except psycopg.OperationalError as error:
+        except OperationalError as error:
             raise ConnectionBroken(_one_line(str(error)) or _GONE) from None
         except ConnectionBroken:
-            # A callback may have given it up: nothing is to be read from it any more.
+            # A callback may have closed it: nothing can be read any more.
             self.close()
             raise
 
     def roll_back(self) -> None:
-        """End a transaction that failed, if there is one."""
+        """Roll back a failed transaction, if there is one."""
         if self.is_in_transaction:
             self.execute(b"ROLLBACK")
 
     def cancel(self) -> None:
-        """Ask the server to cancel what it is doing for us; its answer comes as an error."""
+        """Ask the server to cancel the running statement; its answer is an error."""
         try:
-            self._connection.cancel_safe(timeout=5)
-        except psycopg.Error:
-            pass  # the statement may have ended meanwhile, or the server is gone: we'll see
+            cancel(self._pgconn, _CANCEL_SECONDS)
+        except Error:
+            pass  # the statement may have ended meanwhile, or the server is gone
 
     def close(self) -> None:
-        """Close the connection; its locks go with it."""
-        self._connection.close()
+        """Close the connection; its locks are released."""
+        self._pgconn.finish()
 
     def _read(
         self,
@@ -229,7 +227,7 @@ class _Wait:
 
 
 def no_answer_within(limit: float) -> Tick:
-    """A callback that gives the connection up (ConnectionBroken) after so many seconds."""
+    """A callback that closes the connection (ConnectionBroken) after that many seconds."""
 
     def give_up(seconds: float) -> None:
         if seconds > limit:

@@ -1,9 +1,9 @@
 """Which database to migrate, and how: a URL read once at the edge.
 
-Takes what golang-migrate takes (its schemes, its x- parameters with its texts)
-and what libpq takes (keyword strings, services, several hosts, password files,
-PG* variables). golang-migrate's drivers send parameters that they don't know to
-the server as run-time settings; libpq refuses those, so they become
+Accepts what golang-migrate accepts (its schemes, its x- parameters with its messages)
+and what libpq accepts (keyword strings, services, several hosts, password files,
+PG* variables). golang-migrate's drivers send parameters that they do not know to
+the server as run-time settings; libpq rejects those, so they become
 `options=-c name=value` here. Does not import psycopg.
 """
 
@@ -72,7 +72,7 @@ _TABLES = {
 
 
 class HistoryKind(StrEnum):
-    """Whose table keeps the history. The words are those of the files' formats."""
+    """The tool whose table keeps the history, by the names of the file formats."""
 
     GOLANG_MIGRATE = "golang-migrate"
     GOOSE = "goose"
@@ -87,13 +87,17 @@ class HistoryKind(StrEnum):
 
     @property
     def default_schema(self) -> str | None:
-        """Where the tool puts it; None: where the search path leads."""
+        """Where the tool creates it; None: where the search path leads."""
         return ATLAS_SCHEMA if self is HistoryKind.ATLAS else None
 
     @property
     def makes_schema(self) -> bool:
-        """Whether the tool makes the schema that its table is to be in."""
+        """Whether the tool creates the schema of its table."""
         return self in (HistoryKind.ATLAS, HistoryKind.DBMATE, HistoryKind.FLYWAY)
+
+
+_PLAIN_SCHEMA = re.compile(r"[a-z_][a-z0-9_$]*")
+"""A search path of one schema, whose name needs no quotes and is no list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +111,29 @@ class HistoryTable:
     owner: str | None = None
     """A role that may own it, beside those that the session trusts by itself."""
 
-    def of(self, kind: HistoryKind, *, has_search_path: bool = False) -> HistoryTable:
+    is_by_search_path: bool = False
+    """Whether the schema is the one that the URL's search path names."""
+
+    def of(self, kind: HistoryKind, search_path: str | None = None) -> HistoryTable:
         """The table of that tool: by the tool's own name, unless another one was given.
 
-        Where the URL names a search path, Atlas follows it.
+        Where the URL names a search path, Atlas follows it: one name alone is that of the
+        schema, which Atlas makes where it is not there.
         """
         is_default = self.name == DEFAULT_TABLE
-        schema = self.schema
-        if schema is None and is_default and not has_search_path:
-            schema = kind.default_schema
+        schema, is_by_path = self.schema, False
+        if schema is None and is_default and kind.default_schema is not None:
+            is_by_path = (
+                search_path is not None and _PLAIN_SCHEMA.fullmatch(search_path) is not None
+            )
+            schema = search_path if is_by_path else kind.default_schema if not search_path else None
         name = kind.default_table if is_default else self.name
-        return HistoryTable(schema, name, kind, self.owner)
+        return HistoryTable(schema, name, kind, self.owner, is_by_path)
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionTarget:
-    """One database and how to work on it."""
+    """One database, and the settings for working on it."""
 
     conninfo: dict[str, str] = field(repr=False)
     """For psycopg.connect(**conninfo). Holds the password when the URL did."""
@@ -138,8 +149,8 @@ class ConnectionTarget:
     """Bytes of one statement then."""
     display: str
     """Host and database for people; no user, no password."""
-    has_search_path: bool = False
-    """Whether the URL itself names one."""
+    search_path: str | None = None
+    """What the URL itself says."""
 
     def __str__(self) -> str:
         return self.display
@@ -168,7 +179,7 @@ def parse_target(text: str, environ: Mapping[str, str]) -> ConnectionTarget:
         multi_statement=_boolean(own, "x-multi-statement"),
         multi_statement_max_size=max_size if max_size > 0 else DEFAULT_MULTI_STATEMENT_MAX_SIZE,
         display=_display(conninfo, environ),
-        has_search_path="search_path" in params,
+        search_path=params.get("search_path"),
     )
 
 
@@ -230,7 +241,7 @@ def _split(text: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str], 
 
 
 def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """What libpq is given: its own keywords as they are, all others as options."""
+    """The parameters for libpq: its own keywords unchanged, all others as options."""
     conninfo: dict[str, str] = {}
     settings: list[str] = []
     socket = ""
@@ -244,13 +255,13 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
         if key in LIBPQ:
             conninfo[key] = value
         elif key == "socket":
-            socket = value  # dbmate's word for libpq's host
+            socket = value  # dbmate's name for libpq's host
         else:
             settings.append(f"-c {escape_option(key)}={escape_option(value)}")
     if socket:
         conninfo["host"] = socket
     if settings:
-        # Given options replace PGOPTIONS, and nothing else of the environment.
+        # Given options replace PGOPTIONS, and no other variable.
         given = conninfo.get("options") or environ.get("PGOPTIONS", "")
         conninfo["options"] = " ".join([given, *settings] if given else settings)
     encoding = conninfo.get("client_encoding", "UTF8")
@@ -325,7 +336,7 @@ def _check_lock_strategy(scheme: str, own: Mapping[str, str]) -> None:
         return
     if strategy == "table":
         raise _unopened(
-            "x-lock-strategy=table is not supported: a killed run would leave its row for ever;"
+            "x-lock-strategy=table is not supported: a killed run would leave its row behind;"
             " connect past the pooler and use advisory locks"
         )
     raise _unopened("unknown lock strategy: x-lock-strategy is advisory")
@@ -367,7 +378,7 @@ def _display(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> str:
     port = find("port", "PGPORT")
     database = find("dbname", "PGDATABASE") or "(default database)"
     hosts, ports = (host or "").split(","), (port or "").split(",")
-    # One port holds for all hosts; else there are as many of both.
+    # One port applies to all hosts; otherwise there are as many of both.
     ports = ports * len(hosts) if len(ports) == 1 else ports
     pairs = zip_longest(hosts, ports[: len(hosts)], fillvalue="")
     shown = ",".join(_with_port(*pair) for pair in pairs) if host else "(default host)"

@@ -1,12 +1,12 @@
-"""Takes a connection URL, or libpq's keyword string, apart into parameters.
+"""Parses a connection URL, or libpq's keyword string, into parameters.
 
-People write passwords into URLs as they are, so the reading is lenient where there is one
-reading alone: the userinfo ends at the @ after which the rest reads as
+Users write passwords into URLs unencoded, so parsing is lenient where there is only one
+interpretation: the userinfo ends at the @ after which the rest reads as
 `host[:port],... [/database] [?name=value&...]`. A `%` that no two hexadecimal digits
-follow stands for itself. A text with several readings is refused: under one of them a part
-of the password would be a host's name, which is then looked up, or a database's.
+follow stands for itself. A text with several interpretations is refused: under one of
+them a part of the password would be a host's name, which is looked up, or a database's.
 
-No error text holds any part of the text but names of parameters that are known.
+No error message contains any part of the text except names of known parameters.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ def split_url(text: str) -> tuple[dict[str, str], str | None]:
 
 
 def check_hosts(text: str, where: str) -> None:
-    """Raise ValueError if what is to be looked up is no list of hosts' names and addresses.
+    """Raise ValueError if the value to be looked up is no list of host names and addresses.
 
-    `where` says in the error which value it is. A host whose name holds an @ or a / is more
-    likely a user's name and password with it.
+    `where` names the value in the error. A host name with an @ or a / is more likely a
+    user name and a password in front of it.
     """
     if not all(_HOST_NAME.fullmatch(host) for host in text.split(",")):
         raise ValueError(
@@ -80,7 +80,7 @@ def check_hosts(text: str, where: str) -> None:
 
 
 def _check_after_password(names: list[str], remedy: str) -> None:
-    """A password that holds a separator ends there, and what follows looks like a parameter."""
+    """A password with a separator ends there, and what follows looks like a parameter."""
     given = [index for index, name in enumerate(names) if name in PASSWORDS]
     if given and not all(map(is_known, names[given[0] :])):
         raise ValueError(
@@ -119,14 +119,14 @@ def _split_userinfo(text: str) -> tuple[str | None, re.Match[str]]:
         rest = _REST.fullmatch(text, end + 1)
     if "@" in (rest["path"] or "") or not all(map(_is_plain, (rest["query"] or "").split("&"))):
         raise ValueError(
-            "more than one @ may end the user's name and the password, so that nobody can say"
+            "more than one @ may end the user's name and the password, so that it is unclear"
             f" where the host's name begins; {ESCAPES}"
         )
     return None if end < 0 else text[:end], rest
 
 
 def _is_plain(pair: str) -> bool:
-    """Whether a parameter can't be the rest of a password with the true host behind it."""
+    """Whether a parameter cannot be the rest of a password followed by the true host."""
     name, _, value = pair.partition("=")
     before, at, behind = value.partition("@")
     return not at or (is_known(name) and not set(before + behind) & set("/?:,@"))

@@ -1,1 +1,1 @@
-"""History tables: ours and those of other tools, one module a table."""
+"""History tables: dbmigrate's and those of other tools, one module a table."""

@@ -1,7 +1,7 @@
-"""What a history is to the rest of the program, whichever tool's table it is.
+"""The interface of a history, whichever tool's table it is.
 
-A `Found` says where a history stands and how it would stand after a step; a
-`VersionTable` makes the tool's table, reads it and recognises it. golang-migrate
+A `Found` says at which version a history is and what it would be after a step; a
+`VersionTable` creates the tool's table, reads it and recognises it. golang-migrate
 keeps one number (dbmigrate.postgres.history.golang_migrate), goose and dbmate keep a set of
 applied versions (dbmigrate.postgres.history.applied_rows).
 dbmigrate.postgres.history.registry has the adapter of each tool.
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dbmigrate.postgres.connection.errors import ServerError
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.history.relations import History
@@ -46,7 +47,7 @@ class Partial(Protocol):
 
     @property
     def version(self) -> Version:
-        """The version whose script did not end."""
+        """The version whose script did not finish."""
 
     @property
     def description(self) -> str:
@@ -62,11 +63,11 @@ class Partial(Protocol):
 
     @property
     def has_failed(self) -> bool:
-        """Whether the statement behind them has failed, by the table's own word."""
+        """Whether the next statement has failed, according to the table."""
 
 
 class Found(Protocol):
-    """Where a history stands: as a run found it, or as it wants it."""
+    """The state of a history, found or wanted."""
 
     @property
     def version(self) -> Version | None:
@@ -78,7 +79,7 @@ class Found(Protocol):
 
     @property
     def stored(self) -> Version | None:
-        """The number to name to people: if it is dirty, the one that is."""
+        """The version to show; if the history is dirty, the dirty one."""
 
     @property
     def dirty_version(self) -> Version | None:
@@ -91,16 +92,16 @@ class Found(Protocol):
         """While a step runs that can't be one transaction: dirty."""
 
     def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> Found:
-        """By order of a person. `moves`: the steps up of all files.
+        """By order of a person. `moves`: the up steps of all files.
 
         Raises MigrationError.
         """
 
     def baselined(self, version: Version, moves: Mapping[Version, Move] | None) -> Found:
-        """The same on an empty history: what the database has was made without it."""
+        """The same on an empty history: the schema was made without it."""
 
     def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[Found, tuple[str, ...]]:
-        """As the tool's own repair leaves its table, and what that changes, in words.
+        """As the tool's own repair leaves its table, and a description of the change.
 
         `moves` as above, those of checkpoints and repeatable migrations included.
         """
@@ -110,23 +111,26 @@ class Found(Protocol):
 
     @property
     def partial(self) -> Partial | None:
-        """What the table itself tells of a step that was not finished; None: nothing."""
+        """What the table itself says of an unfinished step; None: nothing."""
 
     def progress_sql(self, table: str, done: int) -> str:
         """Count the statements that are done in the table; empty where it does not count."""
 
-    def failure_sql(self, table: str, statement: str, error: str) -> str:
-        """Say in the table which statement failed; empty where it does not tell."""
+    def failure_sql(
+        self, table: str, statement: str, error: ServerError, position: int | None
+    ) -> str:
+        """Record in the table which statement failed, and at which of its characters, counted
+        from 1; empty where it does not record that."""
 
     def advanced(self, done: int) -> Found:
-        """With so many statements counted."""
+        """With that many statements counted."""
 
     # The other state is always of the same kind.
     def move_sql(self, table: str, wanted: Any, guards: tuple[str, ...]) -> tuple[str, str]:
-        """What comes before, and CTEs of which `moved` has one row if this is what is there."""
+        """The statements before, and CTEs of which `moved` has one row if this state is found."""
 
     def set_sql(self, table: str, wanted: Any) -> str:
-        """Make the table hold that, without looking."""
+        """Make the table hold this state, without a check."""
 
 
 class VersionTable(Protocol):
@@ -138,14 +142,14 @@ class VersionTable(Protocol):
 
     @property
     def columns(self) -> str:
-        """What its table is known by, in words."""
+        """What its table is called in messages."""
 
     def lock_ids(self, schema: str, table: str) -> tuple[int, ...]:
-        """The tool's own advisory locks, beside ours."""
+        """The tool's own advisory locks, in addition to dbmigrate's."""
 
     @property
     def stores_dirty(self) -> bool:
-        """Whether the table itself can say that it is dirty; if not, our log does."""
+        """Whether the table itself can say that it is dirty; if not, the log does."""
 
     @property
     def records_failures(self) -> bool:
@@ -153,20 +157,20 @@ class VersionTable(Protocol):
 
     @property
     def has_baselines(self) -> bool:
-        """Whether a row of its own says that the history begins at a version."""
+        """Whether a separate row says that the history begins at a version."""
 
     @property
     def nothing(self) -> Found:
-        """What a table says that is not there."""
+        """The state of a table that does not exist."""
 
     def fits(self, shape: Mapping[str, str]) -> bool:
         """Whether a table of these columns is the tool's."""
 
     def create_sql(self, table: str) -> str:
-        """Make it as the tool does."""
+        """Create it as the tool does."""
 
     def read_sql(self, history: History) -> str:
-        """The queries that `take` wants the answers of."""
+        """The queries whose answers `take` reads."""
 
     def take(self, tables: list[list[Row]], history: History) -> Found:
         """Remove its own answers from the front, and read them. Raises MigrationError."""

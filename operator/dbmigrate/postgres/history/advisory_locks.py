@@ -1,10 +1,10 @@
 """The locks that keep two runs apart, golang-migrate's runs included.
 
-golang-migrate hashes schema, table and database into one advisory lock id, and
-its command line puts the URL's path there with its leading slash while its
-library users don't: one database has two ids. We take both in one statement,
-or none. They are session locks: they last until released, or until the
-connection ends in whatever way.
+golang-migrate hashes schema, table and database into one advisory lock id; its
+command line uses the URL's path with its leading slash as the database, its library
+does not: one database has two ids. Both are taken in one statement, or none. They
+are session locks: they last until they are released, or until the connection
+ends.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def try_lock_sql(ids: tuple[int, ...]) -> str:
 
 
 def unlock_sql(ids: tuple[int, ...]) -> str:
-    """A statement that gives all of them back."""
+    """A statement that releases all of them."""
     return "SELECT " + ", ".join(f"pg_catalog.pg_advisory_unlock({i})" for i in ids)
 
 
@@ -72,9 +72,9 @@ def wait_for_lock(
     should_stop: Callable[[], bool],
     on_wait: Callable[[tuple[OtherSession, ...]], None],
 ) -> None:
-    """Take the locks that another session holds at the moment, within `timeout` seconds.
+    """Take the locks that another session holds at present, within `timeout` seconds.
 
-    `on_wait` is told who holds them, and told again when that changes. Raises
+    `on_wait` receives the holders, and again when they change. Raises
     MigrationError: LockTimeout, or Interrupted when `should_stop` says so.
     """
     deadline = time.monotonic() + timeout

@@ -1,12 +1,12 @@
-"""Histories that keep each applied version in a row of its own: goose's and dbmate's.
+"""Histories that keep each applied version in a separate row: goose's and dbmate's.
 
-The version of the database is the highest one. Such tables have no place for a
-dirty mark: that a step without a transaction has not ended is known from our
-log, and believed until the table shows that the step was made after all.
+The version of the database is the highest one. Such tables have no dirty mark: only
+the log says that a step without a transaction has not ended, and it is believed until
+the table shows that the step was finished after all.
 
-Nothing of theirs locks against us while a step runs, so the fence takes a lock
-on the table, then compares how many rows there are, and how many of the step's
-version, with what the run has found.
+The tools themselves take no lock while a step runs, so the fence locks the table, then
+compares the number of rows, and of rows of the step's version, with what the run has
+found.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.adapter import Move, Partial
 from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log_reading import explaining_sql
 from dbmigrate.postgres.history.no_progress import NoProgress
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Reason
@@ -59,15 +60,15 @@ class Dialect(Protocol):
 
     @property
     def undoes_last_applied(self) -> bool:
-        """Whether `down` begins with what was applied last, or with the highest version."""
+        """Whether `down` begins with the last applied version, or with the highest."""
 
     @property
     def validates_files(self) -> bool:
-        """Whether it looks for the files of all that is applied before it goes up."""
+        """Whether it requires the files of all applied versions before it goes up."""
 
     @property
     def requires_down(self) -> bool:
-        """Whether nothing is undone without a script; if not, its row just goes."""
+        """Whether a version without a script cannot be undone; if not, its row is deleted."""
 
     @property
     def real_rows(self) -> str:
@@ -96,7 +97,7 @@ class VersionSet(NoProgress):
 
     @cached_property
     def applied(self) -> dict[Version, AppliedRow]:
-        """The applied versions, in the order in which they were; the newest row of each decides."""
+        """The applied versions in order of application; the newest row of each decides."""
         return self._newest(lambda entry: entry.role is not Role.REPEATABLE)
 
     @cached_property
@@ -106,7 +107,7 @@ class VersionSet(NoProgress):
 
     @cached_property
     def base(self) -> Version | None:
-        """The version at which the history begins: all up to it counts as applied."""
+        """The version at which the history begins: all up to it count as applied."""
         begun = (v for v, entry in self.applied.items() if entry.role is Role.CHECKPOINT)
         return max(begun, default=None)
 
@@ -117,7 +118,7 @@ class VersionSet(NoProgress):
 
     @property
     def dirty(self) -> bool:
-        """Whether our log has a step that was not finished."""
+        """Whether the log has a step that was not finished."""
         return self.unfinished is not None
 
     @property
@@ -139,7 +140,7 @@ class VersionSet(NoProgress):
         return replace(self, entries=rest, unfinished=None)
 
     def begun(self, move: Move) -> VersionSet:
-        """The same rows: the log alone says that a step was begun."""
+        """The same rows: only the log says that a step was begun."""
         return replace(self, unfinished=UnfinishedStep(move.version, move.is_up))
 
     def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> VersionSet:
@@ -175,17 +176,17 @@ class VersionSet(NoProgress):
         return self.forced(version, moves)
 
     def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[VersionSet, tuple[str, ...]]:
-        """Nothing to mend."""
+        """Nothing to repair."""
         del moves
         return self, ()
 
     def needs_file(self, version: Version) -> bool:
-        """Whether the files should have that applied version."""
+        """Whether the files should contain that applied version."""
         return version != self.base
 
     def mismatch(self, version: Version, description: str, path: str) -> str:
-        """What an applied row says otherwise than its file; empty: nothing, or no more than
-        the version is kept."""
+        """What an applied row says differently from its file; empty: nothing, or the table
+        keeps only the version."""
         del version, description, path
         return ""
 
@@ -228,7 +229,7 @@ class VersionSet(NoProgress):
         return lock, change
 
     def set_sql(self, table: str, wanted: VersionSet) -> str:
-        """Remove what is too much, add what is missing."""
+        """Delete the surplus rows, add the missing ones."""
         dialect = self.dialect
         statements = []
         surplus = {entry.text for entry in self.entries if entry.version not in wanted.applied}
@@ -253,7 +254,7 @@ class VersionSet(NoProgress):
 
 
 def entry_of(move: Move) -> AppliedRow:
-    """The row that a step up leaves."""
+    """The row of an up step."""
     return AppliedRow(
         move.version,
         move.text or str(move.version),
@@ -270,8 +271,11 @@ def unfinished_sql(history: History) -> str:
     A step that failed as one transaction (it has no count of statements) left nothing.
     """
     return (
-        f"SELECT version, direction, outcome, name FROM {history.log_table}"
-        " WHERE outcome <> 'failed' OR statements IS NOT NULL ORDER BY id DESC LIMIT 1"
+        f"{explaining_sql(history)} SELECT found.* FROM explaining, LATERAL"
+        f" (SELECT version, direction, outcome, name, id FROM {history.log_table} AS log"
+        " WHERE log.id = explaining.id AND outcome <> 'noted'"
+        " AND (outcome <> 'failed' OR statements IS NOT NULL)"
+        " LIMIT 1) found ORDER BY found.id DESC LIMIT 1"
     )
 
 

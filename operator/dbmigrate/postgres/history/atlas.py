@@ -1,9 +1,9 @@
 """Atlas's history: atlas_schema_revisions, as its command makes it, reads it and writes it.
 
 A row a version, and the version is text in byte order. `applied` of `total` statements are
-done: a row where they differ is a file that stopped halfway, which Atlas goes on with by
-`partial_hashes`, and so does our `repair`. See cmd/atlas/internal/migrate and
-sql/migrate/migrate.go there. What Atlas Cloud writes of itself into the table is let be.
+done: a row where they differ is a file that stopped halfway. Atlas continues it by
+`partial_hashes`, and so does `repair`. See cmd/atlas/internal/migrate and
+sql/migrate/migrate.go there. Atlas Cloud's own rows in the table are ignored.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class AtlasTable:
         )
 
     def take(self, tables: list[list[Row]], history: History) -> Revisions:
-        """The answers to that. Raises MigrationError (ForeignHistory) for what is no version."""
+        """The answers to that. Raises MigrationError (ForeignHistory) for an invalid version."""
         found: list[Revision] = []
         partial: PartialRevision | None = None
         rows = tables.pop(0)

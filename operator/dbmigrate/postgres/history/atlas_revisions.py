@@ -1,8 +1,8 @@
 """Rows of Atlas's history: which versions have one, and the one that is not complete.
 
-A step is one row: written with the step where that is one transaction, and else before it,
-counted forward statement by statement, and completed behind the last. Whatever changes it
-looks first whether it is as this run has found it.
+A step is one row: written with the step where that is one transaction, and otherwise before
+it, counted up statement by statement, and completed after the last. Each change first
+checks that the row is as this run has found it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from dbmigrate import __version__
+from dbmigrate.postgres.connection.errors import ServerError
 from dbmigrate.postgres.history.adapter import Move
 from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, VersionSet
+from dbmigrate.postgres.history.atlas_errors import driver_text
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.versions import Version
 
@@ -70,7 +72,7 @@ class Revisions(VersionSet):
 
     @cached_property
     def base(self) -> Version | None:
-        """Atlas takes whatever is below its first row for applied."""
+        """For Atlas, all versions below its first row count as applied."""
         return min(self.applied, default=None)
 
     def stepped(self, move: Move) -> Revisions:
@@ -83,7 +85,7 @@ class Revisions(VersionSet):
         return replace(self, entries=tuple(entries), unfinished=None, partial=None)
 
     def begun(self, move: Move) -> Revisions:
-        """With a row that says how far it has come: not at all, or as far as it had."""
+        """With a row that shows its progress: none, or what it had."""
         found = self.partial
         sums = tuple(_sums(move))
         if found is None or found.version != move.version:
@@ -92,7 +94,7 @@ class Revisions(VersionSet):
         return replace(self, unfinished=UnfinishedStep(move.version, is_up=True), partial=found)
 
     def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> Revisions:
-        """As Atlas's `migrate set`: a row that stopped halfway counts as done, or goes."""
+        """As Atlas's `migrate set`: a row that stopped halfway counts as done, or is deleted."""
         forced = super().forced(version, moves)
         known = {entry.version for entry in self.entries}
         entries = [
@@ -155,7 +157,7 @@ class Revisions(VersionSet):
         )
 
     def progress_sql(self, table: str, done: int) -> str:
-        """Count what is done, so that Atlas could go on from there."""
+        """Count what is done, so that Atlas can continue from there."""
         found = self.partial
         if found is None:
             return ""
@@ -165,13 +167,16 @@ class Revisions(VersionSet):
             f" error = '', error_stmt = '' WHERE version = {literal(found.revision.text)}"
         )
 
-    def failure_sql(self, table: str, statement: str, error: str) -> str:
-        """Say what failed, as Atlas does."""
+    def failure_sql(
+        self, table: str, statement: str, error: ServerError, position: int | None
+    ) -> str:
+        """Record what failed, as Atlas does."""
         found = self.partial
         if found is None:
             return ""
+        text = driver_text(error.message, error.sqlstate, statement, position)
         return (
-            f"UPDATE {table} SET error = {literal(error)}, error_stmt = {literal(statement)}"
+            f"UPDATE {table} SET error = {literal(text)}, error_stmt = {literal(statement)}"
             f" WHERE version = {literal(found.revision.text)}"
         )
 
@@ -183,7 +188,7 @@ class Revisions(VersionSet):
         return replace(self, partial=replace(found, done=done, sums=found.planned[:done]))
 
     def set_sql(self, table: str, wanted: VersionSet) -> str:
-        """Remove what is too much, write what is new or has become complete."""
+        """Delete the surplus rows, write those that are new or complete."""
         kept = {entry.version for entry in wanted.entries}
         here = [*self.entries, *([self.partial.revision] if self.partial else [])]
         surplus = sorted({entry.text for entry in here if entry.version not in kept})
@@ -231,7 +236,7 @@ def insert_sql(table: str) -> str:
 
 
 def values_sql(revision: Revision, done: int | None = None) -> str:
-    """A complete row; with `done`, one that has just been begun."""
+    """A complete row; with `done`, one that has only been begun."""
     is_begun = done is not None
     return ", ".join(
         (

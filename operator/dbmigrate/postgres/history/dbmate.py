@@ -52,7 +52,7 @@ class DbmateTable:
         return (MIGRATION_LOCK,)
 
     def fits(self, shape: Mapping[str, str]) -> bool:
-        """Rails' table looks the same, and holds the same."""
+        """Rails' table has the same columns and content."""
         return shape == {"version": "character varying"}
 
     def create_sql(self, table: str) -> str:
@@ -60,7 +60,7 @@ class DbmateTable:
         return f"CREATE TABLE IF NOT EXISTS {table} (version varchar primary key)"
 
     def read_sql(self, history: History) -> str:
-        """All rows, and what our log knows."""
+        """All rows, and what the log knows."""
         rows = f"SELECT version FROM {history.version_table}"
         return f"{rows}; {unfinished_sql(history)}" if history.knows_log else rows
 

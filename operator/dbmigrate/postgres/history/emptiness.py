@@ -1,4 +1,4 @@
-"""Whether a database holds anything that is not the history's own."""
+"""Whether a database holds anything that does not belong to the history."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _IN_SCHEMA = (
 
 
 def first_in_schema(session: Session, history: History) -> str | None:
-    """What keeps Flyway from taking the history's schema for empty, in words; None: it is.
+    """The object for which Flyway does not take the history's schema for empty; None: none.
 
-    A table or its kin, a type or a function that is no extension's (PostgreSQLSchema.java
-    there); our log does not count.
+    A relation, a type or a function that belongs to no extension (PostgreSQLSchema.java
+    there); dbmigrate's log does not count.
     """
     own = literal(history.log_table)
     parts = (
@@ -34,7 +34,7 @@ def first_in_schema(session: Session, history: History) -> str | None:
         " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = x.oid"
         f" AND d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass AND d.deptype = 'e')"
         f" AND x.oid IS DISTINCT FROM pg_catalog.to_regclass({own})::pg_catalog.oid"
-        # The log's own sequence, for its identity.
+        # The log's own sequence, for its identity column.
         " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = x.oid"
         f" AND d.deptype IN ('a', 'i') AND d.refobjid = pg_catalog.to_regclass({own}))"
         for kind, catalog, name, schema, condition in _IN_SCHEMA
@@ -43,23 +43,30 @@ def first_in_schema(session: Session, history: History) -> str | None:
     return f'{rows[0][0]} "{rows[0][1]}"' if rows else None
 
 
-def first_object(session: Session, history: History) -> str | None:
-    """A table or its kin in any schema, in words; None: there is none.
+def unclean(session: Session, history: History, *, schema: str | None) -> str | None:
+    """What keeps Atlas from beginning a history, in words (CheckClean there); None: nothing.
 
-    What belongs to an extension or to another table is not looked at.
+    A schema other than public and the history's own, or a table; of `schema` alone where the
+    connection is bound to it. Sequences, views, types and what is an extension's do not count.
     """
     own = f"ARRAY[{literal(history.version_table)}, {literal(history.log_table)}]"
+    bound = "" if schema is None else f" AND n.nspname = {literal(schema)}"
     rows = session.query(
-        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
-        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
-        " AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
+        "SELECT n.nspname, pg_catalog.min(c.relname::pg_catalog.text), pg_catalog.count(c.oid)"
+        " FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c"
+        " ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
         " AND c.oid <> ALL (ARRAY(SELECT pg_catalog.to_regclass(own)::pg_catalog.oid"
         f" FROM pg_catalog.unnest({own}) own WHERE pg_catalog.to_regclass(own) IS NOT NULL))"
         " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = c.oid"
-        " AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
-        " AND d.deptype IN ('e', 'a', 'i')"
-        " AND (d.deptype = 'e' OR d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass))"
-        " ORDER BY 1, 2 LIMIT 1"
+        " AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'e')"
+        f" WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'{bound}"
+        " GROUP BY 1 ORDER BY 1"
     )[0]
-    return f'table "{rows[0][1]}" in schema "{rows[0][0]}"' if rows else None
+    for name, table, count in rows:
+        if schema is None and name != history.schema and (name != "public" or count != "0"):
+            return f'schema "{name}"'
+        if count == "1" or (schema is not None and count != "0"):
+            return f'table "{table}" in schema "{name}"'
+        if count != "0":
+            return f'{count} tables in schema "{name}"'
+    return None

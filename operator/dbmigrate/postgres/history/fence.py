@@ -1,9 +1,9 @@
 """The fence around a change of the version.
 
-Writing is text, because it travels in one query with the migration itself. The
-version is moved only from the state in which the run found it: if another
-runner came between, or the file ended our transaction, the statement fails and
-takes the whole transaction with it.
+It is text, because it travels in one query with the migration itself. The version is
+moved only from the state in which the run found it: if another runner changed it, or
+the file ended the transaction, the statement fails, and the whole transaction with
+it.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ def move_version_sql(
     pid: int | None = None,
     token: str | None = None,
 ) -> str:
-    """Move the version from what was found to what is wanted, or fail the transaction.
+    """Move the version from the found state to the wanted one, or fail the transaction.
 
-    `pid` makes sure that the backend is still the one that holds the locks;
-    `token` that the transaction is still the one that began the step.
+    `pid` ensures that the backend is still the one that holds the locks; `token`, that
+    the transaction is still the one that began the step.
     """
     has_pid = "true" if pid is None else f"pg_catalog.pg_backend_pid() = {pid}"
     setting = f"pg_catalog.current_setting({literal(STEP_SETTING)}, true)"
     is_same = "true" if token is None else f"COALESCE({setting} = {literal(token)}, false)"
-    # The text depends on the result, else the planner would compute it, and fail, in advance.
+    # The text depends on the result, else the planner would compute it, and fail, too early.
     refusal = f"{literal(FENCE)} || pg_catalog.concat(' ', {has_pid}, ' ', {is_same}, count)"
     before, moved = found.move_sql(history.version_table, wanted, (has_pid, is_same))
     return (
@@ -55,7 +55,7 @@ def move_version_sql(
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Why the version row could not be moved; if neither is to blame, the row itself was."""
+    """Why the version row could not be moved; without pid and token it is the row itself."""
 
     has_backend: bool
     """Whether the backend is still the one that holds the locks."""
@@ -66,7 +66,7 @@ class Fence:
 
 
 def read_fence(error: ServerError) -> Fence | None:
-    """What the fence says, or the guard before it; None for any other error."""
+    """The message of the fence, or of the guard before it; None for any other error."""
     if is_replaced(error):
         return Fence(has_backend=True, has_transaction=True, has_tables=False)
     found = _FENCE.search(error.message) if error.sqlstate == INVALID_TEXT else None

@@ -1,11 +1,11 @@
 """Flyway's history: flyway_schema_history, as Flyway makes it, reads it and writes it.
 
-A row is appended for each step, and its rank counts on. Flyway's community edition has no
-undo, and does not even read a table with rows of its other editions' (UNDO_SQL); what it
-understands is the row that its `repair` writes for a migration which is gone (DELETE):
-the version is not applied any more. That is what a step down appends here.
+A row is appended for each step, and its rank is the next number. Flyway's community edition
+has no undo, and does not even read a table with rows of its other editions (UNDO_SQL); what
+it understands is the row that its `repair` writes for a migration without a file (DELETE):
+the version is no longer applied. A down step appends that row here.
 
-`success = false` is Flyway's dirty mark, on which it refuses to go on. A step that can't
+`success = false` is Flyway's dirty mark, on which it refuses to continue. A step that cannot
 be one transaction has it from its start to its end: on its own new row, or on the way
 down on the row that it undoes.
 """
@@ -57,7 +57,7 @@ class FlywayTable:
         return (_LOCK + java_hash(f"{identifier(schema)}.{identifier(table)}"),)
 
     def fits(self, shape: Mapping[str, str]) -> bool:
-        """By the columns that matter; old versions of Flyway had others beside them."""
+        """By the columns that matter; old versions of Flyway had others in addition."""
         return _SHAPE.items() <= shape.items()
 
     def create_sql(self, table: str) -> str:
@@ -77,7 +77,7 @@ class FlywayTable:
         )
 
     def read_sql(self, history: History) -> str:
-        """All rows, and what our log knows. The time has no zone: the session's is taken for it."""
+        """All rows, and what the log knows. The times have no zone: the session's is assumed."""
         rows = (
             "SELECT installed_rank, version, description, type, script, checksum, success,"
             " pg_catalog.to_char(installed_on AT TIME ZONE"
@@ -89,7 +89,7 @@ class FlywayTable:
         return f"{rows}; {unfinished_sql(history)}" if history.knows_log else rows
 
     def take(self, tables: list[list[Row]], history: History) -> FlywayRows:
-        """The answers to that. Raises MigrationError (ForeignHistory) for what is no version."""
+        """The answers to that. Raises MigrationError (ForeignHistory) for an invalid version."""
         try:
             rows = tuple(_read(row) for row in tables.pop(0))
         except ValueError as error:
@@ -177,7 +177,7 @@ def _read(row: Row) -> FlywayRow:
     rank, text, description, kind, script, checksum, success, applied_at, clock = row
     kind = kind or ""
     is_repeatable = text is None
-    # The row by which Flyway says that it made the schema is no step, and neither is a marker.
+    # The row that records the creation of the schema is no step, and neither is a marker.
     role = Role.CHECKPOINT if kind.endswith("BASELINE") else Role.VERSIONED
     return FlywayRow(
         repeatable(description or "") if text is None else dotted(text),

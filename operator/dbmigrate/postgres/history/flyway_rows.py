@@ -1,7 +1,7 @@
-"""The rows of Flyway's history: appended, marked as failed for a while, never taken away.
+"""The rows of Flyway's history: appended, marked as failed for a while, never deleted.
 
-But for what Flyway's own `repair` does: failed rows go, rows whose file has changed are
-brought in line with it, and a row whose file is gone gets a DELETE row behind it.
+The exception is Flyway's own `repair`: failed rows are deleted, rows whose file has changed
+are updated, and a row whose file is missing gets a DELETE row after it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class FlywayRow(AppliedRow):
 
     @property
     def named(self) -> str:
-        """For a message."""
+        """The row in a message."""
         is_repeatable = self.role is Role.REPEATABLE
         return f"{self.description!r}" if is_repeatable else f"version {self.text}"
 
@@ -51,7 +51,7 @@ class FlywayRows(VersionSet):
     entries: tuple[FlywayRow, ...] = ()
 
     def stepped(self, move: Move) -> FlywayRows:
-        """With a row more; a step that was begun has its row already."""
+        """With an additional row; a step that was begun has its row already."""
         rows = self.entries
         if not move.is_up:
             undone = self._row_of(move.version)
@@ -72,7 +72,7 @@ class FlywayRows(VersionSet):
         rows = self.entries
         if move.is_up:
             if rows and rows[-1].is_failed and rows[-1].version == move.version:
-                return replace(self, unfinished=unfinished)  # repair goes on with it
+                return replace(self, unfinished=unfinished)  # repair continues it
             row = replace(self._row(move), is_failed=True, is_applied=False)
             return replace(self, entries=(*rows, row), unfinished=unfinished)
         undone = self._row_of(move.version)
@@ -123,9 +123,9 @@ class FlywayRows(VersionSet):
         return replace(self, entries=(*self.entries, row))
 
     def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[FlywayRows, tuple[str, ...]]:
-        """As Flyway's `repair` leaves them (DbRepair.java); without files the failed rows just go.
+        """As Flyway's `repair` leaves them (DbRepair.java); without files only failed rows go.
 
-        A row above all files stays: newer files than these may belong to it.
+        A row above all files remains: newer files than these may belong to it.
         """
         failed = [row for row in self.entries if row.is_failed]
         kept = tuple(row for row in self.entries if not row.is_failed)
@@ -146,7 +146,7 @@ class FlywayRows(VersionSet):
         return rows, tuple(said)
 
     def needs_file(self, version: Version) -> bool:
-        """Whether a row of it is one of a file: a class's or a shell script's is not."""
+        """Whether a row is that of an SQL file: a class's or a shell script's is not."""
         row = self.applied.get(version) or self.repeated.get(version)
         is_file = not isinstance(row, FlywayRow) or row.kind == "SQL"
         return is_file and VersionSet.needs_file(self, version)
@@ -197,7 +197,7 @@ class FlywayRows(VersionSet):
         return lock, ", ".join(parts)
 
     def set_sql(self, table: str, wanted: VersionSet) -> str:
-        """Failed rows go, changed ones are updated, new ones are added."""
+        """Delete failed rows, update changed ones, add new ones."""
         old = {row.rank: row for row in self.entries}
         rows = [row for row in wanted.entries if isinstance(row, FlywayRow)]
         statements = [
@@ -230,7 +230,7 @@ class FlywayRows(VersionSet):
         )
 
     def _marker(self, row: FlywayRow) -> FlywayRow:
-        """The row that says of another one that it counts no more."""
+        """The row that says that another one no longer counts."""
         return replace(
             row,
             rank=self._next_rank,
@@ -250,7 +250,7 @@ class FlywayRows(VersionSet):
         return replace(row, description=move.description, checksum=move.checksum)
 
     def _missing(self, moves: Mapping[Version, Move]) -> list[FlywayRow]:
-        """Rows whose file is gone."""
+        """Rows whose file is missing."""
         highest = max((move.version for move in moves.values() if _has_version(move)), default=None)
         return [
             row
@@ -268,7 +268,7 @@ class FlywayRows(VersionSet):
 
 
 def shorten(description: str) -> str:
-    """As Flyway makes it fit its column (AbbreviationUtils.java)."""
+    """Shortened to its column as Flyway does (AbbreviationUtils.java)."""
     fits = len(description) <= _LONGEST_DESCRIPTION
     return description if fits else f"{description[: _LONGEST_DESCRIPTION - 3]}..."
 
@@ -286,7 +286,7 @@ def _update(table: str, row: FlywayRow) -> str:
         " pg_catalog.clock_timestamp()::timestamp - installed_on))::pg_catalog.int4"
     )
     if row.kind == "SQL" and row.applied_at is not None:
-        time = ""  # it was there before this run
+        time = ""  # it existed before this run
     return (
         f"UPDATE {table} SET success = {literal_bool(not row.is_failed)}{time}"
         f" WHERE installed_rank = {row.rank}"

@@ -1,7 +1,7 @@
 """golang-migrate's history: one row that holds one number, and whether it is dirty.
 
-schema_migrations is golang-migrate's, column for column, so that its binary and
-ours can take turns. How the number came to be is told by our own log alone.
+schema_migrations is golang-migrate's, column for column, so that both programs can take
+turns. Only dbmigrate's log says how the number was reached.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class VersionRow(NoProgress):
         return self.version if self.dirty else None
 
     def stepped(self, move: Move) -> VersionRow:
-        """The row after a step; one that was skipped before leaves it where it is."""
+        """The row after a step; an out-of-order one does not move it."""
         is_there = move.after == self.version and not self.dirty
         return self if is_there else VersionRow(move.after)
 
     def begun(self, move: Move) -> VersionRow:
-        """The row while a step runs that can't be one transaction."""
+        """The row during a step that cannot be one transaction."""
         return VersionRow(-1 if move.after is None else move.after, dirty=True)
 
     def forced(self, version: Version | None, moves: Mapping[Version, Move] | None) -> VersionRow:
@@ -57,7 +57,7 @@ class VersionRow(NoProgress):
         return self.forced(version, moves)
 
     def repaired(self, moves: Mapping[Version, Move] | None) -> tuple[VersionRow, tuple[str, ...]]:
-        """Nothing to mend."""
+        """Nothing to repair."""
         del moves
         return self, ()
 
@@ -67,11 +67,11 @@ class VersionRow(NoProgress):
 
     @property
     def partial(self) -> Partial | None:
-        """The table does not tell."""
+        """The table does not say."""
         return None
 
     def move_sql(self, table: str, wanted: VersionRow, guards: tuple[str, ...]) -> tuple[str, str]:
-        """What comes before, and the CTE `moved` that has one row if it was possible."""
+        """The statements before, and the CTE `moved` that has one row if the move was possible."""
         values = f"{literal(wanted.stored)}, {literal_bool(wanted.dirty)}"
         if self.stored is None:
             where = " AND ".join([f"NOT EXISTS (SELECT FROM {table})", *guards])
@@ -86,7 +86,7 @@ class VersionRow(NoProgress):
         return "", f"moved AS ({change} RETURNING 1)"
 
     def set_sql(self, table: str, wanted: VersionRow) -> str:
-        """Write the row whatever there was, as `force` does."""
+        """Write the row whatever it was, as `force` does."""
         sql = f"DELETE FROM {table}"
         if wanted.stored is None:
             return sql
@@ -121,11 +121,11 @@ class GolangMigrateTable:
         )
 
     def read_sql(self, history: History) -> str:
-        """Both rows at most: more than one is not golang-migrate's table any more."""
+        """Two rows at most: with more than one it is not golang-migrate's table any more."""
         return f"SELECT version, dirty FROM {history.version_table} ORDER BY version LIMIT 2"
 
     def take(self, tables: list[list[Row]], history: History) -> VersionRow:
-        """Raises MigrationError (ForeignHistory) for several rows: which one is true?"""
+        """Raises MigrationError (ForeignHistory) for several rows, which contradict each other."""
         rows = tables.pop(0)
         if len(rows) > 1:
             raise MigrationError(

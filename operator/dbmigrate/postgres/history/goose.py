@@ -1,7 +1,7 @@
 """goose's history: goose_db_version, as goose v3 makes it and reads it.
 
-A step up appends a row, a step down deletes all rows of its version; the row of
-version 0 is there from the start and says nothing. Rows with is_applied = false
+An up step appends a row, a down step deletes all rows of its version; the row of
+version 0 exists from the start and means nothing. Rows with is_applied = false
 come from very old versions of goose. See internal/dialects/postgres.go there.
 """
 
@@ -47,7 +47,7 @@ class GooseTable:
         return (SESSION_LOCK,)
 
     def fits(self, shape: Mapping[str, str]) -> bool:
-        """By the columns that goose itself uses; others are let be."""
+        """By the columns that goose itself uses; others are ignored."""
         return shape.get("version_id") == "bigint" and shape.get("is_applied") == "boolean"
 
     def create_sql(self, table: str) -> str:
@@ -62,7 +62,7 @@ class GooseTable:
         )
 
     def read_sql(self, history: History) -> str:
-        """All rows, and what our log knows. The time has no zone: the session's is taken for it."""
+        """All rows, and what the log knows. The times have no zone: the session's is assumed."""
         rows = (
             "SELECT version_id, is_applied, pg_catalog.to_char("
             "tstamp AT TIME ZONE pg_catalog.current_setting('TimeZone') AT TIME ZONE 'UTC',"
@@ -88,7 +88,7 @@ class GooseTable:
         return with_unfinished(found, tables.pop(0), history) if history.knows_log else found
 
     def wait_sql(self, table: str, wanted: Version) -> str:
-        """The highest version, and whether the wanted one is applied: it may have been left out."""
+        """The highest version, and whether the wanted one is applied: it may be out of order."""
         newest = (
             "SELECT DISTINCT ON (version_id) version_id, is_applied"
             f" FROM {table} ORDER BY version_id, id DESC"

@@ -1,17 +1,17 @@
-"""A history that the search path hides: in a schema of it behind the one that new objects go to.
+"""A history that the search path hides: in a schema behind the one of new objects.
 
-With the default path, `"$user", public`, a migration that makes a schema named like the role
-moves the place where the history is looked for. All migrations would run again, and a second
-history would begin. Nothing tells which of two schemas a person means, so a run stops.
+With the default path, `"$user", public`, a migration that creates a schema named like the
+role changes where the history is looked for. All migrations would run again, in a second
+history. Which of the two schemas is meant is unknown, so a run stops.
 """
 
 from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row, Session
+from dbmigrate.postgres.history.log_shape import is_log
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History, log_name
-from dbmigrate.postgres.history.tables import is_log
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
 
@@ -20,7 +20,7 @@ def require_no_other(session: Session, history: History) -> None:
     """Raise MigrationError (ForeignHistory) where another schema of the search path holds the
     history, or the log of it, that is missing here.
 
-    To be asked where no schema was named, and the history has no log.
+    Called only where no schema is named and the history has no log.
     """
     others = [schema for schema in _schemas_of_path(session) if schema != history.schema]
     if not others:
@@ -35,7 +35,7 @@ def require_no_other(session: Session, history: History) -> None:
 
 
 def _schemas_of_path(session: Session) -> list[str]:
-    """Those that exist, in order. The one function that is called has its schema with it."""
+    """Those that exist, in order. The function is called with its schema."""
     rows: list[str] = []
     session.execute(
         b"SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))",
@@ -80,5 +80,5 @@ def _hidden(history: History, schema: str, table: str) -> MigrationError:
 
 
 def _name(*parts: str) -> str:
-    """As -history-table takes it: quoted where a part could be misread."""
+    """In the syntax of -history-table: quoted where a part could be misread."""
     return ".".join(identifier(part) if {*part} & {*'".'} else part for part in parts)

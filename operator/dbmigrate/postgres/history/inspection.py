@@ -1,10 +1,10 @@
-"""Whether a table that is there may be read and written as a history.
+"""Whether an existing table may be read and written as a history.
 
-Reading or writing a table may run code, with the rights of whoever reads: a view's rule, a
+Reading or writing a table may run code with the rights of the reading role: a view's rule, a
 policy's function, a trigger, the expression of an index or of a default, the check of a
-domain. Whoever may create tables in a schema can lay one of the history's name there, with
-such code in it, before the first run. So a table is looked at in the catalogs before
-anything is read from it: who owns it, and whether there is anything in or on it that runs.
+domain. A role that may create tables in a schema can create one with the history's name and
+such code before the first run. So a table is checked in the catalogs before anything is
+read from it: who owns it, and whether anything in or on it runs code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dbmigrate.report import Reason
 _DATABASE_OWNER = "pg_database_owner"
 """The role whose one member is the owner of the database at hand, since PostgreSQL 14."""
 
-# Superusers count as members of every role: what is asked for is what was granted.
+# Superusers count as members of every role; only explicit grants are asked for.
 _ME = (
     "WITH RECURSIVE me (oid) AS (SELECT r.oid FROM pg_catalog.pg_roles r"
     " WHERE r.rolname IN (current_user, session_user)"
@@ -32,7 +32,7 @@ _IS_TRUSTED = (
     f"(c.relowner IN (SELECT oid FROM me) OR o.rolname = '{_DATABASE_OWNER}'"
     " OR c.relowner = (SELECT d.datdba FROM pg_catalog.pg_database d"
     " WHERE d.datname = pg_catalog.current_database())"
-    # Who may act as this session anyway gains nothing: superusers are among them.
+    # A role that may act as this session's anyway gains nothing: superusers are among them.
     " OR pg_catalog.pg_has_role(c.relowner, session_user, 'MEMBER')"
     " AND pg_catalog.pg_has_role(c.relowner, current_user, 'MEMBER'))"
 )
@@ -112,7 +112,7 @@ class Relation:
 
 
 def inspect(session: Session, schema: str, names: Iterable[str]) -> tuple[Relation, ...]:
-    """Look at these relations of a schema in all catalogs; nothing where there are no names."""
+    """Inspect these relations of a schema in all catalogs; without names the query is empty."""
     wanted = ", ".join(literal(name) for name in sorted(names))
     if not wanted:
         return ()
@@ -140,14 +140,14 @@ def is_harmless(default: str | None) -> bool:
 
 
 def require_table(relation: Relation, schema: str) -> None:
-    """Raise MigrationError (ForeignHistory) for one that is no plain table."""
+    """Raise MigrationError (ForeignHistory) for anything but a plain table."""
     if relation.kind != "r":
         kind = _KINDS.get(relation.kind, "not a table")
         raise _refused(f"{schema}.{relation.name} is {kind}: it can't hold the history")
 
 
 def require_safe(relation: Relation, schema: str, owner: str | None) -> None:
-    """Raise MigrationError (ForeignHistory) for one that may run a stranger's code.
+    """Raise MigrationError (ForeignHistory) for a table that may run another role's code.
 
     `owner` is the role that a person has named as the history's owner.
     """
@@ -173,11 +173,11 @@ def require_safe(relation: Relation, schema: str, owner: str | None) -> None:
 
 
 def guard(tables: Iterable[tuple[str, int]], mode: str) -> tuple[str, ...]:
-    """Statements that lock tables, quoted with their schemas, and see that they have these oids.
+    """Statements that lock tables, quoted with their schemas, and check their oids.
 
-    Until the transaction ends nobody can put others in their place. With a mode for writing
-    nobody can add a trigger either, and there must be none. Needs no search path; the answer
-    has no columns.
+    Until the transaction ends they cannot be replaced. With a mode for writing no trigger
+    can be added either, and there must be none. Needs no search path; the answer has no
+    columns.
     """
     known = list(tables)
     if not known:
@@ -193,7 +193,7 @@ def guard(tables: Iterable[tuple[str, int]], mode: str) -> tuple[str, ...]:
             "NOT EXISTS (SELECT FROM pg_catalog.pg_trigger"
             f" WHERE tgrelid {_IS} ANY ('{{{oids}}}'::pg_catalog._oid))"
         )
-    # The text is not a constant, else the planner would compute it, and fail, in advance.
+    # The text is not a constant, else the planner would compute it, and fail, too early.
     refusal = raise_sql(f"pg_catalog.concat({literal(GONE)}, ' ', pg_catalog.pg_backend_pid())")
     return (
         f"LOCK TABLE {names} IN {mode} MODE",

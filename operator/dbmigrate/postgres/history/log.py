@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.versions import Version
@@ -56,46 +55,10 @@ class NewLogRow:
     error: str | None = None
 
 
-def read_log_sql(history: History) -> str:
-    """All rows in their order. Times as RFC 3339 in UTC, whatever the session's settings."""
-    return (
-        "SELECT id, version, name, direction, from_version, to_version, checksum,"
-        " down_script IS NOT NULL, outcome, pg_catalog.to_char("
-        "finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"
-        f" milliseconds, executed_by, executed_from,"
-        f" statements, statements_done, done_checksum FROM {history.log_table} ORDER BY id"
-    )
-
-
-def parse_log(history: History, rows: list[Row]) -> tuple[LogRow, ...]:
-    """The rows of the query above."""
-    return tuple(
-        LogRow(
-            id=int(row[0] or 0),
-            version=history.read_version(row[1], row[2] or ""),
-            name=row[2] or "",
-            direction=row[3] or "",
-            from_version=history.read_version(row[4]),
-            to_version=history.read_version(row[5]),
-            checksum=row[6],
-            has_down=row[7] == "t",
-            outcome=row[8] or "",
-            finished_at=row[9],
-            milliseconds=_number(row[10]),
-            executed_by=row[11] or "",
-            executed_from=row[12] or "",
-            statements=_number(row[13]),
-            statements_done=_number(row[14]),
-            done_checksum=row[15],
-        )
-        for row in rows
-    )
-
-
 def read_identity_sql(history: History) -> str:
     """The last number that the log's identity has given; 0: none since it was restarted.
 
-    NULL where the role may not read the sequence and set it.
+    NULL where the role may not read and set the sequence.
     """
     may = "pg_catalog.has_sequence_privilege(s.id::pg_catalog.oid, "
     return (
@@ -106,7 +69,7 @@ def read_identity_sql(history: History) -> str:
 
 
 def advance_identity_sql(history: History, log_id: int) -> str:
-    """Let the identity go on behind this row."""
+    """Set the identity to continue after this row."""
     return f"SELECT pg_catalog.setval({_identity(history)}, {log_id}::bigint)"
 
 
@@ -180,7 +143,7 @@ _DROP_NOTE = re.compile(r"drops the index with the oid ([0-9]+), script to here 
 
 
 def note_drop_sql(history: History, log_id: int, index: int, checksum: str) -> str:
-    """Write down, before the statement runs, which index it drops: there is no trace after.
+    """Record, before the statement runs, which index it drops: nothing shows it afterwards.
 
     `index` is its oid; `checksum` is that of the script up to the end of the statement.
     """
@@ -201,7 +164,3 @@ def parse_drop_note(note: str | None) -> tuple[int, str] | None:
 
 def _elapsed(start: str) -> str:
     return f"(1000 * pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - {start}))::bigint"
-
-
-def _number(text: str | None) -> int | None:
-    return None if text is None else int(text)

@@ -1,8 +1,11 @@
-"""Tables that tell nothing of a step that was not finished: our log does that alone."""
+"""Tables that record nothing of an unfinished step: only the log does."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.connection.errors import ServerError
 
 T = TypeVar("T", bound="NoProgress")
 
@@ -17,9 +20,11 @@ class NoProgress:
         del table, done
         return ""
 
-    def failure_sql(self, table: str, statement: str, error: str) -> str:
-        """Empty: the table does not tell."""
-        del table, statement, error
+    def failure_sql(
+        self, table: str, statement: str, error: ServerError, position: int | None
+    ) -> str:
+        """Empty: the table does not record it."""
+        del table, statement, error, position
         return ""
 
     def advanced(self: T, done: int) -> T:

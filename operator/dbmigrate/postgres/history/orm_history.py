@@ -1,8 +1,8 @@
-"""What an ORM's table says: which of its migrations a database has.
+"""The history in an ORM's table: which of its migrations a database has.
 
-Its migrations are code in Python or Ruby, but for Prisma's: what can be taken over
-is that the schema stands at a certain point. So a history is kept here as lines for
-people, and for Prisma, whose migrations are SQL, as names with checksums, too.
+Its migrations are code in Python or Ruby, except for Prisma's: what can be taken over
+is that the schema is at a certain point. So a history is kept here as text for messages,
+and for Prisma, whose migrations are SQL, also as names with checksums.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dbmigrate.report import Reason
 
 
 class Orm(StrEnum):
-    """Whose table it is; the words are those of `adopt -from`."""
+    """The tool of the table, by the words of `adopt -from`."""
 
     ALEMBIC = "alembic"
     DJANGO = "django"
@@ -33,7 +33,7 @@ class Orm(StrEnum):
 
     @property
     def label(self) -> str:
-        """What people call the tool."""
+        """The tool's name."""
         return self.value.capitalize()
 
 
@@ -54,10 +54,10 @@ class PrismaMigration:
     checksum: str
 
     def matches(self, script: bytes) -> bool:
-        """Whether this is what was applied, as Prisma's engine judges it (checksum.rs).
+        """Whether this is what was applied, as Prisma's engine compares it (checksum.rs).
 
-        Line ends don't count, nor do the zeros that older engines left out. Nor does a byte
-        order mark, which is hashed there and was dropped from the script here.
+        Line ends do not count, nor do the zeros that older engines left out. Neither does a byte
+        order mark, which is hashed there and was removed from the script here.
         """
         unix = script.replace(b"\r\n", b"\n")
         texts = (script, unix, unix.replace(b"\n", b"\r\n"), codecs.BOM_UTF8 + script)
@@ -68,7 +68,7 @@ class PrismaMigration:
 
 @dataclass(frozen=True, slots=True)
 class OrmHistory:
-    """Where a database stands by an ORM's word."""
+    """The state of a database according to an ORM."""
 
     orm: Orm
     table: str
@@ -82,7 +82,7 @@ class OrmHistory:
 def read_history(orm: Orm, table: str, rows: Sequence[Row], environment: str | None) -> OrmHistory:
     """The history of the rows that the tool's query gave (dbmigrate.postgres.history.orm_table).
 
-    Raises MigrationError for one that can't be taken over: ForeignHistory where nothing
+    Raises MigrationError for one that cannot be taken over: ForeignHistory where nothing
     is applied or several heads are, Dirty where a migration has failed.
     """
     if not rows:

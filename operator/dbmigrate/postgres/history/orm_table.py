@@ -1,7 +1,7 @@
-"""Where an ORM keeps its history, known by its columns and never by its name alone.
+"""The table in which an ORM keeps its history, recognised by its columns, not its name.
 
-Nothing is read before the columns were looked at: Rails' table has dbmate's shape and
-golang-migrate's name, and is told from dbmate's by the table that Rails has beside it.
+The columns are checked before anything is read: Rails' table has dbmate's shape and
+golang-migrate's name, and differs from dbmate's by the table that Rails has beside it.
 The tables are only read.
 """
 
@@ -38,6 +38,13 @@ _QUERIES: Mapping[Orm, str] = {
     Orm.PRISMA: "SELECT migration_name, checksum, finished_at IS NOT NULL,"
     " rolled_back_at IS NOT NULL FROM {table} ORDER BY started_at, id",
 }
+_APPLIED: Mapping[Orm, str] = {
+    Orm.ALEMBIC: "version_num = {whole}",
+    Orm.DJANGO: "name = {name} AND ({app} = '' OR app = {app})",
+    Orm.RAILS: "version = {whole}",
+    Orm.PRISMA: "migration_name = {whole} AND finished_at IS NOT NULL AND rolled_back_at IS NULL",
+}
+"""The condition for one migration: Alembic's is a head, Django's is `name` or `app.name`."""
 _PRISMA_LOCK = 72707369
 """Of its schema engine (sql-schema-connector, flavour/postgres)."""
 _RAILS_SALT = 2053462845
@@ -45,13 +52,13 @@ _RAILS_SALT = 2053462845
 
 
 def orm_of(columns: frozenset[str] | set[str]) -> Orm | None:
-    """Whose table has these columns; Rails' are dbmate's, too, and so are not told here."""
+    """The tool whose table has these columns; Rails' are dbmate's as well, so not decided here."""
     return next((o for o in Orm if o is not Orm.RAILS and columns == _COLUMNS[o]), None)
 
 
 @dataclass(frozen=True, slots=True)
 class OrmTable:
-    """An ORM's table that is there, and what belongs to it."""
+    """An existing table of an ORM, and what belongs to it."""
 
     orm: Orm
     schema: str
@@ -65,7 +72,7 @@ class OrmTable:
         return (self.name, self.environment) if self.environment else (self.name,)
 
     def read(self, session: Session) -> OrmHistory:
-        """What it says now. Raises MigrationError as `read_history`, and ServerFailure."""
+        """Its present content. Raises MigrationError as `read_history`, and ServerFailure."""
         (rows,) = session.query(_QUERIES[self.orm].format(table=self._sql(self.name)))
         environment = None
         if self.environment is not None:
@@ -75,8 +82,17 @@ class OrmTable:
             environment = found[0][0] if found else None
         return read_history(self.orm, f"{self.schema}.{self.name}", rows, environment)
 
+    def has_applied(self, session: Session, migration: str) -> bool:
+        """Whether it holds that migration, named as in `_APPLIED`. Raises ServerFailure."""
+        app, _, name = migration.rpartition(".")
+        condition = _APPLIED[self.orm].format(
+            whole=literal(migration), app=literal(app), name=literal(name)
+        )
+        (rows,) = session.query(f"SELECT 1 FROM {self._sql(self.name)} WHERE {condition} LIMIT 1")
+        return bool(rows)
+
     def lock_ids(self, database: str) -> tuple[int, ...]:
-        """The advisory locks that the tool takes while it migrates, if it takes any."""
+        """The advisory locks that the tool takes while it migrates, if any."""
         if self.orm is Orm.PRISMA:
             return (_PRISMA_LOCK,)
         if self.orm is Orm.RAILS:
@@ -89,11 +105,21 @@ class OrmTable:
 
 def find_table(session: Session, orm: Orm, wanted: HistoryTable) -> OrmTable:
     """The tool's table by that name. Raises MigrationError (ForeignHistory), ServerFailure."""
+    found = find_table_if_any(session, orm, wanted)
+    if isinstance(found, MigrationError):
+        raise found
+    return found
+
+
+def find_table_if_any(
+    session: Session, orm: Orm, wanted: HistoryTable
+) -> OrmTable | MigrationError:
+    """As `find_table`, but a table that does not exist is an error that is returned."""
     schema, shapes = _look(session, orm, wanted)
     name = f"{schema}.{wanted.name}"
     shape = shapes.get(wanted.name)
     if shape is None:
-        raise _refused(f"there is no {name}: {orm.label} has kept no history here", shapes, orm)
+        return _refused(f"there is no {name}: {orm.label} has kept no history here", shapes, orm)
     if frozenset(shape) != _COLUMNS[orm] or (orm is Orm.RAILS and "char" not in shape["version"]):
         columns = ", ".join(f"{column} {kind}" for column, kind in shape.items())
         like = orm_of(set(shape))
@@ -138,7 +164,7 @@ def _look(
 
 
 def _refused(message: str, shapes: Mapping[str, Mapping[str, str]], wanted: Orm) -> MigrationError:
-    """With the histories that are there, for whoever has named the wrong tool or schema."""
+    """Names the existing histories, in case the tool or the schema is the wrong one."""
     others = [(name, orm_of(set(shape))) for name, shape in shapes.items()]
     if _BESIDE_RAILS in shapes:
         others.append((_BESIDE_RAILS, Orm.RAILS))

@@ -1,4 +1,4 @@
-"""The relations of a history: the tool's table, our log and our table of batches."""
+"""The relations of a history: the tool's table, the log and the table of batches."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dbmigrate.postgres.connection.target import HistoryKind
 from dbmigrate.postgres.history.inspection import READING, WRITING, guard
+from dbmigrate.postgres.history.log_shape import CURRENT, LogShape, upgrade_sql
 from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.versions import REPEATABLE, Version, are_numbers, reader_of, repeatable
 
@@ -29,11 +30,12 @@ class History:
     kind: HistoryKind = HistoryKind.GOLANG_MIGRATE
     has_schema: bool = True
     """False where the tool makes its own schema, and it is not there yet."""
+    log_shape: LogShape = CURRENT
     oids: tuple[tuple[str, int], ...] = ()
     """The tables that were looked at, by name, and which ones they were."""
 
     def guarded(self, sql: str) -> str:
-        """Statements that write to the history, behind those that fail if it was replaced."""
+        """Statements that write to the history, preceded by a check that it was not replaced."""
         return "; ".join((*self._guard(WRITING, self.table, log_name(self.table)), sql))
 
     def guarded_reading(self, sql: str) -> str:
@@ -47,7 +49,7 @@ class History:
 
     @property
     def guard_of_batches(self) -> tuple[str, ...]:
-        """What comes before statements that write to the table of batches as well."""
+        """What precedes statements that write to the table of batches as well."""
         return self._guard(WRITING, *self._names)
 
     @property
@@ -68,13 +70,30 @@ class History:
         return int(text) if are_numbers(self.kind) else reader_of(self.kind)(text)
 
     @property
+    def version_type(self) -> str:
+        """The type of the log's columns that hold versions."""
+        return "bigint" if are_numbers(self.kind) else "text"
+
+    @property
+    def upgrade_sql(self) -> str:
+        """What brings the log's table up to date; empty where it is."""
+        if not self.has_log_table:
+            return ""
+        return upgrade_sql(self.log_table, self.log_shape, self.version_type)
+
+    def require_log(self) -> None:
+        """Raise MigrationError (ForeignHistory) where the log is of no shape that we know."""
+        if self.log_shape.problem is not None:
+            raise self.log_shape.problem
+
+    @property
     def knows_log(self) -> bool:
-        """Whether the log is there, and for us to read."""
-        return self.has_log_table and self.may_read_log
+        """Whether the log exists, has a known shape, and may be read."""
+        return self.has_log_table and self.may_read_log and self.log_shape.problem is None
 
     @property
     def knows_batches(self) -> bool:
-        """Whether the table of batches is there, and for us to read."""
+        """Whether the table of batches exists and may be read."""
         return self.has_batches_table and self.may_read_batches
 
     @property

@@ -1,16 +1,16 @@
-"""The history's tables: where they are, what shape they have, how they are made.
+"""The history's tables: where they are, what shape they have, how they are created.
 
-The first is another tool's, column for column, so that its binary and ours can
-take turns: golang-migrate's schema_migrations, or that of the files' format.
-dbmate, Rails and Ecto use golang-migrate's name for other shapes: nothing is
-read or written before the columns were looked at. The second table, with `_log`
-behind the first one's name, is ours alone; so is a third, `_batches`, which is there
-only where a step has run in batches (dbmigrate.postgres.batches.state).
+The first is another tool's, column for column, so that both programs can take turns:
+golang-migrate's schema_migrations, or that of the files' format.
+dbmate, Rails and Ecto use golang-migrate's name for other shapes: the columns are
+checked before anything is read or written. The second table, with `_log` behind the
+first one's name, is dbmigrate's; so is a third, `_batches`, which exists only where
+a step has run in batches (dbmigrate.postgres.batches.state).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
@@ -26,39 +26,22 @@ from dbmigrate.postgres.history.inspection import (
     require_safe,
     require_table,
 )
+from dbmigrate.postgres.history.log_shape import (
+    COLUMNS,
+    SHAPE,
+    LogColumn,
+    LogShape,
+    shape_of,
+    upgrade_sql,
+)
+from dbmigrate.postgres.history.log_shape import create_sql as create_log_sql
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History, batches_name, log_name
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
-from dbmigrate.versions import are_numbers
 
-_LOG_COLUMNS = {
-    "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-    "version": "{version}",
-    "name": "text NOT NULL",
-    "direction": "text NOT NULL",
-    "from_version": "{version}",
-    "to_version": "{version}",
-    "checksum": "text",
-    "down_file": "text",
-    "down_script": "text",
-    "started_at": "timestamptz NOT NULL",
-    "finished_at": "timestamptz",
-    "milliseconds": "bigint",
-    "executed_by": "text NOT NULL DEFAULT session_user",
-    "executed_from": "text NOT NULL",
-    "tool_version": "text NOT NULL",
-    "outcome": "text NOT NULL",
-    "statements": "integer",
-    "statements_done": "integer",
-    "done_checksum": "text",
-    "error": "text",
-}
-"""One row a step. version: whose script ran; from_version and to_version: the database's
-before and after, NULL for nothing applied. direction: up, down, force, baseline, gap.
-outcome: applied, failed, running (a step without a transaction that has not ended), interrupted
-(one that was asked to stop: the next run goes on with it).
-{version} is bigint, or text where the format's versions are no numbers."""
+_NEW_LOG = LogShape(SHAPE, frozenset(COLUMNS))
+"""A log that was made just now: what makes it complete is the same that brings one forward."""
 
 _SHAPES = {
     frozenset({"version", "inserted_at"}): "Ecto",
@@ -68,7 +51,7 @@ _SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What one look at a fresh connection tells."""
+    """What one query on a new connection returns."""
 
     server_version: int
     """As server_version_num: 180006."""
@@ -81,13 +64,8 @@ class ServerFacts:
     history: History
 
 
-def is_log(columns: Collection[str]) -> bool:
-    """Whether a table of these columns is a log of dbmigrate's."""
-    return all(column in columns for column in _LOG_COLUMNS)
-
-
 def look(session: Session, wanted: HistoryTable) -> ServerFacts:
-    """Ask a fresh connection all that a run needs to know first, in one round trip.
+    """Ask a new connection for all that a run needs to know first, in one round trip.
 
     Raises MigrationError: ForeignHistory when the table is another tool's,
     DatabaseMissing when there is no schema to look in.
@@ -100,7 +78,7 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
         raise _no_schema(wanted)
     history = read_tables(session, columns, schema or wanted.schema or "", wanted)
-    if wanted.schema is None and not history.has_version_table:
+    if (wanted.schema is None or wanted.is_by_search_path) and not history.has_version_table:
         _refuse_another(session, wanted)
     return ServerFacts(
         server_version=int(number or 0),
@@ -113,9 +91,9 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
 
 
 def _refuse_another(session: Session, wanted: HistoryTable) -> None:
-    """Atlas would not know either which of the two is meant."""
+    """Atlas would not know which of the two is meant either."""
     other = wanted.kind.default_schema
-    if other is None:
+    if other is None or other == wanted.schema:
         return
     name = f"{identifier(other)}.{identifier(wanted.name)}"
     ((found,),) = session.query(f"SELECT pg_catalog.to_regclass({literal(name)})")[0]
@@ -132,9 +110,15 @@ def _refuse_another(session: Session, wanted: HistoryTable) -> None:
 def tables_sql(schema: str, table: str) -> str:
     """The query that `read_tables` wants the answer of. `schema` is SQL."""
     names = (table, log_name(table), batches_name(table))
+    is_log = f"c.relname = {literal(log_name(table))}"
     return (
         "SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL),"
-        f" pg_catalog.has_table_privilege(c.oid, 'SELECT'), c.oid, {IS_PLAIN}, {DEFAULT}"
+        f" pg_catalog.has_table_privilege(c.oid, 'SELECT'), c.oid, {IS_PLAIN}, {DEFAULT},"
+        " a.attnum, a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',"
+        f" CASE WHEN {is_log} THEN pg_catalog.pg_has_role(c.relowner, 'USAGE') END,"
+        f" CASE WHEN {is_log} THEN pg_catalog.obj_description(c.oid, 'pg_class') END,"
+        f" CASE WHEN {is_log} THEN (SELECT pg_catalog.string_agg(i.indkey::text, ',')"
+        " FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid) END"
         " FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " LEFT JOIN pg_catalog.pg_attribute a"
@@ -148,8 +132,8 @@ def _facts_sql(schema: str) -> str:
         "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_database(),"
         f" (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname = {schema}),"
         " pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(),"
-        # Since PostgreSQL 14, not on every system; NULL before, and not 0 where somebody has
-        # decided already.
+        # Since PostgreSQL 14, not on every system; NULL before, and not 0 where it has been
+        # set already.
         " pg_catalog.version() LIKE '%linux%'"
         " AND pg_catalog.current_setting('client_connection_check_interval', true) = '0'"
     )
@@ -158,7 +142,7 @@ def _facts_sql(schema: str) -> str:
 def read_tables(
     session: Session, rows: Iterable[Row], schema: str, wanted: HistoryTable
 ) -> History:
-    """Where the history is. What is more than a plain table of ours is looked at closely.
+    """Where the history is. Anything but a plain table of this role is inspected.
 
     Raises MigrationError (ForeignHistory).
     """
@@ -166,7 +150,10 @@ def read_tables(
     shapes: dict[str, dict[str, str]] = {}
     readable, doubtful = set(), set()
     oids: dict[str, int] = {}
-    for relname, column, column_type, may_read, oid, is_plain, default in rows:
+    log, batches = log_name(table), batches_name(table)
+    log_columns: list[LogColumn] = []
+    log_facts: tuple[str | None, ...] = (None, None, None)
+    for relname, column, column_type, may_read, oid, is_plain, default, *more in rows:
         name = relname or ""
         oids[name] = int(oid or 0)
         if may_read == "t":
@@ -176,22 +163,21 @@ def read_tables(
         shape = shapes.setdefault(name, {})
         if column is not None:
             shape[column] = column_type or ""
+            if name == log:
+                number, must_be_filled, *facts = more
+                described = LogColumn(
+                    column, column_type or "", must_be_filled == "t", number or ""
+                )
+                log_columns.append(described)
+                log_facts = tuple(facts) if facts[0] is not None else log_facts
     relations = inspect(session, schema, doubtful)
     for relation in relations:
         require_table(relation, schema)
-    log, batches = log_name(table), batches_name(table)
     if table in shapes:
         _check_versions(shapes[table], f"{schema}.{table}", adapter_for(wanted.kind))
-    if log in shapes and not is_log(shapes[log]):
-        missing = [column for column in _LOG_COLUMNS if column not in shapes[log]]
-        raise MigrationError(
-            Reason.FOREIGN_HISTORY,
-            f"{schema}.{log} is not dbmigrate's log: it has no column {', '.join(missing)}",
-            hint="name another history table, or rename that one",
-        )
     for relation in relations:
         require_safe(relation, schema, wanted.owner)
-    return History(
+    history = History(
         schema,
         table,
         has_version_table=table in shapes,
@@ -201,6 +187,24 @@ def read_tables(
         may_read_batches=batches in readable,
         kind=wanted.kind,
         oids=tuple(oids.items()),
+    )
+    if log not in shapes:
+        return history
+    found = _log_shape(f"{schema}.{log}", log_columns, log_facts, history.version_type)
+    return replace(history, log_shape=found)
+
+
+def _log_shape(
+    name: str, columns: list[LogColumn], facts: tuple[str | None, ...], version_type: str
+) -> LogShape:
+    may_alter, comment, keys = facts
+    return shape_of(
+        name,
+        columns,
+        version_type=version_type,
+        comment=comment,
+        index_keys=(keys or "").split(","),
+        may_alter=may_alter == "t",
     )
 
 
@@ -239,7 +243,7 @@ def _owner(shape: dict[str, str]) -> str:
 
 
 def _to_go_on(tool: str) -> str:
-    """Said where the history is of a kind that we know."""
+    """The hint where the history is of a known kind."""
     kind = next((kind for kind in HistoryKind if tool.lower().startswith(kind)), None)
     return f"go on with that tool's files and -format {kind}, or " if kind else ""
 
@@ -255,14 +259,16 @@ def _no_schema(wanted: HistoryTable) -> MigrationError:
 
 
 def create_sql(history: History) -> str:
-    """Make what is not there yet; the tool's text for its own table."""
+    """Create what does not exist yet; the tool's own text for its table."""
     statements = []
     if not history.has_schema:
         statements.append(f"CREATE SCHEMA IF NOT EXISTS {identifier(history.schema)}")
     if not history.has_version_table:
         statements.append(adapter_for(history.kind).create_sql(history.version_table))
     if not history.has_log_table:
-        columns = ", ".join(f"{name} {kind}" for name, kind in _LOG_COLUMNS.items())
-        columns = columns.format(version="bigint" if are_numbers(history.kind) else "text")
-        statements.append(f"CREATE TABLE IF NOT EXISTS {history.log_table} ({columns})")
-    return "; ".join(statements)
+        statements.append(create_log_sql(history.log_table, history.version_type))
+        statements.append(upgrade_sql(history.log_table, _NEW_LOG, history.version_type))
+    else:
+        behind = history.upgrade_sql
+        statements.append(history.guarded(behind) if behind else "")
+    return "; ".join(filter(None, statements))

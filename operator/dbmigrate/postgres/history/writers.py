@@ -1,8 +1,8 @@
 """Whether a script that the log holds may be run.
 
-A stored down script runs with all rights of the run's role, and a role that can write the log or
-the version table chooses which one. So each role that can write them must be one that may act
-as the run's role anyway, or one that a person has named.
+A stored down script runs with all rights of the run's role, and a role that can write the log
+or the version table chooses which one. So each role that can write them must be one that may
+act as the run's role anyway, or one that a person has named.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 
 _WRITING = "privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')"
-# Members of a role are the role's own matter, but not those of the server's role for all tables.
+# The members of a role are its own decision, except for those of the server's role for all tables.
 _WRITERS = f"""
 SELECT c.relowner, 'owns it'
 UNION ALL SELECT grantee, 'has ' || privilege_type || ' on it'
@@ -33,7 +33,7 @@ _ROLE = (
 
 
 def require_trusted_writers(session: Session, history: History, owner: str | None) -> None:
-    """Raise MigrationError (ForeignHistory) if a role that may not act as ours can write it.
+    """Raise MigrationError (ForeignHistory) if a role that may not act as this one can write it.
 
     `owner` is the role that a person has named: it is trusted, and so are its members.
     """

@@ -1,10 +1,10 @@
-"""What a database's schema is, as text that can be compared.
+"""The schema of a database, as text that can be compared.
 
-One query reads everything that people have made: each object becomes a row with its
+One query reads everything that users have created: each object becomes a row with its
 kind, its name and a definition in the server's own words. Two databases have the same
 schema if they have the same rows. Names are qualified, object ids and the physical order
 of columns are left out, and what belongs to an extension counts as the extension.
-Data is not looked at.
+Data is not read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Catalog = Mapping[ObjectName, str]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An object that is not the same in two catalogs."""
+    """An object that differs between two catalogs."""
 
     object: ObjectName
     before: str | None
@@ -45,7 +45,7 @@ class Difference:
     """None: it is not there any more."""
 
     def describe(self) -> str:
-        """In a sentence, for people."""
+        """The difference in a sentence."""
         if self.before is None:
             return f"{self.object} is left"
         if self.after is None:
@@ -60,9 +60,9 @@ def read_catalog(
     ignoring: Iterable[int] = (),
     with_rights: bool = True,
 ) -> Catalog:
-    """Read the schema, but for the history's own tables, and the relations of these oids.
+    """Read the schema, except for the history's own tables and the relations of these oids.
 
-    Without `with_rights` nobody's ownership and privileges are looked at.
+    Without `with_rights`, ownership and privileges are left out.
     Raises ServerFailure, ConnectionBroken.
     """
     ignored = f"c.oid = ANY ('{{{','.join(map(str, ignoring))}}}')"
@@ -73,7 +73,7 @@ def read_catalog(
 
 
 def read_indexes(session: Session, name: ObjectName, *, without: HistoryTable) -> Catalog:
-    """One index alone, as it stands in the whole catalog; empty if it is not there.
+    """One index alone, as it is in the whole catalog; empty if it does not exist.
 
     Raises ServerFailure, ConnectionBroken.
     """
@@ -95,7 +95,7 @@ def _read(session: Session, query: str) -> Catalog:
 
 
 def compare(before: Catalog, after: Catalog) -> Iterator[Difference]:
-    """What differs, by kind and name; parts of an object that came or went are not repeated."""
+    """The differences by kind and name; parts of a new or missing object are not repeated."""
     if before == after:
         return
     seen: set[str] = set()

@@ -1,9 +1,9 @@
-"""The queries behind a catalog: each gives kind, name and definition of some objects.
+"""The queries of a catalog: each gives kind, name and definition of some objects.
 
-They are to be joined by UNION ALL, and run with nothing but pg_catalog on the search
-path, so that every other name comes out qualified. `$ignored` stands for the condition
-on a relation `c` that is to be passed over, `$with_rights` for whether owners and
-privileges count.
+They are to be joined by UNION ALL, and run with only pg_catalog on the search path, so
+that every other name is qualified. `$ignored` stands for the condition on a relation `c`
+that is skipped, `$with_rights` for whether owners and privileges
+count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _part(column: str) -> str:
 
 
 def _own(catalog: str, alias: str) -> str:
-    """Made by people: neither initdb's nor an extension's."""
+    """Created by users: neither initdb's nor an extension's."""
     return (
         f"{alias}.oid {_NORMAL} AND NOT EXISTS (SELECT FROM pg_depend e"
         f" WHERE e.classid = '{catalog}'::regclass AND e.objid = {alias}.oid AND e.deptype = 'e')"
@@ -69,7 +69,7 @@ _RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident, c.re
     (SELECT 'toast ' || textin(array_out(x.reloptions)) FROM pg_class x
         WHERE x.oid = c.reltoastrelid))
 || {_rights("c.relacl", _RELATION_RIGHTS, "c.relowner")}"""
-# attcompression came with 14: before, the name is found one query further out.
+# attcompression exists since 14: before, the name resolves to the outer query.
 # attstattarget was -1 for none before 17.
 _COLUMN = """concat_ws(' ', format_type(a.atttypid, a.atttypmod),
     CASE WHEN a.attcollation <> t.typcollation THEN textin(regcollationout(a.attcollation)) END,
@@ -118,7 +118,7 @@ _OTHERS = {
     "pg_foreign_server": "concat_ws(' ', (SELECT fdwname FROM pg_foreign_data_wrapper"
     " WHERE oid = t.srvfdw), t.srvtype, t.srvversion, t.srvoptions) || "
     + _rights("t.srvacl", "'S'", "t.srvowner"),
-    # Its tables in a view, whose columns grew with 15.
+    # Its tables come from a view, whose columns grew with 15.
     "pg_publication": "concat_ws(' ', to_jsonb(t) - 'oid' - 'pubowner',"
     " (SELECT jsonb_agg(to_jsonb(v) ORDER BY v.schemaname, v.tablename)"
     " FROM pg_publication_tables v WHERE v.pubname = t.pubname AND NOT t.puballtables))",

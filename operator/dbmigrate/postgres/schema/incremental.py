@@ -1,12 +1,12 @@
-"""Reads a database's catalog again and again, and in full only where it has to.
+"""Reads a database's catalog repeatedly, and in full only where it has to.
 
-A plan may create a hundred indexes, each in a file of its own, and after each nothing but
-that index is new. Whether that is so can be seen without reading what all the rows of the
-catalogs say. PostgreSQL never changes such a row in its place, but for figures that are no
-part of a schema (relpages, relhasindex and the like), and before 14 the flags of an index:
-whatever else is changed becomes a new row, at a place (ctid) and by a transaction (xmin)
-of its own. So if the same rows are there before and after, by place and transaction and but
-for those of one index, then all that is not this index reads as it did before.
+A plan may create a hundred indexes, each in a separate file, and after each only that
+index is new. This can be verified without reading the content of all catalog rows.
+PostgreSQL never changes such a row in place, except for figures that are not part of a
+schema (relpages, relhasindex and the like), and before 14 the flags of an index: any other
+change creates a new row, at a new place (ctid) and by another transaction (xmin). So if the
+same rows exist before and after, by place and transaction, except for those of one index,
+then everything but this index is unchanged.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _Rows = dict[str, tuple[int, int]]
 
 
 class CatalogWatch:
-    """The catalog of a database that nobody changes but by `after`."""
+    """The catalog of a database that only `after` changes."""
 
     def __init__(self, session: Session, without: HistoryTable) -> None:
         """Raises ServerFailure, ConnectionBroken, as the methods do."""
@@ -56,7 +56,7 @@ class CatalogWatch:
     def after(self, change: Callable[[], None], *, index: ObjectName | None = None) -> Catalog:
         """Make a change, and read the catalog after it.
 
-        `index`: the only object that should be another one, if it is one; that is verified.
+        `index`: the only object that should change, if it is one; that is verified.
         """
         others = self._others(index) if index is not None else None
         self._rows = None
@@ -70,7 +70,7 @@ class CatalogWatch:
         return self.catalog
 
     def _others(self, index: ObjectName) -> _Rows:
-        """The rows that are there but for those of the index."""
+        """The existing rows except for those of the index."""
         if self._rows is None:
             self._rows = self._look(_ALL)
         part = self._look(_PART.replace("$index", literal(index.name)))

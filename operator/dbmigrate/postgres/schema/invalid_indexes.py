@@ -2,11 +2,11 @@
 
 CREATE INDEX CONCURRENTLY leaves an invalid index behind when it fails: it costs every
 write and serves no read. Only those are considered that a given file names and that no
-session is building at the moment.
+session is building at present.
 
-Two definitions are compared in the server's own words. The index of the statement is made
-on an empty temporary copy of its table, in a transaction that is rolled back, so that
-pg_get_indexdef writes both.
+Two definitions are compared in the server's own words. The index of the statement is
+created on an empty temporary copy of its table, in a transaction that is rolled back, so
+that pg_get_indexdef writes both.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ def has_invalid_index(session: Session) -> bool:
 
 
 def drop_sql(index: str) -> str:
-    """Drop one of them, without keeping anybody from the table. `index` is quoted already."""
+    """Drop one of them without blocking the table. `index` is quoted already."""
     return f"DROP INDEX CONCURRENTLY IF EXISTS {index}"
 
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """An index that is exactly what a CREATE INDEX statement makes."""
+    """An index that matches a CREATE INDEX statement exactly."""
 
     name: str
     """Quoted, with its schema."""
@@ -89,8 +89,8 @@ def find_twins(
 ) -> tuple[Twin, ...]:
     """The indexes of the statement's table that have its name and its definition.
 
-    `settings` are the SET statements that hold where the statement runs. Empty also where
-    the server cannot tell, because the role may not make a temporary table for example.
+    `settings` are the SET statements that apply where the statement runs. Empty also where
+    the server cannot tell, because the role may not create a temporary table for example.
     Changes nothing.
     """
     try:
@@ -133,7 +133,7 @@ def _compare(session: Session, statement: CreateIndex, settings: Iterable[str]) 
 
 
 def _definition(row: Row) -> tuple[str | None, ...]:
-    """What is left of an index's definition without the names of the index and its table."""
+    """An index's definition without the names of the index and its table."""
     text, index, schema, table, is_unique, tablespace, _ = row
     rest = text or ""
     # PostgreSQL 14 writes the temporary schema's real name, later versions pg_temp.

@@ -1,8 +1,8 @@
-"""The rights on a database as a whole, and whether they can be had on another server.
+"""The rights on a database as a whole, and whether another server can have the same.
 
 A dump of a schema has owners and privileges, but not those of the database, of its
-extensions and of settings. On servers of some providers a role has rights that
-PostgreSQL itself does not know: there it can't be imitated.
+extensions and of settings. On some providers' servers a role has rights that PostgreSQL
+itself does not know: those cannot be reproduced.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FROM pg_catalog.pg_parameter_acl p, LATERAL pg_catalog.aclexplode(p.paracl) a"""
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """On one database, beside those on what is in it."""
+    """The rights on one database, apart from those on its content."""
 
     owner: str
     grants: tuple[str, ...]
@@ -74,7 +74,7 @@ def read_rights(session: Session, around: ServerRoles, server_version: int) -> R
 
 
 def give_rights(session: Session, rights: Rights, database: str) -> None:
-    """Make them those of this database, in which the session is: it takes a superuser.
+    """Apply them to the session's database: requires a superuser.
 
     Raises ServerFailure, ConnectionBroken.
     """
@@ -101,5 +101,5 @@ def _grantee(name: str | None, can_grant: str | None) -> str:
 
 
 def _parameter(name: str | None) -> str:
-    """A part for each side of the dot, as GRANT reads it."""
+    """Each part of a qualified name, as GRANT reads it."""
     return ".".join(identifier(part) for part in (name or "").split("."))

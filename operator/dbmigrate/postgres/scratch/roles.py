@@ -1,8 +1,8 @@
-"""What migrations count on and no dump of a database has: the roles, and where names are looked up.
+"""What migrations depend on and no dump of a database has: roles, and the search path.
 
-A scratch server of our own is given the target's roles by their names and with their
-attributes and memberships, but which may not log in and have no password, so that
-grants, owners and policies can name them and the steps can be run as one of them.
+A temporary scratch server gets the target's roles by their names, with their attributes
+and memberships, but without login and passwords, so that grants, owners and policies can
+name them and the steps can be run as one of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ATTRIBUTES = {
 """What a role may do beside what it was granted, and the words that say so."""
 
 _ROLES = f"SELECT rolname, {', '.join(ATTRIBUTES)} FROM pg_catalog.pg_roles ORDER BY 1"
-# By way of JSON, since the last two columns came with PostgreSQL 16.
+# As JSON, because the last two columns exist since PostgreSQL 16.
 _MEMBERSHIPS = """
 SELECT r.rolname, m.rolname, pg_catalog.bool_or(a.admin_option),
   pg_catalog.bool_or((pg_catalog.to_jsonb(a) ->> 'inherit_option')::boolean),
@@ -40,7 +40,7 @@ SELECT current_user, pg_catalog.replace({OWN_PATH}, '"$user"',
 
 @dataclass(frozen=True, slots=True)
 class DatabaseRole:
-    """A role, and the words for what it may do by itself."""
+    """A role and its attributes."""
 
     name: str
     attributes: frozenset[str]
@@ -77,7 +77,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class ServerRoles:
-    """Of one session on one database."""
+    """The settings of one session on one database."""
 
     roles: tuple[DatabaseRole, ...]
     memberships: tuple[Membership, ...]
@@ -87,7 +87,7 @@ class ServerRoles:
     """As the server writes it; the role's own name stands in the place of `$user`."""
 
     def standing(self, name: str) -> frozenset[DatabaseRole | Membership]:
-        """That role with all that it is by its memberships, and theirs."""
+        """That role and all roles that it is a member of, directly or not."""
         reached, waiting = set[DatabaseRole | Membership](), [name]
         while waiting:
             member = waiting.pop()
@@ -127,7 +127,7 @@ def _options(row: Iterable[str | None]) -> tuple[tuple[str, bool], ...]:
 
 
 def make_roles(session: Session, wanted: ServerRoles) -> None:
-    """Make those that are missing on this server; those that are there stay as they are.
+    """Create those that are missing on this server; existing ones are not changed.
 
     Raises ServerFailure, ConnectionBroken.
     """
@@ -137,7 +137,7 @@ def make_roles(session: Session, wanted: ServerRoles) -> None:
     new = [role for role in wanted.roles if role.name not in there and not role.is_builtin]
     names = {role.name for role in new}
     statements = [
-        # Who is no superuser can't give what a superuser has.
+        # A role that is no superuser cannot grant what a superuser has.
         f"CREATE ROLE {role.definition if is_superuser else identifier(role.name)}"
         for role in new
     ]

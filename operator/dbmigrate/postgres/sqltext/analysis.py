@@ -1,7 +1,7 @@
 """The boundary between running and analysing: no analysis stops a run.
 
-What `lint` and `plan` say of a statement is advice. A fault in the analysis makes the
-statement unknown, and the run goes on.
+What `lint` and `plan` say of a statement is advisory. If the analysis fails, the
+statement is unknown, and the run continues.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ FAULT = "this is a fault of dbmigrate"
 
 
 def analyse(work: Callable[[], T], unknown: Callable[[str], T]) -> T:
-    """The result of `work`; if it fails, what `unknown` makes of the problem.
+    """The result of `work`; if it fails, the result of `unknown` for the problem.
 
-    A MigrationError passes: it says that the script can't be read or split at all, which
+    A MigrationError passes: it says that the script cannot be read or split, which the
+    run would report as well. So do database errors of the analysis's own queries.
     the run would say as well. So do errors of the database that the analysis has asked.
     """
     try:

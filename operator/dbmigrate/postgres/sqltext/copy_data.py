@@ -1,8 +1,8 @@
 """The rows below COPY ... FROM stdin in a script, as pg_dump writes them.
 
-They are no SQL, so they are cut out of what is sent; the server asks for them in
-the middle of the query, and then they are fed to it. Positions in what was sent
-are led back to the script.
+They are not SQL, so they are removed from the query; the server asks for them while
+it executes the query, and gets them then. Positions in the query are mapped back to
+the script.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LAST_LINE = re.compile(rb"\\\.\r?(?:\n|\Z)")
 
 @dataclass(frozen=True, slots=True)
 class Sendable:
-    """What a script is on the wire."""
+    """The parts of a script as they are sent."""
 
     sql: bytes
     rows: tuple[bytes, ...] = ()
@@ -35,7 +35,7 @@ class Sendable:
 
 
 def cut_rows(sql: bytes, file: str) -> Sendable:
-    """Part a script into its SQL and its rows. Raises MigrationError (SourceInvalid)."""
+    """Split a script into its SQL and its rows. Raises MigrationError (SourceInvalid)."""
     spans = [statement.rows for statement in split(sql, file=file) if statement.rows]
     if not spans:
         return Sendable(sql)

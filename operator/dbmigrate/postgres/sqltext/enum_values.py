@@ -1,8 +1,8 @@
 """ALTER TYPE ... ADD VALUE, and whether the same script uses the new value.
 
 PostgreSQL lets a transaction add a value to an enum, but not use it before the
-commit, unless the transaction made the type as well. Which statement would use
-it is not known without a catalog: a string constant of the same text counts.
+commit, unless the transaction made the type as well. Which statement uses it is not
+known without a catalog: any string constant of the same text counts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def used_after_added(
 
 
 def _added(sql: bytes, statement: Statement, file: str) -> tuple[bytes, bytes] | None:
-    """The type's name and the constant that is added to it."""
+    """The type's name and the added constant."""
     found = [*tokens(sql, statement.start, statement.end, file=file)]
     for i in range(3, len(found)):
         if found[i].text == "VALUE" and found[i - 1].text == "ADD":

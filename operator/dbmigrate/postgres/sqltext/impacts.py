@@ -1,11 +1,11 @@
-"""What each statement of a script does to everyone else, for `plan` and `lint`.
+"""The effect of each statement of a script on other sessions and on data.
 
 Read from the text alone; the server is not asked. The locks are those of
-PostgreSQL's manual (Explicit Locking, ALTER TABLE) and were compared with a
-server's pg_locks by the tests. A table that the same script creates is nobody
-else's yet and is left out. A statement of which nothing is said takes no lock
-that blocks anyone beyond the rows it writes; what the text can't tell is said to
-be unknown. A function that a query calls is not looked into.
+PostgreSQL's manual (Explicit Locking, ALTER TABLE), and the tests compare them with
+a server's pg_locks. A table that the same script creates is not used by others yet
+and is left out. A statement without an impact takes no lock that blocks others
+beyond the rows it writes; what the text does not show is reported as unknown.
+Functions that a query calls are not examined.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _describe_lock(lock: str, table: str | None) -> str:
 
 
 def read_impacts(sql: bytes, file: str) -> tuple[Impact, ...]:
-    """The statements of a script that are not harmless, in their order.
+    """The statements of a script that have an impact, in their order.
 
     Raises MigrationError (SourceInvalid) for a script that can't be split.
     """
@@ -88,7 +88,7 @@ def read_impacts(sql: bytes, file: str) -> tuple[Impact, ...]:
 
 
 def read_impact(statement: ReadStatement, created: set[str]) -> Impact | None:
-    """What one statement does; None: nothing that would be in anyone's way.
+    """The impact of one statement; None: it has none.
 
     `created` are the tables that the script has created so far, to which this adds.
     """
@@ -309,7 +309,7 @@ def _view(node: Node) -> Said:
 
 
 def _query(_: Node) -> Said:
-    """What these lock is rows, which is what they are for; some of them lose data."""
+    """They lock rows only, which is their purpose; some of them lose data."""
     return None
 
 

@@ -1,9 +1,9 @@
-"""Makes pg_dump's script of a schema into one that a migration can be.
+"""Converts pg_dump's script of a schema into one that can be a migration.
 
-pg_dump writes for a session of its own: its settings would go on to hold for what runs
-after it, so those that the script needs hold to the end of its transaction here, and the
-others are left out. A materialized view comes without its rows, and without the right
-to be read; it is filled at the end, since on an empty database that costs nothing.
+pg_dump writes for its own session: its settings would also apply to what runs after it,
+so those that the script needs last until the end of its transaction here, and the others
+are left out. A materialized view comes without its rows and is not readable; it is
+refreshed at the end, because that costs nothing in an empty database.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def as_migration(dump: bytes, *, head: Iterable[str], filled: Collection[str]) -
     `filled` names the materialized views that have their rows, qualified and quoted as
     SQL needs it. Raises MigrationError (SourceInvalid) for what can't be split.
     """
-    # They tell what another tool's table says: whatever that is, it stays a comment.
+    # They quote another tool's table: whatever it contains has to stay a comment.
     comment = "".join(f"-- {' '.join(line.split())}\n" for line in head)
     pieces = [comment.encode()]
     views: list[str] = []
     statements = [*split(dump, file="pg_dump")]
-    behind = statements[0].start if statements else 0  # above is pg_dump's own header
+    behind = statements[0].start if statements else 0  # before it is pg_dump's own header
     for statement in statements:
         pieces += [_PSQL.sub(b"", dump[behind : statement.start]), _keep(dump, statement)]
         behind = statement.end + 1
@@ -53,7 +53,7 @@ def _name_of_view(dump: bytes, statement: Statement) -> str:
 
 
 def _keep(dump: bytes, statement: Statement) -> bytes:
-    """The statement as a migration has it; empty: not at all."""
+    """The statement as a migration needs it; empty: left out."""
     text = dump[statement.start : statement.end]
     if text.startswith(_SEARCH_PATH):
         return text.replace(b"false", b"true", 1) + b";"
@@ -65,7 +65,7 @@ def _keep(dump: bytes, statement: Statement) -> bytes:
 
 
 def _joined(pieces: list[bytes]) -> bytes:
-    """The script, without the gaps where something was left out between two statements."""
+    """The script, without the gaps that left-out statements leave."""
     kept: list[bytes] = []
     for piece in pieces:
         if piece and (piece.strip() or (kept and kept[-1].strip())):

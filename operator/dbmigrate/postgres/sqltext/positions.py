@@ -1,7 +1,7 @@
-"""Turns a place in a script into a line, a column and an excerpt with a caret.
+"""Converts an offset in a script into a line, a column and an excerpt with a caret.
 
-PostgreSQL counts characters from the start of what it was sent; people want the
-line, and to see it. Nothing here runs unless something went wrong.
+PostgreSQL counts characters from the start of the query; a reader needs the line
+and its text. Used only after a failure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BEFORE = 80
 def position_to_location(sql: bytes, position: int, file: str) -> Location:
     """The place of a character, counted from 1 as PostgreSQL does, in a script.
 
-    What lies behind the end is the end.
+    An offset beyond the end is the end.
     """
     return locate_byte(sql, _byte_offset(sql, max(position - 1, 0)), file)
 
@@ -68,6 +68,6 @@ def _draw(before: str, after: str) -> str:
     head = before if len(before) <= _BEFORE else "..." + before[len(before) - _BEFORE + 3 :]
     room = _WIDTH - len(head)
     tail = after if len(after) <= room else after[: room - 3] + "..."
-    # Tabs stay tabs below, so that the caret stands under its column.
+    # Tabs stay tabs below, so that the caret is under its column.
     indent = "".join("\t" if each == "\t" else " " for each in head)
     return f"{head}{tail}\n{indent}^"

@@ -1,7 +1,7 @@
-"""Names and texts as SQL writes them.
+"""Names and texts as SQL literals.
 
-Statements are put together as text because a simple query carries no
-parameters. Everything that is not a constant of this package goes through here.
+Statements are built as text because a simple query has no parameters. Everything
+that is not a constant of this package is quoted here.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ def literal(value: str | Version | None) -> str:
 
 
 def raise_sql(text: str) -> str:
-    """An integer that is never computed: the statement fails, and its message shows the text.
+    """An integer expression that always fails, with a message that contains the text.
 
-    A cast would do the same, unless somebody has made one from text to integer.
+    A cast would do the same, unless someone has created one from text to integer.
     """
     return f"pg_catalog.int4in(pg_catalog.textout({text}))"
 
 
 def number_sql(text: str) -> str:
-    """The number that a text of the server's says, likewise without a cast."""
+    """The number in a text from the server, also without a cast."""
     return f"pg_catalog.numeric_in(pg_catalog.textout({text}), 0, -1)"
 
 

@@ -1,15 +1,15 @@
 """Splits a script into statements where PostgreSQL's parser would.
 
-A semicolon ends a statement but for two places: within the parentheses of a
+A semicolon ends a statement except in two places: within the parentheses of a
 CREATE RULE, and within the BEGIN ATOMIC ... END of a function. Everything else
-is a matter of tokens (dbmigrate.postgres.sqltext.tokens). A statement that can't be
-either of the two is skipped over by one expression, which is what makes fifty
-megabytes of INSERTs a matter of a second or two. SQL that is wrong in other
-ways is left to the server, which says so better.
+is a matter of tokens (dbmigrate.postgres.sqltext.tokens). One regular expression skips
+over a statement that can be neither of the two, so that fifty megabytes of INSERTs
+take a second or two. Other errors in the SQL are left to the server, which reports
+them better.
 
-Two things that are psql's and not SQL are known because pg_dump writes them:
-the rows below COPY ... FROM stdin, which a statement carries as a span of its
-own, and the lines \\restrict and \\unrestrict, which mean nothing here. Any
+Two things belong to psql and not to SQL and are supported because pg_dump writes them:
+the rows below COPY ... FROM stdin, which a statement has as a separate span,
+and the lines \\restrict and \\unrestrict, which have no effect here. Any
 other backslash outside of a string is an error.
 """
 
@@ -40,7 +40,7 @@ _END_OF_ROWS = re.compile(rb"^\\\.\r?(?:\n|\Z)", re.MULTILINE)
 _REST_OF_LINE = re.compile(rb"[ \t\r\f\v]*+(?:--[^\n]*+)?+(?:\n|\Z)")
 
 
-# A NamedTuple, for there may be a million of them.
+# A NamedTuple, because there may be a million of them.
 class Statement(NamedTuple):
     """A statement's place in a script."""
 
@@ -61,8 +61,8 @@ def split(
 ) -> Iterator[Statement]:
     """The statements of a script, in order; a lone semicolon is none.
 
-    To `left_out` the spans of lines between them are added that mean something to
-    psql alone and that the server must not see.
+    The spans of lines between them that only psql understands, and that the server must
+    not see, are added to `left_out`.
     Raises MigrationError (SourceInvalid) for a string, comment or parenthesis that
     does not end, and for psql's meta-commands, with the place.
     """
@@ -103,7 +103,7 @@ def statement_to_location(
 def statements_at(
     sql: bytes, spans: Iterable[tuple[int, int]], *, file: str
 ) -> Iterator[Statement]:
-    """What stands in these spans, in their order, each as one statement."""
+    """The text of these spans, in their order, each as one statement."""
     counted, line = 0, 1
     for start, end in spans:
         line += sql.count(b"\n", counted, start)
@@ -203,7 +203,7 @@ def _end_of_rule(sql: bytes, at: int, file: str) -> int:
 
 
 def _end_of_routine(sql: bytes, at: int, file: str) -> int:
-    """END ends a body only where a statement could start: that of a CASE never stands there."""
+    """END ends a body only where a statement could start; that of a CASE is never there."""
     depth = 0
     begun: int | None = None
     previous = ""

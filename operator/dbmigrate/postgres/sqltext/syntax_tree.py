@@ -1,11 +1,11 @@
 """Statements as PostgreSQL's own grammar reads them: libpg_query, by postgast.
 
-The splitter comes first, so that one statement that the grammar can't read hides no other.
-A tree is libpg_query's JSON: `{"DropStmt": {"objects": [...]}}`. postgast is imported where
-a statement is read and nowhere else; it is the extra `sql`, and a run does without it.
+The splitter comes first, so that a statement that the grammar cannot read hides no
+other. A tree is libpg_query's JSON: `{"DropStmt": {"objects": [...]}}`. postgast is imported
+only where a statement is parsed; it is the extra `sql`, and a run does not need it.
 
-libpg_query ends the process when a tree is too deep for the stack, so how deep a statement
-may become is counted before it is read; how many tokens it has bounds the memory.
+libpg_query ends the process when a tree is too deep for the stack, so the depth of a
+statement is estimated before it is parsed; its number of tokens bounds the memory.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NOT_IN_NAME = re.compile(rb"[^A-Za-z0-9]")
 
 
 class Unreadable(Exception):
-    """The grammar does not read a statement; the text says why."""
+    """The grammar cannot read a statement; the message says why."""
 
 
 class Tree(NamedTuple):
@@ -72,7 +72,7 @@ def is_installed() -> bool:
 
 
 def read_script(sql: bytes, file: str) -> Iterator[ReadStatement]:
-    """The statements of a script, one at a time: the trees of all would fill memory.
+    """The statements of a script, one at a time: the trees of all would fill the memory.
 
     Raises MigrationError (SourceInvalid) for a script that can't be split.
     """
@@ -121,7 +121,7 @@ def parse_all(sql: str) -> Iterator[tuple[int, Tree]]:
 
 def parse_body(body: str) -> list[Mapping[str, Any]]:
     """The functions of a PL/pgSQL body as libpg_query's JSON. Raises Unreadable."""
-    # The body stands in a block of ours: libpg_query aborts the process on a DO without one.
+    # The body is put into a block: libpg_query aborts the process on a DO without one.
     mark = "$dbmigrate$"
     if mark in body or "\0" in body:
         raise Unreadable("this body can't be quoted")

@@ -1,4 +1,4 @@
-"""The actions of an ALTER TABLE: which lock each takes, and whether it scans, rewrites or loses.
+"""The actions of an ALTER TABLE: the lock of each, and whether it scans, rewrites or loses data.
 
 From PostgreSQL's manual of ALTER TABLE: ACCESS EXCLUSIVE unless a lesser lock is named
 there. The tests compare it with a server.
@@ -79,12 +79,12 @@ class TableAction:
 
     @property
     def rewrites(self) -> bool:
-        """Whether it may write all rows anew."""
+        """Whether it may rewrite all rows."""
         return self.kind in _REWRITING or self.fills_column
 
     @property
     def scanned(self) -> str | None:
-        """What it looks at all rows for, by CHECKED's words; None: at none, as far as is known."""
+        """What it checks all rows for, by CHECKED's words; None: nothing, as far as is known."""
         if self.rewrites:
             return None
         if self.kind == "AT_ValidateConstraint":
@@ -110,10 +110,10 @@ class TableAction:
 
     @property
     def fills_column(self) -> bool:
-        """Whether a new column has a value of its own in each row, which has to be written.
+        """Whether a new column has a different value in each row, which has to be written.
 
-        A default that is the same for all rows is kept in the catalog; whether a function
-        gives the same for all is not known but for those of the transaction's time.
+        A default that is the same for all rows is kept in the catalog; whether a function gives
+        the same value for all rows is only known for those of the transaction's time.
         """
         if self.kind != "AT_AddColumn":
             return False

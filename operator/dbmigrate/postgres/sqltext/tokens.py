@@ -63,7 +63,7 @@ class TokenKind(Enum):
 
 
 class Token(NamedTuple):
-    """A piece of SQL that has a meaning: comments and spaces are none."""
+    """A piece of SQL with a meaning: comments and spaces are none."""
 
     kind: TokenKind
     start: int
@@ -111,8 +111,8 @@ def skip_space(sql: bytes, at: int, *, file: str) -> int:
 def end_of_special(sql: bytes, at: int, floor: int, *, file: str) -> int:
     """The end of what stopped a RUN at a quote, dollar or slash.
 
-    `floor` is where the last such thing ended: what lies before it is no part of
-    this token. Raises MigrationError (SourceInvalid) for what does not end.
+    `floor` is where the last such thing ended: what is before it is not part of this
+    token. Raises MigrationError (SourceInvalid) for what does not end.
     """
     byte = sql[at]
     if byte == 0x27:  # '
@@ -137,7 +137,7 @@ def end_of_string(sql: bytes, at: int, *, has_escapes: bool, file: str) -> int:
         match = _ESCAPE_BODY.match(sql, end + 1)
         if match is None:
             raise refusal(sql, at, file, "this string does not end: a quote is missing")
-        # Continued on the next line, a string goes on with the same rules.
+        # A string that continues on the next line keeps its rules.
         more = _CONTINUATION.match(sql, match.end())
         if more is None:
             return match.end()
@@ -155,7 +155,7 @@ def end_of_comment(sql: bytes, at: int, *, file: str) -> int:
 
 
 def refusal(sql: bytes, at: int, file: str, problem: str) -> MigrationError:
-    """The error (SourceInvalid) that says what is wrong with a script, and where."""
+    """The error (SourceInvalid) about a script, with its place."""
     location = locate_byte(sql, at, file)
     return MigrationError(
         Reason.SOURCE_INVALID, f"{file}: line {location.line}: {problem}", location=location

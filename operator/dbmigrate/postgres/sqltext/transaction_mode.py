@@ -1,10 +1,10 @@
-"""Decides how a script can run: as one query in one transaction, if at all possible.
+"""Decides how a script can run: as one query in one transaction, if possible.
 
-Nearly every script can, and a search for a few words is enough to know it; only
-one that has such a word is split and looked at closely. A script that is wrapped
-in its own BEGIN and COMMIT can as well: they are blanked, because the
-transaction around the script does what they would. Whoever knows better writes
-`-- dbmigrate:no-transaction` above the first statement, or `-- dbmigrate:batched`.
+Nearly every script can, and a search for a few words is enough to know it; only a
+script with such a word is split and examined. A script that is wrapped in its own
+BEGIN and COMMIT can as well: they are replaced by spaces, because the transaction
+around the script has the same effect. `-- dbmigrate:no-transaction` above the first
+statement overrides this, and so does `-- dbmigrate:batched`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class TransactionMode:
     """Spans the server must not see: BEGIN and COMMIT around the script, psql's \\restrict."""
 
     def prepare(self, sql: bytes) -> bytes:
-        """The script to run: the blanks are spaces, so that every position stays what it was."""
+        """The script to run, of the same length, so that every position stays the same."""
         if not self.blanks:
             return sql
         parts = []
@@ -92,8 +92,8 @@ _DIRECTIVE = re.compile(rb"^[ \t]*--[ \t]*dbmigrate:([^\r\n]*)", re.MULTILINE)
 def transaction_mode(sql: bytes, file: str) -> TransactionMode:
     """How a script, UTF-8 without a byte order mark, can run.
 
-    Raises MigrationError (SourceInvalid) for what the lexer refuses, and for a
-    directive that is not known.
+    Raises MigrationError (SourceInvalid) for what the lexer refuses, and for an unknown
+    directive.
     """
     if _is_ordinary(sql):
         return _ORDINARY
@@ -210,7 +210,7 @@ def _is_wrapped(controls: Sequence[tuple[int, Control]], size: int) -> bool:
 def _left_open(
     sql: bytes, statements: Sequence[Statement], controls: Sequence[int], file: str
 ) -> Statement | None:
-    """The statement that began the transaction which the script leaves open; None: it leaves
+    """The statement that began the transaction which the script leaves open; None: there is
     none."""
     begun: Statement | None = None
     for statement in (statements[index] for index in controls):

@@ -1,9 +1,9 @@
-"""Which statements PostgreSQL refuses inside of a transaction, and which end one.
+"""Which statements PostgreSQL refuses inside a transaction, and which end one.
 
 The list is that of the server's PreventInTransactionBlock() calls, versions 12
-to 18. What depends on the database and not on the text can't be known here:
+to 18. What depends on the database and not on the text is unknown here:
 CLUSTER and REINDEX of a partitioned table, and CALL of a procedure that commits.
-REFRESH MATERIALIZED VIEW CONCURRENTLY and ANALYZE are allowed inside of one.
+REFRESH MATERIALIZED VIEW CONCURRENTLY and ANALYZE are allowed inside one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from enum import Enum
 
+from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.splitter import Statement
 from dbmigrate.postgres.sqltext.tokens import Token, TokenKind, tokens
 
@@ -47,7 +48,7 @@ def control_of(sql: bytes, statement: Statement, *, file: str) -> Control | None
 
 
 def forbidden_in_transaction(sql: bytes, statement: Statement, *, file: str) -> str | None:
-    """What the server would refuse inside of a transaction, by name; None: nothing is known."""
+    """What the server would refuse inside a transaction, by name; None: nothing known."""
     rule = _RULES.get(statement.words[0] if statement.words else "")
     if rule is None:
         return None
@@ -55,7 +56,7 @@ def forbidden_in_transaction(sql: bytes, statement: Statement, *, file: str) -> 
 
 
 class _Text:
-    """A statement's tokens, to be asked for words."""
+    """A statement's tokens, for tests of its words."""
 
     def __init__(self, sql: bytes, all_tokens: list[Token]) -> None:
         self.sql = sql
@@ -151,18 +152,32 @@ _BEHIND = {";", "AND"}
 
 def _do(text: _Text) -> str | None:
     """A DO block that commits: PL/pgSQL allows it only where no transaction is open."""
-    for literal in text.tokens:
-        if literal.kind is not TokenKind.STRING or text.sql[literal.start] != 0x24:
+    for token in text.tokens:
+        if token.kind is not TokenKind.STRING:
             continue
-        quote = text.sql.index(b"$", literal.start + 1) + 1 - literal.start
-        body = text.sql[literal.start + quote : literal.end - quote]
+        body = _string_value(text.sql[token.start : token.end])
         if not re.search(rb"(?i)commit|rollback", body):
             continue
-        words = [";", *(token.text for token in tokens(body, 0, len(body), file="DO"))]
+        try:
+            words = [";", *(each.text for each in tokens(body, 0, len(body), file="DO"))]
+        except MigrationError:
+            return None  # another language's block, or one that the server refuses
         for previous, word, following in zip(words, words[1:], words[2:], strict=False):
             if word in {"COMMIT", "ROLLBACK"} and previous in _BEFORE and following in _BEHIND:
                 return f"DO with {word}"
     return None
+
+
+def _string_value(constant: bytes) -> bytes:
+    """The text of a string constant; escapes are read as far as words depend on them."""
+    if constant.startswith(b"$"):
+        quote = constant.index(b"$", 1) + 1
+        return constant[quote:-quote]
+    prefix, _, text = constant.partition(b"'")
+    text = text[:-1].replace(b"''", b"'")
+    if prefix.upper() == b"E":
+        text = re.sub(rb"\\[nrt]", b" ", text).replace(rb"\'", b"'")
+    return text
 
 
 _RULES: dict[str, Callable[[_Text], str | None]] = {

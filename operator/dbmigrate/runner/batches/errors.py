@@ -1,4 +1,4 @@
-"""Why a step in batches ended before its last batch, as errors that a person can act on."""
+"""Why a step in batches ended before its last batch."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from dbmigrate.postgres.batches.state import BatchState
 from dbmigrate.postgres.connection.errors import ConnectionBroken
 from dbmigrate.report import Reason
 from dbmigrate.runner.execution.errors import label
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 
 
 def stopped(step: PlannedStep, state: BatchState, file: str) -> MigrationError:
-    """A signal came, and the batch that was running is done."""
+    """A stop was requested, and the running batch is committed."""
     return MigrationError(
         Reason.INTERRUPTED,
         f"stopped in {label(step)}: {state.rows} rows are done in {state.batches} batches,"
-        " the next run goes on behind them",
+        " the next run continues after them",
         location=Location(file),
     )
 
 
 def lost(what: str, broken: ConnectionBroken, why: str) -> MigrationError:
-    """The connection is gone, and can't be had again."""
+    """The connection is lost, and could not be made again."""
     return MigrationError(
         Reason.CONNECTION_LOST,
         f"connection lost during {what} ({broken}): {why}",
-        hint="run it again: it goes on behind the last batch that was committed",
+        hint="run it again: it continues after the last committed batch",
     )
 
 
@@ -52,7 +52,7 @@ def edited(step: PlannedStep, state: BatchState, location: Location) -> Migratio
 
 
 def refused(marker: str, what: str, cursor: str, location: Location) -> MigrationError:
-    """Our own part of the batch's statement has raised one of its errors."""
+    """The runner's own part of the batch's statement has raised an error."""
     if marker == NOT_OURS:
         return overtaken(what)
     if marker == NOT_UNIQUE:

@@ -1,8 +1,8 @@
-"""How fast batches follow each other, so that nobody else has to wait for them.
+"""How fast batches follow each other, so that other sessions do not wait for them.
 
-A batch that takes longer than it should makes the next one smaller, a quick one
-makes it larger again, up to what the file allows. Between batches no lock is held:
-whoever waited for one has it then. A batch that somebody waited for is followed by
+A batch that takes longer than its limit makes the next one smaller; a quick one
+makes it larger again, up to what the file allows. Between batches no lock is held,
+so sessions that waited for one obtain it. A batch that others waited for is followed by
 a pause as long as the batch, and by one of half its size. Standbys that are too far
 behind are waited for.
 """
@@ -25,7 +25,7 @@ _LOOK_AT_STANDBYS = 0.5
 
 
 def next_size(size: int, *, seconds: float, is_in_the_way: bool, options: BatchOptions) -> int:
-    """The size of the next batch, after one of `size` that has taken so long."""
+    """The size of the next batch, after one of `size` that took that long."""
     if seconds > options.duration:
         wanted = int(size * options.duration / seconds)
         shrunk = max(wanted, size // LONGEST_SHRINK)
@@ -38,7 +38,7 @@ def next_size(size: int, *, seconds: float, is_in_the_way: bool, options: BatchO
 
 
 class Pauses:
-    """What comes between two batches."""
+    """What happens between two batches."""
 
     def __init__(self, database: Database, options: BatchOptions, file: str) -> None:
         self._database = database
@@ -51,26 +51,29 @@ class Pauses:
 
     @property
     def watches_standbys(self) -> bool:
-        """Whether a batch has to ask for them."""
+        """Whether a batch has to look for sessions that wait."""
         has_limit = self._options.lag_seconds is not None or self._options.lag_bytes is not None
         return has_limit and self._can_look
 
     def look_at_standbys(self) -> None:
-        """Before the first batch, and to find out whether the server lets us look at all."""
+        """Before the first batch: also finds out whether the server allows the queries."""
         if not self.watches_standbys:
             return
         session = self._database.session
         try:
             rows = session.query(LAG_SQL)[0]
         except ServerFailure as failure:
-            # Some providers' servers have these functions switched off.
+            # Some providers disable these functions.
             self._can_look = False
-            self._tell("WARNING", f"nobody waits for standbys, which can't be looked at: {failure}")
+            self._tell(
+                "WARNING",
+                f"standbys are not waited for, because they cannot be examined: {failure}",
+            )
             return
         self.wait_for_standbys(read_sight(rows))
 
     def rest(self, seconds: float, waiters: tuple[OtherSession, ...]) -> None:
-        """After a batch that has taken so long, for which these have waited."""
+        """After a batch that took that long, for which these sessions waited."""
         pause = self._options.pause
         if waiters:
             pids = {each.pid for each in waiters}
@@ -82,7 +85,7 @@ class Pauses:
         self._sleep(pause)
 
     def wait_for_standbys(self, sight: ReplicationSnapshot) -> None:
-        """Until none is further behind than the file allows, or the run should stop."""
+        """Wait until no standby is further behind than the file allows, or a stop is requested."""
         if sight.is_hidden and not self._has_told:
             self._has_told = True
             self._tell(

@@ -1,4 +1,4 @@
-"""What a step in batches tells while it runs: rows, pace, size and place."""
+"""The progress of a step in batches: rows, pace, size and place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN_CURSOR = 80
 
 
 class BatchProgress:
-    """Begins when the first batch of this run does."""
+    """Starts with the first batch of this run."""
 
     def __init__(self, database: Database, file: str, state: BatchState, table: str | None) -> None:
         self._observer = database.request.observer
@@ -28,7 +28,7 @@ class BatchProgress:
         return time.monotonic() - self._started
 
     def show(self, state: BatchState, size: int) -> None:
-        """Tell it, if nothing was told for a while."""
+        """Report the progress, if nothing was reported for a while."""
         now = time.monotonic()
         if now - self._told >= LOOK_EVERY:
             self._told = now
@@ -36,7 +36,7 @@ class BatchProgress:
             self._observer.progress(Progress(self._file, self.seconds, phase))
 
     def describe(self, state: BatchState, size: int) -> str:
-        """How far it is, in a phrase."""
+        """The progress in a phrase."""
         seconds = self.seconds
         rate = (state.rows - self._rows_before) / seconds if seconds > 0 else 0.0
         whole = f" of about {self._table_rows} in the table" if self._table_rows else ""
@@ -45,18 +45,18 @@ class BatchProgress:
 
 
 def tell(database: Database, file: str, message: str) -> None:
-    """A line about the step that everybody sees."""
+    """A line about the step for the observer."""
     database.request.observer.notice(Notice("INFO", message, file))
 
 
 def describe_cursor(cursor: Cursor) -> str:
-    """Its values, shortened."""
+    """The cursor's values, shortened."""
     text = ", ".join("NULL" if value is None else value for value in cursor or ())
     return text if len(text) <= _SHOWN_CURSOR else f"{text[: _SHOWN_CURSOR - 3]}..."
 
 
 def _estimate(database: Database, table: str | None) -> int | None:
-    """How many rows the table has, as the planner thinks."""
+    """The planner's estimate of the table's rows."""
     if table is None:
         return None
     oid = database.session.resolve([table]).get(table, 0)

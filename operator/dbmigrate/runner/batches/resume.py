@@ -1,10 +1,9 @@
-"""A step in batches that was begun and not finished: no damage, only not all of it.
+"""A step in batches that was begun and not finished: the database is whole, the step is not.
 
-golang-migrate's dirty mark keeps every other tool away from it. A run of ours goes
-on with it, if it is the first step of what was asked for: `up` with an up step,
-`down` with a down step, `goto` with whichever leads there, `repair` with it alone.
-Anything else would leave rows behind that are half the one and half the other, so
-it is refused.
+The dirty mark keeps every other tool away from it. A run continues it if it is the
+first step of what was asked for: `up` with an up step, `down` with a down step, `goto`
+with the one that leads there, `repair` with it alone. Anything else is refused, because
+it would leave some rows changed and others not.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from dbmigrate.postgres.batches.state import BatchState
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason, ReportedUnfinished
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedBatches:
-    """A step in batches that is under way."""
+    """A step in batches that is not finished."""
 
     version: Version
     row: LogRow
@@ -46,7 +45,7 @@ class UnfinishedBatches:
         )
 
     def to_report(self) -> ReportedUnfinished:
-        """As the report has it."""
+        """The step as the report shows it."""
         row, state = self.row, self.state
         return ReportedUnfinished(
             str(self.version), row.name, row.direction, state.rows, state.batches, state.started_at
@@ -54,7 +53,7 @@ class UnfinishedBatches:
 
 
 def find_unfinished(database: Database) -> UnfinishedBatches | None:
-    """The step that has left the database dirty, if it runs in batches. Reads nothing."""
+    """The step that has left the database dirty, if it runs in batches. No query."""
     found, state = database.found, database.batches
     if not found.dirty or state is None:
         return None
@@ -62,7 +61,7 @@ def find_unfinished(database: Database) -> UnfinishedBatches | None:
         if row.outcome in {"applied", "dirty"}:
             return None
         if row.statements is None:
-            continue  # a try that failed as a whole
+            continue  # an attempt that failed as a whole
         is_it = row.id == state.log_id and found.was_left_by(row)
         return (
             UnfinishedBatches(row.version, row, state)
@@ -80,6 +79,6 @@ def refuse(unfinished: UnfinishedBatches) -> MigrationError:
         Reason.DIRTY,
         f"Dirty database version {row.to_version if row.to_version is not None else -1}."
         f" {unfinished}",
-        hint=f"`dbmigrate {command}` or `dbmigrate repair` goes on with it; `dbmigrate force V`"
+        hint=f"`dbmigrate {command}` or `dbmigrate repair` continues it; `dbmigrate force V`"
         " gives it up: what is done stays done",
     )

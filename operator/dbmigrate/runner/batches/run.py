@@ -1,15 +1,15 @@
-"""A step in batches: its one statement again and again, each time with the next rows.
+"""A step in batches: its one statement, repeated for the next rows each time.
 
 The version is dirty from before the first batch until after the last, as with any
-step that is not one transaction, so that golang-migrate keeps away. But nothing is
-ever done by half: a batch, where it ended and what it counted are one transaction,
-sent in one message behind the same fence as every step. Wherever a run ends, by a
-signal, a crash of either side or a failing row, the next one goes on behind the last
-batch that was committed; none runs twice and none is left out.
+step that is not one transaction, so that other tools keep away. A batch, the place
+where it ended and its row count are one transaction, sent in one message behind the
+same fence as every step. Wherever a run ends, by a signal, a crash of either side or
+a failing row, the next one continues behind the last committed batch; no row is
+processed twice and none is left out.
 
-A connection that breaks is made again, and the batches go on by what the database
-says, as long as some were done in between. The end is believed when two batches in a
-row find nothing: the rows of one may have been deleted by others while it waited.
+If the connection is lost, it is made again, and the batches continue from what the
+database says, as long as there is progress in between. The step has ended when two
+batches in a row find nothing: the rows of one may have been deleted while it waited.
 """
 
 from __future__ import annotations
@@ -45,14 +45,19 @@ from dbmigrate.runner.batches.pace import Pauses, next_size
 from dbmigrate.runner.batches.progress import BatchProgress, describe_cursor, tell
 from dbmigrate.runner.batches.resume import find_unfinished
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution.errors import label, left_unfinished, not_recorded, statement_failed
+from dbmigrate.runner.execution.errors import (
+    history_refused,
+    label,
+    left_unfinished,
+    statement_failed,
+)
 from dbmigrate.runner.execution.fence_errors import explain_fence
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import LOOK_EVERY, StatementWatch
 from dbmigrate.runner.execution.step_log import record_failure
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 
 EMPTY_AT_END = 2
 """Batches in a row without any row, after which nothing is left."""
@@ -62,9 +67,9 @@ _PASSING = frozenset({LOCK_NOT_AVAILABLE, "40P01", "40001"})
 
 
 def run_batched(database: Database, step: PlannedStep, text: ScriptText, row: NewLogRow) -> None:
-    """Begin the step, or go on with it, to its end.
+    """Begin the step, or continue it, to its end.
 
-    Raises MigrationError: the database is dirty then, and the next run goes on.
+    Raises MigrationError: the database is dirty then, and the next run continues.
     """
     work = _Work(database, step, text, row)
     known = -1
@@ -89,7 +94,7 @@ def run_batched(database: Database, step: PlannedStep, text: ScriptText, row: Ne
 
 
 class _Work:
-    """One step, and how far it is."""
+    """One step and its progress."""
 
     def __init__(
         self, database: Database, step: PlannedStep, text: ScriptText, row: NewLogRow
@@ -111,19 +116,19 @@ class _Work:
 
     @property
     def batches(self) -> int:
-        """How many are known to be done."""
+        """How many batches are known to be committed."""
         return self._state.batches if self._state else 0
 
     @property
     def is_finished(self) -> bool:
         """Whether the database, read again, says that the step is done.
 
-        Raises MigrationError if it says what this run has no part in.
+        Raises MigrationError if the history was changed by someone else.
         """
         found, state = self._database.found, self._state
         if found.dirty:
             return False
-        # The log first: a version that was jumped over leaves the version row where it was.
+        # The log first: an out-of-order version does not move the version row.
         rows = [row for row in self._database.log if state and row.id == state.log_id]
         if found.version == self._step.after and rows and rows[0].outcome == "applied":
             return True
@@ -132,7 +137,7 @@ class _Work:
         raise batch_errors.overtaken(str(self))
 
     def run(self) -> None:
-        """All batches that are left."""
+        """All remaining batches."""
         state = self._resume() if self._database.found.dirty else self._begin()
         progress = BatchProgress(self._database, self._text.file, state, self._script.table)
         self._pauses.look_at_standbys()
@@ -177,12 +182,12 @@ class _Work:
         self._state = state = unfinished.state
         self._size = min(self._options.size, max(1, state.batch_size))
         database.session.query(resume_sql(database.history, state.log_id, self._row))
-        told = f"goes on behind batch {state.batches}: {state.rows} rows are done"
+        told = f"continues after batch {state.batches}: {state.rows} rows are done"
         tell(database, self._text.file, f"{told}, since {state.started_at}")
         return state
 
     def _run_batch(self, state: BatchState, progress: BatchProgress) -> BatchState:
-        """One batch; again from its start when a lock can't be had, until time is up."""
+        """One batch; repeated from its start when a lock is not available, until the time limit."""
         patience = Patience(self._database.request)
         while True:
             watch = self._watch(state, progress)
@@ -226,7 +231,7 @@ class _Work:
         seconds: float,
         watch: StatementWatch,
     ) -> BatchState:
-        """What a batch has come to, and the rest that follows it."""
+        """Record the result of a batch."""
         ((count, cursor, *_),) = answers[COUNT_COLUMN]
         done = int(count or 0)
         after = replace(
@@ -266,9 +271,7 @@ class _Work:
         if fence is not None:
             error = explain_fence(self._database, self._step, fence, self._text.locate())
         elif failure.own is not None:
-            error = not_recorded(
-                self._step, failure.error, failure.own, self._database.request.stop
-            )
+            error = history_refused(self._step, failure.error, failure.own)
         elif refused is not None:
             place = self._text.locate(byte=self._script.main)
             cursor = describe_cursor(state.cursor)

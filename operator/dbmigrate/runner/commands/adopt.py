@@ -1,9 +1,9 @@
-"""`adopt`: take a history that another tool has kept over into golang-migrate's form.
+"""`adopt`: take over the history of another tool in golang-migrate's form.
 
-The other tool's table says which versions are applied, ours is to say one number:
-that is the same only if nothing below the highest was left out, so that is made
-sure of first. The other table stays as it is. From then on it is history; who
-runs its tool again, runs it on a table that does not know what came after.
+The other tool's table says which versions are applied, golang-migrate's has one number:
+both mean the same only if no version below the highest was left out, so this is
+checked first. The other tool's table is not changed. If its tool is run again
+afterwards, it runs on a table that does not know the later versions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import no_migration, out_of_order_migrations
+from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.planning.up import out_of_order_migrations
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -50,7 +51,7 @@ class Adoption:
 def examine(request: Request, into: HistoryTable, numbers: Numbers) -> Result[Adoption]:
     """What `adopt` would do. The request's history is the other tool's. Changes nothing.
 
-    `numbers`: the other tool's versions, by what `convert` has made of them.
+    `numbers`: the other tool's versions, by the versions that `convert` has given them.
     """
     return perform(
         _theirs(request, numbers), lambda run: _examine(run, into, numbers), is_locked=False
@@ -60,7 +61,7 @@ def examine(request: Request, into: HistoryTable, numbers: Numbers) -> Result[Ad
 def adopt(
     request: Request, into: HistoryTable, numbers: Numbers, expected: Adoption
 ) -> Result[None]:
-    """Do what was examined. Errors: those of `examine`, and when it is not so any more."""
+    """Do what was examined. Errors: those of `examine`, and a change since the examination."""
 
     def work(run: Run) -> None:
         database = run.database
@@ -78,7 +79,7 @@ def adopt(
                 Reason.LOCK_TIMEOUT, "the history was changed by another session: look again"
             )
         database.switch_to(into)
-        run.request = request  # from here on the files have our numbers
+        run.request = request  # from here on the files have golang-migrate's numbers
         set_version(run, "baseline", expected.version)
 
     return perform(_theirs(request, numbers), work)
@@ -92,7 +93,7 @@ def _look(session: Session, into: HistoryTable) -> History:
 
 
 def _theirs(request: Request, numbers: Numbers) -> Request:
-    """With the files under the versions that the other tool knows them by."""
+    """The files under the versions that the other tool knows them by."""
     source = request.source
     if source is None or not numbers:
         return request
@@ -115,7 +116,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         raise MigrationError(
             Reason.FOREIGN_HISTORY, f"there is nothing to take over: {tool}'s {name} has no version"
         )
-    late = out_of_order_migrations(run.ground)
+    late = out_of_order_migrations(run.inputs)
     if late:
         raise MigrationError(
             Reason.OUT_OF_ORDER,
@@ -143,7 +144,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
 
 
 def _no_table(run: Run, tool: str, name: str) -> MigrationError:
-    """Said with the schema in which there is one: it is a search path that differs, mostly."""
+    """The table with its schema, if it has one: mostly it is the search path that differs."""
     table = run.database.history.table
     rows = run.database.session.query(
         "SELECT n.nspname FROM pg_catalog.pg_class c"

@@ -1,10 +1,10 @@
-"""`adopt -from alembic|django|rails|prisma`: go on from where an ORM has left a database.
+"""`adopt -from alembic|django|rails|prisma`: continue from where an ORM has left a database.
 
-The ORM's migrations stay its own: what is taken over is that the schema stands at a
-certain point. A migration of ours is to stand for that point: one that is named, a file
-of the schema that is written for it, or, since Prisma's migrations are SQL and `convert`
-has made files of them, the very same one. Nothing is run on the database, and the ORM's
-tables are only read.
+The ORM's migrations are not converted: the adoption records that the schema is at a
+certain point. A migration stands for that point: one that is named, a new file with the
+schema, or, because Prisma's migrations are SQL and `convert` makes files of them, the
+same migration. Nothing is run on the database, and the ORM's tables are only
+read.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from dbmigrate.versions import Version
 
 @dataclass(frozen=True, slots=True)
 class OrmOrder:
-    """Whose history to take over, and what is to stand for it."""
+    """Whose history to take over, and which migration stands for it."""
 
     orm: Orm
     table: HistoryTable
@@ -65,14 +65,14 @@ class OrmAdoption:
 def examine_orm(request: Request, order: OrmOrder) -> Result[OrmAdoption]:
     """What `adopt_orm` would do. Changes nothing.
 
-    Errors: ForeignHistory where there is nothing to take over or a version already;
+    Errors: ForeignHistory where there is nothing to take over, or a version already;
     Dirty; MissingVersion; ChecksumMismatch; SourceInvalid where no file can be made.
     """
     return perform(request, lambda run: _examine(run, order), is_locked=False)
 
 
 def adopt_orm(request: Request, order: OrmOrder, expected: OrmAdoption) -> Result[None]:
-    """Do what was examined. Errors: those of `examine_orm`, and when it is not so any more."""
+    """Do what was examined. Errors: those of `examine_orm`, and a change since then."""
 
     def work(run: Run) -> None:
         table = _find(run, order)
@@ -96,7 +96,7 @@ def adopt_orm(request: Request, order: OrmOrder, expected: OrmAdoption) -> Resul
         try:
             set_version(run, "baseline", expected.version)
         except (MigrationError, ServerFailure):
-            # A connection that was lost is no answer: the file stays, for it may be applied.
+            # A lost connection is no answer: the file stays, because it may be applied.
             if expected.file is not None:
                 expected.file.remove()
             raise
@@ -137,7 +137,7 @@ def _tables(table: OrmTable) -> list[tuple[str, str]]:
 
 
 def _match(run: Run, applied: tuple[PrismaMigration, ...]) -> Version:
-    """The version of the newest of Prisma's migrations, if all up to it are what was applied."""
+    """The version of the newest of Prisma's migrations, if exactly those up to it are applied."""
     source = run.source
     versions = {_version_in(source, migration): migration for migration in applied}
     highest = max(versions)

@@ -1,8 +1,8 @@
 """`apply [N]`: go up as Atlas's `migrate apply` does.
 
-A step that stopped halfway is finished first, statement by statement. A history is begun
-in an empty database alone, unless its version is said (the baseline), or that it may hold
-something. Fewer migrations than asked for are enough.
+A step that stopped halfway is finished first, statement by statement. A history begins
+in an empty database only, unless a baseline version or permission for a non-empty
+database is given. Fewer migrations than asked for are enough.
 """
 
 from __future__ import annotations
@@ -11,32 +11,29 @@ from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder, Rollback
-from dbmigrate.postgres.history.emptiness import first_object
+from dbmigrate.postgres.history.emptiness import unclean
 from dbmigrate.report import Reason
+from dbmigrate.runner.answers import Preview
 from dbmigrate.runner.commands.plan import as_planned, make_preview
 from dbmigrate.runner.commands.repair import Remainder, find_remainder, finish
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.applied_number import read_applied
-from dbmigrate.runner.planning.plan import (
-    Plan,
-    PlanInputs,
-    PlannedStep,
-    moves_up,
-    plan_at_most,
-    plan_goto,
-)
+from dbmigrate.runner.planning.goto import plan_goto
+from dbmigrate.runner.planning.plan import Plan, PlanInputs
+from dbmigrate.runner.planning.step import PlannedStep, moves_up
+from dbmigrate.runner.planning.up import plan_at_most
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Preview, Result
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyOrder:
-    """How far, and from where."""
+    """How far to go, and from where."""
 
     limit: int | None = None
     """None: all."""
@@ -48,7 +45,7 @@ class ApplyOrder:
     """Whether a history may begin in a database that is not empty."""
 
     def without_one(self) -> ApplyOrder:
-        """What is left of it behind a step."""
+        """The remaining steps after a step."""
         return replace(self, limit=None if self.limit is None else self.limit - 1)
 
 
@@ -65,7 +62,7 @@ def apply(request: Request, order: ApplyOrder) -> Result[None]:
         if left is None:
             run.require_resumable()
         is_new = run.database.found.version is None and not run.database.found.dirty
-        # Whatever may be wrong with the plan stops the run before anything is written.
+        # Any fault of the plan stops the run before anything is written.
         plan = _lay_out(run, order, left)
         _tell(run, plan, left)
         if left is not None:
@@ -98,7 +95,7 @@ def preview_apply(request: Request, order: ApplyOrder) -> Result[Preview]:
 
 
 def _remainder(run: Run) -> Remainder | None:
-    """The file that stopped halfway; None: Atlas's table has none, or is not what is in use."""
+    """The file that stopped halfway; None: there is none, or Atlas's table is not in use."""
     return find_remainder(run) if run.database.found.partial is not None else None
 
 
@@ -107,7 +104,7 @@ def _tell(run: Run, plan: Plan, left: Remainder | None = None) -> None:
 
 
 def _lay_out(run: Run, order: ApplyOrder, left: Remainder | None) -> Plan:
-    """The whole plan, as it is before anything was written."""
+    """The whole plan, before anything is written."""
     found, policy = run.database.found, run.request.options.out_of_order
     first: tuple[PlannedStep, ...] = ()
     if left is not None:
@@ -117,22 +114,24 @@ def _lay_out(run: Run, order: ApplyOrder, left: Remainder | None) -> Plan:
         _check_beginning(run, order)
         if order.baseline is not None:
             found = found.baselined(order.baseline, moves_up(run.source.migrations))
-    ground = replace(run.ground, applied=read_applied(found, run.database.log))
+    inputs = replace(run.inputs, applied=read_applied(found, run.database.log))
     if found is run.database.found:
         check_changes(run)
-    plan = _plan(ground, order, policy)
+    plan = _plan(inputs, order, policy)
     return replace(plan, steps=(*first, *plan.steps))
 
 
-def _plan(ground: PlanInputs, order: ApplyOrder, policy: OutOfOrder) -> Plan:
+def _plan(inputs: PlanInputs, order: ApplyOrder, policy: OutOfOrder) -> Plan:
+    if inputs.source.is_empty and inputs.version is None and order.target is None:
+        return Plan((), None)  # a project without a first migration, to Atlas
     if order.target is not None:
-        return plan_goto(ground, order.target, policy, Rollback.FORBID)
-    return plan_at_most(ground, order.limit, policy)
+        return plan_goto(inputs, order.target, policy, Rollback.FORBID)
+    return plan_at_most(inputs, order.limit, policy)
 
 
 def _check_beginning(run: Run, order: ApplyOrder) -> None:
-    """Raise MigrationError where no history may begin: the version is not known, or the
-    database holds something."""
+    """Raise MigrationError where no history may begin: the version is unknown, or the
+    database is not empty."""
     baseline = order.baseline
     if baseline is None:
         from dbmigrate.runner.preparation.lost_history import require_history
@@ -144,15 +143,15 @@ def _check_beginning(run: Run, order: ApplyOrder) -> None:
 
 
 def _require_empty(run: Run, order: ApplyOrder) -> None:
-    found = (
-        None
-        if order.may_hold_something
-        else first_object(run.database.session, run.database.history)
-    )
+    if order.may_hold_something:
+        return
+    schema = run.request.target.search_path
+    found = unclean(run.database.session, run.database.history, schema=schema)
     if found is not None:
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
-            f"connected database is not clean: found {found}."
+            f"sql/migrate: connected database is not clean: found {found}."
             " baseline version or allow-dirty is required",
-            hint="say which version it has: -baseline V",
+            hint="say which version the database has (baseline V), or that it may hold something"
+            " (allow-dirty)",
         )

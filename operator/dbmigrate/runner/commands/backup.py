@@ -13,9 +13,9 @@ from dbmigrate.runner.run import Run
 
 
 def backup(request: Request, file: str) -> Result[Backup]:
-    """Save the database in that file, or in that directory under a name of its own.
+    """Save the database in that file, or in that directory under a generated name.
 
-    Takes no migration lock: pg_dump sees one moment of the database.
+    Takes no migration lock: pg_dump sees one snapshot of the database.
     """
 
     def work(run: Run) -> Backup:

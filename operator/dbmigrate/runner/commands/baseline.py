@@ -2,7 +2,7 @@
 
 For a database that an ORM made, or that was restored without its history. It is
 `force` with two checks: the version has files, unless the tool of the format keeps a
-row for just this, and there is no history yet that says something else.
+row for this purpose, and the history does not say anything else yet.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dbmigrate.versions import Version
 
 
 def baseline(request: Request, version: Version) -> Result[None]:
-    """Start the history at a version; all up to it counts as applied from then on."""
+    """Start the history at a version; all versions up to it count as applied."""
 
     def work(run: Run) -> None:
         run.require_clean()

@@ -1,10 +1,10 @@
-"""`diff`: from the migrations that are there and the schema that is wanted to new migrations.
+"""`diff`: new migrations from the existing migrations and a desired schema.
 
-Both are made in scratch databases (runner/diffing/sides.py); the target is not asked. What
-leads from one to the other is planned by dbmigrate.diff, and proven before anything is
-written (runner/diffing/verification.py): the new files, as they will lie in the directory, are
-run one after the other, up and down again, and each time the catalog has to be what it should be.
-The catalog is read by postgres/schema/catalog.py, which knows nothing of how the plan was made.
+Both schemas are made in scratch databases (runner/diffing/sides.py); the target is not used.
+dbmigrate.diff plans the statements that lead from one to the other. They are verified before
+anything is written (runner/diffing/verification.py): the new files, as they will be in the
+directory, are run up and down again, and each time the catalog has to be the expected one.
+The catalog is read by postgres/schema/catalog.py, which does not know how the plan was made.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dbmigrate.diff.change import Change
 from dbmigrate.diff.plan import plan_changes
@@ -38,6 +37,7 @@ from dbmigrate.sources.listing import list_directory
 from dbmigrate.sources.migration import Source
 from dbmigrate.sources.new_files import write_files
 from dbmigrate.sources.sums import has_sum, renew_sum
+from dbmigrate.temporary import temporary_directory
 
 Choose = Callable[[Sequence[RenameCandidate]], Sequence[Rename]]
 """Which of the candidates are renames. May raise MigrationError if nobody can say."""
@@ -68,7 +68,7 @@ class DiffOrder:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """What came of it."""
+    """The result."""
 
     changes: tuple[Change, ...] = ()
     steps: tuple[NewMigration, ...] = ()
@@ -78,8 +78,8 @@ class Diff:
 
 
 def diff(request: Request, order: DiffOrder) -> Result[Diff]:
-    """Make the migrations. Errors: what is not handled, what can't be made, a plan that
-    does not hold what it promises."""
+    """Make the migrations. Errors: objects that are not handled, a schema that cannot be made,
+    a plan that fails its verification."""
     started, started_at = time.monotonic(), datetime.now(UTC)
     found, error = None, None
     try:
@@ -112,7 +112,7 @@ def _diff(request: Request, order: DiffOrder) -> Diff:
         versions = next_versions(
             Path(source.location), len(groups), wanted=source.format, seq=order.seq, now=order.now
         )
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix="dbmigrate-diff-")))
+        directory = stack.enter_context(temporary_directory("dbmigrate-diff-"))
         proof = Proof(here, source, directory, wanted.schema, renames)
         proof.go_up(groups, versions, name_groups(order.name, groups))
         proof.require(wanted.catalog)
@@ -127,7 +127,7 @@ def _diff(request: Request, order: DiffOrder) -> Diff:
 
 
 def _renew_sum(source: Source) -> tuple[Path, ...]:
-    """atlas.sum, where the files have to agree with one."""
+    """atlas.sum, where the files need one."""
     if not has_sum(list_directory(source.location), source.format):
         return ()
     return (renew_sum(source.location, source.format),)
@@ -139,9 +139,9 @@ def _rename(
     order: DiffOrder,
     read: Callable[[Sequence[Rename]], Schema],
 ) -> tuple[Schema, tuple[Rename, ...]]:
-    """The schema as if renamed, and the renames that people have said yes to.
+    """The schema as if renamed, and the renames that were confirmed.
 
-    A table that is known to be renamed may show columns that are: they are asked for again.
+    A table that is known to be renamed may show renamed columns: those are asked for again.
     """
     renames = order.renames
     if renames:

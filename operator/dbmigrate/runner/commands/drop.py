@@ -1,14 +1,14 @@
-"""`drop`: remove all tables of the current schema, the history with them.
+"""`drop`: empty the current schema, the history with it, in one transaction.
 
-golang-migrate's Drop, table by table, in one transaction of ours: tables of the
-schema alone; its types, functions, sequences and views without a table stay.
+Tables go as in golang-migrate's Drop, with what depends on them (CASCADE). Views,
+sequences, types, functions and the like, which golang-migrate leaves, go where nothing
+outside the schema needs them: the next `up` would fail on them. What stays is named.
 """
 
 from __future__ import annotations
 
-from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA, SAFE
-from dbmigrate.postgres.history.emptiness import first_in_schema
-from dbmigrate.postgres.sqltext.quoting import identifier
+from dbmigrate.postgres.connection.search_path import KEEP_SCHEMA, SAFE
+from dbmigrate.postgres.schema.contents import DROP_OTHERS, OTHERS, TABLES
 from dbmigrate.runner.execution.own_statement import run_own
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import perform
@@ -16,32 +16,39 @@ from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 
-_TABLES = f"""
-SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = {CURRENT_SCHEMA} AND c.relkind IN ('r', 'p')
-ORDER BY 2"""
+_SHOWN = 10
+"""Objects that are named in the warning."""
 
 
 def drop(request: Request) -> Result[None]:
-    """Drop every table of the current schema, with all that depends on them."""
+    """Drop what the current schema holds."""
 
     def work(run: Run) -> None:
         session = run.database.session
-        tables = [
-            f"{identifier(schema or '')}.{identifier(name or '')}"
-            for schema, name in session.query(_TABLES, before=KEEP_SCHEMA)[1]
-        ]
-        if not tables:
+        tables = [name or "" for _, name in session.query(TABLES, before=KEEP_SCHEMA)[1]]
+        others = session.query(OTHERS, before=KEEP_SCHEMA)[1]
+        if not tables and not others:
             return
-        dropping = f"{SAFE}; DROP TABLE IF EXISTS {', '.join(tables)} CASCADE"
-        run_own(run.database, dropping, "can't drop the tables")
+        dropping = [KEEP_SCHEMA, SAFE]
+        if tables:
+            dropping.append(f"DROP TABLE IF EXISTS {', '.join(tables)} CASCADE")
+        dropping.append(DROP_OTHERS)
+        run_own(run.database, "; ".join(dropping), "can't empty the schema")
         run.has_changed = True
         run.database.look_again()
-        left = first_in_schema(session, run.database.history)
-        if left is not None:
-            schema = run.database.history.schema
-            text = f"the schema {schema} still holds the {left}, and perhaps more: only tables are"
-            run.request.observer.notice(Notice("WARNING", f"{text} dropped, as by golang-migrate"))
+        left = session.query(OTHERS, before=KEEP_SCHEMA)[1]
+        if left:
+            run.request.observer.notice(Notice("WARNING", _describe(left)))
 
     return perform(request, work, with_log=False)
+
+
+def _describe(left: list[tuple[str | None, ...]]) -> str:
+    names = [name or "" for _, name in left[:_SHOWN]]
+    if len(left) > _SHOWN:
+        names.append(f"{len(left) - _SHOWN} more")
+    return (
+        f"not dropped in the schema {left[0][0]}: {', '.join(names)}: something outside the schema"
+        " needs them, another role owns them, or they are extensions; drop them yourself if the"
+        " next `up` makes them again"
+    )

@@ -1,17 +1,18 @@
-"""`goto V` and `goto latest`: lead the database to one version, up or down.
+"""`goto V` and `goto latest`: bring the database to one version, up or down.
 
-This is what the operator's Job runs. The rollback policy belongs to it alone:
-not given, it goes down as golang-migrate does; allowed, it goes down only if
-every version on the way can really be undone; forbidden, it refuses.
+This is what the operator's Job runs. The rollback policy applies to it alone: without
+one, it goes down as golang-migrate does; Allowed goes down only if every version on the
+way can be undone; Forbidden refuses.
 """
 
 from __future__ import annotations
 
 from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.runner.commands.repair import resume
+from dbmigrate.runner.commands.resume import resume
+from dbmigrate.runner.ownership import claim, note_hold, require_no_hold
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
-from dbmigrate.runner.planning.plan import plan_goto
+from dbmigrate.runner.planning.goto import plan_goto
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
@@ -37,6 +38,11 @@ def goto(request: Request, version: Version | None = None) -> Result[None]:
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options
-        carry_out(run, plan_goto(run.ground, version, options.out_of_order, options.rollback))
+        plan = plan_goto(run.inputs, version, options.out_of_order, options.rollback)
+        require_no_hold(run, plan)
+        note_hold(run, plan)
+        carry_out(run, plan)
+        if options.owner is not None:
+            claim(run)
 
     return perform(request, work)

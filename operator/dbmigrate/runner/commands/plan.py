@@ -1,7 +1,7 @@
 """`plan`: the steps that a run would take, with their SQL.
 
-Changes nothing: no lock, no table, no row. What it says holds for the moment in
-which the history was read.
+Changes nothing: no lock, no table, no row. The answer holds for the time at which the
+history was read.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from dataclasses import replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.sqltext.impacts import read_impacts
 from dbmigrate.report import Outcome, Step
+from dbmigrate.runner.answers import Preview, PreviewStep
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import try_out
-from dbmigrate.runner.planning.plan import Plan, plan_goto
+from dbmigrate.runner.planning.goto import plan_goto
+from dbmigrate.runner.planning.plan import Plan
 from dbmigrate.runner.planning.plan_checksum import checksum_of
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Preview, PreviewStep, Result
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
@@ -37,7 +39,7 @@ def preview(request: Request, version: Version | None = None) -> Result[Preview]
         if here is None or (run.target is not None and run.target >= here):
             check_changes(run)
         options = request.options
-        plan = plan_goto(run.ground, version, options.out_of_order, options.rollback)
+        plan = plan_goto(run.inputs, version, options.out_of_order, options.rollback)
         run.require_first(plan)
         try_out(run, plan)
         unfinished = None if run.unfinished is None else str(run.unfinished)
@@ -55,7 +57,7 @@ def make_preview(run: Run, plan: Plan, unfinished: str | None = None) -> Preview
 
 
 def as_planned(found: Result[Preview]) -> Result[Preview]:
-    """With a report that lists what would be run."""
+    """With a report that lists the steps."""
     if found.value is None:
         return found
     steps = tuple(_describe(step) for step in found.value.steps)
@@ -71,7 +73,7 @@ def as_planned(found: Result[Preview]) -> Result[Preview]:
 
 
 def _describe(preview: PreviewStep) -> Step:
-    """A step of the plan as the report carries it, with what a person must see of it."""
+    """A step of the plan in the report, with its effects."""
     step, sql = preview.step, preview.sql or b""
     lines = sql.decode("utf-8", "replace").splitlines()
     losing = []
@@ -79,7 +81,7 @@ def _describe(preview: PreviewStep) -> Step:
         try:
             losing = [i.line for i in read_impacts(sql, step.script.file) if i.is_destructive]
         except MigrationError:
-            losing = []  # a script that can't be split: the run will say so
+            losing = []  # a script that cannot be split: the run will report it
     words = [lines[number - 1] for number in losing] or lines
     said = " ".join(line.strip() for line in words if not line.lstrip().startswith("--")).strip()
     if len(said) > EXCERPT_LIMIT:

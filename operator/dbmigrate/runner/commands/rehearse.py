@@ -1,8 +1,8 @@
-"""`rehearse`: each pending step up, down and up again, where nothing can be broken.
+"""`rehearse`: each pending step up, down and up again, in a scratch database.
 
-The scratch database is made for it and dropped afterwards, on a server that was named
-or on one of our own. It starts empty, or as a copy of the target's schema (never its
-data) at the target's version. The target itself is only read.
+The scratch database is created for it and dropped afterwards, on a named server or on a
+temporary one. It starts empty, or as a copy of the target's schema (never its data) at the
+target's version. The target itself is only read.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.scratch.roles import ServerRoles, read_server_roles
 from dbmigrate.report import Outcome, Reason, Step
+from dbmigrate.runner.answers import Rehearsal, RehearsedStep
 from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.perform import make_report
-from dbmigrate.runner.planning.plan import steps_up
+from dbmigrate.runner.planning.step import steps_up
 from dbmigrate.runner.rehearsal.round_trip import Stage
 from dbmigrate.runner.rehearsal.schema_copy import copy_schema
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Rehearsal, RehearsedStep, Result
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.scratch.database import open_session, scratch_space
 from dbmigrate.sources.migration import Direction, Migration
 from dbmigrate.versions import Version
@@ -35,7 +36,7 @@ PURPOSE = "rehearsal"
 
 @dataclass(frozen=True, slots=True)
 class RehearsalOrder:
-    """Where to rehearse, and from where on."""
+    """Where to rehearse, and from which version on."""
 
     server: ConnectionTarget | None = None
     """A server on which databases may be created; None: one of our own."""
@@ -51,7 +52,7 @@ def rehearse(request: Request, order: RehearsalOrder) -> Result[Rehearsal]:
     error = None
     try:
         with scratch_space(order.server) as space:
-            # Roles belong to a whole server: only one of our own gets the target's.
+            # Roles belong to a whole server: only a temporary one gets the target's.
             copies_roles = space.is_ours and order.copies_target
             around = _read_surroundings(request) if copies_roles else None
             with space.database(request.target, PURPOSE, around) as scratch:
@@ -99,7 +100,7 @@ def _copy_target(
     if state.dirty:
         raise MigrationError(
             Reason.DIRTY,
-            f"the database is dirty at version {state.version}: nobody knows what its schema is",
+            f"the database is dirty at version {state.version}: its schema is unknown",
             hint="`dbmigrate repair` first",
         )
     copy_schema(request, scratch, with_roles=with_roles)

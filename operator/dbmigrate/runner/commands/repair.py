@@ -1,12 +1,11 @@
-"""`repair`: finish a step that failed halfway because it can't be one transaction.
+"""`repair`: finish a step that failed halfway because it cannot be one transaction.
 
-Drops the invalid indexes that the step has left, skips what the log says is
-done, and goes on from there with the file as it is now: a statement that was
-wrong may have been corrected, those that are done may not. What the log does
-not know (golang-migrate's own failures among it) is for a person to decide, unless the
-tool whose table it is has a repair of its own, as Flyway has. Atlas's table knows by
-itself what is done: there its word counts, so that what Atlas has begun can be finished
-here.
+Drops the invalid indexes that the step has left, skips the statements that the log
+records as done, and continues with the file as it is now: the statement that failed
+may have been corrected, those that are done may not have changed. What the log does not
+know (a failure of golang-migrate's own, for example) is for a person to decide, unless the
+tool that owns the table has a repair of its own, as Flyway has. Atlas's table records what
+is done, so a step that Atlas began can be finished here.
 """
 
 from __future__ import annotations
@@ -20,8 +19,9 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.schema.invalid_indexes import drop_sql
 from dbmigrate.report import Reason, Step
+from dbmigrate.runner.answers import Repair
 from dbmigrate.runner.batches.resume import UnfinishedBatches
-from dbmigrate.runner.execution.evidence import find_leftovers, is_done
+from dbmigrate.runner.execution.evidence import find_leftovers, is_certain, is_done
 from dbmigrate.runner.execution.non_transactional import (
     INTERRUPTED,
     checksum_until,
@@ -31,10 +31,11 @@ from dbmigrate.runner.execution.own_statement import run_own
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import back_up, carry_out
-from dbmigrate.runner.planning.plan import Plan, PlannedStep, moves_up, step_up
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.step import PlannedStep, moves_up, step_up
 from dbmigrate.runner.preparation.forced_version import write_history
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Repair, Result
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version
@@ -84,21 +85,9 @@ def finish(run: Run) -> Repair:
     return Repair(run.state, dropped, (message,))
 
 
-def resume(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
-    """As `Run.require_resumable`, but that a step that was asked to stop is finished first.
-
-    `is_wanted` says of its row in the log whether the command leads that way. Returns
-    whether there was such a step. Raises MigrationError.
-    """
-    has_finished = False
-    if run.database.found.dirty and run.unfinished is None:
-        has_finished = _finish_interrupted(run, is_wanted)
-    run.require_resumable()
-    return has_finished
-
-
-def _finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
-    """Finish the step that a run was asked to stop in, if `is_wanted` says so of its log's row.
+def finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
+    """Finish the step in which a run was asked to stop, or was killed, if that can be done without
+    a person and `is_wanted` accepts its log row.
 
     Returns whether there was one. Raises MigrationError.
     """
@@ -110,16 +99,29 @@ def _finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
     else:
         return False
     is_left = row.version is not None and run.database.found.was_left_by(row)
-    if row.outcome != INTERRUPTED or not is_left or not is_wanted(row):
+    if not is_left or not is_wanted(row):
+        return False
+    if row.outcome != INTERRUPTED and not (row.outcome == "running" and _is_certain(run, row)):
         return False
     finish(run)
     run.database.read()
     return True
 
 
+def _is_certain(run: Run, row: LogRow) -> bool:
+    """Whether it can be told how far the killed run came in that step."""
+    if row.version is None:
+        return False
+    try:
+        step = _step(run, row, row.version)
+    except MigrationError:
+        return False  # its file is not there
+    return is_certain(run.database, row, ScriptText(step.script))
+
+
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """What is left of a step that failed between two of its statements."""
+    """What remains of a step that failed between two of its statements."""
 
     step: PlannedStep
     text: ScriptText
@@ -164,7 +166,7 @@ def _mend_history(run: Run) -> Repair:
 
 
 def _finish_batches(run: Run, unfinished: UnfinishedBatches) -> Repair:
-    """Nothing is broken: go on, as the next `up` or `down` would, with this one step."""
+    """Nothing is dirty: continue, as the next `up` or `down` would, with this one step."""
     step = _step(run, unfinished.row, unfinished.version)
     carry_out(run, Plan((step,), step.after))
     message = f"version {step.version} {step.direction.value} is finished"
@@ -172,9 +174,9 @@ def _finish_batches(run: Run, unfinished: UnfinishedBatches) -> Repair:
 
 
 def _unfinished(run: Run) -> tuple[LogRow, Version] | None:
-    """The log's row of the step that left the database dirty, and that step's version.
+    """The log row of the step that left the database dirty, and that step's version.
 
-    None: the log does not know, but the tool has a repair for its table.
+    None: the log does not know it, but the tool has a repair for its table.
     """
     found = run.database.found
     for row in reversed(run.database.log):
@@ -191,7 +193,7 @@ def _unfinished(run: Run) -> tuple[LogRow, Version] | None:
         Reason.DIRTY,
         f"Dirty database version {found.stored}. Fix and force version.",
         detail="the log does not know what made it dirty: it was not dbmigrate",
-        hint=f"look at what version {found.stored} has left, mend it, then"
+        hint=f"look at what version {found.stored} has left, fix it, then"
         f" `dbmigrate force {found.stored}` (or the version below)",
     )
 
@@ -234,7 +236,7 @@ def _step_of_table(run: Run, partial: Partial, migration: Migration | None) -> P
 
 
 def _count_by_table(run: Run, partial: Partial, step: PlannedStep, text: ScriptText) -> int:
-    """How many statements need not run again, by the sums that the tool has kept of them."""
+    """How many statements need not run again, by the checksums that the tool has recorded."""
     sums = step.move.statement_sums
     planned = tuple(sums()) if sums else ()
     for index, kept in enumerate(partial.sums[: partial.done]):
@@ -254,7 +256,7 @@ def _count_by_table(run: Run, partial: Partial, step: PlannedStep, text: ScriptT
 
 
 def _migration(run: Run, before: Version | None, version: Version) -> Migration | None:
-    """The files of the step. Where nothing was applied a checkpoint has been taken for it."""
+    """The files of the step. Where nothing was applied, it is a checkpoint."""
     source = run.request.source
     if source is None:
         return None
@@ -288,7 +290,7 @@ def _count_done(run: Run, row: LogRow, text: ScriptText) -> int:
 
 
 def _count_uncounted(run: Run, row: LogRow | None, text: ScriptText, done: int) -> int:
-    """Count the statement that was under way as well, if the database shows that it is done."""
+    """Count the statement that was running as well, if the database shows that it is done."""
     return done + 1 if is_done(run.database, row, text, done) else done
 
 

@@ -1,8 +1,8 @@
-"""`restore`: put a backup into a database, all of it or nothing.
+"""`restore`: restore a backup into a database, all of it or nothing.
 
-pg_restore works in one transaction, under the migration lock. A database that
-holds something already is left alone, unless it was said that its tables may
-be replaced.
+pg_restore works in one transaction, under the migration lock. A database that is
+not empty is left alone, unless the request says that its tables may be
+replaced.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from pathlib import Path
 
 from dbmigrate.child_process import Stopped, Until
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.history.notes import NoteKind
 from dbmigrate.postgres.pg_tools import find_program, run_program
 from dbmigrate.report import Backup, Reason
+from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.preparation.backup_file import checksum
 from dbmigrate.runner.request import Request
@@ -53,9 +55,21 @@ def restore(request: Request, order: RestoreOrder) -> Result[Backup]:
         _restore(request, order, file)
         run.has_changed = True
         run.database.look_again()
+        _note(run, file.name)
         return run.backup
 
     return perform(request, work, with_log=False)
+
+
+def _note(run: Run, name: str) -> None:
+    """Let the log say where this state comes from, where the backup holds a log."""
+    if not run.database.history.has_log_table:
+        return
+    try:
+        run.database.note(NoteKind.RESTORE, name)
+    except MigrationError as error:
+        text = f"the log does not say that this backup was restored: {error.message}"
+        run.request.observer.notice(Notice("WARNING", text))
 
 
 def _check(file: Path, wanted: str | None) -> Backup:

@@ -1,7 +1,7 @@
-"""`status`: every migration, by what the files and the history say of it together.
+"""`status`: every migration in the files or in the history, with its state.
 
-Reads, locks nothing and writes nothing. A role that may not read the log still
-gets the answer that schema_migrations alone can give.
+Reads only; takes no lock. A role that may not read the log still gets what
+schema_migrations alone can say.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.runner.answers import MigrationState, StatusRow, StatusTable
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.preparation.edited_files import changed_migrations
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import MigrationState, Result, StatusRow, StatusTable
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Migration, Source
 from dbmigrate.versions import Version
@@ -36,6 +37,10 @@ def _status(run: Run) -> StatusTable:
     source = run.request.source or Source("", ())
     applied = run.database.applied
     found = run.database.found
+    if found.version is None:
+        from dbmigrate.runner.preparation.other_history import warn_of_other_tools
+
+        warn_of_other_tools(run)
     unfinished = run.unfinished
     if found.dirty and unfinished is None:
         applied.settle(found.version)
@@ -85,7 +90,7 @@ def _row(
 
 
 def _repeatable_row(run: Run, migration: Migration) -> StatusRow:
-    """One that has run and was changed since is pending and changed."""
+    """One that has run and has changed since is pending and changed."""
     applied = run.database.applied
     is_current = applied.is_current(migration)
     state = MigrationState.APPLIED if is_current else MigrationState.PENDING
@@ -125,5 +130,16 @@ def _state(run: Run, version: Version, migration: Migration | None) -> Migration
         return MigrationState.PENDING
     if not run.database.applied.covers(version):
         return MigrationState.OUT_OF_ORDER
+    if _is_replaced(run, version):
+        return MigrationState.SKIPPED
     is_missing = migration is None and run.database.applied.needs_file(version)
     return MigrationState.MISSING if is_missing else MigrationState.APPLIED
+
+
+def _is_replaced(run: Run, version: Version) -> bool:
+    """Whether a checkpoint above it has run in its place."""
+    recorded, source = set(run.database.applied.recorded), run.request.source
+    checkpoints = source.checkpoints if source else ()
+    return version not in recorded and any(
+        each.version in recorded and version < each.version for each in checkpoints
+    )

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dbmigrate.runner.commands.repair import resume
+from dbmigrate.errors import MigrationError
+from dbmigrate.report import Reason
+from dbmigrate.runner.commands.resume import resume
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
-from dbmigrate.runner.planning.plan import plan_up, plan_up_to
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.up import pending, plan_up, plan_up_to
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
-from dbmigrate.runner.request import Request
+from dbmigrate.runner.request import Goal, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
-from dbmigrate.versions import Version
+from dbmigrate.versions import Role, Version
 
 
 def up(request: Request, limit: int | None = None, highest: Version | None = None) -> Result[None]:
     """Apply pending migrations; `limit` None means all, or all that are not above `highest`.
 
-    With a limit golang-migrate's Steps: none left is an error, and so is fewer
-    than asked for, after what there is was applied. Zero does nothing.
+    With a limit it behaves as golang-migrate's Steps: none left is an error, and so is fewer
+    than asked for, after the available steps are applied. Zero does nothing.
     """
 
     def work(run: Run) -> None:
@@ -32,10 +35,28 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
         begin(run)
         check_changes(run)
         policy = request.options.out_of_order
-        top = request.options.highest if limit is None and highest is None else highest
-        if top is not None:
-            carry_out(run, plan_up_to(run.ground, top, policy))
+        goal = request.options.goal if limit is None else None
+        if highest is not None:
+            carry_out(run, plan_up_to(run.inputs, highest, policy))
+        elif goal is not None:
+            carry_out(run, _plan_goal(run, goal))
         else:
-            carry_out(run, plan_up(run.ground, left, policy))
+            carry_out(run, plan_up(run.inputs, left, policy))
 
     return perform(request, work)
+
+
+def _plan_goal(run: Run, goal: Goal) -> Plan:
+    """Raises MigrationError (MissingVersion) for a version without a file."""
+    version, policy = goal.version, run.request.options.out_of_order
+    if version is not None and goal.must_exist and not run.source.knows(version):
+        raise MigrationError(
+            Reason.MISSING_VERSION,
+            f"no migration with a target version {version} could be found",
+            hint=f"name the version of a file, or {version}? for those up to it",
+        )
+    if version is None:
+        here = run.database.found.version
+        ahead = (m.version for m in pending(run.inputs, here) if m.role is not Role.REPEATABLE)
+        version = next(ahead, here) if goal.is_next else here
+    return Plan((), None) if version is None else plan_up_to(run.inputs, version, policy)

@@ -1,7 +1,7 @@
-"""`verify`: hold the files and the history against each other.
+"""`verify`: compare the files with the history.
 
-Finds what would surprise the next run, or whoever sets up a new database from
-the same files. Reads, locks nothing and writes nothing.
+Finds what would be unexpected in the next run, or in a new database made from the
+same files. Reads only; takes no lock.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Iterator
 
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.runner.answers import VerifyFinding
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import no_files, out_of_order_migrations
+from dbmigrate.runner.planning.plan import no_files
+from dbmigrate.runner.planning.up import out_of_order_migrations
 from dbmigrate.runner.preparation.edited_files import (
     changed_migrations,
     describe_change,
@@ -19,7 +21,7 @@ from dbmigrate.runner.preparation.edited_files import (
     missing_versions,
 )
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.result import Result, VerifyFinding
+from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import REPEATABLE, Version, name_of
 
@@ -27,9 +29,9 @@ from dbmigrate.versions import REPEATABLE, Version, name_of
 def verify(request: Request) -> Result[tuple[VerifyFinding, ...]]:
     """All findings; none means that files and history agree.
 
-    Raises MigrationError (SourceInvalid) where there is neither file nor history: that
-    is a mistaken directory far more often than a beginning, and it must not look like
-    a check that was passed.
+    Raises MigrationError (SourceInvalid) where there are neither files nor a history: most
+    often the directory is mistaken, and an empty result would look like a passed
+    check.
     """
 
     def work(run: Run) -> tuple[VerifyFinding, ...]:
@@ -43,7 +45,7 @@ def verify(request: Request) -> Result[tuple[VerifyFinding, ...]]:
 
 
 def _kind_of(finding: VerifyFinding) -> str:
-    """Its kind, with what is said of repeatable migrations alone beside it."""
+    """The kind of a finding, also for repeatable migrations."""
     is_repeatable = str(finding.version) == REPEATABLE
     return f"{finding.kind} repeatable" if is_repeatable else finding.kind
 
@@ -62,7 +64,7 @@ def _findings(run: Run) -> Iterator[VerifyFinding]:
         if migration.version in applied.repeated and not applied.is_current(migration):
             message = f"{name_of(migration.version)!r} was edited since it ran, and will run again"
             yield VerifyFinding(migration.version, "outdated", message)
-    for migration in out_of_order_migrations(run.ground):
+    for migration in out_of_order_migrations(run.inputs):
         message = (
             f"version {migration.version} ({migration.name}) is below the database's"
             f" {applied.version} and was never applied"

@@ -1,9 +1,9 @@
 """`wait`: until the database has the version that an application needs.
 
-For init containers, of which there may be thousands: each poll is a connection
-of its own that asks two short questions, so that waiting holds nothing; pauses
-grow and are spread at random. A server that is not up, a database or a history
-that is not there yet are waited for.
+For init containers, of which there may be thousands: each poll is a short connection
+with two queries, so waiting holds no resources; pauses grow and are spread at random.
+A server that is not up, and a database or a history that does not exist yet, are
+waited for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import connect
@@ -22,7 +23,7 @@ from dbmigrate.postgres.connection.errors import (
     ConnectionBroken,
     ServerFailure,
 )
-from dbmigrate.postgres.connection.session import no_answer_within
+from dbmigrate.postgres.connection.session import Session, no_answer_within
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.tables import look
@@ -32,6 +33,9 @@ from dbmigrate.runner.perform import make_report
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
 from dbmigrate.versions import Version, reader_of
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.history.orm_history import Orm
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
@@ -53,21 +57,44 @@ _PATIENT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What one poll saw."""
+    """The result of one poll."""
 
     state: VersionState | None
     obstacle: str
     """Why it is not what is waited for, in words."""
     reason: Reason = Reason.INTERRUPTED
+    is_behind: bool = False
+    """Whether the database is known not to have the version."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrmMigration:
+    """A migration of an ORM, by its own name."""
+
+    orm: Orm
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Wanted = Version | OrmMigration
 
 
 def wait(
-    request: Request, version: Version | None = None, timeout: float | None = None
+    request: Request,
+    version: Wanted | None = None,
+    timeout: float | None = None,
+    *,
+    is_probe: bool = False,
 ) -> Result[VersionState]:
     """Wait until the database is at least at `version`, and not dirty.
 
-    None is the source's latest. `timeout` is in seconds, None is for ever. A run
+    None is the source's latest. `timeout` is in seconds, None is without limit. A run
     that gives up has the outcome Waiting.
+
+    `is_probe`: one poll, for a readiness probe. It fails only if the database is known not to
+    have the version; whatever else is wrong is a warning.
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
     sight: _Snapshot | None = None
@@ -75,7 +102,9 @@ def wait(
     try:
         wanted = _wanted(request, version)
         deadline = None if timeout is None else started + timeout
-        sight, error = _poll_until(request, wanted, deadline)
+        sight, error = (
+            _probe(request, wanted) if is_probe else _poll_until(request, wanted, deadline)
+        )
         outcome = Outcome.UP_TO_DATE if error is None else Outcome.WAITING
     except MigrationError as raised:
         error, outcome = raised, Outcome.FAILED
@@ -91,7 +120,7 @@ def wait(
     return Result(_with_state(report, state), None if error else state, error)
 
 
-def _wanted(request: Request, version: Version | None) -> Version:
+def _wanted(request: Request, version: Wanted | None) -> Wanted:
     if version is not None:
         return version
     latest = request.source.latest if request.source else None
@@ -100,8 +129,20 @@ def _wanted(request: Request, version: Version | None) -> Version:
     return latest
 
 
+def _probe(request: Request, wanted: Wanted) -> tuple[_Snapshot, MigrationError | None]:
+    try:
+        sight = _look(request, wanted, ANSWER_SECONDS)
+    except MigrationError as error:
+        sight = _Snapshot(None, error.message, error.reason)
+    if sight.is_behind:
+        return sight, MigrationError(sight.reason, sight.obstacle)
+    if sight.obstacle:
+        request.observer.notice(Notice("WARNING", f"not known to be behind: {sight.obstacle}"))
+    return sight, None
+
+
 def _poll_until(
-    request: Request, wanted: Version, deadline: float | None
+    request: Request, wanted: Wanted, deadline: float | None
 ) -> tuple[_Snapshot, MigrationError | None]:
     pause = FIRST_PAUSE
     told = ""
@@ -111,6 +152,7 @@ def _poll_until(
             limit = max(LEAST_SECONDS, min(limit, deadline - time.monotonic()))
         sight = _look(request, wanted, limit)
         if not sight.obstacle:
+            request.observer.notice(Notice("INFO", _describe_end(sight, wanted, bool(told))))
             return sight, None
         if sight.obstacle != told:
             told = sight.obstacle
@@ -125,6 +167,17 @@ def _poll_until(
         pause = min(1.5 * pause, LONGEST_PAUSE)
 
 
+def _describe_end(sight: _Snapshot, wanted: Wanted, has_waited: bool) -> str:
+    """What there is to say of a database that has the wanted version."""
+    version = sight.state.version if sight.state else None
+    text = f"the database is at version {version}"
+    if version is None:
+        text = f"the database has {wanted}"
+    elif version != wanted:
+        text += f", which has {wanted}"
+    return text if has_waited else f"nothing to wait for: {text}"
+
+
 def _pause(seconds: float, request: Request) -> bool:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
@@ -134,8 +187,10 @@ def _pause(seconds: float, request: Request) -> bool:
     return not request.stop.is_requested
 
 
-def _look(request: Request, wanted: Version, limit: float) -> _Snapshot:
+def _look(request: Request, wanted: Wanted, limit: float) -> _Snapshot:
     try:
+        if isinstance(wanted, OrmMigration):
+            return _ask_orm(request, wanted, limit)
         state, is_reached = _ask(request, wanted, limit)
     except MigrationError as error:
         if error.reason not in _PATIENT:
@@ -147,20 +202,50 @@ def _look(request: Request, wanted: Version, limit: float) -> _Snapshot:
         return _Snapshot(None, "the role may not read the history yet")
     here = "has no version" if state.version is None else f"is at version {state.version}"
     if state.dirty:
-        return _Snapshot(state, f"the database {here} and is dirty", Reason.DIRTY)
+        obstacle = f"the database {here} and is dirty"
+        return _Snapshot(state, obstacle, Reason.DIRTY, is_behind=not is_reached)
     if not is_reached:
-        return _Snapshot(state, f"the database {here}, {wanted} is wanted")
+        return _Snapshot(state, f"the database {here}, {wanted} is wanted", is_behind=True)
     return _Snapshot(state, "")
 
 
-def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState | None, bool]:
-    """One connection, two queries: the state, None if the history is there, but not for us.
+def _ask_orm(request: Request, wanted: OrmMigration, limit: float) -> _Snapshot:
+    from dbmigrate.postgres.history.orm_table import find_table_if_any
 
-    And whether the wanted version is reached.
-    """
+    session = _connect(request, limit)
+    try:
+        table = find_table_if_any(session, wanted.orm, request.target.history)
+        if isinstance(table, MigrationError):
+            return _Snapshot(None, table.message, is_behind=True)
+        if table.has_applied(session, wanted.name):
+            return _Snapshot(VersionState(None), "")
+    except ServerFailure as failure:
+        raise _unreadable(failure) from None
+    finally:
+        session.close()
+    obstacle = f"{wanted.orm.label} has not applied {wanted.name}"
+    return _Snapshot(VersionState(None), obstacle, is_behind=True)
+
+
+def _connect(request: Request, limit: float) -> Session:
     end = time.monotonic() + limit
     session = connect(_within(request.target, limit))
     session.on_silence = no_answer_within(max(0.1, end - time.monotonic()))
+    return session
+
+
+def _unreadable(failure: ServerFailure) -> MigrationError:
+    return MigrationError(
+        Reason.FOREIGN_HISTORY, f"can't read the history: {failure}", sqlstate=failure.sqlstate
+    )
+
+
+def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState | None, bool]:
+    """One connection, two queries: the state, None if there is no history for this request.
+
+    And whether the wanted version is reached.
+    """
+    session = _connect(request, limit)
     try:
         history = look(session, request.target.history).history
         if not history.has_version_table:
@@ -172,11 +257,7 @@ def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState 
             return VersionState(None), False
         if failure.sqlstate == INSUFFICIENT_PRIVILEGE:
             return None, False
-        raise MigrationError(
-            Reason.FOREIGN_HISTORY,
-            f"can't read the history: {failure}",
-            sqlstate=failure.sqlstate,
-        ) from None
+        raise _unreadable(failure) from None
     finally:
         session.close()
     if not rows or rows[0][0] is None:
@@ -187,7 +268,7 @@ def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState 
 
 
 def _within(target: ConnectionTarget, seconds: float) -> ConnectionTarget:
-    """The target, with no more than so many seconds for each host of it."""
+    """The target, with at most that many seconds for each of its hosts."""
     given = target.conninfo.get("connect_timeout", "0")
     limit = min(ceil(seconds), int(given) if given.isdigit() and int(given) else ceil(seconds))
     return replace(target, conninfo={**target.conninfo, "connect_timeout": str(limit)})

@@ -1,16 +1,15 @@
-"""The schema of a database as the first migration of a team that leaves its ORM.
+"""The schema of a database as a first migration, for a team that leaves its ORM.
 
-pg_dump writes it. Before anybody sees the file it was run in a scratch database, by the
-runner itself, and the two catalogs were compared object by object: what an empty
-database gets from it is what the old one has. Rows are not in it, and neither are
-publications, subscriptions and user mappings, which belong to one database and not to
-a schema.
+pg_dump writes it. Before the file is shown, the runner applies it in a scratch database
+and compares the two catalogs object by object: what an empty database gets from it is
+what the old one has. It has no rows, and no publications, subscriptions and user
+mappings, because they belong to one database and not to a
+schema.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from dbmigrate.runner.run import Run
 from dbmigrate.runner.scratch.database import open_session, scratch_space
 from dbmigrate.runner.scratch.schema_dump import dump_schema
 from dbmigrate.sources.golang_migrate import parse_file_name, read_directory
+from dbmigrate.temporary import temporary_directory
 
 PURPOSE = "adoption"
 SHOWN = 5
@@ -43,7 +43,7 @@ _NOT_SCHEMA = ("setting", "publication")
 
 @dataclass(frozen=True, slots=True)
 class SchemaFileOrder:
-    """The file that is wanted."""
+    """The requested file."""
 
     directory: str
     version: int
@@ -55,14 +55,14 @@ class SchemaFileOrder:
 
     @property
     def path(self) -> Path:
-        """Where it is to be."""
+        """Where it is to be written."""
         name = f"{self.version:0{_LEAST_DIGITS}}_{self.name}.up.sql"
         return Path(self.directory) / name
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaFile:
-    """A file that is known to make the schema; not written yet."""
+    """A file that is verified to make the schema; not written yet."""
 
     path: Path
     sql: bytes
@@ -70,7 +70,7 @@ class SchemaFile:
     """The schema as it was then."""
 
     def write(self) -> None:
-        """Raises MigrationError (SourceInvalid), for a file that is there as well."""
+        """Raises MigrationError (SourceInvalid), also when the file exists."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("xb") as file:
@@ -79,7 +79,7 @@ class SchemaFile:
             raise _invalid(f"{self.path} can't be written: {error.strerror}") from None
 
     def remove(self) -> None:
-        """Take it away again: the database was not told that it has it."""
+        """Remove it again: the database has not recorded it."""
         self.path.unlink(missing_ok=True)
 
 
@@ -102,7 +102,7 @@ def check_place(order: SchemaFileOrder) -> None:
 def make_schema_file(
     run: Run, order: SchemaFileOrder, *, without: Sequence[tuple[str, str]], head: Sequence[str]
 ) -> SchemaFile:
-    """Dump the schema without some tables (schema and name), and prove the file.
+    """Dump the schema without some tables (schema and name), and verify the file.
 
     Raises MigrationError.
     """
@@ -138,7 +138,7 @@ def read_schema(run: Run, order: SchemaFileOrder, without: Sequence[tuple[str, s
 
 
 def _sequences(session: Session, tables: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those that belong to columns of the tables: pg_dump writes them all the same."""
+    """Sequences of the tables' columns: pg_dump writes them all the same."""
     (rows,) = session.query(
         "SELECT sn.nspname, s.relname FROM pg_catalog.pg_depend d"
         " JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'"
@@ -176,7 +176,7 @@ def _dump(request: Request, order: SchemaFileOrder, without: Sequence[tuple[str,
 
 
 def _prove(run: Run, order: SchemaFileOrder, made: SchemaFile) -> None:
-    """Run the file where nothing is, and compare. Raises MigrationError."""
+    """Run the file in an empty database, and compare. Raises MigrationError."""
     request = run.request
     try:
         with (
@@ -205,7 +205,7 @@ def _prove(run: Run, order: SchemaFileOrder, made: SchemaFile) -> None:
 
 
 def _check_major(run: Run, scratch: Session, target: ConnectionTarget) -> None:
-    """Catalogs of two major versions are not alike, and neither is what they make of a file."""
+    """Catalogs of two major versions differ, and so does what they make of a file."""
     (((number,),),) = scratch.query("SELECT pg_catalog.current_setting('server_version_num')")
     there, here = int(number or 0) // 10000, run.database.server_version // 10000
     if there != here:
@@ -218,7 +218,7 @@ def _check_major(run: Run, scratch: Session, target: ConnectionTarget) -> None:
 
 
 def _make_roles(run: Run, scratch: Session) -> None:
-    """The names of all roles, on the server that is gone afterwards: policies name them."""
+    """Create all roles on the temporary server: policies name them."""
     names = "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_'"
     (wanted,), (there,) = run.database.session.query(names), scratch.query(names)
     missing = [row[0] or "" for row in wanted if row not in there]
@@ -227,8 +227,8 @@ def _make_roles(run: Run, scratch: Session) -> None:
 
 
 def _load(request: Request, scratch: ConnectionTarget, made: SchemaFile) -> None:
-    with tempfile.TemporaryDirectory(prefix="dbmigrate-adopt-") as directory:
-        (Path(directory) / made.path.name).write_bytes(made.sql)
+    with temporary_directory("dbmigrate-adopt-") as directory:
+        (directory / made.path.name).write_bytes(made.sql)
         options = Options(lock_timeout=request.options.lock_timeout, who=request.options.who)
         loaded = up(
             replace(
@@ -240,18 +240,14 @@ def _load(request: Request, scratch: ConnectionTarget, made: SchemaFile) -> None
             )
         )
     if loaded.error is not None:
-        raise MigrationError(
-            loaded.error.reason,
-            f"the schema can't be made again in a scratch database: {loaded.error.message}",
-            sqlstate=loaded.error.sqlstate,
-            location=loaded.error.location,
-            detail=loaded.error.detail,
+        raise loaded.error.but(
+            message=f"the schema can't be made again in a scratch database: {loaded.error.message}",
             hint="where an extension or a role is missing, name a server that has it with -dev-url",
         )
 
 
 def _comparable(catalog: Catalog, order: SchemaFileOrder) -> Catalog:
-    """Without what is one database's own, such as which release of an extension it has."""
+    """Without what belongs to one database, such as the release of an extension."""
     passed_over = _NOT_SCHEMA if order.keeps_rights else (*_NOT_SCHEMA, "default acl")
     return {
         name: text.partition(" in ")[2] if name.kind == "extension" else text

@@ -1,7 +1,7 @@
-"""Makes a schema in a scratch database: from migrations, or from what is desired.
+"""Makes a schema in a scratch database: from migrations, or from a desired schema.
 
-A database that is desired is only read, by pg_dump, which copies its schema and no row.
-A program is run as it is, without a shell; it speaks only if it fails.
+A desired database is only read, by pg_dump, which copies its schema and no rows. A
+program is run directly, without a shell; its error output is shown only if it fails.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SHOWN = 2000
 
 
 def request_on(scratch: ConnectionTarget, request: Request, source: Source) -> Request:
-    """The same order, for migrations on a scratch database; nobody watches."""
+    """The same request, for migrations on a scratch database, without an observer."""
     options = Options(
         lock_timeout=request.options.lock_timeout,
         statement_lock_timeout_ms=request.options.statement_lock_timeout_ms,
@@ -54,7 +54,7 @@ def request_on(scratch: ConnectionTarget, request: Request, source: Source) -> R
 
 
 def migrate(request: Request, space: ScratchSpace, *, what: str) -> None:
-    """Run all migrations of the request. Raises MigrationError, `what` named in it."""
+    """Run all migrations of the request. Raises MigrationError that contains `what`."""
     made: str | None = None
     while True:
         error = goto(request).error
@@ -71,7 +71,7 @@ def migrate(request: Request, space: ScratchSpace, *, what: str) -> None:
 def make_desired(
     scratch: ConnectionTarget, desired: Sequence[Desired], request: Request, space: ScratchSpace
 ) -> None:
-    """Make what is desired, one after the other. Raises MigrationError."""
+    """Make the desired schema, one part after the other. Raises MigrationError."""
     for each in desired:
         if isinstance(each, Source):
             there = request_on(scratch, request, each)
@@ -93,9 +93,10 @@ def _scripts(
         for path in desired.paths:
             yield SchemaScript(str(path), read_script(path, str(path)))
     elif isinstance(desired, SchemaProgram):
-        yield SchemaScript(desired.words[0], run_desired(desired, stop))
+        output = run_desired(desired, stop)
+        yield SchemaScript(f"output of {desired.words[0]}", output)
     else:
-        yield SchemaScript(desired.display, _dump(desired, stop))
+        yield SchemaScript(f"schema of {desired.display}", _dump(desired, stop))
 
 
 def run_desired(program: SchemaProgram, stop: Stop) -> bytes:
@@ -118,10 +119,10 @@ def run_desired(program: SchemaProgram, stop: Stop) -> bytes:
 
 
 def _dump(database: ConnectionTarget, stop: Stop) -> bytes:
-    """The schema of a database as SQL, without owners: those of two servers are never alike."""
+    """The schema of a database as SQL, without owners: two servers have different ones."""
     arguments = ["--no-owner", "--no-security-labels", "--no-publications"]
     arguments += ["--no-subscriptions", "--no-tablespaces"]
-    # Atlas's history has a schema of its own, which is no part of the application's.
+    # Atlas's history has its own schema, which is not part of the application's.
     arguments.append(f"--exclude-schema={ATLAS_SCHEMA}")
     return dump_schema(
         _find_pg_dump(),
@@ -133,7 +134,7 @@ def _dump(database: ConnectionTarget, stop: Stop) -> bytes:
 
 
 def _find_pg_dump() -> ClientProgram:
-    """That of the PATH, or a newer one beside the scratch server's own programs.
+    """The pg_dump of the PATH, or a newer one beside the scratch server's own programs.
 
     Raises MigrationError where there is none.
     """
@@ -145,16 +146,7 @@ def _find_pg_dump() -> ClientProgram:
 
 
 def _name(error: MigrationError, what: str) -> MigrationError:
-    named = MigrationError(
-        error.reason,
-        f"{what}: {error.message}",
-        sqlstate=error.sqlstate,
-        location=error.location,
-        detail=error.detail,
-        hint=hint_for(error.message) or error.hint,
-    )
-    named.__cause__ = error
-    return named
+    return error.but(message=f"{what}: {error.message}", hint=hint_for(error.message))
 
 
 def _refused(message: str) -> MigrationError:

@@ -1,9 +1,9 @@
-"""What a schema is to become, as people say it: files of SQL, migrations, a database, a program.
+"""The forms of a desired schema: SQL files, migrations, a database, a program.
 
 schema.sql, schema/                 SQL, as it is or as pg_dump writes it
 other/migrations                    a directory of migrations, in any format
 postgres://..., host=... dbname=... a database, of which the schema is copied
-exec:python manage.py sqlmigrate    what a program prints; no shell is in between
+exec:python manage.py sqlmigrate    what a program prints; no shell is involved
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Desired = SqlFiles | Source | ConnectionTarget | SchemaProgram
 
 
 def read_desired(text: str, environ: Mapping[str, str]) -> Desired:
-    """Understand one description. Raises MigrationError (SourceInvalid, Internal)."""
+    """Parse one description. Raises MigrationError (SourceInvalid, Internal)."""
     if text.startswith(PROGRAM):
         return _read_program(text.removeprefix(PROGRAM))
     if text.partition("://")[0] in SCHEMES:
@@ -68,7 +68,7 @@ def read_desired(text: str, environ: Mapping[str, str]) -> Desired:
 
 
 def find_beside(directory: str) -> str | None:
-    """The desired schema beside a directory of migrations, or in it."""
+    """The desired schema next to a directory of migrations, or in it."""
     here = Path(directory)
     for place in (here, Path(os.path.abspath(here)).parent):
         for name in BESIDE:

@@ -1,6 +1,6 @@
-"""From a plan of changes to drafts of migrations: what goes together, names, comments.
+"""From a plan of changes to drafts of migrations: grouping, names, comments.
 
-What may share a file does. A migration that loses data says so above the statement
+Changes that may share a file do. A migration that loses data says so above the statement
 that does, because a reviewer reads files.
 """
 
@@ -27,9 +27,9 @@ def group_changes(changes: Sequence[Change]) -> list[Group]:
 
 
 def name_groups(name: str, groups: Sequence[Group]) -> list[str]:
-    """A name for each: what they have in common behind the name that was given.
+    """A name for each: what its changes have in common, behind the given name.
 
-    The name alone is for the first that is about several things, else for the first.
+    The name alone is for the first draft about several things, else for the first.
     """
     words = [_say(group) for group in groups]
     words[words.index("") if "" in words else 0] = ""
@@ -49,7 +49,7 @@ def write_text(group: Group) -> Text:
 
 
 def plan_down(after: Schema, before: Schema) -> Group:
-    """The way back in one file: by online forms if these fit into one, else by plain ones."""
+    """The way down in one file: by online forms if these fit into one, else by plain ones."""
     online = plan_changes(after, before)
     if len(group_changes(online)) <= 1:
         return online
@@ -57,7 +57,7 @@ def plan_down(after: Schema, before: Schema) -> Group:
 
 
 def _say(group: Group) -> str:
-    """In a word or two that can be part of a file's name; empty for several things."""
+    """The subject as part of a file's name; empty for several subjects."""
     actions = {change.action for change in group}
     kinds = {change.about.kind for change in group}
     if len(actions) == 1 and not actions & _PLAIN:

@@ -1,13 +1,13 @@
-"""Runs scripts that make a schema in a scratch database, whoever has written them.
+"""Runs scripts that make a schema in a scratch database, whatever program wrote them.
 
-Each statement is a transaction of its own, as psql would have it, but many go in one
-message: a server far away is asked some dozens of times, and not ten thousand. Where
-one fails, those before it are done; it is tried again alone, so that a script may hold
-what can't be in a transaction block. A statement that names what is not there yet is
-tried again when the others are done: in a directory with a file for each table, names
-don't say what comes first. Where roles may be made, one that is missing is: a schema
-that grants to it is no worse for that. What pg_dump of a newer version sets, and the
-server does not know, is passed over.
+Each statement is a transaction of its own, as with psql, but one message contains many:
+a distant server costs some dozens of round trips, not ten thousand. Where one fails,
+those before it are done; it is tried again alone, so that a script may contain
+statements that cannot be in a transaction block. A statement that names a missing object
+is tried again after the others: in a directory with a file for each table, names do not
+give the order. Where roles may be created, a missing one is created, because a schema
+that only grants to it is equally valid. Settings that a newer pg_dump writes and the
+server does not know are skipped.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _AROUND = 2
 
 @dataclass(frozen=True, slots=True)
 class SchemaScript:
-    """One script, by the name that people know it by."""
+    """One script, by its name in messages."""
 
     file: str
     sql: bytes = field(repr=False)
@@ -59,7 +59,7 @@ class SchemaScript:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """One statement, and what its script had set before it."""
+    """One statement, and the settings of its script before it."""
 
     script: SchemaScript
     statement: Statement
@@ -86,13 +86,13 @@ def run_scripts(
 
 
 def missing_role(message: str) -> str | None:
-    """The role that an error of the server's misses."""
+    """The missing role that a server's error names."""
     match = _ROLE.search(message)
     return match[1] if match else None
 
 
 def make_role(session: Session, name: str) -> None:
-    """A role that can do nothing, to be granted to, if it is not there. Raises ServerFailure."""
+    """Create a role without rights, for grants to it, if it is missing. Raises ServerFailure."""
     try:
         session.query(f"CREATE ROLE {identifier(name)}")
     except ServerFailure as failure:
@@ -101,7 +101,7 @@ def make_role(session: Session, name: str) -> None:
 
 
 def hint_for(message: str) -> str | None:
-    """What to do about an error that only a scratch server has."""
+    """The hint for an error that only a scratch server has."""
     if _NO_EXTENSION.search(message):
         return "name a server that has the extension with -dev-url"
     if missing_role(message) is not None:
@@ -121,7 +121,7 @@ class _Maker:
         self._stop = stop
 
     def run(self, script: SchemaScript) -> list[tuple[_Piece, ServerFailure]]:
-        """Run a script's statements; those that miss something are given back."""
+        """Run a script's statements; those that miss an object are returned."""
         waiting = []
         settings: tuple[bytes, ...] = (_BEGIN,)
         self._session.query(_BEGIN.decode())
@@ -139,9 +139,9 @@ class _Maker:
         return waiting
 
     def _run_some(self, pieces: deque[_Piece]) -> None:
-        """Run statements from the front in one message, and take away those that are done.
+        """Run statements from the front in one message, and remove those that are done.
 
-        The next one is to be tried alone, if there is one.
+        The next one, if any, is to be tried alone.
         """
         some = list(islice(takewhile(_can_be_among_others, pieces), _AT_ONCE))
         if len(some) < 2:
@@ -158,7 +158,7 @@ class _Maker:
             pieces.popleft()
 
     def run_again(self, pieces: list[_Piece]) -> list[tuple[_Piece, ServerFailure]]:
-        """Run statements that have been tried, each with its script's settings."""
+        """Run statements again that failed before, each with its script's settings."""
         waiting = []
         current: tuple[bytes, ...] = ()
         for piece in pieces:
@@ -172,7 +172,7 @@ class _Maker:
         return waiting
 
     def _try(self, piece: _Piece) -> ServerFailure | None:
-        """None: it is done, or need not be. Raises MigrationError for what can't be helped."""
+        """Returns when it is done, or need not be. Raises MigrationError for any other error."""
         self._require_no_stop()
         rows = [piece.script.sql[slice(*piece.statement.rows)]] if piece.statement.rows else []
         known: str | None = None
@@ -199,7 +199,7 @@ class _Maker:
 
 
 def _pieces(script: SchemaScript) -> Iterator[_Piece]:
-    """The statements of a script that stand for something."""
+    """The statements of a script that have an effect."""
     for statement in split(script.sql, file=script.file):
         piece = _Piece(script, statement)
         if statement.words[:1] == ("ROLLBACK",):
@@ -209,7 +209,7 @@ def _pieces(script: SchemaScript) -> Iterator[_Piece]:
 
 
 def _is_setting(piece: _Piece) -> bool:
-    """Whether the session is another one after it."""
+    """Whether it changes the session's settings."""
     verb = piece.statement.words[:1]
     return verb in (("SET",), ("RESET",)) or (verb == ("SELECT",) and b"set_config(" in piece.sql)
 

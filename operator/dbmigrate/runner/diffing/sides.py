@@ -1,9 +1,9 @@
-"""The two sides of a diff, each made in a scratch database and read: what is, and what is wanted.
+"""The two sides of a diff, present and desired, each made in a scratch database and read.
 
-They are made at the same time, by two sessions, unless the migrations of one have to do
-with roles or whatever else the databases of a server share: a role that one side has made
-is in the way of the other, which makes it, too. Then each side gets a server of its own;
-on a server that was named they are made one after the other.
+They are made at the same time, by two sessions, unless the migrations of one handle roles
+or anything else that the databases of a server share: a role that one side has made would
+exist already for the other. Then each side gets a server of its own;
+on a named server they are made one after the other.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Wanted:
     catalog: Catalog
 
     def without(self, *names: ObjectName) -> Wanted:
-        """As if these were not there."""
+        """As if these did not exist."""
         schema = self.schema
         for name in names:
             schema = schema.without(name)
@@ -77,8 +77,8 @@ def make_sides(
     desired: Sequence[Desired],
     server: ConnectionTarget | None,
 ) -> tuple[Here, Wanted]:
-    """Make both, to be there as long as the stack. Raises MigrationError, ServerFailure."""
-    # In a schema of its own the history would bring that schema with it.
+    """Make both; they exist as long as the stack. Raises MigrationError, ServerFailure."""
+    # In its own schema the history would bring that schema with it.
     history = replace(request.target.history, schema=None)
     like = replace(request.target, history=history)
     is_apart = any(map(_is_of_the_server, (source, *_sources(desired))))
@@ -113,7 +113,7 @@ def _at_once(
         try:
             here = make_here()
         except MigrationError:
-            making.result()  # of two errors always the same one is told
+            making.result()  # of two errors always the same one is raised
             raise
         return here, making.result()
 
@@ -150,18 +150,18 @@ def _sources(desired: Sequence[Desired]) -> list[Source]:
 
 
 def _is_of_the_server(source: Source) -> bool:
-    """Whether a migration looks as if it did something to all databases of its server."""
+    """Whether a migration may change something that all databases of its server share."""
     for migration in (*source.migrations, *source.checkpoints, *source.repeatables):
         try:
             if migration.up is not None and _OF_THE_SERVER.search(migration.up.show()):
                 return True
         except MigrationError:
-            continue  # running it will say what is wrong
+            continue  # running it will report what is wrong
     return False
 
 
 def _brought_along(desired: Sequence[Desired], default: HistoryTable) -> HistoryTable:
-    """Migrations of another format bring another history table, which is no part of a schema."""
+    """Migrations of another format use another history table, which is not part of a schema."""
     kinds = [HistoryKind(each.format) for each in _sources(desired)]
     if not kinds or kinds[0] is default.kind:
         return default
@@ -169,7 +169,7 @@ def _brought_along(desired: Sequence[Desired], default: HistoryTable) -> History
 
 
 def _lying_there(desired: Sequence[Desired], ours: HistoryTable) -> HistoryTable | None:
-    """The history of a database that is desired: where its URL says, else where ours is."""
+    """The history of a desired database: where its URL says, else where the request's is."""
     for each in desired:
         if isinstance(each, ConnectionTarget):
             return each.history if each.history != HistoryTable() else ours
@@ -179,7 +179,7 @@ def _lying_there(desired: Sequence[Desired], ours: HistoryTable) -> HistoryTable
 def _leave_out_schema(
     wanted: Wanted, desired: Sequence[Desired], ours: HistoryTable, here: Schema
 ) -> Wanted:
-    """Without the schema that a database has for nothing but its history."""
+    """Without a schema that exists only for the history."""
     history = _lying_there(desired, ours)
     if history is None or history.schema is None:
         return wanted

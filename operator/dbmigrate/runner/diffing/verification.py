@@ -1,15 +1,15 @@
-"""The proof of new migrations: run as files, up and down again, the catalog compared each time.
+"""The verification of new migrations: run as files, up and down again, catalogs compared.
 
-The files are written to a scratch directory and read back as the directory's own format
-reads them, so that what is proven is what will lie there. Proven is that all of them lead
-to the catalog that is wanted, that the plan from there is empty, and that each way back
-leads to the very catalog that was there before its step. The catalogs are compared in
-full; after a step that is about one index alone, all but that index need not be read
-again to be known (dbmigrate.postgres.schema.incremental).
+The files are written to a scratch directory and read back in the directory's own format, so
+that what is verified is what will be there. Verified is that all of them lead to the
+desired catalog, that the plan from there is empty, and that each down script leads to the
+same catalog as before its step. The catalogs are compared in full; after a step that only
+creates or drops one index, all but that index need not be read again
+(dbmigrate.postgres.schema.incremental).
 
 The down script of a step is planned from the schema after it back to the schema before it;
-both are what the server says they are, and not what the plan thinks. Before a step that
-does nothing but create an index there was the schema after it, without that index.
+both are read from the server, not derived from the plan. Before a step that only creates
+an index, the schema was the one after it, without that index.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ class _State:
 
     @property
     def known(self) -> Schema:
-        """The schema, once the ways back are planned."""
+        """The schema, once the down scripts are planned."""
         assert self.schema is not None
         return self.schema
 
 
 class Proof:
-    """The scratch database with the migrations that are there, and how far the new ones are."""
+    """The scratch database with the existing migrations, and the progress of the new ones."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Proof:
         wanted: Schema,
         renames: Sequence[Rename],
     ) -> None:
-        # The files get their down scripts only after they were run upwards.
+        # The files get their down scripts only after their up scripts were run.
         options = replace(here.request.options, changed_files=ChangedFiles.WARN)
         self._request = replace(here.request, options=options)
         self._source = source
@@ -99,7 +99,7 @@ class Proof:
         self.steps: list[NewMigration] = []
 
     def go_up(self, groups: Sequence[Group], versions: Sequence[str], names: Sequence[str]) -> None:
-        """Run the new migrations, and plan the way back of each. Raises MigrationError."""
+        """Run the new migrations, and plan the down script of each. Raises MigrationError."""
         for number, group in enumerate(groups):
             step = self._draft(NewMigration(versions[number], names[number], group))
             self.steps.append(step)
@@ -120,7 +120,7 @@ class Proof:
             after = before
 
     def require(self, goal: Catalog) -> None:
-        """Raise MigrationError where the new migrations don't lead to what is wanted."""
+        """Raise MigrationError where the new migrations do not lead to the desired schema."""
         reached = self._states[-1]
         require_same(goal, reached.catalog, "the new migrations don't lead to the desired schema")
         left = plan_changes(reached.known, self._wanted)
@@ -128,7 +128,7 @@ class Proof:
             raise _unproven("the plan has to be made twice", [str(each.about) for each in left])
 
     def go_down(self) -> None:
-        """Run the way back, step by step. Raises MigrationError."""
+        """Run the down scripts, step by step. Raises MigrationError."""
         source = self._with_new()
         request = replace(self._request, source=source)
         for index in reversed(range(len(self.steps))):
@@ -137,7 +137,7 @@ class Proof:
             if written is not None and written.up is not None:
                 self.steps[index] = replace(step, up_script=written.up.load())
             if source.format is Format.ATLAS:
-                continue  # its files have no way back
+                continue  # its files have no down script
             what = f"the way back of {step.version}_{step.name}"
             run_down = partial(self._run_down, request, what)
             catalog = self._watch.after(run_down, index=_only_index(step.down))
@@ -155,7 +155,7 @@ class Proof:
             raise _failed(error, what)
 
     def _with_new(self) -> Source:
-        """The migrations that are there and the new ones, these read from files."""
+        """The existing migrations and the new ones, these read from files."""
         for step in self.steps:
             for name, text in step.files.items():
                 if self._written.get(name) != text:
@@ -177,7 +177,7 @@ class Proof:
         return tuple(Rename(each.after, each.before) for each in reversed(self._renames))
 
     def _look(self, catalog: Catalog, group: Group, following: Group) -> _State:
-        """The state after a group. The schema costs more to read than the catalog."""
+        """The state after a group. Reading the schema costs more than reading the catalog."""
         is_renaming = bool(self._renames) and any(change.action == _RENAME for change in group)
         if not is_renaming and following and _only_creates_index(following, catalog):
             return _State(catalog, None)
@@ -187,20 +187,20 @@ class Proof:
 
 
 def _only_index(group: Group) -> ObjectName | None:
-    """The index that a step outside of a transaction is about."""
+    """The only index that a step outside of a transaction changes."""
     if len(group) != 1 or group[0].can_be_in_transaction or group[0].about.kind != "index":
         return None
     return group[0].about
 
 
 def _only_creates_index(group: Group, before: Catalog) -> bool:
-    """Not one that takes another's place, which begins under another name."""
+    """An index that does not replace another one, which begins under another name."""
     name = _only_index(group)
     return name is not None and name not in before and group[0].action == "create"
 
 
 def require_same(goal: Catalog, found: Catalog, what: str) -> None:
-    """Raise MigrationError (Internal), naming the objects that are not the same."""
+    """Raise MigrationError (Internal) with the objects that differ."""
     differences = []
     for each in compare(goal, found):
         if each.before is None:
@@ -224,13 +224,7 @@ def _unproven(what: str, differences: Sequence[str]) -> MigrationError:
 
 
 def _failed(error: MigrationError, what: str) -> MigrationError:
-    named = MigrationError(
-        error.reason,
-        f"the proof failed at {what}: {error.message}",
-        sqlstate=error.sqlstate,
-        location=error.location,
-        detail=error.detail,
+    return error.but(
+        message=f"the proof failed at {what}: {error.message}",
         hint="nothing was written; this is a fault of dbmigrate: please report it with the schema",
     )
-    named.__cause__ = error
-    return named

@@ -1,4 +1,4 @@
-"""From what the server said about a file to an error that a person can act on."""
+"""From the server's message about a file to an error with a place and a remedy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from dbmigrate.postgres.connection.errors import (
     READ_ONLY_HINT,
     ConnectionBroken,
     ServerError,
+    ServerFailure,
+    history_failure,
 )
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.stop import Stop
 
 
@@ -26,8 +28,8 @@ def statement_failed(
     problem: str | None = None,
     limit: str | None = None,
 ) -> MigrationError:
-    """A statement of a migration file failed; `problem` says it better than the server, `limit`
-    where the limit comes from that ended it."""
+    """A statement of a migration file failed; `problem` replaces the server's message, `limit`
+    says where the limit comes from that ended it."""
     reason = Reason.STATEMENT_FAILED
     hint = error.hint or limit
     if error.sqlstate == QUERY_CANCELED and stop.is_urgent:
@@ -51,19 +53,21 @@ def statement_failed(
     )
 
 
-def not_recorded(step: PlannedStep, error: ServerError, own: str, stop: Stop) -> MigrationError:
-    """The file went well, and `own`, a statement of ours behind it, did not."""
-    table = own.rsplit(" ", maxsplit=1)[-1]
-    plain = statement_failed(error, None, stop=stop)
+def history_refused(step: PlannedStep, error: ServerError, own: str) -> MigrationError:
+    """The file ran, and `own`, a statement behind it, could not write the history."""
+    verb, _, table = own.rpartition(" ")
+    doing = f"can't write {table}, a table of the history ({verb})"
+    told = history_failure(ServerFailure(error, 0), doing)
+    is_constraint = error.sqlstate is not None and error.sqlstate.startswith("23")
     return MigrationError(
-        plain.reason,
-        f"{label(step)} was rolled back, for it can't be recorded in the history: {own}"
-        f" failed: {error.message}",
+        Reason.FOREIGN_HISTORY if is_constraint else told.reason,
+        f"{told.message}; {label(step)} was rolled back, and its file is not at fault",
         sqlstate=error.sqlstate,
-        detail=plain.detail,
-        hint=plain.hint
-        or f"the file is not at fault: look at what was added to {table}, such as a publication,"
-        " a default, a constraint or a right that is missing",
+        detail=error.detail,
+        hint="the table has a constraint that is none of dbmigrate's: drop it"
+        if is_constraint
+        else told.hint
+        or f"look at what was added to {table}: a publication, a default or a constraint",
     )
 
 
@@ -77,7 +81,7 @@ def rolled_back_by_loss(step: PlannedStep, broken: ConnectionBroken) -> Migratio
 
 
 def unsettled_by_loss(step: PlannedStep, broken: ConnectionBroken, why: str) -> MigrationError:
-    """The connection broke during a step, and nobody could be asked what became of it."""
+    """The connection broke during a step, and the database could not be asked for the result."""
     return MigrationError(
         Reason.CONNECTION_LOST,
         f"connection lost during {label(step)} ({broken}),"
@@ -103,14 +107,10 @@ def label(step: PlannedStep) -> str:
 
 
 def left_unfinished(error: MigrationError, how_far: str) -> MigrationError:
-    """The same error, with what a step in batches has done before."""
-    return MigrationError(
-        error.reason,
-        error.message,
-        location=error.location,
-        sqlstate=error.sqlstate,
+    """The same error, with what the step in batches has committed before."""
+    return error.but(
         detail="; ".join(filter(None, (error.detail, how_far))),
-        hint=error.hint or "remove the cause, then run it again: it goes on behind them",
+        hint=error.hint or "remove the cause, then run it again: it continues after them",
     )
 
 
@@ -127,16 +127,9 @@ def left_dirty(
     if invalid_indexes:
         parts.append(f"invalid index left behind: {', '.join(invalid_indexes)}")
     hint = (
-        "remove the cause, then `dbmigrate repair`: it drops invalid indexes and goes on"
+        "remove the cause, then `dbmigrate repair`: it drops invalid indexes and continues"
         " from this statement"
     )
     if is_interrupted:
         hint = "run it again: `up`, `goto` and `repair` go on from this statement"
-    return MigrationError(
-        error.reason,
-        error.message,
-        location=error.location,
-        sqlstate=error.sqlstate,
-        detail="; ".join(parts),
-        hint=hint,
-    )
+    return error.but(detail="; ".join(parts), hint=hint)

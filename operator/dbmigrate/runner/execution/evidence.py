@@ -1,27 +1,36 @@
-"""Whether the statement that was under way when a run ended is done.
+"""Whether the statement that was running when a run ended is done.
 
-Asked for a statement that the log left as running, and for no other: one that failed is
-not done, whatever the database holds. Of all statements that cannot be in a transaction
+Only the statement that the log left as running is examined: one that failed is not
+done, whatever the database holds. Of all statements that cannot be in a transaction
 two leave evidence:
 
-- CREATE INDEX CONCURRENTLY is done if a valid index of that name and that definition is
-  there;
+- CREATE INDEX CONCURRENTLY is done if a valid index of that name and that definition
+  exists;
 - DROP INDEX CONCURRENTLY is done if the index that the log named before is gone.
 
-With IF [NOT] EXISTS, and VACUUM, REINDEX, ALTER SYSTEM, running it again does no harm. All
-others (CREATE DATABASE, CALL, DETACH PARTITION CONCURRENTLY, ...) run again, and the server
-refuses what is there already.
+With IF [NOT] EXISTS, and for VACUUM, REINDEX and ALTER SYSTEM, running it again is
+harmless. All others (CREATE DATABASE, CALL, DETACH PARTITION CONCURRENTLY, ...) run again,
+and the server rejects what exists already.
 """
 
 from __future__ import annotations
+
+import re
 
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.history.log import LogRow, parse_drop_note, read_drop_note_sql
 from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
 from dbmigrate.postgres.schema.invalid_indexes import find_twins, invalid_indexes
+from dbmigrate.postgres.sqltext.splitter import Statement
+from dbmigrate.postgres.sqltext.transaction_rules import Control, control_of
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution.non_transactional import checksum_until, settings_before
+from dbmigrate.runner.execution.non_transactional import (
+    checksum_until,
+    is_counted_on_the_way,
+    may_be_in_transaction,
+    settings_before,
+)
 from dbmigrate.runner.execution.script_text import ScriptText
 
 
@@ -39,6 +48,47 @@ def is_done(database: Database, row: LogRow | None, text: ScriptText, done: int)
     if isinstance(change, DropIndex):
         return change.is_concurrent and row is not None and _is_gone(database, row, text, done)
     return False
+
+
+_REPEATABLE = re.compile(rb"(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
+"""Statements outside of a transaction that leave nothing and may run twice."""
+
+
+def is_certain(database: Database, row: LogRow, text: ScriptText) -> bool:
+    """Whether log and database tell for certain how far a killed run has come in a step.
+
+    Then the step can be finished without a person. The file must be the one that was run; what
+    was under way must be counted exactly, leave evidence of its own, or be free to run twice;
+    and no invalid index may go but the one that it makes itself.
+    """
+    statements, done = text.statements(), row.statements_done or 0
+    is_counted = is_counted_on_the_way(statements) and not any(
+        _ends_oddly(text, statement) for statement in statements
+    )
+    if row.checksum != text.checksum or not is_counted:
+        return False
+    own: set[str] = set()
+    if done < len(statements):
+        statement, change = statements[done], _read(text, done)
+        if isinstance(change, CreateIndex) and change.is_concurrent:
+            if change.name is None:
+                return False
+            twins = find_twins(database.session, change, _settings(text, done))
+            own = {twin.name for twin in twins if not twin.is_valid}
+        elif not (
+            (isinstance(change, DropIndex) and change.is_concurrent)
+            or control_of(text.read(), statement, file=text.file) is not None
+            or may_be_in_transaction(text, statement)
+            or _REPEATABLE.match(text.read(), statement.start, statement.end)
+        ):
+            return False
+    return set(find_leftovers(database.session, text, done)) <= own
+
+
+def _ends_oddly(text: ScriptText, statement: Statement) -> bool:
+    """Whether it ends a transaction and begins another, rolls back, or prepares a commit."""
+    control = control_of(text.read(), statement, file=text.file)
+    return control is Control.OTHER and statement.words[0] not in {"BEGIN", "START"}
 
 
 def find_leftovers(session: Session, text: ScriptText, done: int) -> tuple[str, ...]:
@@ -78,13 +128,13 @@ def _is_gone(database: Database, row: LogRow, text: ScriptText, done: int) -> bo
         return False
     oid, checksum = note
     if checksum != checksum_until(text.read(), text.statements(), done + 1):
-        return False  # the statement was edited since
+        return False  # the statement has been edited since
     sql = f"SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = {oid})"
     return database.session.query(sql)[0][0][0] == "t"
 
 
 def _dropped_later(session: Session, text: ScriptText, done: int) -> set[str]:
-    """The indexes that the rest of the script drops without making them first."""
+    """The indexes that the rest of the script drops without creating them first."""
     made, names = set(), []
     for index in range(done, len(text.statements())):
         change = _read(text, index)
@@ -104,7 +154,7 @@ def _dropped_later(session: Session, text: ScriptText, done: int) -> set[str]:
 
 
 def _resolve(session: Session, names: list[str], settings: list[str]) -> dict[str, int]:
-    """The oids that the names lead to in the file, where these settings hold."""
+    """The oids that the names in the file resolve to under these settings."""
     if not settings:
         return session.resolve(names)
     try:

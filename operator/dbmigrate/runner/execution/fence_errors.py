@@ -1,9 +1,9 @@
-"""When the version row could not be moved: what that means, by the guard that failed.
+"""Why the version row could not be moved, by the guard that failed.
 
-None of it should ever be: a pooler has given us another backend, another session
-has moved the version in spite of the lock (or the file itself has), or the file
-has ended the transaction it ran in. In the last case a part of the file may be
-committed, so the version is marked dirty.
+None of these should happen: a pooler has switched to another backend; another session,
+or the file itself, has moved the version in spite of the lock; or the file has ended
+the transaction it ran in. In the last case a part of the file may be committed, so the
+version is marked dirty.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as step_errors
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 
 
 def explain_fence(
     database: Database, step: PlannedStep, fence: Fence, location: Location
 ) -> MigrationError:
-    """Say what happened, and mark the version dirty if need be."""
+    """Raise the error, and mark the version dirty where that is needed."""
     label = step_errors.label(step)
     if not fence.has_tables:
         return MigrationError(
@@ -61,7 +61,7 @@ def explain_fence(
 
 
 def mark_dirty(database: Database, step: PlannedStep) -> None:
-    """The version and the schema may disagree now: say so where everybody looks."""
+    """The version and the schema may disagree now: mark that where every tool looks."""
     wanted = database.found.begun(step.move)
     history = database.history
     sql = move_version_sql(history, database.found, wanted)
@@ -75,4 +75,4 @@ def mark_dirty(database: Database, step: PlannedStep) -> None:
         database.session.query(history.guarded(sql))
         database.found = wanted
     except (ServerFailure, ConnectionBroken):
-        pass  # the error that led here says the same to whoever reads it
+        pass  # the error that led here says the same

@@ -1,7 +1,7 @@
-"""The locks that a script takes on tables which others may be using, as the server has them.
+"""The locks that a script takes on existing tables, read from the server.
 
-The script is run in a transaction that is rolled back, and pg_locks is read just
-before. Only what can be one transaction can be tried so.
+The script runs in a transaction that is rolled back, and pg_locks is read just
+before that. Only a script that can be one transaction can be sampled.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class HeldLock:
 
 
 def sample_locks(session: Session, script: Script | None) -> tuple[HeldLock, ...]:
-    """The locks on tables that were there before. What fails is said when the step is run."""
+    """The locks on tables that existed before. A failure is reported when the step is run."""
     if script is None:
         return ()
     text = ScriptText(script)

@@ -1,17 +1,18 @@
-"""A step that can't be one transaction: statement by statement, dirty meanwhile.
+"""A step that cannot be one transaction: statement by statement, dirty meanwhile.
 
-CREATE INDEX CONCURRENTLY, VACUUM and their kin refuse to run inside of a
-transaction, and a file can bring several transactions of its own. The version
-row is marked dirty before, the log counts what is done, and the mark goes when
-the last statement is. A statement that may be in a transaction is counted in
-the same one, and so is a transaction of the file's: of those the log knows
-exactly which are done, even if the process or the server dies.
+CREATE INDEX CONCURRENTLY, VACUUM and similar statements refuse to run inside a
+transaction, and a file can contain transactions of its own. The version row is
+marked dirty first, the log counts what is done, and the mark is removed after the
+last statement. A statement that may be in a transaction is counted in the same one,
+and so is a transaction of the file: of those the log knows exactly which are done,
+even if the process or the server dies.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
@@ -49,7 +50,7 @@ from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 
 INTERRUPTED = "interrupted"
 """The log's word for a step that was asked to stop, or could not get a lock in time: the next
@@ -72,10 +73,10 @@ _LEAVES_NOTHING = re.compile(
 def run_statements(
     database: Database, step: PlannedStep, text: ScriptText, row: NewLogRow, *, first: int = 0
 ) -> None:
-    """Run the statements of a script one after the other, from the `first` one on.
+    """Run the statements of a script in order, from the `first` one on.
 
-    Raises MigrationError: the database is dirty then, and the log tells which
-    statements were done. It is not dirty where certainly nothing was done.
+    Raises MigrationError: the database is dirty then, and the log says which statements
+    are done. It is not dirty where it is certain that nothing was done.
     """
     work = _Work(database, step, text, first)
     try:
@@ -116,18 +117,15 @@ class _Work:
         self._at = self._first = first
         self._log_id = 0
         self._before = database.found
-        # Under another role the log may be out of reach: then it is not counted on the way.
-        self._counts = not any(
-            s.words[:2] in {("SET", "ROLE"), ("SET", "SESSION")} for s in self._statements
-        )
+        self._counts = is_counted_on_the_way(self._statements)
 
     @property
     def label(self) -> str:
-        """For an error message."""
+        """The statement's number for an error message."""
         return f"{step_errors.label(self._step)}, statement {self._at + 1}/{len(self._statements)}"
 
     def begin(self, row: NewLogRow) -> None:
-        """Mark the version dirty as golang-migrate does: on the way down with the one below."""
+        """Mark the version dirty as golang-migrate does: on the way down, the one below."""
         history = self._database.history
         found = self._database.found
         self._before = found
@@ -149,14 +147,14 @@ class _Work:
         self._log_id = int(tables[1][0][0] or 0)
 
     def restore_settings(self) -> None:
-        """Make the settings again that the statements which are done have made."""
+        """Apply the settings again that the statements which are done have made."""
         for index in settings_before(self._statements, self._sql, self._done):
             self._at = index
             statement = self._statements[index]
             self._execute(statement, self._sql[statement.start : statement.end])
 
     def run(self) -> None:
-        """All that are left."""
+        """All remaining statements."""
         for index in range(self._done, len(self._statements)):
             self._at = index
             self._run_one(self._statements[index])
@@ -175,7 +173,7 @@ class _Work:
         self._database.found = clean
 
     def explain(self, failed: _StatementFailed) -> MigrationError:
-        """What failed, where, and what it left behind; the log gets the same."""
+        """What failed, where, and what it left behind; the log records the same."""
         self._session.roll_back()
         error = step_errors.statement_failed(
             failed.error,
@@ -185,7 +183,7 @@ class _Work:
             blockers=failed.watch.blockers if failed.error.sqlstate == LOCK_NOT_AVAILABLE else (),
         )
         is_interrupted = error.reason is Reason.INTERRUPTED
-        # Given up, not failed: nothing is wrong with the statement.
+        # Given up, not failed: the statement itself is valid.
         has_given_up = error.reason is Reason.BLOCKED_BY_QUERY
         dropped = self._drop_cancelled() if has_given_up else set()
         if not is_interrupted and self._is_undone(error.message):
@@ -196,8 +194,12 @@ class _Work:
         end = end_log_sql(
             self._database.history, self._log_id, INTERRUPTED if is_interrupted else "failed", text
         )
+        start = len(self._sql[: self._statements[self._at].start].decode())
         told = self._database.found.failure_sql(
-            self._database.history.version_table, self._text_of_statement(), failed.error.message
+            self._database.history.version_table,
+            self._text_of_statement(),
+            failed.error,
+            None if failed.position is None else failed.position - start,
         )
         end = f"{end}; {told}" if told else end
         try:
@@ -207,7 +209,7 @@ class _Work:
                 dropped = dropped or self._drop_cancelled()
                 leftovers = tuple(index for index in leftovers if index not in dropped)
         except (ServerFailure, ConnectionBroken):
-            pass  # the version row is dirty, which is what counts
+            pass  # the version row is dirty, which decides
         return step_errors.left_dirty(
             error,
             f"statement {self._at + 1} of {len(self._statements)} failed, {self._done} are done:"
@@ -217,7 +219,7 @@ class _Work:
         )
 
     def _is_undone(self, message: str) -> bool:
-        """Take the dirty mark back where the database is certainly as it was before."""
+        """Remove the dirty mark where the database is certainly as it was before."""
         history = self._database.history
         if (
             adapter_for(history.kind).records_failures
@@ -239,14 +241,14 @@ class _Work:
 
     def _has_left_nothing(self) -> bool:
         """Whether nothing but settings was done, and what failed is rolled back or leaves at
-        most an invalid index, of which there is none."""
+        most an invalid index, which does not exist."""
         if self._first or self._before.dirty:
             return False
         if len(settings_before(self._statements, self._sql, self._done)) != self._done:
             return False
         statement = self._statements[self._done]
-        if self._at > self._done or self._may_be_in_transaction(statement):
-            return True  # in the file's own transaction, or in one of ours
+        if self._at > self._done or may_be_in_transaction(self._text, statement):
+            return True  # in a transaction of the file or of the runner
         if not _LEAVES_NOTHING.match(self._sql, statement.start, statement.end):
             return False
         try:
@@ -255,10 +257,10 @@ class _Work:
             return False
 
     def _drop_cancelled(self) -> set[str]:
-        """Drop the invalid index of a CREATE INDEX CONCURRENTLY that was cancelled.
+        """Drop the invalid index of a cancelled CREATE INDEX CONCURRENTLY.
 
-        What an interrupted DROP or REINDEX leaves is for the statement itself to end. An index
-        that cannot be dropped in the time that is left is dropped by the next run.
+        What an interrupted DROP or REINDEX leaves behind, the statement itself finishes. An index
+        that cannot be dropped in the remaining time is dropped by the next run.
         """
         dropped: set[str] = set()
         sql = self._text_of_statement().encode()
@@ -286,11 +288,11 @@ class _Work:
         sql = self._sql[statement.start : statement.end]
         is_open = self._session.is_in_transaction
         if is_open and self._counts and statement.words[:1] in {("COMMIT",), ("END",)}:
-            # In the file's own transaction: it counts if that is committed, and else not.
+            # In a transaction of the file: it counts only if that is committed.
             self._session.execute(aside(self._advance_sql(self._at + 1)).encode())
             self._execute(statement, sql)
             self._done = self._at + 1
-        elif not is_open and self._counts and self._may_be_in_transaction(statement):
+        elif not is_open and self._counts and may_be_in_transaction(self._text, statement):
             self._execute(statement, sql, count=self._advance_sql(self._at + 1))
             self._done = self._at + 1
         else:
@@ -300,7 +302,7 @@ class _Work:
                 self._done = self._at + 1
 
     def _execute(self, statement: Statement, sql: bytes, count: str = "") -> None:
-        """Run a statement, if `count` is given in one transaction with that."""
+        """Run a statement; with `count`, both in one transaction."""
         settings = self._database.settings
         is_harmless = _BLOCKS_NOBODY.search(sql) is not None
         if is_harmless:
@@ -335,15 +337,6 @@ class _Work:
             return None
         return len(self._sql[: statement.start].decode()) + position - head
 
-    def _may_be_in_transaction(self, statement: Statement) -> bool:
-        if statement.words[:1] == ("CALL",):
-            return False  # the procedure may commit
-        sql, file = self._sql, self._text.file
-        return (
-            control_of(sql, statement, file=file) is None
-            and forbidden_in_transaction(sql, statement, file=file) is None
-        )
-
     def _advance_sql(self, done: int) -> str:
         history = self._database.history
         counted = advance_log_sql(history, self._log_id, done, self._checksum(done))
@@ -351,7 +344,7 @@ class _Work:
         return history.guarded(f"{counted}; {in_table}" if in_table else counted)
 
     def _note_sql(self, sql: bytes) -> list[str]:
-        """Before an index goes for good: write down which one, for a repair to judge by."""
+        """Before an index is dropped: record which one, as evidence for a repair."""
         change = read_index_statement(sql)
         if not self._counts or not isinstance(change, DropIndex) or change.may_be_missing:
             return []
@@ -369,6 +362,22 @@ class _Work:
 
     def _checksum(self, done: int) -> str:
         return checksum_until(self._sql, self._statements, done)
+
+
+def may_be_in_transaction(text: ScriptText, statement: Statement) -> bool:
+    """Whether a statement is counted in one transaction with what it does."""
+    if statement.words[:1] == ("CALL",):
+        return False  # the procedure may commit
+    sql, file = text.read(), text.file
+    return (
+        control_of(sql, statement, file=file) is None
+        and forbidden_in_transaction(sql, statement, file=file) is None
+    )
+
+
+def is_counted_on_the_way(statements: Sequence[Statement]) -> bool:
+    """Whether the log can be written to between them: under another role it may be out of reach."""
+    return not any(s.words[:2] in {("SET", "ROLE"), ("SET", "SESSION")} for s in statements)
 
 
 def checksum_until(sql: bytes, statements: list[Statement], done: int) -> str:

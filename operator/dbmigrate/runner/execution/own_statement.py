@@ -1,8 +1,8 @@
-"""A statement of ours on the application's tables: it waits as a migration's does.
+"""A statement of the runner on the application's tables: it waits as a migration's does.
 
-Each try waits for a lock as long as -statement-lock-timeout says, so that the application
-does not queue behind it for longer, until -lock-timeout is up. Who blocks is named, and an
-urgent stop cancels it.
+Each attempt waits for a lock for -statement-lock-timeout at most, so that the application
+does not queue behind it for longer; attempts end with -lock-timeout. The blocking session is
+named, and an urgent stop cancels the statement.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dbmigrate.runner.lock_retry import Patience
 
 
 def run_own(database: Database, sql: str, problem: str) -> None:
-    """Run it, again from its start when a lock can't be had.
+    """Run it, repeated from its start when a lock is not available.
 
     `problem` begins the message of an error. Raises MigrationError: BlockedByQuery,
     Interrupted, StatementFailed.

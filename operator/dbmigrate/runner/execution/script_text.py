@@ -1,7 +1,7 @@
 """A script on its way to the server: its bytes, its checksum, how it can run.
 
-A large script is not kept while the server works on it. It is read again when
-something has to be looked up in it, which is when it failed.
+A large script is not kept while the server works on it. It is read again when a
+place in it is needed, which is when it has failed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KEPT = 1 << 20
 
 
 class ScriptText:
-    """What a script says. Made by reading it; raises MigrationError (SourceInvalid)."""
+    """The content of a script, read on creation; raises MigrationError (SourceInvalid)."""
 
     def __init__(self, script: Script | None) -> None:
         self._script = script
@@ -37,14 +37,14 @@ class ScriptText:
 
     @property
     def checksum(self) -> str | None:
-        """SHA-256 in hexadecimal; None where there is no script at all."""
+        """SHA-256 in hexadecimal; None where there is no script."""
         if self._script is None:
             return None
         return self._script.checksum() if self._script.is_template else self._digest
 
     @property
     def can_be_one_transaction(self) -> bool:
-        """Whether the server takes all of it in one transaction, as far as the text tells."""
+        """Whether the server accepts all of it in one transaction, as far as the text shows."""
         is_wanted = self._script is None or self._script.is_transactional
         kinds = (TransactionKind.NONE, TransactionKind.BATCHED)
         return is_wanted and self.mode.kind not in kinds
@@ -55,7 +55,7 @@ class ScriptText:
         return self.mode.kind is TransactionKind.BATCHED
 
     def read(self) -> bytes:
-        """The script as the server may see it: same length, some of it blank."""
+        """The script for the server: the same length, some of it replaced by spaces."""
         return self.mode.prepare(self._whole())
 
     def _whole(self) -> bytes:
@@ -70,18 +70,18 @@ class ScriptText:
         return self._sql or b""
 
     def release(self) -> None:
-        """Let go of a large script until it is needed again."""
+        """Release a large script until it is needed again."""
         if self._sql is not None and len(self._sql) > _KEPT:
             self._sql = None
 
     def prepare(self) -> Sendable:
-        """The script with the rows of its COPYs apart."""
+        """The script, with the rows of its COPY statements separated."""
         if self.mode.kind is TransactionKind.ONE_QUERY:
             return Sendable(self.read())
         return cut_rows(self.read(), self.file)
 
     def statements(self) -> list[Statement]:
-        """Its statements, in order, as its tool cuts it."""
+        """Its statements in order, as its tool splits them."""
         cut = self._script.cut if self._script is not None else None
         if cut is not None:
             return list(statements_at(self.read(), cut(), file=self.file))
@@ -90,7 +90,7 @@ class ScriptText:
     def find_open_end(self) -> MigrationError | None:
         """What in it does not end, such as a string without its quote; None: nothing.
 
-        Behind the script stands what is ours: there the server would find the fault.
+        The runner's own statements follow the script: there the server would report the fault.
         """
         try:
             self.statements()
@@ -99,7 +99,7 @@ class ScriptText:
         return None
 
     def find_bytes(self, message: str) -> int | None:
-        """Where the bytes stand that the server can't store, by its message (`0xe2 0x82 0xac`)."""
+        """The places of the bytes that the server cannot store (its message: `0xe2 0x82 0xac`)."""
         found = re.search(r"0x[0-9a-f]{2}(?: 0x[0-9a-f]{2})*", message)
         if found is None:
             return None

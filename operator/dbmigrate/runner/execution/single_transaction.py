@@ -1,8 +1,8 @@
-"""All steps of a run in one transaction: if one fails, none was applied.
+"""All steps of a run in one transaction: if one fails, none is applied.
 
-It costs a round trip a file, as one by one. What can't be in a transaction at all is
-refused before anything is run, and so is a file that asks for another treatment.
-Locks are kept until the last file is done, which is the price.
+It costs a round trip a file, as separate transactions do. What cannot be in a transaction
+is refused before anything is run, and so is a file that asks for another mode.
+Locks are kept until the last file is done.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.execution.step_log import new_log_row
 from dbmigrate.runner.execution.transactional import explain_failure, make_token, rows_sql, settle
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.planning.plan import PlannedStep, find_migration
+from dbmigrate.runner.planning.step import PlannedStep, find_migration
 from dbmigrate.sources.migration import Source
 
 
@@ -81,7 +81,7 @@ def _require_transaction(database: Database, part: _Part) -> None:
 
 
 def _run_patiently(database: Database, parts: Sequence[_Part]) -> list[float]:
-    """From the start again when a lock can't be had, until time is up; the seconds of each."""
+    """Repeat from the start when a lock is not available, until the limit; each one's seconds."""
     patience = Patience(database.request)
     while True:
         try:
@@ -93,14 +93,14 @@ def _run_patiently(database: Database, parts: Sequence[_Part]) -> list[float]:
 
 
 class _Blocked(Exception):
-    """A statement has waited for a lock for as long as it may; all was rolled back."""
+    """A statement has waited for a lock until its limit; all was rolled back."""
 
     def __init__(self, part: _Part, failure: FileFailure, watch: StatementWatch) -> None:
         super().__init__(str(failure))
         self._end = (part, failure, watch)
 
     def explain(self, database: Database) -> MigrationError:
-        """The end of patience."""
+        """The error after the last attempt."""
         part, failure, watch = self._end
         return explain_failure(database, part.step, part.text, part.row, failure, watch)
 

@@ -1,4 +1,4 @@
-"""Where the limit comes from that ended a statement: people look for it in vain otherwise."""
+"""Where the time limit comes from that ended a statement: a role, a database or a setting."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SOURCES = {
 
 
 def explain_limit(database: Database, error: ServerError) -> str | None:
-    """A hint for a statement that was canceled: its limit, and who has set it.
+    """A hint for a canceled statement: its limit, and where it is set.
 
     None for any other error, and where there was no limit.
     """

@@ -1,4 +1,4 @@
-"""What happens while the server works on a statement: look, tell, perhaps cancel."""
+"""What happens while the server works on a statement: look, report, perhaps cancel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A step's row in the log: what is written of one that runs, and of one that failed."""
+"""A step's row in the log, for a step that runs and for one that failed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dbmigrate.postgres.history.log import NewLogRow, insert_log_sql
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.observer import Notice
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Direction, Migration
 
 
@@ -35,7 +35,7 @@ def new_log_row(
 
 
 def record_failure(database: Database, row: NewLogRow, error: MigrationError) -> None:
-    """Append a failed try to the log. What prevents that is not worth a second error."""
+    """Append a failed attempt to the log. A failure to do so is not reported in addition."""
     message = f"{error.message} (SQLSTATE {error.sqlstate})" if error.sqlstate else error.message
     failed = replace(
         row,

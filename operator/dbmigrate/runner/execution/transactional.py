@@ -1,8 +1,8 @@
-"""Running one step: the file, the version row and the log row, as one.
+"""Runs one step: the file, the version row and the log row, as one transaction.
 
-The usual step is one transaction in one round trip. If it fails, nothing has
-happened, and the log gets a row that says what was tried. A step that can't run
-so goes to dbmigrate.runner.execution.non_transactional, one that should run in batches to
+The usual step is one transaction in one round trip. If it fails, nothing has changed,
+and the log gets a row about the attempt. A step that cannot run this way goes to
+dbmigrate.runner.execution.non_transactional, one that should run in batches to
 dbmigrate.runner.batches.run.
 """
 
@@ -26,7 +26,7 @@ from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.errors import (
     escaped,
-    not_recorded,
+    history_refused,
     rolled_back_by_loss,
     statement_failed,
     unsettled_by_loss,
@@ -37,13 +37,13 @@ from dbmigrate.runner.execution.statement_limit import explain_limit
 from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.execution.step_log import record_failure
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 
 
 def run_in_transaction(
     database: Database, step: PlannedStep, text: ScriptText, row: NewLogRow, *, is_durable: bool
 ) -> None:
-    """One transaction; again from its start when a lock can't be had, until time is up."""
+    """One transaction; repeated from its start when a lock is not available, until the limit."""
     patience = Patience(database.request)
     while True:
         watch = StatementWatch.of(database, text.file)
@@ -83,12 +83,12 @@ def _attempt(
 
 
 def make_token(step: PlannedStep) -> str:
-    """By what a step's rows know that they are in the transaction that began it."""
+    """The values by which a step's rows identify the transaction that began it."""
     return f"{step.version} {step.direction.value} {random.getrandbits(64):016x}"
 
 
 def rows_sql(database: Database, found: Found, wanted: Found, row: NewLogRow, token: str) -> str:
-    """What is written of a step, behind its file: the version and the log's row."""
+    """The rows of a step, written after its file: the version and the log's row."""
     move = move_version_sql(database.history, found, wanted, pid=database.pid, token=token)
     return database.history.guarded(f"{move}; {insert_log_sql(database.history, row)}")
 
@@ -101,18 +101,18 @@ def explain_failure(
     failure: FileFailure,
     watch: StatementWatch,
 ) -> MigrationError:
-    """Say what failed, and append that to the log."""
+    """Raise the error, and append it to the log."""
     fence = read_fence(failure.error)
     location = text.locate(position=failure.position, statement=failure.statement)
     if fence is not None:
         error = explain_fence(database, step, fence, text.locate())
     elif failure.own is not None:
-        error = not_recorded(step, failure.error, failure.own, database.request.stop)
+        error = history_refused(step, failure.error, failure.own)
     elif failure.escaped:
         error = escaped(step, location, failure.error.message)
         mark_dirty(database, step)
     else:
-        # Of a dollar quote or a comment the server itself says that it is unterminated.
+        # The server itself reports an unterminated dollar quote or comment.
         is_unclear = (
             failure.error.sqlstate == SYNTAX_ERROR and "unterminated" not in failure.error.message
         )
@@ -134,8 +134,8 @@ def explain_failure(
 def settle(database: Database, step: PlannedStep, row: NewLogRow, broken: ConnectionBroken) -> None:
     """The connection broke: ask the database whether the step was committed.
 
-    Returns if it was. The version row alone does not tell for a step that leaves
-    it where it is, so the log has to have the step's row as well.
+    Returns if it was. For a step that does not move the version row, that row does not
+    tell, so the log has to contain the step's row as well.
     """
     known = database.log[-1].id if database.log else 0
     try:

@@ -1,4 +1,4 @@
-"""Which versions are applied, as plans ask for it, whichever history it was read from."""
+"""Which versions are applied: the interface between plans and every kind of history."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dbmigrate.versions import Version
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The version was moved and the log does not say by whom."""
+    """The version was moved, and the log does not say by whom."""
 
     from_version: Version | None
     to_version: Version | None
 
 
 class AppliedVersions(Protocol):
-    """What plans are made on, whichever history it was read from."""
+    """What plans need to know of a history, whichever tool keeps it."""
 
     gap: Gap | None
     """A move that the log does not know yet; recorded by the next write."""
@@ -34,14 +34,14 @@ class AppliedVersions(Protocol):
 
     @property
     def recorded(self) -> tuple[Version, ...]:
-        """The versions that the history has one by one, in order."""
+        """The versions that the history names, in order."""
 
     @property
     def undoing(self) -> tuple[Version, ...]:
         """The same in the order in which they are undone."""
 
     def settle(self, version: Version | None) -> None:
-        """Take the version row's word where the log ends elsewhere."""
+        """Believe the version row where the log ends at another version."""
 
     def covers(self, version: Version) -> bool:
         """Whether it counts as applied."""
@@ -57,22 +57,22 @@ class AppliedVersions(Protocol):
         """The version at which the history begins, which needs no file; None: at nothing."""
 
     def needs_file(self, version: Version) -> bool:
-        """Whether the files should have that applied version."""
+        """Whether the files should contain that applied version."""
 
     @property
     def validates_files(self) -> bool:
-        """Whether the tool looks for the files of all that is applied before it goes up, and
+        """Whether the tool requires the files of all applied versions before it goes up, and
         has settings for that."""
 
     @property
     def requires_down(self) -> bool:
-        """Whether nothing is undone without a script."""
+        """Whether a version without a down script cannot be undone."""
 
     def tool_checksum(self, version: Version) -> int | str | None:
-        """What the tool's own table has for the checksum of its up script; None: nothing."""
+        """The checksum of a version's up script in the tool's own table; None: not recorded."""
 
     def mismatch(self, migration: Migration) -> str:
-        """What the tool's own row says otherwise than an applied file, checksum aside."""
+        """What the tool's own row says differently from an applied file, checksum aside."""
 
     @property
     def repeated(self) -> tuple[Version, ...]:

@@ -1,11 +1,10 @@
-"""Which versions are applied where the history is one number, as far as the log can prove it.
+"""Which versions are applied where the history is one number, as far as the log proves it.
 
-schema_migrations holds one number. The log says how it came to be there: which
-steps were run, and where the version was moved without running anything
-(force, baseline, or golang-migrate, whose steps leave a gap in the log). Below
-such a move nothing is proved, and a version there counts as applied, as it does
-with golang-migrate. A version is called out of order only when the log proves
-that it was jumped over.
+schema_migrations holds one number. The log says how it was reached: which steps
+were run, and where the version was moved without running anything (force, baseline,
+or golang-migrate, whose steps leave a gap in the log). Below such a move nothing is
+proved, and a version there counts as applied, as it does with golang-migrate. A
+version is out of order only when the log proves that it was skipped.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from dbmigrate.versions import Version
 
 
 def read_applied(found: Found, log: Iterable[LogRow]) -> AppliedVersions:
-    """What is applied, by the tool's table and our log together."""
+    """The applied versions, from the tool's table and the log together."""
     if not isinstance(found, VersionRow):
         from dbmigrate.postgres.history.applied_rows import VersionSet
         from dbmigrate.runner.planning.applied_rows import AppliedSet
@@ -57,13 +56,13 @@ class Applied:
                 self._replay(row)
 
     def settle(self, version: Version | None) -> None:
-        """Take the version row's word where the log ends elsewhere: that is a gap."""
+        """Believe the version row where the log ends at another version: the log has a gap."""
         if self.version != version:
             self.gap = Gap(self.version, version)
             self._move(version)
 
     def covers(self, version: Version) -> bool:
-        """Whether it counts as applied: recorded so, or not provably otherwise."""
+        """Whether it counts as applied: recorded so, or not provably skipped."""
         if version in self._rows:
             return True
         index = bisect.bisect_left(self._assumed, version, key=lambda span: span[1])
@@ -120,7 +119,7 @@ class Applied:
         self._move(row.to_version)
 
     def _move(self, version: Version | None) -> None:
-        """The version went elsewhere without a step of which we know."""
+        """The version was moved without a step that the log has."""
         here = self.version
         if version == here:
             return

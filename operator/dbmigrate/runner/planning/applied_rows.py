@@ -1,8 +1,8 @@
-"""Applied versions where the history has a row for each: no more and no less than those rows.
+"""Applied versions where the history has a row for each: exactly those rows.
 
-What the log knows of a step (its checksum, its down script, who and when) counts
-for a row as long as both tell of the same step. goose may have undone and redone
-a version since: its row then has another time than our log.
+What the log knows of a step (its checksum, its down script, who and when) counts for
+a row as long as both describe the same step. goose may have undone and redone a
+version since: then its row has another time than the log.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class AppliedSet:
         return tuple(reversed(self.recorded))
 
     def settle(self, version: Version | None) -> None:
-        """There is nothing to settle."""
+        """Nothing to do: the rows decide."""
 
     def covers(self, version: Version) -> bool:
         """Whether it has a row, or the history begins above it."""
@@ -112,7 +112,7 @@ class AppliedSet:
 
 
 def _replay(log: Iterable[LogRow]) -> dict[Version, LogRow]:
-    """The log's last word on each version that it took for applied."""
+    """The log's newest row for each version that it counts as applied."""
     known: dict[Version, LogRow] = {}
     for row in log:
         if row.outcome != "applied":
@@ -128,7 +128,7 @@ def _replay(log: Iterable[LogRow]) -> dict[Version, LogRow]:
 
 
 def _is_same_step(entry: AppliedRow, row: LogRow) -> bool:
-    """Whether the tool's row was written while the log's step ran, in whichever zone."""
+    """Whether the tool's row was written while the log's step ran, in any time zone."""
     if entry.clock_ms is None or row.finished_at is None or row.milliseconds is None:
         return True
     finished = datetime.fromisoformat(row.finished_at)

@@ -1,21 +1,20 @@
-"""The checksum of a plan: what a person has agreed to, in 64 characters.
+"""The checksum of a plan: what a person has approved, in 64 characters.
 
-It is a chain from the last step to the first. A run that was interrupted after
-some of the steps therefore still serves the same plan: what is left of it, with
-the steps that the history's log has recorded put back in front, one by one, comes
-to the same checksum. Whatever else has changed in between (another version, another
-direction, an edited script) does not.
+It is a chain from the last step to the first. After an interrupted run, the steps
+that remain, preceded by the steps that the log has recorded since, have the same
+checksum, so the run may continue the same plan. Any other change (another version,
+another direction, an edited script) results in another checksum.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Direction
 from dbmigrate.versions import Version
 
@@ -34,22 +33,26 @@ def checksum_of(steps: Sequence[PlannedStep]) -> str:
     return link
 
 
-def require_plan(wanted: str, steps: Sequence[PlannedStep], log: Sequence[LogRow]) -> None:
-    """Make sure that the steps are those of the plan, or what is left of it.
+def require_plan(wanted: str, steps: Sequence[PlannedStep], log: Iterable[LogRow]) -> None:
+    """Check that the steps are those of the plan, or its remaining ones.
+
+    `log` are the rows that changed something, the newest first; no more of them are taken than
+    one plan can have left: no plan runs a script twice.
 
     Raises MigrationError: PlanChanged, SourceInvalid.
     """
     link = found = checksum_of(steps)
-    for row in reversed(log):
-        if link == wanted:
-            return
-        if row.outcome != "applied":
-            continue  # a try that changed nothing
-        if row.version is None or row.direction not in set(Direction):
-            break  # the version was moved without a step: what lies before is another story
-        link = _put_before(link, row.version, row.direction, row.checksum)
     if link == wanted:
         return
+    seen = {(str(step.version), step.name, step.direction.value) for step in steps}
+    for row in log:
+        key = (str(row.version), row.name, row.direction)
+        if row.version is None or row.direction not in set(Direction) or key in seen:
+            break  # the version was moved without a step: earlier rows do not belong to the plan
+        seen.add(key)
+        link = _put_before(link, row.version, row.direction, row.checksum)
+        if link == wanted:
+            return
     count = f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
     raise MigrationError(
         Reason.PLAN_CHANGED,

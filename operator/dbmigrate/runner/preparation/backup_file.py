@@ -46,6 +46,13 @@ _UNKNOWN = (
 )
 
 
+_RIGHTS_HINT = (
+    "give the directory to that uid or gid (chown), with the right to write (chmod). In a Pod,"
+    " spec.job.podSecurityContext.fsGroup does it on volumes that support it: hostPath and NFS"
+    " do not"
+)
+
+
 def back_up_before(
     request: Request, order: BackupOrder, database: Database, moment: datetime
 ) -> Backup:
@@ -164,4 +171,18 @@ def _for_owner_only(path: str, flags: int) -> int:
 
 
 def _unwritable(place: Path, error: OSError) -> MigrationError:
-    return MigrationError(Reason.BACKUP_FAILED, f"can't write {place}: {error.strerror or error}")
+    text, hint = f"can't write {place}: {error.strerror or error}", None
+    if isinstance(error, PermissionError):
+        known = next(each for each in (place, *place.parents) if os.path.exists(each))
+        text, hint = f"{text} ({_describe_rights(known)})", _RIGHTS_HINT
+    return MigrationError(Reason.BACKUP_FAILED, text, hint=hint)
+
+
+def _describe_rights(place: Path) -> str:
+    """Who we are, and to whom the place belongs."""
+    about = place.stat()
+    groups = ", ".join(str(group) for group in sorted({os.getegid(), *os.getgroups()}))
+    return (
+        f"this process has uid {os.geteuid()} and gid {groups}; {place} belongs to"
+        f" uid {about.st_uid} and gid {about.st_gid} with mode {about.st_mode & 0o7777:04o}"
+    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import HistoryKind
-from dbmigrate.postgres.history.emptiness import first_in_schema
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.preparation.forced_version import set_version
@@ -25,11 +24,15 @@ def begin(run: Run, *, is_preview: bool = False) -> None:
     database = run.database
     if database.found.stored is None:
         from dbmigrate.runner.preparation.lost_history import require_history
+        from dbmigrate.runner.preparation.other_history import require_no_other_tool
 
         require_history(run)
+        require_no_other_tool(run)
     history = database.history
     if run.request.target.history.kind is not HistoryKind.FLYWAY or history.has_version_table:
         return
+    from dbmigrate.postgres.history.emptiness import first_in_schema
+
     found = first_in_schema(database.session, history)
     if found is None:
         return

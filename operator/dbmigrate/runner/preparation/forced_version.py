@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.log import insert_log_sql
-from dbmigrate.runner.planning.plan import moves_up
+from dbmigrate.runner.planning.step import moves_up
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 

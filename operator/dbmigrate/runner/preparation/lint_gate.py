@@ -18,7 +18,7 @@ from dbmigrate.postgres.sqltext.analysis import analyse
 from dbmigrate.postgres.sqltext.syntax_tree import NOT_INSTALLED, is_installed
 from dbmigrate.report import LintFinding, Reason
 from dbmigrate.runner.observer import Notice
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Migration, Script
 from dbmigrate.versions import Role

@@ -1,6 +1,6 @@
-"""A rehearsal before a run: what is about to be done to the target is done to a copy of its schema.
+"""A rehearsal before a run: the steps are first run on a copy of the target's schema.
 
-It happens on a scratch server that serves nothing else, of the target's major version,
+It runs on a scratch server that serves nothing else, of the target's major version,
 while the run holds the migration lock: what is rehearsed is what will be run. A step
 that fails there, or is not undone by its down script, stops the run before it has
 changed anything.
@@ -25,7 +25,7 @@ from dbmigrate.postgres.scratch.roles import ServerRoles, read_server_roles
 from dbmigrate.report import RETRYABLE, Reason, RehearsalSummary
 from dbmigrate.runner.observer import SILENT, Notice
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.rehearsal.impersonation import Impersonation
 from dbmigrate.runner.rehearsal.round_trip import Stage
@@ -49,7 +49,7 @@ _NOT_DONE = RETRYABLE | {Reason.BACKUP_FAILED}
 def rehearse_before(
     run: Run, steps: Sequence[PlannedStep], server: ConnectionTarget
 ) -> RehearsalSummary:
-    """Rehearse these steps: each step up there and back; a step down, which `redo` begins with,
+    """Rehearse these steps: each up step there and back; a down step, with which `redo` begins,
     once.
 
     Raises MigrationError: RehearsalFailed, RehearsalUnavailable where there is no scratch server
@@ -109,7 +109,7 @@ def _prepare(
     session: Session,
     imitation: Impersonation,
 ) -> ConnectionTarget:
-    """Make the scratch database like the target; it, as the role that the steps are run as."""
+    """Make the scratch database like the target; returns it as the role that runs the steps."""
     obstacle = imitation.find_obstacle(session)
     copy_schema(run.request, scratch, with_roles=True, with_history=obstacle is None)
     if obstacle is None:
@@ -119,7 +119,7 @@ def _prepare(
         run.request.observer.notice(Notice("WARNING", text))
     acting = scratch if obstacle is not None else imitation.act_on(scratch)
     version = steps[0].before
-    # With the rows of its history it is where the target is, unless that is amid a step.
+    # With its history's rows it is at the target's version, unless that is within a step.
     if version is not None and (obstacle is not None or run.database.found.dirty):
         history = _request_for_history(run, steps, acting)
         perform(history, lambda forced: set_version(forced, "force", version)).unwrap()

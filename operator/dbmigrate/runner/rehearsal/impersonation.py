@@ -1,9 +1,9 @@
 """The steps of a rehearsal are run with the rights that the run has in the target.
 
-Otherwise a "permission denied" would come up in the real run alone. On the scratch
-database the role of that name then stands as the target's does: with its attributes,
-its memberships, and what it owns and was granted. Where that can't be had the steps are
-run as the scratch server's own role, and a notice says why.
+Otherwise a "permission denied" would appear in the real run only. In the scratch
+database the role of that name gets the target's attributes, memberships, ownership
+and grants. Where that is not possible, the steps are run as the scratch server's own
+role, and a notice says why.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dbmigrate.runner.database import Database
 
 
 class Impersonation:
-    """The target's role, and what it takes to run steps as that one elsewhere."""
+    """The target's role, and the statements that give it the same rights elsewhere."""
 
     def __init__(self, database: Database, around: ServerRoles) -> None:
         """Raises ServerFailure, ConnectionBroken."""
@@ -33,11 +33,11 @@ class Impersonation:
 
     @property
     def user(self) -> str:
-        """Whose rights they are."""
+        """The role's name."""
         return self._around.user
 
     def find_obstacle(self, scratch: Session) -> str | None:
-        """Why the steps can't be run as that role there, once its roles are made; None: they can.
+        """Why the steps cannot be run as that role, once its roles exist; None: they can.
 
         Raises ServerFailure, ConnectionBroken.
         """
@@ -55,7 +55,7 @@ class Impersonation:
         return None
 
     def prepare(self, scratch: Session, database: str) -> None:
-        """Once the schema is there, history and all: the other rights, and the history's rows.
+        """Once the schema and the history exist: the other rights, and the history's rows.
 
         Raises ServerFailure, ConnectionBroken.
         """
@@ -74,7 +74,7 @@ def _attributes(around: ServerRoles, name: str) -> frozenset[str]:
 
 
 def _copy_rows(source: Session, scratch: Session, history: History) -> None:
-    """The history's rows by way of JSON, and its sequences behind them."""
+    """Copy the history's rows by way of JSON, and set its sequences behind them."""
     tables = [
         table
         for table, is_there in (
@@ -104,7 +104,7 @@ def _copy_rows(source: Session, scratch: Session, history: History) -> None:
 
 
 def _advance(table: str) -> str:
-    """What its sequences give next is more than any row has."""
+    """Set its sequences above every row."""
     name = literal(table)
     return (
         "DO $dbmigrate$ DECLARE c name; s text; BEGIN FOR c, s IN SELECT attname,"

@@ -1,7 +1,7 @@
 """The rehearsal itself: each step up, down and up again, and what is different afterwards.
 
 After each down script the schema has to be what it was before the up script, object by
-object; what is left, gone or changed is named.
+object; what remains, is missing or has changed is named.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.schema.catalog import Catalog, compare, read_catalog
 from dbmigrate.report import Reason
+from dbmigrate.runner.answers import RehearsedStep
 from dbmigrate.runner.execution.lock_sampling import sample_locks
 from dbmigrate.runner.observer import Notice, Observer
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import Plan, PlannedStep
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.request import Options, Request
-from dbmigrate.runner.result import RehearsedStep
 from dbmigrate.runner.run import Run
 from dbmigrate.runner.steps import run_steps
 from dbmigrate.sources.migration import Direction, Script
@@ -31,7 +32,7 @@ SHOWN = 5
 
 
 class Stage:
-    """The scratch database, and how far the rehearsal is."""
+    """The scratch database, and the rehearsal's progress."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class Stage:
         *,
         observer: Observer | None = None,
     ) -> None:
-        """`observer`: who is told of the steps here; None: the request's own."""
+        """`observer` receives the steps; None: the request's own."""
         options = Options(
             lock_timeout=request.options.lock_timeout,
             statement_lock_timeout_ms=request.options.statement_lock_timeout_ms,
@@ -92,7 +93,7 @@ class Stage:
             self._notice(f"{lock.table}: {lock.mode} lock")
         down = self._find_down(step)
         if down is None and step.role is not Role.VERSIONED:
-            return done  # it has no way down
+            return done  # it has no down script
         if down is None:
             self._notice(f"version {step.version} has no down script", "WARNING")
             return done
@@ -155,17 +156,11 @@ def _not_undone(steps: list[RehearsedStep]) -> MigrationError:
     return MigrationError(
         Reason.IRREVERSIBLE_MIGRATION,
         f"down is not the way back of up: {'; '.join(lines)}",
-        hint="mend the down script, or leave it out if the step can't be undone",
+        hint="fix the down script, or leave it out if the step can't be undone",
     )
 
 
 def _name(error: MigrationError, what: str, step: PlannedStep) -> MigrationError:
-    """The same error, with where in the rehearsal it came."""
-    return MigrationError(
-        error.reason,
-        f"version {step.version} ({step.name}): {what}: {error.message}",
-        sqlstate=error.sqlstate,
-        location=error.location,
-        detail=error.detail,
-        hint=error.hint,
-    )
+    """The same error, with its place in the rehearsal."""
+    message = f"version {step.version} ({step.name}): {what}: {error.message}"
+    return error.but(message=message)

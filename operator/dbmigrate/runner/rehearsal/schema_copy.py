@@ -1,7 +1,7 @@
-"""What a rehearsal needs of a scratch server: that it answers, and a copy of the target's schema.
+"""What a rehearsal needs of a scratch server: a connection, and a copy of the target's schema.
 
-The copy goes through pg_dump as plain SQL and from there over a session of ours, so that
-a pg_dump that is newer than the scratch server does as well: what an older server does
+pg_dump writes the copy as plain SQL, and a session of the runner executes it, so
+that a pg_dump that is newer than the scratch server works as well: what an older server does
 not know is left out.
 """
 
@@ -34,7 +34,7 @@ BATCH = 200
 """Statements of a dump in one transaction: each object holds a lock until its end."""
 
 _PRIVATE = {
-    # Variables of the environment are about the target. A scratch server has none of that.
+    # The environment's variables are about the target. A scratch server has none of them.
     "options": "",
     "port": "5432",
     "channel_binding": "disable",
@@ -46,7 +46,7 @@ _NEW_SETTINGS = {"TRANSACTION_TIMEOUT": 170000}
 
 
 def await_server(server: ConnectionTarget, stop: Stop) -> ConnectionTarget:
-    """The scratch server once it answers, by its own words alone. Raises MigrationError."""
+    """The scratch server once it answers, from its own settings only. Raises MigrationError."""
     server = replace(server, conninfo={**_PRIVATE, **server.conninfo})
     wait = server.conninfo.get("connect_timeout", "")
     deadline = time.monotonic() + (float(wait) if wait.isdigit() else WAIT_SECONDS)

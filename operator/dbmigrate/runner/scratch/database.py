@@ -1,9 +1,9 @@
-"""Scratch databases, where nothing can be broken: new, empty, and gone afterwards.
+"""Scratch databases: new, empty, and dropped afterwards.
 
-They are made on a server that was named, or on one of our own that lives as long as
-the space does. On one of our own a role may be made as well: it ends with the server.
-Whoever was killed leaves his database behind; an advisory lock says who is still at work,
-and the next one on the server drops what nobody holds.
+They are created on a named server, or on a temporary one that exists as long as the
+context. A temporary server may also get a role, which ends with it. A killed run leaves
+its scratch database behind; an advisory lock shows which runs are still at work, and the
+next run on the server drops the databases without one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dbmigrate.postgres.sqltext.quoting import identifier, literal
 
 @dataclass(frozen=True, slots=True)
 class ScratchSpace:
-    """A server on which databases may be made."""
+    """A server on which databases may be created."""
 
     server: ConnectionTarget
     is_ours: bool
@@ -35,11 +35,11 @@ class ScratchSpace:
     def database(
         self, like: ConnectionTarget, purpose: str, around: ServerRoles | None = None
     ) -> Iterator[ConnectionTarget]:
-        """A new database with that target's history table and its way of looking up names.
+        """A new database with that target's history table and search path.
 
-        `around`: what the target has beside its schema, to be had here, too; for a server
-        that is nobody else's. The name starts with `dbmigrate_` and the purpose. Raises
-        MigrationError where it can't be made.
+        `around`: what the target has outside its schema and the copy needs, for a temporary
+        server only. The name starts with `dbmigrate_` and the purpose. Raises MigrationError
+        where it cannot be created.
         """
         name = f"dbmigrate_{purpose}_{secrets.token_hex(6)}"
         with open_session(self.server, purpose) as session:
@@ -70,7 +70,7 @@ class ScratchSpace:
                     display=f"{self.server.display} ({name})",
                 )
             finally:
-                # The next one drops what is left; the error that led here must not be lost.
+                # The next run drops what is left; the error that led here must not be lost.
                 with suppress(ServerFailure, ConnectionBroken):
                     _drop(session, name)
 
@@ -90,23 +90,23 @@ _FIRST_WITH_FORCE = 130000
 
 
 def _drop_abandoned(session: Session) -> None:
-    """Drop the scratch databases of those who were killed before they could do so."""
+    """Drop the scratch databases of runs that were killed before they could."""
     (rows,) = session.query(_ABANDONED)
     for (name,) in rows:
         try:
             _drop(session, name or "")
         except ServerFailure:
-            session.roll_back()  # somebody else was quicker, or has just come to it
+            session.roll_back()  # another run was faster, or has just taken it
 
 
 def _drop(session: Session, name: str) -> None:
-    """With the sessions that a script may have opened in it by itself."""
+    """Together with the sessions that a script may have opened in it."""
     force = " WITH (FORCE)" if session.server_version >= _FIRST_WITH_FORCE else ""
     session.command(f"DROP DATABASE IF EXISTS {identifier(name)}{force}")
 
 
 def _surround(target: ConnectionTarget, around: ServerRoles) -> str:
-    """The target's settings; its role has its name on the scratch server, and no rights."""
+    """The target's settings; its role exists on the scratch server by name, without rights."""
     given = target.conninfo.get("options") or os.environ.get("PGOPTIONS", "")
     path = f"-c search_path={escape_option(around.search_path)}"
     return f"{given} {path} -c role=none".strip()
@@ -114,7 +114,7 @@ def _surround(target: ConnectionTarget, around: ServerRoles) -> str:
 
 @contextmanager
 def scratch_space(server: ConnectionTarget | None) -> Iterator[ScratchSpace]:
-    """On that server; None: on one of our own. Raises MigrationError (DatabaseMissing)."""
+    """On that server; None: on a temporary one. Raises MigrationError (DatabaseMissing)."""
     if server is not None:
         yield ScratchSpace(server, is_ours=False)
         return
@@ -124,7 +124,7 @@ def scratch_space(server: ConnectionTarget | None) -> Iterator[ScratchSpace]:
 
 @contextmanager
 def open_session(target: ConnectionTarget, role: str) -> Iterator[Session]:
-    """A session of its own, closed at the end. Raises MigrationError."""
+    """A separate session, closed at the end. Raises MigrationError."""
     session = connect(target, role=role)
     try:
         yield session

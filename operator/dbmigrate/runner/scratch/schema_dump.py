@@ -1,5 +1,5 @@
-"""The schema of a database as pg_dump's SQL, without any row; kept in memory, for a Pod
-has no place for a file."""
+"""The schema of a database as pg_dump's SQL, without rows; in memory, because a Pod has
+no place for a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def dump_schema(
     stop: Stop,
     stopped: str,
 ) -> bytes:
-    """What pg_dump prints with these words; `stopped` is said if the run is asked to stop.
+    """The output of pg_dump with these arguments; `stopped` is the message after a stop.
 
     Raises MigrationError: BackupFailed with what it said, Interrupted.
     """

@@ -1,6 +1,6 @@
-"""Directives: comments by which a file tells Atlas how to treat it.
+"""Directives: comments that tell Atlas how to run a file.
 
-`-- atlas:NAME VALUE`, for the whole file where they stand in the comments at its top,
+`-- atlas:NAME VALUE`, for the whole file where they are in the comments at its top,
 with an empty line between them and the first statement. See sql/migrate/dir.go there.
 Of `delimiter` and `sum` only the very first line counts.
 """
@@ -16,7 +16,7 @@ _DIRECTIVE = re.compile(r"([ -~]*)atlas:(\w+)(?: +([ -~]*))*", re.ASCII)
 
 
 class Directive(NamedTuple):
-    """What one line says."""
+    """The directive of one line."""
 
     prefix: str
     """What stands before `atlas:`, most often `-- `."""
@@ -31,7 +31,7 @@ def read_directive(line: str) -> Directive | None:
 
 
 def file_directives(text: str) -> list[Directive]:
-    """Those that hold for a whole file."""
+    """Those that apply to the whole file."""
     found = [read_directive(line) for line in header(text)]
     return [each for each in found if each is not None]
 

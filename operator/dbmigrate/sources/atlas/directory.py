@@ -1,9 +1,9 @@
 """Atlas's format: `<version>[_<description>].sql`, one script each, and atlas.sum beside them.
 
-A version is whatever stands before the first underscore, and is compared as text, byte by
-byte. All files are read when they are listed, because atlas.sum vouches for what is run:
-a file that does not agree with it stops everything, as with Atlas. There is no way down:
-what Atlas undoes, it plans by itself.
+A version is the text before the first underscore, compared byte by byte. All files
+are read when they are listed, because atlas.sum covers what is run: a file that does
+not agree with it stops everything, as with Atlas. There are no down scripts: what
+Atlas undoes, it plans by itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MODES = ("none", "file")
 
 @dataclass(frozen=True, slots=True)
 class AtlasFileName:
-    """A file's name, taken apart."""
+    """The parts of a file's name."""
 
     text: str
     version: str
@@ -41,7 +41,7 @@ class AtlasFileName:
 
 
 def parse_file_name(text: str) -> AtlasFileName | None:
-    """Take a name apart; None for one that Atlas skips."""
+    """Parse a name; None for one that Atlas skips."""
     if not text.endswith(".sql"):
         return None
     version, _, name = text.removesuffix(".sql").partition("_")
@@ -49,7 +49,7 @@ def parse_file_name(text: str) -> AtlasFileName | None:
 
 
 def read_listing(listing: DirectoryListing) -> Source:
-    """Make a Source of the files, which have to be those of atlas.sum.
+    """Make a Source of the files, which have to agree with atlas.sum.
 
     Raises MigrationError: ChecksumMismatch where they are not, SourceInvalid for
     versions that are not in the order of the names.
@@ -70,7 +70,7 @@ def read_listing(listing: DirectoryListing) -> Source:
 
 
 def _files(listing: DirectoryListing) -> Iterator[tuple[AtlasFileName, bytes]]:
-    """In the order of their names' bytes; hidden ones are files for Atlas, too."""
+    """In the byte order of their names; for Atlas hidden ones are files, too."""
     names = sorted((*listing.files, *listing.hidden), key=os.fsencode)
     for text in names:
         parsed = parse_file_name(text)
@@ -130,7 +130,7 @@ def _migration(
 
 
 def _problem(shown: str, directives: list[Directive], *, is_left_out: bool) -> str:
-    """What Atlas refuses to run, or what we do."""
+    """What Atlas or dbmigrate refuses to run."""
     modes = [each.value for each in directives if each.name == "txmode"]
     if len(modes) > 1:
         return f"{shown}: multiple txmode values found: {' '.join(modes)}"
@@ -170,7 +170,7 @@ def _prepare(path: Path, shown: str, digest: str) -> Prepared:
 
 
 def _read(path: Path, shown: str, digest: str) -> str:
-    """The file as atlas.sum vouches for it."""
+    """The file as atlas.sum covers it."""
     content = read_file(path, shown)
     if hashlib.sha256(content).hexdigest() != digest:
         raise MigrationError(Reason.SOURCE_INVALID, f"{shown} was changed while it was run")

@@ -1,8 +1,8 @@
-"""An Atlas file as a script that PostgreSQL takes, and where Atlas would cut that.
+"""An Atlas file as a script for PostgreSQL, and where Atlas would split it.
 
-Lines stay where they are, so that a line number is the file's own. `-- atlas:txmode none`
-becomes our own word for it. Where the file names a delimiter, semicolons take its place:
-what stood between two delimiters is one statement for Atlas, and one span here.
+Line numbers stay those of the file. `-- atlas:txmode none` becomes dbmigrate's directive
+for it. Where the file names a delimiter, semicolons replace it: the text between two
+delimiters is one statement for Atlas, and one span here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Prepared:
 
 
 def prepare(text: str, name: str) -> Prepared:
-    """Raises MigrationError (SourceInvalid) for a file that Atlas can't cut."""
+    """Raises MigrationError (SourceInvalid) for a file that Atlas cannot split."""
     text = _with_our_words(text)
     is_ordinary = read_delimiter(text, name)[0] == DELIMITER
     parts: list[bytes] = []
@@ -56,7 +56,7 @@ def _with_our_words(text: str) -> str:
 
 
 def _replace_delimiter(gap: str) -> str:
-    """A semicolon, below a comment at the end of the statement, and as many lines as before."""
+    """A semicolon after a comment at the end of the statement, and as many lines as before."""
     lines = gap.count("\n")
     if not gap:
         return ""

@@ -1,15 +1,17 @@
 """Flyway's format: a file for each script, in a directory and in all directories below it.
 
-`V` leads to a version and `U` back from it, `B` stands for all versions up to its own
-where nothing is applied, `R` runs again whenever it has changed. What is beside a script
-under its name and `.conf` says how it runs. Scripts of a shell, and SQL that Flyway runs
-around its migrations (callbacks), are not run here: a run that would come to the former
-is refused before its first step, and any run where there is one of the latter.
+`V` applies a version and `U` undoes it, `B` replaces all versions up to its own where
+nothing is applied, `R` runs again whenever it has changed. A file with the script's name
+and `.conf` beside it says how it runs. Shell scripts, and SQL that Flyway runs around its
+migrations (callbacks), are not run here: a run that would reach the former is refused
+before its first step, and any run where there is one of the latter.
 """
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,7 +28,12 @@ from dbmigrate.sources.flyway.names import (
     parse_file_name,
 )
 from dbmigrate.sources.flyway.script import checksum, substitute
-from dbmigrate.sources.flyway.settings import Settings, read_properties, read_settings
+from dbmigrate.sources.flyway.settings import (
+    Settings,
+    find_encoding,
+    read_properties,
+    read_settings,
+)
 from dbmigrate.sources.listing import DirectoryListing, invalid, list_directory, printable
 from dbmigrate.sources.markers import read_unmarked
 from dbmigrate.sources.migration import (
@@ -46,7 +53,7 @@ _KNOWN = frozenset(("executeintransaction", "placeholderreplacement", "encoding"
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file that Flyway would take, by where it lies below the directory."""
+    """One file that Flyway would read, by its path below the directory."""
 
     path: str
     name: FlywayFileName
@@ -54,12 +61,15 @@ class _File:
 
     @property
     def key(self) -> tuple[str, Version]:
-        """What there may be one of."""
+        """What may exist only once."""
         return self.name.prefix, self.name.version or repeatable(self.name.description)
 
 
+_INNER_MARK = re.compile(rb"(;\s*\n)\xef\xbb\xbf")
+
+
 class _Facts:
-    """Placeholders of Flyway's own: known when the database is."""
+    """Flyway's own placeholders, which are known when the database is."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.values = {
@@ -104,6 +114,8 @@ def read_listing(listing: DirectoryListing, environ: Mapping[str, str]) -> Sourc
         ),
         key=lambda migration: migration.version,
     )
+    if reader.validates_names:
+        _require_names(paths, listing.location)
     callbacks = [path for path in paths if is_callback(path.rpartition("/")[2])]
     if callbacks:
         migrations = [_refuse(migration, callbacks[0]) for migration in migrations]
@@ -128,8 +140,13 @@ class _Reader:
         self._settings = read_settings(directory, environ)
         self.facts = _Facts(environ)
 
+    @property
+    def validates_names(self) -> bool:
+        """As the settings have it."""
+        return self._settings.validates_names
+
     def warnings(self) -> Iterator[str]:
-        """Of settings that are passed over."""
+        """About settings that are ignored."""
         yield from self._settings.passed_over
         if len(self._settings.locations) > 1:
             yield (
@@ -159,11 +176,11 @@ class _Reader:
             problem = f"{shown} is a script that Flyway has to run: dbmigrate runs SQL alone"
             return Script(shown, direction, lambda: b"", problem=problem, path=shown)
         settings, transactional, problem = self._configure(file)
-        raw = partial(read_unmarked, path, shown)
+        raw = partial(read_unmarked, path, shown, encoding=settings.encoding)
         script = Script(
             shown,
             direction,
-            raw,
+            lambda: _without_inner_marks(raw()),
             problem=problem,
             path=shown,
             tool_checksums=lambda: (checksum(raw()),),
@@ -171,11 +188,11 @@ class _Reader:
         )
         if not settings.replaces or settings.prefix.encode() not in raw():
             return script
-        filled = partial(_fill, raw, settings, self.facts.values, shown)
-        script = replace(script, load=filled, load_template=raw)
+        filled = partial(_fill, script.load, settings, self.facts.values, shown)
+        script = replace(script, load=filled, load_template=script.load)
         if role is not Role.REPEATABLE:
             return script
-        # A repeatable script has changed when a value has; what was written before counts too.
+        # A repeatable script has changed when a value has; earlier definitions count as well.
         return replace(script, tool_checksums=lambda: (checksum(filled()), checksum(raw())))
 
     def _configure(self, file: _File) -> tuple[Settings, bool, str]:
@@ -188,8 +205,8 @@ class _Reader:
         values = read_properties(read_script(self._directory / name, shown).decode())
         for known in sorted(values.keys() - _KNOWN):
             return settings, True, f"{shown}: {known} is no setting of a script"
-        if values.get("encoding", "utf-8").lower() not in ("utf-8", "utf8"):
-            return settings, True, f"{shown}: the encoding has to be UTF-8"
+        if "encoding" in values:
+            settings = replace(settings, encoding=find_encoding(values["encoding"]))
         if values.get("shouldexecute", "true") != "true":
             return settings, True, f"{shown}: dbmigrate can't judge shouldExecute; take it out"
         replaces = values.get("placeholderreplacement", str(settings.replaces)).lower() == "true"
@@ -201,6 +218,11 @@ def _fill(raw: Callable[[], bytes], settings: Settings, own: Mapping[str, str], 
     values = {**own, "filename": file.rpartition("/")[2]}
     text = substitute(raw().decode(), settings, values, file)
     return check_script(text.encode("utf-8", "surrogateescape"), file)
+
+
+def _without_inner_marks(content: bytes) -> bytes:
+    """Blanks for byte order marks between statements, where files were put together."""
+    return _INNER_MARK.sub(rb"\1   ", content) if codecs.BOM_UTF8 in content else content
 
 
 def _refuse(migration: Migration, callback: str) -> Migration:
@@ -234,6 +256,16 @@ def _add(files: dict[tuple[str, Version], _File], file: _File, location: str) ->
         )
 
 
+def _require_names(paths: tuple[str, ...], location: str) -> None:
+    wrong = [printable(path) for path in paths if looks_mistaken(path.rpartition("/")[2])]
+    if wrong:
+        raise invalid(
+            location,
+            f"invalid SQL filenames found: {', '.join(wrong)}: V<version>__<description>.sql or"
+            " R__<description>.sql is expected (flyway.validateMigrationNaming)",
+        )
+
+
 def _warnings(
     paths: tuple[str, ...], files: Mapping[tuple[str, Version], _File], callbacks: list[str]
 ) -> Iterator[str]:
@@ -253,7 +285,7 @@ def _warnings(
 
 
 def _walk(root: Path, listing: DirectoryListing, below: str, seen: frozenset[str]) -> Iterator[str]:
-    """A directory that is reached through a link to one around it is not entered again."""
+    """A directory that is reached through a link to one of its parents is not entered again."""
     for name in listing.files:
         yield below + name
     for name in listing.directories:

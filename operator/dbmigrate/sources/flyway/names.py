@@ -1,7 +1,7 @@
 """The names of Flyway's files: `V1.2__add_phone.sql`, `U1.2__...`, `B1.2__...`, `R__views.sql`.
 
-The first two underscores part the version from the description, in which underscores are
-spaces. Prefixes are capital letters; the ending may be written in any case. Copied from
+The first two underscores separate the version from the description, in which underscores
+are spaces. Prefixes are capital letters; the extension may be in any case. Copied from
 ResourceNameParser.java there, with its default prefixes, separator and suffix.
 """
 
@@ -25,7 +25,7 @@ _HARMLESS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FlywayFileName:
-    """A file's name, taken apart."""
+    """The parts of a file's name."""
 
     prefix: str
     """V, U, B or R."""
@@ -43,7 +43,7 @@ class FlywayFileName:
 
 
 def parse_file_name(text: str) -> FlywayFileName | None:
-    """Take a name apart; None for one that Flyway passes over."""
+    """Parse a name; None for one that Flyway skips."""
     match = _SCRIPT.fullmatch(text)
     if match is None or match[1][:1] not in ("V", "U", "B", "R"):
         return None
@@ -71,12 +71,12 @@ def is_callback(text: str) -> bool:
 
 
 def is_passed_over(text: str) -> bool:
-    """Whether it is one that Flyway runs around other things than migrations."""
+    """Whether Flyway runs it around something other than migrations."""
     return _HARMLESS.fullmatch(_event(text)) is not None
 
 
 def looks_mistaken(text: str) -> bool:
-    """Whether a person may have meant a migration by a name that is passed over."""
+    """Whether a name that is skipped was probably meant to be a migration."""
     if parse_file_name(text) is not None or _CALLBACK.fullmatch(_event(text)):
         return False
     return text.lower().endswith(".sql") or _MISTAKEN.fullmatch(text) is not None

@@ -1,8 +1,8 @@
 """The text of a Flyway script: its checksum, and placeholders in it.
 
 The checksum is a CRC32 over the lines without their ends, as a signed number of 32 bits
-(ChecksumCalculator.java there). A placeholder stands for its value wherever it stands, in
-comments and strings as well, and one without a value is an error.
+(ChecksumCalculator.java there). A placeholder is replaced wherever it is, in comments
+and strings as well, and one without a value is an error.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dbmigrate.sources.flyway.settings import Settings
 
 
 def checksum(content: bytes) -> int:
-    """Flyway's checksum of a script, which has no byte order mark any more."""
+    """Flyway's checksum of a script without a byte order mark."""
     value = zlib.crc32(content.translate(None, b"\r\n"))
     return value - (1 << 32) if value >= 1 << 31 else value
 
 
 def substitute(text: str, settings: Settings, own: Mapping[str, str], file: str) -> str:
-    """The text with values in the place of placeholders; `own` are Flyway's, without `flyway:`.
+    """The text with placeholders replaced; `own` are Flyway's, without `flyway:`.
 
     Raises MigrationError (SourceInvalid) with the line of one that has no value.
     """

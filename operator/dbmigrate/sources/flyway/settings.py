@@ -1,14 +1,15 @@
-"""What Flyway's users have set for their scripts: placeholders above all.
+"""Flyway's settings for scripts: above all placeholders.
 
-Taken from where Flyway's command line looks: flyway.toml and flyway.conf in the working
+Read from where Flyway's command line looks: flyway.toml and flyway.conf in the working
 directory and beside the migrations, the files that FLYWAY_CONFIG_FILES names, and the
-environment (FLYWAY_PLACEHOLDERS_COLOUR), each before those that come earlier. Connections
-are not read. A setting that would make other files of the directory into migrations, or
-run what dbmigrate does not, is refused rather than passed over.
+environment (FLYWAY_PLACEHOLDERS_COLOUR), each overriding those before it. Connections
+are not read. A setting that would turn other files of the directory into migrations, or
+run what dbmigrate does not, is refused rather than ignored.
 """
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,6 @@ _FIXED = {
     "repeatablesqlmigrationprefix": "R",
     "sqlmigrationseparator": "__",
     "sqlmigrationsuffixes": ".sql",
-    "encoding": "UTF-8",
 }
 """Settings that dbmigrate knows by one value, Flyway's default."""
 _REFUSED = {
@@ -47,7 +47,6 @@ _PASSED_OVER = {
     "group": "each migration is a transaction of its own",
     "installedby": "rows name the role that the run connects as",
     "baselinedescription": "a baseline's row has Flyway's own description",
-    "validatemigrationnaming": "a name that Flyway would not take is a warning",
 }
 """Settings without an effect here, and what holds instead."""
 _STATES = frozenset(
@@ -60,7 +59,7 @@ _VARIABLE = re.compile(r"\$\{(?:env\.)?([A-Za-z0-9_]+)\}", re.ASCII)
 
 @dataclass(frozen=True)
 class Settings:
-    """What was set."""
+    """The settings."""
 
     placeholders: Mapping[str, str]
     """By name in lower case: Flyway does not tell cases apart."""
@@ -88,6 +87,10 @@ class Settings:
     passed_over: tuple[str, ...] = ()
     """A sentence for each setting that was made and has no effect."""
     locations: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    """Of the files, as Python calls it."""
+    validates_names: bool = False
+    """Whether a name that Flyway would not take is an error."""
 
 
 def read_settings(directory: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -128,7 +131,19 @@ def read_settings(directory: Path | None, environ: Mapping[str, str]) -> Setting
             if values.get(name, "").lower() not in ("", "false")
         ),
         locations=_split(values.get("locations", "")),
+        encoding=find_encoding(values.get("encoding", "")),
+        validates_names=_is_true(values.get("validatemigrationnaming", "")),
     )
+
+
+def find_encoding(name: str) -> str:
+    """Python's name of an encoding of Java's. Raises MigrationError (SourceInvalid)."""
+    try:
+        return codecs.lookup(name or "utf-8").name
+    except LookupError:
+        raise _refused(
+            f"flyway.encoding is {name!r}, which is not known: save the files as UTF-8"
+        ) from None
 
 
 def _read_patterns(text: str) -> tuple[tuple[str, str], ...]:
@@ -185,7 +200,7 @@ def _read(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
         section = document.get("flyway", {})
         chosen = environ.get("FLYWAY_ENVIRONMENT") or section.get("environment")
         database = document.get("environments", {}).get(chosen or _DEFAULT_ENVIRONMENT, {})
-        # An environment's own [environments.NAME.flyway] counts before what holds for all.
+        # An environment's own [environments.NAME.flyway] overrides the general settings.
         parts = (section, _without_connection(database), database.get("flyway", {}))
         pairs = (pair for part in parts for pair in _flatten(part, ""))
         return {name: _fill(value, environ) for name, value in pairs}

@@ -1,10 +1,10 @@
 """goose's format: `<version>_<name>.sql`, both directions in one file, told apart by annotations.
 
-Names as goose's own command reads them (migration.go, NumericComponent). A `.sql`
-file with another name is an error there; here it is a warning, as a name that
-looks like a mistake is in every format. A migration written in Go can't be run
-by anything but a program of its own: it is listed, so that what was applied is
-known, and a run that would come to it is refused before its first step.
+Names are read as goose's own command reads them (migration.go, NumericComponent). A
+`.sql` file with another name is an error there; here it is a warning, as for every
+format. A migration written in Go can only be run by its own program: it is listed, so
+that what was applied is known, and a run that would reach it is refused before its
+first step.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LARGEST_VERSION = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class GooseFileName:
-    """A file's name, taken apart."""
+    """The parts of a file's name."""
 
     text: str
     version: int
@@ -39,9 +39,9 @@ class GooseFileName:
 
 
 def parse_file_name(text: str) -> GooseFileName | None:
-    """Take a name apart; None for one that is no migration of goose's."""
+    """Parse a name; None for one that is no migration of goose's."""
     match = _NAME.fullmatch(text)
-    if match is None or len(match[1]) > 25 or not 1 <= int(match[1]) <= _LARGEST_VERSION:
+    if match is None or not 1 <= int(match[1]) <= _LARGEST_VERSION:
         return None
     if text.endswith("_test.go"):
         return None

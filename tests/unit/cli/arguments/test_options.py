@@ -57,6 +57,10 @@ TWINS = {
     "changed-files": "warn",
     "backup-to": "d",
     "backup-keep": "2",
+    "owner": "here/shop/users#1",
+    "take-over": "there/shop/users",
+    "intent": "0f0f",
+    "order": "MigrationAction back",
     "plan-checksum": "0f" * 32,
     "lint": "reject",
     "rehearse-on": "host=/scratch",
@@ -161,3 +165,10 @@ def test_zero_means_no_limit_for_statements_and_one_try_for_the_lock() -> None:
     assert options.lock_timeout == 0
     assert options.statement_timeout == 0
     assert options.statement_lock_timeout == 0
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a\nb", "\x1b", "x" * 701])
+@pytest.mark.parametrize("name", ["owner", "take-over", "intent"])
+def test_an_owner_is_a_word(name: str, value: str) -> None:
+    with pytest.raises(UsageError):
+        parse_options([f"-{name}={value}"], {})

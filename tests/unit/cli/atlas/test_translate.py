@@ -21,6 +21,7 @@ URL = "postgres://u:p@h/app"
 PATH = ["-path", "m", "-format", "atlas"]
 WHERE = [*PATH, "-database", URL]
 DIR = f"--dir file://m --url {URL}"
+TOLD = ["-as-atlas", "text"]
 APPLY = ["-lock-timeout", "10000ms", "-out-of-order", "reject"]
 
 
@@ -34,15 +35,18 @@ def lines(text: str, config: str | None = None) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        (f"migrate apply {DIR}", [*WHERE, *APPLY, "apply"]),
-        (f"migrate apply 2 {DIR}", [*WHERE, *APPLY, "apply", "2"]),
-        (f"migrate apply {DIR} --dry-run", [*WHERE, *APPLY, "apply", "-dry-run"]),
+        (f"migrate apply {DIR}", [*WHERE, *APPLY, "apply", *TOLD]),
+        (f"migrate apply 2 {DIR}", [*WHERE, *APPLY, "apply", *TOLD, "2"]),
+        (f"migrate apply {DIR} --dry-run", [*WHERE, *APPLY, "apply", *TOLD, "-dry-run"]),
         (
             f"migrate apply {DIR} --dry-run --baseline 3 2",
-            [*WHERE, *APPLY, "apply", "-dry-run", "-baseline", "3", "2"],
+            [*WHERE, *APPLY, "apply", *TOLD, "-dry-run", "-baseline", "3", "2"],
         ),
-        (f"migrate apply {DIR} --tx-mode all", [*WHERE, *APPLY, "apply", "-tx-mode", "all"]),
-        (f"migrate apply {DIR} --tx-mode=none", [*WHERE, *APPLY, "apply", "-tx-mode", "none"]),
+        (f"migrate apply {DIR} --tx-mode all", [*WHERE, *APPLY, "apply", *TOLD, "-tx-mode", "all"]),
+        (
+            f"migrate apply {DIR} --tx-mode=none",
+            [*WHERE, *APPLY, "apply", *TOLD, "-tx-mode", "none"],
+        ),
         (
             f"migrate apply -u={URL} --dir=file://m --baseline 3 --exec-order non-linear"
             " --lock-timeout 1m",
@@ -53,13 +57,14 @@ def lines(text: str, config: str | None = None) -> list[list[str]]:
                 "-out-of-order",
                 "apply",
                 "apply",
+                *TOLD,
                 "-baseline",
                 "3",
             ],
         ),
         (
             f"migrate apply {DIR} --allow-dirty --to-version 9 --tx-mode file",
-            [*WHERE, *APPLY, "apply", "-allow-dirty", "-to", "9"],
+            [*WHERE, *APPLY, "apply", *TOLD, "-allow-dirty", "-to", "9"],
         ),
         (
             f"migrate apply {DIR} --revisions-schema s --exec-order linear-skip",
@@ -71,10 +76,11 @@ def lines(text: str, config: str | None = None) -> list[list[str]]:
                 "-out-of-order",
                 "ignore",
                 "apply",
+                *TOLD,
             ],
         ),
-        (f"migrate status {DIR}", [*WHERE, "status"]),
-        (f"migrate set 4 {DIR}", [*WHERE, "force", "4"]),
+        (f"migrate status {DIR}", [*WHERE, "status", *TOLD]),
+        (f"migrate set 4 {DIR}", [*WHERE, "force", *TOLD, "4"]),
         ("migrate hash --dir file://m --force", [*PATH, "hash"]),
         ("migrate validate --dir file://m", [*PATH, "hash", "-check"]),
         (
@@ -156,7 +162,7 @@ def test_another_template_is_refused(form: str) -> None:
         ("migrate diff x --to s.sql", "--to needs a scheme"),
         ("migrate lint --git-base main --latest 1", "mutually exclusive"),
         (f"migrate diff x --dir file://m --schema public --to {URL}", "all of it is compared"),
-        ("migrate set", "needs a version"),
+        (f"migrate set 1 2 {DIR}", "accepts 1 arg(s), received 2"),
         ("migrate hash --dir", "flag needs an argument: --dir"),
         ("migrate hash -x", "atlas has no flag -x"),
         ("migrate hash --what", "atlas has no flag --what here"),
@@ -380,7 +386,7 @@ def test_a_flag_wins_over_the_project(project: Path) -> None:
     head = ["-path", "m", "-format", "atlas", "-database", "postgres://app:p%40ss+w@db/app"]
     table = ["-history-table", '"x-Y-${z} 4".atlas_schema_revisions']
     more = ["-lock-timeout", "3000ms", "-out-of-order", "reject", "apply"]
-    assert found == [[*head, *table, *more, "-baseline", "non-linear"]]
+    assert found == [[*head, *table, *more, *TOLD, "-baseline", "non-linear"]]
     assert lines("migrate lint --env local", config) == [
         ["-path", "sql", "-format", "atlas", "lint", "-latest", "3"]
     ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -13,7 +16,7 @@ from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.cli.prompts import confirm
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.runner.observer import Notice, Progress
-from dbmigrate.runner.planning.plan import PlannedStep
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Direction, Script
 
 
@@ -27,7 +30,10 @@ class Screen(io.StringIO):
 class Closed(io.StringIO):
     """A stream whose reader went away."""
 
+    attempts = 0
+
     def write(self, _text: str) -> int:
+        self.attempts += 1
         raise BrokenPipeError
 
 
@@ -161,10 +167,37 @@ def test_colours_are_for_terminals_that_want_them(
     assert file.getvalue() == "error: no\n"
 
 
-def test_a_reader_that_went_away_stops_nothing() -> None:
-    terminal = Terminal(Closed(), {}, is_verbose=False)
-    terminal.line("lost")
-    terminal.interject("lost")
+@contextmanager
+def piped() -> Iterator[tuple[int, Terminal]]:
+    """A terminal that writes into a pipe, and the pipe's other end."""
+    reader, writer = os.pipe()
+    stream = os.fdopen(writer, "w")
+    try:
+        yield reader, Terminal(stream, {}, is_verbose=False)
+    finally:
+        with suppress(BrokenPipeError):
+            stream.close()
+
+
+def test_what_a_signal_handler_says_goes_past_the_stream() -> None:
+    with piped() as (reader, terminal):
+        terminal.line("one")
+        terminal.interject("two")
+        assert os.read(reader, 100) == b"one\ntwo\n"
+        os.close(reader)
+
+
+@pytest.mark.parametrize("say", [Terminal.line, Terminal.interject, Terminal.error, Terminal.text])
+def test_a_reader_that_went_away_stops_nothing(say: Callable[[Terminal, str], None]) -> None:
+    with piped() as (reader, terminal):
+        os.close(reader)
+        assert terminal.is_interactive is False
+        say(terminal, "lost")
+    closed = Closed()
+    terminal = Terminal(closed, {}, is_verbose=False)
+    say(terminal, "lost")
+    assert closed.attempts == (0 if say is Terminal.interject else 1)
+    assert closed.getvalue() == ""
 
 
 @pytest.mark.parametrize(

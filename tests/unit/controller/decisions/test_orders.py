@@ -34,6 +34,7 @@ from tests.unit.controller.resources import (
 pytestmark = pytest.mark.quick
 
 DAY = timedelta(days=1)
+NAMED = {"name": "a", "namespace": "b", "uid": "c"}
 
 
 def make_action(kind: str, **changes: Any) -> Action:
@@ -324,7 +325,7 @@ def test_a_rollback_holds_until_something_new_is_wanted() -> None:
         (make_action("Approve", plan_hash="x"), {"approval": "Manual"}, {}, "no plan"),
         (make_action("Retry"), {"suspend": True}, {}, "suspend"),
         (make_action("Retry"), {"approval": "Manual"}, {}, "not been approved"),
-        (make_action("Retry"), {}, {"elder": "first"}, "first"),
+        (make_action("Retry"), {}, {"older": "first"}, "first"),
         (make_action("Repair"), {}, {"files": SourceFiles(missing="files")}, "files"),
     ],
 )
@@ -487,3 +488,22 @@ def test_ended_orders_beyond_the_limit_go_oldest_first_but_not_an_approval_in_us
     assert {action.name for action in decision.expired} == {"r3", "r4", "r5"}
     assert waiting not in decision.adopt
     assert {action.name for action in decision.adopt} >= {"r1", "r2", approval.name}
+
+
+@pytest.mark.parametrize("kind", list(ActionKind))
+def test_no_order_is_carried_out_on_a_resource_with_a_field_of_a_later_schema(kind: str) -> None:
+    migration, run = stalled(guard="Strict")
+    action = make_action(kind, version="1", plan_hash="x")
+    decision = reconcile(look(migration, runs=(run,), actions=(action,)), NOW)
+    (update,) = decision.updates
+    assert update.phase is ActionPhase.REFUSED
+    assert "spec.guard" in update.message
+    assert decision.order is None
+
+
+def test_an_order_with_a_field_of_a_later_schema_is_refused() -> None:
+    body = {
+        "metadata": {**NAMED, "creationTimestamp": "2026-11-24T12:00:00Z"},
+        "spec": {"migration": "shop", "action": "Retry", "unless": "busy"},
+    }  # fmt: skip
+    assert "spec.unless" in (parse_action(body).problem or "")

@@ -235,7 +235,7 @@ def test_a_file_in_two_config_maps_needs_a_person() -> None:
 
 
 def test_the_younger_of_two_on_one_database_is_refused() -> None:
-    decision = reconcile(look(make_migration(), elder="shop-first"), NOW)
+    decision = reconcile(look(make_migration(), older="shop-first"), NOW)
     assert standing(decision) == ("False", "False", "True", "DatabaseConflict")
     assert "shop-first" in decision.status.conditions[0].message
 
@@ -247,6 +247,7 @@ def test_the_younger_of_two_on_one_database_is_refused() -> None:
         (Waiting("ErrImagePull", "no such image"), "ImagePullFailed"),
         (Waiting("ImagePullBackOff", "Back-off pulling image"), "ImagePullFailed"),
         (Waiting("CreateContainerError", "runAsNonRoot"), "PodNotStarting"),
+        (Waiting("RunContainerError", "no cp", "copy-migrations"), "PodNotStarting"),
         (Waiting("Unschedulable", "0/3 nodes are available"), "PodNotStarting"),
     ],
 )
@@ -256,7 +257,9 @@ def test_a_pod_that_can_not_start_says_why(waiting: Waiting, reason: str) -> Non
     pod = make_pod(run, waiting=waiting, phase="Pending")
     decision = reconcile(look(migration, runs=(run,), pods=(pod,)), NOW)
     assert standing(decision) == ("False", "True", "False", reason)
-    assert waiting.message in decision.status.conditions[0].message
+    message = decision.status.conditions[0].message
+    assert waiting.message in message
+    assert ("needs the program cp" in message) is (waiting.container == "copy-migrations")
 
 
 def test_a_job_deleted_by_hand_is_followed_by_another_attempt() -> None:
@@ -335,6 +338,19 @@ def test_a_database_that_is_not_there_yet_after_such_a_success_gets_another_run(
             {"failed": ended("no such file", container="copy-migrations", exit_code=1)},
             "SourceInvalid",
             "no such file",
+        ),
+        (
+            {},
+            {
+                "failed": ended(
+                    'exec: "cp": executable file not found in $PATH',
+                    container="copy-migrations",
+                    reason="StartError",
+                    exit_code=128,
+                )
+            },
+            "SourceInvalid",
+            "mode Volume needs none",
         ),
     ],
 )
@@ -666,3 +682,51 @@ def test_a_resource_that_is_being_deleted_is_left_alone() -> None:
     assert decision.order is None
     assert decision.status == migration.status
     assert leaving.identity.uid == UID
+
+
+def test_a_field_of_a_later_schema_starts_nothing_and_stops_nothing() -> None:
+    migration = make_migration(
+        lint="Reject", source={"configMaps": [{"name": "a"}], "lint": "Warn"}
+    )
+    decision = reconcile(look(migration), NOW)
+    assert decision.order is None
+    ready = decision.status.condition(ConditionType.READY)
+    assert ready is not None
+    assert (ready.status, ready.reason) == ("False", "UnknownFields")
+    assert "spec.lint" in ready.message
+    run = make_run(migration)
+    pod = make_pod(run)
+    at_work = reconcile(look(migration, runs=(run,), pods=(pod,)), NOW)
+    assert at_work.withdraw == ()
+    assert at_work.discard == ()
+    told = reconcile(
+        look(migration, runs=(finished(run),), pods=(make_pod(finished(run), make_report()),)), NOW
+    )
+    assert told.status.version == "2"
+
+
+def test_what_was_undone_before_the_resource_was_made_again_is_waited_with() -> None:
+    migration, run, decision = failed(Reason.ROLLED_BACK)
+    assert standing(decision) == ("False", "False", "False", "RolledBack")
+    assert decision.order is None
+    later = reconcile(look(after(decision, migration), runs=(run,)), NOW + timedelta(days=1))
+    assert (later.order, standing(later)[3]) == (None, "RolledBack")
+    changed = replace(after(decision, migration))
+    news = look(changed, files=SourceFiles(digest="two"), runs=(run,))
+    assert reconcile(news, NOW).order is not None
+
+
+def test_the_database_of_another_owner_is_left_alone_and_looked_at_again() -> None:
+    _, _, decision = failed(Reason.DATABASE_CONFLICT)
+    assert standing(decision) == ("False", "False", "True", "DatabaseConflict")
+    assert decision.order is None
+    assert decision.look_at is not None
+    assert decision.look_at > NOW
+
+
+def test_the_place_of_a_resource_that_is_gone_is_taken() -> None:
+    migration, run, decision = failed(Reason.DATABASE_CONFLICT)
+    gone = look(after(decision, migration), runs=(run,), departed="here/team/old")
+    order = reconcile(gone, NOW).order
+    assert order is not None
+    assert (order.attempt, order.take_over) == (2, "here/team/old")

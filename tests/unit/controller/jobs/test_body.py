@@ -97,6 +97,8 @@ def test_a_url_goes_by_reference_from_the_secret_to_the_pod() -> None:
         "DBMIGRATE_LINT": "warn",
         "DBMIGRATE_GRACE_PERIOD": "60s",
         "DBMIGRATE_CONFINED_TO": "/migrations",
+        "DBMIGRATE_OWNER": f"unknown/team/shop#{UID}",
+        "DBMIGRATE_INTENT": "abc",
         "DBMIGRATE_DATABASE": reference,
         "DBMIGRATE_SECRET_VARIABLES": "DBMIGRATE_DATABASE",
     }
@@ -245,6 +247,31 @@ def test_all_job_options_reach_the_pod() -> None:
     assert template["annotations"]["sidecar.istio.io/inject"] == "false"
     assert job["metadata"]["labels"][MIGRATION_LABEL] == "shop"
     assert job["metadata"]["labels"][UID_LABEL] == UID
+
+
+@pytest.mark.parametrize(
+    ("options", "group"),
+    [
+        ({}, 65532),
+        ({"podSecurityContext": {"fsGroup": 7}}, 65532),
+        ({"podSecurityContext": {"runAsGroup": 7}}, None),
+        ({"podSecurityContext": {"runAsUser": 7}}, None),
+        ({"securityContext": {"runAsUser": 7}}, None),
+        ({"securityContext": {"runAsGroup": 7}}, 7),
+    ],
+)
+def test_the_runner_has_the_images_group_unless_the_resource_names_its_own(
+    options: dict[str, Any], group: int | None
+) -> None:
+    job = build(make_migration(job=options))
+    assert runner_of(job)["securityContext"].get("runAsGroup") == group
+
+
+def test_there_is_a_place_for_temporary_files() -> None:
+    job = build(make_migration())
+    (mount,) = [m for m in runner_of(job)["volumeMounts"] if m["mountPath"] == "/tmp"]
+    (volume,) = [v for v in pod_of(job)["volumes"] if v["name"] == mount["name"]]
+    assert volume["emptyDir"] == {}
 
 
 REHEARSED = replace(ORDER, rehearsed_on="17")

@@ -27,13 +27,13 @@ def other(name: str, *, younger: bool, **spec: Any) -> MigrationResource:
 def test_the_older_of_two_on_one_database_is_the_elder() -> None:
     observed, migration = Observed(), make_migration()
     observed.see_migration(migration)
-    assert observed.find_elder(migration) is None
+    assert observed.find_older(migration) is None
     observed.see_migration(other("younger", younger=True))
-    assert observed.find_elder(migration) is None
+    assert observed.find_older(migration) is None
     observed.see_migration(other("older", younger=False))
-    elder = observed.find_elder(migration)
-    assert elder is not None
-    assert elder.name == "older"
+    older = observed.find_older(migration)
+    assert older is not None
+    assert older.name == "older"
 
 
 def test_those_who_stood_back_are_named_when_the_elder_goes() -> None:
@@ -41,7 +41,7 @@ def test_those_who_stood_back_are_named_when_the_elder_goes() -> None:
     observed.see_migration(migration)
     observed.see_migration(other("older", younger=False))
     assert observed.forget_migration(("team", "older"), "older") == [("team", "shop")]
-    assert observed.find_elder(migration) is None
+    assert observed.find_older(migration) is None
 
 
 def test_another_history_table_is_another_history() -> None:
@@ -51,7 +51,7 @@ def test_another_history_table_is_another_history() -> None:
         "historyTable": "billing.schema_migrations",
     }
     observed.see_migration(other("older", younger=False, database=database))
-    assert observed.find_elder(migration) is None
+    assert observed.find_older(migration) is None
 
 
 def test_a_config_map_knows_its_users() -> None:

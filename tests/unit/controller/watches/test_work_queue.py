@@ -31,10 +31,10 @@ class Recorder:
         self.busy = 0
         self.busiest = 0
 
-    async def look(self, key: Key, distrust: bool) -> datetime | None:
+    async def look(self, key: Key, fresh: bool) -> datetime | None:
         self.busy += 1
         self.busiest = max(self.busiest, self.busy)
-        self.looks.append((key, distrust))
+        self.looks.append((key, fresh))
         async with self.seen:
             self.seen.notify_all()
         await self.gate.wait()
@@ -83,7 +83,7 @@ def test_many_wakes_of_a_waiting_resource_are_one_look() -> None:
         wakes, task = start(recorder)
         for _ in range(5):
             wakes.wake(KEY)
-        wakes.wake(KEY, distrust=True)
+        wakes.wake(KEY, fresh=True)
         wakes.wake(OTHER)
         await recorder.count(2)
         await stop(task)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from dbmigrate.postgres.connection.refusal import reason_of
+from dbmigrate.postgres.connection.libpq import OperationalError
+from dbmigrate.postgres.connection.refusal import explain, reason_of
 from dbmigrate.report import Reason
 
 AT = 'connection to server at "10.0.0.1", port 5432 failed: '
@@ -54,3 +58,31 @@ AT = 'connection to server at "10.0.0.1", port 5432 failed: '
 )
 def test_the_text_decides(text: str, reason: Reason) -> None:
     assert reason_of(text) is reason
+
+
+NOBODY = (
+    'connection to server at "{}", port 1 failed: Connection refused\n'
+    "\tIs the server running on that host and accepting TCP/IP connections?"
+)
+
+
+def test_lines_of_libpq_become_one_sentence() -> None:
+    one, other = (
+        f'connection to server at "{host}", port 1 failed: Connection refused' for host in "ab"
+    )
+    both = OperationalError("\n".join((NOBODY.format("a"), NOBODY.format("b"))))
+    assert explain(both, {}) == (Reason.CONNECTION_REFUSED, f"{one}; {other}")
+    assert explain(OperationalError(NOBODY.format("a")), {})[1] == one
+    text = "failed to resolve host 'x': [Errno -2] Name or service not known"
+    assert "Errno" not in explain(OperationalError(text), {})[1]
+
+
+def test_only_the_binding_of_psycopg_is_loaded_and_the_rest_still_can_be() -> None:
+    probe = (
+        "import sys; from dbmigrate.postgres.connection.libpq import OperationalError, pq;"
+        " light = set(sys.modules); import psycopg, psycopg_binary;"
+        " print('psycopg' in light, 'psycopg.cursor' in light, 'importlib.metadata' in light,"
+        " psycopg.pq is pq, psycopg.OperationalError is OperationalError, psycopg.connect.__name__)"
+    )
+    told = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False", "False", "False", "True", "True", "connect"]

@@ -45,6 +45,11 @@ ORDINARY = [
     "alter type t rename value 'a' to 'b'; insert into a values ('b')",
     "do $$ begin perform 1; raise notice 'commit;'; end $$",
     "do $$ declare commit int; begin commit := 1; end $$",
+    "do $$ declare rollback int; begin perform rollback; perform 1 + commit; end $$",
+    "do $$ begin raise notice 'x'; perform commit from t; end $$",
+    "do 'begin raise notice ''commit;''; end'",
+    "do language plperl $$ print 'it''s a commit; $$",
+    "do 'begin perform 1; end'; select 'begin commit; end'",
     "prepare q as select 1; execute q; deallocate q; set transaction read write",
     "begin_work(); select endpoint, backend from transactions",
 ]
@@ -91,6 +96,12 @@ FORBIDDEN = {
     "drop subscription s": "DROP SUBSCRIPTION",
     "do $x$ begin insert into t values (1); commit; end $x$": "DO with COMMIT",
     "do $$ begin loop rollback and chain; end loop; end $$": "DO with ROLLBACK",
+    "do $$ begin if true then commit; else rollback; end if; end $$": "DO with COMMIT",
+    "do $$ begin if true then null; else rollback; end if; end $$": "DO with ROLLBACK",
+    "do 'begin commit; end'": "DO with COMMIT",
+    "do language plpgsql 'begin perform ''x''; rollback; end'": "DO with ROLLBACK",
+    "do E'begin\\n commit;\\nend'": "DO with COMMIT",
+    "do e'begin perform \\'x\\';commit;end'": "DO with COMMIT",
 }  # fmt: skip
 
 

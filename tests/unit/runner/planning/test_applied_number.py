@@ -172,3 +172,21 @@ def test_a_replay_agrees_with_a_plain_model() -> None:
         applied = replay(*moves, version=here)
         assert {v for v in range(1, 60) if applied.covers(v)} == model, moves
         assert applied.gap is None
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_the_newest_rows_lead_to_the_same_state_as_the_whole_log(seed: int) -> None:
+    from tests.unit.runner.planning.logs import newest_rows, random_log
+
+    rows = random_log(random.Random(seed), steps=60)
+    whole, read = Applied(rows), Applied(newest_rows(rows))
+    assert read.version == whole.version
+    assert read.recorded == whole.recorded
+    assert [read.row(v) for v in read.recorded] == [whole.row(v) for v in whole.recorded]
+    covered = {version for version in range(10) if read.covers(version)}
+    assert covered >= {version for version in range(10) if whole.covers(version)}
+    here = whole.version
+    proven = {v for v in range(10) if here is not None and v < here and not whole.covers(v)}
+    # A version that was set below the step which had proved it proves nothing any more.
+    was_set = [row.to_version for row in rows if row.version is None and row.to_version is not None]
+    assert all(any(version <= to for to in was_set) for version in covered & proven)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from dbmigrate.postgres.history.dbmate import DbmateTable
 from dbmigrate.postgres.history.goose import GooseTable
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.runner.planning.applied_rows import AppliedSet
+from tests.unit.runner.planning.logs import newest_rows
 from tests.unit.runner.planning.test_applied_number import row
 
 pytestmark = pytest.mark.quick
@@ -85,3 +87,25 @@ def test_a_step_down_takes_all_rows_of_its_version() -> None:
     assert (begun.dirty, begun.stored, begun.version) == (True, 2, 2)
     assert begun.unfinished == UnfinishedStep(2, is_up=False)
     assert not begun.stepped(Move(2, False, None)).dirty
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_the_newest_rows_say_of_each_version_what_the_whole_log_does(seed: int) -> None:
+    chance = random.Random(seed)
+    rows: list[LogRow] = []
+    applied: set[int] = set()
+    for number in range(1, 60):
+        kind, version = chance.choice(["up", "up", "down", "force"]), chance.randint(1, 6)
+        here = max(applied, default=None)
+        if kind == "up" and version not in applied:
+            applied.add(version)
+            rows.append(row(number, "up", version, here, max(applied)))
+        elif kind == "down" and version in applied:
+            applied.remove(version)
+            rows.append(row(number, "down", version, here, max(applied, default=None)))
+        elif kind == "force" and chance.random() < 0.3:
+            applied = {v for v in applied if v < version} | {version}
+            rows.append(replace(row(number, "force", None, here, version), name=""))
+    found = VersionSet(DbmateTable(), tuple(AppliedRow(v, str(v)) for v in sorted(applied)))
+    whole, read = AppliedSet(found, rows), AppliedSet(found, newest_rows(rows))
+    assert [read.row(v) for v in sorted(applied)] == [whole.row(v) for v in sorted(applied)]

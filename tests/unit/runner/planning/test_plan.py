@@ -15,17 +15,10 @@ from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied_number import Applied
 from dbmigrate.runner.planning.applied_rows import AppliedSet
-from dbmigrate.runner.planning.plan import (
-    Plan,
-    PlanInputs,
-    pending,
-    plan_down,
-    plan_down_to,
-    plan_goto,
-    plan_redo,
-    plan_up,
-    plan_up_to,
-)
+from dbmigrate.runner.planning.down import plan_down, plan_down_to, plan_redo
+from dbmigrate.runner.planning.goto import plan_goto
+from dbmigrate.runner.planning.plan import Plan, PlanInputs
+from dbmigrate.runner.planning.up import pending, plan_up, plan_up_to
 from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version, repeatable
 from tests.runner.arrange import migration, source, tables
@@ -34,7 +27,7 @@ from tests.unit.runner.planning.test_applied_number import row
 REJECT = OutOfOrder.REJECT
 
 
-def ground(*versions: int, at: int | None = None, log: tuple[int, ...] | None = None) -> PlanInputs:
+def inputs(*versions: int, at: int | None = None, log: tuple[int, ...] | None = None) -> PlanInputs:
     """These files, a database at that version; `log`: the versions it has recorded one by one."""
     rows, before = [], None
     for index, version in enumerate(log or ()):
@@ -55,22 +48,22 @@ def steps(plan: Plan) -> list[tuple[Version, str, Version | None, Version | None
 
 
 def test_up_leads_from_version_to_version() -> None:
-    plan = plan_up(ground(1, 2, 5, at=1), None, REJECT)
+    plan = plan_up(inputs(1, 2, 5, at=1), None, REJECT)
     assert steps(plan) == [(2, "up", 1, 2), (5, "up", 2, 5)]
     assert (plan.target, plan.short) == (5, 0)
 
 
 def test_a_limit_counts_what_is_missing() -> None:
-    plan = plan_up(ground(1, 2), 3, REJECT)
+    plan = plan_up(inputs(1, 2), 3, REJECT)
     assert [step.version for step in plan.steps] == [1, 2]
     assert plan.short == 1
 
 
 def test_down_leads_to_the_version_below_and_at_last_to_none() -> None:
-    plan = plan_down(ground(1, 2, 5, at=5), None, None)
+    plan = plan_down(inputs(1, 2, 5, at=5), None, None)
     assert steps(plan) == [(5, "down", 5, 2), (2, "down", 2, 1), (1, "down", 1, None)]
     assert plan.target is None
-    assert plan_down(ground(1, 2, 5, at=5), 9, None).short == 6
+    assert plan_down(inputs(1, 2, 5, at=5), 9, None).short == 6
 
 
 @pytest.mark.parametrize(
@@ -86,7 +79,7 @@ def test_down_leads_to_the_version_below_and_at_last_to_none() -> None:
 def test_up_to_a_version_needs_none_of_that_name(
     at: int | None, highest: int, expected: list[tuple[object, ...]]
 ) -> None:
-    plan = plan_up_to(ground(1, 3, 5, at=at), highest, OutOfOrder.REJECT)
+    plan = plan_up_to(inputs(1, 3, 5, at=at), highest, OutOfOrder.REJECT)
     assert steps(plan) == expected
     assert plan.target == (expected[-1][3] if expected else at)
 
@@ -103,13 +96,13 @@ def test_up_to_a_version_needs_none_of_that_name(
 def test_down_to_a_version_needs_none_of_that_name(
     lowest: int, expected: list[tuple[object, ...]]
 ) -> None:
-    plan = plan_down_to(ground(1, 3, 5, at=5), lowest, None)
+    plan = plan_down_to(inputs(1, 3, 5, at=5), lowest, None)
     assert steps(plan) == expected
     assert plan.target == (expected[-1][3] if expected else 5)
 
 
 def test_down_to_below_all_versions_leaves_none_and_can_be_forbidden() -> None:
-    here = ground(3, 5, at=5)
+    here = inputs(3, 5, at=5)
     assert plan_down_to(here, 2, None).target is None
     with pytest.raises(MigrationError) as caught:
         plan_down_to(here, 2, Rollback.FORBID)
@@ -117,40 +110,40 @@ def test_down_to_below_all_versions_leaves_none_and_can_be_forbidden() -> None:
 
 
 def test_late_versions_above_the_highest_wanted_do_not_matter() -> None:
-    here = ground(1, 2, 4, at=4, log=(1, 4))
+    here = inputs(1, 2, 4, at=4, log=(1, 4))
     assert plan_up_to(here, 1, OutOfOrder.REJECT).steps == ()
     with pytest.raises(MigrationError, match="never applied: 2"):
         plan_up_to(here, 3, OutOfOrder.REJECT)
 
 
 def test_late_versions_are_applied_first_and_leave_the_version_row_where_it_is() -> None:
-    plan = plan_up(ground(1, 2, 3, 4, at=3, log=(1, 3)), None, OutOfOrder.APPLY)
+    plan = plan_up(inputs(1, 2, 3, 4, at=3, log=(1, 3)), None, OutOfOrder.APPLY)
     assert steps(plan) == [(2, "up", 3, 3), (4, "up", 3, 4)]
 
 
 def test_what_was_never_applied_is_never_undone() -> None:
-    plan = plan_down(ground(1, 2, 3, at=3, log=(1, 3)), None, None)
+    plan = plan_down(inputs(1, 2, 3, at=3, log=(1, 3)), None, None)
     assert steps(plan) == [(3, "down", 3, 1), (1, "down", 1, None)]
 
 
 def test_to_redo_undoes_and_applies_the_same_version() -> None:
-    plan = plan_redo(ground(1, 2, 3, 4, at=3, log=(1, 3)), None)
+    plan = plan_redo(inputs(1, 2, 3, 4, at=3, log=(1, 3)), None)
     assert steps(plan) == [(3, "down", 3, 1), (3, "up", 1, 3)]
     assert plan.target == 3
-    assert steps(plan_redo(ground(1, at=1), None)) == [(1, "down", 1, None), (1, "up", None, 1)]
+    assert steps(plan_redo(inputs(1, at=1), None)) == [(1, "down", 1, None), (1, "up", None, 1)]
 
 
 def test_to_redo_needs_the_file_and_the_right_to_go_down() -> None:
     with pytest.raises(MigrationError, match="no migration found for version 3"):
-        plan_redo(ground(1, 2, at=3, log=(1, 2, 3)), None)
+        plan_redo(inputs(1, 2, at=3, log=(1, 2, 3)), None)
     with pytest.raises(MigrationError, match="rolling back is forbidden"):
-        plan_redo(ground(1, 2, at=2), Rollback.FORBID)
+        plan_redo(inputs(1, 2, at=2), Rollback.FORBID)
     with pytest.raises(MigrationError, match="file does not exist"):
-        plan_redo(ground(1, 2), None)
+        plan_redo(inputs(1, 2), None)
 
 
 def test_missing_files_are_replaced_by_what_the_history_has_kept() -> None:
-    plan = plan_goto(ground(1, at=3, log=(1, 2, 3)), None, REJECT, Rollback.ALLOW)
+    plan = plan_goto(inputs(1, at=3, log=(1, 2, 3)), None, REJECT, Rollback.ALLOW)
     assert steps(plan) == [(3, "down", 3, 2), (2, "down", 2, 1)]
     assert [step.is_stored for step in plan.steps] == [True, True]
     assert plan.steps[0].script is not None
@@ -158,7 +151,7 @@ def test_missing_files_are_replaced_by_what_the_history_has_kept() -> None:
 
 
 def test_files_that_are_there_are_preferred_to_what_is_stored() -> None:
-    (step,) = plan_goto(ground(1, 2, at=2, log=(1, 2)), 1, REJECT, None).steps
+    (step,) = plan_goto(inputs(1, 2, at=2, log=(1, 2)), 1, REJECT, None).steps
     assert not step.is_stored
     assert step.script is not None
     assert step.script.file == "000002_m2.down.sql"
@@ -166,11 +159,11 @@ def test_files_that_are_there_are_preferred_to_what_is_stored() -> None:
 
 def test_a_missing_version_that_nobody_recorded_stops_everything() -> None:
     calls: list[Callable[[], Plan]] = [
-        lambda: plan_up(ground(1, 2, at=3), None, REJECT),
-        lambda: plan_down(ground(1, 2, at=3), 1, None),
-        lambda: plan_goto(ground(1, 2, at=3), 1, REJECT, None),
-        lambda: plan_goto(ground(1, 2, at=1), 9, REJECT, None),
-        lambda: plan_goto(ground(1, 2, at=9), 9, REJECT, None),
+        lambda: plan_up(inputs(1, 2, at=3), None, REJECT),
+        lambda: plan_down(inputs(1, 2, at=3), 1, None),
+        lambda: plan_goto(inputs(1, 2, at=3), 1, REJECT, None),
+        lambda: plan_goto(inputs(1, 2, at=1), 9, REJECT, None),
+        lambda: plan_goto(inputs(1, 2, at=9), 9, REJECT, None),
     ]
     for call in calls:
         with pytest.raises(MigrationError) as caught:
@@ -180,18 +173,18 @@ def test_a_missing_version_that_nobody_recorded_stops_everything() -> None:
 
 def test_a_target_that_does_not_exist_is_not_the_files_fault() -> None:
     with pytest.raises(MigrationError) as caught:
-        plan_goto(ground(1, 2, at=1), 7, REJECT, None)
+        plan_goto(inputs(1, 2, at=1), 7, REJECT, None)
     assert "has no version 7: the newest is 2" in (caught.value.hint or "")
 
 
 def test_an_empty_directory_below_a_version_is_named() -> None:
     with pytest.raises(MigrationError) as caught:
-        plan_up(ground(at=3), None, REJECT)
+        plan_up(inputs(at=3), None, REJECT)
     assert "holds no migration files, and the database is at version 3" in (caught.value.hint or "")
 
 
 def test_being_there_needs_no_step_even_if_the_file_is_gone() -> None:
-    plan = plan_goto(ground(1, at=2, log=(1, 2)), 2, REJECT, Rollback.FORBID)
+    plan = plan_goto(inputs(1, at=2, log=(1, 2)), 2, REJECT, Rollback.FORBID)
     assert plan == Plan((), 2)
 
 
@@ -218,13 +211,13 @@ def test_a_way_down_without_a_script_depends_on_the_policy(
 
 def test_a_late_version_is_named_when_it_is_refused() -> None:
     with pytest.raises(MigrationError) as caught:
-        plan_up(ground(*range(1, 9), at=8, log=(8,)), None, REJECT)
+        plan_up(inputs(*range(1, 9), at=8, log=(8,)), None, REJECT)
     assert caught.value.reason is Reason.OUT_OF_ORDER
     assert caught.value.message.endswith("4 (m4), 5 (m5) and 2 more")
 
 
 def test_a_way_down_does_not_care_about_late_versions() -> None:
-    plan = plan_goto(ground(1, 2, 3, 4, at=4, log=(1, 3, 4)), 3, REJECT, None)
+    plan = plan_goto(inputs(1, 2, 3, 4, at=4, log=(1, 3, 4)), 3, REJECT, None)
     assert steps(plan) == [(4, "down", 4, 3)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
-from dbmigrate.runner.planning.plan import PlannedStep
-from dbmigrate.runner.planning.plan_checksum import checksum_of, require_plan
+from dbmigrate.runner.planning.plan_checksum import checksum_of
+from dbmigrate.runner.planning.plan_checksum import require_plan as require
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Direction, Script, hash_script
 from tests.unit.runner.planning.test_applied_number import row
 
@@ -18,6 +20,11 @@ from tests.unit.runner.planning.test_applied_number import row
 def step(version: int, sql: str = "SELECT 1", direction: Direction = Direction.UP) -> PlannedStep:
     script = Script(f"{version}.sql", direction, sql.encode)
     return PlannedStep(version, "", direction, script, version - 1, version)
+
+
+def require_plan(wanted: str, steps: Sequence[PlannedStep], log: Sequence[LogRow]) -> None:
+    """With the log in its order, as the database would read it backwards."""
+    require(wanted, steps, [each for each in reversed(log) if each.outcome == "applied"])
 
 
 def done(planned: PlannedStep, *, outcome: str = "applied", sql: str = "SELECT 1") -> LogRow:
@@ -78,3 +85,16 @@ def test_an_empty_plan_has_a_checksum_too() -> None:
     require_plan(checksum_of(()), (), [])
     with pytest.raises(MigrationError):
         require_plan(checksum_of(()), PLAN, [])
+
+
+def test_no_more_of_the_log_is_read_than_one_plan_can_have_left() -> None:
+    taken: list[int] = []
+
+    def cycles() -> Iterator[LogRow]:
+        for number in range(10_000):
+            taken.append(number)
+            yield done(step(3, direction=Direction.DOWN if number % 2 else Direction.UP))
+
+    with pytest.raises(MigrationError):
+        require(checksum_of(PLAN), (step(4),), cycles())
+    assert len(taken) == 3

@@ -16,12 +16,14 @@ from dbmigrate.cli.output.atlas.document import (
     environment_document,
     file_document,
 )
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import SYNTAX_ERROR
+from dbmigrate.postgres.history.atlas_errors import driver_text
 
 if TYPE_CHECKING:
-    from dbmigrate.errors import MigrationError
     from dbmigrate.postgres.connection.other_sessions import OtherSession
     from dbmigrate.runner.observer import Notice, Observer, Progress
-    from dbmigrate.runner.planning.plan import PlannedStep
+    from dbmigrate.runner.planning.step import PlannedStep
     from dbmigrate.sources.migration import Script
 
 STATEMENT_ERROR = "migration failed: "
@@ -31,8 +33,10 @@ STATEMENT_ERROR = "migration failed: "
 class ApplyRecorder:
     """Remembers what the document needs, and passes on what can't wait."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, *, passes_steps: bool = False) -> None:
         self._observer = observer
+        self._passes_steps = passes_steps
+        """Whether people may read along: the report comes at the end alone."""
         self.start = Moment.now()
         self.steps: tuple[PlannedStep, ...] = ()
         self.done = 0
@@ -50,10 +54,14 @@ class ApplyRecorder:
     def step_started(self, step: PlannedStep) -> None:
         """It is under way; perhaps once more, after a lock was not to be had."""
         self.started[self._number(step)] = Moment.now()
+        if self._passes_steps:
+            self._observer.step_started(step)
 
     def step_finished(self, step: PlannedStep, read_seconds: float, run_seconds: float) -> None:
         """It is done."""
         self.ran[self._number(step)] = read_seconds + run_seconds
+        if self._passes_steps:
+            self._observer.step_finished(step, read_seconds, run_seconds)
 
     def notice(self, notice: Notice) -> None:
         """Passed on."""
@@ -119,6 +127,11 @@ def _message(
     return f"Migrated to version {target} from {current} ({total})"
 
 
+def in_atlas_words(document: Document, error: MigrationError) -> MigrationError:
+    """The error with the sentence of the document, and the place in the file."""
+    return error.but(message=document["Error"] or None)
+
+
 def _sentence(applied: Sequence[Document], error: MigrationError | None) -> str:
     """What went wrong, in the words in which Atlas wraps it."""
     if error is None:
@@ -129,10 +142,7 @@ def _sentence(applied: Sequence[Document], error: MigrationError | None) -> str:
     statement, version = (
         json.dumps(text, ensure_ascii=False) for text in (failed["Stmt"], applied[-1]["Version"])
     )
-    return (
-        f"sql/migrate: execute: executing statement {statement} from version {version}:"
-        f" {failed['Text']}"
-    )
+    return f"sql/migrate: executing statement {statement} from version {version}: {failed['Text']}"
 
 
 def _file(step: PlannedStep) -> Document:
@@ -150,10 +160,12 @@ def _applied_file(teller: ApplyRecorder, number: int, error: MigrationError | No
     statements = statements_of(step.script)
     problem = None
     if failed is not None:
-        at = _failed_statement(step.script, failed)
+        at, position = _failed_statement(step.script, failed)
         text = failed.message.removeprefix(STATEMENT_ERROR)
         stmt = statements[at] if at is not None else ""
-        problem = Document({"Stmt": stmt, "Text": f"pq: {text}" if failed.sqlstate else text})
+        if failed.sqlstate:
+            text = driver_text(text, failed.sqlstate, stmt, position)
+        problem = Document({"Stmt": stmt, "Text": text})
         statements = statements[: at + 1] if at is not None else []
     fields: dict[str, Any] = {
         **_file(step),
@@ -174,17 +186,25 @@ def statements_of(script: Script | None) -> list[str]:
     return [sql[start:end].decode() for start, end in script.cut()]
 
 
-def _failed_statement(script: Script | None, error: MigrationError) -> int | None:
-    """Which one it was, by the place that the error has; None: it has none in this file."""
+def _failed_statement(
+    script: Script | None, error: MigrationError
+) -> tuple[int | None, int | None]:
+    """Which one it was, by the place that the error has, and at which of its characters,
+    counted from 1. None: it has no place in this file; the server named none.
+    """
     place = error.location
     if script is None or script.cut is None or place is None or place.line is None:
-        return None
+        return None, None
     if place.file != script.file:
-        return None
+        return None, None
     sql = script.load()
     lines = sql.split(b"\n")
     at = sum(len(line) + 1 for line in lines[: place.line - 1])
     if place.column is not None:
         at += len(lines[place.line - 1].decode()[: place.column - 1].encode())
-    ends = [end for _, end in script.cut()]
-    return next((number for number, end in enumerate(ends) if end > at), len(ends) - 1)
+    spans = script.cut()
+    number = next((n for n, (_, end) in enumerate(spans) if end > at), len(spans) - 1)
+    position = len(sql[spans[number][0] : at].decode()) + 1
+    # An error without a place has that of its statement.
+    is_known = position > 1 or error.sqlstate == SYNTAX_ERROR
+    return number, position if is_known else None

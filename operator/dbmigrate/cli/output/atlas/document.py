@@ -46,6 +46,10 @@ class Moment:
         """That much later."""
         return Moment(self._at + timedelta(seconds=seconds))
 
+    def since(self, other: Moment) -> int:
+        """Nanoseconds."""
+        return round((self._at - other._at) / timedelta(microseconds=1)) * 1000
+
     def for_json(self) -> str:
         """RFC 3339."""
         return self._at.isoformat().replace("+00:00", "Z")
@@ -69,11 +73,12 @@ def file_document(name: str, version: str, description: str) -> Document:
     return Document({"Name": name, "Version": version, "Description": description})
 
 
-def environment_document(url: Mapping[str, str], directory: str) -> Document:
-    """Env: which database, without user and password, and which files."""
-    return Document(
-        {"Driver": "postgres", "URL": url_document(url) if url else None, "Dir": directory}
-    )
+def environment_document(url: Mapping[str, str], directory: str, query: str = "") -> Document:
+    """Env: which database, without user and password, and which files, as a URL."""
+    from urllib.parse import quote
+
+    place = f"file://{quote(directory)}{query}"
+    return Document({"Driver": "postgres", "URL": url_document(url) if url else None, "Dir": place})
 
 
 def url_document(parameters: Mapping[str, str]) -> Document:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbmigrate.cli.arguments.source_location import find_directory
-from dbmigrate.cli.command import Invocation
+from dbmigrate.cli.command import AS_ATLAS, TEXT, Invocation
 from dbmigrate.cli.output.atlas.document import Document, to_json
 from dbmigrate.printable import lines
 
 if TYPE_CHECKING:
     from dbmigrate.lint.finding import Finding
-    from dbmigrate.runner.commands.revisions import RevisionsState
+    from dbmigrate.runner.commands.revisions import RevisionsChange, RevisionsState
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
     from dbmigrate.sources.migration import Source
@@ -22,13 +22,14 @@ UseCase = Callable[["Request"], "Result[Any]"]
 
 
 def with_apply_document(invocation: Invocation, use_case: UseCase, *, is_dry: bool) -> UseCase:
-    """The use case with a document at its end, if it came to a plan. What fails before that
-    is an error alone, as with Atlas."""
+    """The use case with a document at its end, or its report in words, if it came to a plan.
+    What fails before that is an error alone, as with Atlas."""
+    in_words = invocation.values[AS_ATLAS.name] == TEXT
 
     def work(request: Request) -> Result[Any]:
-        from dbmigrate.cli.output.atlas.apply import ApplyRecorder, apply_document
+        from dbmigrate.cli.output.atlas.apply import ApplyRecorder, apply_document, in_atlas_words
 
-        teller = ApplyRecorder(request.observer)
+        teller = ApplyRecorder(request.observer, passes_steps=in_words)
         result = use_case(replace(request, observer=teller))
         if teller.is_planned:
             document = apply_document(
@@ -39,10 +40,16 @@ def with_apply_document(invocation: Invocation, use_case: UseCase, *, is_dry: bo
                 version=result.report.version or "",
                 is_dry=is_dry,
             )
-            _print(invocation, document)
-            if result.error is None:
-                # All is told: nobody needs to say `no change` beside it.
-                return replace(result, value=document)
+            if in_words:
+                from dbmigrate.cli.output.atlas.text import apply_text
+
+                _write(invocation, apply_text(document))
+            else:
+                _print(invocation, document)
+            if result.error is not None:
+                return replace(result, error=in_atlas_words(document, result.error))
+            # All is told: nobody needs to say `no change` beside it.
+            return replace(result, value=document)
         return result
 
     return work
@@ -50,10 +57,24 @@ def with_apply_document(invocation: Invocation, use_case: UseCase, *, is_dry: bo
 
 def print_status(invocation: Invocation, state: RevisionsState) -> int:
     """Print it."""
-    from dbmigrate.cli.output.atlas.status import status_document
+    from dbmigrate.cli.output.atlas.status import begins_at_checkpoint, status_document
 
     directory = find_directory(invocation.options)
-    _print(invocation, status_document(state, url=_url_of(invocation), directory=directory))
+    document = status_document(state, url=_url_of(invocation), directory=directory)
+    if invocation.values[AS_ATLAS.name] == TEXT:
+        from dbmigrate.cli.output.atlas.text import status_text
+
+        _write(invocation, status_text(document, begins_at_checkpoint=begins_at_checkpoint(state)))
+    else:
+        _print(invocation, document)
+    return 0
+
+
+def print_change(invocation: Invocation, change: RevisionsChange) -> int:
+    """Print what `set` did."""
+    from dbmigrate.cli.output.atlas.text import set_text
+
+    _write(invocation, set_text(change))
     return 0
 
 
@@ -80,8 +101,12 @@ def print_lint(
 
 def _print(invocation: Invocation, document: Document) -> None:
     """As JSON, without a line feed of ours."""
+    _write(invocation, to_json(document))
+
+
+def _write(invocation: Invocation, text: str) -> None:
     try:
-        invocation.output.write(lines(to_json(document)))
+        invocation.output.write(lines(text))
         invocation.output.flush()
     except (OSError, ValueError):
         pass

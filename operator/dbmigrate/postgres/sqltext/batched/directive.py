@@ -1,10 +1,10 @@
-"""The line that makes a file run in batches, and what it may say of them.
+"""The directive that makes a file run in batches, and its options.
 
     -- dbmigrate:batched size=5000 duration=1s pause=100ms max-lag=10s start=0
 
-Everything has a default, so that `-- dbmigrate:batched` alone is enough. All of
-it but `start` and `order` is about pace: it may be changed while the step is
-under way, because a resumed step is held to its statement and not to this line.
+Each has a default, so `-- dbmigrate:batched` alone is enough. All except `start` and
+`order` control the pace: they may be changed while the step is unfinished, because a
+resumed step is identified by its statement and not by this line.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from dbmigrate.durations import read_seconds
 from dbmigrate.postgres.sqltext.tokens import refusal
 
 WORD = b"batched"
 LARGEST_SIZE = 1_000_000
 _OPTION = re.compile(rb"[ \t]*([A-Za-z0-9_-]+)=('(?:[^']|'')*'|[^\s']\S*)(?=\s|\Z)")
 _START = re.compile(r"start(?:_([1-9]))?")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 
 
@@ -44,9 +44,9 @@ class BatchOptions:
 
 
 def read_options(sql: bytes, start: int, end: int, file: str) -> BatchOptions:
-    """Read what stands behind `batched`, between these offsets.
+    """Parse what follows `batched`, between these offsets.
 
-    Raises MigrationError (SourceInvalid) for what it does not understand, with the place.
+    Raises MigrationError (SourceInvalid) for an invalid option, with the place.
     """
     options = BatchOptions()
     seen: set[str] = set()
@@ -122,7 +122,6 @@ _READERS: dict[str, Callable[[BatchOptions, str], BatchOptions]] = {
 
 
 def _read_seconds(name: str, value: str) -> float:
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)", value)
-    if match is None:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h)", value):
         raise ValueError(f"{name}={value}: a duration like 100ms, 10s, 2m or 1h is wanted")
-    return float(match[1]) * _SECONDS[match[2]]
+    return read_seconds(value)

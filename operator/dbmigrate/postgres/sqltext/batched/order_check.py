@@ -1,10 +1,10 @@
-"""Whether a batch's rows are the next ones behind the cursor, as far as the text tells.
+"""Whether a batch's rows are the next ones behind the cursor, as far as the text shows.
 
-The rows of a batch are those that its LIMIT lets through, and the cursor goes on behind
-the last of them. So the ORDER BY that belongs to this LIMIT has to go along what is
-compared with the cursor, in the same direction; and what RETURNING gives has to be
-where the row was found, not where the statement has put it. Anything else ends early
-and says that all is done.
+The rows of a batch are those that its LIMIT returns, and the cursor continues behind
+the last of them. So the ORDER BY that belongs to this LIMIT has to match the columns
+that are compared with the cursor, in the same direction; and RETURNING has to give the
+position at which the row was found, not the one it was moved to. Anything else would
+end early and count as done.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def check_order(
     *,
     is_descending: bool,
 ) -> None:
-    """Refuse what does not walk along the cursor.
+    """Refuse a statement that does not follow the cursor.
 
     `cursors`: the byte of each place of a cursor, and its number counted from 1; `size_at`:
     that of `:batch_size`. Raises MigrationError (SourceInvalid), with the place.
     """
     level = _level(found, size_at)
     if not any(token.text in _LIMITS for token in level) and _has_pair(found, "ORDER", "BY"):
-        return  # what limits the rows is of another kind, and theirs to see to
+        return  # the rows are limited in another way, which the author has to check
     order = _find_order(level)
     if order is None:
         place = cursors[0][0]
@@ -82,7 +82,7 @@ def check_order(
 
 
 def check_returned(sql: bytes, file: str, main: Sequence[Token], keys: int) -> None:
-    """Refuse an UPDATE that returns as its cursor what it has just set itself.
+    """Refuse an UPDATE that returns as its cursor a column that it sets.
 
     Raises MigrationError (SourceInvalid), with the place.
     """
@@ -110,14 +110,14 @@ def check_returned(sql: bytes, file: str, main: Sequence[Token], keys: int) -> N
 
 
 def shares_places(found: Sequence[Token], main: Token, size_at: int) -> bool:
-    """Whether several rows may well have one place of the cursor: a group's, or a row's many."""
+    """Whether several rows may have one cursor position: a group, or several rows of a join."""
     level = _level(found, size_at)
     is_grouped = any(t.text == "DISTINCT" for t in level) or _has_pair(level, "GROUP", "BY")
     return is_grouped or main.text in ("INSERT", "MERGE")
 
 
 def _level(found: Sequence[Token], size_at: int) -> list[Token]:
-    """The tokens of the query whose rows are limited, without what stands in its parentheses.
+    """The tokens of the query whose rows are limited, without those in its parentheses.
 
     That of the innermost parentheses around `:batch_size` that have a LIMIT of their own.
     """
@@ -144,7 +144,7 @@ def _edge(found: Sequence[Token], at: int, way: int) -> int:
 
 
 def _find_order(level: Sequence[Token]) -> Columns | None:
-    """What the rows of a query are ordered by; None: by nothing."""
+    """The columns of a query's ORDER BY; None: it has none."""
     for index, (first, second) in enumerate(pairwise(level)):
         if (first.text, second.text) == ("ORDER", "BY"):
             rest = level[index + 2 :]
@@ -156,7 +156,7 @@ def _find_order(level: Sequence[Token]) -> Columns | None:
 def _find_compared(
     found: Sequence[Token], place: int, number: int
 ) -> tuple[list[Token], bool] | None:
-    """What stands before `> :cursor`, and whether it looks for greater ones; None: not known."""
+    """What is compared in `> :cursor`, and whether it asks for greater values; None: unknown."""
     at = next(i for i, token in enumerate(found) if token.start == place)
     is_row = False
     if [token.text for token in found[max(at - 2, 0) : at]] == ["COALESCE", "("]:
@@ -191,7 +191,7 @@ _BORDERS = frozenset(("AND", "OR", "WHERE", "NOT", "ON", "WHEN", "HAVING"))
 
 
 def _goes_along(sql: bytes, found: Sequence[Token], order: Columns, number: int, name: str) -> bool:
-    """Whether the ORDER BY has this column in this place, or what may be another name of it."""
+    """Whether the ORDER BY has this column in this position, possibly under another name."""
     if number > len(order):
         return False
     item = [token for token in order[number - 1] if token.text not in _DECORATION]
@@ -205,7 +205,7 @@ def _goes_along(sql: bytes, found: Sequence[Token], order: Columns, number: int,
 
 
 def _name(sql: bytes, column: Sequence[Token]) -> str | None:
-    """The last part of a column's name, folded as PostgreSQL does it; None: it is no plain name."""
+    """The last part of a column's name, folded as PostgreSQL does; None: not a plain name."""
     is_plain = bool(column) and all(_is_part_of_name(token) for token in column)
     if not is_plain or any((a.text == ".") is (b.text == ".") for a, b in pairwise(column)):
         return None

@@ -1,13 +1,13 @@
 """A file that runs in batches: its one statement, and the places of its parameters.
 
 The statement is the file's own, with `:batch_size` where the rows are limited and,
-if it walks along a key, `:cursor` where the last batch ended (`:cursor_1`,
-`:cursor_2` for a key of several columns). They are found by the tokens that the
-server would see: never in a string, a comment or a cast.
+if it follows a key, `:cursor` where the last batch ended (`:cursor_1`, `:cursor_2`
+for a key of several columns). They are found among the tokens that the server would
+see: never in a string, a comment or a cast.
 
-Most of this module refuses. A file that is wrong here would not fail on the server:
-it would end too early and call itself done, which is the worst that a migration of
-data can do. So whatever is known to leave rows out is an error with its place.
+Most of this module rejects files. A file that is wrong here would not fail on the
+server: it would end too early and count as done, which is the worst result of a data
+migration. So everything that is known to leave rows out is an error with its place.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NAMED_NEXT = frozenset(("WITH", "RECURSIVE", ",", "SET", "BY", "USING", "TO", "
 
 
 class Parameter(NamedTuple):
-    """A place where a value is put in."""
+    """A place where a value is inserted."""
 
     start: int
     """The byte of its colon."""
@@ -53,7 +53,7 @@ class Parameter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BatchedScript:
-    """What a batched file says."""
+    """The content of a batched file."""
 
     file: str
     sql: bytes
@@ -72,7 +72,7 @@ class BatchedScript:
 
     @property
     def keys(self) -> int:
-        """How many columns the cursor has; 0: none, and it goes on until nothing is left."""
+        """How many columns the cursor has; 0: none, and it repeats until nothing is left."""
         return max((parameter.key or 0 for parameter in self.parameters), default=0)
 
     @property
@@ -87,7 +87,7 @@ class BatchedScript:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the statement alone: what must not change while the step is under way."""
+        """SHA-256 of the statement alone, which must not change while the step is unfinished."""
         return hashlib.sha256(self.sql[self.start : self.end]).hexdigest()
 
     @property
@@ -99,7 +99,7 @@ class BatchedScript:
 def read_batched(sql: bytes, file: str) -> BatchedScript:
     """Read a file that begins with the directive.
 
-    Raises MigrationError (SourceInvalid), with the place, for what can't run in batches.
+    Raises MigrationError (SourceInvalid), with the place, for what cannot run in batches.
     """
     directive = _DIRECTIVE.search(sql, 0, skip_space(sql, 0, file=file))
     if directive is None:
@@ -129,7 +129,7 @@ def read_batched(sql: bytes, file: str) -> BatchedScript:
 
 
 def find_parameters(found: Sequence[Token]) -> Iterator[Parameter]:
-    """A lone colon with a word right behind it: no cast, no `:=`, no slice of numbers.
+    """A colon directly before a word: no cast, no `:=`, no slice of numbers.
 
     In any case, as all words of SQL that are not quoted.
     """
@@ -157,7 +157,7 @@ def _only_statement(sql: bytes, file: str, directive: int) -> Statement:
 
 
 def _find_main(sql: bytes, file: str, found: Sequence[Token]) -> int:
-    """The index of the verb, behind what a WITH defines."""
+    """The index of the verb, after the WITH clause."""
     mains = _WRITES | {"SELECT"}
     if found[0].text in mains:
         return 0
@@ -288,7 +288,7 @@ def _check_start(script: BatchedScript, found: Sequence[Token], directive: int) 
 
 
 def _tests_for_null(script: BatchedScript, found: Sequence[Token]) -> bool:
-    """Whether some `:cursor` is asked for NULL, or has a value in its place."""
+    """Whether some `:cursor` is compared with NULL, or has a value in its place."""
     places = {p.start for p in script.parameters if p.key == 1}
     for index, token in enumerate(found):
         if token.start not in places:

@@ -19,7 +19,7 @@ def parse_timestamp(text: str) -> datetime:
 
 
 def read_timestamp(value: object) -> datetime | None:
-    """The same for a field that may be absent or, in a status, of another's making."""
+    """The same for a field that may be absent or, in a status, written by someone else."""
     if not isinstance(value, str):
         return None
     try:

@@ -1,7 +1,7 @@
-"""A resource that is where it was to be: what it says, and asking now and then if it still is.
+"""A resource whose database is at its target: its verdict, and the periodic checks.
 
-A `status` run, once every resync interval, asks the database (see checks.py). One that
-had no answer is followed by the next one sooner, with a growing delay.
+A `status` run asks the database once every resync interval (see checks.py). After one
+without an answer the next one follows sooner, with a growing delay.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from datetime import datetime
 from dbmigrate.api.last_check import LastCheck
 from dbmigrate.api.spec import NEVER
 from dbmigrate.api.status import LastRun, MigrationStatus
-from dbmigrate.api.timestamps import format_timestamp
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, hash_fraction, retry_delay
 from dbmigrate.controller.decisions.catch_up import (
     CaughtUp,
@@ -22,31 +21,32 @@ from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import (
     Verdict,
     VerdictReason,
-    on_its_way,
+    in_progress,
     ready,
-    stuck,
+    stalled,
     unknown,
 )
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
+from dbmigrate.timestamps import format_timestamp
 
 
-def stay_while_asked(
+def wait_for_answer(
     view: ResourceView, caught: CaughtUp, intent: str, run: JobRun, now: datetime
 ) -> Conclusion:
-    """A routine question to the database does not change what the resource says of itself."""
+    """A periodic check does not change the verdict of the resource."""
     last = caught.status.last_run
     look_at = next_look(run, view.pods, now)
     if last is not None and last.has_succeeded and last.intent == intent:
         return Conclusion(_describe_success(view, last, caught.status), look_at=look_at)
     text = f"Job {run.name} asks the database for its state"
-    return Conclusion(on_its_way(VerdictReason.READING_DATABASE, text), look_at=look_at)
+    return Conclusion(in_progress(VerdictReason.READING_DATABASE, text), look_at=look_at)
 
 
-def stay(
+def remain_ready(
     view: ResourceView, caught: CaughtUp, last: LastRun, intent: str, now: datetime
 ) -> Conclusion:
-    """All is done. Ask the database now and then whether it still is."""
+    """The database is at the target. Check now and then whether it still is."""
     verdict = _describe_success(view, last, caught.status)
     due = next_question(view, caught.status, last, now)
     if due is None or view.migration.spec.suspend:
@@ -59,13 +59,13 @@ def stay(
 
 
 def _describe_success(view: ResourceView, last: LastRun, status: MigrationStatus) -> Verdict:
-    """What the last answer of the database said, until there is a newer one."""
+    """The last answer of the database holds until there is a newer one."""
     check = status.last_check
     if check is not None and check.unanswered >= view.resync.unreachable_after:
         return unknown(VerdictReason.UNREACHABLE, _describe_silence(check))
     drift = check.drift if check is not None else None
     if drift is not None or status.dirty:
-        return stuck(VerdictReason.DRIFTED, drift or f"version {status.version} is dirty")
+        return stalled(VerdictReason.DRIFTED, drift or f"version {status.version} is dirty")
     outcome = last.outcome.value if last.outcome else ""
     return ready(outcome, f"the database is at version {status.version or 'none'}")
 
@@ -88,14 +88,14 @@ def next_question(
     if asked is not None and asked.finished_at is not None:
         since = max(since, asked.finished_at)
     if view.ordered_at is not None:
-        # Times of Jobs are the API server's. With a clock behind ours they never are recent,
-        # and every answer would call for the next question.
+        # Times of Jobs are the API server's. If this clock were behind it, they would never be
+        # recent, and every answer would cause the next check.
         since = max(since, view.ordered_at)
     uid = view.migration.identity.uid
     if check is not None and check.unanswered:
         return since + min(retry_delay(ENVIRONMENT, attempt=check.unanswered, seed=uid), interval)
     jitter = hash_fraction(uid)
-    # What fell due while no operator was there comes spread out, not all at once.
+    # Checks that fell due while no operator was running are spread out.
     return max(since + interval * (1 + 0.1 * jitter), view.resync.since + interval * jitter)
 
 

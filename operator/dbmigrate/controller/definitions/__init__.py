@@ -1,0 +1,1 @@
+"""The CustomResourceDefinitions: installing them, and working without them."""

@@ -1,0 +1,104 @@
+"""Opening a connection, and asking the server to cancel, without blocking signals.
+
+libpq's own waiting ends neither at a signal of Python's nor, beside a silent host, at
+connect_timeout: both are polled here.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from typing import Protocol
+
+from dbmigrate.postgres.connection.libpq import (
+    Error,
+    OperationalError,
+    conninfo_attempts,
+    make_conninfo,
+    pq,
+    timeout_from_conninfo,
+)
+
+TICK_MILLISECONDS = 100
+_FIRST_WITH_CANCEL_CONNECTIONS = 170000
+"""The version of libpq whose cancel requests are encrypted as the connection is."""
+
+
+def open_connection(params: dict[str, str]) -> pq.abc.PGconn:
+    """Try each host and address in turn, each as long as connect_timeout says.
+
+    Raises Error with the text of each attempt, on lines of its own.
+    """
+    timeout = timeout_from_conninfo(dict(params))
+    problems: list[str] = []
+    for attempt in conninfo_attempts(params):
+        try:
+            return _open(make_conninfo("", **attempt), timeout)
+        except Error as error:
+            problems.append(str(error))
+    raise OperationalError("\n".join(dict.fromkeys(problems)))
+
+
+def cancel(connection: pq.abc.PGconn, seconds: int) -> None:
+    """Ask the server to cancel the running statement. Raises Error."""
+    if pq.version() < _FIRST_WITH_CANCEL_CONNECTIONS:
+        connection.get_cancel().cancel()
+        return
+    request = connection.cancel_conn()
+    try:
+        request.start()
+        _wait(request, seconds)
+    finally:
+        request.finish()
+
+
+class _Polled(Protocol):
+    """What libpq makes progress on when it is polled."""
+
+    @property
+    def socket(self) -> int: ...
+
+    def poll(self) -> int: ...
+
+
+class _Opening:
+    """A connection that is being opened."""
+
+    def __init__(self, connection: pq.abc.PGconn) -> None:
+        self._connection = connection
+
+    @property
+    def socket(self) -> int:
+        return self._connection.socket
+
+    def poll(self) -> int:
+        if self._connection.status == pq.ConnStatus.BAD:
+            return pq.PollingStatus.FAILED
+        return self._connection.connect_poll()
+
+
+def _open(conninfo: str, timeout: int) -> pq.abc.PGconn:
+    connection = pq.PGconn.connect_start(conninfo.encode())
+    try:
+        if not _wait(_Opening(connection), timeout):
+            raise OperationalError(connection.get_error_message())
+    except BaseException:
+        connection.finish()
+        raise
+    connection.nonblocking = 1
+    return connection
+
+
+def _wait(polled: _Polled, timeout: int) -> bool:
+    """Whether it succeeded. Raises OperationalError after so many seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        state = polled.poll()
+        if state not in (pq.PollingStatus.READING, pq.PollingStatus.WRITING):
+            return state == pq.PollingStatus.OK
+        wanted = select.POLLIN if state == pq.PollingStatus.READING else select.POLLOUT
+        socket = select.poll()
+        socket.register(polled.socket, wanted)
+        while not socket.poll(TICK_MILLISECONDS):
+            if time.monotonic() > deadline:
+                raise OperationalError("connection timeout expired")

@@ -1,0 +1,302 @@
+"""The shape of the log's table: its columns and indexes, its version, and the way forward.
+
+The log lives as long as the database, and several versions of dbmigrate write to it. Its
+shape has a number, in a comment on the table, with the oldest number whose programs may go
+on with it. A table without that comment (one of an older dbmigrate, or one that a person has
+commented) is known by its columns, if they are exactly those of a shape. What a newer
+dbmigrate has made unreadable, and what was changed by hand, is refused in words.
+
+    shape 1: 19 columns
+    shape 2: done_checksum
+    shape 3: the number itself, and the indexes by which the log is read
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.sqltext.quoting import identifier, literal
+from dbmigrate.report import Reason
+
+SHAPE = 3
+"""What this version makes."""
+READABLE_SINCE = 1
+"""The oldest shape whose programs may read and write what this one makes."""
+
+COLUMNS = {
+    "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    "version": "{version}",
+    "name": "text NOT NULL",
+    "direction": "text NOT NULL",
+    "from_version": "{version}",
+    "to_version": "{version}",
+    "checksum": "text",
+    "down_file": "text",
+    "down_script": "text",
+    "started_at": "timestamptz NOT NULL",
+    "finished_at": "timestamptz",
+    "milliseconds": "bigint",
+    "executed_by": "text NOT NULL DEFAULT session_user",
+    "executed_from": "text NOT NULL",
+    "tool_version": "text NOT NULL",
+    "outcome": "text NOT NULL",
+    "statements": "integer",
+    "statements_done": "integer",
+    "done_checksum": "text",
+    "error": "text",
+}
+"""One row a step. version: whose script ran; from_version and to_version: the database's
+before and after, NULL for nothing applied. direction: up, down, force, baseline, gap, and the
+kinds of notes (dbmigrate.postgres.history.notes).
+outcome: applied, failed, noted, running (a step without a transaction that has not ended),
+interrupted (one that was asked to stop: the next run continues it).
+{version} is bigint, or text where the format's versions are no numbers."""
+
+ADDED = {"done_checksum": 2}
+"""The shapes that have brought further columns; each of those may be NULL."""
+
+INDEXES = (("version", "outcome", "direction", "name", "id"), ("version", "to_version", "id"))
+"""By the first the newest row of each step is found, by the second that of each version which
+was set without a step (dbmigrate.postgres.history.log_reading)."""
+
+_MEANINGFUL = frozenset(
+    {"id", "version", "name", "direction", "from_version", "to_version", "outcome"}
+)
+"""Columns that say which versions are applied: empty ones in their place would say otherwise."""
+_NAMES = {"timestamptz": "timestamp with time zone"}
+"""Types as the catalogs write them, where that is not how they are declared."""
+_COMMENT = re.compile(r"dbmigrate: log of shape ([0-9]{1,9}), readable since shape ([0-9]{1,9})")
+
+
+@dataclass(frozen=True, slots=True)
+class LogShape:
+    """What was found of a log's table."""
+
+    number: int | None = None
+    """The shape; None: it is none of ours."""
+    columns: frozenset[str] = frozenset()
+    is_indexed: bool = False
+    is_numbered: bool = False
+    """Whether the comment on the table tells the number."""
+    may_be_numbered: bool = True
+    """Whether there is no comment of a person's."""
+    may_alter: bool = True
+    """Whether the session's role may act as the table's owner."""
+    unfilled: tuple[str, ...] = ()
+    """Columns that must have a value and get none from dbmigrate."""
+    problem: MigrationError | None = None
+    """Why it can't be read as a log."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a run that writes should bring it up to date first."""
+        if self.number is None or self.number > SHAPE or not self.may_alter:
+            return False
+        wants_number = not self.is_numbered and self.may_be_numbered
+        return self.number < SHAPE or not self.is_indexed or wants_number
+
+
+CURRENT = LogShape(SHAPE, frozenset(COLUMNS), is_indexed=True, is_numbered=True)
+"""What `create_sql` makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogColumn:
+    """A column as the catalogs describe it."""
+
+    name: str
+    type: str
+    must_be_filled: bool
+    """It is NOT NULL and has no default."""
+    number: str
+    """Its attnum."""
+
+
+def shape_of(
+    table: str,
+    columns: Iterable[LogColumn],
+    *,
+    version_type: str,
+    comment: str | None,
+    index_keys: Collection[str],
+    may_alter: bool,
+) -> LogShape:
+    """The shape of a table, named with its schema; `index_keys` as pg_index.indkey."""
+    found = {column.name: column for column in columns}
+    stated = _COMMENT.fullmatch(comment or "")
+    here = LogShape(
+        columns=frozenset(found),
+        may_be_numbered=stated is not None or not comment,
+        may_alter=may_alter,
+        is_numbered=stated is not None,
+        unfilled=tuple(
+            name for name, column in found.items() if column.must_be_filled and not _fills(name)
+        ),
+        is_indexed=all(_key(found, index) in index_keys for index in INDEXES),
+    )
+    if stated is not None:
+        number, since = int(stated[1]), int(stated[2])
+        if since > SHAPE:
+            return _with(here, None, _too_new(table, number, since))
+    else:
+        number = _by_columns(found)
+    missing = [name for name in COLUMNS if name not in found and ADDED.get(name, 1) <= number]
+    if missing:
+        return _with(here, None, _incomplete(table, missing, version_type))
+    changed = next((c for c in found.values() if not _has_type(c, version_type)), None)
+    if changed is not None:
+        return _with(here, None, _other_type(table, changed, version_type))
+    return _with(here, number, None)
+
+
+def is_log(columns: Collection[str]) -> bool:
+    """Whether a table of these columns is a log of dbmigrate's, of any shape."""
+    return all(name in columns for name in COLUMNS if name not in ADDED)
+
+
+def create_sql(table: str, version_type: str) -> str:
+    """Make the table; its name is quoted."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    return f"CREATE TABLE IF NOT EXISTS {table} ({columns.format(version=version_type)})"
+
+
+def upgrade_sql(table: str, shape: LogShape, version_type: str) -> str:
+    """Bring a table that is there up to date; nothing where it is."""
+    if not shape.is_behind:
+        return ""
+    statements = [
+        f"ALTER TABLE {table} ADD COLUMN {name} {COLUMNS[name].format(version=version_type)}"
+        for name in ADDED
+        if name not in shape.columns
+    ]
+    if not shape.is_indexed:
+        # PostgreSQL finds names for them that are free.
+        statements += [f"CREATE INDEX ON {table} ({_index(columns)})" for columns in INDEXES]
+    if shape.may_be_numbered:
+        comment = f"dbmigrate: log of shape {SHAPE}, readable since shape {READABLE_SINCE}"
+        statements.append(f"COMMENT ON TABLE {table} IS {literal(comment)}")
+    return "; ".join(statements)
+
+
+def require_writable(schema: str, log: str, shape: LogShape) -> None:
+    """Raise MigrationError (ForeignHistory) where no row of ours could be appended."""
+    table = f"{schema}.{log}"
+    quoted = f"{identifier(schema)}.{identifier(log)}"
+    if shape.unfilled:
+        columns = ", ".join(shape.unfilled)
+        drops = ", ".join(f"ALTER {identifier(each)} DROP NOT NULL" for each in shape.unfilled)
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"dbmigrate's log {table} can't be written: its column {columns} must have a value,"
+            " and dbmigrate has none for it. No migration file is at fault, and none was run",
+            hint=f"ALTER TABLE {quoted} {drops}; or give the column a default",
+        )
+    missing = [name for name in ADDED if name not in shape.columns]
+    if missing and not shape.may_alter:
+        adds = ", ".join(f"ADD COLUMN {name} {COLUMNS[name]}" for name in missing)
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"dbmigrate's log {table} is of an older dbmigrate (shape {shape.number}), and this"
+            " role may not alter it",
+            hint=f"let its owner run dbmigrate once, or: ALTER TABLE {quoted} {adds}",
+        )
+
+
+def _with(shape: LogShape, number: int | None, problem: MigrationError | None) -> LogShape:
+    return replace(shape, number=number, problem=problem)
+
+
+def _by_columns(found: Collection[str]) -> int:
+    """The number of a shape that has no comment: indexes aside, it is the columns that tell."""
+    newest = max(ADDED.values())
+    fitting = [
+        number
+        for number in range(1, newest + 1)
+        if all((name in found) == (since <= number) for name, since in ADDED.items())
+    ]
+    return fitting[0] if fitting else newest
+
+
+def _fills(column: str) -> bool:
+    """Whether every row of ours has a value there."""
+    declared = COLUMNS.get(column, "")
+    return "NOT NULL" in declared or "IDENTITY" in declared
+
+
+def _key(found: Mapping[str, LogColumn], columns: Iterable[str]) -> str:
+    return " ".join(found[name].number if name in found else "" for name in columns)
+
+
+def _index(columns: tuple[str, ...]) -> str:
+    return f"{', '.join(columns[:-1])}, {columns[-1]} DESC"
+
+
+def _type(column: str, version_type: str) -> str:
+    declared = COLUMNS[column].format(version=version_type).split()[0]
+    return _NAMES.get(declared, declared)
+
+
+def _has_type(column: LogColumn, version_type: str) -> bool:
+    if column.name not in COLUMNS:
+        return True
+    wanted = _type(column.name, version_type)
+    alike = {"text": ("character varying",), "integer": ("bigint",)}.get(wanted, ())
+    return column.type == wanted or column.type in alike
+
+
+def _too_new(table: str, number: int, since: int) -> MigrationError:
+    return MigrationError(
+        Reason.FOREIGN_HISTORY,
+        f"dbmigrate's log {table} has shape {number}, of a newer dbmigrate: it can be read since"
+        f" shape {since}, and this version knows shape {SHAPE}",
+        hint="run the newer dbmigrate, or one that knows that shape",
+    )
+
+
+def _incomplete(table: str, missing: list[str], version_type: str) -> MigrationError:
+    names = ", ".join(missing)
+    if len(missing) > len(COLUMNS) // 2:
+        return MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{table} is not dbmigrate's log: it has no column {names}",
+            hint="rename that table: dbmigrate keeps its log under this name",
+        )
+    lost = [name for name in missing if name in _MEANINGFUL]
+    if lost:
+        hint = (
+            f"put {'it' if len(missing) == 1 else 'them'} back from a backup; or rename the table:"
+            " a new log then begins at the version that the version table has, without the"
+            " checksums and down scripts of the old one"
+        )
+    else:
+        adds = ", ".join(
+            f"ADD COLUMN {name} {_declaration(name, version_type)}" for name in missing
+        )
+        hint = f"put back what was dropped: ALTER TABLE {table} {adds}"
+    return MigrationError(
+        Reason.FOREIGN_HISTORY,
+        f"dbmigrate's log {table} was changed by another hand: it has no column {names} any more",
+        hint=hint,
+    )
+
+
+def _declaration(column: str, version_type: str) -> str:
+    """With a value for the rows that are there, where there must be one."""
+    declared = COLUMNS[column].format(version=version_type)
+    if "NOT NULL" not in declared or "DEFAULT" in declared:
+        return declared
+    return f"{declared} DEFAULT {'now()' if declared.startswith('timestamptz') else literal('')}"
+
+
+def _other_type(table: str, column: LogColumn, version_type: str) -> MigrationError:
+    wanted = _type(column.name, version_type)
+    return MigrationError(
+        Reason.FOREIGN_HISTORY,
+        f"dbmigrate's log {table} was changed by another hand: its column {column.name} has the"
+        f" type {column.type}, not {wanted}",
+        hint=f"ALTER TABLE {table} ALTER COLUMN {column.name} TYPE {wanted}"
+        f" USING {column.name}::{wanted}",
+    )

@@ -1,0 +1,132 @@
+"""Notes in the log: who migrates the database, and what a person has ordered.
+
+A note is a row that is no step. It has the outcome `noted`, which every version of dbmigrate
+passes over when it replays the log, the version 0, and the version of the database before and
+after. `direction` says what is noted and `name` the text; `checksum` is the intent that a
+hold is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dbmigrate.postgres.history.log import LogRow, NewLogRow
+from dbmigrate.versions import Version
+
+NOTED = "noted"
+NOTE_VERSION = 0
+UNKNOWN_CLUSTER = "unknown"
+
+
+class NoteKind(StrEnum):
+    """What is noted."""
+
+    OWNER = "owner"
+    """The name is who migrates the database from here on."""
+    HOLD = "hold"
+    """The name is the order by which what follows was rolled back."""
+    RESTORE = "restore"
+    """The name is the file of the backup that was restored."""
+    PRUNE = "prune"
+    """The name is how many rows of the log were removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who migrates a database: a name that stays, and what tells two of that name apart.
+
+    For a resource `CLUSTER/NAMESPACE/NAME#UID`. One that is made again under its name is the
+    same owner, so that whoever applies a manifest again is not locked out.
+    """
+
+    name: str
+    uid: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Owner:
+        """Read what `str` has written."""
+        name, _, uid = text.partition("#")
+        return cls(name, uid)
+
+    def __str__(self) -> str:
+        return f"{self.name}#{self.uid}" if self.uid else self.name
+
+    def is_same_as(self, other: Owner) -> bool:
+        """Whether both are one, as far as their clusters are known."""
+        mine, theirs = self.name.split("/"), other.name.split("/")
+        if len(mine) == len(theirs) == 3 and UNKNOWN_CLUSTER in (mine[0], theirs[0]):
+            return mine[1:] == theirs[1:]
+        return self.name == other.name
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A rollback that a person has ordered, and that nothing has followed since."""
+
+    order: str
+    intent: str
+    """What the resource wanted when it was ordered."""
+    from_version: Version | None
+    owner: Owner | None
+    """Who carried it out."""
+    undone: frozenset[Version | None]
+    """The versions that were rolled back."""
+
+
+def noted_row(log_id: int, row: NewLogRow) -> LogRow:
+    """A note as it reads once it is written."""
+    return LogRow(
+        id=log_id,
+        version=row.version,
+        name=row.name,
+        direction=row.direction,
+        from_version=row.from_version,
+        to_version=row.to_version,
+        checksum=row.checksum,
+        has_down=False,
+        outcome=row.outcome,
+        finished_at=None,
+        milliseconds=None,
+        executed_by="",
+        executed_from=row.executed_from,
+        statements=None,
+        statements_done=None,
+        done_checksum=None,
+    )
+
+
+def find_owner(notes: Iterable[LogRow]) -> Owner | None:
+    """Who migrates the database; None: nobody has said so."""
+    owner = None
+    for row in notes:
+        if row.direction == NoteKind.OWNER:
+            owner = Owner.parse(row.name)
+    return owner
+
+
+def find_hold(notes: Iterable[LogRow], log: Iterable[LogRow]) -> Hold | None:
+    """The ordered rollback that is the last thing that was done to the database."""
+    notes = list(notes)
+    held = next((row for row in reversed(notes) if row.direction == NoteKind.HOLD), None)
+    if held is None:
+        return None
+    since = [row for row in log if row.id > held.id and row.outcome == "applied"]
+    if not since or any(row.direction != "down" for row in since):
+        return None
+    return Hold(
+        order=held.name,
+        intent=held.checksum or "",
+        from_version=held.from_version,
+        owner=find_owner(row for row in notes if row.id < held.id),
+        undone=frozenset(row.version for row in since),
+    )
+
+
+def find_restore(notes: Iterable[LogRow], log: Iterable[LogRow]) -> LogRow | None:
+    """The backup that was put into the database, if nothing was migrated since."""
+    found = [row for row in notes if row.direction == NoteKind.RESTORE]
+    if not found or any(row.id > found[-1].id and row.outcome == "applied" for row in log):
+        return None
+    return found[-1]

@@ -1,0 +1,93 @@
+"""Whose database it is: a run says who it is for, and the log who was there before.
+
+Two resources, in two namespaces or two clusters, that migrate one database by different files
+would take it back and forth. So a run of an owner is refused where the log names another one,
+until it says that it takes that one's place. A run without an owner, by a person at a
+command line, is refused nothing.
+"""
+
+from __future__ import annotations
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.history.notes import NoteKind, find_hold, find_owner
+from dbmigrate.report import Reason
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.run import Run
+from dbmigrate.sources.migration import Direction
+
+
+def require_owner(run: Run) -> None:
+    """Raise MigrationError (DatabaseConflict) if another owner migrates the database."""
+    options, database = run.request.options, run.database
+    found = find_owner(database.notes)
+    if options.owner is None or found is None:
+        return
+    taken = options.take_over
+    if options.owner.is_same_as(found) or (taken is not None and taken.name == found.name):
+        return
+    history = database.history
+    raise MigrationError(
+        Reason.DATABASE_CONFLICT,
+        f"{history.schema}.{history.table} is migrated by {found.name}, and this run is for"
+        f" {options.owner.name}",
+        hint="give each a database or a history table of its own; or let this one take over:"
+        f" spec.takeOver: {found.name} in the resource, or -take-over {found.name}",
+    )
+
+
+def claim(run: Run) -> None:
+    """Note the owner in the log where there is one. A role that may not write it notes nothing."""
+    database = run.database
+    if not database.reads_log or database.found.dirty:
+        return
+    try:
+        database.note_owner()
+    except (MigrationError, ServerFailure):
+        database.session.roll_back()
+
+
+def note_hold(run: Run, plan: Plan) -> None:
+    """Note before its first step that a person has ordered a way down."""
+    options = run.request.options
+    if options.order is None or not any(s.direction is Direction.DOWN for s in plan.steps):
+        return
+    run.database.prepare_to_write()
+    run.database.note(NoteKind.HOLD, options.order, checksum=options.intent)
+
+
+def require_no_hold(run: Run, plan: Plan) -> None:
+    """Raise MigrationError (RolledBack) if the plan would do again what a person has had undone.
+
+    A resource holds still until it wants something new. One that has been made again since
+    knows nothing of the order; its target and its files say whether it wants something else.
+    """
+    options, database = run.request.options, run.database
+    ups = [step for step in plan.steps if step.direction is Direction.UP]
+    if options.intent is None or options.order is not None or not ups:
+        return
+    hold = find_hold(database.notes, database.log)
+    if hold is None:
+        return
+    is_same = hold.intent == options.intent
+    is_new = hold.owner is None or options.owner is None or hold.owner != options.owner
+    if is_new and not is_same:
+        rows = {row.version: row for row in database.log if row.direction == "up"}
+        is_same = run.target == hold.from_version and all(
+            step.version in hold.undone
+            and (
+                step.script is None
+                or (row := rows.get(step.version)) is None
+                or row.checksum is None
+                or step.script.has_checksum(row.checksum)
+            )
+            for step in ups
+        )
+    if is_same:
+        raise MigrationError(
+            Reason.ROLLED_BACK,
+            f"rolled back from version {hold.from_version} to {database.found.version or 'none'} by"
+            f" {hold.order}: it is not applied again by itself",
+            hint="a new file, another target or a MigrationAction with Retry leads on; on the"
+            " command line `dbmigrate up` does",
+        )

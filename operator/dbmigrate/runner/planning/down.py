@@ -1,0 +1,161 @@
+"""The way down: by the files, or by the scripts that the history kept."""
+
+from __future__ import annotations
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.policies import Rollback
+from dbmigrate.report import Reason
+from dbmigrate.runner.planning.plan import (
+    Plan,
+    PlanInputs,
+    no_file,
+    no_migration,
+    require_known,
+    require_sound,
+    version_after,
+)
+from dbmigrate.runner.planning.step import PlannedStep, step_up
+from dbmigrate.sources.migration import Direction, Migration
+from dbmigrate.versions import Version
+
+
+def plan_down_to(inputs: PlanInputs, lowest: Version, rollback: Rollback | None) -> Plan:
+    """All steps down from versions above that one, which need not exist itself.
+
+    Raises MigrationError as `plan_down` does.
+    """
+    version = inputs.version
+    if version is None or version <= lowest:
+        return Plan((), version)
+    kept = max((v for v in _undoable(inputs, version) if v <= lowest), default=None)
+    steps = find_steps_down(inputs, kept, None)
+    _require_allowed(inputs, steps, rollback)
+    return Plan(steps, version_after(steps, inputs))
+
+
+def plan_down(inputs: PlanInputs, limit: int | None, rollback: Rollback | None) -> Plan:
+    """All steps down, or at most `limit` of them.
+
+    Raises MigrationError: MissingVersion, RollbackForbidden.
+    """
+    if limit is not None and limit > 0 and inputs.version is None:
+        raise no_file()
+    steps = find_steps_down(inputs, None, limit)
+    _require_allowed(inputs, steps, rollback)
+    if limit != 0 and not steps and inputs.applied.base is not None:
+        raise MigrationError(
+            Reason.IRREVERSIBLE_MIGRATION,
+            f"version {inputs.version} is where the history begins: nothing was rolled back",
+        )
+    short = 0 if limit is None else max(0, limit - len(steps))
+    return Plan(steps, version_after(steps, inputs), short=short)
+
+
+def plan_redo(inputs: PlanInputs, rollback: Rollback | None) -> Plan:
+    """The step down from the version that `down 1` would undo, and the step up to it again.
+
+    Raises MigrationError: as `plan_down` does, MissingVersion for a version without its file,
+    and IrreversibleMigration for one that the history begins at.
+    """
+    (undone,) = plan_down(inputs, 1, rollback).steps
+    migration = inputs.source.find(undone.version)
+    if migration is None:
+        raise no_migration(undone.version)
+    left = [each for each in (undone.after, undone.version) if each is not None]
+    return Plan(require_sound((undone, step_up(migration, undone.after, max(left)))), max(left))
+
+
+def find_steps_down(
+    inputs: PlanInputs, to: Version | None, limit: int | None
+) -> tuple[PlannedStep, ...]:
+    """Down until `to` is reached (None: until nothing is applied), at most `limit` steps."""
+    version = inputs.version
+    if version is None:
+        return ()
+    require_known(inputs, version)
+    base = inputs.applied.base
+    undone = [each for each in _undoable(inputs, version) if to is None or each > to]
+    undone = [each for each in undone if base is None or each > base]
+    to = base if to is None else to
+    left = set(undone)
+    steps = []
+    for current in undone[:limit]:
+        left.remove(current)
+        after = max(left, default=to)
+        steps.append(_step_down(inputs, current, version, after))
+        version = after
+    if inputs.applied.requires_down:
+        require_scripts(tuple(steps))
+    return require_sound(tuple(steps))
+
+
+def _undoable(inputs: PlanInputs, version: Version) -> list[Version]:
+    """Applied versions in the order in which they are undone: by their files, or by the log."""
+    if inputs.applied.is_exact:
+        return list(inputs.applied.undoing)
+    known = {v for v in inputs.applied.recorded if v <= version}
+    known.update(
+        m.version
+        for m in inputs.source.migrations
+        if m.version <= version and inputs.applied.covers(m.version)
+    )
+    known.add(version)
+    return sorted(known, reverse=True)
+
+
+def _step_down(
+    inputs: PlanInputs, version: Version, before: Version | None, after: Version | None
+) -> PlannedStep:
+    migration = inputs.source.find(version)
+    row = inputs.applied.row(version)
+    script = migration.down if migration else None
+    is_stored = script is None and row is not None and row.has_down
+    if is_stored and row is not None:
+        script = inputs.stored(row)
+    if migration is None and script is None and inputs.applied.is_exact:
+        raise no_migration(version)
+    if script is None and inputs.is_log_empty and not inputs.applied.is_exact:
+        raise _unknown_way_down(version, migration)
+    name = migration.name if migration else row.name if row else ""
+    return PlannedStep(
+        version,
+        name,
+        Direction.DOWN,
+        script,
+        before,
+        after,
+        is_stored,
+        text=migration.text if migration else "",
+        description=migration.description if migration else "",
+    )
+
+
+def _require_allowed(
+    inputs: PlanInputs, steps: tuple[PlannedStep, ...], rollback: Rollback | None
+) -> None:
+    if steps and rollback is Rollback.FORBID:
+        raise MigrationError(
+            Reason.ROLLBACK_FORBIDDEN,
+            f"the database is at version {inputs.version}: rolling back is forbidden",
+        )
+
+
+def require_scripts(steps: tuple[PlannedStep, ...]) -> None:
+    for step in steps:
+        if step.script is None:
+            raise MigrationError(
+                Reason.IRREVERSIBLE_MIGRATION,
+                f"version {step.version} ({step.name}) has no down script: nothing was rolled back",
+                hint="add its down file, or choose a target at or above it",
+            )
+
+
+def _unknown_way_down(version: Version, migration: Migration | None) -> MigrationError:
+    name = f" ({migration.name})" if migration else ""
+    return MigrationError(
+        Reason.IRREVERSIBLE_MIGRATION,
+        f"version {version}{name} has no down file, and the history's log, which would have its"
+        " down script, is empty: nothing was rolled back",
+        hint="put its down file back; or `dbmigrate force V` with the version below, which moves"
+        " the version alone and leaves what the migration has made",
+    )
