@@ -19,6 +19,8 @@ class Figure:
     megabytes: float
     """The largest resident size of the process."""
     round_trips: int = 0
+    cpu_seconds: float = 0
+    """Of the process and of those that it has waited for."""
 
 
 class TooSlow(Exception):
@@ -46,4 +48,5 @@ def measure(command: Sequence[str], *, deadline: float | None = None) -> Figure:
         raise TooSlow
     if process.returncode != 0:
         raise RuntimeError(f"{command[0]}: {said.decode(errors='replace')[-1000:]}")
-    return Figure(seconds, usage.ru_maxrss / 1024)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Figure(seconds, usage.ru_maxrss / 1024, cpu_seconds=cpu)

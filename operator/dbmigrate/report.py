@@ -19,6 +19,25 @@ from typing import Annotated, Any
 from dbmigrate.codec import Bound, always, dump, read, wire
 from dbmigrate.untrusted import INT32, read_text
 
+__all__ = [
+    "RETRYABLE",
+    "SCHEMA_VERSION",
+    "TERMINATION_MESSAGE_LIMIT",
+    "Backup",
+    "FleetCounts",
+    "FleetFailure",
+    "FleetReport",
+    "LintFinding",
+    "Outcome",
+    "Reason",
+    "RehearsalSummary",
+    "Report",
+    "ReportError",
+    "ReportedUnfinished",
+    "Step",
+    "UnknownReport",
+]
+
 SCHEMA_VERSION = 1
 
 TERMINATION_MESSAGE_LIMIT = 4096
@@ -34,7 +53,7 @@ OWNER_LIMIT = 700
 EXCERPT_LIMIT = 1024
 TEXT_LIMIT = 4096
 """Characters that are kept of each text when a report is read."""
-STEPS_LIMIT, FINDINGS_LIMIT, CHANGED_LIMIT = 200, 20, 100
+STEPS_LIMIT, FINDINGS_LIMIT, CHANGED_LIMIT, FAILURES_LIMIT = 200, 20, 100, 50
 """Items that are kept of each list."""
 
 VersionText = Annotated[str, Bound(VERSION_LIMIT)]
@@ -192,6 +211,49 @@ class ReportError:
     hint: Text | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FleetCounts:
+    """The states of a fleet's targets. Each target is counted once, but the migrated ones are
+    among the current ones."""
+
+    total: Count
+    current: Count = always(0)
+    migrated: Count = always(0)
+    """The current targets that this run has migrated."""
+    pending: Count = always(0)
+    failed: Count = always(0)
+    dirty: Count = always(0)
+    unreachable: Count = always(0)
+    skipped: Count = always(0)
+    """The targets that were not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFailure:
+    """One target that failed."""
+
+    name: Name
+    outcome: Word
+    """`failed`, `dirty` or `unreachable`."""
+    reason: Reason = wire(unknown=Reason.INTERNAL)
+    message: Excerpt = always("")
+    file: FileName | None = None
+    line: int | None = None
+    """Counted from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReport:
+    """The result of a run on many targets."""
+
+    counts: FleetCounts
+    wave: Name | None = None
+    shard: Word | None = None
+    """`3/200`; None: all targets."""
+    failures: Annotated[tuple[FleetFailure, ...], Bound(FAILURES_LIMIT)] = ()
+    """The first failures; the counts have all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One run. Versions are strings: they may exceed what JSON readers count exactly."""
@@ -209,6 +271,8 @@ class Report:
     server_version: Word | None = None
     """PostgreSQL's own, such as 17.10; None: the database could not be asked."""
     error: ReportError | None = always(None)
+    fleet: FleetReport | None = None
+    """Of a run on many targets. `version` and `dirty` are not known then."""
     unfinished: ReportedUnfinished | None = None
     """Why the database is dirty, where that is no damage."""
     backup: Backup | None = None
@@ -305,7 +369,14 @@ def _dump(report: Report) -> str:
 
 
 def _cut(report: Report, limit: int) -> str:
-    """Drop findings and the oldest steps, then halve the error's texts, until the report fits."""
+    """Drop failures of a fleet, findings and the oldest steps, then halve the error's texts,
+    until the report fits."""
+    while report.fleet is not None and report.fleet.failures:
+        text = _dump(report)
+        if len(text.encode()) <= limit:
+            return text
+        fleet = report.fleet
+        report = replace(report, fleet=replace(fleet, failures=fleet.failures[:-1]))
     if len(report.findings) > _FEW_FINDINGS:
         report = replace(report, findings=report.findings[:_FEW_FINDINGS])
         text = _dump(report)

@@ -42,9 +42,15 @@ def set_values(values: Values) -> list[str]:
     return [f"--set-json={path}={json.dumps(value)}" for path, value in values.items()]
 
 
-def render(values: Values | None = None, *, chart: Path = CHART) -> list[Document]:
-    """What the chart makes of the values, in a namespace `system`, for a release `shop`."""
-    words = ["template", "shop", str(chart), "--namespace", "system", *set_values(values or {})]
+def render(
+    values: Values | None = None,
+    *,
+    chart: Path = CHART,
+    release: str = "shop",
+    namespace: str = "system",
+) -> list[Document]:
+    """What the chart makes of the values for that release."""
+    words = ["template", release, str(chart), "--namespace", namespace, *set_values(values or {})]
     return [document for document in yaml.safe_load_all(run_helm(*words)) if document]
 
 

@@ -19,7 +19,17 @@ from tests.cluster import Cluster, Namespace
 
 EVERYTHING: Values = {
     "metrics.serviceMonitor.enabled": True,
+    "metrics.podMonitor.enabled": True,
     "metrics.prometheusRule.enabled": True,
+    "metrics.service.ipFamilyPolicy": "PreferDualStack",
+    "commonLabels": {"team": "data", "app.kubernetes.io/name": "not this"},
+    "commonAnnotations": {"note": "all"},
+    "jobDefaults": {"nodeSelector": {"pool": "$(HOME) {{ x }}"}},
+    "extraArgs": ["--log-level=debug"],
+    "extraPodSpec": {"dnsPolicy": "Default"},
+    "extraObjects": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "system"}}
+    ],
     "metrics.dashboard.enabled": True,
     "podDisruptionBudget.enabled": True,
     "networkPolicy.enabled": True,
@@ -39,9 +49,21 @@ EVERYTHING: Values = {
     "podAnnotations": {"note": "x"},
     "serviceAccount.annotations": {"note": "x"},
 }
+NULLS: Values = {
+    **dict.fromkeys(
+        ["commonLabels", "commonAnnotations", "podLabels", "podAnnotations", "resources"], None
+    ),
+    **dict.fromkeys(["podSecurityContext", "securityContext", "health.readiness"], None),
+    "serviceAccount.annotations": {"note": None},
+    "metrics.service.labels": {"team": None},
+    "updateStrategy.type": "Recreate",
+    "podDisruptionBudget": {"enabled": True, "minAvailable": 0},
+}
+"""What people write who want a default to be away."""
 ALTERNATIVES = {
     "defaults": {},
     "everything": EVERYTHING,
+    "nulls": NULLS,
     "one namespace": {"watchNamespaces": ["default"]},
 }
 
@@ -58,7 +80,7 @@ def test_everything_that_is_released_has_one_version() -> None:
     (container,) = read_deploy("deployment.yaml")[0]["spec"]["template"]["spec"]["containers"]
     images = [
         container["image"],
-        *(each["value"] for each in container["env"] if "IMAGE" in each["name"]),
+        *(each["value"] for each in container["env"] if "RUNNER_IMAGE" in each["name"]),
     ]
     assert set(images) == {f"dbmigrate:{__version__}"}
 
@@ -101,7 +123,7 @@ def test_no_file_of_a_crd_is_left_over() -> None:
 )
 def test_the_rights_are_those_of_deploy(ours: str, theirs: str) -> None:
     deployed = named(ours, read_deploy("rbac.yaml"), "ClusterRole")
-    charted = named(f"shop-dbmigrate-operator{theirs}", render(), "ClusterRole")
+    charted = named(f"system.shop-dbmigrate-operator{theirs}", render(), "ClusterRole")
     assert charted["rules"] == deployed["rules"]
     for label, value in deployed["metadata"].get("labels", {}).items():
         assert charted["metadata"]["labels"][label] == value
@@ -109,13 +131,51 @@ def test_the_rights_are_those_of_deploy(ours: str, theirs: str) -> None:
 
 def test_with_a_list_of_namespaces_there_are_no_rights_elsewhere() -> None:
     documents = render({"watchNamespaces": ["a", "b"]})
-    roles = only("Role", documents)
+    leases = named("shop-dbmigrate-operator-leases", documents, "Role")
+    assert leases["metadata"]["namespace"] == "system"
+    assert leases["rules"][0] == {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "verbs": ["create"],
+    }
+    roles = [role for role in only("Role", documents) if role != leases]
     assert {role["metadata"]["namespace"] for role in roles} == {"a", "b"}
     rules = named("dbmigrate-operator", read_deploy("rbac.yaml"), "ClusterRole")["rules"]
     assert all(role["rules"] == rules for role in roles)
     assert not [b for b in only("ClusterRoleBinding", documents) if not is_hook(b)]
     for binding in only("RoleBinding", documents):
         assert binding["subjects"][0]["namespace"] == "system"
+
+
+NAMESPACED = {
+    "ConfigMap",
+    "Deployment",
+    "NetworkPolicy",
+    "Job",
+    "Pod",
+    "PodDisruptionBudget",
+    "PodMonitor",
+    "PrometheusRule",
+    "Role",
+    "RoleBinding",
+    "Service",
+    "ServiceAccount",
+    "ServiceMonitor",
+}
+
+
+@pytest.mark.parametrize("alternative", ["everything", "one namespace"])
+def test_two_releases_of_a_cluster_share_nothing_but_the_crds(alternative: str) -> None:
+    """Of any two names and namespaces, even where the parts run into one another."""
+    seen: set[tuple[str, str, str]] = set()
+    for release, namespace in (("b", "a"), ("b", "c-a"), ("a-b", "c")):
+        values = {**ALTERNATIVES[alternative], "extraObjects": []}
+        for document in render(values, release=release, namespace=namespace):
+            kind, metadata = document["kind"], document["metadata"]
+            assert ("namespace" in metadata) is (kind in NAMESPACED), kind
+            identity = (kind, metadata.get("namespace", ""), metadata["name"])
+            assert identity not in seen
+            seen.add(identity)
 
 
 def test_the_pod_is_guarded_as_in_deploy() -> None:
@@ -126,7 +186,9 @@ def test_the_pod_is_guarded_as_in_deploy() -> None:
     probes = ("startupProbe", "livenessProbe", "readinessProbe")
     for field in ("securityContext", *probes, "resources", "command"):
         assert ours[field] == theirs[field]
-    assert {each["name"] for each in theirs["env"]} <= {each["name"] for each in ours["env"]}
+    # helm knows the namespace; kustomize may set another one.
+    names = {each["name"] for each in theirs["env"]} - {"POD_NAMESPACE"}
+    assert names <= {each["name"] for each in ours["env"]}
 
 
 def test_rules_and_dashboard_ask_for_series_that_the_operator_has() -> None:
@@ -152,6 +214,7 @@ def test_there_is_an_alert_for_each_trouble() -> None:
         "DatabaseMigrationNotReady": "15m",
         "DatabaseMigrationRetrying": "30m",
         "DbmigrateOperatorDown": "5m",
+        "DbmigrateOperatorNotLeading": "5m",
     }
 
 
@@ -164,7 +227,7 @@ def is_hook(document: Document) -> bool:
 def test_the_api_server_takes_every_object(
     alternative: str, cluster: Cluster, namespace: Namespace
 ) -> None:
-    """Strictly: an unknown field is an error. ServiceMonitor and PrometheusRule are known to this
+    """Strictly: an unknown field is an error. The monitors and PrometheusRule are known to this
     server as kinds only (a schema that keeps all), so their fields are not proven."""
     install_monitoring_kinds(cluster, namespace)
     documents = render(ALTERNATIVES[alternative])
@@ -177,8 +240,8 @@ def test_the_api_server_takes_every_object(
 
 
 def install_monitoring_kinds(cluster: Cluster, namespace: Namespace) -> None:
-    """The Prometheus operator's two kinds, without their schemas."""
-    for kind in ("ServiceMonitor", "PrometheusRule"):
+    """The Prometheus operator's kinds, without their schemas."""
+    for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule"):
         plural = f"{kind.lower()}s"
         schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         version = {

@@ -14,8 +14,8 @@ from tests.cluster.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
-POLICY = "shop-dbmigrate-operator-reserved-fields"
-VIEW, EDIT = "shop-dbmigrate-operator-view", "shop-dbmigrate-operator-edit"
+POLICY = "system.shop-dbmigrate-operator-reserved-fields"
+VIEW, EDIT = "system.shop-dbmigrate-operator-view", "system.shop-dbmigrate-operator-edit"
 RESERVED: dict[str, tuple[Document, str]] = {
     "approval": ({"approval": "Automatic"}, "set-approval"),
     "image": ({"job": {"image": "mine:1"}}, "set-image"),

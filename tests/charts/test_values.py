@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from dbmigrate import __version__
+from docs import build_chart_readme
 from tests.charts.helm import CHART, Document, HelmFailed, Values, render
 
 POD = "spec.template.spec"
@@ -42,6 +43,7 @@ def _switched_on(feature: str) -> Values:
 
 MONITOR = _switched_on("metrics.serviceMonitor")
 RULE = _switched_on("metrics.prometheusRule")
+POD_MONITOR = _switched_on("metrics.podMonitor")
 BOARD = _switched_on("metrics.dashboard")
 POLICY = _switched_on("networkPolicy")
 NOTHING = None
@@ -54,6 +56,44 @@ NEAR: Document = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecuti
 PROXY = [_env("HTTPS_PROXY", "http://proxy")]
 TAINT = [{"key": "infra", "operator": "Exists"}]
 LARGE = {"limits": {"memory": "2Gi"}}
+
+RULES = "PrometheusRule:spec.groups.0.rules"
+ALERTS = {
+    "dirty": "DatabaseMigrationDirty",
+    "unreachable": "DatabaseMigrationUnreachable",
+    "notReady": "DatabaseMigrationNotReady",
+    "retrying": "DatabaseMigrationRetrying",
+    "operatorDown": "DbmigrateOperatorDown",
+    "notLeading": "DbmigrateOperatorNotLeading",
+}
+
+
+def _alert_switches() -> dict[str, Switch]:
+    made = {}
+    for key, name in ALERTS.items():
+        path = f"metrics.prometheusRule.alerts.{key}"
+        made[f"{path}.enabled"] = Switch(False, f"{RULES}.{name}.alert", NOTHING, RULE)
+        made[f"{path}.for"] = Switch("7m", f"{RULES}.{name}.for", "7m", RULE)
+        made[f"{path}.severity"] = Switch("page", f"{RULES}.{name}.labels.severity", "page", RULE)
+    return made
+
+
+def _monitor_switches(value: str, kind: str, endpoints: str, beside: Values) -> dict[str, Switch]:
+    changed = [{"action": "labeldrop", "regex": "pod"}]
+    endpoint = f"{kind}:spec.{endpoints}.0"
+    seen: dict[str, tuple[Any, str, Any]] = {
+        "namespace": ("elsewhere", f"{kind}:metadata.namespace", "elsewhere"),
+        "annotations": ({"m": "x"}, f"{kind}:metadata.annotations.m", "x"),
+        "jobLabel": ("team", f"{kind}:spec.jobLabel", "team"),
+        "scrapeTimeout": ("4s", f"{endpoint}.scrapeTimeout", "4s"),
+        "relabelings": (changed, f"{endpoint}.relabelings", changed),
+        "metricRelabelings": (changed, f"{endpoint}.metricRelabelings", changed),
+    }
+    return {
+        f"metrics.{value}.{name}": Switch(set_to, where, what, beside)
+        for name, (set_to, where, what) in seen.items()
+    }
+
 
 SWITCHES: dict[str, Switch] = {
     "image.repository": Switch(
@@ -76,8 +116,22 @@ SWITCHES: dict[str, Switch] = {
     "nameOverride": Switch("dbm", "Deployment:metadata.name", "shop-dbm"),
     "fullnameOverride": Switch("dbm", "Deployment:metadata.name", "dbm"),
     "replicas": Switch(0, "Deployment:spec.replicas", 0),
+    "leaderElection.enabled": Switch(False, f"Role/{NAME}-leases:kind", NOTHING),
+    "leaderElection.leaseDuration": Switch(
+        "1m", f"Deployment:{OPERATOR}.env.DBMIGRATE_LEASE_DURATION.value", "1m"
+    ),
+    "updateStrategy": Switch(
+        {"type": "Recreate", "rollingUpdate": None},
+        "Deployment:spec.strategy",
+        {"type": "Recreate"},
+    ),
     "watchNamespaces": Switch(
         ["a", "b"], f"Deployment:{OPERATOR}.env.DBMIGRATE_NAMESPACE.value", "a,b"
+    ),
+    "selector": Switch("shard=a", f"Deployment:{OPERATOR}.env.DBMIGRATE_SELECTOR.value", "shard=a"),
+    "jobUserIds": Switch("omit", f"Deployment:{OPERATOR}.env.DBMIGRATE_JOB_USER_IDS.value", "omit"),
+    "clusterName": Switch(
+        "east", f"Deployment:{OPERATOR}.env.DBMIGRATE_CLUSTER_NAME.value", "east"
     ),
     "resync": Switch("1h", f"Deployment:{OPERATOR}.env.DBMIGRATE_RESYNC.value", "1h"),
     "unreachableAfter": Switch(
@@ -88,10 +142,10 @@ SWITCHES: dict[str, Switch] = {
     "logFormat": Switch("text", f"Deployment:{OPERATOR}.env.DBMIGRATE_LOG_FORMAT.value", "text"),
     "logLevel": Switch("debug", f"Deployment:{OPERATOR}.env.DBMIGRATE_LOG_LEVEL.value", "debug"),
     "crds.install": Switch(False, f"Job/{NAME}-crds:kind", NOTHING),
-    "rbac.create": Switch(False, f"ClusterRoleBinding/{NAME}:kind", NOTHING),
-    "rbac.aggregate": Switch(False, f"ClusterRole/{NAME}-view:kind", NOTHING),
+    "rbac.create": Switch(False, f"ClusterRoleBinding/system.{NAME}:kind", NOTHING),
+    "rbac.aggregate": Switch(False, f"ClusterRole/system.{NAME}-view:kind", NOTHING),
     "reservedFields.enabled": Switch(
-        True, f"ClusterRole/{NAME}-reserved-fields:rules.0.resources.0", "databasemigrations"
+        True, f"ClusterRole/system.{NAME}-reserved-fields:rules.0.resources.0", "databasemigrations"
     ),
     "reservedFields.namespaceSelector": Switch(
         {"matchLabels": LABEL},
@@ -104,9 +158,9 @@ SWITCHES: dict[str, Switch] = {
     ),
     "serviceAccount.name": Switch("own", f"Deployment:{POD}.serviceAccountName", "own"),
     "serviceAccount.annotations": Switch(
-        LABEL, f"ServiceAccount/{NAME}:metadata.annotations", LABEL
+        LABEL, f"ServiceAccount/{NAME}:metadata.annotations.team", "data"
     ),
-    "podAnnotations": Switch(LABEL, "Deployment:spec.template.metadata.annotations", LABEL),
+    "podAnnotations": Switch(LABEL, "Deployment:spec.template.metadata.annotations.team", "data"),
     "podLabels": Switch(LABEL, "Deployment:spec.template.metadata.labels.team", "data"),
     "podSecurityContext": Switch(
         {"runAsUser": 1000}, f"Deployment:{POD}.securityContext.runAsUser", 1000
@@ -130,7 +184,7 @@ SWITCHES: dict[str, Switch] = {
     "extraVolumeMounts": Switch(
         MOUNT, f"Deployment:{OPERATOR}.volumeMounts", MOUNT, {"extraVolumes": VOLUME}
     ),
-    "health.port": Switch(81, f"Deployment:{OPERATOR}.env.DBMIGRATE_HEALTH.value", "0.0.0.0:81"),
+    "health.port": Switch(81, f"Deployment:{OPERATOR}.env.DBMIGRATE_HEALTH.value", ":81"),
     "health.livenessProbe": Switch(False, f"Deployment:{OPERATOR}.livenessProbe", NOTHING),
     "health.readinessProbe": Switch(False, f"Deployment:{OPERATOR}.readinessProbe", NOTHING),
     "metrics.enabled": Switch(False, "Service:kind", NOTHING),
@@ -154,7 +208,7 @@ SWITCHES: dict[str, Switch] = {
     "metrics.dashboard.labels": Switch(
         LABEL, f"ConfigMap/{NAME}-dashboard:metadata.labels.team", "data", BOARD
     ),
-    "podDisruptionBudget.enabled": Switch(True, "PodDisruptionBudget:spec.maxUnavailable", 1),
+    "podDisruptionBudget.enabled": Switch(True, "PodDisruptionBudget:kind", "PodDisruptionBudget"),
     "podDisruptionBudget.maxUnavailable": Switch(
         "50%",
         "PodDisruptionBudget:spec.maxUnavailable",
@@ -167,33 +221,162 @@ SWITCHES: dict[str, Switch] = {
     ),
     "networkPolicy.metricsFrom": Switch(PEER, "NetworkPolicy:spec.ingress.1.from", PEER, POLICY),
     "test.address": Switch("host:1", "Pod:spec.containers.0.args.1", "http://host:1/metrics"),
+    "namespaceOverride": Switch("sub", "Deployment:metadata.namespace", "sub"),
+    "commonLabels": Switch({"all": "x"}, "Deployment:spec.template.metadata.labels.all", "x"),
+    "commonAnnotations": Switch(
+        {"all": "x"}, f"ServiceAccount/{NAME}:metadata.annotations.all", "x"
+    ),
+    "extraObjects": Switch(
+        [{"kind": "Mine", "metadata": {"name": "{{ .Release.Name }}"}}],
+        "Mine:metadata.name",
+        "shop",
+    ),
+    "jobDefaults": Switch(
+        {"nodeSelector": LABEL},
+        f"Deployment:{OPERATOR}.env.DBMIGRATE_JOB_DEFAULTS.value",
+        '{"nodeSelector":{"team":"data"}}',
+    ),
+    "serviceAccount.labels": Switch({"sa": "x"}, f"ServiceAccount/{NAME}:metadata.labels.sa", "x"),
+    "serviceAccount.imagePullSecrets": Switch(
+        [{"name": "sa"}], f"ServiceAccount/{NAME}:imagePullSecrets", [{"name": "sa"}]
+    ),
+    "deploymentAnnotations": Switch({"d": "x"}, "Deployment:metadata.annotations.d", "x"),
+    "revisionHistoryLimit": Switch(3, "Deployment:spec.revisionHistoryLimit", 3),
+    "extraArgs": Switch(["--workers=3"], f"Deployment:{OPERATOR}.args", ["--workers=3"]),
+    "extraPodSpec": Switch({"dnsPolicy": "Default"}, f"Deployment:{POD}.dnsPolicy", "Default"),
+    "health.liveness": Switch(
+        {"failureThreshold": 9}, f"Deployment:{OPERATOR}.livenessProbe.failureThreshold", 9
+    ),
+    "health.readiness": Switch(
+        {"failureThreshold": 9}, f"Deployment:{OPERATOR}.readinessProbe.failureThreshold", 9
+    ),
+    "metrics.service.type": Switch("NodePort", "Service:spec.type", "NodePort"),
+    "metrics.service.clusterIP": Switch("None", "Service:spec.clusterIP", "None"),
+    "metrics.service.ipFamilyPolicy": Switch(
+        "PreferDualStack", "Service:spec.ipFamilyPolicy", "PreferDualStack"
+    ),
+    "metrics.service.ipFamilies": Switch(
+        ["IPv6", "IPv4"], "Service:spec.ipFamilies", ["IPv6", "IPv4"]
+    ),
+    "metrics.service.labels": Switch({"svc": "x"}, "Service:metadata.labels.svc", "x"),
+    "metrics.service.annotations": Switch({"svc": "x"}, "Service:metadata.annotations.svc", "x"),
+    "metrics.podMonitor.enabled": Switch(
+        True, "PodMonitor:spec.podMetricsEndpoints.0.port", "metrics"
+    ),
+    "metrics.podMonitor.interval": Switch(
+        "5s", "PodMonitor:spec.podMetricsEndpoints.0.interval", "5s", POD_MONITOR
+    ),
+    **_monitor_switches("serviceMonitor", "ServiceMonitor", "endpoints", MONITOR),
+    **_monitor_switches("podMonitor", "PodMonitor", "podMetricsEndpoints", POD_MONITOR),
+    "metrics.podMonitor.labels": Switch(
+        LABEL, "PodMonitor:metadata.labels.team", "data", POD_MONITOR
+    ),
+    "metrics.prometheusRule.namespace": Switch(
+        "elsewhere", "PrometheusRule:metadata.namespace", "elsewhere", RULE
+    ),
+    "metrics.prometheusRule.annotations": Switch(
+        {"r": "x"}, "PrometheusRule:metadata.annotations.r", "x", RULE
+    ),
+    "metrics.prometheusRule.extraRules": Switch(
+        [{"alert": "Mine", "expr": "up == 0"}], f"{RULES}.Mine.expr", "up == 0", RULE
+    ),
+    **_alert_switches(),
+    "metrics.dashboard.namespace": Switch(
+        "elsewhere", f"ConfigMap/{NAME}-dashboard:metadata.namespace", "elsewhere", BOARD
+    ),
+    "metrics.dashboard.annotations": Switch(
+        {"folder": "x"}, f"ConfigMap/{NAME}-dashboard:metadata.annotations.folder", "x", BOARD
+    ),
+    "podDisruptionBudget.minAvailable": Switch(
+        1,
+        "PodDisruptionBudget:spec",
+        {
+            "minAvailable": 1,
+            "selector": {
+                "matchLabels": {
+                    "app.kubernetes.io/name": "dbmigrate-operator",
+                    "app.kubernetes.io/instance": "shop",
+                }
+            },
+        },
+        _switched_on("podDisruptionBudget"),
+    ),
+    "networkPolicy.dnsPorts": Switch(
+        [5353], "NetworkPolicy:spec.egress.0.ports.0.port", 5353, POLICY
+    ),
+    "test.labels": Switch({"t": "x"}, "Pod:metadata.labels.t", "x"),
+    "test.annotations": Switch({"t": "x"}, "Pod:metadata.annotations.t", "x"),
+    "test.resources": Switch(LARGE, "Pod:spec.containers.0.resources.limits.memory", "2Gi"),
 }
+
+ALONE = {
+    "fullnameOverride",
+    "image.digest",
+    "image.tag",
+    "image.repository",
+    "leaderElection.enabled",
+    "metrics.enabled",
+    "nameOverride",
+    "namespaceOverride",
+    "podDisruptionBudget.minAvailable",
+    "rbac.create",
+    "serviceAccount.create",
+    "serviceAccount.name",
+    "updateStrategy",
+    "watchNamespaces",
+}
+"""Values that change what others are seen by. The rest is switched in two renderings."""
 
 
 @pytest.mark.parametrize("path", sorted(SWITCHES))
 def test_a_value_has_its_effect(path: str) -> None:
     switch = SWITCHES[path]
     before = look_up(render_once(tuple(switch.beside)), switch.where)
-    after = look_up(render({**switch.beside, path: switch.value}), switch.where)
+    if path in ALONE:
+        after = look_up(render({**switch.beside, path: switch.value}), switch.where)
+    else:
+        after = look_up(render_together(switch.value is False), switch.where)
     assert after == switch.seen
     if path != "serviceAccount.create":
         assert before != after, f"{path} changes nothing at {switch.where}"
 
 
+@cache
+def render_together(is_off: bool) -> list[Document]:
+    """The chart with all values that are switched off, or with all others."""
+    chosen = {
+        path: switch
+        for path, switch in SWITCHES.items()
+        if path not in ALONE and (switch.value is False) is is_off
+    }
+    beside = {name: value for switch in chosen.values() for name, value in switch.beside.items()}
+    return render({**beside, **{path: switch.value for path, switch in chosen.items()}})
+
+
 def test_every_value_is_switched_in_a_test() -> None:
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
-    assert set(leaves(values)) == set(SWITCHES)
+    assert {path for path, _, _ in read_page()} == set(SWITCHES)
 
 
-def test_every_value_has_a_comment() -> None:
-    lines = (CHART / "values.yaml").read_text().splitlines()
-    for path in leaves(yaml.safe_load("\n".join(lines))):
-        name = path.rpartition(".")[2]
-        indent = "  " * path.count(".")
-        found = [number for number, line in enumerate(lines) if line.startswith(f"{indent}{name}:")]
-        assert found, path
-        for number in found:
-            assert lines[number - 1].strip().startswith("#"), f"{path} has no comment"
+def test_every_value_has_a_comment_and_a_schema() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    for path, _, comment in read_page():
+        assert comment.endswith((".", "]")), f"{path} has no comment, or one that breaks off"
+        found = schema
+        for name in path.split("."):
+            assert found.get("additionalProperties") is False, f"{path}: any name is taken"
+            found = found["properties"][name]
+        assert {"type", "enum", "anyOf"} & set(found), f"{path}: any value is taken"
+
+
+def test_the_page_of_the_chart_is_made_from_its_values() -> None:
+    assert build_chart_readme.PAGE.read_text() == build_chart_readme.build(), (
+        "run `python docs/build_chart_readme.py`"
+    )
+
+
+def read_page() -> list[tuple[str, object, str]]:
+    """The values with defaults and comments, as the chart's page has them."""
+    return list(build_chart_readme.read_values((CHART / "values.yaml").read_text()))
 
 
 @pytest.mark.parametrize(
@@ -206,16 +389,25 @@ def test_every_value_has_a_comment() -> None:
         ("image.digest", "sha256:1"),
         ("logLevel", "loud"),
         ("resync", "often"),
+        ("clusterName", "not a name"),
         ("watchNamespaces", ["Not_a_name"]),
         ("workers", 0),
         ("unreachableAfter", 0),
         ("orderMaxAge", "long"),
+        ("jobUserIds", "none"),
+        ("leaderElection.leaseDuration", "none"),
         ("podLabels", {"team": 1}),
         ("podLabels", {"app.kubernetes.io/name": "x"}),
         ("metrics.serviceMonitor.labels", {"helm.sh/chart": "x"}),
         ("orderMaxAge", "9" * 30 + "h"),
         ("resync", "99999999999999h"),
         ("networkPolicy.apiServerPorts", []),
+        ("jobDefaults.image", "x"),
+        ("jobDefaults.labels", {"team": 1}),
+        ("metrics.service.ipFamilies", ["IPv5"]),
+        ("metrics.prometheusRule.alerts.dirty.for", "soon"),
+        ("networkPolicy.dnsPorts", []),
+        ("health.liveness", {"httpGet": {}}),
     ],
 )
 def test_a_wrong_value_is_refused(path: str, value: object) -> None:
@@ -228,7 +420,7 @@ def test_a_value_that_is_null_is_none_or_refused_by_name() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     schema = json.loads((CHART / "values.schema.json").read_text())
     needed = set(required(schema))
-    paths = [*branches(values), *leaves(values)]
+    paths = list(everything(values))
     for level in range(3):
         names = [path for path in paths if path in needed and path.count(".") == level]
         if level == 0:
@@ -255,28 +447,22 @@ def required(schema: Document, prefix: str = "") -> Iterator[str]:
         yield from required(part, f"{prefix}{name}.")
 
 
-def branches(values: Document, prefix: str = "") -> Iterator[str]:
-    """The paths of the maps, and of all that is inside of those that are free."""
+def everything(values: Document, prefix: str = "") -> Iterator[str]:
+    """The paths of all values, maps among them."""
     for name, value in values.items():
+        yield f"{prefix}{name}"
         if isinstance(value, dict):
-            yield f"{prefix}{name}"
-            yield from branches(value, f"{prefix}{name}.")
+            yield from everything(value, f"{prefix}{name}.")
+
+
+def test_two_replicas_elect_one() -> None:
+    with pytest.raises(HelmFailed, match=r"more than one needs leaderElection\.enabled"):
+        render({"replicas": 2, "leaderElection.enabled": False})
 
 
 def test_a_foreign_account_must_be_named() -> None:
     with pytest.raises(HelmFailed, match=r"serviceAccount\.name is needed"):
         render({"serviceAccount.create": False})
-
-
-def leaves(values: Document, prefix: str = "") -> Iterator[str]:
-    """The paths at which a user sets something: all but the branches."""
-    free = {"podSecurityContext", "securityContext", "resources", "metrics.dashboard.labels"}
-    for name, value in values.items():
-        path = f"{prefix}{name}"
-        if isinstance(value, dict) and value and path not in free:
-            yield from leaves(value, f"{path}.")
-        else:
-            yield path
 
 
 def look_up(documents: list[Document], where: str) -> Any:
@@ -295,7 +481,9 @@ def descend(value: Any, path: list[str]) -> Any:
         if isinstance(value, list) and step.isdigit():
             value = value[int(step)] if int(step) < len(value) else None
         elif isinstance(value, list):
-            value = next((each for each in value if each.get("name") == step), None)
+            value = next(
+                (each for each in value if step in {each.get("name"), each.get("alert")}), None
+            )
         else:
             value = (value or {}).get(step)
     return value

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -18,10 +19,9 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 
 ELSEWHERE = {
-    "helm install dbmigrate charts/dbmigrate-operator": "tests/charts/test_release.py",
-    "kubectl apply -f examples/users-database.yaml": "tests/demo.py",
+    "helm install dbmigrate charts/dbmigrate-operator": "tests/docs/test_cluster_guides.py",
+    "kubectl apply -f examples/users-database.yaml": "tests/docs/test_cluster_guides.py",
     "make demo": "Makefile",
-    "make check": "Makefile",
     "make test": ".ci/run",
     "pip install '.[all]'": "tests/delivery/test_action.py",
     "export DATABASE_URL=": "tests/docs/test_readme.py",
@@ -69,3 +69,26 @@ def test_the_resource_of_the_readme_is_one_and_its_file_exists() -> None:
     assert parse_migration({**body, "metadata": metadata}).spec.target == "latest"
     documents = yaml.safe_load_all((ROOT / "examples" / "users-database.yaml").read_text())
     assert body["spec"] in [document.get("spec") for document in documents]
+
+
+def test_the_url_of_the_example_is_that_of_its_own_postgresql() -> None:
+    """Nothing has to be edited first: host, port, name, user and password fit together."""
+    read = yaml.safe_load_all((ROOT / "examples" / "users-database.yaml").read_text())
+    documents = {document["kind"]: document for document in read}
+    secret, service = documents["Secret"], documents["Service"]
+    url = urlsplit(secret["stringData"]["url"])
+    assert (url.hostname, url.port) == (
+        service["metadata"]["name"],
+        service["spec"]["ports"][0]["port"],
+    )
+    template = documents["Deployment"]["spec"]["template"]
+    (server,) = template["spec"]["containers"]
+    assert service["spec"]["selector"] == template["metadata"]["labels"]
+    assert {"name": "postgres", "containerPort": url.port} in server["ports"]
+    env = {each["name"]: each.get("value", each.get("valueFrom")) for each in server["env"]}
+    assert (url.username, url.path) == (env["POSTGRES_USER"], f"/{env['POSTGRES_USER']}")
+    key = env["POSTGRES_PASSWORD"]["secretKeyRef"]
+    assert key["name"] == secret["metadata"]["name"]
+    assert secret["stringData"][key["key"]] == url.password
+    reference = documents["DatabaseMigration"]["spec"]["database"]["urlFrom"]["secretKeyRef"]
+    assert reference == {"name": secret["metadata"]["name"], "key": "url"}

@@ -22,13 +22,10 @@ StartOperator = Callable[..., Operator]
 
 def read_rules() -> list[dict[str, Any]]:
     """The rights that we ship, and no others."""
-    documents = yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text())
-    (role,) = (
-        document
-        for document in documents
-        if (document["kind"], document["metadata"]["name"]) == ("ClusterRole", "dbmigrate-operator")
-    )
-    rules: list[dict[str, Any]] = role["rules"]
+    rules: list[dict[str, Any]] = []
+    for document in yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text()):
+        if document["metadata"]["name"] == "dbmigrate-operator":
+            rules += document.get("rules", [])
     return rules
 
 

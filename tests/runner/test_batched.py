@@ -129,7 +129,7 @@ def test_a_cursor_of_any_type_comes_back_as_it_was(
         "UPDATE t SET touched = touched + 1 WHERE key IN (SELECT key FROM t"
         " WHERE :cursor IS NULL OR key > :cursor ORDER BY key LIMIT :batch_size) RETURNING key"
     )
-    make = f"CREATE TABLE t (key {column}, touched int DEFAULT 0)"
+    make = f"CREATE TABLE t (key {column} UNIQUE, touched int DEFAULT 0)"
     given = source(migration(1, f"{make}; INSERT INTO t (key) {values}"), migration(2, text))
     assert up(request(database, given)).unwrap() is None
     assert database.query("SELECT touched, count(*) FROM t GROUP BY 1") == [(1, 25)]
@@ -146,7 +146,7 @@ def test_a_cursor_of_two_columns_from_high_to_low(database: Database) -> None:
         "SELECT day, id FROM next -- not those that were changed\n"
     )
     make = (
-        "CREATE TABLE t (day timestamp, id int, touched int DEFAULT 0);"
+        "CREATE TABLE t (day timestamp, id int PRIMARY KEY, touched int DEFAULT 0);"
         "INSERT INTO t SELECT date '2024-01-01' + g / 5, g FROM generate_series(0, 24) g"
     )
     given = source(migration(1, make), migration(2, text))
@@ -204,7 +204,7 @@ def test_whatever_leads_elsewhere_is_refused_with_the_ways_out(
     assert result.error.reason is Reason.DIRTY
     assert result.error.message.startswith("Dirty database version 2.")
     assert "20 rows are done in 2 batches" in result.error.message
-    assert "`dbmigrate repair` goes on with it; `dbmigrate force V` gives it up" in (
+    assert "`dbmigrate repair` continues it; `dbmigrate force V` gives it up" in (
         result.error.hint or ""
     )
     assert touched(database) == {0: ROWS - 2 * SIZE, 1: 2 * SIZE}
@@ -320,7 +320,7 @@ def test_a_row_that_fails_rolls_its_batch_back_and_the_next_run_goes_on(
     assert error is not None
     assert (error.reason, error.sqlstate) == (Reason.STATEMENT_FAILED, "23514")
     assert "batch 3 of version 2 (count) up was rolled back, 20 rows" in (error.detail or "")
-    assert "goes on behind them" in (error.hint or "")
+    assert "continues after them" in (error.hint or "")
     assert error.location is not None
     assert error.location.line == 2
     assert touched(database) == {0: ROWS - 20, 1: 20}
@@ -382,8 +382,8 @@ def test_rows_without_a_place_end_the_run_instead_of_looking_like_none(database:
     by_place = (
         "-- dbmigrate:batched size=10 order=desc\n"
         "UPDATE many SET touched = touched + 1 WHERE id IN (\n"
-        "  SELECT id FROM many WHERE :cursor IS NULL OR place < :cursor::bigint\n"
-        "  ORDER BY place DESC LIMIT :batch_size)\nRETURNING place;\n"
+        "  SELECT id FROM many WHERE :cursor IS NULL OR place + 0 < :cursor::bigint\n"
+        "  ORDER BY place + 0 DESC LIMIT :batch_size)\nRETURNING place + 0;\n"
     )
     up(request(database, source(many())), 1).unwrap()
     database.execute("ALTER TABLE many ADD place bigint; UPDATE many SET place = id WHERE id < 20")

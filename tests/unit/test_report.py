@@ -2,7 +2,7 @@
 
 import json
 import operator
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -12,6 +12,9 @@ from dbmigrate.printable import lines
 from dbmigrate.report import (
     TERMINATION_MESSAGE_LIMIT,
     Backup,
+    FleetCounts,
+    FleetFailure,
+    FleetReport,
     LintFinding,
     Outcome,
     Reason,
@@ -72,6 +75,24 @@ def reports_of(alphabet: st.SearchStrategy[str]) -> st.SearchStrategy[Report]:
         message=st.text(alphabet, max_size=160),
     )
     counts = st.integers(0, 10**6)
+    fleets = st.builds(
+        FleetReport,
+        counts=st.builds(FleetCounts, **{each.name: counts for each in fields(FleetCounts)}),
+        wave=st.none() | names,
+        shard=st.none() | st.just("3/200"),
+        failures=st.lists(
+            st.builds(
+                FleetFailure,
+                name=names,
+                outcome=st.sampled_from(["failed", "dirty", "unreachable"]),
+                reason=st.sampled_from(Reason),
+                message=st.text(alphabet, max_size=500),
+                file=st.none() | names,
+                line=st.none() | st.integers(1, 10**6),
+            ),
+            max_size=8,
+        ).map(tuple),
+    )
     return st.builds(
         Report,
         command=texts,
@@ -96,6 +117,7 @@ def reports_of(alphabet: st.SearchStrategy[str]) -> st.SearchStrategy[Report]:
         findings_total=counts,
         rehearsal=st.none()
         | st.builds(RehearsalSummary, steps=counts, without_down=counts, milliseconds=counts),
+        fleet=st.none() | fleets,
     )
 
 

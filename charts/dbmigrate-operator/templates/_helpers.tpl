@@ -15,6 +15,16 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* Of objects without a namespace: no other release of the cluster has it, whatever it is called.
+A namespace has no dot in its name. */ -}}
+{{- define "dbmigrate.clusterName" -}}
+{{- printf "%s.%s" (include "dbmigrate.namespace" .) (include "dbmigrate.fullname" .) -}}
+{{- end -}}
+
+{{- define "dbmigrate.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
 {{- define "dbmigrate.selector" -}}
 app.kubernetes.io/name: {{ include "dbmigrate.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -25,6 +35,35 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- /* One map of a list of maps: the later win, and a key whose value is null is left out. */ -}}
+{{- define "dbmigrate.union" -}}
+{{- $all := dict -}}
+{{- range $map := . -}}
+{{- range $key, $value := (default dict $map) -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $all $key -}}
+{{- else -}}
+{{- $_ := set $all $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $all }}{{ toYaml $all }}{{ end -}}
+{{- end -}}
+
+{{- /* The metadata of an object: root, name, and where it has them namespaced, labels, annotations.
+The labels by which objects are found are always the chart's. */ -}}
+{{- define "dbmigrate.metadata" -}}
+{{- $own := include "dbmigrate.labels" .root | fromYaml -}}
+name: {{ .name }}
+{{- with .namespace }}
+namespace: {{ . }}
+{{- end }}
+labels: {{- include "dbmigrate.union" (list .root.Values.commonLabels .labels $own) | nindent 2 }}
+{{- with include "dbmigrate.union" (list .root.Values.commonAnnotations .annotations) }}
+annotations: {{- . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- define "dbmigrate.account" -}}

@@ -219,7 +219,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         retry=_parse_retry(fields.section("retry")),
         check_interval=_parse_check_interval(fields),
         history=_parse_history(fields.section("history")),
-        job=_parse_job(fields.section("job")),
+        job=parse_job_options(fields.section("job")),
     )
     return replace(spec, unknown=fields.find_unknown())
 
@@ -286,7 +286,8 @@ def _parse_history(fields: Fields) -> HistoryLimits:
     return HistoryLimits(successful, failed, fields.integer("actions", 20, most=MOST_KEPT_ACTIONS))
 
 
-def _parse_job(fields: Fields) -> JobOptions:
+def parse_job_options(fields: Fields) -> JobOptions:
+    """The options of a `job` section. Raises SpecError."""
     rehearsal = fields.section("rehearsal")
     return JobOptions(
         image=fields.optional_text("image", IMAGE),

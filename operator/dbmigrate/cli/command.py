@@ -99,3 +99,5 @@ class Command(NamedTuple):
     """Flags that DBMIGRATE_<COMMAND>_<FLAG> may set as well; never one that confirms."""
     numbers_are_operands: bool = False
     """Whether `-1` is an operand rather than a flag."""
+    has_verb: bool = False
+    """Whether its flags stand behind its first operand: `fleet up -targets FILE`."""

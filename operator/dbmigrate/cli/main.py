@@ -193,11 +193,15 @@ class Program:
             return _run_guarded(command, invocation)
 
     def _parse(self, command: Command, rest: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+        has_verb = command.has_verb and bool(rest) and not rest[0].startswith("-")
         values, operands = parse_flags(
-            command.flags, rest, numbers_are_operands=command.numbers_are_operands
+            command.flags, rest[has_verb:], numbers_are_operands=command.numbers_are_operands
         )
         twins = [flag for flag in command.flags if flag.name in command.twins]
-        return read_twins(twins, self._environ, command.name) | values, operands
+        return (
+            read_twins(twins, self._environ, command.name) | values,
+            [*rest[:has_verb], *operands],
+        )
 
     def _report_usage(
         self, args: Sequence[str], problem: str, *, is_document_wanted: bool = False

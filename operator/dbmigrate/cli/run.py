@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dbmigrate import policies
 from dbmigrate.cli.arguments.numbers import format_duration
@@ -56,6 +56,30 @@ class FileUse(Enum):
     """Where they were given, and the history has a row for each version."""
 
 
+class RunInputs(NamedTuple):
+    """What the command line says of a run, whatever its command is."""
+
+    source: Source | None
+    target: ConnectionTarget
+    options: runner.Options
+
+
+def read_order(invocation: Invocation, files: FileUse, database: str | None = None) -> RunInputs:
+    """The files, the database and the options; `database` is as in `run_use_case`.
+
+    Raises MigrationError.
+    """
+    source, kind = find_source(invocation, files)
+    target = find_target(invocation, database, kind)
+    options = _read_options(invocation.options, invocation.environ)
+    if kind is HistoryKind.FLYWAY:
+        from dbmigrate.cli import flyway
+
+        settings = flyway.find_settings(invocation.options, invocation.environ)
+        options = flyway.heed(settings, invocation.options, options)
+    return RunInputs(source, target, options)
+
+
 def run_use_case(
     invocation: Invocation,
     use_case: Callable[[runner.Request], Result[T]],
@@ -74,19 +98,12 @@ def run_use_case(
     """
     stop, grace = Stop(), invocation.options.grace_period
     with SignalWatch(stop, invocation.terminal, grace=grace or math.inf) as signals:
-        source, kind = find_source(invocation, files)
-        target = find_target(invocation, database, kind)
-        options = _read_options(invocation.options, invocation.environ)
-        if kind is HistoryKind.FLYWAY:
-            from dbmigrate.cli import flyway
-
-            settings = flyway.find_settings(invocation.options, invocation.environ)
-            options = flyway.heed(settings, invocation.options, options)
+        given = read_order(invocation, files, database)
         request = runner.Request(
             command=" ".join((invocation.command, *invocation.operands[:1])),
-            target=target,
-            source=source,
-            options=options,
+            target=given.target,
+            source=given.source,
+            options=given.options,
             observer=Narrator(invocation.terminal),
             stop=stop,
         )
@@ -128,8 +145,12 @@ def _conclude(
     return code
 
 
-def find_source(invocation: Invocation, files: FileUse) -> tuple[Source | None, HistoryKind]:
+def find_source(
+    invocation: Invocation, files: FileUse, *, warns: bool = True
+) -> tuple[Source | None, HistoryKind]:
     """The files and their history; its table is known without files, too.
+
+    `warns`: whether names that look like a mistake are told.
 
     Raises MigrationError (SourceInvalid).
     """
@@ -145,7 +166,12 @@ def find_source(invocation: Invocation, files: FileUse) -> tuple[Source | None, 
         if files is FileUse.NONE or kind is HistoryKind.GOLANG_MIGRATE:
             return None, kind
     source = read_source(find_directory(options), wanted, invocation.environ)
-    for warning in source.warnings:
+    if options.archive:
+        from dataclasses import replace
+
+        archive = read_source(options.archive, source.format, invocation.environ)
+        source = replace(source, archive=archive)
+    for warning in source.warnings if warns else ():
         invocation.terminal.warning(warning)
     return source, HistoryKind(source.format)
 

@@ -16,9 +16,12 @@ Reading an object that does not exist returns None; deleting it is no error.
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from kubernetes.aio import config as credentials
@@ -54,6 +57,10 @@ class ClusterError(Exception):
 
 class Unavailable(ClusterError):
     """No answer, or an answer that asks to try again later."""
+
+
+class Fenced(Unavailable):
+    """A write that was not made: this operator does not lead, or not for certain."""
 
 
 class Conflict(ClusterError):
@@ -96,13 +103,17 @@ class ResourceKind(StrEnum):
 class Cluster:
     """A connection to one API server."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, *, selector: str = "") -> None:
         self.configuration = configuration
+        self.selector = selector
+        """A label selector: other DatabaseMigrations are not seen. Empty: all are."""
+        self.seconds_to_write: Callable[[], float] = lambda: math.inf
+        """How long a write may take from now on; 0 or less: none may be made."""
         self._client = ApiClient(configuration)
         self._client.user_agent = "dbmigrate-operator"
 
     @classmethod
-    async def connect(cls, *, connections: int) -> Cluster:
+    async def connect(cls, *, connections: int, selector: str = "") -> Cluster:
         """Use the service account of this Pod, or KUBECONFIG where there is none.
 
         Raises ClusterError when neither can be read.
@@ -119,7 +130,7 @@ class Cluster:
                 )
         except (ConfigException, OSError) as problem:
             raise ClusterError(f"no credentials for a cluster: {problem}") from problem
-        return cls(configuration)
+        return cls(configuration, selector=selector)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -136,11 +147,21 @@ class Cluster:
         found = await self._find("/api/v1/namespaces/kube-system")
         return str(found["metadata"]["uid"]) if found is not None else ""
 
+    def fingerprint(self) -> str:
+        """A hash of how the API server is reached and trusted: it may change with time."""
+        file = self.configuration.ssl_ca_cert
+        trusted = Path(file).read_bytes() if file else b""
+        return hashlib.sha256(trusted or str(self.configuration.host).encode()).hexdigest()[:10]
+
     async def serves_custom_resources(self) -> bool:
         """Whether the custom resource definitions are installed."""
         found = await self._find(f"/apis/{GROUP}/{VERSION}")
         names = {r["name"] for r in found["resources"]} if found else set()
         return {MIGRATIONS, ACTIONS} <= names
+
+    async def assigns_ids(self) -> bool:
+        """Whether it assigns users and groups to Pods, and refuses those that name others."""
+        return await self._find("/apis/security.openshift.io/v1") is not None
 
     async def find_definition(self, name: str) -> Document | None:
         """One CustomResourceDefinition."""
@@ -159,8 +180,9 @@ class Cluster:
     async def list_all(self, kind: ResourceKind, namespace: str | None) -> AsyncIterator[Document]:
         """Every object of a kind, in one namespace or in all, in pages."""
         query = [("limit", str(PAGE))]
-        if kind.selector:
-            query.append(("labelSelector", kind.selector))
+        selector = self.selector if kind is ResourceKind.MIGRATIONS else kind.selector
+        if selector:
+            query.append(("labelSelector", selector))
         more = ""
         while True:
             here = [*query, ("continue", more)] if more else query
@@ -171,9 +193,27 @@ class Cluster:
             if not more:
                 return
 
+    async def check_selector(self, namespace: str | None) -> None:
+        """Raises ClusterError with what is wrong with the selector."""
+        query = [("limit", "1"), ("labelSelector", self.selector)]
+        try:
+            await self._request("GET", ResourceKind.MIGRATIONS.path(namespace), query=query)
+        except Refused as refusal:
+            if refusal.is_final:
+                raise ClusterError(f"--selector: {refusal}") from refusal
+            raise
+
     async def find_migration(self, namespace: str, name: str) -> Document | None:
-        """One DatabaseMigration."""
-        return await self._find(_custom(MIGRATIONS, namespace, name))
+        """One DatabaseMigration, if it is selected."""
+        if not self.selector:
+            return await self._find(_custom(MIGRATIONS, namespace, name))
+        path = ResourceKind.MIGRATIONS.path(namespace)
+        found = await self._list(path, self.selector, fields=f"metadata.name={name}")
+        return found[0] if found else None
+
+    async def has_migration(self, namespace: str, name: str) -> bool:
+        """Whether there is a DatabaseMigration of that name, selected or another operator's."""
+        return await self._find(_custom(MIGRATIONS, namespace, name)) is not None
 
     async def patch_status(self, namespace: str, name: str, patch: Document) -> Document | None:
         """Merge into a DatabaseMigration's status; None when the resource is gone.
@@ -255,8 +295,27 @@ class Cluster:
         """One ConfigMap."""
         return await self._find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
 
-    async def _list(self, path: str, selector: str) -> list[Document]:
-        found = await self._request("GET", path, query=[("labelSelector", selector)])
+    async def find_lease(self, namespace: str, name: str, *, limit: float) -> Document | None:
+        """One Lease, within that many seconds."""
+        return await self._find(_lease(namespace, name), limit=limit)
+
+    async def write_lease(self, body: Document, *, limit: float) -> Document:
+        """Create or replace a Lease, within that many seconds.
+
+        Raises Conflict when it has changed since the resourceVersion in the body, and
+        AlreadyExists when there is none in the body and a Lease is there.
+        """
+        metadata = body["metadata"]
+        is_new = "resourceVersion" not in metadata
+        path = _lease(metadata["namespace"], "" if is_new else metadata["name"])
+        method = "POST" if is_new else "PUT"
+        return await self._request(method, path, body=body, limit=limit)
+
+    async def _list(self, path: str, selector: str, *, fields: str = "") -> list[Document]:
+        query = [("labelSelector", selector)]
+        if fields:
+            query.append(("fieldSelector", fields))
+        found = await self._request("GET", path, query=query)
         items: list[Document] = found.get("items") or []
         return items
 
@@ -274,7 +333,15 @@ class Cluster:
         body: Document | None = None,
         query: list[tuple[str, str]] | None = None,
         content_type: str = "application/json",
+        limit: float | None = None,
     ) -> Document:
+        """One request. With a `limit` in seconds a write is the Lease's own: no fence holds it."""
+        if limit is None:
+            limit = REQUEST_TIMEOUT
+            if method != "GET":
+                limit = min(limit, self.seconds_to_write())
+            if limit <= 0:
+                raise Fenced(f"{method} {path}: another operator leads, or may lead by now")
         request = await self._client.param_serialize(
             method,
             path,
@@ -284,7 +351,7 @@ class Cluster:
             auth_settings=["BearerToken"],
         )
         try:
-            response = await self._client.call_api(*request, _request_timeout=REQUEST_TIMEOUT)
+            response = await self._client.call_api(*request, _request_timeout=limit)
             text = await response.read()  # type: ignore[no-untyped-call]
         except Exception as problem:
             # Any exception of the client is a failure of the connection, not of the object.
@@ -304,6 +371,11 @@ def _event_time(event: Document) -> str:
 
 class _NotFound(ClusterError):
     """Never leaves this module."""
+
+
+def _lease(namespace: str, name: str) -> str:
+    collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    return f"{collection}/{name}" if name else collection
 
 
 def _custom(plural: str, namespace: str, name: str, *rest: str) -> str:

@@ -8,16 +8,35 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 from dbmigrate.api.durations import parse_duration
+from dbmigrate.api.fields import SpecError
 from dbmigrate.api.forms import OBJECT_NAME
+from dbmigrate.api.job_defaults import read_job_defaults
 from dbmigrate.api.names import UNKNOWN_CLUSTER
+from dbmigrate.api.spec import JobOptions
 
 DEFAULT_RUNNER_IMAGE = "ghcr.io/dbmigrate/dbmigrate:latest"
 DEFAULT_REHEARSAL_IMAGE = "docker.io/library/postgres:{major}"
+
+_NAME = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
+"""Of a namespace or an object."""
+_ADDRESS = re.compile(r"(\[(?P<literal>[^\[\]\s]+)\]|(?P<host>[^\[\]\s:]*)):(?P<port>[0-9]{1,5})")
+"""An IPv6 address stands in brackets, as in a URL."""
+
+
+class UserIds(StrEnum):
+    """Whether Jobs name the user and a volume's group, where the resource names none."""
+
+    AUTO = "auto"
+    """Not on OpenShift, which assigns them, and refuses others; on all other clusters."""
+    SET = "set"
+    OMIT = "omit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +45,17 @@ class Config:
 
     namespaces: tuple[str, ...] = ()
     """The namespaces that are watched; empty: all of them, which needs a ClusterRole."""
+    selector: str = ""
+    """A label selector: only these DatabaseMigrations are ours. Empty: all of them."""
     runner_image: str = DEFAULT_RUNNER_IMAGE
     """The image with the runner, for resources that name none in spec.job.image."""
     rehearsal_image: str = DEFAULT_REHEARSAL_IMAGE
     """The scratch server's, for resources that name none in spec.job.rehearsal; {major} stands
     for PostgreSQL's major version."""
     health: tuple[str, int] | None = None
-    """Host and port for the probes, such as 0.0.0.0 and 8080; None: none."""
+    """Host and port for the probes, the host empty for all addresses; None: none."""
     metrics: tuple[str, int] | None = None
-    """Host and port for Prometheus, such as 0.0.0.0 and 9090; None: none."""
+    """Host and port for Prometheus, the host empty for all addresses; None: none."""
     resync: timedelta | None = timedelta(minutes=10)
     """How often a database is asked although nothing has changed; None: never."""
     unreachable_after: int = 3
@@ -42,6 +63,14 @@ class Config:
     order_age: timedelta | None = timedelta(hours=1)
     """An order of a person that is older when the operator first comes to it is refused; None: of
     any age is taken."""
+    lease: tuple[str, str] | None = None
+    """Namespace and name of the Lease whose holder works; None: this operator is the only one."""
+    lease_duration: timedelta = timedelta(seconds=15)
+    """After which another operator takes the place of one that does not answer any more."""
+    job_user_ids: UserIds = UserIds.AUTO
+    """Whether Jobs name user ids of ours."""
+    job_defaults: JobOptions = field(default_factory=JobOptions)
+    """For resources that say nothing else in spec.job."""
     cluster_name: str = ""
     """What the databases' logs call this cluster; empty: the uid of its namespace kube-system."""
     workers: int = 16
@@ -57,6 +86,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
     named = environ.get("DBMIGRATE_NAMESPACE", "").split(",")
     return Config(
         namespaces=tuple(options.namespace or filter(None, named)),
+        selector=options.selector,
         runner_image=options.runner_image,
         rehearsal_image=options.rehearsal_image,
         health=options.health,
@@ -64,6 +94,10 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str] = os.enviro
         resync=options.resync,
         unreachable_after=options.unreachable_after,
         order_age=options.order_max_age,
+        lease=options.lease,
+        lease_duration=options.lease_duration,
+        job_user_ids=UserIds(options.job_user_ids),
+        job_defaults=options.job_defaults,
         cluster_name=options.cluster_name,
         workers=options.workers,
         log_format=options.log_format,
@@ -91,6 +125,13 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         default=None,
         help="watch this namespace only; may be given several times (default: all)",
     )
+    parser.add_argument(
+        "--selector",
+        default=twin("selector", ""),
+        metavar="LABELS",
+        help="look after the DatabaseMigrations with these labels only, such as shard=a"
+        " (default: all)",
+    )
     parser.add_argument("--runner-image", default=twin("runner-image", DEFAULT_RUNNER_IMAGE))
     parser.add_argument(
         "--rehearsal-image",
@@ -117,6 +158,36 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         help="a MigrationAction that the operator comes to later is refused (default: 1h)",
     )
     parser.add_argument(
+        "--lease",
+        type=_lease,
+        default=twin("lease", ""),
+        metavar="NAMESPACE/NAME",
+        help="of several operators, work only while this Lease is held (default: without one)",
+    )
+    parser.add_argument(
+        "--lease-duration",
+        type=_lease_duration,
+        default=twin("lease-duration", "15s"),
+        metavar="DURATION",
+        help="another operator takes over after that long without a renewal (default: 15s)",
+    )
+    parser.add_argument(
+        "--job-user-ids",
+        type=_one_of(*UserIds),
+        default=twin("job-user-ids", UserIds.AUTO),
+        metavar="auto|set|omit",
+        help="whether Jobs name a uid and an fsGroup where the resource names none; auto: not on"
+        " OpenShift, which assigns them",
+    )
+    parser.add_argument(
+        "--job-defaults",
+        type=_job_defaults,
+        default=twin("job-defaults", ""),
+        metavar="JSON",
+        help="fields of spec.job for resources that do not set them, such as"
+        ' {"nodeSelector": {"pool": "jobs"}}',
+    )
+    parser.add_argument(
         "--cluster-name",
         type=_name,
         default=twin("cluster-name", ""),
@@ -125,12 +196,16 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--workers", type=_positive, default=twin("workers", "16"))
     parser.add_argument(
-        "--log-format", choices=["json", "text"], default=twin("log-format", "json")
+        "--log-format",
+        type=_one_of("json", "text"),
+        default=twin("log-format", "json"),
+        metavar="json|text",
     )
     parser.add_argument(
         "--log-level",
-        choices=["debug", "info", "warning", "error"],
+        type=_one_of("debug", "info", "warning", "error"),
         default=twin("log-level", "info"),
+        metavar="debug|info|warning|error",
     )
     return parser
 
@@ -148,19 +223,59 @@ def _duration(text: str) -> timedelta | None:
         raise argparse.ArgumentTypeError(str(problem)) from None
 
 
+def _job_defaults(text: str) -> JobOptions:
+    try:
+        return read_job_defaults(text)
+    except SpecError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _lease(text: str) -> tuple[str, str] | None:
+    if not text:
+        return None
+    if re.fullmatch(rf"{_NAME}/{_NAME}", text) is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a namespace and a name like dbmigrate/it"
+        )
+    namespace, _, name = text.partition("/")
+    return namespace, name
+
+
+def _lease_duration(text: str) -> timedelta:
+    found = _duration(text)
+    if found is None or not timedelta(seconds=1) <= found <= timedelta(hours=1):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration from 1s to 1h")
+    return found
+
+
 def _address(text: str) -> tuple[str, int] | None:
     if not text:
         return None
-    host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an address like 0.0.0.0:9090")
-    return host.strip("[]"), int(port)
+    found = _ADDRESS.fullmatch(text)
+    if found is None or int(found["port"]) > 65535:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an address like :9090, 127.0.0.1:9090 or [::1]:9090"
+        )
+    return found["literal"] or found["host"] or "", int(found["port"])
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    """argparse's own `choices` lets any default pass, and so any environment variable."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(words)}")
+        return text
+
+    return read
 
 
 def _name(text: str) -> str:
     fault = OBJECT_NAME.find_fault(text) if text else None
-    if fault is not None or text == UNKNOWN_CLUSTER:
-        raise argparse.ArgumentTypeError(f"{text!r} is no name: it {fault or 'means none'}")
+    if text.startswith(UNKNOWN_CLUSTER):
+        fault = f"must not begin with {UNKNOWN_CLUSTER}"
+    if fault is not None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a cluster: it {fault}")
     return text
 
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from dbmigrate.api.job_defaults import fill_in
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.spec import Retry
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, Refused, Unavailable
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
-from dbmigrate.controller.decisions.runs import JobRun, parse_run
+from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.view import Rejection
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
+from dbmigrate.controller.jobs.job_object import parse_run
 from dbmigrate.controller.watches.observed import Key
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class JobCreation:
         *,
         clock: Callable[[], datetime],
         server_version: tuple[int, int],
+        names_ids: bool,
         cluster_name: str,
     ) -> None:
         self._cluster_name = cluster_name
@@ -55,6 +58,8 @@ class JobCreation:
         self._images = Images(config.runner_image, config.rehearsal_image)
         self._clock = clock
         self._server_version = server_version
+        self._names_ids = names_ids
+        self._defaults = config.job_defaults
         self._failed: dict[Key, _Attempts] = {}
 
     async def create(self, migration: MigrationResource, order: RunOrder) -> JobRun | Rejection:
@@ -67,11 +72,13 @@ class JobCreation:
         failed = self._failed.get(key)
         if failed is not None and failed.job == name and self._clock() < failed.until:
             return failed.last
+        options = fill_in(migration.spec.job, self._defaults)
         body = build_job(
-            migration,
+            replace(migration, spec=replace(migration.spec, job=options)),
             order,
             images=self._images,
             server_version=self._server_version,
+            names_ids=self._names_ids,
             cluster=self._cluster_name,
         )
         try:

@@ -49,6 +49,11 @@ class States(Collector):
         self._statuses.pop(key, None)
         self._answers.pop(key, None)
 
+    def clear(self) -> None:
+        """Another operator knows better from now on."""
+        self._statuses.clear()
+        self._answers.clear()
+
     def collect(self) -> Iterable[Metric]:
         """All series as they are now. prometheus_client calls it in a thread of its own."""
         condition = GaugeMetricFamily(
@@ -127,6 +132,11 @@ class Metrics:
             ["error"],
             registry=self.registry,
         )
+        self._leader = Gauge(
+            "dbmigrate_leader",
+            "1 while this operator works, 0 while it stands by for another one",
+            registry=self.registry,
+        )
         build = Gauge(
             "dbmigrate_build_info",
             "Always 1; its label is the operator's version",
@@ -134,6 +144,12 @@ class Metrics:
             registry=self.registry,
         )
         build.labels(version).set(1)
+
+    def lead(self, is_leading: bool) -> None:
+        """Whether this operator works. One that stands by has no series of resources."""
+        self._leader.set(float(is_leading))
+        if not is_leading:
+            self._states.clear()
 
     def observe(self, key: Key, before: MigrationStatus, after: MigrationStatus) -> None:
         """A look at the resource has resulted in this status; a run may have ended meanwhile."""

@@ -10,6 +10,7 @@ from dbmigrate.controller.cluster import ClusterError
 from dbmigrate.controller.config import read_config
 from dbmigrate.controller.definitions.install import BadDefinition
 from dbmigrate.controller.definitions.install import main as install_definitions
+from dbmigrate.controller.endpoints import ListenError
 from dbmigrate.controller.logs import configure_logs
 from dbmigrate.controller.service import run_operator
 from dbmigrate.printable import block
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logs(config.log_level, config.log_format)
     try:
         asyncio.run(run_operator(config))
-    except ClusterError as problem:
+    except (ClusterError, ListenError) as problem:
         print(f"error: {block(str(problem))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -17,7 +17,6 @@ from dbmigrate.api.action import Action, ActionPhase, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
-from dbmigrate.api.names import UNKNOWN_CLUSTER
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
@@ -29,9 +28,10 @@ from dbmigrate.controller.decisions.files import (
     resolve_files,
 )
 from dbmigrate.controller.decisions.orders import refuse_orphans
+from dbmigrate.controller.decisions.pods import Pod
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, needs_events
 from dbmigrate.controller.decisions.reconcile import judge_spec, reconcile
-from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
+from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.view import (
     ActionUpdate,
     Decision,
@@ -40,6 +40,8 @@ from dbmigrate.controller.decisions.view import (
     Resync,
 )
 from dbmigrate.controller.job_creation import JobCreation
+from dbmigrate.controller.jobs.job_object import parse_run
+from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
 from dbmigrate.controller.reading import read, read_all
@@ -66,13 +68,19 @@ class Reconciler:
         server_version: tuple[int, int],
         cluster_name: str,
         metrics: Metrics,
+        names_ids: bool = True,
     ) -> None:
         self._cluster_name = cluster_name
         self._metrics = metrics
         self._cluster = cluster
         self._observed = observed
         self._jobs = JobCreation(
-            cluster, config, clock=clock, server_version=server_version, cluster_name=cluster_name
+            cluster,
+            config,
+            clock=clock,
+            server_version=server_version,
+            cluster_name=cluster_name,
+            names_ids=names_ids,
         )
         self._order_age = config.order_age
         self._clock = clock
@@ -80,6 +88,10 @@ class Reconciler:
         self._ordered: dict[Key, datetime] = {}
         self._instance = socket.gethostname()
         self._writer = StatusWriter(cluster, observed)
+
+    def begin(self) -> None:
+        """Now is when this operator starts to work: checks that fell due before are spread."""
+        self._resync = replace(self._resync, since=self._clock())
 
     async def look(self, key: Key, fresh: bool) -> datetime | None:
         """Reconcile the resource once; returns when to look again.
@@ -95,7 +107,10 @@ class Reconciler:
                 self._writer.forget(key)
                 self._ordered.pop(key, None)
                 self._jobs.forget(key)
-                await self._answer(refuse_orphans(self._observed.find_actions(key)))
+                actions = self._observed.find_actions(key)
+                # What is not selected is another operator's, and so are the orders for it.
+                if actions and not await self._cluster.has_migration(*key):
+                    await self._answer(refuse_orphans(actions))
                 return None
             self._observed.see_body(body)
         try:
@@ -207,7 +222,7 @@ class Reconciler:
         cluster, _, place = owner.partition("/")
         namespace, _, name = place.partition("/")
         is_here = cluster == self._cluster_name and namespace == migration.identity.namespace
-        if not is_here or cluster == UNKNOWN_CLUSTER or OBJECT_NAME.find_fault(name) is not None:
+        if not is_here or OBJECT_NAME.find_fault(name) is not None:
             return None
         return owner if await self._cluster.find_migration(namespace, name) is None else None
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+import socket
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -18,11 +20,13 @@ import kopf
 from dbmigrate import __version__
 from dbmigrate.api.names import SCHEMA_VERSION, UNKNOWN_CLUSTER
 from dbmigrate.controller.cluster import Cluster, Conflict, Refused, Unavailable
-from dbmigrate.controller.config import Config
+from dbmigrate.controller.config import Config, UserIds
 from dbmigrate.controller.definitions.presence import check_schema, find_resources
 from dbmigrate.controller.endpoints import Endpoints, served
 from dbmigrate.controller.handlers import register
 from dbmigrate.controller.health import Health
+from dbmigrate.controller.leadership.elector import Elector
+from dbmigrate.controller.leadership.standby import work_as_leader
 from dbmigrate.controller.login import register_login
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.reconciler import Reconciler, describe_failure
@@ -42,7 +46,7 @@ _IDENTITY: Any = "dbmigrate-operator"
 
 async def run_operator(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises ClusterError when there is no cluster to run on."""
-    cluster = await Cluster.connect(connections=config.workers)
+    cluster = await Cluster.connect(connections=config.workers, selector=config.selector)
     metrics, health = Metrics(__version__), Health()
     beating = asyncio.create_task(health.beat(), name="health")
     try:
@@ -65,6 +69,9 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     """Work until told to stop (False), or until the custom resources are gone (True)."""
     version = await cluster.read_version()
     await check_schema(cluster)
+    names_ids = config.job_user_ids is UserIds.SET or (
+        config.job_user_ids is UserIds.AUTO and not await cluster.assigns_ids()
+    )
     observed = Observed()
     reconciler = Reconciler(
         cluster,
@@ -74,6 +81,7 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
         server_version=version,
         cluster_name=config.cluster_name or await _name_cluster(cluster),
         metrics=metrics,
+        names_ids=names_ids,
     )
     wakes = WorkQueue(
         reconciler.look,
@@ -83,16 +91,20 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
         workers=config.workers,
     )
     registry = kopf.OperatorRegistry()
-    watch = Watch(observed, wakes)
+    watch = Watch(observed, wakes, is_leading=lambda: cluster.seconds_to_write() > 0)
+    if config.selector:
+        await cluster.check_selector(next(iter(config.namespaces), None))
     await watch.take_stock(cluster, config.namespaces)
     register(registry, watch)
     missing = asyncio.Event()
     register_login(registry, cluster.configuration, missing.set)
-    work = asyncio.create_task(wakes.run(), name="wakes")
+    work = asyncio.create_task(
+        _work(config, cluster, reconciler, metrics, observed, wakes), name="wakes"
+    )
     watching = asyncio.create_task(
         kopf.operator(
             registry=registry,
-            settings=configure(kopf.OperatorSettings()),
+            settings=configure(kopf.OperatorSettings(), selector=config.selector),
             standalone=True,
             clusterwide=not config.namespaces,
             namespaces=config.namespaces,
@@ -125,10 +137,39 @@ async def _name_cluster(cluster: Cluster) -> str:
         name = ""
     if not name:
         log.warning(
-            "this cluster has no name in the databases' logs, since its namespace kube-system may"
-            " not be read: another cluster on the same database is not noticed (--cluster-name)"
+            "this cluster has no lasting name in the databases' logs, since its namespace"
+            " kube-system may not be read: on a database that another cluster migrates for a"
+            " resource of the same namespace and name, that is not noticed (--cluster-name)"
         )
-    return name or UNKNOWN_CLUSTER
+    return name or f"{UNKNOWN_CLUSTER}-{cluster.fingerprint()}"
+
+
+async def _work(
+    config: Config,
+    cluster: Cluster,
+    reconciler: Reconciler,
+    metrics: Metrics,
+    observed: Observed,
+    wakes: WorkQueue,
+) -> None:
+    """Work the queue off: at all times, or while the Lease is held."""
+
+    def change(is_leading: bool) -> None:
+        metrics.lead(is_leading)
+        if is_leading:
+            reconciler.begin()
+            # Whatever was left half done, by another operator or by this one, is looked at.
+            for key in observed.list_keys():
+                wakes.wake(key)
+
+    if config.lease is None:
+        metrics.lead(True)
+        await wakes.run()
+        return
+    identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
+    elector = Elector(cluster, config.lease, identity, config.lease_duration)
+    cluster.seconds_to_write = elector.seconds_to_write
+    await work_as_leader(elector, wakes.run, on_change=change)
 
 
 def read_clock() -> datetime:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import kopf
 
-from dbmigrate.api.names import GROUP
+from dbmigrate.api.names import GROUP, MIGRATIONS, VERSION
 from dbmigrate.controller.cluster import OURS, PAGE
 from dbmigrate.controller.no_storage import NoDiffBaseStorage, NoProgressStorage
 
 
-def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
-    """Configure kopf as a watcher only."""
+def configure(settings: kopf.OperatorSettings, *, selector: str = "") -> kopf.OperatorSettings:
+    """Configure kopf as a watcher only.
+
+    `selector` is the label selector of the DatabaseMigrations to watch; empty: all.
+    """
+    if selector:
+        settings.watching.label_selectors[GROUP, VERSION, MIGRATIONS] = selector
     # Of Jobs and Pods the API server sends only the operator's own.
     settings.watching.label_selectors["batch", "v1", "jobs"] = OURS
     settings.watching.label_selectors["", "v1", "pods"] = OURS

@@ -322,6 +322,17 @@ class Database:
         self._is_locked = False
         self.reconnect(RECONNECT_TO_READ_SECONDS)
 
+    def lock(self) -> None:
+        """Take the locks of a database that was opened without them, and read the history again.
+
+        Raises MigrationError: LockTimeout, Interrupted, PoolerUnsafe, and ConnectionRefused for a
+        standby.
+        """
+        self._is_locked = True
+        if self._is_standby:
+            raise _standby(self.request.target.display)
+        self._lock_and_read()
+
     def switch_to(self, wanted: HistoryTable) -> None:
         """Change to another history; the caller takes its locks first."""
         self._wanted = wanted
@@ -360,10 +371,9 @@ class Database:
             self._database = facts.database
             self._server_version = facts.server_version
             self._looks_after_clients = facts.looks_after_clients
+            self._is_standby = facts.is_standby
             if self._is_locked:
-                if facts.is_standby:
-                    raise _standby(target.display)
-                self._lock_and_read()
+                self.lock()
             else:
                 self._take(self.session.query(self.in_transaction(self._read_sql())))
         except BaseException:

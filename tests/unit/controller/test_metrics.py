@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import urllib.error
-import urllib.request
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from prometheus_client.exposition import generate_latest
 
 from dbmigrate.api.conditions import Condition, ConditionType, Truth
 from dbmigrate.api.status import LastRun, MigrationStatus
-from dbmigrate.controller.endpoints import Endpoints, served
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.report import Outcome, Reason, ReportError
 
@@ -128,27 +124,3 @@ def test_the_document_names_every_metric_with_its_type_and_labels() -> None:
         labels = {label for sample in family.samples for label in sample.labels}
         found[name] = (family.type, labels - {"le"})
     assert documented == found
-
-
-def ask(port: int, path: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return refusal.code, refusal.read().decode()
-
-
-@pytest.mark.parametrize(("answer", "status"), [(True, 200), (False, 503)])
-def test_the_endpoints_answer_what_they_are_told(answer: bool, status: int) -> None:
-    metrics = Metrics("0.1.0")
-    endpoints = Endpoints(
-        ("127.0.0.1", 0), metrics.registry, is_alive=lambda: answer, is_ready=lambda: answer
-    )
-    with served(endpoints) as port:
-        assert ask(port, "/healthz")[0] == status
-        assert ask(port, "/readyz?verbose")[0] == status
-        assert ask(port, "/secrets")[0] == 404
-        code, text = ask(port, "/metrics")
-    assert code == 200
-    assert "dbmigrate_build_info" in text

@@ -17,7 +17,8 @@ from dbmigrate.controller.decisions.files import (
     read_config_map,
     resolve_files,
 )
-from dbmigrate.controller.decisions.runs import Waiting, parse_pod
+from dbmigrate.controller.decisions.pods import Waiting
+from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.status_patch import status_patch
 from tests.unit.controller.resources import UID
 
@@ -149,3 +150,42 @@ def test_flags_win_over_the_environment_and_bad_values_are_refused() -> None:
     assert read_config(["run", "--resync", "0"], environ).resync is None
     with pytest.raises(SystemExit):
         read_config(["run", "--resync", "soon"], environ)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("", None),
+        (":8080", ("", 8080)),
+        ("0.0.0.0:8080", ("0.0.0.0", 8080)),
+        ("localhost:0", ("localhost", 0)),
+        ("[::]:8080", ("::", 8080)),
+        ("[fe80::1%eth0]:8080", ("fe80::1%eth0", 8080)),
+    ],
+)
+def test_an_address_is_of_either_family(text: str, address: tuple[str, int] | None) -> None:
+    assert read_config(["run"], {"DBMIGRATE_HEALTH": text}).health == address
+    assert read_config(["run", f"--metrics={text}"], {}).metrics == address
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *(f"DBMIGRATE_HEALTH={bad}" for bad in ("8080", "::1:8080", "::", "[::1]", "[:8080")),
+        *(f"DBMIGRATE_METRICS={bad}" for bad in ("x:65536", "x:-1", "x:\u0663", "a b:1", "[]:1")),
+        "DBMIGRATE_JOB_USER_IDS=none",
+        "DBMIGRATE_LOG_LEVEL=loud",
+        "DBMIGRATE_LOG_FORMAT=xml",
+        "DBMIGRATE_WORKERS=0",
+        "DBMIGRATE_ORDER_MAX_AGE=long",
+    ],
+)
+def test_a_bad_variable_is_refused_with_its_value(
+    variable: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, _, value = variable.partition("=")
+    with pytest.raises(SystemExit):
+        read_config(["run"], {name: value})
+    said = capsys.readouterr().err
+    assert f"argument --{name.removeprefix('DBMIGRATE_').lower().replace('_', '-')}: " in said
+    assert repr(value) in said

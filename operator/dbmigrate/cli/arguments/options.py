@@ -78,6 +78,8 @@ class GlobalOptions(NamedTuple):
     """reject, warn or off: what to do about what lint says of the pending files."""
     rehearse_on: str
     """A scratch server on which the steps are rehearsed first, or empty."""
+    archive: str
+    """The directory of the files that a squashed one has replaced, or empty."""
     confined_to: str
     """The directory that no file of the source may lie outside of, or empty."""
     verbose: bool
@@ -144,6 +146,7 @@ FLAGS = (
     Flag("order", check=_line),
     Flag("lint", check=_one_of("reject", "warn", "off")),
     Flag("rehearse-on"),
+    Flag("archive"),
     Flag("confined-to"),
     Flag("grace-period", check=read_duration, kind="duration"),
     Flag("json", kind=""),
@@ -193,6 +196,7 @@ def parse_options(
             order=values.get("order", ""),
             lint=values.get("lint", "off"),
             rehearse_on=values.get("rehearse-on", ""),
+            archive=values.get("archive", ""),
             confined_to=values.get("confined-to", ""),
             verbose=is_set(values, "verbose"),
             json=is_set(values, "json"),

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from dbmigrate import early_exit
 from dbmigrate.api.names import DEFINITIONS, SCHEMA_VERSION
 from dbmigrate.controller.cluster import Cluster, Refused, Unavailable
 from dbmigrate.controller.definitions.install import schema_of
@@ -64,6 +65,7 @@ def _signals(stopped: asyncio.Event) -> Iterator[None]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+        early_exit.install()
 
 
 async def check_schema(cluster: Cluster) -> None:

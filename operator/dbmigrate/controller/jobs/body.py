@@ -119,13 +119,19 @@ def build_job(
     images: Images,
     server_version: tuple[int, int],
     cluster: str = UNKNOWN_CLUSTER,
+    names_ids: bool = True,
 ) -> Document:
-    """The Job for that order, on a cluster of that name and Kubernetes version."""
+    """The Job for that order, on a cluster of that name and Kubernetes version.
+
+    `names_ids`: containers that need a user and a volume's group have dbmigrate's own, where the
+    resource names none; otherwise the cluster assigns them.
+    """
     identity, spec = migration.identity, migration.spec
     beside = None
     if order.rehearsed_on is not None:
         template = spec.job.rehearsal.image or images.rehearsal
-        beside = place_beside(template.replace("{major}", order.rehearsed_on), spec.job)
+        image = template.replace("{major}", order.rehearsed_on)
+        beside = place_beside(image, spec.job, names_ids=names_ids)
     mounted = mount_source(spec.source, server_version=server_version)
     annotations = {
         GENERATION_ANNOTATION: str(order.generation),
@@ -170,7 +176,9 @@ def build_job(
                         **(beside.annotations if beside else {}),
                     },
                 },
-                "spec": _build_pod(migration, order, mounted, images.runner, beside, cluster),
+                "spec": _build_pod(
+                    migration, order, mounted, images.runner, beside, cluster, names_ids=names_ids
+                ),
             },
         },
     }
@@ -188,6 +196,8 @@ def _build_pod(
     image: str,
     beside: Sidecar | None,
     cluster: str,
+    *,
+    names_ids: bool,
 ) -> Document:
     spec, options = migration.spec, migration.spec.job
     access = grant_access(spec.database)
@@ -202,7 +212,8 @@ def _build_pod(
         volume, mount = mount_backups(spec.backup)
         volumes.append(volume)
         mounts.append(mount)
-        security = {**POD_SECURITY, **BACKUP_SECURITY}
+        if names_ids:
+            security = {**POD_SECURITY, **BACKUP_SECURITY}
     runner: Document = {
         "name": RUNNER_CONTAINER,
         "image": options.image or image,
@@ -244,7 +255,8 @@ def _build_pod(
         "volumes": volumes,
         "containers": [_harden(runner, options, group=RUNNER_GROUP)],
     }
-    first = [_harden(each, options, user=COPY_USER) for each in mounted.init_containers]
+    copier = COPY_USER if names_ids else None
+    first = [_harden(each, options, user=copier) for each in mounted.init_containers]
     if beside is not None:
         first.append(_harden(beside.container, options, user=beside.user))
     if first:

@@ -53,54 +53,56 @@ class Sidecar:
 
     container: Document
     """Still to be hardened, as the Pod's other containers are."""
-    user: int
-    """Whom it runs as, unless the resource says something else."""
+    user: int | None
+    """Whom it runs as, unless the resource says something else; None: whom the cluster says."""
     volumes: tuple[Document, ...]
     mount: Document
     """The runner's view of the socket."""
     annotations: dict[str, str]
 
 
-def place_beside(image: str, options: JobOptions) -> Sidecar:
-    """The sidecar of that image."""
-    user = _choose_user(options)
+def place_beside(image: str, options: JobOptions, *, names_ids: bool) -> Sidecar:
+    """The sidecar of that image; `names_ids`: it runs as our own user where no other is named.
+
+    Where the user is not known it has no entry of ours among the users: the container runtime of
+    a cluster that assigns them writes one.
+    """
+    user = _find_user(options)
+    if user is None and names_ids:
+        user = COPY_USER
     container: Document = {
         "name": REHEARSAL_CONTAINER,
         "image": image,
         "restartPolicy": "Always",
         "command": ["sh", "-c", SCRIPT],
-        "volumeMounts": [
-            {"name": VOLUME, "mountPath": REHEARSAL_PATH},
-            {
-                "name": PASSWD_VOLUME,
-                "mountPath": "/etc/passwd",
-                "subPath": "passwd",
-                "readOnly": True,
-            },
-        ],
+        "volumeMounts": [{"name": VOLUME, "mountPath": REHEARSAL_PATH}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "resources": options.rehearsal.resources or RESOURCES,
     }
-    field = {"fieldPath": f"metadata.annotations['{PASSWD_ANNOTATION}']"}
-    passwd = {"items": [{"path": "passwd", "fieldRef": field}]}
+    volumes: list[Document] = [{"name": VOLUME, "emptyDir": {"sizeLimit": SIZE_LIMIT}}]
+    annotations = {}
+    if user is not None:
+        field = {"fieldPath": f"metadata.annotations['{PASSWD_ANNOTATION}']"}
+        passwd = {"items": [{"path": "passwd", "fieldRef": field}]}
+        volumes.append({"name": PASSWD_VOLUME, "downwardAPI": passwd})
+        place = {"name": PASSWD_VOLUME, "mountPath": "/etc/passwd", "subPath": "passwd"}
+        container["volumeMounts"].append({**place, "readOnly": True})
+        annotations[PASSWD_ANNOTATION] = _write_passwd(user)
     return Sidecar(
         container=container,
         user=user,
-        volumes=(
-            {"name": VOLUME, "emptyDir": {"sizeLimit": SIZE_LIMIT}},
-            {"name": PASSWD_VOLUME, "downwardAPI": passwd},
-        ),
+        volumes=tuple(volumes),
         mount={"name": VOLUME, "mountPath": REHEARSAL_PATH, "readOnly": True},
-        annotations={PASSWD_ANNOTATION: _write_passwd(user)},
+        annotations=annotations,
     )
 
 
-def _choose_user(options: JobOptions) -> int:
+def _find_user(options: JobOptions) -> int | None:
     for security in (options.security_context, options.pod_security_context):
         user = security.get("runAsUser")
         if isinstance(user, int):
             return user
-    return COPY_USER
+    return None
 
 
 def _write_passwd(user: int) -> str:

@@ -15,7 +15,10 @@ from dbmigrate.api.action import Action, read_action
 from dbmigrate.api.migration import parse_migration
 from dbmigrate.controller.cluster import Cluster, ResourceKind
 from dbmigrate.controller.decisions.files import read_migrations
-from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
+from dbmigrate.controller.decisions.pods import Pod
+from dbmigrate.controller.decisions.runs import JobRun
+from dbmigrate.controller.jobs.job_object import parse_run
+from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.reading import read
 from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.controller.watches.work_queue import WorkQueue
@@ -26,9 +29,16 @@ Body = Mapping[str, Any]
 class Watch:
     """The receiver of the watch streams."""
 
-    def __init__(self, observed: Observed, wakes: WorkQueue) -> None:
+    def __init__(
+        self,
+        observed: Observed,
+        wakes: WorkQueue,
+        *,
+        is_leading: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._observed = observed
         self._wakes = wakes
+        self._is_leading = is_leading
 
     async def take_stock(self, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
         """Record all existing objects, in these namespaces or, with none named, in all.
@@ -52,6 +62,9 @@ class Watch:
         key = _key(body)
         if not is_gone:
             self._observed.see_body(dict(body))
+            if not self._is_leading():
+                # It may be long until a look drops the body: ten thousand of them are large.
+                self._observed.drop_body(key)
             self._remember_migration(body)
             self._wakes.wake(key)
             return

@@ -18,7 +18,8 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.controller.decisions.files import ConfigMapFiles
-from dbmigrate.controller.decisions.runs import JobRun, Pod
+from dbmigrate.controller.decisions.pods import Pod
+from dbmigrate.controller.decisions.runs import JobRun
 
 Key = tuple[str, str]
 """Namespace and name of a DatabaseMigration."""
@@ -58,6 +59,10 @@ class Observed:
         if known is None or known["metadata"]["uid"] != metadata["uid"] or _is_newer(body, known):
             self._bodies[key] = body
         self._keys[metadata["uid"]] = key
+
+    def list_keys(self) -> tuple[Key, ...]:
+        """All resources that have been seen and are not gone."""
+        return tuple(self._keys.values())
 
     def find_body(self, key: Key) -> Document | None:
         """The last body that was seen, unless it has been dropped."""

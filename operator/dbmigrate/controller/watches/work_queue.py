@@ -19,6 +19,8 @@ Look = Callable[[Key, bool], Awaitable[datetime | None]]
 streams have shown."""
 
 FIRST_DELAY = timedelta(seconds=1)
+LAST_SECONDS = 5.0
+"""For looks that are under way when the queue is told to stop."""
 LONGEST_DELAY = timedelta(seconds=60)
 
 
@@ -69,11 +71,21 @@ class WorkQueue:
             fresh = self._waiting.pop(key)
             self._busy.add(key)
             try:
-                await self._look_once(key, fresh)
+                await self._look_to_the_end(key, fresh)
             finally:
                 self._busy.discard(key)
                 if key in self._waiting:
                     self._ready.put_nowait(key)
+
+    async def _look_to_the_end(self, key: Key, fresh: bool) -> None:
+        """A look that has begun may end its writes when the queue is told to stop."""
+        look = asyncio.ensure_future(self._look_once(key, fresh))
+        try:
+            await asyncio.shield(look)
+        except asyncio.CancelledError:
+            await asyncio.wait({look}, timeout=LAST_SECONDS)
+            look.cancel()
+            raise
 
     async def _look_once(self, key: Key, fresh: bool) -> None:
         self._cancel_timer(key)

@@ -26,6 +26,12 @@ UNTRANSLATABLE = "22P05"
 UNDEFINED_TABLE = "42P01"
 INSUFFICIENT_PRIVILEGE = "42501"
 INVALID_TEXT = "22P02"
+OUT_OF_MEMORY = "53200"
+"""Of the lock table, too."""
+OUT_OF_LOCKS_HINT = (
+    "the server's lock table is full: change fewer tables in one file, let fewer runs go on at a"
+    " time, or raise max_locks_per_transaction, which takes a restart of the server"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,12 @@ class ConnectionBroken(Exception):
     """The connection is lost while something was running."""
 
 
+def is_out_of_locks(error: ServerError) -> bool:
+    """Whether the lock table has no room. The setting's name is the same in every language."""
+    is_named = "max_locks_per_transaction" in f"{error.hint}"
+    return error.sqlstate == OUT_OF_MEMORY and is_named
+
+
 def connection_lost(error: ConnectionBroken, doing: str) -> MigrationError:
     """The connection is lost, and the running work does not have to be looked up."""
     return MigrationError(Reason.CONNECTION_LOST, f"connection lost while {doing}: {error}")
@@ -75,6 +87,8 @@ def history_failure(failure: ServerFailure, doing: str) -> MigrationError:
         hint = "another session has locked a history table: end it, or raise -lock-timeout"
     elif error.sqlstate == READ_ONLY and hint is None:
         hint = READ_ONLY_HINT
+    elif is_out_of_locks(error):
+        hint = OUT_OF_LOCKS_HINT
     return MigrationError(
         Reason.BLOCKED_BY_QUERY
         if error.sqlstate == LOCK_NOT_AVAILABLE

@@ -178,7 +178,7 @@ def parse_target(text: str, environ: Mapping[str, str]) -> ConnectionTarget:
         statement_timeout_ms=timeout or None,
         multi_statement=_boolean(own, "x-multi-statement"),
         multi_statement_max_size=max_size if max_size > 0 else DEFAULT_MULTI_STATEMENT_MAX_SIZE,
-        display=_display(conninfo, environ),
+        display=describe_address(conninfo, environ),
         search_path=params.get("search_path"),
     )
 
@@ -365,7 +365,9 @@ def _boolean(own: Mapping[str, str], key: str) -> bool:
     return text in _TRUE
 
 
-def _display(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> str:
+def describe_address(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    """Host and database for people; no user, no password."""
+
     def find(key: str, variable: str) -> str | None:
         if conninfo.get(key):
             return show(key, conninfo[key])

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from dbmigrate.postgres.sqltext.enum_values import used_after_added
 from dbmigrate.postgres.sqltext.splitter import Statement, split
@@ -89,12 +90,20 @@ _OVERLAP = 64
 _DIRECTIVE = re.compile(rb"^[ \t]*--[ \t]*dbmigrate:([^\r\n]*)", re.MULTILINE)
 
 
+_REMEMBERED = 1 << 14
+"""Bytes of the scripts whose mode is kept: the same few run on each database of a fleet."""
+
+
 def transaction_mode(sql: bytes, file: str) -> TransactionMode:
     """How a script, UTF-8 without a byte order mark, can run.
 
     Raises MigrationError (SourceInvalid) for what the lexer refuses, and for an unknown
     directive.
     """
+    return _mode_of_small(sql, file) if len(sql) <= _REMEMBERED else _find_mode(sql, file)
+
+
+def _find_mode(sql: bytes, file: str) -> TransactionMode:
     if _is_ordinary(sql):
         return _ORDINARY
     directive = _read_directive(sql, file)
@@ -134,6 +143,9 @@ def transaction_mode(sql: bytes, file: str) -> TransactionMode:
     return TransactionMode(kind, copies, blanks)
 
 
+_mode_of_small = lru_cache(maxsize=256)(_find_mode)
+
+
 def _is_ordinary(sql: bytes) -> bool:
     if sql.startswith(b"\\"):
         return False
@@ -151,8 +163,8 @@ def _read_directive(sql: bytes, file: str) -> Cause | TransactionMode | None:
     cause = None
     for match in _DIRECTIVE.finditer(sql, 0, skip_space(sql, 0, file=file)):
         word = match[1].strip()
-        if word.split()[:1] in ([b"ignore"], [b"ignore-file"]):
-            continue  # for `lint`
+        if word.split()[:1] in ([b"ignore"], [b"ignore-file"], [b"replaces"]):
+            continue  # for `lint`, and for the plan
         if word.split()[:1] == [b"batched"]:
             return _batched_mode(sql, file)
         if word != b"no-transaction":

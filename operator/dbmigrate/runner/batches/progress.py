@@ -19,7 +19,8 @@ class BatchProgress:
         self._observer = database.request.observer
         self._file = file
         self._rows_before = state.rows
-        self._table_rows = _estimate(database, table)
+        self.table_rows = _estimate(database, table)
+        """The planner's estimate; None: unknown."""
         self._started = self._told = time.monotonic()
 
     @property
@@ -39,7 +40,7 @@ class BatchProgress:
         """The progress in a phrase."""
         seconds = self.seconds
         rate = (state.rows - self._rows_before) / seconds if seconds > 0 else 0.0
-        whole = f" of about {self._table_rows} in the table" if self._table_rows else ""
+        whole = f" of about {self.table_rows} in the table" if self.table_rows else ""
         behind = "" if state.cursor is None else f", behind {describe_cursor(state.cursor)}"
         return f"{state.rows} rows{whole}, {rate:.0f} a second, {size} a batch{behind}"
 

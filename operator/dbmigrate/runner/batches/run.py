@@ -40,6 +40,7 @@ from dbmigrate.postgres.history.log import NewLogRow
 from dbmigrate.postgres.sqltext.batched.script import read_batched
 from dbmigrate.postgres.sqltext.copy_data import Sendable
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
+from dbmigrate.runner.batches import completeness
 from dbmigrate.runner.batches import errors as batch_errors
 from dbmigrate.runner.batches.pace import Pauses, next_size
 from dbmigrate.runner.batches.progress import BatchProgress, describe_cursor, tell
@@ -142,13 +143,26 @@ class _Work:
         progress = BatchProgress(self._database, self._text.file, state, self._script.table)
         self._pauses.look_at_standbys()
         empty = 0
-        while empty < EMPTY_AT_END:
+        to_check = max(self._size, progress.table_rows or 0)
+        while empty < EMPTY_AT_END or self._has_more(state, empty):
             if self._database.request.stop.is_requested:
                 raise batch_errors.stopped(self._step, state, self._text.file)
             before = state
             state = self._run_batch(state, progress)
             empty = 0 if state.batches > before.batches else empty + 1
+            if state.rows > to_check:
+                completeness.require_progress(self._database, self._script, state)
+                to_check = 2 * state.rows
         self._end(state)
+
+    def _has_more(self, state: BatchState, empty: int) -> bool:
+        """Whether rows are left after batches without any. Raises MigrationError if one more
+        batch leaves them as they are."""
+        if not completeness.has_rows_left(self._database, self._script, state):
+            return False
+        if empty > EMPTY_AT_END:
+            raise completeness.rows_left(str(self), self._text.locate(byte=self._script.main))
+        return True
 
     def come_back(self, broken: ConnectionBroken) -> None:
         """Connect again, and read what the database says. Raises MigrationError."""
@@ -159,6 +173,8 @@ class _Work:
 
     def _begin(self) -> BatchState:
         database = self._database
+        place = self._text.locate(byte=self._script.main)
+        completeness.require_key(database, self._script, place)
         database.prepare_batches()
         cursor = self._script.first_cursor
         dirty = database.found.begun(self._step.move)

@@ -17,16 +17,28 @@ from dbmigrate.runner.run import Run
 from dbmigrate.versions import Role, Version
 
 
-def up(request: Request, limit: int | None = None, highest: Version | None = None) -> Result[None]:
+def up(
+    request: Request,
+    limit: int | None = None,
+    highest: Version | None = None,
+    *,
+    looks_first: bool = False,
+) -> Result[None]:
     """Apply pending migrations; `limit` None means all, or all that are not above `highest`.
 
     With a limit it behaves as golang-migrate's Steps: none left is an error, and so is fewer
     than asked for, after the available steps are applied. Zero does nothing.
+
+    `looks_first`: the locks are taken only where a look without them finds something to do.
     """
 
     def work(run: Run) -> None:
         if limit == 0:
             return
+        if looks_first:
+            if has_nothing_to_do(run):
+                return
+            run.lock()
         left = limit
         if resume(run, lambda row: row.direction == "up") and left is not None:
             left -= 1
@@ -43,7 +55,22 @@ def up(request: Request, limit: int | None = None, highest: Version | None = Non
         else:
             carry_out(run, plan_up(run.inputs, left, policy))
 
-    return perform(request, work)
+    return perform(request, work, is_locked=not looks_first)
+
+
+def has_nothing_to_do(run: Run) -> bool:
+    """Whether `up` would change nothing and has nothing to complain of, as far as is known
+    without the locks."""
+    found = run.database.found
+    if found.dirty or found.stored is None:
+        return False
+    try:
+        if plan_up(run.inputs, None, run.request.options.out_of_order).steps:
+            return False
+        check_changes(run)
+    except MigrationError:
+        return False  # the run with the locks says what is wrong
+    return True
 
 
 def _plan_goal(run: Run, goal: Goal) -> Plan:

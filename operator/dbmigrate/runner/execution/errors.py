@@ -5,6 +5,7 @@ from __future__ import annotations
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres.connection.errors import (
     LOCK_NOT_AVAILABLE,
+    OUT_OF_LOCKS_HINT,
     QUERY_CANCELED,
     READ_ONLY,
     READ_ONLY_HINT,
@@ -12,6 +13,7 @@ from dbmigrate.postgres.connection.errors import (
     ServerError,
     ServerFailure,
     history_failure,
+    is_out_of_locks,
 )
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.report import Reason
@@ -39,6 +41,8 @@ def statement_failed(
         hint = hint or "end what blocks it, or try again when it is done"
     elif error.sqlstate == READ_ONLY:
         hint = hint or READ_ONLY_HINT
+    elif is_out_of_locks(error):
+        hint = OUT_OF_LOCKS_HINT
     detail = [error.detail] if error.detail else []
     detail += [f"blocked by {session}" for session in blockers]
     if error.context:

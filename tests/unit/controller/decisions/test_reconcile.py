@@ -13,7 +13,8 @@ from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import parse_status
 from dbmigrate.controller.decisions.attempts import MOST_RUNS
 from dbmigrate.controller.decisions.files import SourceFiles
-from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState, Waiting
+from dbmigrate.controller.decisions.pods import Waiting
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, Rejection, ResourceView, Resync
 from dbmigrate.report import Outcome, Reason, Report, ReportedUnfinished, Step
 from tests.unit.controller.resources import (

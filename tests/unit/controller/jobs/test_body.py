@@ -10,8 +10,9 @@ import pytest
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.names import MANAGED_BY_LABEL, MIGRATION_LABEL, UID_LABEL
-from dbmigrate.controller.decisions.runs import RunCommand, RunState, parse_run
+from dbmigrate.controller.decisions.runs import RunCommand, RunState
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
+from dbmigrate.controller.jobs.job_object import parse_run
 from dbmigrate.controller.jobs.naming import event_name, job_name, label_value
 from tests.unit.controller.resources import UID, make_migration
 
@@ -21,8 +22,10 @@ IMAGES = Images("runner:1", "registry/postgres:{major}-slim")
 ORDER = RunOrder(RunCommand.GOTO, intent="abc", attempt=1, generation=3)
 
 
-def build(migration: MigrationResource, order: RunOrder = ORDER) -> dict[str, Any]:
-    return build_job(migration, order, images=IMAGES, server_version=(1, 36))
+def build(
+    migration: MigrationResource, order: RunOrder = ORDER, *, names_ids: bool = True
+) -> dict[str, Any]:
+    return build_job(migration, order, images=IMAGES, server_version=(1, 36), names_ids=names_ids)
 
 
 def pod_of(job: dict[str, Any]) -> dict[str, Any]:
@@ -387,3 +390,40 @@ def test_names_fit_into_labels_whatever_the_resource_is_called(resource: str) ->
     assert ".-" not in name
     assert len(label_value(resource)) <= 63
     assert len(event_name(resource, "x")) <= 63
+
+
+BACKUP = {"persistentVolumeClaim": {"claimName": "backups"}}
+COPIED = {"image": {"reference": "app:1", "mode": "Copy"}}
+
+
+@pytest.mark.parametrize("source", [COPIED, {"configMaps": [{"name": "files"}]}])
+@pytest.mark.parametrize("rehearsed_on", [None, "17"])
+@pytest.mark.parametrize("own", [{}, {"podSecurityContext": {"runAsUser": 1234, "fsGroup": 5}}])
+def test_where_the_cluster_assigns_ids_only_the_resource_names_any(
+    source: dict[str, Any], rehearsed_on: str | None, own: dict[str, Any]
+) -> None:
+    """OpenShift's restricted-v2 refuses a user and a group outside of its namespace's range."""
+    migration = make_migration(source=source, backup=BACKUP, job=own)
+    order = replace(ORDER, rehearsed_on=rehearsed_on)
+    pod = pod_of(build(migration, order, names_ids=False))
+    named = own.get("podSecurityContext", {})
+    assert ids_in(pod["securityContext"]) == named
+    assert [ids_in(each["securityContext"]) for each in containers_of(pod)] == [{}] * len(
+        containers_of(pod)
+    )
+    has_entry = any(volume["name"] == "rehearsal-passwd" for volume in pod["volumes"])
+    assert has_entry is bool(rehearsed_on and named)
+    volumes = {volume["name"] for volume in pod["volumes"]}
+    for container in containers_of(pod):
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+    assert ids_in(pod_of(build(migration, order))["securityContext"]) != {}
+
+
+def containers_of(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod["containers"], *pod.get("initContainers", [])]
+
+
+def ids_in(security: dict[str, Any]) -> dict[str, Any]:
+    """Users and groups: all that a range of a namespace is about."""
+    names = {"runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"}
+    return {name: value for name, value in security.items() if name in names}

@@ -36,7 +36,7 @@ def check_order(
     `cursors`: the byte of each place of a cursor, and its number counted from 1; `size_at`:
     that of `:batch_size`. Raises MigrationError (SourceInvalid), with the place.
     """
-    level = _level(found, size_at)
+    level = limited_level(found, size_at)
     if not any(token.text in _LIMITS for token in level) and _has_pair(found, "ORDER", "BY"):
         return  # the rows are limited in another way, which the author has to check
     order = _find_order(level)
@@ -58,7 +58,7 @@ def check_order(
                     f"this goes {words[not is_descending]}, the cursor {words[is_descending]}"
                     " (`order=desc` behind dbmigrate:batched turns it): rows would be left out",
                 )
-        compared = _find_compared(found, place, number)
+        compared = find_compared(found, place, number)
         if compared is None:
             continue
         column, is_upwards = compared
@@ -70,7 +70,7 @@ def check_order(
                 f"the cursor goes {words[is_descending]}, and this looks for rows on its other"
                 " side: rows would be left out",
             )
-        name = _name(sql, column)
+        name = column_name(sql, column)
         if name is not None and not _goes_along(sql, found, order, number, name):
             raise refusal(
                 sql,
@@ -90,13 +90,16 @@ def check_returned(sql: bytes, file: str, main: Sequence[Token], keys: int) -> N
         return
     clauses = [*_clauses(main, ("SET", "FROM", "WHERE", "RETURNING"))]
     written = {
-        _name(sql, column) for word, rest in clauses if word == "SET" for column in _targets(rest)
+        column_name(sql, column)
+        for word, rest in clauses
+        if word == "SET"
+        for column in _targets(rest)
     }
     for word, rest in clauses:
         if word != "RETURNING":
             continue
         for column in [*_split(rest)][:keys]:
-            name = _name(sql, column)
+            name = column_name(sql, column)
             is_old = column[0].text == "OLD" and len(column) > 1
             if name is not None and name in written and not is_old:
                 raise refusal(
@@ -111,23 +114,30 @@ def check_returned(sql: bytes, file: str, main: Sequence[Token], keys: int) -> N
 
 def shares_places(found: Sequence[Token], main: Token, size_at: int) -> bool:
     """Whether several rows may have one cursor position: a group, or several rows of a join."""
-    level = _level(found, size_at)
+    level = limited_level(found, size_at)
     is_grouped = any(t.text == "DISTINCT" for t in level) or _has_pair(level, "GROUP", "BY")
     return is_grouped or main.text in ("INSERT", "MERGE")
 
 
-def _level(found: Sequence[Token], size_at: int) -> list[Token]:
-    """The tokens of the query whose rows are limited, without those in its parentheses.
+def limited_level(found: Sequence[Token], size_at: int) -> list[Token]:
+    """The tokens of the query whose rows are limited, without those in its parentheses."""
+    start, end = limited_span(found, size_at)
+    return [*outermost(found[start + 1 : end])]
 
-    That of the innermost parentheses around `:batch_size` that have a LIMIT of their own.
+
+def limited_span(found: Sequence[Token], size_at: int) -> tuple[int, int]:
+    """The indexes of the parentheses around the query whose rows are limited.
+
+    The innermost ones around `:batch_size` that have a LIMIT of their own; (-1, len(found))
+    where it is the statement itself.
     """
     at = next(i for i, token in enumerate(found) if token.start == size_at)
     start, end = at, at
     while True:
         start, end = _edge(found, start - 1, -1), _edge(found, end + 1, 1)
-        level = [*outermost(found[start + 1 : end])]
+        level = outermost(found[start + 1 : end])
         if start < 0 or any(token.text in _LIMITS for token in level):
-            return level
+            return start, end
 
 
 def _edge(found: Sequence[Token], at: int, way: int) -> int:
@@ -153,7 +163,7 @@ def _find_order(level: Sequence[Token]) -> Columns | None:
     return None
 
 
-def _find_compared(
+def find_compared(
     found: Sequence[Token], place: int, number: int
 ) -> tuple[list[Token], bool] | None:
     """What is compared in `> :cursor`, and whether it asks for greater values; None: unknown."""
@@ -196,15 +206,16 @@ def _goes_along(sql: bytes, found: Sequence[Token], order: Columns, number: int,
         return False
     item = [token for token in order[number - 1] if token.text not in _DECORATION]
     collation = next((i for i, token in enumerate(item) if token.text == "COLLATE"), len(item))
-    ordered = _name(sql, item[:collation])
+    ordered = column_name(sql, item[:collation])
     if ordered is None:
         return [token.kind for token in item] == [TokenKind.NUMBER]
     return ordered == name or any(
-        before.text == "AS" and _name(sql, [token]) == ordered for before, token in pairwise(found)
+        before.text == "AS" and column_name(sql, [token]) == ordered
+        for before, token in pairwise(found)
     )
 
 
-def _name(sql: bytes, column: Sequence[Token]) -> str | None:
+def column_name(sql: bytes, column: Sequence[Token]) -> str | None:
     """The last part of a column's name, folded as PostgreSQL does; None: not a plain name."""
     is_plain = bool(column) and all(_is_part_of_name(token) for token in column)
     if not is_plain or any((a.text == ".") is (b.text == ".") for a, b in pairwise(column)):

@@ -15,11 +15,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
 from dbmigrate.postgres.sqltext.batched.directive import BatchOptions, read_options
+from dbmigrate.postgres.sqltext.batched.limited_query import LimitedQuery, find_limited_query
 from dbmigrate.postgres.sqltext.batched.order_check import (
     check_order,
     check_returned,
@@ -69,11 +70,18 @@ class BatchedScript:
     table: str | None
     """What it writes to, as the file names it; None: the text does not tell."""
     options: BatchOptions
+    limited: LimitedQuery | None = None
+    """The query whose rows are limited, where it is a statement by itself."""
 
     @property
     def keys(self) -> int:
         """How many columns the cursor has; 0: none, and it repeats until nothing is left."""
         return max((parameter.key or 0 for parameter in self.parameters), default=0)
+
+    @property
+    def is_update(self) -> bool:
+        """Whether each row that it changes stays in its table."""
+        return self.sql[self.main :].lstrip()[:6].upper() == b"UPDATE"
 
     @property
     def size_at(self) -> int:
@@ -125,7 +133,9 @@ def read_batched(sql: bytes, file: str) -> BatchedScript:
     _check_parameters(script, found)
     _check_shape(script, found, main)
     _check_start(script, found, directive.start())
-    return script
+    cursors = [(p.start, p.key) for p in parameters if p.key]
+    limited = find_limited_query(sql, found, main, cursors, script.size_at)
+    return replace(script, limited=limited)
 
 
 def find_parameters(found: Sequence[Token]) -> Iterator[Parameter]:

@@ -1,0 +1,165 @@
+"""From what all targets share and a target's own row to the database that is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from psycopg import pq
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.target import (
+    ConnectionTarget,
+    HistoryTable,
+    describe_address,
+    escape_option,
+    parse_history_table,
+)
+from dbmigrate.postgres.sqltext.quoting import identifier
+from dbmigrate.report import Reason
+from dbmigrate.runner.fleet.selection import Identity
+from dbmigrate.runner.fleet.target import FleetTarget, first_schema, refused
+
+_PASSWORD_LIMIT = 4096
+"""Bytes of a password file that are read."""
+_DEFAULT_PORT = "5432"
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordFiles:
+    """Where the password files that rows name may lie."""
+
+    directory: str
+    """What their names are relative to."""
+    is_confined: bool = False
+    """Whether they must lie in it."""
+    is_allowed: bool = True
+    """False: rows come from a database, which is not to choose files of this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Makes the database of each target."""
+
+    shared: ConnectionTarget
+    """What the URL says, for every target."""
+    environ: Mapping[str, str]
+    passwords: PasswordFiles
+    trusts_hosts: bool = True
+    """False: a server that a row names, and does not prove its name by TLS, is not given a
+    password in clear text."""
+
+    def identify(self, row: FleetTarget, place: str) -> Sequence[Identity]:
+        """By what a target is told from others. Raises MigrationError (SourceInvalid)."""
+        if row.password_file and not self.passwords.is_allowed:
+            raise refused(
+                place,
+                "a query may not name a password file",
+                "name the directory of these files with -password-dir",
+            )
+        history = self.history_of(row, place)
+        schema = row.schema or first_schema(row.search_path)
+        where = (*self.server_of(row), self._database_of(row))
+        found: list[Identity] = [(*where, schema, history.schema or "", history.name)]
+        if history.schema is not None:
+            found.append((*where, history.schema, history.name))
+        return found
+
+    def server_of(self, row: FleetTarget) -> tuple[str, str]:
+        """Host and port, as far as they are known without asking anyone."""
+        given = self.shared.conninfo
+        host = row.host or given.get("host") or given.get("hostaddr")
+        port = row.port or given.get("port") or self.environ.get("PGPORT") or _DEFAULT_PORT
+        return (host or self.environ.get("PGHOST", "")).lower(), port
+
+    def session_key(self, row: FleetTarget) -> tuple[str, ...]:
+        """What is equal for targets that one connection can read."""
+        return row.host, row.port, row.dbname, row.user, row.password_file
+
+    def history_of(self, row: FleetTarget, place: str = "") -> HistoryTable:
+        """The target's own history. Raises MigrationError (SourceInvalid)."""
+        shared = self.shared.history
+        if row.history_table:
+            given = parse_history_table(row.history_table)
+            schema = given.schema or row.schema or shared.schema
+            return replace(shared, schema=schema, name=given.name, is_by_search_path=False)
+        if not row.schema:
+            return shared
+        is_free = shared.is_by_search_path or shared.schema in (None, shared.kind.default_schema)
+        if not is_free:
+            raise refused(
+                place,
+                f"it has a schema of its own, and the history table of all is in schema"
+                f" {shared.schema}: they would share one history",
+                "give the table's name alone, without a schema",
+            )
+        return replace(shared, schema=row.schema, is_by_search_path=False)
+
+    def database(self, row: FleetTarget, *, with_search_path: bool = True) -> ConnectionTarget:
+        """The target's database; without its search path, the one that its neighbours share.
+
+        Raises MigrationError for a password file that can't be read.
+        """
+        conninfo = dict(self.shared.conninfo)
+        if row.host:
+            conninfo.pop("hostaddr", None)
+            if "," in conninfo.get("port", ""):
+                del conninfo["port"]
+        own = {"host": row.host, "port": row.port, "dbname": row.dbname, "user": row.user}
+        conninfo.update({key: value for key, value in own.items() if value})
+        if row.host and not self.trusts_hosts and not _is_verified(conninfo):
+            # Whoever writes the catalog's rows is not to be told the password of all.
+            conninfo.setdefault("require_auth", "!password")
+        if row.password_file:
+            conninfo["password"] = self._read_password(row.password_file)
+        path = row.search_path or (identifier(row.schema) if row.schema else "")
+        has_path = bool(path) and with_search_path
+        if has_path:
+            given = conninfo.get("options") or self.environ.get("PGOPTIONS", "")
+            setting = f"-c search_path={escape_option(path)}"
+            conninfo["options"] = f"{given} {setting}" if given else setting
+        return replace(
+            self.shared,
+            conninfo=conninfo,
+            url_database=None if row.dbname else self.shared.url_database,
+            history=self.history_of(row),
+            display=describe_address(conninfo, self.environ),
+            search_path=path if has_path else self.shared.search_path,
+        )
+
+    def _database_of(self, row: FleetTarget) -> str:
+        given = self.shared.conninfo
+        return row.dbname or given.get("dbname") or self.environ.get("PGDATABASE", "")
+
+    def _read_password(self, name: str) -> str:
+        directory = os.path.realpath(self.passwords.directory)
+        path = Path(directory, name)
+        real = os.path.realpath(path)
+        if self.passwords.is_confined and os.path.commonpath((directory, real)) != directory:
+            raise _unreadable("it lies outside of the directory of password files")
+        try:
+            with open(path, "rb") as file:
+                content = file.read(_PASSWORD_LIMIT + 1)
+            password = content.decode().rstrip("\r\n")
+        except OSError as error:
+            raise _unreadable((error.strerror or "").lower()) from None
+        except UnicodeDecodeError:
+            raise _unreadable("it is not UTF-8") from None
+        if len(content) > _PASSWORD_LIMIT or "\n" in password or "\0" in password:
+            raise _unreadable("it holds more than one line")
+        return password
+
+
+def _is_verified(conninfo: Mapping[str, str]) -> bool:
+    return conninfo.get("sslmode") in ("verify-full", "verify-ca") or pq.version() < 160000
+
+
+def _unreadable(why: str) -> MigrationError:
+    """Without the file's name, which may be a password that somebody has put there."""
+    return MigrationError(
+        Reason.AUTHENTICATION_FAILED,
+        f"the target's password file can't be used: {why}",
+        hint="password_file names a file that holds the password alone",
+    )

@@ -1,0 +1,189 @@
+"""What is done on each target: the use cases of a single run, and the verdicts they amount to.
+
+`decide` is for what a history leaves no doubt of: it asks nobody. `look` runs on the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from dbmigrate.report import Outcome, Reason, ReportError
+from dbmigrate.runner.answers import VerifyFinding
+from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.commands.verify import verify
+from dbmigrate.runner.commands.wait import wait
+from dbmigrate.runner.fleet.judgement import Judgement
+from dbmigrate.runner.fleet.target import FleetTarget
+from dbmigrate.runner.fleet.verdict import (
+    TargetOutcome,
+    TargetVerdict,
+    make_verdict,
+    outcome_of_failure,
+)
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import try_out
+from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.up import plan_up
+from dbmigrate.runner.preparation.edited_files import check_changes
+from dbmigrate.runner.preparation.flyway_baseline import begin
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run
+from dbmigrate.versions import Version
+
+_PLAN_LIMIT = 8
+"""Versions that the note of a plan names."""
+_REASONS = {
+    "dirty": Reason.DIRTY,
+    "missing": Reason.MISSING_VERSION,
+    "future": Reason.MISSING_VERSION,
+    "out of order": Reason.OUT_OF_ORDER,
+}
+"""By the kind of a finding; any other one means that files and history do not agree."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetTask:
+    """One command on a fleet."""
+
+    decide: Callable[[FleetTarget, Judgement], TargetVerdict | None]
+    """The verdict by the history alone; None where it takes a look, or a run."""
+    look: Callable[[FleetTarget, Request, bool], TargetVerdict]
+    """The verdict of a run on the target; the last argument: whether it is known to be behind."""
+
+
+def _decide_up(target: FleetTarget, found: Judgement) -> TargetVerdict | None:
+    return None if found.steps else _judged(target, found, TargetOutcome.CURRENT)
+
+
+def _up(target: FleetTarget, request: Request, is_behind: bool) -> TargetVerdict:
+    report = up(request, looks_first=not is_behind).report
+    if report.error is not None:
+        return make_verdict(target, report, outcome_of_failure(report))
+    is_applied = report.outcome is Outcome.APPLIED
+    return make_verdict(
+        target, report, TargetOutcome.MIGRATED if is_applied else TargetOutcome.CURRENT
+    )
+
+
+def _decide_status(target: FleetTarget, found: Judgement) -> TargetVerdict:
+    outcome = TargetOutcome.PENDING if found.steps else TargetOutcome.CURRENT
+    return _judged(target, found, outcome)
+
+
+def _status(target: FleetTarget, request: Request, is_behind: bool) -> TargetVerdict:
+    del is_behind
+    return _foreseen(target, foresee(request))
+
+
+def _decide_plan(target: FleetTarget, found: Judgement) -> TargetVerdict | None:
+    return None if found.steps else _judged(target, found, TargetOutcome.CURRENT)
+
+
+def _plan(target: FleetTarget, request: Request, is_behind: bool) -> TargetVerdict:
+    del is_behind
+    return _foreseen(target, foresee(request, tries_out=True))
+
+
+def _decide_verify(target: FleetTarget, found: Judgement) -> TargetVerdict | None:
+    return _judged(target, found, TargetOutcome.CURRENT) if found.is_consistent else None
+
+
+def _verify(target: FleetTarget, request: Request, is_behind: bool) -> TargetVerdict:
+    del is_behind
+    result = verify(request)
+    report = result.report
+    if report.error is not None:
+        return make_verdict(target, report, outcome_of_failure(report))
+    if not result.value:
+        return make_verdict(target, report, TargetOutcome.CURRENT)
+    error = _disagreement(result.value)
+    is_dirty = error.reason is Reason.DIRTY
+    outcome = TargetOutcome.DIRTY if is_dirty else TargetOutcome.FAILED
+    return make_verdict(target, replace(report, error=error), outcome)
+
+
+def _decide_wait(target: FleetTarget, found: Judgement) -> TargetVerdict | None:
+    return None if found.steps else _judged(target, found, TargetOutcome.CURRENT)
+
+
+def _wait(target: FleetTarget, request: Request, is_behind: bool) -> TargetVerdict:
+    """One poll: whoever waits for the fleet asks again."""
+    del is_behind
+    report = wait(request, timeout=0).report
+    if report.error is None:
+        return make_verdict(target, report, TargetOutcome.CURRENT)
+    is_waiting = report.outcome is Outcome.WAITING
+    return make_verdict(
+        target, report, TargetOutcome.PENDING if is_waiting else outcome_of_failure(report)
+    )
+
+
+TASKS = {
+    "up": FleetTask(_decide_up, _up),
+    "status": FleetTask(_decide_status, _status),
+    "plan": FleetTask(_decide_plan, _plan),
+    "verify": FleetTask(_decide_verify, _verify),
+    "wait": FleetTask(_decide_wait, _wait),
+}
+"""By the word of the command line."""
+
+
+def foresee(request: Request, *, tries_out: bool = False) -> Result[Plan]:
+    """What `up` would do, which fails as that would; changes nothing and locks nothing.
+
+    `tries_out`: with lint and a rehearsal, where these are asked for.
+    """
+
+    def work(run: Run) -> Plan:
+        run.require_resumable()
+        begin(run, is_preview=True)
+        check_changes(run)
+        plan = plan_up(run.inputs, None, request.options.out_of_order)
+        run.begin(plan)
+        if tries_out:
+            try_out(run, plan)
+        return plan
+
+    return perform(request, work, is_locked=False)
+
+
+def _foreseen(target: FleetTarget, found: Result[Plan]) -> TargetVerdict:
+    report = found.report
+    if report.error is not None or found.value is None:
+        return make_verdict(target, report, outcome_of_failure(report))
+    steps = tuple(step.version for step in found.value.steps)
+    outcome = TargetOutcome.PENDING if steps else TargetOutcome.CURRENT
+    verdict = make_verdict(target, report, outcome, note=_describe(steps))
+    return replace(verdict, pending=len(steps), dirty=bool(report.dirty))
+
+
+def _judged(target: FleetTarget, found: Judgement, outcome: TargetOutcome) -> TargetVerdict:
+    return TargetVerdict(
+        target,
+        outcome,
+        version=str(found.version),
+        dirty=False,
+        pending=len(found.steps),
+        note=_describe(found.steps),
+    )
+
+
+def _describe(steps: tuple[Version, ...]) -> str:
+    """`2 steps: 4, 5`."""
+    if not steps:
+        return ""
+    named = ", ".join(str(version) for version in steps[:_PLAN_LIMIT])
+    more = f" and {len(steps) - _PLAN_LIMIT} more" if len(steps) > _PLAN_LIMIT else ""
+    return f"{len(steps)} {'steps' if len(steps) > 1 else 'step'}: {named}{more}"
+
+
+def _disagreement(findings: tuple[VerifyFinding, ...]) -> ReportError:
+    first = findings[0]
+    more = f"; and {len(findings) - 1} more" if len(findings) > 1 else ""
+    return ReportError(
+        reason=_REASONS.get(first.kind, Reason.CHECKSUM_MISMATCH),
+        message=f"{first.message}{more}",
+        retryable=False,
+    )

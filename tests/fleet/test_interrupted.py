@@ -1,0 +1,138 @@
+"""Fleets that are killed, stopped, or meet one another: what is applied is applied once."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import start, write_scripts
+from tests.database.server import Database, Server
+from tests.fleet.arrange import FIRST, applied, documents, fleet, make_schemas, write_list
+
+pytestmark = pytest.mark.database
+
+SLOW = {"2_slow.up.sql": "SELECT pg_sleep(0.4);\nALTER TABLE items ADD note text;"}
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def begun(database: Database) -> bool:
+    """Whether a slow step is at work."""
+    rows = database.query(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event = 'PgSleep'",
+        database.name,
+    )
+    return rows != [(0,)]
+
+
+def words(database: Database, files: Path, targets: Path, *more: str) -> list[str]:
+    return [
+        "-path", str(files), "-database", database.url,
+        "fleet", "up", "-targets", str(targets), *more,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_fleet_that_is_ended_in_the_middle_goes_on_where_it_was(
+    database: Database, tmp_path: Path, number: signal.Signals
+) -> None:
+    names = [f"t{n}" for n in range(12)]
+    make_schemas(database, names)
+    files = write_scripts(tmp_path / "files", FIRST | SLOW)
+    targets = write_list(tmp_path / "t.json", [{"name": n, "schema": n} for n in names])
+    running = start(words(database, files, targets, "-concurrency", "3", "-json"))
+    wait_until(lambda: begun(database))
+    running.send_signal(number)
+    output, messages = running.communicate(timeout=60)
+    if number is signal.SIGTERM:
+        assert running.returncode == 1
+        assert "not begun" in messages
+        assert "error: t" not in messages
+        assert '"skipped":' in output
+        done = applied(database, existing(database))
+        assert 0 < sum(version == 2 for _, version in done) < len(names)
+    again = fleet(database, files, "up", "-targets", str(targets), "-json")
+    assert again.code == 0, again.stderr
+    assert documents(again)[-1]["fleet"]["counts"]["current"] == len(names)
+    assert set(applied(database, names).values()) == {1}
+    assert len(applied(database, names)) == 2 * len(names)
+
+
+def existing(database: Database) -> list[str]:
+    """The schemas that have a log."""
+    rows = database.query(
+        "SELECT schemaname FROM pg_tables WHERE tablename = 'schema_migrations_log'"
+    )
+    return [name for (name,) in rows]
+
+
+def test_two_fleets_at_once_apply_nothing_twice(database: Database, tmp_path: Path) -> None:
+    names = [f"t{n}" for n in range(60)]
+    make_schemas(database, names)
+    files = write_scripts(tmp_path / "files", FIRST)
+    targets = write_list(tmp_path / "t.json", [{"name": n, "schema": n} for n in names])
+    both = [start(words(database, files, targets, "-results", "results")) for _ in range(2)]
+    for running in both:
+        _, messages = running.communicate(timeout=120)
+        assert running.returncode == 0, messages
+    found = applied(database, names)
+    assert len(found) == len(names)
+    assert set(found.values()) == {1}
+    assert database.query("SELECT outcome, count(*) FROM results GROUP BY 1") == [("current", 60)]
+
+
+def test_a_tenant_that_is_dropped_while_it_is_migrated_fails_alone(
+    server: Server, database: Database, tmp_path: Path
+) -> None:
+    dropped, kept = server.create_database(), server.create_database()
+    files = write_scripts(tmp_path / "files", FIRST | SLOW)
+    rows = [{"name": each.name, "dbname": each.name} for each in (dropped, kept)]
+    targets = write_list(tmp_path / "t.json", rows)
+    running = start(words(database, files, targets, "-json"))
+    wait_until(lambda: begun(dropped))
+    dropped.drop()
+    output, messages = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert kept.query("SELECT version FROM schema_migrations") == [(2,)]
+    assert f"error: {dropped.name}" in messages
+    assert '"current":1' in output
+    kept.drop()
+
+
+def test_a_server_that_is_short_of_connections_and_of_locks_is_not_asked_for_more(
+    tmp_path: Path,
+) -> None:
+    settings = {
+        "max_connections": "8",
+        "superuser_reserved_connections": "0",
+        "max_locks_per_transaction": "10",
+        "shared_buffers": "1MB",
+    }
+    with Server.start(settings=settings) as small:
+        database = small.create_database()
+        names = [f"t{n}" for n in range(40)]
+        make_schemas(database, names)
+        files = write_scripts(tmp_path / "files", FIRST)
+        targets = write_list(tmp_path / "t.json", [{"name": n, "schema": n} for n in names])
+        held = [database.connect() for _ in range(4)]
+        ran = fleet(database, files, "up", "-targets", str(targets), "-concurrency", "16", "-json")
+        for connection in held:
+            connection.close()
+        assert ran.code == 0, ran.stderr
+        assert set(applied(database, names).values()) == {1}
+        tables = "".join(f"CREATE TABLE many_{n} (id int PRIMARY KEY);\n" for n in range(3000))
+        write_scripts(files, {"2_many.up.sql": tables})
+        one = write_list(tmp_path / "one.json", [{"name": "t0", "schema": "t0"}])
+        full = fleet(database, files, "up", "-targets", str(one))
+        assert full.code == 1
+        assert "53200" in full.stderr or "shared memory" in full.stderr
+        assert "raise max_locks_per_transaction" in full.stderr
