@@ -217,11 +217,16 @@ class Program:
         return Terminal(self._messages, self._environ, is_verbose=False)
 
 
+OF_FILES = frozenset(("convert", "create", "diff", "hash", "lint", "rehearse", "squash"))
+"""The commands that make or judge migration files."""
+
+
 def find_command(name: str) -> Command:
     """The command of that name, which must be one of COMMANDS; imports its module only."""
     from importlib import import_module
 
-    command = import_module(f"dbmigrate.cli.commands.{name}").COMMAND
+    place = "commands.files" if name in OF_FILES else "commands"
+    command = import_module(f"dbmigrate.cli.{place}.{name}").COMMAND
     if not isinstance(command, Command):
         raise TypeError(f"the module of {name} defines no Command")
     return command
