@@ -50,7 +50,7 @@ mutate: venv ## a sample of mutants of the pure core, which the unit tests have 
 	$(BIN)/python -m tests.mutate
 
 dead-code: venv ## what nothing uses
-	$(BIN)/vulture operator tests/dead_code.py --min-confidence 60
+	$(BIN)/vulture
 
 node-tools: ## Debian's programs for the tests on a real node (needs root)
 	apt-get update -qq

@@ -123,6 +123,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_goes_on(
     assert len(shop.jobs()) == jobs
     # One that is told to stop gives the Lease up: the other need not wait for its end.
     assert standby.stop() == 0
+    assert "was not given up" not in standby.read_log()
     eventually(lambda: leads(leader), what="the first one leads again")
     lease = shop.namespace.get("lease", "dbmigrate-operator")
     assert lease["spec"]["leaseTransitions"] >= 2
