@@ -25,6 +25,7 @@ ALONE = [
     "diff.md",
     "lint.md",
     "data-migrations.md",
+    "squash.md",
     "fleets.md",
 ]
 """Guides that need PostgreSQL and nothing else."""

@@ -166,6 +166,11 @@ def find_source(
         if files is FileUse.NONE or kind is HistoryKind.GOLANG_MIGRATE:
             return None, kind
     source = read_source(find_directory(options), wanted, invocation.environ)
+    if options.archive:
+        from dataclasses import replace
+
+        archive = read_source(options.archive, source.format, invocation.environ)
+        source = replace(source, archive=archive)
     for warning in source.warnings if warns else ():
         invocation.terminal.warning(warning)
     return source, HistoryKind(source.format)

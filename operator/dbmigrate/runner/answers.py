@@ -26,6 +26,8 @@ class MigrationState(StrEnum):
     """Below the database's version, and the log proves that it was not applied."""
     SKIPPED = "skipped"
     """A checkpoint stands for it, or is going to."""
+    REPLACED = "replaced"
+    """Applied, and a squashed file stands for its own."""
     MISSING = "missing"
     """Applied, but its file is not there."""
     DIRTY = "dirty"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from dbmigrate.report import (
 )
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.planning.plan import Plan, PlanInputs
+from dbmigrate.runner.planning.squashed import fit
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import VersionState
 from dbmigrate.sources.migration import Source
@@ -49,15 +51,24 @@ class Run:
         if request.source is not None and request.source.learn is not None:
             request.source.learn(self.database.facts)
         self._known = self._last_row()
+        self._given = request.source
+        self._fit_source()
 
     def _last_row(self) -> int:
         return self.database.log[-1].id if self.database.log else 0
+
+    def _fit_source(self) -> None:
+        """Take the archived files where the database is below a squashed one."""
+        if self._given is not None and self._given.archive is not None:
+            fitted = fit(self._given, self.database.found.version)
+            self.request = replace(self.request, source=fitted)
 
     def lock(self) -> None:
         """Take the locks, where the run began without them. Raises MigrationError."""
         self.database.lock()
         self.from_version = self.database.found.version
         self._known = self._last_row()
+        self._fit_source()
 
     @property
     def source(self) -> Source:

@@ -36,6 +36,9 @@ _MARKS = {
 
 _ATLAS = re.compile(rb"^--\s*atlas:(?:txmode|delimiter|checkpoint|sum|nolint)\b", re.MULTILINE)
 SUM_FILE = "atlas.sum"
+_SQUASHED = (Format.GOLANG_MIGRATE, Format.GOOSE, Format.DBMATE)
+"""The formats in which a mark says that a file stands for others; Flyway and Atlas have files of
+their own for that."""
 
 
 def read_source(
@@ -47,6 +50,22 @@ def read_source(
     Raises MigrationError (SourceInvalid).
     """
     listing = list_directory(path)
+    source = _read_listing(listing, wanted, environ)
+    first = source.migrations[0].up if source.migrations else None
+    if first is None or source.format not in _SQUASHED:
+        return source
+    head = _read_head(Path(listing.location) / first.file)
+    if b"dbmigrate:replaces" not in head:
+        return source
+    from dbmigrate.sources.squashed import with_squash
+
+    above = _ABOVE_SQL.match(head)
+    return with_squash(source, head[: above.end() if above else 0])
+
+
+def _read_listing(
+    listing: DirectoryListing, wanted: Format | None, environ: Mapping[str, str]
+) -> Source:
     found = wanted or _find(listing)
     if SUM_FILE in listing.files and found is not Format.ATLAS:
         from dbmigrate.sources.sums import verify_sum

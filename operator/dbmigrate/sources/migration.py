@@ -119,6 +119,8 @@ class Migration:
     role: Role = Role.VERSIONED
     description: str = ""
     """The name as the tool's table keeps it, where it does."""
+    replaces: tuple[Version, Version] | None = None
+    """The first and the last version of the files that a squashed file stands for."""
 
     def script(self, direction: Direction) -> Script | None:
         """The script of that direction; None moves the version without running anything."""
@@ -154,6 +156,37 @@ class Source:
     """In the order in which they run."""
     learn: Callable[[DatabaseFacts], None] | None = field(default=None, repr=False, compare=False)
     """Tells scripts with variables for such facts what they are. Called before any is read."""
+
+    archive: Source | None = field(default=None, repr=False, compare=False)
+    """The files that a squashed one has replaced, where they were named."""
+
+    @property
+    def squash_end(self) -> Version | None:
+        """The version up to which one file stands for others that are not there any more: a
+        squashed file, or a baseline or checkpoint below which no file is left."""
+        first = self.migrations[0] if self.migrations else None
+        if first is not None and first.replaces is not None:
+            return first.replaces[1]
+        alone = [
+            checkpoint.version
+            for checkpoint in self.checkpoints
+            if first is None or first.version > checkpoint.version
+        ]
+        return max(alone, default=None)
+
+    @property
+    def squash_start(self) -> Version | None:
+        """The first version that it stands for; None: all up to its own."""
+        first = self.migrations[0] if self.migrations else None
+        return first.replaces[0] if first is not None and first.replaces is not None else None
+
+    @property
+    def squash_file(self) -> str:
+        """That file's name."""
+        end = self.squash_end
+        named = (*self.checkpoints, *self.migrations[:1])
+        files = [m.up.file for m in named if m.version == end and m.up is not None]
+        return files[0] if files else str(end)
 
     @property
     def is_empty(self) -> bool:

@@ -23,6 +23,7 @@ from dbmigrate.cli.arguments.flags import (
 from dbmigrate.cli.arguments.numbers import read_duration, read_seconds, read_unsigned
 from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.policies import OWNER_LIMIT
+from dbmigrate.secret_variables import HIDDEN, secret_variables
 
 DEFAULT_LOCK_TIMEOUT = 15.0
 DEFAULT_STATEMENT_LOCK_TIMEOUT = 5.0
@@ -77,6 +78,8 @@ class GlobalOptions(NamedTuple):
     """reject, warn or off: what to do about what lint says of the pending files."""
     rehearse_on: str
     """A scratch server on which the steps are rehearsed first, or empty."""
+    archive: str
+    """The directory of the files that a squashed one has replaced, or empty."""
     confined_to: str
     """The directory that no file of the source may lie outside of, or empty."""
     verbose: bool
@@ -143,6 +146,7 @@ FLAGS = (
     Flag("order", check=_line),
     Flag("lint", check=_one_of("reject", "warn", "off")),
     Flag("rehearse-on"),
+    Flag("archive"),
     Flag("confined-to"),
     Flag("grace-period", check=read_duration, kind="duration"),
     Flag("json", kind=""),
@@ -192,6 +196,7 @@ def parse_options(
             order=values.get("order", ""),
             lint=values.get("lint", "off"),
             rehearse_on=values.get("rehearse-on", ""),
+            archive=values.get("archive", ""),
             confined_to=values.get("confined-to", ""),
             verbose=is_set(values, "verbose"),
             json=is_set(values, "json"),
@@ -233,6 +238,8 @@ def read_twins(
             if not flag.is_boolean:
                 flag.check(value)
         except ValueError as error:
+            if name in secret_variables(environ):
+                raise UsageError(f"invalid value for {name} {HIDDEN}") from None
             problem = f"invalid value {quote(present(value))} for {name}: "
             raise UsageError(problem + present(str(error))) from None
         values[flag.name] = value

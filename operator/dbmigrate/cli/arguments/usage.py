@@ -29,6 +29,7 @@ COMMANDS = (
     "apply",
     "hash",
     "diff",
+    "squash",
     "fleet",
 )
 
@@ -96,6 +97,9 @@ DIFF = """diff [-to SCHEMA] [-dry-run] [-check] [-dev-url URL] NAME
 \tUse -check to exit with 3 if there is a difference, and write nothing"""
 
 
+SQUASH = """squash -to V [-name NAME] [-archive DIR] [-data keep] [-dev-url URL]
+\tReplace the files up to version V by one that is proven to make the same schema
+\tUse -data keep to have the rows in it that they put into an empty database"""
 FLEET = """fleet VERB -targets FILE | -targets-query SQL [-concurrency N] [-shard I/N] [-wave W]
 \tDo up, status, plan, verify or wait on many databases or schemas side by side
 \tUse -max-failures to begin no further target after so many failures: 10, or 5%"""
@@ -132,6 +136,7 @@ def describe_program(program: str) -> str:
         APPLY,
         HASH,
         DIFF,
+        SQUASH,
         FLEET,
         GOOSE,
         ATLAS,
@@ -170,6 +175,7 @@ Options:
   -rollback MODE             forbid to go below the version, or allow it by down scripts alone
   -out-of-order MODE         reject, apply or ignore versions that were skipped (default reject)
   -changed-files MODE        reject or warn of applied files that were edited (default reject)
+  -archive DIR               The files that a squashed one has replaced, for a database below it
   -confined-to DIR           Refuse files of the source that links lead to outside of DIR
   -grace-period D            Time from SIGTERM to SIGKILL: a statement that still runs shortly
                              before its end is cancelled (default not known: it runs on)

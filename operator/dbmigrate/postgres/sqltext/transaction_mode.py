@@ -216,8 +216,8 @@ def _read_directive(sql: bytes, file: str) -> Cause | TransactionMode | None:
     cause = None
     for match in _DIRECTIVE.finditer(sql, 0, skip_space(sql, 0, file=file)):
         word = match[1].strip()
-        if word.split()[:1] in ([b"ignore"], [b"ignore-file"]):
-            continue  # for `lint`
+        if word.split()[:1] in ([b"ignore"], [b"ignore-file"], [b"replaces"]):
+            continue  # for `lint`, and for the plan
         if word.split()[:1] == [b"batched"]:
             return _batched_mode(sql, file)
         if word != b"no-transaction":

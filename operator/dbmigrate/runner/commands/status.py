@@ -12,6 +12,7 @@ from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.runner.answers import MigrationState, StatusRow, StatusTable
 from dbmigrate.runner.perform import perform
+from dbmigrate.runner.planning.squashed import is_replaced
 from dbmigrate.runner.preparation.edited_files import changed_migrations
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -132,14 +133,19 @@ def _state(run: Run, version: Version, migration: Migration | None) -> Migration
         return MigrationState.OUT_OF_ORDER
     if _is_replaced(run, version):
         return MigrationState.SKIPPED
+    source = run.request.source
+    if migration is None and source is not None and is_replaced(source, version, here):
+        return MigrationState.REPLACED
     is_missing = migration is None and run.database.applied.needs_file(version)
     return MigrationState.MISSING if is_missing else MigrationState.APPLIED
 
 
 def _is_replaced(run: Run, version: Version) -> bool:
     """Whether a checkpoint above it has run in its place."""
-    recorded, source = set(run.database.applied.recorded), run.request.source
-    checkpoints = source.checkpoints if source else ()
+    checkpoints = run.request.source.checkpoints if run.request.source else ()
+    if not checkpoints:
+        return False
+    recorded = set(run.database.applied.recorded)
     return version not in recorded and any(
         each.version in recorded and version < each.version for each in checkpoints
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import Rollback
 from dbmigrate.report import Reason
+from dbmigrate.runner.planning import squashed
 from dbmigrate.runner.planning.plan import (
     Plan,
     PlanInputs,
@@ -108,10 +109,15 @@ def _step_down(
 ) -> PlannedStep:
     migration = inputs.source.find(version)
     row = inputs.applied.row(version)
+    is_replaced = squashed.is_replaced(inputs.source, version, inputs.version)
+    if is_replaced and not squashed.ran_as_squash(row):
+        migration = squashed.old_migration(inputs.source, version)
     script = migration.down if migration else None
     is_stored = script is None and row is not None and row.has_down
     if is_stored and row is not None:
         script = inputs.stored(row)
+    if script is None and is_replaced:
+        raise squashed.no_way_below(inputs.source, version)
     if migration is None and script is None and inputs.applied.is_exact:
         raise no_migration(version)
     if script is None and inputs.is_log_empty and not inputs.applied.is_exact:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.report import Reason
+from dbmigrate.runner.planning import squashed
 from dbmigrate.runner.planning.down import find_steps_down, require_scripts
 from dbmigrate.runner.planning.plan import (
     Plan,
@@ -58,6 +59,9 @@ def plan_goto(
 def _is_known(inputs: PlanInputs, version: Version) -> bool:
     """Whether it can be a target: the files have it, or the history has."""
     applied = inputs.applied
+    is_replaced = squashed.is_replaced(inputs.source, version, inputs.version)
+    if is_replaced and squashed.old_migration(inputs.source, version) is not None:
+        return True
     return (
         inputs.source.knows(version)
         or applied.row(version) is not None
@@ -67,6 +71,9 @@ def _is_known(inputs: PlanInputs, version: Version) -> bool:
 
 def _no_target(target: Version, source: Source) -> MigrationError:
     """The version that a person has named."""
+    start, end = source.squash_start, source.squash_end
+    if end is not None and target < end and (start is None or target >= start):
+        return no_migration(target, f"version {target} was replaced by {source.squash_file}")
     newest = f"the newest is {source.latest}" if source.latest is not None else "it has no version"
     return no_migration(target, f"{source.location} has no version {target}: {newest}")
 

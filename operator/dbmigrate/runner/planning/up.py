@@ -14,6 +14,7 @@ from dbmigrate.runner.planning.plan import (
     require_sound,
     version_after,
 )
+from dbmigrate.runner.planning.squashed import require_whole
 from dbmigrate.runner.planning.step import PlannedStep, step_up, steps_up
 from dbmigrate.sources.migration import Migration
 from dbmigrate.versions import Version
@@ -83,6 +84,8 @@ def find_steps_up(
     version = inputs.version
     if inputs.source.is_empty and version is None:
         raise no_files(inputs.source)
+    if to is None or version is None or to > version:
+        require_whole(inputs.source, version)
     if not inputs.applied.validates_files:
         require_known(inputs, version, in_source=to is None or version is None or to > version)
     late = tuple(m for m in out_of_order_migrations(inputs) if to is None or m.version <= to)

@@ -13,6 +13,7 @@ from dbmigrate.policies import ChangedFiles
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.applied import AppliedVersions
+from dbmigrate.runner.planning.squashed import is_replaced, ran_as_squash, require_whole
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Migration, Script, Source
 from dbmigrate.versions import REPEATABLE, Version, name_of
@@ -24,6 +25,8 @@ def changed_migrations(source: Source, applied: AppliedVersions) -> Iterator[Mig
     for migration in source.migrations:
         if migration.up is None:
             continue
+        if migration.replaces and not ran_as_squash(applied.row(migration.version)):
+            continue  # the file that made this version is another one
         if applied.mismatch(migration) or _is_changed(migration.version, migration.up, applied):
             yield migration
 
@@ -57,6 +60,7 @@ def missing_versions(source: Source, applied: AppliedVersions) -> Iterator[Versi
     here = {*applied.recorded, *(() if applied.version is None else (applied.version,))}
     for version in sorted(here):
         is_below = applied.base is not None and version < applied.base
+        is_below = is_below or is_replaced(source, version, applied.version)
         if not is_below and not source.knows(version) and applied.needs_file(version):
             yield version
     known = {migration.version for migration in source.repeatables}
@@ -92,6 +96,7 @@ def check_changes(run: Run) -> None:
 def _check_missing(run: Run) -> None:
     """As Flyway's validateOnMigrate with its ignoreMigrationPatterns."""
     source, applied = run.source, run.database.applied
+    require_whole(source, applied.version)
     gone = [
         version
         for version in missing_versions(source, applied)

@@ -1,0 +1,104 @@
+"""squash: one file in the place of many, proven to make the same schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dbmigrate.cli.arguments.flags import Flag, present
+from dbmigrate.cli.arguments.operands import check_version, version_for
+from dbmigrate.cli.arguments.usage import SQUASH
+from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+
+if TYPE_CHECKING:
+    from dbmigrate.runner.commands.squash import Squash
+    from dbmigrate.runner.request import Request
+    from dbmigrate.runner.result import Result
+
+NOWHERE = "host=scratch dbname=scratch"
+"""Stands for a target; nobody connects to it."""
+DATA = {"refuse": None, "keep": True, "leave": False}
+
+
+def check_data(text: str) -> str:
+    """Raises ValueError for what is none of the words."""
+    if text not in DATA:
+        raise ValueError(f"expected {' or '.join(DATA)}")
+    return text
+
+
+FLAGS = (
+    HELP,
+    Flag("to", "The newest version that is replaced", kind="version"),
+    Flag("name", "The name of the new file (default squash)"),
+    Flag("archive", "Where the replaced files go (default archive-V among the migrations)"),
+    Flag("data", "What to do if they leave rows: refuse (default), keep, leave", check=check_data),
+    Flag("dev-url", "A server on which a scratch database may be created (default one of our own)"),
+)
+
+
+def run(invocation: Invocation) -> int:
+    """Squash, and say what was replaced."""
+    values = invocation.values
+    if invocation.operands:
+        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
+    if not values.get("to"):
+        raise ArgumentError("please say with -to V up to which version files are replaced")
+    text = check_version(values["to"], invocation.options)
+    dev_url = values.get("dev-url", "")
+    archive = values.get("archive", "")
+    from dbmigrate.cli.run import FileUse, run_use_case
+
+    def use_case(request: Request) -> Result[Squash]:
+        from pathlib import Path
+
+        from dbmigrate.postgres.connection.target import parse_target
+        from dbmigrate.runner.commands.squash import SquashOrder, squash
+
+        version = version_for(request, text)
+        if version is None:
+            raise ArgumentError("please name a version with -to V")
+        order = SquashOrder(
+            version,
+            values.get("name", "squash"),
+            Path(archive) if archive else None,
+            DATA[values.get("data", "refuse")],
+            parse_target(dev_url, {}) if dev_url else None,
+        )
+        return squash(request, order)
+
+    return run_use_case(
+        invocation,
+        use_case,
+        files=FileUse.REQUIRED,
+        show=partial(_show, invocation),
+        extra=_document,
+        database=NOWHERE,
+    )
+
+
+def _show(invocation: Invocation, done: Squash) -> int:
+    line, count = invocation.terminal.line, len(done.replaced)
+    where = f", which are in {done.archive} now" if done.archive else ", which stay where they are"
+    line(f"wrote {done.file} for {count} files{where}")
+    if done.filled:
+        line(f"rows: {', '.join(done.filled)}")
+    elif done.data_files:
+        line(f"these change no rows of an empty database: {', '.join(done.data_files)}")
+    if done.has_sum:
+        line("atlas.sum does not fit any more: `dbmigrate hash` writes it anew")
+    return 0
+
+
+def _document(done: Squash) -> Mapping[str, Any]:
+    return {
+        "file": str(done.file),
+        "replaced": list(done.replaced),
+        "archive": str(done.archive) if done.archive else None,
+        "dataFiles": list(done.data_files),
+        "filled": list(done.filled),
+    }
+
+
+COMMAND = Command("squash", SQUASH, run, flags=FLAGS, twins=("dev-url",))

@@ -1,0 +1,70 @@
+"""What a squashed file, a baseline or a checkpoint means for the database at hand.
+
+A database at or above its version has all that it stands for; one that has nothing begins
+with it. One in between has a part of the files that it replaces, and needs the others: they
+come from an archive, or the run is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.report import Reason
+from dbmigrate.sources.migration import Migration, Source
+from dbmigrate.versions import Version
+
+
+def fit(source: Source, version: Version | None) -> Source:
+    """The files for a database at that version: with the archived ones where it needs them."""
+    end, archive = source.squash_end, source.archive
+    if end is None or archive is None or version is None or version >= end:
+        return source
+    old = tuple(migration for migration in archive.migrations if migration.version <= end)
+    return replace(source, migrations=(*old, *source.above(end)), checkpoints=(), archive=None)
+
+
+def require_whole(source: Source, version: Version | None) -> None:
+    """Raise MigrationError (MissingVersion) for a database that has only a part of what a
+    squashed file stands for."""
+    end = source.squash_end
+    if end is None or version is None or version >= end:
+        return
+    raise MigrationError(
+        Reason.MISSING_VERSION,
+        f"the database is at version {version}, and the files of the versions above it up to {end}"
+        f" were replaced by {source.squash_file}, which an empty database alone can run",
+        hint="name the directory that has the replaced files: -archive DIR; or migrate this"
+        f" database to {end} with an earlier release first",
+    )
+
+
+def is_replaced(source: Source, version: Version, here: Version | None) -> bool:
+    """Whether a database at `here` does not need the file of that version any more."""
+    end, start = source.squash_end, source.squash_start
+    if end is None or here is None or here < end or version > end:
+        return False
+    return start is None or version >= start
+
+
+def ran_as_squash(row: LogRow | None) -> bool:
+    """Whether the squashed file itself made the version: it begins with nothing, as the last of
+    the files that it replaces never does."""
+    return row is not None and row.from_version is None
+
+
+def old_migration(source: Source, version: Version) -> Migration | None:
+    """The archived files of a replaced version."""
+    return source.archive.find(version) if source.archive else None
+
+
+def no_way_below(source: Source, version: Version) -> MigrationError:
+    """The way down leads through what was replaced, and no script is left of it."""
+    return MigrationError(
+        Reason.IRREVERSIBLE_MIGRATION,
+        f"version {version} was replaced by {source.squash_file}, and the history has no down"
+        " script of it: nothing was rolled back",
+        hint="name the directory that has the replaced files: -archive DIR; or choose a target at"
+        f" or above {source.squash_end}",
+    )
