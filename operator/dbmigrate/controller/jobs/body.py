@@ -34,6 +34,7 @@ from dbmigrate.controller.jobs.command_line import (
     GRACE_SECONDS,
     PROGRAM,
     TERMINATION_MESSAGE_PATH,
+    format_environment,
     ownership_environment,
     run_arguments,
     run_environment,
@@ -230,6 +231,7 @@ def _build_pod(
         "env": [
             *options.env,
             *run_environment(spec, order.command),
+            *format_environment(spec, migration.status),
             *ownership_environment(
                 migration,
                 order.command,
