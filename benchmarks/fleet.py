@@ -118,7 +118,8 @@ class Bench:
         lines += self._peers([each.name for each in peers], self._server.url, total=count)
         show(f"{FILES} migrations each in {count:,} databases", lines, count)
         idle = [self._fleet(databases[0], names, "dbname")]
-        idle += self._peers(names, self._server.url, is_idle=True)
+        theirs = [each.name for each in peers[-min(self._sample, count) :]]
+        idle += self._peers(names, self._server.url, is_idle=True, of_goose=theirs)
         show(f"nothing to do in {count:,} databases", idle, count)
         for each in (*databases, *peers):
             each.drop()
@@ -132,10 +133,16 @@ class Bench:
         return Line(OURS, found.seconds, found.cpu_seconds, found.megabytes, len(names))
 
     def _peers(
-        self, names: Sequence[str], url: Address, *, total: int = 0, is_idle: bool = False
+        self,
+        names: Sequence[str],
+        url: Address,
+        *,
+        total: int = 0,
+        is_idle: bool = False,
+        of_goose: Sequence[str] = (),
     ) -> list[Line]:
         """Each peer on as many targets as are in the sample: the same ones where there is nothing
-        to do, else some of its own."""
+        to do, else some of its own. `of_goose`: those that have goose's history already."""
         size = min(self._sample, len(names) if is_idle else len(names) // 4)
         total = total or len(names)
         programs = {
@@ -148,7 +155,9 @@ class Bench:
         }  # fmt: skip
         lines = []
         for index, (name, (at_a_time, command)) in enumerate(programs.items()):
-            own = names[:size] if is_idle else names[index * size : (index + 1) * size]
+            own = names[index * size : (index + 1) * size]
+            if is_idle:
+                own = (of_goose or names if "goose" in name else names)[-size:]
             urls = self._scratch / "urls"
             urls.write_text("".join(f"{url(each)}\n" for each in own))
             script = f"xargs -P {at_a_time} -I@ sh -c '{command}' sh '@' <{urls}"

@@ -9,3 +9,5 @@ line and in dbmigrate.report.
 __version__ = "0.2.0-dev"
 """The one place that says it: the package's metadata and the reports take it from here, and the
 build of the image puts its own version in (`--build-arg VERSION`)."""
+
+__all__ = ["__version__"]

@@ -8,8 +8,6 @@ here and nowhere after, so a written status reads back unchanged.
 
 from __future__ import annotations
 
-from typing import Any
-
 from dbmigrate.printable import clip, lines
 
 INT32, INT64 = 2**31 - 1, 2**63 - 1
@@ -32,10 +30,3 @@ def read_whole(value: object, *, most: int = INT64, least: int = 0) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"a whole number was expected, not {type(value).__name__}")
     return max(least, min(value, most))
-
-
-def read_objects(value: object, most: int) -> list[dict[str, Any]]:
-    """The first objects of a list. Raises ValueError for anything else."""
-    if not isinstance(value, list | tuple) or not all(isinstance(item, dict) for item in value):
-        raise ValueError("a list of objects was expected")
-    return list(value[:most])

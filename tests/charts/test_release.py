@@ -58,6 +58,8 @@ def make_values() -> Values:
         "health.port": free_port(),
         "health.livenessProbe": False,
         "health.readinessProbe": False,
+        # Its Pods share their ports: two cannot run side by side.
+        "updateStrategy.type": "Recreate",
         "metrics.port": port,
         "test.address": f"127.0.0.1:{port}",
         "podDisruptionBudget.enabled": True,

@@ -29,9 +29,17 @@ DOCS = ROOT / "docs"
 EXAMPLE_URL = "postgres://app:change-me@postgres:5432/app?sslmode=disable"
 GUIDE_URL = "postgres://app:secret@postgres:5432/app?sslmode=disable"
 
-HERE = ("helm ", "kubectl create ", "kubectl apply ", "kubectl wait ", "kubectl get clusterroles ")
+HERE = (
+    "helm install ",
+    "helm test ",
+    "kubectl create ",
+    "kubectl apply ",
+    "kubectl wait ",
+    "kubectl get clusterroles ",
+)
 """The beginning of each command that is pasted here."""
 ELSEWHERE = {
+    "helm rollback ": "tests/charts/test_release.py",
     "kubectl dbmigrate ": "tests/operator_e2e/test_kubectl.py",
     "hash=$(kubectl dbmigrate plan ": "tests/operator_e2e/test_kubectl.py",
     "pipx install dbmigrate": "tests/delivery",

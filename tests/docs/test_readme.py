@@ -22,7 +22,6 @@ ELSEWHERE = {
     "helm install dbmigrate charts/dbmigrate-operator": "tests/docs/test_cluster_guides.py",
     "kubectl apply -f examples/users-database.yaml": "tests/docs/test_cluster_guides.py",
     "make demo": "Makefile",
-    "make check": "Makefile",
     "make test": ".ci/run",
     "pip install '.[all]'": "tests/delivery/test_action.py",
     "export DATABASE_URL=": "tests/docs/test_readme.py",

@@ -223,6 +223,7 @@ def test_files_of_a_tool_that_locks_the_whole_database_wait_for_no_neighbour(
         (("fleet", "up", "-targets", "x.csv", "-concurrency", "0"), 2, "from 1 to 1000"),
         (("fleet", "up", "-targets", "x.csv", "-max-failures", "x"), 2, "such as 5%"),
         (("fleet", "up", "-targets", "x.csv", "-timeout", "1s"), 1, "for fleet wait"),
+        (("fleet", "up", "-targets", "postgres://u:se@h/x"), 1, "not shown"),
         (("fleet", "up", "-targets-query", "SELECT 1", "x"), 1, "too many arguments"),
         (("fleet", "up", "-targets-query", "SELECT 1"), 1, "no column name"),
         (("fleet", "up", "-targets-query", "SELEC 1"), 1, "the query for the targets failed"),

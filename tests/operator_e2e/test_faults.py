@@ -235,10 +235,12 @@ def test_a_foreign_write_to_the_status_is_put_right_by_one_patch(
     installed.api.patch(f"{path}/status", {"status": foreign})
     shop.wait(lambda r: bool(patches) and without_times(r["status"]) == without_times(before))
     # Another resource goes its whole way meanwhile: nothing more comes of this one.
-    shop.namespace.secret("other-db", url=shop.database.url)
+    other = Shop(shop.namespace, shop.database.server.create_database())
+    shop.namespace.secret("other-db", url=other.database.url)
     database = {"urlFrom": {"secretKeyRef": {"name": "other-db", "key": "url"}}}
     shop.order("other", database=database)
     shop.wait_ready(name="other")
+    other.database.drop()
     assert [call.path for call in patches if "/shop/" in call.path] == [f"{path}/status"]
 
 

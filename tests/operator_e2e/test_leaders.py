@@ -6,6 +6,7 @@ import os
 import signal
 import urllib.request
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.operator_e2e.process import Operator
 from tests.operator_e2e.shop import FILES, THIRD, Shop, is_ready
 from tests.ports import free_port
 
-pytestmark = [pytest.mark.cluster, pytest.mark.database, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.database, pytest.mark.timeout(600)]
 
 RUNS, DEATHS = 50, 20
 
@@ -58,7 +59,10 @@ def test_the_leader_dies_twenty_times_during_fifty_runs_and_no_job_is_made_twice
         leader = find_leader(operators)
         share = waiting[: -(-len(waiting) // (DEATHS - death))]
         del waiting[: len(share)]
+        before = len(shop.jobs())
         shop.namespace.apply([manifest(shop, name) for name in share])
+        # It dies among its writes: Jobs are made, statuses are on their way.
+        eventually(shop.jobs, partial(has_more, count=before), what="a Job")
         leader.kill()
         operators.remove(leader)
         operators.append(make_operator().start(*flags))
@@ -74,6 +78,11 @@ def test_the_leader_dies_twenty_times_during_fifty_runs_and_no_job_is_made_twice
         if (request.verb, request.resource, request.code) == ("create", "jobs", 201)
     ]
     assert len(made) == RUNS
+
+
+def has_more(jobs: list[dict[str, Any]], *, count: int) -> bool:
+    """Whether there are more than that many."""
+    return len(jobs) > count
 
 
 def manifest(shop: Shop, name: str) -> dict[str, Any]:
@@ -114,6 +123,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_goes_on(
     assert len(shop.jobs()) == jobs
     # One that is told to stop gives the Lease up: the other need not wait for its end.
     assert standby.stop() == 0
+    assert "was not given up" not in standby.read_log()
     eventually(lambda: leads(leader), what="the first one leads again")
     lease = shop.namespace.get("lease", "dbmigrate-operator")
     assert lease["spec"]["leaseTransitions"] >= 2

@@ -80,7 +80,7 @@ def test_who_is_made_again_and_who_has_no_name_are_not_refused(database: Databas
     assert up(request(database, tables(1, 2, 3))).error is None
     assert down(request(database, tables(1, 2, 3)), 1).error is None
     assert status(request(database, tables(1))).report.owner == MADE_AGAIN
-    unknown = run(database, tables(1, 2), owner="unknown/shop/users#9")
+    unknown = run(database, tables(1, 2), owner="unknown-0f0f/shop/users#9")
     assert unknown.error is None
 
 
@@ -125,6 +125,10 @@ def test_one_of_another_name_that_takes_over_is_held_as_well(database: Database)
     roll_back(database)
     held = run(database, tables(1, 2, 3), owner=RENAMED, take_over="here/shop/users", intent="b")
     assert reason(held) is Reason.ROLLED_BACK
+    assert reason(run(database, tables(1, 2, 3), owner=RENAMED, intent="b")) is Reason.ROLLED_BACK
+    assert reason(run(database, tables(1, 2, 3))) is Reason.DATABASE_CONFLICT
+    ordered = run(database, tables(1, 2, 3), owner=RENAMED, intent=None)
+    assert ordered.report.outcome is Outcome.APPLIED
 
 
 CORRECTED = source(table(1), migration(2, "CREATE TABLE other (id int);"), table(3))

@@ -61,8 +61,10 @@ SETTLED = {
 class World:
     """All of them on one database, each with a history and tables of its own."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, pinned: str) -> None:
         self.shop = shop
+        self.pinned = pinned
+        """The image of the first release, which one resource names and keeps."""
         self.namespace = shop.namespace
         shop.namespace.secret("shop-db", url=shop.database.url)
 
@@ -91,6 +93,7 @@ class World:
             },
             "source": {"inline": files},
             "approval": "Manual" if name == "pending" else "Automatic",
+            "job": {"image": self.pinned} if name == "applied" else {},
         }
         self.shop.order(name, **spec)
 
@@ -124,7 +127,7 @@ def world(
     for release in turns:
         commands = {"dbmigrate": release.command("dbmigrate")}
         cluster.node.images.register(release.image, commands=commands)
-    return World(Shop(namespace, database))
+    return World(Shop(namespace, database), turns[0].image)
 
 
 @pytest.fixture

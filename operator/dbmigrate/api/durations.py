@@ -14,14 +14,12 @@ FORM = (
 """The pattern of the schema: the units bound their numbers."""
 LENGTH = 32
 """Characters that a duration may have."""
-LONGEST = timedelta(days=1000)
-"""No text of that form and length names a longer time."""
 
 _WHOLE = re.compile(FORM, re.ASCII)
 
 
 def parse_duration(text: str) -> timedelta | None:
-    """The length of time that the text names, less than LONGEST; None for `none`.
+    """The length of time that the text names, less than 1,000 days; None for `none`.
 
     Raises ValueError for anything but a sum of numbers with units.
     """
@@ -34,6 +32,15 @@ def parse_duration(text: str) -> timedelta | None:
             " at most 99d, 999h, 99999m, 9999999s and 999999999ms"
         )
     return timedelta(seconds=read_seconds(text))
+
+
+def is_duration(text: str) -> bool:
+    """Whether it is none, a length of time, or nothing at all."""
+    try:
+        parse_duration(text or "none")
+    except ValueError:
+        return False
+    return True
 
 
 def format_duration(duration: timedelta) -> str:

@@ -24,7 +24,7 @@ DEFINITIONS = (f"{MIGRATIONS}.{GROUP}", f"{ACTIONS}.{GROUP}")
 """The names of the CustomResourceDefinitions."""
 
 UNKNOWN_CLUSTER = "unknown"
-"""In the place of a cluster's name, where the operator may not find it out."""
+"""How a cluster's name begins where the operator may not read what tells clusters apart."""
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "dbmigrate"

@@ -16,10 +16,12 @@ Reading an object that does not exist returns None; deleting it is no error.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from kubernetes.aio import config as credentials
@@ -144,6 +146,12 @@ class Cluster:
         """What tells this cluster from all others: the uid of kube-system. Raises Refused."""
         found = await self._find("/api/v1/namespaces/kube-system")
         return str(found["metadata"]["uid"]) if found is not None else ""
+
+    def fingerprint(self) -> str:
+        """A hash of how the API server is reached and trusted: it may change with time."""
+        file = self.configuration.ssl_ca_cert
+        trusted = Path(file).read_bytes() if file else b""
+        return hashlib.sha256(trusted or str(self.configuration.host).encode()).hexdigest()[:10]
 
     async def serves_custom_resources(self) -> bool:
         """Whether the custom resource definitions are installed."""

@@ -272,8 +272,10 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 def _name(text: str) -> str:
     fault = OBJECT_NAME.find_fault(text) if text else None
-    if fault is not None or text == UNKNOWN_CLUSTER:
-        raise argparse.ArgumentTypeError(f"{text!r} is no name: it {fault or 'means none'}")
+    if text.startswith(UNKNOWN_CLUSTER):
+        fault = f"must not begin with {UNKNOWN_CLUSTER}"
+    if fault is not None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a cluster: it {fault}")
     return text
 
 

@@ -8,6 +8,7 @@ IPv6 and of IPv4.
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -74,7 +75,7 @@ def listen(address: tuple[str, int], *, backlog: int) -> socket.socket:
                 dualstack_ipv6=both,
             )
         except OSError as problem:
-            problems.append(problem.strerror or str(problem))
+            problems.append(os.strerror(problem.errno) if problem.errno else str(problem))
     raise ListenError(f"cannot listen at {_write_address(address)}: {', '.join(problems)}")
 
 

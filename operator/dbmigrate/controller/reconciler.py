@@ -17,7 +17,6 @@ from dbmigrate.api.action import Action, ActionPhase, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
-from dbmigrate.api.names import UNKNOWN_CLUSTER
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
@@ -29,9 +28,10 @@ from dbmigrate.controller.decisions.files import (
     resolve_files,
 )
 from dbmigrate.controller.decisions.orders import refuse_orphans
+from dbmigrate.controller.decisions.pods import Pod
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, needs_events
 from dbmigrate.controller.decisions.reconcile import judge_spec, reconcile
-from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
+from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.view import (
     ActionUpdate,
     Decision,
@@ -40,10 +40,12 @@ from dbmigrate.controller.decisions.view import (
     Resync,
 )
 from dbmigrate.controller.job_creation import JobCreation
+from dbmigrate.controller.jobs.job_object import parse_run
+from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
 from dbmigrate.controller.reading import read, read_all
-from dbmigrate.controller.status_writer import StatusWriter
+from dbmigrate.controller.status_writer import StatusWriter, Write
 from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.report import Reason
 
@@ -220,7 +222,7 @@ class Reconciler:
         cluster, _, place = owner.partition("/")
         namespace, _, name = place.partition("/")
         is_here = cluster == self._cluster_name and namespace == migration.identity.namespace
-        if not is_here or cluster == UNKNOWN_CLUSTER or OBJECT_NAME.find_fault(name) is not None:
+        if not is_here or OBJECT_NAME.find_fault(name) is not None:
             return None
         return owner if await self._cluster.find_migration(namespace, name) is None else None
 
@@ -253,13 +255,15 @@ class Reconciler:
     ) -> bool:
         """Write the status if it differs, and post an event if the verdict has changed.
 
-        Returns whether the status was written.
+        An event is all that there is to see of a status that the API server refuses.
+        Returns whether there is anything to see.
         """
         self._metrics.observe((identity.namespace, identity.name), before, after)
-        if not await self._writer.write(body, identity, after):
+        written = await self._writer.write(body, identity, after)
+        if written is Write.NEEDLESS:
             return False
         now, instance = self._clock(), self._instance
-        if has_moved(before, after):
+        if written is Write.REFUSED or has_moved(before, after):
             await self._post(identity, build_event(identity, after, now=now, instance=instance))
         found = build_lint_event(identity, before, after, now=now, instance=instance)
         await self._post(identity, found)

@@ -137,10 +137,11 @@ async def _name_cluster(cluster: Cluster) -> str:
         name = ""
     if not name:
         log.warning(
-            "this cluster has no name in the databases' logs, since its namespace kube-system may"
-            " not be read: another cluster on the same database is not noticed (--cluster-name)"
+            "this cluster has no lasting name in the databases' logs, since its namespace"
+            " kube-system may not be read: on a database that another cluster migrates for a"
+            " resource of the same namespace and name, that is not noticed (--cluster-name)"
         )
-    return name or UNKNOWN_CLUSTER
+    return name or f"{UNKNOWN_CLUSTER}-{cluster.fingerprint()}"
 
 
 async def _work(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.grants import change_grants, with_owner
 from dbmigrate.diff.kinds.default_privileges import initial_grants
 from dbmigrate.diff.kinds.kind import alter
@@ -46,7 +47,7 @@ def _follows_table(before: o.SchemaObject | None, after: o.SchemaObject) -> bool
 def _change_grants(
     before: o.SchemaObject | None, after: o.SchemaObject, owner: str | None, world: World
 ) -> Iterator[str]:
-    if isinstance(after, o.Column):
+    if isinstance(after, t.Column):
         old = before.grants if before is not None else None
         if old != after.grants:
             nothing: o.Grants = frozenset()

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.columns import changes_type
 from dbmigrate.diff.kinds.registry import kind_of
 from dbmigrate.diff.names import mentions
@@ -90,7 +91,7 @@ class _Spread:
         both = world.before.objects.keys() & world.after.objects.keys()
         for name, action in list(world.actions.items()):
             each = world.before.objects.get(name)
-            if action is not ObjectAction.DROP or not isinstance(each, o.IndexAttachment):
+            if action is not ObjectAction.DROP or not isinstance(each, t.IndexAttachment):
                 continue
             parent, child = (ObjectName("index", index) for index in (each.parent, each.child))
             if world.is_moving(each.child_table) or not {parent, child} <= both:
@@ -105,10 +106,10 @@ class _Spread:
         """
         world = self._world
         old, new = world.before.objects[name], world.after.objects.get(name)
-        if not isinstance(old, o.Column) or not isinstance(new, o.Column) or old.part_of is None:
+        if not isinstance(old, t.Column) or not isinstance(new, t.Column) or old.part_of is None:
             return
         table = world.before.objects[old.part_of]
-        key = table.partition_key if isinstance(table, o.Table) else None
+        key = table.partition_key if isinstance(table, t.Table) else None
         is_in_key = key is not None and mentions(key, old.column)
         if is_in_key and table.name in world.after.objects and changes_type(old, new, world):
             self._raise(table.name, ObjectAction.REPLACE)
@@ -117,7 +118,7 @@ class _Spread:
         """An inherited check is dropped with its parent's only. The new one may not restore it."""
         world = self._world
         each = world.before.objects[name]
-        if not isinstance(each, o.Constraint) or each.type != "c":
+        if not isinstance(each, t.Constraint) or each.type != "c":
             return
         above = inherited_from(world.before, each)
         is_tied = not world.is_moving(each.table)
@@ -143,47 +144,47 @@ class _Spread:
         """`user` requires `what`, which changes."""
         world = self._world
         each = world.before.objects[user]
-        if isinstance(each, o.Index) and self._would_be_built_again(each, what):
+        if isinstance(each, t.Index) and self._would_be_built_again(each, what):
             world.forced.add(user)
         if user not in world.after.objects:
             self._hurry(user, what)
             return
         changed = world.before.objects[what]
         action = world.actions[what]
-        if isinstance(each, o.Attachment) and not isinstance(changed, o.Table):
+        if isinstance(each, t.Attachment) and not isinstance(changed, t.Table):
             return  # what both tables have only has to exist before they are attached
         if action is ObjectAction.ALTER:
             if kind_of(changed).disturbs(changed, world.after.objects[what], each, world):
                 self._replace(each)
         elif action is ObjectAction.DROP:
             self._react_to_drop(each, what)
-        elif isinstance(each, o.Column) and isinstance(changed, _TYPES):
+        elif isinstance(each, t.Column) and isinstance(changed, _TYPES):
             self._move_column(each, what)
         elif isinstance(each, o.Domain | o.RangeType | o.Composite) and isinstance(changed, _TYPES):
             self._raise(user, ObjectAction.REPLACE)
-        elif isinstance(each, o.IndexAttachment):
+        elif isinstance(each, t.IndexAttachment):
             self._replace_part(each, what)
         elif not self._can_be_altered_away(user, what):
             self._replace(each)
 
     def _react_to_drop(self, each: o.SchemaObject, what: ObjectName) -> None:
-        if isinstance(each, o.Column) and self._is_taken_over(each, what):
+        if isinstance(each, t.Column) and self._is_taken_over(each, what):
             self._move_column(each, what)
-        elif isinstance(each, o.Column | o.Table):
+        elif isinstance(each, t.Column | t.Table):
             return
         elif self._world.actions[each.name] is ObjectAction.KEEP or self._has_successor(
             each.name, what
         ):
             self._replace(each)
 
-    def _would_be_built_again(self, index: o.Index, what: ObjectName) -> bool:
+    def _would_be_built_again(self, index: t.Index, what: ObjectName) -> bool:
         """Whether an index that is to be dropped is on a column whose type changes.
 
         PostgreSQL would build it for the new type first, or fail to.
         """
         world = self._world
         old, new = world.before.objects[what], world.after.objects.get(what)
-        if not isinstance(old, o.Column) or not isinstance(new, o.Column):
+        if not isinstance(old, t.Column) or not isinstance(new, t.Column):
             return False
         return world.is_going(index.name) and changes_type(old, new, world)
 
@@ -208,26 +209,26 @@ class _Spread:
 
     def _replace(self, each: o.SchemaObject) -> None:
         """The object that this one is a part of, if it cannot exist by itself."""
-        is_of_view = isinstance(each, o.Column) and each.relation_kind not in _STORED
+        is_of_view = isinstance(each, t.Column) and each.relation_kind not in _STORED
         if is_of_view and each.part_of is not None and each.part_of in self._world.after.objects:
             self._raise(each.part_of, ObjectAction.REPLACE)
         self._raise(each.name, ObjectAction.REPLACE)
 
-    def _replace_part(self, each: o.IndexAttachment, what: ObjectName) -> None:
+    def _replace_part(self, each: t.IndexAttachment, what: ObjectName) -> None:
         """A partitioned index drops its parts."""
         self._raise(each.name, ObjectAction.REPLACE)
         for part in self._world.before.requires(each.name) - {what}:
             if part in self._world.after.objects and part.name.endswith(each.child.split(".")[-1]):
                 self._raise(part, ObjectAction.REPLACE)
 
-    def _is_taken_over(self, column: o.Column, type_name: ObjectName) -> bool:
+    def _is_taken_over(self, column: t.Column, type_name: ObjectName) -> bool:
         """Whether another kind of type takes the name: a domain for an enum."""
         if column.relation_kind not in _STORED or type_name.kind not in TYPE_KINDS:
             return False
         now = self._world.after.requires(column.name)
         return any(name.name == type_name.name and name.kind in TYPE_KINDS for name in now)
 
-    def _move_column(self, column: o.Column, type_name: ObjectName) -> None:
+    def _move_column(self, column: t.Column, type_name: ObjectName) -> None:
         if column.relation_kind not in _STORED:
             self._replace(column)
             return

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.world import ObjectAction, World, inherited_from
 from dbmigrate.postgres.schema.catalog import ObjectName
 
-_GO_WITH_COLUMN = (o.Index, o.Constraint, o.Statistics)
+_GO_WITH_COLUMN = (t.Index, t.Constraint, t.Statistics)
 """DROP COLUMN takes them along even if they have other columns, too."""
 
 
@@ -37,7 +38,7 @@ def _taken_along_by(name: ObjectName, world: World) -> ObjectName | None:
             is_own = column.kind == "column" and column.name.startswith(prefix)
             if is_own and world.is_going(column):
                 return column
-    if isinstance(each, o.Constraint) and each.type == "c" and not world.is_moving(each.table):
+    if isinstance(each, t.Constraint) and each.type == "c" and not world.is_moving(each.table):
         above = inherited_from(world.before, each)
         return above if above is not None and world.is_going(above) else None
     return None
@@ -45,7 +46,7 @@ def _taken_along_by(name: ObjectName, world: World) -> ObjectName | None:
 
 def _holds_back(each: o.SchemaObject, world: World) -> bool:
     """Whether it prevents the drop of its table: by a function of the table's row type."""
-    if not isinstance(each, o.Column | o.Default | o.Constraint) or each.part_of is None:
+    if not isinstance(each, t.Column | t.Default | t.Constraint) or each.part_of is None:
         return False
     whole = each.part_of
     if whole.kind == "column":
@@ -61,9 +62,9 @@ def _outermost(name: ObjectName, found: dict[ObjectName, ObjectName]) -> ObjectN
 
 def _circular_keys(world: World) -> Iterator[ObjectName]:
     """Foreign keys between dropped tables that refer to each other: dropped first."""
-    keys: dict[str, list[o.Constraint]] = {}
+    keys: dict[str, list[t.Constraint]] = {}
     for each in world.before.objects.values():
-        if not isinstance(each, o.Constraint) or each.type != "f" or each.references is None:
+        if not isinstance(each, t.Constraint) or each.type != "f" or each.references is None:
             continue
         goes = all(
             world.is_going(ObjectName("table", table)) for table in (each.table, each.references)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import chain, count
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.names import last_part, made_up, quoted, unquoted
 from dbmigrate.diff.schema import Schema
 from dbmigrate.postgres.schema.catalog import ObjectName
@@ -45,7 +46,7 @@ def _names(schema: Schema) -> Iterator[str]:
     for each in schema.objects.values():
         if each.name.kind in _NAMED:
             yield unquoted(last_part(each.name.name))
-        if isinstance(each, o.Column | o.Domain) and each.not_null is not None:
+        if isinstance(each, t.Column | o.Domain) and each.not_null is not None:
             yield unquoted(each.not_null.name or "")
     yield from schema.taken
     for name in schema.unhandled:

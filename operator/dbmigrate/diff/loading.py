@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.names import default_not_null_name, unquoted
 from dbmigrate.postgres.schema.catalog import ObjectName
 
@@ -59,7 +60,7 @@ class Loader:
                 shapes[each.part_of.name].append(each.name)
         for each in self._objects.values():
             self._loosen(each)
-            if isinstance(each, o.Attachment):
+            if isinstance(each, t.Attachment):
                 self._requires[each.name].update(shapes[each.child], shapes[each.parent])
         for name, each in self._objects.items():
             known = frozenset(found for found in self._requires[name] if found in self._objects)
@@ -79,20 +80,20 @@ class Loader:
         if isinstance(each, o.Sequence):
             # The owner can be changed at any time.
             required -= {name for name in required if name.kind in ("column", "table")}
-        elif isinstance(each, o.Table) and each.partition_of is not None:
+        elif isinstance(each, t.Table) and each.partition_of is not None:
             required.discard(ObjectName("table", each.partition_of))
-        elif isinstance(each, o.Constraint) and each.is_inherited:
+        elif isinstance(each, t.Constraint) and each.is_inherited:
             for name in tuple(required):
                 other = self._objects.get(name)
-                if isinstance(other, o.Constraint) and other.type == each.type:
+                if isinstance(other, t.Constraint) and other.type == each.type:
                     required.discard(name)
 
 
 def _shapes_table(each: o.SchemaObject) -> bool:
     """Whether a table's partitions have to have it, too."""
-    if isinstance(each, o.Constraint):
+    if isinstance(each, t.Constraint):
         return each.type != "f"
-    return isinstance(each, o.Column | o.Index)
+    return isinstance(each, t.Column | t.Index)
 
 
 def _implied(each: o.SchemaObject) -> Iterable[ObjectName]:
@@ -103,11 +104,11 @@ def _implied(each: o.SchemaObject) -> Iterable[ObjectName]:
         yield each.part_of
     if isinstance(each, o.Extension):
         yield ObjectName("schema", each.home)
-    elif isinstance(each, o.Table):
+    elif isinstance(each, t.Table):
         yield from (ObjectName("table", parent) for parent in each.inherits)
-    elif isinstance(each, o.Attachment):
+    elif isinstance(each, t.Attachment):
         yield ObjectName("table", each.parent)
-    elif isinstance(each, o.Constraint):
+    elif isinstance(each, t.Constraint):
         yield from (ObjectName("column", f"{each.table}.{name}") for name in each.columns)
 
 
@@ -146,7 +147,7 @@ def _column(row: Row) -> o.SchemaObject:
     row["settings"] = _settings(row["settings"])
     row["not_null"] = _not_null(row["not_null"], row["relation"], row["column"])
     part_of = ObjectName(_RELATION_KINDS[row["relation_kind"]], row["relation"])
-    return _make(o.Column, "column", row, part_of)
+    return _make(t.Column, "column", row, part_of)
 
 
 def _settings(found: Row | None) -> o.SequenceSettings | None:
@@ -169,7 +170,7 @@ def _not_null(found: Row | None, relation: str, column: str) -> o.NotNull | None
 
 def _default(row: Row) -> o.SchemaObject:
     part_of = ObjectName("column", row["name"])
-    return _make(o.Default, "default", row, part_of)
+    return _make(t.Default, "default", row, part_of)
 
 
 def _sequence(row: Row) -> o.SchemaObject:
@@ -189,7 +190,7 @@ def _default_privileges(row: Row) -> o.SchemaObject:
 
 
 def _attachment(row: Row) -> o.SchemaObject:
-    return _make(o.Attachment, "partition", row, ObjectName("table", row["child"]))
+    return _make(t.Attachment, "partition", row, ObjectName("table", row["child"]))
 
 
 def _domain(row: Row) -> o.SchemaObject:
@@ -211,19 +212,19 @@ _MAKERS: dict[str, Callable[[Row], o.SchemaObject]] = {
     "schema": _simple(o.Namespace, "schema"),
     "extension": _simple(o.Extension, "extension"),
     "default privileges": _default_privileges,
-    "table": _simple(o.Table, "table"),
+    "table": _simple(t.Table, "table"),
     "view": _view,
     "column": _column,
     "default": _default,
     "partition": _attachment,
     "sequence": _sequence,
-    "constraint": _on_table(o.Constraint, "constraint"),
-    "index": _on_table(o.Index, "index"),
-    "index partition": _simple(o.IndexAttachment, "index partition"),
-    "trigger": _on_table(o.Trigger, "trigger"),
-    "rule": _on_table(o.RewriteRule, "rule"),
-    "policy": _on_table(o.Policy, "policy"),
-    "statistics": _on_table(o.Statistics, "statistics"),
+    "constraint": _on_table(t.Constraint, "constraint"),
+    "index": _on_table(t.Index, "index"),
+    "index partition": _simple(t.IndexAttachment, "index partition"),
+    "trigger": _on_table(t.Trigger, "trigger"),
+    "rule": _on_table(t.RewriteRule, "rule"),
+    "policy": _on_table(t.Policy, "policy"),
+    "statistics": _on_table(t.Statistics, "statistics"),
     "enum": _simple(o.EnumType, "enum"),
     "domain": _domain,
     "domain constraint": _domain_constraint,

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.kind import without_attributes
 from dbmigrate.diff.names import last_part, unquoted, without_last
 from dbmigrate.diff.schema import Schema
@@ -145,7 +146,7 @@ def _same_but_for_name(
         matches = new.get(_content(each, before))
         if matches:
             match = matches.pop(0)
-            why = "the same columns" if isinstance(each, o.Table) else "the same definition"
+            why = "the same columns" if isinstance(each, t.Table) else "the same definition"
             yield RenameCandidate(Rename(each.name, match.name), why)
 
 
@@ -153,7 +154,7 @@ def _content(each: o.SchemaObject, schema: Schema) -> object:
     """What stays the same when the name changes."""
     bare = each.name.name.partition("(")[0]
     own = {bare, last_part(bare), unquoted(last_part(bare))}
-    if isinstance(each, o.Table):
+    if isinstance(each, t.Table):
         return each.name.kind, frozenset(_columns_of(each.name, schema))
     fields = tuple(_without(value, own) for value in without_attributes(each)[2:])
     return each.name.kind, each.part_of, fields, frozenset(_columns_of(each.name, schema))
@@ -170,19 +171,19 @@ def _without(value: object, names: set[str]) -> object:
 def _columns_of(name: ObjectName, schema: Schema) -> Iterator[tuple[object, ...]]:
     for part in schema.dependents.get(name, ()):
         column = schema.objects[part]
-        if isinstance(column, o.Column) and column.part_of == name:
+        if isinstance(column, t.Column) and column.part_of == name:
             yield column.column, column.type, column.not_null is not None
 
 
 def _columns(before: Schema, after: Schema) -> Iterator[RenameCandidate]:
     """A missing column and a new one, in one table, of the same type."""
-    new: dict[tuple[object, ...], list[o.Column]] = defaultdict(list)
+    new: dict[tuple[object, ...], list[t.Column]] = defaultdict(list)
     for each in after.objects.values():
-        if isinstance(each, o.Column) and _is_alone(each, before):
+        if isinstance(each, t.Column) and _is_alone(each, before):
             new[_likeness(each)].append(each)
     for name in sorted(before.objects):
         each = before.objects[name]
-        if isinstance(each, o.Column) and _is_alone(each, after):
+        if isinstance(each, t.Column) and _is_alone(each, after):
             matches = new.get(_likeness(each))
             if matches:
                 match = min(matches, key=lambda other: abs(other.position - each.position))
@@ -190,14 +191,14 @@ def _columns(before: Schema, after: Schema) -> Iterator[RenameCandidate]:
                 yield RenameCandidate(Rename(each.name, match.name), f"both {each.type}")
 
 
-def _is_alone(column: o.Column, other: Schema) -> bool:
+def _is_alone(column: t.Column, other: Schema) -> bool:
     """Whether the other schema has the table, but not the column."""
     has_table = column.part_of is not None and column.part_of in other.objects
     is_own = column.relation_kind in "rpc" and not column.is_inherited
     return has_table and is_own and column.name not in other.objects
 
 
-def _likeness(column: o.Column) -> tuple[object, ...]:
+def _likeness(column: t.Column) -> tuple[object, ...]:
     return column.relation, column.type, column.generated, column.identity
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.interim import InterimNames
 from dbmigrate.diff.names import without_last
 from dbmigrate.diff.schema import Schema
@@ -138,7 +139,7 @@ class World:
         found = _carrier(each, schema)
         if found is None or found not in schema.objects:
             return None
-        table = each.relation if isinstance(each, o.Column) else _table(each)
+        table = each.relation if isinstance(each, t.Column) else _table(each)
         if not self.is_moving(table):
             return None if _is_ahead(each, schema.objects[found]) else found
         is_partition = ObjectName("partition", table) in schema.objects
@@ -147,26 +148,26 @@ class World:
         return found if is_by_creation and self.is_new(ObjectName("table", table)) else None
 
 
-def checks_below(schema: Schema, each: o.Constraint) -> Iterator[o.Constraint]:
+def checks_below(schema: Schema, each: t.Constraint) -> Iterator[t.Constraint]:
     """The checks that partitions and children inherit from a check, at every level."""
     for user in schema.dependents.get(ObjectName("table", each.table), ()):
         child = user.name if user.kind in ("partition", "table") else each.table
         if child == each.table or each.table not in parents(schema, child):
             continue
         found = schema.objects.get(ObjectName("constraint", f"{child}.{each.constraint}"))
-        if isinstance(found, o.Constraint) and found.is_inherited and found.type == "c":
+        if isinstance(found, t.Constraint) and found.is_inherited and found.type == "c":
             yield found
             yield from checks_below(schema, found)
 
 
-def is_behind(schema: Schema, each: o.Constraint) -> bool:
+def is_behind(schema: Schema, each: t.Constraint) -> bool:
     """Whether a check is not validated, and one that a child inherits from it is."""
     if each.type != "c" or each.is_validated:
         return False
     return any(child.is_validated for child in checks_below(schema, each))
 
 
-def inherited_from(schema: Schema, each: o.Constraint) -> ObjectName | None:
+def inherited_from(schema: Schema, each: t.Constraint) -> ObjectName | None:
     """The parent's constraint that a child's belongs to; a key's is found by its index."""
     if each.is_inherited and not each.has_index:
         for parent in parents(schema, each.table):
@@ -179,27 +180,27 @@ def inherited_from(schema: Schema, each: o.Constraint) -> ObjectName | None:
 def parents(schema: Schema, table: str) -> tuple[str, ...]:
     """The tables that a table inherits its columns from."""
     attachment = schema.objects.get(ObjectName("partition", table))
-    if isinstance(attachment, o.Attachment):
+    if isinstance(attachment, t.Attachment):
         return (attachment.parent,)
     found = schema.objects.get(ObjectName("table", table))
-    return found.inherits if isinstance(found, o.Table) else ()
+    return found.inherits if isinstance(found, t.Table) else ()
 
 
 def _needed_along(part: o.SchemaObject, schema: Schema) -> set[ObjectName]:
     """What a part of a table needs, if the table's own statement creates or drops it."""
-    if isinstance(part, o.Column):
+    if isinstance(part, t.Column):
         default = schema.objects.get(ObjectName("default", part.name.name))
         return {*part.requires, *(default.requires if default is not None else ())}
-    if isinstance(part, o.Constraint) and part.type != "f":
+    if isinstance(part, t.Constraint) and part.type != "f":
         return set(part.requires)
     return set()
 
 
 def _constraint_name(each: o.SchemaObject) -> tuple[str, str, str] | None:
     """Relation, constraint, and for NOT NULL the column."""
-    if isinstance(each, o.Constraint):
+    if isinstance(each, t.Constraint):
         return each.table, each.constraint, ""
-    if isinstance(each, o.Column) and each.not_null is not None and each.not_null.name is not None:
+    if isinstance(each, t.Column) and each.not_null is not None and each.not_null.name is not None:
         return each.relation, each.not_null.name, each.column
     return None
 
@@ -209,23 +210,23 @@ def _without_arguments(name: ObjectName) -> str:
 
 
 def _table(each: o.SchemaObject) -> str:
-    return each.table if isinstance(each, o.Constraint | o.Index) else ""
+    return each.table if isinstance(each, t.Constraint | t.Index) else ""
 
 
 def _is_ahead(each: o.SchemaObject, parent: o.SchemaObject) -> bool:
     """Whether a check is validated and its parent's, which is inherited, is not."""
-    if not isinstance(each, o.Constraint) or not isinstance(parent, o.Constraint):
+    if not isinstance(each, t.Constraint) or not isinstance(parent, t.Constraint):
         return False
     return each.type == "c" and each.is_validated and not parent.is_validated
 
 
 def _carrier(each: o.SchemaObject, schema: Schema) -> ObjectName | None:
-    if isinstance(each, o.Column) and each.is_inherited:
+    if isinstance(each, t.Column) and each.is_inherited:
         for parent in parents(schema, each.relation):
             name = ObjectName("column", f"{parent}.{each.column}")
             if name in schema.objects:
                 return name
-    elif isinstance(each, o.Constraint):
+    elif isinstance(each, t.Constraint):
         return inherited_from(schema, each)
     return None
 

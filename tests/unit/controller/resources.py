@@ -10,7 +10,8 @@ from dbmigrate.api.migration import MigrationResource, parse_migration
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.decisions import reconcile as decisions
 from dbmigrate.controller.decisions.files import SourceFiles
-from dbmigrate.controller.decisions.runs import ContainerEnd, JobRun, Pod, RunCommand, RunState
+from dbmigrate.controller.decisions.pods import ContainerEnd, Pod
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, ResourceView
 from dbmigrate.controller.status_patch import status_patch
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, Step

@@ -13,8 +13,9 @@ from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import parse_status
+from dbmigrate.controller.decisions.pods import Pod
 from dbmigrate.controller.decisions.reconcile import reconcile
-from dbmigrate.controller.decisions.runs import JobRun, Pod, RunCommand, RunState
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, ResourceView, Resync
 from dbmigrate.controller.notices import build_event, has_moved
 from dbmigrate.report import Reason, Report

@@ -21,8 +21,10 @@ from dbmigrate.api.action import Action, ActionKind
 from dbmigrate.api.conditions import ConditionType
 from dbmigrate.controller.decisions.progress import needs_events
 from dbmigrate.controller.decisions.reconcile import reconcile
-from dbmigrate.controller.decisions.runs import LINGER, RunCommand, RunState, parse_pod, parse_run
+from dbmigrate.controller.decisions.runs import LINGER, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, ResourceView
+from dbmigrate.controller.jobs.job_object import parse_run
+from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.report import Reason
 from tests.unit.controller.resources import (
     FILES,

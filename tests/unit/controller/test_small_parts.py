@@ -17,7 +17,8 @@ from dbmigrate.controller.decisions.files import (
     read_config_map,
     resolve_files,
 )
-from dbmigrate.controller.decisions.runs import Waiting, parse_pod
+from dbmigrate.controller.decisions.pods import Waiting
+from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.status_patch import status_patch
 from tests.unit.controller.resources import UID
 

@@ -13,7 +13,7 @@ from dbmigrate.cli.arguments.usage import FLEET
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.connection.target import ConnectionTarget
+    from dbmigrate.postgres.connection.target import ConnectionTarget, HistoryTable
     from dbmigrate.runner.fleet.addresses import Addresses, PasswordFiles
     from dbmigrate.runner.fleet.list_file import PlacedRow
     from dbmigrate.runner.fleet.run import FleetResult
@@ -101,7 +101,12 @@ def run(invocation: Invocation) -> int:
         order = read_order(invocation, FileUse.REQUIRED, _shared_database(invocation))
         if order.source is None:
             raise AssertionError("the files are required")
-        addresses = Addresses(order.target, invocation.environ, _password_files(invocation))
+        addresses = Addresses(
+            order.target,
+            invocation.environ,
+            _password_files(invocation),
+            trusts_hosts="targets" in values,
+        )
         catalog = _find_catalog(invocation, order.target)
         chosen = _select(invocation, addresses, catalog, stop)
         _check_options(invocation, chosen)
@@ -109,9 +114,7 @@ def run(invocation: Invocation) -> int:
             terminal.warning(f"no target of {chosen.listed} is to be worked on")
         results = None
         if "results" in values:
-            from dbmigrate.postgres.connection.target import parse_history_table
-
-            results = Results(catalog, parse_history_table(values["results"]))
+            results = Results(catalog, _results_table(values["results"]))
         narrator = FleetNarrator(invocation, len(chosen.targets))
         request = FleetRequest(
             command=verb,
@@ -207,6 +210,8 @@ def _select(
         from dbmigrate.runner.fleet.list_file import read_list
 
         source = invocation.values["targets"]
+        if present(source) != source and not os.path.isfile(source):
+            raise ArgumentError("-targets is no file (not shown, for it may hold a password)")
         rows = read_list(source, waves)
     else:
         from dbmigrate.runner.fleet.catalog import SOURCE, query_rows
@@ -221,6 +226,16 @@ def _select(
         wave=invocation.values.get("wave"),
         source=source,
     )
+
+
+def _results_table(text: str) -> HistoryTable:
+    from dbmigrate.errors import MigrationError
+    from dbmigrate.postgres.connection.target import parse_history_table
+
+    try:
+        return parse_history_table(text)
+    except MigrationError:
+        raise ArgumentError("-results: expected table or schema.table") from None
 
 
 def _shard(invocation: Invocation) -> Shard | None:

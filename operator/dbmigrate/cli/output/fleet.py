@@ -93,7 +93,7 @@ def conclude(
     terminal.live("")
     for group in summary.sorted_groups():
         terminal.error(_describe_group(group))
-    for text in _explain_plans(summary):
+    for text in (*_explain_plans(summary), *_explain_versions(request.command, summary)):
         terminal.line(text)
     terminal.line(f"{_targets(summary.total)}: {describe_counts(summary)}")
     if found.has_exceeded_failures:
@@ -161,6 +161,14 @@ def _describe_group(group: FailureGroup) -> str:
 def _explain_plans(summary: Summary) -> list[str]:
     plans = sorted(summary.waiting.items(), key=lambda plan: -plan[1])
     return [f"{one_line(note)}: {_targets(count)}" for note, count in plans]
+
+
+def _explain_versions(command: str, summary: Summary) -> list[str]:
+    """Where the targets are, unless all are at one place."""
+    if command != "status" or len(summary.versions) < 2:
+        return []
+    versions = sorted(summary.versions.items(), key=lambda each: -each[1])
+    return [f"at {one_line(v or 'no known version')}: {_targets(count)}" for v, count in versions]
 
 
 def _document(verdict: TargetVerdict) -> dict[str, Any]:

@@ -24,12 +24,12 @@ from dbmigrate.controller.decisions.outcome import (
     parse_message,
     read_report,
 )
+from dbmigrate.controller.decisions.pods import Pod
 from dbmigrate.controller.decisions.runs import (
     ASKING,
     MENDING,
     MOVING,
     JobRun,
-    Pod,
     RunCommand,
     in_order,
     run_order,

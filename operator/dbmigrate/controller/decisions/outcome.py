@@ -23,15 +23,9 @@ from dbmigrate.api.status import (
     MigrationStatus,
 )
 from dbmigrate.api.trial import read_trial
+from dbmigrate.controller.decisions.pods import NEEDS_CP, ContainerEnd, Pod
 from dbmigrate.controller.decisions.refusals import explain_refusal
-from dbmigrate.controller.decisions.runs import (
-    NEEDS_CP,
-    ContainerEnd,
-    JobRun,
-    Pod,
-    RunCommand,
-    RunState,
-)
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.report import RETRYABLE, Outcome, Reason, Report, ReportError, UnknownReport
 from dbmigrate.timestamps import format_timestamp, read_timestamp
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from dbmigrate.api.names import COPY_CONTAINER, REHEARSAL_CONTAINER
-from dbmigrate.controller.decisions.runs import NEEDS_CP, JobRun, Pod, Waiting
+from dbmigrate.controller.decisions.pods import NEEDS_CP, Pod, Waiting
+from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, in_progress
 from dbmigrate.timestamps import format_timestamp
 

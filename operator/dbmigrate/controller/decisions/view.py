@@ -15,7 +15,8 @@ from dbmigrate.api.action import Action, ActionPhase
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import MigrationStatus, PlanStatus
 from dbmigrate.controller.decisions.files import SourceFiles
-from dbmigrate.controller.decisions.runs import JobRun, Pod
+from dbmigrate.controller.decisions.pods import Pod
+from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.verdict import Verdict
 from dbmigrate.controller.jobs.body import RunOrder
 

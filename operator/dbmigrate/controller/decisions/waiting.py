@@ -12,6 +12,7 @@ from datetime import datetime
 from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.controller.decisions.catch_up import CaughtUp
 from dbmigrate.controller.decisions.orders import is_run_awaited
+from dbmigrate.controller.decisions.pods import Pod
 from dbmigrate.controller.decisions.progress import (
     LOOK_INTERVAL,
     describe_lost_node,
@@ -20,7 +21,7 @@ from dbmigrate.controller.decisions.progress import (
 )
 from dbmigrate.controller.decisions.ready import wait_for_answer
 from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
-from dbmigrate.controller.decisions.runs import JobRun, Pod, RunCommand, has_begun
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, has_begun
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, in_progress, stalled
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 

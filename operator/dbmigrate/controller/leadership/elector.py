@@ -59,6 +59,8 @@ class Elector:
         self._is_current = False
         """Whether the last sighting is of our own last write."""
         self._writes_until = NEVER
+        self._is_cut_off = False
+        """The last request got no answer: it is said once."""
 
     def seconds_to_write(self) -> float:
         """How long a write may still take from now on; 0 or less: none may be made."""
@@ -100,7 +102,9 @@ class Elector:
             if not isinstance(problem, Conflict | AlreadyExists | Unavailable):
                 raise
             if isinstance(problem, Unavailable):
-                log.warning("the lease could not be read or renewed: %s", problem)
+                level = logging.DEBUG if self._is_cut_off else logging.WARNING
+                log.log(level, "the lease could not be read or renewed: %s", problem)
+                self._is_cut_off = True
         return False
 
     async def _move(self) -> bool:
@@ -110,6 +114,7 @@ class Elector:
             )
             lease = parse_lease(found) if found is not None else None
             self._sighting = see(self._sighting, lease, self._clock())
+        self._is_cut_off = False
         move = choose_move(self._sighting, self._identity, self._clock())
         if move is ElectionMove.WAIT:
             # Whoever holds it now may write: we may not.

@@ -15,7 +15,10 @@ from dbmigrate.api.action import Action, read_action
 from dbmigrate.api.migration import parse_migration
 from dbmigrate.controller.cluster import Cluster, ResourceKind
 from dbmigrate.controller.decisions.files import read_migrations
-from dbmigrate.controller.decisions.runs import JobRun, Pod, parse_pod, parse_run
+from dbmigrate.controller.decisions.pods import Pod
+from dbmigrate.controller.decisions.runs import JobRun
+from dbmigrate.controller.jobs.job_object import parse_run
+from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.reading import read
 from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.controller.watches.work_queue import WorkQueue

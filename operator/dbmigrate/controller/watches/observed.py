@@ -18,7 +18,8 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.controller.decisions.files import ConfigMapFiles
-from dbmigrate.controller.decisions.runs import JobRun, Pod
+from dbmigrate.controller.decisions.pods import Pod
+from dbmigrate.controller.decisions.runs import JobRun
 
 Key = tuple[str, str]
 """Namespace and name of a DatabaseMigration."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.casting import is_rewritten, may_lose, through_text, using
 from dbmigrate.diff.kinds.identity import change_identity, identity_clause
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop, without_attributes
@@ -20,15 +21,15 @@ _COMPRESSIONS = {"p": "pglz", "l": "lz4", "": "default"}
 _INTEGERS = frozenset(("smallint", "integer", "bigint"))
 _TEXTS = frozenset(("text", "character varying"))
 _STORED = frozenset("rp")
-_IN_THE_WAY = (o.View, o.RewriteRule, o.Policy, o.Trigger, o.Routine, o.Default, o.Aggregate)
+_IN_THE_WAY = (o.View, t.RewriteRule, t.Policy, t.Trigger, o.Routine, t.Default, o.Aggregate)
 """What reads a column in a way that ALTER COLUMN TYPE can't follow. Defaults could be, but
 their old cast would stay in them."""
 
 
-class Columns(ObjectKind[o.Column]):
+class Columns(ObjectKind[t.Column]):
     """Columns; those of views only carry grants and comments."""
 
-    def can_alter(self, before: o.Column, after: o.Column, world: World) -> bool:
+    def can_alter(self, before: t.Column, after: t.Column, world: World) -> bool:
         if before.relation_kind not in _STORED:
             return before.relation_kind in "vm" or without_attributes(before) == without_attributes(
                 after
@@ -40,27 +41,27 @@ class Columns(ObjectKind[o.Column]):
         return before.generated == "s" and after.generated == ""
 
     def disturbs(
-        self, before: o.Column, after: o.Column, user: o.SchemaObject, world: World
+        self, before: t.Column, after: t.Column, user: o.SchemaObject, world: World
     ) -> bool:
         if not changes_type(before, after, world):
             return False
         if isinstance(user, _IN_THE_WAY):
             return True
-        is_made_anew = isinstance(user, o.Index | o.Statistics | o.Constraint)
+        is_made_anew = isinstance(user, t.Index | t.Statistics | t.Constraint)
         if is_made_anew and world.actions[user.name] in (ObjectAction.REPLACE, ObjectAction.DROP):
             # The server would convert it with its old text, which may not fit the new type.
             return True
-        if isinstance(user, o.Constraint) and is_behind(world.before, user):
+        if isinstance(user, t.Constraint) and is_behind(world.before, user):
             # It would be recreated together with the children's, none of which is validated.
             return True
-        if isinstance(user, o.Column):
+        if isinstance(user, t.Column):
             return user.generated != "" or user.relation_kind not in _STORED
-        if isinstance(user, o.Constraint) and user.type == "f":
+        if isinstance(user, t.Constraint) and user.type == "f":
             types = {before.base_type, after.base_type}
             return not (types <= _INTEGERS or types <= _TEXTS)
         return False
 
-    def create(self, each: o.Column, world: World) -> Iterator[PlannedStatement]:
+    def create(self, each: t.Column, world: World) -> Iterator[PlannedStatement]:
         if each.relation_kind == "c":
             yield create(each, f"ALTER TYPE {each.relation} ADD ATTRIBUTE {attribute(each)}")
             return
@@ -76,7 +77,7 @@ class Columns(ObjectKind[o.Column]):
         )
         yield from settings(None, each, world)
 
-    def drop(self, each: o.Column, world: World) -> Iterator[PlannedStatement]:
+    def drop(self, each: t.Column, world: World) -> Iterator[PlannedStatement]:
         if each.relation_kind == "c":
             yield drop(
                 each,
@@ -90,7 +91,7 @@ class Columns(ObjectKind[o.Column]):
         sql = f"ALTER TABLE {each.relation} DROP COLUMN {each.column}"
         yield drop(each, sql, destroys=destroys)
 
-    def alter(self, before: o.Column, after: o.Column, world: World) -> Iterator[PlannedStatement]:
+    def alter(self, before: t.Column, after: t.Column, world: World) -> Iterator[PlannedStatement]:
         if after.relation_kind not in _STORED:
             return
         is_carried = world.carrier(after, world.after) is not None
@@ -118,14 +119,14 @@ class Columns(ObjectKind[o.Column]):
             yield from change_not_null(before, after, world)
 
 
-def changes_type(before: o.Column, after: o.Column, world: World) -> bool:
+def changes_type(before: t.Column, after: t.Column, world: World) -> bool:
     """Whether ALTER COLUMN TYPE is needed: for another type, or for one that is recreated."""
     return (before.type, before.collation) != (after.type, after.collation) or _reborn(
         before, world
     ) is not None
 
 
-def clause(each: o.Column, default: o.Default | None, world: World) -> str:
+def clause(each: t.Column, default: t.Default | None, world: World) -> str:
     """The column as CREATE TABLE and ADD COLUMN have it."""
     words = [each.column, each.type]
     if each.collation is not None:
@@ -145,21 +146,21 @@ def clause(each: o.Column, default: o.Default | None, world: World) -> str:
     return " ".join(words)
 
 
-def attribute(each: o.Column) -> str:
+def attribute(each: t.Column) -> str:
     """The attribute as CREATE TYPE has it."""
     collation = f" COLLATE {each.collation}" if each.collation is not None else ""
     return f"{each.column} {each.type}{collation}"
 
 
-def inline_default(each: o.Column, world: World) -> o.Default | None:
+def inline_default(each: t.Column, world: World) -> t.Default | None:
     """The default, if it can be given where the column is created."""
     found = world.after.objects.get(ObjectName("default", each.name.name))
-    if not isinstance(found, o.Default) or world.comes_back(found, each.name, world.after):
+    if not isinstance(found, t.Default) or world.comes_back(found, each.name, world.after):
         return None
     return found
 
 
-def settings(before: o.Column | None, after: o.Column, world: World) -> Iterator[PlannedStatement]:
+def settings(before: t.Column | None, after: t.Column, world: World) -> Iterator[PlannedStatement]:
     """What does not fit into the column's definition, or not in every server version."""
     later = partial(alter, after, slot=Slot.FINISH)
     prefix = f"ALTER TABLE ONLY {after.relation} ALTER COLUMN {after.column}"
@@ -188,14 +189,14 @@ def settings(before: o.Column | None, after: o.Column, world: World) -> Iterator
         yield later(f"ALTER TABLE {after.relation} ADD {name}NOT NULL {after.column} NOT VALID")
 
 
-def _reborn(column: o.Column, world: World) -> ObjectName | None:
+def _reborn(column: t.Column, world: World) -> ObjectName | None:
     for name in column.requires:
         if name.kind in TYPE_KINDS and world.is_going(name):
             return name
     return None
 
 
-def _park(before: o.Column) -> PlannedStatement:
+def _park(before: t.Column) -> PlannedStatement:
     """As text, while its type does not exist."""
     sql = f"ALTER TABLE {before.relation} ALTER COLUMN {before.column} TYPE text"
     dimensions = "[]" if before.type.endswith("[]") else ""
@@ -203,7 +204,7 @@ def _park(before: o.Column) -> PlannedStatement:
     return replace(step, is_early=True)
 
 
-def _change_type(before: o.Column, after: o.Column, world: World) -> PlannedStatement:
+def _change_type(before: t.Column, after: t.Column, world: World) -> PlannedStatement:
     words = [f"ALTER TABLE {after.relation} ALTER COLUMN {after.column} TYPE {after.type}"]
     if after.collation is not None:
         words.append(f"COLLATE {after.collation}")
@@ -235,7 +236,7 @@ def _change_type(before: o.Column, after: o.Column, world: World) -> PlannedStat
     )
 
 
-def _change_expression(before: o.Column, after: o.Column) -> Iterator[PlannedStatement]:
+def _change_expression(before: t.Column, after: t.Column) -> Iterator[PlannedStatement]:
     prefix = f"ALTER TABLE {after.relation} ALTER COLUMN {after.column}"
     if after.generated == "":
         yield alter(after, f"{prefix} DROP EXPRESSION")
@@ -248,7 +249,7 @@ def _change_expression(before: o.Column, after: o.Column) -> Iterator[PlannedSta
         )
 
 
-def _note_new(each: o.Column, default: o.Default | None, world: World) -> str | None:
+def _note_new(each: t.Column, default: t.Default | None, world: World) -> str | None:
     if each.not_null is not None and default is None and not each.identity and not each.generated:
         return "fails where the table has rows: the new column has no default"
     if each.generated == "s" or each.identity:
@@ -261,7 +262,7 @@ def _note_new(each: o.Column, default: o.Default | None, world: World) -> str | 
 _VOLATILE = ("nextval(", "random(", "gen_random_uuid(", "clock_timestamp(", "uuidv4(", "uuidv7(")
 
 
-def _is_volatile(default: o.Default, world: World) -> bool:
+def _is_volatile(default: t.Default, world: World) -> bool:
     return any(word in default.expression for word in _VOLATILE) or any(
         name.kind == "function" for name in world.after.requires(default.name)
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.indexes import concurrently, mark_statements, table_is_slow
 from dbmigrate.diff.kinds.kind import ObjectKind, create, drop, validate
 from dbmigrate.diff.kinds.options import with_clause
@@ -23,10 +23,10 @@ _NOT_VALID = " NOT VALID"
 _LOCKS = "reads the whole table while nobody may write"
 
 
-class Constraints(ObjectKind[o.Constraint]):
+class Constraints(ObjectKind[t.Constraint]):
     """Check, unique, primary key, foreign key, exclusion."""
 
-    def can_alter(self, before: o.Constraint, after: o.Constraint, world: World) -> bool:
+    def can_alter(self, before: t.Constraint, after: t.Constraint, world: World) -> bool:
         """Only its validation, and the settings of its index."""
         if _but_for_marks(before, after):
             return True
@@ -37,7 +37,7 @@ class Constraints(ObjectKind[o.Constraint]):
             and before.definition.removesuffix(_NOT_VALID) == after.definition
         )
 
-    def create(self, each: o.Constraint, world: World) -> Iterator[PlannedStatement]:
+    def create(self, each: t.Constraint, world: World) -> Iterator[PlannedStatement]:
         if _comes_by_itself(each, world):
             return
         is_slow = table_is_slow(each.table, world)
@@ -52,25 +52,25 @@ class Constraints(ObjectKind[o.Constraint]):
             yield create(each, _add(each), note=note, after=first)
         yield from mark_statements(None, each)
 
-    def drop(self, each: o.Constraint, world: World) -> Iterator[PlannedStatement]:
+    def drop(self, each: t.Constraint, world: World) -> Iterator[PlannedStatement]:
         if world.carrier(each, world.before) is not None or _is_shadow(each, world):
             return
         yield drop(each, f"ALTER TABLE {each.table} DROP CONSTRAINT {each.constraint}")
 
     def alter(
-        self, before: o.Constraint, after: o.Constraint, world: World
+        self, before: t.Constraint, after: t.Constraint, world: World
     ) -> Iterator[PlannedStatement]:
         if not before.is_validated and after.is_validated:
             yield _validate(after, world)
         yield from mark_statements(before, after)
 
 
-def inline_clause(each: o.Constraint) -> str:
+def inline_clause(each: t.Constraint) -> str:
     """As CREATE TABLE has it."""
     return f"CONSTRAINT {each.constraint} {_definition(each)}"
 
 
-def is_inline(each: o.Constraint, world: World) -> bool:
+def is_inline(each: t.Constraint, world: World) -> bool:
     """Whether CREATE TABLE can contain it: foreign keys follow when all tables exist."""
     if each.type == "f" or not each.is_validated:
         return False
@@ -81,7 +81,7 @@ def is_inline(each: o.Constraint, world: World) -> bool:
     return not is_given and whole is not None and not world.comes_back(each, whole, world.after)
 
 
-def _definition(each: o.Constraint) -> str:
+def _definition(each: t.Constraint) -> str:
     """pg_get_constraintdef leaves out the options of the index."""
     words = [each.definition]
     if each.index_options or each.tablespace is not None:
@@ -102,24 +102,24 @@ def _deferral(definition: str) -> str:
     return ""
 
 
-def _add(each: o.Constraint) -> str:
+def _add(each: t.Constraint) -> str:
     only = "ONLY " if each.is_on_partitioned and each.has_index else ""
     return f"ALTER TABLE {only}{each.table} ADD CONSTRAINT {each.constraint} {_definition(each)}"
 
 
-def _comes_by_itself(each: o.Constraint, world: World) -> bool:
+def _comes_by_itself(each: t.Constraint, world: World) -> bool:
     """Whether the parent's statement, or the attachment, creates it."""
     if each.is_inherited and each.type == "f":
         return True
     return world.carrier(each, world.after) is not None
 
 
-def _is_shadow(each: o.Constraint, world: World) -> bool:
+def _is_shadow(each: t.Constraint, world: World) -> bool:
     """Whether it belongs to the parent's: an inherited foreign key, or a part of a key's index."""
     return each.is_inherited and not world.is_moving(each.table)
 
 
-def _can_use_index(each: o.Constraint) -> bool:
+def _can_use_index(each: t.Constraint) -> bool:
     return (
         each.type in "pu"
         and not each.is_on_partitioned
@@ -128,13 +128,13 @@ def _can_use_index(each: o.Constraint) -> bool:
     )
 
 
-def _can_wait(each: o.Constraint, world: World) -> bool:
+def _can_wait(each: t.Constraint, world: World) -> bool:
     if not each.is_validated or not each.is_enforced:
         return False
     return each.type == "c" or world.version >= 18 or not each.is_on_partitioned
 
 
-def _with_index(each: o.Constraint) -> Iterator[PlannedStatement]:
+def _with_index(each: t.Constraint) -> Iterator[PlannedStatement]:
     definition = each.index_definition or ""
     tablespace = f" TABLESPACE {each.tablespace}" if each.tablespace is not None else ""
     yield create(each, concurrently(definition) + tablespace, mode=Mode.ALONE)
@@ -148,13 +148,13 @@ def _with_index(each: o.Constraint) -> Iterator[PlannedStatement]:
     )
 
 
-def _columns(each: o.Constraint) -> tuple[ObjectName, ...]:
+def _columns(each: t.Constraint) -> tuple[ObjectName, ...]:
     if each.type != "p":
         return ()
     return tuple(ObjectName("column", f"{each.table}.{column}") for column in each.columns)
 
 
-def _validated_below(each: o.Constraint, world: World) -> Iterator[ObjectName]:
+def _validated_below(each: t.Constraint, world: World) -> Iterator[ObjectName]:
     """Checks of children, which must exist before one that would create them NOT VALID; PostgreSQL
     rejects one that is validated above one that is not."""
     if each.type == "c":
@@ -163,12 +163,12 @@ def _validated_below(each: o.Constraint, world: World) -> Iterator[ObjectName]:
                 yield child.name
 
 
-def _validate(each: o.Constraint, world: World) -> PlannedStatement:
+def _validate(each: t.Constraint, world: World) -> PlannedStatement:
     sql = f"ALTER TABLE {each.table} VALIDATE CONSTRAINT {each.constraint}"
     return validate(each, sql, world)
 
 
-def _but_for_marks(before: o.Constraint, after: o.Constraint) -> bool:
+def _but_for_marks(before: t.Constraint, after: t.Constraint) -> bool:
     """Whether nothing differs that would require building them again."""
     marked = replace(
         before,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.kind import alter
 from dbmigrate.diff.names import last_part, made_up, unquoted, without_last
 from dbmigrate.diff.step import PlannedStatement
@@ -18,7 +19,7 @@ _LIMITS = {
 }
 
 
-def identity_clause(each: o.Column) -> str:
+def identity_clause(each: t.Column) -> str:
     """As a column's definition has it; the sequence's name only if it is not the default."""
     options = []
     if each.identity_sequence is not None:
@@ -79,7 +80,7 @@ def with_type(before: o.SequenceSettings, type_name: str) -> o.SequenceSettings:
     )
 
 
-def change_identity(before: o.Column, after: o.Column) -> Iterator[PlannedStatement]:
+def change_identity(before: t.Column, after: t.Column) -> Iterator[PlannedStatement]:
     """From one identity to another, or to none."""
     if before.identity == after.identity == "":
         return
@@ -103,7 +104,7 @@ def change_identity(before: o.Column, after: o.Column) -> Iterator[PlannedStatem
     yield from _rename_sequence(before, after)
 
 
-def _rename_sequence(before: o.Column, after: o.Column) -> Iterator[PlannedStatement]:
+def _rename_sequence(before: t.Column, after: t.Column) -> Iterator[PlannedStatement]:
     old, new = before.identity_sequence, after.identity_sequence
     if old is None or new is None or old == new:
         return

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.names import unquoted, without_last
 from dbmigrate.diff.step import Mode, PlannedStatement, Slot
@@ -18,15 +18,15 @@ from dbmigrate.diff.world import ObjectAction, World
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 
-class Indexes(ObjectKind[o.Index]):
+class Indexes(ObjectKind[t.Index]):
     """Indexes that do not belong to a constraint."""
 
-    def can_alter(self, before: o.Index, after: o.Index, world: World) -> bool:
+    def can_alter(self, before: t.Index, after: t.Index, world: World) -> bool:
         """Only what does not rebuild it; an invalid one has to be rebuilt."""
         is_same = before.definition == after.definition and before.table == after.table
         return is_same and (before.is_valid or before.is_valid == after.is_valid)
 
-    def create(self, each: o.Index, world: World) -> Iterator[PlannedStatement]:
+    def create(self, each: t.Index, world: World) -> Iterator[PlannedStatement]:
         sql = each.definition
         if _is_concurrent(each, world):
             yield create(each, concurrently(sql), mode=Mode.ALONE)
@@ -37,7 +37,7 @@ class Indexes(ObjectKind[o.Index]):
         yield from _statistics((), each)
         yield from mark_statements(None, each)
 
-    def drop(self, each: o.Index, world: World) -> Iterator[PlannedStatement]:
+    def drop(self, each: t.Index, world: World) -> Iterator[PlannedStatement]:
         if _parent_goes(each, world):
             return
         step = drop(each, f"DROP {each.address}")
@@ -47,18 +47,18 @@ class Indexes(ObjectKind[o.Index]):
             step = replace(step, sql=sql, mode=Mode.ALONE)
         yield step
 
-    def alter(self, before: o.Index, after: o.Index, world: World) -> Iterator[PlannedStatement]:
+    def alter(self, before: t.Index, after: t.Index, world: World) -> Iterator[PlannedStatement]:
         yield from _statistics(before.statistics, after)
         yield from mark_statements(before, after)
 
-    def swaps(self, before: o.Index, after: o.Index, world: World) -> bool:
+    def swaps(self, before: t.Index, after: t.Index, world: World) -> bool:
         """Not where it blocks something else, or is a part of another index."""
         is_free = before.name not in world.forced and before.table == after.table
         is_part = before.parent is not None or after.parent is not None
         is_in_use = _is_concurrent(before, world) and _is_concurrent(after, world)
         return is_free and is_in_use and not is_part
 
-    def swap(self, before: o.Index, after: o.Index, world: World) -> Iterator[PlannedStatement]:
+    def swap(self, before: t.Index, after: t.Index, world: World) -> Iterator[PlannedStatement]:
         """Under another name at first, so that queries always have one of them."""
         schema, name = without_last(after.name.name), unquoted(after.index)
         other = world.interim.choose(after.name, name, "", "new")
@@ -72,14 +72,14 @@ class Indexes(ObjectKind[o.Index]):
         yield from mark_statements(None, after)
 
 
-class IndexAttachments(ObjectKind[o.IndexAttachment]):
+class IndexAttachments(ObjectKind[t.IndexAttachment]):
     """Parts of partitioned indexes. A partition that is attached brings its own."""
 
-    def create(self, each: o.IndexAttachment, world: World) -> Iterator[PlannedStatement]:
+    def create(self, each: t.IndexAttachment, world: World) -> Iterator[PlannedStatement]:
         if not world.is_moving(each.child_table):
             yield create(each, f"ALTER INDEX {each.parent} ATTACH PARTITION {each.child}")
 
-    def drop(self, each: o.IndexAttachment, world: World) -> Iterator[PlannedStatement]:
+    def drop(self, each: t.IndexAttachment, world: World) -> Iterator[PlannedStatement]:
         return iter(())
 
 
@@ -90,10 +90,10 @@ def concurrently(definition: str) -> str:
 
 
 def mark_statements(
-    before: o.Index | o.Constraint | None, after: o.Index | o.Constraint
+    before: t.Index | t.Constraint | None, after: t.Index | t.Constraint
 ) -> Iterator[PlannedStatement]:
     """That a table is clustered by it, or uses it as replica identity."""
-    index = after.index if isinstance(after, o.Index) else after.constraint
+    index = after.index if isinstance(after, t.Index) else after.constraint
     if after.is_clustered and not (before is not None and before.is_clustered):
         sql = f"ALTER TABLE {after.table} CLUSTER ON {index}"
         yield alter(after, sql, slot=Slot.FINISH)
@@ -109,11 +109,11 @@ def table_is_slow(table: str, world: World) -> bool:
     return world.has_to_be_slow(table)
 
 
-def _is_concurrent(each: o.Index, world: World) -> bool:
+def _is_concurrent(each: t.Index, world: World) -> bool:
     return each.table_kind != "p" and table_is_slow(each.table, world)
 
 
-def _statistics(before: tuple[str, ...], after: o.Index) -> Iterator[PlannedStatement]:
+def _statistics(before: tuple[str, ...], after: t.Index) -> Iterator[PlannedStatement]:
     prefix = f"ALTER INDEX {after.name.name} ALTER COLUMN"
     new = {each.partition(" ")[0] for each in after.statistics}
     for each in before:
@@ -126,7 +126,7 @@ def _statistics(before: tuple[str, ...], after: o.Index) -> Iterator[PlannedStat
             yield alter(after, sql, slot=Slot.FINISH)
 
 
-def _parent_goes(each: o.Index, world: World) -> bool:
+def _parent_goes(each: t.Index, world: World) -> bool:
     attachment = ObjectName("index partition", each.name.name)
     if attachment not in world.before.objects or world.is_moving(each.table):
         return False

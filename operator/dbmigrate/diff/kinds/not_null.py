@@ -11,19 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.kind import alter, validate
 from dbmigrate.diff.names import last_part, unquoted
 from dbmigrate.diff.step import PlannedStatement, Slot
 from dbmigrate.diff.world import World
 
 
-def not_null_clause(each: o.Column, wanted: o.NotNull, world: World) -> str:
+def not_null_clause(each: t.Column, wanted: o.NotNull, world: World) -> str:
     """As a column's definition has it."""
     name = name_clause(each, wanted, world)
     return f"{name}NOT NULL{' NO INHERIT' if wanted.is_inherited_by_none else ''}"
 
 
-def name_clause(each: o.Column, wanted: o.NotNull, world: World) -> str:
+def name_clause(each: t.Column, wanted: o.NotNull, world: World) -> str:
     """Only where PostgreSQL would not choose the name by itself: it avoids those of the schema."""
     name = wanted.name
     if name is None or (wanted.is_usual and not world.is_shared(each.relation, name)):
@@ -31,7 +32,7 @@ def name_clause(each: o.Column, wanted: o.NotNull, world: World) -> str:
     return f"CONSTRAINT {name} "
 
 
-def change_not_null(before: o.Column, after: o.Column, world: World) -> Iterator[PlannedStatement]:
+def change_not_null(before: t.Column, after: t.Column, world: World) -> Iterator[PlannedStatement]:
     """From one to the other."""
     old, new = before.not_null, after.not_null
     stays_behind = new is None and old is not None and old.is_local
@@ -49,19 +50,19 @@ def change_not_null(before: o.Column, after: o.Column, world: World) -> Iterator
         yield from _change(before, after, world)
 
 
-def _is_carried(after: o.Column, world: World) -> bool:
+def _is_carried(after: t.Column, world: World) -> bool:
     """Whether the parent's statement has the same effect on it."""
     carrier = world.carrier(after, world.after)
     if carrier is None:
         return False
     old, new = world.before.objects.get(carrier), world.after.objects.get(carrier)
-    if not isinstance(old, o.Column) or not isinstance(new, o.Column):
+    if not isinstance(old, t.Column) or not isinstance(new, t.Column):
         return True
     changes = (old.not_null is None) != (new.not_null is None)
     return changes and (new.not_null is None) == (after.not_null is None)
 
 
-def _set(after: o.Column, new: o.NotNull, world: World) -> Iterator[PlannedStatement]:
+def _set(after: t.Column, new: o.NotNull, world: World) -> Iterator[PlannedStatement]:
     prefix = f"ALTER TABLE {after.relation}"
     statement = _set_statement(after, new, world)
     if not world.has_to_be_slow(after.relation) or not new.is_validated or after.identity:
@@ -76,7 +77,7 @@ def _set(after: o.Column, new: o.NotNull, world: World) -> Iterator[PlannedState
     yield alter(after, f"{prefix} DROP CONSTRAINT {name}", slot=Slot.FINISH)
 
 
-def _set_statement(after: o.Column, new: o.NotNull, world: World) -> str:
+def _set_statement(after: t.Column, new: o.NotNull, world: World) -> str:
     name = name_clause(after, new, world)
     if not name and not new.is_inherited_by_none and new.is_validated:
         return f"ALTER TABLE {after.relation} ALTER COLUMN {after.column} SET NOT NULL"
@@ -85,7 +86,7 @@ def _set_statement(after: o.Column, new: o.NotNull, world: World) -> str:
     return f"ALTER TABLE {after.relation} ADD {name}NOT NULL {after.column}{inherits}{valid}"
 
 
-def _change(before: o.Column, after: o.Column, world: World) -> Iterator[PlannedStatement]:
+def _change(before: t.Column, after: t.Column, world: World) -> Iterator[PlannedStatement]:
     """Its name or its attributes; constraints since 18."""
     old, new = before.not_null or o.NotNull(), after.not_null or o.NotNull()
     prefix = f"ALTER TABLE {after.relation}"

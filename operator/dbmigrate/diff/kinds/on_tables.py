@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.step import PlannedStatement, Slot
 from dbmigrate.diff.world import World
@@ -13,46 +13,46 @@ from dbmigrate.diff.world import World
 _ENABLED = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
 
-class Defaults(ObjectKind[o.Default]):
+class Defaults(ObjectKind[t.Default]):
     """Defaults of columns. ONLY: each child of a table has a default of its own."""
 
-    def can_alter(self, before: o.Default, after: o.Default, world: World) -> bool:
+    def can_alter(self, before: t.Default, after: t.Default, world: World) -> bool:
         return True
 
-    def create(self, each: o.Default, world: World) -> Iterator[PlannedStatement]:
+    def create(self, each: t.Default, world: World) -> Iterator[PlannedStatement]:
         yield create(each, f"{_column(each)} SET DEFAULT {each.expression}")
 
-    def drop(self, each: o.Default, world: World) -> Iterator[PlannedStatement]:
+    def drop(self, each: t.Default, world: World) -> Iterator[PlannedStatement]:
         yield drop(each, f"{_column(each)} DROP DEFAULT")
 
     def alter(
-        self, before: o.Default, after: o.Default, world: World
+        self, before: t.Default, after: t.Default, world: World
     ) -> Iterator[PlannedStatement]:
         yield alter(after, f"{_column(after)} SET DEFAULT {after.expression}")
 
 
-def _column(each: o.Default) -> str:
+def _column(each: t.Default) -> str:
     return f"ALTER TABLE ONLY {each.relation} ALTER COLUMN {each.column}"
 
 
-class Triggers(ObjectKind[o.Trigger]):
+class Triggers(ObjectKind[t.Trigger]):
     """Triggers; the states of those of partitions follow their table's."""
 
-    def can_alter(self, before: o.Trigger, after: o.Trigger, world: World) -> bool:
+    def can_alter(self, before: t.Trigger, after: t.Trigger, world: World) -> bool:
         """CREATE OR REPLACE TRIGGER is rejected for constraint triggers."""
         is_same = before.definition == after.definition
         return is_same or not (before.is_constraint or after.is_constraint)
 
-    def create(self, each: o.Trigger, world: World) -> Iterator[PlannedStatement]:
+    def create(self, each: t.Trigger, world: World) -> Iterator[PlannedStatement]:
         yield create(each, each.definition)
         if each.enabled != "O":
             yield replace(_enable_trigger(each), slot=Slot.FINISH)
 
-    def drop(self, each: o.Trigger, world: World) -> Iterator[PlannedStatement]:
+    def drop(self, each: t.Trigger, world: World) -> Iterator[PlannedStatement]:
         yield drop(each, f"DROP {each.address}")
 
     def alter(
-        self, before: o.Trigger, after: o.Trigger, world: World
+        self, before: t.Trigger, after: t.Trigger, world: World
     ) -> Iterator[PlannedStatement]:
         if before.definition != after.definition:
             yield alter(after, after.definition.replace("CREATE ", "CREATE OR REPLACE ", 1))
@@ -63,24 +63,24 @@ class Triggers(ObjectKind[o.Trigger]):
             yield _enable_trigger(after)
 
 
-def _enable_trigger(each: o.Trigger) -> PlannedStatement:
+def _enable_trigger(each: t.Trigger) -> PlannedStatement:
     words = f"{_ENABLED[each.enabled]} TRIGGER {each.trigger}"
     return alter(each, f"ALTER TABLE {each.table} {words}")
 
 
-class Rules(ObjectKind[o.RewriteRule]):
+class Rules(ObjectKind[t.RewriteRule]):
     """Rewrite rules."""
 
-    def can_alter(self, before: o.RewriteRule, after: o.RewriteRule, world: World) -> bool:
+    def can_alter(self, before: t.RewriteRule, after: t.RewriteRule, world: World) -> bool:
         return True
 
-    def create(self, each: o.RewriteRule, world: World) -> Iterator[PlannedStatement]:
+    def create(self, each: t.RewriteRule, world: World) -> Iterator[PlannedStatement]:
         yield create(each, each.definition.removesuffix(";"))
         if each.enabled != "O":
             yield replace(_enable_rule(each), slot=Slot.FINISH)
 
     def alter(
-        self, before: o.RewriteRule, after: o.RewriteRule, world: World
+        self, before: t.RewriteRule, after: t.RewriteRule, world: World
     ) -> Iterator[PlannedStatement]:
         if before.definition != after.definition:
             sql = after.definition.removesuffix(";").replace("CREATE ", "CREATE OR REPLACE ", 1)
@@ -89,25 +89,25 @@ class Rules(ObjectKind[o.RewriteRule]):
             yield _enable_rule(after)
 
 
-def _enable_rule(each: o.RewriteRule) -> PlannedStatement:
+def _enable_rule(each: t.RewriteRule) -> PlannedStatement:
     return alter(each, f"ALTER TABLE {each.table} {_ENABLED[each.enabled]} RULE {each.rule}")
 
 
-class Policies(ObjectKind[o.Policy]):
+class Policies(ObjectKind[t.Policy]):
     """Policies. ALTER POLICY can neither change the command nor remove a condition."""
 
-    def can_alter(self, before: o.Policy, after: o.Policy, world: World) -> bool:
+    def can_alter(self, before: t.Policy, after: t.Policy, world: World) -> bool:
         is_same = (before.command, before.is_permissive) == (after.command, after.is_permissive)
         loses_using = before.using is not None and after.using is None
         loses_check = before.check is not None and after.check is None
         return is_same and not loses_using and not loses_check
 
-    def create(self, each: o.Policy, world: World) -> Iterator[PlannedStatement]:
+    def create(self, each: t.Policy, world: World) -> Iterator[PlannedStatement]:
         kind = "" if each.is_permissive else " AS RESTRICTIVE"
         words = [f"CREATE {each.address}{kind} FOR {each.command} TO {', '.join(each.roles)}"]
         yield create(each, " ".join((*words, *_conditions(each))))
 
-    def alter(self, before: o.Policy, after: o.Policy, world: World) -> Iterator[PlannedStatement]:
+    def alter(self, before: t.Policy, after: t.Policy, world: World) -> Iterator[PlannedStatement]:
         words = [f"ALTER {after.address}"]
         if before.roles != after.roles:
             words.append(f"TO {', '.join(after.roles)}")
@@ -116,7 +116,7 @@ class Policies(ObjectKind[o.Policy]):
             yield alter(after, " ".join(words))
 
 
-def _conditions(each: o.Policy) -> list[str]:
+def _conditions(each: t.Policy) -> list[str]:
     words = []
     if each.using is not None:
         words.append(f"USING ({each.using})")
@@ -125,24 +125,24 @@ def _conditions(each: o.Policy) -> list[str]:
     return words
 
 
-class StatisticsObjects(ObjectKind[o.Statistics]):
+class StatisticsObjects(ObjectKind[t.Statistics]):
     """Extended statistics."""
 
-    def can_alter(self, before: o.Statistics, after: o.Statistics, world: World) -> bool:
+    def can_alter(self, before: t.Statistics, after: t.Statistics, world: World) -> bool:
         return before.definition == after.definition
 
-    def create(self, each: o.Statistics, world: World) -> Iterator[PlannedStatement]:
+    def create(self, each: t.Statistics, world: World) -> Iterator[PlannedStatement]:
         yield create(each, each.definition)
         if each.target is not None:
             yield replace(_target(each), slot=Slot.FINISH)
 
     def alter(
-        self, before: o.Statistics, after: o.Statistics, world: World
+        self, before: t.Statistics, after: t.Statistics, world: World
     ) -> Iterator[PlannedStatement]:
         if before.target != after.target:
             yield _target(after)
 
 
-def _target(each: o.Statistics) -> PlannedStatement:
+def _target(each: t.Statistics) -> PlannedStatement:
     target = -1 if each.target is None else each.target
     return alter(each, f"ALTER {each.address} SET STATISTICS {target}")

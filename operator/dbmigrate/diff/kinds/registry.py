@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.columns import Columns
 from dbmigrate.diff.kinds.constraints import Constraints
 from dbmigrate.diff.kinds.database import Extensions, Namespaces, Sequences
@@ -32,20 +33,20 @@ _KINDS: dict[type[o.SchemaObject], ObjectKind[Any]] = {
     o.Composite: Composites(),
     o.RangeType: Ranges(),
     o.Sequence: Sequences(),
-    o.Table: Tables(),
-    o.Column: Columns(),
-    o.Default: Defaults(),
-    o.Constraint: Constraints(),
-    o.Index: Indexes(),
-    o.Attachment: Attachments(),
-    o.IndexAttachment: IndexAttachments(),
+    t.Table: Tables(),
+    t.Column: Columns(),
+    t.Default: Defaults(),
+    t.Constraint: Constraints(),
+    t.Index: Indexes(),
+    t.Attachment: Attachments(),
+    t.IndexAttachment: IndexAttachments(),
     o.View: Views(),
     o.Routine: Routines(),
     o.Aggregate: Aggregates(),
-    o.Trigger: Triggers(),
-    o.RewriteRule: Rules(),
-    o.Policy: Policies(),
-    o.Statistics: StatisticsObjects(),
+    t.Trigger: Triggers(),
+    t.RewriteRule: Rules(),
+    t.Policy: Policies(),
+    t.Statistics: StatisticsObjects(),
     o.DefaultPrivileges: DefaultPrivilegesKind(),
 }
 _RANKS = {made: rank for rank, made in enumerate(_KINDS)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.columns import clause, inline_default, settings
 from dbmigrate.diff.kinds.constraints import inline_clause, is_inline
 from dbmigrate.diff.kinds.indexes import mark_statements
@@ -18,17 +18,17 @@ from dbmigrate.postgres.schema.catalog import ObjectName
 _IDENTITIES = {"d": "DEFAULT", "n": "NOTHING", "f": "FULL"}
 
 
-class Tables(ObjectKind[o.Table]):
+class Tables(ObjectKind[t.Table]):
     """Tables, partitioned or not."""
 
-    def can_alter(self, before: o.Table, after: o.Table, world: World) -> bool:
+    def can_alter(self, before: t.Table, after: t.Table, world: World) -> bool:
         """A partition key cannot be changed."""
         return (before.is_partitioned, before.partition_key) == (
             after.is_partitioned,
             after.partition_key,
         )
 
-    def create(self, each: o.Table, world: World) -> Iterator[PlannedStatement]:
+    def create(self, each: t.Table, world: World) -> Iterator[PlannedStatement]:
         columns, constraints = _inline_parts(each, world)
         covers = {part.name for part in (*columns, *constraints)}
         lines = []
@@ -47,12 +47,12 @@ class Tables(ObjectKind[o.Table]):
         if each.replica_identity in "nf":
             yield _replica_identity(each)
 
-    def drop(self, each: o.Table, world: World) -> Iterator[PlannedStatement]:
+    def drop(self, each: t.Table, world: World) -> Iterator[PlannedStatement]:
         # The rows of a partitioned table are in its partitions, which are dropped by name.
         lost = None if each.is_partitioned else f"the rows of {each.name.name} are lost"
         yield drop(each, f"DROP {each.address}", destroys=lost)
 
-    def alter(self, before: o.Table, after: o.Table, world: World) -> Iterator[PlannedStatement]:
+    def alter(self, before: t.Table, after: t.Table, world: World) -> Iterator[PlannedStatement]:
         prefix = f"ALTER TABLE {after.name.name}"
         yield from _change_parents(before, after, world)
         yield from _change_type(before, after, world)
@@ -77,31 +77,31 @@ class Tables(ObjectKind[o.Table]):
             yield step
 
 
-def _inline_parts(each: o.Table, world: World) -> tuple[list[o.Column], list[o.Constraint]]:
+def _inline_parts(each: t.Table, world: World) -> tuple[list[t.Column], list[t.Constraint]]:
     """What CREATE TABLE itself can contain."""
     columns, constraints = [], []
     for part in sorted(parts(world.after, each.name), key=lambda part: part.name):
-        if isinstance(part, o.Column):
+        if isinstance(part, t.Column):
             is_given = each.inherits and part.is_inherited
             if not is_given and not world.comes_back(part, each.name, world.after):
                 columns.append(part)
-        elif isinstance(part, o.Constraint) and is_inline(part, world):
+        elif isinstance(part, t.Constraint) and is_inline(part, world):
             constraints.append(part)
     return _as_made(columns), constraints
 
 
-def _as_made(columns: list[o.Column]) -> list[o.Column]:
+def _as_made(columns: list[t.Column]) -> list[t.Column]:
     return sorted(columns, key=lambda column: column.position)
 
 
-def _column_line(each: o.Table, column: o.Column, default: o.Default | None, world: World) -> str:
+def _column_line(each: t.Table, column: t.Column, default: t.Default | None, world: World) -> str:
     line = clause(column, default, world)
     if each.of_type is None:
         return line
     return line.replace(f"{column.column} {column.type}", f"{column.column} WITH OPTIONS", 1)
 
 
-def _create_sql(each: o.Table, lines: list[str]) -> str:
+def _create_sql(each: t.Table, lines: list[str]) -> str:
     unlogged = "UNLOGGED " if each.persistence == "u" else ""
     words = [f"CREATE {unlogged}TABLE {each.name.name}"]
     if each.of_type is not None:
@@ -122,7 +122,7 @@ def _create_sql(each: o.Table, lines: list[str]) -> str:
     return " ".join(words)
 
 
-def _change_security(before: o.Table | None, after: o.Table) -> Iterator[PlannedStatement]:
+def _change_security(before: t.Table | None, after: t.Table) -> Iterator[PlannedStatement]:
     prefix = f"ALTER TABLE {after.name.name}"
     if after.row_security != (before.row_security if before is not None else False):
         word = "ENABLE" if after.row_security else "DISABLE"
@@ -132,12 +132,12 @@ def _change_security(before: o.Table | None, after: o.Table) -> Iterator[Planned
         yield alter(after, f"{prefix} {word}FORCE ROW LEVEL SECURITY", slot=Slot.FINISH)
 
 
-def _replica_identity(each: o.Table) -> PlannedStatement:
+def _replica_identity(each: t.Table) -> PlannedStatement:
     word = _IDENTITIES[each.replica_identity]
     return alter(each, f"ALTER TABLE {each.name.name} REPLICA IDENTITY {word}", slot=Slot.FINISH)
 
 
-def _change_type(before: o.Table, after: o.Table, world: World) -> Iterator[PlannedStatement]:
+def _change_type(before: t.Table, after: t.Table, world: World) -> Iterator[PlannedStatement]:
     """A typed table cannot gain or lose a column: it is detached first, and bound at the end."""
     if before.of_type == after.of_type:
         return
@@ -146,12 +146,12 @@ def _change_type(before: o.Table, after: o.Table, world: World) -> Iterator[Plan
         own = tuple(part.name for part in parts(world.before, before.name))
         yield alter(after, f"{prefix} NOT OF", slot=Slot.DROP, before=own)
     if after.of_type is not None:
-        columns = [part for part in parts(world.after, after.name) if isinstance(part, o.Column)]
+        columns = [part for part in parts(world.after, after.name) if isinstance(part, t.Column)]
         names = tuple(column.name for column in columns)
         yield alter(after, f"{prefix} OF {after.of_type}", slot=Slot.FINISH, after=names)
 
 
-def _change_parents(before: o.Table, after: o.Table, world: World) -> Iterator[PlannedStatement]:
+def _change_parents(before: t.Table, after: t.Table, world: World) -> Iterator[PlannedStatement]:
     prefix = f"ALTER TABLE {after.name.name}"
     if before.inherits == after.inherits:
         return
@@ -169,21 +169,21 @@ def _change_parents(before: o.Table, after: o.Table, world: World) -> Iterator[P
                 part.name
                 for name in (parent, after.name.name)
                 for part in parts(world.after, ObjectName("table", name))
-                if isinstance(part, o.Column)
-                or (isinstance(part, o.Constraint) and part.type == "c")
+                if isinstance(part, t.Column)
+                or (isinstance(part, t.Constraint) and part.type == "c")
             ]
             yield alter(after, f"{prefix} INHERIT {parent}", slot=Slot.FINISH, after=tuple(shape))
 
 
-class Attachments(ObjectKind[o.Attachment]):
+class Attachments(ObjectKind[t.Attachment]):
     """Partitions are created as separate tables and attached: that takes a weak lock on the
     parent, where CREATE TABLE PARTITION OF takes the strongest, and indexes keep their names."""
 
-    def create(self, each: o.Attachment, world: World) -> Iterator[PlannedStatement]:
+    def create(self, each: t.Attachment, world: World) -> Iterator[PlannedStatement]:
         sql = f"ALTER TABLE {each.parent} ATTACH PARTITION {each.child} {each.bound}"
         yield create(each, sql, after=tuple(_own_conditions(each.child, world)))
 
-    def drop(self, each: o.Attachment, world: World) -> Iterator[PlannedStatement]:
+    def drop(self, each: t.Attachment, world: World) -> Iterator[PlannedStatement]:
         # DETACH CONCURRENTLY would leave a check behind that repeats the bound.
         yield drop(each, f"ALTER TABLE {each.parent} DETACH PARTITION {each.child}")
 
@@ -191,7 +191,7 @@ class Attachments(ObjectKind[o.Attachment]):
 def _own_conditions(child: str, world: World) -> Iterator[ObjectName]:
     """What a table must have, validated too, before it is attached to one that has it."""
     for part in parts(world.after, ObjectName("table", child)):
-        if isinstance(part, o.Column):
+        if isinstance(part, t.Column):
             if part.not_null is not None and part.not_null.is_validated:
                 yield part.name
                 # A helper check of the parent would be required of the child, too.
@@ -199,5 +199,5 @@ def _own_conditions(child: str, world: World) -> Iterator[ObjectName]:
                     ObjectName("column", f"{parent}.{part.column}")
                     for parent in parents(world.after, child)
                 )
-        elif isinstance(part, o.Constraint) and part.type == "c" and part.is_inherited:
+        elif isinstance(part, t.Constraint) and part.type == "c" and part.is_inherited:
             yield part.name

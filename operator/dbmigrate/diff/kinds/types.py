@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.columns import attribute
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop, validate
 from dbmigrate.diff.names import last_part, unquoted, without_last
@@ -145,7 +146,7 @@ class Composites(ObjectKind[o.Composite]):
     """Composite types, whose attributes are added and dropped as columns are."""
 
     def create(self, each: o.Composite, world: World) -> Iterator[PlannedStatement]:
-        found = [part for part in parts(world.after, each.name) if isinstance(part, o.Column)]
+        found = [part for part in parts(world.after, each.name) if isinstance(part, t.Column)]
         found.sort(key=lambda column: column.position)
         inside = ", ".join(map(attribute, found))
         covers = frozenset(column.name for column in found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.kinds.options import change_options, with_clause
 from dbmigrate.diff.step import PlannedStatement
@@ -21,7 +22,7 @@ class Views(ObjectKind[o.View]):
 
     def create(self, each: o.View, world: World) -> Iterator[PlannedStatement]:
         covers = frozenset(
-            part.name for part in parts(world.after, each.name) if isinstance(part, o.Column)
+            part.name for part in parts(world.after, each.name) if isinstance(part, t.Column)
         )
         yield create(each, _create_sql(each, ""), covers=covers)
 

@@ -18,6 +18,7 @@ from dbmigrate.versions import Version
 NOTED = "noted"
 NOTE_VERSION = 0
 UNKNOWN_CLUSTER = "unknown"
+"""How the name of a cluster begins that the operator may not find out for certain."""
 
 
 class NoteKind(StrEnum):
@@ -56,7 +57,8 @@ class Owner:
     def is_same_as(self, other: Owner) -> bool:
         """Whether both are one, as far as their clusters are known."""
         mine, theirs = self.name.split("/"), other.name.split("/")
-        if len(mine) == len(theirs) == 3 and UNKNOWN_CLUSTER in (mine[0], theirs[0]):
+        is_unknown = mine[0].startswith(UNKNOWN_CLUSTER) or theirs[0].startswith(UNKNOWN_CLUSTER)
+        if len(mine) == len(theirs) == 3 and is_unknown:
             return mine[1:] == theirs[1:]
         return self.name == other.name
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from psycopg import pq
+
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import (
     ConnectionTarget,
@@ -45,6 +47,9 @@ class Addresses:
     """What the URL says, for every target."""
     environ: Mapping[str, str]
     passwords: PasswordFiles
+    trusts_hosts: bool = True
+    """False: a server that a row names, and does not prove its name by TLS, is not given a
+    password in clear text."""
 
     def identify(self, row: FleetTarget, place: str) -> Sequence[Identity]:
         """By what a target is told from others. Raises MigrationError (SourceInvalid)."""
@@ -104,6 +109,9 @@ class Addresses:
                 del conninfo["port"]
         own = {"host": row.host, "port": row.port, "dbname": row.dbname, "user": row.user}
         conninfo.update({key: value for key, value in own.items() if value})
+        if row.host and not self.trusts_hosts and not _is_verified(conninfo):
+            # Whoever writes the catalog's rows is not to be told the password of all.
+            conninfo.setdefault("require_auth", "!password")
         if row.password_file:
             conninfo["password"] = self._read_password(row.password_file)
         path = row.search_path or (identifier(row.schema) if row.schema else "")
@@ -142,6 +150,10 @@ class Addresses:
         if len(content) > _PASSWORD_LIMIT or "\n" in password or "\0" in password:
             raise _unreadable("it holds more than one line")
         return password
+
+
+def _is_verified(conninfo: Mapping[str, str]) -> bool:
+    return conninfo.get("sslmode") in ("verify-full", "verify-ca") or pq.version() < 160000
 
 
 def _unreadable(why: str) -> MigrationError:

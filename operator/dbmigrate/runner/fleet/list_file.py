@@ -114,6 +114,9 @@ def _read_csv(text: str, shown: str) -> Iterator[PlacedRow]:
     except csv.Error as error:
         place = f"{shown}: line {reader.line_num}"
         raise refused(place, f"this is no CSV: {error}", "quote it as RFC 4180 says") from None
+    if head is None:
+        remedy = "let the first line name the columns: name,dbname,schema"
+        raise refused(shown, "the list of targets is empty", remedy)
 
 
 def _check_head(head: list[str], place: str) -> list[str]:

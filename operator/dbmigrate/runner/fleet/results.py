@@ -36,6 +36,7 @@ from dbmigrate.runner.fleet.verdict import TargetOutcome, TargetVerdict
 BATCH = 500
 """Rows that are written at once."""
 _ANSWER_SECONDS = 60.0
+INVALID_SCHEMA = "3F000"
 _MESSAGE_LIMIT = 2000
 _COLUMNS = {
     "name": "text PRIMARY KEY",
@@ -66,6 +67,12 @@ class Results:
         except ConnectionBroken as broken:
             raise connection_lost(broken, "looking at the table of results") from None
         except ServerFailure as failure:
+            if failure.sqlstate == INVALID_SCHEMA:
+                raise MigrationError(
+                    Reason.DATABASE_MISSING,
+                    f"the schema {table.schema} for the table of results does not exist",
+                    hint="create the schema first: dbmigrate does not",
+                ) from None
             where = f"can't prepare the table of results {table.name}"
             raise history_failure(failure, where) from None
 

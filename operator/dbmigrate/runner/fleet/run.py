@@ -177,7 +177,9 @@ class FleetRun:
 
     def _collect(self, waiting: list[TargetVerdict]) -> Callable[[TargetVerdict], None]:
         def take(verdict: TargetVerdict) -> None:
-            if verdict.outcome in (TargetOutcome.PENDING, TargetOutcome.SKIPPED):
+            is_there_later = verdict.error is not None and verdict.error.retryable
+            is_behind = verdict.outcome in (TargetOutcome.PENDING, TargetOutcome.SKIPPED)
+            if is_behind or is_there_later:
                 waiting.append(verdict)
             else:
                 self.finish(verdict)

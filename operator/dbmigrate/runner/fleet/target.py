@@ -72,6 +72,8 @@ def read_target(row: Row, place: str) -> FleetTarget:
         column = column_of(spelled, place)
         if column == "labels":
             labels.update(value if isinstance(value, Mapping) else _read_labels(value, place))
+        elif column in values:
+            raise refused(place, f"{column} is given twice", "remove one of the two")
         elif isinstance(value, str):
             values[column] = value
         else:

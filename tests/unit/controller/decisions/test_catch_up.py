@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from dbmigrate.api.migration import MigrationResource
-from dbmigrate.controller.decisions.runs import JobRun, Pod, RunCommand, RunState
+from dbmigrate.controller.decisions.pods import Pod
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision
 from dbmigrate.report import Outcome, Reason
 from tests.unit.controller.resources import (

@@ -14,7 +14,8 @@ import pytest
 from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import MigrationStatus
-from dbmigrate.controller.decisions.runs import JobRun, Pod, RunCommand, RunState
+from dbmigrate.controller.decisions.pods import Pod
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision
 from dbmigrate.controller.jobs.rehearsal_server import DATA, SCRIPT
 from dbmigrate.controller.notices import build_lint_event

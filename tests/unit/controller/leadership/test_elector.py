@@ -156,6 +156,23 @@ def test_a_leader_that_cannot_renew_is_none_when_its_room_is_used_up(
     run(scene())
 
 
+def test_an_outage_is_said_once(leases: Leases, caplog: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        elector = candidate(leases)
+        for _ in range(2):
+            leases.problem = Unavailable("away")
+            waiting = asyncio.ensure_future(elector.acquire())
+            await asyncio.sleep(0.3)
+            leases.problem = None
+            await waiting
+
+    with caplog.at_level("WARNING"):
+        run(scene())
+    assert [record.getMessage() for record in caplog.records] == [
+        "the lease could not be read or renewed: away"
+    ] * 2
+
+
 def test_a_leader_whose_lease_another_has_taken_stops_at_once(leases: Leases) -> None:
     async def scene() -> None:
         elector = candidate(leases)

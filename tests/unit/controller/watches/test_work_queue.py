@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dbmigrate.controller.watches import work_queue
 from dbmigrate.controller.watches.observed import Key
 from dbmigrate.controller.watches.work_queue import WorkQueue
 
@@ -169,3 +170,44 @@ def test_no_timer_brings_back_what_has_been_forgotten(monkeypatch: pytest.Monkey
         return recorder
 
     assert [key for key, _ in asyncio.run(scenario()).looks] == [KEY, OTHER, ("team", "last")]
+
+
+def test_a_look_under_way_ends_when_the_queue_is_stopped_and_the_rest_waits() -> None:
+    async def scenario() -> Recorder:
+        recorder = Recorder()
+        recorder.gate.clear()
+        wakes, task = start(recorder, workers=1)
+        wakes.wake(KEY)
+        wakes.wake(OTHER)
+        await recorder.count(1)
+        task.cancel()
+        await asyncio.sleep(0)
+        assert not task.done()
+        recorder.gate.set()
+        await asyncio.gather(task, return_exceptions=True)
+        assert [key for key, _ in recorder.looks] == [KEY]
+        assert recorder.ended == [None]
+        # What has waited is done by whoever works the queue off next.
+        again = asyncio.create_task(wakes.run())
+        await recorder.count(2)
+        await stop(again)
+        return recorder
+
+    recorder = asyncio.run(scenario())
+    assert [key for key, _ in recorder.looks] == [KEY, OTHER]
+
+
+def test_a_look_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_queue, "LAST_SECONDS", 0.01)
+
+    async def scenario() -> Recorder:
+        recorder = Recorder()
+        recorder.gate.clear()
+        wakes, task = start(recorder)
+        wakes.wake(KEY)
+        await recorder.count(1)
+        await stop(task)
+        return recorder
+
+    recorder = asyncio.run(scenario())
+    assert recorder.ended == []

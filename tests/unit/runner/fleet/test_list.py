@@ -87,6 +87,8 @@ def test_a_name_that_yaml_takes_for_something_else_stays_a_name(tmp_path: Path) 
     [
         ("t.csv", "name,schema\na,x\nb,x\n", "line 3: it is the same database", "remove one"),
         ("t.csv", "name,schema\na,x\na,y\n", "line 3: its name is also that of", "remove one"),
+        ("t.csv", "", "t.csv: the list of targets is empty", "name the columns"),
+        ("t.csv", "name,Name\na,b\n", "line 2: name is given twice", "remove one"),
         ("t.csv", "nam,schema\na,x\n", "line 1: the head has no column name", "name the columns"),
         ("t.csv", "name,schema\na,x,y\n", "line 2: 3 values for 2 columns", "double quotes"),
         ("t.csv", 'name,schema\na,"x\n', "line 2: this is no CSV", "RFC 4180"),
@@ -165,6 +167,19 @@ def test_a_password_file_is_read_when_it_is_needed_and_lies_where_it_may(tmp_pat
         addresses(passwords=PasswordFiles("", is_allowed=False)).identify(
             FleetTarget("a", password_file="a"), "row 1"
         )
+
+
+def test_a_host_that_a_query_names_is_told_no_password_in_clear_text() -> None:
+    row = FleetTarget("a", host="elsewhere")
+    for url, trusts_hosts, expected in (
+        (URL, True, None),
+        (URL, False, "!password"),
+        (URL.replace("disable", "verify-full"), False, None),
+        (f"{URL}&require_auth=scram-sha-256", False, "scram-sha-256"),
+    ):
+        found = Addresses(parse_target(url, {}), {}, PasswordFiles("."), trusts_hosts=trusts_hosts)
+        assert found.database(row).conninfo.get("require_auth") == expected
+        assert found.database(FleetTarget("b")).conninfo.get("require_auth") != "!password"
 
 
 def test_waves_and_shards_cut_the_list(tmp_path: Path) -> None:
