@@ -46,6 +46,11 @@ def block(text: str, indent: str = "") -> str:
     return re.sub(r"\n(?=[^ \n])", "\n  ", lines(text))
 
 
+def indented(text: str) -> str:
+    """A text of many lines, such as a script, with four spaces before each that is not empty."""
+    return "\n".join(f"    {line}" if line else "" for line in lines(text).strip("\n").split("\n"))
+
+
 def clip(text: str, limit: int) -> str:
     """A safe text, cut at that many characters: never within an escape."""
     if len(text) <= limit:

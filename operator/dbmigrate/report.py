@@ -10,6 +10,8 @@ the dirty flag or the error's reason.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any
@@ -294,6 +296,20 @@ class Report:
     """RFC 3339, UTC."""
     milliseconds: int = always(0)
 
+    def hiding(self, hide: Callable[[str], str]) -> Report:
+        """The same, with the texts of its error passed through `hide`."""
+        if self.error is None:
+            return self
+        said = self.error
+        error = replace(
+            said,
+            message=hide(said.message),
+            excerpt=said.excerpt and hide(said.excerpt),
+            detail=said.detail and hide(said.detail),
+            hint=said.hint and hide(said.hint),
+        )
+        return replace(self, error=error)
+
     def to_json(self, limit: int | None = None) -> str:
         """The report as one JSON document of at most `limit` bytes of UTF-8."""
         text = _dump(self)
@@ -318,7 +334,10 @@ class Report:
             raise ValueError("not a report: it has no schema version")
         _refuse_later(raw)
         try:
-            return read(cls, raw)
+            report = read(cls, raw)
+            if report.plan_checksum is not None and not is_checksum(report.plan_checksum):
+                raise ValueError("planChecksum is no SHA-256")
+            return report
         except (KeyError, ValueError) as error:
             raise ValueError(f"not a report: {error!r}") from None
 
@@ -389,3 +408,8 @@ def _cut(report: Report, limit: int) -> str:
 
 def _shorten(text: str | None, size: int) -> str | None:
     return text if text is None or len(text) <= size else text[: size - 3] + "..."
+
+
+def is_checksum(value: object) -> bool:
+    """Whether it is a SHA-256 as a plan has it."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None

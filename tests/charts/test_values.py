@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import pytest
+import yaml
 
 from dbmigrate import __version__
 from docs import build_chart_readme
@@ -394,6 +397,11 @@ def read_page() -> list[tuple[str, object, str]]:
         ("jobUserIds", "none"),
         ("leaderElection.leaseDuration", "none"),
         ("podLabels", {"team": 1}),
+        ("podLabels", {"app.kubernetes.io/name": "x"}),
+        ("metrics.serviceMonitor.labels", {"helm.sh/chart": "x"}),
+        ("orderMaxAge", "9" * 30 + "h"),
+        ("resync", "99999999999999h"),
+        ("networkPolicy.apiServerPorts", []),
         ("jobDefaults.image", "x"),
         ("jobDefaults.labels", {"team": 1}),
         ("metrics.service.ipFamilies", ["IPv5"]),
@@ -405,6 +413,46 @@ def read_page() -> list[tuple[str, object, str]]:
 def test_a_wrong_value_is_refused(path: str, value: object) -> None:
     with pytest.raises(HelmFailed, match="values don't meet the specifications of the schema"):
         render({path: value})
+
+
+def test_a_value_that_is_null_is_none_or_refused_by_name() -> None:
+    """In Helm a null takes a default away: no template may find nothing where it reads a map."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    needed = set(required(schema))
+    paths = list(everything(values))
+    for level in range(3):
+        names = [path for path in paths if path in needed and path.count(".") == level]
+        if level == 0:
+            assert {"rehearsal", "reservedFields", "metrics", "workers"} <= set(names)
+        with pytest.raises(HelmFailed) as refused:
+            render(dict.fromkeys(names))
+        said = re.findall(r"missing propert(?:y|ies) (.*)", str(refused.value))
+        assert {name.rpartition(".")[2] for name in names} == set(
+            re.findall(r"'(\w+)'", " ".join(said))
+        )
+    free = [p for p in paths if p not in needed and p.rpartition(".")[0] in {"", *needed}]
+    assert {"reservedFields.namespaceSelector", "podSecurityContext", "tolerations"} <= set(free)
+    features = {path: True for path in paths if path.endswith(".enabled")}
+    documents = render({**features, **dict.fromkeys(free)})
+    assert "<no value>" not in yaml.safe_dump(documents)
+    assert look_up(documents, "Deployment:spec.replicas") == 1
+
+
+def required(schema: Document, prefix: str = "") -> Iterator[str]:
+    """The paths that the schema wants to be there."""
+    for name in schema.get("required", ()):
+        yield f"{prefix}{name}"
+    for name, part in schema.get("properties", {}).items():
+        yield from required(part, f"{prefix}{name}.")
+
+
+def everything(values: Document, prefix: str = "") -> Iterator[str]:
+    """The paths of all values, maps among them."""
+    for name, value in values.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from everything(value, f"{prefix}{name}.")
 
 
 def test_two_replicas_elect_one() -> None:

@@ -7,6 +7,8 @@ something in a URL or a keyword string. Nothing is resolved in these tests.
 from __future__ import annotations
 
 import socket
+import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -15,6 +17,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from dbmigrate.cli.arguments.flags import Flag
+from dbmigrate.cli.arguments.options import FLAGS
+from dbmigrate.postgres.connection.parameters import DRIVER_SETTINGS, KNOWN
 from tests.cli.program import run_here
 
 HOST = "db.example.test"
@@ -204,3 +209,88 @@ def test_a_scratch_server_is_named_no_more_openly(
     assert ran.code == 1
     assert not shown_parts("QXZ@VKJ/x", ran.stderr)
     assert lookups == []
+
+
+PARAMETERS = sorted(
+    {*(name for name in KNOWN if not name.startswith("x-")), "unknown_one"}
+    - DRIVER_SETTINGS
+    - {"host", "hostaddr", "dbname", "user", "service", "servicefile", "socket"}
+)
+
+
+class PlainServer:
+    """Refuses each login with what PostgreSQL says of a parameter; agrees to TLS, and leaves."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words.encode()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                return
+            with client:
+                size, code = struct.unpack("!II", client.recv(8))
+                if code == 80877103:
+                    client.sendall(b"S" if size == 8 else b"N")
+                elif size > 8:
+                    client.recv(size - 8)
+                    body = b"SFATAL\0VFATAL\0C22023\0M" + self._words + b"\0\0"
+                    client.sendall(b"E" + struct.pack("!I", len(body) + 4) + body)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("value", ["QXZJKVW", "require,QXZJKVW"])
+def test_no_value_of_a_parameter_is_shown(name: str, value: str, tmp_path: Path) -> None:
+    text = f'invalid value for parameter "{name}": "{value}"'
+    for words in (text, text.replace('"', "\u00bb").replace("invalid", "ung\u00fcltig")):
+        server = PlainServer(words)
+        try:
+            at = f"127.0.0.1:{server.port}"
+            urls = [f"postgres://{at}/shop?{name}={value}"]
+            if name not in ("sslmode", "port"):
+                urls.append(f"postgres://{at}/shop?sslmode=disable&{name}={value}")
+            for url in urls:
+                ran = run_here("-database", url, "version", environ={"HOME": str(tmp_path)})
+                assert ran.code == 1, url
+                assert not shown_parts(value, ran.stdout + ran.stderr), ran.stderr
+                assert "internal error" not in ran.stderr
+        finally:
+            server.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["PGUSER", "PGDATABASE", "PGHOST", "PGPORT", "PGSSLMODE", "PGSERVICE"]
+)
+def test_no_value_of_a_secret_is_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    value = "QXZJKVW"
+    server = PlainServer(f'role "{value}" does not exist')
+    environ = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), name: value}
+    environ["DBMIGRATE_SECRET_VARIABLES"] = f"OTHER,{name}"
+    for key, text in environ.items():
+        monkeypatch.setenv(key, text)
+    try:
+        ran = run_here("version", environ=environ)
+    finally:
+        server.close()
+    assert ran.code == 1
+    assert not shown_parts(value, ran.stdout + ran.stderr), ran.stderr
+
+
+@pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.kind])
+def test_no_option_shows_its_value_out_of_a_secret(flag: Flag, path: Path, tmp_path: Path) -> None:
+    twin = f"DBMIGRATE_{flag.name.upper().replace('-', '_')}"
+    environ = {twin: "QXZJKVW", "DBMIGRATE_SECRET_VARIABLES": twin, "DATABASE_URL": "postgres:///"}
+    report = tmp_path / "report.json"
+    for more in ([], ["-path", str(path)], ["-report", str(report)]):
+        ran = run_here(*more, "up", environ=environ)
+        assert ran.code != 0
+        written = report.read_text() if report.exists() else ""
+        assert not shown_parts("QXZJKVW", f"{ran.stdout}{ran.stderr}{written}"), ran.stderr

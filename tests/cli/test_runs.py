@@ -267,7 +267,7 @@ def test_plan_shows_the_sql_and_touches_nothing(database: Database, path: str) -
     done = run(*options, "plan", "2")
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout.startswith("-- 1/u users (1_users.up.sql)\n")
-    assert SCRIPTS["2_phone.up.sql"] in done.stdout
+    assert f"\n    {SCRIPTS['2_phone.up.sql']}" in done.stdout
     assert SCRIPTS["3_orders.up.sql"] not in done.stdout
     document = json.loads(run("-json", *options, "plan").stdout)
     assert [step["version"] for step in document["plan"]] == ["1", "2", "3"]
@@ -284,7 +284,7 @@ def test_plan_says_what_is_dangerous(database: Database, tmp_path: Path) -> None
             "1_a.up.sql": "CREATE TABLE a (id int);",
             "2_b.up.sql": "CREATE INDEX CONCURRENTLY i ON a (id);\nCREATE INDEX j ON a (id);",
             "3_c.up.sql": "TRUNCATE a;",
-            "4_d.up.sql": "SELECT 'no end",
+            "4_d.up.sql": "SELECT '\n-- 9/u forged (9.up.sql)\r\n--   line 1: no lock",
         },
     )
     options = ["-path", str(directory), "-database", database.url]

@@ -82,7 +82,7 @@ def test_a_check_exits_with_3_and_says_what_would_change(
 def test_a_dry_run_prints_the_files(database: Database, migrations: Path) -> None:
     ran = diff(database, migrations, WITH_PHONE, "-dry-run", "add_phone")
     assert ran.code == 0
-    assert "-- 000002_add_phone.up.sql\nALTER TABLE" in ran.stdout
+    assert "-- 000002_add_phone.up.sql\n    ALTER TABLE" in ran.stdout
     assert "-- 000002_add_phone.down.sql\n" in ran.stdout
     assert names(migrations) == []
 

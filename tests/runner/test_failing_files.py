@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -239,3 +240,47 @@ def test_a_role_that_reads_only_is_told_what_keeps_it(database: Database) -> Non
     assert error is not None
     assert error.sqlstate == "25006"
     assert "default_transaction_read_only is on" in (error.hint or "")
+
+
+ROW_FILTER = "CREATE PUBLICATION p FOR TABLE schema_migrations WHERE (dirty)"
+FOREIGN_DEFAULT = (
+    "ALTER TABLE schema_migrations_log ALTER id DROP IDENTITY;"
+    " CREATE SEQUENCE s MAXVALUE 2; SELECT nextval('s'), nextval('s');"
+    " ALTER TABLE schema_migrations_log ALTER id SET DEFAULT nextval('s')"
+)
+UNIQUE = "CREATE UNIQUE INDEX u ON schema_migrations_log (direction)"
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (ROW_FILTER, r"schema_migrations, a table of the history \((UPDATE|DELETE FROM)\): cannot"),
+        (
+            FOREIGN_DEFAULT,
+            r"schema_migrations_log, a table of the history \(INSERT INTO\): nextval",
+        ),
+        (UNIQUE, r"schema_migrations_log, a table of the history \(INSERT INTO\): duplicate key"),
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE t2 ();\nCREATE TABLE t3 ();",
+        "-- nothing\n",
+        "-- dbmigrate:batched size=1\n"
+        "DELETE FROM t1 WHERE id IN (SELECT id FROM t1 LIMIT :batch_size)",
+        "-- dbmigrate:no-transaction\nCREATE TABLE t2 ();",
+    ],
+)
+def test_what_prevents_the_history_is_not_the_files_fault(
+    database: Database, broken: str, said: str, text: str
+) -> None:
+    assert up(request(database, tables(1))).error is None
+    database.execute(broken)
+    error = up(request(database, source(table(1), migration(2, text)))).error
+    assert error is not None
+    if "dbmigrate:" in text:
+        said = r"the history public\.schema_migrations and its log"
+    assert re.search(said, error.message), error.message
+    assert error.location is None
+    assert "t2" not in table_names(database)

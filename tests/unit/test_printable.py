@@ -28,7 +28,7 @@ from dbmigrate.errors import Location, MigrationError
 from dbmigrate.kubectl.screen import Screen
 from dbmigrate.kubectl.table import Cell, TextTable
 from dbmigrate.postgres.connection.other_sessions import OtherSession
-from dbmigrate.printable import block, json_text, lines, one_line
+from dbmigrate.printable import block, indented, json_text, lines, one_line
 from dbmigrate.report import Outcome, Reason, Report, Step
 from dbmigrate.runner.observer import Notice, Progress
 from dbmigrate.runner.planning.step import PlannedStep
@@ -263,3 +263,10 @@ def test_conditions_and_events_are_safe_and_short(text: str) -> None:
     assert not unsafe(message)
     assert len(message) <= 20
     assert all(line[:1] in (" ", "") for line in message.split("\n")[1:])
+
+
+@given(TEXT)
+@example(FORGED)
+def test_a_script_is_shown_indented(text: str) -> None:
+    assert all(line[:4] == "    " for line in indented(text).split("\n") if line)
+    assert not unsafe(indented(text))

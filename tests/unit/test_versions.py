@@ -105,7 +105,7 @@ def test_nothing_applied_is_no_version() -> None:
      ("1 2", False), ("1/2", False), ("", False), ("1" * 128, False)],
 )  # fmt: skip
 def test_what_could_be_a_version_in_a_resource(text: str, expected: bool) -> None:
-    assert is_version(text) is expected
+    assert is_version(text, SourceFormat.ATLAS) is expected
 
 
 def test_the_log_of_a_format_with_numbers_is_as_it_was() -> None:

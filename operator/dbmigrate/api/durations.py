@@ -34,6 +34,15 @@ def parse_duration(text: str) -> timedelta | None:
     return timedelta(seconds=read_seconds(text))
 
 
+def is_duration(text: str) -> bool:
+    """Whether it is none, a length of time, or nothing at all."""
+    try:
+        parse_duration(text or "none")
+    except ValueError:
+        return False
+    return True
+
+
 def format_duration(duration: timedelta) -> str:
     """The shortest exact spelling in one unit, for messages and command lines."""
     milliseconds = round(duration.total_seconds() * 1000)

@@ -32,16 +32,22 @@ class Form:
 OBJECT_NAME = Form(253, r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", least=1)
 DATA_KEY = Form(253, r"[-._a-zA-Z0-9]+", least=1)
 IMAGE = Form(1024, r"[^\s]+", least=1)
-HOST = Form(1024, least=1)
-IDENTIFIER = Form(63, least=1)
+HOST = Form(
+    1024,
+    r"([a-zA-Z0-9_.-]+|[0-9a-fA-F:.]+(%[a-zA-Z0-9_.-]+)?|[/@][a-zA-Z0-9_./-]*)"
+    r"(,([a-zA-Z0-9_.-]+|[0-9a-fA-F:.]+(%[a-zA-Z0-9_.-]+)?|[/@][a-zA-Z0-9_./-]*))*",
+    least=1,
+)
+"""Names, addresses or directories of sockets, with commas between."""
+IDENTIFIER = Form(63, r"[^\x00-\x1f\x7f]+", least=1)
 """A database or a role; PostgreSQL cuts what is longer."""
 TABLE = Form(127, r"[a-zA-Z_][a-zA-Z0-9_]{0,62}(\.[a-zA-Z_][a-zA-Z0-9_]{0,62})?", least=1)
-PATH = Form(1024)
+PATH = Form(1024, r"[^\x00-\x1f\x7f]*")
 VERSION = Form(127, r"(-1|[0-9A-Za-z][0-9A-Za-z.+~-]*)", least=1)
-OWNER = Form(700, r"[^\s]+", least=1)
+OWNER = Form(700, r"[!-~]+", least=1)
 """Who migrates a database: CLUSTER/NAMESPACE/NAME, or a word of somebody else's."""
-VARIABLE = Form(256, least=1)
-"""An environment variable."""
+VARIABLE = Form(256, r"[ -<>-~]+", least=1)
+"""The name of an environment variable, as Kubernetes has it."""
 PLAN_HASH = Form(128, least=1)
 SENTENCE = Form(1024)
 LABEL_VALUE = Form(63)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
 from dbmigrate.api.database import DatabaseSpec, parse_database
+from dbmigrate.api.durations import is_duration
 from dbmigrate.api.fields import Document, Fields
 from dbmigrate.api.forms import (
     ANNOTATION,
@@ -59,6 +61,17 @@ class Rehearse(StrEnum):
 
 NEVER = timedelta.max
 SHORTEST_CHECK_INTERVAL = timedelta(minutes=1)
+SHORTEST_DEADLINE = timedelta(seconds=1)
+"""A Job counts whole seconds, and with none it never starts."""
+RUNNER_VARIABLES: Mapping[str, Callable[[str], bool]] = {
+    "DBMIGRATE_HISTORY_OWNER": lambda text: "\0" not in text and "$(" not in text,
+    "DBMIGRATE_CONCURRENT_LOCK_TIMEOUT": is_duration,
+    "DBMIGRATE_VERBOSE": lambda text: text in ("", "true", "false"),
+}
+"""The options of the runner that no field sets, by the variables of spec.job.env, and what may
+be their values."""
+WHERE_THE_DATABASE_IS = frozenset(("DATABASE_URL", "PGHOSTADDR", "PGSERVICE"))
+"""Variables that would lead a run to another database than spec.database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +231,11 @@ def _parse_format(fields: Fields) -> SourceFormat:
 def _parse_target(fields: Fields) -> str:
     target = fields.optional_text("target", VERSION) or LATEST
     if target != LATEST and not is_version(target, _parse_format(fields)):
-        raise fields.error("target", "must be latest or a version in quotes")
+        raise fields.error(
+            "target",
+            "must be latest or a version in quotes: a number, unless source.format is flyway"
+            " (numbers with dots between) or atlas",
+        )
     return target
 
 
@@ -235,8 +252,15 @@ def _parse_timeouts(fields: Fields) -> Timeouts:
         lock=fields.finite_duration("lock", "15s"),
         lock_acquisition=fields.duration("lockAcquisition", "5s", longest=LONGEST_ON_SERVER),
         statement=fields.duration("statement", "none", longest=LONGEST_ON_SERVER),
-        deadline=fields.finite_duration("deadline", "1h"),
+        deadline=_parse_deadline(fields),
     )
+
+
+def _parse_deadline(fields: Fields) -> timedelta:
+    deadline = fields.finite_duration("deadline", "1h")
+    if deadline < SHORTEST_DEADLINE:
+        raise fields.error("deadline", "must be at least 1s")
+    return deadline
 
 
 def _parse_retry(fields: Fields) -> Retry:
@@ -292,4 +316,18 @@ def _parse_pull_secrets(fields: Fields) -> list[Document]:
 
 def _parse_variables(fields: Fields) -> list[Document]:
     variables = fields.sections("env", most=128)
-    return [{**each.whole(), "name": each.text("name", VARIABLE)} for each in variables]
+    return [_parse_variable(each) for each in variables]
+
+
+def _parse_variable(fields: Fields) -> Document:
+    name = fields.text("name", VARIABLE)
+    if name in WHERE_THE_DATABASE_IS:
+        raise fields.error("name", f"{name} can't be set: spec.database says which database it is")
+    if name.startswith("DBMIGRATE_"):
+        is_fit = RUNNER_VARIABLES.get(name)
+        if is_fit is None:
+            known = ", ".join(RUNNER_VARIABLES)
+            raise fields.error("name", f"{name} can't be set: of the runner's options only {known}")
+        if fields.has("valueFrom") or not is_fit(fields.optional_text("value", ANNOTATION) or ""):
+            raise fields.error("value", f"is no value for {name}")
+    return {**fields.whole(), "name": name}

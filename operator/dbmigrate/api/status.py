@@ -27,6 +27,7 @@ from dbmigrate.report import (
     ReportError,
     VersionText,
     Word,
+    is_checksum,
 )
 
 HISTORY_LIMIT = 20
@@ -195,7 +196,11 @@ STATUS_FIELDS = {each.name: camel_case(each.name) for each in fields(MigrationSt
 
 def parse_status(raw: object) -> MigrationStatus:
     """Read a status back; a part that we can't read counts as absent. It raises nothing."""
-    return read_or_none(MigrationStatus, raw) or MigrationStatus()
+    status = read_or_none(MigrationStatus, raw) or MigrationStatus()
+    checksum = status.plan.checksum if status.plan is not None else None
+    if checksum is not None and not is_checksum(checksum):
+        return replace(status, plan=None)  # no run could be held to it
+    return status
 
 
 def describe_unfinished(step: ReportedUnfinished) -> str:

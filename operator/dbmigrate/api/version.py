@@ -15,11 +15,19 @@ _FORM = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~-]*", re.ASCII)
 """As the schema has it."""
 
 
-def is_version(text: str, form: SourceFormat = SourceFormat.ATLAS) -> bool:
-    """Whether that format could have this version: for Atlas's any word is one."""
+def is_version(text: str, form: SourceFormat) -> bool:
+    """Whether that format can have this version.
+
+    Where the resource leaves the format open, only a number is one: dots are Flyway's and
+    words Atlas's, and the files of every other format would refuse them.
+    """
     if text == "latest" or len(text) > 127 or _FORM.fullmatch(text) is None:
         return False
-    return text[0].isdigit() or form is SourceFormat.ATLAS
+    try:
+        reader_of(form.value)(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_same(text: str | None, other: str | None, form: SourceFormat) -> bool:

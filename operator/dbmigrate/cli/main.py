@@ -41,6 +41,7 @@ from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.cli.arguments.usage import COMMANDS, describe_program
 from dbmigrate.cli.command import ArgumentError, Command, Declined, HostProgram, Invocation
 from dbmigrate.cli.output.terminal import Terminal
+from dbmigrate.printable import block
 
 PROGRAM = "dbmigrate"
 ALIAS = "migrate"
@@ -165,7 +166,7 @@ class Program:
             terminal.text(f"Usage of {name}:\n{describe_flags(command.flags)}")
             return 0
         except UsageError as error:
-            terminal.text(f"{error}\nUsage of {name}:\n{describe_flags(command.flags)}")
+            terminal.text(f"{block(str(error))}\nUsage of {name}:\n{describe_flags(command.flags)}")
             if isinstance(error, UnknownFlag) and error.name in NAMES:
                 terminal.line(f"options go before the command: {self._name} OPTIONS {name}")
             self._report_usage(args, str(error), is_document_wanted=options.json)

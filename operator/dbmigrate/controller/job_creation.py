@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from dbmigrate.api.job_defaults import fill_in
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.spec import Retry
-from dbmigrate.controller.cluster import AlreadyExists, Cluster, Refused, Unavailable
+from dbmigrate.controller.cluster import AlreadyExists, Cluster, Fenced, Refused, Unavailable
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.runs import JobRun
@@ -66,7 +66,7 @@ class JobCreation:
         """The Job for that order, or why there is none yet.
 
         Within the delay after a refusal the same Job is not tried again. Raises
-        AlreadyExists when a Job of its name is there.
+        AlreadyExists when a Job of its name is there, Fenced when this operator does not lead.
         """
         key, name = _key(migration), order.name_for(migration)
         failed = self._failed.get(key)
@@ -83,7 +83,7 @@ class JobCreation:
         )
         try:
             run = parse_run(await self._cluster.create_job(body))
-        except AlreadyExists:
+        except (AlreadyExists, Fenced):
             raise
         except Unavailable as problem:
             text = f"the API server could not create the Job: {problem}"

@@ -45,7 +45,7 @@ from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
 from dbmigrate.controller.reading import read, read_all
-from dbmigrate.controller.status_writer import StatusWriter
+from dbmigrate.controller.status_writer import StatusWriter, Write
 from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.report import Reason
 
@@ -255,13 +255,15 @@ class Reconciler:
     ) -> bool:
         """Write the status if it differs, and post an event if the verdict has changed.
 
-        Returns whether the status was written.
+        An event is all that there is to see of a status that the API server refuses.
+        Returns whether there is anything to see.
         """
         self._metrics.observe((identity.namespace, identity.name), before, after)
-        if not await self._writer.write(body, identity, after):
+        written = await self._writer.write(body, identity, after)
+        if written is Write.NEEDLESS:
             return False
         now, instance = self._clock(), self._instance
-        if has_moved(before, after):
+        if written is Write.REFUSED or has_moved(before, after):
             await self._post(identity, build_event(identity, after, now=now, instance=instance))
         found = build_lint_event(identity, before, after, now=now, instance=instance)
         await self._post(identity, found)

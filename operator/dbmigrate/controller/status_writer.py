@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from enum import Enum
 
 from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import Identity
@@ -27,6 +28,16 @@ class _Refusal:
     message: str
 
 
+class Write(Enum):
+    """What has become of a status."""
+
+    DONE = "done"
+    NEEDLESS = "needless"
+    """It is there already, or its resource is gone, or it was refused before."""
+    REFUSED = "refused"
+    """The API server takes none: of a resource whose spec does not fit the schema, for instance."""
+
+
 class StatusWriter:
     """Writes a status if it differs from the present one."""
 
@@ -34,9 +45,11 @@ class StatusWriter:
         self._cluster = cluster
         self._observed = observed
         self._refusals: dict[Key, _Refusal] = {}
+        self._untold: set[Key] = set()
+        """Of those with a refusal, where no smaller status was written either."""
 
-    async def write(self, body: Document, identity: Identity, status: MigrationStatus) -> bool:
-        """Return whether anything was written. Raises ClusterError."""
+    async def write(self, body: Document, identity: Identity, status: MigrationStatus) -> Write:
+        """Write it, or a smaller one. Raises ClusterError."""
         key = (identity.namespace, identity.name)
         subject = (status.observed_generation, status.last_run.job if status.last_run else None)
         known = self._refusals.get(key)
@@ -59,17 +72,22 @@ class StatusWriter:
         except Refused as refusal:
             if not refusal.is_final:
                 raise
+            if key in self._untold:
+                return Write.NEEDLESS
+            self._untold.add(key)
+            fields = {"namespace": identity.namespace, "migration": identity.name}
             log.warning("the API server refused a smaller status, too: %s", refusal, extra=fields)
-            return False
+            return Write.REFUSED
 
     def forget(self, key: Key) -> None:
         """The resource is gone, or its refused status is out of date."""
         self._refusals.pop(key, None)
+        self._untold.discard(key)
 
-    async def _patch(self, body: Document, identity: Identity, status: MigrationStatus) -> bool:
+    async def _patch(self, body: Document, identity: Identity, status: MigrationStatus) -> Write:
         patch = status_patch(body.get("status") or {}, status.to_dict())
         if not patch:
-            return False
+            return Write.NEEDLESS
         # The version prevents a look at an old state from overwriting a newer one.
         version = body["metadata"]["resourceVersion"]
         written = await self._cluster.patch_status(
@@ -78,6 +96,6 @@ class StatusWriter:
             {"metadata": {"resourceVersion": version}, "status": patch},
         )
         if written is None:
-            return False
+            return Write.NEEDLESS
         self._observed.see_body(written)
-        return True
+        return Write.DONE

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from dbmigrate import __version__
 from dbmigrate.api.action import ActionKind
 from dbmigrate.api.durations import parse_duration
+from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.version import is_version
 from dbmigrate.kubectl.access import ClusterOptions
 from dbmigrate.kubectl.requests import (
@@ -211,7 +212,7 @@ def _name(text: str) -> str:
 
 
 def _version(text: str) -> str:
-    if not is_version(text):
+    if not is_version(text, SourceFormat.ATLAS):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a version: it begins with a digit or a letter"
         )

@@ -31,7 +31,9 @@ class CheckedColumns:
     """The checks, by table and name, after the statements so far."""
 
     def __init__(self) -> None:
-        self._checks: dict[tuple[str, str], _Check] = {}
+        self._checks: dict[str, dict[str, _Check]] = {}
+        self._names: dict[tuple[str, str], set[str]] = {}
+        """The checks that a column has, or had, by the table and the column."""
 
     def follow(self, tree: Tree) -> None:
         """Record what is checked after this statement."""
@@ -54,19 +56,20 @@ class CheckedColumns:
         table = same_name(table_of(tree.node["relation"]))
         actions = read_actions(tree.node)
         dropped = {each.name for each in actions if each.kind == "AT_DropConstraint"}
-        proven = {
-            check.column
-            for (where, name), check in self._checks.items()
-            if where == table and check.is_valid and name not in dropped
-        }
         columns = [each.name for each in actions if each.kind == "AT_SetNotNull"]
-        return bool(columns) and proven.issuperset(columns)
+        return bool(columns) and all(self._is_checked(table, each, dropped) for each in columns)
+
+    def _is_checked(self, table: str, column: str, dropped: set[str]) -> bool:
+        checks = self._checks.get(table, {})
+        names = self._names.get((table, column), set()) - dropped
+        found = (checks[name] for name in names if name in checks)
+        return any(check.is_valid and check.column == column for check in found)
 
     def _follow_action(self, table: str, action: TableAction) -> None:
         if action.kind == "AT_DropConstraint":
-            self._checks.pop((table, action.name), None)
+            self._checks.get(table, {}).pop(action.name, None)
         elif action.kind == "AT_ValidateConstraint":
-            check = self._checks.get((table, action.name))
+            check = self._checks.get(table, {}).get(action.name)
             if check is not None:
                 check.is_valid = True
         for constraint in action.constraints:
@@ -74,10 +77,11 @@ class CheckedColumns:
             if column is not None:
                 name = constraint.get("conname", f"{table.rpartition('.')[2]}_{column}_check")
                 is_valid = not constraint.get("skip_validation")
-                self._checks[table, name] = _Check(column, is_valid)
+                self._checks.setdefault(table, {})[name] = _Check(column, is_valid)
+                self._names.setdefault((table, column), set()).add(name)
 
     def _forget(self, table: str) -> None:
-        self._checks = {key: check for key, check in self._checks.items() if key[0] != table}
+        self._checks.pop(table, None)
 
 
 def _tested_column(constraint: Node) -> str | None:

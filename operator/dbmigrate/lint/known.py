@@ -53,6 +53,8 @@ class Known:
     def __init__(self) -> None:
         self.checked = CheckedColumns()
         self._tables: dict[str, _Table] = {}
+        self._with_index: dict[str, list[_Table]] = {}
+        """The tables that have, or had, an index of that name."""
 
     def follow_script(self, sql: bytes, file: str) -> None:
         """Process a whole script. Raises MigrationError (SourceInvalid) if it cannot be split."""
@@ -70,7 +72,7 @@ class Known:
             self._create(node)
         elif kind == "IndexStmt" and "whereClause" not in node:
             table = self._tables.setdefault(same_name(table_of(node["relation"])), _Table())
-            table.indexes[node.get("idxname", f"#{len(table.indexes)}")] = _plain(node)
+            self._add_index(table, node.get("idxname"), _plain(node))
         elif kind == "AlterTableStmt" and node["objtype"] == "OBJECT_TABLE":
             name = same_name(table_of(node["relation"]))
             for action in read_actions(node):
@@ -131,7 +133,12 @@ class Known:
             for each in keys:
                 self._set_not_null(table, each, True)
         if kind in _KEYS and "indexname" not in constraint:
-            table.indexes[constraint.get("conname", f"#{len(table.indexes)}")] = keys
+            self._add_index(table, constraint.get("conname"), keys)
+
+    def _add_index(self, table: _Table, name: str | None, columns: tuple[str, ...]) -> None:
+        name = name or f"#{len(table.indexes)}"
+        table.indexes[name] = columns
+        self._with_index.setdefault(name, []).append(table)
 
     def _alter(self, table: _Table, action: TableAction) -> None:
         if action.kind == "AT_AddColumn":
@@ -156,9 +163,9 @@ class Known:
     def _rename(self, node: Node) -> None:
         name, new = same_name(table_of(node["relation"])), node["newname"]
         if node["renameType"] == "OBJECT_INDEX":
-            for table in self._tables.values():
+            for table in self._with_index.pop(name, ()):
                 if name in table.indexes:
-                    table.indexes[new] = table.indexes.pop(name)
+                    self._add_index(table, new, table.indexes.pop(name))
             return
         found = self._tables.pop(name, None)
         if found is None:
@@ -175,7 +182,7 @@ class Known:
         if kind == "OBJECT_TABLE":
             self._tables.pop(name, None)
         elif kind == "OBJECT_INDEX":
-            for table in self._tables.values():
+            for table in self._with_index.pop(last, ()):
                 table.indexes.pop(last, None)
 
 

@@ -12,9 +12,11 @@ tables and prepared statements stay, as they do with golang-migrate.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.libpq import pq
@@ -23,7 +25,12 @@ from dbmigrate.postgres.connection.session import Session, Tick
 from dbmigrate.postgres.history.fence import FENCE_COLUMN, STEP_SETTING
 from dbmigrate.postgres.sqltext.copy_data import Sendable
 from dbmigrate.postgres.sqltext.quoting import literal
+from dbmigrate.postgres.sqltext.splitter import split
 
+_WRITES = re.compile(
+    r"\b(?:UPDATE|INSERT INTO|DELETE FROM|LOCK TABLE)\s+(?:ONLY\s+)?"
+    r'(?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))?'
+)
 CLIENT_CHECK_MS = 2000
 """How often the server looks whether we are still there while it works for us. By itself it sees
 only at the end of a statement that its client was killed, and holds the locks until then."""
@@ -83,6 +90,7 @@ class FileFailure(Exception):
         position: int | None,
         statement: int | None,
         escaped: bool,
+        own: str | None = None,
     ) -> None:
         super().__init__(str(failure))
         self.error = failure.error
@@ -92,8 +100,9 @@ class FileFailure(Exception):
         """Which statement of the file failed, counted from 0; None: none of them."""
         self.escaped = escaped
         """The file had ended our transaction, so a part of it may have been committed."""
-        self.is_ours = False
-        """The statement that failed is the one behind the fence: it writes the log's row."""
+        self.own = own
+        """The statement behind the file that failed, as `UPDATE public.schema_migrations`; None:
+        it was one of the file, or the end of the transaction, at which triggers of the file run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,7 @@ class FileQuery:
 
     sql: bytes
     rows: tuple[bytes, ...]
+    file: bytes
     statements_before: int
     characters_before: int
     tail: str
@@ -138,7 +148,7 @@ def build_query(
         end = f"; SET LOCAL synchronous_commit = off{end}"
     tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; {RESET_SETTINGS}{end}"
     sql = b"".join((head.encode(), file.sql, tail.encode()))
-    return FileQuery(sql, file.rows, len(parts), len(head), tail)
+    return FileQuery(sql, file.rows, file.sql, len(parts), len(head), tail)
 
 
 def run_query(
@@ -164,13 +174,14 @@ def run_query(
     except ServerFailure as failure:
         escaped = failure.completed > 0 and not fenced and not session.is_in_transaction
         session.roll_back()
-        explained = _explain(failure, query, fenced=fenced, escaped=escaped)
-        explained.is_ours = fenced and behind == 0
-        raise explained from None
+        own = _find_own(query, failure.completed - query.statements_before)
+        if own is None and fenced and behind == 0:
+            own = "INSERT INTO the log"
+        raise _explain(failure, query, fenced=fenced, escaped=escaped, own=own) from None
 
 
 def _explain(
-    failure: ServerFailure, query: FileQuery, *, fenced: bool, escaped: bool
+    failure: ServerFailure, query: FileQuery, *, fenced: bool, escaped: bool, own: str | None
 ) -> FileFailure:
     # For a quote that the file leaves open, the server shows the rest of the query.
     shown = replace(failure.error, message=failure.error.message.replace(query.tail, ""))
@@ -179,9 +190,23 @@ def _explain(
     if position is not None:
         position -= query.characters_before
     statement = failure.completed - query.statements_before
-    if fenced:
-        return FileFailure(failure, position=None, statement=None, escaped=False)
+    if fenced or own is not None:
+        return FileFailure(failure, position=None, statement=None, escaped=False, own=own)
     if statement < 0:
         # A syntax error comes before anything is run, and its position is the file's.
         return FileFailure(failure, position=position, statement=None, escaped=False)
     return FileFailure(failure, position=position, statement=statement, escaped=escaped)
+
+
+def _find_own(query: FileQuery, statement: int) -> str | None:
+    """What that statement, counted from the file's first one, writes; None: it is not ours."""
+    try:
+        own = statement - sum(1 for _ in split(query.file, file=""))
+    except MigrationError:
+        return None  # what can't be cut is not counted
+    behind = list(split(query.tail.encode(), file="")) if own >= 0 else []
+    if own >= len(behind) or own < 0:
+        return None
+    start, end = behind[own].start, behind[own].end
+    found = _WRITES.search(query.tail.encode()[start:end].decode())
+    return re.sub(r'"(\w+)"', r"\1", " ".join(found[0].split())) if found else None

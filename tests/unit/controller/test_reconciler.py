@@ -42,6 +42,7 @@ class Store:
         self.refused = refused
         """Keys of a status that are not taken."""
         self.writes = 0
+        self.events: list[tuple[str, str]] = []
         self.body: Document = {
             "metadata": {
                 "name": "shop",
@@ -79,7 +80,7 @@ class Store:
         pass
 
     async def create_event(self, body: Document) -> None:
-        pass
+        self.events.append((body["reason"], body["message"]))
 
     def ready(self) -> tuple[str, str, str]:
         found = next(c for c in self.body["status"]["conditions"] if c["type"] == "Ready")
@@ -163,8 +164,25 @@ def test_a_refused_status_is_written_without_its_details_and_not_again_and_again
     assert store.writes == 4  # the whole, the smaller one, and the whole at each look
 
 
-def test_one_that_takes_no_status_at_all_is_left_alone() -> None:
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("timeouts", {"deadline": "9" * 30 + "d"}, "spec.timeouts.deadline"),
+        ("database", [], "spec.database: must be an object"),
+        ("source", "x", "spec.source: must be an object"),
+        ("target", {}, "spec.target: must be a string"),
+    ],
+)
+def test_of_one_that_takes_no_status_at_all_an_event_tells_once(
+    field: str, value: Any, problem: str, caplog: pytest.LogCaptureFixture
+) -> None:
     store = Store("conditions")
-    store.body["spec"]["timeouts"] = {"deadline": "999999999999999999999999999999d"}
-    assert asyncio.run(make(store).look(KEY, True)) is None
+    store.body["spec"][field] = value
+    reconciler = make(store)
+    for _ in range(3):
+        assert asyncio.run(reconciler.look(KEY, True)) is None
     assert "status" not in store.body
+    ((reason, message),) = store.events
+    assert reason == "InvalidSpec"
+    assert message.startswith(problem)
+    assert sum(problem in record.getMessage() for record in caplog.records) == 1

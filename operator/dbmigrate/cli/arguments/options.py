@@ -23,6 +23,7 @@ from dbmigrate.cli.arguments.flags import (
 from dbmigrate.cli.arguments.numbers import read_duration, read_seconds, read_unsigned
 from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.report import OWNER_LIMIT
+from dbmigrate.secret_variables import HIDDEN, secret_variables
 
 DEFAULT_LOCK_TIMEOUT = 15.0
 DEFAULT_STATEMENT_LOCK_TIMEOUT = 5.0
@@ -237,6 +238,8 @@ def read_twins(
             if not flag.is_boolean:
                 flag.check(value)
         except ValueError as error:
+            if name in secret_variables(environ):
+                raise UsageError(f"invalid value for {name} {HIDDEN}") from None
             problem = f"invalid value {quote(present(value))} for {name}: "
             raise UsageError(problem + present(str(error))) from None
         values[flag.name] = value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dbmigrate.cli.arguments.operands import the_target, version_for
 from dbmigrate.cli.arguments.usage import PLAN
 from dbmigrate.cli.command import HELP, Command, Invocation
-from dbmigrate.printable import one_line
+from dbmigrate.printable import indented, one_line
 
 if TYPE_CHECKING:
     from dbmigrate.runner.answers import Preview, PreviewStep
@@ -59,7 +59,10 @@ def _show(invocation: Invocation, found: Preview) -> int:
 
 
 def _draw(preview: PreviewStep) -> str:
-    """One step as SQL with a comment above it, so that the whole can be read as a script."""
+    """One step: a comment, and its SQL below it, indented so that no line of it looks like one.
+
+    -json has the SQL as it is.
+    """
     from dbmigrate.cli.inspection import inspect_step
     from dbmigrate.cli.output.narrator import describe_step
 
@@ -69,7 +72,7 @@ def _draw(preview: PreviewStep) -> str:
     lines = [f"-- {describe_step(step)}{place}{stored}"]
     if preview.sql is not None:
         lines += [f"--   {one_line(remark)}" for remark in inspect_step(preview).remarks()]
-        lines.append(_text(preview.sql).strip())
+        lines.append(indented(_text(preview.sql)))
     return "\n".join(lines)
 
 

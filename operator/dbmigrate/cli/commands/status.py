@@ -10,6 +10,7 @@ from dbmigrate.cli.arguments.flags import Flag, is_set
 from dbmigrate.cli.arguments.numbers import read_page, read_size
 from dbmigrate.cli.arguments.usage import STATUS
 from dbmigrate.cli.command import AS_ATLAS, HELP, Command, Invocation
+from dbmigrate.printable import one_line
 
 if TYPE_CHECKING:
     from dbmigrate.runner.answers import StatusRow, StatusTable
@@ -85,7 +86,7 @@ def _draw(table: StatusTable, rows: tuple[StatusRow, ...], page: int, pages: int
     if pages > 1 or page > pages:
         lines.append(f"page {page} of {pages}")
     if table.unfinished:
-        lines.append(table.unfinished)
+        lines.append(one_line(table.unfinished))
     version = "none" if table.state.version is None else str(table.state.version)
     dirty = " (dirty)" if table.state.dirty else ""
     latest = "none" if table.target is None else str(table.target)

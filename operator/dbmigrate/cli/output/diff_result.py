@@ -103,10 +103,11 @@ def _print_files(invocation: Invocation, diff: Diff) -> None:
     if invocation.options.json:
         return  # the document contains them
     from dbmigrate.cli.output.document import print_text
+    from dbmigrate.printable import indented, one_line
 
     for step in diff.steps:
         for name, text in step.files.items():
-            print_text(invocation.output, f"-- {name}\n{text}")
+            print_text(invocation.output, f"-- {one_line(name)}\n{indented(text)}")
 
 
 def _label(step: NewMigration) -> str:

@@ -26,6 +26,7 @@ def send_report(
     has to fit into a termination message. A report that cannot be written is a warning:
     the run is over, and its exit code has to show how it ended.
     """
+    report = report.hiding(terminal.secrets.hide)
     if output is not None:
         text = report.to_json()
         if more:

@@ -17,6 +17,7 @@ from threading import Lock
 from typing import TextIO
 
 from dbmigrate.printable import block, lines, one_line
+from dbmigrate.secret_variables import SecretValues
 
 _ERASE = "\r\x1b[K"
 _RED = "\x1b[1;31m"
@@ -30,6 +31,7 @@ class Terminal:
     def __init__(self, stream: TextIO, environ: Mapping[str, str], *, is_verbose: bool) -> None:
         self._stream = stream
         self._lock = Lock()
+        self.secrets = SecretValues(environ)
         self._live = ""
         self.is_verbose = is_verbose
         self.is_interactive = stream.isatty() and environ.get("TERM", "dumb") != "dumb"
@@ -88,7 +90,7 @@ class Terminal:
 
     def _write(self, text: str) -> None:
         try:
-            self._stream.write(text)
+            self._stream.write(self.secrets.hide(text))
             self._stream.flush()
         except (OSError, ValueError):
             pass

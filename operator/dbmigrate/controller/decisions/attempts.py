@@ -18,6 +18,11 @@ from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, ReportError
 
+MOST_RUNS = 20
+"""Times spec.retry.limit: failed runs of one intent, those that came further among them. What is
+still not done is tried at each resync only. The report that tells of progress is the runner's
+word, and the runner's image may be anybody's."""
+
 
 def ask_about(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetime) -> Conclusion:
     """A run has left no report: the database is asked how it ended."""
@@ -56,7 +61,7 @@ def attempt(
     if not error.retryable:
         return _stay_stalled(view, caught.status, last, error, now, plan)
     limit, in_vain = spec.retry.limit, last.without_progress
-    if in_vain > limit or not limit:
+    if in_vain > limit or not limit or _is_endless(last, limit):
         return _give_up(view, caught.status, last, error, now, plan)
     # Kept in the status once chosen: this clock and the API server's may differ.
     due = caught.status.next_retry_at
@@ -71,9 +76,14 @@ def attempt(
     return Conclusion(in_progress(error.reason.value, text), look_at=due, next_retry_at=due)
 
 
+def _is_endless(last: LastRun, limit: int) -> bool:
+    """Whether so many runs have failed that it is no matter what they say they have done."""
+    return last.attempts > MOST_RUNS * (limit + 1)
+
+
 def _count_runs(last: LastRun) -> str:
     """How many runs in a row have failed, counted from the last one that did not."""
-    if last.without_progress == last.attempts:
+    if last.without_progress in (0, last.attempts):
         return f"{last.attempts} runs"
     return f"{last.without_progress} runs in a row that came no further"
 

@@ -12,6 +12,11 @@ NEEDS_CP = (
     " Kubernetes 1.35 and newer)"
 )
 """Said of a copying container that the container runtime could not start."""
+NEEDS_CP = (
+    " (spec.source.image.mode Copy needs the program cp in the image; mode Volume needs none, on"
+    " Kubernetes 1.35 and newer)"
+)
+"""Said of a copying container that the container runtime could not start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from dbmigrate.controller.jobs.command_line import (
     run_arguments,
     run_environment,
 )
-from dbmigrate.controller.jobs.connection import grant_access
+from dbmigrate.controller.jobs.connection import grant_access, name_secrets
 from dbmigrate.controller.jobs.mounts import (
     COPY_USER,
     Mounted,
@@ -227,19 +227,21 @@ def _build_pod(
             is_rehearsed=beside is not None,
         ),
         # The operator's own come last: of two variables with one name the last one counts.
-        "env": [
-            *options.env,
-            *run_environment(spec, order.command),
-            *ownership_environment(
-                migration,
-                order.command,
-                cluster=cluster,
-                intent=order.intent,
-                ordered_by=order.ordered_by,
-                take_over=order.take_over,
-            ),
-            *access.env,
-        ],
+        "env": name_secrets(
+            [
+                *options.env,
+                *run_environment(spec, order.command),
+                *ownership_environment(
+                    migration,
+                    order.command,
+                    cluster=cluster,
+                    intent=order.intent,
+                    ordered_by=order.ordered_by,
+                    take_over=order.take_over,
+                ),
+                *access.env,
+            ]
+        ),
         "volumeMounts": mounts,
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -251,7 +253,7 @@ def _build_pod(
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {**security, **options.pod_security_context},
         "volumes": volumes,
-        "containers": [_harden(runner, options, group=RUNNER_GROUP)],
+        "containers": [_harden(runner, options, group=RUNNER_GROUP if names_ids else None)],
     }
     copier = COPY_USER if names_ids else None
     first = [_harden(each, options, user=copier) for each in mounted.init_containers]

@@ -13,6 +13,7 @@ from dbmigrate.api.fields import Document
 from dbmigrate.controller.jobs.command_line import literal
 
 URL_VARIABLE = "DBMIGRATE_DATABASE"
+SECRETS_VARIABLE = "DBMIGRATE_SECRET_VARIABLES"
 CERTIFICATE_VOLUME = "root-certificate"
 CERTIFICATE_DIRECTORY = "/etc/dbmigrate/tls"
 CERTIFICATE_FILE = "root.crt"
@@ -33,6 +34,20 @@ def grant_access(database: DatabaseSpec) -> DatabaseAccess:
     if isinstance(access, UrlFrom):
         return DatabaseAccess(env=(_from(URL_VARIABLE, access.ref),))
     return _grant_connection(access)
+
+
+def name_secrets(env: list[Document]) -> list[Document]:
+    """The variables, with one behind them that tells the runner whose values are secret."""
+    last = {variable["name"]: variable for variable in env}
+    names = sorted(name for name, variable in last.items() if _is_secret(variable))
+    return [*env, {"name": SECRETS_VARIABLE, "value": literal(",".join(names))}] if names else env
+
+
+def _is_secret(variable: Document) -> bool:
+    """Also of one that names another variable: the kubelet puts that one's value in."""
+    source = variable.get("valueFrom")
+    names_another = "$(" in str(variable.get("value", "")).replace("$$", "")
+    return names_another or (isinstance(source, dict) and "secretKeyRef" in source)
 
 
 def _grant_connection(connection: Connection) -> DatabaseAccess:

@@ -52,7 +52,7 @@ def connect(
     try:
         connection = open_connection(conninfo)
     except Error as error:
-        raise _refused(error, conninfo, target) from None
+        raise _refused(error, target) from None
     if on_notice is not None:
         handler = on_notice
         connection.notice_handler = lambda result: handler(*_read_notice(result))
@@ -68,10 +68,10 @@ def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
     return severity or "NOTICE", message
 
 
-def _refused(error: Error, conninfo: dict[str, str], target: ConnectionTarget) -> MigrationError:
+def _refused(error: Error, target: ConnectionTarget) -> MigrationError:
     from dbmigrate.postgres.connection.refusal import explain
 
-    reason, text = explain(error, conninfo)
+    reason, text = explain(error, target.conninfo)
     hint = {
         Reason.CONNECTION_REFUSED: "check the host and the port, and that the server runs there:"
         " `dbmigrate wait` waits until it answers",
@@ -81,7 +81,7 @@ def _refused(error: Error, conninfo: dict[str, str], target: ConnectionTarget) -
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
         Reason.INTERNAL: "check the run-time parameters of the URL, and PGOPTIONS",
     }.get(reason)
-    if reason is Reason.TLS_FAILED and certificates.asks_system(conninfo, os.environ):
+    if reason is Reason.TLS_FAILED and certificates.asks_system(target.conninfo, os.environ):
         hint = (
             "sslrootcert=system trusts the authorities of this machine: check the host name in the"
             " URL, and for an authority of your own name its certificate's file with sslrootcert"

@@ -45,8 +45,6 @@ class ServerError:
     position: int | None = None
     """Counted from 1, in characters of the query as it was sent."""
     context: str | None = None
-    table: tuple[str, str] | None = None
-    """The schema and the table whose constraint or column it is about."""
 
 
 class ServerFailure(Exception):

@@ -6,6 +6,8 @@ any other name may be.
 
 from __future__ import annotations
 
+import re
+
 _LIBPQ = """
 application_name channel_binding client_encoding connect_timeout dbname
 fallback_application_name gssdelegation gssencmode gsslib host hostaddr keepalives
@@ -41,9 +43,28 @@ DRIVER_SETTINGS = frozenset(_DRIVERS.split())
 """Settings of lib/pq and pgx that concern nobody else: dropped, as those drivers do."""
 PASSWORDS = frozenset(("password", "sslpassword", "oauth_client_secret"))
 """Parameters whose value is a secret."""
-_KNOWN = LIBPQ | DRIVER_SETTINGS | frozenset(_OWN.split()) | frozenset(_SERVER.split())
+KNOWN = LIBPQ | DRIVER_SETTINGS | frozenset(_OWN.split()) | frozenset(_SERVER.split())
+"""Of libpq, of golang-migrate's drivers and of most sessions' settings."""
+_PAIRED = {name.replace("_", ""): name for name in LIBPQ} | {
+    "server": "host",
+    "username": "user",
+    "userid": "user",
+    "uid": "user",
+    "pwd": "password",
+    "database": "dbname",
+    "schema": "search_path",
+    "currentschema": "search_path",
+    "ssl": "sslmode",
+}
 
 
 def is_known(name: str) -> bool:
     """Whether libpq, golang-migrate's drivers or most sessions' settings have that name."""
-    return name in _KNOWN or name.lower() in _KNOWN
+    return name in KNOWN or name.lower() in KNOWN
+
+
+def intended_name(name: str) -> str | None:
+    """libpq's name for what another library calls so; None: no library does, or it is libpq's."""
+    if name in KNOWN:
+        return None
+    return _PAIRED.get(re.sub(r"[\s_-]", "", name.lower()))

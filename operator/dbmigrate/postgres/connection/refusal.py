@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 
 from dbmigrate.postgres.connection.libpq import Error, make_conninfo, pq
+from dbmigrate.postgres.connection.redaction import has_odd_names, redact
 from dbmigrate.report import Reason
 
 _SECONDS = 10.0
@@ -70,7 +71,6 @@ _NOT_A_CAUSE = re.compile(r"(?:, |\s)(?:no encryption|SSL encryption|SSL off|SSL
 _QUESTION = re.compile(r"Is the server running ")
 """libpq's second line where nothing listens; our hint asks it."""
 _PREFIX = re.compile(r"\[Errno -?\d+\] ")
-_PLAIN_NAME = re.compile(r"[\w.-]*")
 
 
 def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
@@ -79,13 +79,12 @@ def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
     by_server = _BY_SERVER.search(text)
     sqlstate = None
     if by_server is not None and not _SENTENCES.fullmatch(by_server[2].splitlines()[0]):
-        sqlstate = ask_again(make_conninfo("", **conninfo))
+        sqlstate = ask_again(make_conninfo("", **{"connect_timeout": "10", **conninfo}))
     reason = reason_of(" ".join(text.split()), sqlstate)
-    if by_server is not None and not _is_showable(conninfo):
-        # The message names the role or the database, which look like part of a URL.
+    if by_server is not None and has_odd_names(conninfo, os.environ):
         text = text[: by_server.start(1)] + "the server has refused the login"
         text += " (its message is not shown, for it may hold a password)"
-    shown = _join(text)
+    shown = redact(_join(text), conninfo, os.environ)
     return reason, shown if sqlstate is None else f"{shown} (SQLSTATE {sqlstate})"
 
 
@@ -154,12 +153,3 @@ def _try(conninfo: str, trace: int) -> None:
         connection.untrace()
     finally:
         connection.finish()
-
-
-def _is_showable(params: Mapping[str, str]) -> bool:
-    """Whether what the server names is a plain name, and not a part of a misread URL."""
-    names = (
-        params.get("user") or os.environ.get("PGUSER", ""),
-        params.get("dbname") or os.environ.get("PGDATABASE", ""),
-    )
-    return all(_PLAIN_NAME.fullmatch(name) for name in names)

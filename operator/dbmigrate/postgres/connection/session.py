@@ -262,7 +262,6 @@ def _server_error(result: pq.abc.PGresult) -> ServerError:
 
     position = field(pq.DiagnosticField.STATEMENT_POSITION)
     message = field(pq.DiagnosticField.MESSAGE_PRIMARY)
-    schema, table = field(pq.DiagnosticField.SCHEMA_NAME), field(pq.DiagnosticField.TABLE_NAME)
     if message is None:
         # Made by libpq, not by the server: the connection is gone.
         message = _one_line((result.error_message or b"").decode(errors="replace")) or _GONE
@@ -273,7 +272,6 @@ def _server_error(result: pq.abc.PGresult) -> ServerError:
         hint=field(pq.DiagnosticField.MESSAGE_HINT),
         position=None if position is None else int(position),
         context=field(pq.DiagnosticField.CONTEXT),
-        table=(schema, table) if schema is not None and table is not None else None,
     )
 
 

@@ -16,7 +16,14 @@ from enum import StrEnum
 from itertools import zip_longest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.parameters import DRIVER_SETTINGS, LIBPQ
+from dbmigrate.postgres.connection.other_forms import find_other_form
+from dbmigrate.postgres.connection.parameters import (
+    DRIVER_SETTINGS,
+    LIBPQ,
+    intended_name,
+    is_known,
+)
+from dbmigrate.postgres.connection.redaction import from_environ, show
 from dbmigrate.postgres.connection.url import (
     check_hosts,
     is_keyword_string,
@@ -45,6 +52,14 @@ user's name or a password, and is not shown."""
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
+_USUAL = ("postgres://", "postgresql://", "pgx5://")
+_BYTES = ("PGPASSWORD", "PGPASSFILE")
+"""Only libpq reads these, in any encoding."""
+_NUMBERS = (
+    ("port", r"(?:[0-9]{0,5}(?:,[0-9]{0,5})*)", "a number from 1 to 65535"),
+    ("connect_timeout", r"\s*(?:[+-]?[0-9]{1,9})?\s*", "a number of seconds"),
+)
+"""What psycopg reads before libpq does, with errors of its own."""
 _QUOTED = re.compile(r'"(.*?)"')
 _NAME_PART = re.compile(r'(?:"((?:[^"]|"")+)"|([^".]+))(\.|$)')
 
@@ -148,6 +163,7 @@ def parse_target(text: str, environ: Mapping[str, str]) -> ConnectionTarget:
     it never holds the password.
     """
     scheme, params, url_database = _split(text, environ)
+    _check_texts(params, environ)
     own = {key: value for key, value in params.items() if key.startswith("x-")}
     _check_lock_strategy(scheme, own)
     conninfo = _conninfo(params, environ)
@@ -183,6 +199,8 @@ def parse_history_table(text: str) -> HistoryTable:
         raise MigrationError(
             Reason.INTERNAL, f"history table {text!r}: expected table or schema.table"
         )
+    if any(find_fault(part) for part in parts):
+        raise MigrationError(Reason.INTERNAL, "the history table's name is not UTF-8, or has a NUL")
     return HistoryTable(parts[0] if len(parts) == 2 else None, parts[-1])
 
 
@@ -196,6 +214,8 @@ def _split(text: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str], 
             hint="name the database: -database postgres://USER@HOST/NAME, or DBMIGRATE_DATABASE,"
             " DATABASE_URL, or PGHOST and PGDATABASE",
         )
+    if not text.startswith(_USUAL) and (other := find_other_form(text)) is not None:
+        raise _unopened(other)
     if is_keyword_string(text):
         try:
             return "", split_keywords(text), None
@@ -230,6 +250,8 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
             continue
         if key == "sslinline":
             raise _unopened("sslinline is not supported: put the certificates into files")
+        if (intended := intended_name(key)) is not None:
+            raise _unopened(f"a parameter has another name here: write {intended}")
         if key in LIBPQ:
             conninfo[key] = value
         elif key == "socket":
@@ -250,10 +272,30 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
     return conninfo
 
 
+def _check_texts(params: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Raise for a text that libpq can't be given."""
+    for key, value in params.items():
+        shown = key if is_known(key) else "a parameter"
+        if problem := find_fault(key) or find_fault(value):
+            raise _unopened(f"{shown} {problem}")
+    for key, value in environ.items():
+        if key.startswith("PG") and key not in _BYTES and (problem := find_fault(value)):
+            raise _unopened(f"{key} {problem}")
+
+
+def find_fault(text: str) -> str | None:
+    """Why a text can be no value of a parameter and no name; None: it can."""
+    if "\0" in text:
+        return "holds a NUL character"
+    if not text.isascii() and re.search("[\ud800-\udfff]", text):
+        return "holds bytes that are not UTF-8: write the text, or its percent-encoding, in UTF-8"
+    return None
+
+
 def _check_values(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    for key, value in conninfo.items():
-        if "\0" in value:
-            raise _unopened(f"{key} holds a NUL character")
+    for key, form, expected in _NUMBERS:
+        if re.fullmatch(form, conninfo.get(key, "")) is None:
+            raise _unopened(f"{key} must be {expected}")
     hosts = {"host": conninfo.get("host", ""), "PGHOST": environ.get("PGHOST", "")}
     for where, names in hosts.items():
         try:
@@ -277,14 +319,13 @@ def _history(own: Mapping[str, str]) -> HistoryTable:
     if not (table.startswith('"') and table.endswith('"')):
         raise _unopened(
             "x-migrations-table must be quoted (for instance"
-            ' \'"migrate"."schema_migrations"\') when x-migrations-table-quoted is enabled,'
-            f" current value is: {table}"
+            ' \'"migrate"."schema_migrations"\') when x-migrations-table-quoted is enabled'
         )
     names = _QUOTED.findall(table)
     if not names or not names[-1]:
-        raise _unopened(f"x-migrations-table names no table: {table}")
+        raise _unopened("x-migrations-table names no table")
     if len(names) > 2:
-        raise _unopened(f'"{table}" MigrationsTable contains too many dot characters')
+        raise _unopened("x-migrations-table contains too many dot characters")
     return HistoryTable(names[0] if len(names) == 2 else None, names[-1])
 
 
@@ -298,7 +339,7 @@ def _check_lock_strategy(scheme: str, own: Mapping[str, str]) -> None:
             "x-lock-strategy=table is not supported: a killed run would leave its row behind;"
             " connect past the pooler and use advisory locks"
         )
-    raise _unopened(f'unknown lock strategy "{strategy}"')
+    raise _unopened("unknown lock strategy: x-lock-strategy is advisory")
 
 
 def _integer(own: Mapping[str, str], key: str, default: int) -> int:
@@ -311,43 +352,45 @@ def _integer(own: Mapping[str, str], key: str, default: int) -> int:
         problem = "value out of range"
     else:
         return int(text)
-    raise _unopened(f'unable to parse option {key}: strconv.Atoi: parsing "{text}": {problem}')
+    raise _unopened(f"unable to parse option {key}: strconv.Atoi: {problem}: expected a number")
 
 
 def _boolean(own: Mapping[str, str], key: str) -> bool:
     text = own.get(key, "")
     if text and text not in _TRUE and text not in _FALSE:
         raise _unopened(
-            f'unable to parse option {key}: strconv.ParseBool: parsing "{text}": invalid syntax'
+            f"unable to parse option {key}: strconv.ParseBool: invalid syntax:"
+            " expected true or false"
         )
     return text in _TRUE
 
 
 def describe_address(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> str:
     """Host and database for people; no user, no password."""
-    service = conninfo.get("service") or environ.get("PGSERVICE")
-    host = conninfo.get("host") or conninfo.get("hostaddr") or environ.get("PGHOST")
+
+    def find(key: str, variable: str) -> str | None:
+        if conninfo.get(key):
+            return show(key, conninfo[key])
+        return from_environ(key, variable, environ)
+
+    service = find("service", "PGSERVICE")
+    host = find("host", "PGHOST") or find("hostaddr", "PGHOSTADDR")
     if host is None and service:
         return f"service {service}"
-    port = conninfo.get("port") or environ.get("PGPORT")
-    database = conninfo.get("dbname") or environ.get("PGDATABASE") or "(default database)"
+    port = find("port", "PGPORT")
+    database = find("dbname", "PGDATABASE") or "(default database)"
     hosts, ports = (host or "").split(","), (port or "").split(",")
     # One port applies to all hosts; otherwise there are as many of both.
     ports = ports * len(hosts) if len(ports) == 1 else ports
     pairs = zip_longest(hosts, ports[: len(hosts)], fillvalue="")
     shown = ",".join(_with_port(*pair) for pair in pairs) if host else "(default host)"
-    return f"{shown}/{_without_secrets(database)}"
+    return f"{shown}/{database}"
 
 
 def _with_port(host: str, port: str) -> str:
     if not port or not host or host.startswith("/"):
         return host
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _without_secrets(database: str) -> str:
-    """libpq lets a database name be a whole connection string; that is not shown."""
-    return "(connection string)" if "=" in database or "://" in database else database
 
 
 def _unparsed(problem: str, hint: str | None = None) -> MigrationError:

@@ -97,9 +97,9 @@ class History:
         return self.has_batches_table and self.may_read_batches
 
     @property
-    def tables(self) -> tuple[tuple[str, str], ...]:
-        """The schema and the name of each."""
-        return tuple((self.schema, name) for name in self._names)
+    def name(self) -> str:
+        """The version table in a sentence."""
+        return f"{self.schema}.{self.table}"
 
     @property
     def version_table(self) -> str:

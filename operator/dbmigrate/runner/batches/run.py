@@ -46,7 +46,12 @@ from dbmigrate.runner.batches.pace import Pauses, next_size
 from dbmigrate.runner.batches.progress import BatchProgress, describe_cursor, tell
 from dbmigrate.runner.batches.resume import find_unfinished
 from dbmigrate.runner.database import Database
-from dbmigrate.runner.execution.errors import label, left_unfinished, statement_failed
+from dbmigrate.runner.execution.errors import (
+    history_refused,
+    label,
+    left_unfinished,
+    statement_failed,
+)
 from dbmigrate.runner.execution.fence_errors import explain_fence
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.statement_limit import explain_limit
@@ -78,7 +83,8 @@ def run_batched(database: Database, step: PlannedStep, text: ScriptText, row: Ne
             fence = read_fence(failure.error)
             if fence is not None:
                 raise explain_fence(database, step, fence, text.locate()) from None
-            raise history_failure(failure, f"can't write the history during {work}") from None
+            doing = f"can't write the history {database.history.name} and its log during {work}"
+            raise history_failure(failure, doing) from None
         except ConnectionBroken as broken:
             if work.batches == known:
                 raise batch_errors.lost(str(work), broken, "and again at once") from None
@@ -280,6 +286,8 @@ class _Work:
         refused = read_refusal(failure.error)
         if fence is not None:
             error = explain_fence(self._database, self._step, fence, self._text.locate())
+        elif failure.own is not None:
+            error = history_refused(self._step, failure.error, failure.own)
         elif refused is not None:
             place = self._text.locate(byte=self._script.main)
             cursor = describe_cursor(state.cursor)

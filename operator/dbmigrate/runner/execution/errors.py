@@ -16,7 +16,6 @@ from dbmigrate.postgres.connection.errors import (
     is_out_of_locks,
 )
 from dbmigrate.postgres.connection.other_sessions import OtherSession
-from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.stop import Stop
@@ -58,12 +57,11 @@ def statement_failed(
     )
 
 
-def history_refused(history: History, step: PlannedStep, error: ServerError) -> MigrationError:
-    """The file ran, and the row that says so could not be written: the history is at fault."""
-    schema, table = error.table or (history.schema, log_name(history.table))
-    told = history_failure(
-        ServerFailure(error, 0), f"can't write {schema}.{table}, a table of the history"
-    )
+def history_refused(step: PlannedStep, error: ServerError, own: str) -> MigrationError:
+    """The file ran, and `own`, a statement behind it, could not write the history."""
+    verb, _, table = own.rpartition(" ")
+    doing = f"can't write {table}, a table of the history ({verb})"
+    told = history_failure(ServerFailure(error, 0), doing)
     is_constraint = error.sqlstate is not None and error.sqlstate.startswith("23")
     return MigrationError(
         Reason.FOREIGN_HISTORY if is_constraint else told.reason,
@@ -72,7 +70,8 @@ def history_refused(history: History, step: PlannedStep, error: ServerError) -> 
         detail=error.detail,
         hint="the table has a constraint that is none of dbmigrate's: drop it"
         if is_constraint
-        else told.hint,
+        else told.hint
+        or f"look at what was added to {table}: a publication, a default or a constraint",
     )
 
 

@@ -88,7 +88,8 @@ def run_statements(
         raise work.explain(failed) from None
     except ServerFailure as failure:
         database.session.roll_back()
-        raise history_failure(failure, f"can't write the history during {work.label}") from None
+        doing = f"can't write the history {database.history.name} and its log"
+        raise history_failure(failure, f"{doing} during {work.label}") from None
     except ConnectionBroken as broken:
         raise connection_lost(broken, f"{work.label}, which can't be one transaction") from None
 

@@ -106,11 +106,11 @@ def explain_failure(
     location = text.locate(position=failure.position, statement=failure.statement)
     if fence is not None:
         error = explain_fence(database, step, fence, text.locate())
+    elif failure.own is not None:
+        error = history_refused(step, failure.error, failure.own)
     elif failure.escaped:
         error = escaped(step, location, failure.error.message)
         mark_dirty(database, step)
-    elif failure.is_ours or _is_history(database, text, failure):
-        error = history_refused(database.history, step, failure.error)
     else:
         # The server itself reports an unterminated dollar quote or comment.
         is_unclear = (
@@ -129,13 +129,6 @@ def explain_failure(
         )
     record_failure(database, row, error)
     return error
-
-
-def _is_history(database: Database, text: ScriptText, failure: FileFailure) -> bool:
-    """Whether it is a constraint of a table of the history, and no statement of the file."""
-    if failure.error.table not in database.history.tables:
-        return False
-    return failure.statement is None or failure.statement >= len(text.statements())
 
 
 def settle(database: Database, step: PlannedStep, row: NewLogRow, broken: ConnectionBroken) -> None:

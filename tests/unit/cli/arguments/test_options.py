@@ -57,6 +57,7 @@ TWINS = {
     "changed-files": "warn",
     "backup-to": "d",
     "backup-keep": "2",
+    "archive": "old",
     "owner": "here/shop/users#1",
     "take-over": "there/shop/users",
     "intent": "0f0f",

@@ -303,6 +303,9 @@ def test_a_rollback_holds_until_something_new_is_wanted() -> None:
     assert reason_of(decision) == "RolledBack"
     assert decision.status.version == "1"
     held = written(migration, decision)
+    patient = replace(held.spec, timeouts=replace(held.spec.timeouts, lock=timedelta(minutes=9)))
+    tuned = replace(held, spec=patient, identity=replace(held.identity, generation=9))
+    assert reconcile(look(tuned, runs=(run, down), pods=pods), NOW).order is None
     changed = look(held, runs=(run, down), pods=pods, files=SourceFiles(digest="two"))
     again = reconcile(changed, NOW)
     assert again.order is not None

@@ -11,6 +11,7 @@ import pytest
 from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import parse_status
+from dbmigrate.controller.decisions.attempts import MOST_RUNS
 from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.pods import Waiting
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
@@ -431,6 +432,23 @@ def in_batches(batches: int) -> Report:
 
 STEP = (Step("1", "create_users", "up", 60),)
 KILLED = None
+
+
+def test_a_runner_that_always_tells_of_progress_is_not_retried_for_ever() -> None:
+    migration = make_migration(retry={"limit": 1})
+    lie = interrupted(steps=STEP, steps_total=1)
+    for attempt in range(1, 45):
+        run = finished(
+            make_run(migration, attempt=attempt, name=f"shop-{attempt}"), RunState.FAILED
+        )
+        decision = reconcile(look(migration, runs=(run,), pods=(make_pod(run, lie),)), NOW)
+        migration = replace(migration, status=parse_status(decision.status.to_dict()))
+        found = migration.status.condition(ConditionType.STALLED)
+        assert found is not None
+        assert (found.reason == "RetriesExhausted") is (attempt > MOST_RUNS * 2)
+        assert decision.order is None
+        if attempt > MOST_RUNS * 2:
+            assert f"gave up after {attempt} runs" in found.message
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.names import MANAGED_BY_LABEL, MIGRATION_LABEL, UID_LABEL
 from dbmigrate.controller.decisions.runs import RunCommand, RunState
@@ -102,6 +103,7 @@ def test_a_url_goes_by_reference_from_the_secret_to_the_pod() -> None:
         "DBMIGRATE_OWNER": f"unknown/team/shop#{UID}",
         "DBMIGRATE_INTENT": "abc",
         "DBMIGRATE_DATABASE": reference,
+        "DBMIGRATE_SECRET_VARIABLES": "DBMIGRATE_DATABASE",
     }
 
 
@@ -127,19 +129,35 @@ def test_a_connection_becomes_libpqs_environment() -> None:
 
 
 def test_variables_of_the_resource_can_not_replace_ours() -> None:
-    mine = {"name": "DBMIGRATE_DATABASE", "value": "postgres://elsewhere"}
-    job = build(make_migration(job={"env": [mine]}))
-    assert runner_of(job)["env"][0] == mine
-    assert runner_of(job)["env"][-1]["valueFrom"]["secretKeyRef"]["name"] == "shop-db"
+    for name in ("DBMIGRATE_DATABASE", "DATABASE_URL", "PGHOSTADDR", "PGSERVICE"):
+        with pytest.raises(SpecError, match=rf"spec\.job\.env\[0\]\.name: {name} can't be set"):
+            make_migration(job={"env": [{"name": name, "value": "postgres://elsewhere"}]})
+    mine = {"name": "PGHOST", "value": "elsewhere"}
+    connection = {"host": "db", "dbname": "d"}
+    job = build(make_migration(job={"env": [mine]}, database={"connection": connection}))
+    assert env_of(job)["PGHOST"] == "db"
+
+
+def test_the_runner_is_told_which_variables_come_from_secrets() -> None:
+    secret = {"secretKeyRef": {"name": "s", "key": "k"}}
+    connection = {"host": "h", "dbname": "d", "userFrom": secret, "passwordFrom": secret}
+    env = [
+        {"name": "A", "valueFrom": secret},
+        {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
+        {"name": "PGUSER", "value": "x"},
+    ]
+    job = build(make_migration(job={"env": env}, database={"connection": connection}))
+    assert env_of(job)["DBMIGRATE_SECRET_VARIABLES"] == "A,PGPASSWORD,PGUSER"
+    assert env_of(build(make_migration()))["DBMIGRATE_SECRET_VARIABLES"] == "DBMIGRATE_DATABASE"
 
 
 @pytest.mark.parametrize("command", RunCommand)
 def test_a_resource_can_not_let_its_source_lead_out_of_the_volume(command: RunCommand) -> None:
-    mine = {"name": "DBMIGRATE_CONFINED_TO", "value": "/"}
-    job = build(make_migration(job={"env": [mine]}), replace(ORDER, command=command))
-    values = [e.get("value") for e in runner_of(job)["env"] if e["name"] == mine["name"]]
-    assert values == ["/", "/migrations"]
-    assert runner_of(job)["volumeMounts"][0]["mountPath"] == values[-1]
+    with pytest.raises(SpecError, match="DBMIGRATE_CONFINED_TO can't be set"):
+        make_migration(job={"env": [{"name": "DBMIGRATE_CONFINED_TO", "value": "/"}]})
+    job = build(make_migration(), replace(ORDER, command=command))
+    mounted = runner_of(job)["volumeMounts"][0]["mountPath"]
+    assert env_of(job)["DBMIGRATE_CONFINED_TO"] == mounted == "/migrations"
 
 
 @pytest.mark.parametrize("mode", ["Volume", "Copy"])

@@ -1,0 +1,71 @@
+"""A Job that was not offered since another operator leads counts as no refusal."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from dbmigrate.controller.cluster import Cluster, Fenced, Unavailable
+from dbmigrate.controller.config import read_config
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand
+from dbmigrate.controller.decisions.view import Rejection
+from dbmigrate.controller.job_creation import JobCreation
+from dbmigrate.controller.jobs.body import RunOrder
+from tests.unit.controller.resources import make_migration
+
+pytestmark = pytest.mark.quick
+
+ORDER = RunOrder(RunCommand.GOTO, intent="abc", attempt=1, generation=1)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Jobs:
+    """Stands where the API server does."""
+
+    def __init__(self, *problems: Exception) -> None:
+        self._problems = list(problems)
+        self.made: list[dict[str, Any]] = []
+
+    async def create_job(self, body: dict[str, Any]) -> dict[str, Any]:
+        if self._problems:
+            raise self._problems.pop(0)
+        self.made.append(body)
+        metadata = {**body["metadata"], "uid": "j", "creationTimestamp": "2026-01-01T00:00:00Z"}
+        return {**body, "metadata": metadata}
+
+
+def creation(jobs: Jobs, *arguments: str) -> JobCreation:
+    return JobCreation(
+        cast("Cluster", jobs),
+        read_config(["run", *arguments], {}),
+        clock=lambda: NOW,
+        server_version=(1, 36),
+        cluster_name="here",
+        names_ids=True,
+    )
+
+
+def test_a_fenced_offer_is_made_again_at_once_and_a_failed_one_is_not() -> None:
+    jobs = Jobs(Fenced("another operator leads"), Unavailable("away"))
+    create = creation(jobs).create
+    with pytest.raises(Fenced):
+        asyncio.run(create(make_migration(), ORDER))
+    failed = asyncio.run(create(make_migration(), ORDER))
+    assert isinstance(failed, Rejection)
+    assert "away" in failed.message
+    assert asyncio.run(create(make_migration(), ORDER)) == failed
+    assert jobs.made == []
+
+
+def test_defaults_are_filled_in_when_the_job_is_made() -> None:
+    jobs = Jobs()
+    defaults = '--job-defaults={"nodeSelector": {"pool": "jobs"}, "labels": {"a": "1", "b": "1"}}'
+    own = make_migration(job={"labels": {"a": "2"}})
+    made = asyncio.run(creation(jobs, defaults).create(own, ORDER))
+    assert isinstance(made, JobRun)
+    pod = jobs.made[0]["spec"]["template"]
+    assert pod["spec"]["nodeSelector"] == {"pool": "jobs"}
+    assert (pod["metadata"]["labels"]["a"], pod["metadata"]["labels"]["b"]) == ("2", "1")
