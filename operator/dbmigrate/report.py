@@ -269,6 +269,8 @@ class Report:
     pending: Count | None = always(None)
     server_version: Word | None = None
     """PostgreSQL's own, such as 17.10; None: the database could not be asked."""
+    format: Word | None = None
+    """Whose files the database was migrated with; None: not known, or there is no history yet."""
     error: ReportError | None = always(None)
     fleet: FleetReport | None = None
     """Of a run on many targets. `version` and `dirty` are not known then."""

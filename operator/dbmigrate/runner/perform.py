@@ -121,12 +121,18 @@ def _report(
         unfinished=_reported_unfinished(run),
         backup=run.backup,
         server_version=describe_version(run.database.server_version),
+        format=_format(run),
         findings=run.findings,
         findings_total=run.findings_total,
         rehearsal=run.rehearsal,
         owner=_owner(run),
         restored=_restored(run),
     )
+
+
+def _format(run: Run) -> str | None:
+    history = run.database.history
+    return history.kind.value if history.has_version_table and run.request.source else None
 
 
 def _owner(run: Run) -> str | None:
