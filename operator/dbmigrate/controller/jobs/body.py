@@ -253,7 +253,7 @@ def _build_pod(
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {**security, **options.pod_security_context},
         "volumes": volumes,
-        "containers": [_harden(runner, options, group=RUNNER_GROUP)],
+        "containers": [_harden(runner, options, group=RUNNER_GROUP if names_ids else None)],
     }
     copier = COPY_USER if names_ids else None
     first = [_harden(each, options, user=copier) for each in mounted.init_containers]
