@@ -58,7 +58,6 @@ TWINS = {
     "backup-to": "d",
     "archive": "old",
     "backup-keep": "2",
-    "archive": "old",
     "owner": "here/shop/users#1",
     "take-over": "there/shop/users",
     "intent": "0f0f",
