@@ -34,6 +34,7 @@ from dbmigrate.controller.jobs.command_line import (
     GRACE_SECONDS,
     PROGRAM,
     TERMINATION_MESSAGE_PATH,
+    format_environment,
     ownership_environment,
     run_arguments,
     run_environment,
@@ -231,6 +232,7 @@ def _build_pod(
             [
                 *options.env,
                 *run_environment(spec, order.command),
+                *format_environment(spec, migration.status),
                 *ownership_environment(
                     migration,
                     order.command,
