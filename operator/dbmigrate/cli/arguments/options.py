@@ -22,6 +22,7 @@ from dbmigrate.cli.arguments.flags import (
 )
 from dbmigrate.cli.arguments.numbers import read_duration, read_seconds, read_unsigned
 from dbmigrate.cli.arguments.suggestions import guess
+from dbmigrate.policies import OWNER_LIMIT
 from dbmigrate.secret_variables import HIDDEN, secret_variables
 
 DEFAULT_LOCK_TIMEOUT = 15.0
@@ -107,16 +108,12 @@ def _checksum(text: str) -> object:
 
 
 def _owner(text: str) -> object:
-    from dbmigrate.report import OWNER_LIMIT
-
     if not text or len(text) > OWNER_LIMIT or not text.isprintable() or " " in text:
         raise ValueError(f"expected a word of at most {OWNER_LIMIT} characters")
     return text
 
 
 def _line(text: str) -> object:
-    from dbmigrate.report import OWNER_LIMIT
-
     if not text or len(text) > OWNER_LIMIT or not text.isprintable():
         raise ValueError(f"expected a line of at most {OWNER_LIMIT} characters")
     return text
