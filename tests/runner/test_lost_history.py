@@ -58,7 +58,12 @@ OTHERS = [kind for kind in HistoryKind if kind is not ONE]
 
 @pytest.mark.parametrize(
     ("kind", "accident"),
-    [*((kind, "DROP TABLE {0}") for kind in OTHERS), (ONE, "TRUNCATE {0}"), (ONE, MOVED)],
+    [
+        *((kind, "DROP TABLE {0}") for kind in OTHERS),
+        *((kind, "TRUNCATE {0}") for kind in HistoryKind),
+        (HistoryKind.GOOSE, "DELETE FROM {0} WHERE version_id <> 0"),
+        (ONE, MOVED),
+    ],
 )
 def test_a_table_that_forgot_what_the_log_knows(
     database: Database, kind: HistoryKind, accident: str

@@ -239,6 +239,15 @@ def test_a_command_is_cut_last() -> None:
     assert cut == replace(REPORT, command="c" * 256, steps=())
 
 
+def test_a_step_loses_no_data_unless_it_is_said() -> None:
+    (step,) = Report.from_json(REPORT.to_json()).steps
+    assert step.destructive is False
+    losing = replace(REPORT, steps=(replace(step, destructive=True),))
+    document = json.loads(losing.to_json())
+    assert document["steps"][0]["destructive"] is True
+    assert Report.from_json(losing.to_json()) == losing
+
+
 def test_the_newest_steps_are_the_ones_that_are_kept() -> None:
     many = tuple(Step(str(n), f"create_table_{n}" * 4, "up", n) for n in range(500))
     cut = Report.from_json(replace(REPORT, steps=many, steps_total=500).to_json(limit=4096))

@@ -170,6 +170,8 @@ class MigrationStatus:
     pending: Count | None = None
     server_version: Word | None = None
     """PostgreSQL's own."""
+    format: Word | None = None
+    """Whose files the last run had, by the runner's name for it."""
     owner: OwnerText | None = None
     """Who migrates the database, by its log."""
     last_run: LastRun | None = None

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
-from dbmigrate.policies import OutOfOrder
+from dbmigrate.policies import OWNER_LIMIT, OutOfOrder
 from dbmigrate.postgres.connection.errors import (
     ConnectionBroken,
     ServerFailure,
@@ -26,7 +26,6 @@ from dbmigrate.postgres.connection.errors import (
 from dbmigrate.postgres.history.notes import find_owner, find_restore
 from dbmigrate.report import (
     FILE_LIMIT,
-    OWNER_LIMIT,
     Outcome,
     Reason,
     Report,
@@ -122,12 +121,18 @@ def _report(
         unfinished=_reported_unfinished(run),
         backup=run.backup,
         server_version=describe_version(run.database.server_version),
+        format=_format(run),
         findings=run.findings,
         findings_total=run.findings_total,
         rehearsal=run.rehearsal,
         owner=_owner(run),
         restored=_restored(run),
     )
+
+
+def _format(run: Run) -> str | None:
+    history = run.database.history
+    return history.kind.value if history.has_version_table and run.request.source else None
 
 
 def _owner(run: Run) -> str | None:

@@ -62,6 +62,7 @@ def full_status() -> MigrationStatus:
         target="3",
         pending=1,
         server_version="17.10",
+        format="goose",
         owner="here/team/shop#uid",
         last_run=run,
         history=(HistoryEntry("2", "a", "up", NOW, 5),),

@@ -129,6 +129,7 @@ IN_THE_JOB = {
     "backup.persistentVolumeClaim.claimName": "claimName: other",
     "backup.persistentVolumeClaim.path": "-backup-to /backups/x",
     "changedFiles": "-changed-files warn",
+    "takeOver": "DBMIGRATE_TAKE_OVER=here/team/other",
     f"{CONNECTION}.dbname": "PGDATABASE=other",
     f"{CONNECTION}.host": "PGHOST=other",
     f"{CONNECTION}.passwordFrom": "PGPASSWORD=n/k",

@@ -245,6 +245,7 @@ def learn(status: MigrationStatus, report: Report, *, is_rollback: bool = False)
         target=target or status.target,
         pending=report.pending if report.pending is not None else status.pending,
         server_version=report.server_version or status.server_version,
+        format=report.format or status.format,
     )
 
 

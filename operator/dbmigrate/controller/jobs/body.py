@@ -34,6 +34,7 @@ from dbmigrate.controller.jobs.command_line import (
     GRACE_SECONDS,
     PROGRAM,
     TERMINATION_MESSAGE_PATH,
+    format_environment,
     ownership_environment,
     run_arguments,
     run_environment,
@@ -231,6 +232,7 @@ def _build_pod(
             [
                 *options.env,
                 *run_environment(spec, order.command),
+                *format_environment(spec, migration.status),
                 *ownership_environment(
                     migration,
                     order.command,
@@ -253,7 +255,7 @@ def _build_pod(
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {**security, **options.pod_security_context},
         "volumes": volumes,
-        "containers": [_harden(runner, options, group=RUNNER_GROUP)],
+        "containers": [_harden(runner, options, group=RUNNER_GROUP if names_ids else None)],
     }
     copier = COPY_USER if names_ids else None
     first = [_harden(each, options, user=copier) for each in mounted.init_containers]

@@ -17,6 +17,7 @@ from dbmigrate.api.spec import (
     BackupOptions,
     MigrationSpec,
 )
+from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.decisions.runs import CHANGING, MENDING, MOVING, RunCommand
 from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder, Rollback
 
@@ -33,6 +34,7 @@ CONFINED_VARIABLE = "DBMIGRATE_CONFINED_TO"
 GRACE_VARIABLE = "DBMIGRATE_GRACE_PERIOD"
 GRACE_SECONDS = 60
 """From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
+FORMAT_VARIABLE = "DBMIGRATE_FORMAT"
 OWNER_VARIABLE = "DBMIGRATE_OWNER"
 TAKE_OVER_VARIABLE = "DBMIGRATE_TAKE_OVER"
 INTENT_VARIABLE = "DBMIGRATE_INTENT"
@@ -95,6 +97,16 @@ def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
     if spec.lint is LintPolicy.WARN and command in LINTED:
         return [{"name": LINT_VARIABLE, "value": "warn"}, grace, confined]
     return [grace, confined]
+
+
+def format_environment(spec: MigrationSpec, status: MigrationStatus) -> list[Document]:
+    """The format that `auto` has once led to: what the files look like later does not change it.
+
+    Another one is an order, in spec.source.format.
+    """
+    if spec.source_format is not SourceFormat.AUTO or status.format not in set(SourceFormat):
+        return []
+    return [{"name": FORMAT_VARIABLE, "value": status.format}]
 
 
 def ownership_environment(

@@ -33,11 +33,7 @@ def require_history(run: Run) -> None:
     log = [row for row in database.log if row.outcome == "applied"]
     if not log:
         _require_no_other_format(run)
-    elif log[-1].to_version is not None and (
-        # goose and the others leave their table without a row when they undo everything.
-        not database.history.has_version_table
-        or database.history.kind is HistoryKind.GOLANG_MIGRATE
-    ):
+    elif log[-1].to_version is not None:
         raise _lost(run, log[-1].to_version)
 
 

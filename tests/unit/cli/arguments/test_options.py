@@ -56,6 +56,7 @@ TWINS = {
     "out-of-order": "ignore",
     "changed-files": "warn",
     "backup-to": "d",
+    "archive": "old",
     "backup-keep": "2",
     "owner": "here/shop/users#1",
     "take-over": "there/shop/users",

@@ -427,3 +427,22 @@ def ids_in(security: dict[str, Any]) -> dict[str, Any]:
     """Users and groups: all that a range of a namespace is about."""
     names = {"runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"}
     return {name: value for name, value in security.items() if name in names}
+
+
+@pytest.mark.parametrize(
+    ("source", "known", "wanted"),
+    [
+        ({}, None, None),
+        ({}, "goose", "goose"),
+        ({}, "golang-migrate", "golang-migrate"),
+        ({"format": "auto"}, "goose", "goose"),
+        ({"format": "dbmate"}, "goose", None),
+        ({}, "of a newer operator", None),
+    ],
+)
+def test_auto_means_the_format_of_the_first_run_from_then_on(
+    source: dict[str, Any], known: str | None, wanted: str | None
+) -> None:
+    migration = make_migration(source={"configMaps": [{"name": "files"}], **source})
+    migration = replace(migration, status=replace(migration.status, format=known))
+    assert env_of(build(migration)).get("DBMIGRATE_FORMAT") == wanted

@@ -284,6 +284,7 @@ def test_below_a_checkpoint_all_counts_as_applied_and_nothing_is_undone() -> Non
     here = staged(1, 2, 3, 4, checkpoints=(3,), rows=(ran(3, Role.CHECKPOINT), ran(4), VIEWS))
     assert plan_up(here, None, REJECT).steps == ()
     assert steps(plan_down(here, None, None)) == [(4, "down", 4, 3)]
+    assert steps(plan_goto(here, 3, REJECT, None)) == [(4, "down", 4, 3)]
     with pytest.raises(MigrationError, match="version 2 is below 3, at which the history") as one:
         plan_goto(here, 2, REJECT, None)
     assert one.value.reason is Reason.IRREVERSIBLE_MIGRATION
