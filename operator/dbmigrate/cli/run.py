@@ -29,13 +29,13 @@ from dbmigrate.postgres.connection.target import (
     parse_history_table,
     parse_target,
 )
-from dbmigrate.postgres.history.notes import Owner
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner import request as runner
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
 
 if TYPE_CHECKING:
+    from dbmigrate.postgres.history.notes import Owner
     from dbmigrate.sources.migration import Format, Source
 
 T = TypeVar("T")
@@ -229,13 +229,21 @@ def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.
         if options.backup_to
         else None,
         plan_checksum=options.plan_checksum or None,
-        owner=Owner.parse(options.owner) if options.owner else None,
-        take_over=Owner.parse(options.take_over) if options.take_over else None,
+        owner=_read_owner(options.owner),
+        take_over=_read_owner(options.take_over),
         intent=options.intent or None,
         order=options.order or None,
         lint=policies.LintPolicy(options.lint),
         rehearsal_server=parse_target(options.rehearse_on, {}) if options.rehearse_on else None,
     )
+
+
+def _read_owner(text: str) -> Owner | None:
+    if not text:
+        return None
+    from dbmigrate.postgres.history.notes import Owner
+
+    return Owner.parse(text)
 
 
 def _milliseconds(seconds: float | None) -> int | None:

@@ -13,8 +13,9 @@ tables and prepared statements stay, as they do with golang-migrate.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
@@ -109,13 +110,32 @@ class FileFailure(Exception):
 class FileQuery:
     """A file and the statements around it, ready to be sent."""
 
-    sql: bytes
-    rows: tuple[bytes, ...]
-    file: bytes
+    file: Sendable
+    head: str
+    """What stands before the file, in its first line: line numbers need no correction."""
     statements_before: int
-    characters_before: int
     tail: str
     """What stands behind the file."""
+
+    def messages(self) -> Iterator[tuple[int, bytes]]:
+        """What is sent, one after the other, each with the byte of the file it begins at.
+
+        A large file goes in pieces, each of whole statements: as one message, libpq and the
+        server would each hold all of it once more.
+        """
+        view = memoryview(self.file.sql)
+        edges = (0, *self.file.pieces, len(view))
+        for start, end in pairwise(edges):
+            head = b"" if start else self.head.encode()
+            tail = self.tail.encode() if end == len(view) else b""
+            if start < end or tail:
+                yield start, b"".join((head, view[start:end], tail))
+
+    def position_in_file(self, position: int, start: int) -> int:
+        """From a character of the message that begins at a byte of the file, counted from 1."""
+        if start == 0:
+            return position - len(self.head)
+        return len(self.file.sql[:start].decode()) + position
 
 
 def build_query(
@@ -140,15 +160,13 @@ def build_query(
         *settings.statements(),
         *guard,
     ]
-    # In the file's first line, so that line numbers need no correction.
     head = "".join(f"{part}; " for part in parts)
     end = "; COMMIT" if commits else ""
     if not settings.is_durable:
         # Behind RESET ALL, which would undo it; the file's own commits are not affected.
         end = f"; SET LOCAL synchronous_commit = off{end}"
     tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; {RESET_SETTINGS}{end}"
-    sql = b"".join((head.encode(), file.sql, tail.encode()))
-    return FileQuery(sql, file.rows, file.sql, len(parts), len(head), tail)
+    return FileQuery(file, head, len(parts), tail)
 
 
 def run_query(
@@ -169,26 +187,38 @@ def run_query(
         if on_result is not None:
             on_result(result)
 
+    completed = at = 0
     try:
-        session.execute(query.sql, rows=query.rows, on_result=watch, on_tick=on_tick)
-    except ServerFailure as failure:
+        for start, message in query.messages():
+            at = start
+            completed += session.execute(
+                message, rows=query.file.rows, on_result=watch, on_tick=on_tick
+            )
+    except ServerFailure as late:
+        failure = ServerFailure(late.error, completed + late.completed)
         escaped = failure.completed > 0 and not fenced and not session.is_in_transaction
         session.roll_back()
         own = _find_own(query, failure.completed - query.statements_before)
         if own is None and fenced and behind == 0:
             own = "INSERT INTO the log"
-        raise _explain(failure, query, fenced=fenced, escaped=escaped, own=own) from None
+        raise _explain(failure, query, at, fenced=fenced, escaped=escaped, own=own) from None
 
 
 def _explain(
-    failure: ServerFailure, query: FileQuery, *, fenced: bool, escaped: bool, own: str | None
+    failure: ServerFailure,
+    query: FileQuery,
+    start: int,
+    *,
+    fenced: bool,
+    escaped: bool,
+    own: str | None,
 ) -> FileFailure:
     # For a quote that the file leaves open, the server shows the rest of the query.
     shown = replace(failure.error, message=failure.error.message.replace(query.tail, ""))
     failure = ServerFailure(shown, failure.completed)
     position = failure.error.position
     if position is not None:
-        position -= query.characters_before
+        position = query.position_in_file(position, start)
     statement = failure.completed - query.statements_before
     if fenced or own is not None:
         return FileFailure(failure, position=None, statement=None, escaped=False, own=own)
@@ -201,7 +231,7 @@ def _explain(
 def _find_own(query: FileQuery, statement: int) -> str | None:
     """What that statement, counted from the file's first one, writes; None: it is not ours."""
     try:
-        own = statement - sum(1 for _ in split(query.file, file=""))
+        own = statement - sum(1 for _ in split(query.file.sql, file=""))
     except MigrationError:
         return None  # what can't be cut is not counted
     behind = list(split(query.tail.encode(), file="")) if own >= 0 else []

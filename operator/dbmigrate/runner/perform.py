@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from dbmigrate import __version__
 from dbmigrate.errors import MigrationError
-from dbmigrate.policies import OutOfOrder
+from dbmigrate.policies import OWNER_LIMIT, OutOfOrder
 from dbmigrate.postgres.connection.errors import (
     ConnectionBroken,
     ServerFailure,
@@ -26,7 +26,6 @@ from dbmigrate.postgres.connection.errors import (
 from dbmigrate.postgres.history.notes import find_owner, find_restore
 from dbmigrate.report import (
     FILE_LIMIT,
-    OWNER_LIMIT,
     Outcome,
     Reason,
     Report,

@@ -22,7 +22,7 @@ from dbmigrate.cli.arguments.flags import (
 )
 from dbmigrate.cli.arguments.numbers import read_duration, read_seconds, read_unsigned
 from dbmigrate.cli.arguments.suggestions import guess
-from dbmigrate.report import OWNER_LIMIT
+from dbmigrate.policies import OWNER_LIMIT
 from dbmigrate.secret_variables import HIDDEN, secret_variables
 
 DEFAULT_LOCK_TIMEOUT = 15.0

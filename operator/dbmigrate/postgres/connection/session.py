@@ -20,6 +20,7 @@ from dbmigrate.postgres.connection.search_path import SAFE
 from dbmigrate.postgres.sqltext.quoting import literal
 
 Row = tuple[str | None, ...]
+Buffer = bytes | memoryview
 Tick = Callable[[float], None]
 
 _CANCEL_SECONDS = 5
@@ -113,7 +114,7 @@ class Session:
         self,
         sql: bytes,
         *,
-        rows: Sequence[bytes] = (),
+        rows: Sequence[Buffer] = (),
         on_result: Callable[[pq.abc.PGresult], None] | None = None,
         on_tick: Tick | None = None,
     ) -> int:
@@ -154,7 +155,7 @@ class Session:
 
     def _read(
         self,
-        rows: Iterator[bytes],
+        rows: Iterator[Buffer],
         on_result: Callable[[pq.abc.PGresult], None] | None,
         wait: _Wait,
     ) -> int:
@@ -188,7 +189,7 @@ class Session:
         while self._pgconn.flush():
             wait.until_ready(writing=True)
 
-    def _feed_copy(self, rows: bytes | None, wait: _Wait) -> None:
+    def _feed_copy(self, rows: Buffer | None, wait: _Wait) -> None:
         view = memoryview(rows or b"")
         for start in range(0, len(view), _COPY_CHUNK):
             while not self._pgconn.put_copy_data(view[start : start + _COPY_CHUNK]):

@@ -20,10 +20,12 @@ class Sendable:
     """The parts of a script as they are sent."""
 
     sql: bytes
-    rows: tuple[bytes, ...] = ()
-    """What to answer each COPY ... FROM stdin with, in order."""
+    rows: tuple[memoryview, ...] = ()
+    """What to answer each COPY ... FROM stdin with, in order: views of the script."""
     cuts: tuple[tuple[int, int], ...] = ()
     """Where something was cut out of the script: start and end as bytes of the script."""
+    pieces: tuple[int, ...] = ()
+    """Where `sql` may be cut to be sent in several messages, as bytes."""
 
     def byte_in_script(self, position: int) -> int:
         """The script's byte for a character of `sql`, counted from 1."""
@@ -46,4 +48,6 @@ def cut_rows(sql: bytes, file: str) -> Sendable:
         at = last_line.end() if last_line else end
         cuts.append((start, at))
     parts.append(sql[at:])
-    return Sendable(b"".join(parts), tuple(sql[start:end] for start, end in spans), tuple(cuts))
+    return Sendable(
+        b"".join(parts), tuple(memoryview(sql)[start:end] for start, end in spans), tuple(cuts)
+    )

@@ -10,7 +10,7 @@ statement overrides this, and so does `-- dbmigrate:batched`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -60,6 +60,8 @@ class TransactionMode:
     """Never empty if the kind is not ONE_QUERY."""
     blanks: tuple[tuple[int, int], ...] = ()
     """Spans the server must not see: BEGIN and COMMIT around the script, psql's \\restrict."""
+    cuts: tuple[int, ...] = ()
+    """Where a large script of one transaction may be cut to be sent in pieces, as bytes."""
 
     def prepare(self, sql: bytes) -> bytes:
         """The script to run, of the same length, so that every position stays the same."""
@@ -84,6 +86,10 @@ _WORDS = (
 
 _END = re.compile(rb"end(?![a-z0-9_$\x80-\xff])(?<![a-z0-9_$\x80-\xff]end)")
 _ADD_VALUE = (b"alter", b"type", b"value")
+_PLAIN = frozenset((word,) for word in ("INSERT", "UPDATE", "DELETE", "SELECT", "VALUES"))
+_LARGE = 4 << 20
+"""Bytes above which a script is not searched as a whole, and is sent in pieces."""
+_PIECE = 1 << 20
 _CHUNK = 4 << 20
 _OVERLAP = 64
 
@@ -104,7 +110,11 @@ def transaction_mode(sql: bytes, file: str) -> TransactionMode:
 
 
 def _find_mode(sql: bytes, file: str) -> TransactionMode:
-    if _is_ordinary(sql):
+    if len(sql) > _LARGE:
+        cuts = _cut_plain(sql, file)
+        if cuts is not None:
+            return TransactionMode(TransactionKind.ONE_QUERY, cuts=cuts)
+    elif _is_ordinary(sql):
         return _ORDINARY
     directive = _read_directive(sql, file)
     if isinstance(directive, TransactionMode):
@@ -140,7 +150,50 @@ def _find_mode(sql: bytes, file: str) -> TransactionMode:
         return TransactionMode(TransactionKind.NONE, tuple(causes), blanks)
     copies = tuple(Cause(s.line, "COPY has its rows in the script") for s in statements if s.rows)
     kind = TransactionKind.STATEMENTS if copies else TransactionKind.ONE_QUERY
-    return TransactionMode(kind, copies, blanks)
+    cuts = () if copies else tuple(_cuts(sql, statements))
+    return TransactionMode(kind, copies, blanks, cuts)
+
+
+def _cut_plain(sql: bytes, file: str) -> tuple[int, ...] | None:
+    """Where a large script may be cut, all of whose statements may be in one transaction by
+    their first words; None: a closer look is needed.
+
+    Cheaper than a search for words, and data does not look like a statement to it.
+    """
+    if sql.startswith(b"\\") or b"dbmigrate:" in sql[: skip_space(sql, 0, file=file)]:
+        return None
+    try:
+        return tuple(_cuts(sql, _require_plain(sql, file)))
+    except _NotPlain:
+        return None
+
+
+class _NotPlain(Exception):
+    """A statement that its first words do not explain."""
+
+
+def _require_plain(sql: bytes, file: str) -> Iterator[Statement]:
+    left_out: list[tuple[int, int]] = []
+    for statement in split(sql, file=file, left_out=left_out):
+        if statement.words[:1] not in _PLAIN and (
+            statement.rows is not None
+            or statement.words[:2] == ("ALTER", "TYPE")
+            or control_of(sql, statement, file=file) is not None
+            or forbidden_in_transaction(sql, statement, file=file) is not None
+        ):
+            raise _NotPlain
+        yield statement
+    if left_out:
+        raise _NotPlain
+
+
+def _cuts(sql: bytes, statements: Iterable[Statement]) -> Iterator[int]:
+    """The ends of statements that leave pieces of some size."""
+    last = 0
+    for statement in statements:
+        if statement.end + 1 - last >= _PIECE and len(sql) > _LARGE:
+            last = min(statement.end + 1, len(sql))
+            yield last
 
 
 _mode_of_small = lru_cache(maxsize=256)(_find_mode)

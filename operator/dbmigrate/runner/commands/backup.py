@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from dbmigrate.report import Backup
@@ -20,7 +21,7 @@ def backup(request: Request, file: str) -> Result[Backup]:
 
     def work(run: Run) -> Backup:
         place = Path(file)
-        if place.is_dir():
+        if os.path.isdir(place):
             identity = identify(run.database)
             place = place / name_for(run.database, identity, run.started_at)
         run.backup = save_backup(request, run.database, place)

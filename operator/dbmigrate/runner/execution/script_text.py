@@ -77,7 +77,7 @@ class ScriptText:
     def prepare(self) -> Sendable:
         """The script, with the rows of its COPY statements separated."""
         if self.mode.kind is TransactionKind.ONE_QUERY:
-            return Sendable(self.read())
+            return Sendable(self.read(), pieces=self.mode.cuts)
         return cut_rows(self.read(), self.file)
 
     def statements(self) -> list[Statement]:
