@@ -44,20 +44,42 @@ class ClientProgram:
         if server_major <= self.major:
             return None
         return (
-            f"put {self.name} {server_major} or newer first on the PATH,"
-            " or use an image of dbmigrate that has it"
+            f"install {self.name} {server_major} or newer, or use an image of dbmigrate that has it"
         )
 
 
-def find_program(name: str) -> ClientProgram:
-    """The program of that name on the PATH. Raises MigrationError (BackupFailed)."""
-    path = which(name)
-    if path is None:
+def find_program(name: str, *, server_major: int | None = None) -> ClientProgram:
+    """The program of that name: that on the PATH, unless it is too old for the server and one
+    beside a server's programs on this machine is newer. Without a version the newest one.
+
+    Raises MigrationError (BackupFailed).
+    """
+    path, beside = which(name), _find_beside(name)
+    if path is None and beside is None:
         raise MigrationError(
             Reason.BACKUP_FAILED,
             f"{name} is not on the PATH",
             hint="install PostgreSQL's client programs, or use dbmigrate's image, which has them",
         )
+    found = _identify(path) if path is not None else None
+    if found is not None and server_major is not None and server_major <= found.major:
+        return found
+    other = _identify(beside) if beside is not None and beside != path else None
+    known = [each for each in (found, other) if each is not None]
+    return max(known, key=lambda each: each.major)
+
+
+def _find_beside(name: str) -> str | None:
+    """The program beside the server's own, with which scratch servers are started."""
+    from dbmigrate.postgres.scratch.server import find_programs
+
+    try:
+        return which(str(find_programs() / name))
+    except MigrationError:
+        return None
+
+
+def _identify(path: str) -> ClientProgram:
     try:
         done = run(Child.CLIENT, [path, "--version"], Until(seconds=_VERSION_SECONDS))
     except OSError as error:

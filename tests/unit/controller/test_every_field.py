@@ -119,6 +119,7 @@ OWN_VALUES = {
     "history.successful": 1,
     "history.failed": 1,
     "history.actions": 1,
+    "takeOver": "here/team/other",
 }
 """Fields that the operator itself obeys, as they are read; test_reconcile.py, test_orders.py and
 test_rehearsal.py show how."""

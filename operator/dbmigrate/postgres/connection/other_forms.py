@@ -22,7 +22,7 @@ _FORMS = (
     ),
     (r"[\"'`]", "the value begins with a quotation mark: give what stands between the marks"),
     (
-        rf"(?:[^;]*;)*?\s*(?:{_NAMES})\s*=[^;]*;(?:[^;]*;)*?\s*(?:{_NAMES})\s*=",
+        rf"(?=[^;=]*=[^;=]*;)(?:[^;]*;)*?\s*(?:{_NAMES})\s*=[^;]*;(?:[^;]*;)*?\s*(?:{_NAMES})\s*=",
         f"a connection string of .NET or ODBC: write it as {_URL}, or as libpq's host=HOST"
         " dbname=NAME user=USER password=PASSWORD",
     ),

@@ -6,17 +6,14 @@ program is run directly, without a shell; its error output is shown only if it f
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from dbmigrate.child_process import PASSED_ON, Child, Until, run
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, ConnectionTarget
-from dbmigrate.postgres.pg_tools import ClientProgram, find_program
-from dbmigrate.postgres.scratch.server import find_programs
+from dbmigrate.postgres.pg_tools import find_program
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.diffing.desired import Desired, SchemaProgram, SqlFiles
@@ -125,24 +122,12 @@ def _dump(database: ConnectionTarget, stop: Stop) -> bytes:
     # Atlas's history has its own schema, which is not part of the application's.
     arguments.append(f"--exclude-schema={ATLAS_SCHEMA}")
     return dump_schema(
-        _find_pg_dump(),
+        find_program("pg_dump"),
         arguments,
         database,
         stop=stop,
         stopped="stopped while the schema was copied",
     )
-
-
-def _find_pg_dump() -> ClientProgram:
-    """The pg_dump of the PATH, or a newer one beside the scratch server's own programs.
-
-    Raises MigrationError where there is none.
-    """
-    with suppress(MigrationError):
-        beside = find_program(str(find_programs() / "pg_dump"))
-        if shutil.which("pg_dump") is None or beside.major > find_program("pg_dump").major:
-            return beside
-    return find_program("pg_dump")
 
 
 def _name(error: MigrationError, what: str) -> MigrationError:

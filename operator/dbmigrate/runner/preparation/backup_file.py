@@ -76,7 +76,7 @@ def back_up_before(
 
 
 def save_backup(request: Request, database: Database, place: Path) -> Backup:
-    program = find_program("pg_dump")
+    program = find_program("pg_dump", server_major=database.server_version // 10000)
     _require_known_server(program, database)
     if os.path.exists(place):  # unlike Path.exists, also where the directory can't be searched
         raise MigrationError(

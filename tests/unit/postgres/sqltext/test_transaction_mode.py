@@ -97,7 +97,7 @@ FORBIDDEN = {
     "do $x$ begin insert into t values (1); commit; end $x$": "DO with COMMIT",
     "do $$ begin loop rollback and chain; end loop; end $$": "DO with ROLLBACK",
     "do $$ begin if true then commit; else rollback; end if; end $$": "DO with COMMIT",
-    "do $$ begin if true then null; else rollback; end if; end $$": "DO with ROLLBACK",
+    "do $$ begin if false then null; else rollback; end if; end $$": "DO with ROLLBACK",
     "do 'begin commit; end'": "DO with COMMIT",
     "do language plpgsql 'begin perform ''x''; rollback; end'": "DO with ROLLBACK",
     "do E'begin\\n commit;\\nend'": "DO with COMMIT",
