@@ -173,3 +173,26 @@ def test_a_pruned_log_says_the_same_of_the_present(database: Database, kind: His
     assert again is not None
     assert again.removed == 0
     assert down(wanted, 3).report.version is None
+
+
+def test_an_identity_that_this_role_may_not_correct_is_told_with_the_statement_that_does(
+    database: Database,
+) -> None:
+    """As on a promoted logical replica, whose sequences are behind, by a role that only writes."""
+    up(request(database, tables(1))).unwrap()
+    database.execute(
+        f"ALTER TABLE {LOG} ALTER id RESTART WITH 1;"
+        "DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN PASSWORD 'g';"
+        "GRANT CREATE, USAGE ON SCHEMA public TO guest;"
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON schema_migrations, {LOG} TO guest"
+    )
+    url = database.url.replace("postgres://postgres@", "postgres://guest:g@")
+    error = up(request(url, tables(1, 2))).error
+    try:
+        assert error is not None
+        assert error.reason is Reason.FOREIGN_HISTORY
+        assert "its file is not at fault" in error.message
+        assert "setval(pg_get_serial_sequence" in (error.hint or "")
+        assert error.location is None
+    finally:
+        database.execute("DROP OWNED BY guest; DROP ROLE guest")

@@ -9,6 +9,7 @@ from dbmigrate.postgres.connection.errors import (
     QUERY_CANCELED,
     READ_ONLY,
     READ_ONLY_HINT,
+    UNIQUE_VIOLATION,
     ConnectionBroken,
     ServerError,
     ServerFailure,
@@ -16,6 +17,7 @@ from dbmigrate.postgres.connection.errors import (
     is_out_of_locks,
 )
 from dbmigrate.postgres.connection.other_sessions import OtherSession
+from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.stop import Stop
@@ -68,10 +70,21 @@ def history_refused(step: PlannedStep, error: ServerError, own: str) -> Migratio
         f"{told.message}; {label(step)} was rolled back, and its file is not at fault",
         sqlstate=error.sqlstate,
         detail=error.detail,
-        hint="the table has a constraint that is none of dbmigrate's: drop it"
+        hint=_remedy(table, error)
         if is_constraint
         else told.hint
         or f"look at what was added to {table}: a publication, a default or a constraint",
+    )
+
+
+def _remedy(table: str, error: ServerError) -> str:
+    """What to do about a constraint that refuses a row of the history's."""
+    drop = "the table has a constraint that is none of dbmigrate's: drop it"
+    if error.sqlstate != UNIQUE_VIOLATION:
+        return drop
+    return (
+        f"if it is the key of the log, its owner sets the identity: SELECT setval("
+        f"pg_get_serial_sequence({literal(table)}, 'id'), max(id)) FROM {table}; if not, {drop}"
     )
 
 
