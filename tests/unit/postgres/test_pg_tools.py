@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.pg_tools import find_program
+from dbmigrate.postgres.pg_tools import ClientProgram, find_program
 from dbmigrate.postgres.scratch import server
 
 
@@ -46,6 +46,13 @@ def test_the_program_on_the_path_is_taken_unless_it_is_too_old(
     lay(tmp_path / "b", beside)
     monkeypatch.setattr(server, "find_programs", lambda: tmp_path / "b")
     assert find_program("pg_dump", server_major=server_major).major == taken
+
+
+def test_one_that_is_too_old_says_what_to_install() -> None:
+    remedy = ClientProgram("/usr/bin/pg_dump", 9).remedy_for(18)
+    assert remedy is not None
+    assert remedy.startswith("install pg_dump 18 or newer")
+    assert ClientProgram("/usr/bin/pg_dump", 18).remedy_for(18) is None
 
 
 def test_none_at_all_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
