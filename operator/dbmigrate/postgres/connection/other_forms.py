@@ -22,7 +22,9 @@ _FORMS = (
     ),
     (r"[\"'`]", "the value begins with a quotation mark: give what stands between the marks"),
     (
-        rf"(?=[^;=]*=[^;=]*;)(?:[^;]*;)*?\s*(?:{_NAMES})\s*=[^;]*;(?:[^;]*;)*?\s*(?:{_NAMES})\s*=",
+        # Neither quotes nor libpq's own words behind a space: those are its keyword strings.
+        r"(?!.*(?-i:\s(?:dbname|user|password|host|port|application_name|sslmode)\s*=))"
+        rf"(?=[^;=']*=[^;=']*;)(?:[^;]*;)*?\s*(?:{_NAMES})\s*=[^;]*;(?:[^;]*;)*?\s*(?:{_NAMES})\s*=",
         f"a connection string of .NET or ODBC: write it as {_URL}, or as libpq's host=HOST"
         " dbname=NAME user=USER password=PASSWORD",
     ),
