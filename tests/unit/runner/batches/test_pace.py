@@ -25,6 +25,9 @@ pytestmark = pytest.mark.quick
     ("size", "seconds", "is_in_the_way", "expected"),
     [
         (1000, 0.7, False, 1000),
+        (400, 0.7, False, 400),
+        (400, 0.5, False, 400),
+        (400, 0.4, False, 800),
         (1000, 2.0, False, 500),
         (1000, 1.25, False, 800),
         (1000, 90.0, False, 250),

@@ -52,7 +52,12 @@ def test_a_row_written_in_any_zone_belongs_to_the_step_that_ran_then(zone: int) 
         assert AppliedSet(found, [timed(2000)]).row(1) is not None
 
 
-@pytest.mark.parametrize("late", [50, 3000, 5 * MINUTE, 10 * MINUTE])
+@pytest.mark.parametrize("late", [-25, 0, 5])
+def test_clocks_that_round_differ_by_some_milliseconds(late: int) -> None:
+    assert AppliedSet(goose(1, clock=NOON + late), [timed(20)]).row(1) is not None
+
+
+@pytest.mark.parametrize("late", [-26, 6, 50, 3000, 5 * MINUTE, 10 * MINUTE])
 def test_a_row_of_another_time_belongs_to_another_step(late: int) -> None:
     found = goose(1, clock=NOON + late)
     assert AppliedSet(found, [timed(20)]).row(1) is None

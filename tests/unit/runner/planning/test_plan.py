@@ -50,6 +50,7 @@ def steps(plan: Plan) -> list[tuple[Version, str, Version | None, Version | None
 def test_up_leads_from_version_to_version() -> None:
     plan = plan_up(inputs(1, 2, 5, at=1), None, REJECT)
     assert steps(plan) == [(2, "up", 1, 2), (5, "up", 2, 5)]
+    assert [step.move.is_up for step in plan.steps] == [True, True]
     assert (plan.target, plan.short) == (5, 0)
 
 
@@ -63,6 +64,7 @@ def test_down_leads_to_the_version_below_and_at_last_to_none() -> None:
     plan = plan_down(inputs(1, 2, 5, at=5), None, None)
     assert steps(plan) == [(5, "down", 5, 2), (2, "down", 2, 1), (1, "down", 1, None)]
     assert plan.target is None
+    assert [step.move.is_up for step in plan.steps] == [False, False, False]
     assert plan_down(inputs(1, 2, 5, at=5), 9, None).short == 6
 
 
