@@ -33,7 +33,7 @@ set -e
 bin=/usr/lib/postgresql/17/bin
 data=/data/pg
 if [ ! -s $data/PG_VERSION ]; then
-  $bin/initdb -D $data -U postgres -A trust --no-sync >/dev/null
+  $bin/initdb -D $data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
   printf 'local all all trust\\nhost all postgres all trust\\n' > $data/pg_hba.conf
   printf 'hostssl all certified all cert\\nhost all all all scram-sha-256\\n' >> $data/pg_hba.conf
 fi
