@@ -125,9 +125,9 @@ def each_value(values: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def describe_flags(flags: Iterable[Flag]) -> str:
-    """The text of Go's PrintDefaults."""
+    """The text of Go's PrintDefaults; a flag without a usage is not shown."""
     lines = []
-    for flag in sorted(flags):
+    for flag in sorted(flag for flag in flags if flag.usage):
         head = f"  -{flag.name}" + (f" {flag.kind}" if flag.kind else "")
         gap = "\t" if len(head) <= 4 else "\n    \t"
         usage = flag.usage.replace("\n", "\n    \t")

@@ -70,4 +70,6 @@ def _version_for(request: Request, text: str) -> Version | None:
     return None if text == NOTHING else read_version(text, request.target.history.kind)
 
 
-COMMAND = Command("force", FORCE, run, flags=(HELP, AS_ATLAS), numbers_are_operands=True)
+_TRANSLATED = AS_ATLAS._replace(usage="")
+"""For `atlas migrate set` alone: the help of `force` is golang-migrate's."""
+COMMAND = Command("force", FORCE, run, flags=(HELP, _TRANSLATED), numbers_are_operands=True)
