@@ -103,7 +103,7 @@ REFUSED = {
     ),
     "a word as a target of others' files": (
         migration(source={**CONFIG_MAPS, "format": "goose"}, target="two"),
-        "begins with a digit unless",
+        "a number, unless source.format is flyway",
     ),
     "a target that looks like a flag": (migration(target="-all"), "spec.target"),
     "a target with a space": (migration(target="1 2"), "spec.target"),
