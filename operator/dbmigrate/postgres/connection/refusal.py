@@ -22,6 +22,12 @@ _SECONDS = 10.0
 """For the second login."""
 _BY_SERVER = re.compile(r"(?:failed|bad): ([^\s:]+):  (.*)", re.DOTALL)
 """libpq writes two spaces behind the severity, in whatever language that is."""
+_NAMELESS = (
+    r"the database system is (?:starting up|shutting down|in recovery mode"
+    r"|not (?:yet )?accepting connections)"
+    r"|sorry, too many clients already|remaining connection slots are reserved .*"
+)
+"""Sentences that name neither a role nor a database nor a setting."""
 _SENTENCES = re.compile(
     r'(?:password authentication failed for user ".*"'
     r'|role ".*" (?:does not exist|is not permitted to log in)'
@@ -29,10 +35,8 @@ _SENTENCES = re.compile(
     r"|pg_hba\.conf rejects (?:replication )?connection for .*"
     r'|permission denied for database ".*"'
     r'|database ".*" does not exist'
-    r"|the database system is (?:starting up|shutting down|in recovery mode"
-    r"|not (?:yet )?accepting connections)"
-    r"|sorry, too many clients already|remaining connection slots are reserved .*"
-    r'|too many connections for (?:role|database) ".*")'
+    r'|too many connections for (?:role|database) ".*"'
+    rf"|{_NAMELESS})"
 )
 """The first line of what PostgreSQL says in English, from its first word to the last."""
 _TRACED = re.compile(rb'^B\t[0-9]+\tErrorResponse\t S "[^"\n]*"(?: V "[A-Z]+")? C "(\w{5})"', re.M)
@@ -81,7 +85,8 @@ def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
     if by_server is not None and not _SENTENCES.fullmatch(by_server[2].splitlines()[0]):
         sqlstate = ask_again(make_conninfo("", **{"connect_timeout": "10", **conninfo}))
     reason = reason_of(" ".join(text.split()), sqlstate)
-    if by_server is not None and has_odd_names(conninfo, os.environ):
+    is_nameless = by_server is not None and re.fullmatch(_NAMELESS, by_server[2].splitlines()[0])
+    if by_server is not None and not is_nameless and has_odd_names(conninfo, os.environ):
         text = text[: by_server.start(1)] + "the server has refused the login"
         text += " (its message is not shown, for it may hold a password)"
     shown = redact(_join(text), conninfo, os.environ)
