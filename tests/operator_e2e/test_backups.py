@@ -118,13 +118,14 @@ def test_older_backups_go_and_a_run_without_steps_makes_none(
 
 
 def test_a_backup_that_fails_stops_the_run_before_it_has_changed_anything(
-    shop: Shop, operator: Operator
+    shop: Shop, operator: Operator, directory: Path
 ) -> None:
     shop.prepare()
-    shop.namespace.apply(CLAIM)
-    shop.order(backup=BACKUP)  # an image without pg_dump
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    directory.write_text("a file in the place of the directory")
+    shop.order(backup=BACKUP)
     failed = shop.wait_for_reason("BackupFailed")
-    assert "pg_dump" in condition(failed, "Ready")["message"]
+    assert "nightly" in condition(failed, "Ready")["message"]
     assert condition(failed, "Stalled")["status"] == "True"
     assert "backup" not in failed["status"]
     assert shop.applied() == []
