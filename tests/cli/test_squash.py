@@ -244,3 +244,12 @@ def test_a_marked_file_above_the_files_that_it_replaces(tmp_path: Path, database
     ran = run("-path", str(tmp_path), "-database", database.url, "up")
     assert ran.code == 1
     assert "3_all.up.sql replaces the files below it" in ran.stderr
+
+
+def test_a_search_path_of_the_url_is_refused(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    write(path, "golang-migrate")
+    url = f"{database.url}&search_path=app"
+    done = run("-path", str(path), "-database", url, "squash", "-to", "3")
+    assert done.code == 1
+    assert "a squashed file writes each name with its schema" in done.stderr

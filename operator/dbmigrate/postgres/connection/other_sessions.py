@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -19,7 +20,7 @@ class OtherSession:
     state: str | None = None
     """`active`, `idle in transaction`, ..."""
     statement: str | None = None
-    """Its newest statement, shortened to one line."""
+    """Its newest statement without its constants, shortened to one line."""
 
     def __str__(self) -> str:
         parts = [f"pid {self.pid}"]
@@ -46,6 +47,9 @@ FROM ({pids}) AS waiting (pid)
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = waiting.pid
 ORDER BY waiting.pid"""
 _STATEMENT_LENGTH = 120
+_CONSTANT = re.compile(r"'(?:[^'\\]|\\.|'')*(?:'|\\?$)|\$(\w*)\$.*?(?:\$\1\$|$)", re.DOTALL)
+"""A text, ended or cut off: it may be a password (ALTER ROLE) or a customer's data, and the
+message that names the session is read by others than those who may see the session."""
 
 
 def lock_holders_sql(ids: tuple[int, ...]) -> str:
@@ -91,7 +95,7 @@ def read_sessions(rows: list[tuple[str | None, ...]]) -> tuple[OtherSession, ...
 
 
 def _one_line(statement: str | None) -> str | None:
-    text = " ".join((statement or "").split())
+    text = " ".join(_CONSTANT.sub("'...'", statement or "").split())
     if len(text) > _STATEMENT_LENGTH:
         text = text[: _STATEMENT_LENGTH - 3] + "..."
     return text or None

@@ -268,9 +268,10 @@ def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState 
 
 
 def _within(target: ConnectionTarget, seconds: float) -> ConnectionTarget:
-    """The target, with at most that many seconds for each of its hosts."""
+    """The target, with at most that many seconds for all of its hosts."""
     given = target.conninfo.get("connect_timeout", "0")
-    limit = min(ceil(seconds), int(given) if given.isdigit() and int(given) else ceil(seconds))
+    share = ceil(seconds / (target.conninfo.get("host", "").count(",") + 1))
+    limit = min(share, int(given) if given.isdigit() and int(given) else share)
     return replace(target, conninfo={**target.conninfo, "connect_timeout": str(limit)})
 
 

@@ -148,5 +148,5 @@ def left_dirty(
         " from this statement"
     )
     if is_interrupted:
-        hint = "run it again: `up`, `goto` and `repair` go on from this statement"
+        hint = "run `goto` or `repair` (`up` for an up step): they go on from this statement"
     return error.but(detail="; ".join(parts), hint=hint)
