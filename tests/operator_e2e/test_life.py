@@ -71,7 +71,9 @@ def test_create_to_ready_costs_few_writes(
         "create events": 2,
         "patch databasemigrations/status": 2,
     }
-    assert all(r.code < 400 for r in requests)
+    # A Role of one namespace gives no right to the cluster's name and its CRDs; this is no OpenShift.
+    asked = {"namespaces", "customresourcedefinitions", "/apis/security.openshift.io/v1"}
+    assert [r for r in requests if r.code >= 400 and r.resource not in asked] == []
 
 
 def test_a_restart_writes_nothing_and_answers_its_probe(
