@@ -71,7 +71,7 @@ def test_create_to_ready_costs_few_writes(
         "create events": 2,
         "patch databasemigrations/status": 2,
     }
-    # A Role of one namespace gives no right to the cluster's name and its CRDs; this is no OpenShift.
+    # A Role of one namespace does not reach the cluster's name and CRDs; this is no OpenShift.
     asked = {"namespaces", "customresourcedefinitions", "/apis/security.openshift.io/v1"}
     assert [r for r in requests if r.code >= 400 and r.resource not in asked] == []
 
