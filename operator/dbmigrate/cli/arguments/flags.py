@@ -147,6 +147,16 @@ def present(word: str) -> str:
     return "(not shown, for it may hold a password)" if _ADDRESS.search(word) else word
 
 
+def no_address(text: str) -> str:
+    """The text, if it is not the address of a database in the place of a file or a name.
+
+    Raises ValueError: such a text would be shown in errors, or become a name.
+    """
+    if re.search(r"://|\bpassword\s*=", text, re.IGNORECASE):
+        raise ValueError("it is the address of a database")
+    return text
+
+
 def quote(text: str) -> str:
     """A quoted text, as Go's %q writes it."""
     pieces = []

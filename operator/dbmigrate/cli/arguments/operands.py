@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.flags import no_address
 from dbmigrate.cli.arguments.numbers import read_decimal
 from dbmigrate.cli.arguments.options import GlobalOptions
 from dbmigrate.cli.command import ArgumentError, Invocation
@@ -80,3 +81,11 @@ def version_for(request: Request, text: str | None) -> Version | None:
 
 def _unreadable() -> ArgumentError:
     return ArgumentError("can't read version argument V")
+
+
+def read_file(text: str) -> str:
+    """FILE of a command. Raises ArgumentError where it is the address of a database."""
+    try:
+        return no_address(text)
+    except ValueError as error:
+        raise ArgumentError(f"can't use FILE: {error}; name the database with -database") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli.arguments.operands import read_file
 from dbmigrate.cli.arguments.usage import BACKUP
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
@@ -18,7 +19,7 @@ def run(invocation: Invocation) -> int:
     """Save it."""
     if len(invocation.operands) > 1:
         raise ArgumentError("please specify one FILE")
-    file = (*invocation.operands, ".")[0]
+    file = read_file((*invocation.operands, ".")[0])
     from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[Backup]:

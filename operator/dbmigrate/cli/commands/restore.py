@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.operands import read_file
 from dbmigrate.cli.arguments.usage import RESTORE
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
@@ -34,13 +35,14 @@ def run(invocation: Invocation) -> int:
     if len(invocation.operands) != 1:
         raise ArgumentError("please specify one FILE, behind the flags")
     values = invocation.values
+    file = read_file(invocation.operands[0])
     from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[Backup]:
         from dbmigrate.runner.commands.restore import RestoreOrder, restore
 
         order = RestoreOrder(
-            invocation.operands[0],
+            file,
             sha256=values.get("sha256"),
             may_replace=is_set(values, "clean"),
             keeps_owners=not is_set(values, "no-owner"),

@@ -10,6 +10,7 @@ from dbmigrate.cli.arguments.flags import (
     UsageError,
     describe_flags,
     is_set,
+    no_address,
     parse_flags,
     quote,
 )
@@ -129,3 +130,15 @@ def test_help_lists_flags_as_go_does() -> None:
 )
 def test_texts_are_quoted_as_go_does(text: str, quoted: str) -> None:
     assert quote(text) == quoted
+
+
+@pytest.mark.parametrize(
+    "text", ["postgres://u:S3cr3t@h/d", "host=h password=S3cr3t", "pgx5://u:S3cr3t@h"]
+)
+def test_an_address_in_the_place_of_a_file_is_refused_and_not_shown(text: str) -> None:
+    flags = (Flag("report", check=no_address),)
+    with pytest.raises(UsageError) as refused:
+        parse_flags(flags, ["-report", text])
+    assert "it is the address of a database" in str(refused.value)
+    assert "S3cr3t" not in str(refused.value)
+    assert no_address("back ups/nightly@home") == "back ups/nightly@home"
