@@ -285,7 +285,10 @@ def test_no_value_of_a_secret_is_shown(name: str, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.kind])
-def test_no_option_shows_its_value_out_of_a_secret(flag: Flag, path: Path, tmp_path: Path) -> None:
+def test_no_option_shows_its_value_out_of_a_secret(
+    flag: Flag, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # -report writes a file of that name
     twin = f"DBMIGRATE_{flag.name.upper().replace('-', '_')}"
     environ = {twin: "QXZJKVW", "DBMIGRATE_SECRET_VARIABLES": twin, "DATABASE_URL": "postgres:///"}
     report = tmp_path / "report.json"
