@@ -81,11 +81,12 @@ def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
     """The reason, and a message, of a connection that failed with `conninfo`."""
     text = str(error)
     by_server = _BY_SERVER.search(text)
+    sentence = by_server[2].splitlines()[0] if by_server is not None else ""
     sqlstate = None
-    if by_server is not None and not _SENTENCES.fullmatch(by_server[2].splitlines()[0]):
+    if by_server is not None and not _SENTENCES.fullmatch(sentence):
         sqlstate = ask_again(make_conninfo("", **{"connect_timeout": "10", **conninfo}))
     reason = reason_of(" ".join(text.split()), sqlstate)
-    is_nameless = by_server is not None and re.fullmatch(_NAMELESS, by_server[2].splitlines()[0])
+    is_nameless = re.fullmatch(_NAMELESS, sentence)
     if by_server is not None and not is_nameless and has_odd_names(conninfo, os.environ):
         text = text[: by_server.start(1)] + "the server has refused the login"
         text += " (its message is not shown, for it may hold a password)"

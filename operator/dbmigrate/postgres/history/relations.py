@@ -48,6 +48,12 @@ class History:
         return "; ".join((*self._guard(READING, *names), sql))
 
     @property
+    def has_own_name(self) -> bool:
+        """Whether its table has another name than its tool's: then it is meant to be another one
+        than the histories beside it."""
+        return self.table != self.kind.default_table
+
+    @property
     def guard_of_batches(self) -> tuple[str, ...]:
         """What precedes statements that write to the table of batches as well."""
         return self._guard(WRITING, *self._names)

@@ -53,8 +53,8 @@ def _lost(run: Run, version: Version) -> MigrationError:
 
 def _require_no_other_format(run: Run) -> None:
     history = run.database.history
-    if history.table != history.kind.default_table:
-        return  # a history with a name of its own is meant to be another one
+    if history.has_own_name:
+        return
     for other in _other_logs(run.database.session, history):
         version = _end_of_log(run.database.session, other)
         if version is None:

@@ -42,8 +42,8 @@ def _find(run: Run) -> tuple[OtherHistory, ...]:
         return ()
     if history.has_log_table and not database.reads_log:
         return ()  # `version` does not read the log, which may explain it
-    if history.table != history.kind.default_table:
-        return ()  # a history with a name of its own is meant to be another one
+    if history.has_own_name:
+        return ()
     return find_other_histories(database.session, history)
 
 

@@ -46,8 +46,7 @@ def run(invocation: Invocation) -> int:
     if not values.get("to"):
         raise ArgumentError("please say with -to V up to which version files are replaced")
     text = check_version(values["to"], invocation.options)
-    address = invocation.options.database or invocation.environ.get("DATABASE_URL", "")
-    if "search_path" in address:
+    if "search_path" in invocation.options.database:
         raise ArgumentError(
             "the URL names a search_path, and a squashed file writes each name with its schema: for"
             " a schema per tenant it would make the objects in one schema alone"

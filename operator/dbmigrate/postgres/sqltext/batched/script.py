@@ -70,6 +70,8 @@ class BatchedScript:
     table: str | None
     """What it writes to, as the file names it; None: the text does not tell."""
     options: BatchOptions
+    is_update: bool
+    """Whether each row that it changes stays in its table."""
     limited: LimitedQuery | None = None
     """The query whose rows are limited, where it is a statement by itself."""
 
@@ -77,11 +79,6 @@ class BatchedScript:
     def keys(self) -> int:
         """How many columns the cursor has; 0: none, and it repeats until nothing is left."""
         return max((parameter.key or 0 for parameter in self.parameters), default=0)
-
-    @property
-    def is_update(self) -> bool:
-        """Whether each row that it changes stays in its table."""
-        return self.sql[self.main :].lstrip()[:6].upper() == b"UPDATE"
 
     @property
     def size_at(self) -> int:
@@ -129,6 +126,7 @@ def read_batched(sql: bytes, file: str) -> BatchedScript:
         shares_places=_shares_places(found, main, parameters),
         table=_find_table(sql, found[main:]),
         options=options,
+        is_update=found[main].text == "UPDATE",
     )
     _check_parameters(script, found)
     _check_shape(script, found, main)
