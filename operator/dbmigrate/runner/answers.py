@@ -1,6 +1,6 @@
-"""What commands return that look rather than run steps: the value of their Result.
+"""The results of commands that only read.
 
-Apart from it, for a run that goes up or down needs none of them.
+A module of its own, because a run that goes up or down needs none of them.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class MigrationState(StrEnum):
     OUT_OF_ORDER = "out of order"
     """Below the database's version, and the log proves that it was not applied."""
     SKIPPED = "skipped"
-    """A checkpoint stands for it, or is going to."""
+    """A checkpoint replaces it, or will."""
     REPLACED = "replaced"
-    """Applied, and a squashed file stands for its own."""
+    """Applied, and a squashed file has replaced its own."""
     MISSING = "missing"
     """Applied, but its file is not there."""
     DIRTY = "dirty"
     UNFINISHED = "unfinished"
-    """Done in part, in batches: the next run goes on with it."""
+    """Done in part, in batches: the next run continues it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Preview:
     target: Version | None
     steps: tuple[PreviewStep, ...]
     checksum: str
-    """By it a later run can be held to this plan."""
+    """A later run can be bound to this plan by it."""
     unfinished: str | None = None
     """How far the first step is, if it is one in batches that is under way."""
 

@@ -72,7 +72,7 @@ FLAGS = (
     Flag("results", "Keep a row for each target in that table of the catalog", kind="table"),
     Flag(
         "timeout",
-        "Of wait: how long to wait: 5m, 90s; none waits for ever (default none)",
+        "Of wait: how long to wait: 5m, 90s; none waits without limit (default none)",
         check=read_duration,
         kind="duration",
     ),

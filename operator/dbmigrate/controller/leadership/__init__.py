@@ -1,1 +1,1 @@
-"""Which of several operators works: a Lease names it, and the others stand by."""
+"""Which of several operators works: a Lease names it, and the others are standbys."""
