@@ -16,7 +16,7 @@ from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.relations import own_relations
-from dbmigrate.postgres.schema.catalog import ObjectName
+from dbmigrate.postgres.schema.catalog import READABLE, ObjectName
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 
@@ -61,7 +61,7 @@ def read_schema(
     """
     renaming = tuple(rename_statements(renames))
     try:
-        session.query("BEGIN")
+        session.query(f"BEGIN; {READABLE}")
         for rename, statement in renaming:
             _do(session, statement, rename)
         done = tuple((rename.after, statement) for rename, statement in renaming)
