@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection import certificates, keepalives
@@ -12,6 +13,9 @@ from dbmigrate.postgres.connection.libpq import Error, pq
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.identity.passwords import TokenPasswords
 
 DEFAULTS = {
     "application_name": "dbmigrate",
@@ -49,10 +53,11 @@ def connect(
         conninfo["connect_timeout"] = str(BRIEF_SECONDS)
     if certificates.asks_system(conninfo, os.environ):
         certificates.name_system_bundle()
+    tokens = token_passwords(target, conninfo)
     try:
-        connection = open_connection(conninfo)
+        connection = open_connection(conninfo, tokens)
     except Error as error:
-        raise _refused(error, target) from None
+        raise _refused(error, target, tokens) from None
     if on_notice is not None:
         handler = on_notice
         connection.notice_handler = lambda result: handler(*_read_notice(result))
@@ -68,11 +73,46 @@ def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
     return severity or "NOTICE", message
 
 
-def _refused(error: Error, target: ConnectionTarget) -> MigrationError:
+def conninfo_for_program(target: ConnectionTarget) -> Mapping[str, str]:
+    """The connection for a program that is started now, with a token where one logs in.
+
+    A token is for one host: of several, the one that answers. Raises as `connect` does.
+    """
+    conninfo: dict[str, str] = {**DEFAULTS, **target.conninfo}
+    tokens = token_passwords(target, conninfo)
+    if tokens is None:
+        return conninfo
+    if "," in (conninfo.get("host") or os.environ.get("PGHOST", "")):
+        session = connect(target, role="host")
+        conninfo |= session.address
+        session.close()
+    return {**conninfo, "password": tokens(conninfo)}
+
+
+def token_passwords(target: ConnectionTarget, conninfo: Mapping[str, str]) -> TokenPasswords | None:
+    """What gives the passwords of an identity; None: they are in the connection's parameters.
+
+    Raises MigrationError for a connection that no token may be sent on.
+    """
+    if target.identity is None:
+        return None
+    from dbmigrate.postgres.identity.passwords import TokenPasswords
+
+    return TokenPasswords(target.identity, conninfo, os.environ)
+
+
+def _refused(
+    error: Error, target: ConnectionTarget, tokens: TokenPasswords | None
+) -> MigrationError:
     from dbmigrate.postgres.connection.refusal import explain
     from dbmigrate.postgres.connection.settings import has_setting
 
-    reason, text = explain(error, target.conninfo)
+    conninfo = target.conninfo
+    if tokens is not None:
+        conninfo = {**conninfo, "password": tokens.newest or ""}
+    reason, text = explain(error, conninfo)
+    if tokens is not None:
+        text = tokens.hide(text)
     hint = {
         Reason.CONNECTION_REFUSED: "check the host and the port, and that the server runs there:"
         " `dbmigrate wait` waits until it answers",
@@ -82,6 +122,8 @@ def _refused(error: Error, target: ConnectionTarget) -> MigrationError:
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
         Reason.INTERNAL: "check the run-time parameters of the URL, and PGOPTIONS",
     }.get(reason)
+    if reason is Reason.AUTHENTICATION_FAILED and tokens is not None:
+        hint = tokens.advise()
     if reason is Reason.AUTHENTICATION_FAILED and has_setting(target.conninfo, os.environ, "role"):
         hint = (
             f"{hint}; and the role that the run acts as (-role, or role= in the URL): it has to"
