@@ -38,7 +38,15 @@ from dbmigrate.postgres.history.log import (
 )
 from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql, read_steps_sql
 from dbmigrate.postgres.history.log_shape import require_writable
-from dbmigrate.postgres.history.notes import NOTE_VERSION, NOTED, NoteKind, find_owner, noted_row
+from dbmigrate.postgres.history.notes import (
+    NOTE_VERSION,
+    NOTED,
+    NoteKind,
+    Successor,
+    find_owner,
+    find_successor,
+    noted_row,
+)
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.history.tables import create_sql, look
@@ -110,6 +118,11 @@ class Database:
     def name(self) -> str:
         """The database's own name."""
         return self._database
+
+    @property
+    def successor(self) -> Successor | None:
+        """The history of another format that a person has put in the place of this one."""
+        return find_successor(self.notes)
 
     @property
     def facts(self) -> DatabaseFacts:
@@ -199,9 +212,16 @@ class Database:
 
     def new_note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> NewLogRow:
         """The row of a note."""
-        version = reader_of(self.history.kind)(str(NOTE_VERSION))
-        row = self.new_row(kind.value, version=version, name=text, found=self.found.version)
-        return replace(row, outcome=NOTED, checksum=checksum)
+        row = self.note_for(self.history, kind, text, self.found.version)
+        return replace(row, checksum=checksum)
+
+    def note_for(
+        self, history: History, kind: NoteKind, text: str, found: Version | None
+    ) -> NewLogRow:
+        """The row of a note in the log of this or another history, which is at version `found`."""
+        version = reader_of(history.kind)(str(NOTE_VERSION))
+        row = self.new_row(kind.value, version=version, name=text, found=found)
+        return replace(row, outcome=NOTED)
 
     def _record_gap(self) -> None:
         gap = self.applied.gap
@@ -422,14 +442,13 @@ class Database:
         self.look_again()
 
     def _ids(self) -> tuple[int, ...]:
-        ours = lock_ids(
-            self.history.schema,
-            self.history.table,
-            self._database,
-            self.request.target.url_database,
-        )
-        adapter = adapter_for(self.history.kind)
-        return (*ours, *adapter.lock_ids(self.history.schema, self.history.table))
+        return self.ids_of(self.history)
+
+    def ids_of(self, history: History) -> tuple[int, ...]:
+        """The locks of a run on that history."""
+        schema, table = history.schema, history.table
+        ours = lock_ids(schema, table, self._database, self.request.target.url_database)
+        return (*ours, *adapter_for(history.kind).lock_ids(schema, table))
 
     def _read_sql(self) -> str:
         statements = []
