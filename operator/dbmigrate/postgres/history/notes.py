@@ -32,6 +32,8 @@ class NoteKind(StrEnum):
     """The name is the file of the backup that was restored."""
     PRUNE = "prune"
     """The name is how many rows of the log were removed."""
+    LOST = "lost"
+    """Rows of the log were missing; the checksum is the versions that the files had by then."""
     TAKEOVER = "takeover"
     """The name is the history, of another format, that counts from here on, with its format before
     it; empty where this one counts again."""
