@@ -70,6 +70,7 @@ def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
 
 def _refused(error: Error, target: ConnectionTarget) -> MigrationError:
     from dbmigrate.postgres.connection.refusal import explain
+    from dbmigrate.postgres.connection.settings import has_setting
 
     reason, text = explain(error, target.conninfo)
     hint = {
@@ -81,6 +82,11 @@ def _refused(error: Error, target: ConnectionTarget) -> MigrationError:
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
         Reason.INTERNAL: "check the run-time parameters of the URL, and PGOPTIONS",
     }.get(reason)
+    if reason is Reason.AUTHENTICATION_FAILED and has_setting(target.conninfo, os.environ, "role"):
+        hint = (
+            f"{hint}; and the role that the run acts as (-role, or role= in the URL): it has to"
+            " exist, and the user to be its member (GRANT ROLE TO USER)"
+        )
     if reason is Reason.TLS_FAILED and certificates.asks_system(target.conninfo, os.environ):
         hint = (
             "sslrootcert=system trusts the authorities of this machine: check the host name in the"
