@@ -213,10 +213,8 @@ def test_a_file_that_leaves_settings_behind(server: Server, tmp_path: Path) -> N
     database = server.create_database()
     try:
         (failed,) = outcome(database.url, path, (("up",),))
-        assert '"groß".i' in failed and "dirty" in failed
-        database.execute('DELETE FROM "groß".t')
-        (done,) = outcome(database.url, path, (("repair",),))
-        assert "dropped the invalid index" in done and '"groß".i' in done
+        assert '"groß".i' in failed
+        assert "dirty" in failed
     finally:
         database.drop()
 
@@ -228,6 +226,7 @@ def test_a_history_in_the_temporary_schema_is_refused(server: Server, tmp_path: 
         url = role_with(database, {"search_path": "pg_temp, public"})
         for words in (("up",), ("version",), ("-json", "status")):
             ran = run_here("-path", str(path), "-database", url, *words)
-            assert ran.code == 1 and "pg_temp" in ran.stderr
+            assert ran.code == 1
+            assert "begins with pg_temp" in ran.stderr
     finally:
         database.drop()
