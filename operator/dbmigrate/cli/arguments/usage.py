@@ -169,6 +169,8 @@ Options:
                              with others the tool's own: goose_db_version and so on)
   -history-owner R           A role that may own it, beside this one, those that it is a member
                              of, the database's owner and superusers
+  -role R                    Act as this role after the login (SET ROLE): it owns what the run
+                             makes, whoever the user is
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -concurrent-lock-timeout D Let CREATE INDEX CONCURRENTLY and its like wait D (default none)
   -statement-timeout D       Let a statement run for D (default as the role has it; none)

@@ -106,7 +106,7 @@ def _find_waiting(view: ResourceView) -> list[Action]:
         for action in view.actions
         if not action.has_ended and not any(_serves(run, action) for run in view.runs)
     ]
-    return sorted(waiting, key=lambda action: (action.created_at, action.uid))
+    return sorted(waiting, key=lambda action: (action.created_at, action.name))
 
 
 def _find_next(view: ResourceView) -> Action | None:

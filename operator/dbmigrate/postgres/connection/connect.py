@@ -80,6 +80,7 @@ def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
 
 def _refused(error: Error, target: ConnectionTarget, conninfo: dict[str, str]) -> MigrationError:
     from dbmigrate.postgres.connection.refusal import NOT_THE_ONE, explain
+    from dbmigrate.postgres.connection.settings import has_setting
 
     # Without our own defaults, which are no secrets and would be taken out of the text.
     given = {k: v for k, v in conninfo.items() if k not in DEFAULTS or k in target.conninfo}
@@ -97,6 +98,11 @@ def _refused(error: Error, target: ConnectionTarget, conninfo: dict[str, str]) -
         hint = (
             "no host is the one that target_session_attrs asks for: name the primary as well, or"
             " wait until one has become it"
+        )
+    if reason is Reason.AUTHENTICATION_FAILED and has_setting(target.conninfo, os.environ, "role"):
+        hint = (
+            f"{hint}; and the role that the run acts as (-role, or role= in the URL): it has to"
+            " exist, and the user to be its member (GRANT ROLE TO USER)"
         )
     if reason is Reason.TLS_FAILED and certificates.asks_system(target.conninfo, os.environ):
         hint = (
