@@ -38,7 +38,16 @@ from dbmigrate.postgres.history.log import (
 )
 from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql, read_steps_sql
 from dbmigrate.postgres.history.log_shape import require_writable
-from dbmigrate.postgres.history.notes import NOTE_VERSION, NOTED, NoteKind, find_owner, noted_row
+from dbmigrate.postgres.history.lost_rows import find_lost, read_oldest_sql, written
+from dbmigrate.postgres.history.notes import (
+    NOTE_VERSION,
+    NOTED,
+    NoteKind,
+    Successor,
+    find_owner,
+    find_successor,
+    noted_row,
+)
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.history.tables import create_sql, look
@@ -84,6 +93,9 @@ class Database:
     log: tuple[LogRow, ...]
     """Those rows of the log that explain the present state, as they were when the run began;
     empty when they were not asked for."""
+    lost: frozenset[Version] | None
+    """The versions that are known to be applied although rows of the log are missing; None: none
+    is missing."""
     applied: AppliedVersions
     batches: BatchState | None
     """How far the newest step in batches is, finished or not; None: there never was one."""
@@ -110,6 +122,11 @@ class Database:
     def name(self) -> str:
         """The database's own name."""
         return self._database
+
+    @property
+    def successor(self) -> Successor | None:
+        """The history of another format that a person has put in the place of this one."""
+        return find_successor(self.notes)
 
     @property
     def facts(self) -> DatabaseFacts:
@@ -182,6 +199,7 @@ class Database:
             self._prepare(advance_identity_sql(self.history, self._newest_id))
             self._is_identity_behind = False
         self._record_gap()
+        self._note_lost()
         self.note_owner()
 
     def note_owner(self) -> None:
@@ -199,9 +217,16 @@ class Database:
 
     def new_note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> NewLogRow:
         """The row of a note."""
-        version = reader_of(self.history.kind)(str(NOTE_VERSION))
-        row = self.new_row(kind.value, version=version, name=text, found=self.found.version)
-        return replace(row, outcome=NOTED, checksum=checksum)
+        row = self.note_for(self.history, kind, text, self.found.version)
+        return replace(row, checksum=checksum)
+
+    def note_for(
+        self, history: History, kind: NoteKind, text: str, found: Version | None
+    ) -> NewLogRow:
+        """The row of a note in the log of this or another history, which is at version `found`."""
+        version = reader_of(history.kind)(str(NOTE_VERSION))
+        row = self.new_row(kind.value, version=version, name=text, found=found)
+        return replace(row, outcome=NOTED)
 
     def _record_gap(self) -> None:
         gap = self.applied.gap
@@ -211,6 +236,18 @@ class Database:
         row = replace(row, to_version=gap.to_version)
         self._prepare(self.history.guarded(insert_log_sql(self.history, row)))
         self.applied.gap = None
+
+    def _note_lost(self) -> None:
+        """Write down, with the first row after the loss, what the files say of the lost ones."""
+        here = self.found.version
+        if self.lost is None or self.applied.is_exact or here is None:
+            return
+        if any(row.direction == NoteKind.LOST for row in self.notes):
+            return
+        source = self.request.source
+        versions = {v for v in source.versions if v <= here} if source is not None else set()
+        self.lost = frozenset(versions - set(self.applied.recorded))
+        self.note(NoteKind.LOST, "rows", checksum=written(self.lost))
 
     def prepare_batches(self) -> None:
         """Create the table of batches where it is missing. Raises MigrationError."""
@@ -422,21 +459,25 @@ class Database:
         self.look_again()
 
     def _ids(self) -> tuple[int, ...]:
-        ours = lock_ids(
-            self.history.schema,
-            self.history.table,
-            self._database,
-            self.request.target.url_database,
-        )
-        adapter = adapter_for(self.history.kind)
-        return (*ours, *adapter.lock_ids(self.history.schema, self.history.table))
+        return self.ids_of(self.history)
+
+    def ids_of(self, history: History) -> tuple[int, ...]:
+        """The locks of a run on that history."""
+        schema, table = history.schema, history.table
+        ours = lock_ids(schema, table, self._database, self.request.target.url_database)
+        return (*ours, *adapter_for(history.kind).lock_ids(schema, table))
 
     def _read_sql(self) -> str:
         statements = []
         if self.history.has_version_table:
             statements.append(adapter_for(self.history.kind).read_sql(self.history))
         if self.reads_log:
-            statements += [read_log_sql(self.history), read_identity_sql(self.history)]
+            history = self.history
+            statements += [
+                read_log_sql(history),
+                read_identity_sql(history),
+                read_oldest_sql(history),
+            ]
         if self.reads_log and self.history.knows_batches:
             from dbmigrate.postgres.batches.state import read_batches_sql
 
@@ -454,6 +495,7 @@ class Database:
         has_table = self.history.has_version_table
         self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
         self.log = self.notes = ()
+        self.lost = None
         self._is_identity_behind = False
         if self.reads_log:
             rows = parse_log(self.history, rest.pop(0))
@@ -462,6 +504,7 @@ class Database:
             ((last,),) = rest.pop(0)
             self._newest_id = rows[-1].id if rows else 0
             self._is_identity_behind = last is not None and int(last) < self._newest_id
+            self.lost = find_lost(self.notes, rest.pop(0), self.found.version)
         self.applied = read_applied(self.found, self.log)
         self.batches = None
         if rest:
