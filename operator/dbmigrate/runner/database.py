@@ -18,6 +18,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
+from dbmigrate.postgres.connection.redaction import show
 from dbmigrate.postgres.connection.session import Row, Session, no_answer_within
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history import tables as history_tables
@@ -367,7 +368,7 @@ class Database:
         """
         self._is_locked = True
         if self._is_standby:
-            raise _standby(self.request.target.display)
+            raise _standby(self.request.target.display, *self.session.address)
         self._lock_and_read()
 
     def switch_to(self, wanted: HistoryTable) -> None:
@@ -534,9 +535,15 @@ class Database:
         self.request.observer.notice(Notice(severity, message, self.file))
 
 
-def _standby(display: str) -> MigrationError:
+def _standby(display: str, host: str, port: str) -> MigrationError:
+    where, is_one_of_several = display, "," in display
+    if is_one_of_several:
+        where = f"{show('host', host)}:{port}, to which {display} has led,"
     return MigrationError(
         Reason.CONNECTION_REFUSED,
-        f"{display} is a standby: it can't be migrated",
-        hint="connect to the primary, or name all hosts and add target_session_attrs=read-write",
+        f"{where} is a standby: it can't be migrated",
+        hint="connect to the primary, or "
+        + ("" if is_one_of_several else "name all hosts and ")
+        + "add target_session_attrs=read-write"
+        " (spec.database.connection.targetSessionAttrs of a resource)",
     )

@@ -52,6 +52,12 @@ class Session:
         return (name or b"").decode()
 
     @property
+    def address(self) -> tuple[str, str]:
+        """The host, of several the one that was chosen, and the port."""
+        host, port = self._pgconn.host, self._pgconn.port
+        return host.decode(errors="replace"), port.decode(errors="replace")
+
+    @property
     def server_version(self) -> int:
         """The server's version as server_version_num has it, announced at the start: 180001."""
         return self._pgconn.server_version
