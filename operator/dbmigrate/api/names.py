@@ -11,7 +11,7 @@ GROUP = "dbmigrate.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the custom resources' fields: one more with each change of them. 1 is not written down."""
 SCHEMA_ANNOTATION = f"{GROUP}/schema-version"
 """On a CustomResourceDefinition: which of these it has."""

@@ -19,7 +19,7 @@ import kopf
 
 from dbmigrate import __version__
 from dbmigrate.api.names import SCHEMA_VERSION, UNKNOWN_CLUSTER
-from dbmigrate.controller.cluster import Cluster, Conflict, Refused, Unavailable
+from dbmigrate.controller.cluster import Cluster, ClusterError, Conflict, Refused, Unavailable
 from dbmigrate.controller.config import Config, UserIds
 from dbmigrate.controller.definitions.presence import check_schema, find_resources
 from dbmigrate.controller.endpoints import Endpoints, served
@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 
 END_SECONDS = 20.0
 """How long the rest may take to end when one part has; a Pod's grace period is 30 s."""
+
+LIST_SECONDS = 2.0
+"""Between two attempts of a new leader to list the resources."""
 
 _IDENTITY: Any = "dbmigrate-operator"
 """A text to kopf as well, which gives it a type in a private module."""
@@ -99,7 +102,7 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     missing = asyncio.Event()
     register_login(registry, cluster.configuration, missing.set)
     work = asyncio.create_task(
-        _work(config, cluster, reconciler, metrics, observed, wakes), name="wakes"
+        _work(config, cluster, reconciler, metrics, watch, wakes), name="wakes"
     )
     watching = asyncio.create_task(
         kopf.operator(
@@ -149,7 +152,7 @@ async def _work(
     cluster: Cluster,
     reconciler: Reconciler,
     metrics: Metrics,
-    observed: Observed,
+    watch: Watch,
     wakes: WorkQueue,
 ) -> None:
     """Work the queue off: at all times, or while the Lease is held."""
@@ -158,9 +161,17 @@ async def _work(
         metrics.lead(is_leading)
         if is_leading:
             reconciler.begin()
-            # Whatever was left half done, by another operator or by this one, is looked at.
-            for key in observed.list_keys():
-                wakes.wake(key)
+
+    async def work() -> None:
+        # Whatever was left half done, by another operator or by this one, is looked at.
+        while True:
+            try:
+                await watch.wake_all(cluster, config.namespaces)
+                break
+            except ClusterError as problem:
+                log.warning("the resources can't be listed, tried again: %s", problem)
+                await asyncio.sleep(LIST_SECONDS)
+        await wakes.run()
 
     if config.lease is None:
         metrics.lead(True)
@@ -169,7 +180,7 @@ async def _work(
     identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
     elector = Elector(cluster, config.lease, identity, config.lease_duration)
     cluster.seconds_to_write = elector.seconds_to_write
-    await work_as_leader(elector, wakes.run, on_change=change)
+    await work_as_leader(elector, work, on_change=change)
 
 
 def read_clock() -> datetime:

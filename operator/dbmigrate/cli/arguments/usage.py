@@ -49,8 +49,9 @@ DOWN = """down [N] [-all]    Apply all or N down migrations
 \tUse -all to apply all down migrations
 \tUse -to V to apply those above version V"""
 REDO = "redo         Undo the newest migration and apply it again"
-DROP = """drop [-f]    Drop everything inside database
-\tUse -f to bypass confirmation"""
+DROP = """drop [-f] [-cascade]    Drop everything inside database
+\tUse -f to bypass confirmation
+\tUse -cascade to also drop what depends on it in other schemas, and what other roles own"""
 FORCE = "force V      Set version V but don't run migration (ignores dirty state)"
 VERSION = "version      Print current migration version"
 STATUS = """status [-exit-code] [-page P] [-page-size N]

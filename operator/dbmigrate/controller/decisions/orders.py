@@ -81,8 +81,8 @@ def carry_out_next(
         return ActionUpdate(action, ActionPhase.REFUSED, refusal)
     if action.kind is ActionKind.APPROVE:
         return _agree(action)
-    if view.rejection is not None and view.rejection.is_passing:
-        verdict = in_progress(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
+    if view.rejection is not None and view.rejection.is_temporary:
+        verdict = in_progress(view.rejection.reason, view.rejection.message)
         return Conclusion(verdict, look_at=view.rejection.retry_at)
     if view.rejection is not None:
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)

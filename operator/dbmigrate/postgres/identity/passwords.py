@@ -62,7 +62,7 @@ def _check(provider: Provider, conninfo: Mapping[str, str], environ: Mapping[str
     if conninfo.get("password"):
         raise MigrationError(
             Reason.INTERNAL,
-            f"the URL has a password, and -identity {provider} logs in with a token",
+            f"the connection has a password, and -identity {provider} logs in with a token",
             hint="leave one of them out",
         )
     mode = conninfo.get("sslmode") or environ.get("PGSSLMODE", "")
