@@ -95,7 +95,7 @@ def parse_database(fields: Fields) -> DatabaseSpec:
     """Read `spec.database`. Raises SpecError."""
     access: UrlFrom | Connection
     if fields.only_one_of("urlFrom", "connection") == "urlFrom":
-        access = UrlFrom(_parse_ref(fields.section("urlFrom")))
+        access = UrlFrom(parse_ref(fields.section("urlFrom")))
     else:
         access = _parse_connection(fields.section("connection"))
     table = fields.optional_text("historyTable", TABLE) or DEFAULT_HISTORY_TABLE
@@ -118,10 +118,11 @@ def _parse_connection(fields: Fields) -> Connection:
 
 
 def _parse_optional_ref(fields: Fields, name: str) -> KeyRef | None:
-    return _parse_ref(fields.section(name)) if fields.has(name) else None
+    return parse_ref(fields.section(name)) if fields.has(name) else None
 
 
-def _parse_ref(fields: Fields) -> KeyRef:
+def parse_ref(fields: Fields) -> KeyRef:
+    """Read a reference to one key of a Secret or a ConfigMap. Raises SpecError."""
     found = fields.only_one_of("secretKeyRef", "configMapKeyRef")
     ref = fields.section(found)
     kind = "Secret" if found == "secretKeyRef" else "ConfigMap"

@@ -162,6 +162,8 @@ def _find_refusal(
     """Why an action cannot be carried out; None: it can."""
     if action.problem is not None:
         return action.problem
+    if action.is_for_set or action.kind is ActionKind.CONTINUE:
+        return "it is for a DatabaseMigrationSet"
     if _is_stale(action, view, now):
         return (
             f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"

@@ -117,8 +117,9 @@ class Watch:
 
     def _remember_action(self, body: Body) -> Action | None:
         action = read(read_action, dict(body))
-        if action is not None:
-            self._observed.see_action(action)
+        if action is None or action.is_for_set:
+            return None
+        self._observed.see_action(action)
         return action
 
     def _remember_job(self, body: Body) -> JobRun | None:
