@@ -72,12 +72,14 @@ def test_the_leader_dies_twenty_times_during_fifty_runs_and_no_job_is_made_twice
     assert shop.applied() == [1] * RUNS
     owners = Counter(job["metadata"]["labels"][MIGRATION_LABEL] for job in shop.jobs())
     assert owners == {f"r{number}": 1 for number in range(RUNS)}
-    made = [
-        request
+    made = Counter(
+        request.name
         for request in installed.audit.requests(since=mark)
         if (request.verb, request.resource, request.code) == ("create", "jobs", 201)
-    ]
-    assert len(made) == RUNS
+    )
+    # The answer to a request of an operator that dies meanwhile is not always recorded.
+    assert set(made) <= {job["metadata"]["name"] for job in shop.jobs()}
+    assert set(made.values()) == {1}
 
 
 def has_more(jobs: list[dict[str, Any]], *, count: int) -> bool:

@@ -119,4 +119,12 @@ annotations: {{- . | nindent 2 }}
     - databasemigrationsets.dbmigrate.dev
     - migrationactions.dbmigrate.dev
   verbs: [get]
+{{- if .Values.rbac.cloudnativepg }}
+- apiGroups: [postgresql.cnpg.io]
+  resources: [clusters]
+  verbs: [get]
+- apiGroups: [postgresql.cnpg.io]
+  resources: [databases]
+  verbs: [list]
+{{- end }}
 {{- end -}}

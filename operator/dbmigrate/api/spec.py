@@ -184,7 +184,7 @@ class MigrationSpec:
         elif isinstance(self.source, ConfigMapsSource):
             source = "configMaps"  # the content decides, whatever the ConfigMaps are called
         words = [
-            asdict(self.database),
+            self.database.words,
             source,
             content,
             self.target,

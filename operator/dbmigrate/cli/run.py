@@ -23,6 +23,7 @@ from dbmigrate.cli.output.narrator import Narrator
 from dbmigrate.cli.output.problem import draw
 from dbmigrate.cli.signals import SignalWatch
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.settings import add_setting
 from dbmigrate.postgres.connection.target import (
     ConnectionTarget,
     HistoryKind,
@@ -199,6 +200,9 @@ def find_target(
 
     options = invocation.options
     target = parse_target(database or options.database, invocation.environ)
+    if options.role:
+        conninfo = add_setting(target.conninfo, invocation.environ, "role", options.role)
+        target = replace(target, conninfo=conninfo)
     if options.history_table:
         history = replace(parse_history_table(options.history_table), kind=kind)
     elif kind is HistoryKind.FLYWAY:

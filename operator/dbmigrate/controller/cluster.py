@@ -332,6 +332,16 @@ class Cluster:
         """One ConfigMap."""
         return await self._find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
 
+    async def find_cnpg_cluster(self, namespace: str, name: str) -> Document | None:
+        """One Cluster of CloudNativePG's; None also where that is not installed."""
+        return await self._find(f"{_cnpg(namespace)}/clusters/{name}")
+
+    async def list_cnpg_databases(self, namespace: str) -> list[Document]:
+        """The Databases of CloudNativePG's in a namespace."""
+        found = await self._find(f"{_cnpg(namespace)}/databases")
+        items: list[Document] = (found or {}).get("items") or []
+        return items
+
     async def find_lease(self, namespace: str, name: str, *, limit: float) -> Document | None:
         """One Lease, within that many seconds."""
         return await self._find(_lease(namespace, name), limit=limit)
@@ -408,6 +418,10 @@ def _event_time(event: Document) -> str:
 
 class _NotFound(ClusterError):
     """Never leaves this module."""
+
+
+def _cnpg(namespace: str) -> str:
+    return f"/apis/postgresql.cnpg.io/v1/namespaces/{namespace}"
 
 
 def _lease(namespace: str, name: str) -> str:

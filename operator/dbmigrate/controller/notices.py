@@ -22,11 +22,13 @@ from dbmigrate.timestamps import format_timestamp
 
 COMPONENT = "dbmigrate-operator"
 LINT_REASON = "LintFindings"
+CNPG_REASON = "CloudNativePGNotRead"
 EXPECTED = frozenset(
     {
         VerdictReason.RUNNING,
         VerdictReason.STARTING,
         VerdictReason.WAITING_FOR_RUN,
+        VerdictReason.WAITING_FOR_DATABASE,
         VerdictReason.SUSPENDED,
         VerdictReason.READING_DATABASE,
         VerdictReason.PLANNING,
@@ -94,6 +96,12 @@ def build_set_event(
     return _build(
         identity, told, new.reason, new.message, is_good=is_good, now=now, instance=instance
     )
+
+
+def build_cnpg_event(identity: Identity, message: str, *, now: datetime, instance: str) -> Document:
+    """The event for a run that does not wait for CloudNativePG, once for each generation."""
+    told = (identity.uid, CNPG_REASON, str(identity.generation))
+    return _build(identity, told, CNPG_REASON, message, is_good=True, now=now, instance=instance)
 
 
 def build_lint_event(

@@ -20,7 +20,7 @@ import kopf
 
 from dbmigrate import __version__
 from dbmigrate.api.names import SCHEMA_VERSION, UNKNOWN_CLUSTER
-from dbmigrate.controller.cluster import Cluster, Conflict, Refused, Unavailable
+from dbmigrate.controller.cluster import Cluster, ClusterError, Conflict, Refused, Unavailable
 from dbmigrate.controller.config import Config, UserIds
 from dbmigrate.controller.definitions.presence import check_schema, find_resources
 from dbmigrate.controller.endpoints import Endpoints, served
@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 
 END_SECONDS = 20.0
 """How long the rest may take to end when one part has; a Pod's grace period is 30 s."""
+
+LIST_SECONDS = 2.0
+"""Between two attempts of a new leader to list the resources."""
 
 _IDENTITY: Any = "dbmigrate-operator"
 """A text to kopf as well, which gives it a type in a private module."""
@@ -105,7 +108,7 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     missing = asyncio.Event()
     register_login(registry, cluster.configuration, missing.set)
     work = asyncio.create_task(
-        _work(config, cluster, reconciler, metrics, observed, wakes, sets), name="wakes"
+        _work(config, cluster, reconciler, metrics, watch, wakes, sets), name="wakes"
     )
     watching = asyncio.create_task(
         kopf.operator(
@@ -206,7 +209,7 @@ async def _work(
     cluster: Cluster,
     reconciler: Reconciler,
     metrics: Metrics,
-    observed: Observed,
+    watch: Watch,
     wakes: WorkQueue,
     sets: _Sets | None,
 ) -> None:
@@ -216,17 +219,21 @@ async def _work(
         metrics.lead(is_leading)
         if is_leading:
             reconciler.begin()
-            # Whatever was left half done, by another operator or by this one, is looked at.
-            for key in observed.list_keys():
-                wakes.wake(key)
-            if sets is not None:
-                sets.wake_all()
 
     async def work() -> None:
+        # Whatever was left half done, by another operator or by this one, is looked at.
+        while True:
+            try:
+                await watch.wake_all(cluster, config.namespaces)
+                break
+            except ClusterError as problem:
+                log.warning("the resources can't be listed, tried again: %s", problem)
+                await asyncio.sleep(LIST_SECONDS)
+        if sets is not None:
+            sets.wake_all()
         async with asyncio.TaskGroup() as group:
-            group.create_task(wakes.run())
-            for more in [sets] if sets is not None else []:
-                group.create_task(more.wakes.run())
+            for each in [wakes, *([sets.wakes] if sets is not None else [])]:
+                group.create_task(each.run())
 
     if config.lease is None:
         metrics.lead(True)

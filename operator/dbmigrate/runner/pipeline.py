@@ -8,6 +8,7 @@ from __future__ import annotations
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import LintPolicy
 from dbmigrate.report import Reason
+from dbmigrate.runner.ownership import require_live
 from dbmigrate.runner.planning.plan import Plan
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction
@@ -16,6 +17,7 @@ from dbmigrate.sources.migration import Direction
 def carry_out(run: Run, plan: Plan) -> None:
     """Run the steps of a plan. Raises MigrationError."""
     run.begin(plan)
+    require_live(run, plan)
     wanted = run.request.options.plan_checksum
     if wanted is not None:
         from dbmigrate.runner.planning.plan_checksum import require_plan

@@ -28,6 +28,8 @@ from dbmigrate.secret_variables import HIDDEN, secret_variables
 
 DEFAULT_LOCK_TIMEOUT = 15.0
 DEFAULT_STATEMENT_LOCK_TIMEOUT = 5.0
+ROLE_LIMIT = 63
+"""PostgreSQL cuts longer names."""
 
 
 class GlobalOptions(NamedTuple):
@@ -53,6 +55,8 @@ class GlobalOptions(NamedTuple):
     """`table` or `schema.table`; empty: what the URL says."""
     history_owner: str
     """A role that may own the history's tables, or empty."""
+    role: str
+    """The role that the run acts as after its login, or empty."""
     may_roll_back: bool | None
     """Whether `goto` and `down` may run down scripts; None: not said, as with golang-migrate."""
     out_of_order: str | None
@@ -114,6 +118,12 @@ def _owner(text: str) -> object:
     return text
 
 
+def _role(text: str) -> object:
+    if not text or len(text) > ROLE_LIMIT or not text.isprintable():
+        raise ValueError(f"expected the name of a role, of at most {ROLE_LIMIT} characters")
+    return no_address(text)
+
+
 def _line(text: str) -> object:
     if not text or len(text) > OWNER_LIMIT or not text.isprintable():
         raise ValueError(f"expected a line of at most {OWNER_LIMIT} characters")
@@ -132,6 +142,7 @@ FLAGS = (
     Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate", "atlas", "flyway")),
     Flag("history-table", check=no_address),
     Flag("history-owner"),
+    Flag("role", check=_role),
     Flag("statement-lock-timeout", check=read_duration, kind="duration"),
     Flag("concurrent-lock-timeout", check=read_duration, kind="duration"),
     Flag("statement-timeout", check=read_duration, kind="duration"),
@@ -183,6 +194,7 @@ def parse_options(
             format=values.get("format", "auto"),
             history_table=values.get("history-table", ""),
             history_owner=values.get("history-owner", ""),
+            role=values.get("role", ""),
             may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,
             out_of_order=values.get("out-of-order"),
             changed_files=values.get("changed-files"),

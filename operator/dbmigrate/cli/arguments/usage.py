@@ -49,8 +49,9 @@ DOWN = """down [N] [-all]    Apply all or N down migrations
 \tUse -all to apply all down migrations
 \tUse -to V to apply those above version V"""
 REDO = "redo         Undo the newest migration and apply it again"
-DROP = """drop [-f]    Drop everything inside database
-\tUse -f to bypass confirmation"""
+DROP = """drop [-f] [-cascade]    Drop everything inside database
+\tUse -f to bypass confirmation
+\tUse -cascade to also drop what depends on it in other schemas, and what other roles own"""
 FORCE = "force V      Set version V but don't run migration (ignores dirty state)"
 VERSION = "version      Print current migration version"
 STATUS = """status [-exit-code] [-page P] [-page-size N]
@@ -170,6 +171,8 @@ Options:
                              with others the tool's own: goose_db_version and so on)
   -history-owner R           A role that may own it, beside this one, those that it is a member
                              of, the database's owner and superusers
+  -role R                    Act as this role after the login (SET ROLE): it owns what the run
+                             makes, whoever the user is
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -concurrent-lock-timeout D Let CREATE INDEX CONCURRENTLY and its like wait D (default none)
   -statement-timeout D       Let a statement run for D (default as the role has it; none)

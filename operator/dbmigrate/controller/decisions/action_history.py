@@ -17,6 +17,6 @@ def choose_expired(view: ResourceView, status: MigrationStatus) -> tuple[Action,
     in_use = {status.plan.hash if status.plan else None}
     in_use.add(status.last_run.plan if status.last_run else None)
     ended = [action for action in view.actions if action.has_ended]
-    ended.sort(key=lambda action: (action.created_at, action.uid), reverse=True)
+    ended.sort(key=lambda action: (action.created_at, action.name), reverse=True)
     over = ended[view.migration.spec.history.actions :]
     return tuple(a for a in over if a.plan_hash is None or a.plan_hash not in in_use)

@@ -113,12 +113,14 @@ def _is_newer(run: JobRun, last: LastRun, intent: str) -> bool:
     """Whether a run was made after the recorded one.
 
     The API server's times are whole seconds. Of two runs created within one second, the newer is
-    the one for the present intent, and an order is newer than the run that it follows.
+    the one for the present intent; attempts are counted for each intent. An order is newer than
+    the run that it follows.
     """
-    made = (*run_order(run), run.intent == intent, run.command is RunCommand.ROLLBACK)
+    is_order = run.command is RunCommand.ROLLBACK
+    made = (run.created_at, run.generation, run.intent == intent, run.attempt, is_order)
     since = last.started_at or run.created_at
-    is_order = last.command == RunCommand.ROLLBACK
-    return made > (since, last.generation, last.attempts, last.intent == intent, is_order)
+    was_order = last.command == RunCommand.ROLLBACK
+    return made > (since, last.generation, last.intent == intent, last.attempts, was_order)
 
 
 def _take_in_mending(

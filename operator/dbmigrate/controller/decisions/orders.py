@@ -81,8 +81,8 @@ def carry_out_next(
         return ActionUpdate(action, ActionPhase.REFUSED, refusal)
     if action.kind is ActionKind.APPROVE:
         return _agree(action)
-    if view.rejection is not None and view.rejection.is_passing:
-        verdict = in_progress(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
+    if view.rejection is not None and view.rejection.is_temporary:
+        verdict = in_progress(view.rejection.reason, view.rejection.message)
         return Conclusion(verdict, look_at=view.rejection.retry_at)
     if view.rejection is not None:
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
@@ -106,7 +106,7 @@ def _find_waiting(view: ResourceView) -> list[Action]:
         for action in view.actions
         if not action.has_ended and not any(_serves(run, action) for run in view.runs)
     ]
-    return sorted(waiting, key=lambda action: (action.created_at, action.uid))
+    return sorted(waiting, key=lambda action: (action.created_at, action.name))
 
 
 def _find_next(view: ResourceView) -> Action | None:

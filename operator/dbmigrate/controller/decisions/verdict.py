@@ -31,6 +31,7 @@ class VerdictReason:
     RUNNING = "Running"
     STARTING = "Starting"
     WAITING_FOR_RUN = "WaitingForRun"
+    WAITING_FOR_DATABASE = "WaitingForDatabase"
     READING_DATABASE = "ReadingDatabase"
     SECRET_MISSING = "SecretMissing"
     SOURCE_MISSING = "SourceMissing"

@@ -9,6 +9,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection import certificates, keepalives
 from dbmigrate.postgres.connection.handshake import open_connection
 from dbmigrate.postgres.connection.libpq import Error, pq
+from dbmigrate.postgres.connection.parameters import CREDENTIAL_FILES
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
@@ -42,7 +43,7 @@ def connect(
     Raises MigrationError: ConnectionRefused, HostNotFound, AuthenticationFailed,
     TlsFailed, DatabaseMissing, or Internal for a run-time parameter that the server refuses.
     """
-    conninfo: dict[str, str] = {**DEFAULTS, **target.conninfo}
+    conninfo: dict[str, str] = {**DEFAULTS, **complete(target)}
     if role:
         conninfo["application_name"] = f"{conninfo['application_name']} {role}"
     if is_brief:
@@ -52,11 +53,20 @@ def connect(
     try:
         connection = open_connection(conninfo)
     except Error as error:
-        raise _refused(error, target) from None
+        raise _refused(error, target, conninfo) from None
     if on_notice is not None:
         handler = on_notice
         connection.notice_handler = lambda result: handler(*_read_notice(result))
     return Session(connection)
+
+
+def complete(target: ConnectionTarget) -> dict[str, str]:
+    """What the target says, and what files say of its login. Raises MigrationError."""
+    if not any(map(os.environ.get, CREDENTIAL_FILES)):
+        return target.conninfo
+    from dbmigrate.postgres.connection.credential_files import with_credentials
+
+    return with_credentials(target.conninfo, os.environ)
 
 
 def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
@@ -68,10 +78,13 @@ def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
     return severity or "NOTICE", message
 
 
-def _refused(error: Error, target: ConnectionTarget) -> MigrationError:
-    from dbmigrate.postgres.connection.refusal import explain
+def _refused(error: Error, target: ConnectionTarget, conninfo: dict[str, str]) -> MigrationError:
+    from dbmigrate.postgres.connection.refusal import NOT_THE_ONE, explain
+    from dbmigrate.postgres.connection.settings import has_setting
 
-    reason, text = explain(error, target.conninfo)
+    # Without our own defaults, which are no secrets and would be taken out of the text.
+    given = {k: v for k, v in conninfo.items() if k not in DEFAULTS or k in target.conninfo}
+    reason, text = explain(error, given)
     hint = {
         Reason.CONNECTION_REFUSED: "check the host and the port, and that the server runs there:"
         " `dbmigrate wait` waits until it answers",
@@ -79,8 +92,18 @@ def _refused(error: Error, target: ConnectionTarget) -> MigrationError:
         Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run works",
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
-        Reason.INTERNAL: "check the run-time parameters of the URL, and PGOPTIONS",
+        Reason.INTERNAL: "check the parameters of the URL, and PGOPTIONS",
     }.get(reason)
+    if reason is Reason.CONNECTION_REFUSED and NOT_THE_ONE.search(text):
+        hint = (
+            "no host is the one that target_session_attrs asks for: name the primary as well, or"
+            " wait until one has become it"
+        )
+    if reason is Reason.AUTHENTICATION_FAILED and has_setting(target.conninfo, os.environ, "role"):
+        hint = (
+            f"{hint}; and the role that the run acts as (-role, or role= in the URL): it has to"
+            " exist, and the user to be its member (GRANT ROLE TO USER)"
+        )
     if reason is Reason.TLS_FAILED and certificates.asks_system(target.conninfo, os.environ):
         hint = (
             "sslrootcert=system trusts the authorities of this machine: check the host name in the"

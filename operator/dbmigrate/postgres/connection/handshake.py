@@ -6,6 +6,7 @@ connect_timeout: both are polled here.
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from typing import Protocol
@@ -31,11 +32,18 @@ def open_connection(params: dict[str, str]) -> pq.abc.PGconn:
     """
     timeout = timeout_from_conninfo(dict(params))
     problems: list[str] = []
-    for attempt in conninfo_attempts(params):
+    attempts = conninfo_attempts(params)
+    for attempt in attempts:
         try:
             return _open(make_conninfo("", **attempt), timeout)
         except Error as error:
             problems.append(str(error))
+    # Where a part of the hosts has addresses, psycopg leaves the others out in silence.
+    tried = {attempt.get("host") or attempt.get("hostaddr") for attempt in attempts}
+    hosts = (params.get("host") or os.environ.get("PGHOST", "")).split(",")
+    if len(hosts) > 1 and "hostaddr" not in params and "PGHOSTADDR" not in os.environ:
+        unknown = (host for host in hosts if host and host not in tried)
+        problems += [f"failed to resolve host {host!r}" for host in unknown]
     raise OperationalError("\n".join(dict.fromkeys(problems)))
 
 

@@ -24,6 +24,7 @@ from dbmigrate.postgres.connection.parameters import (
     is_known,
 )
 from dbmigrate.postgres.connection.redaction import from_environ, show
+from dbmigrate.postgres.connection.settings import escape_option
 from dbmigrate.postgres.connection.url import (
     check_hosts,
     is_keyword_string,
@@ -302,11 +303,6 @@ def _check_values(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> No
             check_hosts(names, where)
         except ValueError as error:
             raise _unopened(str(error)) from None
-
-
-def escape_option(text: str) -> str:
-    """The server splits options at white space; a backslash keeps the next character."""
-    return re.sub(r"([\s\\])", r"\\\1", text)
 
 
 def _history(own: Mapping[str, str]) -> HistoryTable:

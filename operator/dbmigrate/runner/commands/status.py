@@ -42,6 +42,10 @@ def _status(run: Run) -> StatusTable:
         from dbmigrate.runner.preparation.other_history import warn_of_other_tools
 
         warn_of_other_tools(run)
+    if found.stored is None or run.database.successor is not None:
+        from dbmigrate.runner.preparation.lost_history import warn_of_history
+
+        warn_of_history(run)
     unfinished = run.unfinished
     if found.dirty and unfinished is None:
         applied.settle(found.version)

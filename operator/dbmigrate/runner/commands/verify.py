@@ -53,6 +53,9 @@ def _kind_of(finding: VerifyFinding) -> str:
 def _findings(run: Run) -> Iterator[VerifyFinding]:
     yield from _dirty(run)
     yield from _gap(run)
+    if (successor := run.database.successor) is not None:
+        message = f"{successor.table}, a history of {successor.format}'s files, counts in its place"
+        yield VerifyFinding(None, "taken over", message)
     source, applied = run.source, run.database.applied
     for migration in changed_migrations(source, applied):
         yield VerifyFinding(migration.version, "changed", describe_change(migration, applied))

@@ -101,6 +101,9 @@ def _undoable(inputs: PlanInputs, version: Version) -> list[Version]:
         if m.version <= version and inputs.applied.covers(m.version)
     )
     known.add(version)
+    if inputs.lost is not None:
+        stops = {*inputs.lost, *inputs.applied.stops}
+        known.update(v for v in stops if v <= version and inputs.applied.covers(v))
     return sorted(known, reverse=True)
 
 
@@ -120,7 +123,7 @@ def _step_down(
         raise squashed.no_way_below(inputs.source, version)
     if migration is None and script is None and inputs.applied.is_exact:
         raise no_migration(version)
-    if script is None and inputs.is_log_empty and not inputs.applied.is_exact:
+    if script is None and row is None and inputs.lost is not None and not inputs.applied.is_exact:
         raise _unknown_way_down(version, migration)
     name = migration.name if migration else row.name if row else ""
     return PlannedStep(
@@ -160,8 +163,8 @@ def _unknown_way_down(version: Version, migration: Migration | None) -> Migratio
     name = f" ({migration.name})" if migration else ""
     return MigrationError(
         Reason.IRREVERSIBLE_MIGRATION,
-        f"version {version}{name} has no down file, and the history's log, which would have its"
-        " down script, is empty: nothing was rolled back",
+        f"version {version}{name} has no down file, and the rows of the history's log are missing"
+        " that would have its down script: nothing was rolled back",
         hint="put its down file back; or `dbmigrate force V` with the version below, which moves"
         " the version alone and leaves what the migration has made",
     )

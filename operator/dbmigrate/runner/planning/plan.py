@@ -41,8 +41,9 @@ class PlanInputs:
     source: Source
     applied: AppliedVersions
     stored: StoredScript
-    is_log_empty: bool = False
-    """The log has lost its rows: there is a table, and nothing in it."""
+    lost: frozenset[Version] | None = None
+    """The versions that are known to be applied although rows of the log are missing, each of
+    which needs a script on the way down; None: no row is missing."""
 
     @property
     def version(self) -> Version | None:

@@ -49,6 +49,7 @@ TWINS = {
     "format": "goose",
     "history-table": "a.b",
     "history-owner": "team",
+    "role": "app",
     "statement-lock-timeout": "1s",
     "concurrent-lock-timeout": "10m",
     "statement-timeout": "2m",

@@ -490,6 +490,24 @@ def test_ended_orders_beyond_the_limit_go_oldest_first_but_not_an_approval_in_us
     assert {action.name for action in decision.adopt} >= {"r1", "r2", approval.name}
 
 
+@pytest.mark.parametrize("uids", [("a", "b"), ("b", "a")])
+def test_orders_of_one_second_are_taken_and_kept_in_the_order_of_their_names(
+    uids: tuple[str, str],
+) -> None:
+    migration, run = stalled()
+    migration = replace(migration, spec=replace(migration.spec, history=HistoryLimits(actions=1)))
+    orders = [
+        make_action("Force", name=name, uid=uid, version="1", created_at=NOW)
+        for name, uid in zip(("first", "second"), uids, strict=True)
+    ]
+    decision = reconcile(look(migration, runs=(run,), actions=tuple(orders)), NOW)
+    assert decision.order is not None
+    assert decision.order.action == orders[0].uid
+    ended = tuple(replace(action, phase=ActionPhase.SUCCEEDED) for action in orders)
+    decision = reconcile(look(migration, runs=(run,), actions=ended), NOW)
+    assert [action.name for action in decision.expired] == ["first"]
+
+
 @pytest.mark.parametrize("kind", list(ActionKind))
 def test_no_order_is_carried_out_on_a_resource_with_a_field_of_a_later_schema(kind: str) -> None:
     migration, run = stalled(guard="Strict")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations, product
 
 import pytest
 
@@ -61,3 +63,50 @@ def test_a_rollback_stays_the_last_run(order: tuple[int, ...]) -> None:
         assert last is not None
         assert last.job == "shop-0"
         migration = replace(migration, status=decision.status)
+
+
+def make_sequence(changes: Sequence[str]) -> tuple[list[JobRun], SourceFiles]:
+    """Ended runs, each made for one change after the other, and the files at the end."""
+    digest, attempt, migration = "files-0", 0, MIGRATION
+    runs = []
+    for number, change in enumerate(changes):
+        attempt += 1
+        if change == "files":
+            digest, attempt = f"files-{number}", 1
+        run = make_run(
+            migration,
+            name=f"shop-{number}",
+            uid=f"job-{number}",
+            intent=migration.spec.intent(digest),
+            attempt=attempt,
+            command=RunCommand.ROLLBACK if change == "rollback" else RunCommand.GOTO,
+        )
+        runs.append(finished(run, RunState.FAILED if change == "attempt" else RunState.SUCCEEDED))
+    return runs, SourceFiles(digest=digest)
+
+
+CHANGES = [
+    each for size in (2, 3, 4) for each in product(("attempt", "files", "rollback"), repeat=size)
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids="-".join)
+def test_the_newest_of_several_runs_is_the_last_one(changes: tuple[str, ...]) -> None:
+    runs, files = make_sequence(changes)
+    pods = tuple(make_pod(run, make_report()) for run in runs)
+    for order in permutations(range(len(runs) - 1)):
+        # What an operator sees that has recorded each run as it was made.
+        migration = MIGRATION
+        for seen in range(1, len(runs) + 1):
+            known = [runs[number] for number in order if number < seen - 1] + [runs[seen - 1]]
+            present = files if seen == len(runs) else SourceFiles(digest=_digest_at(changes, seen))
+            decision = reconcile(look(migration, files=present, runs=tuple(known), pods=pods), NOW)
+            last = decision.status.last_run
+            assert last is not None
+            assert last.job == runs[seen - 1].name
+            migration = replace(migration, status=decision.status)
+
+
+def _digest_at(changes: tuple[str, ...], seen: int) -> str:
+    """Of the files that the runs up to that number were made for."""
+    return make_sequence(changes[:seen])[1].digest
