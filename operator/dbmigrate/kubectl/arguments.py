@@ -16,7 +16,7 @@ from dbmigrate.api.version import is_version
 from dbmigrate.kubectl.access import ClusterOptions
 from dbmigrate.kubectl.requests import (
     FleetOrderRequest,
-    FleetRequest,
+    FleetViewRequest,
     LogsRequest,
     OrderRequest,
     Output,
@@ -211,8 +211,8 @@ def _make_status(values: Values) -> StatusRequest:
     )
 
 
-def _make_fleet(values: Values) -> FleetRequest:
-    return FleetRequest(
+def _make_fleet(values: Values) -> FleetViewRequest:
+    return FleetViewRequest(
         name=values.name,
         in_all_namespaces=values.all_namespaces,
         shows_failures=values.is_failed,

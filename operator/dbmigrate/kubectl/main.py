@@ -23,7 +23,7 @@ from dbmigrate.kubectl.order import NotDone
 from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.requests import (
     FleetOrderRequest,
-    FleetRequest,
+    FleetViewRequest,
     LogsRequest,
     OrderRequest,
     PlanRequest,
@@ -80,7 +80,7 @@ def run(session: CommandContext, request: Request) -> None:
             from dbmigrate.kubectl.commands.logs import show_logs
 
             show_logs(session, request)
-        case FleetRequest():
+        case FleetViewRequest():
             from dbmigrate.kubectl.commands.fleet import show_fleet
 
             show_fleet(session, request)

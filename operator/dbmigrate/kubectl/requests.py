@@ -28,7 +28,7 @@ class StatusRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class FleetRequest:
+class FleetViewRequest:
     """`fleet status [NAME]` and `fleet failed NAME`."""
 
     name: str | None = None
@@ -100,6 +100,6 @@ Request = (
     | OrderRequest
     | LogsRequest
     | WaitRequest
-    | FleetRequest
+    | FleetViewRequest
     | FleetOrderRequest
 )

@@ -12,7 +12,7 @@ from dbmigrate.api.action import FOR_SETS_ALONE, ActionKind
 from dbmigrate.kubectl.arguments import parse_arguments
 from dbmigrate.kubectl.requests import (
     FleetOrderRequest,
-    FleetRequest,
+    FleetViewRequest,
     LogsRequest,
     OrderRequest,
     PlanRequest,
@@ -43,7 +43,7 @@ def test_every_command_line_in_the_docs_is_understood() -> None:
     for page, line in found:
         words = shlex.split(line)
         if words[0] == "fleet":
-            assert isinstance(parse_arguments(words)[1], FleetRequest | FleetOrderRequest)
+            assert isinstance(parse_arguments(words)[1], FleetViewRequest | FleetOrderRequest)
             continue
         subcommand = next(word for word in words if word in {*READERS, *ORDERS})
         _, request = parse_arguments(words)

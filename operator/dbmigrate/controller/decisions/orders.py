@@ -162,8 +162,6 @@ def _find_refusal(
     """Why an action cannot be carried out; None: it can."""
     if action.problem is not None:
         return action.problem
-    if action.is_for_set or action.kind is ActionKind.CONTINUE:
-        return "it is for a DatabaseMigrationSet"
     if _is_stale(action, view, now):
         return (
             f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"
@@ -171,6 +169,8 @@ def _find_refusal(
         )
     if view.migration.spec.unknown:
         return describe_unknown(view.migration.spec.unknown)
+    if action.is_for_set or action.kind is ActionKind.CONTINUE:
+        return "it is for a DatabaseMigrationSet"
     if view.older is not None:
         return f"DatabaseMigration {view.older} is older and has the same database"
     if action.kind in VERSIONED and not _is_version(action, view):

@@ -23,7 +23,7 @@ from dbmigrate.kubectl.ages import age_of
 from dbmigrate.kubectl.collection import Collection, list_all
 from dbmigrate.kubectl.order import Order, follow, place
 from dbmigrate.kubectl.problems import Missing, RequestFailed
-from dbmigrate.kubectl.requests import FleetOrderRequest, FleetRequest, Output
+from dbmigrate.kubectl.requests import FleetOrderRequest, FleetViewRequest, Output
 from dbmigrate.kubectl.rows import NONE
 from dbmigrate.kubectl.screen import Line
 from dbmigrate.kubectl.session import CommandContext
@@ -34,7 +34,7 @@ from dbmigrate.timestamps import read_timestamp
 _COUNTS = ("TOTAL", "CURRENT", "PENDING", "FAILED", "DIRTY", "UNREACHABLE")
 
 
-def show_fleet(session: CommandContext, request: FleetRequest) -> None:
+def show_fleet(session: CommandContext, request: FleetViewRequest) -> None:
     """`fleet status` and `fleet failed`. Raises RequestFailed."""
     if request.name is None:
         _show_all(session, request)
@@ -72,7 +72,7 @@ def _find(session: CommandContext, name: str) -> Document:
         ) from None
 
 
-def _show_all(session: CommandContext, request: FleetRequest) -> None:
+def _show_all(session: CommandContext, request: FleetViewRequest) -> None:
     namespace = None if request.in_all_namespaces else session.kubectl.namespace
     listing = list_all(session.kubectl, Collection(SETS, namespace))
     if request.output is Output.JSON:
