@@ -38,11 +38,11 @@ def action(**spec: Any) -> dict[str, Any]:
 REFUSED = {
     "no database": (
         migration(database={}),
-        "exactly one of urlFrom and connection must be set",
+        "exactly one of urlFrom, connection and cnpg must be set",
     ),
     "two databases": (
         migration(database={**URL, "connection": CONNECTION}),
-        "exactly one of urlFrom and connection must be set",
+        "exactly one of urlFrom, connection and cnpg must be set",
     ),
     "two users": (
         migration(database={"connection": {**CONNECTION, "user": "a", "userFrom": URL["urlFrom"]}}),
@@ -50,7 +50,39 @@ REFUSED = {
     ),
     "an empty certificate": (
         migration(database={"connection": {**CONNECTION, "rootCertificateFrom": {}}}),
-        "exactly one of secretKeyRef and configMapKeyRef must be set",
+        "exactly one of secretKeyRef, configMapKeyRef and system must be set",
+    ),
+    "a URL and a cluster": (
+        migration(database={**URL, "cnpg": {"cluster": "pg"}}),
+        "exactly one of urlFrom, connection and cnpg must be set",
+    ),
+    "two passwords": (
+        migration(
+            database={
+                "connection": {**CONNECTION, "passwordFile": "/p", "passwordFrom": URL["urlFrom"]}
+            }
+        ),
+        "at most one of passwordFrom and passwordFile may be set",
+    ),
+    "a password's file without a directory": (
+        migration(database={"connection": {**CONNECTION, "passwordFile": "password"}}),
+        "spec.database.connection.passwordFile",
+    ),
+    "the system's authorities and less than verify-full": (
+        migration(
+            database={
+                "connection": {
+                    **CONNECTION,
+                    "sslmode": "require",
+                    "rootCertificateFrom": {"system": {}},
+                }
+            }
+        ),
+        "with rootCertificateFrom.system sslmode is verify-full, or left out",
+    ),
+    "a cluster with a name that CloudNativePG refuses": (
+        migration(database={"cnpg": {"cluster": "1pg"}}),
+        "spec.database.cnpg.cluster",
     ),
     "no source": (
         migration(source={}),
@@ -163,6 +195,21 @@ ACCEPTED = {
             },
             "historyTable": "billing.schema_migrations",
         }
+    ),
+    "several hosts": migration(
+        database={
+            "connection": {
+                **CONNECTION,
+                "host": "one.example,two.example,/cloudsql/team:europe-west1:shop",
+                "targetSessionAttrs": "read-write",
+                "passwordFile": "/vault/secrets/password",
+                "rootCertificateFrom": {"system": {}},
+            },
+            "clientCertificateFrom": {"secretRef": {"name": "client"}},
+        }
+    ),
+    "a cluster of CloudNativePG's": migration(
+        database={"cnpg": {"cluster": "pg", "database": "shop", "role": "dante"}}
     ),
     "inline": migration(source={"inline": FILE}),
     "inline in another format": migration(

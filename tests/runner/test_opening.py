@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -191,3 +192,25 @@ def test_a_log_behind_a_table_without_one_is_seen(database: Database) -> None:
     error = up(request(f"{database.url}&search_path=here,public", tables(1))).error
     assert error is not None
     assert "has no log of dbmigrate's" in error.message
+
+
+def test_a_password_out_of_a_file_is_read_for_every_connection(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = database.create_role(password="first")
+    file = tmp_path / "password"
+    monkeypatch.setenv("DBMIGRATE_PASSWORD_FILE", str(file))
+    host = f"{database.server.host}:{database.server.port}"
+    asked = request(f"postgres://{role}@{host}/{database.name}?sslmode=disable")
+    file.write_text("first\n")
+    assert version(asked).error is None
+    database.execute(f"ALTER ROLE {role} PASSWORD 'second-secret'")
+    refused = version(asked)
+    assert refused.error is not None
+    assert refused.error.reason is Reason.AUTHENTICATION_FAILED
+    file.write_text("second-secret")
+    assert version(asked).error is None
+    file.write_text("third-secret")
+    refused = version(asked)
+    assert refused.error is not None
+    assert "third-secret" not in refused.report.to_json()

@@ -34,15 +34,19 @@ DATA_KEY = Form(253, r"[-._a-zA-Z0-9]+", least=1)
 IMAGE = Form(1024, r"[^\s]+", least=1)
 HOST = Form(
     1024,
-    r"([a-zA-Z0-9_.-]+|[0-9a-fA-F:.]+(%[a-zA-Z0-9_.-]+)?|[/@][a-zA-Z0-9_./-]*)"
-    r"(,([a-zA-Z0-9_.-]+|[0-9a-fA-F:.]+(%[a-zA-Z0-9_.-]+)?|[/@][a-zA-Z0-9_./-]*))*",
+    r"([a-zA-Z0-9_.-]+|[0-9a-fA-F:.]+(%[a-zA-Z0-9_.-]+)?|[/@][a-zA-Z0-9_./:-]*)"
+    r"(,([a-zA-Z0-9_.-]+|[0-9a-fA-F:.]+(%[a-zA-Z0-9_.-]+)?|[/@][a-zA-Z0-9_./:-]*))*",
     least=1,
 )
 """Names, addresses or directories of sockets, with commas between."""
+CNPG_NAME = Form(50, r"[a-z]([-a-z0-9]*[a-z0-9])?", least=1)
+"""A cluster, as CloudNativePG allows it, or a role by which a Secret is named."""
 IDENTIFIER = Form(63, r"[^\x00-\x1f\x7f]+", least=1)
 """A database or a role; PostgreSQL cuts what is longer."""
 TABLE = Form(127, r"[a-zA-Z_][a-zA-Z0-9_]{0,62}(\.[a-zA-Z_][a-zA-Z0-9_]{0,62})?", least=1)
 PATH = Form(1024, r"[^\x00-\x1f\x7f]*")
+FILE_PATH = Form(1024, r"/[^\x00-\x1f\x7f]+", least=2)
+"""A file, from the root."""
 VERSION = Form(127, r"(-1|[0-9A-Za-z][0-9A-Za-z.+~-]*)", least=1)
 OWNER = Form(700, r"[!-~]+", least=1)
 """Who migrates a database: CLUSTER/NAMESPACE/NAME, or a word of somebody else's."""

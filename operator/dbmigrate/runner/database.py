@@ -18,14 +18,15 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
+from dbmigrate.postgres.connection.redaction import show
 from dbmigrate.postgres.connection.session import Row, Session, no_answer_within
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.advisory_locks import (
+    UNLOCK,
     lock_ids,
     try_lock_sql,
-    unlock_sql,
     wait_for_lock,
 )
 from dbmigrate.postgres.history.log import (
@@ -367,7 +368,7 @@ class Database:
         """
         self._is_locked = True
         if self._is_standby:
-            raise _standby(self.request.target.display)
+            raise _standby(self.request.target.display, *self.session.address)
         self._lock_and_read()
 
     def switch_to(self, wanted: HistoryTable) -> None:
@@ -392,7 +393,7 @@ class Database:
         if self._is_locked and self.session.is_open:
             try:
                 self.session.roll_back()
-                self.session.query(unlock_sql(self._ids()))
+                self.session.query(UNLOCK)
             except (ServerFailure, ConnectionBroken):
                 pass  # closing the connection releases them
 
@@ -457,6 +458,11 @@ class Database:
             )
         # Another run may have created the tables before this one had the lock.
         self.look_again()
+
+    @property
+    def held_locks(self) -> tuple[int, ...]:
+        """The ids of the locks that this run has taken, by which it keeps others away."""
+        return self._ids() if self._is_locked else ()
 
     def _ids(self) -> tuple[int, ...]:
         return self.ids_of(self.history)
@@ -534,9 +540,15 @@ class Database:
         self.request.observer.notice(Notice(severity, message, self.file))
 
 
-def _standby(display: str) -> MigrationError:
+def _standby(display: str, host: str, port: str) -> MigrationError:
+    where, is_one_of_several = display, "," in display
+    if is_one_of_several:
+        where = f"{show('host', host)}:{port}, to which {display} has led,"
     return MigrationError(
         Reason.CONNECTION_REFUSED,
-        f"{display} is a standby: it can't be migrated",
-        hint="connect to the primary, or name all hosts and add target_session_attrs=read-write",
+        f"{where} is a standby: it can't be migrated",
+        hint="connect to the primary, or "
+        + ("" if is_one_of_several else "name all hosts and ")
+        + "add target_session_attrs=read-write"
+        " (spec.database.connection.targetSessionAttrs of a resource)",
     )

@@ -26,6 +26,7 @@ CRD = Path(__file__).parents[3] / "crds" / "databasemigrations.yaml"
 IMAGES = Images("runner:1", "postgres:{major}")
 URL = {"urlFrom": {"secretKeyRef": {"name": "db", "key": "url"}}}
 HOST = {"host": "h", "dbname": "d"}
+CNPG = {"cluster": "pg"}
 MAPS = {"configMaps": [{"name": "files"}]}
 SECRET = {"secretKeyRef": {"name": "n", "key": "k"}}
 
@@ -48,6 +49,16 @@ SAMPLES: dict[str, dict[str, Any]] = {
     f"{CONNECTION}.sslmode": {"database": {"connection": {**HOST, "sslmode": "require"}}},
     f"{CONNECTION}.rootCertificateFrom": {
         "database": {"connection": {**HOST, "rootCertificateFrom": SECRET}}
+    },
+    f"{CONNECTION}.passwordFile": {"database": {"connection": {**HOST, "passwordFile": "/p/w"}}},
+    f"{CONNECTION}.targetSessionAttrs": {
+        "database": {"connection": {**HOST, "targetSessionAttrs": "primary"}}
+    },
+    "database.cnpg.cluster": {"database": {"cnpg": {"cluster": "other"}}},
+    "database.cnpg.database": {"database": {"cnpg": {**CNPG, "database": "other"}}},
+    "database.cnpg.role": {"database": {"cnpg": {**CNPG, "role": "dante"}}},
+    "database.clientCertificateFrom.secretRef.name": {
+        "database": {**URL, "clientCertificateFrom": {"secretRef": {"name": "client"}}}
     },
     "database.historyTable": {"database": {**URL, "historyTable": "a.b"}},
     "source.format": {"source": {**MAPS, "format": "goose"}},
@@ -133,11 +144,17 @@ IN_THE_JOB = {
     f"{CONNECTION}.dbname": "PGDATABASE=other",
     f"{CONNECTION}.host": "PGHOST=other",
     f"{CONNECTION}.passwordFrom": "PGPASSWORD=n/k",
+    f"{CONNECTION}.passwordFile": "DBMIGRATE_PASSWORD_FILE=/p/w",
     f"{CONNECTION}.port": "PGPORT=5433",
     f"{CONNECTION}.rootCertificateFrom": "secretName: n",
     f"{CONNECTION}.sslmode": "PGSSLMODE=require",
+    f"{CONNECTION}.targetSessionAttrs": "PGTARGETSESSIONATTRS=primary",
     f"{CONNECTION}.user": "PGUSER=u",
     f"{CONNECTION}.userFrom": "PGUSER=n/k",
+    "database.clientCertificateFrom.secretRef.name": "secretName: client",
+    "database.cnpg.cluster": "PGHOST=other-rw",
+    "database.cnpg.database": "PGDATABASE=other",
+    "database.cnpg.role": "PGUSER=pg-dante/username",
     "database.historyTable": "-history-table a.b",
     "database.urlFrom.secretKeyRef.key": "DBMIGRATE_DATABASE=db/other",
     "database.urlFrom.secretKeyRef.name": "DBMIGRATE_DATABASE=other/url",
@@ -176,7 +193,7 @@ IN_THE_JOB = {
 }
 """What each of the others adds to the Job, in the words of `said`."""
 
-REFERENCES = {"secretKeyRef", "configMapKeyRef"}
+REFERENCES = {"secretKeyRef", "configMapKeyRef", "system"}
 PLAIN_CONNECTION = {"database": {"connection": HOST}}
 PLAIN_IMAGE = {"source": {"image": {"reference": "app:1"}}}
 PLAIN_BACKUP = {"backup": {"persistentVolumeClaim": {"claimName": "c"}}}
@@ -203,6 +220,8 @@ def plain(path: str) -> dict[str, Any]:
     """A spec that differs from the sample in this field alone."""
     if path.startswith(CONNECTION):
         return PLAIN_CONNECTION
+    if path.startswith("database.cnpg"):
+        return {"database": {"cnpg": CNPG}}
     if path.startswith("source.image"):
         return PLAIN_IMAGE
     if path.startswith("backup"):

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dbmigrate.postgres.connection.search_path import IN_UTC
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.relations import own_relations
@@ -90,7 +91,7 @@ def _own(history: HistoryTable) -> str:
 
 
 def _read(session: Session, query: str) -> Catalog:
-    (rows,) = session.query(f"BEGIN READ ONLY; {query}; COMMIT")
+    (rows,) = session.query(f"BEGIN READ ONLY; {IN_UTC}; {query}; COMMIT")
     return {ObjectName(kind or "", name or ""): text or "" for kind, name, text in rows}
 
 
