@@ -7,6 +7,7 @@ variable counts as unset. The database is also taken from DATABASE_URL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -127,7 +128,7 @@ def _identity(text: str) -> object:
 
 
 def _role(text: str) -> object:
-    if not text or len(text) > ROLE_LIMIT or not text.isprintable():
+    if not text or len(text) > ROLE_LIMIT or re.search(r"[\x00-\x1f\x7f]", text):
         raise ValueError(f"expected the name of a role, of at most {ROLE_LIMIT} characters")
     return no_address(text)
 
