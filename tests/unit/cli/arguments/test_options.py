@@ -51,6 +51,7 @@ TWINS = {
     "history-owner": "team",
     "role": "app",
     "statement-lock-timeout": "1s",
+    "connect-wait": "60s",
     "concurrent-lock-timeout": "10m",
     "statement-timeout": "2m",
     "rollback": "forbid",

@@ -73,15 +73,16 @@ def test_a_cluster_that_is_made_or_fails_over_is_waited_for(status: dict[str, An
 
 
 def test_a_database_is_waited_for_until_this_generation_of_it_is_applied() -> None:
-    for status in (
+    waiting: list[dict[str, Any]] = [
         {},
         {"applied": False, "observedGeneration": 2, "message": "role nobody does not exist"},
         {"applied": True, "observedGeneration": 1},
-    ):
+    ]
+    for status in waiting:
         said = judge_database([database(**status)], "pg", "shop") or ""
         assert said.startswith("CloudNativePG's Database shop-db is not applied")
         assert status.get("message", "") in said
-    applied = {"applied": True, "observedGeneration": 2}
+    applied: dict[str, Any] = {"applied": True, "observedGeneration": 2}
     assert judge_database([database(**applied)], "pg", "shop") is None
     assert judge_database([database("other"), database(of="other")], "pg", "shop") is None
     assert judge_database([], "pg", "shop") is None
