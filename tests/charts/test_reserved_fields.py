@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.charts.helm import ROOT, Document, render
 from tests.cluster import Cluster, Namespace
@@ -44,6 +45,30 @@ OTHERS: dict[str, Document] = {
 }
 """Changes of what stands deep inside of a field."""
 FREE: Document = {"target": "2", "suspend": True, "job": {"resources": {"limits": {"cpu": "1"}}}}
+
+
+UNRESERVED = {
+    "affinity",
+    "annotations",
+    "imagePullSecrets",
+    "labels",
+    "nodeSelector",
+    "podSecurityContext",
+    "priorityClassName",
+    "resources",
+    "securityContext",
+    "tolerations",
+}
+"""Fields of spec.job with which an author runs no program of their own, and leads to no server."""
+
+
+def test_of_every_field_of_the_job_it_is_decided_whether_it_is_reserved() -> None:
+    (crd,) = yaml.safe_load_all((ROOT / "crds" / "databasemigrations.yaml").read_text())
+    (version,) = crd["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    reserved = {name for fields, _verb in RESERVED.values() for name in fields.get("job", {})}
+    assert set(spec["properties"]["job"]["properties"]) == reserved | UNRESERVED
+    assert not reserved & UNRESERVED
 
 
 class Person:
