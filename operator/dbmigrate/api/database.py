@@ -154,7 +154,7 @@ def parse_database(fields: Fields) -> DatabaseSpec:
     access: Access
     chosen = fields.only_one_of("urlFrom", "connection", "cnpg")
     if chosen == "urlFrom":
-        access = UrlFrom(_parse_ref(fields.section("urlFrom")))
+        access = UrlFrom(parse_ref(fields.section("urlFrom")))
     elif chosen == "connection":
         access = _parse_connection(fields.section("connection"))
     else:
@@ -205,7 +205,7 @@ def _parse_root_certificate(fields: Fields) -> tuple[bool, KeyRef | None]:
         return False, None
     source = fields.section("rootCertificateFrom")
     if source.only_one_of("secretKeyRef", "configMapKeyRef", "system") != "system":
-        return False, _parse_ref(source)
+        return False, parse_ref(source)
     source.section("system")
     if fields.choice("sslmode", SslMode.VERIFY_FULL) is not SslMode.VERIFY_FULL:
         raise fields.error("sslmode", "must be verify-full with rootCertificateFrom.system")
@@ -213,10 +213,11 @@ def _parse_root_certificate(fields: Fields) -> tuple[bool, KeyRef | None]:
 
 
 def _parse_optional_ref(fields: Fields, name: str) -> KeyRef | None:
-    return _parse_ref(fields.section(name)) if fields.has(name) else None
+    return parse_ref(fields.section(name)) if fields.has(name) else None
 
 
-def _parse_ref(fields: Fields) -> KeyRef:
+def parse_ref(fields: Fields) -> KeyRef:
+    """Read a reference to one key of a Secret or a ConfigMap. Raises SpecError."""
     found = fields.only_one_of("secretKeyRef", "configMapKeyRef")
     ref = fields.section(found)
     kind = "Secret" if found == "secretKeyRef" else "ConfigMap"

@@ -85,9 +85,10 @@ VOLUME_NAMES = frozenset(
         "client-certificate",
         "rehearsal",
         "rehearsal-passwd",
+        "targets",
     }
 )
-"""The names of the containers and volumes that every Job may have of its own."""
+"""The names of the containers and volumes that a Job, of a set too, may have of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
     spec = MigrationSpec(
         database=parse_database(fields.section("database")),
         source=parse_source(fields.section("source")),
-        source_format=_parse_format(fields),
+        source_format=parse_format(fields),
         lint=fields.section("source").policy("lint", LintPolicy.WARN),
         target=_parse_target(fields),
         rollback=fields.policy("rollback", Rollback.FORBID),
@@ -242,22 +243,23 @@ def parse_spec(raw: Document) -> MigrationSpec:
         suspend=fields.flag("suspend"),
         rehearse=fields.choice("rehearse", Rehearse.NEVER),
         backup=_parse_backup(fields),
-        timeouts=_parse_timeouts(fields.section("timeouts")),
-        retry=_parse_retry(fields.section("retry")),
-        check_interval=_parse_check_interval(fields),
+        timeouts=parse_timeouts(fields.section("timeouts")),
+        retry=parse_retry(fields.section("retry")),
+        check_interval=parse_check_interval(fields),
         history=_parse_history(fields.section("history")),
         job=parse_job_options(fields.section("job")),
     )
     return replace(spec, unknown=fields.find_unknown())
 
 
-def _parse_format(fields: Fields) -> SourceFormat:
+def parse_format(fields: Fields) -> SourceFormat:
+    """The format of `source`. Raises SpecError."""
     return fields.section("source").choice("format", SourceFormat.AUTO)
 
 
 def _parse_target(fields: Fields) -> str:
     target = fields.optional_text("target", VERSION) or LATEST
-    if target != LATEST and not is_version(target, _parse_format(fields)):
+    if target != LATEST and not is_version(target, parse_format(fields)):
         raise fields.error(
             "target",
             "must be latest or a version in quotes: a number, unless source.format is flyway"
@@ -274,7 +276,8 @@ def _parse_backup(fields: Fields) -> BackupOptions | None:
     return BackupOptions(parse_claim(backup.section("persistentVolumeClaim")), keep or None)
 
 
-def _parse_timeouts(fields: Fields) -> Timeouts:
+def parse_timeouts(fields: Fields) -> Timeouts:
+    """A `timeouts` section. Raises SpecError."""
     return Timeouts(
         lock=fields.finite_duration("lock", "15s"),
         lock_acquisition=fields.duration("lockAcquisition", "5s", longest=LONGEST_ON_SERVER),
@@ -290,7 +293,8 @@ def _parse_deadline(fields: Fields) -> timedelta:
     return deadline
 
 
-def _parse_retry(fields: Fields) -> Retry:
+def parse_retry(fields: Fields) -> Retry:
+    """A `retry` section. Raises SpecError."""
     return Retry(
         limit=fields.integer("limit", 10, most=MOST_RETRIES),
         initial_delay=fields.finite_duration("initialDelay", "5s"),
@@ -298,7 +302,8 @@ def _parse_retry(fields: Fields) -> Retry:
     )
 
 
-def _parse_check_interval(fields: Fields) -> timedelta | None:
+def parse_check_interval(fields: Fields) -> timedelta | None:
+    """How often it is checked; None where nothing is said. Raises SpecError."""
     if not fields.has("checkInterval"):
         return None
     interval = fields.duration("checkInterval", "none")

@@ -24,9 +24,9 @@ from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.advisory_locks import (
+    UNLOCK,
     lock_ids,
     try_lock_sql,
-    unlock_sql,
     wait_for_lock,
 )
 from dbmigrate.postgres.history.log import (
@@ -395,7 +395,7 @@ class Database:
         if self._is_locked and self.session.is_open:
             try:
                 self.session.roll_back()
-                self.session.query(unlock_sql(self._ids()))
+                self.session.query(UNLOCK)
             except (ServerFailure, ConnectionBroken):
                 pass  # closing the connection releases them
 
@@ -476,6 +476,11 @@ class Database:
             )
         # Another run may have created the tables before this one had the lock.
         self.look_again()
+
+    @property
+    def held_locks(self) -> tuple[int, ...]:
+        """The ids of the locks that this run has taken, by which it keeps others away."""
+        return self._ids() if self._is_locked else ()
 
     def _ids(self) -> tuple[int, ...]:
         return self.ids_of(self.history)

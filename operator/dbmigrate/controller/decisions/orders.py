@@ -169,6 +169,8 @@ def _find_refusal(
         )
     if view.migration.spec.unknown:
         return describe_unknown(view.migration.spec.unknown)
+    if action.is_for_set or action.kind is ActionKind.CONTINUE:
+        return "it is for a DatabaseMigrationSet"
     if view.older is not None:
         return f"DatabaseMigration {view.older} is older and has the same database"
     if action.kind in VERSIONED and not _is_version(action, view):

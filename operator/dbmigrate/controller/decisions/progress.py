@@ -58,7 +58,7 @@ def describe_progress(
             return at_work
         text = f"{label} waits: {pod.held_by}"
         return in_progress(VerdictReason.POD_NOT_STARTING, text)
-    return _describe_waiting(label, pod, pod.waiting, trouble, is_slow=is_slow) or at_work
+    return describe_waiting(label, pod, pod.waiting, trouble, is_slow=is_slow) or at_work
 
 
 def describe_lost_node(pod: Pod, deadline_at: datetime | None, now: datetime) -> Verdict:
@@ -105,7 +105,7 @@ def _ages_of_interest(pod: Pod | None) -> tuple[timedelta, ...]:
     return CREATING if is_creating and not pod.has_started else ()
 
 
-def _describe_waiting(
+def describe_waiting(
     label: str, pod: Pod, waiting: Waiting, trouble: str | None, *, is_slow: bool
 ) -> Verdict | None:
     """What the Pod waits for; None: nothing unusual."""

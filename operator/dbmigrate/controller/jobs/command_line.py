@@ -55,20 +55,7 @@ def run_arguments(
     is_rehearsed: bool = False,
 ) -> list[str]:
     """What follows the program's name. `operands` follow the command."""
-    timeouts = spec.timeouts
-    arguments = ["-path", path, "--report", TERMINATION_MESSAGE_PATH]
-    if spec.source_format is not SourceFormat.AUTO:
-        arguments += ["-format", spec.source_format.value]
-    if spec.database.history_table != DEFAULT_HISTORY_TABLE:
-        arguments += ["-history-table", spec.database.history_table]
-    # golang-migrate's flag takes whole seconds.
-    arguments += ["-lock-timeout", str(ceil(timeouts.lock.total_seconds()))]
-    if timeouts.lock_acquisition is None:
-        arguments += ["-statement-lock-timeout", "none"]
-    else:
-        arguments += ["-statement-lock-timeout", format_duration(timeouts.lock_acquisition)]
-    if timeouts.statement is not None:
-        arguments += ["-statement-timeout", format_duration(timeouts.statement)]
+    arguments = shared_arguments(spec, path=path)
     is_ordered = command is RunCommand.ROLLBACK
     arguments += _policies(spec, Rollback.ALLOW if is_ordered else spec.rollback)
     if spec.backup is not None and command in CHANGING:
@@ -88,6 +75,25 @@ def run_arguments(
     return [literal(argument) for argument in (*arguments, verb.value, *operands)]
 
 
+def shared_arguments(spec: MigrationSpec, *, path: str) -> list[str]:
+    """What every command of a resource is told, before anything of the command's own."""
+    timeouts = spec.timeouts
+    arguments = ["-path", path, "--report", TERMINATION_MESSAGE_PATH]
+    if spec.source_format is not SourceFormat.AUTO:
+        arguments += ["-format", spec.source_format.value]
+    if spec.database.history_table != DEFAULT_HISTORY_TABLE:
+        arguments += ["-history-table", spec.database.history_table]
+    # golang-migrate's flag takes whole seconds.
+    arguments += ["-lock-timeout", str(ceil(timeouts.lock.total_seconds()))]
+    if timeouts.lock_acquisition is None:
+        arguments += ["-statement-lock-timeout", "none"]
+    else:
+        arguments += ["-statement-lock-timeout", format_duration(timeouts.lock_acquisition)]
+    if timeouts.statement is not None:
+        arguments += ["-statement-timeout", format_duration(timeouts.statement)]
+    return arguments
+
+
 def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
     """What the runner is told by environment variables.
 
@@ -96,14 +102,19 @@ def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
     grace period, for the directory that the source's links must not leave, and for the time in
     which a proxy beside the runner has to answer.
     """
-    confined = {"name": CONFINED_VARIABLE, "value": MOUNT_PATH}
-    grace = {"name": GRACE_VARIABLE, "value": f"{GRACE_SECONDS}s"}
-    env: list[Document] = [grace, confined]
+    env = shared_environment()
     if spec.lint is LintPolicy.WARN and command in LINTED:
         env.insert(0, {"name": LINT_VARIABLE, "value": "warn"})
     if spec.job.has_sidecars:
         env.append({"name": CONNECT_WAIT_VARIABLE, "value": f"{CONNECT_WAIT_SECONDS}s"})
     return env
+
+
+def shared_environment() -> list[Document]:
+    """The variables of every run."""
+    confined = {"name": CONFINED_VARIABLE, "value": MOUNT_PATH}
+    grace = {"name": GRACE_VARIABLE, "value": f"{GRACE_SECONDS}s"}
+    return [grace, confined]
 
 
 def format_environment(spec: MigrationSpec, status: MigrationStatus) -> list[Document]:

@@ -17,8 +17,11 @@ def find_image(body: Document) -> str:
     return str(next(images, None) or "")[: IMAGE.limit]
 
 
-def parse_pod(body: Document, *, is_gone: bool = False) -> Pod:
-    """Read a Pod. Raises KeyError for a Pod that this operator did not make."""
+def parse_pod(body: Document, *, is_gone: bool = False, label: str = UID_LABEL) -> Pod:
+    """Read a Pod. Raises KeyError for a Pod that this operator did not make.
+
+    `label` holds the uid of the resource that it is for.
+    """
     metadata, status = body["metadata"], body.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     disruption = conditions.get("DisruptionTarget") or {}
@@ -27,7 +30,7 @@ def parse_pod(body: Document, *, is_gone: bool = False) -> Pod:
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
-        migration_uid=metadata["labels"][UID_LABEL],
+        migration_uid=metadata["labels"][label],
         job=metadata["labels"][JOB_NAME_LABEL],
         phase=status.get("phase", "Pending"),
         is_gone=is_gone,

@@ -44,37 +44,41 @@ def needs_strictness(options: JobOptions) -> bool:
     return any(getattr(options, name) for name in STRICT)
 
 
-def name_fields(message: str, job: Document, options: JobOptions) -> str:
-    """The refusal of that Job, with the resource's fields in the place of the Job's."""
+def name_fields(
+    message: str, job: Document, options: JobOptions, *, within: str = "spec.job"
+) -> str:
+    """The refusal of that Job, with the resource's fields (`within`) in the place of the Job's."""
     pod: Document = job["spec"]["template"]["spec"]
     runner = next(i for i, c in enumerate(pod["containers"]) if c["name"] == RUNNER_CONTAINER)
 
     def item(match: re.Match[str]) -> str:
-        return _find_item(match[0], match[1], pod.get(match[1]), int(match[2]), options)
+        place = _find_place(match[1], pod.get(match[1]), int(match[2]), options)
+        return match[0] if place is None else f"{within}.{place}"
 
     def of_runner(match: re.Match[str]) -> str:
         if int(match[1]) != runner:
             return match[0]
         listed = pod["containers"][runner].get(match[2])
-        return _find_item(match[0], match[2], listed, int(match[3]), options)
+        place = _find_place(match[2], listed, int(match[3]), options)
+        return match[0] if place is None else f"{within}.{place}"
 
     def part_of_runner(match: re.Match[str]) -> str:
-        return f"spec.job.{match[2]}" if int(match[1]) == runner else match[0]
+        return f"{within}.{match[2]}" if int(match[1]) == runner else match[0]
 
     def part(match: re.Match[str]) -> str:
-        return f"spec.job.{_OTHER_NAMES.get(match[1], match[1])}"
+        return f"{within}.{_OTHER_NAMES.get(match[1], match[1])}"
 
     message = _ITEM.sub(item, message)
     message = _RUNNERS.sub(of_runner, message)
     message = _RUNNERS_PART.sub(part_of_runner, message)
     message = _PART.sub(part, message)
-    return _META.sub(lambda match: f"spec.job.{match[1]}", message)
+    return _META.sub(lambda match: f"{within}.{match[1]}", message)
 
 
-def _find_item(said: str, name: str, listed: Any, index: int, options: JobOptions) -> str:
-    """The place of the item in the resource; what was said, where it is not the resource's."""
+def _find_place(name: str, listed: Any, index: int, options: JobOptions) -> str | None:
+    """The item of that list in the resource; None where it is not the resource's."""
     if not isinstance(listed, list) or index >= len(listed):
-        return said
+        return None
     own: list[Document] = getattr(options, _FIELDS[name])
     place = next((i for i, each in enumerate(own) if each is listed[index]), None)
-    return said if place is None else f"spec.job.{name}[{place}]"
+    return None if place is None else f"{name}[{place}]"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from dbmigrate.api.action import read_action
+from dbmigrate.api.action import Action, read_action
 from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import parse_migration
 from dbmigrate.controller.cluster import Cluster, ResourceKind
@@ -52,7 +52,7 @@ class Watch:
         kinds: dict[ResourceKind, Callable[[Body], object]] = {
             ResourceKind.CONFIG_MAPS: self._remember_config_map,
             ResourceKind.MIGRATIONS: self._remember_migration,
-            ResourceKind.ACTIONS: partial(_record, read_action, self._observed.see_action),
+            ResourceKind.ACTIONS: partial(_record, _read_order, self._observed.see_action),
             ResourceKind.JOBS: partial(_record, parse_run, self._observed.see_run),
             ResourceKind.PODS: partial(_record, parse_pod, self._observed.see_pod),
         }
@@ -91,7 +91,7 @@ class Watch:
 
     def on_action(self, body: Body, *, is_gone: bool) -> None:
         """An order has been created, changed or deleted."""
-        action = read(read_action, dict(body))
+        action = read(_read_order, dict(body))
         if action is None:
             return
         is_news = self._observed.see_action(action)
@@ -147,6 +147,14 @@ class Watch:
         key = self._observed.find_key(uid)
         if key is not None:
             self._wakes.wake(key)
+
+
+def _read_order(body: Document) -> Action:
+    """An action for a DatabaseMigration. Raises ValueError for one that is for a set."""
+    action = read_action(body)
+    if action.is_for_set:
+        raise ValueError("it is for a set")
+    return action
 
 
 def _record(parse: Callable[[Document], Item], see: Callable[[Item], bool], body: Body) -> None:

@@ -225,7 +225,12 @@ class _Work:
         database = self._database
         token = f"{self._step.version} batch {random.getrandbits(64):016x}"
         rows = move_version_sql(
-            database.history, database.found, database.found, pid=database.pid, token=token
+            database.history,
+            database.found,
+            database.found,
+            pid=database.pid,
+            token=token,
+            locks=database.held_locks,
         )
         if self._pauses.watches_standbys:
             rows = f"{rows}; {LAG_SQL}"

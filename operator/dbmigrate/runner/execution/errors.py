@@ -118,6 +118,20 @@ def escaped(step: PlannedStep, location: Location | None, message: str) -> Migra
     )
 
 
+def lock_lost(
+    step: PlannedStep, location: Location | None, *, is_rolled_back: bool = True
+) -> MigrationError:
+    """The file has released the run's locks, and another session has them now."""
+    end = "was rolled back" if is_rolled_back else "has run, and the database is left dirty"
+    return MigrationError(
+        Reason.LOCK_TIMEOUT,
+        f"{label(step)} releases the run's lock, and another session has taken it: it {end}",
+        location=location,
+        hint="remove what releases all advisory locks (pg_advisory_unlock_all, DISCARD ALL) from"
+        " the file: they keep other runs away",
+    )
+
+
 def label(step: PlannedStep) -> str:
     """A step in a sentence."""
     return f"version {step.version} ({step.name}) {step.direction.value}"

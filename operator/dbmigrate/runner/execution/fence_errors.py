@@ -41,6 +41,8 @@ def explain_fence(
             f"the backend changed during the run: {label} was rolled back",
             hint="connect to PostgreSQL itself, or to a port of the pooler in session mode",
         )
+    if not fence.has_locks:
+        return step_errors.lock_lost(step, location)
     before = database.found
     try:
         database.read()
