@@ -119,3 +119,11 @@ def test_unknown_fields_are_refused_only_where_a_resource_has_the_newer_fields(n
     older = {k: v for k, v in {**LISTS, **PARTS}.items() if k in {"tolerations", "env", "affinity"}}
     assert not needs_strictness(make_migration(job=older).spec.job)
     assert needs_strictness(make_migration(job={name: {**LISTS, **PARTS}[name]}).spec.job)
+
+
+def test_a_sets_fields_are_in_its_template() -> None:
+    migration, job = build(**LISTS)
+    said = "spec.template.spec.dnsConfig.searches[0]: Invalid, spec.template.spec.volumes[99]"
+    assert name_fields(said, job, migration.spec.job, within="spec.template.job") == (
+        "spec.template.job.dnsConfig.searches[0]: Invalid, spec.template.spec.volumes[99]"
+    )
