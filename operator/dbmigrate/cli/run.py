@@ -200,6 +200,10 @@ def find_target(
 
     options = invocation.options
     target = parse_target(database or options.database, invocation.environ)
+    if options.identity:
+        from dbmigrate.postgres.identity.identity import parse_identity
+
+        target = replace(target, identity=parse_identity(options.identity))
     if options.role:
         conninfo = add_setting(target.conninfo, invocation.environ, "role", options.role)
         target = replace(target, conninfo=conninfo)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.sources import golang_migrate
 from dbmigrate.sources.confinement import open_inside
 from dbmigrate.sources.listing import DirectoryListing, invalid, list_directory, printable
-from dbmigrate.sources.migration import Format, Source
+from dbmigrate.sources.migration import Format, Script, Source
 
 _LOOKED_AT = 1 << 16
 """Bytes: an annotation stands before any SQL, so below comments alone."""
@@ -36,9 +36,6 @@ _MARKS = {
 
 _ATLAS = re.compile(rb"^--\s*atlas:(?:txmode|delimiter|checkpoint|sum|nolint)\b", re.MULTILINE)
 SUM_FILE = "atlas.sum"
-_SQUASHED = (Format.GOLANG_MIGRATE, Format.GOOSE, Format.DBMATE)
-"""The formats in which a mark says that a file stands for others; Flyway and Atlas have files of
-their own for that."""
 
 
 def read_source(
@@ -51,16 +48,22 @@ def read_source(
     """
     listing = list_directory(path)
     source = _read_listing(listing, wanted, environ)
-    first = source.migrations[0].up if source.migrations else None
-    if first is None or source.format not in _SQUASHED:
-        return source
-    head = _read_head(Path(listing.location) / first.file)
-    if b"dbmigrate:replaces" not in head:
+    heads = dict(_marked_heads(source, Path(listing.location)))
+    if not heads:
         return source
     from dbmigrate.sources.squashed import with_squash
 
-    above = _ABOVE_SQL.match(head)
-    return with_squash(source, head[: above.end() if above else 0])
+    return with_squash(source, heads)
+
+
+def _marked_heads(source: Source, place: Path) -> Iterator[tuple[Script, bytes]]:
+    """The beginnings of those up files that may say which others they stand for."""
+    for migration in (*source.migrations, *source.checkpoints):
+        script = migration.up
+        if script is not None:
+            head = _read_head(place / (script.path or script.file))
+            if b"dbmigrate:replace" in head:
+                yield script, head
 
 
 def _read_listing(

@@ -7,6 +7,7 @@ variable counts as unset. The database is also taken from DATABASE_URL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -57,6 +58,8 @@ class GlobalOptions(NamedTuple):
     """`table` or `schema.table`; empty: what the URL says."""
     history_owner: str
     """A role that may own the history's tables, or empty."""
+    identity: str
+    """The identity of a cloud provider that logs in, as given, or empty."""
     role: str
     """The role that the run acts as after its login, or empty."""
     may_roll_back: bool | None
@@ -120,8 +123,14 @@ def _owner(text: str) -> object:
     return text
 
 
+def _identity(text: str) -> object:
+    from dbmigrate.postgres.identity.identity import parse_identity
+
+    return parse_identity(text)
+
+
 def _role(text: str) -> object:
-    if not text or len(text) > ROLE_LIMIT or not text.isprintable():
+    if not text or len(text) > ROLE_LIMIT or re.search(r"[\x00-\x1f\x7f]", text):
         raise ValueError(f"expected the name of a role, of at most {ROLE_LIMIT} characters")
     return no_address(text)
 
@@ -144,6 +153,7 @@ FLAGS = (
     Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate", "atlas", "flyway")),
     Flag("history-table", check=no_address),
     Flag("history-owner"),
+    Flag("identity", check=_identity),
     Flag("role", check=_role),
     Flag("statement-lock-timeout", check=read_duration, kind="duration"),
     Flag("connect-wait", check=read_duration, kind="duration"),
@@ -198,6 +208,7 @@ def parse_options(
             format=values.get("format", "auto"),
             history_table=values.get("history-table", ""),
             history_owner=values.get("history-owner", ""),
+            identity=values.get("identity", ""),
             role=values.get("role", ""),
             may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,
             out_of_order=values.get("out-of-order"),

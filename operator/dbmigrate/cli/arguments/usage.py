@@ -171,6 +171,8 @@ Options:
                              with others the tool's own: goose_db_version and so on)
   -history-owner R           A role that may own it, beside this one, those that it is a member
                              of, the database's owner and superusers
+  -identity PROVIDER         Log in with tokens of aws, gcp or azure; aws:region=R,host=H,port=P,
+                             azure:client-id=ID
   -role R                    Act as this role after the login (SET ROLE): it owns what the run
                              makes, whoever the user is
   -connect-wait D            Try a server that refuses the first connection again for D (default 0)

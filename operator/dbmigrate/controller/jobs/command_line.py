@@ -83,6 +83,10 @@ def shared_arguments(spec: MigrationSpec, *, path: str) -> list[str]:
         arguments += ["-format", spec.source_format.value]
     if spec.database.history_table != DEFAULT_HISTORY_TABLE:
         arguments += ["-history-table", spec.database.history_table]
+    if spec.database.cloud_login is not None:
+        arguments += ["-identity", spec.database.cloud_login.argument]
+    if spec.database.role is not None:
+        arguments += ["-role", spec.database.role]
     # golang-migrate's flag takes whole seconds.
     arguments += ["-lock-timeout", str(ceil(timeouts.lock.total_seconds()))]
     if timeouts.lock_acquisition is None:

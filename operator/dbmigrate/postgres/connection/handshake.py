@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from dbmigrate.postgres.connection.libpq import (
@@ -25,17 +26,21 @@ _FIRST_WITH_CANCEL_CONNECTIONS = 170000
 """The version of libpq whose cancel requests are encrypted as the connection is."""
 
 
-def open_connection(params: dict[str, str]) -> pq.abc.PGconn:
+def open_connection(
+    params: dict[str, str], password: Callable[[Mapping[str, object]], str] | None = None
+) -> pq.abc.PGconn:
     """Try each host and address in turn, each as long as connect_timeout says.
 
-    Raises Error with the text of each attempt, on lines of its own.
+    `password` gives the one for each attempt, where it is no parameter. Raises Error with the
+    text of each attempt, on lines of its own.
     """
     timeout = timeout_from_conninfo(dict(params))
     problems: list[str] = []
     attempts = conninfo_attempts(params)
     for attempt in attempts:
+        own = {} if password is None else {"password": password(attempt)}
         try:
-            return _open(make_conninfo("", **attempt), timeout)
+            return _open(make_conninfo("", **{**attempt, **own}), timeout)
         except Error as error:
             problems.append(str(error))
     # Where a part of the hosts has addresses, psycopg leaves the others out in silence.

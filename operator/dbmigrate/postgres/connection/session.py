@@ -46,6 +46,13 @@ class Session:
         return self._pgconn.backend_pid
 
     @property
+    def place(self) -> dict[str, str]:
+        """The host that answered, as parameters of a connection to it alone."""
+        found = {"host": self._pgconn.host, "hostaddr": self._pgconn.hostaddr}
+        found["port"] = self._pgconn.port
+        return {name: value.decode() for name, value in found.items() if value}
+
+    @property
     def user(self) -> str:
         """The role that has logged in, from the server."""
         name = self._pgconn.parameter_status(b"session_authorization")

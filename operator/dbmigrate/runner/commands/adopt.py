@@ -127,7 +127,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
             hint=f"apply it with {tool} first, or give it a version above",
         )
     if run.source.find(applied[-1]) is None:
-        raise no_migration(applied[-1])
+        raise no_migration(applied[-1], source=run.source)
     other = _look(database.session, into)
     if other.has_version_table:
         rows = [

@@ -13,6 +13,7 @@ from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.runner.answers import MigrationState, StatusRow, StatusTable
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.squashed import is_replaced
+from dbmigrate.runner.planning.up import out_of_order_migrations
 from dbmigrate.runner.preparation.edited_files import changed_migrations
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -57,6 +58,8 @@ def _status(run: Run) -> StatusTable:
     known = {version: source.find(version) for version in versions}
     if start is not None:
         known[start.version] = start
+    for migration in out_of_order_migrations(run.inputs) if source.squash_lists else ():
+        known.setdefault(migration.version, migration)
     changed = {m.version for m in changed_migrations(source, applied)}
     rows = (
         *(

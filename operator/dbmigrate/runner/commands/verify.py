@@ -62,7 +62,10 @@ def _findings(run: Run) -> Iterator[VerifyFinding]:
     for version in missing_versions(source, applied):
         is_future = applied.validates_files and missing_kind(source, version) == "future"
         kind = "future" if is_future else "missing"
-        yield VerifyFinding(version, kind, _describe_missing(version, applied.row(version)))
+        text = _describe_missing(version, applied.row(version))
+        if source.stands_for(version):
+            text += f"; {source.squash_file} has replaced it, for databases at {source.squash_end}"
+        yield VerifyFinding(version, kind, text)
     for migration in source.repeatables:
         if migration.version in applied.repeated and not applied.is_current(migration):
             message = f"{name_of(migration.version)!r} was edited since it ran, and will run again"

@@ -121,6 +121,7 @@ class Addresses:
         return replace(
             self.shared,
             conninfo=conninfo,
+            identity=None if row.password_file else self.shared.identity,
             url_database=None if row.dbname else self.shared.url_database,
             history=self.history_of(row),
             display=describe_address(conninfo, self.environ),

@@ -59,9 +59,14 @@ def plan_redo(inputs: PlanInputs, rollback: Rollback | None) -> Plan:
     and IrreversibleMigration for one that the history begins at.
     """
     (undone,) = plan_down(inputs, 1, rollback).steps
-    migration = inputs.source.find(undone.version)
+    source, version = inputs.source, undone.version
+    migration = source.find(version)
+    if _is_old(inputs, version):  # its file is another one now
+        migration = squashed.old_migration(source, version)
+        if migration is None:
+            raise squashed.no_file_of(source, version)
     if migration is None:
-        raise no_migration(undone.version)
+        raise no_migration(version, source=source)
     left = [each for each in (undone.after, undone.version) if each is not None]
     return Plan(require_sound((undone, step_up(migration, undone.after, max(left)))), max(left))
 
@@ -113,7 +118,7 @@ def _step_down(
     migration = inputs.source.find(version)
     row = inputs.applied.row(version)
     is_replaced = squashed.is_replaced(inputs.source, version, inputs.version)
-    if is_replaced and not squashed.ran_as_squash(row):
+    if _is_old(inputs, version):
         migration = squashed.old_migration(inputs.source, version)
     script = migration.down if migration else None
     is_stored = script is None and row is not None and row.has_down
@@ -122,7 +127,7 @@ def _step_down(
     if script is None and is_replaced:
         raise squashed.no_way_below(inputs.source, version)
     if migration is None and script is None and inputs.applied.is_exact:
-        raise no_migration(version)
+        raise no_migration(version, source=inputs.source)
     if script is None and row is None and inputs.lost is not None and not inputs.applied.is_exact:
         raise _unknown_way_down(version, migration)
     name = migration.name if migration else row.name if row else ""
@@ -137,6 +142,12 @@ def _step_down(
         text=migration.text if migration else "",
         description=migration.description if migration else "",
     )
+
+
+def _is_old(inputs: PlanInputs, version: Version) -> bool:
+    """Whether the version was made by a file that a squashed one has replaced."""
+    is_replaced = squashed.is_replaced(inputs.source, version, inputs.version)
+    return is_replaced and not squashed.ran_as_squash(inputs.applied.row(version))
 
 
 def _require_allowed(

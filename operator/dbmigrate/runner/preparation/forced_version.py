@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.log import insert_log_sql
 from dbmigrate.postgres.history.notes import NoteKind
 from dbmigrate.postgres.history.relations import History
+from dbmigrate.runner.planning.plan import no_migration
 from dbmigrate.runner.planning.step import moves_up
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
@@ -30,10 +32,15 @@ def set_version(
     run.target = version
     source = run.request.source
     moves = moves_up(source.migrations) if source else None
-    if direction == "baseline" and version is not None:
-        wanted = database.found.baselined(version, moves)
-    else:
-        wanted = database.found.forced(version, moves)
+    try:
+        if direction == "baseline" and version is not None:
+            wanted = database.found.baselined(version, moves)
+        else:
+            wanted = database.found.forced(version, moves)
+    except MigrationError as error:
+        if version is not None and source is not None and source.stands_for(version):
+            raise no_migration(version, source=source) from error
+        raise
     if version is not None and (is_new or was_taken):
         from dbmigrate.runner.preparation.takeover import take_over
 

@@ -49,6 +49,7 @@ TWINS = {
     "format": "goose",
     "history-table": "a.b",
     "history-owner": "team",
+    "identity": "aws:region=eu-west-1",
     "role": "app",
     "statement-lock-timeout": "1s",
     "connect-wait": "60s",

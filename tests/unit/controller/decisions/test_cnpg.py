@@ -73,12 +73,12 @@ def test_a_cluster_that_is_made_or_fails_over_is_waited_for(status: dict[str, An
 
 
 def test_a_database_is_waited_for_until_this_generation_of_it_is_applied() -> None:
-    waiting: list[dict[str, Any]] = [
+    statuses: tuple[dict[str, Any], ...] = (
         {},
         {"applied": False, "observedGeneration": 2, "message": "role nobody does not exist"},
         {"applied": True, "observedGeneration": 1},
-    ]
-    for status in waiting:
+    )
+    for status in statuses:
         said = judge_database([database(**status)], "pg", "shop") or ""
         assert said.startswith("CloudNativePG's Database shop-db is not applied")
         assert status.get("message", "") in said
