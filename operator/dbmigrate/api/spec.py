@@ -65,7 +65,16 @@ NEVER = timedelta.max
 SHORTEST_CHECK_INTERVAL = timedelta(minutes=1)
 SHORTEST_DEADLINE = timedelta(seconds=1)
 """A Job counts whole seconds, and with none it never starts."""
+
+
+def _is_inside(text: str) -> bool:
+    """Whether it is a path below the directory of the files, and names no variable."""
+    parts = text.split("/")
+    return bool(text) and "\0" not in text and "$" not in text and not {"", ".."} & {*parts}
+
+
 RUNNER_VARIABLES: Mapping[str, Callable[[str], bool]] = {
+    "DBMIGRATE_ARCHIVE": _is_inside,
     "DBMIGRATE_HISTORY_OWNER": lambda text: "\0" not in text and "$(" not in text,
     "DBMIGRATE_CONCURRENT_LOCK_TIMEOUT": is_duration,
     "DBMIGRATE_VERBOSE": lambda text: text in ("", "true", "false"),

@@ -170,7 +170,10 @@ def find_source(
     if options.archive:
         from dataclasses import replace
 
-        archive = read_source(options.archive, source.format, invocation.environ)
+        place = options.archive
+        if options.confined_to:  # a resource does not know where its files are mounted
+            place = os.path.join(find_directory(options), place)
+        archive = read_source(place, source.format, invocation.environ)
         source = replace(source, archive=archive)
     for warning in source.warnings if warns else ():
         invocation.terminal.warning(warning)
