@@ -28,6 +28,7 @@ __all__ = [
     "FleetCounts",
     "FleetFailure",
     "FleetReport",
+    "FleetWave",
     "LintFinding",
     "Outcome",
     "Reason",
@@ -53,6 +54,7 @@ EXCERPT_LIMIT = 1024
 TEXT_LIMIT = 4096
 """Characters that are kept of each text when a report is read."""
 STEPS_LIMIT, FINDINGS_LIMIT, CHANGED_LIMIT, FAILURES_LIMIT = 200, 20, 100, 50
+WAVES_LIMIT = 20
 """Items that are kept of each list."""
 
 VersionText = Annotated[str, Bound(VERSION_LIMIT)]
@@ -242,6 +244,14 @@ class FleetFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetWave:
+    """A wave of a fleet, and how many targets of the list it takes."""
+
+    name: Name
+    targets: Count = always(0)
+
+
+@dataclass(frozen=True, slots=True)
 class FleetReport:
     """The result of a run on many targets."""
 
@@ -251,6 +261,8 @@ class FleetReport:
     """`3/200`; None: all targets."""
     failures: Annotated[tuple[FleetFailure, ...], Bound(FAILURES_LIMIT)] = ()
     """The first failures; the counts have all."""
+    waves: Annotated[tuple[FleetWave, ...], Bound(WAVES_LIMIT)] = ()
+    """Of a survey."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

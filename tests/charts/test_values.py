@@ -144,6 +144,9 @@ SWITCHES: dict[str, Switch] = {
     "crds.install": Switch(False, f"Job/{NAME}-crds:kind", NOTHING),
     "rbac.create": Switch(False, f"ClusterRoleBinding/system.{NAME}:kind", NOTHING),
     "rbac.aggregate": Switch(False, f"ClusterRole/system.{NAME}-view:kind", NOTHING),
+    "rbac.cloudnativepg": Switch(
+        True, f"ClusterRole/system.{NAME}:rules.10.apiGroups.0", "postgresql.cnpg.io"
+    ),
     "reservedFields.enabled": Switch(
         True, f"ClusterRole/system.{NAME}-reserved-fields:rules.0.resources.0", "databasemigrations"
     ),

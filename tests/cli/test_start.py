@@ -86,6 +86,17 @@ def test_what_does_not_analyse_loads_no_parser(
     assert not {name for name in modules if "syntax_tree" in name or "postgast" in name}
 
 
+@pytest.mark.database
+def test_lint_before_a_run_loads_the_parser_alone(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "1_x.up.sql").write_text("CREATE TABLE x (a int);\nDROP TABLE x;\n")
+    args = ["-path", ".", "-database", database.url, "-lint", "warn", "up"]
+    code, modules = imported(*args, cwd=tmp_path)
+    assert code == 0
+    assert {name for name in modules if name.startswith("postgast")} == {"postgast.native"}
+    assert not {name for name in modules if name.startswith("google")}
+    assert len(modules) <= 350
+
+
 @pytest.mark.parametrize("command", ["up", "status"])
 def test_only_the_module_of_the_command_is_loaded(command: str, tmp_path: Path) -> None:
     _, modules = imported("-path", "missing", command, cwd=tmp_path)

@@ -38,11 +38,11 @@ def action(**spec: Any) -> dict[str, Any]:
 REFUSED = {
     "no database": (
         migration(database={}),
-        "exactly one of urlFrom and connection must be set",
+        "exactly one of urlFrom, connection and cnpg must be set",
     ),
     "two databases": (
         migration(database={**URL, "connection": CONNECTION}),
-        "exactly one of urlFrom and connection must be set",
+        "exactly one of urlFrom, connection and cnpg must be set",
     ),
     "two users": (
         migration(database={"connection": {**CONNECTION, "user": "a", "userFrom": URL["urlFrom"]}}),
@@ -50,7 +50,81 @@ REFUSED = {
     ),
     "an empty certificate": (
         migration(database={"connection": {**CONNECTION, "rootCertificateFrom": {}}}),
-        "exactly one of secretKeyRef and configMapKeyRef must be set",
+        "exactly one of secretKeyRef, configMapKeyRef and system must be set",
+    ),
+    "a URL and a cluster": (
+        migration(database={**URL, "cnpg": {"cluster": "pg"}}),
+        "exactly one of urlFrom, connection and cnpg must be set",
+    ),
+    "no provider": (
+        migration(database={**URL, "identity": {}}),
+        "exactly one of aws, gcp and azure must be set",
+    ),
+    "two providers": (
+        migration(database={**URL, "identity": {"aws": {}, "gcp": {}}}),
+        "exactly one of aws, gcp and azure must be set",
+    ),
+    "an identity and a cluster": (
+        migration(database={"cnpg": {"cluster": "pg"}, "identity": {"gcp": {}}}),
+        "identity must not be set beside cnpg",
+    ),
+    "an identity and a password": (
+        migration(
+            database={
+                "connection": {
+                    **CONNECTION,
+                    "sslmode": "verify-full",
+                    "passwordFrom": URL["urlFrom"],
+                },
+                "identity": {"aws": {}},
+            }
+        ),
+        "identity must not be set beside a password of the connection",
+    ),
+    "an identity without TLS": (
+        migration(database={"connection": CONNECTION, "identity": {"azure": {}}}),
+        "identity needs connection.sslmode require, verify-ca or verify-full",
+    ),
+    "an identity with TLS where it is to be had": (
+        migration(
+            database={
+                "connection": {**CONNECTION, "sslmode": "prefer"},
+                "identity": {"azure": {"clientId": "1-2"}},
+            }
+        ),
+        "identity needs connection.sslmode require, verify-ca or verify-full",
+    ),
+    "a region that is none": (
+        migration(database={**URL, "identity": {"aws": {"region": "Frankfurt"}}}),
+        "spec.database.identity.aws.region",
+    ),
+    "two passwords": (
+        migration(
+            database={
+                "connection": {**CONNECTION, "passwordFile": "/p", "passwordFrom": URL["urlFrom"]}
+            }
+        ),
+        "at most one of passwordFrom and passwordFile may be set",
+    ),
+    "a password's file without a directory": (
+        migration(database={"connection": {**CONNECTION, "passwordFile": "password"}}),
+        "spec.database.connection.passwordFile",
+    ),
+    "the system's authorities and less than verify-full": (
+        migration(
+            database={
+                "connection": {
+                    **CONNECTION,
+                    "sslmode": "require",
+                    "rootCertificateFrom": {"system": {}},
+                }
+            }
+        ),
+        "with rootCertificateFrom.system sslmode is verify-full, or left out",
+    ),
+    "a cluster with a name that CloudNativePG refuses": (
+        migration(database={"cnpg": {"cluster": "1pg"}}),
+        "spec.database.cnpg.cluster",
     ),
     "no source": (
         migration(source={}),
@@ -163,6 +237,46 @@ ACCEPTED = {
             },
             "historyTable": "billing.schema_migrations",
         }
+    ),
+    "several hosts": migration(
+        database={
+            "connection": {
+                **CONNECTION,
+                "host": "one.example,two.example,/cloudsql/team:europe-west1:shop",
+                "targetSessionAttrs": "read-write",
+                "passwordFile": "/vault/secrets/password",
+                "rootCertificateFrom": {"system": {}},
+            },
+            "clientCertificateFrom": {"secretRef": {"name": "client"}},
+        }
+    ),
+    "an identity of AWS": migration(
+        database={
+            "connection": {**CONNECTION, "sslmode": "require", "user": "migrator"},
+            "identity": {
+                "aws": {
+                    "region": "us-gov-west-1",
+                    "host": "shop.c1.us-gov-west-1.rds.amazonaws.com",
+                    "port": 5432,
+                }
+            },
+            "role": "shop owner",
+        }
+    ),
+    "an identity of Google": migration(
+        database={
+            "connection": {**CONNECTION, "rootCertificateFrom": {"system": {}}},
+            "identity": {"gcp": {}},
+        }
+    ),
+    "an identity of Azure": migration(
+        database={
+            **URL,
+            "identity": {"azure": {"clientId": "11111111-2222-3333-4444-555555555555"}},
+        }
+    ),
+    "a cluster of CloudNativePG's": migration(
+        database={"cnpg": {"cluster": "pg", "database": "shop", "role": "dante"}}
     ),
     "inline": migration(source={"inline": FILE}),
     "inline in another format": migration(

@@ -108,6 +108,102 @@ def test_a_certificate_of_the_clients_own(shop: Shop, authority: trustme.CA) -> 
     assert "nothing to wait for: the database is at version 2" in waited
 
 
+POD_USERS: dict[str, dict[str, Any]] = {
+    "the image's user": {},
+    "a volume's group of its own": {"fsGroup": 4711},
+    # As OpenShift does it: a uid that no image knows, in the group 0.
+    "a user of the cluster's choice": {
+        "runAsUser": 1000690000,
+        "runAsGroup": 0,
+        "fsGroup": 1000690000,
+    },
+    "such a user without a volume's group": {"runAsUser": 1000690000, "runAsGroup": 0},
+}
+
+
+@pytest.mark.parametrize("user", POD_USERS)
+def test_a_client_certificate_of_the_resource_whoever_the_pod_runs_as(
+    shop: Shop, authority: trustme.CA, user: str
+) -> None:
+    """libpq accepts the key in each of them, and so does pg_dump."""
+    issued = authority.issue_cert("team@example.org", common_name=CERTIFIED)
+    shop.namespace.secret("client", **pem_of(authority, issued))
+    shop.write_files(FILES)
+    connection = {
+        "host": HOST,
+        "dbname": shop.database.name,
+        "user": CERTIFIED,
+        "sslmode": "verify-full",
+        "rootCertificateFrom": {"secretKeyRef": {"name": "client", "key": "ca.crt"}},
+    }
+    shop.order(
+        database={
+            "connection": connection,
+            "clientCertificateFrom": {"secretRef": {"name": "client"}},
+        },
+        job={"podSecurityContext": POD_USERS[user]},
+    )
+    assert shop.wait_ready(deadline=240)["status"]["version"] == "2"
+    assert shop.applied() == [1, 2]
+
+
+def test_a_certificate_of_another_role_is_refused_in_words(
+    shop: Shop, authority: trustme.CA
+) -> None:
+    issued = authority.issue_cert("team@example.org", common_name="somebody")
+    shop.namespace.secret("client", **pem_of(authority, issued))
+    shop.write_files(FILES)
+    connection = {
+        "host": HOST,
+        "dbname": shop.database.name,
+        "user": CERTIFIED,
+        "sslmode": "verify-full",
+        "rootCertificateFrom": {"secretKeyRef": {"name": "client", "key": "ca.crt"}},
+    }
+    certificate = {"clientCertificateFrom": {"secretRef": {"name": "client"}}}
+    shop.order(database={"connection": connection, **certificate})
+    resource = shop.wait_for_reason("AuthenticationFailed")
+    said = condition(resource, "Ready")["message"]
+    assert f'certificate authentication failed for user "{CERTIFIED}"' in said
+    issued = authority.issue_cert("team@example.org", common_name=CERTIFIED)
+    shop.namespace.secret("client", **pem_of(authority, issued))
+    assert shop.wait_ready(deadline=240)["status"]["version"] == "2"
+
+
+def test_what_cloudnativepg_makes_for_a_cluster(
+    real: RealCluster, namespace: Namespace, authority: trustme.CA
+) -> None:
+    """By the names and keys of its own sources; it does not run here itself."""
+    names = ("pg-rw", f"pg-rw.{namespace.name}.svc")
+    namespace.secret("server", **pem_of(authority, authority.issue_cert(*names)))
+    server = PodServer(namespace, tls_secret="server")
+    assert real.cluster is namespace.cluster
+    server.execute(f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'")
+    database = server.create_database()
+    server.execute(f"ALTER DATABASE {database.name} OWNER TO app")
+    shop = Shop(namespace, database)
+    database.execute("GRANT ALL ON applied TO app")
+    namespace.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "pg-rw"},
+            "spec": {"selector": {"app": "postgres"}, "ports": [{"port": 5432}]},
+        }
+    )
+    login = {"username": "app", "user": "app", "password": PASSWORD}
+    place = {"dbname": database.name, "host": "pg-rw", "port": "5432"}
+    namespace.secret("pg-app", **login, **place)
+    ca = authority.cert_pem.bytes().decode()
+    namespace.secret("pg-ca", **{"ca.crt": ca, "ca.key": "no run may see it"})
+    shop.write_files(FILES)
+    shop.order(database={"cnpg": {"cluster": "pg"}})
+    assert shop.wait_ready(deadline=240)["status"]["version"] == "2"
+    assert database.query("SELECT tableowner FROM pg_tables WHERE tablename = 'items'") == [
+        ("app",)
+    ]
+
+
 def run_pod(
     shop: Shop, name: str, words: list[str], secret: str = "", mount: dict[str, Any] | None = None
 ) -> str:

@@ -58,6 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-operator")
     parser.add_argument("--burst", type=int, default=1000, help="resources created at once")
     parser.add_argument("--idle", type=int, default=10000, help="resources that are at rest")
+    parser.add_argument("--lease", action="store_true", help="as the chart starts it")
     options = parser.parse_args()
     with Cluster.start() as cluster:
         cluster.install_crds(ROOT / "crds")
@@ -66,7 +67,8 @@ def main() -> None:
         namespace.config_map("files", {"000001_x.up.sql": "SELECT 1;"})
         kubeconfig = grant_rights(namespace)
         log = Path(tempfile.mkstemp(prefix="dbmigrate-bench-", suffix=".log")[1])
-        operator = Operator(kubeconfig, namespace.name, log, image="runner:bench")
+        flags = ("--lease", f"{namespace.name}/dbmigrate-operator") if options.lease else ()
+        operator = Operator(kubeconfig, namespace.name, log, image="runner:bench", flags=flags)
         try:
             measure_burst(cluster, namespace, operator, options.burst)
             measure_idle(cluster, namespace, operator, options.burst, options.idle)

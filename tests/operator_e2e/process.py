@@ -23,6 +23,7 @@ class Operator:
         *,
         image: str,
         resync: str = "none",
+        flags: Sequence[str] = (),
         program: Sequence[str] = (sys.executable, "-m", "dbmigrate.controller"),
     ) -> None:
         self.kubeconfig = kubeconfig
@@ -30,7 +31,7 @@ class Operator:
         self.log = log
         self._arguments = ["run", "--runner-image", image]
         self._arguments += ["--namespace", namespace] if namespace else []
-        self._arguments += ["--resync", resync]
+        self._arguments += ["--resync", resync, *flags]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *more: str) -> Operator:

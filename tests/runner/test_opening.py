@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,12 @@ from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.version import version
+from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.request import Options
+from dbmigrate.runner.stop import Stop
 from tests.database import Database
-from tests.runner.arrange import migration, request, source, tables, version_row
+from tests.database.server import Server
+from tests.runner.arrange import Witness, migration, request, source, tables, version_row
 
 pytestmark = pytest.mark.database
 
@@ -32,6 +37,33 @@ def test_a_server_that_is_not_there(database: Database) -> None:
         None,
         None,
     )
+
+
+def test_a_server_that_comes_up_while_the_first_connection_waits() -> None:
+    with Server.start() as server:
+        database = server.create_database()
+        server.shut_down()
+
+        class Starting(Witness):
+            """Starts the server as soon as the run says that it waits for it."""
+
+            def notice(self, notice: Notice) -> None:
+                super().notice(notice)
+                server.launch()
+
+        observer = Starting()
+        options = Options(who="tester", connect_wait=60)
+        result = up(request(database, tables(1), options=options, observer=observer))
+        assert result.error is None
+        (told,) = observer.notices
+        assert "Connection refused: tried again for 60 s" in told.message
+        # Only the first one waits: a server that goes away is the next test's.
+        server.shut_down()
+        stop = Stop()
+        stop.request()
+        result = up(request(database, tables(1), options=options, stop=stop))
+        assert result.error is not None
+        assert result.error.reason is Reason.CONNECTION_REFUSED
 
 
 def test_a_host_that_does_not_exist() -> None:
@@ -191,3 +223,25 @@ def test_a_log_behind_a_table_without_one_is_seen(database: Database) -> None:
     error = up(request(f"{database.url}&search_path=here,public", tables(1))).error
     assert error is not None
     assert "has no log of dbmigrate's" in error.message
+
+
+def test_a_password_out_of_a_file_is_read_for_every_connection(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = database.create_role(password="first")
+    file = tmp_path / "password"
+    monkeypatch.setenv("DBMIGRATE_PASSWORD_FILE", str(file))
+    host = f"{database.server.host}:{database.server.port}"
+    asked = request(f"postgres://{role}@{host}/{database.name}?sslmode=disable")
+    file.write_text("first\n")
+    assert version(asked).error is None
+    database.execute(f"ALTER ROLE {role} PASSWORD 'second-secret'")
+    refused = version(asked)
+    assert refused.error is not None
+    assert refused.error.reason is Reason.AUTHENTICATION_FAILED
+    file.write_text("second-secret")
+    assert version(asked).error is None
+    file.write_text("third-secret")
+    refused = version(asked)
+    assert refused.error is not None
+    assert "third-secret" not in refused.report.to_json()

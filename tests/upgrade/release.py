@@ -47,6 +47,10 @@ class Release:
         """The name of its image on the tests' node."""
         return f"dbmigrate:{self.name}"
 
+    def has(self, file: str) -> bool:
+        """Whether its source has that file."""
+        return _git("cat-file", "-e", f"{self.commit}:{file}").returncode == 0
+
     def read(self, file: str) -> str:
         """A file of its source."""
         shown = _git("show", f"{self.commit}:{file}")

@@ -37,6 +37,8 @@ def test_another_schema_has_another_number_and_a_new_field_no_default(
     file: str, previous: Release
 ) -> None:
     """A default would be set in every resource, and an older operator would work on none."""
+    if not previous.has(file):
+        return  # no older operator reads a kind that is new
     before = yaml.safe_load(previous.read(file))
     now = yaml.safe_load((ROOT / file).read_text())
     old, new = schema_fields(before), schema_fields(now)

@@ -85,16 +85,16 @@ annotations: {{- . | nindent 2 }}
 {{- /* The same as in deploy/rbac.yaml; a test compares them. */ -}}
 {{- define "dbmigrate.rules" -}}
 - apiGroups: [dbmigrate.dev]
-  resources: [databasemigrations, migrationactions]
+  resources: [databasemigrations, databasemigrationsets, migrationactions]
   verbs: [get, list, watch]
 - apiGroups: [dbmigrate.dev]
   resources: [migrationactions]
   verbs: [patch, delete]
 - apiGroups: [dbmigrate.dev]
-  resources: [databasemigrations/status, migrationactions/status]
+  resources: [databasemigrations/status, databasemigrationsets/status, migrationactions/status]
   verbs: [patch]
 - apiGroups: [dbmigrate.dev]
-  resources: [databasemigrations/finalizers]
+  resources: [databasemigrations/finalizers, databasemigrationsets/finalizers]
   verbs: [update]
 - apiGroups: [batch]
   resources: [jobs]
@@ -114,6 +114,17 @@ annotations: {{- . | nindent 2 }}
   verbs: [get]
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
-  resourceNames: [databasemigrations.dbmigrate.dev, migrationactions.dbmigrate.dev]
+  resourceNames:
+    - databasemigrations.dbmigrate.dev
+    - databasemigrationsets.dbmigrate.dev
+    - migrationactions.dbmigrate.dev
   verbs: [get]
+{{- if .Values.rbac.cloudnativepg }}
+- apiGroups: [postgresql.cnpg.io]
+  resources: [clusters]
+  verbs: [get]
+- apiGroups: [postgresql.cnpg.io]
+  resources: [databases]
+  verbs: [list]
+{{- end }}
 {{- end -}}

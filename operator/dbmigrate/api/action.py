@@ -29,6 +29,11 @@ class ActionKind(StrEnum):
     """Down to that version; it stays there until the resource wants something new."""
     REPAIR = "Repair"
     """What a failed step left behind is cleaned up."""
+    CONTINUE = "Continue"
+    """Of a set: the next wave may begin."""
+
+
+FOR_SETS_ALONE = frozenset({ActionKind.CONTINUE})
 
 
 class ActionPhase(StrEnum):
@@ -53,7 +58,7 @@ class Action:
     uid: str
     created_at: datetime
     migration: str
-    """The name of the DatabaseMigration that it is for."""
+    """The name of the DatabaseMigration, or of the set, that it is for."""
     kind: ActionKind | None
     """None: its spec can't be read."""
     version: str | None = None
@@ -68,6 +73,8 @@ class Action:
     """Whether the operator has written a phase."""
     is_owned: bool = False
     """Whether it has an owner, with which it goes."""
+    is_for_set: bool = False
+    """Whether it is for a DatabaseMigrationSet."""
 
     @property
     def has_ended(self) -> bool:
@@ -81,14 +88,18 @@ def parse_action(body: Document) -> Action:
     fields = Fields({} if raw is None else raw, "spec")
     if not fields.has("action"):
         raise fields.error("action", "is required")
+    subject = fields.only_one_of("migration", "set")
     action = replace(
         _read_record(body),
-        migration=fields.text("migration", OBJECT_NAME),
+        migration=fields.text(subject, OBJECT_NAME),
+        is_for_set=subject == "set",
         kind=fields.choice("action", ActionKind.RETRY),
         version=fields.optional_text("version", VERSION),
         plan_hash=fields.optional_text("planHash", PLAN_HASH),
         reason=fields.optional_text("reason", SENTENCE) or "",
     )
+    if action.kind in FOR_SETS_ALONE and not action.is_for_set:
+        raise fields.error("action", f"{action.kind} is for a set")
     unknown = fields.find_unknown()
     return replace(action, problem=describe_unknown(unknown)) if unknown else action
 

@@ -100,6 +100,10 @@ class Fields:
         """Whether the field is present and not null."""
         return self._get(name) is not None
 
+    def peek(self, name: str) -> object:
+        """The value of a field that may be of several types, unchecked."""
+        return self._get(name)
+
     def only_one_of(self, *names: str) -> str:
         """The only one of these fields that is set. Raises SpecError for none or several."""
         found = [name for name in names if self.has(name)]

@@ -22,13 +22,14 @@ class Identity:
     generation: int
     created_at: datetime
     is_deleting: bool = False
+    kind: str = MIGRATION_KIND
 
     @property
     def owner_reference(self) -> Document:
         """The owner reference of the resource's Job: the Job is deleted with its resource."""
         return {
             "apiVersion": API_VERSION,
-            "kind": MIGRATION_KIND,
+            "kind": self.kind,
             "name": self.name,
             "uid": self.uid,
             "controller": True,
@@ -45,7 +46,7 @@ class MigrationResource:
     status: MigrationStatus
 
 
-def parse_identity(body: Document) -> Identity:
+def parse_identity(body: Document, *, kind: str = MIGRATION_KIND) -> Identity:
     """Read `metadata`."""
     metadata = body["metadata"]
     return Identity(
@@ -55,6 +56,7 @@ def parse_identity(body: Document) -> Identity:
         generation=int(metadata.get("generation", 1)),
         created_at=parse_timestamp(metadata["creationTimestamp"]),
         is_deleting="deletionTimestamp" in metadata,
+        kind=kind,
     )
 
 

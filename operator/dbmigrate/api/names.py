@@ -11,7 +11,7 @@ GROUP = "dbmigrate.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the custom resources' fields: one more with each change of them. 1 is not written down."""
 SCHEMA_ANNOTATION = f"{GROUP}/schema-version"
 """On a CustomResourceDefinition: which of these it has."""
@@ -20,7 +20,9 @@ MIGRATION_KIND = "DatabaseMigration"
 MIGRATIONS = "databasemigrations"
 ACTION_KIND = "MigrationAction"
 ACTIONS = "migrationactions"
-DEFINITIONS = (f"{MIGRATIONS}.{GROUP}", f"{ACTIONS}.{GROUP}")
+SET_KIND = "DatabaseMigrationSet"
+SETS = "databasemigrationsets"
+DEFINITIONS = (f"{MIGRATIONS}.{GROUP}", f"{ACTIONS}.{GROUP}", f"{SETS}.{GROUP}")
 """The names of the CustomResourceDefinitions."""
 
 UNKNOWN_CLUSTER = "unknown"
@@ -34,6 +36,14 @@ MIGRATION_LABEL = f"{GROUP}/migration"
 """The resource's name, for people's selectors; cut when it is longer than a label may be."""
 UID_LABEL = f"{GROUP}/migration-uid"
 """The resource's uid: what we select by. A resource made again under the same name is another."""
+SET_LABEL = f"{GROUP}/set"
+"""The same two of a set: its Jobs belong to no DatabaseMigration."""
+SET_UID_LABEL = f"{GROUP}/set-uid"
+WAVE_ANNOTATION = f"{GROUP}/wave"
+"""The wave that a set's Job works on."""
+TARGETS_ANNOTATION = f"targets.{GROUP}/items"
+WAVES_ANNOTATION = f"targets.{GROUP}/waves"
+"""The list of a set and its waves travel as inline files do."""
 COMMAND_LABEL = f"{GROUP}/command"
 """What the run does: a value of RunCommand."""
 
@@ -57,4 +67,5 @@ REHEARSAL_CONTAINER = "rehearsal"
 """The scratch server: a sidecar, whose end says nothing of the run's."""
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 """Set by Kubernetes on the Pods of a Job."""

@@ -22,9 +22,11 @@ from dbmigrate.api.forms import (
     LABEL_VALUE,
     OBJECT_NAME,
     OWNER,
+    PART_NAME,
     VARIABLE,
     VERSION,
 )
+from dbmigrate.api.names import COPY_CONTAINER, REHEARSAL_CONTAINER, RUNNER_CONTAINER
 from dbmigrate.api.source import (
     ClaimSource,
     ConfigMapsSource,
@@ -63,7 +65,16 @@ NEVER = timedelta.max
 SHORTEST_CHECK_INTERVAL = timedelta(minutes=1)
 SHORTEST_DEADLINE = timedelta(seconds=1)
 """A Job counts whole seconds, and with none it never starts."""
+
+
+def _is_inside(text: str) -> bool:
+    """Whether it is a path below the directory of the files, and names no variable."""
+    parts = text.split("/")
+    return bool(text) and "\0" not in text and "$" not in text and not {"", ".."} & {*parts}
+
+
 RUNNER_VARIABLES: Mapping[str, Callable[[str], bool]] = {
+    "DBMIGRATE_ARCHIVE": _is_inside,
     "DBMIGRATE_HISTORY_OWNER": lambda text: "\0" not in text and "$(" not in text,
     "DBMIGRATE_CONCURRENT_LOCK_TIMEOUT": is_duration,
     "DBMIGRATE_VERBOSE": lambda text: text in ("", "true", "false"),
@@ -72,6 +83,21 @@ RUNNER_VARIABLES: Mapping[str, Callable[[str], bool]] = {
 be their values."""
 WHERE_THE_DATABASE_IS = frozenset(("DATABASE_URL", "PGHOSTADDR", "PGSERVICE"))
 """Variables that would lead a run to another database than spec.database."""
+
+CONTAINER_NAMES = frozenset({RUNNER_CONTAINER, COPY_CONTAINER, REHEARSAL_CONTAINER})
+VOLUME_NAMES = frozenset(
+    {
+        "migrations",
+        "backups",
+        "dbmigrate-temporary",
+        "root-certificate",
+        "client-certificate",
+        "rehearsal",
+        "rehearsal-passwd",
+        "targets",
+    }
+)
+"""The names of the containers and volumes that a Job, of a set too, may have of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +159,17 @@ class JobOptions:
     rehearsal: RehearsalOptions = RehearsalOptions()
     pod_security_context: Document = field(default_factory=dict)
     security_context: Document = field(default_factory=dict)
+    init_containers: list[Document] = field(default_factory=list)
+    volumes: list[Document] = field(default_factory=list)
+    volume_mounts: list[Document] = field(default_factory=list)
+    host_aliases: list[Document] = field(default_factory=list)
+    dns_config: Document = field(default_factory=dict)
+    runtime_class_name: str | None = None
+
+    @property
+    def has_sidecars(self) -> bool:
+        """Whether a container runs beside the runner that the runner may have to wait for."""
+        return any(each.get("restartPolicy") == "Always" for each in self.init_containers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +221,7 @@ class MigrationSpec:
         elif isinstance(self.source, ConfigMapsSource):
             source = "configMaps"  # the content decides, whatever the ConfigMaps are called
         words = [
-            asdict(self.database),
+            self.database.words,
             source,
             content,
             self.target,
@@ -204,7 +241,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
     spec = MigrationSpec(
         database=parse_database(fields.section("database")),
         source=parse_source(fields.section("source")),
-        source_format=_parse_format(fields),
+        source_format=parse_format(fields),
         lint=fields.section("source").policy("lint", LintPolicy.WARN),
         target=_parse_target(fields),
         rollback=fields.policy("rollback", Rollback.FORBID),
@@ -215,22 +252,23 @@ def parse_spec(raw: Document) -> MigrationSpec:
         suspend=fields.flag("suspend"),
         rehearse=fields.choice("rehearse", Rehearse.NEVER),
         backup=_parse_backup(fields),
-        timeouts=_parse_timeouts(fields.section("timeouts")),
-        retry=_parse_retry(fields.section("retry")),
-        check_interval=_parse_check_interval(fields),
+        timeouts=parse_timeouts(fields.section("timeouts")),
+        retry=parse_retry(fields.section("retry")),
+        check_interval=parse_check_interval(fields),
         history=_parse_history(fields.section("history")),
         job=parse_job_options(fields.section("job")),
     )
     return replace(spec, unknown=fields.find_unknown())
 
 
-def _parse_format(fields: Fields) -> SourceFormat:
+def parse_format(fields: Fields) -> SourceFormat:
+    """The format of `source`. Raises SpecError."""
     return fields.section("source").choice("format", SourceFormat.AUTO)
 
 
 def _parse_target(fields: Fields) -> str:
     target = fields.optional_text("target", VERSION) or LATEST
-    if target != LATEST and not is_version(target, _parse_format(fields)):
+    if target != LATEST and not is_version(target, parse_format(fields)):
         raise fields.error(
             "target",
             "must be latest or a version in quotes: a number, unless source.format is flyway"
@@ -247,7 +285,8 @@ def _parse_backup(fields: Fields) -> BackupOptions | None:
     return BackupOptions(parse_claim(backup.section("persistentVolumeClaim")), keep or None)
 
 
-def _parse_timeouts(fields: Fields) -> Timeouts:
+def parse_timeouts(fields: Fields) -> Timeouts:
+    """A `timeouts` section. Raises SpecError."""
     return Timeouts(
         lock=fields.finite_duration("lock", "15s"),
         lock_acquisition=fields.duration("lockAcquisition", "5s", longest=LONGEST_ON_SERVER),
@@ -263,7 +302,8 @@ def _parse_deadline(fields: Fields) -> timedelta:
     return deadline
 
 
-def _parse_retry(fields: Fields) -> Retry:
+def parse_retry(fields: Fields) -> Retry:
+    """A `retry` section. Raises SpecError."""
     return Retry(
         limit=fields.integer("limit", 10, most=MOST_RETRIES),
         initial_delay=fields.finite_duration("initialDelay", "5s"),
@@ -271,7 +311,8 @@ def _parse_retry(fields: Fields) -> Retry:
     )
 
 
-def _parse_check_interval(fields: Fields) -> timedelta | None:
+def parse_check_interval(fields: Fields) -> timedelta | None:
+    """How often it is checked; None where nothing is said. Raises SpecError."""
     if not fields.has("checkInterval"):
         return None
     interval = fields.duration("checkInterval", "none")
@@ -306,7 +347,24 @@ def parse_job_options(fields: Fields) -> JobOptions:
         ),
         pod_security_context=fields.document("podSecurityContext"),
         security_context=fields.document("securityContext"),
+        init_containers=_parse_named(fields, "initContainers", CONTAINER_NAMES, most=16),
+        volumes=_parse_named(fields, "volumes", VOLUME_NAMES, most=64),
+        volume_mounts=fields.documents("volumeMounts", most=64),
+        host_aliases=fields.documents("hostAliases", most=64),
+        dns_config=fields.document("dnsConfig"),
+        runtime_class_name=fields.optional_text("runtimeClassName", OBJECT_NAME),
     )
+
+
+def _parse_named(
+    fields: Fields, name: str, reserved: frozenset[str], *, most: int
+) -> list[Document]:
+    """Containers or volumes, which are passed on as they are, with names that are not ours."""
+    items = fields.sections(name, most=most)
+    for each in items:
+        if each.text("name", PART_NAME) in reserved:
+            raise each.error("name", "is the name of a part of the Pod that dbmigrate makes itself")
+    return [each.whole() for each in items]
 
 
 def _parse_pull_secrets(fields: Fields) -> list[Document]:

@@ -36,6 +36,7 @@ from dbmigrate.api.names import (
     MANAGED_BY,
     MANAGED_BY_LABEL,
     MIGRATIONS,
+    SETS,
     UID_LABEL,
     VERSION,
 )
@@ -85,6 +86,7 @@ class ResourceKind(StrEnum):
 
     MIGRATIONS = f"/apis/{GROUP}/{VERSION} {MIGRATIONS}"
     ACTIONS = f"/apis/{GROUP}/{VERSION} {ACTIONS}"
+    SETS = f"/apis/{GROUP}/{VERSION} {SETS}"
     JOBS = "/apis/batch/v1 jobs"
     PODS = "/api/v1 pods"
     CONFIG_MAPS = "/api/v1 configmaps"
@@ -159,6 +161,18 @@ class Cluster:
         names = {r["name"] for r in found["resources"]} if found else set()
         return {MIGRATIONS, ACTIONS} <= names
 
+    async def serves_sets(self, namespace: str | None) -> bool:
+        """Whether DatabaseMigrationSets are installed, and may be read and owned."""
+        found = await self._find(f"/apis/{GROUP}/{VERSION}")
+        if not found or SETS not in {r["name"] for r in found["resources"]}:
+            return False
+        try:
+            query = [("limit", "1")]
+            await self._request("GET", ResourceKind.SETS.path(namespace), query=query)
+        except Refused:
+            return False
+        return True
+
     async def assigns_ids(self) -> bool:
         """Whether it assigns users and groups to Pods, and refuses those that name others."""
         return await self._find("/apis/security.openshift.io/v1") is not None
@@ -180,7 +194,8 @@ class Cluster:
     async def list_all(self, kind: ResourceKind, namespace: str | None) -> AsyncIterator[Document]:
         """Every object of a kind, in one namespace or in all, in pages."""
         query = [("limit", str(PAGE))]
-        selector = self.selector if kind is ResourceKind.MIGRATIONS else kind.selector
+        is_selected = kind in {ResourceKind.MIGRATIONS, ResourceKind.SETS}
+        selector = self.selector if is_selected else kind.selector
         if selector:
             query.append(("labelSelector", selector))
         more = ""
@@ -205,9 +220,18 @@ class Cluster:
 
     async def find_migration(self, namespace: str, name: str) -> Document | None:
         """One DatabaseMigration, if it is selected."""
+        return await self._find_selected(ResourceKind.MIGRATIONS, namespace, name)
+
+    async def find_set(self, namespace: str, name: str) -> Document | None:
+        """One DatabaseMigrationSet, if it is selected."""
+        return await self._find_selected(ResourceKind.SETS, namespace, name)
+
+    async def _find_selected(
+        self, kind: ResourceKind, namespace: str, name: str
+    ) -> Document | None:
+        path = kind.path(namespace)
         if not self.selector:
-            return await self._find(_custom(MIGRATIONS, namespace, name))
-        path = ResourceKind.MIGRATIONS.path(namespace)
+            return await self._find(f"{path}/{name}")
         found = await self._list(path, self.selector, fields=f"metadata.name={name}")
         return found[0] if found else None
 
@@ -222,6 +246,15 @@ class Cluster:
         """
         path = _custom(MIGRATIONS, namespace, name, "status")
         return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
+
+    async def patch_set_status(self, namespace: str, name: str, patch: Document) -> Document | None:
+        """The same for a DatabaseMigrationSet."""
+        path = _custom(SETS, namespace, name, "status")
+        return await self._find(path, method="PATCH", body=patch, content_type=MERGE_PATCH)
+
+    async def has_set(self, namespace: str, name: str) -> bool:
+        """Whether there is a DatabaseMigrationSet of that name, selected or another operator's."""
+        return await self._find(_custom(SETS, namespace, name)) is not None
 
     async def patch_action(self, namespace: str, name: str, patch: Document) -> Document | None:
         """Merge into a MigrationAction's status; None when it is gone."""
@@ -244,20 +277,25 @@ class Cluster:
         except Conflict:
             return  # the name has gone to another one
 
-    async def list_jobs(self, namespace: str, migration_uid: str) -> list[Document]:
-        """All Jobs of a resource, read from the API server."""
+    async def list_jobs(
+        self, namespace: str, migration_uid: str, label: str = UID_LABEL
+    ) -> list[Document]:
+        """All Jobs of a resource, read from the API server. `label` holds its uid."""
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        return await self._list(path, f"{UID_LABEL}={migration_uid}")
+        return await self._list(path, f"{label}={migration_uid}")
 
-    async def list_pods(self, namespace: str, migration_uid: str) -> list[Document]:
-        """All Pods of a resource's Jobs, read from the API server."""
+    async def list_pods(
+        self, namespace: str, migration_uid: str, label: str = UID_LABEL
+    ) -> list[Document]:
+        """All Pods of a resource's Jobs, read from the API server. `label` holds its uid."""
         path = f"/api/v1/namespaces/{namespace}/pods"
-        return await self._list(path, f"{UID_LABEL}={migration_uid}")
+        return await self._list(path, f"{label}={migration_uid}")
 
-    async def create_job(self, body: Document) -> Document:
-        """Create a Job. Raises AlreadyExists, Refused."""
-        namespace = body["metadata"]["namespace"]
-        return await self._request("POST", f"/apis/batch/v1/namespaces/{namespace}/jobs", body=body)
+    async def create_job(self, body: Document, *, is_strict: bool = False) -> Document:
+        """Create a Job; `is_strict`: no unknown field in it. Raises AlreadyExists, Refused."""
+        path = f"/apis/batch/v1/namespaces/{body['metadata']['namespace']}/jobs"
+        query = [("fieldValidation", "Strict")] if is_strict else None
+        return await self._request("POST", path, body=body, query=query)
 
     async def delete_job(
         self, namespace: str, name: str, uid: str, *, after_pods: bool = False
@@ -294,6 +332,16 @@ class Cluster:
     async def find_config_map(self, namespace: str, name: str) -> Document | None:
         """One ConfigMap."""
         return await self._find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+
+    async def find_cnpg_cluster(self, namespace: str, name: str) -> Document | None:
+        """One Cluster of CloudNativePG's; None also where that is not installed."""
+        return await self._find(f"{_cnpg(namespace)}/clusters/{name}")
+
+    async def list_cnpg_databases(self, namespace: str) -> list[Document]:
+        """The Databases of CloudNativePG's in a namespace."""
+        found = await self._find(f"{_cnpg(namespace)}/databases")
+        items: list[Document] = (found or {}).get("items") or []
+        return items
 
     async def find_lease(self, namespace: str, name: str, *, limit: float) -> Document | None:
         """One Lease, within that many seconds."""
@@ -371,6 +419,10 @@ def _event_time(event: Document) -> str:
 
 class _NotFound(ClusterError):
     """Never leaves this module."""
+
+
+def _cnpg(namespace: str) -> str:
+    return f"/apis/postgresql.cnpg.io/v1/namespaces/{namespace}"
 
 
 def _lease(namespace: str, name: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 import kopf
 
-from dbmigrate.api.names import ACTIONS, GROUP, MIGRATIONS, VERSION
+from dbmigrate.api.names import ACTIONS, GROUP, MIGRATIONS, SETS, VERSION
+from dbmigrate.controller.fleet.watch import SetWatch
 from dbmigrate.controller.watches.events import Watch
 
 Body = Any
@@ -46,3 +47,27 @@ def register(registry: kopf.OperatorRegistry, watch: Watch) -> None:
     @kopf.on.event(*config_maps, registry=registry, id="config-map-event")
     async def on_config_map(type: str | None, body: Body, **_: Any) -> None:
         watch.on_config_map(body, is_gone=type == "DELETED")
+
+
+def register_sets(registry: kopf.OperatorRegistry, watch: SetWatch) -> None:
+    """The same for sets, where they are installed."""
+
+    @kopf.on.event(GROUP, VERSION, SETS, registry=registry, id="set-event")
+    async def on_set(type: str | None, body: Body, **_: Any) -> None:
+        watch.on_set(body, is_gone=type == "DELETED")
+
+    @kopf.on.event(GROUP, VERSION, ACTIONS, registry=registry, id="set-action-event")
+    async def on_action(type: str | None, body: Body, **_: Any) -> None:
+        watch.on_action(body, is_gone=type == "DELETED")
+
+    @kopf.on.event("batch", "v1", "jobs", registry=registry, id="set-job-event")
+    async def on_job(type: str | None, body: Body, **_: Any) -> None:
+        watch.on_job(body, is_gone=type == "DELETED")
+
+    @kopf.on.event("", "v1", "pods", registry=registry, id="set-pod-event")
+    async def on_pod(type: str | None, body: Body, **_: Any) -> None:
+        watch.on_pod(body, is_gone=type == "DELETED")
+
+    @kopf.on.event("", "v1", "configmaps", registry=registry, id="set-config-map-event")
+    async def on_config_map(body: Body, **_: Any) -> None:
+        watch.on_config_map(body)

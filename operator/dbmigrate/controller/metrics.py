@@ -8,6 +8,7 @@ as they happen.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -15,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dbmigrate.api.conditions import Truth
+from dbmigrate.api.fleet.status import SetStatus, Totals
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.controller.watches.observed import Key
 
@@ -100,6 +102,54 @@ class States(Collector):
         return [condition, info, dirty, pending, success, answer]
 
 
+class SetStates(Collector):
+    """The series of sets: by wave, and never by target."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[Key, SetStatus] = {}
+
+    def put(self, key: Key, status: SetStatus) -> None:
+        """The set's newest status."""
+        self._statuses[key] = status
+
+    def drop(self, key: Key) -> None:
+        """The set has been deleted."""
+        self._statuses.pop(key, None)
+
+    def clear(self) -> None:
+        """Another operator knows better from now on."""
+        self._statuses.clear()
+
+    def collect(self) -> Iterable[Metric]:
+        """All series as they are now. prometheus_client calls it in a thread of its own."""
+        condition = GaugeMetricFamily(
+            "dbmigrate_set_condition",
+            "1 for the status that a condition of a set has, 0 for the others",
+            labels=[*NAMES, "type", "status"],
+        )
+        targets = GaugeMetricFamily(
+            "dbmigrate_set_targets",
+            "Targets of a wave, by their state; those not reported yet are in total alone",
+            labels=[*NAMES, "wave", "state"],
+        )
+        phase = GaugeMetricFamily(
+            "dbmigrate_set_wave_phase",
+            "1 for the phase that a wave of a set is in",
+            labels=[*NAMES, "wave", "phase"],
+        )
+        for key, status in list(self._statuses.items()):
+            for found in status.conditions:
+                for truth in Truth:
+                    labels = [*key, found.type.value, truth.value]
+                    condition.add_metric(labels, float(found.status is truth))
+            for wave in status.waves:
+                phase.add_metric([*key, wave.name, wave.phase.value], 1)
+                for each in fields(Totals):
+                    labels = [*key, wave.name, each.name]
+                    targets.add_metric(labels, getattr(wave.totals, each.name))
+        return [condition, targets, phase]
+
+
 class Metrics:
     """All metrics of one operator, in a registry of their own."""
 
@@ -107,6 +157,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._states = States()
         self.registry.register(self._states)
+        self._sets = SetStates()
+        self.registry.register(self._sets)
         self._runs = Counter(
             "dbmigrate_migration_runs",
             "Runs that have ended",
@@ -150,6 +202,15 @@ class Metrics:
         self._leader.set(float(is_leading))
         if not is_leading:
             self._states.clear()
+            self._sets.clear()
+
+    def observe_set(self, key: Key, status: SetStatus) -> None:
+        """A look at a set has resulted in this status."""
+        self._sets.put(key, status)
+
+    def forget_set(self, key: Key) -> None:
+        """The set has been deleted, and its series with it."""
+        self._sets.drop(key)
 
     def observe(self, key: Key, before: MigrationStatus, after: MigrationStatus) -> None:
         """A look at the resource has resulted in this status; a run may have ended meanwhile."""

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from dbmigrate.api.conditions import ConditionType, Truth, shorten
 from dbmigrate.api.fields import Document
+from dbmigrate.api.fleet.status import SetStatus
 from dbmigrate.api.migration import Identity
-from dbmigrate.api.names import API_VERSION, MIGRATION_KIND
+from dbmigrate.api.names import API_VERSION
 from dbmigrate.api.status import MigrationStatus
 from dbmigrate.api.trial import Trial
 from dbmigrate.controller.decisions.verdict import VerdictReason
@@ -21,17 +22,21 @@ from dbmigrate.timestamps import format_timestamp
 
 COMPONENT = "dbmigrate-operator"
 LINT_REASON = "LintFindings"
+CNPG_REASON = "CloudNativePGNotRead"
 EXPECTED = frozenset(
     {
         VerdictReason.RUNNING,
         VerdictReason.STARTING,
         VerdictReason.WAITING_FOR_RUN,
+        VerdictReason.WAITING_FOR_DATABASE,
         VerdictReason.SUSPENDED,
         VerdictReason.READING_DATABASE,
         VerdictReason.PLANNING,
         VerdictReason.AWAITING_APPROVAL,
         VerdictReason.ACTION_RUNNING,
         VerdictReason.ROLLED_BACK,
+        "Surveying",
+        "Paused",
     }
 )
 """Not ready, and nothing is wrong: everything else that is not ready is told as a warning."""
@@ -68,6 +73,35 @@ def build_event(
     return _build(
         identity, told, ready.reason, ready.message, is_good=is_good, now=now, instance=instance
     )
+
+
+def build_set_event(
+    identity: Identity, before: SetStatus, after: SetStatus, *, now: datetime, instance: str
+) -> Document | None:
+    """The event for a verdict on a set that has changed; None: it has not."""
+    old, new = before.condition(ConditionType.READY), after.condition(ConditionType.READY)
+    if new is None:
+        return None
+    is_same = old is not None and (old.status, old.reason, old.message) == (
+        new.status,
+        new.reason,
+        new.message,
+    )
+    if is_same:
+        return None
+    is_good = new.status is Truth.TRUE or new.reason in EXPECTED
+    attempt = str(after.rollout.attempt) if after.rollout is not None else ""
+    since = format_timestamp(new.last_transition_time)
+    told = (identity.uid, attempt, new.reason, new.message, str(identity.generation), since)
+    return _build(
+        identity, told, new.reason, new.message, is_good=is_good, now=now, instance=instance
+    )
+
+
+def build_cnpg_event(identity: Identity, message: str, *, now: datetime, instance: str) -> Document:
+    """The event for a run that does not wait for CloudNativePG, once for each generation."""
+    told = (identity.uid, CNPG_REASON, str(identity.generation))
+    return _build(identity, told, CNPG_REASON, message, is_good=True, now=now, instance=instance)
 
 
 def build_lint_event(
@@ -122,7 +156,7 @@ def _build(
         "metadata": {"name": event_name(identity.name, *told), "namespace": identity.namespace},
         "involvedObject": {
             "apiVersion": API_VERSION,
-            "kind": MIGRATION_KIND,
+            "kind": identity.kind,
             "name": identity.name,
             "namespace": identity.namespace,
             "uid": identity.uid,

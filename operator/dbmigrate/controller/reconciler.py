@@ -20,6 +20,7 @@ from dbmigrate.api.migration import Identity, MigrationResource, parse_identity,
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.status import MigrationStatus, parse_status
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
+from dbmigrate.controller.cnpg import CnpgGate
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.files import (
     ConfigMapFiles,
@@ -43,7 +44,12 @@ from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.jobs.job_object import parse_run
 from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.metrics import Metrics
-from dbmigrate.controller.notices import build_event, build_lint_event, has_moved
+from dbmigrate.controller.notices import (
+    build_cnpg_event,
+    build_event,
+    build_lint_event,
+    has_moved,
+)
 from dbmigrate.controller.reading import read, read_all
 from dbmigrate.controller.status_writer import StatusWriter, Write
 from dbmigrate.controller.watches.observed import Key, Observed
@@ -88,6 +94,7 @@ class Reconciler:
         self._ordered: dict[Key, datetime] = {}
         self._instance = socket.gethostname()
         self._writer = StatusWriter(cluster, observed)
+        self._cnpg = CnpgGate(cluster, clock=clock, tell=self._tell_unread)
 
     def begin(self) -> None:
         """Now is when this operator starts to work: checks that fell due before are spread."""
@@ -107,6 +114,7 @@ class Reconciler:
                 self._writer.forget(key)
                 self._ordered.pop(key, None)
                 self._jobs.forget(key)
+                self._cnpg.forget(key)
                 actions = self._observed.find_actions(key)
                 # What is not selected is another operator's, and so are the orders for it.
                 if actions and not await self._cluster.has_migration(*key):
@@ -231,6 +239,10 @@ class Reconciler:
         if decision.order is None:
             return view, decision
         migration, order = view.migration, decision.order
+        waiting = await self._cnpg.find_rejection(migration)
+        if waiting is not None:
+            view = replace(view, rejection=waiting)
+            return view, reconcile(view, self._clock())
         try:
             made = await self._jobs.create(migration, order)
         except AlreadyExists:
@@ -268,6 +280,11 @@ class Reconciler:
         found = build_lint_event(identity, before, after, now=now, instance=instance)
         await self._post(identity, found)
         return True
+
+    async def _tell_unread(self, identity: Identity, message: str) -> None:
+        now, instance = self._clock(), self._instance
+        event = build_cnpg_event(identity, message, now=now, instance=instance)
+        await self._post(identity, event)
 
     async def _post(self, identity: Identity, event: Document | None) -> None:
         if event is None:

@@ -12,6 +12,7 @@ import logging
 import secrets
 import socket
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,11 +20,13 @@ import kopf
 
 from dbmigrate import __version__
 from dbmigrate.api.names import SCHEMA_VERSION, UNKNOWN_CLUSTER
-from dbmigrate.controller.cluster import Cluster, Conflict, Refused, Unavailable
+from dbmigrate.controller.cluster import Cluster, ClusterError, Conflict, Refused, Unavailable
 from dbmigrate.controller.config import Config, UserIds
 from dbmigrate.controller.definitions.presence import check_schema, find_resources
 from dbmigrate.controller.endpoints import Endpoints, served
-from dbmigrate.controller.handlers import register
+from dbmigrate.controller.fleet.reconciler import SetReconciler, Surroundings
+from dbmigrate.controller.fleet.watch import SetWatch
+from dbmigrate.controller.handlers import register, register_sets
 from dbmigrate.controller.health import Health
 from dbmigrate.controller.leadership.elector import Elector
 from dbmigrate.controller.leadership.standby import work_as_leader
@@ -39,6 +42,9 @@ log = logging.getLogger(__name__)
 
 END_SECONDS = 20.0
 """How long the rest may take to end when one part has; a Pod's grace period is 30 s."""
+
+LIST_SECONDS = 2.0
+"""Between two attempts of a new leader to list the resources."""
 
 _IDENTITY: Any = "dbmigrate-operator"
 """A text to kopf as well, which gives it a type in a private module."""
@@ -73,13 +79,14 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
         config.job_user_ids is UserIds.AUTO and not await cluster.assigns_ids()
     )
     observed = Observed()
+    cluster_name = config.cluster_name or await _name_cluster(cluster)
     reconciler = Reconciler(
         cluster,
         observed,
         config,
         clock=read_clock,
         server_version=version,
-        cluster_name=config.cluster_name or await _name_cluster(cluster),
+        cluster_name=cluster_name,
         metrics=metrics,
         names_ids=names_ids,
     )
@@ -96,10 +103,12 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
         await cluster.check_selector(next(iter(config.namespaces), None))
     await watch.take_stock(cluster, config.namespaces)
     register(registry, watch)
+    around = Surroundings(version, cluster_name, names_ids)
+    sets = await _serve_sets(config, cluster, registry, metrics, around)
     missing = asyncio.Event()
     register_login(registry, cluster.configuration, missing.set)
     work = asyncio.create_task(
-        _work(config, cluster, reconciler, metrics, observed, wakes), name="wakes"
+        _work(config, cluster, reconciler, metrics, watch, wakes, sets), name="wakes"
     )
     watching = asyncio.create_task(
         kopf.operator(
@@ -130,6 +139,57 @@ async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Hea
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """The part of the operator that works on sets."""
+
+    watch: SetWatch
+    wakes: WorkQueue
+
+    def wake_all(self) -> None:
+        """Each of them is looked at."""
+        for key in self.watch.list_keys():
+            self.wakes.wake(key)
+
+
+async def _serve_sets(
+    config: Config,
+    cluster: Cluster,
+    registry: kopf.OperatorRegistry,
+    metrics: Metrics,
+    around: Surroundings,
+) -> _Sets | None:
+    """Watch the sets, where they are installed; the migrations are worked on in any case."""
+    if not await cluster.serves_sets(next(iter(config.namespaces), None)):
+        log.warning(
+            "DatabaseMigrationSets are not worked on: their definition is not installed, or this"
+            " operator may not read them (helm upgrade, or kubectl apply -f crds/ -f"
+            " deploy/rbac.yaml; then restart the operator)"
+        )
+        return None
+    looks: list[SetReconciler] = []
+
+    async def look(key: Key, fresh: bool) -> datetime | None:
+        return await looks[0].look(key, fresh)
+
+    wakes = WorkQueue(
+        look,
+        clock=read_clock,
+        on_error=report_failure,
+        on_end=metrics.reconciled,
+        workers=config.workers,
+    )
+    watch = SetWatch(wakes)
+    looks.append(
+        SetReconciler(
+            cluster, watch, config, clock=read_clock, surroundings=around, metrics=metrics
+        )
+    )
+    await watch.take_stock(cluster, config.namespaces)
+    register_sets(registry, watch)
+    return _Sets(watch, wakes)
+
+
 async def _name_cluster(cluster: Cluster) -> str:
     try:
         name = await cluster.read_uid()
@@ -149,27 +209,40 @@ async def _work(
     cluster: Cluster,
     reconciler: Reconciler,
     metrics: Metrics,
-    observed: Observed,
+    watch: Watch,
     wakes: WorkQueue,
+    sets: _Sets | None,
 ) -> None:
-    """Work the queue off: at all times, or while the Lease is held."""
+    """Work the queues off: at all times, or while the Lease is held."""
 
     def change(is_leading: bool) -> None:
         metrics.lead(is_leading)
         if is_leading:
             reconciler.begin()
-            # Whatever was left half done, by another operator or by this one, is looked at.
-            for key in observed.list_keys():
-                wakes.wake(key)
+
+    async def work() -> None:
+        # Whatever was left half done, by another operator or by this one, is looked at.
+        while True:
+            try:
+                await watch.wake_all(cluster, config.namespaces)
+                break
+            except ClusterError as problem:
+                log.warning("the resources can't be listed, tried again: %s", problem)
+                await asyncio.sleep(LIST_SECONDS)
+        if sets is not None:
+            sets.wake_all()
+        async with asyncio.TaskGroup() as group:
+            for each in [wakes, *([sets.wakes] if sets is not None else [])]:
+                group.create_task(each.run())
 
     if config.lease is None:
         metrics.lead(True)
-        await wakes.run()
+        await work()
         return
     identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
     elector = Elector(cluster, config.lease, identity, config.lease_duration)
     cluster.seconds_to_write = elector.seconds_to_write
-    await work_as_leader(elector, wakes.run, on_change=change)
+    await work_as_leader(elector, work, on_change=change)
 
 
 def read_clock() -> datetime:

@@ -24,7 +24,7 @@ def status_patch(current: Document, wanted: Document) -> Document:
     if not known.get("history") and not wanted.get("history"):
         known.pop("history", None)
         wanted = {key: value for key, value in wanted.items() if key != "history"}
-    return _difference(known, wanted)
+    return difference(known, wanted)
 
 
 def reduce_status(status: MigrationStatus) -> MigrationStatus:
@@ -73,12 +73,13 @@ def _reduce_run(run: LastRun) -> LastRun:
     return replace(run, error=error, trial=NO_TRIAL, milliseconds=None)
 
 
-def _difference(current: Document, wanted: Document) -> Document:
+def difference(current: Document, wanted: Document) -> Document:
+    """The smallest merge patch that turns one document into another."""
     patch: Document = {key: None for key in current if key not in wanted}
     for key, value in wanted.items():
         before = current.get(key)
         if isinstance(value, dict) and isinstance(before, dict):
-            inner = _difference(before, value)
+            inner = difference(before, value)
             if inner:
                 patch[key] = inner
         elif key not in current or before != value:

@@ -15,6 +15,8 @@ from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.version import is_version
 from dbmigrate.kubectl.access import ClusterOptions
 from dbmigrate.kubectl.requests import (
+    FleetOrderRequest,
+    FleetViewRequest,
     LogsRequest,
     OrderRequest,
     Output,
@@ -25,6 +27,12 @@ from dbmigrate.kubectl.requests import (
 )
 
 PROGRAM = "kubectl dbmigrate"
+SET_KINDS = (
+    "databasemigrationsets.dbmigrate.dev",
+    "databasemigrationsets",
+    "databasemigrationset",
+    "dbmset",
+)
 KINDS = ("databasemigrations.dbmigrate.dev", "databasemigrations", "databasemigration", "dbm")
 """What may stand before a name and a slash, as kubectl itself prints names."""
 DESCRIPTION = "Look at DatabaseMigrations, and order what they need a person for."
@@ -83,6 +91,7 @@ def _build_parser() -> argparse.ArgumentParser:
 
     _add_readers(add)
     _add_orders(add)
+    _add_fleet(add("fleet", "look at DatabaseMigrationSets, and order", _make_fleet), shared)
     return parser
 
 
@@ -152,6 +161,36 @@ def _add_orders(add: Callable[[str, str, Maker], argparse.ArgumentParser]) -> No
         _add_timeout(command, "10m")
 
 
+def _add_fleet(fleet: argparse.ArgumentParser, shared: _Parser) -> None:
+    verbs = fleet.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
+
+    def add(name: str, text: str, **more: Any) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(
+            name, help=text, description=text, parents=[shared], allow_abbrev=False
+        )
+        verb.set_defaults(all_namespaces=False, is_failed=False, **more)
+        return verb
+
+    status = add("status", "show sets: a table of all, or the waves of one", make=_make_fleet)
+    status.add_argument("name", nargs="?", type=_set, metavar="NAME")
+    status.add_argument("-A", "--all-namespaces", action="store_true")
+    failed = add("failed", "show the first targets that failed, and why", make=_make_fleet)
+    failed.set_defaults(is_failed=True)
+    failed.add_argument("name", type=_set, metavar="NAME")
+    for reader in (status, failed):
+        reader.add_argument("-o", "--output", choices=["json"])
+    texts = {
+        ActionKind.RETRY: "read the list of targets again, and go through the waves now",
+        ActionKind.CONTINUE: "let the next wave begin after a pause",
+    }
+    for kind, text in texts.items():
+        order = add(kind.value.lower(), text, make=_make_fleet_order, kind=kind)
+        order.add_argument("name", type=_set, metavar="NAME")
+        order.add_argument("--reason", default="", metavar="TEXT", help="for the record")
+        order.add_argument("--no-wait", action="store_true", help="order it and return")
+        _add_timeout(order, "1h")
+
+
 def _add_timeout(command: argparse.ArgumentParser, default: str) -> None:
     command.add_argument(
         "--timeout",
@@ -169,6 +208,21 @@ def _make_status(values: Values) -> StatusRequest:
         in_all_namespaces=values.all_namespaces,
         is_watching=values.watch,
         output=Output(values.output or Output.TABLE),
+    )
+
+
+def _make_fleet(values: Values) -> FleetViewRequest:
+    return FleetViewRequest(
+        name=values.name,
+        in_all_namespaces=values.all_namespaces,
+        shows_failures=values.is_failed,
+        output=Output(values.output or Output.TABLE),
+    )
+
+
+def _make_fleet_order(values: Values) -> FleetOrderRequest:
+    return FleetOrderRequest(
+        values.kind, values.name, values.reason, not values.no_wait, values.timeout
     )
 
 
@@ -201,6 +255,13 @@ def _resource(text: str) -> str:
     kind, slash, name = text.rpartition("/")
     if slash and kind not in KINDS:
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a DatabaseMigration")
+    return _name(name)
+
+
+def _set(text: str) -> str:
+    kind, slash, name = text.rpartition("/")
+    if slash and kind not in SET_KINDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a DatabaseMigrationSet")
     return _name(name)
 
 

@@ -22,6 +22,8 @@ from dbmigrate.kubectl.client import Kubectl
 from dbmigrate.kubectl.order import NotDone
 from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.requests import (
+    FleetOrderRequest,
+    FleetViewRequest,
     LogsRequest,
     OrderRequest,
     PlanRequest,
@@ -78,6 +80,14 @@ def run(session: CommandContext, request: Request) -> None:
             from dbmigrate.kubectl.commands.logs import show_logs
 
             show_logs(session, request)
+        case FleetViewRequest():
+            from dbmigrate.kubectl.commands.fleet import show_fleet
+
+            show_fleet(session, request)
+        case FleetOrderRequest():
+            from dbmigrate.kubectl.commands.fleet import order_fleet
+
+            order_fleet(session, request)
         case WaitRequest():
             from dbmigrate.kubectl.commands.wait import wait_until_ready
 

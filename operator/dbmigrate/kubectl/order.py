@@ -32,9 +32,11 @@ class Order:
 
     kind: ActionKind
     migration: str
+    """The name of the resource that it is for."""
     version: str | None = None
     plan_hash: str | None = None
     reason: str = ""
+    is_for_set: bool = False
 
     def _prefix(self) -> str:
         """The prefix of its generated name: the server keeps 58 characters, the kind among them."""
@@ -44,7 +46,7 @@ class Order:
     def to_dict(self, namespace: str) -> Document:
         """The MigrationAction, as a document for the API server."""
         spec = {
-            "migration": self.migration,
+            "set" if self.is_for_set else "migration": self.migration,
             "action": self.kind.value,
             "version": self.version,
             "planHash": self.plan_hash,

@@ -28,6 +28,27 @@ class StatusRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetViewRequest:
+    """`fleet status [NAME]` and `fleet failed NAME`."""
+
+    name: str | None = None
+    in_all_namespaces: bool = False
+    shows_failures: bool = False
+    output: Output = Output.TABLE
+
+
+@dataclass(frozen=True, slots=True)
+class FleetOrderRequest:
+    """`fleet retry NAME` and `fleet continue NAME`."""
+
+    kind: ActionKind
+    name: str
+    reason: str
+    is_followed: bool
+    timeout: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRequest:
     """`plan NAME`."""
 
@@ -73,4 +94,12 @@ class WaitRequest:
     """Seconds; None: no limit."""
 
 
-Request = StatusRequest | PlanRequest | OrderRequest | LogsRequest | WaitRequest
+Request = (
+    StatusRequest
+    | PlanRequest
+    | OrderRequest
+    | LogsRequest
+    | WaitRequest
+    | FleetViewRequest
+    | FleetOrderRequest
+)

@@ -17,7 +17,7 @@ from typing import IO
 
 from dbmigrate.child_process import Child, Until, run
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.connect import DEFAULTS
+from dbmigrate.postgres.connection.connect import conninfo_for_program
 from dbmigrate.postgres.connection.libpq import make_conninfo, pq
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
@@ -107,7 +107,7 @@ def run_program(
     Without a limit it ends with its connection at the latest. Raises MigrationError
     (BackupFailed) with the program's message, Stopped and TimedOut.
     """
-    variables, rest = _connection(target.conninfo)
+    variables, rest = _connection(conninfo_for_program(target))
     ended = run(
         Child.CLIENT,
         [program.path, "--no-password", f"--dbname={rest}", *arguments],
@@ -135,7 +135,7 @@ def _connection(conninfo: Mapping[str, str]) -> tuple[dict[str, str], str]:
         if option.envvar
     }
     environ, rest = {}, {}
-    for key, value in {**DEFAULTS, **conninfo}.items():
+    for key, value in conninfo.items():
         if key in variables:
             environ[variables[key]] = value
         else:

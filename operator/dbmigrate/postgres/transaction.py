@@ -21,7 +21,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.libpq import pq
-from dbmigrate.postgres.connection.search_path import SAFE
+from dbmigrate.postgres.connection.search_path import SAFE_PATH
 from dbmigrate.postgres.connection.session import Session, Tick
 from dbmigrate.postgres.history.fence import FENCE_COLUMN, STEP_SETTING
 from dbmigrate.postgres.sqltext.copy_data import Sendable
@@ -39,7 +39,7 @@ only at the end of a statement that its client was killed, and holds the locks u
 RESET_ROLE = "RESET SESSION AUTHORIZATION; RESET ROLE"
 RESET_SETTINGS = f"RESET ALL; {KEEPALIVES}"
 """Back to what the URL and the role's defaults say, and our own settings of the session."""
-RESET = f"{RESET_ROLE}; {RESET_SETTINGS}; {SAFE}"
+RESET = f"{RESET_ROLE}; {RESET_SETTINGS}; {SAFE_PATH}"
 """The same with the role, for statements of ours to follow."""
 
 
@@ -165,7 +165,7 @@ def build_query(
     if not settings.is_durable:
         # Behind RESET ALL, which would undo it; the file's own commits are not affected.
         end = f"; SET LOCAL synchronous_commit = off{end}"
-    tail = f"\n;{RESET_ROLE}; {SAFE}; {rows}; {RESET_SETTINGS}{end}"
+    tail = f"\n;{RESET_ROLE}; {SAFE_PATH}; {rows}; {RESET_SETTINGS}{end}"
     return FileQuery(file, head, len(parts), tail)
 
 

@@ -116,7 +116,7 @@ class VerifyFinding:
 
     version: Version | None
     kind: str
-    """changed, missing, out of order, gap, dirty, log."""
+    """changed, missing, out of order, gap, dirty, log, taken over."""
     message: str
 
 

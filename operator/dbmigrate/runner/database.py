@@ -18,14 +18,15 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
+from dbmigrate.postgres.connection.redaction import show
 from dbmigrate.postgres.connection.session import Row, Session, no_answer_within
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.advisory_locks import (
+    UNLOCK,
     lock_ids,
     try_lock_sql,
-    unlock_sql,
     wait_for_lock,
 )
 from dbmigrate.postgres.history.log import (
@@ -38,7 +39,16 @@ from dbmigrate.postgres.history.log import (
 )
 from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql, read_steps_sql
 from dbmigrate.postgres.history.log_shape import require_writable
-from dbmigrate.postgres.history.notes import NOTE_VERSION, NOTED, NoteKind, find_owner, noted_row
+from dbmigrate.postgres.history.lost_rows import find_lost, read_oldest_sql, written
+from dbmigrate.postgres.history.notes import (
+    NOTE_VERSION,
+    NOTED,
+    NoteKind,
+    Successor,
+    find_owner,
+    find_successor,
+    noted_row,
+)
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.history.tables import create_sql, look
@@ -56,6 +66,8 @@ if TYPE_CHECKING:
     from dbmigrate.postgres.connection.monitor import Monitor
     from dbmigrate.postgres.transaction import TransactionSettings
 
+CONNECT_PAUSE = 0.2
+"""Seconds between two tries of a server that does not answer yet."""
 RECONNECT_SECONDS = 30.0
 """How long a run tries to reach a server again that went away in the middle of a step."""
 RECONNECT_TO_READ_SECONDS = 5.0
@@ -84,6 +96,9 @@ class Database:
     log: tuple[LogRow, ...]
     """Those rows of the log that explain the present state, as they were when the run began;
     empty when they were not asked for."""
+    lost: frozenset[Version] | None
+    """The versions that are known to be applied although rows of the log are missing; None: none
+    is missing."""
     applied: AppliedVersions
     batches: BatchState | None
     """How far the newest step in batches is, finished or not; None: there never was one."""
@@ -110,6 +125,11 @@ class Database:
     def name(self) -> str:
         """The database's own name."""
         return self._database
+
+    @property
+    def successor(self) -> Successor | None:
+        """The history of another format that a person has put in the place of this one."""
+        return find_successor(self.notes)
 
     @property
     def facts(self) -> DatabaseFacts:
@@ -182,6 +202,7 @@ class Database:
             self._prepare(advance_identity_sql(self.history, self._newest_id))
             self._is_identity_behind = False
         self._record_gap()
+        self._note_lost()
         self.note_owner()
 
     def note_owner(self) -> None:
@@ -199,9 +220,16 @@ class Database:
 
     def new_note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> NewLogRow:
         """The row of a note."""
-        version = reader_of(self.history.kind)(str(NOTE_VERSION))
-        row = self.new_row(kind.value, version=version, name=text, found=self.found.version)
-        return replace(row, outcome=NOTED, checksum=checksum)
+        row = self.note_for(self.history, kind, text, self.found.version)
+        return replace(row, checksum=checksum)
+
+    def note_for(
+        self, history: History, kind: NoteKind, text: str, found: Version | None
+    ) -> NewLogRow:
+        """The row of a note in the log of this or another history, which is at version `found`."""
+        version = reader_of(history.kind)(str(NOTE_VERSION))
+        row = self.new_row(kind.value, version=version, name=text, found=found)
+        return replace(row, outcome=NOTED)
 
     def _record_gap(self) -> None:
         gap = self.applied.gap
@@ -211,6 +239,20 @@ class Database:
         row = replace(row, to_version=gap.to_version)
         self._prepare(self.history.guarded(insert_log_sql(self.history, row)))
         self.applied.gap = None
+
+    def _note_lost(self) -> None:
+        """Write down, with the first row after the loss, what the files say of the lost ones."""
+        here = self.found.version
+        if self.lost is None or self.applied.is_exact or here is None:
+            return
+        source = self.request.source
+        noted = [row for row in self.notes if row.direction == NoteKind.LOST]
+        if noted and (noted[-1].checksum or source is None):
+            return  # a run without the files may have noted it
+        versions = {v for v in source.versions if v <= here} if source is not None else set()
+        self.lost = frozenset(versions - set(self.applied.recorded))
+        if self.lost or not noted:
+            self.note(NoteKind.LOST, "rows", checksum=written(self.lost))
 
     def prepare_batches(self) -> None:
         """Create the table of batches where it is missing. Raises MigrationError."""
@@ -330,7 +372,7 @@ class Database:
         """
         self._is_locked = True
         if self._is_standby:
-            raise _standby(self.request.target.display)
+            raise _standby(self.request.target.display, *self.session.address)
         self._lock_and_read()
 
     def switch_to(self, wanted: HistoryTable) -> None:
@@ -355,13 +397,12 @@ class Database:
         if self._is_locked and self.session.is_open:
             try:
                 self.session.roll_back()
-                self.session.query(unlock_sql(self._ids()))
+                self.session.query(UNLOCK)
             except (ServerFailure, ConnectionBroken):
                 pass  # closing the connection releases them
 
     def _connect(self) -> None:
-        target = self.request.target
-        self.session = connect(target, on_notice=self._on_notice)
+        self.session = self._open_session()
         self.session.on_silence = self._on_silence
         self._is_opening = True
         try:
@@ -381,6 +422,23 @@ class Database:
             raise
         self._is_opening = False
         self._was_opened = True
+
+    def _open_session(self) -> Session:
+        """The first one waits for a server that does not answer yet, as long as it may."""
+        request = self.request
+        wait = 0.0 if self._was_opened else request.options.connect_wait
+        deadline, is_told = time.monotonic() + wait, False
+        while True:
+            try:
+                return connect(request.target, on_notice=self._on_notice)
+            except MigrationError as error:
+                is_over = time.monotonic() >= deadline or request.stop.is_requested
+                if error.reason is not Reason.CONNECTION_REFUSED or is_over:
+                    raise
+                if not is_told:
+                    request.observer.notice(Notice("INFO", f"{error}: tried again for {wait:g} s"))
+                    is_told = True
+            time.sleep(CONNECT_PAUSE)
 
     def _take_history(self, history: History) -> None:
         if self._wanted.schema is None and not history.has_log_table:
@@ -421,22 +479,31 @@ class Database:
         # Another run may have created the tables before this one had the lock.
         self.look_again()
 
+    @property
+    def held_locks(self) -> tuple[int, ...]:
+        """The ids of the locks that this run has taken, by which it keeps others away."""
+        return self._ids() if self._is_locked else ()
+
     def _ids(self) -> tuple[int, ...]:
-        ours = lock_ids(
-            self.history.schema,
-            self.history.table,
-            self._database,
-            self.request.target.url_database,
-        )
-        adapter = adapter_for(self.history.kind)
-        return (*ours, *adapter.lock_ids(self.history.schema, self.history.table))
+        return self.ids_of(self.history)
+
+    def ids_of(self, history: History) -> tuple[int, ...]:
+        """The locks of a run on that history."""
+        schema, table = history.schema, history.table
+        ours = lock_ids(schema, table, self._database, self.request.target.url_database)
+        return (*ours, *adapter_for(history.kind).lock_ids(schema, table))
 
     def _read_sql(self) -> str:
         statements = []
         if self.history.has_version_table:
             statements.append(adapter_for(self.history.kind).read_sql(self.history))
         if self.reads_log:
-            statements += [read_log_sql(self.history), read_identity_sql(self.history)]
+            history = self.history
+            statements += [
+                read_log_sql(history),
+                read_identity_sql(history),
+                read_oldest_sql(history),
+            ]
         if self.reads_log and self.history.knows_batches:
             from dbmigrate.postgres.batches.state import read_batches_sql
 
@@ -454,6 +521,7 @@ class Database:
         has_table = self.history.has_version_table
         self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
         self.log = self.notes = ()
+        self.lost = None
         self._is_identity_behind = False
         if self.reads_log:
             rows = parse_log(self.history, rest.pop(0))
@@ -462,6 +530,7 @@ class Database:
             ((last,),) = rest.pop(0)
             self._newest_id = rows[-1].id if rows else 0
             self._is_identity_behind = last is not None and int(last) < self._newest_id
+            self.lost = find_lost(self.notes, rest.pop(0), self.found.version)
         self.applied = read_applied(self.found, self.log)
         self.batches = None
         if rest:
@@ -491,9 +560,15 @@ class Database:
         self.request.observer.notice(Notice(severity, message, self.file))
 
 
-def _standby(display: str) -> MigrationError:
+def _standby(display: str, host: str, port: str) -> MigrationError:
+    where, is_one_of_several = display, "," in display
+    if is_one_of_several:
+        where = f"{show('host', host)}:{port}, to which {display} has led,"
     return MigrationError(
         Reason.CONNECTION_REFUSED,
-        f"{display} is a standby: it can't be migrated",
-        hint="connect to the primary, or name all hosts and add target_session_attrs=read-write",
+        f"{where} is a standby: it can't be migrated",
+        hint="connect to the primary, or "
+        + ("" if is_one_of_several else "name all hosts and ")
+        + "add target_session_attrs=read-write"
+        " (spec.database.connection.targetSessionAttrs of a resource)",
     )

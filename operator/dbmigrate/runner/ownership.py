@@ -12,6 +12,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.history.notes import NoteKind, find_hold, find_owner
 from dbmigrate.report import Reason
+from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import Plan
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction
@@ -33,6 +34,34 @@ def require_owner(run: Run) -> None:
         f" {options.owner.name}",
         hint="give each a database or a history table of its own; or let this one take over:"
         f" spec.takeOver: {found.name} in the resource, or -take-over {found.name}",
+    )
+
+
+def require_live(run: Run, plan: Plan | None = None) -> None:
+    """Raise MigrationError (ForeignHistory) if a history of another format counts in the place of
+    this one: the files would run what those of the other one have run.
+
+    A plan without steps is only told so: the older image of an application does no harm.
+    """
+    found = run.database.successor
+    if found is None:
+        return
+    history = run.database.history
+    at = "" if found.version is None else f" at version {found.version}"
+    message = (
+        f"{history.name} was left{at}: since then {found.table}, a history of {found.format}'s"
+        " files, says what this database has"
+    )
+    if plan is not None and not plan.steps:
+        run.request.observer.notice(Notice("WARNING", message))
+        return
+    raise MigrationError(
+        Reason.FOREIGN_HISTORY,
+        f"{message}, and these files would run beside it",
+        hint=f"go on with the files of {found.format} (-format {found.format}); or `dbmigrate force"
+        " V` with the version of these files that the database has, which makes this history count"
+        " again, and not the other; or, if both are to count, `dbmigrate force -1` and then"
+        " `dbmigrate force V`",
     )
 
 

@@ -85,7 +85,7 @@ class Run:
             self.source,
             database.applied,
             database.stored_script,
-            is_log_empty=database.reads_log and not database.log,
+            lost=database.lost,
         )
 
     @property

@@ -22,8 +22,7 @@ from dbmigrate.runner.execution.step_log import new_log_row
 from dbmigrate.runner.execution.transactional import run_in_transaction
 from dbmigrate.runner.planning.step import PlannedStep, find_migration
 from dbmigrate.runner.run import Run
-from dbmigrate.sources.migration import Direction, Migration
-from dbmigrate.sources.squashed import require_first
+from dbmigrate.sources.migration import Migration
 
 
 def run_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
@@ -69,8 +68,6 @@ def _run_step(
     row = new_log_row(database, step, migration, text)
     read = time.monotonic() - start
     database.file = text.file or None
-    if migration is not None and migration.replaces is None and step.direction is Direction.UP:
-        require_first(text.read(), text.file)
     database.prepare_to_write()
     if text.is_batched:
         from dbmigrate.runner.batches.run import run_batched

@@ -18,7 +18,8 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.golang_migrate import parse_file_name
 from dbmigrate.sources.migration import Format, Migration, Source
-from dbmigrate.versions import Version, are_numbers, number, reader_of
+from dbmigrate.sources.squashed import head_of, head_of_copy
+from dbmigrate.versions import Role, Version, are_numbers, number, reader_of
 
 LEAST_DIGITS = 6
 NUMBERS = "versions.tsv"
@@ -154,9 +155,19 @@ def _files_of(migration: Migration, version: int, digits: int) -> Iterator[tuple
         if parsed is None or (parsed.name, parsed.extension) != (migration.name, "sql"):
             raise _refused(f"{script.file}: {name} would be read otherwise; rename the file first")
         content = script.load()
+        if script is migration.up:
+            content = _mark_of(migration, version) + content
         if not script.is_transactional:
             content = _NO_TRANSACTION + content.lstrip(b"\n")
         yield name, content
+
+
+def _mark_of(migration: Migration, version: int) -> bytes:
+    """What a squashed file says of itself; also for one of a format that has a kind of file for
+    that, where the versions stay what they are."""
+    if migration.role is Role.CHECKPOINT and str(migration.version) == str(version):
+        return head_of(0, version, ()).encode()
+    return head_of_copy(migration).encode()
 
 
 def _file_of(migration: Migration) -> str:

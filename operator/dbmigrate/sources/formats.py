@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.sources import golang_migrate
 from dbmigrate.sources.confinement import open_inside
 from dbmigrate.sources.listing import DirectoryListing, invalid, list_directory, printable
-from dbmigrate.sources.migration import Format, Source
+from dbmigrate.sources.migration import Format, Script, Source
 
 _LOOKED_AT = 1 << 16
 """Bytes: an annotation stands before any SQL, so below comments alone."""
@@ -36,9 +36,6 @@ _MARKS = {
 
 _ATLAS = re.compile(rb"^--\s*atlas:(?:txmode|delimiter|checkpoint|sum|nolint)\b", re.MULTILINE)
 SUM_FILE = "atlas.sum"
-_SQUASHED = (Format.GOLANG_MIGRATE, Format.GOOSE, Format.DBMATE)
-"""The formats in which a mark says that a file stands for others; Flyway and Atlas have files of
-their own for that."""
 
 
 def read_source(
@@ -51,16 +48,22 @@ def read_source(
     """
     listing = list_directory(path)
     source = _read_listing(listing, wanted, environ)
-    first = source.migrations[0].up if source.migrations else None
-    if first is None or source.format not in _SQUASHED:
-        return source
-    head = _read_head(Path(listing.location) / first.file)
-    if b"dbmigrate:replaces" not in head:
+    heads = dict(_marked_heads(source, listing.location))
+    if not heads:
         return source
     from dbmigrate.sources.squashed import with_squash
 
-    above = _ABOVE_SQL.match(head)
-    return with_squash(source, head[: above.end() if above else 0])
+    return with_squash(source, heads)
+
+
+def _marked_heads(source: Source, place: str) -> Iterator[tuple[Script, bytes]]:
+    """The beginnings of those up files that may say which others they stand for."""
+    for migration in (*source.migrations, *source.checkpoints):
+        script = migration.up
+        if script is not None:
+            head = _read_head(os.path.join(place, script.path or script.file))
+            if b"dbmigrate:replace" in head:
+                yield script, head
 
 
 def _read_listing(
@@ -214,12 +217,18 @@ def _look_into(path: Path) -> Format | None:
     return Format.ATLAS if found is None and _ATLAS.search(head) else found
 
 
-def _read_head(path: Path) -> bytes:
-    """Empty for a file that cannot be read: reading it for a run reports the error."""
-    if not path.is_file():
-        return b""  # opening a pipe would wait for its writer
+def _read_head(path: str | os.PathLike[str]) -> bytes:
+    """Empty for a file that cannot be read: reading it for a run reports the error.
+
+    A pipe is opened without waiting for its writer, and has nothing to read then.
+    """
     try:
-        with open(path, "rb", opener=open_inside) as file:
-            return file.read(_LOOKED_AT)
+        descriptor = open_inside(os.fspath(path), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
+    try:
+        return os.read(descriptor, _LOOKED_AT)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)

@@ -121,6 +121,8 @@ class Migration:
     """The name as the tool's table keeps it, where it does."""
     replaces: tuple[Version, Version] | None = None
     """The first and the last version of the files that a squashed file stands for."""
+    replaced: tuple[tuple[Version, ...], ...] = ()
+    """Each of those versions, where the file names them: as dbmigrate.sources.squashed has it."""
 
     def script(self, direction: Direction) -> Script | None:
         """The script of that direction; None moves the version without running anything."""
@@ -179,6 +181,27 @@ class Source:
         """The first version that it stands for; None: all up to its own."""
         first = self.migrations[0] if self.migrations else None
         return first.replaces[0] if first is not None and first.replaces is not None else None
+
+    def stands_for(self, version: Version) -> bool:
+        """Whether one of its files has replaced that of the version, which is not there."""
+        end, start = self.squash_end, self.squash_start
+        if end is None or version >= end or self.find(version) is not None:
+            return False
+        return start is None or version >= start
+
+    @property
+    def squash_lists(self) -> tuple[tuple[Version, ...], ...]:
+        """The versions that it stands for, where that is known: by the file, or by the archive."""
+        end, start = self.squash_end, self.squash_start
+        if end is None:
+            return ()
+        named = (*self.checkpoints, *self.migrations[:1])
+        lists = next((m.replaced for m in named if m.version == end and m.replaced), ())
+        if not lists and self.archive is not None:
+            low = end if start is None else start
+            known = (v for v in self.archive.versions if v <= end and (start is None or v >= low))
+            lists = (tuple(known),)
+        return lists
 
     @property
     def squash_file(self) -> str:

@@ -26,8 +26,11 @@ CRD = Path(__file__).parents[3] / "crds" / "databasemigrations.yaml"
 IMAGES = Images("runner:1", "postgres:{major}")
 URL = {"urlFrom": {"secretKeyRef": {"name": "db", "key": "url"}}}
 HOST = {"host": "h", "dbname": "d"}
+CNPG = {"cluster": "pg"}
 MAPS = {"configMaps": [{"name": "files"}]}
 SECRET = {"secretKeyRef": {"name": "n", "key": "k"}}
+
+REGION = "eu-central-1"
 
 CONNECTION = "database.connection"
 JOB = "job"
@@ -49,6 +52,24 @@ SAMPLES: dict[str, dict[str, Any]] = {
     f"{CONNECTION}.rootCertificateFrom": {
         "database": {"connection": {**HOST, "rootCertificateFrom": SECRET}}
     },
+    f"{CONNECTION}.passwordFile": {"database": {"connection": {**HOST, "passwordFile": "/p/w"}}},
+    f"{CONNECTION}.targetSessionAttrs": {
+        "database": {"connection": {**HOST, "targetSessionAttrs": "primary"}}
+    },
+    "database.cnpg.cluster": {"database": {"cnpg": {"cluster": "other"}}},
+    "database.cnpg.database": {"database": {"cnpg": {**CNPG, "database": "other"}}},
+    "database.cnpg.role": {"database": {"cnpg": {**CNPG, "role": "dante"}}},
+    "database.clientCertificateFrom.secretRef.name": {
+        "database": {**URL, "clientCertificateFrom": {"secretRef": {"name": "client"}}}
+    },
+    "database.identity.aws.region": {"database": {**URL, "identity": {"aws": {"region": REGION}}}},
+    "database.identity.aws.host": {"database": {**URL, "identity": {"aws": {"host": "own"}}}},
+    "database.identity.aws.port": {"database": {**URL, "identity": {"aws": {"port": 5433}}}},
+    "database.identity.gcp": {"database": {**URL, "identity": {"gcp": {}}}},
+    "database.identity.azure.clientId": {
+        "database": {**URL, "identity": {"azure": {"clientId": "c-1"}}}
+    },
+    "database.role": {"database": {**URL, "role": "team $(A)"}},
     "database.historyTable": {"database": {**URL, "historyTable": "a.b"}},
     "source.format": {"source": {**MAPS, "format": "goose"}},
     "source.lint": {"source": {**MAPS, "lint": "Reject"}},
@@ -105,6 +126,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "job.rehearsal.resources": {"job": {"rehearsal": {"resources": {"limits": {"memory": "9Gi"}}}}},
     "job.podSecurityContext": {"job": {"podSecurityContext": {"runAsUser": 5}}},
     "job.securityContext": {"job": {"securityContext": {"runAsUser": 5}}},
+    "job.initContainers": {"job": {"initContainers": [{"name": "proxy", "image": "proxy:1"}]}},
+    "job.volumes": {"job": {"volumes": [{"name": "v", "configMap": {"name": "config"}}]}},
+    "job.volumeMounts": {"job": {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}},
+    "job.hostAliases": {"job": {"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db"]}]}},
+    "job.dnsConfig": {"job": {"dnsConfig": {"nameservers": ["10.0.0.1"]}}},
+    "job.runtimeClassName": {"job": {"runtimeClassName": "gvisor"}},
 }
 """For each field a spec that sets it to something of its own."""
 
@@ -133,15 +160,33 @@ IN_THE_JOB = {
     f"{CONNECTION}.dbname": "PGDATABASE=other",
     f"{CONNECTION}.host": "PGHOST=other",
     f"{CONNECTION}.passwordFrom": "PGPASSWORD=n/k",
+    f"{CONNECTION}.passwordFile": "DBMIGRATE_PASSWORD_FILE=/p/w",
     f"{CONNECTION}.port": "PGPORT=5433",
     f"{CONNECTION}.rootCertificateFrom": "secretName: n",
     f"{CONNECTION}.sslmode": "PGSSLMODE=require",
+    f"{CONNECTION}.targetSessionAttrs": "PGTARGETSESSIONATTRS=primary",
     f"{CONNECTION}.user": "PGUSER=u",
     f"{CONNECTION}.userFrom": "PGUSER=n/k",
+    "database.clientCertificateFrom.secretRef.name": "secretName: client",
+    "database.cnpg.cluster": "PGHOST=other-rw",
+    "database.cnpg.database": "PGDATABASE=other",
+    "database.cnpg.role": "PGUSER=pg-dante/username",
+    "database.identity.aws.region": f"-identity aws:region={REGION}",
+    "database.identity.aws.host": "-identity aws:host=own",
+    "database.identity.aws.port": "-identity aws:port=5433",
+    "database.identity.gcp": "-identity gcp",
+    "database.identity.azure.clientId": "-identity azure:client-id=c-1",
+    "database.role": "-role team $$(A)",
     "database.historyTable": "-history-table a.b",
     "database.urlFrom.secretKeyRef.key": "DBMIGRATE_DATABASE=db/other",
     "database.urlFrom.secretKeyRef.name": "DBMIGRATE_DATABASE=other/url",
     "job.affinity": "weight: 7",
+    "job.dnsConfig": "nameservers: 10.0.0.1",
+    "job.hostAliases": "ip: 10.0.0.1",
+    "job.initContainers": "image: proxy:1",
+    "job.runtimeClassName": "runtimeClassName: gvisor",
+    "job.volumeMounts": "mountPath: /v",
+    "job.volumes": "name: config",
     "job.annotations": "a: b",
     "job.env": "A=b",
     "job.image": "image: own:1",
@@ -176,7 +221,7 @@ IN_THE_JOB = {
 }
 """What each of the others adds to the Job, in the words of `said`."""
 
-REFERENCES = {"secretKeyRef", "configMapKeyRef"}
+REFERENCES = {"secretKeyRef", "configMapKeyRef", "system"}
 PLAIN_CONNECTION = {"database": {"connection": HOST}}
 PLAIN_IMAGE = {"source": {"image": {"reference": "app:1"}}}
 PLAIN_BACKUP = {"backup": {"persistentVolumeClaim": {"claimName": "c"}}}
@@ -203,6 +248,8 @@ def plain(path: str) -> dict[str, Any]:
     """A spec that differs from the sample in this field alone."""
     if path.startswith(CONNECTION):
         return PLAIN_CONNECTION
+    if path.startswith("database.cnpg"):
+        return {"database": {"cnpg": CNPG}}
     if path.startswith("source.image"):
         return PLAIN_IMAGE
     if path.startswith("backup"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from prometheus_client.exposition import generate_latest
 
 from dbmigrate.api.conditions import Condition, ConditionType, Truth
+from dbmigrate.api.fleet.status import SetStatus, WaveStatus
 from dbmigrate.api.status import LastRun, MigrationStatus
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.report import Outcome, Reason, ReportError
@@ -118,6 +119,7 @@ def test_the_document_names_every_metric_with_its_type_and_labels() -> None:
     metrics.observe(KEY, MigrationStatus(), DONE)
     metrics.reconciled(0.1, ValueError())
     metrics.answered(KEY, datetime.now(UTC))
+    metrics.observe_set(KEY, SetStatus(waves=(WaveStatus("canary"),), conditions=DONE.conditions))
     found = {}
     for family in metrics.registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -23,6 +23,7 @@ NORMAL = {
     VerdictReason.RUNNING,
     VerdictReason.STARTING,
     VerdictReason.WAITING_FOR_RUN,
+    VerdictReason.WAITING_FOR_DATABASE,
     VerdictReason.SUSPENDED,
     VerdictReason.READING_DATABASE,
     VerdictReason.PLANNING,

@@ -13,6 +13,7 @@ from dbmigrate.api.action import ActionKind, ActionPhase
 from dbmigrate.api.source import ImageMode, SourceFormat
 from dbmigrate.api.spec import Approval, MigrationSpec, parse_spec
 from dbmigrate.policies import ChangedFiles, OutOfOrder, Rollback, resource_word
+from docs import build_set_schema
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted((ROOT / "crds").glob("*.yaml"))
@@ -47,9 +48,10 @@ def field(schema: dict[str, Any], path: str) -> dict[str, Any]:
     return schema
 
 
-def test_there_are_two_kinds() -> None:
+def test_there_are_three_kinds() -> None:
     assert [load(path)["spec"]["names"]["kind"] for path in FILES] == [
         "DatabaseMigration",
+        "DatabaseMigrationSet",
         "MigrationAction",
     ]
 
@@ -76,14 +78,15 @@ def test_every_list_and_text_of_the_spec_is_bounded(path: Path) -> None:
     unbounded = [
         at
         for at, part in walk(spec)
-        if (part["type"] == "array" and "maxItems" not in part)
-        or (part["type"] == "string" and "maxLength" not in part and "enum" not in part)
+        if (part.get("type") == "array" and "maxItems" not in part)
+        or (part.get("type") == "string" and "maxLength" not in part and "enum" not in part)
     ]
     assert unbounded == []
 
 
-def test_a_resource_nobody_has_looked_at_is_not_current() -> None:
-    status = schema_of("databasemigrations")["properties"]["status"]
+@pytest.mark.parametrize("name", ["databasemigrations", "databasemigrationsets"])
+def test_a_resource_nobody_has_looked_at_is_not_current(name: str) -> None:
+    status = schema_of(name)["properties"]["status"]
     assert status["default"] == {"observedGeneration": -1}
 
 
@@ -110,6 +113,12 @@ def test_the_actions_are_those_of_the_code() -> None:
     assert field(schema, "spec.action")["enum"] == [kind.value for kind in ActionKind]
     phases = field(schema, "status.phase")["description"]
     assert all(phase.value in phases for phase in ActionPhase)
+
+
+def test_a_set_has_the_fields_of_a_migration() -> None:
+    text = build_set_schema.TARGET.read_text()
+    remedy = "run python docs/build_set_schema.py, make chart and python docs/build_reference.py"
+    assert build_set_schema.build(text) == text, remedy
 
 
 def apply_defaults(schema: dict[str, Any], value: Any) -> Any:

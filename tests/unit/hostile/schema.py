@@ -127,6 +127,12 @@ def parts_of(schema: Schema) -> Iterator[Schema]:
             yield from parts_of(part)
 
 
+def either_of(schema: Schema) -> list[Schema]:
+    """What an integer or a string may be."""
+    assert schema["x-kubernetes-int-or-string"]
+    return [{**schema, "type": "integer", "format": "int32"}, {**schema, "type": "string"}]
+
+
 class Drawer:
     """Draws values of a schema by a seed."""
 
@@ -139,6 +145,8 @@ class Drawer:
         """A value; of an object the required parts and a few others."""
         if "enum" in schema:
             return self._random.choice(schema["enum"])
+        if "type" not in schema:
+            schema = self._random.choice(either_of(schema))
         kind = schema["type"]
         if kind == "object":
             return self._object(schema)
@@ -238,6 +246,8 @@ def _range(schema: Schema) -> tuple[int, int]:
 
 def complaints(schema: Schema, value: Any, path: str = "") -> Iterator[str]:
     """What the API server would refuse in a value, rules in CEL left out."""
+    if "type" not in schema:
+        schema = either_of(schema)[isinstance(value, str)]
     kind = schema["type"]
     types: dict[str, Any] = {
         "object": dict,

@@ -10,15 +10,20 @@ import pytest
 
 from dbmigrate.api.action import parse_action
 from dbmigrate.api.fields import SpecError
+from dbmigrate.api.fleet.spec import parse_set_spec
 from dbmigrate.api.spec import parse_spec
-from tests.unit.hostile.schema import Drawer, Schema, parts_of, schema_of
+from tests.unit.hostile.schema import Drawer, Schema, either_of, parts_of, schema_of
 
 pytestmark = pytest.mark.quick
 
-SCHEMAS = {plural: schema_of(plural) for plural in ("databasemigrations", "migrationactions")}
+KINDS = ("databasemigrations", "databasemigrationsets", "migrationactions")
+SCHEMAS = {plural: schema_of(plural) for plural in KINDS}
+SOURCE = {"source": {"configMaps": [{"name": "files"}]}}
 BASE = {
     "database": {"urlFrom": {"secretKeyRef": {"name": "db", "key": "url"}}},
-    "source": {"configMaps": [{"name": "files"}]},
+    **SOURCE,
+    "template": SOURCE,
+    "targets": {"query": {"sql": "SELECT 1"}},
 }
 Path = tuple[str, ...]
 
@@ -29,6 +34,8 @@ def test_every_value_of_the_spec_and_the_status_is_bounded(plural: str) -> None:
 
 
 def is_bounded(part: Schema) -> bool:
+    if "type" not in part:
+        return all(is_bounded(each) for each in either_of(part))
     kind = part["type"]
     if kind == "array":
         return "maxItems" in part
@@ -53,6 +60,9 @@ def fields_of(schema: Schema, path: Path = ()) -> Iterator[tuple[Path, Schema]]:
 
 def excesses(part: Schema) -> Iterator[Any]:
     """Values that are just beyond a bound, or of another type."""
+    if "type" not in part:
+        yield from ("x", -1, part["maximum"] + 1, True, [], "9" * 17, "101%")
+        return
     kind = part["type"]
     yield 7 if kind in {"string", "object", "boolean"} else "7"
     if "enum" in part:
@@ -98,6 +108,8 @@ def test_the_code_refuses_what_is_beyond_a_bound_of_the_schema(plural: str) -> N
 def parse(plural: str, spec: Any) -> None:
     if plural == "databasemigrations":
         parse_spec(spec)
+    elif plural == "databasemigrationsets":
+        parse_set_spec(spec)
     else:
         metadata = {"name": "a", "namespace": "b", "uid": "c", "creationTimestamp": "2026-11-24"}
         parse_action({"metadata": metadata, "spec": spec})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.api.action import ActionKind
+from dbmigrate.api.action import FOR_SETS_ALONE, ActionKind
 from dbmigrate.kubectl.access import ClusterOptions
 from dbmigrate.kubectl.arguments import parse_arguments
 from dbmigrate.kubectl.requests import (
@@ -112,5 +112,6 @@ def test_help_names_every_subcommand(capsys: pytest.CaptureFixture[str]) -> None
         parse_arguments(["--help"])
     assert end.value.code == 0
     said = capsys.readouterr().out
-    for name in ("status", "plan", "logs", "wait", *(kind.value.lower() for kind in ActionKind)):
+    orders = (kind.value.lower() for kind in ActionKind if kind not in FOR_SETS_ALONE)
+    for name in ("status", "plan", "logs", "wait", "fleet", *orders):
         assert f"    {name} " in said

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.api.action import ActionKind
+from dbmigrate.api.action import FOR_SETS_ALONE, ActionKind
 from dbmigrate.kubectl.arguments import parse_arguments
 from dbmigrate.kubectl.requests import (
+    FleetOrderRequest,
+    FleetViewRequest,
     LogsRequest,
     OrderRequest,
     PlanRequest,
@@ -32,7 +34,7 @@ def read_lines(page: Path) -> list[str]:
 
 
 READERS = {"status": StatusRequest, "logs": LogsRequest, "wait": WaitRequest, "plan": PlanRequest}
-ORDERS = {kind.value.lower(): kind for kind in ActionKind}
+ORDERS = {kind.value.lower(): kind for kind in ActionKind if kind not in FOR_SETS_ALONE}
 
 
 def test_every_command_line_in_the_docs_is_understood() -> None:
@@ -40,6 +42,9 @@ def test_every_command_line_in_the_docs_is_understood() -> None:
     assert len(found) > len(READERS) + len(ORDERS)
     for page, line in found:
         words = shlex.split(line)
+        if words[0] == "fleet":
+            assert isinstance(parse_arguments(words)[1], FleetViewRequest | FleetOrderRequest)
+            continue
         subcommand = next(word for word in words if word in {*READERS, *ORDERS})
         _, request = parse_arguments(words)
         if isinstance(request, OrderRequest):

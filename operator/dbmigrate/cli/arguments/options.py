@@ -7,6 +7,7 @@ variable counts as unset. The database is also taken from DATABASE_URL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ from dbmigrate.secret_variables import HIDDEN, secret_variables
 
 DEFAULT_LOCK_TIMEOUT = 15.0
 DEFAULT_STATEMENT_LOCK_TIMEOUT = 5.0
+ROLE_LIMIT = 63
+"""PostgreSQL cuts longer names."""
 
 
 class GlobalOptions(NamedTuple):
@@ -43,6 +46,8 @@ class GlobalOptions(NamedTuple):
     """Seconds to wait for the migration lock; None: no limit."""
     statement_lock_timeout: float | None
     """Seconds a statement may wait for a lock on a table; None: no limit."""
+    connect_wait: float | None
+    """Seconds in which a server that refuses the first connection may come up; None: no limit."""
     concurrent_lock_timeout: float | None
     """The same for CREATE INDEX CONCURRENTLY and others that keep nobody waiting."""
     statement_timeout: float | None
@@ -53,6 +58,10 @@ class GlobalOptions(NamedTuple):
     """`table` or `schema.table`; empty: what the URL says."""
     history_owner: str
     """A role that may own the history's tables, or empty."""
+    identity: str
+    """The identity of a cloud provider that logs in, as given, or empty."""
+    role: str
+    """The role that the run acts as after its login, or empty."""
     may_roll_back: bool | None
     """Whether `goto` and `down` may run down scripts; None: not said, as with golang-migrate."""
     out_of_order: str | None
@@ -114,6 +123,18 @@ def _owner(text: str) -> object:
     return text
 
 
+def _identity(text: str) -> object:
+    from dbmigrate.postgres.identity.identity import parse_identity
+
+    return parse_identity(text)
+
+
+def _role(text: str) -> object:
+    if not text or len(text) > ROLE_LIMIT or re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError(f"expected the name of a role, of at most {ROLE_LIMIT} characters")
+    return no_address(text)
+
+
 def _line(text: str) -> object:
     if not text or len(text) > OWNER_LIMIT or not text.isprintable():
         raise ValueError(f"expected a line of at most {OWNER_LIMIT} characters")
@@ -132,7 +153,10 @@ FLAGS = (
     Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate", "atlas", "flyway")),
     Flag("history-table", check=no_address),
     Flag("history-owner"),
+    Flag("identity", check=_identity),
+    Flag("role", check=_role),
     Flag("statement-lock-timeout", check=read_duration, kind="duration"),
+    Flag("connect-wait", check=read_duration, kind="duration"),
     Flag("concurrent-lock-timeout", check=read_duration, kind="duration"),
     Flag("statement-timeout", check=read_duration, kind="duration"),
     Flag("rollback", check=_one_of("allow", "forbid")),
@@ -177,12 +201,15 @@ def parse_options(
             statement_lock_timeout=_limit(
                 values.get("statement-lock-timeout"), DEFAULT_STATEMENT_LOCK_TIMEOUT
             ),
+            connect_wait=_limit(values.get("connect-wait"), 0.0),
             concurrent_lock_timeout=_limit(values.get("concurrent-lock-timeout"), None),
             statement_timeout=_limit(values.get("statement-timeout"), None),
             grace_period=_limit(values.get("grace-period"), None),
             format=values.get("format", "auto"),
             history_table=values.get("history-table", ""),
             history_owner=values.get("history-owner", ""),
+            identity=values.get("identity", ""),
+            role=values.get("role", ""),
             may_roll_back=values["rollback"] == "allow" if "rollback" in values else None,
             out_of_order=values.get("out-of-order"),
             changed_files=values.get("changed-files"),

@@ -49,8 +49,9 @@ DOWN = """down [N] [-all]    Apply all or N down migrations
 \tUse -all to apply all down migrations
 \tUse -to V to apply those above version V"""
 REDO = "redo         Undo the newest migration and apply it again"
-DROP = """drop [-f]    Drop everything inside database
-\tUse -f to bypass confirmation"""
+DROP = """drop [-f] [-cascade]    Drop everything inside database
+\tUse -f to bypass confirmation
+\tUse -cascade to also drop what depends on it in other schemas, and what other roles own"""
 FORCE = "force V      Set version V but don't run migration (ignores dirty state)"
 VERSION = "version      Print current migration version"
 STATUS = """status [-exit-code] [-page P] [-page-size N]
@@ -101,7 +102,8 @@ SQUASH = """squash -to V [-name NAME] [-archive DIR] [-data keep] [-dev-url URL]
 \tReplace the files up to version V by one that is proven to make the same schema
 \tUse -data keep to have the rows in it that they put into an empty database"""
 FLEET = """fleet VERB -targets FILE | -targets-query SQL [-concurrency N] [-shard I/N] [-wave W]
-\tDo up, status, plan, verify or wait on many databases or schemas side by side
+\tDo up, status, plan, verify or wait on many databases or schemas side by side;
+\tsurvey counts the targets of the list and of its waves, and asks none of them
 \tUse -max-failures to begin no further target after so many failures: 10, or 5%"""
 
 
@@ -169,6 +171,11 @@ Options:
                              with others the tool's own: goose_db_version and so on)
   -history-owner R           A role that may own it, beside this one, those that it is a member
                              of, the database's owner and superusers
+  -identity PROVIDER         Log in with tokens of aws, gcp or azure; aws:region=R,host=H,port=P,
+                             azure:client-id=ID
+  -role R                    Act as this role after the login (SET ROLE): it owns what the run
+                             makes, whoever the user is
+  -connect-wait D            Try a server that refuses the first connection again for D (default 0)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -concurrent-lock-timeout D Let CREATE INDEX CONCURRENTLY and its like wait D (default none)
   -statement-timeout D       Let a statement run for D (default as the role has it; none)

@@ -1,4 +1,4 @@
-"""drop [-f]: drop every table of the schema, after asking."""
+"""drop [-f] [-cascade]: empty the schema, after asking."""
 
 from __future__ import annotations
 
@@ -28,9 +28,15 @@ def run(invocation: Invocation) -> int:
     def use_case(request: Request) -> Result[None]:
         from dbmigrate.runner.commands.drop import drop
 
-        return drop(request)
+        return drop(request, cascade=is_set(invocation.values, "cascade"))
 
     return run_use_case(invocation, use_case, files=FileUse.NONE)
 
 
-COMMAND = Command("drop", DROP, run, flags=(HELP, FORCE))
+CASCADE = Flag(
+    "cascade",
+    "Also drop what depends on the tables in other schemas, and what other roles own",
+    kind="",
+)
+
+COMMAND = Command("drop", DROP, run, flags=(HELP, FORCE, CASCADE))

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from dbmigrate.runner.stop import Stop
     from dbmigrate.sources.migration import Source
 
-VERBS = ("up", "status", "plan", "verify", "wait")
+VERBS = ("up", "status", "plan", "verify", "wait", "survey")
 PENDING_CODE = 3
+EXCEEDED_CODE = 4
+"""With -tolerate-failures: more targets have failed than -max-failures allows."""
 DEFAULT_CONCURRENCY = 8
 
 
@@ -70,6 +72,12 @@ FLAGS = (
         kind="limit",
     ),
     Flag("results", "Keep a row for each target in that table of the catalog", kind="table"),
+    Flag("waves", "The waves, instead of those of the list: a file of YAML or JSON", kind="file"),
+    Flag(
+        "tolerate-failures",
+        "Exit with 0 once each target was tried, whatever became of it: the report says that",
+        kind="",
+    ),
     Flag(
         "timeout",
         "Of wait: how long to wait: 5m, 90s; none waits without limit (default none)",
@@ -78,7 +86,7 @@ FLAGS = (
     ),
     Flag("json", "Print a line of JSON for each target, and the report as the last one", kind=""),
 )
-_TWINS = tuple(flag.name for flag in FLAGS if flag is not HELP and flag.name != "json")
+_TWINS = tuple(flag.name for flag in FLAGS if flag is not HELP and flag.kind != "")
 
 
 def run(invocation: Invocation) -> int:
@@ -108,7 +116,12 @@ def run(invocation: Invocation) -> int:
             trusts_hosts="targets" in values,
         )
         catalog = _find_catalog(invocation, order.target)
-        chosen = _select(invocation, addresses, catalog, stop)
+        waves: list[Wave] = []
+        chosen = _select(invocation, addresses, catalog, stop, waves)
+        if verb == "survey":
+            from dbmigrate.cli.output.survey import tell_survey
+
+            return tell_survey(invocation, chosen, waves)
         _check_options(invocation, chosen)
         if not chosen.targets:
             terminal.warning(f"no target of {chosen.listed} is to be worked on")
@@ -134,6 +147,8 @@ def run(invocation: Invocation) -> int:
     conclude(
         invocation, request, found, narrator, wave=values.get("wave"), shard=_shard(invocation)
     )
+    if is_set(values, "tolerate-failures"):
+        return _tolerant_code(found)
     return _code(verb, found)
 
 
@@ -200,11 +215,21 @@ def _password_files(invocation: Invocation) -> PasswordFiles:
 
 
 def _select(
-    invocation: Invocation, addresses: Addresses, catalog: ConnectionTarget, stop: Stop
+    invocation: Invocation,
+    addresses: Addresses,
+    catalog: ConnectionTarget,
+    stop: Stop,
+    waves: list[Wave],
 ) -> Selection:
+    """The targets to work on; `waves` is filled with those that are defined."""
     from dbmigrate.runner.fleet.selection import select
 
-    waves: list[Wave] = []
+    listed: list[Wave] = waves
+    if "waves" in invocation.values:
+        from dbmigrate.runner.fleet.list_file import read_waves
+
+        listed = []
+        waves += read_waves(invocation.values["waves"])
     rows: Iterable[PlacedRow]
     if "targets" in invocation.values:
         from dbmigrate.runner.fleet.list_file import read_list
@@ -212,7 +237,7 @@ def _select(
         source = invocation.values["targets"]
         if present(source) != source and not os.path.isfile(source):
             raise ArgumentError("-targets is no file (not shown, for it may hold a password)")
-        rows = read_list(source, waves)
+        rows = read_list(source, listed)
     else:
         from dbmigrate.runner.fleet.catalog import SOURCE, query_rows
 
@@ -290,6 +315,15 @@ def _code(verb: str, found: FleetResult) -> int:
         return 0
     is_behind_alone = counts.current + counts.pending + counts.dirty == counts.total
     return PENDING_CODE if verb == "status" and is_behind_alone else 1
+
+
+def _tolerant_code(found: FleetResult) -> int:
+    """Of a shard of a Job: it is done when each of its targets was tried."""
+    if found.has_exceeded_failures:
+        return EXCEEDED_CODE
+    counts = found.summary.to_counts()
+    is_done = counts.skipped == 0 and found.results_error is None
+    return 0 if is_done and not found.was_stopped else 1
 
 
 COMMAND = Command("fleet", FLEET, run, flags=FLAGS, twins=_TWINS, has_verb=True)

@@ -81,8 +81,8 @@ def carry_out_next(
         return ActionUpdate(action, ActionPhase.REFUSED, refusal)
     if action.kind is ActionKind.APPROVE:
         return _agree(action)
-    if view.rejection is not None and view.rejection.is_passing:
-        verdict = in_progress(VerdictReason.JOB_NOT_CREATED, view.rejection.message)
+    if view.rejection is not None and view.rejection.is_temporary:
+        verdict = in_progress(view.rejection.reason, view.rejection.message)
         return Conclusion(verdict, look_at=view.rejection.retry_at)
     if view.rejection is not None:
         return ActionUpdate(action, ActionPhase.FAILED, view.rejection.message)
@@ -169,6 +169,8 @@ def _find_refusal(
         )
     if view.migration.spec.unknown:
         return describe_unknown(view.migration.spec.unknown)
+    if action.is_for_set or action.kind is ActionKind.CONTINUE:
+        return "it is for a DatabaseMigrationSet"
     if view.older is not None:
         return f"DatabaseMigration {view.older} is older and has the same database"
     if action.kind in VERSIONED and not _is_version(action, view):

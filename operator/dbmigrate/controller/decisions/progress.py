@@ -54,8 +54,11 @@ def describe_progress(
         text = f"has no Pod: {trouble}" if trouble else "has no Pod yet: see its events"
         return in_progress(VerdictReason.POD_NOT_STARTING, f"{label} {text}")
     if pod.waiting is None:
-        return at_work
-    return _describe_waiting(label, pod, pod.waiting, trouble, is_slow=is_slow) or at_work
+        if pod.held_by is None or not is_slow:
+            return at_work
+        text = f"{label} waits: {pod.held_by}"
+        return in_progress(VerdictReason.POD_NOT_STARTING, text)
+    return describe_waiting(label, pod, pod.waiting, trouble, is_slow=is_slow) or at_work
 
 
 def describe_lost_node(pod: Pod, deadline_at: datetime | None, now: datetime) -> Verdict:
@@ -102,7 +105,7 @@ def _ages_of_interest(pod: Pod | None) -> tuple[timedelta, ...]:
     return CREATING if is_creating and not pod.has_started else ()
 
 
-def _describe_waiting(
+def describe_waiting(
     label: str, pod: Pod, waiting: Waiting, trouble: str | None, *, is_slow: bool
 ) -> Verdict | None:
     """What the Pod waits for; None: nothing unusual."""

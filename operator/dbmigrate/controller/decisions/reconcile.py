@@ -191,11 +191,8 @@ def _describe_rollback(last: LastRun) -> Verdict:
 
 def _describe_rejection(rejection: Rejection) -> Conclusion:
     """No Job could be created; it is tried again whatever the reason."""
-    verdict = in_progress(VerdictReason.JOB_REJECTED, rejection.message)
-    if rejection.is_passing:
-        verdict = in_progress(VerdictReason.JOB_NOT_CREATED, rejection.message)
-    elif rejection.is_final:
-        verdict = stalled(VerdictReason.JOB_REJECTED, rejection.message)
+    describe = stalled if rejection.is_final else in_progress
+    verdict = describe(rejection.reason, rejection.message)
     return Conclusion(verdict, look_at=rejection.retry_at)
 
 

@@ -31,6 +31,7 @@ class VerdictReason:
     RUNNING = "Running"
     STARTING = "Starting"
     WAITING_FOR_RUN = "WaitingForRun"
+    WAITING_FOR_DATABASE = "WaitingForDatabase"
     READING_DATABASE = "ReadingDatabase"
     SECRET_MISSING = "SecretMissing"
     SOURCE_MISSING = "SourceMissing"
@@ -105,6 +106,19 @@ def write_conditions(
 
     `approved` is None where no approval is needed: then there is no such condition.
     """
+    dirty = Condition(ConditionType.DIRTY, *_judge_dirt(status), generation, now)
+    return stand_conditions(verdict, dirty, generation=generation, now=now, approved=approved)
+
+
+def stand_conditions(
+    verdict: Verdict,
+    dirty: Condition,
+    *,
+    generation: int,
+    now: datetime,
+    approved: bool | None = None,
+) -> list[Condition]:
+    """The conditions for this verdict, with that one about what is dirty."""
 
     def condition(kind: ConditionType, truth: Truth, reason: str, message: str) -> Condition:
         return Condition(kind, truth, reason, message, generation, now)
@@ -126,7 +140,7 @@ def write_conditions(
         condition(ConditionType.READY, is_ready, verdict.reason, verdict.message),
         follow(ConditionType.RECONCILING, is_in_progress, verdict.reason),
         follow(ConditionType.STALLED, is_stalled, stalled_reason),
-        condition(ConditionType.DIRTY, *_judge_dirt(status)),
+        dirty,
         *consent,
     ]
 

@@ -17,7 +17,7 @@ from dbmigrate.api.status import MigrationStatus, PlanStatus
 from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.pods import Pod
 from dbmigrate.controller.decisions.runs import JobRun
-from dbmigrate.controller.decisions.verdict import Verdict
+from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason
 from dbmigrate.controller.jobs.body import RunOrder
 
 
@@ -44,6 +44,20 @@ class Rejection:
     """The API server could not answer: nothing was refused."""
     retry_at: datetime | None = None
     """When it is offered again."""
+    awaits_database: bool = False
+    """Nothing was offered: whoever makes the database has not made it yet."""
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it says nothing against the Job."""
+        return self.is_passing or self.awaits_database
+
+    @property
+    def reason(self) -> str:
+        """The verdict's reason."""
+        if self.awaits_database:
+            return VerdictReason.WAITING_FOR_DATABASE
+        return VerdictReason.JOB_NOT_CREATED if self.is_passing else VerdictReason.JOB_REJECTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,50 +200,84 @@ def _build_pod(
     *,
     names_ids: bool,
 ) -> Document:
-    spec, options = migration.spec, migration.spec.job
+    spec = migration.spec
+    arguments = run_arguments(
+        spec,
+        order.command,
+        path=mounted.path,
+        operands=order.operands,
+        plan_checksum=order.plan.checksum if order.plan else None,
+        is_rehearsed=beside is not None,
+    )
+    environment = [
+        *run_environment(spec, order.command),
+        *format_environment(spec, migration.status),
+        *ownership_environment(
+            migration,
+            order.command,
+            cluster=cluster,
+            intent=order.intent,
+            ordered_by=order.ordered_by,
+            take_over=order.take_over,
+        ),
+    ]
+    return assemble_pod(
+        spec,
+        mounted,
+        task=Task(arguments, environment),
+        image=image,
+        beside=beside,
+        is_backed_up=spec.backup is not None and order.command in CHANGING,
+        names_ids=names_ids,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a Pod runs."""
+
+    arguments: list[str]
+    environment: list[Document]
+    more: tuple[tuple[Document, Document], ...] = ()
+    """Further volumes, each with the runner's mount of it."""
+
+
+def assemble_pod(
+    spec: MigrationSpec,
+    mounted: Mounted,
+    *,
+    task: Task,
+    image: str,
+    names_ids: bool,
+    beside: Sidecar | None = None,
+    is_backed_up: bool = False,
+) -> Document:
+    """The specification of a Pod that does this."""
+    options = spec.job
     access = grant_access(spec.database)
     temporary, place = mount_temporary()
-    volumes = [mounted.volume, *access.volumes, temporary]
-    mounts = [mounted.mount, *access.mounts, place]
+    volumes = [mounted.volume, *access.volumes, temporary, *(volume for volume, _ in task.more)]
+    mounts = [mounted.mount, *access.mounts, place, *(mount for _, mount in task.more)]
     if beside is not None:
         volumes += beside.volumes
         mounts.append(beside.mount)
     security = POD_SECURITY
-    if spec.backup is not None and order.command in CHANGING:
+    if spec.backup is not None and is_backed_up:
         volume, mount = mount_backups(spec.backup)
         volumes.append(volume)
         mounts.append(mount)
         if names_ids:
             security = {**POD_SECURITY, **BACKUP_SECURITY}
+    # Those of the resource come last, and reach the API server as they are.
+    volumes += options.volumes
+    mounts += options.volume_mounts
     runner: Document = {
         "name": RUNNER_CONTAINER,
         "image": options.image or image,
         "command": [PROGRAM],
-        "args": run_arguments(
-            spec,
-            order.command,
-            path=mounted.path,
-            operands=order.operands,
-            plan_checksum=order.plan.checksum if order.plan else None,
-            is_rehearsed=beside is not None,
-        ),
+        "args": task.arguments,
         # The operator's own come last: of two variables with one name the last one counts.
-        "env": name_secrets(
-            [
-                *options.env,
-                *run_environment(spec, order.command),
-                *format_environment(spec, migration.status),
-                *ownership_environment(
-                    migration,
-                    order.command,
-                    cluster=cluster,
-                    intent=order.intent,
-                    ordered_by=order.ordered_by,
-                    take_over=order.take_over,
-                ),
-                *access.env,
-            ]
-        ),
+        "env": name_secrets([*options.env, *task.environment, *access.env]),
         "volumeMounts": mounts,
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -259,6 +293,7 @@ def _build_pod(
     }
     copier = COPY_USER if names_ids else None
     first = [_harden(each, options, user=copier) for each in mounted.init_containers]
+    first += options.init_containers
     if beside is not None:
         first.append(_harden(beside.container, options, user=beside.user))
     if first:
@@ -289,5 +324,8 @@ def _placement(options: JobOptions) -> Document:
         "tolerations": options.tolerations,
         "affinity": options.affinity,
         "imagePullSecrets": options.image_pull_secrets,
+        "hostAliases": options.host_aliases,
+        "dnsConfig": options.dns_config,
+        "runtimeClassName": options.runtime_class_name,
     }
     return {name: value for name, value in fields.items() if value}

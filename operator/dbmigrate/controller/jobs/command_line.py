@@ -34,6 +34,9 @@ CONFINED_VARIABLE = "DBMIGRATE_CONFINED_TO"
 GRACE_VARIABLE = "DBMIGRATE_GRACE_PERIOD"
 GRACE_SECONDS = 60
 """From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
+CONNECT_WAIT_VARIABLE = "DBMIGRATE_CONNECT_WAIT"
+CONNECT_WAIT_SECONDS = 60
+"""How long a run waits for a proxy of its own Pod, which begins to listen when it likes."""
 FORMAT_VARIABLE = "DBMIGRATE_FORMAT"
 OWNER_VARIABLE = "DBMIGRATE_OWNER"
 TAKE_OVER_VARIABLE = "DBMIGRATE_TAKE_OVER"
@@ -52,20 +55,7 @@ def run_arguments(
     is_rehearsed: bool = False,
 ) -> list[str]:
     """What follows the program's name. `operands` follow the command."""
-    timeouts = spec.timeouts
-    arguments = ["-path", path, "--report", TERMINATION_MESSAGE_PATH]
-    if spec.source_format is not SourceFormat.AUTO:
-        arguments += ["-format", spec.source_format.value]
-    if spec.database.history_table != DEFAULT_HISTORY_TABLE:
-        arguments += ["-history-table", spec.database.history_table]
-    # golang-migrate's flag takes whole seconds.
-    arguments += ["-lock-timeout", str(ceil(timeouts.lock.total_seconds()))]
-    if timeouts.lock_acquisition is None:
-        arguments += ["-statement-lock-timeout", "none"]
-    else:
-        arguments += ["-statement-lock-timeout", format_duration(timeouts.lock_acquisition)]
-    if timeouts.statement is not None:
-        arguments += ["-statement-timeout", format_duration(timeouts.statement)]
+    arguments = shared_arguments(spec, path=path)
     is_ordered = command is RunCommand.ROLLBACK
     arguments += _policies(spec, Rollback.ALLOW if is_ordered else spec.rollback)
     if spec.backup is not None and command in CHANGING:
@@ -85,17 +75,49 @@ def run_arguments(
     return [literal(argument) for argument in (*arguments, verb.value, *operands)]
 
 
+def shared_arguments(spec: MigrationSpec, *, path: str) -> list[str]:
+    """What every command of a resource is told, before anything of the command's own."""
+    timeouts = spec.timeouts
+    arguments = ["-path", path, "--report", TERMINATION_MESSAGE_PATH]
+    if spec.source_format is not SourceFormat.AUTO:
+        arguments += ["-format", spec.source_format.value]
+    if spec.database.history_table != DEFAULT_HISTORY_TABLE:
+        arguments += ["-history-table", spec.database.history_table]
+    if spec.database.cloud_login is not None:
+        arguments += ["-identity", spec.database.cloud_login.argument]
+    if spec.database.role is not None:
+        arguments += ["-role", spec.database.role]
+    # golang-migrate's flag takes whole seconds.
+    arguments += ["-lock-timeout", str(ceil(timeouts.lock.total_seconds()))]
+    if timeouts.lock_acquisition is None:
+        arguments += ["-statement-lock-timeout", "none"]
+    else:
+        arguments += ["-statement-lock-timeout", format_duration(timeouts.lock_acquisition)]
+    if timeouts.statement is not None:
+        arguments += ["-statement-timeout", format_duration(timeouts.statement)]
+    return arguments
+
+
 def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
     """What the runner is told by environment variables.
 
     Warn is the default of every resource and only advisory: a runner of spec.job.image that is
     too old to know lint would reject an option, and ignores a variable. The same holds for the
-    grace period, and for the directory that the source's links must not leave.
+    grace period, for the directory that the source's links must not leave, and for the time in
+    which a proxy beside the runner has to answer.
     """
+    env = shared_environment()
+    if spec.lint is LintPolicy.WARN and command in LINTED:
+        env.insert(0, {"name": LINT_VARIABLE, "value": "warn"})
+    if spec.job.has_sidecars:
+        env.append({"name": CONNECT_WAIT_VARIABLE, "value": f"{CONNECT_WAIT_SECONDS}s"})
+    return env
+
+
+def shared_environment() -> list[Document]:
+    """The variables of every run."""
     confined = {"name": CONFINED_VARIABLE, "value": MOUNT_PATH}
     grace = {"name": GRACE_VARIABLE, "value": f"{GRACE_SECONDS}s"}
-    if spec.lint is LintPolicy.WARN and command in LINTED:
-        return [{"name": LINT_VARIABLE, "value": "warn"}, grace, confined]
     return [grace, confined]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dbmigrate.api.fields import Document
@@ -21,41 +22,60 @@ from dbmigrate.timestamps import parse_timestamp, read_timestamp
 from dbmigrate.untrusted import INT32, INT64
 
 
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """The state of a Job, and why it failed."""
+
+    state: RunState
+    finished_at: datetime | None = None
+    reason: str | None = None
+    """Of the Failed condition."""
+    message: str = ""
+
+
+def read_end(body: Document) -> JobEnd:
+    """How a Job has ended, or that it has not."""
+    status = body.get("status") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
+    failed = conditions.get("Failed")
+    if "Complete" in conditions and failed is None:
+        return JobEnd(RunState.SUCCEEDED, read_timestamp(status.get("completionTime")))
+    if failed is None:
+        return JobEnd(RunState.ACTIVE, read_timestamp(status.get("completionTime")))
+    return JobEnd(
+        RunState.SUCCEEDED if "Complete" in conditions else RunState.FAILED,
+        read_timestamp(failed.get("lastTransitionTime")),
+        failed.get("reason"),
+        failed.get("message", ""),
+    )
+
+
 def parse_run(body: Document) -> JobRun:
     """Read a Job. Raises KeyError or ValueError for a Job that this operator did not make."""
     metadata = body["metadata"]
     labels = metadata["labels"]
     annotations = metadata["annotations"]
-    status = body.get("status") or {}
-    conditions = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
-    state, failed = RunState.ACTIVE, conditions.get("Failed")
-    if "Complete" in conditions:
-        state = RunState.SUCCEEDED
-    elif failed is not None:
-        state = RunState.FAILED
-    finished = read_timestamp(status.get("completionTime"))
-    if failed is not None:
-        finished = read_timestamp(failed.get("lastTransitionTime"))
+    status, end = body.get("status") or {}, read_end(body)
     return JobRun(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
         migration_uid=labels[UID_LABEL],
-        owner_uid=_controller_uid(metadata),
+        owner_uid=controller_uid(metadata),
         command=RunCommand(labels[COMMAND_LABEL]),
-        generation=_read_number(annotations[GENERATION_ANNOTATION], INT64),
-        intent=_read_hash(annotations[INTENT_ANNOTATION]),
-        attempt=_read_number(annotations[ATTEMPT_ANNOTATION], INT32),
-        state=state,
+        generation=read_number(annotations[GENERATION_ANNOTATION], INT64),
+        intent=read_hash(annotations[INTENT_ANNOTATION]),
+        attempt=read_number(annotations[ATTEMPT_ANNOTATION], INT32),
+        state=end.state,
         created_at=parse_timestamp(metadata["creationTimestamp"]),
         image=find_image(body),
         action=annotations.get(ACTION_ANNOTATION),
-        plan=_read_hash(annotations[PLAN_ANNOTATION]) if PLAN_ANNOTATION in annotations else None,
+        plan=read_hash(annotations[PLAN_ANNOTATION]) if PLAN_ANNOTATION in annotations else None,
         is_deleting="deletionTimestamp" in metadata,
         started_at=read_timestamp(status.get("startTime")),
-        finished_at=finished,
-        failure_reason=failed.get("reason") if failed else None,
-        failure_message=failed.get("message", "") if failed else "",
+        finished_at=end.finished_at,
+        failure_reason=end.reason,
+        failure_message=end.message,
         deadline_at=_find_deadline(body),
     )
 
@@ -68,19 +88,22 @@ def _find_deadline(body: Document) -> datetime | None:
     return started + timedelta(seconds=seconds)
 
 
-def _read_number(text: str, most: int) -> int:
+def read_number(text: str, most: int) -> int:
+    """A number of an annotation. Raises ValueError."""
     number = int(text) if len(text) < 20 else most + 1
     if not 0 <= number <= most:
         raise ValueError("a number that the operator would not have written")
     return number
 
 
-def _read_hash(text: str) -> str:
+def read_hash(text: str) -> str:
+    """A word of an annotation. Raises ValueError."""
     if len(text) > WORD_LIMIT:
         raise ValueError("a hash that the operator would not have written")
     return text
 
 
-def _controller_uid(metadata: Document) -> str | None:
+def controller_uid(metadata: Document) -> str | None:
+    """The uid of the object that owns it."""
     owners = metadata.get("ownerReferences") or ()
     return next((o["uid"] for o in owners if o.get("controller")), None)

@@ -17,8 +17,11 @@ def find_image(body: Document) -> str:
     return str(next(images, None) or "")[: IMAGE.limit]
 
 
-def parse_pod(body: Document, *, is_gone: bool = False) -> Pod:
-    """Read a Pod. Raises KeyError for a Pod that this operator did not make."""
+def parse_pod(body: Document, *, is_gone: bool = False, label: str = UID_LABEL) -> Pod:
+    """Read a Pod. Raises KeyError for a Pod that this operator did not make.
+
+    `label` holds the uid of the resource that it is for.
+    """
     metadata, status = body["metadata"], body.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     disruption = conditions.get("DisruptionTarget") or {}
@@ -27,7 +30,7 @@ def parse_pod(body: Document, *, is_gone: bool = False) -> Pod:
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
-        migration_uid=metadata["labels"][UID_LABEL],
+        migration_uid=metadata["labels"][label],
         job=metadata["labels"][JOB_NAME_LABEL],
         phase=status.get("phase", "Pending"),
         is_gone=is_gone,
@@ -35,6 +38,7 @@ def parse_pod(body: Document, *, is_gone: bool = False) -> Pod:
         started_at=read_timestamp(status.get("startTime")),
         waiting=_find_waiting(status, conditions),
         has_started=_has_started(status),
+        held_by=_find_holder(body.get("spec") or {}, status),
         ended=_find_end(status),
         failed=_find_failure(status),
         disrupted=str(disruption.get("message", "")) if is_disrupted else None,
@@ -58,6 +62,27 @@ def _find_waiting(status: Document, conditions: dict[str, Document]) -> Waiting 
         waiting = (container.get("state") or {}).get("waiting")
         if waiting and waiting.get("reason") not in {None, "PodInitializing"}:
             return Waiting(waiting["reason"], waiting.get("message", ""), container["name"])
+    return None
+
+
+def _find_holder(spec: Document, status: Document) -> str | None:
+    """The init container that runs at present and has to come further before the next one starts.
+
+    One that Kubernetes restarts runs beside the runner: it only has to have started.
+    """
+    known = spec.get("initContainers") or ()
+    beside = {c["name"] for c in known if c.get("restartPolicy") == "Always"}
+    for container in status.get("initContainerStatuses") or ():
+        name, state = container["name"], container.get("state") or {}
+        if "running" not in state:
+            continue
+        if name not in beside:
+            return (
+                f"init container {name} has not ended: one that is to run beside the runner needs"
+                " restartPolicy Always"
+            )
+        if not container.get("started"):
+            return f"container {name} has not started: its startupProbe has not succeeded yet"
     return None
 
 

@@ -3,20 +3,23 @@
 Before the streams are opened, all existing objects are read once (`take_stock`), so
 that no decision rests on a partial view. An object of another maker that carries
 the operator's label is ignored.
+
+An event that shows nothing new wakes no resource: each stream begins with all objects
+that exist, at the start and whenever it is opened again, and most changes of a Job or
+a Pod are none that a decision reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from dbmigrate.api.action import Action, read_action
+from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import parse_migration
 from dbmigrate.controller.cluster import Cluster, ResourceKind
 from dbmigrate.controller.decisions.files import read_migrations
-from dbmigrate.controller.decisions.pods import Pod
-from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.jobs.job_object import parse_run
 from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.reading import read
@@ -24,6 +27,7 @@ from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.controller.watches.work_queue import WorkQueue
 
 Body = Mapping[str, Any]
+Item = TypeVar("Item")
 
 
 class Watch:
@@ -48,14 +52,25 @@ class Watch:
         kinds: dict[ResourceKind, Callable[[Body], object]] = {
             ResourceKind.CONFIG_MAPS: self._remember_config_map,
             ResourceKind.MIGRATIONS: self._remember_migration,
-            ResourceKind.ACTIONS: self._remember_action,
-            ResourceKind.JOBS: self._remember_job,
-            ResourceKind.PODS: self._remember_pod,
+            ResourceKind.ACTIONS: partial(_record, _read_order, self._observed.see_action),
+            ResourceKind.JOBS: partial(_record, parse_run, self._observed.see_run),
+            ResourceKind.PODS: partial(_record, parse_pod, self._observed.see_pod),
         }
         for namespace in namespaces or (None,):
             for kind, remember in kinds.items():
                 async for body in cluster.list_all(kind, namespace):
                     remember(body)
+
+    async def wake_all(self, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
+        """Wake every resource, with bodies that a few lists have shown, not a request for each.
+
+        Raises ClusterError.
+        """
+        for namespace in namespaces or (None,):
+            async for body in cluster.list_all(ResourceKind.MIGRATIONS, namespace):
+                self._observed.see_body(body)
+        for key in self._observed.list_keys():
+            self._wakes.wake(key)
 
     def on_migration(self, body: Body, *, is_gone: bool) -> None:
         """A resource has been created, changed or deleted."""
@@ -76,26 +91,31 @@ class Watch:
 
     def on_action(self, body: Body, *, is_gone: bool) -> None:
         """An order has been created, changed or deleted."""
-        action = self._remember_action(body)
+        action = read(_read_order, dict(body))
         if action is None:
             return
+        is_news = self._observed.see_action(action)
         if is_gone:
             self._observed.forget_action(action)
-        self._wakes.wake((action.namespace, action.migration))
+        # Where its resource does not exist, no other event leads to an answer.
+        if is_news or is_gone or not action.has_ended:
+            self._wakes.wake((action.namespace, action.migration))
 
     def on_job(self, body: Body, *, is_gone: bool) -> None:
         """A Job has been created, changed or deleted."""
-        run = self._remember_job(body)
+        run = read(parse_run, dict(body))
         if run is None:
             return
+        is_news = self._observed.see_run(run)
         if is_gone:
             self._observed.forget_run(run)
-        self._wake_owner(run.migration_uid)
+        if is_news or is_gone:
+            self._wake_owner(run.migration_uid)
 
     def on_pod(self, body: Body, *, is_gone: bool) -> None:
         """A Pod has been created, changed or deleted."""
-        pod = self._remember_pod(body, is_gone=is_gone)
-        if pod is not None:
+        pod = read(partial(parse_pod, is_gone=is_gone), dict(body))
+        if pod is not None and self._observed.see_pod(pod):
             self._wake_owner(pod.migration_uid)
 
     def on_config_map(self, body: Body, *, is_gone: bool) -> None:
@@ -103,8 +123,8 @@ class Watch:
         key = _key(body)
         if is_gone:
             self._observed.forget_config_map(key)
-        else:
-            self._remember_config_map(body)
+        elif not self._remember_config_map(body):
+            return
         for user in self._observed.users_of(key):
             self._wakes.wake(user)
 
@@ -115,36 +135,32 @@ class Watch:
             self._observed.see_migration(migration)
         # Otherwise it is reconciled all the same: its status will say what is wrong.
 
-    def _remember_action(self, body: Body) -> Action | None:
-        action = read(read_action, dict(body))
-        if action is not None:
-            self._observed.see_action(action)
-        return action
-
-    def _remember_job(self, body: Body) -> JobRun | None:
-        run = read(parse_run, dict(body))
-        if run is not None:
-            self._observed.see_run(run)
-        return run
-
-    def _remember_pod(self, body: Body, *, is_gone: bool = False) -> Pod | None:
-        pod = read(partial(parse_pod, is_gone=is_gone), dict(body))
-        if pod is not None:
-            self._observed.see_pod(pod)
-        return pod
-
-    def _remember_config_map(self, body: Body) -> None:
-        """The content of a ConfigMap that holds migrations, as a hash."""
+    def _remember_config_map(self, body: Body) -> bool:
+        """The content of a ConfigMap that holds migrations, as a hash; whether it is new."""
         files = read(read_migrations, dict(body))
         if files is not None:
-            self._observed.see_config_map(_key(body), files)
-        else:
-            self._observed.forget_config_map(_key(body))
+            return self._observed.see_config_map(_key(body), files)
+        self._observed.forget_config_map(_key(body))
+        return True
 
     def _wake_owner(self, uid: str) -> None:
         key = self._observed.find_key(uid)
         if key is not None:
             self._wakes.wake(key)
+
+
+def _read_order(body: Document) -> Action:
+    """An action for a DatabaseMigration. Raises ValueError for one that is for a set."""
+    action = read_action(body)
+    if action.is_for_set:
+        raise ValueError("it is for a set")
+    return action
+
+
+def _record(parse: Callable[[Document], Item], see: Callable[[Item], bool], body: Body) -> None:
+    item = read(parse, dict(body))
+    if item is not None:
+        see(item)
 
 
 def _key(body: Body) -> Key:

@@ -120,9 +120,12 @@ class Observed:
 
     # Actions
 
-    def see_action(self, action: Action) -> None:
-        """An order has been created or changed."""
-        self._actions[action.namespace, action.migration][action.name] = action
+    def see_action(self, action: Action) -> bool:
+        """An order has been created or changed. Returns whether that was unknown."""
+        known = self._actions[action.namespace, action.migration]
+        is_news = known.get(action.name) != action
+        known[action.name] = action
+        return is_news
 
     def see_owner(self, action: Action) -> None:
         """The order has got an owner; its phase may have changed meanwhile."""
@@ -143,9 +146,11 @@ class Observed:
 
     # ConfigMaps
 
-    def see_config_map(self, key: Key, files: ConfigMapFiles) -> None:
-        """A ConfigMap with migrations has been created or changed."""
+    def see_config_map(self, key: Key, files: ConfigMapFiles) -> bool:
+        """A ConfigMap has been created or changed. Returns whether its migrations have."""
+        is_news = self._config_maps.get(key) != files
         self._config_maps[key] = files
+        return is_news
 
     def forget_config_map(self, key: Key) -> None:
         """It is gone, or holds no migrations any more."""
@@ -172,9 +177,11 @@ class Observed:
 
     # Jobs and Pods
 
-    def see_run(self, run: JobRun) -> None:
-        """A Job of the operator has been created or changed."""
+    def see_run(self, run: JobRun) -> bool:
+        """A Job of the operator has been created or changed. Returns whether the run has."""
+        is_news = self._runs[run.migration_uid].get(run.name) != run
         self._runs[run.migration_uid][run.name] = run
+        return is_news
 
     def forget_run(self, run: JobRun) -> None:
         """The Job is gone, and what was kept of its Pods with it."""
@@ -186,14 +193,19 @@ class Observed:
             del pods[name]
         self._prune(run.migration_uid)
 
-    def see_pod(self, pod: Pod) -> None:
-        """A Pod has been created, changed or deleted: its end is kept with its Job."""
+    def see_pod(self, pod: Pod) -> bool:
+        """A Pod has been created, changed or deleted: its end is kept with its Job.
+
+        Returns whether anything of it was unknown.
+        """
         pods = self._pods[pod.migration_uid]
+        is_news = pods.get(pod.name) != pod
         if pod.is_gone and pod.job not in self._runs.get(pod.migration_uid, {}):
             pods.pop(pod.name, None)
             self._prune(pod.migration_uid)
-            return
-        pods[pod.name] = pod
+        else:
+            pods[pod.name] = pod
+        return is_news
 
     def find_runs(self, uid: str) -> tuple[JobRun, ...]:
         """The Jobs of the resource with that uid."""

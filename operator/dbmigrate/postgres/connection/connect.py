@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection import certificates, keepalives
 from dbmigrate.postgres.connection.handshake import open_connection
 from dbmigrate.postgres.connection.libpq import Error, pq
+from dbmigrate.postgres.connection.parameters import CREDENTIAL_FILES
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.identity.passwords import TokenPasswords
 
 DEFAULTS = {
     "application_name": "dbmigrate",
@@ -42,21 +47,31 @@ def connect(
     Raises MigrationError: ConnectionRefused, HostNotFound, AuthenticationFailed,
     TlsFailed, DatabaseMissing, or Internal for a run-time parameter that the server refuses.
     """
-    conninfo: dict[str, str] = {**DEFAULTS, **target.conninfo}
+    conninfo: dict[str, str] = {**DEFAULTS, **complete(target)}
     if role:
         conninfo["application_name"] = f"{conninfo['application_name']} {role}"
     if is_brief:
         conninfo["connect_timeout"] = str(BRIEF_SECONDS)
     if certificates.asks_system(conninfo, os.environ):
         certificates.name_system_bundle()
+    tokens = token_passwords(target, conninfo)
     try:
-        connection = open_connection(conninfo)
+        connection = open_connection(conninfo, tokens)
     except Error as error:
-        raise _refused(error, target) from None
+        raise _refused(error, target, conninfo, tokens) from None
     if on_notice is not None:
         handler = on_notice
         connection.notice_handler = lambda result: handler(*_read_notice(result))
     return Session(connection)
+
+
+def complete(target: ConnectionTarget) -> dict[str, str]:
+    """What the target says, and what files say of its login. Raises MigrationError."""
+    if not any(map(os.environ.get, CREDENTIAL_FILES)):
+        return target.conninfo
+    from dbmigrate.postgres.connection.credential_files import with_credentials
+
+    return with_credentials(target.conninfo, os.environ)
 
 
 def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
@@ -68,10 +83,50 @@ def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
     return severity or "NOTICE", message
 
 
-def _refused(error: Error, target: ConnectionTarget) -> MigrationError:
-    from dbmigrate.postgres.connection.refusal import explain
+def conninfo_for_program(target: ConnectionTarget) -> Mapping[str, str]:
+    """The connection for a program that is started now, with a token where one logs in.
 
-    reason, text = explain(error, target.conninfo)
+    A token is for one host: of several, the one that answers. Raises as `connect` does.
+    """
+    conninfo: dict[str, str] = {**DEFAULTS, **complete(target)}
+    tokens = token_passwords(target, conninfo)
+    if tokens is None:
+        return conninfo
+    if "," in (conninfo.get("host") or os.environ.get("PGHOST", "")):
+        session = connect(target, role="host")
+        conninfo |= session.place
+        session.close()
+    return {**conninfo, "password": tokens(conninfo)}
+
+
+def token_passwords(target: ConnectionTarget, conninfo: Mapping[str, str]) -> TokenPasswords | None:
+    """What gives the passwords of an identity; None: they are in the connection's parameters.
+
+    Raises MigrationError for a connection that no token may be sent on.
+    """
+    if target.identity is None:
+        return None
+    from dbmigrate.postgres.identity.passwords import TokenPasswords
+
+    return TokenPasswords(target.identity, conninfo, os.environ)
+
+
+def _refused(
+    error: Error,
+    target: ConnectionTarget,
+    conninfo: dict[str, str],
+    tokens: TokenPasswords | None,
+) -> MigrationError:
+    from dbmigrate.postgres.connection.refusal import NOT_THE_ONE, explain
+    from dbmigrate.postgres.connection.settings import has_setting
+
+    # Without our own defaults, which are no secrets and would be taken out of the text.
+    given = {k: v for k, v in conninfo.items() if k not in DEFAULTS or k in target.conninfo}
+    if tokens is not None:
+        given["password"] = tokens.newest or ""
+    reason, text = explain(error, given)
+    if tokens is not None:
+        text = tokens.hide(text)
     hint = {
         Reason.CONNECTION_REFUSED: "check the host and the port, and that the server runs there:"
         " `dbmigrate wait` waits until it answers",
@@ -79,8 +134,20 @@ def _refused(error: Error, target: ConnectionTarget) -> MigrationError:
         Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run works",
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
-        Reason.INTERNAL: "check the run-time parameters of the URL, and PGOPTIONS",
+        Reason.INTERNAL: "check the parameters of the URL, and PGOPTIONS",
     }.get(reason)
+    if reason is Reason.AUTHENTICATION_FAILED and tokens is not None:
+        hint = tokens.advise()
+    if reason is Reason.CONNECTION_REFUSED and NOT_THE_ONE.search(text):
+        hint = (
+            "no host is the one that target_session_attrs asks for: name the primary as well, or"
+            " wait until one has become it"
+        )
+    if reason is Reason.AUTHENTICATION_FAILED and has_setting(target.conninfo, os.environ, "role"):
+        hint = (
+            f"{hint}; and the role that the run acts as (-role, or role= in the URL): it has to"
+            " exist, and the user to be its member (GRANT ROLE TO USER)"
+        )
     if reason is Reason.TLS_FAILED and certificates.asks_system(target.conninfo, os.environ):
         hint = (
             "sslrootcert=system trusts the authorities of this machine: check the host name in the"

@@ -25,6 +25,7 @@ UNTRANSLATABLE = "22P05"
 """A character that the database's encoding does not have."""
 UNDEFINED_TABLE = "42P01"
 INSUFFICIENT_PRIVILEGE = "42501"
+UNDEFINED_OBJECT = "42704"
 INVALID_TEXT = "22P02"
 UNIQUE_VIOLATION = "23505"
 OUT_OF_MEMORY = "53200"
@@ -84,6 +85,11 @@ def history_failure(failure: ServerFailure, doing: str) -> MigrationError:
     hint = error.hint
     if error.sqlstate == INSUFFICIENT_PRIVILEGE and hint is None:
         hint = "grant the role what the message names, or run as the owner of the history tables"
+    elif error.sqlstate == UNDEFINED_OBJECT and hint is None:
+        hint = (
+            "if the user that the run has logged in as was dropped meanwhile, as when a lease ends:"
+            " run it again as another one, and let leases last longer than runs"
+        )
     elif error.sqlstate == LOCK_NOT_AVAILABLE and hint is None:
         hint = "another session has locked a history table: end it, or raise -lock-timeout"
     elif error.sqlstate == READ_ONLY and hint is None:

@@ -6,8 +6,10 @@ connect_timeout: both are polled here.
 
 from __future__ import annotations
 
+import os
 import select
 import time
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from dbmigrate.postgres.connection.libpq import (
@@ -24,18 +26,29 @@ _FIRST_WITH_CANCEL_CONNECTIONS = 170000
 """The version of libpq whose cancel requests are encrypted as the connection is."""
 
 
-def open_connection(params: dict[str, str]) -> pq.abc.PGconn:
+def open_connection(
+    params: dict[str, str], password: Callable[[Mapping[str, object]], str] | None = None
+) -> pq.abc.PGconn:
     """Try each host and address in turn, each as long as connect_timeout says.
 
-    Raises Error with the text of each attempt, on lines of its own.
+    `password` gives the one for each attempt, where it is no parameter. Raises Error with the
+    text of each attempt, on lines of its own.
     """
     timeout = timeout_from_conninfo(dict(params))
     problems: list[str] = []
-    for attempt in conninfo_attempts(params):
+    attempts = conninfo_attempts(params)
+    for attempt in attempts:
+        own = {} if password is None else {"password": password(attempt)}
         try:
-            return _open(make_conninfo("", **attempt), timeout)
+            return _open(make_conninfo("", **{**attempt, **own}), timeout)
         except Error as error:
             problems.append(str(error))
+    # Where a part of the hosts has addresses, psycopg leaves the others out in silence.
+    tried = {attempt.get("host") or attempt.get("hostaddr") for attempt in attempts}
+    hosts = (params.get("host") or os.environ.get("PGHOST", "")).split(",")
+    if len(hosts) > 1 and "hostaddr" not in params and "PGHOSTADDR" not in os.environ:
+        unknown = (host for host in hosts if host and host not in tried)
+        problems += [f"failed to resolve host {host!r}" for host in unknown]
     raise OperationalError("\n".join(dict.fromkeys(problems)))
 
 

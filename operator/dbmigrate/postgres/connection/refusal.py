@@ -70,8 +70,14 @@ _TLS = re.compile(
     r"\bSSL\b|\bTLS\b|certificate|root\.crt|sslmode|sslrootcert|does not match host name",
     re.IGNORECASE,
 )
+_INVALID = re.compile(r"invalid (?!ssl)\w+ value", re.IGNORECASE)
+"""How libpq refuses a word that one of its parameters does not know."""
 _NOT_A_CAUSE = re.compile(r"(?:, |\s)(?:no encryption|SSL encryption|SSL off|SSL on)\b")
 """How a pg_hba.conf refusal ends: it names TLS, but TLS is not what is wrong."""
+NOT_THE_ONE = re.compile(
+    r"session is (?:not )?read-only|server is (?:not )?in hot standby mode", re.IGNORECASE
+)
+"""What libpq says of a host that answers, and that target_session_attrs leaves out."""
 _QUESTION = re.compile(r"Is the server running ")
 """libpq's second line where nothing listens; our hint asks it."""
 _PREFIX = re.compile(r"\[Errno -?\d+\] ")
@@ -107,6 +113,8 @@ def reason_of(text: str, sqlstate: str | None = None) -> Reason:
     """
     if sqlstate is not None:
         return _REASONS.get(sqlstate, Reason.CONNECTION_REFUSED)
+    if _INVALID.match(text):
+        return Reason.INTERNAL
     if _STARTING.search(text):
         return Reason.CONNECTION_REFUSED
     if _HOST.search(text):

@@ -1,4 +1,4 @@
-"""The search path of the runner's own statements, and of a migration file's.
+"""The settings of the runner's own statements, and of a migration file's.
 
 An operator, a function or a type without a schema is resolved by the search path, so a
 role that may create objects in a schema of the path could have its code run by such a
@@ -6,7 +6,11 @@ statement (CVE-2018-1058). The runner's statements therefore run with only the s
 catalog on the path. pg_temp is named, and last: a path that does not name it begins
 with it. A history table is always named with its schema.
 
-The path is set for one transaction only. The session keeps the path that its URL, role
+Other settings change how the server writes a name, a type or a constant: with
+quote_all_identifiers a type is `"text"`. They, too, have one value for the runner's
+statements, whatever the role, the database or a file has set.
+
+All are set for one transaction only. The session keeps the path that its URL, role
 and database give it: a file runs with that one, `RESET search_path` returns to it, and
 behind a pooler no other client gets the runner's.
 
@@ -16,9 +20,18 @@ written with `pg_catalog` and get arguments of exactly their types.
 
 from __future__ import annotations
 
-SAFE = "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off"
-"""Begins each message of ours. A table's policies are not evaluated: where they apply, the
-server refuses the statement."""
+SAFE_PATH = "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off"
+"""Begins those statements of ours that return no text. A table's policies are not evaluated:
+where they apply, the server refuses the statement."""
+SAFE = (
+    f"{SAFE_PATH}; SET LOCAL quote_all_identifiers = off; SET LOCAL datestyle = ISO;"
+    " SET LOCAL intervalstyle = postgres; SET LOCAL extra_float_digits = 1;"
+    " SET LOCAL bytea_output = hex; SET LOCAL xmlbinary = base64"
+)
+"""Begins each other message of ours. The time zone stays: goose's and Flyway's times have none
+and are the session's."""
+IN_UTC = "SET LOCAL timezone = 'UTC'"
+"""Behind SAFE where constants of the catalogs are read."""
 
 KEEP_SCHEMA = (
     "SELECT pg_catalog.set_config('dbmigrate.schema',"
@@ -48,4 +61,4 @@ def aside(sql: str) -> str:
         " pg_catalog.set_config('row_security',"
         " pg_catalog.current_setting('dbmigrate.row_security'), true)"
     )
-    return f"{KEEP_PATH}; {SAFE}; {sql}; {back}"
+    return f"{KEEP_PATH}; {SAFE_PATH}; {sql}; {back}"

@@ -24,6 +24,7 @@ Buffer = bytes | memoryview
 Tick = Callable[[float], None]
 
 _CANCEL_SECONDS = 5
+_UTF8 = b"UTF8"
 _GONE = "server closed the connection"
 _COPY_CHUNK = 1 << 16
 _NO_ROWS = b"the script has no rows for this COPY FROM STDIN"
@@ -45,10 +46,23 @@ class Session:
         return self._pgconn.backend_pid
 
     @property
+    def place(self) -> dict[str, str]:
+        """The host that answered, as parameters of a connection to it alone."""
+        found = {"host": self._pgconn.host, "hostaddr": self._pgconn.hostaddr}
+        found["port"] = self._pgconn.port
+        return {name: value.decode() for name, value in found.items() if value}
+
+    @property
     def user(self) -> str:
         """The role that has logged in, from the server."""
         name = self._pgconn.parameter_status(b"session_authorization")
         return (name or b"").decode()
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """The host, of several the one that was chosen, and the port."""
+        host, port = self._pgconn.host, self._pgconn.port
+        return host.decode(errors="replace"), port.decode(errors="replace")
 
     @property
     def server_version(self) -> int:
@@ -74,7 +88,22 @@ class Session:
         Raises ServerFailure and ConnectionBroken.
         """
         first = f"{before}; " if before else ""
-        return self._collect(f"{first}{SAFE}; {sql}")
+        text = f"{first}{SAFE}; {sql}"
+        encoding = self._pgconn.parameter_status(b"client_encoding")
+        return self._collect(text) if encoding == _UTF8 else self._collect_in_utf8(text, encoding)
+
+    def _collect_in_utf8(self, sql: str, encoding: bytes | None) -> list[list[Row]]:
+        """Where a file has set another client_encoding, which then returns.
+
+        The server converts a whole message before it runs the first statement of it, so that
+        this can't be a part of the message.
+        """
+        self._collect("SET client_encoding = 'UTF8'")
+        try:
+            return self._collect(sql)
+        finally:
+            if self.is_open and self._pgconn.transaction_status != pq.TransactionStatus.INERROR:
+                self._collect(f"SET client_encoding = {literal((encoding or _UTF8).decode())}")
 
     def command(self, sql: str) -> None:
         """Run one statement of the runner that may not be in a transaction with others.

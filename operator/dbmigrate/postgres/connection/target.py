@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.other_forms import find_other_form
@@ -24,6 +25,7 @@ from dbmigrate.postgres.connection.parameters import (
     is_known,
 )
 from dbmigrate.postgres.connection.redaction import from_environ, show
+from dbmigrate.postgres.connection.settings import escape_option
 from dbmigrate.postgres.connection.url import (
     check_hosts,
     is_keyword_string,
@@ -31,6 +33,9 @@ from dbmigrate.postgres.connection.url import (
     split_url,
 )
 from dbmigrate.report import Reason
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.identity.identity import CloudIdentity
 
 SCHEMES = ("pgx", "pgx4", "pgx5", "postgres", "postgresql")
 DEFAULT_TABLE = "schema_migrations"
@@ -151,6 +156,8 @@ class ConnectionTarget:
     """Host and database for people; no user, no password."""
     search_path: str | None = None
     """What the URL itself says."""
+    identity: CloudIdentity | None = None
+    """Who logs in with tokens; None: the password is in `conninfo`, or where libpq finds it."""
 
     def __str__(self) -> str:
         return self.display
@@ -302,11 +309,6 @@ def _check_values(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> No
             check_hosts(names, where)
         except ValueError as error:
             raise _unopened(str(error)) from None
-
-
-def escape_option(text: str) -> str:
-    """The server splits options at white space; a backslash keeps the next character."""
-    return re.sub(r"([\s\\])", r"\\\1", text)
 
 
 def _history(own: Mapping[str, str]) -> HistoryTable:

@@ -59,9 +59,17 @@ def try_lock_sql(ids: tuple[int, ...]) -> str:
     return f"SELECT {sql}"
 
 
-def unlock_sql(ids: tuple[int, ...]) -> str:
-    """A statement that releases all of them."""
-    return "SELECT " + ", ".join(f"pg_catalog.pg_advisory_unlock({i})" for i in ids)
+def again_sql(ids: tuple[int, ...]) -> str:
+    """An expression that takes them once more, and is false where another session has one.
+
+    A session may take a lock that it has any number of times. So those are kept that it still
+    has, and those taken again that a migration file has released.
+    """
+    return " AND ".join(f"pg_catalog.pg_try_advisory_lock({i})" for i in ids) or "true"
+
+
+UNLOCK = "SELECT pg_catalog.pg_advisory_unlock_all()"
+"""Releases all of them, however often they were taken."""
 
 
 def wait_for_lock(

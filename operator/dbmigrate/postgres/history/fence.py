@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
 from dbmigrate.postgres.history.adapter import Found
+from dbmigrate.postgres.history.advisory_locks import again_sql
 from dbmigrate.postgres.history.inspection import is_replaced
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal, raise_sql
 
 FENCE = "dbmigrate: the version row is not where this run left it"
-_FENCE = re.compile(re.escape(FENCE) + " ([tf]) ([tf])")
+_FENCE = re.compile(re.escape(FENCE) + " ([tf]) ([tf])(1?)")
 """Our own text, which the server repeats: the rest of its message is in its own language."""
 FENCE_COLUMN = "dbmigrate_fence"
 """The name of the result's column: by it a run sees that the file is done."""
@@ -33,11 +34,13 @@ def move_version_sql(
     *,
     pid: int | None = None,
     token: str | None = None,
+    locks: tuple[int, ...] = (),
 ) -> str:
     """Move the version from the found state to the wanted one, or fail the transaction.
 
     `pid` ensures that the backend is still the one that holds the locks; `token`, that
-    the transaction is still the one that began the step.
+    the transaction is still the one that began the step; `locks` are taken again if a file has
+    released them, unless another session has them now.
     """
     has_pid = "true" if pid is None else f"pg_catalog.pg_backend_pid() = {pid}"
     setting = f"pg_catalog.current_setting({literal(STEP_SETTING)}, true)"
@@ -48,7 +51,7 @@ def move_version_sql(
     return (
         f"{before}WITH {moved},"
         " counted AS (SELECT NULLIF(pg_catalog.count(*), 0) AS count FROM moved)"
-        f" SELECT CASE count WHEN 1 THEN 1 ELSE {raise_sql(refusal)} END"
+        f" SELECT CASE WHEN count = 1 AND {again_sql(locks)} THEN 1 ELSE {raise_sql(refusal)} END"
         f" AS {FENCE_COLUMN} FROM counted"
     )
 
@@ -63,6 +66,8 @@ class Fence:
     """Whether the transaction is still the one in which the step began."""
     has_tables: bool = True
     """Whether the history's tables are those that the run has looked at."""
+    has_locks: bool = True
+    """False: the row could be moved, but another session has the locks."""
 
 
 def read_fence(error: ServerError) -> Fence | None:
@@ -70,4 +75,6 @@ def read_fence(error: ServerError) -> Fence | None:
     if is_replaced(error):
         return Fence(has_backend=True, has_transaction=True, has_tables=False)
     found = _FENCE.search(error.message) if error.sqlstate == INVALID_TEXT else None
-    return None if found is None else Fence(found[1] == "t", found[2] == "t")
+    if found is None:
+        return None
+    return Fence(found[1] == "t", found[2] == "t", has_locks=not found[3])

@@ -23,11 +23,12 @@ _DATABASE_OWNER = "pg_database_owner"
 """The role whose one member is the owner of the database at hand, since PostgreSQL 14."""
 
 # Superusers count as members of every role; only explicit grants are asked for.
-_ME = (
+ME = (
     "WITH RECURSIVE me (oid) AS (SELECT r.oid FROM pg_catalog.pg_roles r"
     " WHERE r.rolname IN (current_user, session_user)"
     " UNION SELECT m.roleid FROM me JOIN pg_catalog.pg_auth_members m ON m.member = me.oid)"
 )
+"""The session's roles, and those that they are members of."""
 _IS_TRUSTED = (
     f"(c.relowner IN (SELECT oid FROM me) OR o.rolname = '{_DATABASE_OWNER}'"
     " OR c.relowner = (SELECT d.datdba FROM pg_catalog.pg_database d"
@@ -117,7 +118,7 @@ def inspect(session: Session, schema: str, names: Iterable[str]) -> tuple[Relati
     if not wanted:
         return ()
     (rows,) = session.query(
-        f"{_ME} SELECT c.relname, c.relkind, o.rolname, {_IS_TRUSTED}, f.kind, f.name, f.text"
+        f"{ME} SELECT c.relname, c.relkind, o.rolname, {_IS_TRUSTED}, f.kind, f.name, f.text"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " JOIN pg_catalog.pg_roles o ON o.oid = c.relowner"
         f" LEFT JOIN LATERAL ({_FINDINGS}) f (kind, name, text) ON true"

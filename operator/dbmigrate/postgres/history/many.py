@@ -24,7 +24,7 @@ from dbmigrate.postgres.history.inspection import DEFAULT, IS_PLAIN, READING, gu
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql
 from dbmigrate.postgres.history.log_shape import LogColumn, LogShape, shape_of
-from dbmigrate.postgres.history.notes import NOTED
+from dbmigrate.postgres.history.notes import NOTED, find_successor
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History, batches_name, log_name
 from dbmigrate.postgres.sqltext.quoting import literal
@@ -161,6 +161,8 @@ def read_whole(session: Session, history: History) -> WholeHistory | None:
     ((_, versions, log),) = digests
     found = adapter.take(rest, history)
     rows = parse_log(history, rest.pop(0)) if history.has_log_table else ()
+    if find_successor(row for row in rows if row.outcome == NOTED) is not None:
+        return None  # a run tells it
     steps = tuple(row for row in rows if row.outcome != NOTED)
     return WholeHistory(Digest(versions or "", log or ""), history, found, steps)
 

@@ -1,4 +1,4 @@
-"""Notes in the log: who migrates the database, and what a person has ordered.
+"""Notes in the log: who migrates the database, what a person has ordered, what was lost.
 
 A note is a row that is no step. It has the outcome `noted`, which every version of dbmigrate
 passes over when it replays the log, the version 0, and the version of the database before and
@@ -32,6 +32,11 @@ class NoteKind(StrEnum):
     """The name is the file of the backup that was restored."""
     PRUNE = "prune"
     """The name is how many rows of the log were removed."""
+    LOST = "lost"
+    """Rows of the log were missing; the checksum is the versions that the files had by then."""
+    TAKEOVER = "takeover"
+    """The name is the history, of another format, that counts from here on, with its format before
+    it; empty where this one counts again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,20 @@ class Owner:
         if len(mine) == len(theirs) == 3 and is_unknown:
             return mine[1:] == theirs[1:]
         return self.name == other.name
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The history that has taken the place of the one at hand."""
+
+    format: str
+    table: str
+    """With its schema."""
+    version: Version | None
+    """At which the abandoned history was."""
+
+    def __str__(self) -> str:
+        return f"{self.format} {self.table}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +125,15 @@ def find_owner(notes: Iterable[LogRow]) -> Owner | None:
         if row.direction == NoteKind.OWNER:
             owner = Owner.parse(row.name)
     return owner
+
+
+def find_successor(notes: Iterable[LogRow]) -> Successor | None:
+    """The history that a person has put in the place of this one; None: this one counts."""
+    marks = [row for row in notes if row.direction == NoteKind.TAKEOVER]
+    if not marks or not marks[-1].name:
+        return None
+    name, _, table = marks[-1].name.partition(" ")
+    return Successor(name, table, marks[-1].from_version)
 
 
 def find_hold(notes: Iterable[LogRow], log: Iterable[LogRow]) -> Hold | None:

@@ -43,6 +43,8 @@ from dbmigrate.report import Reason
 _NEW_LOG = LogShape(SHAPE, frozenset(COLUMNS))
 """A log that was made just now: what makes it complete is the same that brings one forward."""
 
+_TEMPORARY = "pg_temp_"
+"""Begins the name of each session's temporary schema."""
 _SHAPES = {
     frozenset({"version", "inserted_at"}): "Ecto",
     frozenset({"version"}): "dbmate or Rails",
@@ -77,6 +79,13 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     number, database, schema, pid, is_standby, looks_after_clients = row
     if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
         raise _no_schema(wanted)
+    if wanted.schema is None and (schema or "").startswith(_TEMPORARY):
+        raise MigrationError(
+            Reason.DATABASE_MISSING,
+            "the search path begins with pg_temp: a history there would be gone with the session",
+            hint="name pg_temp behind the application's schema, or not at all: it is searched"
+            " first by itself; or name the table with its schema, with -history-table",
+        )
     history = read_tables(session, columns, schema or wanted.schema or "", wanted)
     if (wanted.schema is None or wanted.is_by_search_path) and not history.has_version_table:
         _refuse_another(session, wanted)

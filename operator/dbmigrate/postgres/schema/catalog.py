@@ -13,20 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dbmigrate.postgres.connection.search_path import IN_UTC
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.relations import own_relations
 from dbmigrate.postgres.schema.catalog_queries import INDEXES, QUERIES
 from dbmigrate.postgres.sqltext.deparsed import settle
 from dbmigrate.postgres.sqltext.quoting import literal, literal_bool
-
-READABLE = (
-    "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD';"
-    " SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1;"
-    " SET LOCAL bytea_output = 'hex'; SET LOCAL quote_all_identifiers = off"
-)
-"""The server writes constants by these settings, which a role or a database may have changed:
-with them two sessions read the same text."""
 
 
 class ObjectName(NamedTuple):
@@ -99,7 +92,7 @@ def _own(history: HistoryTable) -> str:
 
 
 def _read(session: Session, query: str) -> Catalog:
-    (rows,) = session.query(f"BEGIN READ ONLY; {READABLE}; {query}; COMMIT")
+    (rows,) = session.query(f"BEGIN READ ONLY; {IN_UTC}; {query}; COMMIT")
     return {ObjectName(kind or "", name or ""): settle(text or "") for kind, name, text in rows}
 
 

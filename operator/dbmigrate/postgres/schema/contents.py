@@ -9,8 +9,8 @@ from __future__ import annotations
 from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA
 from dbmigrate.postgres.sqltext.quoting import literal
 
-_OBJECTS = f"""
-SELECT n.nspname, o.type, o.identity, d.classid, c.relkind FROM pg_catalog.pg_namespace n
+OBJECTS = f"""
+SELECT n.nspname, o.type, o.identity, d.classid, d.objid, c.relkind FROM pg_catalog.pg_namespace n
 JOIN pg_catalog.pg_depend d ON d.refobjid = n.oid AND d.deptype = 'n'
   AND d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.objsubid = 0
   AND d.classid <> 'pg_catalog.pg_default_acl'::pg_catalog.regclass
@@ -21,8 +21,8 @@ WHERE n.nspname = {CURRENT_SCHEMA} AND NOT EXISTS (SELECT FROM pg_catalog.pg_dep
   WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')"""
 """A row for each object: its schema, its kind as DROP has it, and its name with the schema."""
 
-TABLES = f"SELECT nspname, identity FROM ({_OBJECTS}) x WHERE relkind IN ('r', 'p') ORDER BY 2"
-OTHERS = f"""SELECT nspname, type || ' ' || identity FROM ({_OBJECTS}) x
+TABLES = f"SELECT nspname, identity FROM ({OBJECTS}) x WHERE relkind IN ('r', 'p') ORDER BY 2"
+OTHERS = f"""SELECT nspname, type || ' ' || identity FROM ({OBJECTS}) x
 WHERE relkind IS NULL OR relkind NOT IN ('r', 'p') ORDER BY 2"""
 
 _GONE = "undefined_object OR undefined_table OR undefined_function OR invalid_schema_name"
@@ -32,7 +32,7 @@ DECLARE name text; is_dropped boolean := true;
 BEGIN
   WHILE is_dropped LOOP
     is_dropped := false;
-    FOR name IN SELECT replace(type, 'composite ', '') || ' ' || identity FROM ({_OBJECTS}) x
+    FOR name IN SELECT replace(type, 'composite ', '') || ' ' || identity FROM ({OBJECTS}) x
       WHERE (relkind IS NULL OR relkind NOT IN ('r', 'p'))
       AND classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass
     LOOP

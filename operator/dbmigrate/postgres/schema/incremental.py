@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dbmigrate.postgres.connection.search_path import IN_UTC
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.schema.catalog import Catalog, ObjectName, read_catalog, read_indexes
@@ -80,7 +81,7 @@ class CatalogWatch:
         }
 
     def _look(self, query: str) -> _Rows:
-        (rows,) = self._session.query(f"BEGIN READ ONLY; {query}; COMMIT")
+        (rows,) = self._session.query(f"BEGIN READ ONLY; {IN_UTC}; {query}; COMMIT")
         return {catalog or "": (int(count or 0), int(total or 0)) for catalog, count, total in rows}
 
 

@@ -25,6 +25,9 @@ from dbmigrate.postgres.sqltext.transaction_rules import (
     forbidden_in_transaction,
 )
 
+_OF_OTHERS = ([b"ignore"], [b"ignore-file"], [b"replaces"], [b"replaced"])
+"""Directives that say nothing of the transaction."""
+
 
 class TransactionKind(StrEnum):
     """How a script can run."""
@@ -216,7 +219,7 @@ def _read_directive(sql: bytes, file: str) -> Cause | TransactionMode | None:
     cause = None
     for match in _DIRECTIVE.finditer(sql, 0, skip_space(sql, 0, file=file)):
         word = match[1].strip()
-        if word.split()[:1] in ([b"ignore"], [b"ignore-file"], [b"replaces"]):
+        if word.split()[:1] in _OF_OTHERS:
             continue  # for `lint`, and for the plan
         if word.split()[:1] == [b"batched"]:
             return _batched_mode(sql, file)

@@ -2,8 +2,9 @@
 
 The other tool's table says which versions are applied, golang-migrate's has one number:
 both mean the same only if no version below the highest was left out, so this is
-checked first. The other tool's table is not changed. If its tool is run again
-afterwards, it runs on a table that does not know the later versions.
+checked first. The other tool's table is not changed, and a note in the log beside it says that it
+was taken over. If its tool is run again afterwards, it runs on a table that does not know the later
+versions.
 """
 
 from __future__ import annotations
@@ -78,9 +79,10 @@ def adopt(
             raise MigrationError(
                 Reason.LOCK_TIMEOUT, "the history was changed by another session: look again"
             )
+        theirs = database.history
         database.switch_to(into)
         run.request = request  # from here on the files have golang-migrate's numbers
-        set_version(run, "baseline", expected.version)
+        set_version(run, "baseline", expected.version, adopted=(theirs,))
 
     return perform(_theirs(request, numbers), work)
 
@@ -125,7 +127,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
             hint=f"apply it with {tool} first, or give it a version above",
         )
     if run.source.find(applied[-1]) is None:
-        raise no_migration(applied[-1])
+        raise no_migration(applied[-1], source=run.source)
     other = _look(database.session, into)
     if other.has_version_table:
         rows = [

@@ -27,7 +27,7 @@ def baseline(request: Request, version: Version) -> Result[None]:
         found = run.database.found
         needs_file = not adapter_for(run.database.history.kind).has_baselines
         if needs_file and request.source is not None and not request.source.knows(version):
-            raise no_migration(version)
+            raise no_migration(version, source=request.source)
         if found.version == version:
             run.target = version
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.down import plan_down, plan_down_to
+from dbmigrate.runner.preparation.lost_history import require_history
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
@@ -26,6 +27,7 @@ def down(request: Request, limit: int | None = None, lowest: Version | None = No
         if limit == 0:
             return
         run.require_resumable()
+        require_history(run)
         rollback = request.options.rollback
         if lowest is not None:
             carry_out(run, plan_down_to(run.inputs, lowest, rollback))

@@ -16,6 +16,7 @@ from dbmigrate.postgres.history.log_reading import prune_sql
 from dbmigrate.postgres.history.notes import NoteKind
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
+from dbmigrate.runner.preparation.lost_history import require_history
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
@@ -36,6 +37,7 @@ def prune(request: Request, keep: int) -> Result[Pruned]:
 
 def _prune(run: Run, keep: int) -> Pruned:
     run.require_clean()
+    require_history(run)
     database = run.database
     if not database.history.has_log_table:
         return Pruned(0, 0)

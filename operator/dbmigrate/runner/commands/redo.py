@@ -9,6 +9,7 @@ from __future__ import annotations
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
 from dbmigrate.runner.planning.down import plan_redo
+from dbmigrate.runner.preparation.lost_history import require_history
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
@@ -22,6 +23,7 @@ def redo(request: Request) -> Result[None]:
 
     def work(run: Run) -> None:
         run.require_clean()
+        require_history(run)
         carry_out(run, plan_redo(run.inputs, request.options.rollback))
 
     return perform(request, work)

@@ -29,6 +29,7 @@ from dbmigrate.runner.execution.non_transactional import (
 )
 from dbmigrate.runner.execution.own_statement import run_own
 from dbmigrate.runner.execution.script_text import ScriptText
+from dbmigrate.runner.ownership import require_live
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import back_up, carry_out
 from dbmigrate.runner.planning.plan import Plan
@@ -57,6 +58,7 @@ def finish(run: Run) -> Repair:
     """Finish the step that was not. Raises MigrationError (Dirty and others)."""
     if run.unfinished is not None:
         return _finish_batches(run, run.unfinished)
+    require_live(run)
     left = find_remainder(run)
     if left is None:
         return _mend_history(run)

@@ -16,6 +16,7 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.sqltext.splitter import split
 from dbmigrate.report import Outcome, Reason
+from dbmigrate.runner.diffing.own_path import require_plain_path
 from dbmigrate.runner.diffing.squashed_file import archive_files, write_squashed
 from dbmigrate.runner.diffing.squashed_schema import make_squashed
 from dbmigrate.runner.perform import make_report
@@ -25,7 +26,7 @@ from dbmigrate.runner.result import Result
 from dbmigrate.sources.drafts import check_name
 from dbmigrate.sources.formats import SUM_FILE, read_source
 from dbmigrate.sources.migration import Format, Migration, Source
-from dbmigrate.sources.squashed import mark
+from dbmigrate.sources.squashed import Generations, head_of, list_of
 from dbmigrate.versions import Version
 
 _DATA = frozenset(
@@ -47,6 +48,8 @@ class SquashOrder:
     """Whether the rows that they leave become a part of the file; None: they may leave none."""
     server: ConnectionTarget | None = None
     """Where scratch databases may be created; None: on a server of our own."""
+    database: ConnectionTarget | None = None
+    """A database that the files migrate; None: none is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ def _squash(request: Request, order: SquashOrder) -> Squash:
     if source is None:
         raise _refused("this command needs the migration files")
     old, last = _replaced(source, order)
+    require_plain_path(order.database, request.observer)
     directory = Path(source.location)
     archive = order.archive
     if archive is None and source.format is not Format.FLYWAY:
@@ -98,7 +102,9 @@ def _squash(request: Request, order: SquashOrder) -> Squash:
     files = _files(old)
     data_files = tuple(dict.fromkeys(m.up.file for m in old if m.up and _may_change_rows(m)))
     low = old[0].replaces[0] if old[0].replaces else old[0].version
-    head = mark(low, last.version) if source.format is not Format.FLYWAY else ""
+    lists = _lists(source, old)
+    is_marked = source.format is not Format.FLYWAY
+    head = head_of(low, last.version, lists) if is_marked else list_of(lists)
 
     with tempfile.TemporaryDirectory(prefix="dbmigrate-squash-") as scratch:
 
@@ -145,6 +151,13 @@ def _replaced(source: Source, order: SquashOrder) -> tuple[tuple[Migration, ...]
             f"there is nothing to squash: {source.location} has one migration up to {order.version}"
         )
     return old, last
+
+
+def _lists(source: Source, old: tuple[Migration, ...]) -> Generations:
+    """The versions that had files, those of earlier squashed files first."""
+    earlier = source.squash_lists
+    known = {version for versions in earlier for version in versions}
+    return (*earlier, tuple(each.version for each in old if each.version not in known))
 
 
 def _files(migrations: tuple[Migration, ...]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.runner.answers import MigrationState, StatusRow, StatusTable
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.squashed import is_replaced
+from dbmigrate.runner.planning.up import out_of_order_migrations
 from dbmigrate.runner.preparation.edited_files import changed_migrations
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -42,6 +43,10 @@ def _status(run: Run) -> StatusTable:
         from dbmigrate.runner.preparation.other_history import warn_of_other_tools
 
         warn_of_other_tools(run)
+    if found.stored is None or run.database.successor is not None:
+        from dbmigrate.runner.preparation.lost_history import warn_of_history
+
+        warn_of_history(run)
     unfinished = run.unfinished
     if found.dirty and unfinished is None:
         applied.settle(found.version)
@@ -53,6 +58,8 @@ def _status(run: Run) -> StatusTable:
     known = {version: source.find(version) for version in versions}
     if start is not None:
         known[start.version] = start
+    for migration in out_of_order_migrations(run.inputs) if source.squash_lists else ():
+        known.setdefault(migration.version, migration)
     changed = {m.version for m in changed_migrations(source, applied)}
     rows = (
         *(

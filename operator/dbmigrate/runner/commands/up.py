@@ -62,7 +62,7 @@ def has_nothing_to_do(run: Run) -> bool:
     """Whether `up` would change nothing and has nothing to complain of, as far as is known
     without the locks."""
     found = run.database.found
-    if found.dirty or found.stored is None:
+    if found.dirty or found.stored is None or run.database.successor is not None:
         return False
     try:
         if plan_up(run.inputs, None, run.request.options.out_of_order).steps:

@@ -53,13 +53,19 @@ def _kind_of(finding: VerifyFinding) -> str:
 def _findings(run: Run) -> Iterator[VerifyFinding]:
     yield from _dirty(run)
     yield from _gap(run)
+    if (successor := run.database.successor) is not None:
+        message = f"{successor.table}, a history of {successor.format}'s files, counts in its place"
+        yield VerifyFinding(None, "taken over", message)
     source, applied = run.source, run.database.applied
     for migration in changed_migrations(source, applied):
         yield VerifyFinding(migration.version, "changed", describe_change(migration, applied))
     for version in missing_versions(source, applied):
         is_future = applied.validates_files and missing_kind(source, version) == "future"
         kind = "future" if is_future else "missing"
-        yield VerifyFinding(version, kind, _describe_missing(version, applied.row(version)))
+        text = _describe_missing(version, applied.row(version))
+        if source.stands_for(version):
+            text += f"; {source.squash_file} has replaced it, for databases at {source.squash_end}"
+        yield VerifyFinding(version, kind, text)
     for migration in source.repeatables:
         if migration.version in applied.repeated and not applied.is_current(migration):
             message = f"{name_of(migration.version)!r} was edited since it ran, and will run again"

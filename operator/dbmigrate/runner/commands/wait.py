@@ -25,6 +25,7 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.postgres.connection.session import Session, no_answer_within
 from dbmigrate.postgres.connection.target import ConnectionTarget
+from dbmigrate.postgres.history.other_formats import end_of_log
 from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.report import Outcome, Reason, Report
@@ -191,7 +192,7 @@ def _look(request: Request, wanted: Wanted, limit: float) -> _Snapshot:
     try:
         if isinstance(wanted, OrmMigration):
             return _ask_orm(request, wanted, limit)
-        state, is_reached = _ask(request, wanted, limit)
+        state, is_reached, lost = _ask(request, wanted, limit)
     except MigrationError as error:
         if error.reason not in _PATIENT:
             raise
@@ -200,6 +201,13 @@ def _look(request: Request, wanted: Wanted, limit: float) -> _Snapshot:
         return _Snapshot(None, f"connection lost: {broken}", Reason.CONNECTION_LOST)
     if state is None:
         return _Snapshot(None, "the role may not read the history yet")
+    if lost is not None:
+        return _Snapshot(
+            state,
+            f"the database has no version, and its log ends at version {lost}: its version table is"
+            " gone or empty (`dbmigrate status`)",
+            is_behind=True,
+        )
     here = "has no version" if state.version is None else f"is at version {state.version}"
     if state.dirty:
         obstacle = f"the database {here} and is dirty"
@@ -240,31 +248,33 @@ def _unreadable(failure: ServerFailure) -> MigrationError:
     )
 
 
-def _ask(request: Request, wanted: Version, limit: float) -> tuple[VersionState | None, bool]:
+def _ask(
+    request: Request, wanted: Version, limit: float
+) -> tuple[VersionState | None, bool, Version | None]:
     """One connection, two queries: the state, None if there is no history for this request.
 
-    And whether the wanted version is reached.
+    And whether the wanted version is reached, and where the log ends if the table has no version.
     """
     session = _connect(request, limit)
     try:
         history = look(session, request.target.history).history
         if not history.has_version_table:
-            return VersionState(None), False
+            return VersionState(None), False, end_of_log(session, history)
         question = adapter_for(history.kind).wait_sql(history.version_table, wanted)
         rows = session.query(history.guarded_reading(question))[0]
+        if not rows or rows[0][0] is None:
+            return VersionState(None), False, end_of_log(session, history)
     except ServerFailure as failure:
         if failure.sqlstate == UNDEFINED_TABLE:
-            return VersionState(None), False
+            return VersionState(None), False, None
         if failure.sqlstate == INSUFFICIENT_PRIVILEGE:
-            return None, False
+            return None, False, None
         raise _unreadable(failure) from None
     finally:
         session.close()
-    if not rows or rows[0][0] is None:
-        return VersionState(None), False
     text, dirty, is_reached = rows[0]
     version = None if text == NOTHING else reader_of(request.target.history.kind)(text or "")
-    return VersionState(version, dirty == "t"), is_reached == "t"
+    return VersionState(version, dirty == "t"), is_reached == "t", None
 
 
 def _within(target: ConnectionTarget, seconds: float) -> ConnectionTarget:

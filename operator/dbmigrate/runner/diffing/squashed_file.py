@@ -21,7 +21,7 @@ def write_squashed(
 ) -> dict[str, bytes]:
     """The files of a squashed migration in that format: names and contents, the script first.
 
-    It has no way down. `head` is the line of the mark.
+    It has no way down. `head` is what it says of itself.
     """
     text = last.text if wanted is Format.FLYWAY else _digits(last)
     if wanted is Format.GOLANG_MIGRATE:
@@ -29,7 +29,7 @@ def write_squashed(
     if wanted is Format.FLYWAY:
         file = f"B{text}__{name}.sql"
         settings = {f"{file}.conf": b"placeholderReplacement=false\n"} if b"${" in sql else {}
-        return {file: sql, **settings}
+        return {file: head.encode() + sql, **settings}
     statements = [sql[each.start : each.end] for each in split(sql, file="squash")]
     if wanted is Format.DBMATE:
         body = b"".join(each + b";\n" for each in statements)

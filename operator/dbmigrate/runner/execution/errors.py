@@ -59,9 +59,18 @@ def statement_failed(
     )
 
 
-def history_refused(step: PlannedStep, error: ServerError, own: str) -> MigrationError:
+_CHANGED = frozenset(("42P01", "3F000", "42703", "42704", "42804", "42809", "42883"))
+"""No such table, schema, column or type; a column of another type; no table; no such operator:
+what was there, and whole, when the step began."""
+
+
+def history_refused(
+    step: PlannedStep, error: ServerError, own: str, file: Location
+) -> MigrationError:
     """The file ran, and `own`, a statement behind it, could not write the history."""
     verb, _, table = own.rpartition(" ")
+    if is_changed(error):
+        return history_changed(step, error, f"{table}, a table of the history,", file)
     doing = f"can't write {table}, a table of the history ({verb})"
     told = history_failure(ServerFailure(error, 0), doing)
     is_constraint = error.sqlstate is not None and error.sqlstate.startswith("23")
@@ -75,6 +84,31 @@ def history_refused(step: PlannedStep, error: ServerError, own: str) -> Migratio
         else told.hint
         or f"look at what was added to {table}: a publication, a default or a constraint",
     )
+
+
+def history_changed(
+    step: PlannedStep,
+    error: ServerError,
+    what: str,
+    file: Location,
+    *,
+    end: str = "was rolled back",
+) -> MigrationError:
+    """A table of the history is not there any more, or has not the columns that it had."""
+    return MigrationError(
+        Reason.STATEMENT_FAILED,
+        f"{label(step)} drops or changes {what} and {end}: {error.message}",
+        location=file,
+        sqlstate=error.sqlstate,
+        detail=error.detail,
+        hint="remove what the file does to the tables of the history: dbmigrate keeps them; where"
+        " the file does nothing to them, another session has",
+    )
+
+
+def is_changed(error: ServerError) -> bool:
+    """Whether a statement of ours failed by what the history is now, and was not before."""
+    return error.sqlstate in _CHANGED
 
 
 def _remedy(table: str, error: ServerError) -> str:
@@ -115,6 +149,20 @@ def escaped(step: PlannedStep, location: Location | None, message: str) -> Migra
         location=location,
         hint="put `-- dbmigrate:no-transaction` at the top of a file that commits by itself;"
         " look at the database, then `dbmigrate force V`",
+    )
+
+
+def lock_lost(
+    step: PlannedStep, location: Location | None, *, is_rolled_back: bool = True
+) -> MigrationError:
+    """The file has released the run's locks, and another session has them now."""
+    end = "was rolled back" if is_rolled_back else "has run, and the database is left dirty"
+    return MigrationError(
+        Reason.LOCK_TIMEOUT,
+        f"{label(step)} releases the run's lock, and another session has taken it: it {end}",
+        location=location,
+        hint="remove what releases all advisory locks (pg_advisory_unlock_all, DISCARD ALL) from"
+        " the file: they keep other runs away",
     )
 
 

@@ -30,7 +30,9 @@ def explain_fence(
         return MigrationError(
             Reason.FOREIGN_HISTORY,
             f"a table of the history was replaced, or given a trigger: {label} was rolled back",
-            hint="look at who may create tables in its schema",
+            location=location,
+            hint="remove it from the file, if the file does it; if not, look at who may create"
+            " tables in its schema",
         )
     if not fence.has_transaction:
         mark_dirty(database, step)
@@ -41,6 +43,8 @@ def explain_fence(
             f"the backend changed during the run: {label} was rolled back",
             hint="connect to PostgreSQL itself, or to a port of the pooler in session mode",
         )
+    if not fence.has_locks:
+        return step_errors.lock_lost(step, location)
     before = database.found
     try:
         database.read()

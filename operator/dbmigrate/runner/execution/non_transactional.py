@@ -24,7 +24,7 @@ from dbmigrate.postgres.connection.errors import (
     history_failure,
 )
 from dbmigrate.postgres.connection.search_path import aside
-from dbmigrate.postgres.history.fence import move_version_sql
+from dbmigrate.postgres.history.fence import move_version_sql, read_fence
 from dbmigrate.postgres.history.log import (
     NewLogRow,
     advance_log_sql,
@@ -88,6 +88,14 @@ def run_statements(
         raise work.explain(failed) from None
     except ServerFailure as failure:
         database.session.roll_back()
+        fence = read_fence(failure.error)
+        if fence is not None and not fence.has_locks:
+            raise step_errors.lock_lost(step, text.locate(), is_rolled_back=False) from None
+        if step_errors.is_changed(failure.error):
+            what, end = "the history or its log", "has run in part: the database may be dirty"
+            raise step_errors.history_changed(
+                step, failure.error, what, text.locate(), end=end
+            ) from None
         doing = f"can't write the history {database.history.name} and its log"
         raise history_failure(failure, f"{doing} during {work.label}") from None
     except ConnectionBroken as broken:
@@ -167,7 +175,7 @@ class _Work:
         clean = found.stepped(self._step.move)
         self._session.query(
             f"BEGIN; {RESET}; {count}; "
-            f"{move_version_sql(history, found, clean)}; "
+            f"{move_version_sql(history, found, clean, locks=self._database.held_locks)}; "
             f"{end_log_sql(history, self._log_id, 'applied')}; COMMIT"
         )
         self._database.found = clean

@@ -89,7 +89,14 @@ def make_token(step: PlannedStep) -> str:
 
 def rows_sql(database: Database, found: Found, wanted: Found, row: NewLogRow, token: str) -> str:
     """The rows of a step, written after its file: the version and the log's row."""
-    move = move_version_sql(database.history, found, wanted, pid=database.pid, token=token)
+    move = move_version_sql(
+        database.history,
+        found,
+        wanted,
+        pid=database.pid,
+        token=token,
+        locks=database.held_locks,
+    )
     return database.history.guarded(f"{move}; {insert_log_sql(database.history, row)}")
 
 
@@ -107,7 +114,7 @@ def explain_failure(
     if fence is not None:
         error = explain_fence(database, step, fence, text.locate())
     elif failure.own is not None:
-        error = history_refused(step, failure.error, failure.own)
+        error = history_refused(step, failure.error, failure.own, text.locate())
     elif failure.escaped:
         error = escaped(step, location, failure.error.message)
         mark_dirty(database, step)

@@ -10,11 +10,11 @@ from pathlib import Path
 from psycopg import pq
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.settings import add_setting
 from dbmigrate.postgres.connection.target import (
     ConnectionTarget,
     HistoryTable,
     describe_address,
-    escape_option,
     parse_history_table,
 )
 from dbmigrate.postgres.sqltext.quoting import identifier
@@ -117,12 +117,11 @@ class Addresses:
         path = row.search_path or (identifier(row.schema) if row.schema else "")
         has_path = bool(path) and with_search_path
         if has_path:
-            given = conninfo.get("options") or self.environ.get("PGOPTIONS", "")
-            setting = f"-c search_path={escape_option(path)}"
-            conninfo["options"] = f"{given} {setting}" if given else setting
+            conninfo = add_setting(conninfo, self.environ, "search_path", path)
         return replace(
             self.shared,
             conninfo=conninfo,
+            identity=None if row.password_file else self.shared.identity,
             url_database=None if row.dbname else self.shared.url_database,
             history=self.history_of(row),
             display=describe_address(conninfo, self.environ),

@@ -37,8 +37,7 @@ def judge(whole: WholeHistory, source: Source, policy: OutOfOrder) -> Judgement 
     if whole.found.dirty or whole.found.stored is None or version is None:
         return None
     applied = read_applied(whole.found, whole.log)
-    is_log_empty = whole.history.knows_log and not whole.log
-    inputs = PlanInputs(source, applied, _no_script, is_log_empty=is_log_empty)
+    inputs = PlanInputs(source, applied, _no_script)
     try:
         if any(changed_migrations(source, applied)):
             return None

@@ -65,6 +65,14 @@ def read_list(path: str, waves: list[Wave]) -> Iterator[PlacedRow]:
             raise refused(place, problem, "the file has targets, and waves")
 
 
+def read_waves(path: str) -> list[Wave]:
+    """The waves of a file that defines nothing else. Raises MigrationError (SourceInvalid)."""
+    waves: list[Wave] = []
+    for found in read_list(path, waves):
+        raise refused(found.place, "it is a target", "a file of waves has waves alone")
+    return waves
+
+
 def _items(kind: str) -> Callable[[str, str], Iterator[Item]]:
     if kind == "json":
         return scan_json

@@ -44,6 +44,8 @@ class FleetResult:
     has_exceeded_failures: bool = False
     results_error: MigrationError | None = None
     """Why the table of results is not complete."""
+    was_stopped: bool = False
+    """Whether it was told to stop, so that targets may be left behind."""
 
 
 class FleetRun:
@@ -201,7 +203,12 @@ class FleetRun:
 
     def _end(self) -> FleetResult:
         self.write_results()
-        return FleetResult(self.summary, self._has_exceeded, self.results_error)
+        return FleetResult(
+            self.summary,
+            self._has_exceeded,
+            self.results_error,
+            was_stopped=self.request.stop.is_requested,
+        )
 
 
 def run_fleet(request: FleetRequest, *, timeout: float | None = None) -> FleetResult:

@@ -21,6 +21,7 @@ from dbmigrate.runner.fleet.verdict import (
     make_verdict,
     outcome_of_failure,
 )
+from dbmigrate.runner.ownership import require_live
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import try_out
 from dbmigrate.runner.planning.plan import Plan
@@ -142,6 +143,7 @@ def foresee(request: Request, *, tries_out: bool = False) -> Result[Plan]:
         check_changes(run)
         plan = plan_up(run.inputs, None, request.options.out_of_order)
         run.begin(plan)
+        require_live(run, plan)
         if tries_out:
             try_out(run, plan)
         return plan

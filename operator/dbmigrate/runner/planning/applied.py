@@ -37,6 +37,10 @@ class AppliedVersions(Protocol):
         """The versions that the history names, in order."""
 
     @property
+    def stops(self) -> tuple[Version, ...]:
+        """Versions at which the database was, according to the log, without a step that it has."""
+
+    @property
     def undoing(self) -> tuple[Version, ...]:
         """The same in the order in which they are undone."""
 

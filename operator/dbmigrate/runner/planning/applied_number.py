@@ -105,6 +105,11 @@ class Applied:
         return True
 
     @property
+    def stops(self) -> tuple[Version, ...]:
+        """Where it was moved to."""
+        return tuple(version for _, version in self._assumed)
+
+    @property
     def undoing(self) -> tuple[Version, ...]:
         """The same from the highest downwards."""
         return tuple(reversed(self._order))

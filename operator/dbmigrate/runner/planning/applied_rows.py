@@ -47,6 +47,11 @@ class AppliedSet:
         return tuple(sorted(self._found.applied))
 
     @property
+    def stops(self) -> tuple[Version, ...]:
+        """None: the rows are all that there is."""
+        return ()
+
+    @property
     def undoing(self) -> tuple[Version, ...]:
         """Backwards as the tool goes: by application, or by number."""
         if self._found.dialect.undoes_last_applied:

@@ -59,9 +59,14 @@ def plan_redo(inputs: PlanInputs, rollback: Rollback | None) -> Plan:
     and IrreversibleMigration for one that the history begins at.
     """
     (undone,) = plan_down(inputs, 1, rollback).steps
-    migration = inputs.source.find(undone.version)
+    source, version = inputs.source, undone.version
+    migration = source.find(version)
+    if _is_old(inputs, version):  # its file is another one now
+        migration = squashed.old_migration(source, version)
+        if migration is None:
+            raise squashed.no_file_of(source, version)
     if migration is None:
-        raise no_migration(undone.version)
+        raise no_migration(version, source=source)
     left = [each for each in (undone.after, undone.version) if each is not None]
     return Plan(require_sound((undone, step_up(migration, undone.after, max(left)))), max(left))
 
@@ -101,6 +106,9 @@ def _undoable(inputs: PlanInputs, version: Version) -> list[Version]:
         if m.version <= version and inputs.applied.covers(m.version)
     )
     known.add(version)
+    if inputs.lost is not None:
+        stops = {*inputs.lost, *inputs.applied.stops}
+        known.update(v for v in stops if v <= version and inputs.applied.covers(v))
     return sorted(known, reverse=True)
 
 
@@ -110,7 +118,7 @@ def _step_down(
     migration = inputs.source.find(version)
     row = inputs.applied.row(version)
     is_replaced = squashed.is_replaced(inputs.source, version, inputs.version)
-    if is_replaced and not squashed.ran_as_squash(row):
+    if _is_old(inputs, version):
         migration = squashed.old_migration(inputs.source, version)
     script = migration.down if migration else None
     is_stored = script is None and row is not None and row.has_down
@@ -119,8 +127,8 @@ def _step_down(
     if script is None and is_replaced:
         raise squashed.no_way_below(inputs.source, version)
     if migration is None and script is None and inputs.applied.is_exact:
-        raise no_migration(version)
-    if script is None and inputs.is_log_empty and not inputs.applied.is_exact:
+        raise no_migration(version, source=inputs.source)
+    if script is None and row is None and inputs.lost is not None and not inputs.applied.is_exact:
         raise _unknown_way_down(version, migration)
     name = migration.name if migration else row.name if row else ""
     return PlannedStep(
@@ -134,6 +142,12 @@ def _step_down(
         text=migration.text if migration else "",
         description=migration.description if migration else "",
     )
+
+
+def _is_old(inputs: PlanInputs, version: Version) -> bool:
+    """Whether the version was made by a file that a squashed one has replaced."""
+    is_replaced = squashed.is_replaced(inputs.source, version, inputs.version)
+    return is_replaced and not squashed.ran_as_squash(inputs.applied.row(version))
 
 
 def _require_allowed(
@@ -160,8 +174,8 @@ def _unknown_way_down(version: Version, migration: Migration | None) -> Migratio
     name = f" ({migration.name})" if migration else ""
     return MigrationError(
         Reason.IRREVERSIBLE_MIGRATION,
-        f"version {version}{name} has no down file, and the history's log, which would have its"
-        " down script, is empty: nothing was rolled back",
+        f"version {version}{name} has no down file, and the rows of the history's log are missing"
+        " that would have its down script: nothing was rolled back",
         hint="put its down file back; or `dbmigrate force V` with the version below, which moves"
         " the version alone and leaves what the migration has made",
     )

@@ -71,11 +71,10 @@ def _is_known(inputs: PlanInputs, version: Version) -> bool:
 
 def _no_target(target: Version, source: Source) -> MigrationError:
     """The version that a person has named."""
-    start, end = source.squash_start, source.squash_end
-    if end is not None and target < end and (start is None or target >= start):
-        return no_migration(target, f"version {target} was replaced by {source.squash_file}")
     newest = f"the newest is {source.latest}" if source.latest is not None else "it has no version"
-    return no_migration(target, f"{source.location} has no version {target}: {newest}")
+    return no_migration(
+        target, f"{source.location} has no version {target}: {newest}", source=source
+    )
 
 
 def _below_base(target: Version, base: Version) -> MigrationError:

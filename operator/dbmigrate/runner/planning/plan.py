@@ -41,8 +41,9 @@ class PlanInputs:
     source: Source
     applied: AppliedVersions
     stored: StoredScript
-    is_log_empty: bool = False
-    """The log has lost its rows: there is a table, and nothing in it."""
+    lost: frozenset[Version] | None = None
+    """The versions that are known to be applied although rows of the log are missing, each of
+    which needs a script on the way down; None: no row is missing."""
 
     @property
     def version(self) -> Version | None:
@@ -69,6 +70,7 @@ def require_known(inputs: PlanInputs, version: Version | None, *, in_source: boo
             f"{source.location} holds no migration files, and the database is at version {version}"
             if source.is_empty
             else None,
+            source=source,
         )
 
 
@@ -89,8 +91,15 @@ def no_files(source: Source) -> MigrationError:
     )
 
 
-def no_migration(version: Version, hint: str | None = None) -> MigrationError:
-    """No file of that version; golang-migrate's words."""
+def no_migration(
+    version: Version, hint: str | None = None, *, source: Source | None = None
+) -> MigrationError:
+    """No file of that version; golang-migrate's words. `source` may know where it is."""
+    if source is not None and source.stands_for(version):
+        hint = (
+            f"version {version} was replaced by {source.squash_file}; name the directory that has"
+            " the replaced files: -archive DIR"
+        )
     return MigrationError(
         Reason.MISSING_VERSION,
         f"no migration found for version {version}:"

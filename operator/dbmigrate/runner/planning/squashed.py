@@ -12,6 +12,7 @@ from dataclasses import replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.log import LogRow
 from dbmigrate.report import Reason
+from dbmigrate.runner.planning.applied import AppliedVersions
 from dbmigrate.sources.migration import Migration, Source
 from dbmigrate.versions import Version
 
@@ -40,6 +41,30 @@ def require_whole(source: Source, version: Version | None) -> None:
     )
 
 
+def left_out(source: Source, applied: AppliedVersions) -> tuple[Migration, ...]:
+    """The replaced versions of which the history says that this database never had them, with
+    their archived files where there are any."""
+    here, end = applied.version, source.squash_end
+    if end is None or here is None or here < end:
+        return ()
+    gone: list[Version] = []
+    below = {v for versions in source.squash_lists for v in versions if v < end}
+    for versions in reversed(source.squash_lists):
+        if versions and _began_with(versions[-1], below, applied):
+            break
+        gone += (v for v in versions if v < end and not applied.covers(v))
+    name = f"replaced by {source.squash_file}"
+    return tuple(old_migration(source, v) or Migration(v, name) for v in sorted(gone))
+
+
+def _began_with(version: Version, below: set[Version], applied: AppliedVersions) -> bool:
+    """Whether a squashed file of that version was the first step of this database."""
+    row = applied.row(version)
+    if row is not None:
+        return ran_as_squash(row)
+    return applied.is_exact and not any(applied.covers(v) for v in below if v < version)
+
+
 def is_replaced(source: Source, version: Version, here: Version | None) -> bool:
     """Whether a database at `here` does not need the file of that version any more."""
     end, start = source.squash_end, source.squash_start
@@ -57,6 +82,16 @@ def ran_as_squash(row: LogRow | None) -> bool:
 def old_migration(source: Source, version: Version) -> Migration | None:
     """The archived files of a replaced version."""
     return source.archive.find(version) if source.archive else None
+
+
+def no_file_of(source: Source, version: Version) -> MigrationError:
+    """The squashed file has its version, and is not the file that has made it."""
+    return MigrationError(
+        Reason.MISSING_VERSION,
+        f"the file that made version {version} was replaced by {source.squash_file}, which an empty"
+        " database alone can run: nothing was undone",
+        hint="name the directory that has the replaced files: -archive DIR",
+    )
 
 
 def no_way_below(source: Source, version: Version) -> MigrationError:

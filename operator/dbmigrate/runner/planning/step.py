@@ -61,7 +61,10 @@ def steps_up(migrations: Iterable[Migration], version: Version | None) -> Iterat
 
 def find_migration(source: Source, step: PlannedStep) -> Migration | None:
     """What the source knows of a step's version; a checkpoint and a repeatable have none."""
-    return source.find(step.version) if step.role is Role.VERSIONED else None
+    if step.role is not Role.VERSIONED:
+        return None
+    old = source.archive.find(step.version) if source.archive else None
+    return source.find(step.version) or old
 
 
 def step_up(migration: Migration, before: Version | None, after: Version | None) -> PlannedStep:

@@ -10,26 +10,29 @@ from dbmigrate.runner.planning.plan import (
     PlanInputs,
     no_file,
     no_files,
+    no_migration,
     require_known,
     require_sound,
     version_after,
 )
-from dbmigrate.runner.planning.squashed import require_whole
+from dbmigrate.runner.planning.squashed import left_out, require_whole
 from dbmigrate.runner.planning.step import PlannedStep, step_up, steps_up
 from dbmigrate.sources.migration import Migration
 from dbmigrate.versions import Version
 
 
 def out_of_order_migrations(inputs: PlanInputs) -> tuple[Migration, ...]:
-    """Those below the database's version that the log proves were never applied."""
+    """Those below the database's version that the log proves were never applied. One that a
+    squashed file has replaced has scripts only where the archive has them."""
     version = inputs.version
     if version is None:
         return ()
-    return tuple(
+    here = (
         migration
         for migration in inputs.source.migrations
         if migration.version <= version and not inputs.applied.covers(migration.version)
     )
+    return (*left_out(inputs.source, inputs.applied), *here)
 
 
 def pending(inputs: PlanInputs, version: Version | None) -> tuple[Migration, ...]:
@@ -74,6 +77,8 @@ def plan_up_to(inputs: PlanInputs, highest: Version, policy: OutOfOrder) -> Plan
 
     Raises MigrationError as `plan_up` does.
     """
+    if inputs.version is None and inputs.source.stands_for(highest):
+        raise no_migration(highest, source=inputs.source)
     steps = require_sound(find_steps_up(inputs, highest, policy))
     return Plan(steps, version_after(steps, inputs))
 
@@ -91,6 +96,9 @@ def find_steps_up(
     late = tuple(m for m in out_of_order_migrations(inputs) if to is None or m.version <= to)
     if late and policy is OutOfOrder.REJECT:
         raise _out_of_order(late, version)
+    lost = tuple(m for m in late if m.up is None and m.down is None)
+    if lost and policy is OutOfOrder.APPLY:
+        raise _out_of_order(lost, version)
     steps = []
     if policy is OutOfOrder.APPLY:
         steps += [step_up(migration, version, version) for migration in late]
@@ -110,8 +118,14 @@ def find_steps_up(
 def _out_of_order(late: tuple[Migration, ...], version: Version | None) -> MigrationError:
     names = ", ".join(f"{m.version} ({m.name})" for m in late[:5])
     more = f" and {len(late) - 5} more" if len(late) > 5 else ""
+    hint = "give it a version above the database's, or run with -out-of-order apply or ignore"
+    if any(m.up is None and m.down is None for m in late):
+        hint = (
+            "run its file from the archive of the squashed ones: -archive DIR with -out-of-order"
+            " apply; or leave it out for good with -out-of-order ignore"
+        )
     return MigrationError(
         Reason.OUT_OF_ORDER,
         f"below the database's version {version}, but never applied: {names}{more}",
-        hint="give it a version above the database's, or run with -out-of-order apply or ignore",
+        hint=hint,
     )

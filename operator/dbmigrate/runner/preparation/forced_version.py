@@ -4,24 +4,50 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.log import insert_log_sql
+from dbmigrate.postgres.history.notes import NoteKind
+from dbmigrate.postgres.history.relations import History
+from dbmigrate.runner.planning.plan import no_migration
 from dbmigrate.runner.planning.step import moves_up
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 
-def set_version(run: Run, direction: str, version: Version | None) -> None:
-    """Write the version row by order of a person, and a row in the log that says so."""
+def set_version(
+    run: Run, direction: str, version: Version | None, adopted: tuple[History, ...] = ()
+) -> None:
+    """Write the version row by order of a person, and a row in the log that says so.
+
+    A version in the place of none takes the place of the histories of other formats as well: those
+    that are `adopted`, and those under the names of their tools. So does one in a history whose
+    place was taken.
+    """
     database = run.database
+    was_taken = database.successor is not None
+    is_new = database.found.stored is None and not any(
+        row.outcome == "applied" for row in database.log
+    )
     run.target = version
     source = run.request.source
     moves = moves_up(source.migrations) if source else None
-    if direction == "baseline" and version is not None:
-        wanted = database.found.baselined(version, moves)
-    else:
-        wanted = database.found.forced(version, moves)
+    try:
+        if direction == "baseline" and version is not None:
+            wanted = database.found.baselined(version, moves)
+        else:
+            wanted = database.found.forced(version, moves)
+    except MigrationError as error:
+        if version is not None and source is not None and source.stands_for(version):
+            raise no_migration(version, source=source) from error
+        raise
+    if version is not None and (is_new or was_taken):
+        from dbmigrate.runner.preparation.takeover import take_over
+
+        take_over(run, adopted)
     write_history(run, direction, wanted)
+    if was_taken:
+        database.note(NoteKind.TAKEOVER, "")
 
 
 def write_history(run: Run, direction: str, wanted: Found) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.connection.target import ConnectionTarget, escape_option
+from dbmigrate.postgres.connection.settings import add_setting
+from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.scratch.grants import give_rights, read_rights
 from dbmigrate.postgres.scratch.roles import ServerRoles, read_server_roles
@@ -65,8 +66,7 @@ class Impersonation:
 
     def act_on(self, scratch: ConnectionTarget) -> ConnectionTarget:
         """The scratch database as that role sees it."""
-        options = f"{scratch.conninfo['options']} -c role={escape_option(self.user)}"
-        return replace(scratch, conninfo={**scratch.conninfo, "options": options})
+        return replace(scratch, conninfo=add_setting(scratch.conninfo, {}, "role", self.user))
 
 
 def _attributes(around: ServerRoles, name: str) -> frozenset[str]:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.connection.target import ConnectionTarget, escape_option, parse_target
+from dbmigrate.postgres.connection.settings import escape_option, without_setting
+from dbmigrate.postgres.connection.target import ConnectionTarget, parse_target
 from dbmigrate.postgres.scratch.roles import ServerRoles, make_roles
 from dbmigrate.postgres.scratch.server import scratch_server
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
@@ -57,7 +58,7 @@ class ScratchSpace:
             if around is not None:
                 conninfo["options"] = _surround(like, around)
             elif "options" in like.conninfo:
-                conninfo["options"] = like.conninfo["options"]
+                conninfo["options"] = without_setting(like.conninfo["options"], "role")
             try:
                 yield replace(
                     self.server,
@@ -108,6 +109,7 @@ def _drop(session: Session, name: str) -> None:
 def _surround(target: ConnectionTarget, around: ServerRoles) -> str:
     """The target's settings; its role exists on the scratch server by name, without rights."""
     given = target.conninfo.get("options") or os.environ.get("PGOPTIONS", "")
+    given = without_setting(given, "role")
     path = f"-c search_path={escape_option(around.search_path)}"
     return f"{given} {path} -c role=none".strip()
 

@@ -10,6 +10,7 @@ import pytest
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.names import MANAGED_BY_LABEL, MIGRATION_LABEL, UID_LABEL
+from dbmigrate.api.spec import CONTAINER_NAMES, VOLUME_NAMES
 from dbmigrate.controller.decisions.runs import RunCommand, RunState
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
 from dbmigrate.controller.jobs.job_object import parse_run
@@ -126,6 +127,140 @@ def test_a_connection_becomes_libpqs_environment() -> None:
     volume = pod_of(job)["volumes"][1]
     assert volume["configMap"]["items"] == [{"key": "ca.crt", "path": file}]
     assert runner_of(job)["volumeMounts"][1]["mountPath"] == directory
+
+
+def test_a_cluster_of_cloudnativepg_stands_for_its_secrets_its_authority_and_its_service() -> None:
+    job = build(make_migration(database={"cnpg": {"cluster": "pg"}}))
+    env = env_of(job)
+    assert (env["PGHOST"], env["PGPORT"], env["PGSSLMODE"]) == ("pg-rw", "5432", "verify-full")
+    for name, key in (("PGUSER", "username"), ("PGPASSWORD", "password"), ("PGDATABASE", "dbname")):
+        assert env[name] == {"secretKeyRef": {"name": "pg-app", "key": key}}
+    # The authority's Secret holds its private key as well, which no run needs.
+    volume = pod_of(job)["volumes"][1]["secret"]
+    assert volume == {"secretName": "pg-ca", "items": [{"key": "ca.crt", "path": "root.crt"}]}
+    # The name of the database may be told, that of the role as little as any other of a Secret.
+    assert env["DBMIGRATE_SECRET_VARIABLES"] == "PGPASSWORD,PGUSER"
+    other = {"cluster": "pg", "database": "shop", "role": "dante"}
+    env = env_of(build(make_migration(database={"cnpg": other})))
+    assert env["PGDATABASE"] == "shop"
+    assert env["PGPASSWORD"] == {"secretKeyRef": {"name": "pg-dante", "key": "password"}}
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        {"urlFrom": {"secretKeyRef": {"name": "db", "key": "url"}}},
+        {"connection": {"host": "h", "dbname": "d"}},
+        {"cnpg": {"cluster": "pg"}},
+    ],
+)
+@pytest.mark.parametrize("names_ids", [True, False])
+def test_a_client_certificate_can_be_read_by_any_user(
+    access: dict[str, Any], names_ids: bool
+) -> None:
+    database = {**access, "clientCertificateFrom": {"secretRef": {"name": "client"}}}
+    plain = build(make_migration(database=access), names_ids=names_ids)
+    job = build(make_migration(database=database), names_ids=names_ids)
+    (volume,) = (v for v in pod_of(job)["volumes"] if v not in pod_of(plain)["volumes"])
+    assert [item["key"] for item in volume["secret"]["items"]] == ["tls.crt", "tls.key"]
+    assert volume["secret"]["defaultMode"] == 0o444
+    (mount,) = (m for m in runner_of(job)["volumeMounts"] if m["name"] == volume["name"])
+    assert env_of(job)["DBMIGRATE_CLIENT_CERTIFICATE"] == mount["mountPath"]
+    assert pod_of(job)["securityContext"] == pod_of(plain)["securityContext"]
+
+
+EXTRAS: dict[str, Any] = {
+    "initContainers": [{"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}],
+    "volumes": [{"name": "config", "configMap": {"name": "config"}}],
+    "volumeMounts": [{"name": "config", "mountPath": "/config"}],
+    "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db"]}],
+    "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
+    "runtimeClassName": "gvisor",
+}
+
+
+def test_parts_of_the_pod_are_passed_on_unchanged_behind_our_own() -> None:
+    copy = {"image": {"reference": "app:1", "mode": "Copy"}}
+    plain = build(make_migration(source=copy))
+    job = build(make_migration(source=copy, job=EXTRAS))
+    for name in ("initContainers", "volumes"):
+        assert pod_of(job)[name] == [*pod_of(plain)[name], *EXTRAS[name]]
+    mounts = runner_of(job)["volumeMounts"]
+    assert mounts == [*runner_of(plain)["volumeMounts"], *EXTRAS["volumeMounts"]]
+    for name in ("hostAliases", "dnsConfig", "runtimeClassName"):
+        assert pod_of(job)[name] == EXTRAS[name]
+
+
+def test_a_run_waits_for_a_proxy_beside_it_and_for_no_other_container() -> None:
+    assert env_of(build(make_migration(job=EXTRAS)))["DBMIGRATE_CONNECT_WAIT"] == "60s"
+    before = [{"name": "fetch", "image": "fetch:1"}]
+    job = build(make_migration(job={"initContainers": before}))
+    assert "DBMIGRATE_CONNECT_WAIT" not in env_of(job)
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        *(("initContainers", name) for name in sorted(CONTAINER_NAMES)),
+        *(("volumes", name) for name in sorted(VOLUME_NAMES)),
+    ],
+)
+def test_names_of_our_own_parts_are_taken(field: str, name: str) -> None:
+    with pytest.raises(SpecError, match=rf"spec\.job\.{field}\[0\]\.name: is the name of a part"):
+        make_migration(job={field: [{"name": name}]})
+
+
+def test_no_part_of_our_own_has_a_name_that_a_resource_may_take() -> None:
+    certificate = {"secretKeyRef": {"name": "ca", "key": "ca.crt"}}
+    connection = {"host": "h", "dbname": "d", "rootCertificateFrom": certificate}
+    database = {
+        "connection": connection,
+        "clientCertificateFrom": {"secretRef": {"name": "client"}},
+    }
+    copy = {"image": {"reference": "app:1", "mode": "Copy"}}
+    backup = {"persistentVolumeClaim": {"claimName": "c"}}
+    migration = make_migration(database=database, source=copy, backup=backup)
+    pod = pod_of(build(migration, replace(ORDER, rehearsed_on="17")))
+    assert {volume["name"] for volume in pod["volumes"]} == VOLUME_NAMES - {"targets"}
+    containers = [*pod["containers"], *pod["initContainers"]]
+    assert {container["name"] for container in containers} == CONTAINER_NAMES
+
+
+def test_the_systems_authorities_need_verify_full() -> None:
+    connection = {"host": "h", "dbname": "d", "rootCertificateFrom": {"system": {}}}
+    env = env_of(build(make_migration(database={"connection": connection})))
+    assert (env["PGSSLMODE"], env["PGSSLROOTCERT"]) == ("verify-full", "system")
+    with pytest.raises(SpecError, match="sslmode: must be verify-full"):
+        make_migration(database={"connection": {**connection, "sslmode": "require"}})
+
+
+@pytest.mark.parametrize(
+    ("database", "intent"),
+    [
+        ({"urlFrom": {"secretKeyRef": {"name": "n", "key": "k"}}}, "10d4152205d76d23e52c"),
+        ({"connection": {"host": "h", "dbname": "d"}}, "56b9133afca5d719fedc"),
+        (
+            {
+                "connection": {
+                    "host": "h",
+                    "dbname": "d",
+                    "port": 5433,
+                    "user": "u",
+                    "passwordFrom": {"secretKeyRef": {"name": "n", "key": "k"}},
+                    "sslmode": "verify-full",
+                    "rootCertificateFrom": {"configMapKeyRef": {"name": "a", "key": "b"}},
+                },
+                "historyTable": "x.y",
+            },
+            "6ab73b7f922755fcc098",
+        ),
+    ],
+)
+def test_fields_that_a_resource_does_not_have_leave_its_intent(
+    database: dict[str, Any], intent: str
+) -> None:
+    """Another intent would make a run, after an update of the operator."""
+    assert make_migration(database=database).spec.intent("one") == intent
 
 
 def test_variables_of_the_resource_can_not_replace_ours() -> None:

@@ -51,7 +51,7 @@ def run(invocation: Invocation) -> int:
             "the URL names a search_path, and a squashed file writes each name with its schema: for"
             " a schema per tenant it would make the objects in one schema alone"
         )
-    dev_url = values.get("dev-url", "")
+    dev_url, url = values.get("dev-url", ""), invocation.options.database
     archive = values.get("archive", "")
     from dbmigrate.cli.run import FileUse, run_use_case
 
@@ -70,6 +70,7 @@ def run(invocation: Invocation) -> int:
             Path(archive) if archive else None,
             DATA[values.get("data", "refuse")],
             parse_target(dev_url, {}) if dev_url else None,
+            parse_target(url, invocation.environ) if url else None,
         )
         return squash(request, order)
 

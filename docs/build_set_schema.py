@@ -1,0 +1,78 @@
+"""Brings crds/databasemigrationsets.yaml up to crds/databasemigrations.yaml.
+
+A set's `template` and `database` have fields of a DatabaseMigration. They are written once, in
+the latter's definition; `python docs/build_set_schema.py` copies them to between the marks of the
+former, and a test compares.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CRDS = Path(__file__).parent.parent / "crds"
+SOURCE, TARGET = CRDS / "databasemigrations.yaml", CRDS / "databasemigrationsets.yaml"
+TEMPLATE_FIELDS = (
+    "source",
+    "outOfOrder",
+    "changedFiles",
+    "takeOver",
+    "timeouts",
+    "retry",
+    "job",
+)
+"""The fields of spec that a set's template has."""
+
+Schema = dict[str, Any]
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write each part out: what has an anchor elsewhere has none here."""
+        del data
+        return True
+
+
+def build(text: str) -> str:
+    """The definition of sets, with the parts between its marks made anew."""
+    spec = read_spec()
+    template = {name: spec["properties"][name] for name in TEMPLATE_FIELDS}
+    text = _replace(text, "template", template)
+    return _replace(text, "database", database_fields(spec))
+
+
+def read_spec() -> Schema:
+    """The schema of a DatabaseMigration's spec."""
+    crd = yaml.safe_load(SOURCE.read_text())
+    (version,) = (each for each in crd["spec"]["versions"] if each["storage"])
+    spec: Schema = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return spec
+
+
+def database_fields(spec: Mapping[str, Any]) -> Schema:
+    """What all targets share may change later, as their list may."""
+    fields: Schema = deepcopy(spec["properties"]["database"]["properties"])
+    return fields
+
+
+def _replace(text: str, name: str, fields: Schema) -> str:
+    mark = re.compile(
+        rf"^( *)# {name}: copied by docs/build_set_schema\.py\n.*?^ *# {name}: end\n", re.M | re.S
+    )
+    found = mark.search(text)
+    if found is None:
+        raise ValueError(f"{TARGET.name} has no marks for {name}")
+    indent = found[1]
+    body = yaml.dump(fields, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+    lines = [f"{indent}{line}" if line else "" for line in body.splitlines()]
+    head, tail = f"{indent}# {name}: copied by docs/build_set_schema.py", f"{indent}# {name}: end"
+    return text[: found.start()] + "\n".join([head, *lines, tail]) + "\n" + text[found.end() :]
+
+
+if __name__ == "__main__":
+    TARGET.write_text(build(TARGET.read_text()))

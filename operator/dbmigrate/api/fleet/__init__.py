@@ -1,0 +1,1 @@
+"""A DatabaseMigrationSet: many databases or schemas with the same migrations."""

@@ -1,0 +1,1 @@
+"""Sets of databases and schemas: waves, shards, and what their Pods report."""

@@ -1,0 +1,76 @@
+"""The runner's command line in a Pod of a set: `fleet survey`, or `fleet up` on one shard."""
+
+from __future__ import annotations
+
+from dbmigrate.api.fields import Document
+from dbmigrate.api.fleet.resource import SetResource
+from dbmigrate.api.fleet.targets import ConfigMapTargets, QueryTargets
+from dbmigrate.controller.fleet.view import FleetOrder
+from dbmigrate.controller.jobs.command_line import (
+    LINT_VARIABLE,
+    OWNER_VARIABLE,
+    TAKE_OVER_VARIABLE,
+    literal,
+    shared_arguments,
+    shared_environment,
+)
+from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder
+
+LIST_DIRECTORY = "/targets"
+"""Where a Pod finds the list of targets and the waves."""
+ITEMS_FILE, WAVES_FILE = "items.json", "waves.json"
+CATALOG_VARIABLE = "DBMIGRATE_FLEET_CATALOG"
+INDEX = "$(JOB_COMPLETION_INDEX)"
+"""Kubernetes replaces it by the number of the Pod's shard."""
+
+
+def fleet_arguments(resource: SetResource, order: FleetOrder, *, path: str) -> list[str]:
+    """What follows the program's name."""
+    spec = resource.spec
+    template, targets = spec.template, spec.targets
+    arguments = shared_arguments(template, path=path)
+    if template.out_of_order is not OutOfOrder.REJECT:
+        arguments += ["-out-of-order", template.out_of_order.value]
+    if template.changed_files is not ChangedFiles.REJECT:
+        arguments += ["-changed-files", template.changed_files.value]
+    if template.lint is LintPolicy.REJECT:
+        arguments += ["-lint", "reject"]
+    arguments += ["fleet", "survey" if order.wave is None else "up"]
+    if isinstance(targets, QueryTargets):
+        arguments += ["-targets-query", targets.sql]
+    elif isinstance(targets, ConfigMapTargets):
+        arguments += ["-targets", f"{LIST_DIRECTORY}/{targets.key}"]
+    else:
+        arguments += ["-targets", f"{LIST_DIRECTORY}/{ITEMS_FILE}"]
+    arguments += ["-waves", f"{LIST_DIRECTORY}/{WAVES_FILE}"]
+    found = [literal(argument) for argument in arguments]
+    return found if order.wave is None else [*found, *_wave_arguments(resource, order)]
+
+
+def _wave_arguments(resource: SetResource, order: FleetOrder) -> list[str]:
+    wave = order.wave
+    if wave is None:
+        return []
+    arguments = ["-wave", literal(wave.name), "-shard", f"{INDEX}/{order.shards}"]
+    arguments += ["-concurrency", str(wave.concurrency), "-tolerate-failures"]
+    if order.allowed_failures is not None:
+        arguments += ["-max-failures", str(order.allowed_failures)]
+    if resource.spec.results is not None:
+        arguments += ["-results", literal(resource.spec.results)]
+    return arguments
+
+
+def fleet_environment(resource: SetResource, *, cluster: str) -> list[Document]:
+    """The variables of a Pod, beside those that say where the database is."""
+    spec, identity = resource.spec, resource.identity
+    owner = f"{cluster}/{identity.namespace}/{identity.name}#{identity.uid}"
+    variables = {OWNER_VARIABLE: owner, TAKE_OVER_VARIABLE: spec.template.take_over}
+    if spec.template.lint is LintPolicy.WARN:
+        variables[LINT_VARIABLE] = "warn"
+    found: list[Document] = [
+        {"name": name, "value": literal(value)} for name, value in variables.items() if value
+    ]
+    if spec.catalog is not None:
+        source = {spec.catalog.field: {"name": spec.catalog.name, "key": spec.catalog.key}}
+        found.append({"name": CATALOG_VARIABLE, "valueFrom": source})
+    return [*shared_environment(), *found]

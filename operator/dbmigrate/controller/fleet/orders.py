@@ -1,0 +1,101 @@
+"""Orders for a set: another rollout at once, or the next wave after a pause."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from dbmigrate.api.action import Action, ActionKind, ActionPhase
+from dbmigrate.api.fleet.status import SetStatus, WavePhase, WaveStatus
+from dbmigrate.controller.decisions.view import ActionUpdate
+from dbmigrate.controller.fleet.view import SetView
+
+FOR_SETS = frozenset({ActionKind.RETRY, ActionKind.CONTINUE})
+
+
+def waiting(view: SetView) -> list[Action]:
+    """The orders that have not ended, oldest first."""
+    found = [action for action in view.actions if not action.has_ended]
+    return sorted(found, key=lambda action: (action.created_at, action.uid))
+
+
+def find_paused(view: SetView, status: SetStatus) -> WaveStatus | None:
+    """The wave after which the rollout waits before the next one."""
+    rollout = status.rollout
+    if rollout is None or not rollout.is_active or not rollout.is_surveyed:
+        return None
+    ended = None
+    for wave in status.waves:
+        if wave.phase is WavePhase.PENDING:
+            break
+        ended = wave
+    else:
+        return None
+    if ended is None or ended.phase is not WavePhase.SUCCEEDED or not ended.migrated:
+        return None
+    if rollout.released == ended.name:
+        return None
+    spec = next((each for each in view.resource.spec.waves if each.name == ended.name), None)
+    return ended if spec is not None and (spec.is_manual or spec.pause is not None) else None
+
+
+def pause_ends(view: SetView, wave: WaveStatus) -> datetime | None:
+    """When the next wave may begin; None: when a person lets it."""
+    spec = next((each for each in view.resource.spec.waves if each.name == wave.name), None)
+    if spec is None or spec.is_manual or spec.pause is None or wave.finished_at is None:
+        return None
+    return wave.finished_at + spec.pause
+
+
+def answer_orders(view: SetView, status: SetStatus) -> tuple[SetStatus, tuple[ActionUpdate, ...]]:
+    """The status with what the orders change at once, and the answers to them."""
+    updates: list[ActionUpdate] = []
+    for action in waiting(view):
+        rollout = status.rollout
+        if action.problem is not None or action.kind not in FOR_SETS:
+            said = action.problem or f"{action.kind} is not for a DatabaseMigrationSet"
+            updates.append(ActionUpdate(action, ActionPhase.REFUSED, said))
+        elif action.kind is ActionKind.CONTINUE:
+            paused = find_paused(view, status)
+            if rollout is not None and rollout.released_by == action.uid:
+                text = f"wave {rollout.released} is followed by the next one"
+                updates.append(ActionUpdate(action, ActionPhase.SUCCEEDED, text))
+            elif paused is None or rollout is None:
+                text = "the rollout does not wait between two waves"
+                updates.append(ActionUpdate(action, ActionPhase.REFUSED, text))
+            else:
+                released = replace(rollout, released=paused.name, released_by=action.uid)
+                status = replace(status, rollout=released)
+                text = f"wave {paused.name} is followed by the next one"
+                updates.append(ActionUpdate(action, ActionPhase.SUCCEEDED, text))
+        elif action.kind is ActionKind.RETRY:
+            update = _follow_retry(view, action, status)
+            if update is not None:
+                updates.append(update)
+    return status, tuple(each for each in updates if _is_news(each))
+
+
+def _follow_retry(view: SetView, action: Action, status: SetStatus) -> ActionUpdate | None:
+    rollout = status.rollout
+    if rollout is None or rollout.action != action.uid:
+        if view.resource.spec.suspend:
+            return ActionUpdate(action, ActionPhase.REFUSED, "spec.suspend is set")
+        return None
+    if rollout.is_active:
+        text = f"rollout {rollout.attempt} is under way"
+        return ActionUpdate(action, ActionPhase.RUNNING, text)
+    if rollout.reason is None:
+        return ActionUpdate(action, ActionPhase.SUCCEEDED, "every target is current")
+    return ActionUpdate(action, ActionPhase.FAILED, f"{rollout.reason}: {rollout.message}")
+
+
+def find_retry(view: SetView, status: SetStatus) -> Action | None:
+    """The order for another rollout that none has served yet."""
+    served = status.rollout.action if status.rollout is not None else None
+    found = (action for action in waiting(view) if action.kind is ActionKind.RETRY)
+    return next((action for action in found if action.uid != served), None)
+
+
+def _is_news(update: ActionUpdate) -> bool:
+    action = update.action
+    return (action.phase, action.message) != (update.phase, update.message)

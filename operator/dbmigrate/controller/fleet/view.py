@@ -1,0 +1,76 @@
+"""The input and the output of a decision about a set. No I/O, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dbmigrate.api.action import Action
+from dbmigrate.api.fleet.resource import SetResource
+from dbmigrate.api.fleet.status import SetStatus
+from dbmigrate.api.fleet.waves import WaveSpec
+from dbmigrate.controller.decisions.files import SourceFiles
+from dbmigrate.controller.decisions.view import ActionUpdate, Rejection
+from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
+from dbmigrate.controller.jobs.naming import job_name
+
+
+@dataclass(frozen=True, slots=True)
+class FleetOrder:
+    """A Job that is to be created."""
+
+    intent: str
+    attempt: int
+    generation: int
+    wave: WaveSpec | None = None
+    """None: the survey."""
+    shards: int = 1
+    allowed_failures: int | None = None
+
+    def name_for(self, resource: SetResource) -> str:
+        """The name of the Job."""
+        identity = resource.identity
+        return job_name(
+            identity.name,
+            uid=identity.uid,
+            command="survey" if self.wave is None else f"wave/{self.wave.name}",
+            generation=self.generation,
+            intent=self.intent,
+            n=self.attempt,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SetView:
+    """One set and what belongs to it, at one moment."""
+
+    resource: SetResource
+    files: SourceFiles
+    jobs: tuple[FleetJob, ...] = ()
+    pods: tuple[ShardPod, ...] = ()
+    actions: tuple[Action, ...] = ()
+    rejection: Rejection | None = None
+    resync: timedelta | None = None
+    """The operator's own interval; None: never."""
+
+    def find_job(self, name: str | None) -> FleetJob | None:
+        """The Job of that name."""
+        return next((job for job in self.jobs if job.name == name), None)
+
+    def pods_of(self, job: FleetJob) -> tuple[ShardPod, ...]:
+        """Its Pods."""
+        return tuple(each for each in self.pods if each.pod.job == job.name)
+
+
+@dataclass(frozen=True, slots=True)
+class SetDecision:
+    """The status to write, the Job to create before, and when to look again."""
+
+    status: SetStatus
+    order: FleetOrder | None = None
+    look_at: datetime | None = None
+    discard: tuple[str, ...] = ()
+    """Jobs of earlier rollouts."""
+    updates: tuple[ActionUpdate, ...] = ()
+    rests_on_absence: bool = False
+    """Something was not in the view. Only a view fresh from the API server can be acted upon."""

@@ -1,0 +1,181 @@
+"""What the watch streams have shown of sets, and which set an event wakes.
+
+Of Jobs and Pods only what a decision needs is kept. A Pod whose report is counted already is kept
+until its Job goes: it costs little, and the decision asks for it by its shard.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from dbmigrate.api.action import Action, read_action
+from dbmigrate.api.fields import Document
+from dbmigrate.api.fleet.resource import SetResource, parse_set
+from dbmigrate.api.source import ConfigMapsSource
+from dbmigrate.controller.cluster import Cluster, ResourceKind
+from dbmigrate.controller.fleet.job_object import parse_fleet_job, parse_shard_pod
+from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
+from dbmigrate.controller.reading import read, read_all
+from dbmigrate.controller.watches.observed import Key
+from dbmigrate.controller.watches.work_queue import WorkQueue
+
+Body = Mapping[str, Any]
+
+
+class SetWatch:
+    """The receiver of the watch streams, and the cache behind them."""
+
+    def __init__(self, wakes: WorkQueue) -> None:
+        self._wakes = wakes
+        self._keys: dict[str, Key] = {}
+        self._config_maps: dict[Key, frozenset[Key]] = {}
+        self._jobs: dict[str, dict[str, FleetJob]] = defaultdict(dict)
+        self._pods: dict[str, dict[str, ShardPod]] = defaultdict(dict)
+        self._actions: dict[Key, dict[str, Action]] = defaultdict(dict)
+
+    async def take_stock(self, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
+        """Record all existing objects, and wake all sets. Raises ClusterError."""
+        for namespace in namespaces or (None,):
+            async for body in cluster.list_all(ResourceKind.SETS, namespace):
+                self.on_set(body, is_gone=False)
+            async for body in cluster.list_all(ResourceKind.ACTIONS, namespace):
+                self.on_action(body, is_gone=False)
+            async for body in cluster.list_all(ResourceKind.JOBS, namespace):
+                self.on_job(body, is_gone=False)
+            async for body in cluster.list_all(ResourceKind.PODS, namespace):
+                self.on_pod(body, is_gone=False)
+
+    def list_keys(self) -> tuple[Key, ...]:
+        """All sets that have been seen and are not gone."""
+        return tuple(self._keys.values())
+
+    # Events
+
+    def on_set(self, body: Body, *, is_gone: bool) -> None:
+        """A set has been created, changed or deleted."""
+        metadata = body["metadata"]
+        key = metadata["namespace"], metadata["name"]
+        if is_gone:
+            self._wakes.forget(key)
+            self.forget(key, metadata["uid"])
+        else:
+            self._keys[metadata["uid"]] = key
+            found = read(parse_set, dict(body))
+            if found is not None:
+                self.see(found)
+        self._wakes.wake(key)
+
+    def on_action(self, body: Body, *, is_gone: bool) -> None:
+        """An order has been created, changed or deleted."""
+        action = read(read_action, dict(body))
+        if action is None or not action.is_for_set:
+            return
+        key = action.namespace, action.migration
+        if is_gone:
+            self._actions[key].pop(action.name, None)
+            return
+        self.see_action(action)
+        self._wakes.wake(key)
+
+    def on_job(self, body: Body, *, is_gone: bool) -> None:
+        """A Job has been created, changed or deleted."""
+        job = read(parse_fleet_job, dict(body))
+        if job is None:
+            return
+        if is_gone:
+            self._jobs[job.set_uid].pop(job.name, None)
+            pods = self._pods[job.set_uid]
+            for name in [name for name, each in pods.items() if each.pod.job == job.name]:
+                del pods[name]
+        else:
+            self._jobs[job.set_uid][job.name] = job
+        self._wake_owner(job.set_uid)
+
+    def on_pod(self, body: Body, *, is_gone: bool) -> None:
+        """A Pod has been created, changed or deleted; what it said last is kept with its Job."""
+        found = read(partial(parse_shard_pod, is_gone=is_gone), dict(body))
+        if found is None:
+            return
+        uid, pod = found.pod.migration_uid, found.pod
+        if is_gone and pod.job not in self._jobs[uid]:
+            self._pods[uid].pop(pod.name, None)
+            return
+        known = self._pods[uid].get(pod.name)
+        self._pods[uid][pod.name] = found
+        # A wave of a thousand shards makes thousands of events: only these change a decision.
+        if known is None or _has_moved(known, found):
+            self._wake_owner(uid)
+
+    def on_config_map(self, body: Body) -> None:
+        """A ConfigMap has been created, changed or deleted."""
+        changed = body["metadata"]["namespace"], body["metadata"]["name"]
+        for key, used in self._config_maps.items():
+            if changed in used:
+                self._wakes.wake(key)
+
+    def _wake_owner(self, uid: str) -> None:
+        key = self._keys.get(uid)
+        if key is not None:
+            self._wakes.wake(key)
+
+    # The cache
+
+    def see(self, found: SetResource) -> None:
+        """Record which ConfigMaps a set uses."""
+        identity, source = found.identity, found.spec.template.source
+        key = identity.namespace, identity.name
+        self._keys[identity.uid] = key
+        names = source.names if isinstance(source, ConfigMapsSource) else ()
+        self._config_maps[key] = frozenset((identity.namespace, name) for name in names)
+
+    def see_action(self, action: Action) -> None:
+        """An order has been created or answered."""
+        self._actions[action.namespace, action.migration][action.name] = action
+
+    def see_job(self, job: FleetJob) -> None:
+        """A Job has just been created."""
+        self._jobs[job.set_uid][job.name] = job
+
+    def find(self, uid: str) -> tuple[tuple[FleetJob, ...], tuple[ShardPod, ...]]:
+        """The Jobs and Pods of a set."""
+        return tuple(self._jobs[uid].values()), tuple(self._pods[uid].values())
+
+    def find_actions(self, key: Key) -> tuple[Action, ...]:
+        """The orders for a set."""
+        return tuple(self._actions.get(key, {}).values())
+
+    def replace(self, uid: str, jobs: list[Document], pods: list[Document]) -> None:
+        """Replace what the streams have shown by what the API server has just answered.
+
+        Pods that are gone remain, marked so: their reports may still be needed.
+        """
+        self._jobs[uid] = {job.name: job for job in read_all(parse_fleet_job, jobs)}
+        before = self._pods[uid]
+        self._pods[uid] = {each.pod.name: each for each in read_all(parse_shard_pod, pods)}
+        for name, each in before.items():
+            if name not in self._pods[uid] and each.pod.job in self._jobs[uid]:
+                self._pods[uid][name] = replace(each, pod=replace(each.pod, is_gone=True))
+
+    def forget(self, key: Key, uid: str | None = None) -> None:
+        """The set is gone."""
+        uids = [uid] if uid is not None else [u for u, each in self._keys.items() if each == key]
+        for each in uids:
+            self._keys.pop(each, None)
+            self._jobs.pop(each, None)
+            self._pods.pop(each, None)
+        if key not in self._keys.values():
+            self._config_maps.pop(key, None)
+
+
+def _has_moved(known: ShardPod, found: ShardPod) -> bool:
+    before, after = known.pod, found.pod
+    return (before.has_told, before.has_started, before.waiting, before.is_gone) != (
+        after.has_told,
+        after.has_started,
+        after.waiting,
+        after.is_gone,
+    )

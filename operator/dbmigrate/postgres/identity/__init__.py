@@ -1,0 +1,1 @@
+"""Logging in as an identity of a cloud provider: a token in the place of a password."""

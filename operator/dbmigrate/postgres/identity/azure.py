@@ -1,0 +1,69 @@
+"""Tokens for Azure Database for PostgreSQL: an access token of Microsoft Entra.
+
+azure-identity finds the credentials: AKS's workload identity, a managed identity, a service
+principal in the AZURE_ variables, or `az login`. A token is valid for up to an hour or a day, and
+renewed minutes before its end.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from azure.core import exceptions
+from azure.identity import CredentialUnavailableError, DefaultAzureCredential
+
+from dbmigrate.postgres.identity.identity import CloudIdentity, Login
+from dbmigrate.postgres.identity.quiet import silence
+
+SCOPES = {
+    "usgovcloudapi.net": "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
+    "chinacloudapi.cn": "https://ossrdbms-aad.database.chinacloudapi.cn/.default",
+}
+"""Of the clouds of their own, by the end of the server's name."""
+SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
+_IMDS = "http://169.254.169.254"
+
+
+def scope_of(host: str) -> str:
+    """What a token for that server is asked for."""
+    return next((scope for end, scope in SCOPES.items() if host.endswith(f".{end}")), SCOPE)
+
+
+class AzureTokens:
+    """Asks for tokens."""
+
+    def __init__(self, identity: CloudIdentity) -> None:
+        silence("azure", "msal", "urllib3")
+        self._client_id = identity.client_id
+        self._credential: DefaultAzureCredential | None = None
+
+    def issue(self, login: Login) -> str:
+        """A token that is not about to end."""
+        if self._credential is None:
+            chosen: dict[str, Any] = {}
+            if self._client_id:
+                chosen["managed_identity_client_id"] = self._client_id
+            self._credential = DefaultAzureCredential(**chosen)
+        return self._credential.get_token(scope_of(login.host)).token
+
+    def is_unreachable(self, error: Exception) -> bool:
+        """Whether nobody answered."""
+        is_answer = isinstance(error, exceptions.HttpResponseError | CredentialUnavailableError)
+        return isinstance(error, exceptions.AzureError) and not is_answer
+
+    def clock(self) -> str:
+        """Microsoft Entra for a workload identity, else the machine's metadata server."""
+        if os.environ.get("AZURE_FEDERATED_TOKEN_FILE") or os.environ.get("AZURE_CLIENT_SECRET"):
+            host = os.environ.get("AZURE_AUTHORITY_HOST", "login.microsoftonline.com")
+            return host if "://" in host else f"https://{host}"
+        return os.environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST", _IMDS)
+
+    def advice(self, login: Login | None) -> str:
+        """What the server's refusal does not say."""
+        user = f"the user {login.user}" if login else "the user"
+        return (
+            f"check that {user} is a principal of Microsoft Entra in the server, by its exact"
+            " name (SELECT * FROM pgaadauth_list_principals(false)), and that the credentials"
+            " are its own (-identity azure:client-id=ID)"
+        )

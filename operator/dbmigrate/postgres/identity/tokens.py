@@ -1,0 +1,147 @@
+"""Asking a provider's library for a token, and saying in words why there is none.
+
+A library's own error may quote what it was answered. So its text is shortened, and what reads as
+a credential is taken out.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from typing import Protocol
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.identity.clock import describe_skew
+from dbmigrate.postgres.identity.identity import CloudIdentity, Login, Provider
+from dbmigrate.report import Reason
+from dbmigrate.secret_variables import secret_variables
+
+_SHOWN = 900
+"""Characters of a library's error."""
+_SECRETS = (
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_PASSWORD",
+    "IDENTITY_HEADER",
+)
+_CREDENTIAL = re.compile(
+    r"eyJ[\w-]{8,}(?:\.[\w-]+)*|ya29\.[\w.-]+|(?<=X-Amz-)[\w-]+=[^&\s]+"
+    r"|(?P<place>https?://[\w.:/@%~-]+)|[\w+/=-]{48,}",
+    re.ASCII,
+)
+"""JSON web tokens, Google's tokens, the parts of a signature, and any other long word; a URL as
+far as its query is none."""
+
+
+class TokenProvider(Protocol):
+    """One provider's library. What it keeps lives as long as the process."""
+
+    def issue(self, login: Login) -> str:
+        """A token for that login, valid from now on; raises what the library raises."""
+
+    def is_unreachable(self, error: Exception) -> bool:
+        """Whether the library had no answer, so that trying again may help."""
+
+    def clock(self) -> str:
+        """The URL of whoever answers for the credentials; its answers say what time it is."""
+
+    def advice(self, login: Login | None) -> str:
+        """What to look at when the server refuses a token."""
+
+
+_providers: dict[CloudIdentity, TokenProvider] = {}
+_lock = threading.Lock()
+"""The libraries' credentials are not safe for threads."""
+
+
+def issue(identity: CloudIdentity, login: Login, environ: Mapping[str, str]) -> str:
+    """A token. Raises MigrationError: Internal without the library, ConnectionRefused where
+    nobody answers, AuthenticationFailed where the provider refuses."""
+    with _lock:
+        provider = _find_provider(identity)
+        try:
+            return provider.issue(login)
+        except MigrationError:
+            raise
+        except Exception as error:  # the libraries' errors have no common base
+            is_unreachable = provider.is_unreachable(error)
+            skew = None if is_unreachable else _find_skew(provider)
+            raise MigrationError(
+                Reason.CONNECTION_REFUSED if is_unreachable else Reason.AUTHENTICATION_FAILED,
+                f"no token of {identity.provider}: {show_error(error, environ)}",
+                hint=skew or _where_from(identity),
+            ) from None
+
+
+def advise(identity: CloudIdentity, login: Login | None, environ: Mapping[str, str]) -> str:
+    """What to look at when the server refuses a token; the clock first, if it is wrong."""
+    del environ
+    with _lock:
+        provider = _find_provider(identity)
+        return _find_skew(provider) or provider.advice(login)
+
+
+def show_error(error: Exception, environ: Mapping[str, str]) -> str:
+    """A library's error in one line, without what reads as a credential."""
+    text = " ".join(str(error).split())
+    for name in (*_SECRETS, *secret_variables(environ)):
+        if value := environ.get(name):
+            text = text.replace(value, "(not shown)")
+    text = _CREDENTIAL.sub(lambda found: found["place"] or "(not shown)", text)
+    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
+
+
+def _find_skew(provider: TokenProvider) -> str | None:
+    try:
+        url = provider.clock()
+    except Exception:  # it is asked because something is wrong already
+        return None
+    return describe_skew(url)
+
+
+def _find_provider(identity: CloudIdentity) -> TokenProvider:
+    found = _providers.get(identity)
+    if found is None:
+        found = _providers[identity] = _make_provider(identity)
+    return found
+
+
+def _make_provider(identity: CloudIdentity) -> TokenProvider:
+    try:
+        match identity.provider:
+            case Provider.AWS:
+                from dbmigrate.postgres.identity.aws import AwsTokens
+
+                return AwsTokens(identity)
+            case Provider.GCP:
+                from dbmigrate.postgres.identity.gcp import GcpTokens
+
+                return GcpTokens()
+            case Provider.AZURE:
+                from dbmigrate.postgres.identity.azure import AzureTokens
+
+                return AzureTokens(identity)
+    except ModuleNotFoundError as error:
+        raise MigrationError(
+            Reason.INTERNAL,
+            f"-identity {identity.provider} needs the provider's library: {error}",
+            hint=f"install dbmigrate[{identity.provider}], or use dbmigrate's image, which has it",
+        ) from None
+
+
+def _where_from(identity: CloudIdentity) -> str:
+    return {
+        Provider.AWS: "give the run credentials of AWS: in the cluster a ServiceAccount with a role"
+        " (EKS Pod Identity, or IRSA's annotation), elsewhere AWS_PROFILE or the AWS_ variables",
+        Provider.GCP: "give the run credentials of Google: in the cluster a ServiceAccount with"
+        " Workload Identity, elsewhere `gcloud auth application-default login` or"
+        " GOOGLE_APPLICATION_CREDENTIALS",
+        Provider.AZURE: "give the run credentials of Azure: in the cluster a ServiceAccount with"
+        " azure.workload.identity/client-id and the Pod's label azure.workload.identity/use, else"
+        " a managed identity or `az login`",
+    }[identity.provider]

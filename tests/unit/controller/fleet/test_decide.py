@@ -1,0 +1,337 @@
+"""The decision about a set: waves in their order, each shard counted once, whatever crashes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dbmigrate.api.action import Action, ActionKind
+from dbmigrate.api.conditions import ConditionType, Truth
+from dbmigrate.api.fleet.status import RolloutTrigger, SetStatus, Totals, WavePhase
+from dbmigrate.controller.decisions.runs import RunState
+from dbmigrate.controller.decisions.view import Rejection
+from dbmigrate.controller.fleet.decide import decide
+from dbmigrate.controller.fleet.shards import format_indexes, parse_indexes
+from dbmigrate.report import FleetCounts, FleetReport, Reason, ReportError
+from tests.unit.controller.fleet.world import World, make_set, phase_of, settle
+from tests.unit.controller.resources import NOW
+
+pytestmark = pytest.mark.quick
+
+SIZES = {"canary": 30, "rest": 970}
+
+
+def make_world(**more: Any) -> World:
+    sizes = more.pop("sizes", SIZES)
+    broken = more.pop("broken", {})
+    return World(make_set(**more), dict(sizes), dict(broken))
+
+
+def reason_of(status: SetStatus) -> tuple[str, str]:
+    ready = status.condition(ConditionType.READY)
+    assert ready is not None
+    return ready.status.value, ready.reason
+
+
+def make_action(kind: ActionKind, name: str = "act") -> Action:
+    return Action("team", name, f"uid-{name}", NOW, "tenants", kind, is_for_set=True)
+
+
+def test_the_waves_come_one_after_the_other_and_every_shard_is_counted_once() -> None:
+    world = make_world()
+    settle(world)
+    status = world.resource.status
+    assert world.starts == ["survey", "canary", "rest"]
+    assert [wave.shards for wave in status.waves] == [1, 10]
+    assert [wave.phase for wave in status.waves] == [WavePhase.SUCCEEDED] * 2
+    assert [wave.reported for wave in status.waves] == ["0", "0-9"]
+    assert status.targets == Totals(total=1000, current=1000)
+    assert reason_of(status) == ("True", "AllCurrent")
+    assert status.rollout is not None
+    assert status.rollout.reason is None
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32))
+def test_an_operator_that_is_killed_anywhere_starts_nothing_twice_and_counts_nothing_twice(
+    seed: int,
+) -> None:
+    random = Random(seed)
+    world = make_world(broken={"rest": random.choice([0, 3])})
+    settle(world, crash=lambda _: random.random() < 0.4)
+    status = world.resource.status
+    failed = 10 * world.broken["rest"]
+    assert world.starts == ["survey", "canary", "rest"]
+    assert status.targets == Totals(total=1000, current=1000 - failed, failed=failed)
+    assert len(status.failures) == failed
+    assert len({each.target for each in status.failures}) == failed
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32))
+def test_pods_whose_reports_are_counted_may_go(seed: int) -> None:
+    """Between two looks only those that were there at the last one."""
+    random = Random(seed)
+    world = make_world()
+    for _ in range(100):
+        world.step()
+        for name in [name for name in world.pods if random.random() < 0.5]:
+            job = world.jobs.get(world.pods[name].pod.job)
+            if job is not None and job.wave is not None and job.is_active:
+                pod = world.pods[name].pod
+                world.pods[name] = replace(world.pods[name], pod=replace(pod, ended=None))
+        if not world.work():
+            break
+    settle(world)
+    assert world.resource.status.targets == Totals(total=1000, current=1000)
+
+
+def test_a_wave_with_too_many_failures_stops_the_next_one() -> None:
+    world = make_world(broken={"canary": 1})
+    decision = settle(world)
+    status = world.resource.status
+    assert world.starts == ["survey", "canary"]
+    assert [wave.phase for wave in status.waves] == [WavePhase.FAILED, WavePhase.PENDING]
+    assert reason_of(status) == ("False", "TooManyFailures")
+    assert status.targets == Totals(total=1000, current=29, failed=1)
+    assert decision.look_at is None
+    ready = status.condition(ConditionType.READY)
+    assert ready is not None
+    assert "canary-0-0: StatementFailed" in ready.message
+    # Nothing but a change, an order or the next look at the list begins another rollout.
+    world.pass_time(timedelta(days=30))
+    assert settle(world).order is None
+    assert world.starts == ["survey", "canary"]
+    world.broken = {}
+    world.digest = "two"
+    settle(world)
+    assert world.starts == ["survey", "canary", "survey", "canary", "rest"]
+    assert reason_of(world.resource.status) == ("True", "AllCurrent")
+    assert world.resource.status.failures == ()
+
+
+def test_failures_within_the_limit_stop_nothing_and_are_told() -> None:
+    world = make_world(broken={"rest": 2})
+    settle(world)
+    status = world.resource.status
+    assert [wave.phase for wave in status.waves] == [WavePhase.SUCCEEDED] * 2
+    assert reason_of(status) == ("False", "TargetsFailed")
+    stalled = status.condition(ConditionType.STALLED)
+    assert stalled is not None
+    assert stalled.status is Truth.TRUE
+    assert len(status.failures) == 20
+
+
+def test_a_job_that_a_pod_has_ended_by_its_exit_code_has_too_many_failures() -> None:
+    world = make_world()
+    world.step()
+    world.work()
+    world.step()
+    job = world.active()
+    assert job is not None
+    assert job.wave == "canary"
+    world.end_pod(job, 0, FleetReport(FleetCounts(30, failed=1, skipped=29)), code=4)
+    world.step()
+    assert world.resource.status.waves[0].phase is WavePhase.RUNNING
+    world.end_job(job, RunState.FAILED, "PodFailurePolicy")
+    settle(world)
+    status = world.resource.status
+    assert reason_of(status) == ("False", "TooManyFailures")
+    assert status.waves[0].totals == Totals(total=30, failed=1)
+
+
+def test_an_interrupted_shard_is_counted_when_another_pod_has_done_it() -> None:
+    world = make_world(waves=[{"name": "all"}], sizes={"all": 100})
+    world.step()
+    world.work()
+    world.step()
+    job = world.active()
+    assert job is not None
+    half = FleetReport(FleetCounts(100, current=40, migrated=40, skipped=60))
+    error = ReportError(Reason.INTERRUPTED, "stopped", retryable=True)
+    world.end_pod(job, 0, half, code=1, error=error, name="first")
+    world.step()
+    assert world.resource.status.waves[0].reported == ""
+    whole = FleetReport(FleetCounts(100, current=100, migrated=60))
+    world.end_pod(job, 0, whole, name="second")
+    world.end_job(job)
+    settle(world)
+    assert world.resource.status.targets == Totals(total=100, current=100)
+
+
+def test_a_wave_whose_job_is_gone_is_tried_again() -> None:
+    world = make_world(waves=[{"name": "all"}], sizes={"all": 100})
+    world.step()
+    world.work()
+    world.step()
+    job = world.active()
+    assert job is not None
+    world.step()
+    del world.jobs[job.name]
+    decision = world.step()
+    assert reason_of(world.resource.status) == ("False", "WaveFailed")
+    assert decision.look_at is not None
+    world.now = decision.look_at
+    settle(world)
+    assert world.starts == ["survey", "all", "survey", "all"]
+    assert world.resource.status.targets == Totals(total=100, current=100)
+
+
+def test_a_survey_that_fails_names_its_reason_and_is_tried_again_where_that_may_help() -> None:
+    for reason, retryable in ((Reason.CONNECTION_REFUSED, True), (Reason.SOURCE_INVALID, False)):
+        world = make_world()
+        world.step()
+        job = world.active()
+        assert job is not None
+        error = ReportError(reason, "the catalog does not answer", retryable=retryable)
+        world.end_pod(job, None, None, code=1, error=error)
+        world.end_job(job, RunState.FAILED, "BackoffLimitExceeded")
+        decision = world.step()
+        assert reason_of(world.resource.status) == ("False", reason.value)
+        assert (decision.look_at is not None) is retryable
+        if decision.look_at is not None:
+            world.now = decision.look_at
+            settle(world)
+            assert reason_of(world.resource.status) == ("True", "AllCurrent")
+
+
+@pytest.mark.parametrize("pause", ["10m", "Manual"])
+def test_a_pause_holds_the_next_wave(pause: str) -> None:
+    waves = [{"name": "canary", "share": "10%", "pause": pause}, {"name": "rest"}]
+    world = make_world(waves=waves)
+    decision = settle(world)
+    assert world.starts == ["survey", "canary"]
+    assert reason_of(world.resource.status) == ("False", "Paused")
+    reconciling = world.resource.status.condition(ConditionType.RECONCILING)
+    assert reconciling is not None
+    if pause == "Manual":
+        assert reconciling.status is Truth.FALSE
+        assert decision.look_at is None
+        world.pass_time(timedelta(days=1))
+        settle(world)
+        assert world.starts == ["survey", "canary"]
+        world.order(make_action(ActionKind.CONTINUE))
+    else:
+        assert decision.look_at == world.now + timedelta(minutes=10)
+        world.pass_time(timedelta(minutes=9))
+        settle(world)
+        assert world.starts == ["survey", "canary"]
+        world.pass_time(timedelta(minutes=1))
+    settle(world)
+    assert world.starts == ["survey", "canary", "rest"]
+    assert reason_of(world.resource.status) == ("True", "AllCurrent")
+    if pause == "Manual":
+        assert phase_of(world) == "Succeeded"
+
+
+def test_a_continue_that_was_answered_by_a_killed_operator_is_answered_once_more() -> None:
+    waves = [{"name": "canary", "share": "10%", "pause": "Manual"}, {"name": "rest"}]
+    world = make_world(waves=waves)
+    settle(world)
+    world.order(make_action(ActionKind.CONTINUE))
+    world.step(lambda call: call == "answer")
+    assert phase_of(world) == "Pending"
+    settle(world)
+    assert phase_of(world) == "Succeeded"
+    assert world.starts == ["survey", "canary", "rest"]
+
+
+def test_an_order_reads_the_list_again_and_follows_the_rollout_to_its_end() -> None:
+    world = make_world()
+    settle(world)
+    world.sizes["rest"] += 1
+    world.order(make_action(ActionKind.RETRY))
+    world.step()
+    world.step()
+    assert phase_of(world) == "Running"
+    settle(world)
+    assert phase_of(world) == "Succeeded"
+    assert world.resource.status.targets == Totals(total=1001, current=1001)
+    rollout = world.resource.status.rollout
+    assert rollout is not None
+    assert rollout.trigger is RolloutTrigger.ACTION
+    settle(world)
+    assert world.starts.count("survey") == 2
+
+
+def test_a_resync_reads_the_list_again_and_stays_ready() -> None:
+    world = make_world()
+    world.resync = timedelta(hours=1)
+    assert settle(world).look_at == world.now + timedelta(hours=1)
+    world.pass_time(timedelta(hours=1))
+    world.sizes["rest"] += 5
+    while True:
+        world.step()
+        assert reason_of(world.resource.status)[0] == "True"
+        if not world.work() and world.starts.count("rest") == 2:
+            break
+    settle(world)
+    assert world.resource.status.targets == Totals(total=1005, current=1005)
+
+
+def test_a_change_in_the_middle_waits_for_the_job_at_work() -> None:
+    world = make_world()
+    world.step()
+    world.work()
+    world.step()
+    assert world.active() is not None
+    world.digest = "two"
+    world.step()
+    assert reason_of(world.resource.status) == ("False", "WaitingForRun")
+    settle(world)
+    assert world.starts == ["survey", "canary", "survey", "canary", "rest"]
+    assert reason_of(world.resource.status) == ("True", "AllCurrent")
+
+
+def test_suspend_starts_nothing() -> None:
+    world = make_world(suspend=True)
+    settle(world)
+    assert world.starts == []
+    assert reason_of(world.resource.status) == ("False", "Suspended")
+
+
+def test_a_wave_without_targets_has_no_job() -> None:
+    world = make_world(sizes={"canary": 0, "rest": 10})
+    settle(world)
+    assert world.starts == ["survey", "rest"]
+    assert world.resource.status.targets == Totals(total=10, current=10)
+    world = make_world(sizes={"canary": 0, "rest": 0})
+    settle(world)
+    assert world.starts == ["survey"]
+    assert reason_of(world.resource.status) == ("True", "AllCurrent")
+
+
+def test_a_refused_job_is_told_and_begins_nothing() -> None:
+    world = make_world()
+    due = world.now + timedelta(seconds=30)
+    world.rejection = Rejection("no quota is left", is_final=False, retry_at=due)
+    decision = decide(world.view(), world.now)
+    assert decision.order is None
+    assert decision.status.rollout is None
+    assert reason_of(decision.status) == ("False", "JobRejected")
+    assert decision.look_at == due
+
+
+def test_old_jobs_go_when_two_rollouts_have_followed() -> None:
+    world = make_world()
+    for number in range(5):
+        world.digest = str(number)
+        world.pass_time(timedelta(seconds=1))
+        settle(world)
+    assert len(world.jobs) <= 6
+
+
+@given(st.sets(st.integers(0, 1000)))
+def test_shards_as_text_are_read_back(shards: set[int]) -> None:
+    assert parse_indexes(format_indexes(shards), most=1000) == shards
+
+
+@pytest.mark.parametrize("text", ["", "x", "5-", "9999999999", "3-1", "1-9999999"])
+def test_a_text_of_shards_that_nobody_has_written_is_bounded(text: str) -> None:
+    assert len(parse_indexes(text, most=1000)) <= 1001
