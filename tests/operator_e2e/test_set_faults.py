@@ -4,6 +4,7 @@ change. What was done is found again, and done once."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_an_operator_killed_at_each_kind_of_write_of_a_sets_life(
         victim = make_operator(proxied)
         proxy.judge = die_at_news(victim)
         victim.start()
-        eventually(lambda each=victim: is_over(each), what="a death, or the end")
+        eventually(partial(is_over, victim), what="a death, or the end")
         if victim.is_running:
             break
     proxy.judge = let_through

@@ -1,7 +1,7 @@
 """One sample target of each version that is found: its plan stands for all at that version.
 
-The histories of all targets are read, and nothing is changed. Equal files lead from one version by one
-plan, so that lint, a rehearsal and a person's approval need one target of each.
+The histories of all targets are read, and nothing is changed. Equal files lead from one version
+by one plan, so that lint, a rehearsal and a person's approval need one target of each.
 """
 
 from __future__ import annotations
