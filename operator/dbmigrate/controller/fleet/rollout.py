@@ -25,7 +25,7 @@ from dbmigrate.controller.fleet.reports import plus, read_shards, sum_totals, ta
 from dbmigrate.controller.fleet.shards import parse_indexes
 from dbmigrate.controller.fleet.verdicts import SetReason, describe_failure, describe_totals
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
-from dbmigrate.report import EXCERPT_LIMIT, RETRYABLE, Reason, Report, UnknownReport
+from dbmigrate.report import EXCERPT_LIMIT, RETRYABLE, Reason, Report, ReportError, UnknownReport
 
 EXCEEDED = "PodFailurePolicy"
 """Kubernetes' reason for a Job that a Pod's exit code has ended."""
@@ -90,8 +90,7 @@ def _read_survey(
         return status
     report, problem = _read_report(view.pods_of(job))
     if report is not None and report.error is not None:
-        problem = f"{report.error.message}{_hint(report)}"
-        return fail(status, report.error.reason.value, problem, now)
+        return fail(status, report.error.reason.value, _describe(report.error), now)
     if report is None or report.fleet is None or job.state is not RunState.SUCCEEDED:
         text = problem or job.failure_message or f"Job {job.name} left no report"
         return fail(status, SetReason.SURVEY_FAILED, text, now)
@@ -148,8 +147,7 @@ def _read_rehearsal(
         return status
     report, problem = _read_report(view.pods_of(job))
     if report is not None and report.error is not None:
-        problem = f"{report.error.message}{_hint(report)}"
-        return fail(status, report.error.reason.value, problem, now)
+        return fail(status, report.error.reason.value, _describe(report.error), now)
     if report is None or report.fleet is None or job.state is not RunState.SUCCEEDED:
         text = problem or job.failure_message or f"Job {job.name} left no report"
         return fail(status, SetReason.SURVEY_FAILED, text, now)
@@ -168,8 +166,10 @@ def start_rehearsal(status: SetStatus, job: str) -> SetStatus:
     return status if rollout is None else replace(status, rollout=replace(rollout, rehearsal=job))
 
 
-def _hint(report: Report) -> str:
-    return f" ({report.error.hint})" if report.error is not None and report.error.hint else ""
+def _describe(error: ReportError) -> str:
+    place = f"{error.file}:{error.line or 1}: " if error.file else ""
+    hint = f" ({error.hint})" if error.hint else ""
+    return f"{place}{error.message}{hint}"
 
 
 def _read_report(pods: tuple[ShardPod, ...]) -> tuple[Report | None, str]:

@@ -290,7 +290,7 @@ def test_a_change_in_the_middle_waits_for_the_job_at_work() -> None:
 
 
 def test_the_samples_are_rehearsed_once_and_approved_by_a_person_before_the_first_wave() -> None:
-    template = {"source": {"configMaps": [{"name": "files"}]}}
+    template: dict[str, Any] = {"source": {"configMaps": [{"name": "files"}]}}
     template |= {"approval": "Manual", "rehearse": "BeforeApply"}
     world = make_world(template=template)
     world.steps = 2
