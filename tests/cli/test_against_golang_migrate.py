@@ -112,7 +112,7 @@ DIFFERENCES = (
     *(
         Difference(
             script,
-            "a mistyped option, value or command is told in one line",
+            "a mistyped option, value or command is reported in one line",
             rf"{theirs}Usage: .*",
             rf"{theirs or ours}run `dbmigrate -h` for .*\n",
             (2, 2),
@@ -134,7 +134,7 @@ DIFFERENCES = (
     ),
     Difference(
         "-lock-timeout soon up",
-        "a mistyped option, value or command is told in one line",
+        "a mistyped option, value or command is reported in one line",
         r'invalid value "soon" for flag -lock-timeout: parse error\nUsage: .*',
         r'invalid value "soon" for flag -lock-timeout: parse error: expected a duration.*\n'
         r"run `dbmigrate -h` for .*\n",

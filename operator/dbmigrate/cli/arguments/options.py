@@ -46,7 +46,7 @@ class GlobalOptions(NamedTuple):
     statement_lock_timeout: float | None
     """Seconds a statement may wait for a lock on a table; None: no limit."""
     concurrent_lock_timeout: float | None
-    """The same for CREATE INDEX CONCURRENTLY and others that keep nobody waiting."""
+    """The same for CREATE INDEX CONCURRENTLY and others that block no other session."""
     statement_timeout: float | None
     """Seconds a statement may run; None: what the URL or the server says."""
     format: str
