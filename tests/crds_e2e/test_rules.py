@@ -56,6 +56,48 @@ REFUSED = {
         migration(database={**URL, "cnpg": {"cluster": "pg"}}),
         "exactly one of urlFrom, connection and cnpg must be set",
     ),
+    "no provider": (
+        migration(database={**URL, "identity": {}}),
+        "exactly one of aws, gcp and azure must be set",
+    ),
+    "two providers": (
+        migration(database={**URL, "identity": {"aws": {}, "gcp": {}}}),
+        "exactly one of aws, gcp and azure must be set",
+    ),
+    "an identity and a cluster": (
+        migration(database={"cnpg": {"cluster": "pg"}, "identity": {"gcp": {}}}),
+        "identity must not be set beside cnpg",
+    ),
+    "an identity and a password": (
+        migration(
+            database={
+                "connection": {
+                    **CONNECTION,
+                    "sslmode": "verify-full",
+                    "passwordFrom": URL["urlFrom"],
+                },
+                "identity": {"aws": {}},
+            }
+        ),
+        "identity must not be set beside a password of the connection",
+    ),
+    "an identity without TLS": (
+        migration(database={"connection": CONNECTION, "identity": {"azure": {}}}),
+        "identity needs connection.sslmode require, verify-ca or verify-full",
+    ),
+    "an identity with TLS where it is to be had": (
+        migration(
+            database={
+                "connection": {**CONNECTION, "sslmode": "prefer"},
+                "identity": {"azure": {"clientId": "1-2"}},
+            }
+        ),
+        "identity needs connection.sslmode require, verify-ca or verify-full",
+    ),
+    "a region that is none": (
+        migration(database={**URL, "identity": {"aws": {"region": "Frankfurt"}}}),
+        "spec.database.identity.aws.region",
+    ),
     "two passwords": (
         migration(
             database={
@@ -206,6 +248,31 @@ ACCEPTED = {
                 "rootCertificateFrom": {"system": {}},
             },
             "clientCertificateFrom": {"secretRef": {"name": "client"}},
+        }
+    ),
+    "an identity of AWS": migration(
+        database={
+            "connection": {**CONNECTION, "sslmode": "require", "user": "migrator"},
+            "identity": {
+                "aws": {
+                    "region": "us-gov-west-1",
+                    "host": "shop.c1.us-gov-west-1.rds.amazonaws.com",
+                    "port": 5432,
+                }
+            },
+            "role": "shop owner",
+        }
+    ),
+    "an identity of Google": migration(
+        database={
+            "connection": {**CONNECTION, "rootCertificateFrom": {"system": {}}},
+            "identity": {"gcp": {}},
+        }
+    ),
+    "an identity of Azure": migration(
+        database={
+            **URL,
+            "identity": {"azure": {"clientId": "11111111-2222-3333-4444-555555555555"}},
         }
     ),
     "a cluster of CloudNativePG's": migration(

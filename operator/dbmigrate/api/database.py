@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from dbmigrate.api.cloud_login import CloudLogin, parse_cloud_login
 from dbmigrate.api.fields import Document, Fields
 from dbmigrate.api.forms import (
     CNPG_NAME,
@@ -36,6 +37,10 @@ class SslMode(StrEnum):
     REQUIRE = "require"
     VERIFY_CA = "verify-ca"
     VERIFY_FULL = "verify-full"
+
+
+ENCRYPTED = (SslMode.VERIFY_FULL, SslMode.VERIFY_CA, SslMode.REQUIRE)
+"""With which a token may be sent."""
 
 
 class SessionAttributes(StrEnum):
@@ -125,6 +130,10 @@ class DatabaseSpec:
     history_table: str = DEFAULT_HISTORY_TABLE
     client_certificate: str | None = None
     """A Secret of type kubernetes.io/tls."""
+    cloud_login: CloudLogin | None = None
+    """Whose tokens are the passwords; None: there is a password, or a certificate."""
+    role: str | None = None
+    """The role that a run acts as; None: the user."""
 
     @property
     def identity(self) -> str:
@@ -142,6 +151,10 @@ class DatabaseSpec:
         words = {"access": access, "history_table": self.history_table}
         if self.client_certificate is not None:
             words["client_certificate"] = self.client_certificate
+        if self.cloud_login is not None:
+            words["cloud_login"] = self.cloud_login.argument
+        if self.role is not None:
+            words["role"] = self.role
         return words
 
 
@@ -160,7 +173,26 @@ def parse_database(fields: Fields) -> DatabaseSpec:
     else:
         access = _parse_cnpg(fields.section("cnpg"))
     table = fields.optional_text("historyTable", TABLE) or DEFAULT_HISTORY_TABLE
-    return DatabaseSpec(access, table, _parse_client_certificate(fields))
+    return DatabaseSpec(
+        access,
+        table,
+        _parse_client_certificate(fields),
+        _parse_cloud_login(fields, access),
+        fields.optional_text("role", IDENTIFIER),
+    )
+
+
+def _parse_cloud_login(fields: Fields, access: Access) -> CloudLogin | None:
+    if not fields.has("identity"):
+        return None
+    if isinstance(access, CnpgCluster):
+        raise fields.error("identity", "must not be set beside cnpg")
+    if isinstance(access, Connection):
+        if access.password_from is not None or access.password_file is not None:
+            raise fields.error("identity", "must not be set beside a password of the connection")
+        if access.sslmode not in ENCRYPTED and (access.sslmode or not access.trusts_system):
+            raise fields.error("identity", f"needs connection.sslmode {', '.join(ENCRYPTED)}")
+    return parse_cloud_login(fields.section("identity"))
 
 
 def _parse_client_certificate(fields: Fields) -> str | None:

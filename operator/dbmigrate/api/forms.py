@@ -30,6 +30,8 @@ class Form:
 
 
 OBJECT_NAME = Form(253, r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", least=1)
+PART_NAME = Form(63, r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", least=1)
+"""A container, or a volume, of a Pod."""
 DATA_KEY = Form(253, r"[-._a-zA-Z0-9]+", least=1)
 IMAGE = Form(1024, r"[^\s]+", least=1)
 HOST = Form(
@@ -41,6 +43,12 @@ HOST = Form(
 """Names, addresses or directories of sockets, with commas between."""
 CNPG_NAME = Form(50, r"[a-z]([-a-z0-9]*[a-z0-9])?", least=1)
 """A cluster, as CloudNativePG allows it, or a role by which a Secret is named."""
+REGION = Form(32, r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}", least=1)
+"""Of AWS."""
+ENDPOINT = Form(253, r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", least=1)
+"""One host's name."""
+CLIENT_ID = Form(64, r"[0-9A-Za-z]([0-9A-Za-z-]*[0-9A-Za-z])?", least=1)
+"""Of a managed identity or an application of Azure."""
 IDENTIFIER = Form(63, r"[^\x00-\x1f\x7f]+", least=1)
 """A database or a role; PostgreSQL cuts what is longer."""
 TABLE = Form(127, r"[a-zA-Z_][a-zA-Z0-9_]{0,62}(\.[a-zA-Z_][a-zA-Z0-9_]{0,62})?", least=1)

@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from dbmigrate.postgres.connection.monitor import Monitor
     from dbmigrate.postgres.transaction import TransactionSettings
 
+CONNECT_PAUSE = 0.2
+"""Seconds between two tries of a server that does not answer yet."""
 RECONNECT_SECONDS = 30.0
 """How long a run tries to reach a server again that went away in the middle of a step."""
 RECONNECT_TO_READ_SECONDS = 5.0
@@ -398,8 +400,7 @@ class Database:
                 pass  # closing the connection releases them
 
     def _connect(self) -> None:
-        target = self.request.target
-        self.session = connect(target, on_notice=self._on_notice)
+        self.session = self._open_session()
         self.session.on_silence = self._on_silence
         self._is_opening = True
         try:
@@ -419,6 +420,23 @@ class Database:
             raise
         self._is_opening = False
         self._was_opened = True
+
+    def _open_session(self) -> Session:
+        """The first one waits for a server that does not answer yet, as long as it may."""
+        request = self.request
+        wait = 0.0 if self._was_opened else request.options.connect_wait
+        deadline, is_told = time.monotonic() + wait, False
+        while True:
+            try:
+                return connect(request.target, on_notice=self._on_notice)
+            except MigrationError as error:
+                is_over = time.monotonic() >= deadline or request.stop.is_requested
+                if error.reason is not Reason.CONNECTION_REFUSED or is_over:
+                    raise
+                if not is_told:
+                    request.observer.notice(Notice("INFO", f"{error}: tried again for {wait:g} s"))
+                    is_told = True
+            time.sleep(CONNECT_PAUSE)
 
     def _take_history(self, history: History) -> None:
         if self._wanted.schema is None and not history.has_log_table:

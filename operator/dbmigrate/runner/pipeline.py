@@ -13,6 +13,8 @@ from dbmigrate.runner.planning.plan import Plan
 from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction
 
+_BATCHED = b"dbmigrate:batched"
+
 
 def carry_out(run: Run, plan: Plan) -> None:
     """Run the steps of a plan. Raises MigrationError."""
@@ -23,8 +25,8 @@ def carry_out(run: Run, plan: Plan) -> None:
         from dbmigrate.runner.planning.plan_checksum import require_plan
 
         require_plan(wanted, plan.steps, run.database.applied_steps())
-    if len(plan.steps) > 1:
-        look_at_files(plan)
+    if len(plan.steps) > 1 or run.request.options.backup is not None:
+        look_at_files(run, plan)
     if plan.steps:
         from dbmigrate.runner.steps import run_steps
 
@@ -35,12 +37,18 @@ def carry_out(run: Run, plan: Plan) -> None:
         raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
 
 
-def look_at_files(plan: Plan) -> None:
-    """Read all scripts of a plan before its first step, so that none is found to be missing or
-    unreadable after others have run. Raises MigrationError (SourceInvalid)."""
-    for step in plan.steps:
-        if step.script is not None and not step.is_stored:
-            step.script.load()
+def look_at_files(run: Run, plan: Plan) -> None:
+    """Read all scripts of a plan before its backup and its first step, so that none is found to
+    be missing, unreadable or a wrong step in batches after these.
+
+    Raises MigrationError: SourceInvalid, and StatementFailed for a first step in batches whose
+    key leaves rows out.
+    """
+    for index, step in enumerate(plan.steps):
+        if step.script is not None and not step.is_stored and _BATCHED in step.script.load():
+            from dbmigrate.runner.batches.run import check_batched
+
+            check_batched(run.database, step, is_first=index == 0)
 
 
 def try_out(run: Run, plan: Plan) -> None:

@@ -45,6 +45,8 @@ class Goal:
 class Options:
     """How a run behaves; the defaults are the command line's."""
 
+    connect_wait: float = 0.0
+    """Seconds in which a server that refuses the first connection is tried again."""
     lock_timeout: float = 15.0
     """Seconds to wait for the migration lock, and for blocked statements; 0: try once."""
     statement_lock_timeout_ms: int | None = 5000

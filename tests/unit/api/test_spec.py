@@ -13,6 +13,7 @@ from dbmigrate.api.fields import SpecError
 from dbmigrate.api.source import ClaimSource, ConfigMapsSource, ImageMode, ImageSource
 from dbmigrate.api.spec import Approval, BackupOptions, MigrationSpec, parse_spec
 from dbmigrate.policies import Rollback
+from dbmigrate.postgres.identity.identity import parse_identity
 
 pytestmark = pytest.mark.quick
 
@@ -40,6 +41,38 @@ def test_what_is_left_out_has_the_documented_default() -> None:
     assert (spec.retry.limit, spec.retry.max_delay) == (10, timedelta(minutes=5))
     assert (spec.history.successful, spec.history.failed) == (3, 3)
     assert not spec.suspend
+
+
+@pytest.mark.parametrize(
+    ("connection", "problem"),
+    [
+        ({}, "needs connection.sslmode"),
+        ({"sslmode": "prefer"}, "needs connection.sslmode"),
+        ({"sslmode": "require", "passwordFile": "/p"}, "beside a password"),
+        ({"sslmode": "require"}, None),
+        ({"rootCertificateFrom": {"system": {}}}, None),
+    ],
+)
+def test_an_identity_needs_tls_and_no_password(
+    connection: dict[str, object], problem: str | None
+) -> None:
+    database = {
+        "connection": {"host": "h", "dbname": "d", **connection},
+        "identity": {"aws": {"region": "eu-west-1", "port": 5433}},
+        "role": "team",
+    }
+    if problem is not None:
+        with pytest.raises(SpecError, match=problem):
+            parse(database=database)
+        return
+    spec = parse(database=database).database
+    assert spec.cloud_login is not None
+    assert spec.cloud_login.argument == "aws:region=eu-west-1,port=5433"
+    assert parse_identity(spec.cloud_login.argument).port == 5433
+    assert spec.role == "team"
+    plain = parse(database={"connection": database["connection"]}).database
+    assert spec.identity == plain.identity  # the same history
+    assert {"role", "cloud_login"} & set(plain.words) == set()
 
 
 def test_a_connection_is_read_with_its_references() -> None:

@@ -30,6 +30,8 @@ CNPG = {"cluster": "pg"}
 MAPS = {"configMaps": [{"name": "files"}]}
 SECRET = {"secretKeyRef": {"name": "n", "key": "k"}}
 
+REGION = "eu-central-1"
+
 CONNECTION = "database.connection"
 JOB = "job"
 
@@ -60,6 +62,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "database.clientCertificateFrom.secretRef.name": {
         "database": {**URL, "clientCertificateFrom": {"secretRef": {"name": "client"}}}
     },
+    "database.identity.aws.region": {"database": {**URL, "identity": {"aws": {"region": REGION}}}},
+    "database.identity.aws.host": {"database": {**URL, "identity": {"aws": {"host": "own"}}}},
+    "database.identity.aws.port": {"database": {**URL, "identity": {"aws": {"port": 5433}}}},
+    "database.identity.gcp": {"database": {**URL, "identity": {"gcp": {}}}},
+    "database.identity.azure.clientId": {
+        "database": {**URL, "identity": {"azure": {"clientId": "c-1"}}}
+    },
+    "database.role": {"database": {**URL, "role": "team $(A)"}},
     "database.historyTable": {"database": {**URL, "historyTable": "a.b"}},
     "source.format": {"source": {**MAPS, "format": "goose"}},
     "source.lint": {"source": {**MAPS, "lint": "Reject"}},
@@ -116,6 +126,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "job.rehearsal.resources": {"job": {"rehearsal": {"resources": {"limits": {"memory": "9Gi"}}}}},
     "job.podSecurityContext": {"job": {"podSecurityContext": {"runAsUser": 5}}},
     "job.securityContext": {"job": {"securityContext": {"runAsUser": 5}}},
+    "job.initContainers": {"job": {"initContainers": [{"name": "proxy", "image": "proxy:1"}]}},
+    "job.volumes": {"job": {"volumes": [{"name": "v", "configMap": {"name": "config"}}]}},
+    "job.volumeMounts": {"job": {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}},
+    "job.hostAliases": {"job": {"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db"]}]}},
+    "job.dnsConfig": {"job": {"dnsConfig": {"nameservers": ["10.0.0.1"]}}},
+    "job.runtimeClassName": {"job": {"runtimeClassName": "gvisor"}},
 }
 """For each field a spec that sets it to something of its own."""
 
@@ -155,10 +171,22 @@ IN_THE_JOB = {
     "database.cnpg.cluster": "PGHOST=other-rw",
     "database.cnpg.database": "PGDATABASE=other",
     "database.cnpg.role": "PGUSER=pg-dante/username",
+    "database.identity.aws.region": f"-identity aws:region={REGION}",
+    "database.identity.aws.host": "-identity aws:host=own",
+    "database.identity.aws.port": "-identity aws:port=5433",
+    "database.identity.gcp": "-identity gcp",
+    "database.identity.azure.clientId": "-identity azure:client-id=c-1",
+    "database.role": "-role team $$(A)",
     "database.historyTable": "-history-table a.b",
     "database.urlFrom.secretKeyRef.key": "DBMIGRATE_DATABASE=db/other",
     "database.urlFrom.secretKeyRef.name": "DBMIGRATE_DATABASE=other/url",
     "job.affinity": "weight: 7",
+    "job.dnsConfig": "nameservers: 10.0.0.1",
+    "job.hostAliases": "ip: 10.0.0.1",
+    "job.initContainers": "image: proxy:1",
+    "job.runtimeClassName": "runtimeClassName: gvisor",
+    "job.volumeMounts": "mountPath: /v",
+    "job.volumes": "name: config",
     "job.annotations": "a: b",
     "job.env": "A=b",
     "job.image": "image: own:1",

@@ -7,6 +7,7 @@ variable counts as unset. The database is also taken from DATABASE_URL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -45,6 +46,8 @@ class GlobalOptions(NamedTuple):
     """Seconds to wait for the migration lock; None: no limit."""
     statement_lock_timeout: float | None
     """Seconds a statement may wait for a lock on a table; None: no limit."""
+    connect_wait: float | None
+    """Seconds in which a server that refuses the first connection may come up; None: no limit."""
     concurrent_lock_timeout: float | None
     """The same for CREATE INDEX CONCURRENTLY and others that block no other session."""
     statement_timeout: float | None
@@ -127,7 +130,7 @@ def _identity(text: str) -> object:
 
 
 def _role(text: str) -> object:
-    if not text or len(text) > ROLE_LIMIT or not text.isprintable():
+    if not text or len(text) > ROLE_LIMIT or re.search(r"[\x00-\x1f\x7f]", text):
         raise ValueError(f"expected the name of a role, of at most {ROLE_LIMIT} characters")
     return no_address(text)
 
@@ -153,6 +156,7 @@ FLAGS = (
     Flag("identity", check=_identity),
     Flag("role", check=_role),
     Flag("statement-lock-timeout", check=read_duration, kind="duration"),
+    Flag("connect-wait", check=read_duration, kind="duration"),
     Flag("concurrent-lock-timeout", check=read_duration, kind="duration"),
     Flag("statement-timeout", check=read_duration, kind="duration"),
     Flag("rollback", check=_one_of("allow", "forbid")),
@@ -197,6 +201,7 @@ def parse_options(
             statement_lock_timeout=_limit(
                 values.get("statement-lock-timeout"), DEFAULT_STATEMENT_LOCK_TIMEOUT
             ),
+            connect_wait=_limit(values.get("connect-wait"), 0.0),
             concurrent_lock_timeout=_limit(values.get("concurrent-lock-timeout"), None),
             statement_timeout=_limit(values.get("statement-timeout"), None),
             grace_period=_limit(values.get("grace-period"), None),

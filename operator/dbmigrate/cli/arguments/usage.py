@@ -175,6 +175,7 @@ Options:
                              azure:client-id=ID
   -role R                    Act as this role after the login (SET ROLE): it owns what the run
                              makes, whoever the user is
+  -connect-wait D            Try a server that refuses the first connection again for D (default 0)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -concurrent-lock-timeout D Let CREATE INDEX CONCURRENTLY and its like wait D (default none)
   -statement-timeout D       Let a statement run for D (default as the role has it; none)

@@ -34,6 +34,9 @@ CONFINED_VARIABLE = "DBMIGRATE_CONFINED_TO"
 GRACE_VARIABLE = "DBMIGRATE_GRACE_PERIOD"
 GRACE_SECONDS = 60
 """From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
+CONNECT_WAIT_VARIABLE = "DBMIGRATE_CONNECT_WAIT"
+CONNECT_WAIT_SECONDS = 60
+"""How long a run waits for a proxy of its own Pod, which begins to listen when it likes."""
 FORMAT_VARIABLE = "DBMIGRATE_FORMAT"
 OWNER_VARIABLE = "DBMIGRATE_OWNER"
 TAKE_OVER_VARIABLE = "DBMIGRATE_TAKE_OVER"
@@ -80,6 +83,10 @@ def shared_arguments(spec: MigrationSpec, *, path: str) -> list[str]:
         arguments += ["-format", spec.source_format.value]
     if spec.database.history_table != DEFAULT_HISTORY_TABLE:
         arguments += ["-history-table", spec.database.history_table]
+    if spec.database.cloud_login is not None:
+        arguments += ["-identity", spec.database.cloud_login.argument]
+    if spec.database.role is not None:
+        arguments += ["-role", spec.database.role]
     # golang-migrate's flag takes whole seconds.
     arguments += ["-lock-timeout", str(ceil(timeouts.lock.total_seconds()))]
     if timeouts.lock_acquisition is None:
@@ -96,11 +103,15 @@ def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
 
     Warn is the default of every resource and only advisory: a runner of spec.job.image that is
     too old to know lint would reject an option, and ignores a variable. The same holds for the
-    grace period, and for the directory that the source's links must not leave.
+    grace period, for the directory that the source's links must not leave, and for the time in
+    which a proxy beside the runner has to answer.
     """
+    env = shared_environment()
     if spec.lint is LintPolicy.WARN and command in LINTED:
-        return [{"name": LINT_VARIABLE, "value": "warn"}, *shared_environment()]
-    return shared_environment()
+        env.insert(0, {"name": LINT_VARIABLE, "value": "warn"})
+    if spec.job.has_sidecars:
+        env.append({"name": CONNECT_WAIT_VARIABLE, "value": f"{CONNECT_WAIT_SECONDS}s"})
+    return env
 
 
 def shared_environment() -> list[Document]:

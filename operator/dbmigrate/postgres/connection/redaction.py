@@ -23,7 +23,7 @@ _VARIABLES = {
     "PGPASSWORD": "password",
 }
 _FORMS = {
-    "host": r"[\w.-]*|[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[/@][\w./-]*",
+    "host": r"[\w.-]*|[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[/@][\w./-]*|/cloudsql/[\w./:-]*",
     "hostaddr": r"[0-9A-Fa-f:.]*(?:%[\w.-]+)?",
     "port": r"[0-9]{0,5}",
     "user": r"[\w.-]*",
