@@ -21,7 +21,6 @@ from tests.database.server import Database, Server
 PATH = "-path=@ -database=DATABASE"
 
 SAME = """
-drop -help
 force -help
 force -h
 create -help
@@ -307,6 +306,13 @@ DIFFERENCES = (
             ("down -all=maybe", r"invalid boolean value .*\nUsage of down:.*", 2),
             ("down -1", r"flag provided but not defined: -1\nUsage of down:.*", 2),
         )
+    ),
+    Difference(
+        "drop -help",
+        "nothing is dropped without `-cascade`",
+        r"drop \[-f\]    Drop everything inside database\n.*",
+        r"drop \[-f\] \[-cascade\]    Drop everything inside database\n.*-cascade.*",
+        (0, 0),
     ),
     Difference(
         "goto -help",
