@@ -245,12 +245,14 @@ class Database:
         here = self.found.version
         if self.lost is None or self.applied.is_exact or here is None:
             return
-        if any(row.direction == NoteKind.LOST for row in self.notes):
-            return
         source = self.request.source
+        noted = [row for row in self.notes if row.direction == NoteKind.LOST]
+        if noted and (noted[-1].checksum or source is None):
+            return  # a run without the files may have noted it
         versions = {v for v in source.versions if v <= here} if source is not None else set()
         self.lost = frozenset(versions - set(self.applied.recorded))
-        self.note(NoteKind.LOST, "rows", checksum=written(self.lost))
+        if self.lost or not noted:
+            self.note(NoteKind.LOST, "rows", checksum=written(self.lost))
 
     def prepare_batches(self) -> None:
         """Create the table of batches where it is missing. Raises MigrationError."""
