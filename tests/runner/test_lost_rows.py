@@ -96,6 +96,23 @@ def test_a_step_that_has_no_down_script_and_whose_row_is_there_goes_as_with_gola
     assert down(request(database, files), 1).error is None
 
 
+def test_a_run_without_the_files_notes_less_than_the_next_one_with_them(
+    database: Database,
+) -> None:
+    up(request(database, tables(1, 2, 3))).unwrap()
+    database.execute(LOSSES["truncated"])
+    force(request(database), 3).unwrap()
+    prune(request(database), 0).unwrap()
+    up(request(database, tables(1, 2, 3, 4))).unwrap()
+    notes = [row for row in log(database, "direction, checksum") if row[0] == "lost"]
+    assert notes[-1] == ("lost", "1 2 3")
+    up(request(database, tables(1, 2, 3, 4, 5))).unwrap()
+    assert len([row for row in log(database, "direction") if row[0] == "lost"]) == len(notes)
+    error = goto(request(database, without(tables(1, 2, 3, 4, 5), 2)), 1).error
+    assert error is not None
+    assert error.reason is Reason.IRREVERSIBLE_MIGRATION
+
+
 @pytest.mark.parametrize(
     "before",
     [

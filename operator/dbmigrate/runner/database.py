@@ -76,7 +76,7 @@ ANSWER_SECONDS = 5.0
 """How long the server may be silent over statements that open the database, in addition to the
 time that they may wait for a lock."""
 WORK_SECONDS = 120.0
-"""The least that the server may take for any other statement of ours."""
+"""The least that the server may take for any other statement of dbmigrate."""
 STEPS_AT_A_TIME = 100
 """Rows of the log that are read at once where it is read backwards."""
 STOP_SECONDS = 2.0
@@ -179,7 +179,7 @@ class Database:
         return f"{self.begun(sql)}; COMMIT"
 
     def begun(self, sql: str) -> str:
-        """The same, and the transaction goes on."""
+        """The same, and the transaction continues."""
         seconds = self.request.options.lock_timeout
         limit = 0 if seconds == math.inf else max(1, min(2**31 - 1, round(1000 * seconds)))
         return f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}"
@@ -245,12 +245,14 @@ class Database:
         here = self.found.version
         if self.lost is None or self.applied.is_exact or here is None:
             return
-        if any(row.direction == NoteKind.LOST for row in self.notes):
-            return
         source = self.request.source
+        noted = [row for row in self.notes if row.direction == NoteKind.LOST]
+        if noted and (noted[-1].checksum or source is None):
+            return  # a run without the files may have noted it
         versions = {v for v in source.versions if v <= here} if source is not None else set()
         self.lost = frozenset(versions - set(self.applied.recorded))
-        self.note(NoteKind.LOST, "rows", checksum=written(self.lost))
+        if self.lost or not noted:
+            self.note(NoteKind.LOST, "rows", checksum=written(self.lost))
 
     def prepare_batches(self) -> None:
         """Create the table of batches where it is missing. Raises MigrationError."""

@@ -182,7 +182,7 @@ def upgrade_sql(table: str, shape: LogShape, version_type: str) -> str:
 
 
 def require_writable(schema: str, log: str, shape: LogShape) -> None:
-    """Raise MigrationError (ForeignHistory) where no row of ours could be appended."""
+    """Raise MigrationError (ForeignHistory) where no row of dbmigrate could be appended."""
     table = f"{schema}.{log}"
     quoted = f"{identifier(schema)}.{identifier(log)}"
     if shape.unfilled:
@@ -221,7 +221,7 @@ def _by_columns(found: Collection[str]) -> int:
 
 
 def _fills(column: str) -> bool:
-    """Whether every row of ours has a value there."""
+    """Whether every row of dbmigrate has a value there."""
     declared = COLUMNS.get(column, "")
     return "NOT NULL" in declared or "IDENTITY" in declared
 
