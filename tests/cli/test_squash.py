@@ -13,6 +13,7 @@ from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
 from tests.cli.program import Ran
+from tests.cli.program import run as run_apart
 from tests.cli.program import run_here as run
 from tests.database import Database, Server
 
@@ -191,6 +192,23 @@ def test_rows_are_not_lost_in_silence(shop: Shop, server: Server) -> None:
     empty.execute("INSERT INTO users (name) VALUES ('eve')")
     assert empty.query("SELECT max(id) FROM users") == [(3,)]
     empty.drop()
+
+
+@pytest.mark.parametrize("shop", ["golang-migrate", "goose", "dbmate"], indirect=True)
+def test_the_archive_of_a_resource_is_below_its_files(shop: Shop, server: Server) -> None:
+    """As the operator's Jobs run it: confined to the mount of the files, which they do not know."""
+    below = server.create_database()
+    ok(shop.on(below, "up", "2"))
+    ok(shop.squash("-to", "3"))
+    words = ("-path", str(shop.directory), "-format", shop.format, "-database", below.url)
+    environ = {"DBMIGRATE_CONFINED_TO": str(shop.directory.parent), "DBMIGRATE_ARCHIVE": "missing"}
+    assert "missing" in run_apart(*words, "goto", "latest", environ=environ).stderr
+    environ["DBMIGRATE_ARCHIVE"] = "../../.."
+    assert "leads out of" in run_apart(*words, "goto", "latest", environ=environ).stderr
+    environ["DBMIGRATE_ARCHIVE"] = shop.archive.name
+    ok(run_apart(*words, "goto", "latest", environ=environ))
+    assert "agree" in ok(shop.on(below, "verify"))
+    below.drop()
 
 
 @pytest.mark.parametrize("shop", ["golang-migrate"], indirect=True)

@@ -19,7 +19,7 @@ NOT_SHOWN = "(not shown)"
 _VARIABLES = {"PGDATABASE": "dbname", "PGAPPNAME": "application_name"}
 """Those of libpq that are not called after their parameter."""
 _FORMS = {
-    "host": r"[\w.-]*|[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[/@][\w./-]*",
+    "host": r"[\w.-]*|[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[/@][\w./-]*|/cloudsql/[\w./:-]*",
     "hostaddr": r"[0-9A-Fa-f:.]*(?:%[\w.-]+)?",
     "port": r"[0-9]{0,5}",
     "user": r"[\w.-]*",
