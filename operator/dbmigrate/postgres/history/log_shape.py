@@ -284,7 +284,8 @@ def _incomplete(
         hint = (
             f"put {'it' if len(missing) == 1 else 'them'} back from a backup; or rename the table:"
             " a new log then begins at the version that the version table has, without the"
-            " checksums and down scripts of the old one"
+            " checksums and down scripts of the old one: a version whose down file is missing is"
+            " then undone by its number alone"
         )
     else:
         adds = ", ".join(
