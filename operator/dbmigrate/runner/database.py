@@ -209,6 +209,7 @@ class Database:
         """Write down for whom the run is, where the log says something else."""
         owner = self.request.options.owner
         if owner is not None and self.reads_log and find_owner(self.notes) != owner:
+            self._note_lost()  # the first row after the loss may be this one
             self.note(NoteKind.OWNER, str(owner))
 
     def note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> None:
