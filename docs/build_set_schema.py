@@ -58,9 +58,10 @@ def read_part(name: str) -> Schema:
 
 
 def database_fields(spec: Mapping[str, Any]) -> Schema:
-    """What all targets share may change later, as their list may."""
-    fields: Schema = deepcopy(spec["properties"]["database"]["properties"])
-    return fields
+    """The fields and their rules. What all targets share may change later, as their list may."""
+    database = deepcopy(spec["properties"]["database"])
+    rules = [each for each in database["x-kubernetes-validations"] if "oldSelf" not in each["rule"]]
+    return {"x-kubernetes-validations": rules, "properties": database["properties"]}
 
 
 def _replace(text: str, name: str, fields: Schema) -> str:
