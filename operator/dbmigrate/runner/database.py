@@ -76,7 +76,7 @@ ANSWER_SECONDS = 5.0
 """How long the server may be silent over statements that open the database, in addition to the
 time that they may wait for a lock."""
 WORK_SECONDS = 120.0
-"""The least that the server may take for any other statement of ours."""
+"""The least that the server may take for any other statement of dbmigrate."""
 STEPS_AT_A_TIME = 100
 """Rows of the log that are read at once where it is read backwards."""
 STOP_SECONDS = 2.0
@@ -179,7 +179,7 @@ class Database:
         return f"{self.begun(sql)}; COMMIT"
 
     def begun(self, sql: str) -> str:
-        """The same, and the transaction goes on."""
+        """The same, and the transaction continues."""
         seconds = self.request.options.lock_timeout
         limit = 0 if seconds == math.inf else max(1, min(2**31 - 1, round(1000 * seconds)))
         return f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}"
@@ -209,6 +209,7 @@ class Database:
         """Write down for whom the run is, where the log says something else."""
         owner = self.request.options.owner
         if owner is not None and self.reads_log and find_owner(self.notes) != owner:
+            self._note_lost()  # the first row after the loss may be this one
             self.note(NoteKind.OWNER, str(owner))
 
     def note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> None:

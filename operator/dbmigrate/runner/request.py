@@ -53,7 +53,7 @@ class Options:
     """Milliseconds one try of a statement waits for a lock in the database; 0: no limit; None:
     what the URL or the server says."""
     concurrent_lock_timeout_ms: int | None = None
-    """The same for a statement that keeps nobody waiting itself, such as CREATE INDEX
+    """The same for a statement that blocks no other session itself, such as CREATE INDEX
     CONCURRENTLY, whose work is lost when it gives up; None: no limit."""
     statement_timeout_ms: int | None = None
     """Milliseconds a statement may take; 0: no limit; None: what the URL or the server says."""

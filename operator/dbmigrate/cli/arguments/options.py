@@ -49,7 +49,7 @@ class GlobalOptions(NamedTuple):
     connect_wait: float | None
     """Seconds in which a server that refuses the first connection may come up; None: no limit."""
     concurrent_lock_timeout: float | None
-    """The same for CREATE INDEX CONCURRENTLY and others that keep nobody waiting."""
+    """The same for CREATE INDEX CONCURRENTLY and others that block no other session."""
     statement_timeout: float | None
     """Seconds a statement may run; None: what the URL or the server says."""
     format: str

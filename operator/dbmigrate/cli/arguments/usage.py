@@ -171,7 +171,7 @@ Options:
   -help            Print usage
 
   -format F                  golang-migrate, goose, dbmate, atlas or flyway (default auto: as the
-                             files are); the history goes on in that tool's table
+                             files are); the history continues in that tool's table
   -history-table T           Table of the version, or schema.table (default schema_migrations,
                              with others the tool's own: goose_db_version and so on)
   -history-owner R           A role that may own it, beside this one, those that it is a member

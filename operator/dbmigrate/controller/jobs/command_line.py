@@ -65,8 +65,7 @@ def run_arguments(
     if spec.lint is LintPolicy.REJECT and command in LINTED:
         arguments += ["-lint", "reject"]
     if is_rehearsed:
-        server = f"host={REHEARSAL_PATH} user=postgres dbname=postgres"
-        arguments += ["-rehearse-on", f"{server} connect_timeout={REHEARSAL_WAIT}"]
+        arguments += ["-rehearse-on", rehearsal_address()]
     if plan_checksum is not None:
         arguments += ["-plan-checksum", plan_checksum]
     if command in {RunCommand.GOTO, RunCommand.PLAN} and not operands:
@@ -112,6 +111,12 @@ def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
     if spec.job.has_sidecars:
         env.append({"name": CONNECT_WAIT_VARIABLE, "value": f"{CONNECT_WAIT_SECONDS}s"})
     return env
+
+
+def rehearsal_address() -> str:
+    """Where the runner finds the scratch server beside it."""
+    server = f"host={REHEARSAL_PATH} user=postgres dbname=postgres"
+    return f"{server} connect_timeout={REHEARSAL_WAIT}"
 
 
 def shared_environment() -> list[Document]:
