@@ -12,7 +12,7 @@ import trustme
 
 from tests.cloud.endpoints import Answer, Asked, Endpoint, Respond
 from tests.cloud.gate import Gate
-from tests.cloud.sigv4 import Key, verify_login
+from tests.cloud.sigv4 import Key, Refused, verify_login
 from tests.database import Database
 
 REGION = "eu-central-1"
@@ -81,6 +81,8 @@ class Rds:
         )
 
     def _check(self, parameters: dict[str, str], token: str) -> None:
+        if not token.startswith(f"{self.host}:"):
+            raise Refused("it is no token of this host")
         verify_login(
             token,
             self.account.keys,
