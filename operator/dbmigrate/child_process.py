@@ -7,7 +7,7 @@ PG* variables. A child that runs other authors' code (a scratch server runs migr
 through /proc.
 
 A child ends with the run: a stop and a time limit send SIGTERM to it and to all processes of
-its session, and SIGKILL after GRACE_SECONDS.
+its session, and SIGKILL after GRACE_SECONDS. Where this process is killed, Linux ends it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -87,6 +88,7 @@ _ALLOWED: Mapping[Child, tuple[str, ...]] = {
 """Names of variables; a name that ends with * stands for all that begin so."""
 _NOT_FOR_KUBECTL = re.compile(r"DATABASE_URL|PG.*|DBMIGRATE_.*|GOOSE_.*|FLYWAY_.*")
 """kubectl has no use for a database."""
+_TERM = signal.SIGTERM
 _AT_ONCE = (signal.SIG_DFL, signal.default_int_handler, end_at_once)
 """Handlers of signals that know nothing of a child."""
 _RUN_FOREIGN_CODE = frozenset((Child.SERVER, Child.PROGRAM))
@@ -170,6 +172,7 @@ def run(
             stderr=PIPE,
             cwd=cwd,
             user=user,
+            is_waited_for=True,
         )
         with process:
             try:
@@ -225,13 +228,16 @@ def _start(
     *,
     variables: Mapping[str, str] | None = None,
     user: int | None = None,
+    is_waited_for: bool = False,
     **streams: Any,
 ) -> Process[bytes]:
     if child in _RUN_FOREIGN_CODE:
         _hide_this_process()
     person: dict[str, Any] = {}
+    if is_waited_for or threading.current_thread() is threading.main_thread():
+        person["preexec_fn"] = _end_with_us(signal.SIGQUIT if child is Child.SERVER else _TERM)
     if user is not None:
-        person = {"user": user, "group": user, "extra_groups": ()}
+        person |= {"user": user, "group": user, "extra_groups": ()}
     return Process(
         list(words),
         env=environment(child) | dict(variables or {}),
@@ -305,6 +311,26 @@ def _read_limit() -> float | None:
     if not 0 <= seconds < 1e9:
         raise MigrationError(Reason.INTERNAL, f"{LIMIT} is no number of seconds")
     return seconds or None
+
+
+def _end_with_us(number: int) -> Callable[[], None] | None:
+    """What a child does before it becomes the program: ask for that signal when we are gone
+    (Linux: PR_SET_PDEATHSIG). SIGKILL lets nobody else end it.
+
+    The kernel means the thread that has started it, which therefore must outlive it.
+    """
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl, us = ctypes.CDLL(None).prctl, os.getpid()
+
+    def ask() -> None:
+        prctl(1, number, 0, 0, 0)
+        if os.getppid() != us:
+            os.kill(os.getpid(), number)
+
+    return ask
 
 
 def _hide_this_process() -> None:

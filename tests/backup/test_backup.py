@@ -159,6 +159,83 @@ def test_a_signal_ends_pg_dump_and_leaves_no_file(database: Database, place: Pat
     assert list(place.iterdir()) == []
 
 
+def test_sigkill_ends_pg_dump_too_and_the_next_backup_removes_the_rest(
+    database: Database, place: Path, tmp_path: Path
+) -> None:
+    path = str(write_scripts(tmp_path / "migrations"))
+    options = ("-path", path, "-database", database.url)
+    before_run = (*options, "-backup-to", str(place), "-backup-keep", "1", "up")
+    with database.connect() as blocker:
+        blocker.execute("CREATE TABLE locked ()")
+        blocker.execute("BEGIN; LOCK TABLE locked")
+        runs = [
+            start((*options, "backup", str(place / "a.dump")), environ=programs()),
+            start(before_run, environ=programs()),
+        ]
+        eventually(lambda: len(list(place.glob("*.partial"))) == 2)
+        dumps = "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
+        eventually(lambda: database.query(dumps) == [(2,)])
+        for each in runs:
+            each.kill()
+            each.communicate()
+        eventually(lambda: database.query(dumps) == [(0,)])
+    assert len(list(place.glob("*.partial"))) == 2
+    (place / "a.dump.77.partial.txt").write_text("of somebody else")
+    assert run(*options, "backup", str(place / "a.dump"), environ=programs()).code == 0
+    (left,) = place.glob("*.partial")
+    assert "@" in left.name, "of another name, it is not this file's"
+    assert run(*before_run, environ=programs()).code == 0
+    assert list(place.glob("*.partial")) == []
+    assert len(list(place.glob("*.dump"))) == 2
+    assert (place / "a.dump.77.partial.txt").exists()
+
+
+def test_the_unfinished_backup_of_a_living_run_stays(database: Database, place: Path) -> None:
+    with database.connect() as blocker:
+        blocker.execute("CREATE TABLE locked ()")
+        blocker.execute("BEGIN; LOCK TABLE locked")
+        words = ("-database", database.url, "backup", str(place))
+        living = start(words, environ=programs())
+        eventually(lambda: len(list(place.glob("*.partial"))) == 1)
+        (partial,) = place.glob("*.partial")
+        other = start(words, environ=programs())
+        eventually(lambda: len(list(place.glob("*.partial"))) == 2)
+        assert partial.exists()
+        blocker.execute("ROLLBACK")
+    for each in (living, other):
+        each.communicate()
+        assert each.returncode == 0
+    assert len(list(place.glob("*.dump"))) == 2
+
+
+BATCHED = (
+    "-- dbmigrate:batched size=10{options}\nUPDATE t SET n = 1 WHERE {key} IN (SELECT {key}"
+    " FROM t WHERE {key} > :cursor ORDER BY {key} LIMIT :batch_size) RETURNING {key};"
+)
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"1_b.up.sql": BATCHED.format(options=" start=0 colour=red", key="id")}, "SourceInvalid"),
+        ({"1_b.up.sql": BATCHED.format(options=" start=0", key="m")}, "StatementFailed"),
+        (
+            {"1_a.up.sql": "SELECT 1;", "2_b.up.sql": BATCHED.format(options="", key="id")},
+            "SourceInvalid",
+        ),
+    ],
+)
+def test_a_step_in_batches_is_checked_before_the_backup(
+    database: Database, place: Path, tmp_path: Path, files: dict[str, str], reason: str
+) -> None:
+    database.execute("CREATE TABLE t (id int PRIMARY KEY, n int, m int)")
+    path = str(write_scripts(tmp_path / "migrations", files))
+    options = ("-path", path, "-database", database.url, "-backup-to", str(place), "-json")
+    done = run(*options, "up", environ=programs())
+    assert json.loads(done.stdout)["error"]["reason"] == reason
+    assert list(place.iterdir()) == []
+
+
 def test_restore_leaves_a_database_alone_that_holds_something(
     database: Database, empty: Database, place: Path
 ) -> None:

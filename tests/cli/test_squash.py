@@ -13,6 +13,7 @@ from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
 from tests.cli.program import Ran
+from tests.cli.program import run as run_apart
 from tests.cli.program import run_here as run
 from tests.database import Database, Server
 
@@ -193,6 +194,23 @@ def test_rows_are_not_lost_in_silence(shop: Shop, server: Server) -> None:
     empty.drop()
 
 
+@pytest.mark.parametrize("shop", ["golang-migrate", "goose", "dbmate"], indirect=True)
+def test_the_archive_of_a_resource_is_below_its_files(shop: Shop, server: Server) -> None:
+    """As the operator's Jobs run it: confined to the mount of the files, which they do not know."""
+    below = server.create_database()
+    ok(shop.on(below, "up", "2"))
+    ok(shop.squash("-to", "3"))
+    words = ("-path", str(shop.directory), "-format", shop.format, "-database", below.url)
+    environ = {"DBMIGRATE_CONFINED_TO": str(shop.directory.parent), "DBMIGRATE_ARCHIVE": "missing"}
+    assert "missing" in run_apart(*words, "goto", "latest", environ=environ).stderr
+    environ["DBMIGRATE_ARCHIVE"] = "../../.."
+    assert "leads out of" in run_apart(*words, "goto", "latest", environ=environ).stderr
+    environ["DBMIGRATE_ARCHIVE"] = shop.archive.name
+    ok(run_apart(*words, "goto", "latest", environ=environ))
+    assert "agree" in ok(shop.on(below, "verify"))
+    below.drop()
+
+
 @pytest.mark.parametrize("shop", ["golang-migrate"], indirect=True)
 def test_what_can_not_be_squashed(shop: Shop) -> None:
     assert "no version 9" in shop.squash("-to", "9").stderr
@@ -354,6 +372,28 @@ def test_every_refusal_names_the_squashed_file_and_changes_nothing(
             assert "squash" in ran.stderr + ran.stdout, (state, words, ran)
         assert _plain(database.dump_schema()) == _plain(before)
         database.drop()
+
+
+@pytest.mark.parametrize("lists", ["1 2", "1-3", "", "1 2\n-- dbmigrate:replaced 3"])
+@pytest.mark.parametrize("has_archive", [True, False])
+def test_a_database_that_began_with_a_file_by_hand_has_left_nothing_out(
+    tmp_path: Path, database: Database, lists: str, has_archive: bool
+) -> None:
+    archive = tmp_path / "old"
+    archive.mkdir()
+    for version in (1, 2):
+        (archive / f"{version}_t.up.sql").write_text(f"CREATE TABLE t{version} (n int)")
+    files = tmp_path / "new"
+    files.mkdir()
+    (files / "3_all.up.sql").write_text(
+        f"-- dbmigrate:replaces 1-3\n-- dbmigrate:replaced {lists}\nCREATE TABLE t1 (n int)"
+    )
+    (files / "4_t.up.sql").write_text("CREATE TABLE t4 (n int)")
+    options = ("-archive", str(archive)) if has_archive else ()
+    words = ("-path", str(files), *options, "-database", database.url)
+    ok(run(*words, "up", "1"))
+    ok(run(*words, "up"))
+    assert "agree" in ok(run(*words, "verify"))
 
 
 @pytest.mark.parametrize("written", ["\ufeff", "\n\n", "-- Copyright\n", "   ", "-- a\r\n"])

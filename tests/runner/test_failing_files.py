@@ -284,3 +284,36 @@ def test_what_prevents_the_history_is_not_the_files_fault(
     assert re.search(said, error.message), error.message
     assert error.location is None
     assert "t2" not in table_names(database)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE schema_migrations_log",
+        "DROP TABLE schema_migrations",
+        "ALTER TABLE schema_migrations_log DROP COLUMN name",
+        "ALTER TABLE schema_migrations_log RENAME TO other_log",
+        "ALTER TABLE schema_migrations ALTER version TYPE uuid"
+        " USING '00000000-0000-0000-0000-000000000000'",
+        "DROP SCHEMA public CASCADE",
+        "DROP TABLE schema_migrations_log; CREATE TABLE schema_migrations_log (id int)",
+    ],
+)
+@pytest.mark.parametrize("end", ["", "; CREATE TABLE other (); VACUUM other"])
+def test_a_file_that_changes_the_history_is_told_as_the_file_s_fault(
+    database: Database, change: str, end: str
+) -> None:
+    if end and "DROP COLUMN" in change:
+        pytest.skip("nothing is written to it any more: the next run says so")
+    up(request(database, tables(1))).unwrap()
+    files = source(table(1), migration(2, f"{change}{end};"))
+    result = up(request(database, files))
+    error = result.error
+    assert error is not None
+    assert error.reason in (Reason.STATEMENT_FAILED, Reason.FOREIGN_HISTORY)
+    assert "not at fault" not in error.message
+    assert error.location is not None
+    assert error.location.file == "000002_m2.up.sql"
+    if not end:
+        assert "the file" in (error.hint or "")
+        assert version_row(database) == [(1, False)]

@@ -145,6 +145,23 @@ def test_what_was_added_to_the_tables_is_told_as_their_fault(
     assert database.query("SELECT to_regclass('fresh')") == [(None,)]
 
 
+@pytest.mark.parametrize("older", ["", OLDER[1]])
+@pytest.mark.parametrize("column", ["id", "checksum", "outcome", "executed_by", "error"])
+def test_a_renamed_column_gets_its_name_back_by_the_statement_that_is_told(
+    database: Database, older: str, column: str
+) -> None:
+    up(request(database, tables(1, 2))).unwrap()
+    if older:
+        database.execute(older)
+        up(request(database, tables(1, 2, 3))).unwrap()
+    database.execute(f"ALTER TABLE {LOG} RENAME {column} TO another")
+    error = up(request(database, tables(1, 2, 3, 4))).error
+    assert error is not None
+    told = (error.hint or "").partition("ALTER TABLE")
+    database.execute("".join(told[1:]))
+    assert up(request(database, tables(1, 2, 3, 4))).report.version == "4"
+
+
 def test_a_log_that_was_emptied_lets_no_version_go_without_its_script(database: Database) -> None:
     up(request(database, tables(1, 2))).unwrap()
     database.execute(f"TRUNCATE {LOG}")

@@ -291,10 +291,11 @@ class Cluster:
         path = f"/api/v1/namespaces/{namespace}/pods"
         return await self._list(path, f"{label}={migration_uid}")
 
-    async def create_job(self, body: Document) -> Document:
-        """Create a Job. Raises AlreadyExists, Refused."""
-        namespace = body["metadata"]["namespace"]
-        return await self._request("POST", f"/apis/batch/v1/namespaces/{namespace}/jobs", body=body)
+    async def create_job(self, body: Document, *, is_strict: bool = False) -> Document:
+        """Create a Job; `is_strict`: no unknown field in it. Raises AlreadyExists, Refused."""
+        path = f"/apis/batch/v1/namespaces/{body['metadata']['namespace']}/jobs"
+        query = [("fieldValidation", "Strict")] if is_strict else None
+        return await self._request("POST", path, body=body, query=query)
 
     async def delete_job(
         self, namespace: str, name: str, uid: str, *, after_pods: bool = False

@@ -10,8 +10,15 @@ from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
 from dbmigrate.diff.names import default_not_null_name, unquoted
 from dbmigrate.postgres.schema.catalog import ObjectName
+from dbmigrate.postgres.sqltext.deparsed import settle
 
 Row = dict[str, Any]
+
+
+_DEPARSED = frozenset(
+    "definition index_definition expression default using check partition_key bound".split()
+)
+"""Fields with the server's words for an expression."""
 
 
 class Loader:
@@ -30,6 +37,13 @@ class Loader:
         needs = row.pop("needs", ())
         if row.get("grants") is not None:
             row["grants"] = frozenset(o.Grant(*grant) for grant in row["grants"])
+        for key in _DEPARSED & row.keys():
+            if row[key] is not None:
+                row[key] = settle(row[key])
+        if "index_place" in row:
+            row["index_comment"] = self._comments.get(row.pop("index_place") or "")
+        if row.get("not_null") is not None:
+            row["not_null"]["comment"] = self._comments.get(row["not_null"]["place"] or "")
         if places:
             row["comment"] = self._comments.get(places[0])
         made = _MAKERS[kind](row)
@@ -165,6 +179,7 @@ def _not_null(found: Row | None, relation: str, column: str) -> o.NotNull | None
         is_local=found.get("local") is True,
         is_inherited_by_none=bool(found["no_inherit"]),
         is_validated=found["validated"] is not False,
+        comment=found["comment"],
     )
 
 

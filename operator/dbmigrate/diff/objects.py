@@ -33,6 +33,7 @@ class NotNull:
     """A child of a table has it by itself, perhaps beside its parent's."""
     is_inherited_by_none: bool = False
     is_validated: bool = True
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +187,8 @@ class Aggregate(SchemaObject):
 
     signature: str = field(compare=False)
     shape: str
+    kind: str
+    """pg_aggregate.aggkind: n, o, h."""
     parameters: tuple[str, ...]
 
     acl_kind: ClassVar[str | None] = "f"
@@ -197,4 +200,4 @@ class DefaultPrivileges(SchemaObject):
 
     role: str
     object_type: str
-    """pg_default_acl.defaclobjtype: r, S, f, T, n."""
+    """pg_default_acl.defaclobjtype: r, S, f, T, n, L."""

@@ -13,6 +13,7 @@ from dbmigrate.diff.renames import Rename, rename_statements
 from dbmigrate.diff.schema import OWNER, Schema, Ways
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
+from dbmigrate.postgres.connection.search_path import IN_UTC
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.relations import own_relations
@@ -61,7 +62,7 @@ def read_schema(
     """
     renaming = tuple(rename_statements(renames))
     try:
-        session.query("BEGIN")
+        session.query(f"BEGIN; {IN_UTC}")
         for rename, statement in renaming:
             _do(session, statement, rename)
         done = tuple((rename.after, statement) for rename, statement in renaming)

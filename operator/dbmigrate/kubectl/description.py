@@ -26,6 +26,8 @@ def describe(resource: Resource, now: datetime) -> Iterator[list[Cell]]:
     yield _field("Namespace", identity.namespace)
     yield _field("Database", resource.database or NONE)
     yield from _describe_standing(resource, now)
+    if status.owner is not None:
+        yield _field("Owner", status.owner)
     yield _field("Version", _describe_version(status))
     if status.server_version is not None:
         yield _field("PostgreSQL", status.server_version)

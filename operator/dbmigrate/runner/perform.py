@@ -199,7 +199,7 @@ def _state_after(run: Run) -> VersionState | None:
     """What the database says after a failure; None when it does not answer."""
     try:
         run.settle()
-    except (MigrationError, ServerFailure, ConnectionBroken):
+    except Exception:  # a history that a file has changed can't be read: the first error counts
         run.forget_unflushed_steps()
         return None
     run.database.release()

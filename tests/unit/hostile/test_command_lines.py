@@ -47,7 +47,14 @@ TEXTS = [
 TIMEOUTS = ("lock", "lockAcquisition", "statement", "deadline")
 VARIABLES = (
     *("DBMIGRATE_CONCURRENT_LOCK_TIMEOUT", "DBMIGRATE_HISTORY_OWNER", "DBMIGRATE_VERBOSE"),
-    *("DBMIGRATE_LINT", "DBMIGRATE_GOTO_HELP", "DBMIGRATE_PREFETCH", "DATABASE_URL", "PGHOSTADDR"),
+    *(
+        "DBMIGRATE_ARCHIVE",
+        "DBMIGRATE_LINT",
+        "DBMIGRATE_GOTO_HELP",
+        "DBMIGRATE_PREFETCH",
+        "DATABASE_URL",
+        "PGHOSTADDR",
+    ),
 )
 
 
@@ -104,6 +111,10 @@ def test_what_a_field_may_hold_is_refused_by_name_or_taken_by_the_runner(place: 
         (
             {"job": {"env": [{"name": "DBMIGRATE_VERBOSE", "value": "maybe"}]}},
             "spec.job.env[0].value",
+        ),
+        *(
+            ({"job": {"env": [{"name": "DBMIGRATE_ARCHIVE", "value": text}]}}, "env[0].value")
+            for text in ("", "/run/secrets", "../secrets", "a/../../b", "$(PGPASSWORD)", "a//b")
         ),
     ],
 )

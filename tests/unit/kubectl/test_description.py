@@ -85,6 +85,14 @@ def test_findings_and_the_rehearsal_stand_with_their_run() -> None:
     ) in text
 
 
+def test_the_owner_of_the_database_is_shown() -> None:
+    """By its log: that of a resource that is refused with DatabaseConflict is another one."""
+    owner = "5f0c1d8e/shop/users#b1946ac9"
+    text = described("DatabaseConflict", "it is migrated by 5f0c1d8e/shop/users", owner=owner)
+    assert f"Owner:      {owner}\n" in text
+    assert "Owner:" not in described("Applied", truth="True")
+
+
 def test_the_newest_steps_are_a_table() -> None:
     text = described("Applied", truth="True", version="9", history=HISTORY)
     assert (

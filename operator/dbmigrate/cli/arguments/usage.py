@@ -166,7 +166,7 @@ Options:
   -help            Print usage
 
   -format F                  golang-migrate, goose, dbmate, atlas or flyway (default auto: as the
-                             files are); the history goes on in that tool's table
+                             files are); the history continues in that tool's table
   -history-table T           Table of the version, or schema.table (default schema_migrations,
                              with others the tool's own: goose_db_version and so on)
   -history-owner R           A role that may own it, beside this one, those that it is a member
@@ -175,6 +175,7 @@ Options:
                              azure:client-id=ID
   -role R                    Act as this role after the login (SET ROLE): it owns what the run
                              makes, whoever the user is
+  -connect-wait D            Try a server that refuses the first connection again for D (default 0)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -concurrent-lock-timeout D Let CREATE INDEX CONCURRENTLY and its like wait D (default none)
   -statement-timeout D       Let a statement run for D (default as the role has it; none)

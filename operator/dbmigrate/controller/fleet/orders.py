@@ -7,10 +7,11 @@ from datetime import datetime
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.fleet.status import SetStatus, WavePhase, WaveStatus
+from dbmigrate.api.spec import Approval
 from dbmigrate.controller.decisions.view import ActionUpdate
 from dbmigrate.controller.fleet.view import SetView
 
-FOR_SETS = frozenset({ActionKind.RETRY, ActionKind.CONTINUE})
+FOR_SETS = frozenset({ActionKind.RETRY, ActionKind.CONTINUE, ActionKind.APPROVE})
 
 
 def waiting(view: SetView) -> list[Action]:
@@ -68,11 +69,50 @@ def answer_orders(view: SetView, status: SetStatus) -> tuple[SetStatus, tuple[Ac
                 status = replace(status, rollout=released)
                 text = f"wave {paused.name} is followed by the next one"
                 updates.append(ActionUpdate(action, ActionPhase.SUCCEEDED, text))
+        elif action.kind is ActionKind.APPROVE:
+            status, answer = _approve(view, action, status)
+            updates.append(answer)
         elif action.kind is ActionKind.RETRY:
             update = _follow_retry(view, action, status)
             if update is not None:
                 updates.append(update)
     return status, tuple(each for each in updates if _is_news(each))
+
+
+def needs_approval(view: SetView, status: SetStatus) -> bool:
+    """Whether a plan waits for a person."""
+    plan, rollout = status.plan, status.rollout
+    if view.resource.spec.template.approval is not Approval.MANUAL:
+        return False
+    if plan is None or rollout is None or not plan.steps_total:
+        return False
+    return rollout.approved_by is None and not _was_approved(view, status)
+
+
+def _was_approved(view: SetView, status: SetStatus) -> bool:
+    """By an order that was answered in an earlier rollout: the plan is the same."""
+    plan = status.plan
+    return plan is not None and any(
+        action.kind is ActionKind.APPROVE
+        and action.plan_hash == plan.hash
+        and action.phase is ActionPhase.SUCCEEDED
+        for action in view.actions
+    )
+
+
+def _approve(view: SetView, action: Action, status: SetStatus) -> tuple[SetStatus, ActionUpdate]:
+    plan, rollout = status.plan, status.rollout
+    if view.resource.spec.template.approval is not Approval.MANUAL:
+        text = "spec.template.approval is Automatic: there is nothing to approve"
+    elif plan is None or rollout is None:
+        text = "there is no plan that waits"
+    elif action.plan_hash != plan.hash:
+        text = f"the plan has changed: it is {plan.hash} now, not {action.plan_hash}"
+    else:
+        approved = replace(rollout, approved_by=action.uid)
+        text = f"plan {plan.hash} is approved"
+        return replace(status, rollout=approved), ActionUpdate(action, ActionPhase.SUCCEEDED, text)
+    return status, ActionUpdate(action, ActionPhase.REFUSED, text)
 
 
 def _follow_retry(view: SetView, action: Action, status: SetStatus) -> ActionUpdate | None:

@@ -47,6 +47,7 @@ from dbmigrate.controller.fleet.job_object import parse_fleet_job
 from dbmigrate.controller.fleet.view import FleetOrder, SetDecision, SetView
 from dbmigrate.controller.fleet.watch import SetWatch
 from dbmigrate.controller.jobs.body import Images
+from dbmigrate.controller.jobs.refused_fields import name_fields, needs_strictness
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_set_event
 from dbmigrate.controller.reading import read
@@ -176,7 +177,9 @@ class SetReconciler:
             names_ids=self._around.names_ids,
         )
         try:
-            self._watch.see_job(parse_fleet_job(await self._cluster.create_job(body)))
+            is_strict = needs_strictness(filled.job)
+            made = await self._cluster.create_job(body, is_strict=is_strict)
+            self._watch.see_job(parse_fleet_job(made))
         except AlreadyExists:
             jobs = await self._cluster.list_jobs(identity.namespace, identity.uid, SET_UID_LABEL)
             found = [job for job in map(parse_fleet_job, jobs) if job.name == name]
@@ -189,7 +192,8 @@ class SetReconciler:
             text = f"the API server could not create the Job: {problem}"
             return self._reject(key, name, text, OUTAGE, is_passing=True)
         except Refused as refusal:
-            text = f"the API server refused the Job: {refusal}"
+            said = name_fields(str(refusal), body, filled.job, within="spec.template.job")
+            text = f"the API server refused the Job: {said}"
             return self._reject(key, name, text, ENVIRONMENT, is_final=refusal.is_final)
         self._rejections.pop(key, None)
         log.info("job created", extra={**_fields(identity), "job": name})

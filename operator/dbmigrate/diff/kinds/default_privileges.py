@@ -16,8 +16,15 @@ from dbmigrate.diff.step import PlannedStatement
 from dbmigrate.diff.world import World
 from dbmigrate.postgres.schema.catalog import ObjectName
 
-_OBJECTS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n": "SCHEMAS"}
-_TYPES = {"r": "r", "s": "S", "f": "f", "T": "T", "n": "n"}
+_OBJECTS = {
+    "r": "TABLES",
+    "S": "SEQUENCES",
+    "f": "FUNCTIONS",
+    "T": "TYPES",
+    "n": "SCHEMAS",
+    "L": "LARGE OBJECTS",
+}
+_TYPES = {"r": "r", "s": "S", "f": "f", "T": "T", "n": "n", "L": "L"}
 
 
 class DefaultPrivilegesKind(ObjectKind[o.DefaultPrivileges]):

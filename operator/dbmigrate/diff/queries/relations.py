@@ -54,7 +54,7 @@ CASE WHEN a.attcollation <> t.typcollation THEN textin(regcollationout(a.attcoll
     AS collation,
 CASE WHEN a.attnotnull AND c.relkind IN ('r', 'p') THEN
     json_build_object('name', quote_ident(k.conname),
-    'local', k.conislocal, 'no_inherit', k.connoinherit,
+    'place', {place(CONSTRAINT, "k.oid")}, 'local', k.conislocal, 'no_inherit', k.connoinherit,
     'validated', k.convalidated) END AS not_null,
 a.attidentity AS identity, {relation_name("s.seqrelid")} AS identity_sequence, {SETTINGS},
 a.attgenerated AS generated,

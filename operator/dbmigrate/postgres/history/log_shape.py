@@ -145,7 +145,7 @@ def shape_of(
         number = _by_columns(found)
     missing = [name for name in COLUMNS if name not in found and ADDED.get(name, 1) <= number]
     if missing:
-        return _with(here, None, _incomplete(table, missing, version_type))
+        return _with(here, None, _incomplete(table, missing, found, version_type))
     changed = next((c for c in found.values() if not _has_type(c, version_type)), None)
     if changed is not None:
         return _with(here, None, _other_type(table, changed, version_type))
@@ -182,7 +182,7 @@ def upgrade_sql(table: str, shape: LogShape, version_type: str) -> str:
 
 
 def require_writable(schema: str, log: str, shape: LogShape) -> None:
-    """Raise MigrationError (ForeignHistory) where no row of ours could be appended."""
+    """Raise MigrationError (ForeignHistory) where no row of dbmigrate could be appended."""
     table = f"{schema}.{log}"
     quoted = f"{identifier(schema)}.{identifier(log)}"
     if shape.unfilled:
@@ -221,7 +221,7 @@ def _by_columns(found: Collection[str]) -> int:
 
 
 def _fills(column: str) -> bool:
-    """Whether every row of ours has a value there."""
+    """Whether every row of dbmigrate has a value there."""
     declared = COLUMNS.get(column, "")
     return "NOT NULL" in declared or "IDENTITY" in declared
 
@@ -256,7 +256,9 @@ def _too_new(table: str, number: int, since: int) -> MigrationError:
     )
 
 
-def _incomplete(table: str, missing: list[str], version_type: str) -> MigrationError:
+def _incomplete(
+    table: str, missing: list[str], found: Mapping[str, LogColumn], version_type: str
+) -> MigrationError:
     names = ", ".join(missing)
     if len(missing) > len(COLUMNS) // 2:
         return MigrationError(
@@ -264,12 +266,26 @@ def _incomplete(table: str, missing: list[str], version_type: str) -> MigrationE
             f"{table} is not dbmigrate's log: it has no column {names}",
             hint="rename that table: dbmigrate keeps its log under this name",
         )
+    renamed = _renamed(missing, found, version_type)
+    if renamed:
+        now = ", ".join(column.name for column in renamed.values())
+        hint = "; ".join(
+            f"ALTER TABLE {table} RENAME COLUMN {identifier(column.name)} TO {name}"
+            for name, column in renamed.items()
+        )
+        return MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"dbmigrate's log {table} was changed by another hand: it has no column {names} any"
+            f" more, and {now} in {'their' if len(missing) > 1 else 'its'} place",
+            hint=f"give it its name back: {hint}",
+        )
     lost = [name for name in missing if name in _MEANINGFUL]
     if lost:
         hint = (
             f"put {'it' if len(missing) == 1 else 'them'} back from a backup; or rename the table:"
             " a new log then begins at the version that the version table has, without the"
-            " checksums and down scripts of the old one"
+            " checksums and down scripts of the old one: a version whose down file is missing is"
+            " then undone by its number alone"
         )
     else:
         adds = ", ".join(
@@ -281,6 +297,34 @@ def _incomplete(table: str, missing: list[str], version_type: str) -> MigrationE
         f"dbmigrate's log {table} was changed by another hand: it has no column {names} any more",
         hint=hint,
     )
+
+
+def _renamed(
+    missing: list[str], found: Mapping[str, LogColumn], version_type: str
+) -> dict[str, LogColumn]:
+    """The columns that the missing ones are under another name; empty where one of them is not
+    among those that are there.
+
+    A column keeps its number when it is renamed. One that is dropped leaves a gap in the numbers,
+    and one that is added gets the next.
+    """
+    numbers = {int(column.number) for column in found.values()}
+    unknown = [column for column in found.values() if column.name not in COLUMNS]
+    renamed = {}
+    for place, name in enumerate(COLUMNS, start=1):
+        if name not in missing:
+            continue
+        for column in unknown:
+            number = int(column.number)
+            # The last two stand the other way round where an older dbmigrate has made the table.
+            is_there = abs(number - place) <= 1 and numbers.issuperset(range(1, number))
+            if is_there and column.type == _type(name, version_type):
+                renamed[name] = column
+                unknown.remove(column)
+                break
+        else:
+            return {}
+    return renamed
 
 
 def _declaration(column: str, version_type: str) -> str:

@@ -89,7 +89,7 @@ _TYPE = f"""concat_ws(' ', t.typtype,
     (SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder)
         FROM pg_enum WHERE enumtypid = t.oid),
     CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
-    CASE WHEN t.typnotnull THEN 'not null' END, t.typdefault,
+    CASE WHEN t.typnotnull THEN 'not null' END, pg_get_expr(t.typdefaultbin, 0),
     (SELECT format_type(rngsubtype, NULL) FROM pg_range WHERE rngtypid = t.oid))
 || {_rights("t.typacl", "'T'", "t.typowner")}"""
 _ROUTINE_KIND = """CASE p.prokind

@@ -94,6 +94,19 @@ def run_batched(database: Database, step: PlannedStep, text: ScriptText, row: Ne
                 return
 
 
+def check_batched(database: Database, step: PlannedStep, *, is_first: bool) -> None:
+    """Raise MigrationError (SourceInvalid, StatementFailed) for what would not be begun.
+
+    Whether the cursor follows a key is known of the first step alone: those before a later one
+    may still make the table or the key.
+    """
+    text = ScriptText(step.script)
+    if text.is_batched:
+        script = read_batched(text.read(), text.file)
+        if is_first and not database.found.dirty:
+            completeness.require_key(database, script, text.locate(byte=script.main))
+
+
 class _Work:
     """One step and its progress."""
 
@@ -292,7 +305,7 @@ class _Work:
         if fence is not None:
             error = explain_fence(self._database, self._step, fence, self._text.locate())
         elif failure.own is not None:
-            error = history_refused(self._step, failure.error, failure.own)
+            error = history_refused(self._step, failure.error, failure.own, self._text.locate())
         elif refused is not None:
             place = self._text.locate(byte=self._script.main)
             cursor = describe_cursor(state.cursor)

@@ -20,11 +20,11 @@ def backup(request: Request, file: str) -> Result[Backup]:
     """
 
     def work(run: Run) -> Backup:
-        place = Path(file)
+        place, identity = Path(file), None
         if os.path.isdir(place):
             identity = identify(run.database)
             place = place / name_for(run.database, identity, run.started_at)
-        run.backup = save_backup(request, run.database, place)
+        run.backup = save_backup(request, run.database, place, identity)
         return run.backup
 
     return perform(request, work, is_locked=False, with_log=False)

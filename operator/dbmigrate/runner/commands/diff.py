@@ -40,7 +40,7 @@ from dbmigrate.sources.sums import has_sum, renew_sum
 from dbmigrate.temporary import temporary_directory
 
 Choose = Callable[[Sequence[RenameCandidate]], Sequence[Rename]]
-"""Which of the candidates are renames. May raise MigrationError if nobody can say."""
+"""Which of the candidates are renames. May raise MigrationError if that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

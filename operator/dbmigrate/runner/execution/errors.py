@@ -59,9 +59,18 @@ def statement_failed(
     )
 
 
-def history_refused(step: PlannedStep, error: ServerError, own: str) -> MigrationError:
+_CHANGED = frozenset(("42P01", "3F000", "42703", "42704", "42804", "42809", "42883"))
+"""No such table, schema, column or type; a column of another type; no table; no such operator:
+what was there, and whole, when the step began."""
+
+
+def history_refused(
+    step: PlannedStep, error: ServerError, own: str, file: Location
+) -> MigrationError:
     """The file ran, and `own`, a statement behind it, could not write the history."""
     verb, _, table = own.rpartition(" ")
+    if is_changed(error):
+        return history_changed(step, error, f"{table}, a table of the history,", file)
     doing = f"can't write {table}, a table of the history ({verb})"
     told = history_failure(ServerFailure(error, 0), doing)
     is_constraint = error.sqlstate is not None and error.sqlstate.startswith("23")
@@ -75,6 +84,31 @@ def history_refused(step: PlannedStep, error: ServerError, own: str) -> Migratio
         else told.hint
         or f"look at what was added to {table}: a publication, a default or a constraint",
     )
+
+
+def history_changed(
+    step: PlannedStep,
+    error: ServerError,
+    what: str,
+    file: Location,
+    *,
+    end: str = "was rolled back",
+) -> MigrationError:
+    """A table of the history is not there any more, or has not the columns that it had."""
+    return MigrationError(
+        Reason.STATEMENT_FAILED,
+        f"{label(step)} drops or changes {what} and {end}: {error.message}",
+        location=file,
+        sqlstate=error.sqlstate,
+        detail=error.detail,
+        hint="remove what the file does to the tables of the history: dbmigrate keeps them; where"
+        " the file does nothing to them, another session has",
+    )
+
+
+def is_changed(error: ServerError) -> bool:
+    """Whether a statement of ours failed by what the history is now, and was not before."""
+    return error.sqlstate in _CHANGED
 
 
 def _remedy(table: str, error: ServerError) -> str:

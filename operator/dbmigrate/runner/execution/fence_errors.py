@@ -30,7 +30,9 @@ def explain_fence(
         return MigrationError(
             Reason.FOREIGN_HISTORY,
             f"a table of the history was replaced, or given a trigger: {label} was rolled back",
-            hint="look at who may create tables in its schema",
+            location=location,
+            hint="remove it from the file, if the file does it; if not, look at who may create"
+            " tables in its schema",
         )
     if not fence.has_transaction:
         mark_dirty(database, step)

@@ -54,7 +54,7 @@ from dbmigrate.runner.planning.step import PlannedStep
 
 INTERRUPTED = "interrupted"
 """The log's word for a step that was asked to stop, or could not get a lock in time: the next
-run goes on with it by itself."""
+run continues with it by itself."""
 DROP_SECONDS = 5.0
 """For one invalid index: DROP INDEX CONCURRENTLY waits for those who use it."""
 _BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)
@@ -91,6 +91,11 @@ def run_statements(
         fence = read_fence(failure.error)
         if fence is not None and not fence.has_locks:
             raise step_errors.lock_lost(step, text.locate(), is_rolled_back=False) from None
+        if step_errors.is_changed(failure.error):
+            what, end = "the history or its log", "has run in part: the database may be dirty"
+            raise step_errors.history_changed(
+                step, failure.error, what, text.locate(), end=end
+            ) from None
         doing = f"can't write the history {database.history.name} and its log"
         raise history_failure(failure, f"{doing} during {work.label}") from None
     except ConnectionBroken as broken:

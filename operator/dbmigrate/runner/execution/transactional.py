@@ -114,7 +114,7 @@ def explain_failure(
     if fence is not None:
         error = explain_fence(database, step, fence, text.locate())
     elif failure.own is not None:
-        error = history_refused(step, failure.error, failure.own)
+        error = history_refused(step, failure.error, failure.own, text.locate())
     elif failure.escaped:
         error = escaped(step, location, failure.error.message)
         mark_dirty(database, step)

@@ -48,11 +48,14 @@ def left_out(source: Source, applied: AppliedVersions) -> tuple[Migration, ...]:
     if end is None or here is None or here < end:
         return ()
     gone: list[Version] = []
-    below = {v for versions in source.squash_lists for v in versions if v < end}
-    for versions in reversed(source.squash_lists):
-        if versions and _began_with(versions[-1], below, applied):
+    lists = source.squash_lists[::-1]
+    below = {v for versions in lists for v in versions if v < end}
+    own = end  # a list that a person has written may leave out the file's own version
+    for versions, older in zip(lists, (*lists[1:], ()), strict=True):
+        if _began_with(own, below, applied):
             break
         gone += (v for v in versions if v < end and not applied.covers(v))
+        own = max(older, default=own)
     name = f"replaced by {source.squash_file}"
     return tuple(old_migration(source, v) or Migration(v, name) for v in sorted(gone))
 

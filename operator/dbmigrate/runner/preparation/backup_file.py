@@ -12,12 +12,14 @@ each has its own backups removed only.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from dbmigrate.child_process import Stopped, Until
 from dbmigrate.errors import MigrationError
@@ -38,6 +40,8 @@ from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import BackupOrder, Request
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_.-]")
+_NAME = "[A-Za-z0-9_.-]*"
+"""A database's name in the name of its backups."""
 _LONGEST_VERSION = 64
 """Characters of a version in a file's name, which may have 255 bytes."""
 _UNKNOWN = (
@@ -66,7 +70,8 @@ def back_up_before(
     except OSError as error:
         raise _unwritable(directory, error) from None
     identity = identify(database)
-    made = save_backup(request, database, directory / name_for(database, identity, moment))
+    place = directory / name_for(database, identity, moment)
+    made = save_backup(request, database, place, identity)
     if order.keep is not None:
         if identity is None:
             request.observer.notice(Notice("WARNING", _UNKNOWN))
@@ -75,16 +80,25 @@ def back_up_before(
     return made
 
 
-def save_backup(request: Request, database: Database, place: Path) -> Backup:
+def save_backup(
+    request: Request, database: Database, place: Path, identity: str | None = None
+) -> Backup:
+    """Save it in that file, whose name is the database's own where an identity is given.
+
+    Raises MigrationError (BackupFailed, Interrupted).
+    """
     program = find_program("pg_dump", server_major=database.server_version // 10000)
     _require_known_server(program, database)
     if os.path.exists(place):  # unlike Path.exists, also where the directory can't be searched
         raise MigrationError(
             Reason.BACKUP_FAILED, f"{place} exists already", hint="choose another name"
         )
+    _remove_left(place, identity)
     partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
     try:
         with open(partial, "xb", opener=_for_owner_only) as file:
+            with suppress(OSError):
+                _lock(file)
             run_program(
                 program,
                 ["--format=custom", lock_wait(request.options.lock_timeout)],
@@ -153,9 +167,7 @@ def _thin_out(directory: Path, identity: str, keep: int) -> None:
 
     A name without an identity has no @, and is nobody's to remove.
     """
-    pattern = re.compile(
-        rf"[A-Za-z0-9_.-]*@{identity}-([0-9]{{8}}T[0-9]{{12}}Z)-v[A-Za-z0-9_.-]+\.dump"
-    )
+    pattern = re.compile(rf"{_NAME}@{identity}-([0-9]{{8}}T[0-9]{{12}}Z)-v[A-Za-z0-9_.-]+\.dump")
     ours = sorted(
         (found[1], found[0])
         for file in directory.iterdir()
@@ -164,6 +176,28 @@ def _thin_out(directory: Path, identity: str, keep: int) -> None:
     for _, name in ours[: max(0, len(ours) - keep)]:
         with suppress(OSError):
             (directory / name).unlink()
+
+
+def _remove_left(place: Path, identity: str | None) -> None:
+    """Remove the unfinished backups of runs that were killed.
+
+    A run, and the pg_dump that it has started, hold a lock on the file that they write.
+    """
+    name = re.escape(place.name)
+    if identity is not None:
+        name = rf"(?:{name}|{_NAME}@{identity}-[A-Za-z0-9_.-]+\.dump)"
+    pattern = re.compile(rf"{name}\.[0-9]+\.partial")
+    with suppress(OSError):
+        for file in place.parent.iterdir():
+            if pattern.fullmatch(file.name):
+                with suppress(OSError), file.open("rb+") as left:
+                    _lock(left)
+                    file.unlink()
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Raises OSError where somebody else has the lock, or the file system knows none."""
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _for_owner_only(path: str, flags: int) -> int:

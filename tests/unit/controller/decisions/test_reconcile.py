@@ -642,6 +642,12 @@ def test_a_missing_database_is_tried_again_at_each_resync_when_the_retries_are_u
             {"version": "2", "changed": ("1_a.up.sql",)},
             "were applied: 1_a.up.sql",
         ),
+        (
+            {"version": "1", "pending": 1, "restored": "shop@7-v1.dump"},
+            "the backup shop@7-v1.dump has been restored, and the database is at version 1:"
+            " a MigrationAction with Retry migrates it, another target keeps it there",
+        ),
+        ({"version": None, "pending": 2, "restored": "old.dump"}, "is at version none"),
     ],
 )
 def test_a_database_that_was_changed_behind_our_back_is_drifted(

@@ -119,6 +119,36 @@ def test_a_column_that_is_gone_is_named_and_no_other_table_proposed(
     assert "ADD COLUMN" in text or "from a backup" in text
 
 
+@pytest.mark.parametrize("comment", [OURS, None])
+@pytest.mark.parametrize("name", [name for name in COLUMNS if name not in ADDED])
+def test_a_column_that_was_renamed_gets_its_name_back(name: str, comment: str | None) -> None:
+    changed = tuple(replace(c, name="Other") if c.name == name else c for c in ALL)
+    text = refusal(look(*changed, comment=comment))
+    assert f"has no column {name} any more, and Other in its place" in text
+    assert f'ALTER TABLE public.log RENAME COLUMN "Other" TO {name}' in text
+    assert "ADD COLUMN" not in text
+    assert "from a backup" not in text
+
+
+@pytest.mark.parametrize("name", [name for name in COLUMNS if name not in ADDED])
+def test_a_column_that_was_dropped_and_another_one_that_was_added_are_no_renamed_one(
+    name: str,
+) -> None:
+    column = next(column for column in ALL if column.name == name)
+    added = replace(column, name="added", number=str(len(ALL) + 1))
+    text = refusal(look(*without(name), added))
+    assert "RENAME" not in text
+    assert "ADD COLUMN" in text or "from a backup" in text
+
+
+def test_two_columns_that_were_renamed_are_both_named() -> None:
+    names = {"checksum": "sum", "outcome": "result"}
+    changed = tuple(replace(c, name=names.get(c.name, c.name)) for c in ALL)
+    text = refusal(look(*changed))
+    assert 'RENAME COLUMN "sum" TO checksum; ALTER' in text
+    assert 'RENAME COLUMN "result" TO outcome' in text
+
+
 def test_a_column_that_the_comment_promises_is_not_guessed_to_be_a_matter_of_age() -> None:
     assert "no column done_checksum any more" in refusal(look(*without("done_checksum")))
 
