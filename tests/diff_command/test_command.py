@@ -189,12 +189,18 @@ def on_a_terminal(command: list[str], answers: str) -> str:
     return said.decode()
 
 
-def test_what_is_not_handled_is_named(database: Database, migrations: Path) -> None:
-    wanted = f"{USERS} CREATE PUBLICATION p FOR TABLE users;"
-    ran = diff(database, migrations, wanted, "p")
+def test_what_is_not_handled_is_named_where_it_differs(
+    database: Database, migrations: Path
+) -> None:
+    rare = "CREATE CONVERSION c FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;"
+    ran = diff(database, migrations, f"{USERS} {rare}", "c")
     assert ran.code == 1
-    assert "does not handle: publication p" in ran.stderr
+    assert "does not handle: conversion public.c" in ran.stderr
     assert names(migrations) == []
+    first = migrations / "000001_users.up.sql"
+    first.write_text(f"{USERS} {rare}")
+    ran = diff(database, migrations, f"{WITH_PHONE} {rare}", "add_phone")
+    assert ran.code == 0, ran.stderr
 
 
 def test_the_schema_of_a_live_database_is_taken(database: Database, migrations: Path) -> None:
