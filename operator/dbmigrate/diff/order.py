@@ -19,7 +19,7 @@ from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
 from dbmigrate.diff.names import parts_of
 from dbmigrate.diff.step import Mode, PlannedStatement, Slot
-from dbmigrate.diff.world import ObjectAction, World, parts
+from dbmigrate.diff.world import TYPE_KINDS, ObjectAction, World, parts
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 Rank = Callable[[ObjectName], int]
@@ -107,8 +107,17 @@ class _Graph:
                 if alone or required.kind not in _HINDERED:
                     continue
                 slots = (Slot.ALTER,)
+            elif self._is_renamed(required) and self._steps[number].about.kind in TYPE_KINDS:
+                # Its statement does not name the old type, which is dropped at the end.
+                finishing = [n for n in self._of[required] if self._is(n, Slot.FINISH)]
+                for other in finishing:
+                    self._wait(other, (number,))
+                continue
             for other in self._early(required, slots):
                 self._wait(other, (number,))
+
+    def _is_renamed(self, name: ObjectName) -> bool:
+        return self._world.actions[name] is ObjectAction.REBIRTH
 
     def _make(self, number: int, name: ObjectName, step: PlannedStatement) -> None:
         after = self._world.after.objects.get(name)
