@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -358,6 +359,24 @@ def test_a_rehearsal_is_started_once_whoever_is_killed(crashes: int) -> None:
     settle(world, crash=lambda _: random.random() < 0.4)
     assert world.starts == ["survey", "rehearsal", "canary", "rest"]
     assert world.resource.status.targets == Totals(total=1000, current=1000)
+
+
+def test_a_hundred_thousand_targets_make_a_status_of_a_few_kilobytes() -> None:
+    waves = [{"name": f"wave-{n}", "share": "5%", "maxFailures": "100%"} for n in range(19)]
+    sizes = {f"wave-{n}": 5000 for n in range(19)} | {"rest": 5000}
+    world = make_world(waves=[*waves, {"name": "rest"}], shardSize=10, sizes=sizes)
+    world.broken = dict.fromkeys(sizes, 1)
+    for _ in range(40_000):
+        # The Pods of a hundred shards end between two looks.
+        world.step()
+        if sum(world.work() for _ in range(100)) == 0:
+            break
+    settle(world)
+    status = world.resource.status
+    assert status.targets == Totals(total=100_000, current=90_000, failed=10_000)
+    assert [wave.reported for wave in status.waves] == ["0-499"] * 20
+    assert len(status.failures) == 50
+    assert len(json.dumps(status.to_dict())) < 32 * 1024
 
 
 def test_suspend_starts_nothing() -> None:
