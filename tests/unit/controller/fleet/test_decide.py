@@ -279,6 +279,21 @@ def test_one_rollout_serves_all_orders_that_came_before_it_began() -> None:
     assert world.starts.count("survey") == 3
 
 
+def test_an_order_that_has_to_wait_says_for_what() -> None:
+    waves = [{"name": "canary", "share": "10%", "pause": "Manual"}, {"name": "rest"}]
+    world = make_world(waves=waves)
+    settle(world)
+    world.order(make_action(ActionKind.RETRY))
+    world.actions["act"] = replace(world.actions["act"], created_at=world.now)
+    settle(world)
+    assert world.actions["act"].message == "waits for the end of rollout 1"
+    for name in ("go-on", "once-more"):
+        world.order(make_action(ActionKind.CONTINUE, name))
+        settle(world)
+    assert phase_of(world) == "Succeeded"
+    assert world.starts.count("survey") == 2
+
+
 def test_orders_get_an_owner_and_only_the_newest_stay() -> None:
     world = make_world()
     settle(world)
