@@ -156,7 +156,9 @@ DEFINITIONS = {
     # Its tables come from a view, whose columns grew with 15.
     "pg_publication": "concat_ws(' ', to_jsonb(t) - 'oid' - 'pubowner',"
     " (SELECT jsonb_agg(to_jsonb(v) ORDER BY v.schemaname, v.tablename)"
-    " FROM pg_publication_tables v WHERE v.pubname = t.pubname AND NOT t.puballtables))",
+    " FROM pg_publication_tables v JOIN pg_class c ON c.relname = v.tablename"
+    " JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = v.schemaname"
+    " WHERE v.pubname = t.pubname AND NOT t.puballtables AND NOT ($ignored)))",
 }
 """Of objects that are seldom in migrations, in a table `t`."""
 
