@@ -191,11 +191,14 @@ class Cluster:
         if await self._find(path, method="PUT", body=body) is None:
             raise Conflict(f"{path} is gone")
 
-    async def list_all(self, kind: ResourceKind, namespace: str | None) -> AsyncIterator[Document]:
-        """Every object of a kind, in one namespace or in all, in pages."""
+    async def list_all(
+        self, kind: ResourceKind, namespace: str | None, label: str = ""
+    ) -> AsyncIterator[Document]:
+        """Every object of a kind, in one namespace or in all, in pages: those with that label."""
         query = [("limit", str(PAGE))]
         is_selected = kind in {ResourceKind.MIGRATIONS, ResourceKind.SETS}
         selector = self.selector if is_selected else kind.selector
+        selector = ",".join(filter(None, (selector, label)))
         if selector:
             query.append(("labelSelector", selector))
         more = ""

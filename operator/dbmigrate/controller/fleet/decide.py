@@ -31,6 +31,7 @@ from dbmigrate.controller.fleet import rollout as rollouts
 from dbmigrate.controller.fleet.jobs import FleetJob
 from dbmigrate.controller.fleet.orders import (
     answer_orders,
+    choose_expired,
     find_paused,
     find_retry,
     needs_approval,
@@ -88,6 +89,8 @@ def decide(view: SetView, now: datetime) -> SetDecision:
         look_at=step.look_at,
         discard=_choose_discarded(view, status),
         updates=updates,
+        adopt=tuple(action for action in view.actions if not action.is_owned),
+        expired=choose_expired(view, status),
         rests_on_absence=step.order is not None or has_ended,
     )
 

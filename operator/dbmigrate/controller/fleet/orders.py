@@ -11,6 +11,8 @@ from dbmigrate.api.spec import Approval
 from dbmigrate.controller.decisions.view import ActionUpdate
 from dbmigrate.controller.fleet.view import SetView
 
+KEPT_ORDERS = 20
+"""Ended orders that stay as the record, as for a DatabaseMigration that says nothing else."""
 FOR_SETS = frozenset({ActionKind.RETRY, ActionKind.CONTINUE, ActionKind.APPROVE})
 
 
@@ -115,9 +117,31 @@ def _approve(view: SetView, action: Action, status: SetStatus) -> tuple[SetStatu
     return status, ActionUpdate(action, ActionPhase.REFUSED, text)
 
 
+def _is_served(view: SetView, status: SetStatus, action: Action) -> bool:
+    """Whether the rollout reads the list for this order: it was ordered for it, or before it began.
+
+    Both times are the API server's own, in whole seconds. One order of the same second is left
+    for the next rollout: it may have come just after the list was read.
+    """
+    rollout = status.rollout
+    if rollout is None:
+        return False
+    survey = view.find_job(rollout.survey)
+    is_earlier = survey is not None and action.created_at < survey.created_at
+    return rollout.action == action.uid or is_earlier
+
+
+def choose_expired(view: SetView, status: SetStatus) -> tuple[Action, ...]:
+    """The ended orders that are not kept; never the approval of the present plan."""
+    plan = status.plan.hash if status.plan is not None else None
+    ended = [action for action in view.actions if action.has_ended]
+    ended.sort(key=lambda action: (action.created_at, action.name), reverse=True)
+    return tuple(each for each in ended[KEPT_ORDERS:] if plan is None or each.plan_hash != plan)
+
+
 def _follow_retry(view: SetView, action: Action, status: SetStatus) -> ActionUpdate | None:
     rollout = status.rollout
-    if rollout is None or rollout.action != action.uid:
+    if rollout is None or not _is_served(view, status, action):
         if view.resource.spec.suspend:
             return ActionUpdate(action, ActionPhase.REFUSED, "spec.suspend is set")
         return None
@@ -131,9 +155,8 @@ def _follow_retry(view: SetView, action: Action, status: SetStatus) -> ActionUpd
 
 def find_retry(view: SetView, status: SetStatus) -> Action | None:
     """The order for another rollout that none has served yet."""
-    served = status.rollout.action if status.rollout is not None else None
     found = (action for action in waiting(view) if action.kind is ActionKind.RETRY)
-    return next((action for action in found if action.uid != served), None)
+    return next((action for action in found if not _is_served(view, status, action)), None)
 
 
 def _is_news(update: ActionUpdate) -> bool:

@@ -83,5 +83,8 @@ class SetDecision:
     discard: tuple[str, ...] = ()
     """Jobs of earlier rollouts."""
     updates: tuple[ActionUpdate, ...] = ()
+    adopt: tuple[Action, ...] = ()
+    """Orders that get the set as their owner, with which they go."""
+    expired: tuple[Action, ...] = ()
     rests_on_absence: bool = False
     """Something was not in the view. Only a view fresh from the API server can be acted upon."""

@@ -260,6 +260,34 @@ def test_an_order_reads_the_list_again_and_follows_the_rollout_to_its_end() -> N
     assert world.starts.count("survey") == 2
 
 
+def test_one_rollout_serves_all_orders_that_came_before_it_began() -> None:
+    """A service that makes ten tenants at once orders ten times."""
+    world = make_world()
+    settle(world)
+    world.pass_time(timedelta(seconds=10))
+    for number in range(10):
+        made = make_action(ActionKind.RETRY, f"act-{number}")
+        world.order(replace(made, created_at=world.now - timedelta(seconds=5)))
+    same_second = replace(make_action(ActionKind.RETRY, "late"), created_at=world.now)
+    world.order(same_second)
+    world.step()
+    world.pass_time(timedelta(seconds=1))
+    settle(world)
+    assert {phase_of(world, name) for name in world.actions} == {"Succeeded"}
+    # The list may have been read before that one: it has a rollout of its own.
+    assert world.starts.count("survey") == 3
+
+
+def test_orders_get_an_owner_and_only_the_newest_stay() -> None:
+    world = make_world()
+    settle(world)
+    for number in range(30):
+        world.order(make_action(ActionKind.CONTINUE, f"act-{number:02}"))
+    decision = settle(world)
+    assert len(decision.adopt) == 30
+    assert len(decision.expired) == 10
+
+
 def test_a_resync_reads_the_list_again_and_stays_ready() -> None:
     world = make_world()
     world.resync = timedelta(hours=1)
