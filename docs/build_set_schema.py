@@ -22,6 +22,8 @@ TEMPLATE_FIELDS = (
     "outOfOrder",
     "changedFiles",
     "takeOver",
+    "approval",
+    "rehearse",
     "timeouts",
     "retry",
     "job",
@@ -40,24 +42,26 @@ class _Dumper(yaml.SafeDumper):
 
 def build(text: str) -> str:
     """The definition of sets, with the parts between its marks made anew."""
-    spec = read_spec()
+    spec = read_part("spec")
     template = {name: spec["properties"][name] for name in TEMPLATE_FIELDS}
     text = _replace(text, "template", template)
-    return _replace(text, "database", database_fields(spec))
+    text = _replace(text, "database", database_fields(spec))
+    return _replace(text, "plan", {"plan": read_part("status")["properties"]["plan"]})
 
 
-def read_spec() -> Schema:
-    """The schema of a DatabaseMigration's spec."""
+def read_part(name: str) -> Schema:
+    """The schema of a DatabaseMigration's spec or status."""
     crd = yaml.safe_load(SOURCE.read_text())
     (version,) = (each for each in crd["spec"]["versions"] if each["storage"])
-    spec: Schema = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec: Schema = version["schema"]["openAPIV3Schema"]["properties"][name]
     return spec
 
 
 def database_fields(spec: Mapping[str, Any]) -> Schema:
-    """What all targets share may change later, as their list may."""
-    fields: Schema = deepcopy(spec["properties"]["database"]["properties"])
-    return fields
+    """The fields and their rules. What all targets share may change later, as their list may."""
+    database = deepcopy(spec["properties"]["database"])
+    rules = [each for each in database["x-kubernetes-validations"] if "oldSelf" not in each["rule"]]
+    return {"x-kubernetes-validations": rules, "properties": database["properties"]}
 
 
 def _replace(text: str, name: str, fields: Schema) -> str:

@@ -172,7 +172,6 @@ def run(
             stderr=PIPE,
             cwd=cwd,
             user=user,
-            is_waited_for=True,
         )
         with process:
             try:
@@ -228,13 +227,12 @@ def _start(
     *,
     variables: Mapping[str, str] | None = None,
     user: int | None = None,
-    is_waited_for: bool = False,
     **streams: Any,
 ) -> Process[bytes]:
     if child in _RUN_FOREIGN_CODE:
         _hide_this_process()
     person: dict[str, Any] = {}
-    if is_waited_for or threading.current_thread() is threading.main_thread():
+    if threading.active_count() == 1:
         person["preexec_fn"] = _end_with_us(signal.SIGQUIT if child is Child.SERVER else _TERM)
     if user is not None:
         person |= {"user": user, "group": user, "extra_groups": ()}
@@ -317,7 +315,8 @@ def _end_with_us(number: int) -> Callable[[], None] | None:
     """What a child does before it becomes the program: ask for that signal when we are gone
     (Linux: PR_SET_PDEATHSIG). SIGKILL lets nobody else end it.
 
-    The kernel means the thread that has started it, which therefore must outlive it.
+    The kernel means the thread that has started it, and Python code between fork and exec is
+    safe in a process of one thread: where there are more, nothing is asked.
     """
     if sys.platform != "linux":
         return None

@@ -3,8 +3,9 @@
 File names, messages of servers and of Kubernetes, and the content of a report may have
 characters that move a cursor, erase a line, change the direction of writing or are
 invisible. They are written as escapes (`\\x1b`, `\\u202e`). All lines of a text except
-its first are indented, so that none of them looks like a line of the program. The
-functions are idempotent.
+its first are indented, so that none of them looks like a line of the program. What a CI
+service would take out of a log for a command to itself (`::error::`, `##vso[...]`) is
+written with an escape, too. The functions are idempotent.
 """
 
 from __future__ import annotations
@@ -22,23 +23,42 @@ _UNSAFE = (
 )
 _IN_LINES = f"[{_UNSAFE}]"
 _IN_ONE_LINE = f"[\t\n{_UNSAFE}]"
+_COMMAND = re.compile(
+    r"^([^\S\n]*):(?=:(?:add-|remove-|set-|save-|stop-|internal-|echo|debug|notice|warning|error"
+    r"|group|endgroup))|#(?=#(?:vso)?\[)",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""GitHub's workflow commands, which may have blanks before them, and those that it and Azure
+Pipelines take from anywhere in a line."""
 _HALF_ESCAPE = re.compile(r"\\(?:x[0-9a-f]?|u[0-9a-f]{0,3}|U[0-9a-f]{0,7})?\Z")
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def one_line(text: str) -> str:
     """The text on one line, with line ends and tabs as escapes too."""
+    text = _without_commands(text)
     return text if text.isprintable() else re.sub(_IN_ONE_LINE, _escape, text)
 
 
-def lines(text: str) -> str:
-    """The text with its lines and tabs unchanged: for output without lines of the program."""
+def lines(text: str, *, has_commands: bool = False) -> str:
+    """The text with its lines and tabs unchanged: for output without lines of the program.
+
+    `has_commands`: it is the program that speaks to a CI service.
+    """
+    text = text if has_commands else _without_commands(text)
     return text if text.isprintable() else re.sub(_IN_LINES, _escape, text)
+
+
+def _without_commands(text: str) -> str:
+    if "::" not in text and "##" not in text:
+        return text
+    return _COMMAND.sub(lambda found: f"{found[1] or ''}\\x{ord(found[0][-1]):02x}", text)
 
 
 def block(text: str, indent: str = "") -> str:
     """The text with every line but the first one indented: by `indent`, else by two spaces
     where a line does not begin with a space."""
+    text = _without_commands(text)
     if text.isprintable():
         return text
     if indent:
@@ -60,6 +80,8 @@ def clip(text: str, limit: int) -> str:
 
 def json_text(text: str) -> str:
     """A JSON document with JSON's own escapes in its strings, otherwise unchanged."""
+    if "##" in text:
+        text = re.sub(r"#(?=#(?:vso)?\[)", _escape_json, text)
     return re.sub(_IN_LINES, _escape_json, text)
 
 

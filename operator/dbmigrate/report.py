@@ -28,6 +28,7 @@ __all__ = [
     "FleetCounts",
     "FleetFailure",
     "FleetReport",
+    "FleetVersion",
     "FleetWave",
     "LintFinding",
     "Outcome",
@@ -54,7 +55,7 @@ EXCERPT_LIMIT = 1024
 TEXT_LIMIT = 4096
 """Characters that are kept of each text when a report is read."""
 STEPS_LIMIT, FINDINGS_LIMIT, CHANGED_LIMIT, FAILURES_LIMIT = 200, 20, 100, 50
-WAVES_LIMIT = 20
+WAVES_LIMIT = VERSIONS_LIMIT = 20
 """Items that are kept of each list."""
 
 VersionText = Annotated[str, Bound(VERSION_LIMIT)]
@@ -252,6 +253,18 @@ class FleetWave:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetVersion:
+    """A version at which targets are that are behind, and the plan that leads on from there."""
+
+    version: VersionText
+    """Empty: nothing is applied."""
+    targets: Count
+    sample: Name
+    """The target on which the plan was made, linted and rehearsed."""
+    checksum: Hash = always("")
+
+
+@dataclass(frozen=True, slots=True)
 class FleetReport:
     """The result of a run on many targets."""
 
@@ -263,6 +276,8 @@ class FleetReport:
     """The first failures; the counts have all."""
     waves: Annotated[tuple[FleetWave, ...], Bound(WAVES_LIMIT)] = ()
     """Of a survey."""
+    versions: Annotated[tuple[FleetVersion, ...], Bound(VERSIONS_LIMIT)] = ()
+    """Of a survey with samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

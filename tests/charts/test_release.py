@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dbmigrate import __version__
-from dbmigrate.api.names import DEFINITIONS
+from dbmigrate.api.names import DEFINITIONS, SCHEMA_VERSION
 from tests.charts.helm import CHART, Values, install, run_helm
 from tests.cluster import Cluster, Namespace
 from tests.database import Database
@@ -106,8 +106,9 @@ def test_the_crds_go_up_to_date_and_never_back(
     older = Path(shutil.copytree(CHART, tmp_path / "older"))
     file = older / "files" / "crds" / "databasemigrations.yaml"
     text = file.read_text().replace("shortNames: [dbm]", "shortNames: [old]")
-    assert 'schema-version: "2"' in text
-    file.write_text(text.replace('schema-version: "2"', 'schema-version: "1"'))
+    current = f'schema-version: "{SCHEMA_VERSION}"'
+    assert current in text
+    file.write_text(text.replace(current, 'schema-version: "1"'))
     registered.kubectl("delete", "crd", "--ignore-not-found", *DEFINITIONS)
     values = {**make_values(), "replicas": 0}
     release = f"{RELEASE}-crds"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.charts.helm import ROOT, Document, render
 from tests.cluster import Cluster, Namespace
@@ -22,8 +23,52 @@ RESERVED: dict[str, tuple[Document, str]] = {
     "rehearsal image": ({"job": {"rehearsal": {"image": "mine:1"}}}, "set-image"),
     "service account": ({"job": {"serviceAccountName": "mine"}}, "set-serviceaccount"),
     "environment": ({"job": {"env": [{"name": "PYTHONPATH", "value": "/migrations"}]}}, "set-env"),
+    "init containers": (
+        {"job": {"initContainers": [{"name": "mine", "image": "mine:1"}]}},
+        "set-pod",
+    ),
+    "volumes": ({"job": {"volumes": [{"name": "mine", "configMap": {"name": "a"}}]}}, "set-pod"),
+    "mounts": ({"job": {"volumeMounts": [{"name": "mine", "mountPath": "/usr/lib"}]}}, "set-pod"),
+    "host aliases": (
+        {"job": {"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["postgres"]}]}},
+        "set-pod",
+    ),
+    "resolvers": ({"job": {"dnsConfig": {"nameservers": ["10.0.0.1"]}}}, "set-pod"),
+    "runtime class": ({"job": {"runtimeClassName": "mine"}}, "set-pod"),
 }
+OTHERS: dict[str, Document] = {
+    "init containers": {"initContainers": [{"name": "mine", "image": "other:1"}]},
+    "volumes": {"volumes": [{"name": "mine", "secret": {"secretName": "b"}}]},
+    "mounts": {"volumeMounts": [{"name": "mine", "mountPath": "/etc"}]},
+    "host aliases": {"hostAliases": [{"ip": "10.0.0.2", "hostnames": ["postgres"]}]},
+    "resolvers": {"dnsConfig": {"nameservers": ["10.0.0.2"]}},
+}
+"""Changes of what stands deep inside of a field."""
 FREE: Document = {"target": "2", "suspend": True, "job": {"resources": {"limits": {"cpu": "1"}}}}
+
+
+UNRESERVED = {
+    "affinity",
+    "annotations",
+    "imagePullSecrets",
+    "labels",
+    "nodeSelector",
+    "podSecurityContext",
+    "priorityClassName",
+    "resources",
+    "securityContext",
+    "tolerations",
+}
+"""Fields of spec.job with which an author runs no program of their own, and leads to no server."""
+
+
+def test_of_every_field_of_the_job_it_is_decided_whether_it_is_reserved() -> None:
+    (crd,) = yaml.safe_load_all((ROOT / "crds" / "databasemigrations.yaml").read_text())
+    (version,) = crd["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    reserved = {name for fields, _verb in RESERVED.values() for name in fields.get("job", {})}
+    assert set(spec["properties"]["job"]["properties"]) == reserved | UNRESERVED
+    assert not reserved & UNRESERVED
 
 
 class Person:
@@ -139,6 +184,8 @@ def test_who_may_write_a_migration_may_not_undo_its_approval(
     assert was_taken(author.change("set", **FREE))
     assert was_taken(author.change("set", approval="Manual", job=None))
     assert "needs the verb set-image" in author.change("set", job={"image": "mine:2"})
+    for what, change in OTHERS.items():
+        assert "needs the verb set-pod" in author.change("set", job=change), what
     more = [*everything["job"]["env"], {"name": "LD_PRELOAD", "value": "/migrations/x.so"}]
     assert "needs the verb set-env" in author.change("set", job={"env": more})
     policy = json.loads(cluster.kubectl("get", "validatingadmissionpolicy", POLICY, "-o", "json"))

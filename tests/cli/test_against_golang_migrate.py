@@ -21,7 +21,6 @@ from tests.database.server import Database, Server
 PATH = "-path=@ -database=DATABASE"
 
 SAME = """
-drop -help
 force -help
 force -h
 create -help
@@ -112,7 +111,7 @@ DIFFERENCES = (
     *(
         Difference(
             script,
-            "a mistyped option, value or command is told in one line",
+            "a mistyped option, value or command is reported in one line",
             rf"{theirs}Usage: .*",
             rf"{theirs or ours}run `dbmigrate -h` for .*\n",
             (2, 2),
@@ -134,7 +133,7 @@ DIFFERENCES = (
     ),
     Difference(
         "-lock-timeout soon up",
-        "a mistyped option, value or command is told in one line",
+        "a mistyped option, value or command is reported in one line",
         r'invalid value "soon" for flag -lock-timeout: parse error\nUsage: .*',
         r'invalid value "soon" for flag -lock-timeout: parse error: expected a duration.*\n'
         r"run `dbmigrate -h` for .*\n",
@@ -307,6 +306,13 @@ DIFFERENCES = (
             ("down -all=maybe", r"invalid boolean value .*\nUsage of down:.*", 2),
             ("down -1", r"flag provided but not defined: -1\nUsage of down:.*", 2),
         )
+    ),
+    Difference(
+        "drop -help",
+        "nothing is dropped without `-cascade`",
+        r"drop \[-f\]    Drop everything inside database\n.*",
+        r"drop \[-f\] \[-cascade\]    Drop everything inside database\n.*-cascade.*",
+        (0, 0),
     ),
     Difference(
         "goto -help",

@@ -297,3 +297,77 @@ def test_no_option_shows_its_value_out_of_a_secret(
         assert ran.code != 0
         written = report.read_text() if report.exists() else ""
         assert not shown_parts("QXZJKVW", f"{ran.stdout}{ran.stderr}{written}"), ran.stderr
+
+
+@pytest.mark.parametrize(
+    "name",
+    "PGPASSWORD passwd pass PWD db_password dbpass client_secret auth_token PASSWORD".split(),
+)
+@pytest.mark.parametrize("form", ["host=127.0.0.1 port={port} {name}={value} dbname=x", "url"])
+def test_a_password_by_another_name_is_refused_and_not_sent(name: str, form: str) -> None:
+    server = PlainServer("too late")
+    url = "postgres://127.0.0.1:{port}/x?sslmode=disable&{name}={value}"
+    text = (url if form == "url" else form).format(port=server.port, name=name, value="QXZJKVW")
+    try:
+        ran = run_here("-database", text, "version")
+    finally:
+        server.close()
+    assert ran.code == 1
+    assert "write password" in ran.stderr
+    assert "too late" not in ran.stderr
+    assert not shown_parts("QXZJKVW", ran.stdout + ran.stderr), ran.stderr
+
+
+VARIABLES = (
+    "PGSSLMODE PGSSLNEGOTIATION PGCONNECT_TIMEOUT PGPORT PGTZ PGDATESTYLE PGAPPNAME PGOPTIONS"
+    " PGCHANNELBINDING PGTARGETSESSIONATTRS PGGSSENCMODE PGREQUIREAUTH PGSSLROOTCERT"
+    " PGLOADBALANCEHOSTS PGSSLMINPROTOCOLVERSION PGUSER PGDATABASE"
+).split()
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_variable_is_shown_as_a_url_s_parameter_is(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "QXZJKVW" if name == "PGOPTIONS" else "QXZ JKVW"
+    server = PlainServer(f'invalid value for parameter "x": "{value}"')
+    given = f"-c search_path={value}" if name == "PGOPTIONS" else value
+    environ = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "HOME": str(tmp_path)}
+    environ |= {"PGSSLMODE": "disable", name: given}
+    for key, text in environ.items():
+        monkeypatch.setenv(key, text)
+    try:
+        ran = run_here("version", environ=environ)
+    finally:
+        server.close()
+    assert ran.code == 1
+    assert "internal error" not in ran.stderr
+    assert not shown_parts("QXZJKVW", ran.stdout + ran.stderr), ran.stderr
+
+
+SERVICE = ("sslmode", "user", "dbname", "options", "target_session_attrs", "gssencmode")
+
+
+@pytest.mark.parametrize("name", SERVICE)
+@pytest.mark.parametrize("way", ["variable", "url"])
+def test_a_service_file_s_value_is_shown_as_a_url_s_parameter_is(
+    name: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "QXZ:JKVW"
+    given = f"-c search_path={value}" if name == "options" else value
+    server = PlainServer(f'role "{value}" does not exist, invalid value: "{value}"')
+    file = tmp_path / "services"
+    mode = "" if name == "sslmode" else "sslmode=disable\n"
+    file.write_text(f"[prod]\nhost=127.0.0.1\nport={server.port}\n{mode}{name}={given}\n")
+    environ = {"PGSERVICEFILE": str(file), "HOME": str(tmp_path)}
+    environ |= {"PGSERVICE": "prod"} if way == "variable" else {}
+    for key, text in environ.items():
+        monkeypatch.setenv(key, text)
+    words = ("version",) if way == "variable" else ("-database", "service=prod", "version")
+    try:
+        ran = run_here(*words, environ=environ)
+    finally:
+        server.close()
+    assert ran.code == 1
+    assert not shown_parts("QXZJKVW", ran.stdout + ran.stderr), ran.stderr
+    assert not shown_parts("JKVW", ran.stdout + ran.stderr), ran.stderr

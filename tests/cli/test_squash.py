@@ -374,6 +374,29 @@ def test_every_refusal_names_the_squashed_file_and_changes_nothing(
         database.drop()
 
 
+@pytest.mark.parametrize("lists", ["1 2", "1-3", "", "1 2\n-- dbmigrate:replaced 3", None])
+@pytest.mark.parametrize("has_archive", [True, False])
+def test_a_database_that_began_with_a_file_by_hand_has_left_nothing_out(
+    tmp_path: Path, database: Database, lists: str | None, has_archive: bool
+) -> None:
+    archive = tmp_path / "old"
+    archive.mkdir()
+    for version in (1, 2):
+        (archive / f"{version}_t.up.sql").write_text(f"CREATE TABLE t{version} (n int)")
+    files = tmp_path / "new"
+    files.mkdir()
+    named = "" if lists is None else f"-- dbmigrate:replaced {lists}\n"
+    (files / "3_all.up.sql").write_text(
+        f"-- dbmigrate:replaces 1-3\n{named}CREATE TABLE t1 (n int)"
+    )
+    (files / "4_t.up.sql").write_text("CREATE TABLE t4 (n int)")
+    options = ("-archive", str(archive)) if has_archive else ()
+    words = ("-path", str(files), *options, "-database", database.url)
+    ok(run(*words, "up", "1"))
+    ok(run(*words, "up"))
+    assert "agree" in ok(run(*words, "verify"))
+
+
 @pytest.mark.parametrize("written", ["\ufeff", "\n\n", "-- Copyright\n", "   ", "-- a\r\n"])
 def test_what_may_stand_before_the_mark(tmp_path: Path, written: str) -> None:
     text = f"{written}-- dbmigrate:replaces 1-3\n-- dbmigrate:replaced 1 3\nSELECT 1;"

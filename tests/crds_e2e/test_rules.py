@@ -35,7 +35,69 @@ def action(**spec: Any) -> dict[str, Any]:
     }
 
 
+def fleet(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "dbmigrate.dev/v1alpha1",
+        "kind": "DatabaseMigrationSet",
+        "metadata": {"name": "tenants"},
+        "spec": {
+            "template": {"source": CONFIG_MAPS},
+            "database": URL,
+            "targets": {"query": {"sql": "SELECT 1 AS name"}},
+            **spec,
+        },
+    }
+
+
 REFUSED = {
+    "a set without a list": (
+        fleet(targets={}),
+        "exactly one of query, configMap and items must be set",
+    ),
+    "a set with two lists": (
+        fleet(targets={"query": {"sql": "x"}, "items": [{"name": "a"}]}),
+        "exactly one of query, configMap and items must be set",
+    ),
+    "a set without a database": (
+        fleet(database={}),
+        "exactly one of urlFrom, connection and cnpg must be set",
+    ),
+    "a last wave that leaves targets out": (
+        fleet(waves=[{"name": "canary", "share": "1%"}]),
+        "the last wave takes all targets that are left",
+    ),
+    "a pause that is none": (
+        fleet(waves=[{"name": "all", "pause": "later"}]),
+        "spec.waves[0].pause",
+    ),
+    "failures that are no number": (
+        fleet(waves=[{"name": "all", "maxFailures": "few"}]),
+        "spec.waves[0].maxFailures",
+    ),
+    "failures below none": (
+        fleet(waves=[{"name": "all", "maxFailures": -1}]),
+        "spec.waves[0].maxFailures",
+    ),
+    "a list of a kind that nobody reads": (
+        fleet(targets={"configMap": {"name": "a", "key": "list.txt"}}),
+        "the key must end in .yaml, .yml, .json or .csv",
+    ),
+    "a target twice": (
+        fleet(targets={"items": [{"name": "a"}, {"name": "a"}]}),
+        "Duplicate value",
+    ),
+    "an order for nobody": (
+        {**action(action="Retry"), "spec": {"action": "Retry"}},
+        "exactly one of migration and set must be set",
+    ),
+    "a rollback of a set": (
+        {**action(), "spec": {"set": "tenants", "action": "Rollback", "version": "1"}},
+        "a set takes Retry, Continue and Approve",
+    ),
+    "a migration that is to continue": (
+        action(action="Continue"),
+        "a set takes Retry, Continue and Approve",
+    ),
     "no database": (
         migration(database={}),
         "exactly one of urlFrom, connection and cnpg must be set",

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import trustme
 
+from tests.charts.helm import ROOT
 from tests.cluster import Namespace
 from tests.node_e2e.images import OWN
 from tests.node_e2e.node import RealCluster
-from tests.node_e2e.postgres import CONTAINER_SECURITY, PodServer
+from tests.node_e2e.postgres import CONTAINER_SECURITY, PodDatabase, PodServer
 from tests.operator_e2e.shop import FILES, Shop, condition
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
+EXAMPLES = ROOT / "examples" / "connections"
 PLACE = "tls"
 HOST = f"postgres.{PLACE}.svc.cluster.local"
 ROLE, PASSWORD = "team", "s3cret"
@@ -170,37 +173,74 @@ def test_a_certificate_of_another_role_is_refused_in_words(
     assert shop.wait_ready(deadline=240)["status"]["version"] == "2"
 
 
-def test_what_cloudnativepg_makes_for_a_cluster(
-    real: RealCluster, namespace: Namespace, authority: trustme.CA
+@dataclass(frozen=True)
+class Made:
+    """What another operator makes for a cluster, by the names and keys of its own sources."""
+
+    service: str
+    database: str
+    role: str
+    login: tuple[str, dict[str, str]]
+    """A Secret and its keys, beside the password."""
+    authority: str | None = None
+    """The Secret with the authority's certificate."""
+
+
+MADE = {
+    "cloudnativepg": Made(
+        "shop-db-rw",
+        "app",
+        "app",
+        ("shop-db-app", {"username": "app", "user": "app", "dbname": "app", "port": "5432"}),
+        "shop-db-ca",
+    ),
+    "crunchy": Made(
+        "hippo-primary",
+        "hippo",
+        "hippo",
+        ("hippo-pguser-hippo", {"user": "hippo", "dbname": "hippo", "port": "5432"}),
+        "hippo-cluster-cert",
+    ),
+    "zalando": Made(
+        "acid-shop",
+        "foo",
+        "foo_user",
+        ("foo-user.acid-shop.credentials.postgresql.acid.zalan.do", {"username": "foo_user"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_example_works_with_what_another_operator_makes(
+    namespace: Namespace, authority: trustme.CA, name: str
 ) -> None:
-    """By the names and keys of its own sources; it does not run here itself."""
-    names = ("pg-rw", f"pg-rw.{namespace.name}.svc")
-    namespace.secret("server", **pem_of(authority, authority.issue_cert(*names)))
+    """Those operators do not run here: PostgreSQL, the Service and the Secrets are as theirs."""
+    made, example = MADE[name], EXAMPLES / f"{name}.yaml"
+    issued = authority.issue_cert(made.service, f"{made.service}.{namespace.name}.svc")
+    namespace.secret("server", **pem_of(authority, issued))
     server = PodServer(namespace, tls_secret="server")
-    assert real.cluster is namespace.cluster
-    server.execute(f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'")
-    database = server.create_database()
-    server.execute(f"ALTER DATABASE {database.name} OWNER TO app")
-    shop = Shop(namespace, database)
-    database.execute("GRANT ALL ON applied TO app")
+    server.execute(f"CREATE ROLE {made.role} LOGIN PASSWORD '{PASSWORD}'")
+    server.execute(f"CREATE DATABASE {made.database} OWNER {made.role}")
+    shop = Shop(namespace, PodDatabase(made.database, server.url(made.database)))
+    shop.database.execute(f"GRANT ALL ON applied TO {made.role}")
     namespace.apply(
         {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": {"name": "pg-rw"},
+            "metadata": {"name": made.service},
             "spec": {"selector": {"app": "postgres"}, "ports": [{"port": 5432}]},
         }
     )
-    login = {"username": "app", "user": "app", "password": PASSWORD}
-    place = {"dbname": database.name, "host": "pg-rw", "port": "5432"}
-    namespace.secret("pg-app", **login, **place)
-    ca = authority.cert_pem.bytes().decode()
-    namespace.secret("pg-ca", **{"ca.crt": ca, "ca.key": "no run may see it"})
+    secret, keys = made.login
+    namespace.secret(secret, **keys, password=PASSWORD)
+    if made.authority is not None:
+        ca = authority.cert_pem.bytes().decode()
+        namespace.secret(made.authority, **{"ca.crt": ca, "ca.key": "no run may see it"})
     shop.write_files(FILES)
-    shop.order(database={"cnpg": {"cluster": "pg"}})
+    namespace.apply(example)
     assert shop.wait_ready(deadline=240)["status"]["version"] == "2"
-    assert database.query("SELECT tableowner FROM pg_tables WHERE tablename = 'items'") == [
-        ("app",)
+    assert shop.database.query("SELECT tableowner FROM pg_tables WHERE tablename = 'items'") == [
+        (made.role,)
     ]
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from tests.cluster import Cluster, Namespace
 from tests.database import Database
+from tests.operator_e2e.fleet import Fleet
 from tests.operator_e2e.process import ROOT, Operator
 from tests.operator_e2e.proxy import Proxy, write_proxied_kubeconfig
 from tests.operator_e2e.shop import Shop
@@ -43,6 +44,12 @@ def shop(installed: Cluster, namespace: Namespace, database: Database) -> Shop:
     """A namespace and a database; nothing is applied yet."""
     assert namespace.cluster is installed
     return Shop(namespace, database)
+
+
+@pytest.fixture
+def fleet(shop: Shop) -> Fleet:
+    """A namespace and a database for a set; nothing is applied yet."""
+    return Fleet(shop.namespace, shop.database)
 
 
 def grant_rights(namespace: Namespace) -> Path:

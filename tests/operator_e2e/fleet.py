@@ -51,14 +51,23 @@ class Fleet:
         """The tenants `t0`, `t1`, ... with a schema each, the Secret and the ConfigMap."""
         self.namespace.secret("fleet-db", url=self.database.url)
         self.write_files(files)
-        self.add(*(f"t{number}" for number in range(tenants)))
+        if tenants:
+            self.add(*(f"t{number}" for number in range(tenants)))
 
     def add(self, *names: str, labels: str = "") -> None:
         """More tenants, each with a schema."""
-        for name in names:
-            self.database.execute(
-                f"CREATE SCHEMA {name}; INSERT INTO tenants VALUES ('{name}', '{labels}')"
+        self.database.execute(
+            "".join(
+                f"CREATE SCHEMA {name}; INSERT INTO tenants VALUES ('{name}', '{labels}');"
+                for name in names
             )
+        )
+
+    def prepare_many(self, names: list[str]) -> None:
+        """The same for thousands of tenants: a transaction for each few of them."""
+        self.prepare(0)
+        for start in range(0, len(names), 500):
+            self.add(*names[start : start + 500])
 
     def write_files(self, files: Mapping[str, str]) -> None:
         """The ConfigMap, with these files and no others."""
@@ -149,6 +158,22 @@ class Fleet:
         return dict(
             self.database.query("SELECT outcome, count(*) FROM fleet_results GROUP BY outcome")
         )
+
+    def failed_names(self) -> list[str]:
+        """The targets that have failed, by the table of results."""
+        rows = self.database.query("SELECT name FROM fleet_results WHERE outcome = 'failed'")
+        return sorted(name for (name,) in rows)
+
+    def count_versions(self, names: list[str]) -> tuple[int, int]:
+        """How many histories are at 2, and how many at 1, as the histories themselves say."""
+        found: list[int] = []
+        for start in range(0, len(names), 500):
+            part = " UNION ALL ".join(
+                f"SELECT version FROM {name}.schema_migrations WHERE NOT dirty"
+                for name in names[start : start + 500]
+            )
+            found += [version for (version,) in self.database.query(part)]
+        return found.count(2), found.count(1)
 
     def jobs(self) -> list[Document]:
         """All Jobs of the namespace."""

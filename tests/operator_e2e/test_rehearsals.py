@@ -12,7 +12,9 @@ import pytest
 from tests.cluster import Cluster
 from tests.database import Database, Server
 from tests.database.programs import find_programs
+from tests.operator_e2e import fleet as fleet_files
 from tests.operator_e2e.conftest import StartOperator
+from tests.operator_e2e.fleet import Fleet
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.shop import FILES, THIRD, Shop, condition, is_ready
 
@@ -170,4 +172,24 @@ def test_a_scratch_server_that_does_not_start_is_named_and_waited_for(
     images.register("broken/postgres:17", commands=scratch_programs())
     shop.wait_ready()
     assert shop.applied() == [1, 2]
+    assert operator.is_running
+
+
+def test_a_sets_plans_are_rehearsed_on_a_sample_before_the_first_wave(
+    fleet: Fleet, operator: Operator
+) -> None:
+    fleet.prepare(3)
+    broken = "ALTER TABLE orders DROP COLUMN no_such_column;\n"
+    fleet.write_files({**fleet_files.FILES, "000003_broken.up.sql": broken})
+    fleet.order(template={"rehearse": "BeforeApply", "job": {"image": "dbmigrate:rehearsing"}})
+    resource = fleet.wait_for_reason("RehearsalFailed")
+    assert "000003_broken" in condition(resource, "Ready")["message"]
+    assert fleet.applied() == []
+    fleet.write_files(fleet_files.FILES)
+    resource = fleet.wait(
+        lambda r: is_ready(r) and fleet_files.totals(r)["current"] == 3, deadline=240.0
+    )
+    assert fleet.applied() == fleet_files.every(["t0", "t1", "t2"], 1, 2)
+    assert resource["status"]["rollout"]["rehearsed"] is True
+    assert resource["status"]["plan"]["rehearsal"]["steps"] == 2
     assert operator.is_running

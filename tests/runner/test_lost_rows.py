@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dbmigrate.postgres.history.notes import Owner
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
@@ -16,7 +17,7 @@ from dbmigrate.runner.commands.plan import preview
 from dbmigrate.runner.commands.prune import prune
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.verify import verify
-from dbmigrate.runner.request import Request
+from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.sources.migration import Source
 from tests.database import Database
@@ -94,6 +95,38 @@ def test_a_step_that_has_no_down_script_and_whose_row_is_there_goes_as_with_gola
     assert down(request(database, without_down(files, 2)), 1).error is not None
     force(request(database), 1).unwrap()
     assert down(request(database, files), 1).error is None
+
+
+@pytest.mark.parametrize("loss", ["truncated", "truncated and numbered anew"])
+def test_a_run_with_nothing_to_do_that_notes_its_owner_does_not_hide_the_loss(
+    database: Database, loss: str
+) -> None:
+    files = tables(1, 2, 3)
+    up(request(database, files)).unwrap()
+    database.execute(LOSSES[loss])
+    mine = Options(who="tester", owner=Owner("here/shop/users", "1"))
+    goto(request(database, files, options=mine)).unwrap()
+    assert [row for (row,) in log(database, "direction")] == ["lost", "owner"]
+    error = goto(request(database, without(files, 2)), 1).error
+    assert error is not None
+    assert error.reason is Reason.IRREVERSIBLE_MIGRATION
+
+
+def test_a_run_without_the_files_notes_less_than_the_next_one_with_them(
+    database: Database,
+) -> None:
+    up(request(database, tables(1, 2, 3))).unwrap()
+    database.execute(LOSSES["truncated"])
+    force(request(database), 3).unwrap()
+    prune(request(database), 0).unwrap()
+    up(request(database, tables(1, 2, 3, 4))).unwrap()
+    notes = [row for row in log(database, "direction, checksum") if row[0] == "lost"]
+    assert notes[-1] == ("lost", "1 2 3")
+    up(request(database, tables(1, 2, 3, 4, 5))).unwrap()
+    assert len([row for row in log(database, "direction") if row[0] == "lost"]) == len(notes)
+    error = goto(request(database, without(tables(1, 2, 3, 4, 5), 2)), 1).error
+    assert error is not None
+    assert error.reason is Reason.IRREVERSIBLE_MIGRATION
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,12 @@ from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.commands.version import version
+from dbmigrate.runner.observer import Notice
+from dbmigrate.runner.request import Options
+from dbmigrate.runner.stop import Stop
 from tests.database import Database
-from tests.runner.arrange import migration, request, source, tables, version_row
+from tests.database.server import Server
+from tests.runner.arrange import Witness, migration, request, source, tables, version_row
 
 pytestmark = pytest.mark.database
 
@@ -33,6 +37,33 @@ def test_a_server_that_is_not_there(database: Database) -> None:
         None,
         None,
     )
+
+
+def test_a_server_that_comes_up_while_the_first_connection_waits() -> None:
+    with Server.start() as server:
+        database = server.create_database()
+        server.shut_down()
+
+        class Starting(Witness):
+            """Starts the server as soon as the run says that it waits for it."""
+
+            def notice(self, notice: Notice) -> None:
+                super().notice(notice)
+                server.launch()
+
+        observer = Starting()
+        options = Options(who="tester", connect_wait=60)
+        result = up(request(database, tables(1), options=options, observer=observer))
+        assert result.error is None
+        (told,) = observer.notices
+        assert "Connection refused: tried again for 60 s" in told.message
+        # Only the first one waits: a server that goes away is the next test's.
+        server.shut_down()
+        stop = Stop()
+        stop.request()
+        result = up(request(database, tables(1), options=options, stop=stop))
+        assert result.error is not None
+        assert result.error.reason is Reason.CONNECTION_REFUSED
 
 
 def test_a_host_that_does_not_exist() -> None:

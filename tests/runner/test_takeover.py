@@ -139,6 +139,18 @@ def test_another_tools_history_without_a_log_gets_one(database: Database) -> Non
     assert "was left at version 3" in refusal(up(of(HistoryKind.GOLANG_MIGRATE, database, LATER)))
 
 
+def test_a_baseline_that_an_older_dbmigrate_has_made_is_made_again(database: Database) -> None:
+    old, new = HistoryKind.GOLANG_MIGRATE, HistoryKind.GOOSE
+    up(of(old, database, INSERTS)).unwrap()
+    baseline(of(new, database, INSERTS), 3).unwrap()
+    database.execute("DELETE FROM schema_migrations_log WHERE direction = 'takeover'")
+    baseline(of(new, database, INSERTS), 3).unwrap()
+    refusal(up(of(old, database, LATER)))
+    force(of(old, database, INSERTS), 3).unwrap()
+    baseline(of(new, database, INSERTS), 3).unwrap()  # it does not count: a person has said so
+    assert up(of(old, database, LATER)).report.version == "4"
+
+
 def test_adopting_leaves_the_adopted_one_under_whatever_name(database: Database) -> None:
     named = of(HistoryKind.GOOSE, database, INSERTS)
     named = replace(

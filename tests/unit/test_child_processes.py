@@ -237,3 +237,32 @@ def test_a_signal_for_us_ends_the_program(tmp_path: Path, number: signal.Signals
     assert ours.returncode != 0
     assert "stopped while sh ran" in said
     assert not is_alive(int(file.read_text()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's kernel")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_child_ends_with_us_where_we_are_killed(threads: int) -> None:
+    """Not where another thread runs: the kernel would mean the thread that has started it."""
+    program = (
+        "import sys, threading\nfrom dbmigrate.child_process import Child, Until, run\n"
+        f"if {threads} > 1: threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        "run(Child.PROGRAM, ['sh', '-c', 'echo begun >&2; exec cat'], Until(seconds=None),"
+        " stdin=open(sys.argv[1], 'rb'), stdout=open(sys.argv[2], 'wb'))\n"
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        inlet, outlet = f"{directory}/in", f"{directory}/out"
+        os.mkfifo(inlet)
+        os.mkfifo(outlet)
+        us = subprocess.Popen([sys.executable, "-c", program, inlet, outlet])
+        with open(inlet, "wb") as writer, open(outlet, "rb") as reader:
+            writer.write(b"x")
+            writer.flush()
+            assert reader.read(1) == b"x"  # the child works
+            us.kill()
+            us.wait()
+            if threads == 1:
+                assert reader.read() == b""  # its end of the pipe was closed while ours is open
+            else:
+                writer.write(b"y")
+                writer.flush()
+                assert reader.read(1) == b"y"

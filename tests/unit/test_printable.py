@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -69,6 +70,27 @@ def test_every_character_that_is_not_seen_is_escaped() -> None:
 )
 def test_it_is_escaped_visibly(text: str, shown: str | None) -> None:
     assert one_line(text) == (text if shown is None else shown)
+
+
+SAID = st.sampled_from(
+    ["error", "warning file=a", "set-env name=PATH", "add-mask", "stop-commands", "group", "DEBUG"]
+)
+BLANKS = st.text(st.sampled_from(" \t\u00a0\u3000"), max_size=3)
+
+
+@given(BLANKS, SAID, TEXT, st.sampled_from(["::", "##[", "##vso["]))
+def test_a_ci_service_finds_no_command(blanks: str, said: str, text: str, begin: str) -> None:
+    """As GitHub's runner reads a line: it trims it, and looks for ##[ anywhere."""
+    hostile = f"{text}\n{blanks}{begin}{said}::{text}"
+    for safe in (one_line, lines, block, indented):
+        for line in safe(hostile).split("\n"):
+            assert not re.match(rf"\s*::{said.split(maxsplit=1)[0]}", line)
+            assert "##[" not in line
+            assert "##vso[" not in line
+    shown = json_text(json.dumps({"a": hostile}, ensure_ascii=False))
+    assert "##[" not in shown
+    assert json.loads(shown) == {"a": hostile}
+    assert one_line("SELECT a::int::text") == "SELECT a::int::text"
 
 
 @given(TEXT)

@@ -173,6 +173,56 @@ def test_what_only_this_release_notes_does_not_disturb_the_other(
     assert "DatabaseConflict" in _reason(place, "up", environ=elsewhere)
 
 
+def test_the_other_reads_a_log_that_says_which_history_counts_and_what_was_lost(
+    previous: Release, place: Place
+) -> None:
+    """Rows of new kinds: the older one passes over them, and this one heeds them afterwards."""
+    for version in (1, 2, 3):
+        place.write(FORMATS["golang-migrate"](version))
+    place.run(HEAD, "up")
+    place.database.execute("TRUNCATE schema_migrations_log")
+    place.write(FORMATS["golang-migrate"](4))
+    place.run(HEAD, "up")
+    for words in (("status",), ("version",), ("down", "1"), ("up",)):
+        place.run(previous, *words)
+    for end in ("up", "down"):
+        (place.directory / f"2_t.{end}.sql").unlink()
+    assert "IrreversibleMigration" in _reason(place, "goto", "1", environ={})
+    place.write(FORMATS["golang-migrate"](2))
+
+    theirs = Place(place.directory.with_name("theirs"), place.database)
+    for version in (1, 2, 3, 4):
+        theirs.write(FORMATS["goose"](version))
+    theirs.run(HEAD, "baseline", "4")
+    for words in (("status",), ("version",), ("down", "1"), ("up",)):
+        place.run(previous, *words)
+    assert "ForeignHistory" in _reason(place, "down", "1", environ={})
+    assert place.tables() == {1, 2, 3, 4}
+    place.run(HEAD, "force", "4")
+    place.run(HEAD, "down", "1")
+    assert "ForeignHistory" in _reason(theirs, "down", "1", environ={})
+    assert place.tables() == {1, 2, 3}
+
+
+def test_the_other_does_not_run_a_squashed_file_where_it_stands_for_what_is_there(
+    previous: Release, place: Place
+) -> None:
+    for version in (1, 2, 3):
+        place.write(FORMATS["golang-migrate"](version))
+    place.run(HEAD, "up")
+    for path in place.directory.glob("[12]_*"):
+        path.unlink()
+    (place.directory / "2_all.up.sql").write_text(
+        f"-- dbmigrate:replaces 1-2\n-- dbmigrate:replaced 1 2\n{up(1)}{up(2)}"
+    )
+    for words in (("version",), ("status",), ("-changed-files", "warn", "up")):
+        place.run(previous, *words)
+    assert place.tables() == {1, 2, 3}
+    place.run(HEAD, "verify")
+    place.run(HEAD, "down", "1")
+    assert place.tables() == {1, 2}
+
+
 def _reason(place: Place, *words: str, environ: Mapping[str, str]) -> str:
     return place.run(HEAD, "-json", *words, code=1, environ=environ)
 

@@ -30,6 +30,8 @@ class Form:
 
 
 OBJECT_NAME = Form(253, r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", least=1)
+PART_NAME = Form(63, r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", least=1)
+"""A container, or a volume, of a Pod."""
 DATA_KEY = Form(253, r"[-._a-zA-Z0-9]+", least=1)
 IMAGE = Form(1024, r"[^\s]+", least=1)
 HOST = Form(

@@ -13,16 +13,22 @@ ALLOWED = frozenset(
     {
         "affinity",
         "annotations",
+        "dnsConfig",
         "env",
+        "hostAliases",
         "imagePullSecrets",
+        "initContainers",
         "labels",
         "nodeSelector",
         "podSecurityContext",
         "priorityClassName",
         "resources",
+        "runtimeClassName",
         "securityContext",
         "serviceAccountName",
         "tolerations",
+        "volumeMounts",
+        "volumes",
     }
 )
 """The fields of spec.job that may have a default; images have settings of their own."""

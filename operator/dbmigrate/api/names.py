@@ -30,7 +30,7 @@ UNKNOWN_CLUSTER = "unknown"
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "dbmigrate"
-"""The value of the managed-by label on every Job and Pod of ours."""
+"""The value of the managed-by label on every Job and Pod of the operator."""
 
 MIGRATION_LABEL = f"{GROUP}/migration"
 """The resource's name, for people's selectors; cut when it is longer than a label may be."""

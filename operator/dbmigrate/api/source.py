@@ -23,7 +23,7 @@ CONFIG_MAPS_LIMIT = 32
 
 
 class SourceFormat(StrEnum):
-    """The tool whose files they are, by the runner's name for it."""
+    """The tool whose files these are, by the runner's name for it."""
 
     AUTO = "auto"
     GOLANG_MIGRATE = "golang-migrate"

@@ -22,9 +22,11 @@ from dbmigrate.api.forms import (
     LABEL_VALUE,
     OBJECT_NAME,
     OWNER,
+    PART_NAME,
     VARIABLE,
     VERSION,
 )
+from dbmigrate.api.names import COPY_CONTAINER, REHEARSAL_CONTAINER, RUNNER_CONTAINER
 from dbmigrate.api.source import (
     ClaimSource,
     ConfigMapsSource,
@@ -81,6 +83,21 @@ RUNNER_VARIABLES: Mapping[str, Callable[[str], bool]] = {
 be their values."""
 WHERE_THE_DATABASE_IS = frozenset(("DATABASE_URL", "PGHOSTADDR", "PGSERVICE"))
 """Variables that would lead a run to another database than spec.database."""
+
+CONTAINER_NAMES = frozenset({RUNNER_CONTAINER, COPY_CONTAINER, REHEARSAL_CONTAINER})
+VOLUME_NAMES = frozenset(
+    {
+        "migrations",
+        "backups",
+        "dbmigrate-temporary",
+        "root-certificate",
+        "client-certificate",
+        "rehearsal",
+        "rehearsal-passwd",
+        "targets",
+    }
+)
+"""The names of the containers and volumes that a Job, of a set too, may have of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +159,17 @@ class JobOptions:
     rehearsal: RehearsalOptions = RehearsalOptions()
     pod_security_context: Document = field(default_factory=dict)
     security_context: Document = field(default_factory=dict)
+    init_containers: list[Document] = field(default_factory=list)
+    volumes: list[Document] = field(default_factory=list)
+    volume_mounts: list[Document] = field(default_factory=list)
+    host_aliases: list[Document] = field(default_factory=list)
+    dns_config: Document = field(default_factory=dict)
+    runtime_class_name: str | None = None
+
+    @property
+    def has_sidecars(self) -> bool:
+        """Whether a container runs beside the runner that the runner may have to wait for."""
+        return any(each.get("restartPolicy") == "Always" for each in self.init_containers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +347,24 @@ def parse_job_options(fields: Fields) -> JobOptions:
         ),
         pod_security_context=fields.document("podSecurityContext"),
         security_context=fields.document("securityContext"),
+        init_containers=_parse_named(fields, "initContainers", CONTAINER_NAMES, most=16),
+        volumes=_parse_named(fields, "volumes", VOLUME_NAMES, most=64),
+        volume_mounts=fields.documents("volumeMounts", most=64),
+        host_aliases=fields.documents("hostAliases", most=64),
+        dns_config=fields.document("dnsConfig"),
+        runtime_class_name=fields.optional_text("runtimeClassName", OBJECT_NAME),
     )
+
+
+def _parse_named(
+    fields: Fields, name: str, reserved: frozenset[str], *, most: int
+) -> list[Document]:
+    """Containers or volumes, which are passed on as they are, with names that are not ours."""
+    items = fields.sections(name, most=most)
+    for each in items:
+        if each.text("name", PART_NAME) in reserved:
+            raise each.error("name", "is the name of a part of the Pod that dbmigrate makes itself")
+    return [each.whole() for each in items]
 
 
 def _parse_pull_secrets(fields: Fields) -> list[Document]:

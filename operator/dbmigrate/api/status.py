@@ -54,7 +54,7 @@ class LastRun:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     outcome: Outcome | None = None
-    """None: it has not ended, or nobody knows yet how."""
+    """None: it has not ended, or its end is unknown."""
     from_version: VersionText | None = wire(key="from", default=None)
     version: VersionText | None = None
     milliseconds: int | None = None
@@ -165,7 +165,7 @@ class MigrationStatus:
     version: VersionText | None = None
     dirty: bool | None = None
     unfinished: ReportedUnfinished | None = None
-    """The step in batches that makes it dirty, which the next run goes on with."""
+    """The step in batches that makes it dirty, which the next run continues with."""
     target: VersionText | None = None
     pending: Count | None = None
     server_version: Word | None = None

@@ -83,7 +83,7 @@ class HostProgram(NamedTuple):
     output: TextIO
     terminal: Terminal
     run: Callable[[Iterable[Sequence[str]], Mapping[str, str]], int]
-    """Runs command lines of ours in that environment until one fails; gives the exit code."""
+    """Runs command lines of dbmigrate in that environment until one fails; gives the exit code."""
 
 
 class Command(NamedTuple):

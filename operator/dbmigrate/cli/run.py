@@ -228,6 +228,7 @@ def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.
     user = environ.get("USER") or environ.get("LOGNAME")
     host = os.uname().nodename
     return runner.Options(
+        connect_wait=math.inf if options.connect_wait is None else options.connect_wait,
         lock_timeout=math.inf if options.lock_timeout is None else options.lock_timeout,
         statement_lock_timeout_ms=_milliseconds(options.statement_lock_timeout),
         concurrent_lock_timeout_ms=_milliseconds(options.concurrent_lock_timeout),

@@ -191,11 +191,14 @@ class Cluster:
         if await self._find(path, method="PUT", body=body) is None:
             raise Conflict(f"{path} is gone")
 
-    async def list_all(self, kind: ResourceKind, namespace: str | None) -> AsyncIterator[Document]:
-        """Every object of a kind, in one namespace or in all, in pages."""
+    async def list_all(
+        self, kind: ResourceKind, namespace: str | None, label: str = ""
+    ) -> AsyncIterator[Document]:
+        """Every object of a kind, in one namespace or in all, in pages: those with that label."""
         query = [("limit", str(PAGE))]
         is_selected = kind in {ResourceKind.MIGRATIONS, ResourceKind.SETS}
         selector = self.selector if is_selected else kind.selector
+        selector = ",".join(filter(None, (selector, label)))
         if selector:
             query.append(("labelSelector", selector))
         more = ""
@@ -291,10 +294,11 @@ class Cluster:
         path = f"/api/v1/namespaces/{namespace}/pods"
         return await self._list(path, f"{label}={migration_uid}")
 
-    async def create_job(self, body: Document) -> Document:
-        """Create a Job. Raises AlreadyExists, Refused."""
-        namespace = body["metadata"]["namespace"]
-        return await self._request("POST", f"/apis/batch/v1/namespaces/{namespace}/jobs", body=body)
+    async def create_job(self, body: Document, *, is_strict: bool = False) -> Document:
+        """Create a Job; `is_strict`: no unknown field in it. Raises AlreadyExists, Refused."""
+        path = f"/apis/batch/v1/namespaces/{body['metadata']['namespace']}/jobs"
+        query = [("fieldValidation", "Strict")] if is_strict else None
+        return await self._request("POST", path, body=body, query=query)
 
     async def delete_job(
         self, namespace: str, name: str, uid: str, *, after_pods: bool = False

@@ -68,7 +68,7 @@ class Config:
     lease_duration: timedelta = timedelta(seconds=15)
     """After which another operator takes the place of one that does not answer any more."""
     job_user_ids: UserIds = UserIds.AUTO
-    """Whether Jobs name user ids of ours."""
+    """Whether Jobs name user ids."""
     job_defaults: JobOptions = field(default_factory=JobOptions)
     """For resources that say nothing else in spec.job."""
     cluster_name: str = ""

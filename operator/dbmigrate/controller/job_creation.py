@@ -21,6 +21,7 @@ from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.view import Rejection
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
 from dbmigrate.controller.jobs.job_object import parse_run
+from dbmigrate.controller.jobs.refused_fields import name_fields, needs_strictness
 from dbmigrate.controller.watches.observed import Key
 
 log = logging.getLogger(__name__)
@@ -82,14 +83,16 @@ class JobCreation:
             cluster=self._cluster_name,
         )
         try:
-            run = parse_run(await self._cluster.create_job(body))
+            is_strict = needs_strictness(options)
+            run = parse_run(await self._cluster.create_job(body, is_strict=is_strict))
         except (AlreadyExists, Fenced):
             raise
         except Unavailable as problem:
             text = f"the API server could not create the Job: {problem}"
             return self._remember(key, name, text, OUTAGE, is_passing=True)
         except Refused as refusal:
-            text = f"the API server refused the Job: {refusal}"
+            said = name_fields(str(refusal), body, options)
+            text = f"the API server refused the Job: {said}"
             return self._remember(key, name, text, ENVIRONMENT, is_final=refusal.is_final)
         self._failed.pop(key, None)
         fields = {"namespace": key[0], "migration": key[1], "job": name}

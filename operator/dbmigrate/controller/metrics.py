@@ -52,7 +52,7 @@ class States(Collector):
         self._answers.pop(key, None)
 
     def clear(self) -> None:
-        """Another operator knows better from now on."""
+        """Another operator reports it from now on."""
         self._statuses.clear()
         self._answers.clear()
 
@@ -117,7 +117,7 @@ class SetStates(Collector):
         self._statuses.pop(key, None)
 
     def clear(self) -> None:
-        """Another operator knows better from now on."""
+        """Another operator reports it from now on."""
         self._statuses.clear()
 
     def collect(self) -> Iterable[Metric]:
@@ -186,7 +186,7 @@ class Metrics:
         )
         self._leader = Gauge(
             "dbmigrate_leader",
-            "1 while this operator works, 0 while it stands by for another one",
+            "1 while this operator works, 0 while it is a standby of another one",
             registry=self.registry,
         )
         build = Gauge(
@@ -198,7 +198,7 @@ class Metrics:
         build.labels(version).set(1)
 
     def lead(self, is_leading: bool) -> None:
-        """Whether this operator works. One that stands by has no series of resources."""
+        """Whether this operator works. A standby has no series of resources."""
         self._leader.set(float(is_leading))
         if not is_leading:
             self._states.clear()

@@ -13,7 +13,15 @@ from dbmigrate.diff.step import PlannedStatement, Slot
 from dbmigrate.diff.world import World
 from dbmigrate.postgres.sqltext.quoting import literal
 
-_WORDS = {"r": "TABLE", "s": "SEQUENCE", "n": "SCHEMA", "f": "FUNCTION", "T": "TYPE"}
+_WORDS = {
+    "r": "TABLE",
+    "s": "SEQUENCE",
+    "n": "SCHEMA",
+    "f": "FUNCTION",
+    "T": "TYPE",
+    "F": "FOREIGN DATA WRAPPER",
+    "S": "FOREIGN SERVER",
+}
 
 
 def change_attributes(
@@ -49,8 +57,10 @@ def _change_grants(
 ) -> Iterator[str]:
     if isinstance(after, t.Column):
         old = before.grants if before is not None else None
-        if old != after.grants:
+        if old != after.grants or (old and revoked_above(after, world)):
             nothing: o.Grants = frozenset()
+            gone = revoked_above(after, world)
+            old = frozenset(one for one in old or () if (one.grantee, one.privilege) not in gone)
             target = f"TABLE {after.relation}"
             yield from change_grants(
                 old or nothing, after.grants or nothing, target, column=after.column
@@ -69,6 +79,18 @@ def _change_grants(
     yield from change_grants(with_owner(had, owner, after.owner), wanted, _target(after, kind))
 
 
+def revoked_above(column: t.Column, world: World) -> frozenset[tuple[str, str]]:
+    """The privileges that are revoked from the table, and so from its columns, too."""
+    if column.part_of is None or column.part_of not in world.before.objects:
+        return frozenset()
+    old, new = (schema.objects.get(column.part_of) for schema in (world.before, world.after))
+    if old is None or new is None or world.is_new(column.part_of):
+        return frozenset()
+    had, wanted = old.grants or frozenset(), new.grants or frozenset()
+    kept = {(each.grantee, each.privilege) for each in wanted}
+    return frozenset((each.grantee, each.privilege) for each in had) - kept
+
+
 def _effective(each: o.SchemaObject, kind: str, world: World) -> o.Grants:
     if each.grants is not None:
         return each.grants
@@ -76,8 +98,9 @@ def _effective(each: o.SchemaObject, kind: str, world: World) -> o.Grants:
 
 
 def _target(each: o.SchemaObject, kind: str) -> str:
-    if isinstance(each, o.Routine | o.Aggregate):
-        word, _, call = each.address.partition(" ")
-        # Aggregates are functions here, and have no star for an empty argument list.
-        return f"{word} {call}" if word != "AGGREGATE" else f"FUNCTION {call.replace('(*)', '()')}"
+    if isinstance(each, o.Aggregate):
+        # A function here: without a star for no argument, and without ORDER BY.
+        return f"FUNCTION {each.name.name}"
+    if isinstance(each, o.Routine):
+        return each.address
     return f"{_WORDS[kind]} {each.name.name}"

@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
-from dbmigrate.diff.kinds.columns import changes_type
+from dbmigrate.diff.attributes import revoked_above
+from dbmigrate.diff.kinds.columns import changes_type, uses
+from dbmigrate.diff.kinds.not_null import left_by_parent
 from dbmigrate.diff.kinds.registry import kind_of
 from dbmigrate.diff.names import mentions
-from dbmigrate.diff.world import TYPE_KINDS, ObjectAction, World, checks_below, inherited_from
+from dbmigrate.diff.schema import Schema
+from dbmigrate.diff.world import (
+    TYPE_KINDS,
+    ObjectAction,
+    World,
+    checks_below,
+    inherited_from,
+    parts,
+)
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 _TYPES = (o.EnumType, o.Domain, o.Composite, o.RangeType)
@@ -40,7 +51,71 @@ def decide(world: World) -> None:
         elif old != new:
             can_alter = kind_of(new).can_alter(old, new, world)
             actions[name] = ObjectAction.ALTER if can_alter else ObjectAction.REPLACE
+    _detach_for_names(world)
+    _untie_from_types(world)
+    _replace_contained_domains(world)
+    _grant_columns_again(world)
     _Spread(world).run()
+
+
+def _detach_for_names(world: World) -> None:
+    """An inherited NOT NULL can't be renamed: its partition is detached, and attached again."""
+    for name, old in world.before.objects.items():
+        new = world.after.objects.get(name)
+        if not isinstance(old, t.Column) or not isinstance(new, t.Column) or new is old:
+            continue
+        partition = ObjectName("partition", old.relation)
+        if partition not in world.before.objects or partition not in world.after.objects:
+            continue
+        above = world.after.objects.get(world.carrier(new, world.after) or name)
+        left = left_by_parent(old, new, world)
+        if not isinstance(above, t.Column) or above is new or above.not_null is None:
+            continue
+        if left is not None and new.not_null is not None and left.name != new.not_null.name:
+            world.actions[partition] = ObjectAction.REPLACE
+
+
+def _untie_from_types(world: World) -> None:
+    """The type of a typed table can only be altered while it has no such table."""
+    for name, old in world.before.objects.items():
+        if isinstance(old, t.Table) and name in world.after.objects and world.is_retyped(old):
+            world.actions[name] = max(world.actions[name], ObjectAction.ALTER)
+
+
+def _replace_contained_domains(world: World) -> None:
+    """A condition can't be added to a domain that an array or a row of some table contains."""
+    for name, old in world.before.objects.items():
+        new = world.after.objects.get(name)
+        if not isinstance(old, o.Domain) or not isinstance(new, o.Domain):
+            continue
+        is_narrower = new.not_null is not None and old.not_null is None
+        conditions = (part.name for part in parts(world.after, name))
+        is_narrower |= any(world.actions[each] is not ObjectAction.KEEP for each in conditions)
+        if is_narrower and any(map(partial(_is_contained, name), (world.before, world.after))):
+            world.actions[name] = ObjectAction.REPLACE
+
+
+def _grant_columns_again(world: World) -> None:
+    """REVOKE from a table takes the privileges of its columns along."""
+    for name, new in world.after.objects.items():
+        if not isinstance(new, t.Column) or not new.grants or name not in world.before.objects:
+            continue
+        if {(each.grantee, each.privilege) for each in new.grants} & revoked_above(new, world):
+            world.actions[name] = max(world.actions[name], ObjectAction.ALTER)
+
+
+def _is_contained(domain: ObjectName, schema: Schema) -> bool:
+    for user in schema.dependents.get(domain, ()):
+        each = schema.objects[user]
+        if isinstance(each, t.Column):
+            whole = each.part_of
+            if each.relation_kind == "c" and whole is not None and any(uses(schema, whole)):
+                return True
+            if each.relation_kind in "rpm" and each.type != domain.name:
+                return True
+        elif isinstance(each, o.RangeType) and any(uses(schema, user)):
+            return True
+    return False
 
 
 def replace_instead(world: World, names: Iterable[ObjectName]) -> None:
@@ -91,13 +166,14 @@ class _Spread:
         both = world.before.objects.keys() & world.after.objects.keys()
         for name, action in list(world.actions.items()):
             each = world.before.objects.get(name)
-            if action is not ObjectAction.DROP or not isinstance(each, t.IndexAttachment):
+            goes = action in (ObjectAction.DROP, ObjectAction.REPLACE)
+            if not goes or not isinstance(each, t.IndexAttachment):
                 continue
-            parent, child = (ObjectName("index", index) for index in (each.parent, each.child))
-            if world.is_moving(each.child_table) or not {parent, child} <= both:
+            if world.is_moving(each.child_table):
                 continue
-            self._raise(parent, ObjectAction.REPLACE)
-            self._raise(child, ObjectAction.REPLACE)
+            for part in sorted(world.before.requires(name) & both):
+                if part.kind in ("constraint", "index"):
+                    self._raise(part, ObjectAction.REPLACE)
 
     def _check_partition_key(self, name: ObjectName) -> None:
         """The type of a column of a partition key cannot be changed: the table is created again.
@@ -172,8 +248,10 @@ class _Spread:
             self._move_column(each, what)
         elif isinstance(each, t.Column | t.Table):
             return
-        elif self._world.actions[each.name] is ObjectAction.KEEP or self._has_successor(
-            each.name, what
+        elif (
+            self._world.actions[each.name] is ObjectAction.KEEP
+            or self._has_successor(each.name, what)
+            or self._gives_rows(each, what)
         ):
             self._replace(each)
 
@@ -187,6 +265,12 @@ class _Spread:
         if not isinstance(old, t.Column) or not isinstance(new, t.Column):
             return False
         return world.is_going(index.name) and changes_type(old, new, world)
+
+    def _gives_rows(self, each: o.SchemaObject, what: ObjectName) -> bool:
+        """Whether a function's body has to fit the rows of a table with and without a column."""
+        whole = self._world.before.objects[what].part_of
+        is_checked = isinstance(each, o.Routine) and not each.has_text_body
+        return is_checked and what.kind == "column" and whole in each.requires
 
     def _has_successor(self, user: ObjectName, what: ObjectName) -> bool:
         """Whether `user` keeps a function next to which calls of `what` are ambiguous."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
-from dbmigrate.diff.world import ObjectAction, World, inherited_from
+from dbmigrate.diff.world import ObjectAction, World, index_above, inherited_from
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 _GO_WITH_COLUMN = (t.Index, t.Constraint, t.Statistics)
@@ -32,6 +32,10 @@ def _taken_along_by(name: ObjectName, world: World) -> ObjectName | None:
     if isinstance(each, o.Sequence) and each.owned_by is not None:
         owner = ObjectName("column", each.owned_by)
         return owner if world.is_going(owner) else None
+    if isinstance(each, t.Constraint | t.Index) and not world.is_moving(each.table):
+        index = index_above(world.before, each)
+        if index is not None and world.is_going(index):
+            return index
     if isinstance(each, _GO_WITH_COLUMN) and each.part_of is not None:
         prefix = f"{each.part_of.name}."
         for column in sorted(each.requires):

@@ -10,8 +10,16 @@ from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
 from dbmigrate.diff.names import default_not_null_name, unquoted
 from dbmigrate.postgres.schema.catalog import ObjectName
+from dbmigrate.postgres.sqltext.deparsed import settle
 
 Row = dict[str, Any]
+
+
+_DEPARSED = frozenset(
+    "definition index_definition expression default using check partition_key bound".split()
+)
+"""Fields with the server's words for an expression."""
+_OPTIONS = frozenset(("options", "index_options"))
 
 
 class Loader:
@@ -30,6 +38,17 @@ class Loader:
         needs = row.pop("needs", ())
         if row.get("grants") is not None:
             row["grants"] = frozenset(o.Grant(*grant) for grant in row["grants"])
+        for key in _DEPARSED & row.keys():
+            if row[key] is not None:
+                row[key] = settle(row[key])
+        for key in _OPTIONS & row.keys():
+            row[key] = sorted(row[key])  # their order has no meaning
+        if "statements" in row:
+            row["statements"] = [settle(text) for text in row["statements"]]
+        if "index_place" in row:
+            row["index_comment"] = self._comments.get(row.pop("index_place") or "")
+        if row.get("not_null") is not None:
+            row["not_null"]["comment"] = self._comments.get(row["not_null"]["place"] or "")
         if places:
             row["comment"] = self._comments.get(places[0])
         made = _MAKERS[kind](row)
@@ -118,6 +137,7 @@ _RELATION_KINDS = {
     "v": "view",
     "m": "materialized view",
     "c": "composite type",
+    "f": "foreign table",
 }
 
 
@@ -165,6 +185,7 @@ def _not_null(found: Row | None, relation: str, column: str) -> o.NotNull | None
         is_local=found.get("local") is True,
         is_inherited_by_none=bool(found["no_inherit"]),
         is_validated=found["validated"] is not False,
+        comment=found["comment"],
     )
 
 
@@ -232,5 +253,20 @@ _MAKERS: dict[str, Callable[[Row], o.SchemaObject]] = {
     "range": _simple(o.RangeType, "range"),
     "function": _routine,
     "aggregate": _simple(o.Aggregate, "aggregate"),
+    **{
+        kind: _simple(o.Other, kind)
+        for kind in (
+            "collation",
+            "cast",
+            "operator",
+            "text search dictionary",
+            "text search configuration",
+            "event trigger",
+            "publication",
+        )
+    },
+    "foreign-data wrapper": _simple(o.Wrapper, "foreign-data wrapper"),
+    "server": _simple(o.ForeignServer, "server"),
+    "foreign table": _simple(o.ForeignTable, "foreign table"),
 }
 """By the kind that the reader gives; the object's own kind may be narrower."""

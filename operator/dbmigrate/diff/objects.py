@@ -33,6 +33,7 @@ class NotNull:
     """A child of a table has it by itself, perhaps beside its parent's."""
     is_inherited_by_none: bool = False
     is_validated: bool = True
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,9 +187,39 @@ class Aggregate(SchemaObject):
 
     signature: str = field(compare=False)
     shape: str
+    kind: str
+    """pg_aggregate.aggkind: n, o, h."""
     parameters: tuple[str, ...]
 
     acl_kind: ClassVar[str | None] = "f"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other(SchemaObject):
+    """What is created by statements as they are, and never altered: it is created again."""
+
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignTable(Other):
+    """A foreign table, with its columns and checks."""
+
+    acl_kind: ClassVar[str | None] = "r"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapper(Other):
+    """A foreign-data wrapper."""
+
+    acl_kind: ClassVar[str | None] = "F"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignServer(Other):
+    """A foreign server."""
+
+    acl_kind: ClassVar[str | None] = "S"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,4 +228,4 @@ class DefaultPrivileges(SchemaObject):
 
     role: str
     object_type: str
-    """pg_default_acl.defaclobjtype: r, S, f, T, n."""
+    """pg_default_acl.defaclobjtype: r, S, f, T, n, L."""

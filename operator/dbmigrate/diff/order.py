@@ -15,6 +15,8 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
+from dbmigrate.diff import objects as o
+from dbmigrate.diff import tables as t
 from dbmigrate.diff.names import parts_of
 from dbmigrate.diff.step import Mode, PlannedStatement, Slot
 from dbmigrate.diff.world import ObjectAction, World, parts
@@ -31,7 +33,7 @@ def put_in_order(
     Raises Circle if the statements wait for each other.
     """
     graph = _Graph(steps, world)
-    order = _sort(steps, graph.edges(), rank)
+    order = _sort(steps, graph.edges(), rank, world)
     return _into_files(steps, order, graph.waits)
 
 
@@ -78,6 +80,11 @@ class _Graph:
             for name in step.before:
                 for other in self._early(name):
                     self._wait(other, (number,))
+            if step.slot is Slot.ATTRIBUTE and step.about.kind == "column":
+                # REVOKE from a table takes the privileges of its columns along.
+                whole = self._world.after.objects[step.about].part_of
+                others = self._of.get(whole, ()) if whole is not None else ()
+                self._wait(number, [n for n in others if self._is(n, Slot.ATTRIBUTE)])
         self._share_names()
         self._bury_old_types()
         return self.waits
@@ -227,9 +234,32 @@ def _index_name(constraint: str) -> str:
     return f"{schema}.{name}"
 
 
-def _sort(steps: list[PlannedStatement], waits: dict[int, set[int]], rank: Rank) -> list[int]:
+_FIRST, _LAST = -1, 1000
+
+
+def _evaluates(step: PlannedStatement, world: World) -> bool:
+    """Whether rows are given to functions whose bodies name what no dependency shows."""
+    for name in (step.about, *step.covers):
+        each = world.after.objects.get(name)
+        if each is None or isinstance(each, t.Table):
+            return False
+        for required in each.requires:
+            found = world.after.objects.get(required)
+            if isinstance(found, o.Routine | o.Aggregate) and not isinstance(each, o.Routine):
+                return True
+    return False
+
+
+def _sort(
+    steps: list[PlannedStatement], waits: dict[int, set[int]], rank: Rank, world: World
+) -> list[int]:
     def key(number: int) -> tuple[int, int, ObjectName, int]:
         step = steps[number]
+        if step.slot in (Slot.ALTER, Slot.CREATE) and step.about.kind in ("function", "procedure"):
+            # A body that is a text may be evaluated by any other statement, and call others.
+            return Slot.ALTER, _FIRST, step.about, number
+        if step.slot is Slot.CREATE and _evaluates(step, world):
+            return step.slot, _LAST, step.about, number
         direction = -1 if step.slot is Slot.DROP else 1
         return step.slot, direction * rank(step.about), step.about, number
 

@@ -97,6 +97,7 @@ class Constraint(SchemaObject):
     index_definition: str | None = field(compare=False)
     """As CREATE INDEX would have it, of the index behind it."""
     index_options: tuple[str, ...]
+    index_comment: str | None = None
     tablespace: str | None
     is_replica_identity: bool
     is_clustered: bool
@@ -152,6 +153,8 @@ class Trigger(SchemaObject):
     definition: str
     enabled: str
     """pg_trigger.tgenabled: O, D, R, A."""
+    below: tuple[str, ...] = ()
+    """Partitions in which it is enabled otherwise: `public.p1 D`."""
     is_constraint: bool
 
 

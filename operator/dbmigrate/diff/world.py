@@ -115,6 +115,15 @@ class World:
             or set(parents(self.before, table)) != set(parents(self.after, table))
         )
 
+    def is_retyped(self, table: t.Table) -> bool:
+        """Whether the type of a typed table is altered."""
+        whole = ObjectName("composite type", table.of_type or "")
+        return any(
+            self.actions[part.name] is not ObjectAction.KEEP
+            for schema in (self.before, self.after)
+            for part in (*parts(schema, whole), *filter(None, [schema.objects.get(whole)]))
+        )
+
     def comes_back(self, each: o.SchemaObject, whole: ObjectName, schema: Schema) -> bool:
         """Whether the object needs something that needs its own whole: a function of the
         table's rows, in one of the table's checks. One statement can't make or drop both."""
@@ -177,6 +186,31 @@ def inherited_from(schema: Schema, each: t.Constraint) -> ObjectName | None:
     return None
 
 
+def index_above(schema: Schema, each: t.Constraint | t.Index) -> ObjectName | None:
+    """What has the partitioned index that the index of this one is a part of."""
+    index = each.name.name if isinstance(each, t.Index) else each.index
+    attachment = ObjectName("index partition", index or "")
+    if attachment in schema.objects:
+        for name in schema.requires(attachment) - {each.name}:
+            if name.kind in ("constraint", "index"):
+                return name
+    return None
+
+
+def attachments_below(schema: Schema, whole: ObjectName) -> Iterator[ObjectName]:
+    """What has to be attached before a partitioned index is valid, at every level."""
+    for user in schema.dependents.get(whole, ()):
+        each = schema.objects[user]
+        if not isinstance(each, t.IndexAttachment):
+            continue
+        for part in schema.requires(user) - {whole}:
+            found = schema.objects.get(part)
+            if isinstance(found, t.Constraint | t.Index) and index_above(schema, found) == whole:
+                yield user
+                yield ObjectName("partition", each.child_table)
+                yield from attachments_below(schema, part)
+
+
 def parents(schema: Schema, table: str) -> tuple[str, ...]:
     """The tables that a table inherits its columns from."""
     attachment = schema.objects.get(ObjectName("partition", table))
@@ -221,7 +255,7 @@ def _is_ahead(each: o.SchemaObject, parent: o.SchemaObject) -> bool:
 
 
 def _carrier(each: o.SchemaObject, schema: Schema) -> ObjectName | None:
-    if isinstance(each, t.Column) and each.is_inherited:
+    if isinstance(each, t.Column):
         for parent in parents(schema, each.relation):
             name = ObjectName("column", f"{parent}.{each.column}")
             if name in schema.objects:

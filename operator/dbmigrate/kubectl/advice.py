@@ -6,7 +6,7 @@ from dbmigrate.kubectl.resource import Resource
 from dbmigrate.report import Reason
 
 ELSEWHERE = frozenset({"DatabaseConflict", "InvalidSpec", "SourceInvalid", "SourceMissing"})
-"""Reasons that only a change of the manifests mends: the operator sees it by itself."""
+"""Reasons that only a change of the manifests can correct: the operator sees it by itself."""
 
 MENDED_IN_FILES = frozenset(
     {Reason.STATEMENT_FAILED, Reason.LINT_REJECTED, Reason.REHEARSAL_FAILED}

@@ -182,10 +182,15 @@ def _add_fleet(fleet: argparse.ArgumentParser, shared: _Parser) -> None:
     texts = {
         ActionKind.RETRY: "read the list of targets again, and go through the waves now",
         ActionKind.CONTINUE: "let the next wave begin after a pause",
+        ActionKind.APPROVE: "show the plan, ask, and let the waves begin",
     }
     for kind, text in texts.items():
         order = add(kind.value.lower(), text, make=_make_fleet_order, kind=kind)
         order.add_argument("name", type=_set, metavar="NAME")
+        order.set_defaults(hash=None, yes=True)
+        if kind is ActionKind.APPROVE:
+            order.add_argument("--hash", help="approve this plan, and no other")
+            order.add_argument("-y", "--yes", action="store_true", default=False, help="do not ask")
         order.add_argument("--reason", default="", metavar="TEXT", help="for the record")
         order.add_argument("--no-wait", action="store_true", help="order it and return")
         _add_timeout(order, "1h")
@@ -222,7 +227,13 @@ def _make_fleet(values: Values) -> FleetViewRequest:
 
 def _make_fleet_order(values: Values) -> FleetOrderRequest:
     return FleetOrderRequest(
-        values.kind, values.name, values.reason, not values.no_wait, values.timeout
+        kind=values.kind,
+        name=values.name,
+        plan_hash=values.hash,
+        is_agreed=values.yes,
+        reason=values.reason,
+        is_followed=not values.no_wait,
+        timeout=values.timeout,
     )
 
 

@@ -39,10 +39,12 @@ class FleetViewRequest:
 
 @dataclass(frozen=True, slots=True)
 class FleetOrderRequest:
-    """`fleet retry NAME` and `fleet continue NAME`."""
+    """`fleet retry NAME`, `fleet continue NAME` and `fleet approve NAME`."""
 
     kind: ActionKind
     name: str
+    plan_hash: str | None
+    is_agreed: bool
     reason: str
     is_followed: bool
     timeout: float | None

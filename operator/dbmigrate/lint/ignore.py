@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from dbmigrate.errors import MigrationError
 from dbmigrate.lint.finding import Finding
 from dbmigrate.lint.rules import RULES
+from dbmigrate.postgres.sqltext.tokens import TokenKind, line_comments, tokens
 
-_COMMENT = re.compile(rb"^[ \t]*--[ \t]*dbmigrate:ignore(-file)?\b[ \t]*([^\r\n]*)", re.MULTILINE)
-_NOLINT = re.compile(rb"^[ \t]*--[ \t]*atlas:nolint\b[ \t]*([^\r\n]*)", re.MULTILINE)
+_COMMENT = re.compile(
+    rb"^[ \t]*(?P<at>--)[ \t]*dbmigrate:ignore(-file)?\b[ \t]*([^\r\n]*)", re.MULTILINE
+)
+_NOLINT = re.compile(rb"^[ \t]*(?P<at>--)[ \t]*atlas:nolint\b[ \t]*([^\r\n]*)", re.MULTILINE)
 _OF_ATLAS = {
     "DS101": ("data-destroyed", "cascades"),
     "DS102": ("table-dropped", "cascades"),
@@ -61,17 +66,37 @@ class Ignore:
     """Whether it was written for Atlas: then nothing need answer to it."""
 
 
-def read_ignores(sql: bytes) -> list[Ignore]:
-    """The comments of a script, in their order."""
+def read_ignores(sql: bytes, blocks: Iterable[tuple[int, int]] = ()) -> list[Ignore]:
+    """The comments of a script, in their order; `blocks` are the spans of its DO statements.
+
+    What looks like one in a string, in a function's body or in a comment of several lines is
+    none: it is data, or said of something else.
+    """
+    if b"dbmigrate:ignore" not in sql and b"atlas:nolint" not in sql:
+        return []
+    comments = {*line_comments(sql, 0, len(sql)), *_comments_in(sql, blocks)}
     ours = [
         Ignore(
             line=line,
-            is_for_file=found[1] is not None,
-            names=_read_names(found[2].decode("utf-8", "replace")),
+            is_for_file=found[2] is not None,
+            names=_read_names(found[3].decode("utf-8", "replace")),
         )
-        for line, found in _find_lines(_COMMENT, sql)
+        for line, found in _find_lines(_COMMENT, sql, comments)
     ]
-    return [*ours, *_read_nolints(sql)] if b"atlas:nolint" in sql else ours
+    return [*ours, *_read_nolints(sql, comments)] if b"atlas:nolint" in sql else ours
+
+
+def _comments_in(sql: bytes, blocks: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """The comments in the bodies of DO statements."""
+    for start, end in blocks:
+        words = tokens(sql, start, end, file="")
+        strings = (each for each in words if each.kind is TokenKind.STRING)
+        body = next((each for each in strings if sql.startswith(b"$", each.start)), None)
+        if body is not None:
+            mark = sql.index(b"$", body.start + 1) + 1 - body.start
+            # A body that is no PL/pgSQL need not end as SQL does.
+            with suppress(MigrationError):
+                yield from line_comments(sql, body.start + mark, body.end - mark)
 
 
 def without_ignored(
@@ -116,27 +141,30 @@ def _next_start(
     return (firsts[at], None) if at < len(firsts) else (0, None)
 
 
-def _read_nolints(sql: bytes) -> list[Ignore]:
+def _read_nolints(sql: bytes, comments: Container[int]) -> list[Ignore]:
     """Whether it applies to the whole file: an empty line follows its comments."""
     blank = re.search(rb"\A(?:--[^\n]*\n)+(?=[ \t]*\n)", sql)
     return [
         Ignore(
             line=line,
             is_for_file=blank is not None and found.start() < blank.end(),
-            names=_names_of_atlas(found[1].decode("utf-8", "replace").split()),
+            names=_names_of_atlas(found[2].decode("utf-8", "replace").split()),
             is_atlas=True,
         )
-        for line, found in _find_lines(_NOLINT, sql)
+        for line, found in _find_lines(_NOLINT, sql, comments)
     ]
 
 
-def _find_lines(pattern: re.Pattern[bytes], sql: bytes) -> Iterator[tuple[int, re.Match[bytes]]]:
+def _find_lines(
+    pattern: re.Pattern[bytes], sql: bytes, comments: Container[int]
+) -> Iterator[tuple[int, re.Match[bytes]]]:
     """The matching comments, each with its line counted from 1."""
     line, at = 1, 0
     for found in pattern.finditer(sql):
         line += sql.count(b"\n", at, found.start())
         at = found.start()
-        yield line, found
+        if found.start("at") in comments:
+            yield line, found
 
 
 def _names_of_atlas(words: list[str]) -> tuple[str, ...]:

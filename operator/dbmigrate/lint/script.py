@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -66,21 +68,38 @@ def judge(
     Raises MigrationError (SourceInvalid) for a script that can't be split.
     """
     reading = _Reading(file, known or Known())
-    for statement in split(sql, file=file):
-        if statement.words:
-            text = sql[statement.start : statement.end]
-            reading.take(read_statement(sql, statement), text)
-            if has_long_name(text):
-                reading.say(rules.NAME_TRUNCATED, statement.line)
+    blocks = []
+    with _without_collection():
+        for statement in split(sql, file=file):
+            if statement.words:
+                text = sql[statement.start : statement.end]
+                if statement.words[0] == "DO":
+                    blocks.append((statement.start, statement.end))
+                reading.take(read_statement(sql, statement), text)
+                if has_long_name(text):
+                    reading.say(rules.NAME_TRUNCATED, statement.line)
     found = [*reading.findings(), *_judge_whole(sql, file, reading)]
     if not has_down:
         found.append(make(rules.NO_DOWN_SCRIPT, file, 1))
     found += others or ()
-    ignores = read_ignores(sql)
+    ignores = read_ignores(sql, blocks)
     kept = [*without_ignored(found, ignores, reading.starts)]
     kept += _unused(ignores, file, asked_others=others is not None)
     kept.sort(key=lambda each: (each.line, each.rule.name))
     return Judged(tuple(kept), frozenset(reading.tables))
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """No search for garbage in cycles meanwhile: it would go through the trees of a large DO
+    block again and again, and they have none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def make(rule: Rule, file: str, line: int, table: str | None = None, note: str = "") -> Finding:

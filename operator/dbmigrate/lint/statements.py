@@ -233,11 +233,12 @@ def _is_required(action: TableAction) -> bool:
 
 def _writes(tree: Tree) -> Iterator[FoundTable]:
     """Each UPDATE and DELETE of the statement, those of its WITH, too."""
-    for kind, node in walk({tree.kind: tree.node}):
+    # Only a WITH of the statement as a whole may hold another one that writes.
+    is_alone = tree.kind in ("UpdateStmt", "DeleteStmt") and "withClause" not in tree.node
+    for kind, node in [tree] if is_alone else walk({tree.kind: tree.node}):
         if kind not in ("UpdateStmt", "DeleteStmt") or "whereClause" in node:
             continue
         table = table_of(node["relation"])
-        is_alone = tree.kind == "DeleteStmt" and "withClause" not in tree.node
         if kind == "DeleteStmt" and is_alone:
             yield FoundTable(
                 rules.DATA_DESTROYED, table

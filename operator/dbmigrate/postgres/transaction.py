@@ -40,7 +40,7 @@ RESET_ROLE = "RESET SESSION AUTHORIZATION; RESET ROLE"
 RESET_SETTINGS = f"RESET ALL; {KEEPALIVES}"
 """Back to what the URL and the role's defaults say, and our own settings of the session."""
 RESET = f"{RESET_ROLE}; {RESET_SETTINGS}; {SAFE_PATH}"
-"""The same with the role, for statements of ours to follow."""
+"""The same with the role, for statements of dbmigrate to follow."""
 
 
 @dataclass(frozen=True, slots=True)

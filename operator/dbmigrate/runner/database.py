@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from dbmigrate.postgres.connection.monitor import Monitor
     from dbmigrate.postgres.transaction import TransactionSettings
 
+CONNECT_PAUSE = 0.2
+"""Seconds between two tries of a server that does not answer yet."""
 RECONNECT_SECONDS = 30.0
 """How long a run tries to reach a server again that went away in the middle of a step."""
 RECONNECT_TO_READ_SECONDS = 5.0
@@ -74,7 +76,7 @@ ANSWER_SECONDS = 5.0
 """How long the server may be silent over statements that open the database, in addition to the
 time that they may wait for a lock."""
 WORK_SECONDS = 120.0
-"""The least that the server may take for any other statement of ours."""
+"""The least that the server may take for any other statement of dbmigrate."""
 STEPS_AT_A_TIME = 100
 """Rows of the log that are read at once where it is read backwards."""
 STOP_SECONDS = 2.0
@@ -177,7 +179,7 @@ class Database:
         return f"{self.begun(sql)}; COMMIT"
 
     def begun(self, sql: str) -> str:
-        """The same, and the transaction goes on."""
+        """The same, and the transaction continues."""
         seconds = self.request.options.lock_timeout
         limit = 0 if seconds == math.inf else max(1, min(2**31 - 1, round(1000 * seconds)))
         return f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}"
@@ -207,6 +209,7 @@ class Database:
         """Write down for whom the run is, where the log says something else."""
         owner = self.request.options.owner
         if owner is not None and self.reads_log and find_owner(self.notes) != owner:
+            self._note_lost()  # the first row after the loss may be this one
             self.note(NoteKind.OWNER, str(owner))
 
     def note(self, kind: NoteKind, text: str, *, checksum: str | None = None) -> None:
@@ -243,12 +246,14 @@ class Database:
         here = self.found.version
         if self.lost is None or self.applied.is_exact or here is None:
             return
-        if any(row.direction == NoteKind.LOST for row in self.notes):
-            return
         source = self.request.source
+        noted = [row for row in self.notes if row.direction == NoteKind.LOST]
+        if noted and (noted[-1].checksum or source is None):
+            return  # a run without the files may have noted it
         versions = {v for v in source.versions if v <= here} if source is not None else set()
         self.lost = frozenset(versions - set(self.applied.recorded))
-        self.note(NoteKind.LOST, "rows", checksum=written(self.lost))
+        if self.lost or not noted:
+            self.note(NoteKind.LOST, "rows", checksum=written(self.lost))
 
     def prepare_batches(self) -> None:
         """Create the table of batches where it is missing. Raises MigrationError."""
@@ -398,8 +403,7 @@ class Database:
                 pass  # closing the connection releases them
 
     def _connect(self) -> None:
-        target = self.request.target
-        self.session = connect(target, on_notice=self._on_notice)
+        self.session = self._open_session()
         self.session.on_silence = self._on_silence
         self._is_opening = True
         try:
@@ -419,6 +423,23 @@ class Database:
             raise
         self._is_opening = False
         self._was_opened = True
+
+    def _open_session(self) -> Session:
+        """The first one waits for a server that does not answer yet, as long as it may."""
+        request = self.request
+        wait = 0.0 if self._was_opened else request.options.connect_wait
+        deadline, is_told = time.monotonic() + wait, False
+        while True:
+            try:
+                return connect(request.target, on_notice=self._on_notice)
+            except MigrationError as error:
+                is_over = time.monotonic() >= deadline or request.stop.is_requested
+                if error.reason is not Reason.CONNECTION_REFUSED or is_over:
+                    raise
+                if not is_told:
+                    request.observer.notice(Notice("INFO", f"{error}: tried again for {wait:g} s"))
+                    is_told = True
+            time.sleep(CONNECT_PAUSE)
 
     def _take_history(self, history: History) -> None:
         if self._wanted.schema is None and not history.has_log_table:

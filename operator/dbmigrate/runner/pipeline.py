@@ -5,6 +5,9 @@ Each part is imported when it is needed: most runs find nothing to do, and start
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import LintPolicy
 from dbmigrate.report import Reason
@@ -14,6 +17,8 @@ from dbmigrate.runner.run import Run
 from dbmigrate.sources.migration import Direction
 
 _BATCHED = b"dbmigrate:batched"
+KEPT = 8 << 20
+"""Bytes of scripts that stay in memory from one reading to the next."""
 
 
 def carry_out(run: Run, plan: Plan) -> None:
@@ -26,7 +31,7 @@ def carry_out(run: Run, plan: Plan) -> None:
 
         require_plan(wanted, plan.steps, run.database.applied_steps())
     if len(plan.steps) > 1 or run.request.options.backup is not None:
-        look_at_files(run, plan)
+        plan = look_at_files(run, plan)
     if plan.steps:
         from dbmigrate.runner.steps import run_steps
 
@@ -37,18 +42,29 @@ def carry_out(run: Run, plan: Plan) -> None:
         raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
 
 
-def look_at_files(run: Run, plan: Plan) -> None:
+def look_at_files(run: Run, plan: Plan) -> Plan:
     """Read all scripts of a plan before its backup and its first step, so that none is found to
-    be missing, unreadable or a wrong step in batches after these.
+    be missing, unreadable or a wrong step in batches after these. The plan with those that
+    need not be read again.
 
     Raises MigrationError: SourceInvalid, and StatementFailed for a first step in batches whose
     key leaves rows out.
     """
+    steps, room = [], KEPT
     for index, step in enumerate(plan.steps):
-        if step.script is not None and not step.is_stored and _BATCHED in step.script.load():
-            from dbmigrate.runner.batches.run import check_batched
+        script = step.script
+        if script is not None and not step.is_stored:
+            content = script.load()
+            if _BATCHED in content:
+                from dbmigrate.runner.batches.run import check_batched
 
-            check_batched(run.database, step, is_first=index == 0)
+                check_batched(run.database, step, is_first=index == 0)
+            room -= len(content)
+            if room >= 0 and script.load_template is None:
+                script = replace(script, load=partial(bytes, content))
+                step = replace(step, script=script)  # noqa: PLW2901
+        steps.append(step)
+    return replace(plan, steps=tuple(steps))
 
 
 def try_out(run: Run, plan: Plan) -> None:

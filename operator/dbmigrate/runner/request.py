@@ -45,13 +45,15 @@ class Goal:
 class Options:
     """How a run behaves; the defaults are the command line's."""
 
+    connect_wait: float = 0.0
+    """Seconds in which a server that refuses the first connection is tried again."""
     lock_timeout: float = 15.0
     """Seconds to wait for the migration lock, and for blocked statements; 0: try once."""
     statement_lock_timeout_ms: int | None = 5000
     """Milliseconds one try of a statement waits for a lock in the database; 0: no limit; None:
     what the URL or the server says."""
     concurrent_lock_timeout_ms: int | None = None
-    """The same for a statement that keeps nobody waiting itself, such as CREATE INDEX
+    """The same for a statement that blocks no other session itself, such as CREATE INDEX
     CONCURRENTLY, whose work is lost when it gives up; None: no limit."""
     statement_timeout_ms: int | None = None
     """Milliseconds a statement may take; 0: no limit; None: what the URL or the server says."""

@@ -36,7 +36,7 @@ class Stop:
         self._killed_at = math.inf
         """By the clock: when the process is killed."""
         self._margin = 0.0
-        """Seconds before that in which the statement is cancelled and the end is told."""
+        """Seconds before that in which the statement is cancelled and the end is reported."""
 
     def request(self, *, killed_after: float = math.inf) -> Urgency:
         """Request a stop: the first call means after the step, each later one means now.

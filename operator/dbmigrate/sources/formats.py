@@ -48,7 +48,7 @@ def read_source(
     """
     listing = list_directory(path)
     source = _read_listing(listing, wanted, environ)
-    heads = dict(_marked_heads(source, Path(listing.location)))
+    heads = dict(_marked_heads(source, listing.location))
     if not heads:
         return source
     from dbmigrate.sources.squashed import with_squash
@@ -56,12 +56,12 @@ def read_source(
     return with_squash(source, heads)
 
 
-def _marked_heads(source: Source, place: Path) -> Iterator[tuple[Script, bytes]]:
+def _marked_heads(source: Source, place: str) -> Iterator[tuple[Script, bytes]]:
     """The beginnings of those up files that may say which others they stand for."""
     for migration in (*source.migrations, *source.checkpoints):
         script = migration.up
         if script is not None:
-            head = _read_head(place / (script.path or script.file))
+            head = _read_head(os.path.join(place, script.path or script.file))
             if b"dbmigrate:replace" in head:
                 yield script, head
 
@@ -217,12 +217,18 @@ def _look_into(path: Path) -> Format | None:
     return Format.ATLAS if found is None and _ATLAS.search(head) else found
 
 
-def _read_head(path: Path) -> bytes:
-    """Empty for a file that cannot be read: reading it for a run reports the error."""
-    if not path.is_file():
-        return b""  # opening a pipe would wait for its writer
+def _read_head(path: str | os.PathLike[str]) -> bytes:
+    """Empty for a file that cannot be read: reading it for a run reports the error.
+
+    A pipe is opened without waiting for its writer, and has nothing to read then.
+    """
     try:
-        with open(path, "rb", opener=open_inside) as file:
-            return file.read(_LOOKED_AT)
+        descriptor = open_inside(os.fspath(path), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
+    try:
+        return os.read(descriptor, _LOOKED_AT)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)

@@ -18,7 +18,7 @@ from dbmigrate.versions import Role, Version
 
 
 class Format(StrEnum):
-    """Whose files they are; the history goes on in that tool's table."""
+    """Whose files they are; the history continues in that tool's table."""
 
     GOLANG_MIGRATE = "golang-migrate"
     GOOSE = "goose"

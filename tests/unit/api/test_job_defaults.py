@@ -39,6 +39,12 @@ SAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "resources": ({"limits": {"memory": "1Gi"}}, {"requests": {}}, {"requests": {}}),
     "securityContext": ({"runAsUser": 2}, {"runAsGroup": 3}, {"runAsUser": 2, "runAsGroup": 3}),
     "serviceAccountName": ("a", "b", "b"),
+    "initContainers": ([{"name": "a"}], [{"name": "b"}], [{"name": "b"}]),
+    "volumes": ([{"name": "a"}], [{"name": "b"}], [{"name": "b"}]),
+    "volumeMounts": ([{"name": "a"}], [{"name": "b"}], [{"name": "b"}]),
+    "hostAliases": ([{"ip": "10.0.0.1"}], [{"ip": "10.0.0.2"}], [{"ip": "10.0.0.2"}]),
+    "dnsConfig": ({"nameservers": ["a"]}, {"searches": ["b"]}, {"searches": ["b"]}),
+    "runtimeClassName": ("runc", "gvisor", "gvisor"),
     "tolerations": ([{"key": "a"}], [{"key": "b"}], [{"key": "b"}]),
 }
 """Default, the resource's own, and what comes of both."""

@@ -126,6 +126,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "job.rehearsal.resources": {"job": {"rehearsal": {"resources": {"limits": {"memory": "9Gi"}}}}},
     "job.podSecurityContext": {"job": {"podSecurityContext": {"runAsUser": 5}}},
     "job.securityContext": {"job": {"securityContext": {"runAsUser": 5}}},
+    "job.initContainers": {"job": {"initContainers": [{"name": "proxy", "image": "proxy:1"}]}},
+    "job.volumes": {"job": {"volumes": [{"name": "v", "configMap": {"name": "config"}}]}},
+    "job.volumeMounts": {"job": {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}},
+    "job.hostAliases": {"job": {"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db"]}]}},
+    "job.dnsConfig": {"job": {"dnsConfig": {"nameservers": ["10.0.0.1"]}}},
+    "job.runtimeClassName": {"job": {"runtimeClassName": "gvisor"}},
 }
 """For each field a spec that sets it to something of its own."""
 
@@ -175,6 +181,12 @@ IN_THE_JOB = {
     "database.urlFrom.secretKeyRef.key": "DBMIGRATE_DATABASE=db/other",
     "database.urlFrom.secretKeyRef.name": "DBMIGRATE_DATABASE=other/url",
     "job.affinity": "weight: 7",
+    "job.dnsConfig": "nameservers: 10.0.0.1",
+    "job.hostAliases": "ip: 10.0.0.1",
+    "job.initContainers": "image: proxy:1",
+    "job.runtimeClassName": "runtimeClassName: gvisor",
+    "job.volumeMounts": "mountPath: /v",
+    "job.volumes": "name: config",
     "job.annotations": "a: b",
     "job.env": "A=b",
     "job.image": "image: own:1",

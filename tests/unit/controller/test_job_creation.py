@@ -29,7 +29,8 @@ class Jobs:
         self._problems = list(problems)
         self.made: list[dict[str, Any]] = []
 
-    async def create_job(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def create_job(self, body: dict[str, Any], *, is_strict: bool) -> dict[str, Any]:
+        self.was_strict = is_strict
         if self._problems:
             raise self._problems.pop(0)
         self.made.append(body)

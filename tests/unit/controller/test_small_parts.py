@@ -18,9 +18,11 @@ from dbmigrate.controller.decisions.files import (
     resolve_files,
 )
 from dbmigrate.controller.decisions.pods import Waiting
+from dbmigrate.controller.decisions.progress import describe_progress
+from dbmigrate.controller.decisions.verdict import VerdictReason
 from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.status_patch import status_patch
-from tests.unit.controller.resources import UID
+from tests.unit.controller.resources import UID, make_migration, make_run
 
 pytestmark = pytest.mark.quick
 
@@ -121,6 +123,44 @@ def test_an_init_container_that_failed_decides() -> None:
     assert pod.failed is not None
     assert pod.failed.container == "copy-migrations"
     assert not pod.may_be_running
+
+
+RUNNING = {"running": {"startedAt": "2026-11-24T12:00:00Z"}}
+DONE = {"terminated": {"exitCode": 0}}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "held_by"),
+    [
+        ([], None),
+        ([("fetch", RUNNING, False)], "init container fetch has not ended"),
+        ([("fetch", DONE, False), ("proxy", RUNNING, True)], None),
+        ([("fetch", DONE, False), ("proxy", RUNNING, False)], "proxy has not started"),
+        ([("proxy", RUNNING, True), ("fetch", RUNNING, False)], "fetch has not ended"),
+    ],
+)
+def test_an_init_container_that_lets_the_runner_wait_is_told(
+    statuses: list[tuple[str, dict[str, Any], bool]], held_by: str | None
+) -> None:
+    body = pod_body(
+        {
+            "initContainerStatuses": [
+                {"name": name, "state": state, "started": started}
+                for name, state, started in statuses
+            ]
+        }
+    )
+    body["spec"] = {
+        "initContainers": [{"name": "fetch"}, {"name": "proxy", "restartPolicy": "Always"}]
+    }
+    pod = parse_pod(body)
+    assert (pod.held_by or "").find(held_by or "") >= 0
+    assert (pod.held_by is None) is (held_by is None)
+    run = make_run(make_migration(), name="shop-1")
+    for age, is_told in ((30, False), (61, held_by is not None)):
+        verdict = describe_progress(run, [pod], {}, run.created_at + timedelta(seconds=age))
+        assert (verdict.reason == VerdictReason.POD_NOT_STARTING) is is_told
+        assert (held_by is not None and held_by in verdict.message) is is_told
 
 
 def test_a_sidecar_has_no_word_in_how_the_run_ended() -> None:

@@ -17,7 +17,16 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.fleet.waves import WAVES_LIMIT
 from dbmigrate.api.status import NEVER_OBSERVED, PlanStatus
 from dbmigrate.codec import Bound, always, camel_case, dump, read_or_none, wire
-from dbmigrate.report import Count, Excerpt, FileName, Name, Reason, Word
+from dbmigrate.report import (
+    VERSIONS_LIMIT,
+    Count,
+    Excerpt,
+    FileName,
+    Hash,
+    Name,
+    Reason,
+    Word,
+)
 
 FAILURES_LIMIT = 50
 REPORTED_LIMIT = 4096
@@ -97,6 +106,13 @@ class RolloutStatus:
     survey: Word = always("")
     """The Job that counts the targets before the first wave."""
     is_surveyed: bool = wire(key="surveyed", always=True, default=False)
+    server_version: Word | None = None
+    """PostgreSQL's own, of a sample."""
+    plans: Annotated[tuple[Hash, ...], Bound(VERSIONS_LIMIT)] = ()
+    """The checksums of the samples' plans, to which each target is held where a person approves."""
+    rehearsal: Word | None = None
+    """The Job that rehearses these plans before the first wave."""
+    is_rehearsed: bool = wire(key="rehearsed", default=False)
     failures_in_a_row: Count = always(0)
     """Rollouts, up to the one before this, that failed and migrated nothing."""
     action: Word | None = None

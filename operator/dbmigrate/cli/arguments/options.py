@@ -46,8 +46,10 @@ class GlobalOptions(NamedTuple):
     """Seconds to wait for the migration lock; None: no limit."""
     statement_lock_timeout: float | None
     """Seconds a statement may wait for a lock on a table; None: no limit."""
+    connect_wait: float | None
+    """Seconds in which a server that refuses the first connection may come up; None: no limit."""
     concurrent_lock_timeout: float | None
-    """The same for CREATE INDEX CONCURRENTLY and others that keep nobody waiting."""
+    """The same for CREATE INDEX CONCURRENTLY and others that block no other session."""
     statement_timeout: float | None
     """Seconds a statement may run; None: what the URL or the server says."""
     format: str
@@ -154,6 +156,7 @@ FLAGS = (
     Flag("identity", check=_identity),
     Flag("role", check=_role),
     Flag("statement-lock-timeout", check=read_duration, kind="duration"),
+    Flag("connect-wait", check=read_duration, kind="duration"),
     Flag("concurrent-lock-timeout", check=read_duration, kind="duration"),
     Flag("statement-timeout", check=read_duration, kind="duration"),
     Flag("rollback", check=_one_of("allow", "forbid")),
@@ -198,6 +201,7 @@ def parse_options(
             statement_lock_timeout=_limit(
                 values.get("statement-lock-timeout"), DEFAULT_STATEMENT_LOCK_TIMEOUT
             ),
+            connect_wait=_limit(values.get("connect-wait"), 0.0),
             concurrent_lock_timeout=_limit(values.get("concurrent-lock-timeout"), None),
             statement_timeout=_limit(values.get("statement-timeout"), None),
             grace_period=_limit(values.get("grace-period"), None),

@@ -16,6 +16,7 @@ COMMANDS = (
     "status",
     "plan",
     "verify",
+    "drift",
     "wait",
     "baseline",
     "repair",
@@ -60,6 +61,9 @@ STATUS = """status [-exit-code] [-page P] [-page-size N]
 \tUse -exit-code to exit with 3 while any is pending or the database is dirty"""
 PLAN = """plan [V]     Show the steps that lead to version V (default latest); change nothing"""
 VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
+DRIFT = """drift [-ignore PATTERN] [-rights] [-partitions] [-dev-url URL]
+\tCompare the live schema with the one that the applied migrations make; exit with 3 if it differs
+\tUse -ignore for what others make, as `partman.*` or `extension:pg_stat_statements`"""
 WAIT = """wait [-version V | -latest] [-timeout D | -once] [-history TOOL]
 \tWait until the database has at least that version and is not dirty
 \tUse -once in a readiness probe: it fails only while the version is missing
@@ -125,6 +129,7 @@ def describe_program(program: str) -> str:
         STATUS,
         PLAN,
         VERIFY,
+        DRIFT,
         WAIT,
         BASELINE,
         REPAIR,
@@ -166,7 +171,7 @@ Options:
   -help            Print usage
 
   -format F                  golang-migrate, goose, dbmate, atlas or flyway (default auto: as the
-                             files are); the history goes on in that tool's table
+                             files are); the history continues in that tool's table
   -history-table T           Table of the version, or schema.table (default schema_migrations,
                              with others the tool's own: goose_db_version and so on)
   -history-owner R           A role that may own it, beside this one, those that it is a member
@@ -175,6 +180,7 @@ Options:
                              azure:client-id=ID
   -role R                    Act as this role after the login (SET ROLE): it owns what the run
                              makes, whoever the user is
+  -connect-wait D            Try a server that refuses the first connection again for D (default 0)
   -statement-lock-timeout D  Let a statement wait D for a lock, then retry (default 5s; none)
   -concurrent-lock-timeout D Let CREATE INDEX CONCURRENTLY and its like wait D (default none)
   -statement-timeout D       Let a statement run for D (default as the role has it; none)

@@ -1,6 +1,6 @@
 """HCL, the language of atlas.hcl: a text becomes blocks and attributes with their places.
 
-The grammar is that of python-hcl2, which is an extra of ours (`dbmigrate[atlas]`): it is
+The grammar is that of python-hcl2, which is an extra of dbmigrate (`dbmigrate[atlas]`): it is
 imported only where there is such a file to read. What an expression is worth, is said by
 dbmigrate.cli.atlas.expressions.
 """

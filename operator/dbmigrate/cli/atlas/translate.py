@@ -229,7 +229,7 @@ def _directory(order: _Order, *, needs_own_table: bool = False) -> Line:
         raise UsageError(f"the format {present(kind)} of --dir has no counterpart here")
     if needs_own_table and kind != "atlas":
         raise UsageError(
-            f"Atlas keeps a table of its own for {kind}'s files, dbmigrate goes on in {kind}'s:"
+            f"Atlas keeps a table of its own for {kind}'s files, dbmigrate continues in {kind}'s:"
             f" `dbmigrate -path {path} -format {kind} ...`"
         )
     return ["-path", path, "-format", kind]

@@ -37,6 +37,7 @@ def _checked(name: str) -> Callable[[str], object]:
         from dbmigrate.runner.fleet import shards, waves
 
         readers: dict[str, Callable[[str], object]] = {
+            "plans": _read_plans,
             "concurrency": waves.parse_concurrency,
             "max-failures": waves.parse_failure_limit,
             "shard": shards.parse_shard,
@@ -44,6 +45,14 @@ def _checked(name: str) -> Callable[[str], object]:
         return readers[name](text)
 
     return check
+
+
+def _read_plans(text: str) -> None:
+    """Checksums with commas between. Raises ValueError."""
+    from dbmigrate.report import is_checksum
+
+    if not all(is_checksum(each) for each in text.split(",")):
+        raise ValueError("expected checksums of plans, with commas between")
 
 
 FLAGS = (
@@ -79,6 +88,17 @@ FLAGS = (
         kind="",
     ),
     Flag(
+        "samples",
+        "Of survey: read all histories, and plan, lint and rehearse on one target of each version",
+        kind="",
+    ),
+    Flag(
+        "plans",
+        "Of up: do only what one of these plans of a survey says, by their checksums",
+        check=_checked("plans"),
+        kind="list",
+    ),
+    Flag(
         "timeout",
         "Of wait: how long to wait: 5m, 90s; none waits without limit (default none)",
         check=read_duration,
@@ -94,6 +114,8 @@ def run(invocation: Invocation) -> int:
     verb = _read_verb(invocation)
     if is_set(invocation.values, "json"):
         invocation = invocation._replace(options=invocation.options._replace(json=True))
+    from dataclasses import replace
+
     from dbmigrate.cli.output.fleet import FleetNarrator, conclude
     from dbmigrate.cli.run import FileUse, read_order
     from dbmigrate.cli.signals import SignalWatch
@@ -118,29 +140,33 @@ def run(invocation: Invocation) -> int:
         catalog = _find_catalog(invocation, order.target)
         waves: list[Wave] = []
         chosen = _select(invocation, addresses, catalog, stop, waves)
-        if verb == "survey":
-            from dbmigrate.cli.output.survey import tell_survey
-
-            return tell_survey(invocation, chosen, waves)
-        _check_options(invocation, chosen)
+        if verb != "survey":
+            _check_options(invocation, chosen)
         if not chosen.targets:
             terminal.warning(f"no target of {chosen.listed} is to be worked on")
         results = None
         if "results" in values:
             results = Results(catalog, _results_table(values["results"]))
         narrator = FleetNarrator(invocation, len(chosen.targets))
+        options = order.options
+        if "plans" in values:
+            options = replace(options, plan_checksum=values["plans"])
         request = FleetRequest(
             command=verb,
             targets=chosen.targets,
             addresses=addresses,
             source=_sources(invocation, order.source),
-            options=order.options,
+            options=options,
             observer=narrator,
             stop=stop,
             concurrency=_concurrency(invocation, chosen.wave),
             max_failures=_max_failures(invocation, chosen.wave),
             results=results,
         )
+        if verb == "survey":
+            from dbmigrate.cli.output.survey import tell_survey
+
+            return tell_survey(invocation, request, waves)
         found = run_fleet(request, timeout=read_duration(values.get("timeout", "none")))
     if results is not None:
         results.close()
@@ -164,8 +190,9 @@ def _read_verb(invocation: Invocation) -> str:
         raise ArgumentError(f"too many arguments: {present(' '.join(operands[1:]))}")
     if ("targets" in values) == ("targets-query" in values):
         raise ArgumentError("name the targets: either -targets FILE or -targets-query SQL")
-    if "timeout" in values and verb != "wait":
-        raise ArgumentError("-timeout is for fleet wait")
+    for name, only in (("timeout", "wait"), ("samples", "survey"), ("plans", "up")):
+        if name in values and verb != only:
+            raise ArgumentError(f"-{name} is for fleet {only}")
     return verb
 
 

@@ -40,9 +40,9 @@ def send_report(
             terminal.warning(f"the report can't be written to {path}: {error.strerror}")
 
 
-def print_text(output: TextIO, text: str) -> None:
-    """One text to standard output, with its lines unchanged."""
-    _print(output, lines(text))
+def print_text(output: TextIO, text: str, *, has_commands: bool = False) -> None:
+    """One text to standard output, with its lines unchanged; `has_commands` as `lines` has it."""
+    _print(output, lines(text, has_commands=has_commands))
 
 
 def print_json(output: TextIO, text: str) -> None:

@@ -35,7 +35,7 @@ class SourceFiles:
     missing: str | None = None
     """The ConfigMap that is not there: it may come by itself."""
     invalid: str | None = None
-    """What a person must mend."""
+    """What must be corrected."""
 
 
 def looks_like_migrations(body: Document) -> bool:

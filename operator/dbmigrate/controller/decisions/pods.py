@@ -12,11 +12,6 @@ NEEDS_CP = (
     " Kubernetes 1.35 and newer)"
 )
 """Said of a copying container that the container runtime could not start."""
-NEEDS_CP = (
-    " (spec.source.image.mode Copy needs the program cp in the image; mode Volume needs none, on"
-    " Kubernetes 1.35 and newer)"
-)
-"""Said of a copying container that the container runtime could not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +54,8 @@ class Pod:
     waiting: Waiting | None = None
     has_started: bool = False
     """Whether the runner's container has ever run."""
+    held_by: str | None = None
+    """What an init container still has to do, which runs and lets the runner wait."""
     ended: ContainerEnd | None = None
     """How the runner's container ended."""
     failed: ContainerEnd | None = None

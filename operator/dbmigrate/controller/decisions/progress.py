@@ -54,7 +54,10 @@ def describe_progress(
         text = f"has no Pod: {trouble}" if trouble else "has no Pod yet: see its events"
         return in_progress(VerdictReason.POD_NOT_STARTING, f"{label} {text}")
     if pod.waiting is None:
-        return at_work
+        if pod.held_by is None or not is_slow:
+            return at_work
+        text = f"{label} waits: {pod.held_by}"
+        return in_progress(VerdictReason.POD_NOT_STARTING, text)
     return describe_waiting(label, pod, pod.waiting, trouble, is_slow=is_slow) or at_work
 
 

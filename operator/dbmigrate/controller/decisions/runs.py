@@ -48,7 +48,7 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """A Job of ours."""
+    """A Job of the operator."""
 
     namespace: str
     name: str
@@ -75,7 +75,7 @@ class JobRun:
     deadline_at: datetime | None = None
     """When Kubernetes ends it."""
     lingers_since: datetime | None = None
-    """The runner has ended at that time, and its Job goes on for other containers' sake."""
+    """The runner has ended at that time, and its Job continues because of other containers."""
 
     @property
     def is_active(self) -> bool:

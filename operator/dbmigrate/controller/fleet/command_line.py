@@ -5,12 +5,14 @@ from __future__ import annotations
 from dbmigrate.api.fields import Document
 from dbmigrate.api.fleet.resource import SetResource
 from dbmigrate.api.fleet.targets import ConfigMapTargets, QueryTargets
+from dbmigrate.api.spec import Approval, Rehearse
 from dbmigrate.controller.fleet.view import FleetOrder
 from dbmigrate.controller.jobs.command_line import (
     LINT_VARIABLE,
     OWNER_VARIABLE,
     TAKE_OVER_VARIABLE,
     literal,
+    rehearsal_address,
     shared_arguments,
     shared_environment,
 )
@@ -35,6 +37,8 @@ def fleet_arguments(resource: SetResource, order: FleetOrder, *, path: str) -> l
         arguments += ["-changed-files", template.changed_files.value]
     if template.lint is LintPolicy.REJECT:
         arguments += ["-lint", "reject"]
+    if order.rehearsed_on is not None:
+        arguments += ["-rehearse-on", rehearsal_address()]
     arguments += ["fleet", "survey" if order.wave is None else "up"]
     if isinstance(targets, QueryTargets):
         arguments += ["-targets-query", targets.sql]
@@ -43,8 +47,16 @@ def fleet_arguments(resource: SetResource, order: FleetOrder, *, path: str) -> l
     else:
         arguments += ["-targets", f"{LIST_DIRECTORY}/{ITEMS_FILE}"]
     arguments += ["-waves", f"{LIST_DIRECTORY}/{WAVES_FILE}"]
+    if order.wave is None and needs_samples(resource):
+        arguments.append("-samples")
     found = [literal(argument) for argument in arguments]
     return found if order.wave is None else [*found, *_wave_arguments(resource, order)]
+
+
+def needs_samples(resource: SetResource) -> bool:
+    """Whether one target of each version is looked at before the first wave."""
+    template = resource.spec.template
+    return template.approval is Approval.MANUAL or template.rehearse is Rehearse.BEFORE_APPLY
 
 
 def _wave_arguments(resource: SetResource, order: FleetOrder) -> list[str]:
@@ -55,6 +67,8 @@ def _wave_arguments(resource: SetResource, order: FleetOrder) -> list[str]:
     arguments += ["-concurrency", str(wave.concurrency), "-tolerate-failures"]
     if order.allowed_failures is not None:
         arguments += ["-max-failures", str(order.allowed_failures)]
+    if order.plans:
+        arguments += ["-plans", ",".join(order.plans)]
     if resource.spec.results is not None:
         arguments += ["-results", literal(resource.spec.results)]
     return arguments

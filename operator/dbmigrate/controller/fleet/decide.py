@@ -12,9 +12,9 @@ from datetime import datetime
 
 from dbmigrate.api.conditions import settle_conditions
 from dbmigrate.api.fields import describe_unknown
-from dbmigrate.api.fleet.status import RolloutTrigger, SetStatus, WavePhase
+from dbmigrate.api.fleet.status import RolloutTrigger, SetStatus, Totals, WavePhase
 from dbmigrate.api.migration import Identity
-from dbmigrate.api.spec import NEVER
+from dbmigrate.api.spec import NEVER, Approval, Rehearse
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.pods import Pod
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, SLOW_START, describe_waiting
@@ -31,14 +31,19 @@ from dbmigrate.controller.fleet import rollout as rollouts
 from dbmigrate.controller.fleet.jobs import FleetJob
 from dbmigrate.controller.fleet.orders import (
     answer_orders,
+    choose_expired,
     find_paused,
     find_retry,
+    needs_approval,
     pause_ends,
 )
 from dbmigrate.controller.fleet.reports import sum_totals
 from dbmigrate.controller.fleet.verdicts import SetReason, same_as_before, set_conditions
 from dbmigrate.controller.fleet.view import FleetOrder, SetDecision, SetView
 from dbmigrate.timestamps import format_timestamp
+
+COUNTING = "the targets are counted before the first wave"
+REHEARSING = "the plans are rehearsed on a sample target of each version"
 
 
 class _Step:
@@ -68,9 +73,15 @@ def decide(view: SetView, now: datetime) -> SetDecision:
     status, _ = answer_orders(view, status)
     status, step = _follow(view, status, intent, now)
     _, updates = answer_orders(view, status)
-    totals = sum_totals(status.waves) if status.waves else None
+    totals = _sum_up(status)
     status = replace(status, targets=totals, observed_generation=resource.identity.generation)
-    wanted = set_conditions(step.verdict, status, generation=resource.identity.generation, now=now)
+    wanted = set_conditions(
+        step.verdict,
+        status,
+        generation=resource.identity.generation,
+        now=now,
+        approved=_is_approved(view, status),
+    )
     status = replace(status, conditions=settle_conditions(wanted, before.conditions))
     return SetDecision(
         status=status,
@@ -78,8 +89,30 @@ def decide(view: SetView, now: datetime) -> SetDecision:
         look_at=step.look_at,
         discard=_choose_discarded(view, status),
         updates=updates,
+        adopt=tuple(action for action in view.actions if not action.is_owned),
+        expired=choose_expired(view, status),
         rests_on_absence=step.order is not None or has_ended,
     )
+
+
+def _sum_up(status: SetStatus) -> Totals | None:
+    """The counts of the fleet. While it is only looked at again the last answer stays."""
+    if not status.waves:
+        return None
+    rollout = status.rollout
+    if rollout is not None and rollout.is_active and status.targets is not None:
+        is_look = rollout.trigger is RolloutTrigger.RESYNC
+        return status.targets if is_look else sum_totals(status.waves)
+    return sum_totals(status.waves)
+
+
+def _is_approved(view: SetView, status: SetStatus) -> bool | None:
+    """Whether the plan may be run; None where nobody is asked."""
+    if view.resource.spec.template.approval is not Approval.MANUAL:
+        return None
+    rollout = status.rollout
+    is_known = rollout is not None and rollout.is_surveyed
+    return is_known and not needs_approval(view, status)
 
 
 def _has_ended(before: SetStatus, after: SetStatus) -> bool:
@@ -125,9 +158,7 @@ def _follow(
     status, order = rollouts.begin(view, status, intent, trigger, now)
     if trigger is RolloutTrigger.ACTION and retry is not None and status.rollout is not None:
         status = replace(status, rollout=replace(status.rollout, action=retry.uid))
-    verdict = _kept(status) or in_progress(
-        SetReason.SURVEYING, "the targets are counted before the first wave"
-    )
+    verdict = _kept(status) or in_progress(SetReason.SURVEYING, COUNTING)
     return status, _Step(verdict, order=order, look_at=now + LOOK_INTERVAL)
 
 
@@ -139,8 +170,10 @@ def _find_busy(view: SetView, status: SetStatus, intent: str) -> FleetJob | None
         view.resource.identity.generation,
     ).name_for(view.resource)
     rollout = status.rollout
-    known = {wave.job for wave in status.waves} | {rollout.survey if rollout else ""}
-    following = _next_wave(view, status)
+    known = {wave.job for wave in status.waves} | {
+        *((rollout.survey, rollout.rehearsal) if rollout else ()),
+    }
+    following = _next_rehearsal(view, status) or _next_wave(view, status)
     coming_wave = following.name_for(view.resource) if following is not None else ""
     for job in view.jobs:
         is_new = job.name not in known and job.name in {coming, coming_wave}
@@ -156,6 +189,9 @@ def _has_pods_left(view: SetView, job: FleetJob) -> bool:
 
 def _continue(view: SetView, status: SetStatus, now: datetime) -> tuple[SetStatus, _Step]:
     """The next wave of the present rollout, or its end."""
+    before = _prepare(view, status, now)
+    if before is not None:
+        return before
     waiting = find_paused(view, status)
     if waiting is not None:
         due = pause_ends(view, waiting)
@@ -191,6 +227,40 @@ def _continue(view: SetView, status: SetStatus, now: datetime) -> tuple[SetStatu
     )
 
 
+def _prepare(view: SetView, status: SetStatus, now: datetime) -> tuple[SetStatus, _Step] | None:
+    """What comes between the survey and the first wave: a rehearsal, and a person's approval."""
+    plan, rollout = status.plan, status.rollout
+    if rollout is None or plan is None or not plan.steps_total:
+        return None
+    rehearsal = _next_rehearsal(view, status)
+    if rehearsal is not None:
+        if view.resource.spec.suspend:
+            text = "spec.suspend is set: nothing is started"
+            return status, _Step(paused(VerdictReason.SUSPENDED, text))
+        if view.rejection is not None:
+            return status, _describe_rejection(view.rejection)
+        status = rollouts.start_rehearsal(status, rehearsal.name_for(view.resource))
+        verdict = _kept(status) or in_progress(SetReason.SURVEYING, REHEARSING)
+        return status, _Step(verdict, order=rehearsal, look_at=now + LOOK_INTERVAL)
+    if needs_approval(view, status):
+        text = f"plan {plan.hash} waits for a MigrationAction that approves it"
+        return status, _Step(paused(VerdictReason.AWAITING_APPROVAL, text))
+    return None
+
+
+def _next_rehearsal(view: SetView, status: SetStatus) -> FleetOrder | None:
+    """The Job that rehearses the plans of the samples, unless that is done or not wanted."""
+    plan, rollout = status.plan, status.rollout
+    if view.resource.spec.template.rehearse is not Rehearse.BEFORE_APPLY:
+        return None
+    if rollout is None or plan is None or not plan.steps_total or not rollout.is_surveyed:
+        return None
+    if not rollout.is_active or rollout.is_rehearsed or rollout.server_version is None:
+        return None
+    major = rollout.server_version.partition(".")[0]
+    return FleetOrder(rollout.intent, rollout.attempt, rollout.generation, rehearsed_on=major)
+
+
 def _next_wave(view: SetView, status: SetStatus) -> FleetOrder | None:
     """The first wave that has not begun."""
     rollout = status.rollout
@@ -209,6 +279,7 @@ def _next_wave(view: SetView, status: SetStatus) -> FleetOrder | None:
         wave=spec,
         shards=view.resource.spec.shards_for(wave.totals.total),
         allowed_failures=spec.allowed_failures(wave.totals.total),
+        plans=rollout.plans if view.resource.spec.template.approval is Approval.MANUAL else (),
     )
 
 
@@ -291,7 +362,8 @@ def _describe_job(view: SetView, status: SetStatus, job: FleetJob, now: datetime
     if kept is not None:
         return kept
     if job.wave is None:
-        return in_progress(SetReason.SURVEYING, "the targets are counted before the first wave")
+        is_rehearsal = status.rollout is not None and job.name == status.rollout.rehearsal
+        return in_progress(SetReason.SURVEYING, REHEARSING if is_rehearsal else COUNTING)
     return _at_work(status)
 
 
@@ -360,7 +432,7 @@ def _choose_discarded(view: SetView, status: SetStatus) -> tuple[str, ...]:
     rollout = status.rollout
     if rollout is None:
         return ()
-    kept = {rollout.survey, *(wave.job for wave in status.waves)}
+    kept = {rollout.survey, rollout.rehearsal, *(wave.job for wave in status.waves)}
     old = [
         job
         for job in view.jobs

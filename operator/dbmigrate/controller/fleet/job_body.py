@@ -37,6 +37,7 @@ from dbmigrate.controller.fleet.view import FleetOrder
 from dbmigrate.controller.jobs.body import TTL_SECONDS, Images, Task, assemble_pod
 from dbmigrate.controller.jobs.mounts import mount_source
 from dbmigrate.controller.jobs.naming import label_value
+from dbmigrate.controller.jobs.rehearsal_server import place_beside
 
 VOLUME = "targets"
 EXCEEDED_CODE = 4
@@ -70,8 +71,12 @@ def build_fleet_job(
         MANAGED_BY_LABEL: MANAGED_BY,
         SET_LABEL: label_value(identity.name),
         SET_UID_LABEL: identity.uid,
-        COMMAND_LABEL: "survey" if order.wave is None else "wave",
+        COMMAND_LABEL: order.purpose,
     }
+    beside = None
+    if order.rehearsed_on is not None:
+        image = (options.rehearsal.image or images.rehearsal).replace("{major}", order.rehearsed_on)
+        beside = place_beside(image, options, names_ids=names_ids)
     pod = assemble_pod(
         template,
         mounted,
@@ -82,6 +87,7 @@ def build_fleet_job(
         ),
         image=images.runner,
         names_ids=names_ids,
+        beside=beside,
     )
     # Of each try of a shard: a wave may take as long as its shards need.
     pod["activeDeadlineSeconds"] = max(1, round(template.timeouts.deadline.total_seconds()))
@@ -109,6 +115,7 @@ def build_fleet_job(
                         **options.annotations,
                         **annotations,
                         **mounted.annotations,
+                        **(beside.annotations if beside else {}),
                         **lists,
                     },
                 },

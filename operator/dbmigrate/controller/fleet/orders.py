@@ -7,10 +7,13 @@ from datetime import datetime
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.fleet.status import SetStatus, WavePhase, WaveStatus
+from dbmigrate.api.spec import Approval
 from dbmigrate.controller.decisions.view import ActionUpdate
 from dbmigrate.controller.fleet.view import SetView
 
-FOR_SETS = frozenset({ActionKind.RETRY, ActionKind.CONTINUE})
+KEPT_ORDERS = 20
+"""Ended orders that stay as the record, as for a DatabaseMigration that says nothing else."""
+FOR_SETS = frozenset({ActionKind.RETRY, ActionKind.CONTINUE, ActionKind.APPROVE})
 
 
 def waiting(view: SetView) -> list[Action]:
@@ -68,6 +71,9 @@ def answer_orders(view: SetView, status: SetStatus) -> tuple[SetStatus, tuple[Ac
                 status = replace(status, rollout=released)
                 text = f"wave {paused.name} is followed by the next one"
                 updates.append(ActionUpdate(action, ActionPhase.SUCCEEDED, text))
+        elif action.kind is ActionKind.APPROVE:
+            status, answer = _approve(view, action, status)
+            updates.append(answer)
         elif action.kind is ActionKind.RETRY:
             update = _follow_retry(view, action, status)
             if update is not None:
@@ -75,9 +81,67 @@ def answer_orders(view: SetView, status: SetStatus) -> tuple[SetStatus, tuple[Ac
     return status, tuple(each for each in updates if _is_news(each))
 
 
+def needs_approval(view: SetView, status: SetStatus) -> bool:
+    """Whether a plan waits for a person."""
+    plan, rollout = status.plan, status.rollout
+    if view.resource.spec.template.approval is not Approval.MANUAL:
+        return False
+    if plan is None or rollout is None or not plan.steps_total:
+        return False
+    return rollout.approved_by is None and not _was_approved(view, status)
+
+
+def _was_approved(view: SetView, status: SetStatus) -> bool:
+    """By an order that was answered in an earlier rollout: the plan is the same."""
+    plan = status.plan
+    return plan is not None and any(
+        action.kind is ActionKind.APPROVE
+        and action.plan_hash == plan.hash
+        and action.phase is ActionPhase.SUCCEEDED
+        for action in view.actions
+    )
+
+
+def _approve(view: SetView, action: Action, status: SetStatus) -> tuple[SetStatus, ActionUpdate]:
+    plan, rollout = status.plan, status.rollout
+    if view.resource.spec.template.approval is not Approval.MANUAL:
+        text = "spec.template.approval is Automatic: there is nothing to approve"
+    elif plan is None or rollout is None:
+        text = "there is no plan that waits"
+    elif action.plan_hash != plan.hash:
+        text = f"the plan has changed: it is {plan.hash} now, not {action.plan_hash}"
+    else:
+        approved = replace(rollout, approved_by=action.uid)
+        text = f"plan {plan.hash} is approved"
+        return replace(status, rollout=approved), ActionUpdate(action, ActionPhase.SUCCEEDED, text)
+    return status, ActionUpdate(action, ActionPhase.REFUSED, text)
+
+
+def _is_served(view: SetView, status: SetStatus, action: Action) -> bool:
+    """Whether the rollout reads the list for this order: it was ordered for it, or before it began.
+
+    Both times are the API server's own, in whole seconds. One order of the same second is left
+    for the next rollout: it may have come just after the list was read.
+    """
+    rollout = status.rollout
+    if rollout is None:
+        return False
+    survey = view.find_job(rollout.survey)
+    is_earlier = survey is not None and action.created_at < survey.created_at
+    return rollout.action == action.uid or is_earlier
+
+
+def choose_expired(view: SetView, status: SetStatus) -> tuple[Action, ...]:
+    """The ended orders that are not kept; never the approval of the present plan."""
+    plan = status.plan.hash if status.plan is not None else None
+    ended = [action for action in view.actions if action.has_ended]
+    ended.sort(key=lambda action: (action.created_at, action.name), reverse=True)
+    return tuple(each for each in ended[KEPT_ORDERS:] if plan is None or each.plan_hash != plan)
+
+
 def _follow_retry(view: SetView, action: Action, status: SetStatus) -> ActionUpdate | None:
     rollout = status.rollout
-    if rollout is None or rollout.action != action.uid:
+    if rollout is None or not _is_served(view, status, action):
         if view.resource.spec.suspend:
             return ActionUpdate(action, ActionPhase.REFUSED, "spec.suspend is set")
         return None
@@ -91,9 +155,8 @@ def _follow_retry(view: SetView, action: Action, status: SetStatus) -> ActionUpd
 
 def find_retry(view: SetView, status: SetStatus) -> Action | None:
     """The order for another rollout that none has served yet."""
-    served = status.rollout.action if status.rollout is not None else None
     found = (action for action in waiting(view) if action.kind is ActionKind.RETRY)
-    return next((action for action in found if action.uid != served), None)
+    return next((action for action in found if not _is_served(view, status, action)), None)
 
 
 def _is_news(update: ActionUpdate) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dbmigrate.api.action import ActionPhase, dump_action_status
+from dbmigrate.api.action import Action, ActionPhase, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.fleet.resource import SetResource, parse_set, parse_set_identity
 from dbmigrate.api.fleet.status import SET_STATUS_FIELDS, SetStatus, parse_set_status
@@ -26,7 +26,6 @@ from dbmigrate.controller.cluster import (
     AlreadyExists,
     Cluster,
     ClusterError,
-    Conflict,
     Fenced,
     Refused,
     Unavailable,
@@ -47,6 +46,7 @@ from dbmigrate.controller.fleet.job_object import parse_fleet_job
 from dbmigrate.controller.fleet.view import FleetOrder, SetDecision, SetView
 from dbmigrate.controller.fleet.watch import SetWatch
 from dbmigrate.controller.jobs.body import Images
+from dbmigrate.controller.jobs.refused_fields import name_fields, needs_strictness
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_set_event
 from dbmigrate.controller.reading import read
@@ -118,6 +118,7 @@ class SetReconciler:
         await self._tell(body, resource.identity, resource.status, decision.status)
         for update in decision.updates:
             await self._answer(update)
+        await self._keep_actions(resource.identity, decision)
         for job in view.jobs:
             if job.name in decision.discard and job.owner_uid == resource.identity.uid:
                 await self._cluster.delete_job(job.namespace, job.name, job.uid)
@@ -176,7 +177,9 @@ class SetReconciler:
             names_ids=self._around.names_ids,
         )
         try:
-            self._watch.see_job(parse_fleet_job(await self._cluster.create_job(body)))
+            is_strict = needs_strictness(filled.job)
+            made = await self._cluster.create_job(body, is_strict=is_strict)
+            self._watch.see_job(parse_fleet_job(made))
         except AlreadyExists:
             jobs = await self._cluster.list_jobs(identity.namespace, identity.uid, SET_UID_LABEL)
             found = [job for job in map(parse_fleet_job, jobs) if job.name == name]
@@ -189,7 +192,8 @@ class SetReconciler:
             text = f"the API server could not create the Job: {problem}"
             return self._reject(key, name, text, OUTAGE, is_passing=True)
         except Refused as refusal:
-            text = f"the API server refused the Job: {refusal}"
+            said = name_fields(str(refusal), body, filled.job, within="spec.template.job")
+            text = f"the API server refused the Job: {said}"
             return self._reject(key, name, text, ENVIRONMENT, is_final=refusal.is_final)
         self._rejections.pop(key, None)
         log.info("job created", extra={**_fields(identity), "job": name})
@@ -257,17 +261,42 @@ class SetReconciler:
             text = action.problem or f"DatabaseMigrationSet {key[1]} does not exist"
             await self._answer(ActionUpdate(action, ActionPhase.REFUSED, text))
 
+    async def _keep_actions(self, identity: Identity, decision: SetDecision) -> None:
+        """Make the set the owner of its orders, and delete those that are not kept."""
+        for action in decision.expired:
+            await self._cluster.delete_action(action.namespace, action.name, action.uid)
+            self._watch.forget_action(action)
+        owner = {**identity.owner_reference, "controller": False, "blockOwnerDeletion": False}
+        for action in decision.adopt:
+            if action in decision.expired:
+                continue
+            patch = {"metadata": {"uid": action.uid, "ownerReferences": [owner]}}
+            await _offer(self._cluster.own_action(action.namespace, action.name, patch), action)
+            self._watch.see_owner(action)
+
     async def _answer(self, update: ActionUpdate) -> None:
         """Write the result of an order to its status."""
         action = update.action
         status = dump_action_status(action, update.phase, update.message, now=self._clock())
-        with suppress(Conflict):
-            await self._cluster.patch_action(action.namespace, action.name, {"status": status})
+        patch = self._cluster.patch_action(action.namespace, action.name, {"status": status})
+        await _offer(patch, action)
         told = replace(action, phase=update.phase, message=status["message"], is_acknowledged=True)
         self._watch.see_action(told)
         fields = {"namespace": action.namespace, "set": action.migration}
         text = f"action {action.name}: {update.phase}: {status['message']}"
         log.info("%s", text, extra=fields)
+
+
+async def _offer(write: Awaitable[object], action: Action) -> None:
+    """Write to an order. A write that the API server refuses for the order's content is skipped:
+    it would be refused every time, and the set has other work to do."""
+    try:
+        await write
+    except Refused as refusal:
+        if not refusal.is_final:
+            raise
+        fields = {"namespace": action.namespace, "set": action.migration}
+        log.warning("a write to action %s was refused: %s", action.name, refusal, extra=fields)
 
 
 def _fields(identity: Identity) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,6 +16,8 @@ from dbmigrate.api.fleet.status import (
     WavePhase,
     WaveStatus,
 )
+from dbmigrate.api.status import PLAN_LIMIT, PlanStatus, PlanStepStatus
+from dbmigrate.api.trial import read_trial
 from dbmigrate.controller.decisions.outcome import parse_message
 from dbmigrate.controller.decisions.runs import RunState
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
@@ -22,7 +25,7 @@ from dbmigrate.controller.fleet.reports import plus, read_shards, sum_totals, ta
 from dbmigrate.controller.fleet.shards import parse_indexes
 from dbmigrate.controller.fleet.verdicts import SetReason, describe_failure, describe_totals
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
-from dbmigrate.report import EXCERPT_LIMIT, RETRYABLE, Reason, Report, UnknownReport
+from dbmigrate.report import EXCERPT_LIMIT, RETRYABLE, Reason, Report, ReportError, UnknownReport
 
 EXCEEDED = "PodFailurePolicy"
 """Kubernetes' reason for a Job that a Pod's exit code has ended."""
@@ -70,6 +73,8 @@ def catch_up(view: SetView, status: SetStatus, now: datetime) -> SetStatus:
         return status
     if not rollout.is_surveyed:
         return _read_survey(view, status, rollout, now)
+    if rollout.rehearsal is not None and not rollout.is_rehearsed:
+        return _read_rehearsal(view, status, rollout, now)
     running = next((wave for wave in status.waves if wave.phase is WavePhase.RUNNING), None)
     return status if running is None else _follow_wave(view, status, running, now)
 
@@ -85,8 +90,7 @@ def _read_survey(
         return status
     report, problem = _read_report(view.pods_of(job))
     if report is not None and report.error is not None:
-        problem = f"{report.error.message}{_hint(report)}"
-        return fail(status, report.error.reason.value, problem, now)
+        return fail(status, report.error.reason.value, _describe(report.error), now)
     if report is None or report.fleet is None or job.state is not RunState.SUCCEEDED:
         text = problem or job.failure_message or f"Job {job.name} left no report"
         return fail(status, SetReason.SURVEY_FAILED, text, now)
@@ -99,12 +103,73 @@ def _read_survey(
         if not counts.total:
             counts = Totals()
         waves.append(WaveStatus(each.name, totals=counts))
-    rollout = replace(rollout, is_surveyed=True)
-    return replace(status, rollout=rollout, waves=tuple(waves))
+    rollout = replace(
+        rollout,
+        is_surveyed=True,
+        server_version=report.server_version,
+        plans=tuple(each.checksum for each in report.fleet.versions if each.checksum),
+    )
+    plan = _make_plan(rollout, report, job) if report.plan_checksum is not None else None
+    return replace(status, rollout=rollout, waves=tuple(waves), plan=plan)
 
 
-def _hint(report: Report) -> str:
-    return f" ({report.error.hint})" if report.error is not None and report.error.hint else ""
+def _make_plan(rollout: RolloutStatus, report: Report, job: FleetJob) -> PlanStatus:
+    """What a person approves: the plans of all samples, of which the longest is shown.
+
+    Its hash follows from these plans and the intent alone, so that an approval holds for new
+    targets which are at the same versions.
+    """
+    words = [rollout.intent, report.plan_checksum or ""]
+    digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
+    steps = tuple(
+        PlanStepStatus(step.version, step.name, step.direction, step.destructive, step.excerpt)
+        for step in report.steps[:PLAN_LIMIT]
+    )
+    return PlanStatus(
+        hash=digest,
+        intent=rollout.intent,
+        steps=steps,
+        created_at=job.finished_at,
+        steps_total=report.steps_total,
+        checksum=report.plan_checksum,
+        trial=read_trial(report),
+    )
+
+
+def _read_rehearsal(
+    view: SetView, status: SetStatus, rollout: RolloutStatus, now: datetime
+) -> SetStatus:
+    job = view.find_job(rollout.rehearsal)
+    if job is None:
+        text = f"the Job of the rehearsal {rollout.rehearsal} is gone"
+        return fail(status, SetReason.SURVEY_FAILED, text, now)
+    if job.is_active:
+        return status
+    report, problem = _read_report(view.pods_of(job))
+    if report is not None and report.error is not None:
+        return fail(status, report.error.reason.value, _describe(report.error), now)
+    if report is None or report.fleet is None or job.state is not RunState.SUCCEEDED:
+        text = problem or job.failure_message or f"Job {job.name} left no report"
+        return fail(status, SetReason.SURVEY_FAILED, text, now)
+    rehearsed = replace(
+        rollout,
+        is_rehearsed=True,
+        plans=tuple(each.checksum for each in report.fleet.versions if each.checksum),
+    )
+    plan = _make_plan(rehearsed, report, job) if report.plan_checksum is not None else None
+    return replace(status, rollout=rehearsed, plan=plan)
+
+
+def start_rehearsal(status: SetStatus, job: str) -> SetStatus:
+    """The status once the Job exists that rehearses on the samples."""
+    rollout = status.rollout
+    return status if rollout is None else replace(status, rollout=replace(rollout, rehearsal=job))
+
+
+def _describe(error: ReportError) -> str:
+    place = f"{error.file}:{error.line or 1}: " if error.file else ""
+    hint = f" ({error.hint})" if error.hint else ""
+    return f"{place}{error.message}{hint}"
 
 
 def _read_report(pods: tuple[ShardPod, ...]) -> tuple[Report | None, str]:

@@ -26,6 +26,17 @@ class FleetOrder:
     """None: the survey."""
     shards: int = 1
     allowed_failures: int | None = None
+    plans: tuple[str, ...] = ()
+    """The checksums of the plans that a wave is held to."""
+    rehearsed_on: str | None = None
+    """Of a survey that rehearses: the major version of the scratch server."""
+
+    @property
+    def purpose(self) -> str:
+        """What the Job is for, as its label says it."""
+        if self.wave is not None:
+            return "wave"
+        return "survey" if self.rehearsed_on is None else "rehearsal"
 
     def name_for(self, resource: SetResource) -> str:
         """The name of the Job."""
@@ -33,7 +44,7 @@ class FleetOrder:
         return job_name(
             identity.name,
             uid=identity.uid,
-            command="survey" if self.wave is None else f"wave/{self.wave.name}",
+            command=self.purpose if self.wave is None else f"wave/{self.wave.name}",
             generation=self.generation,
             intent=self.intent,
             n=self.attempt,
@@ -72,5 +83,8 @@ class SetDecision:
     discard: tuple[str, ...] = ()
     """Jobs of earlier rollouts."""
     updates: tuple[ActionUpdate, ...] = ()
+    adopt: tuple[Action, ...] = ()
+    """Orders that get the set as their owner, with which they go."""
+    expired: tuple[Action, ...] = ()
     rests_on_absence: bool = False
     """Something was not in the view. Only a view fresh from the API server can be acted upon."""

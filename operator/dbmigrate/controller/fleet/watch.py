@@ -15,6 +15,7 @@ from typing import Any
 from dbmigrate.api.action import Action, read_action
 from dbmigrate.api.fields import Document
 from dbmigrate.api.fleet.resource import SetResource, parse_set
+from dbmigrate.api.names import SET_UID_LABEL
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.controller.cluster import Cluster, ResourceKind
 from dbmigrate.controller.fleet.job_object import parse_fleet_job, parse_shard_pod
@@ -44,9 +45,9 @@ class SetWatch:
                 self.on_set(body, is_gone=False)
             async for body in cluster.list_all(ResourceKind.ACTIONS, namespace):
                 self.on_action(body, is_gone=False)
-            async for body in cluster.list_all(ResourceKind.JOBS, namespace):
+            async for body in cluster.list_all(ResourceKind.JOBS, namespace, SET_UID_LABEL):
                 self.on_job(body, is_gone=False)
-            async for body in cluster.list_all(ResourceKind.PODS, namespace):
+            async for body in cluster.list_all(ResourceKind.PODS, namespace, SET_UID_LABEL):
                 self.on_pod(body, is_gone=False)
 
     def list_keys(self) -> tuple[Key, ...]:
@@ -135,6 +136,16 @@ class SetWatch:
     def see_action(self, action: Action) -> None:
         """An order has been created or answered."""
         self._actions[action.namespace, action.migration][action.name] = action
+
+    def see_owner(self, action: Action) -> None:
+        """The order has got its owner; its phase may have changed meanwhile."""
+        known = self._actions.get((action.namespace, action.migration), {})
+        if action.name in known:
+            known[action.name] = replace(known[action.name], is_owned=True)
+
+    def forget_action(self, action: Action) -> None:
+        """The order has been deleted."""
+        self._actions[action.namespace, action.migration].pop(action.name, None)
 
     def see_job(self, job: FleetJob) -> None:
         """A Job has just been created."""

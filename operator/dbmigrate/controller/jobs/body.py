@@ -268,6 +268,9 @@ def assemble_pod(
         mounts.append(mount)
         if names_ids:
             security = {**POD_SECURITY, **BACKUP_SECURITY}
+    # Those of the resource come last, and reach the API server as they are.
+    volumes += options.volumes
+    mounts += options.volume_mounts
     runner: Document = {
         "name": RUNNER_CONTAINER,
         "image": options.image or image,
@@ -290,6 +293,7 @@ def assemble_pod(
     }
     copier = COPY_USER if names_ids else None
     first = [_harden(each, options, user=copier) for each in mounted.init_containers]
+    first += options.init_containers
     if beside is not None:
         first.append(_harden(beside.container, options, user=beside.user))
     if first:
@@ -320,5 +324,8 @@ def _placement(options: JobOptions) -> Document:
         "tolerations": options.tolerations,
         "affinity": options.affinity,
         "imagePullSecrets": options.image_pull_secrets,
+        "hostAliases": options.host_aliases,
+        "dnsConfig": options.dns_config,
+        "runtimeClassName": options.runtime_class_name,
     }
     return {name: value for name, value in fields.items() if value}

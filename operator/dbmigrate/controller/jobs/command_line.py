@@ -34,6 +34,9 @@ CONFINED_VARIABLE = "DBMIGRATE_CONFINED_TO"
 GRACE_VARIABLE = "DBMIGRATE_GRACE_PERIOD"
 GRACE_SECONDS = 60
 """From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
+CONNECT_WAIT_VARIABLE = "DBMIGRATE_CONNECT_WAIT"
+CONNECT_WAIT_SECONDS = 60
+"""How long a run waits for a proxy of its own Pod, which begins to listen when it likes."""
 FORMAT_VARIABLE = "DBMIGRATE_FORMAT"
 OWNER_VARIABLE = "DBMIGRATE_OWNER"
 TAKE_OVER_VARIABLE = "DBMIGRATE_TAKE_OVER"
@@ -62,8 +65,7 @@ def run_arguments(
     if spec.lint is LintPolicy.REJECT and command in LINTED:
         arguments += ["-lint", "reject"]
     if is_rehearsed:
-        server = f"host={REHEARSAL_PATH} user=postgres dbname=postgres"
-        arguments += ["-rehearse-on", f"{server} connect_timeout={REHEARSAL_WAIT}"]
+        arguments += ["-rehearse-on", rehearsal_address()]
     if plan_checksum is not None:
         arguments += ["-plan-checksum", plan_checksum]
     if command in {RunCommand.GOTO, RunCommand.PLAN} and not operands:
@@ -100,11 +102,21 @@ def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
 
     Warn is the default of every resource and only advisory: a runner of spec.job.image that is
     too old to know lint would reject an option, and ignores a variable. The same holds for the
-    grace period, and for the directory that the source's links must not leave.
+    grace period, for the directory that the source's links must not leave, and for the time in
+    which a proxy beside the runner has to answer.
     """
+    env = shared_environment()
     if spec.lint is LintPolicy.WARN and command in LINTED:
-        return [{"name": LINT_VARIABLE, "value": "warn"}, *shared_environment()]
-    return shared_environment()
+        env.insert(0, {"name": LINT_VARIABLE, "value": "warn"})
+    if spec.job.has_sidecars:
+        env.append({"name": CONNECT_WAIT_VARIABLE, "value": f"{CONNECT_WAIT_SECONDS}s"})
+    return env
+
+
+def rehearsal_address() -> str:
+    """Where the runner finds the scratch server beside it."""
+    server = f"host={REHEARSAL_PATH} user=postgres dbname=postgres"
+    return f"{server} connect_timeout={REHEARSAL_WAIT}"
 
 
 def shared_environment() -> list[Document]:

@@ -38,6 +38,7 @@ def parse_pod(body: Document, *, is_gone: bool = False, label: str = UID_LABEL) 
         started_at=read_timestamp(status.get("startTime")),
         waiting=_find_waiting(status, conditions),
         has_started=_has_started(status),
+        held_by=_find_holder(body.get("spec") or {}, status),
         ended=_find_end(status),
         failed=_find_failure(status),
         disrupted=str(disruption.get("message", "")) if is_disrupted else None,
@@ -61,6 +62,27 @@ def _find_waiting(status: Document, conditions: dict[str, Document]) -> Waiting 
         waiting = (container.get("state") or {}).get("waiting")
         if waiting and waiting.get("reason") not in {None, "PodInitializing"}:
             return Waiting(waiting["reason"], waiting.get("message", ""), container["name"])
+    return None
+
+
+def _find_holder(spec: Document, status: Document) -> str | None:
+    """The init container that runs at present and has to come further before the next one starts.
+
+    One that Kubernetes restarts runs beside the runner: it only has to have started.
+    """
+    known = spec.get("initContainers") or ()
+    beside = {c["name"] for c in known if c.get("restartPolicy") == "Always"}
+    for container in status.get("initContainerStatuses") or ():
+        name, state = container["name"], container.get("state") or {}
+        if "running" not in state:
+            continue
+        if name not in beside:
+            return (
+                f"init container {name} has not ended: one that is to run beside the runner needs"
+                " restartPolicy Always"
+            )
+        if not container.get("started"):
+            return f"container {name} has not started: its startupProbe has not succeeded yet"
     return None
 
 

@@ -33,7 +33,7 @@ NEVER = float("-inf")
 
 
 def read_steady_clock() -> float:
-    """Seconds of a clock that goes on while the machine is suspended."""
+    """Seconds of a clock that does not stop while the machine is suspended."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 

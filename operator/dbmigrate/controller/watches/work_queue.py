@@ -20,7 +20,7 @@ streams have shown."""
 
 FIRST_DELAY = timedelta(seconds=1)
 LAST_SECONDS = 5.0
-"""For looks that are under way when the queue is told to stop."""
+"""For looks that are under way when the queue is stopped."""
 LONGEST_DELAY = timedelta(seconds=60)
 
 
@@ -78,7 +78,7 @@ class WorkQueue:
                     self._ready.put_nowait(key)
 
     async def _look_to_the_end(self, key: Key, fresh: bool) -> None:
-        """A look that has begun may end its writes when the queue is told to stop."""
+        """A look that has begun may end its writes when the queue is stopped."""
         look = asyncio.ensure_future(self._look_once(key, fresh))
         try:
             await asyncio.shield(look)

@@ -9,11 +9,21 @@ from functools import partial
 from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
 from dbmigrate.diff.casting import is_rewritten, may_lose, through_text, using
-from dbmigrate.diff.kinds.identity import change_identity, identity_clause
+from dbmigrate.diff.kinds.identity import (
+    change_identity,
+    identity_clause,
+    move_identity_inside,
+)
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop, without_attributes
-from dbmigrate.diff.kinds.not_null import change_not_null, name_clause, not_null_clause
+from dbmigrate.diff.kinds.not_null import (
+    change_not_null,
+    name_clause,
+    not_null_clause,
+    not_null_comment,
+)
+from dbmigrate.diff.schema import Schema
 from dbmigrate.diff.step import PlannedStatement, Slot
-from dbmigrate.diff.world import TYPE_KINDS, ObjectAction, World, is_behind
+from dbmigrate.diff.world import TYPE_KINDS, ObjectAction, World, is_behind, parents
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
@@ -31,9 +41,13 @@ class Columns(ObjectKind[t.Column]):
 
     def can_alter(self, before: t.Column, after: t.Column, world: World) -> bool:
         if before.relation_kind not in _STORED:
-            return before.relation_kind in "vm" or without_attributes(before) == without_attributes(
-                after
-            )
+            if before.relation_kind in "vm":
+                return True
+            whole = ObjectName("composite type", before.relation)
+            is_used = any(any(uses(schema, whole)) for schema in (world.before, world.after))
+            retyped = replace(before, type=after.type, collation=after.collation)
+            kept = before if is_used else retyped
+            return without_attributes(kept) == without_attributes(after)
         if before.generated == after.generated:
             # SET EXPRESSION exists since 17.
             return before.expression == after.expression or world.version >= 17
@@ -74,6 +88,7 @@ class Columns(ObjectKind[t.Column]):
             f"ALTER TABLE {each.relation} ADD COLUMN {clause(each, default, world)}",
             covers=covers,
             note=_note_new(each, default, world),
+            after=tuple(_merged_below(each, world)),
         )
         yield from settings(None, each, world)
 
@@ -85,20 +100,35 @@ class Columns(ObjectKind[t.Column]):
                 destroys=f"the values of {each.name.name} are lost",
             )
             return
-        if each.relation_kind not in _STORED or world.carrier(each, world.before) is not None:
+        if each.relation_kind not in _STORED:
             return
+        carrier = world.carrier(each, world.before)
+        only = "ONLY " if any(_outlives(each, world)) else ""
+        if carrier is not None and each.is_inherited:
+            above = world.before.objects[carrier]
+            if not isinstance(above, t.Column) or not any(_outlives(above, world)):
+                return
         destroys = None if each.generated else f"the values of {each.name.name} are lost"
-        sql = f"ALTER TABLE {each.relation} DROP COLUMN {each.column}"
-        yield drop(each, sql, destroys=destroys)
+        sql = f"ALTER TABLE {only}{each.relation} DROP COLUMN {each.column}"
+        step = drop(each, sql, destroys=destroys)
+        yield replace(step, after=() if carrier is None else (carrier,))
 
     def alter(self, before: t.Column, after: t.Column, world: World) -> Iterator[PlannedStatement]:
         if after.relation_kind not in _STORED:
+            yield from _alter_elsewhere(before, after, world)
             return
-        is_carried = world.carrier(after, world.after) is not None
+        carrier = world.carrier(after, world.after)
+        is_carried = carrier is not None and not world.is_new(carrier)
         stops_generating = before.generated != "" and after.generated == ""
         if stops_generating:
             # USING is refused for a column that is generated.
             yield from _change_expression(before, after)
+        loses_identity = before.identity != "" and after.identity == ""
+        is_own = not is_carried and not after.is_inherited and not before.is_inherited
+        if is_own and loses_identity:
+            yield from change_identity(before, after, world)  # only whole numbers can have one
+        elif is_own and after.identity:
+            yield from move_identity_inside(before, after)
         if not is_carried and changes_type(before, after, world):
             reborn = _reborn(before, world)
             if reborn is not None and reborn.kind == "range":
@@ -113,10 +143,60 @@ class Columns(ObjectKind[t.Column]):
         elif after.identity:
             # An identity is rejected on a nullable column, and prevents it from becoming nullable.
             yield from change_not_null(before, after, world)
-            yield from change_identity(before, after)
+            yield from change_identity(before, after, world)
         else:
-            yield from change_identity(before, after)
+            if loses_identity and not is_own:
+                yield from change_identity(before, after, world)
             yield from change_not_null(before, after, world)
+
+
+def uses(schema: Schema, composite: ObjectName) -> Iterator[ObjectName]:
+    """The columns of tables that have values of a composite type."""
+    for user in schema.dependents.get(composite, ()):
+        each = schema.objects[user]
+        if isinstance(each, t.Column) and each.relation_kind != "c":
+            yield user
+        elif each.name.kind in TYPE_KINDS or isinstance(each, t.Column):
+            whole = each.part_of if isinstance(each, t.Column) else each.name
+            if whole is not None and whole != composite:
+                yield from uses(schema, whole)
+
+
+def _children(schema: Schema, each: t.Column) -> Iterator[t.Column]:
+    """The columns of children that are merged with a table's."""
+    for user in schema.dependents.get(ObjectName("table", each.relation), ()):
+        if user.kind == "table" and each.relation in parents(schema, user.name):
+            found = schema.objects.get(ObjectName("column", f"{user.name}.{each.column}"))
+            if isinstance(found, t.Column):
+                yield found
+
+
+def _outlives(each: t.Column, world: World) -> Iterator[t.Column]:
+    """The columns that children have inherited, and keep as their own."""
+    for child in _children(world.before, each):
+        stays = child.is_inherited and child.name in world.after.objects
+        if not stays or world.is_new(child.name):
+            continue
+        if world.carrier(child, world.before) == each.name:
+            yield child
+
+
+def _merged_below(each: t.Column, world: World) -> Iterator[ObjectName]:
+    """The columns of children with which a new one is merged: they need its type."""
+    for child in _children(world.after, each):
+        if child.name in world.before.objects and not world.is_new(child.name):
+            yield child.name
+
+
+def _alter_elsewhere(before: t.Column, after: t.Column, world: World) -> Iterator[PlannedStatement]:
+    """Of a composite type, or of a materialized view."""
+    if after.relation_kind == "m":
+        yield from settings(before, after, world)
+    elif (before.type, before.collation) != (after.type, after.collation):
+        words = f"ALTER ATTRIBUTE {after.column} TYPE {after.type}"
+        collation = f" COLLATE {after.collation}" if after.collation is not None else ""
+        if after.relation_kind == "c":
+            yield alter(after, f"ALTER TYPE {after.relation} {words}{collation}")
 
 
 def changes_type(before: t.Column, after: t.Column, world: World) -> bool:
@@ -183,6 +263,8 @@ def settings(before: t.Column | None, after: t.Column, world: World) -> Iterator
     new = [each for each in after.options if each not in old]
     if new:
         yield later(f"{prefix} SET ({', '.join(new)})")
+    if before is None:
+        yield from not_null_comment(after, None)
     missing = after.not_null is not None and not after.not_null.is_validated
     if before is None and missing and after.not_null is not None:
         name = name_clause(after, after.not_null, world)

@@ -16,7 +16,7 @@ from dbmigrate.diff.kinds.indexes import concurrently, mark_statements, table_is
 from dbmigrate.diff.kinds.kind import ObjectKind, create, drop, validate
 from dbmigrate.diff.kinds.options import with_clause
 from dbmigrate.diff.step import Mode, PlannedStatement
-from dbmigrate.diff.world import World, checks_below
+from dbmigrate.diff.world import World, attachments_below, checks_below
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 _NOT_VALID = " NOT VALID"
@@ -44,11 +44,13 @@ class Constraints(ObjectKind[t.Constraint]):
         if is_slow and _can_use_index(each):
             yield from _with_index(each)
         elif is_slow and each.type in "cf" and _can_wait(each, world):
-            yield create(each, f"{_add(each)}{_NOT_VALID}", after=_columns(each))
+            yield create(
+                each, f"{_add(each)}{_NOT_VALID}", after=(*_columns(each), *_attached(each, world))
+            )
             yield _validate(each, world)
         else:
             note = _LOCKS if is_slow and each.is_validated and each.is_enforced else None
-            first = (*_columns(each), *_validated_below(each, world))
+            first = (*_columns(each), *_validated_below(each, world), *_attached(each, world))
             yield create(each, _add(each), note=note, after=first)
         yield from mark_statements(None, each)
 
@@ -154,6 +156,14 @@ def _columns(each: t.Constraint) -> tuple[ObjectName, ...]:
     return tuple(ObjectName("column", f"{each.table}.{column}") for column in each.columns)
 
 
+def _attached(each: t.Constraint, world: World) -> Iterator[ObjectName]:
+    """The parts of a partitioned index, without which no foreign key can lead to it."""
+    if each.type == "f":
+        for name in world.after.requires(each.name):
+            if name.kind in ("constraint", "index"):
+                yield from attachments_below(world.after, name)
+
+
 def _validated_below(each: t.Constraint, world: World) -> Iterator[ObjectName]:
     """Checks of children, which must exist before one that would create them NOT VALID; PostgreSQL
     rejects one that is validated above one that is not."""
@@ -175,5 +185,6 @@ def _but_for_marks(before: t.Constraint, after: t.Constraint) -> bool:
         is_replica_identity=after.is_replica_identity,
         is_clustered=after.is_clustered,
         comment=after.comment,
+        index_comment=after.index_comment,
     )
     return marked == after

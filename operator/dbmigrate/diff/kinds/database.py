@@ -6,6 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dbmigrate.diff import objects as o
+from dbmigrate.diff.kinds.counting import (
+    go_on_behind_rows,
+    heir_of,
+    lies_apart,
+    move_inside,
+    newly_numbered,
+    parked_name,
+)
 from dbmigrate.diff.kinds.identity import settings_clauses, with_type
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.names import without_last
@@ -59,9 +67,19 @@ class Sequences(ObjectKind[o.Sequence]):
         yield create(each, " ".join((*words, *settings_clauses(None, each.settings))))
         if each.owned_by is not None:
             yield replace(_own(each), slot=Slot.FINISH)
+        for column in newly_numbered(each, world):
+            if column.base_type in ("smallint", "integer", "bigint", "numeric"):
+                sql = go_on_behind_rows(
+                    each.name.name, each.settings, column.relation, column.column
+                )
+                yield alter(each, sql, slot=Slot.FINISH, after=(column.name,))
 
     def drop(self, each: o.Sequence, world: World) -> Iterator[PlannedStatement]:
-        if not each.is_identity:
+        if heir_of(each, world) is not None:
+            # The column's identity takes its value, and drops it.
+            rename = drop(each, f"ALTER {each.address} RENAME TO {parked_name(each, world)}")
+            yield replace(rename, action="rename")
+        elif not each.is_identity:
             yield drop(each, f"DROP {each.address}", destroys=f"where {each.name.name} is, is lost")
 
     def alter(
@@ -69,11 +87,15 @@ class Sequences(ObjectKind[o.Sequence]):
     ) -> Iterator[PlannedStatement]:
         if after.is_identity:
             return
+        for sql in move_inside(after.name.name, before.settings, after.settings):
+            yield alter(after, sql)
         words = []
         if before.settings.type != after.settings.type:
             words.append(f"AS {after.settings.type}")
         moved = with_type(before.settings, after.settings.type)
         words += settings_clauses(moved, after.settings)
+        if lies_apart(before.settings, after.settings):
+            words.append(f"RESTART WITH {after.settings.start}")
         if words:
             yield alter(after, f"ALTER {after.address} {' '.join(words)}")
         if before.persistence != after.persistence:

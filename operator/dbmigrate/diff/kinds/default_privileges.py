@@ -16,8 +16,15 @@ from dbmigrate.diff.step import PlannedStatement
 from dbmigrate.diff.world import World
 from dbmigrate.postgres.schema.catalog import ObjectName
 
-_OBJECTS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n": "SCHEMAS"}
-_TYPES = {"r": "r", "s": "S", "f": "f", "T": "T", "n": "n"}
+_OBJECTS = {
+    "r": "TABLES",
+    "S": "SEQUENCES",
+    "f": "FUNCTIONS",
+    "T": "TYPES",
+    "n": "SCHEMAS",
+    "L": "LARGE OBJECTS",
+}
+_TYPES = {"r": "r", "s": "S", "f": "f", "T": "T", "n": "n", "L": "L"}
 
 
 class DefaultPrivilegesKind(ObjectKind[o.DefaultPrivileges]):
@@ -46,6 +53,8 @@ class DefaultPrivilegesKind(ObjectKind[o.DefaultPrivileges]):
 def initial_grants(each: o.SchemaObject, world: World) -> o.Grants:
     """The privileges of an object that the current role has just created."""
     schema, role, kind = world.before, world.before.ways.role, each.acl_kind or ""
+    if kind in "FS":
+        return schema.ways.grants_by_default(kind, role)
     found = _entry(schema, role, None, kind)
     grants = schema.ways.grants_by_default(kind, role) if found is None else found
     if each.schema is not None:

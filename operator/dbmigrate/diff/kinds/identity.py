@@ -7,9 +7,18 @@ from dataclasses import replace
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
+from dbmigrate.diff.kinds.counting import (
+    go_on_behind_rows,
+    go_on_from,
+    lies_apart,
+    move_inside,
+    numbered_before,
+    parked,
+)
 from dbmigrate.diff.kinds.kind import alter
 from dbmigrate.diff.names import last_part, made_up, unquoted, without_last
 from dbmigrate.diff.step import PlannedStatement
+from dbmigrate.diff.world import World
 
 _ALWAYS = {"a": "ALWAYS", "d": "BY DEFAULT"}
 _LIMITS = {
@@ -80,7 +89,7 @@ def with_type(before: o.SequenceSettings, type_name: str) -> o.SequenceSettings:
     )
 
 
-def change_identity(before: t.Column, after: t.Column) -> Iterator[PlannedStatement]:
+def change_identity(before: t.Column, after: t.Column, world: World) -> Iterator[PlannedStatement]:
     """From one identity to another, or to none."""
     if before.identity == after.identity == "":
         return
@@ -91,6 +100,7 @@ def change_identity(before: t.Column, after: t.Column) -> Iterator[PlannedStatem
     if before.identity == "":
         # Rejected on a nullable column, and where a default still exists.
         yield alter(after, f"{prefix} ADD {identity_clause(after)}")
+        yield from _go_on(after, world)
         return
     words = []
     if before.identity != after.identity:
@@ -99,9 +109,33 @@ def change_identity(before: t.Column, after: t.Column) -> Iterator[PlannedStatem
         # ALTER COLUMN TYPE has moved the sequence to the new type by now.
         moved = with_type(before.settings, after.settings.type)
         words += [f"SET {word}" for word in settings_clauses(moved, after.settings)]
+        if lies_apart(before.settings, after.settings):
+            words.append(f"RESTART WITH {after.settings.start}")
     if words:
         yield alter(after, f"{prefix} {' '.join(words)}")
     yield from _rename_sequence(before, after)
+
+
+def _go_on(after: t.Column, world: World) -> Iterator[PlannedStatement]:
+    """The identity's first value is none that a row has."""
+    if after.identity_sequence is None or after.settings is None:
+        return
+    source = numbered_before(after, world)
+    if source is None:
+        place = (after.relation, after.column)
+        yield alter(after, go_on_behind_rows(after.identity_sequence, after.settings, *place))
+        return
+    name = parked(source, world)
+    yield alter(after, go_on_from(name, after.identity_sequence, after.settings))
+    yield alter(after, f"DROP SEQUENCE {name}", action="drop")
+
+
+def move_identity_inside(before: t.Column, after: t.Column) -> Iterator[PlannedStatement]:
+    """The value of its sequence is within the new limits, before the column has another type."""
+    if before.settings is None or after.settings is None or before.identity_sequence is None:
+        return
+    for sql in move_inside(before.identity_sequence, before.settings, after.settings):
+        yield alter(after, sql)
 
 
 def _rename_sequence(before: t.Column, after: t.Column) -> Iterator[PlannedStatement]:

@@ -16,6 +16,7 @@ from dbmigrate.diff.names import unquoted, without_last
 from dbmigrate.diff.step import Mode, PlannedStatement, Slot
 from dbmigrate.diff.world import ObjectAction, World
 from dbmigrate.postgres.schema.catalog import ObjectName
+from dbmigrate.postgres.sqltext.quoting import literal
 
 
 class Indexes(ObjectKind[t.Index]):
@@ -99,6 +100,12 @@ def mark_statements(
         yield alter(after, sql, slot=Slot.FINISH)
     elif before is not None and before.is_clustered and not after.is_clustered:
         yield alter(after, f"ALTER TABLE {after.table} SET WITHOUT CLUSTER")
+    if isinstance(after, t.Constraint):
+        old = before.index_comment if isinstance(before, t.Constraint) else None
+        if old != after.index_comment:
+            text = literal(after.index_comment).strip()
+            sql = f"COMMENT ON INDEX {after.index} IS {text}"
+            yield alter(after, sql, slot=Slot.ATTRIBUTE, action="comment")
     if after.is_replica_identity and not (before is not None and before.is_replica_identity):
         sql = f"ALTER TABLE {after.table} REPLICA IDENTITY USING INDEX {index}"
         yield alter(after, sql, slot=Slot.FINISH)

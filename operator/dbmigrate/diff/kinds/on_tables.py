@@ -9,6 +9,7 @@ from dbmigrate.diff import tables as t
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.step import PlannedStatement, Slot
 from dbmigrate.diff.world import World
+from dbmigrate.postgres.schema.catalog import ObjectName
 
 _ENABLED = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
@@ -47,6 +48,7 @@ class Triggers(ObjectKind[t.Trigger]):
         yield create(each, each.definition)
         if each.enabled != "O":
             yield replace(_enable_trigger(each), slot=Slot.FINISH)
+        yield from _enable_below((), each)
 
     def drop(self, each: t.Trigger, world: World) -> Iterator[PlannedStatement]:
         yield drop(each, f"DROP {each.address}")
@@ -59,8 +61,26 @@ class Triggers(ObjectKind[t.Trigger]):
             if after.enabled != "O" and before.enabled == after.enabled:
                 # A replaced trigger is enabled again.
                 yield _enable_trigger(after)
+        is_as_above = before.enabled != after.enabled or before.definition != after.definition
         if before.enabled != after.enabled:
             yield _enable_trigger(after)
+        yield from _enable_below(() if is_as_above else before.below, after)
+
+
+def _enable_below(before: tuple[str, ...], after: t.Trigger) -> Iterator[PlannedStatement]:
+    """In the partitions that differ; all have the state of their table otherwise."""
+    wanted = {**_states(before, after.enabled), **_states(after.below)}
+    for child, state in wanted.items():
+        if f"{child} {state}" not in before:
+            words = f"{_ENABLED[state]} TRIGGER {after.trigger}"
+            first = (ObjectName("partition", child),)
+            sql = f"ALTER TABLE ONLY {child} {words}"
+            yield alter(after, sql, slot=Slot.FINISH, after=first)
+
+
+def _states(below: tuple[str, ...], state: str | None = None) -> dict[str, str]:
+    found = (each.rpartition(" ") for each in below)
+    return {child: state or own for child, _, own in found}
 
 
 def _enable_trigger(each: t.Trigger) -> PlannedStatement:

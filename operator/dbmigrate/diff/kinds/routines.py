@@ -30,7 +30,7 @@ class Aggregates(ObjectKind[o.Aggregate]):
     """CREATE OR REPLACE AGGREGATE changes everything but the signature."""
 
     def can_alter(self, before: o.Aggregate, after: o.Aggregate, world: World) -> bool:
-        return before.shape == after.shape and _is_hypothetical(before) == _is_hypothetical(after)
+        return (before.shape, before.kind) == (after.shape, after.kind)
 
     def create(self, each: o.Aggregate, world: World) -> Iterator[PlannedStatement]:
         yield create(each, _sql(each, ""))
@@ -40,10 +40,6 @@ class Aggregates(ObjectKind[o.Aggregate]):
     ) -> Iterator[PlannedStatement]:
         if before.parameters != after.parameters:
             yield alter(after, _sql(after, "OR REPLACE "))
-
-
-def _is_hypothetical(each: o.Aggregate) -> bool:
-    return "HYPOTHETICAL" in each.parameters
 
 
 def _sql(each: o.Aggregate, replace: str) -> str:

@@ -139,15 +139,17 @@ def _replica_identity(each: t.Table) -> PlannedStatement:
 
 def _change_type(before: t.Table, after: t.Table, world: World) -> Iterator[PlannedStatement]:
     """A typed table cannot gain or lose a column: it is detached first, and bound at the end."""
-    if before.of_type == after.of_type:
+    if before.of_type == after.of_type and not world.is_retyped(before):
         return
     prefix = f"ALTER TABLE {after.name.name}"
     if before.of_type is not None:
-        own = tuple(part.name for part in parts(world.before, before.name))
+        wholes = (before.name, ObjectName("composite type", before.of_type))
+        own = tuple(part.name for whole in wholes for part in parts(world.before, whole))
         yield alter(after, f"{prefix} NOT OF", slot=Slot.DROP, before=own)
     if after.of_type is not None:
-        columns = [part for part in parts(world.after, after.name) if isinstance(part, t.Column)]
-        names = tuple(column.name for column in columns)
+        wholes = (after.name, ObjectName("composite type", after.of_type))
+        found = [part for whole in wholes for part in parts(world.after, whole)]
+        names = tuple(part.name for part in found if isinstance(part, t.Column))
         yield alter(after, f"{prefix} OF {after.of_type}", slot=Slot.FINISH, after=names)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
+from dbmigrate.diff.kinds.columns import settings
 from dbmigrate.diff.kinds.kind import ObjectKind, alter, create, drop
 from dbmigrate.diff.kinds.options import change_options, with_clause
 from dbmigrate.diff.step import PlannedStatement
@@ -25,6 +26,9 @@ class Views(ObjectKind[o.View]):
             part.name for part in parts(world.after, each.name) if isinstance(part, t.Column)
         )
         yield create(each, _create_sql(each, ""), covers=covers)
+        for part in parts(world.after, each.name) if each.is_materialized else ():
+            if isinstance(part, t.Column):
+                yield from settings(None, part, world)
 
     def drop(self, each: o.View, world: World) -> Iterator[PlannedStatement]:
         yield drop(each, f"DROP {each.address}")

@@ -44,7 +44,8 @@ ARRAY(SELECT quote_ident(a.attname) FROM unnest(k.conkey) WITH ORDINALITY u (num
     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number
     ORDER BY u.position) AS columns,
 {relation_name("k.confrelid")} AS references,
-{relation_name("i.indexrelid")} AS index, pg_get_indexdef(i.indexrelid) AS index_definition,
+{relation_name("i.indexrelid")} AS index,
+{place(CLASS, "i.indexrelid")} AS index_place, pg_get_indexdef(i.indexrelid) AS index_definition,
 COALESCE(ic.reloptions, '{{}}') AS index_options,
 (SELECT quote_ident(spcname) FROM pg_tablespace WHERE oid = ic.reltablespace) AS tablespace,
 COALESCE(i.indisreplident, false) AS is_replica_identity,
@@ -59,7 +60,8 @@ LEFT JOIN pg_index i ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x
 LEFT JOIN pg_class ic ON ic.oid = i.indexrelid
 LEFT JOIN pg_class fc ON fc.oid = k.confrelid
 LEFT JOIN pg_constraint up ON up.oid = k.conparentid
-WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND up.conrelid IS DISTINCT FROM k.conrelid""")
+WHERE c.relkind <> 'f' AND k.contype IN ('c', 'f', 'p', 'u', 'x')
+AND up.conrelid IS DISTINCT FROM k.conrelid""")
 """A foreign key to a partitioned table has a shadow on the same table for each partition. They
 are no objects, but what they depend on, the key depends on."""
 
@@ -92,10 +94,16 @@ INDEX_ATTACHMENTS = rows(f"""SELECT {relation_name("h.inhrelid")} AS name, '' AS
 ARRAY[{place(CLASS, "h.inhparent")}, {place(CLASS, "h.inhrelid")}] AS needs
 FROM pg_inherits h JOIN pg_index i ON i.indexrelid = h.inhrelid {on_relation("i.indrelid")}""")
 
+_BELOW = f"""CASE WHEN c.relkind = 'p' THEN ARRAY(WITH RECURSIVE d AS (
+    SELECT x.oid, x.tgrelid, x.tgenabled FROM pg_trigger x WHERE x.tgparentid = g.oid UNION ALL
+    SELECT x.oid, x.tgrelid, x.tgenabled FROM pg_trigger x JOIN d ON x.tgparentid = d.oid)
+    SELECT concat_ws(' ', {relation_name("d.tgrelid")}, d.tgenabled) FROM d
+    WHERE d.tgenabled <> g.tgenabled ORDER BY 1) ELSE '{{}}' END"""
+
 TRIGGERS = rows(f"""SELECT {_part("g.tgname")} AS name,
 {_address("TRIGGER", "g.tgname")} AS address, {_TABLE} AS "table",
 c.relkind AS part_of_kind, quote_ident(g.tgname) AS trigger, pg_get_triggerdef(g.oid) AS definition,
-g.tgenabled AS enabled, g.tgconstraint <> 0 AS is_constraint,
+g.tgenabled AS enabled, {_BELOW} AS below, g.tgconstraint <> 0 AS is_constraint,
 ARRAY[{place(TRIGGER, "g.oid")}, {place(CONSTRAINT, "g.tgconstraint")}] AS at
 FROM pg_trigger g {on_relation("g.tgrelid")}
 WHERE NOT g.tgisinternal AND g.tgparentid = 0""")

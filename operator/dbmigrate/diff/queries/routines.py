@@ -74,7 +74,7 @@ _PARAMETERS = ", ".join(
 
 AGGREGATES = rows(f"""SELECT {_COMMON}, 'AGGREGATE ' || {_CALL} AS address,
 {qualified("p.proname")} || '(' || CASE WHEN g.aggkind = 'n' AND p.pronargs = 0 THEN '*'
-    ELSE pg_get_function_arguments(p.oid) END || ')' AS signature,
+    ELSE pg_get_function_arguments(p.oid) END || ')' AS signature, g.aggkind AS kind,
 array_remove(ARRAY[{_PARAMETERS}], NULL) AS parameters, ARRAY[{place(ROUTINE, "p.oid")}] AS at
 FROM pg_aggregate g JOIN pg_proc p ON p.oid = g.aggfnoid {in_schema("p.pronamespace")}
 WHERE {_OWN}""")

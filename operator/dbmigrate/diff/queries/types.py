@@ -32,8 +32,8 @@ DOMAINS = rows(f"""SELECT {_COMMON}, 'DOMAIN ' || {_NAME} AS address,
 format_type(t.typbasetype, t.typtypmod) AS base,
 CASE WHEN t.typcollation <> b.typcollation THEN textin(regcollationout(t.typcollation)) END
     AS collation,
-CASE WHEN t.typnotnull THEN json_build_object('name', quote_ident(k.conname), 'no_inherit', false,
-    'validated', true) END AS not_null,
+CASE WHEN t.typnotnull THEN json_build_object('name', quote_ident(k.conname),
+    'place', {place(CONSTRAINT, "k.oid")}, 'no_inherit', false, 'validated', true) END AS not_null,
 pg_get_expr(t.typdefaultbin, 0) AS "default",
 ARRAY[{_PLACES}, {place(CONSTRAINT, "k.oid")}] AS at
 {_FROM} JOIN pg_type b ON b.oid = t.typbasetype

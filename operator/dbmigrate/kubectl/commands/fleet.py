@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from dbmigrate.api.action import ActionKind
 from dbmigrate.api.conditions import Condition, ConditionType
 from dbmigrate.api.fields import Document
 from dbmigrate.api.fleet.status import (
@@ -19,9 +20,10 @@ from dbmigrate.api.fleet.status import (
     parse_set_status,
 )
 from dbmigrate.api.names import SET_KIND, SETS
+from dbmigrate.api.status import PlanStatus
 from dbmigrate.kubectl.ages import age_of
 from dbmigrate.kubectl.collection import Collection, list_all
-from dbmigrate.kubectl.order import Order, follow, place
+from dbmigrate.kubectl.order import NotDone, Order, follow, place
 from dbmigrate.kubectl.problems import Missing, RequestFailed
 from dbmigrate.kubectl.requests import FleetOrderRequest, FleetViewRequest, Output
 from dbmigrate.kubectl.rows import NONE
@@ -53,12 +55,53 @@ def show_fleet(session: CommandContext, request: FleetViewRequest) -> None:
 
 
 def order_fleet(session: CommandContext, request: FleetOrderRequest) -> None:
-    """`fleet retry` and `fleet continue`. Raises RequestFailed, NotDone."""
-    _find(session, request.name)
-    order = Order(request.kind, request.name, reason=request.reason, is_for_set=True)
+    """`fleet retry`, `fleet continue` and `fleet approve`. Raises RequestFailed, NotDone."""
+    body = _find(session, request.name)
+    plan_hash = None
+    if request.kind is ActionKind.APPROVE:
+        plan_hash = _agree(session, request, parse_set_status(body.get("status")))
+    order = Order(
+        request.kind,
+        request.name,
+        plan_hash=plan_hash,
+        reason=request.reason,
+        is_for_set=True,
+    )
     created = place(session.kubectl, session.screen, order)
     if request.is_followed:
         session.screen.say(follow(session.kubectl, session.screen, created, request.timeout))
+
+
+def _agree(session: CommandContext, request: FleetOrderRequest, status: SetStatus) -> str:
+    """The hash of the plan that was shown and agreed to. Raises NotDone."""
+    plan = status.plan
+    if plan is None or not plan.steps_total:
+        raise NotDone(f"there is no plan of {request.name} that waits for approval")
+    if request.plan_hash is not None and request.plan_hash != plan.hash:
+        raise NotDone(f"the plan of {request.name} is {plan.hash} now, not {request.plan_hash}")
+    session.screen.show(_describe_plan(plan))
+    question = f"approve plan {plan.hash} of {request.name}?"
+    if not request.is_agreed and not session.screen.confirm(question):
+        raise NotDone("nothing was ordered: the answer was not y")
+    return plan.hash
+
+
+def _describe_plan(plan: PlanStatus) -> Iterable[Line]:
+    yield [Cell(f"Plan {lines(plan.hash)}: {plan.steps_total} steps, the longest of all versions")]
+    for step in plan.steps:
+        losing = "   destroys data" if step.destructive else ""
+        yield [
+            Cell(f"  {lines(step.direction):<4} {lines(step.version)}  {lines(step.name)}{losing}")
+        ]
+        if step.excerpt:
+            yield [Cell(f"         {lines(step.excerpt)}")]
+    if plan.trial.findings_total:
+        yield [Cell(f"Lint: {plan.trial.findings_total} findings")]
+    for finding in plan.trial.findings:
+        text = f"  {finding.severity} {finding.rule} {finding.file}:{finding.line}: "
+        yield [Cell(lines(text + finding.message))]
+    if plan.trial.rehearsal is not None:
+        yield [Cell(f"Rehearsed: {plan.trial.rehearsal.steps} steps")]
 
 
 def _find(session: CommandContext, name: str) -> Document:

@@ -10,6 +10,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from dbmigrate.postgres.connection.libpq import (
@@ -26,6 +27,15 @@ _FIRST_WITH_CANCEL_CONNECTIONS = 170000
 """The version of libpq whose cancel requests are encrypted as the connection is."""
 
 
+class AttemptsFailed(OperationalError):
+    """No attempt succeeded."""
+
+    def __init__(self, text: str, conninfo: Mapping[str, str]) -> None:
+        super().__init__(text)
+        self.conninfo = conninfo
+        """The parameters that libpq has taken from a service file, too, and from variables."""
+
+
 def open_connection(
     params: dict[str, str], password: Callable[[Mapping[str, object]], str] | None = None
 ) -> pq.abc.PGconn:
@@ -36,11 +46,12 @@ def open_connection(
     """
     timeout = timeout_from_conninfo(dict(params))
     problems: list[str] = []
+    known: dict[str, str] = {}
     attempts = conninfo_attempts(params)
     for attempt in attempts:
         own = {} if password is None else {"password": password(attempt)}
         try:
-            return _open(make_conninfo("", **{**attempt, **own}), timeout)
+            return _open(make_conninfo("", **{**attempt, **own}), timeout, known)
         except Error as error:
             problems.append(str(error))
     # Where a part of the hosts has addresses, psycopg leaves the others out in silence.
@@ -49,7 +60,7 @@ def open_connection(
     if len(hosts) > 1 and "hostaddr" not in params and "PGHOSTADDR" not in os.environ:
         unknown = (host for host in hosts if host and host not in tried)
         problems += [f"failed to resolve host {host!r}" for host in unknown]
-    raise OperationalError("\n".join(dict.fromkeys(problems)))
+    raise AttemptsFailed("\n".join(dict.fromkeys(problems)), known)
 
 
 def cancel(connection: pq.abc.PGconn, seconds: int) -> None:
@@ -90,12 +101,18 @@ class _Opening:
         return self._connection.connect_poll()
 
 
-def _open(conninfo: str, timeout: int) -> pq.abc.PGconn:
+def _open(conninfo: str, timeout: int, known: dict[str, str]) -> pq.abc.PGconn:
     connection = pq.PGconn.connect_start(conninfo.encode())
     try:
         if not _wait(_Opening(connection), timeout):
             raise OperationalError(connection.get_error_message())
     except BaseException:
+        with suppress(Error):
+            known |= {
+                each.keyword.decode(): each.val.decode(errors="replace")
+                for each in connection.info
+                if each.val and each.val != each.compiled
+            }
         connection.finish()
         raise
     connection.nonblocking = 1

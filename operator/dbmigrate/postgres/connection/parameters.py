@@ -53,11 +53,25 @@ _PAIRED = {name.replace("_", ""): name for name in LIBPQ} | {
     "userid": "user",
     "uid": "user",
     "pwd": "password",
+    "passwd": "password",
+    "pghost": "host",
+    "pghostaddr": "hostaddr",
+    "pgport": "port",
+    "pguser": "user",
+    "pgdatabase": "dbname",
+    "pgoptions": "options",
+    "pgservice": "service",
+    "pgappname": "application_name",
+    "pgsslmode": "sslmode",
     "database": "dbname",
     "schema": "search_path",
     "currentschema": "search_path",
     "ssl": "sslmode",
 }
+
+
+_SECRET = re.compile(r"passw|pwd|secret|token|credential|apikey|pass$|^pass")
+_NO_SECRETS = frozenset(("password_encryption", "md5_password_warnings"))
 
 
 def is_known(name: str) -> bool:
@@ -69,4 +83,9 @@ def intended_name(name: str) -> str | None:
     """libpq's name for what another library calls so; None: no library does, or it is libpq's."""
     if name in KNOWN:
         return None
-    return _PAIRED.get(re.sub(r"[\s_-]", "", name.lower()))
+    plain = re.sub(r"[\s_-]", "", name.lower())
+    if plain in _PAIRED:
+        return _PAIRED[plain]
+    # No setting of the server holds a secret; a name with a dot is an extension's or a program's.
+    is_secret = _SECRET.search(plain) is not None and "." not in name
+    return "password" if is_secret and name.lower() not in _NO_SECRETS else None

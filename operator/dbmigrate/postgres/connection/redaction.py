@@ -16,14 +16,10 @@ from dbmigrate.postgres.connection.parameters import PASSWORDS
 from dbmigrate.secret_variables import secret_variables
 
 NOT_SHOWN = "(not shown)"
-_VARIABLES = {
-    "PGUSER": "user",
-    "PGDATABASE": "dbname",
-    "PGSERVICE": "service",
-    "PGPASSWORD": "password",
-}
+_VARIABLES = {"PGDATABASE": "dbname", "PGAPPNAME": "application_name"}
+"""Those of libpq that are not called after their parameter."""
 _FORMS = {
-    "host": r"[\w.-]*|[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[/@][\w./-]*",
+    "host": r"[\w.-]*|[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[/@][\w./-]*|/cloudsql/[\w./:-]*",
     "hostaddr": r"[0-9A-Fa-f:.]*(?:%[\w.-]+)?",
     "port": r"[0-9]{0,5}",
     "user": r"[\w.-]*",
@@ -85,16 +81,17 @@ def redact(text: str, conninfo: Mapping[str, str], environ: Mapping[str, str]) -
 
 
 def _hidden(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[str]:
-    for key, value in conninfo.items():
+    secret = secret_variables(environ)
+    variables = [
+        (_VARIABLES.get(name, name[2:].lower()), value)
+        for name, value in environ.items()
+        if name.startswith("PG") and name not in secret
+    ]
+    for key, value in (*conninfo.items(), *variables):
         if key == "options":
             for word in _settings(value):
                 yield from _spellings(word)
         elif not is_showable(key, value):
-            yield from _spellings(value)
-    secret = secret_variables(environ)
-    for name, key in _VARIABLES.items():
-        value = environ.get(name, "")
-        if name in secret or not is_showable(key, value):
             yield from _spellings(value)
     for name in secret:
         yield from _spellings(environ.get(name, ""))

@@ -14,6 +14,7 @@ import select
 import time
 from collections.abc import Mapping
 
+from dbmigrate.postgres.connection.handshake import AttemptsFailed
 from dbmigrate.postgres.connection.libpq import Error, make_conninfo, pq
 from dbmigrate.postgres.connection.redaction import has_odd_names, redact
 from dbmigrate.report import Reason
@@ -85,12 +86,14 @@ _PREFIX = re.compile(r"\[Errno -?\d+\] ")
 
 def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
     """The reason, and a message, of a connection that failed with `conninfo`."""
-    text = str(error)
+    text, given = str(error), conninfo
+    if isinstance(error, AttemptsFailed):
+        conninfo = {**error.conninfo, **conninfo}
     by_server = _BY_SERVER.search(text)
     sentence = by_server[2].splitlines()[0] if by_server is not None else ""
     sqlstate = None
     if by_server is not None and not _SENTENCES.fullmatch(sentence):
-        sqlstate = ask_again(make_conninfo("", **{"connect_timeout": "10", **conninfo}))
+        sqlstate = ask_again(make_conninfo("", **{"connect_timeout": "10", **given}))
     reason = reason_of(" ".join(text.split()), sqlstate)
     is_nameless = re.fullmatch(_NAMELESS, sentence)
     if by_server is not None and not is_nameless and has_odd_names(conninfo, os.environ):

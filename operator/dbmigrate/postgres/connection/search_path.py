@@ -21,14 +21,14 @@ written with `pg_catalog` and get arguments of exactly their types.
 from __future__ import annotations
 
 SAFE_PATH = "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off"
-"""Begins those statements of ours that return no text. A table's policies are not evaluated:
+"""Begins those statements of dbmigrate that return no text. A table's policies are not evaluated:
 where they apply, the server refuses the statement."""
 SAFE = (
     f"{SAFE_PATH}; SET LOCAL quote_all_identifiers = off; SET LOCAL datestyle = ISO;"
     " SET LOCAL intervalstyle = postgres; SET LOCAL extra_float_digits = 1;"
     " SET LOCAL bytea_output = hex; SET LOCAL xmlbinary = base64"
 )
-"""Begins each other message of ours. The time zone stays: goose's and Flyway's times have none
+"""Begins each other message of dbmigrate. The time zone stays: goose's and Flyway's times have none
 and are the session's."""
 IN_UTC = "SET LOCAL timezone = 'UTC'"
 """Behind SAFE where constants of the catalogs are read."""

@@ -73,7 +73,7 @@ def _hidden(history: History, schema: str, table: str) -> MigrationError:
         Reason.FOREIGN_HISTORY,
         f"two histories are possible: the search path leads to {here}, which {what},"
         f" and behind it is {_name(schema, table)}",
-        hint=f"name the one that is meant: -history-table {there} goes on with that one,"
+        hint=f"name the one that is meant: -history-table {there} continues with that one,"
         f" -history-table {here} begins with this one; a schema named like the role comes first"
         " in the default search path",
     )

@@ -182,7 +182,7 @@ def upgrade_sql(table: str, shape: LogShape, version_type: str) -> str:
 
 
 def require_writable(schema: str, log: str, shape: LogShape) -> None:
-    """Raise MigrationError (ForeignHistory) where no row of ours could be appended."""
+    """Raise MigrationError (ForeignHistory) where no row of dbmigrate could be appended."""
     table = f"{schema}.{log}"
     quoted = f"{identifier(schema)}.{identifier(log)}"
     if shape.unfilled:
@@ -221,7 +221,7 @@ def _by_columns(found: Collection[str]) -> int:
 
 
 def _fills(column: str) -> bool:
-    """Whether every row of ours has a value there."""
+    """Whether every row of dbmigrate has a value there."""
     declared = COLUMNS.get(column, "")
     return "NOT NULL" in declared or "IDENTITY" in declared
 
@@ -284,7 +284,8 @@ def _incomplete(
         hint = (
             f"put {'it' if len(missing) == 1 else 'them'} back from a backup; or rename the table:"
             " a new log then begins at the version that the version table has, without the"
-            " checksums and down scripts of the old one"
+            " checksums and down scripts of the old one: a version whose down file is missing is"
+            " then undone by its number alone"
         )
     else:
         adds = ", ".join(

@@ -119,7 +119,7 @@ def noted_row(log_id: int, row: NewLogRow) -> LogRow:
 
 
 def find_owner(notes: Iterable[LogRow]) -> Owner | None:
-    """Who migrates the database; None: nobody has said so."""
+    """Who migrates the database; None: unknown."""
     owner = None
     for row in notes:
         if row.direction == NoteKind.OWNER:

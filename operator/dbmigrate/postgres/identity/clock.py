@@ -20,7 +20,7 @@ TOLERATED = 60.0
 
 
 def describe_skew(url: str) -> str | None:
-    """A sentence, if this clock is wrong; None: it is right, or nobody can say."""
+    """A sentence, if this clock is wrong; None: it is right, or that is unknown."""
     ahead = measure_skew(url)
     if ahead is None or abs(ahead) <= TOLERATED:
         return None

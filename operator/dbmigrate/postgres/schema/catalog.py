@@ -18,6 +18,7 @@ from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.relations import own_relations
 from dbmigrate.postgres.schema.catalog_queries import INDEXES, QUERIES
+from dbmigrate.postgres.sqltext.deparsed import settle
 from dbmigrate.postgres.sqltext.quoting import literal, literal_bool
 
 
@@ -92,7 +93,7 @@ def _own(history: HistoryTable) -> str:
 
 def _read(session: Session, query: str) -> Catalog:
     (rows,) = session.query(f"BEGIN READ ONLY; {IN_UTC}; {query}; COMMIT")
-    return {ObjectName(kind or "", name or ""): text or "" for kind, name, text in rows}
+    return {ObjectName(kind or "", name or ""): settle(text or "") for kind, name, text in rows}
 
 
 def compare(before: Catalog, after: Catalog) -> Iterator[Difference]:

@@ -259,7 +259,7 @@ def _is_from_stdin(sql: bytes, at: int, end: int, file: str) -> bool:
 
 
 def _find_rows(sql: bytes, end: int, file: str) -> tuple[tuple[int, int], int]:
-    """The span of the rows below a COPY, and where the script goes on."""
+    """The span of the rows below a COPY, and where the script continues."""
     line_end = _REST_OF_LINE.match(sql, end + 1)
     if line_end is None:
         raise refusal(sql, end + 1, file, "the rows of a COPY start on the line below it")

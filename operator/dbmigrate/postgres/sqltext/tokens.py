@@ -99,6 +99,25 @@ def outermost(found: Iterable[Token]) -> Iterator[Token]:
         depth += token.text == "("
 
 
+_EDGE = re.compile(rb"""['"$]|/\*|--""")
+_LINE_END = re.compile(rb"[\r\n]|\Z")
+
+
+def line_comments(sql: bytes, start: int, end: int) -> Iterator[int]:
+    """Where comments of one line begin: neither in a string, nor in a name or another comment.
+
+    Raises MigrationError (SourceInvalid) for what does not end.
+    """
+    at = floor = start
+    while (found := _EDGE.search(sql, at, end)) is not None:
+        if found[0] == b"--":
+            yield found.start()
+            at = _LINE_END.search(sql, found.end()).start()  # type: ignore[union-attr]
+        else:
+            at = end_of_special(sql, found.start(), floor, file="")
+        floor = at
+
+
 def skip_space(sql: bytes, at: int, *, file: str) -> int:
     """The next offset that is neither space nor comment."""
     while True:

@@ -91,7 +91,7 @@ class Pauses:
             self._tell(
                 "WARNING",
                 "there are standbys, and this role may not see how far they are behind:"
-                " grant it pg_monitor, or nobody waits for them",
+                " grant it pg_monitor, or no session waits for them",
             )
         lag = self._clock.read(sight, time.monotonic())
         if not self._is_too_far(lag):

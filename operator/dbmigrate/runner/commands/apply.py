@@ -88,7 +88,7 @@ def preview_apply(request: Request, order: ApplyOrder) -> Result[Preview]:
         plan = _lay_out(run, order, left)
         run.target = plan.target
         _tell(run, plan, left)
-        goes_on = f"goes on with statement {left.done + 1} of {left.text.file}" if left else None
+        goes_on = f"continues with statement {left.done + 1} of {left.text.file}" if left else None
         return make_preview(run, plan, goes_on)
 
     return as_planned(perform(request, work, is_locked=False))

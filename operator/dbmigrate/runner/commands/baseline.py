@@ -13,6 +13,7 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_migration
 from dbmigrate.runner.preparation.forced_version import set_version
+from dbmigrate.runner.preparation.takeover import take_over
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
@@ -30,6 +31,9 @@ def baseline(request: Request, version: Version) -> Result[None]:
             raise no_migration(version, source=request.source)
         if found.version == version:
             run.target = version
+            if run.database.successor is None:
+                # A dbmigrate that marked nothing may have made the baseline.
+                take_over(run)
             return
         if found.version is not None:
             raise MigrationError(

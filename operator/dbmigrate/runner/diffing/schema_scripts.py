@@ -46,7 +46,7 @@ _AMONG_OTHERS = frozenset(("CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOK
 _AT_ONCE = 200
 """Statements in one message, at most."""
 _AROUND = 2
-"""Statements of ours beside each: BEGIN and COMMIT."""
+"""Statements of dbmigrate beside each: BEGIN and COMMIT."""
 
 
 @dataclass(frozen=True, slots=True)

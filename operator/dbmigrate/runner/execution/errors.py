@@ -15,6 +15,7 @@ from dbmigrate.postgres.connection.errors import (
     ServerFailure,
     history_failure,
     is_out_of_locks,
+    is_user_gone,
 )
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.postgres.sqltext.quoting import literal
@@ -115,7 +116,7 @@ def history_changed(
 
 def is_changed(error: ServerError) -> bool:
     """Whether a statement of ours failed by what the history is now, and was not before."""
-    return error.sqlstate in _CHANGED
+    return error.sqlstate in _CHANGED and not is_user_gone(error)
 
 
 def _remedy(table: str, error: ServerError) -> str:

@@ -54,7 +54,7 @@ from dbmigrate.runner.planning.step import PlannedStep
 
 INTERRUPTED = "interrupted"
 """The log's word for a step that was asked to stop, or could not get a lock in time: the next
-run goes on with it by itself."""
+run continues with it by itself."""
 DROP_SECONDS = 5.0
 """For one invalid index: DROP INDEX CONCURRENTLY waits for those who use it."""
 _BLOCKS_NOBODY = re.compile(rb"\bCONCURRENTLY\b|\A(?:VACUUM|ANALYZE)\b", re.IGNORECASE)

@@ -110,7 +110,7 @@ class Addresses:
         own = {"host": row.host, "port": row.port, "dbname": row.dbname, "user": row.user}
         conninfo.update({key: value for key, value in own.items() if value})
         if row.host and not self.trusts_hosts and not _is_verified(conninfo):
-            # Whoever writes the catalog's rows is not to be told the password of all.
+            # Whoever writes the catalog's rows is not to learn the password of all.
             conninfo.setdefault("require_auth", "!password")
         if row.password_file:
             conninfo["password"] = self._read_password(row.password_file)

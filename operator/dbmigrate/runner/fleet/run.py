@@ -72,7 +72,7 @@ class FleetRun:
         return self._end()
 
     def wait(self, timeout: float | None) -> FleetResult:
-        """Ask again and again those that are not there yet, for so many seconds; None: for ever."""
+        """Ask again and again those that are not there yet, for so many seconds; None: no limit."""
         deadline = None if timeout is None else time.monotonic() + timeout
         left: Sequence[FleetTarget] = self.request.targets
         pause = _FIRST_PAUSE

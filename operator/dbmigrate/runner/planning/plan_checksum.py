@@ -36,13 +36,16 @@ def checksum_of(steps: Sequence[PlannedStep]) -> str:
 def require_plan(wanted: str, steps: Sequence[PlannedStep], log: Iterable[LogRow]) -> None:
     """Check that the steps are those of the plan, or its remaining ones.
 
+    `wanted` may be several checksums with commas between: of a fleet's targets each has one of
+    the plans that were agreed to.
     `log` are the rows that changed something, the newest first; no more of them are taken than
     one plan can have left: no plan runs a script twice.
 
     Raises MigrationError: PlanChanged, SourceInvalid.
     """
     link = found = checksum_of(steps)
-    if link == wanted:
+    accepted = wanted.split(",")
+    if link in accepted:
         return
     seen = {(str(step.version), step.name, step.direction.value) for step in steps}
     for row in log:
@@ -51,7 +54,7 @@ def require_plan(wanted: str, steps: Sequence[PlannedStep], log: Iterable[LogRow
             break  # the version was moved without a step: earlier rows do not belong to the plan
         seen.add(key)
         link = _put_before(link, row.version, row.direction, row.checksum)
-        if link == wanted:
+        if link in accepted:
             return
     count = f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
     raise MigrationError(

@@ -48,9 +48,12 @@ def left_out(source: Source, applied: AppliedVersions) -> tuple[Migration, ...]:
     if end is None or here is None or here < end:
         return ()
     gone: list[Version] = []
-    below = {v for versions in source.squash_lists for v in versions if v < end}
-    for versions in reversed(source.squash_lists):
-        if versions and _began_with(versions[-1], below, applied):
+    lists = source.squash_lists
+    below = {v for versions in lists for v in versions if v < end}
+    for index, versions in reversed([*enumerate(lists, start=1)]):
+        # A list that a person has written may leave out the file's own version.
+        own = end if index == len(lists) else max(versions, default=end)
+        if _began_with(own, below, applied):
             break
         gone += (v for v in versions if v < end and not applied.covers(v))
     name = f"replaced by {source.squash_file}"

@@ -1,7 +1,7 @@
 """Up files that were edited after they were applied.
 
 The edit would reach new databases only, and the old ones would stay different
-for ever. Only what the log or the tool's own table has recorded can be compared.
+without end. Only what the log or the tool's own table has recorded can be compared.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ behind the last of them: to take turns with Atlas means to cut as it cuts. The r
 those of its scanner with the options of its PostgreSQL driver (sql/migrate/lex.go):
 quotes, dollar quotes, comments that do not nest, parentheses, BEGIN ATOMIC ... END and
 BEGIN ... END. They differ from PostgreSQL's where a file is odd: a comment at the very
-end without a line feed is a statement, and so is a lone semicolon. One thing is mended:
+end without a line feed is a statement, and so is a lone semicolon. One thing differs:
 a backslash in E'..' escapes a quote here, which Atlas means to do and does not.
 """
 

@@ -52,6 +52,7 @@ TWINS = {
     "identity": "aws:region=eu-west-1",
     "role": "app",
     "statement-lock-timeout": "1s",
+    "connect-wait": "60s",
     "concurrent-lock-timeout": "10m",
     "statement-timeout": "2m",
     "rollback": "forbid",

@@ -260,6 +260,34 @@ def test_an_order_reads_the_list_again_and_follows_the_rollout_to_its_end() -> N
     assert world.starts.count("survey") == 2
 
 
+def test_one_rollout_serves_all_orders_that_came_before_it_began() -> None:
+    """A service that makes ten tenants at once orders ten times."""
+    world = make_world()
+    settle(world)
+    world.pass_time(timedelta(seconds=10))
+    for number in range(10):
+        made = make_action(ActionKind.RETRY, f"act-{number}")
+        world.order(replace(made, created_at=world.now - timedelta(seconds=5)))
+    same_second = replace(make_action(ActionKind.RETRY, "late"), created_at=world.now)
+    world.order(same_second)
+    world.step()
+    world.pass_time(timedelta(seconds=1))
+    settle(world)
+    assert {phase_of(world, name) for name in world.actions} == {"Succeeded"}
+    # The list may have been read before that one: it has a rollout of its own.
+    assert world.starts.count("survey") == 3
+
+
+def test_orders_get_an_owner_and_only_the_newest_stay() -> None:
+    world = make_world()
+    settle(world)
+    for number in range(30):
+        world.order(make_action(ActionKind.CONTINUE, f"act-{number:02}"))
+    decision = settle(world)
+    assert len(decision.adopt) == 30
+    assert len(decision.expired) == 10
+
+
 def test_a_resync_reads_the_list_again_and_stays_ready() -> None:
     world = make_world()
     world.resync = timedelta(hours=1)
@@ -287,6 +315,49 @@ def test_a_change_in_the_middle_waits_for_the_job_at_work() -> None:
     settle(world)
     assert world.starts == ["survey", "canary", "survey", "canary", "rest"]
     assert reason_of(world.resource.status) == ("True", "AllCurrent")
+
+
+def test_the_samples_are_rehearsed_once_and_approved_by_a_person_before_the_first_wave() -> None:
+    template: dict[str, Any] = {"source": {"configMaps": [{"name": "files"}]}}
+    template |= {"approval": "Manual", "rehearse": "BeforeApply"}
+    world = make_world(template=template)
+    world.steps = 2
+    settle(world)
+    assert world.starts == ["survey", "rehearsal"]
+    assert reason_of(world.resource.status) == ("False", "AwaitingApproval")
+    approved = world.resource.status.condition(ConditionType.APPROVED)
+    assert approved is not None
+    assert approved.status is Truth.FALSE
+    plan = world.resource.status.plan
+    assert plan is not None
+    world.order(replace(make_action(ActionKind.APPROVE, "wrong"), plan_hash="0" * 12))
+    settle(world)
+    assert phase_of(world, "wrong") == "Refused"
+    world.order(replace(make_action(ActionKind.APPROVE), plan_hash=plan.hash))
+    world.step(lambda call: call == "answer")
+    settle(world)
+    assert phase_of(world) == "Succeeded"
+    assert world.starts == ["survey", "rehearsal", "canary", "rest"]
+    assert reason_of(world.resource.status) == ("True", "AllCurrent")
+    # New targets with the same plan need nobody; another plan does.
+    world.order(make_action(ActionKind.RETRY, "again"))
+    settle(world)
+    assert world.starts[4:] == ["survey", "rehearsal", "canary", "rest"]
+    world.digest = "two"
+    settle(world)
+    assert world.starts[8:] == ["survey", "rehearsal"]
+    assert reason_of(world.resource.status) == ("False", "AwaitingApproval")
+
+
+@pytest.mark.parametrize("crashes", range(20))
+def test_a_rehearsal_is_started_once_whoever_is_killed(crashes: int) -> None:
+    template = {"source": {"configMaps": [{"name": "files"}]}, "rehearse": "BeforeApply"}
+    random = Random(crashes)
+    world = make_world(template=template)
+    world.steps = 2
+    settle(world, crash=lambda _: random.random() < 0.4)
+    assert world.starts == ["survey", "rehearsal", "canary", "rest"]
+    assert world.resource.status.targets == Totals(total=1000, current=1000)
 
 
 def test_suspend_starts_nothing() -> None:

@@ -10,6 +10,7 @@ import pytest
 from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.names import MANAGED_BY_LABEL, MIGRATION_LABEL, UID_LABEL
+from dbmigrate.api.spec import CONTAINER_NAMES, VOLUME_NAMES
 from dbmigrate.controller.decisions.runs import RunCommand, RunState
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
 from dbmigrate.controller.jobs.job_object import parse_run
@@ -166,6 +167,63 @@ def test_a_client_certificate_can_be_read_by_any_user(
     (mount,) = (m for m in runner_of(job)["volumeMounts"] if m["name"] == volume["name"])
     assert env_of(job)["DBMIGRATE_CLIENT_CERTIFICATE"] == mount["mountPath"]
     assert pod_of(job)["securityContext"] == pod_of(plain)["securityContext"]
+
+
+EXTRAS: dict[str, Any] = {
+    "initContainers": [{"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}],
+    "volumes": [{"name": "config", "configMap": {"name": "config"}}],
+    "volumeMounts": [{"name": "config", "mountPath": "/config"}],
+    "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db"]}],
+    "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
+    "runtimeClassName": "gvisor",
+}
+
+
+def test_parts_of_the_pod_are_passed_on_unchanged_behind_our_own() -> None:
+    copy = {"image": {"reference": "app:1", "mode": "Copy"}}
+    plain = build(make_migration(source=copy))
+    job = build(make_migration(source=copy, job=EXTRAS))
+    for name in ("initContainers", "volumes"):
+        assert pod_of(job)[name] == [*pod_of(plain)[name], *EXTRAS[name]]
+    mounts = runner_of(job)["volumeMounts"]
+    assert mounts == [*runner_of(plain)["volumeMounts"], *EXTRAS["volumeMounts"]]
+    for name in ("hostAliases", "dnsConfig", "runtimeClassName"):
+        assert pod_of(job)[name] == EXTRAS[name]
+
+
+def test_a_run_waits_for_a_proxy_beside_it_and_for_no_other_container() -> None:
+    assert env_of(build(make_migration(job=EXTRAS)))["DBMIGRATE_CONNECT_WAIT"] == "60s"
+    before = [{"name": "fetch", "image": "fetch:1"}]
+    job = build(make_migration(job={"initContainers": before}))
+    assert "DBMIGRATE_CONNECT_WAIT" not in env_of(job)
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        *(("initContainers", name) for name in sorted(CONTAINER_NAMES)),
+        *(("volumes", name) for name in sorted(VOLUME_NAMES)),
+    ],
+)
+def test_names_of_our_own_parts_are_taken(field: str, name: str) -> None:
+    with pytest.raises(SpecError, match=rf"spec\.job\.{field}\[0\]\.name: is the name of a part"):
+        make_migration(job={field: [{"name": name}]})
+
+
+def test_no_part_of_our_own_has_a_name_that_a_resource_may_take() -> None:
+    certificate = {"secretKeyRef": {"name": "ca", "key": "ca.crt"}}
+    connection = {"host": "h", "dbname": "d", "rootCertificateFrom": certificate}
+    database = {
+        "connection": connection,
+        "clientCertificateFrom": {"secretRef": {"name": "client"}},
+    }
+    copy = {"image": {"reference": "app:1", "mode": "Copy"}}
+    backup = {"persistentVolumeClaim": {"claimName": "c"}}
+    migration = make_migration(database=database, source=copy, backup=backup)
+    pod = pod_of(build(migration, replace(ORDER, rehearsed_on="17")))
+    assert {volume["name"] for volume in pod["volumes"]} == VOLUME_NAMES - {"targets"}
+    containers = [*pod["containers"], *pod["initContainers"]]
+    assert {container["name"] for container in containers} == CONTAINER_NAMES
 
 
 def test_the_systems_authorities_need_verify_full() -> None:

@@ -496,3 +496,11 @@ def test_reading_a_url_does_not_import_psycopg() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_cloud_sqls_socket_directory_is_shown_and_no_other_path_with_a_colon() -> None:
+    place = "/cloudsql/team:europe-west1:shop"
+    target = parse_target(f"postgres://app@/shop?host={place}", {})
+    assert target.conninfo["host"] == place
+    assert target.display == f"{place}/shop"
+    assert "s3cr3t" not in parse_target("postgres://app@/shop?host=/x:s3cr3t", {}).display

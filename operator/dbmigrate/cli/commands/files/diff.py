@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dbmigrate.runner.result import Result
 
 NOWHERE = "host=scratch dbname=scratch"
-"""Stands for the target where none is named; nobody connects to it."""
+"""Stands for the target where none is named; no connection to it is made."""
 NAMELESS = "change"
 """The name of migrations that are not to be written."""
 

@@ -125,8 +125,10 @@ def _print(invocation: Invocation, findings: Sequence[Finding], location: str) -
     form = invocation.values.get("output", "json" if invocation.options.json else "text")
     text = _draw(findings, form, _from_here(location.removeprefix("file://")))
     if text:
-        printed = print_json if form in ("json", "sarif") else print_text
-        printed(invocation.output, text)
+        if form in ("json", "sarif"):
+            print_json(invocation.output, text)
+        else:
+            print_text(invocation.output, text, has_commands=form == "github")
     if form == "text":
         invocation.terminal.line(_count(findings))
 

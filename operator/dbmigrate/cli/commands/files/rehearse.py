@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dbmigrate.runner.result import Result
 
 NOWHERE = "host=scratch dbname=scratch"
-"""Stands for the target where none is needed; nobody connects to it."""
+"""Stands for the target where none is needed; no connection to it is made."""
 
 FLAGS = (
     HELP,

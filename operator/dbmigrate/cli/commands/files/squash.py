@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dbmigrate.runner.result import Result
 
 NOWHERE = "host=scratch dbname=scratch"
-"""Stands for a target; nobody connects to it."""
+"""Stands for a target; no connection to it is made."""
 DATA = {"refuse": None, "keep": True, "leave": False}
 
 

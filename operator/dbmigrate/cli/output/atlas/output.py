@@ -100,7 +100,7 @@ def print_lint(
 
 
 def _print(invocation: Invocation, document: Document) -> None:
-    """As JSON, without a line feed of ours."""
+    """As JSON, without a line feed of dbmigrate."""
     _write(invocation, to_json(document))
 
 

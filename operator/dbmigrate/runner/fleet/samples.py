@@ -1,0 +1,111 @@
+"""One sample target of each version that is found: its plan stands for all at that version.
+
+The histories of all targets are read, and nothing is changed. Equal files lead from one version
+by one plan, so that lint, a rehearsal and a person's approval need one target of each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from dbmigrate.report import Report
+from dbmigrate.runner.answers import Preview
+from dbmigrate.runner.commands.plan import as_planned, make_preview
+from dbmigrate.runner.fleet.request import FleetRequest
+from dbmigrate.runner.fleet.run import run_fleet
+from dbmigrate.runner.fleet.shards import hash_name
+from dbmigrate.runner.fleet.summary import Summary
+from dbmigrate.runner.fleet.target import FleetTarget
+from dbmigrate.runner.fleet.verdict import TargetOutcome, TargetVerdict
+from dbmigrate.runner.observer import Notice, SilentObserver
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.pipeline import try_out
+from dbmigrate.runner.planning.up import plan_up
+from dbmigrate.runner.preparation.edited_files import check_changes
+from dbmigrate.runner.preparation.flyway_baseline import begin
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.run import Run
+
+SAMPLES_LIMIT = 20
+"""Versions that a survey tells of, those of the most targets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A version that targets are at which are behind, and what would be done on one of them."""
+
+    version: str
+    """Empty: nothing is applied."""
+    targets: int
+    target: FleetTarget
+    report: Report
+    """Of its plan; its error is what lint, the rehearsal or the plan itself found."""
+
+
+class _Finder:
+    """Finds the samples among the verdicts of `status`: by the names' hashes, so that the same
+    fleet has the same ones."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.samples: dict[str, FleetTarget] = {}
+
+    def finished(self, verdict: TargetVerdict, summary: Summary) -> None:
+        """Those that are dirty or could not be asked are no samples: their run tells why."""
+        del summary
+        if verdict.outcome is not TargetOutcome.PENDING or verdict.error is not None:
+            return
+        version, target = verdict.version or "", verdict.target
+        self.counts[version] += 1
+        known = self.samples.get(version)
+        if known is None or hash_name(target.name) < hash_name(known.name):
+            self.samples[version] = target
+
+    def notice(self, target: FleetTarget, notice: Notice) -> None:
+        """Nothing is said of single targets."""
+
+    def tick(self, summary: Summary) -> None:
+        """Nothing is drawn."""
+
+
+def find_samples(request: FleetRequest) -> list[Sample]:
+    """The samples with their plans, those of the most targets first."""
+    finder = _Finder()
+    quiet = replace(request.options, rehearsal_server=None)
+    run_fleet(replace(request, command="status", observer=finder, options=quiet))
+    found = []
+    for version, count in finder.counts.most_common(SAMPLES_LIMIT):
+        target = finder.samples[version]
+        found.append(Sample(version, count, target, _plan(request, target)))
+    return found
+
+
+def joined_checksum(samples: list[Sample]) -> str:
+    """One checksum for all plans: SHA-256 over theirs."""
+    checksums = sorted({sample.report.plan_checksum or "" for sample in samples})
+    return hashlib.sha256("\n".join(checksums).encode()).hexdigest()
+
+
+def _plan(request: FleetRequest, target: FleetTarget) -> Report:
+    """What `up` would do there, with lint and a rehearsal where these are asked for."""
+
+    def work(run: Run) -> Preview:
+        run.require_resumable()
+        begin(run, is_preview=True)
+        check_changes(run)
+        plan = plan_up(run.inputs, None, request.options.out_of_order)
+        run.begin(plan)
+        try_out(run, plan)
+        return make_preview(run, plan)
+
+    order = Request(
+        command="fleet survey",
+        target=request.addresses.database(target),
+        source=request.source(),
+        options=request.options,
+        observer=SilentObserver(),
+        stop=request.stop,
+    )
+    return as_planned(perform(order, work, is_locked=False)).report

@@ -1,0 +1,194 @@
+"""Sets under faults: operators killed, Pods killed, targets that fail in several ways, lists that
+change. What was done is found again, and done once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.waiting import eventually
+from tests.database import Database
+from tests.operator_e2e.conftest import StartOperator
+from tests.operator_e2e.fleet import FILES, GATED, Fleet, every, totals
+from tests.operator_e2e.process import Operator
+from tests.operator_e2e.proxy import Call, Fault, Proxy, let_through
+from tests.operator_e2e.shop import condition, is_ready
+
+pytestmark = [pytest.mark.cluster, pytest.mark.database]
+
+NAMES = [f"t{number}" for number in range(8)]
+WAVES = [{"name": "canary", "share": "30%"}, {"name": "rest", "parallelism": 2}]
+
+
+@pytest.mark.timeout(600)
+def test_an_operator_killed_at_each_kind_of_write_of_a_sets_life(
+    fleet: Fleet, proxy: Proxy, proxied: Path, make_operator: StartOperator
+) -> None:
+    """Each dies right after the server has done what it asked for, and before it hears of it."""
+    fleet.prepare(8)
+    fleet.order(waves=WAVES, shardSize=3)
+    met: list[str] = []
+
+    def die_at_news(victim: Operator) -> Callable[[Call], Fault | None]:
+        struck: list[str] = []
+
+        def judge(call: Call) -> Fault | None:
+            kind = f"{call.method} {call.path.rpartition('/namespaces/')[2].partition('/')[2]}"
+            kind = kind if call.method == "PATCH" else f"{kind} {len(fleet.jobs())}"
+            key = f"{kind} {phase_of_life(fleet)}" if call.is_write else ""
+            if not call.is_write or struck or key in met:
+                return None
+            struck.append(key)
+            met.append(key)
+            return Fault(after=victim.kill)
+
+        return judge
+
+    def is_over(victim: Operator) -> bool:
+        return not victim.is_running or is_ready(fleet.namespace.get("dbmset", "tenants"))
+
+    for _ in range(40):
+        victim = make_operator(proxied)
+        proxy.judge = die_at_news(victim)
+        victim.start()
+        eventually(partial(is_over, victim), what="a death, or the end")
+        if victim.is_running:
+            break
+    proxy.judge = let_through
+    resource = fleet.wait_ready()
+    print(f"killed {len(met)} times: {met}")
+    assert len(met) >= 6
+    assert fleet.applied() == every(NAMES, 1, 2)
+    assert totals(resource)["current"] == 8
+    # The survey, and each wave once: nobody has started anything again.
+    assert len(fleet.jobs()) == 3
+
+
+def phase_of_life(fleet: Fleet) -> str:
+    """What the status says: a write in another phase is another kind."""
+    status = fleet.namespace.get("dbmset", "tenants").get("status", {})
+    waves = [wave["phase"] for wave in status.get("waves", [])]
+    return f"{condition({'status': status}, 'Ready').get('reason')} {waves}"
+
+
+def test_a_pod_killed_in_the_middle_of_a_shard_is_replaced_and_nothing_is_done_twice(
+    fleet: Fleet, operator: Operator
+) -> None:
+    fleet.prepare(6, GATED)
+    fleet.order(waves=[{"name": "all", "concurrency": 2}])
+    fleet.wait_for_work()
+    (pod,) = [p for p in fleet.namespace.list("pod") if p["status"]["phase"] == "Running"]
+    before = fleet.applied()
+    assert before
+    node = fleet.namespace.cluster.node
+    node.evict(fleet.namespace.name, pod["metadata"]["name"], grace=0)
+    fleet.open_gate()
+    resource = fleet.wait_ready(deadline=120.0)
+    assert fleet.applied() == every([f"t{number}" for number in range(6)], 1, 2)
+    assert totals(resource)["current"] == 6
+    assert operator.is_running
+
+
+def test_targets_that_fail_in_several_ways_are_counted_and_named_each_by_its_reason(
+    fleet: Fleet, operator: Operator
+) -> None:
+    fleet.prepare(10)
+    fleet.break_tenants("t1")
+    fleet.database.execute(
+        "CREATE TABLE t2.schema_migrations (version bigint PRIMARY KEY, dirty bool NOT NULL);"
+        "INSERT INTO t2.schema_migrations VALUES (1, true);"
+        "ALTER TABLE tenants ADD host text, ADD dbname text, ADD username text;"
+        "UPDATE tenants SET host = '127.0.0.1' WHERE name = 't3';"
+        "UPDATE tenants SET dbname = 'no_such_database' WHERE name = 't4';"
+        "UPDATE tenants SET username = 'nobody_by_that_name' WHERE name = 't5';"
+        "UPDATE tenants SET name = 'no_such_schema' WHERE name = 't6'"
+    )
+    sql = (
+        "SELECT name, name AS schema, host, CASE WHEN host IS NOT NULL THEN 1 END AS port, dbname,"
+        ' username AS "user" FROM public.tenants'
+    )
+    fleet.order(
+        targets={"query": {"sql": sql}},
+        shardSize=3,
+        waves=[{"name": "all", "parallelism": 2}],
+        template={"retry": {"limit": 0}},
+    )
+    resource = fleet.wait_for_reason("TargetsFailed")
+    found = totals(resource)
+    assert (found["total"], found["current"]) == (10, 4)
+    assert found["failed"] + found["dirty"] + found["unreachable"] == 6
+    reasons = {each["target"]: each["reason"] for each in resource["status"]["failures"]}
+    assert reasons == {
+        "t1": "StatementFailed",
+        "t2": "Dirty",
+        "t3": "ConnectionRefused",
+        "t4": "DatabaseMissing",
+        "t5": "AuthenticationFailed",
+        "no_such_schema": reasons["no_such_schema"],
+    }
+    assert condition(resource, "Dirty")["status"] == "True"
+    assert fleet.applied() == every(["t0", "t7", "t8", "t9"], 1, 2)
+    assert operator.is_running
+
+
+def test_a_catalog_database_that_is_away_is_waited_for(
+    fleet: Fleet, operator: Operator, database: Database
+) -> None:
+    fleet.prepare(3)
+    away = database.url.replace(f"/{database.name}", "/not_there_yet")
+    fleet.namespace.secret("catalog", url=away)
+    reference = {"secretKeyRef": {"name": "catalog", "key": "url"}}
+    fleet.order(catalog={"urlFrom": reference})
+    resource = fleet.wait_for_reason("DatabaseMissing")
+    assert condition(resource, "Stalled")["status"] == "False"
+    assert fleet.applied() == []
+    fleet.namespace.secret("catalog", url=database.url)
+    fleet.wait_ready()
+    assert fleet.applied() == every(["t0", "t1", "t2"], 1, 2)
+    assert operator.is_running
+
+
+def test_the_list_changes_between_the_shards_of_a_wave(fleet: Fleet, operator: Operator) -> None:
+    """A tenant that comes or goes moves no other one, and one that is gone is no failure."""
+    fleet.prepare(9, GATED)
+    fleet.order(waves=[{"name": "all"}], shardSize=3)
+    fleet.wait_for_work()
+    fleet.add("u0", "u1", "u2")
+    begun = {name for name, _ in fleet.applied()}
+    left = sorted({f"t{number}" for number in range(9)} - begun)
+    fleet.database.execute(f"DELETE FROM tenants WHERE name = '{left[-1]}'")
+    fleet.open_gate()
+    resource = fleet.wait_ready()
+    applied = fleet.applied()
+    assert len(applied) == len(set(applied))
+    assert left[-1] not in {name for name, _ in applied}
+    fleet.act("Retry")
+    resource = fleet.wait(lambda r: totals(r)["total"] == 11 and is_ready(r))
+    assert totals(resource)["current"] == 11
+    names = [f"t{n}" for n in range(9) if f"t{n}" != left[-1]] + ["u0", "u1", "u2"]
+    assert fleet.applied() == every(names, 1, 2)
+    assert operator.is_running
+
+
+def test_two_sets_on_one_fleet_do_not_take_it_back_and_forth(
+    fleet: Fleet, operator: Operator
+) -> None:
+    fleet.prepare(3)
+    fleet.order()
+    fleet.wait_ready()
+    fleet.write_files({**FILES, "000003_more.up.sql": "ALTER TABLE orders ADD more text;\n"})
+    fleet.wait(lambda r: is_ready(r) and r["status"]["rollout"]["trigger"] == "Change")
+    body = fleet.manifest("other", waves=[{"name": "all"}])
+    body["spec"]["template"]["source"] = {
+        "inline": {**FILES, "000004_theirs.up.sql": "ALTER TABLE orders ADD theirs text;\n"}
+    }
+    fleet.namespace.apply(body)
+    resource = fleet.namespace.wait(
+        "dbmset", "other", lambda r: condition(r, "Ready").get("reason") == "TargetsFailed"
+    )
+    reasons = {each["reason"] for each in resource["status"]["failures"]}
+    assert reasons <= {"DatabaseConflict", "MissingVersion"}
+    assert operator.is_running
