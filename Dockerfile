@@ -18,13 +18,16 @@ RUN apt-get update \
 
 WORKDIR /build
 COPY requirements.lock requirements-build.lock ./
-# /tools never leaves this stage. The environment that does has no pip of its own.
+# /tools never leaves this stage. The environment that does has no pip of its own. Of the services
+# that botocore describes, those stay that give credentials.
 RUN python3 -m venv /tools \
     && /tools/bin/pip install --quiet --no-cache-dir --require-hashes --no-deps \
         --only-binary :all: --requirement requirements-build.lock \
     && python3 -m venv --without-pip /opt/dbmigrate \
     && /tools/bin/pip --python /opt/dbmigrate/bin/python install --quiet --no-cache-dir \
-        --require-hashes --no-deps --only-binary :all: --no-compile --requirement requirements.lock
+        --require-hashes --no-deps --only-binary :all: --no-compile --requirement requirements.lock \
+    && find /opt/dbmigrate/lib/python3.*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
+        ! -name signin ! -name sso ! -name sso-oidc ! -name sts -exec rm -r {} +
 
 # The client programs and what they load, without the server.
 # hadolint ignore=SC2016

@@ -227,7 +227,7 @@ def test_rehearse_and_diff(server: Server, command: Command, tmp_path: Path) -> 
     wanted = tmp_path / "wanted.sql"
     wanted.write_text(f"{planting}; {tables}")
     words = ["diff", "-dev-url", here, "-to", str(wanted), "three"]
-    assert "does not handle: cast" in command(path, *words, code=1).stderr
+    command(path, *words)
     planting = plants(server, "planted", with_operators=False)
     write(path, {"0_plants.up.sql": planting})
     wanted.write_text(f"{planting}; {tables}")

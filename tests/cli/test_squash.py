@@ -374,10 +374,10 @@ def test_every_refusal_names_the_squashed_file_and_changes_nothing(
         database.drop()
 
 
-@pytest.mark.parametrize("lists", ["1 2", "1-3", "", "1 2\n-- dbmigrate:replaced 3"])
+@pytest.mark.parametrize("lists", ["1 2", "1-3", "", "1 2\n-- dbmigrate:replaced 3", None])
 @pytest.mark.parametrize("has_archive", [True, False])
 def test_a_database_that_began_with_a_file_by_hand_has_left_nothing_out(
-    tmp_path: Path, database: Database, lists: str, has_archive: bool
+    tmp_path: Path, database: Database, lists: str | None, has_archive: bool
 ) -> None:
     archive = tmp_path / "old"
     archive.mkdir()
@@ -385,8 +385,9 @@ def test_a_database_that_began_with_a_file_by_hand_has_left_nothing_out(
         (archive / f"{version}_t.up.sql").write_text(f"CREATE TABLE t{version} (n int)")
     files = tmp_path / "new"
     files.mkdir()
+    named = "" if lists is None else f"-- dbmigrate:replaced {lists}\n"
     (files / "3_all.up.sql").write_text(
-        f"-- dbmigrate:replaces 1-3\n-- dbmigrate:replaced {lists}\nCREATE TABLE t1 (n int)"
+        f"-- dbmigrate:replaces 1-3\n{named}CREATE TABLE t1 (n int)"
     )
     (files / "4_t.up.sql").write_text("CREATE TABLE t4 (n int)")
     options = ("-archive", str(archive)) if has_archive else ()

@@ -12,12 +12,13 @@ import trustme
 
 from tests.cloud.endpoints import Answer, Asked, Endpoint, Respond
 from tests.cloud.gate import Gate
-from tests.cloud.sigv4 import Key, verify_login
+from tests.cloud.sigv4 import Key, Refused, verify_login
 from tests.database import Database
 
 REGION = "eu-central-1"
 HOST = f"shop.cabc123.{REGION}.rds.amazonaws.com"
 USER = "migrator"
+ROLE = "arn:aws:iam::123456789012:role/migrator"
 
 
 @dataclass
@@ -80,6 +81,8 @@ class Rds:
         )
 
     def _check(self, parameters: dict[str, str], token: str) -> None:
+        if not token.startswith(f"{self.host}:"):
+            raise Refused("it is no token of this host")
         verify_login(
             token,
             self.account.keys,
@@ -148,25 +151,20 @@ def from_instance(account: Account, directory: Path) -> Iterator[dict[str, str]]
             else Answer(status=404)
         )
 
-    yield from _serving(
-        account,
-        respond,
-        lambda service: isolated(
+    with contextmanager(_serving)(account, respond) as service:
+        yield isolated(
             AWS_EC2_METADATA_DISABLED="false", AWS_EC2_METADATA_SERVICE_ENDPOINT=service.url
-        ),
-    )
+        )
 
 
 @contextmanager
-def from_service_account(account: Account, directory: Path) -> Iterator[dict[str, str]]:
-    """IRSA: the token of a ServiceAccount for a role, as the webhook of EKS sets a Pod up."""
-    file = directory / "service-account-token"
-    file.write_text("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtaWdyYXRvciJ9.c2lnbmF0dXJl")
+def token_service(account: Account, accepts: Callable[[str], bool]) -> Iterator[Endpoint]:
+    """STS, which gives credentials of ROLE for a web identity's token that is accepted."""
 
     def respond(asked: Asked) -> Answer:
         form = asked.form
-        wanted = ("AssumeRoleWithWebIdentity", ROLE, file.read_text())
-        if (form["Action"], form["RoleArn"], form["WebIdentityToken"]) != wanted:
+        is_wanted = (form["Action"], form["RoleArn"]) == ("AssumeRoleWithWebIdentity", ROLE)
+        if not is_wanted or not accepts(form["WebIdentityToken"]):
             return Answer(status=403)
         given = account.document()
         return Answer(
@@ -180,20 +178,35 @@ def from_service_account(account: Account, directory: Path) -> Iterator[dict[str
             headers={"Content-Type": "text/xml"},
         )
 
-    yield from _serving(
-        account,
-        respond,
-        lambda service: isolated(
+    yield from _serving(account, respond)
+
+
+@contextmanager
+def pod_identity_agent(account: Account, accepts: Callable[[str], bool]) -> Iterator[Endpoint]:
+    """EKS's agent on the node, which gives a Pod credentials for a token that is accepted."""
+
+    def respond(asked: Asked) -> Answer:
+        is_known = accepts(asked.headers.get("authorization", ""))
+        if asked.path != "/v1/credentials" or not is_known:
+            return Answer(status=403)
+        return Answer({**account.document(), "AccountId": "123456789012"})
+
+    yield from _serving(account, respond)
+
+
+@contextmanager
+def from_service_account(account: Account, directory: Path) -> Iterator[dict[str, str]]:
+    """IRSA: the token of a ServiceAccount for a role, as the webhook of EKS sets a Pod up."""
+    file = directory / "service-account-token"
+    file.write_text("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtaWdyYXRvciJ9.c2lnbmF0dXJl")
+    with token_service(account, lambda token: token == file.read_text()) as service:
+        yield isolated(
             AWS_ROLE_ARN=ROLE,
             AWS_WEB_IDENTITY_TOKEN_FILE=str(file),
             AWS_REGION=REGION,
             AWS_STS_REGIONAL_ENDPOINTS="regional",
             AWS_ENDPOINT_URL_STS=service.url,
-        ),
-    )
-
-
-ROLE = "arn:aws:iam::123456789012:role/migrator"
+        )
 
 
 @contextmanager
@@ -201,21 +214,11 @@ def from_agent(account: Account, directory: Path) -> Iterator[dict[str, str]]:
     """EKS Pod Identity: the agent of the node, as the webhook of EKS sets a Pod up."""
     file = directory / "pod-identity-token"
     file.write_text("eyJhbGciOiJSUzI1NiJ9.eyJwb2QiOiJtaWdyYXRvciJ9.c2lnbmF0dXJl")
-
-    def respond(asked: Asked) -> Answer:
-        is_known = asked.headers.get("authorization") == file.read_text()
-        if asked.path != "/v1/credentials" or not is_known:
-            return Answer(status=403)
-        return Answer({**account.document(), "AccountId": "123456789012"})
-
-    yield from _serving(
-        account,
-        respond,
-        lambda service: isolated(
+    with pod_identity_agent(account, lambda token: token == file.read_text()) as service:
+        yield isolated(
             AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{service.url}/v1/credentials",
             AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(file),
-        ),
-    )
+        )
 
 
 SOURCES = {
@@ -226,12 +229,10 @@ SOURCES = {
 }
 
 
-def _serving(
-    account: Account, respond: Respond, environ: Callable[[Endpoint], dict[str, str]]
-) -> Iterator[dict[str, str]]:
+def _serving(account: Account, respond: Respond) -> Iterator[Endpoint]:
     service = Endpoint(respond)
     service.ahead = account.passed.total_seconds()
     try:
-        yield environ(service)
+        yield service
     finally:
         service.close()

@@ -256,6 +256,31 @@ def test_of_several_hosts_each_gets_its_own_token(
     assert list(tmp_path.glob("*.dump"))
 
 
+def test_each_target_of_a_fleet_gets_a_token_for_its_own_user(
+    instance: Rds, account: Account, files: Path, tmp_path: Path
+) -> None:
+    """One that names a password file logs in with that, and no token is made for it."""
+    (tmp_path / "password").write_text("its-own-password")
+    rows = [{"name": f"t{n}", "schema": f"s{n}", "user": f"user_{n}"} for n in range(3)]
+    rows[2]["password_file"] = "password"
+    instance.database.execute("; ".join(f"CREATE SCHEMA s{n}" for n in range(3)))
+    (tmp_path / "targets.json").write_text(json.dumps(rows))
+    with from_variables(account, tmp_path) as environ:
+        done = run(
+            *("-path", str(files), "-identity", "aws", "-database", instance.url()),
+            *("fleet", "up", "-targets", str(tmp_path / "targets.json")),
+            environ=environ,
+        )
+    assert done.code == 1
+    good = {each.parameters["user"] for each in instance.gate.shown if each.refusal is None}
+    assert good == {"user_0", "user_1"}, done.stderr
+    assert instance.gate.tokens.count("its-own-password") >= 1
+    assert len(set(instance.gate.tokens)) >= 3
+    assert instance.database.query("SELECT version FROM s0.schema_migrations") == [(3,)]
+    assert instance.database.query("SELECT to_regclass('s2.schema_migrations')") == [(None,)]
+    nothing_is_shown(instance.database, done.stdout + done.stderr)
+
+
 def _refuse() -> None:
     raise Refused("it takes nobody")
 

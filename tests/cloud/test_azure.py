@@ -6,7 +6,6 @@ certificate of an authority that the library is told to trust.
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import trustme
 from dbmigrate.postgres.identity.azure import SCOPE, scope_of
 from tests.cli.program import run
 from tests.cloud.arrange import nothing_is_shown, request_to
+from tests.cloud.azure import CLIENT, ENTRA, TENANT, TOKEN_FORM, entra_endpoint
 from tests.cloud.bearer import BearerServer, Issuer, bearer_server
 from tests.cloud.endpoints import Answer, Asked, Endpoint
 from tests.cloud.sigv4 import Refused
@@ -28,15 +28,11 @@ pytestmark = [pytest.mark.database, pytest.mark.usefixtures("no_providers")]
 
 HOST = "shop.postgres.database.azure.com"
 USER = "migrator"
-CLIENT = "11111111-2222-3333-4444-555555555555"
-TENANT = "99999999-8888-7777-6666-555555555555"
-ENTRA = "login.microsoftonline.com"
-CLAIMS = base64.urlsafe_b64encode(b'{"sub":"s3cr3t"}').decode().rstrip("=")
 
 
 @pytest.fixture
 def issuer() -> Issuer:
-    return Issuer(form="eyJhbGciOiJSUzI1NiJ9." + CLAIMS + ".{number}" + "s3cr3t" * 30)
+    return Issuer(form=TOKEN_FORM)
 
 
 @pytest.fixture
@@ -81,27 +77,8 @@ def managed(issuer: Issuer) -> Iterator[Endpoint]:
 
 @pytest.fixture
 def entra(issuer: Issuer, authority: trustme.CA) -> Iterator[Endpoint]:
-    """Microsoft Entra, which trusts the cluster's tokens of one ServiceAccount."""
-
-    def respond(asked: Asked) -> Answer:
-        base = f"https://{ENTRA}/{TENANT}"
-        if asked.path.endswith("/.well-known/openid-configuration"):
-            return Answer(
-                {
-                    "token_endpoint": f"{base}/oauth2/v2.0/token",
-                    "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
-                    "issuer": f"{base}/v2.0",
-                }
-            )
-        form = asked.form
-        if asked.path != f"/{TENANT}/oauth2/v2.0/token" or asked.host != ENTRA:
-            return Answer(status=404)
-        if form.get("client_id") != CLIENT or form.get("client_assertion") != "token-of-the-pod":
-            return Answer({"error": "invalid_client", "error_description": "AADSTS700016"}, 401)
-        answer = {"access_token": issuer.issue(), "expires_in": issuer.lifetime}
-        return Answer({**answer, "token_type": "Bearer", "scope": form["scope"]})
-
-    made = Endpoint(respond, authority, ENTRA)
+    """Microsoft Entra, which trusts one token."""
+    made = entra_endpoint(issuer, authority, lambda token: token == "token-of-the-pod")
     yield made
     made.close()
 

@@ -7,6 +7,7 @@ import pytest
 from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.reader import read_schema
 from dbmigrate.postgres.connection.target import HistoryTable
+from dbmigrate.postgres.schema.catalog import ObjectName
 from tests.database import Server
 from tests.diff.round_trip import loaded
 
@@ -54,25 +55,15 @@ def test_rewrites_and_required_columns_are_noted(server: Server) -> None:
     assert notes["f"] is None
 
 
-def test_what_is_not_handled_is_named(server: Server) -> None:
-    made = """CREATE TABLE t (a int); CREATE PUBLICATION pub FOR TABLE t;
-    CREATE FUNCTION eq(t, t) RETURNS bool LANGUAGE sql AS 'SELECT true';
-    CREATE OPERATOR === (LEFTARG = t, RIGHTARG = t, FUNCTION = eq);
-    CREATE CAST (t AS text) WITH INOUT; CREATE TEXT SEARCH CONFIGURATION c (COPY = simple);
-    CREATE COLLATION co (LOCALE = 'C'); CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s
-    FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE ft (a int) SERVER s"""
+def test_what_has_no_plan_is_named_with_its_definition(server: Server) -> None:
+    made = """CREATE CONVERSION conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
+    CREATE OPERATOR CLASS oc FOR TYPE int USING btree
+        AS OPERATOR 1 <, FUNCTION 1 btint4cmp(int, int);
+    CREATE TYPE shell"""
     with loaded(server, made) as one:
-        found = {each.kind for each in one.schema().unhandled}
-    assert found >= {
-        "publication",
-        "operator",
-        "cast",
-        "text search configuration",
-        "collation",
-        "foreign-data wrapper",
-        "server",
-        "foreign table",
-    }
+        found = one.schema().unhandled
+    assert {name.kind for name in found} == {"conversion", "operator class", "operator family"}
+    assert "iso8859_1_to_utf8" in found[ObjectName("conversion", "public.conv")]
 
 
 def test_members_of_extensions_are_neither_objects_nor_unhandled(server: Server) -> None:

@@ -189,12 +189,18 @@ def on_a_terminal(command: list[str], answers: str) -> str:
     return said.decode()
 
 
-def test_what_is_not_handled_is_named(database: Database, migrations: Path) -> None:
-    wanted = f"{USERS} CREATE PUBLICATION p FOR TABLE users;"
-    ran = diff(database, migrations, wanted, "p")
+def test_what_is_not_handled_is_named_where_it_differs(
+    database: Database, migrations: Path
+) -> None:
+    rare = "CREATE CONVERSION c FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;"
+    ran = diff(database, migrations, f"{USERS} {rare}", "c")
     assert ran.code == 1
-    assert "does not handle: publication p" in ran.stderr
+    assert "does not handle: conversion public.c" in ran.stderr
     assert names(migrations) == []
+    first = migrations / "000001_users.up.sql"
+    first.write_text(f"{USERS} {rare}")
+    ran = diff(database, migrations, f"{WITH_PHONE} {rare}", "add_phone")
+    assert ran.code == 0, ran.stderr
 
 
 def test_the_schema_of_a_live_database_is_taken(database: Database, migrations: Path) -> None:
@@ -347,4 +353,28 @@ def test_migrations_that_make_a_role_on_both_sides(
     assert ran.code == 1
     assert f'role "{role}" already exists' in ran.stderr
     assert "roles belong to the whole server" in ran.stderr
+    assert leftovers(database) == []
+
+
+CALLS = """CREATE FUNCTION z() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+CREATE FUNCTION a() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN z(); END';"""
+
+
+def test_the_proof_has_rows(database: Database, migrations: Path) -> None:
+    wanted = f"{CALLS} CREATE TABLE users (id int PRIMARY KEY, name text, x int DEFAULT a());"
+    ran = diff(database, migrations, wanted, "calls")
+    assert (ran.code, "where tables have rows" in ran.stderr) == (0, False), ran.stderr
+    wanted = wanted.replace("x int DEFAULT a()", "x int DEFAULT a(), y int NOT NULL")
+    ran = diff(database, migrations, wanted, "required")
+    assert ran.code == 0, ran.stderr
+    assert "_required fails where tables have rows: ALTER TABLE public.users ADD" in ran.stderr
+
+
+def test_a_subscription_leaves_no_scratch_database_behind(
+    database: Database, migrations: Path
+) -> None:
+    words = "CONNECTION 'host=127.0.0.1 dbname=nowhere' PUBLICATION p WITH (connect = false)"
+    (migrations / "000001_users.up.sql").write_text(f"{USERS} CREATE SUBSCRIPTION s {words};")
+    ran = diff(database, migrations, WITH_PHONE, "add_phone")
+    assert "does not handle: subscription s" in ran.stderr
     assert leftovers(database) == []

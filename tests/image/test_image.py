@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from dbmigrate.sources.migration import Format
 from dbmigrate.sources.sums import renew_sum
+from tests.cloud import aws
 from tests.database import Database
 from tests.image.build import ROOT, Builder, ImageUnavailable, kept_builder, require_tools
 
@@ -133,6 +135,34 @@ def test_a_project_file_of_atlas_is_read_in_it(root: Path, database: Database) -
     applied = run(root, *words, "--config", "file:///project/atlas.hcl")
     assert applied.returncode == 0, applied.stderr
     assert applied.stderr.startswith("1/u a (")
+
+
+def test_it_logs_in_as_an_identity_of_each_provider(root: Path, database: Database) -> None:
+    """Of AWS by a ServiceAccount's role, for which botocore describes the service in it."""
+    authority, place = trustme.CA(), root / "identity"
+    place.mkdir(mode=0o755)
+    authority.cert_pem.write_to_path(str(place / "roots.pem"))
+    account = aws.Account()
+    with aws.rds(database, account, authority, Path("/identity/roots.pem")) as instance:
+        with aws.from_service_account(account, place) as environ:
+            environ["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/identity/service-account-token"
+            said = run(
+                root,
+                *(f"{name}={value}" for name, value in environ.items()),
+                *("dbmigrate", "-identity", "aws", "-database", instance.url(), "version"),
+            )
+    assert said.stderr == "error: no migration\n", said.stderr
+    assert instance.gate.tokens
+    for words, error in (
+        (("NO_GCE_CHECK=true", "dbmigrate", "-identity", "gcp"), "DefaultCredentialsError"),
+        (
+            ("AZURE_TOKEN_CREDENTIALS=EnvironmentCredential", "dbmigrate", "-identity", "azure"),
+            "ClientAuthenticationError",
+        ),
+    ):
+        url = "postgres://team@localhost/shop?sslmode=require"
+        told = run(root, *words, "-database", url, "version").stderr
+        assert told.startswith(f"error: no token of {words[-1]}: {error}"), told
 
 
 def test_the_operator_is_in_it(root: Path) -> None:

@@ -13,7 +13,15 @@ from dbmigrate.diff.step import PlannedStatement, Slot
 from dbmigrate.diff.world import World
 from dbmigrate.postgres.sqltext.quoting import literal
 
-_WORDS = {"r": "TABLE", "s": "SEQUENCE", "n": "SCHEMA", "f": "FUNCTION", "T": "TYPE"}
+_WORDS = {
+    "r": "TABLE",
+    "s": "SEQUENCE",
+    "n": "SCHEMA",
+    "f": "FUNCTION",
+    "T": "TYPE",
+    "F": "FOREIGN DATA WRAPPER",
+    "S": "FOREIGN SERVER",
+}
 
 
 def change_attributes(

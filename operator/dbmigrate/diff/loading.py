@@ -19,6 +19,7 @@ _DEPARSED = frozenset(
     "definition index_definition expression default using check partition_key bound".split()
 )
 """Fields with the server's words for an expression."""
+_OPTIONS = frozenset(("options", "index_options"))
 
 
 class Loader:
@@ -40,6 +41,10 @@ class Loader:
         for key in _DEPARSED & row.keys():
             if row[key] is not None:
                 row[key] = settle(row[key])
+        for key in _OPTIONS & row.keys():
+            row[key] = sorted(row[key])  # their order has no meaning
+        if "statements" in row:
+            row["statements"] = [settle(text) for text in row["statements"]]
         if "index_place" in row:
             row["index_comment"] = self._comments.get(row.pop("index_place") or "")
         if row.get("not_null") is not None:
@@ -132,6 +137,7 @@ _RELATION_KINDS = {
     "v": "view",
     "m": "materialized view",
     "c": "composite type",
+    "f": "foreign table",
 }
 
 
@@ -247,5 +253,20 @@ _MAKERS: dict[str, Callable[[Row], o.SchemaObject]] = {
     "range": _simple(o.RangeType, "range"),
     "function": _routine,
     "aggregate": _simple(o.Aggregate, "aggregate"),
+    **{
+        kind: _simple(o.Other, kind)
+        for kind in (
+            "collation",
+            "cast",
+            "operator",
+            "text search dictionary",
+            "text search configuration",
+            "event trigger",
+            "publication",
+        )
+    },
+    "foreign-data wrapper": _simple(o.Wrapper, "foreign-data wrapper"),
+    "server": _simple(o.ForeignServer, "server"),
+    "foreign table": _simple(o.ForeignTable, "foreign table"),
 }
 """By the kind that the reader gives; the object's own kind may be narrower."""

@@ -195,6 +195,34 @@ class Aggregate(SchemaObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Other(SchemaObject):
+    """What is created by statements as they are, and never altered: it is created again."""
+
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignTable(Other):
+    """A foreign table, with its columns and checks."""
+
+    acl_kind: ClassVar[str | None] = "r"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapper(Other):
+    """A foreign-data wrapper."""
+
+    acl_kind: ClassVar[str | None] = "F"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignServer(Other):
+    """A foreign server."""
+
+    acl_kind: ClassVar[str | None] = "S"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DefaultPrivileges(SchemaObject):
     """The privileges on objects that a role will create."""
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from dbmigrate.diff.loading import Loader
 from dbmigrate.diff.objects import Grant
-from dbmigrate.diff.queries import database, links, parts, relations, routines, types
+from dbmigrate.diff.queries import database, links, others, parts, relations, routines, types
 from dbmigrate.diff.renames import Rename, rename_statements
 from dbmigrate.diff.schema import OWNER, Schema, Ways
 from dbmigrate.errors import MigrationError
@@ -45,7 +45,17 @@ _QUERIES = (
     ("range", types.RANGES),
     ("function", routines.ROUTINES),
     ("aggregate", routines.AGGREGATES),
+    ("collation", others.COLLATIONS),
+    ("cast", others.CASTS),
+    ("operator", others.OPERATORS),
+    ("text search dictionary", others.TS_DICTIONARIES),
+    ("text search configuration", others.TS_CONFIGURATIONS),
+    ("foreign-data wrapper", others.WRAPPERS),
+    ("server", others.SERVERS),
+    ("foreign table", others.FOREIGN_TABLES),
+    ("event trigger", others.EVENT_TRIGGERS),
 )
+_SINCE_15 = (("publication", others.PUBLICATIONS),)
 
 
 def read_schema(
@@ -87,17 +97,23 @@ def _do(session: Session, statement: str, rename: Rename) -> None:
 def _read(
     session: Session, passed_over: str, renaming: tuple[tuple[ObjectName, str], ...]
 ) -> Schema:
-    queries = [query for _, query in _QUERIES]
+    known = _QUERIES + (_SINCE_15 if session.server_version >= 150000 else ())
+    queries = [query for _, query in known]
     queries += [links.COMMENTS, links.DEPENDENCIES, links.UNHANDLED, links.TAKEN, database.SERVER]
     *tables, ((comments,),), dependencies, unhandled, taken, (server,) = session.query(
         "; ".join(queries).replace("$ignored", passed_over)
     )
     loader = Loader(json.loads(comments or "{}"))
-    for (kind, _), ((rows,),) in zip(_QUERIES, tables, strict=True):
+    for (kind, _), ((rows,),) in zip(known, tables, strict=True):
         for row in json.loads(rows or "[]"):
             loader.add(kind, row)
     loader.link((user or "", used or "") for user, used in dependencies)
-    names = tuple(sorted(ObjectName(kind or "", name or "") for kind, name in unhandled))
+    kinds = {kind for kind, _ in known}
+    names = {
+        ObjectName(kind or "", name or ""): text or ""
+        for kind, name, text in sorted(unhandled)
+        if kind not in kinds
+    }
     others = frozenset(name or "" for (name,) in taken)
     return Schema(loader.finish(), _ways(server), names, renaming, others)
 

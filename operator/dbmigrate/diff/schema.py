@@ -41,8 +41,8 @@ class Schema:
 
     objects: Mapping[ObjectName, SchemaObject]
     ways: Ways
-    unhandled: tuple[ObjectName, ...]
-    """What is there, and can't be compared or created by the engine: to be named, and refused."""
+    unhandled: Mapping[ObjectName, str]
+    """What is there and has no plan, with its definition: refused where it differs."""
     renaming: tuple[tuple[ObjectName, str], ...] = ()
     """The renames that it was read with, as statements, in order."""
     taken: frozenset[str] = frozenset()

@@ -16,6 +16,7 @@ COMMANDS = (
     "status",
     "plan",
     "verify",
+    "drift",
     "wait",
     "baseline",
     "repair",
@@ -60,6 +61,9 @@ STATUS = """status [-exit-code] [-page P] [-page-size N]
 \tUse -exit-code to exit with 3 while any is pending or the database is dirty"""
 PLAN = """plan [V]     Show the steps that lead to version V (default latest); change nothing"""
 VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
+DRIFT = """drift [-ignore PATTERN] [-rights] [-partitions] [-dev-url URL]
+\tCompare the live schema with the one that the applied migrations make; exit with 3 if it differs
+\tUse -ignore for what others make, as `partman.*` or `extension:pg_stat_statements`"""
 WAIT = """wait [-version V | -latest] [-timeout D | -once] [-history TOOL]
 \tWait until the database has at least that version and is not dirty
 \tUse -once in a readiness probe: it fails only while the version is missing
@@ -125,6 +129,7 @@ def describe_program(program: str) -> str:
         STATUS,
         PLAN,
         VERIFY,
+        DRIFT,
         WAIT,
         BASELINE,
         REPAIR,

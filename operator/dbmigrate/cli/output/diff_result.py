@@ -43,6 +43,8 @@ def show_diff(invocation: Invocation, diff: Diff) -> int:
         for change in step.up:
             if change.destroys is not None:
                 terminal.warning(f"{_label(step)} is destructive: {change.destroys}")
+    for text in diff.warnings:
+        terminal.warning(text)
     if not is_installed():
         terminal.warning(f"lint says nothing of the new files: {NOT_INSTALLED}")
     for finding in find_faults(diff):
@@ -70,6 +72,7 @@ def describe_diff(diff: Diff) -> Mapping[str, Any]:
                 }
                 for step in diff.steps
             ],
+            "warnings": list(diff.warnings),
             "written": [str(path) for path in diff.paths],
             "findings": [describe(finding) for finding in find_faults(diff)],
         }

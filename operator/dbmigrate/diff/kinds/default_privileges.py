@@ -53,6 +53,8 @@ class DefaultPrivilegesKind(ObjectKind[o.DefaultPrivileges]):
 def initial_grants(each: o.SchemaObject, world: World) -> o.Grants:
     """The privileges of an object that the current role has just created."""
     schema, role, kind = world.before, world.before.ways.role, each.acl_kind or ""
+    if kind in "FS":
+        return schema.ways.grants_by_default(kind, role)
     found = _entry(schema, role, None, kind)
     grants = schema.ways.grants_by_default(kind, role) if found is None else found
     if each.schema is not None:

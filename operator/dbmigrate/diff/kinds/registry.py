@@ -19,6 +19,7 @@ from dbmigrate.diff.kinds.on_tables import (
     StatisticsObjects,
     Triggers,
 )
+from dbmigrate.diff.kinds.others import Others
 from dbmigrate.diff.kinds.routines import Aggregates, Routines
 from dbmigrate.diff.kinds.tables import Attachments, Tables
 from dbmigrate.diff.kinds.types import Composites, DomainConstraints, Domains, Enums, Ranges
@@ -47,6 +48,10 @@ _KINDS: dict[type[o.SchemaObject], ObjectKind[Any]] = {
     t.RewriteRule: Rules(),
     t.Policy: Policies(),
     t.Statistics: StatisticsObjects(),
+    o.Other: Others(),
+    o.Wrapper: Others(),
+    o.ForeignServer: Others(),
+    o.ForeignTable: Others(),
     o.DefaultPrivileges: DefaultPrivilegesKind(),
 }
 _RANKS = {made: rank for rank, made in enumerate(_KINDS)}

@@ -43,7 +43,7 @@ int4in(textout(current_setting('server_version_num'))),
 'default_grants', (SELECT json_object_agg(k, (SELECT json_agg(json_build_array(
     CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE '' END, x.privilege_type, x.is_grantable))
     FROM aclexplode(acldefault(k::"char", 10)) x))
-    FROM unnest(ARRAY['n', 'r', 's', 'T', 'f', 'L']) k),
+    FROM unnest(ARRAY['n', 'r', 's', 'T', 'f', 'L', 'F', 'S']) k),
 'casts', (SELECT json_agg(json_build_array(format_type(castsource, NULL),
     format_type(casttarget, NULL), castcontext)) FROM pg_cast))"""
 """The server's ways, in one row."""

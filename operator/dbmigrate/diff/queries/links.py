@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dbmigrate.diff.queries.fragments import CLASS, TYPE, in_schema, own, qualified
-from dbmigrate.postgres.schema.catalog_queries import FIRST_NORMAL_OID
+from dbmigrate.postgres.schema.catalog_queries import DEFINITIONS, FIRST_NORMAL_OID
 
 COMMENTS = f"""SELECT json_object_agg(concat_ws('.', d.classoid, d.objoid, d.objsubid),
 d.description) FROM pg_description d WHERE d.objoid >= {FIRST_NORMAL_OID}
@@ -23,39 +23,35 @@ UNION SELECT conname FROM pg_constraint WHERE conrelid IN (SELECT oid FROM r)
 UNION SELECT typname FROM pg_type t WHERE t.oid >= {FIRST_NORMAL_OID} AND NOT ({own(TYPE, "t")})"""
 """The names that belong to what is passed over: to extensions and to the history."""
 
-_CATALOGS = (
-    "pg_operator pg_opclass pg_opfamily pg_cast pg_collation pg_conversion pg_ts_config pg_ts_dict"
-    " pg_ts_parser pg_ts_template pg_language pg_transform pg_foreign_data_wrapper"
-    " pg_foreign_server pg_am pg_event_trigger pg_publication"
-).split()
-
 UNHANDLED = " UNION ALL ".join(
     (
         *(
-            f"""SELECT o.type, o.identity FROM {catalog} t
-CROSS JOIN LATERAL pg_identify_object('{catalog}'::regclass, t.oid, 0) o
+            f"""SELECT o.type, o.identity, {definition.replace("$with_rights", "false")}
+FROM {catalog} t CROSS JOIN LATERAL pg_identify_object('{catalog}'::regclass, t.oid, 0) o
 WHERE t.oid >= {FIRST_NORMAL_OID} AND NOT EXISTS (SELECT FROM pg_depend e
     WHERE e.classid = '{catalog}'::regclass AND e.objid = t.oid AND e.deptype IN ('e', 'i'))"""
-            for catalog in _CATALOGS
+            for catalog, definition in DEFINITIONS.items()
+            if catalog != "pg_default_acl"
         ),
-        f"""SELECT 'foreign table', {qualified("c.relname")} FROM pg_class c
-{in_schema("c.relnamespace")} WHERE c.relkind = 'f' AND {own(CLASS, "c")}""",
-        f"""SELECT 'type', {qualified("t.typname")} FROM pg_type t {in_schema("t.typnamespace")}
-WHERE t.typtype = 'b' AND {own(TYPE, "t")}
+        f"""SELECT 'type', {qualified("t.typname")}, textin(jsonb_out(to_jsonb(t) - 'oid'
+    - 'typnamespace' - 'typowner' - 'typarray' - 'typacl')) FROM pg_type t
+{in_schema("t.typnamespace")} WHERE t.typtype = 'b' AND {own(TYPE, "t")}
 AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)""",
-        f"""SELECT 'range with a canonical function', {qualified("t.typname")}
+        f"""SELECT 'range with a canonical function', {qualified("t.typname")},
+concat_ws(' ', format_type(r.rngsubtype, NULL), r.rngcanonical, r.rngsubdiff)
 FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid {in_schema("t.typnamespace")}
 WHERE r.rngcanonical <> 0 AND {own(TYPE, "t")}""",
-        """SELECT 'subscription', quote_ident(s.subname) FROM pg_subscription s
+        """SELECT 'subscription', quote_ident(s.subname), textin(array_out(s.subpublications))
+FROM pg_subscription s
 WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())""",
-        """SELECT 'user mapping', quote_ident(u.srvname) || ' for ' || u.usename
-FROM pg_user_mappings u""",
-        f"""SELECT 'security label', o.type || ' ' || o.identity FROM pg_seclabel l
-CROSS JOIN LATERAL pg_identify_object(l.classoid, l.objoid, l.objsubid) o
+        """SELECT 'user mapping', quote_ident(u.srvname) || ' for ' || u.usename,
+md5(textin(array_out(u.umoptions))) FROM pg_user_mappings u""",
+        f"""SELECT 'security label', o.type || ' ' || o.identity, concat(l.provider, l.label)
+FROM pg_seclabel l CROSS JOIN LATERAL pg_identify_object(l.classoid, l.objoid, l.objsubid) o
 WHERE l.objoid >= {FIRST_NORMAL_OID}""",
-        """SELECT 'setting', COALESCE('of ' || r.rolname, 'of the database')
-FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
+        """SELECT 'setting', COALESCE('of ' || r.rolname, 'of the database'),
+textin(array_out(s.setconfig)) FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
 WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())""",
     )
 )
-"""Each by its kind and its name."""
+"""Each by its kind, its name and its definition."""

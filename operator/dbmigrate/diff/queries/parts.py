@@ -60,7 +60,8 @@ LEFT JOIN pg_index i ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x
 LEFT JOIN pg_class ic ON ic.oid = i.indexrelid
 LEFT JOIN pg_class fc ON fc.oid = k.confrelid
 LEFT JOIN pg_constraint up ON up.oid = k.conparentid
-WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND up.conrelid IS DISTINCT FROM k.conrelid""")
+WHERE c.relkind <> 'f' AND k.contype IN ('c', 'f', 'p', 'u', 'x')
+AND up.conrelid IS DISTINCT FROM k.conrelid""")
 """A foreign key to a partitioned table has a shadow on the same table for each partition. They
 are no objects, but what they depend on, the key depends on."""
 

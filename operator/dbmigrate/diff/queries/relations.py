@@ -79,7 +79,7 @@ DEFAULTS = rows(f"""SELECT {_COLUMN_NAME} AS name, '' AS address, {_NAME} AS rel
 quote_ident(a.attname) AS "column", pg_get_expr(d.adbin, d.adrelid) AS expression,
 ARRAY[{place(DEFAULT, "d.oid")}] AS at
 FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-{on_relation("d.adrelid")} WHERE a.attgenerated = ''""")
+{on_relation("d.adrelid")} WHERE a.attgenerated = '' AND c.relkind <> 'f'""")
 
 ATTACHMENTS = rows(f"""SELECT {_NAME} AS name, '' AS address,
 {relation_name("h.inhparent")} AS parent, {_NAME} AS child,

@@ -27,7 +27,7 @@ _FIRST_WITH_CANCEL_CONNECTIONS = 170000
 """The version of libpq whose cancel requests are encrypted as the connection is."""
 
 
-class Refused(OperationalError):
+class AttemptsFailed(OperationalError):
     """No attempt succeeded."""
 
     def __init__(self, text: str, conninfo: Mapping[str, str]) -> None:
@@ -60,7 +60,7 @@ def open_connection(
     if len(hosts) > 1 and "hostaddr" not in params and "PGHOSTADDR" not in os.environ:
         unknown = (host for host in hosts if host and host not in tried)
         problems += [f"failed to resolve host {host!r}" for host in unknown]
-    raise Refused("\n".join(dict.fromkeys(problems)), known)
+    raise AttemptsFailed("\n".join(dict.fromkeys(problems)), known)
 
 
 def cancel(connection: pq.abc.PGconn, seconds: int) -> None:

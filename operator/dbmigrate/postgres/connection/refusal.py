@@ -14,7 +14,7 @@ import select
 import time
 from collections.abc import Mapping
 
-from dbmigrate.postgres.connection.handshake import Refused
+from dbmigrate.postgres.connection.handshake import AttemptsFailed
 from dbmigrate.postgres.connection.libpq import Error, make_conninfo, pq
 from dbmigrate.postgres.connection.redaction import has_odd_names, redact
 from dbmigrate.report import Reason
@@ -87,7 +87,7 @@ _PREFIX = re.compile(r"\[Errno -?\d+\] ")
 def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
     """The reason, and a message, of a connection that failed with `conninfo`."""
     text, given = str(error), conninfo
-    if isinstance(error, Refused):
+    if isinstance(error, AttemptsFailed):
         conninfo = {**error.conninfo, **conninfo}
     by_server = _BY_SERVER.search(text)
     sentence = by_server[2].splitlines()[0] if by_server is not None else ""

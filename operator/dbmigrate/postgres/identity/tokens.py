@@ -6,8 +6,10 @@ a credential is taken out.
 
 from __future__ import annotations
 
+import math
 import re
 import threading
+import time
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -54,6 +56,9 @@ class TokenProvider(Protocol):
 
 
 _providers: dict[CloudIdentity, TokenProvider] = {}
+_skews: dict[str, tuple[float, str | None]] = {}
+"""What was found of each clock, and when: a fleet may be refused a thousand times."""
+_SKEW_SECONDS = 60.0
 _lock = threading.Lock()
 """The libraries' credentials are not safe for threads."""
 
@@ -77,9 +82,8 @@ def issue(identity: CloudIdentity, login: Login, environ: Mapping[str, str]) -> 
             ) from None
 
 
-def advise(identity: CloudIdentity, login: Login | None, environ: Mapping[str, str]) -> str:
+def advise(identity: CloudIdentity, login: Login | None) -> str:
     """What to look at when the server refuses a token; the clock first, if it is wrong."""
-    del environ
     with _lock:
         provider = _find_provider(identity)
         return _find_skew(provider) or provider.advice(login)
@@ -101,7 +105,11 @@ def _find_skew(provider: TokenProvider) -> str | None:
         url = provider.clock()
     except Exception:  # it is asked because something is wrong already
         return None
-    return describe_skew(url)
+    asked_at, skew = _skews.get(url, (-math.inf, None))
+    if time.monotonic() - asked_at > _SKEW_SECONDS:
+        skew = describe_skew(url)
+        _skews[url] = time.monotonic(), skew
+    return skew
 
 
 def _find_provider(identity: CloudIdentity) -> TokenProvider:

@@ -50,12 +50,18 @@ def _on_relation(column: str) -> str:
     return f"JOIN pg_class c ON c.oid = {column} AND NOT ($ignored) {_in_schema('c.relnamespace')}"
 
 
+def _options(column: str) -> str:
+    """As text, in one order; NULL if there are none."""
+    return f"(SELECT string_agg(x, ', ' ORDER BY x) FROM unnest({column}) x)"
+
+
 _RELATION_KIND = """CASE c.relkind
     WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'f' THEN 'foreign table'
     WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
     WHEN 'S' THEN 'sequence' ELSE 'type' END"""
 _RELATION_RIGHTS = """(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char" """
-_RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident, c.reloptions,
+_RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident,
+    {_options("c.reloptions")},
     CASE WHEN c.relrowsecurity THEN 'row security' END,
     CASE WHEN c.relforcerowsecurity THEN 'forced' END,
     CASE WHEN c.relkind <> 'S' THEN (SELECT amname FROM pg_am WHERE oid = c.relam) END,
@@ -64,22 +70,25 @@ _RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident, c.re
     CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END,
     (SELECT string_agg(textin(regclassout(inhparent)), ', ' ORDER BY inhseqno)
         FROM pg_inherits WHERE inhrelid = c.oid),
+    (SELECT concat_ws(' ', 'server', s.srvname, {_options("f.ftoptions")}) FROM pg_foreign_table f
+        JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid),
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
     CASE WHEN c.relkind = 'm' THEN c.relispopulated END,
-    (SELECT 'toast ' || textin(array_out(x.reloptions)) FROM pg_class x
+    (SELECT 'toast ' || {_options("x.reloptions")} FROM pg_class x
         WHERE x.oid = c.reltoastrelid))
 || {_rights("c.relacl", _RELATION_RIGHTS, "c.relowner")}"""
 # attcompression exists since 14: before, the name resolves to the outer query.
 # attstattarget was -1 for none before 17.
-_COLUMN = """concat_ws(' ', format_type(a.atttypid, a.atttypmod),
+_COLUMN = f"""concat_ws(' ', format_type(a.atttypid, a.atttypmod),
     CASE WHEN a.attcollation <> t.typcollation THEN textin(regcollationout(a.attcollation)) END,
     CASE WHEN a.attnotnull THEN 'not null' END,
     'default ' || pg_get_expr(d.adbin, d.adrelid),
     nullif(a.attidentity::text, ''), nullif(a.attgenerated::text, ''), a.attstorage,
     nullif((SELECT attcompression FROM (SELECT a.*) newer)::text, ''), nullif(a.attstattarget, -1),
-    a.attoptions, a.attfdwoptions,
+    {_options("a.attoptions")}, {_options("a.attfdwoptions")},
     CASE WHEN $with_rights THEN
-        nullif(ARRAY(SELECT textin(aclitemout(x)) FROM unnest(a.attacl) x ORDER BY 1), '{}') END)"""
+        nullif(ARRAY(SELECT textin(aclitemout(x)) FROM unnest(a.attacl) x ORDER BY 1), '{{}}')
+    END)"""
 _SEQUENCE = """concat_ws(' ', format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement,
     s.seqmin, s.seqmax, s.seqcache, s.seqcycle,
     (SELECT 'owned by ' || pg_describe_object(o.refclassid, o.refobjid, o.refobjsubid)
@@ -103,27 +112,55 @@ _POLICY = """concat_ws(' ', p.polcmd, p.polpermissive,
     ARRAY(SELECT CASE r WHEN 0 THEN 'public' ELSE pg_get_userbyid(r)::text END
         FROM unnest(p.polroles) r ORDER BY 1),
     pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))"""
-_OTHERS = {
-    **dict.fromkeys(
-        "pg_operator pg_opclass pg_opfamily pg_cast pg_collation pg_conversion pg_ts_config"
-        " pg_ts_dict pg_ts_parser pg_ts_template pg_language pg_transform pg_am".split(),
-        "''",
-    ),
+_MEMBERS = """(SELECT string_agg(pg_describe_object(m.classid, m.objid, 0), ', '
+    ORDER BY pg_describe_object(m.classid, m.objid, 0)) FROM pg_depend m
+    WHERE m.refclassid = '{0}'::regclass AND m.refobjid = t.oid
+    AND m.classid IN ('pg_amop'::regclass, 'pg_amproc'::regclass))"""
+DEFINITIONS = {
+    "pg_operator": "concat_ws(' ', t.oprkind, t.oprcanmerge, t.oprcanhash,"
+    " format_type(t.oprresult, NULL), t.oprcom::regoperator, t.oprnegate::regoperator, t.oprcode,"
+    " t.oprrest, t.oprjoin)",
+    "pg_opclass": "concat_ws(' ', format_type(t.opcintype, NULL), t.opcdefault,"
+    " format_type(nullif(t.opckeytype, 0), NULL), (SELECT opfname FROM pg_opfamily"
+    " WHERE oid = t.opcfamily), " + _MEMBERS.format("pg_opclass") + ")",
+    "pg_opfamily": _MEMBERS.format("pg_opfamily"),
+    "pg_cast": "concat_ws(' ', t.castfunc::regprocedure, t.castcontext, t.castmethod)",
+    # Their columns differ between versions; the library's version between machines.
+    "pg_collation": "textin(jsonb_out(to_jsonb(t) - 'oid' - 'collnamespace' - 'collowner'"
+    " - 'collversion'))",
+    "pg_conversion": "textin(jsonb_out(to_jsonb(t) - 'oid' - 'connamespace' - 'conowner'))",
+    "pg_ts_config": "concat_ws(' ', (SELECT prsname FROM pg_ts_parser WHERE oid = t.cfgparser),"
+    " (SELECT string_agg(concat_ws(' ', m.maptokentype, m.mapdict::regdictionary), ', '"
+    " ORDER BY m.maptokentype, m.mapseqno) FROM pg_ts_config_map m WHERE m.mapcfg = t.oid))",
+    "pg_ts_dict": "concat_ws(' ', (SELECT tmplname FROM pg_ts_template"
+    " WHERE oid = t.dicttemplate), t.dictinitoption)",
+    "pg_ts_parser": "textin(jsonb_out(to_jsonb(t) - 'oid' - 'prsnamespace'))",
+    "pg_ts_template": "textin(jsonb_out(to_jsonb(t) - 'oid' - 'tmplnamespace'))",
+    "pg_language": "concat_ws(' ', t.lanpltrusted, t.lanplcallfoid::regproc,"
+    " t.laninline::regproc, t.lanvalidator::regproc)",
+    "pg_transform": "concat_ws(' ', t.trffromsql, t.trftosql)",
+    "pg_am": "concat_ws(' ', t.amtype, t.amhandler)",
     "pg_default_acl": "CASE WHEN $with_rights THEN"
     " textin(array_out(ARRAY(SELECT textin(aclitemout(x)) FROM unnest(t.defaclacl) x ORDER BY 1)))"
     " ELSE '' END",
     "pg_event_trigger": "concat_ws(' ', t.evtevent, t.evtenabled, t.evttags, t.evtfoid::regproc)",
-    "pg_foreign_data_wrapper": "concat_ws(' ', t.fdwhandler::regproc, t.fdwvalidator::regproc,"
-    " t.fdwoptions) || " + _rights("t.fdwacl", "'F'", "t.fdwowner"),
+    "pg_foreign_data_wrapper": "concat_ws(' ', t.fdwhandler::regproc, t.fdwvalidator::regproc, "
+    + _options("t.fdwoptions")
+    + ") || "
+    + _rights("t.fdwacl", "'F'", "t.fdwowner"),
     "pg_foreign_server": "concat_ws(' ', (SELECT fdwname FROM pg_foreign_data_wrapper"
-    " WHERE oid = t.srvfdw), t.srvtype, t.srvversion, t.srvoptions) || "
+    " WHERE oid = t.srvfdw), t.srvtype, t.srvversion, "
+    + _options("t.srvoptions")
+    + ") || "
     + _rights("t.srvacl", "'S'", "t.srvowner"),
     # Its tables come from a view, whose columns grew with 15.
     "pg_publication": "concat_ws(' ', to_jsonb(t) - 'oid' - 'pubowner',"
     " (SELECT jsonb_agg(to_jsonb(v) ORDER BY v.schemaname, v.tablename)"
-    " FROM pg_publication_tables v WHERE v.pubname = t.pubname AND NOT t.puballtables))",
+    " FROM pg_publication_tables v JOIN pg_class c ON c.relname = v.tablename"
+    " JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = v.schemaname"
+    " WHERE v.pubname = t.pubname AND NOT t.puballtables AND NOT ($ignored)))",
 }
-"""Seldom in migrations. Of the first ones it is compared that they are there, and no more."""
+"""Of objects that are seldom in migrations, in a table `t`."""
 
 INDEXES = f"""SELECT 'index', {_name("i.relname")}, pg_get_indexdef(x.indexrelid)
 || CASE WHEN x.indisvalid THEN '' ELSE ' (invalid)' END
@@ -194,6 +231,6 @@ WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_datab
         f"""SELECT o.type, o.identity, {definition} FROM {catalog} t
 CROSS JOIN LATERAL pg_identify_object('{catalog}'::regclass, t.oid, 0) o
 WHERE {_own(catalog, "t")}"""
-        for catalog, definition in _OTHERS.items()
+        for catalog, definition in DEFINITIONS.items()
     ),
 )

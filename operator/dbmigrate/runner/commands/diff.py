@@ -75,6 +75,8 @@ class Diff:
     """The new migrations; none if it was only to be found out whether there is a difference."""
     paths: tuple[Path, ...] = ()
     """What was written."""
+    warnings: tuple[str, ...] = ()
+    """What fails where tables have rows, and what was not tried with rows."""
 
 
 def diff(request: Request, order: DiffOrder) -> Result[Diff]:
@@ -117,13 +119,14 @@ def _diff(request: Request, order: DiffOrder) -> Diff:
         proof.go_up(groups, versions, name_groups(order.name, groups))
         proof.require(wanted.catalog)
         proof.go_down()
+        warnings = proof.try_with_rows()
         files = {
             Path(source.location).absolute() / name: text
             for step in proof.steps
             for name, text in step.files.items()
         }
         paths = () if order.is_dry_run else (*write_files(files), *_renew_sum(source))
-        return Diff(changes, tuple(proof.steps), paths)
+        return Diff(changes, tuple(proof.steps), paths, warnings)
 
 
 def _renew_sum(source: Source) -> tuple[Path, ...]:

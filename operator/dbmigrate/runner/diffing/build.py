@@ -117,7 +117,7 @@ def run_desired(program: SchemaProgram, stop: Stop) -> bytes:
 
 def _dump(database: ConnectionTarget, stop: Stop) -> bytes:
     """The schema of a database as SQL, without owners: two servers have different ones."""
-    arguments = ["--no-owner", "--no-security-labels", "--no-publications"]
+    arguments = ["--no-owner", "--no-security-labels"]
     arguments += ["--no-subscriptions", "--no-tablespaces"]
     # Atlas's history has its own schema, which is not part of the application's.
     arguments.append(f"--exclude-schema={ATLAS_SCHEMA}")

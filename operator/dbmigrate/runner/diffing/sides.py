@@ -9,12 +9,13 @@ on a named server they are made one after the other.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from dbmigrate.diff.names import unquoted
+from dbmigrate.diff.objects import Other
 from dbmigrate.diff.reader import read_schema
 from dbmigrate.diff.renames import Rename
 from dbmigrate.diff.schema import Schema
@@ -102,6 +103,7 @@ def make_sides(
         here = make_here()
     else:
         here, wanted = _at_once(make_here, make_wanted)
+    require_planned(here.schema, wanted.schema)
     return here, _leave_out_schema(wanted, desired, request.target.history, here.schema)
 
 
@@ -123,26 +125,46 @@ def _make_here(stack: ExitStack, space: ScratchSpace, request: Request) -> Here:
         migrate(request, space, what="the migrations can't be run")
     reader = stack.enter_context(open_session(request.target, ROLE))
     schema = read_schema(reader, without=request.target.history)
-    return Here(request, reader, _require_handled(schema, "the migrations make"))
+    return Here(request, reader, schema)
 
 
 def _read_wanted(scratch: ConnectionTarget, history: HistoryTable) -> Wanted:
     with open_session(scratch, ROLE) as reader:
         schema = read_schema(reader, without=history)
         catalog = read_catalog(reader, without=history)
-        return Wanted(_require_handled(schema, "the desired schema has"), catalog)
+        return Wanted(schema, catalog)
 
 
-def _require_handled(schema: Schema, who: str) -> Schema:
-    if not schema.unhandled:
-        return schema
-    shown = ", ".join(map(str, schema.unhandled[:SHOWN]))
-    more = f", and {len(schema.unhandled) - SHOWN} more" if len(schema.unhandled) > SHOWN else ""
-    raise MigrationError(
-        Reason.SOURCE_INVALID,
-        f"{who} what diff does not handle: {shown}{more}",
-        hint="write the migrations of these by hand, and keep them in a directory of their own",
-    )
+def require_planned(before: Schema, after: Schema) -> None:
+    """Raise MigrationError for what differs and has no plan. What is equal stops nothing."""
+    sides = (("the migrations make", before, after), ("the desired schema has", after, before))
+    for who, one, other in sides:
+        names = [name for name, text in one.unhandled.items() if other.unhandled.get(name) != text]
+        names += _used_and_different(one, other)
+        if names:
+            shown = ", ".join(map(str, names[:SHOWN]))
+            more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            raise MigrationError(
+                Reason.SOURCE_INVALID,
+                f"{who} what diff does not handle: {shown}{more}",
+                hint="write the migrations of these by hand: what both sides have alike is left"
+                " alone",
+            )
+
+
+def _used_and_different(one: Schema, other: Schema) -> Iterator[ObjectName]:
+    """What would have to be created again while columns or constraints need it."""
+    for name, each in one.objects.items():
+        found = other.objects.get(name)
+        if not isinstance(each, Other) or not isinstance(found, Other):
+            continue
+        if each.statements != found.statements and _NOT_MADE_ANEW & {
+            user.kind for user in one.dependents.get(name, ())
+        }:
+            yield name
+
+
+_NOT_MADE_ANEW = {"column", "table", "domain", "composite type", "range", "aggregate", "extension"}
 
 
 def _sources(desired: Sequence[Desired]) -> list[Source]:

@@ -24,14 +24,19 @@ from dbmigrate.diff.renames import Rename
 from dbmigrate.diff.schema import Schema
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import ChangedFiles
+from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.schema.catalog import Catalog, ObjectName, compare
 from dbmigrate.postgres.schema.incremental import CatalogWatch
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.diffing.build import ROLE
 from dbmigrate.runner.diffing.drafting import Group, plan_down, write_text
+from dbmigrate.runner.diffing.rows import insert_rows
 from dbmigrate.runner.diffing.sides import Here
 from dbmigrate.runner.request import Request
+from dbmigrate.runner.scratch.database import open_session
 from dbmigrate.sources.drafts import Draft, write_draft
 from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Format, Source
@@ -40,6 +45,8 @@ from dbmigrate.versions import Version, reader_of
 
 SHOWN = 10
 """Objects that an error names."""
+SHOWN_SQL = 120
+"""Characters of a statement that a warning shows."""
 _RENAME = "rename"
 
 
@@ -143,6 +150,31 @@ class Proof:
             catalog = self._watch.after(run_down, index=_only_index(step.down))
             require_same(self._states[index].catalog, catalog, what)
 
+    def try_with_rows(self) -> tuple[str, ...]:
+        """What fails where each table has a row, and which tables took none.
+
+        Behind `go_down`, as the last thing: the scratch database is not brought back. A failure
+        may be the rows' own, such as NULL in a column that becomes NOT NULL.
+        """
+        if self._source.format is Format.ATLAS:
+            return ()  # its files have no way back to the schema before them
+        with open_session(self._request.target, ROLE) as session:
+            empty = insert_rows(session, self._states[0].known)
+            for step in self.steps:
+                failure = _run_on_rows(session, step.up)
+                if failure is not None:
+                    return (f"{step.version}_{step.name} fails where tables have rows: {failure}",)
+        about = {change.about.name for step in self.steps for change in step.up}
+        touched = [
+            table
+            for table in empty
+            if any(name == table or name.startswith(f"{table}.") for name in about)
+        ]
+        if not touched:
+            return ()
+        shown = ", ".join(touched[:SHOWN])
+        return (f"not tried with rows, because none could be made for it: {shown}",)
+
     def _run_up(self, step: NewMigration) -> None:
         request = replace(self._request, source=self._with_new())
         error = goto(request, self._version(step)).error
@@ -184,6 +216,24 @@ class Proof:
         schema = self._here.read()
         unrenamed = self._here.read(self._turned_round()) if is_renaming else None
         return _State(catalog, schema, unrenamed)
+
+
+def _run_on_rows(session: Session, group: Group) -> str | None:
+    """Run the statements of a file; the one that fails, with the server's words."""
+    is_transaction = all(change.can_be_in_transaction for change in group)
+    last = ""
+    try:
+        if is_transaction:
+            session.execute(b"BEGIN")
+        for change in group:
+            last = change.sql
+            session.execute(last.encode())
+        if is_transaction:
+            session.execute(b"COMMIT")
+    except ServerFailure as failure:
+        session.roll_back()
+        return f"{' '.join(last.split())[:SHOWN_SQL]}: {failure}"
+    return None
 
 
 def _only_index(group: Group) -> ObjectName | None:

@@ -48,14 +48,14 @@ def left_out(source: Source, applied: AppliedVersions) -> tuple[Migration, ...]:
     if end is None or here is None or here < end:
         return ()
     gone: list[Version] = []
-    lists = source.squash_lists[::-1]
+    lists = source.squash_lists
     below = {v for versions in lists for v in versions if v < end}
-    own = end  # a list that a person has written may leave out the file's own version
-    for versions, older in zip(lists, (*lists[1:], ()), strict=True):
+    for index, versions in reversed([*enumerate(lists, start=1)]):
+        # A list that a person has written may leave out the file's own version.
+        own = end if index == len(lists) else max(versions, default=end)
         if _began_with(own, below, applied):
             break
         gone += (v for v in versions if v < end and not applied.covers(v))
-        own = max(older, default=own)
     name = f"replaced by {source.squash_file}"
     return tuple(old_migration(source, v) or Migration(v, name) for v in sorted(gone))
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
+from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.session import Session
@@ -45,7 +46,7 @@ class ScratchSpace:
         name = f"dbmigrate_{purpose}_{secrets.token_hex(6)}"
         with open_session(self.server, purpose) as session:
             try:
-                _drop_abandoned(session)
+                _drop_abandoned(session, self.server)
                 session.query(_HOLD.format(name=literal(name)))
                 if around is not None:
                     make_roles(session, around)
@@ -72,8 +73,8 @@ class ScratchSpace:
                 )
             finally:
                 # The next run drops what is left; the error that led here must not be lost.
-                with suppress(ServerFailure, ConnectionBroken):
-                    _drop(session, name)
+                with suppress(ServerFailure, ConnectionBroken, MigrationError):
+                    _drop(session, self.server, name)
 
 
 _LOCK_CLASS = 0x64626D73
@@ -90,20 +91,44 @@ AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory'
 _FIRST_WITH_FORCE = 130000
 
 
-def _drop_abandoned(session: Session) -> None:
+def _drop_abandoned(session: Session, server: ConnectionTarget) -> None:
     """Drop the scratch databases of runs that were killed before they could."""
     (rows,) = session.query(_ABANDONED)
     for (name,) in rows:
         try:
-            _drop(session, name or "")
-        except ServerFailure:
+            _drop(session, server, name or "")
+        except (ServerFailure, MigrationError):
             session.roll_back()  # another run was faster, or has just taken it
 
 
-def _drop(session: Session, name: str) -> None:
-    """Together with the sessions that a script may have opened in it."""
+def _drop(session: Session, server: ConnectionTarget, name: str) -> None:
+    """Together with the sessions and the subscriptions that a script may have made in it."""
     force = " WITH (FORCE)" if session.server_version >= _FIRST_WITH_FORCE else ""
-    session.command(f"DROP DATABASE IF EXISTS {identifier(name)}{force}")
+    statement = f"DROP DATABASE IF EXISTS {identifier(name)}{force}"
+    try:
+        session.command(statement)
+    except ServerFailure as failure:
+        if failure.sqlstate != _IN_USE:
+            raise
+        _drop_subscriptions(server, name)
+        session.command(statement)
+
+
+_IN_USE = "55006"
+_SUBSCRIPTIONS = """SELECT pg_catalog.quote_ident(s.subname) FROM pg_catalog.pg_subscription s
+JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
+WHERE d.datname = pg_catalog.current_database()"""
+
+
+def _drop_subscriptions(server: ConnectionTarget, name: str) -> None:
+    """Without a word to their publishers, whose slots are not ours."""
+    conninfo = {**server.conninfo, "dbname": name}
+    with open_session(replace(server, conninfo=conninfo, url_database=None), "scratch") as session:
+        (rows,) = session.query(_SUBSCRIPTIONS)
+        for (subscription,) in rows:
+            for words in ("DISABLE", "SET (slot_name = NONE)"):
+                session.command(f"ALTER SUBSCRIPTION {subscription} {words}")
+            session.command(f"DROP SUBSCRIPTION {subscription}")
 
 
 def _surround(target: ConnectionTarget, around: ServerRoles) -> str:

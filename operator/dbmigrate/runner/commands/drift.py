@@ -1,0 +1,183 @@
+"""`drift`: the live schema against the one that the applied migrations make.
+
+The applied migrations are run in a scratch database, with the search path and the time zone of the
+target's session. The target is only read. Nothing is locked, so a drift check blocks no migration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from dbmigrate.diff.drift import DriftDifference, IgnoreRules, find_drift
+from dbmigrate.diff.names import unquoted
+from dbmigrate.diff.reader import read_schema
+from dbmigrate.diff.schema import Schema
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.connection.settings import escape_option
+from dbmigrate.postgres.connection.target import ConnectionTarget
+from dbmigrate.postgres.sqltext.quoting import identifier
+from dbmigrate.report import Reason
+from dbmigrate.runner.diffing.build import migrate, request_on
+from dbmigrate.runner.perform import perform
+from dbmigrate.runner.request import Request
+from dbmigrate.runner.result import Result
+from dbmigrate.runner.run import Run
+from dbmigrate.runner.scratch.database import ScratchSpace, open_session, scratch_space
+from dbmigrate.sources.migration import Source
+
+PURPOSE = "drift"
+_NO_SCHEMA = "no schema"
+"""In what is said of a search path that leads nowhere, by the runner and by the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftOrder:
+    """Where the applied migrations are run, and what is not compared."""
+
+    server: ConnectionTarget | None = None
+    """A server on which databases may be created; None: one of our own."""
+    rules: IgnoreRules = field(default_factory=IgnoreRules)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The result."""
+
+    version: str | None
+    differences: tuple[DriftDifference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What the target's session sees."""
+
+    schema: Schema
+    search_path: str
+    schemas: tuple[str, ...]
+    """Of that path, those that exist, except for the server's own."""
+    time_zone: str
+
+
+def drift(request: Request, order: DriftOrder) -> Result[Drift]:
+    """Compare them. Errors: an unknown or dirty history, applied versions without a file,
+    migrations that no longer run, a scratch server of another major version."""
+
+    def work(run: Run) -> Drift:
+        source = _applied_files(run)
+        with open_session(request.target, PURPOSE) as session:
+            live = _read_live(session, request)
+        with scratch_space(order.server) as space:
+            made = _make(request, source, live, space)
+        differences = find_drift(_without_history(live.schema, made, request), made, order.rules)
+        version = run.database.applied.version
+        return Drift(None if version is None else str(version), differences)
+
+    return perform(request, work, is_locked=False)
+
+
+def _applied_files(run: Run) -> Source:
+    """The files of the applied migrations alone. Raises MigrationError."""
+    state = run.state
+    if state is None or run.database.applied.version is None:
+        raise MigrationError(
+            Reason.SOURCE_INVALID,
+            "the database has no history: which migrations make its schema is unknown",
+            hint="`dbmigrate up` or `dbmigrate baseline` first",
+        )
+    if state.dirty:
+        raise MigrationError(
+            Reason.DIRTY,
+            f"the database is dirty at version {state.version}: its schema is unknown",
+            hint="`dbmigrate repair` first",
+        )
+    applied, source = run.database.applied, run.source
+    missing = [
+        version
+        for version in applied.recorded
+        if applied.needs_file(version) and source.find(version) is None
+    ]
+    if missing:
+        raise MigrationError(
+            Reason.SOURCE_INVALID,
+            f"the applied version {missing[0]} has no file: the schema that it makes is unknown",
+            hint="give the files that were applied",
+        )
+    base = applied.base
+    migrations = tuple(
+        each
+        for each in source.migrations
+        if applied.covers(each.version) or (base is not None and each.version <= base)
+    )
+    repeated = tuple(each for each in source.repeatables if each.version in applied.repeated)
+    return replace(source, migrations=migrations, repeatables=repeated)
+
+
+def _read_live(session: Session, request: Request) -> _Live:
+    ((row,),) = session.query_as_user(
+        "SELECT pg_catalog.current_setting('search_path'),"
+        " pg_catalog.array_to_string(pg_catalog.current_schemas(false), E'\\n'),"
+        " pg_catalog.current_setting('TimeZone')"
+    )
+    path, schemas, zone = (text or "" for text in row)
+    schema = read_schema(session, without=request.target.history)
+    return _Live(schema, path, tuple(schemas.split("\n")) if schemas else (), zone)
+
+
+def _make(request: Request, source: Source, live: _Live, space: ScratchSpace) -> Schema:
+    """What the migrations make; with the schemas of the search path, if they need these."""
+    history = replace(request.target.history, schema=None)
+    given = request.target.conninfo.get("options", "")
+    settings = (
+        f"-c search_path={escape_option(live.search_path)}"
+        f" -c TimeZone={escape_option(live.time_zone)}"
+    )
+    conninfo = {**request.target.conninfo, "options": f"{given} {settings}".strip()}
+    like = replace(request.target, conninfo=conninfo, history=history)
+    try:
+        return _make_in(request, source, live, space, like, ())
+    except MigrationError as error:
+        others = tuple(name for name in live.schemas if name != "public")
+        if _NO_SCHEMA not in error.message or not others:
+            raise
+        return _make_in(request, source, live, space, like, others)
+
+
+def _make_in(
+    request: Request,
+    source: Source,
+    live: _Live,
+    space: ScratchSpace,
+    like: ConnectionTarget,
+    schemas: tuple[str, ...],
+) -> Schema:
+    with space.database(like, PURPOSE) as scratch:
+        with open_session(scratch, PURPOSE) as session:
+            _require_same_major(session, live)
+            for name in schemas:
+                session.command(f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}")
+        there = request_on(scratch, request, source)
+        if source.migrations or source.repeatables:
+            migrate(there, space, what="the applied migrations can't be run again")
+        with open_session(scratch, PURPOSE) as session:
+            return read_schema(session, without=there.target.history)
+
+
+def _require_same_major(session: Session, live: _Live) -> None:
+    here, there = session.server_version // 10000, live.schema.ways.version // 10000
+    if here != there:
+        raise MigrationError(
+            Reason.REHEARSAL_UNAVAILABLE,
+            f"the scratch server is PostgreSQL {here}, and the database's is {there}: they write"
+            " the same schema in different words",
+            hint="name a server of the same major version with -dev-url",
+        )
+
+
+def _without_history(live: Schema, made: Schema, request: Request) -> Schema:
+    """Without a schema that exists only for the history."""
+    for name in live.objects:
+        is_its = name.kind == "schema" and unquoted(name.name) == request.target.history.schema
+        if is_its and name not in made.objects and not live.dependents.get(name):
+            return live.without(name)
+    return live

@@ -1,0 +1,219 @@
+"""What a squashed file means for a database, decided without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder
+from dbmigrate.postgres.history.applied_rows import AppliedRow, VersionSet
+from dbmigrate.postgres.history.goose import GooseTable
+from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.report import Reason
+from dbmigrate.runner.planning.applied import AppliedVersions
+from dbmigrate.runner.planning.applied_number import Applied
+from dbmigrate.runner.planning.applied_rows import AppliedSet
+from dbmigrate.runner.planning.down import plan_down, plan_redo
+from dbmigrate.runner.planning.goto import plan_goto
+from dbmigrate.runner.planning.plan import PlanInputs
+from dbmigrate.runner.planning.squashed import fit, is_replaced, left_out, require_whole
+from dbmigrate.runner.planning.up import out_of_order_migrations, plan_up, plan_up_to
+from dbmigrate.sources.migration import Direction, Script, Source
+from dbmigrate.versions import Version
+from tests.runner.arrange import tables
+from tests.unit.runner.planning.test_applied_number import row
+
+ARCHIVE = tables(10, 20, 30)
+LISTS = ((10, 20, 30),)
+
+
+def squashed(
+    *later: int,
+    low: int = 10,
+    lists: tuple[tuple[int, ...], ...] = LISTS,
+    archive: Source | None = None,
+) -> Source:
+    """30 stands for what is below it; further files follow."""
+    files = tables(30, *later)
+    first = replace(files.migrations[0], name="squash", down=None, replaces=(low, 30))
+    first = replace(first, replaced=lists)
+    return replace(files, migrations=(first, *files.migrations[1:]), archive=archive)
+
+
+def ran(*versions: int, at: int | None = None) -> Applied:
+    """A log that has these steps, one after the other; and then the version was moved."""
+    rows, before = [], None
+    for index, version in enumerate(versions):
+        rows.append(row(index, "up", version, before, version))
+        before = version
+    applied = Applied(rows)
+    applied.settle(before if at is None else at)
+    return applied
+
+
+def has(*versions: int) -> AppliedSet:
+    """goose's rows, without a log."""
+    rows = tuple(AppliedRow(version, str(version)) for version in versions)
+    return AppliedSet(VersionSet(GooseTable(), rows), ())
+
+
+def stored(entry: LogRow) -> Script:
+    return Script(f"stored {entry.version}", Direction.DOWN, lambda: b"")
+
+
+def on(source: Source, applied: AppliedVersions) -> PlanInputs:
+    return PlanInputs(source, applied, stored)
+
+
+def refusal(reason: Reason, work: Callable[..., object], *inputs: object) -> str:
+    with pytest.raises(MigrationError) as caught:
+        work(*inputs)
+    assert caught.value.reason is reason
+    return f"{caught.value.message}; {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("version", "versions"),
+    [
+        (None, (30, 40)),
+        (10, (10, 20, 30, 40)),
+        (29, (10, 20, 30, 40)),
+        (30, (30, 40)),
+        (40, (30, 40)),
+    ],
+)
+def test_the_archive_is_for_databases_below(version: int | None, versions: tuple[int, ...]) -> None:
+    fitted = fit(squashed(40, archive=tables(10, 20, 30, 35)), version)
+    assert fitted.versions == versions
+    assert (fitted.archive is None) == (versions[0] == 10)
+    assert fit(squashed(40), version) == squashed(40)
+
+
+@pytest.mark.parametrize("version", [10, 29])
+def test_a_database_below_is_refused_by_the_file(version: int) -> None:
+    text = refusal(Reason.MISSING_VERSION, require_whole, squashed(40), version)
+    assert f"at version {version}" in text
+    assert "up to 30 were replaced by 000030_m30.up.sql" in text
+    for other in (None, 30, 31):
+        require_whole(squashed(40), other)
+    require_whole(tables(30, 40), version)
+
+
+@pytest.mark.parametrize(
+    ("version", "here", "expected"),
+    [
+        (10, 30, True),
+        (30, 30, True),
+        (9, 30, False),
+        (31, 40, False),
+        (20, 29, False),
+        (20, None, False),
+    ],
+)
+def test_what_is_replaced(version: int, here: int | None, expected: bool) -> None:
+    assert is_replaced(squashed(40), version, here) is expected
+
+
+def names(applied: AppliedVersions, source: Source) -> list[Version]:
+    return [each.version for each in left_out(source, applied)]
+
+
+TWICE = ((10, 20), (25, 30))
+
+
+@pytest.mark.parametrize(
+    ("lists", "applied", "gone"),
+    [
+        (LISTS, ran(10, 20, 30), []),
+        (LISTS, ran(10, 30), [20]),
+        (LISTS, ran(10, 30, 40), [20]),
+        (LISTS, ran(10), []),
+        (LISTS, ran(), []),
+        (LISTS, ran(30), []),
+        (LISTS, ran(30, 40), []),
+        (LISTS, ran(at=30), []),
+        (LISTS, ran(10, at=40), []),
+        (LISTS, has(10, 20, 30), []),
+        (LISTS, has(10, 30), [20]),
+        (LISTS, has(20, 30, 40), [10]),
+        (LISTS, has(30), []),
+        (LISTS, has(30, 40), []),
+        (((10, 20),), ran(30), []),
+        (((10, 20),), has(30), []),
+        (((10, 20),), ran(10, 30), [20]),
+        ((), ran(10, 30), []),
+        (TWICE, ran(20, 25, 30), []),
+        (TWICE, ran(20, 30), [25]),
+        (TWICE, ran(10, 25, 30), [20]),
+        (TWICE, ran(10, 30), [20, 25]),
+        (TWICE, ran(30), []),
+        (TWICE, has(20, 25, 30), []),
+        (TWICE, has(10, 25, 30), [20]),
+        (TWICE, has(20, 30), [25]),
+    ],
+)
+def test_a_version_that_was_never_applied_is_found(
+    lists: tuple[tuple[int, ...], ...], applied: AppliedVersions, gone: list[Version]
+) -> None:
+    assert names(applied, squashed(40, lists=lists)) == gone
+
+
+def test_without_a_list_the_archive_says_which_versions_there_were() -> None:
+    bare = squashed(40, lists=(), low=15, archive=tables(5, 10, 20, 30, 35))
+    assert names(ran(10, 30), bare) == [20]
+    (found,) = left_out(bare, ran(10, 30))
+    assert found.up is not None
+    (unknown,) = left_out(squashed(40), ran(10, 30))
+    assert (unknown.up, unknown.name) == (None, "replaced by 000030_m30.up.sql")
+    assert names(ran(10, 30), tables(30, 40)) == []
+
+
+def test_the_way_up_from_a_gap() -> None:
+    gap = ran(10, 30)
+    for policy in (OutOfOrder.REJECT, OutOfOrder.APPLY):
+        text = refusal(Reason.OUT_OF_ORDER, plan_up, on(squashed(40), gap), None, policy)
+        assert "never applied: 20 (replaced by 000030_m30.up.sql)" in text
+        assert "-archive DIR with -out-of-order apply" in text
+    assert [s.version for s in plan_up(on(squashed(40), gap), None, OutOfOrder.IGNORE).steps] == [
+        40
+    ]
+    whole = on(squashed(40, archive=ARCHIVE), gap)
+    text = refusal(Reason.OUT_OF_ORDER, plan_up, whole, None, OutOfOrder.REJECT)
+    assert "a version above" in text
+    steps = plan_up(whole, None, OutOfOrder.APPLY).steps
+    assert [(s.version, s.before, s.after) for s in steps] == [(20, 30, 30), (40, 30, 40)]
+    assert [m.version for m in out_of_order_migrations(on(squashed(), gap))] == [20]
+
+
+@pytest.mark.parametrize("version", [10, 20, 29])
+def test_a_version_that_was_replaced_is_no_target(version: int) -> None:
+    empty, missing = on(squashed(40), ran()), Reason.MISSING_VERSION
+    for text in (
+        refusal(missing, plan_goto, empty, version, OutOfOrder.REJECT, None),
+        refusal(missing, plan_up_to, empty, version, OutOfOrder.REJECT),
+    ):
+        assert f"version {version} was replaced by 000030_m30.up.sql" in text
+
+
+def test_a_version_below_the_range_is_another_matter() -> None:
+    empty = on(squashed(40), ran())
+    assert plan_up_to(empty, 9, OutOfOrder.REJECT).steps == ()
+    text = refusal(Reason.MISSING_VERSION, plan_goto, empty, 9, OutOfOrder.REJECT, None)
+    assert "the newest is 40" in text
+
+
+def test_redo_does_not_run_a_squashed_file_where_another_one_has_made_its_version() -> None:
+    old = ran(10, 20, 30)
+    text = refusal(Reason.MISSING_VERSION, plan_redo, on(squashed(40), old), None)
+    assert "replaced by 000030_m30.up.sql" in text
+    assert "nothing was undone" in text
+    steps = plan_redo(on(squashed(40, archive=ARCHIVE), old), None).steps
+    assert [(s.version, s.direction, s.name) for s in steps] == [
+        (30, "down", "m30"),
+        (30, "up", "m30"),
+    ]
+    began = Applied([replace(row(1, "up", 30, None, 30), has_down=False)])
+    refusal(Reason.IRREVERSIBLE_MIGRATION, plan_down, on(squashed(40), began), 1, None)
