@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from dbmigrate.runner.commands.up import up
@@ -13,7 +16,7 @@ from dbmigrate.runner.planning.step import PlannedStep
 from tests.cli.program import SCRIPTS, run
 from tests.database import Database, Server
 from tests.database.programs import PostgresUnavailable
-from tests.runner.arrange import Witness, request, tables, version_row
+from tests.runner.arrange import Witness, migration, request, source, table, version_row
 
 pytestmark = pytest.mark.database
 
@@ -23,34 +26,54 @@ JOIN pg_namespace n ON n.oid = relnamespace
 WHERE n.nspname = 'public'"""
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "vault.md"
+
+
 class Vault:
-    """Makes users that are members of one role, as Vault's database engine does."""
+    """Makes and drops users as Vault's database engine does: by the page's own statements, as
+    the role that the page makes for it."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.role = f"Team {secrets.token_hex(4)}"
+        name = secrets.token_hex(4)
+        self.role, self.login = f"shop owner {name}", f"vault_{name}"
         self.leased: list[str] = []
-        database.execute(
-            f'CREATE ROLE "{self.role}" NOLOGIN; GRANT CREATE ON SCHEMA public TO "{self.role}"'
-        )
+        (sql,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.S)
+        sql = re.sub(r"\bvault\b", self.login, sql).replace("'...'", f"'{self.login}'")
+        database.execute(sql.replace("shop_owner", f'"{self.role}"'))
 
     def lease(self) -> str:
         """The URL of a new user."""
-        user = self.database.create_role()
-        self.database.execute(f'GRANT "{self.role}" TO {user}')
+        user = f"v-token-{secrets.token_hex(8)}"
+        until = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+        values = {"name": user, "password": user, "expiration": until}
+        self._run("creation_statements", values)
         self.leased.append(user)
         return self.database.url_for(user, user)
 
     def revoke(self) -> None:
         """Drop the newest user, as a lease's end does."""
-        self.database.execute(f"DROP ROLE {self.leased[-1]}")
+        self._run("revocation_statements", {"name": self.leased[-1]})
+
+    def _run(self, which: str, values: Mapping[str, str]) -> None:
+        (sql,) = re.findall(rf'{which}="((?:[^"\\]|\\.)*)"', PAGE.read_text())
+        sql = sql.replace('\\"', '"').replace("shop_owner", f'"{self.role}"')
+        for name, value in values.items():
+            sql = sql.replace(f"{{{{{name}}}}}", value)
+        url = self.database.url_for(self.login, self.login)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(sql.encode())
 
 
 @pytest.fixture
 def vault(database: Database) -> Iterator[Vault]:
     made = Vault(database)
     yield made
-    database.execute(f'DROP OWNED BY "{made.role}"; DROP ROLE "{made.role}"')
+    for name in (made.role, made.login):
+        database.execute(f'DROP OWNED BY "{name}"')
+    there = {name for (name,) in database.query("SELECT rolname FROM pg_roles")}
+    for name in (*sorted(there & set(made.leased)), made.login, made.role):
+        database.execute(f'DROP ROLE "{name}"')
 
 
 @pytest.fixture
@@ -79,7 +102,7 @@ def test_each_run_has_another_user_and_all_belongs_to_the_role(
         else:
             done = run("-path", str(files), "-role", vault.role, "-database", url, *command)
         assert done.code == 0, done.stderr
-        vault.revoke()  # which fails where the user owns anything
+        vault.revoke()  # fails where the user owns anything
 
     migrate("up", "1")
     (files / "2_phone.up.sql").write_text(
@@ -97,14 +120,17 @@ def test_each_run_has_another_user_and_all_belongs_to_the_role(
     assert {name for (name,) in who} == set(vault.leased[:4])
 
 
+@pytest.mark.parametrize("is_one_transaction", [True, False])
 def test_a_lease_that_ends_during_a_run_ends_the_run_and_the_next_one_continues(
-    vault: Vault,
+    vault: Vault, is_one_transaction: bool
 ) -> None:
     def end_lease(step: PlannedStep) -> None:
         if step.version == 2:
             vault.revoke()
 
-    database, files = vault.database, tables(1, 2, 3)
+    alone = migration(2, "CREATE INDEX CONCURRENTLY i ON t1 (id);", "DROP INDEX i;")
+    database = vault.database
+    files = source(table(1), table(2) if is_one_transaction else alone, table(3))
     url = f"{vault.lease()}&role={vault.role}"
     error = up(request(url, files, observer=Witness(on_start=end_lease))).error
     assert error is not None

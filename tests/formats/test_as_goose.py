@@ -49,7 +49,7 @@ def test_the_same_commands_lead_to_the_same_rows_and_schema(
         other.drop()
 
 
-@pytest.mark.parametrize("existing", [[], [7], [20240101120000], [7, 20240101120000]])
+@pytest.mark.parametrize("existing", [[], [7], [20240101120000], [7, 20240101120000], [99999]])
 def test_a_new_file_is_gooses(tmp_path: Path, goose_oracle: Path, existing: list[int]) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for directory, program in ((ours, None), (theirs, goose_oracle)):

@@ -22,6 +22,18 @@ def ran(url: str, directory: Path, *options: str) -> Ran:
     return run("-path", str(directory), "-database", url, *options, "up")
 
 
+def test_a_limit_of_sessions_is_named_where_it_ends_the_connection(
+    database: Database, tmp_path: Path
+) -> None:
+    ((number,),) = database.query("SELECT current_setting('server_version_num')::int")
+    if number < 170000:
+        pytest.skip("transaction_timeout begins with PostgreSQL 17")
+    write_scripts(tmp_path, {"1_a.up.sql": SLOW})
+    ended = ran(f"{database.url}&transaction_timeout=200", tmp_path)
+    assert "connection lost during version 1 (a) up, which was rolled back" in ended.stderr
+    assert "hint: transaction_timeout is set for the role" in ended.stderr
+
+
 @pytest.fixture
 def limited(database: Database) -> str:
     """The URL for a role on which limits are set."""

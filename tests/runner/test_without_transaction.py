@@ -309,6 +309,11 @@ NOTHING_DONE = {
     "-- dbmigrate:no-transaction\nCREATE TABLE t1 (id int);\nVACUUM;": "42P07",
     "SET lock_timeout = 0;\nCREATE INDEX CONCURRENTLY i ON nosuch (a);\nSELECT 1;": "42P01",
     "BEGIN;\nCREATE TABLE a ();\nSELECT 1/0;\nCOMMIT;\nVACUUM;": "22012",
+    "ALTER TABLE nosuch DETACH PARTITION p CONCURRENTLY;": "42P01",
+    "ALTER TABLE t1 DETACH PARTITION p CONCURRENTLY;": "42809",
+    "DROP DATABASE nosuch;": "3D000",
+    "DROP TABLESPACE nosuch;": "42704",
+    "DROP SUBSCRIPTION nosuch;": "42704",
 }
 
 

@@ -6,6 +6,7 @@ block assembles itself is not seen, one in a string constant is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from dbmigrate.postgres.sqltext.syntax_tree import (
@@ -54,6 +55,15 @@ def _statements(functions: object, first: int) -> Iterator[ReadStatement]:
             waiting += [(each, line, name) for name, each in reversed(value.items())]
 
 
+def _constant(text: str) -> str:
+    tree = parse(f"SELECT {text}".encode())
+    (target,) = tree.node["targetList"]
+    constant = unwrap(target["ResTarget"].get("val")).node
+    return str(constant["sval"]["sval"])
+
+
+_PLAIN = re.compile(r"\s*'((?:[^'\\]|'')*)'\s*")
+"""A string without escapes, which needs no parser."""
 _IS_STATEMENT = 0
 """PostgreSQL's RAW_PARSE_DEFAULT: the text is a statement, and no mere expression."""
 
@@ -69,10 +79,9 @@ def _read(text: str, line: int) -> Iterator[ReadStatement]:
 def _read_dynamic(text: str, line: int) -> Iterator[ReadStatement]:
     """EXECUTE of a constant; an assembled text is not examined."""
     try:
-        tree = parse(f"SELECT {text}".encode())
-        (target,) = tree.node["targetList"]
-        constant = unwrap(target["ResTarget"].get("val")).node
-        for behind, inner in parse_all(constant["sval"]["sval"]):
+        plain = _PLAIN.fullmatch(text)
+        said = _constant(text) if plain is None else plain[1].replace("''", "'")
+        for behind, inner in parse_all(said):
             yield ReadStatement(line + behind - 1, inner.kind, inner)
     except (Unreadable, KeyError, ValueError):
         return  # an expression, which is no statement in the text

@@ -30,6 +30,9 @@ class _Tool(NamedTuple):
     """Whether one of its markers stands above all SQL of the file."""
     marker: re.Pattern[bytes]
     """Group 1, where there is one and it says `up`: what follows is the way up."""
+    is_plain: bool = False
+    """Whether its markers may also be comments of a person: they count where a file has those
+    of both ways, and none of goose's or dbmate's."""
 
 
 def _pattern(text: bytes) -> re.Pattern[bytes]:
@@ -54,6 +57,23 @@ _TOOLS = (
         False,
         _pattern(rb'INSERT INTO "schema_migrations" \(version\) VALUES'),
     ),
+    _Tool(
+        "node-pg-migrate",
+        b"igration",
+        True,
+        _pattern(rb"[ \t]*--[ \t-]*(up|down)[ \t]+migration\b"),
+        is_plain=True,
+    ),
+    _Tool("Rambler", b"rambler", True, _pattern(rb"--[ \t]*rambler[ \t]+(up|down)\b")),
+    _Tool("micrate", b"+micrate", True, _pattern(rb"--[ \t]*\+micrate[ \t]+(up|down)\b")),
+    _Tool("Play", b"!", True, _pattern(rb"(?:#|--)[ \t-]*!(up|down)s\b")),
+    _Tool(
+        "shmig",
+        b"==",
+        True,
+        _pattern(rb"--[ \t]*=+[ \t]*(up|down)[ \t]*=+[ \t\r]*$"),
+        is_plain=True,
+    ),
 )
 
 
@@ -70,9 +90,12 @@ def find_marker(content: bytes, *, own: Collection[str] = (), harmless: str = ""
 
     `harmless`: a direction, whose markers are plain comments in a script of that direction.
     """
+    is_read = any(tool.needle in content for tool in _TOOLS if tool.name in READ)
     for tool in _TOOLS:
         end = _TOP if tool.is_above else len(content)
         if tool.name in own or content.find(tool.needle, 0, end) < 0:
+            continue
+        if tool.is_plain and (is_read or not _has_both_ways(tool, content)):
             continue
         for match in tool.marker.finditer(content):
             way = match[1].decode().lower() if tool.marker.groups else ""
@@ -80,6 +103,10 @@ def find_marker(content: bytes, *, own: Collection[str] = (), harmless: str = ""
                 line = content.count(b"\n", 0, match.start()) + 1
                 return Marker(tool.name, line, match[0].decode("utf-8", "replace").strip())
     return None
+
+
+def _has_both_ways(tool: _Tool, content: bytes) -> bool:
+    return len({match[1].lower() for match in tool.marker.finditer(content)}) == len(("up", "down"))
 
 
 def refuse_marked(

@@ -88,7 +88,15 @@ def create_annotated_file(
     if wanted is Format.GOOSE:
         # Its sequence is one of its own, below all versions that are times.
         counted = [each for each in existing if not is_time(each)]
-    version = _choose(counted, seq=seq, digits=digits, time_format=time_format, tz=tz, now=now)
+    version = _choose(
+        counted,
+        seq=seq,
+        digits=digits,
+        time_format=time_format,
+        tz=tz,
+        now=now,
+        may_be_longer=wanted is Format.GOOSE,
+    )
     file_name = f"{version}_{name}.sql" if name else f"{version}.sql"
     if "/" in file_name or "\0" in file_name:
         raise _refused(f"malformed migration filename: {file_name}")
@@ -170,23 +178,33 @@ def is_time(name: str) -> bool:
 
 
 def _choose(
-    existing: list[str], *, seq: bool, digits: int, time_format: str, tz: str, now: datetime
+    existing: list[str],
+    *,
+    seq: bool,
+    digits: int,
+    time_format: str,
+    tz: str,
+    now: datetime,
+    may_be_longer: bool = False,
 ) -> str:
     if seq and time_format != DEFAULT_TIME_FORMAT:
         raise _refused("the seq and format options are mutually exclusive")
     zone = _find_zone(tz)
     if seq:
-        return next_in_sequence(existing, digits)
+        return next_in_sequence(existing, digits, may_be_longer=may_be_longer)
     return version_of_time(now.astimezone(zone), time_format)
 
 
-def next_in_sequence(existing: Iterable[str], digits: int) -> str:
-    """The number after the highest one in these names, padded with zeros."""
+def next_in_sequence(existing: Iterable[str], digits: int, *, may_be_longer: bool = False) -> str:
+    """The number after the highest one in these names, padded with zeros.
+
+    `may_be_longer`: as with goose, which pads and has no limit.
+    """
     if digits <= 0:
         raise _refused("digits must be positive")
     highest = max((int(match[1]) for match in map(_NUMBERED.match, existing) if match), default=0)
     version = str(highest + 1).zfill(digits)
-    if len(version) > digits:
+    if len(version) > digits and not may_be_longer:
         raise _refused(
             f"next sequence number {version} too large, at most {digits} digits are allowed"
         )

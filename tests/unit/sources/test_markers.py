@@ -23,6 +23,11 @@ FILES = {
     "Liquibase": "--liquibase formatted sql\n--changeset a:1\nCREATE TABLE a ();\n"
     "--rollback DROP TABLE a;\n",
     "MyBatis": "-- // first\nCREATE TABLE a ();\n-- //@UNDO\nDROP TABLE a;\n",
+    "node-pg-migrate": "-- Up Migration\nCREATE TABLE a ();\n\n-- Down Migration\nDROP TABLE a;\n",
+    "Rambler": "-- rambler up\nCREATE TABLE a ();\n-- rambler down\nDROP TABLE a;\n",
+    "micrate": "-- +micrate Up\nCREATE TABLE a ();\n\n-- +micrate Down\nDROP TABLE a;\n",
+    "Play": "# --- !Ups\n\nCREATE TABLE a ();\n\n# --- !Downs\n\nDROP TABLE a;\n",
+    "shmig": "-- ====  UP  ====\nCREATE TABLE a ();\n-- ==== DOWN ====\nDROP TABLE a;\n",
     "Rails": "CREATE TABLE a ();\nSET search_path TO public;\n"
     "INSERT INTO \"schema_migrations\" (version) VALUES\n('20240101000000');\n",
 }
@@ -98,3 +103,12 @@ def test_a_hint_never_names_a_format_that_would_run_the_files(tmp_path: Path) ->
     warnings = " ".join(read_source(tmp_path, None, {}).warnings)
     assert "no file here was read" in warnings
     assert "-format atlas" not in warnings
+
+
+@pytest.mark.parametrize("kind", [Format.GOLANG_MIGRATE, Format.GOOSE])
+def test_a_comment_in_plain_words_is_no_marker(tmp_path: Path, kind: Format) -> None:
+    text = "-- Up migration: makes a\nCREATE TABLE a ();\n"
+    if kind is Format.GOOSE:
+        text = f"-- +goose Up\n{text}-- +goose Down\n-- Down migration\nDROP TABLE a;\n"
+    (tmp_path / NAMES[kind]).write_text(text)
+    load_all(tmp_path, kind)

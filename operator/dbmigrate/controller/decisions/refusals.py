@@ -18,6 +18,8 @@ _INVALID = re.compile(r"invalid value (\"[^\"]{0,64}\") for flag --?([a-z][a-z-]
 FIELDS = {
     "format": "spec.source.format",
     "history-table": "spec.database.historyTable",
+    "identity": "spec.database.identity",
+    "role": "spec.database.role",
     "statement-lock-timeout": "spec.timeouts.lockAcquisition",
     "statement-timeout": "spec.timeouts.statement",
     "out-of-order": "spec.outOfOrder",

@@ -8,6 +8,7 @@ MigrationError.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
@@ -74,6 +75,14 @@ def is_out_of_locks(error: ServerError) -> bool:
     return error.sqlstate == OUT_OF_MEMORY and is_named
 
 
+def is_user_gone(error: ServerError) -> bool:
+    """Whether the session's own user was dropped: `invalid role OID: 16388`, in any language.
+
+    Other objects that are missing stand there by their names, in quotes.
+    """
+    return error.sqlstate == UNDEFINED_OBJECT and bool(re.search(r"[0-9]\s*$", error.message))
+
+
 def connection_lost(error: ConnectionBroken, doing: str) -> MigrationError:
     """The connection is lost, and the running work does not have to be looked up."""
     return MigrationError(Reason.CONNECTION_LOST, f"connection lost while {doing}: {error}")
@@ -85,9 +94,9 @@ def history_failure(failure: ServerFailure, doing: str) -> MigrationError:
     hint = error.hint
     if error.sqlstate == INSUFFICIENT_PRIVILEGE and hint is None:
         hint = "grant the role what the message names, or run as the owner of the history tables"
-    elif error.sqlstate == UNDEFINED_OBJECT and hint is None:
+    elif is_user_gone(error):
         hint = (
-            "if the user that the run has logged in as was dropped meanwhile, as when a lease ends:"
+            "the user that the run has logged in as was dropped meanwhile, as when a lease ends:"
             " run it again as another one, and let leases last longer than runs"
         )
     elif error.sqlstate == LOCK_NOT_AVAILABLE and hint is None:

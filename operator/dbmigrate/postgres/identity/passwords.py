@@ -55,7 +55,7 @@ class TokenPasswords:
         """What to look at when the server refuses the token."""
         from dbmigrate.postgres.identity.tokens import advise
 
-        return advise(self._identity, self.login, self._environ)
+        return advise(self._identity, self.login)
 
 
 def _check(provider: Provider, conninfo: Mapping[str, str], environ: Mapping[str, str]) -> None:

@@ -82,9 +82,8 @@ def issue(identity: CloudIdentity, login: Login, environ: Mapping[str, str]) -> 
             ) from None
 
 
-def advise(identity: CloudIdentity, login: Login | None, environ: Mapping[str, str]) -> str:
+def advise(identity: CloudIdentity, login: Login | None) -> str:
     """What to look at when the server refuses a token; the clock first, if it is wrong."""
-    del environ
     with _lock:
         provider = _find_provider(identity)
         return _find_skew(provider) or provider.advice(login)

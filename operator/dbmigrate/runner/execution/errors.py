@@ -15,12 +15,20 @@ from dbmigrate.postgres.connection.errors import (
     ServerFailure,
     history_failure,
     is_out_of_locks,
+    is_user_gone,
 )
 from dbmigrate.postgres.connection.other_sessions import OtherSession
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.stop import Stop
+
+_SESSION_LIMITS = {
+    "due to transaction timeout": "transaction_timeout",
+    "due to idle-in-transaction timeout": "idle_in_transaction_session_timeout",
+    "due to idle-session timeout": "idle_session_timeout",
+}
+"""PostgreSQL's words: libpq keeps no SQLSTATE of what ends a connection."""
 
 
 def statement_failed(
@@ -108,7 +116,7 @@ def history_changed(
 
 def is_changed(error: ServerError) -> bool:
     """Whether a statement of ours failed by what the history is now, and was not before."""
-    return error.sqlstate in _CHANGED
+    return error.sqlstate in _CHANGED and not is_user_gone(error)
 
 
 def _remedy(table: str, error: ServerError) -> str:
@@ -127,8 +135,19 @@ def rolled_back_by_loss(step: PlannedStep, broken: ConnectionBroken) -> Migratio
     return MigrationError(
         Reason.CONNECTION_LOST,
         f"connection lost during {label(step)}, which was rolled back: {broken}",
-        hint="run it again",
+        hint=_ended_by_limit(str(broken)) or "run it again",
     )
+
+
+def _ended_by_limit(message: str) -> str | None:
+    """What to do about a limit of sessions that will end the next run as well."""
+    for words, setting in _SESSION_LIMITS.items():
+        if words in message:
+            return (
+                f"{setting} is set for the role, the database or the server: raise it there, or add"
+                f" {setting}=0 to the URL"
+            )
+    return None
 
 
 def unsettled_by_loss(step: PlannedStep, broken: ConnectionBroken, why: str) -> MigrationError:

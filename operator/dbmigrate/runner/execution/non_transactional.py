@@ -68,6 +68,12 @@ _LEAVES_NOTHING = re.compile(
     re.IGNORECASE,
 )
 """Statements which, where they fail outside of a transaction, leave an invalid index at most."""
+_LOOKS_UP_FIRST = re.compile(
+    rb"(?:ALTER\s+(?:TABLE|DATABASE)|DROP\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION))\b", re.IGNORECASE
+)
+_NOT_FOUND = ("42", "3D")
+"""Classes of errors about names, syntax and rights: those statements find them before they
+change anything. Later ones (a detached partition that still waits) are of other classes."""
 
 
 def run_statements(
@@ -194,7 +200,7 @@ class _Work:
         # Given up, not failed: the statement itself is valid.
         has_given_up = error.reason is Reason.BLOCKED_BY_QUERY
         dropped = self._drop_cancelled() if has_given_up else set()
-        if not is_interrupted and self._is_undone(error.message):
+        if not is_interrupted and self._is_undone(error):
             return error
         leftovers: tuple[str, ...] = ()
         is_interrupted = is_interrupted or has_given_up
@@ -220,22 +226,22 @@ class _Work:
             pass  # the version row is dirty, which decides
         return step_errors.left_dirty(
             error,
-            f"statement {self._at + 1} of {len(self._statements)} failed, {self._done} are done:"
+            f"statement {self._at + 1} of {len(self._statements)} failed, {_count(self._done)}:"
             f" {step_errors.label(self._step)} can't be one transaction, the database is dirty",
             leftovers,
             is_interrupted=is_interrupted,
         )
 
-    def _is_undone(self, message: str) -> bool:
+    def _is_undone(self, error: MigrationError) -> bool:
         """Remove the dirty mark where the database is certainly as it was before."""
         history = self._database.history
         if (
             adapter_for(history.kind).records_failures
             or not self._counts
-            or not self._has_left_nothing()
+            or not self._has_left_nothing(error.sqlstate or "")
         ):
             return False
-        end = end_log_sql(history, self._log_id, "failed", message, is_undone=True)
+        end = end_log_sql(history, self._log_id, "failed", error.message, is_undone=True)
         back = move_version_sql(history, self._database.found, self._before)
         try:
             self._session.query(f"BEGIN; {RESET}; {history.guarded(back)}; {end}; COMMIT")
@@ -247,7 +253,7 @@ class _Work:
         self._database.found = self._before
         return True
 
-    def _has_left_nothing(self) -> bool:
+    def _has_left_nothing(self, sqlstate: str) -> bool:
         """Whether nothing but settings was done, and what failed is rolled back or leaves at
         most an invalid index, which does not exist."""
         if self._first or self._before.dirty:
@@ -257,6 +263,10 @@ class _Work:
         statement = self._statements[self._done]
         if self._at > self._done or may_be_in_transaction(self._text, statement):
             return True  # in a transaction of the file or of the runner
+        if sqlstate.startswith(_NOT_FOUND) and _LOOKS_UP_FIRST.match(
+            self._sql, statement.start, statement.end
+        ):
+            return True
         if not _LEAVES_NOTHING.match(self._sql, statement.start, statement.end):
             return False
         try:
@@ -370,6 +380,10 @@ class _Work:
 
     def _checksum(self, done: int) -> str:
         return checksum_until(self._sql, self._statements, done)
+
+
+def _count(done: int) -> str:
+    return "none before it is done" if done == 0 else f"{done} {'is' if done == 1 else 'are'} done"
 
 
 def may_be_in_transaction(text: ScriptText, statement: Statement) -> bool:

@@ -46,7 +46,8 @@ def plan_goto(
             " going there would roll back, which is forbidden",
             hint="allow the rollback, or deploy files that know the database's version",
         )
-    if inputs.applied.is_exact and not inputs.applied.covers(target):
+    is_heeded = inputs.applied.is_exact or policy is not OutOfOrder.IGNORE
+    if is_heeded and not inputs.applied.covers(target):
         raise _never_applied(target, version)
     if inputs.applied.base is not None and target < inputs.applied.base:
         raise _below_base(target, inputs.applied.base)

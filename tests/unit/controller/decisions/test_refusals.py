@@ -30,6 +30,8 @@ EVERYTHING: dict[str, Any] = {
     "database": {
         "urlFrom": {"secretKeyRef": {"name": "a", "key": "url"}},
         "historyTable": "own.table",
+        "identity": {"aws": {}},
+        "role": "team",
     },
     "source": {"configMaps": [{"name": "a"}], "format": "goose", "lint": "Reject"},
     "outOfOrder": "Ignore",

@@ -128,6 +128,16 @@ def test_what_was_never_applied_is_never_undone() -> None:
     assert steps(plan) == [(3, "down", 3, 1), (1, "down", 1, None)]
 
 
+def test_the_way_down_does_not_end_at_what_was_never_applied() -> None:
+    """golang-migrate would call it applied, and undo it with the next step."""
+    for policy in (REJECT, OutOfOrder.APPLY):
+        with pytest.raises(MigrationError, match=r"version 2 is below .* but was never applied"):
+            plan_goto(inputs(1, 2, 3, at=3, log=(1, 3)), 2, policy, None)
+    plan = plan_goto(inputs(1, 2, 3, at=3, log=(1, 3)), 2, OutOfOrder.IGNORE, None)
+    assert steps(plan) == [(3, "down", 3, 2)]
+    assert steps(plan_goto(inputs(1, 2, 3, at=3), 2, REJECT, None)) == [(3, "down", 3, 2)]
+
+
 def test_to_redo_undoes_and_applies_the_same_version() -> None:
     plan = plan_redo(inputs(1, 2, 3, 4, at=3, log=(1, 3)), None)
     assert steps(plan) == [(3, "down", 3, 1), (3, "up", 1, 3)]
