@@ -73,6 +73,7 @@ class _Graph:
             for name in (step.about, *step.covers):
                 if step.slot is Slot.DROP:
                     self._drop(number, name)
+                    self._wait_for_old_types(number, name)
                 elif step.slot in (Slot.ALTER, Slot.CREATE):
                     self._make(number, name, step)
             for name in step.after:
@@ -114,7 +115,19 @@ class _Graph:
                     self._wait(other, (number,))
                 continue
             for other in self._early(required, slots):
-                self._wait(other, (number,))
+                if self._steps[other].mode is not Mode.FIRST:  # a new label hinders nothing
+                    self._wait(other, (number,))
+
+    def _wait_for_old_types(self, number: int, name: ObjectName) -> None:
+        """What an old type's conditions and default need goes after the type."""
+        if name.kind in TYPE_KINDS:
+            return
+        for user in self._world.before.dependents.get(name, ()):
+            each = self._world.before.objects[user]
+            is_part = isinstance(each, o.DomainConstraint) and each.part_of is not None
+            whole = each.part_of if is_part else user
+            if whole is not None and self._is_renamed(whole) and whole.kind in TYPE_KINDS:
+                self._wait(number, [n for n in self._of[whole] if self._is(n, Slot.FINISH)])
 
     def _is_renamed(self, name: ObjectName) -> bool:
         return self._world.actions[name] is ObjectAction.REBIRTH
