@@ -40,3 +40,7 @@ CREATE TABLE a (id int, x text); CREATE TABLE c (x text, z int); CREATE TABLE b 
 CREATE TABLE a (id bigint, x varchar(50)); CREATE TABLE b (y int, id bigint, x varchar(50)) INHERITS (a);
 -- variant the other of them
 CREATE TABLE c (x text, z bigint); CREATE TABLE b (y int) INHERITS (c);
+-- variant keys of both once more
+CREATE TABLE a (id int PRIMARY KEY, x text); CREATE TABLE b (y int, PRIMARY KEY (id)) INHERITS (a); CREATE INDEX i ON b (y);
+-- variant other types and no keys
+CREATE TABLE a (id bigint, x varchar(50)); CREATE TABLE b (y int) INHERITS (a);

@@ -129,14 +129,17 @@ class Columns(ObjectKind[t.Column]):
             yield from change_identity(before, after, world)  # only whole numbers can have one
         elif is_own and after.identity:
             yield from move_identity_inside(before, after)
+        is_freed = _is_freed(before, after) and (before.identity == "" or is_own)
+        if is_freed:
+            # Another type would make the constraint anew, below that of a parent as well.
+            yield from change_not_null(before, after, world)
         if not is_carried and changes_type(before, after, world):
-            reborn = _reborn(before, world)
-            if reborn is not None and reborn.kind == "range":
-                yield _park(before)
-            yield _change_type(before, after, world)
+            yield from _to_type(before, after, world)
         if before.expression != after.expression and not stops_generating:
             yield from _change_expression(before, after)
         yield from settings(before, after, world)
+        if is_freed:
+            return
         if is_carried or after.is_inherited or (before.is_inherited and not after.identity):
             # An identity is created and dropped with the parent's, or by the attachment.
             yield from change_not_null(before, after, world)
@@ -148,6 +151,17 @@ class Columns(ObjectKind[t.Column]):
             if loses_identity and not is_own:
                 yield from change_identity(before, after, world)
             yield from change_not_null(before, after, world)
+
+
+def _to_type(before: t.Column, after: t.Column, world: World) -> Iterator[PlannedStatement]:
+    reborn = _reborn(before, world)
+    if reborn is not None and reborn.kind == "range":
+        yield _park(before)
+    yield _change_type(before, after, world)
+
+
+def _is_freed(before: t.Column, after: t.Column) -> bool:
+    return before.not_null is not None and after.not_null is None and after.identity == ""
 
 
 def uses(schema: Schema, composite: ObjectName) -> Iterator[ObjectName]:
