@@ -378,3 +378,28 @@ def test_a_subscription_leaves_no_scratch_database_behind(
     ran = diff(database, migrations, WITH_PHONE, "add_phone")
     assert "does not handle: subscription s" in ran.stderr
     assert leftovers(database) == []
+
+
+def test_a_type_that_is_only_widened_is_no_finding(database: Database, migrations: Path) -> None:
+    first = migrations / "000001_users.up.sql"
+    first.write_text("CREATE TABLE users (id int PRIMARY KEY, name varchar(10), n numeric(5, 2));")
+    wider = "CREATE TABLE users (id int PRIMARY KEY, name text, n numeric(9, 2));"
+    ran = diff(database, migrations, wider, "wider")
+    assert (ran.code, "type-rewrites" in ran.stderr) == (0, False), ran.stderr
+    other = wider.replace("name text", "name date")
+    ran = diff(database, migrations, other, "other")
+    assert "type-rewrites" in ran.stderr
+
+
+def test_an_extension_that_can_not_go_back_has_a_down_script_that_says_so(
+    database: Database, migrations: Path
+) -> None:
+    first = migrations / "000001_users.up.sql"
+    first.write_text(f"{USERS} CREATE EXTENSION hstore VERSION '1.4';")
+    (migrations / "000001_users.down.sql").write_text("DROP EXTENSION hstore; DROP TABLE users")
+    ran = diff(database, migrations, f"{USERS} CREATE EXTENSION hstore VERSION '1.5';", "newer")
+    assert ran.code == 0, ran.stderr
+    assert "there is no way back: extension hstore can not go from 1.5 to 1.4" in ran.stderr
+    up, down = (migrations / f"000002_newer.{way}.sql" for way in ("up", "down"))
+    assert "ALTER EXTENSION hstore UPDATE TO '1.5'" in up.read_text()
+    assert "RAISE EXCEPTION" in down.read_text()

@@ -220,7 +220,9 @@ class _Spread:
         """`user` requires `what`, which changes."""
         world = self._world
         each = world.before.objects[user]
-        if isinstance(each, t.Index) and self._would_be_built_again(each, what):
+        if isinstance(each, t.Index) and (
+            world.is_going(what) or self._would_be_built_again(each, what)
+        ):
             world.forced.add(user)
         if user not in world.after.objects:
             self._hurry(user, what)

@@ -112,7 +112,10 @@ def _shapes_table(each: o.SchemaObject) -> bool:
     """Whether a table's partitions have to have it, too."""
     if isinstance(each, t.Constraint):
         return each.type != "f"
-    return isinstance(each, t.Column | t.Index)
+    if isinstance(each, t.Index):
+        # One that is not valid lacks parts, which an attachment would make.
+        return each.is_valid or each.table_kind != "p"
+    return isinstance(each, t.Column)
 
 
 def _implied(each: o.SchemaObject) -> Iterable[ObjectName]:

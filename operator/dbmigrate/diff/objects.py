@@ -72,6 +72,8 @@ class Extension(SchemaObject):
     """The schema of its members."""
     version: str
     is_default_version: bool = field(compare=False)
+    updates_to: tuple[str, ...] = field(compare=False, default=())
+    """The versions that the server can bring it to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
 from dbmigrate.diff.names import parts_of
 from dbmigrate.diff.step import Mode, PlannedStatement, Slot
-from dbmigrate.diff.world import ObjectAction, World, parts
+from dbmigrate.diff.world import TYPE_KINDS, ObjectAction, World, parts
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 Rank = Callable[[ObjectName], int]
@@ -73,6 +73,7 @@ class _Graph:
             for name in (step.about, *step.covers):
                 if step.slot is Slot.DROP:
                     self._drop(number, name)
+                    self._wait_for_old_types(number, name)
                 elif step.slot in (Slot.ALTER, Slot.CREATE):
                     self._make(number, name, step)
             for name in step.after:
@@ -107,8 +108,29 @@ class _Graph:
                 if alone or required.kind not in _HINDERED:
                     continue
                 slots = (Slot.ALTER,)
+            elif self._is_renamed(required) and self._steps[number].about.kind in TYPE_KINDS:
+                # Its statement does not name the old type, which is dropped at the end.
+                finishing = [n for n in self._of[required] if self._is(n, Slot.FINISH)]
+                for other in finishing:
+                    self._wait(other, (number,))
+                continue
             for other in self._early(required, slots):
-                self._wait(other, (number,))
+                if self._steps[other].mode is not Mode.FIRST:  # a new label hinders nothing
+                    self._wait(other, (number,))
+
+    def _wait_for_old_types(self, number: int, name: ObjectName) -> None:
+        """What an old type's conditions and default need goes after the type."""
+        if name.kind in TYPE_KINDS:
+            return
+        for user in self._world.before.dependents.get(name, ()):
+            each = self._world.before.objects[user]
+            is_part = isinstance(each, o.DomainConstraint) and each.part_of is not None
+            whole = each.part_of if is_part else user
+            if whole is not None and self._is_renamed(whole) and whole.kind in TYPE_KINDS:
+                self._wait(number, [n for n in self._of[whole] if self._is(n, Slot.FINISH)])
+
+    def _is_renamed(self, name: ObjectName) -> bool:
+        return self._world.actions[name] is ObjectAction.REBIRTH
 
     def _make(self, number: int, name: ObjectName, step: PlannedStatement) -> None:
         after = self._world.after.objects.get(name)

@@ -30,3 +30,9 @@ CREATE FUNCTION ok(text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETUR
 CREATE DOMAIN d AS int CONSTRAINT k CHECK (VALUE > -5); COMMENT ON DOMAIN d IS 'why'; COMMENT ON CONSTRAINT k ON DOMAIN d IS 'so'; CREATE TABLE t (a d, b text);
 -- variant array column
 CREATE DOMAIN d AS int CONSTRAINT k CHECK (VALUE > -50); CREATE TABLE t (a d[], b text);
+-- variant other base again
+CREATE DOMAIN d AS bigint; CREATE DOMAIN s AS varchar(50); CREATE TABLE t (a d, b s);
+-- variant with a function again
+CREATE FUNCTION ok(text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN true; END'; CREATE DOMAIN s AS text CHECK (ok(VALUE)) DEFAULT upper('a'); CREATE TABLE t (a int, b s);
+-- variant list again
+CREATE DOMAIN d AS bigint; CREATE DOMAIN s AS varchar(50) CHECK (VALUE IN ('1', 'a', 'text')); CREATE TABLE t (a d, b s);

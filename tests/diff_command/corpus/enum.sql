@@ -34,3 +34,13 @@ CREATE TYPE e AS ENUM ('c', 'a'); COMMENT ON TYPE e IS 'why'; CREATE TABLE t (a 
 CREATE TYPE e AS ENUM ('c', 'a'); CREATE TABLE t (a e PRIMARY KEY, b e[] UNIQUE); CREATE TABLE u (a e REFERENCES t);
 -- variant other key
 CREATE TYPE e AS ENUM ('a', 'c'); CREATE TABLE t (a e PRIMARY KEY, b e[] UNIQUE); CREATE TABLE u (a e REFERENCES t);
+-- variant plain again
+CREATE TYPE e AS ENUM ('a', 'b'); CREATE TABLE t (a e, b e[]);
+-- variant in a domain
+CREATE TYPE e AS ENUM ('c', 'a'); CREATE DOMAIN d AS e CHECK (VALUE <> 'c') DEFAULT 'a'; CREATE TYPE c AS (x e, y d); CREATE TABLE t (a d, b e[], z c);
+-- variant in a view again
+CREATE TYPE e AS ENUM ('a', 'b'); CREATE TABLE t (a e DEFAULT 'a' NOT NULL, b e[] DEFAULT '{a}'); CREATE INDEX i ON t (a) WHERE a = 'b'; CREATE VIEW v AS SELECT a, count(*) FROM t WHERE a IN ('a', 'b') GROUP BY a;
+-- variant longer than before
+CREATE TYPE e AS ENUM ('c', 'a', 'b'); CREATE FUNCTION f(e) RETURNS e LANGUAGE sql AS 'SELECT $1'; CREATE FUNCTION g(x e DEFAULT 'a') RETURNS e[] LANGUAGE sql BEGIN ATOMIC SELECT ARRAY[x, 'b'::e]; END; CREATE TABLE t (a e DEFAULT f('a'), b e[]);
+-- variant shorter in other types
+CREATE TYPE e AS ENUM ('c', 'a'); CREATE DOMAIN d AS e CHECK (VALUE <> 'c') DEFAULT 'a'; CREATE TYPE c AS (x e, y d); CREATE TABLE t (a d, b e[], z c);

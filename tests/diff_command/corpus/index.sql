@@ -50,3 +50,7 @@ CREATE INDEX i ON t (a); CREATE INDEX j ON t (b); CREATE INDEX "K" ON t ((d ->> 
 CREATE MATERIALIZED VIEW m AS SELECT a, b FROM t; CREATE UNIQUE INDEX i ON m (a);
 -- variant of a function
 CREATE FUNCTION f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'; CREATE INDEX i ON t (f(a)) WHERE f(a) > 0;
+-- variant of a column again
+CREATE INDEX i ON t (a);
+-- variant of another function
+CREATE FUNCTION g(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'; CREATE INDEX i ON t (g(a));

@@ -30,3 +30,13 @@ CREATE TABLE a (id bigint, x varchar(50)); CREATE TABLE b (y int) INHERITS (a);
 CREATE TABLE a (id bigint, x varchar(50)); CREATE TABLE b (y int, id bigint, x varchar(50)) INHERITS (a);
 -- variant local
 CREATE TABLE a (id bigint, x varchar(50)); CREATE TABLE b (y int, id bigint, x varchar(50));
+-- variant not inherited again
+CREATE TABLE a (id int NOT NULL NO INHERIT, x text, CONSTRAINT k CHECK (id > 0) NO INHERIT); CREATE TABLE b (y int) INHERITS (a);
+-- variant keys of both again
+CREATE TABLE a (id int PRIMARY KEY, x text); CREATE TABLE b (y int, PRIMARY KEY (id)) INHERITS (a); CREATE INDEX i ON b (y);
+-- variant two parents again
+CREATE TABLE a (id int, x text); CREATE TABLE c (x text, z int); CREATE TABLE b (y int) INHERITS (a, c);
+-- variant one of them with other types
+CREATE TABLE a (id bigint, x varchar(50)); CREATE TABLE b (y int, id bigint, x varchar(50)) INHERITS (a);
+-- variant the other of them
+CREATE TABLE c (x text, z bigint); CREATE TABLE b (y int) INHERITS (c);

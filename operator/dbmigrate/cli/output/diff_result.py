@@ -87,7 +87,19 @@ def find_faults(diff: Diff) -> Iterator[Finding]:
 
     known = Known()
     for step in diff.steps if is_installed() else ():
-        yield from judge_script(step.up_script, next(iter(step.files)), known=known)
+        for each in judge_script(step.up_script, next(iter(step.files)), known=known):
+            if not _is_widened(each, diff):
+                yield each
+
+
+def _is_widened(finding: Finding, diff: Diff) -> bool:
+    """Whether a change of a type rewrites no row, by the type that the column has had."""
+    from dbmigrate.lint.column_type import parse_type
+
+    if finding.change is None or finding.table is None:
+        return False
+    old = diff.types.get((finding.table, finding.change.column))
+    return old is not None and parse_type(old).widens_to(finding.change.type)
 
 
 def _describe_change(change: Change) -> Mapping[str, Any]:

@@ -144,7 +144,10 @@ def _follow_retry(view: SetView, action: Action, status: SetStatus) -> ActionUpd
     if rollout is None or not _is_served(view, status, action):
         if view.resource.spec.suspend:
             return ActionUpdate(action, ActionPhase.REFUSED, "spec.suspend is set")
-        return None
+        if rollout is None or not rollout.is_active:
+            return None
+        text = f"waits for the end of rollout {rollout.attempt}"
+        return ActionUpdate(action, ActionPhase.PENDING, text)
     if rollout.is_active:
         text = f"rollout {rollout.attempt} is under way"
         return ActionUpdate(action, ActionPhase.RUNNING, text)

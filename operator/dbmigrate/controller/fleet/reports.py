@@ -6,7 +6,7 @@ a Pod may go as soon as that is done, and an operator that has just started coun
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from dbmigrate.api.conditions import shorten
@@ -40,11 +40,18 @@ class ShardReport:
     """Why there is no report that can be read."""
 
 
-def read_shards(job: FleetJob, pods: Iterable[ShardPod]) -> dict[int, ShardReport]:
-    """By shard, the reports of Pods that have ended. One that is done counts before all others."""
+def read_shards(
+    job: FleetJob, pods: Iterable[ShardPod], *, without: Collection[int] = ()
+) -> dict[int, ShardReport]:
+    """By shard, the reports of Pods that have ended. One that is done counts before all others.
+
+    Those of the shards `without` are not read again: they may be a thousand.
+    """
     found: dict[int, ShardReport] = {}
     for each in sorted(pods, key=_when_ended):
-        if each.shard is None or each.shard >= job.shards or not each.pod.has_told:
+        if each.shard is None or each.shard >= job.shards or each.shard in without:
+            continue
+        if not each.pod.has_told:
             continue
         known = found.get(each.shard)
         if known is None or not known.is_done:
@@ -82,10 +89,10 @@ def take_in(
     """The status with the shards of a running wave that have reported since."""
     counted = set(parse_indexes(wave.reported, most=MOST_SHARDS))
     failures = list(status.failures)
-    for shard, told in sorted(read_shards(job, pods).items()):
+    for shard, told in sorted(read_shards(job, pods, without=counted).items()):
         fleet = told.report.fleet if told.report is not None else None
         # A shard that was interrupted is worked on again, by another Pod or another rollout.
-        if shard in counted or fleet is None or not (told.is_done or not job.is_active):
+        if fleet is None or not (told.is_done or not job.is_active):
             continue
         wave = _add(wave, fleet)
         failures += [

@@ -293,7 +293,7 @@ def _change_type(before: t.Column, after: t.Column, world: World) -> PlannedStat
     reborn = _reborn(before, world)
     expression = None
     if not after.generated:
-        if reborn is not None and before.type == after.type:
+        if reborn is not None:
             expression = through_text(after.column, before.type, after.type)
         else:
             expression = using(

@@ -34,7 +34,7 @@ class Indexes(ObjectKind[t.Index]):
         else:
             slow = table_is_slow(each.table, world) and each.table_kind != "p"
             note = "nobody may write to the table until it is built" if slow else None
-            yield create(each, sql, note=note)
+            yield create(each, sql, note=note, after=tuple(_attached_before(each, world)))
         yield from _statistics((), each)
         yield from mark_statements(None, each)
 
@@ -77,11 +77,23 @@ class IndexAttachments(ObjectKind[t.IndexAttachment]):
     """Parts of partitioned indexes. A partition that is attached brings its own."""
 
     def create(self, each: t.IndexAttachment, world: World) -> Iterator[PlannedStatement]:
-        if not world.is_moving(each.child_table):
+        parent = world.after.objects.get(ObjectName("index", each.parent))
+        is_partial = isinstance(parent, t.Index) and not parent.is_valid
+        if is_partial or not world.is_moving(each.child_table):
             yield create(each, f"ALTER INDEX {each.parent} ATTACH PARTITION {each.child}")
 
     def drop(self, each: t.IndexAttachment, world: World) -> Iterator[PlannedStatement]:
         return iter(())
+
+
+def _attached_before(each: t.Index, world: World) -> Iterator[ObjectName]:
+    """The partitions that get no part of an index of their parent alone."""
+    if each.table_kind != "p" or each.is_valid:
+        return
+    for user in world.after.dependents.get(ObjectName("table", each.table), ()):
+        found = world.after.objects[user]
+        if isinstance(found, t.Attachment) and found.parent == each.table:
+            yield user
 
 
 def concurrently(definition: str) -> str:

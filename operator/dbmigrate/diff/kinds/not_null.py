@@ -80,6 +80,8 @@ def left_by_parent(before: t.Column, after: t.Column, world: World) -> o.NotNull
     if not isinstance(old, t.Column) or not isinstance(new, t.Column) or old.not_null is None:
         return mine
     above = left_by_parent(old, new, world)
+    if old.not_null.is_inherited_by_none:
+        return mine
     if new.not_null is None:
         return mine if mine.is_local or above is None else None
     if mine.name == old.not_null.name:
@@ -92,7 +94,9 @@ def _is_set_by(carrier: ObjectName, world: World) -> bool:
     old, new = world.before.objects.get(carrier), world.after.objects.get(carrier)
     if not isinstance(new, t.Column) or new.not_null is None or new.not_null.is_inherited_by_none:
         return False
-    return not isinstance(old, t.Column) or old.not_null is None or world.is_new(carrier)
+    if not isinstance(old, t.Column) or old.not_null is None or world.is_new(carrier):
+        return True
+    return old.not_null.is_inherited_by_none
 
 
 def _name_above(carrier: ObjectName, world: World) -> str | None:

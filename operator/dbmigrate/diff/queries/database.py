@@ -22,6 +22,8 @@ WHERE n.nspname = 'public' OR n.nspname !~ '^pg_' AND {own(NAMESPACE, "n")}""")
 EXTENSIONS = rows(f"""SELECT quote_ident(x.extname) AS name,
 'EXTENSION ' || quote_ident(x.extname) AS address, quote_ident(n.nspname) AS home,
 x.extversion AS version, COALESCE(a.default_version = x.extversion, true) AS is_default_version,
+ARRAY(SELECT u.target FROM pg_extension_update_paths(x.extname) u
+    WHERE u.source = x.extversion AND u.path IS NOT NULL ORDER BY 1) AS updates_to,
 ARRAY[{place(EXTENSION, "x.oid")}] || ARRAY(SELECT concat_ws('.', d.classid, d.objid, 0)
     FROM pg_depend d WHERE d.refclassid = {EXTENSION} AND d.refobjid = x.oid AND d.deptype = 'e')
 AS at

@@ -70,7 +70,10 @@ ARRAY['CREATE CAST ' || {_CAST} || CASE c.castmethod WHEN 'b' THEN ' WITHOUT FUN
     WHEN 'i' THEN ' WITH INOUT' ELSE ' WITH FUNCTION ' || textin(regprocedureout(c.castfunc)) END
     || CASE c.castcontext WHEN 'a' THEN ' AS ASSIGNMENT' WHEN 'i' THEN ' AS IMPLICIT'
     ELSE '' END] AS statements,
-ARRAY[{place(CAST, "c.oid")}] AS at FROM pg_cast c WHERE {own(CAST, "c")}""")
+ARRAY[{place(CAST, "c.oid")}] AS at FROM pg_cast c
+WHERE {own(CAST, "c")} AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = {CAST}
+    AND i.objid = c.oid AND i.deptype = 'i')""")
+"""A range has one to its multirange by itself."""
 
 _SIGNATURE = f"""concat(quote_ident(n.nspname), '.', c.oprname, ' (',
     COALESCE({_type("nullif(c.oprleft, 0)")}, 'NONE'), ', ',

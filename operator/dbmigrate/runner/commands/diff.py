@@ -10,16 +10,18 @@ The catalog is read by postgres/schema/catalog.py, which does not know how the p
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dbmigrate.diff.change import Change
+from dbmigrate.diff.names import unquoted
 from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.renames import Rename, RenameCandidate, find_renames
 from dbmigrate.diff.schema import Schema
+from dbmigrate.diff.tables import Column
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.target import ConnectionTarget
@@ -77,6 +79,8 @@ class Diff:
     """What was written."""
     warnings: tuple[str, ...] = ()
     """What fails where tables have rows, and what was not tried with rows."""
+    types: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Of the columns that the first of the changes find, by table and column."""
 
 
 def diff(request: Request, order: DiffOrder) -> Result[Diff]:
@@ -126,7 +130,15 @@ def _diff(request: Request, order: DiffOrder) -> Diff:
             for name, text in step.files.items()
         }
         paths = () if order.is_dry_run else (*write_files(files), *_renew_sum(source))
-        return Diff(changes, tuple(proof.steps), paths, warnings)
+        return Diff(changes, tuple(proof.steps), paths, warnings, _types(before))
+
+
+def _types(before: Schema) -> Mapping[tuple[str, str], str]:
+    return {
+        (each.relation, unquoted(each.column)): each.type
+        for each in before.objects.values()
+        if isinstance(each, Column)
+    }
 
 
 def _renew_sum(source: Source) -> tuple[Path, ...]:

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from dbmigrate.diff.change import Change
+from dbmigrate.diff.objects import Extension
 from dbmigrate.diff.plan import plan_changes
 from dbmigrate.diff.renames import Rename
 from dbmigrate.diff.schema import Schema
@@ -28,6 +30,7 @@ from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.schema.catalog import Catalog, ObjectName, compare
 from dbmigrate.postgres.schema.incremental import CatalogWatch
+from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.goto import goto
@@ -62,6 +65,8 @@ class NewMigration:
     """Their names and texts."""
     up_script: bytes = b""
     """What of them is run upwards."""
+    no_way_back: str | None = None
+    """Why the down script can only fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +127,12 @@ class Proof:
             if before.schema is None:
                 schema = after.known.without(step.up[0].about)
                 before = self._states[number] = replace(before, schema=schema)
-            back = plan_down(after.unrenamed or after.known, before.known)
-            self.steps[number] = self._draft(replace(step, down=back))
+            reason = _find_no_way(after.known, before.known)
+            if reason is not None:
+                back: Group = (_refusal(reason, step.up[0].about),)
+            else:
+                back = plan_down(after.unrenamed or after.known, before.known)
+            self.steps[number] = self._draft(replace(step, down=back, no_way_back=reason))
             after = before
 
     def require(self, goal: Catalog) -> None:
@@ -143,12 +152,16 @@ class Proof:
             written = source.find(self._version(step))
             if written is not None and written.up is not None:
                 self.steps[index] = replace(step, up_script=written.up.load())
-            if source.format is Format.ATLAS:
-                continue  # its files have no down script
+            if source.format is Format.ATLAS or self._is_cut_off(index):
+                continue  # there is no down script, or none that can be reached
             what = f"the way back of {step.version}_{step.name}"
             run_down = partial(self._run_down, request, what)
             catalog = self._watch.after(run_down, index=_only_index(step.down))
             require_same(self._states[index].catalog, catalog, what)
+
+    def _is_cut_off(self, index: int) -> bool:
+        """Whether no down script leads back to below this step."""
+        return any(step.no_way_back is not None for step in self.steps[index:])
 
     def try_with_rows(self) -> tuple[str, ...]:
         """What fails where each table has a row, and which tables took none.
@@ -158,6 +171,9 @@ class Proof:
         """
         if self._source.format is Format.ATLAS:
             return ()  # its files have no way back to the schema before them
+        if self._is_cut_off(0):
+            reasons = (step.no_way_back for step in self.steps)
+            return tuple(f"there is no way back: {reason}" for reason in reasons if reason)
         with open_session(self._request.target, ROLE) as session:
             empty = insert_rows(session, self._states[0].known)
             for step in self.steps:
@@ -216,6 +232,23 @@ class Proof:
         schema = self._here.read()
         unrenamed = self._here.read(self._turned_round()) if is_renaming else None
         return _State(catalog, schema, unrenamed)
+
+
+def _find_no_way(after: Schema, before: Schema) -> str | None:
+    """Why no plan leads back: an extension is seldom brought back to an earlier version."""
+    for name, new in after.objects.items():
+        old = before.objects.get(name)
+        if not isinstance(new, Extension) or not isinstance(old, Extension):
+            continue
+        if old.version != new.version and old.version not in new.updates_to:
+            return f"extension {name.name} can not go from {new.version} to {old.version}"
+    return None
+
+
+def _refusal(reason: str, about: ObjectName) -> Change:
+    """A down script that says why it does nothing."""
+    text = literal(reason).strip()
+    return Change(f"DO $$BEGIN RAISE EXCEPTION USING MESSAGE = {text}; END$$", about, "refuse", 0)
 
 
 def _run_on_rows(session: Session, group: Group) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -278,6 +279,21 @@ def test_one_rollout_serves_all_orders_that_came_before_it_began() -> None:
     assert world.starts.count("survey") == 3
 
 
+def test_an_order_that_has_to_wait_says_for_what() -> None:
+    waves = [{"name": "canary", "share": "10%", "pause": "Manual"}, {"name": "rest"}]
+    world = make_world(waves=waves)
+    settle(world)
+    world.order(make_action(ActionKind.RETRY))
+    world.actions["act"] = replace(world.actions["act"], created_at=world.now)
+    settle(world)
+    assert world.actions["act"].message == "waits for the end of rollout 1"
+    for name in ("go-on", "once-more"):
+        world.order(make_action(ActionKind.CONTINUE, name))
+        settle(world)
+    assert phase_of(world) == "Succeeded"
+    assert world.starts.count("survey") == 2
+
+
 def test_orders_get_an_owner_and_only_the_newest_stay() -> None:
     world = make_world()
     settle(world)
@@ -358,6 +374,24 @@ def test_a_rehearsal_is_started_once_whoever_is_killed(crashes: int) -> None:
     settle(world, crash=lambda _: random.random() < 0.4)
     assert world.starts == ["survey", "rehearsal", "canary", "rest"]
     assert world.resource.status.targets == Totals(total=1000, current=1000)
+
+
+def test_a_hundred_thousand_targets_make_a_status_of_a_few_kilobytes() -> None:
+    waves = [{"name": f"wave-{n}", "share": "5%", "maxFailures": "100%"} for n in range(19)]
+    sizes = {f"wave-{n}": 5000 for n in range(19)} | {"rest": 5000}
+    world = make_world(waves=[*waves, {"name": "rest"}], shardSize=10, sizes=sizes)
+    world.broken = dict.fromkeys(sizes, 1)
+    for _ in range(40_000):
+        # The Pods of a hundred shards end between two looks.
+        world.step()
+        if sum(world.work() for _ in range(100)) == 0:
+            break
+    settle(world)
+    status = world.resource.status
+    assert status.targets == Totals(total=100_000, current=90_000, failed=10_000)
+    assert [wave.reported for wave in status.waves] == ["0-499"] * 20
+    assert len(status.failures) == 50
+    assert len(json.dumps(status.to_dict())) < 32 * 1024
 
 
 def test_suspend_starts_nothing() -> None:
