@@ -250,7 +250,7 @@ def test_placeholders_can_look_otherwise_or_be_switched_off(tmp_path: Path) -> N
 def test_settings_that_would_change_which_files_count_are_refused(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    with pytest.raises(MigrationError, match="dbmigrate knows|say true or false"):
+    with pytest.raises(MigrationError, match=r"dbmigrate knows|say true or false"):
         read(lay(tmp_path, {"V1__a.sql": ""}), **environ)
 
 
