@@ -241,6 +241,8 @@ def test_placeholders_can_look_otherwise_or_be_switched_off(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "environ",
     [
+        {"FLYWAY_VALIDATE_ON_MIGRATE": "no"},
+        {"FLYWAY_OUT_OF_ORDER": "1"},
         {"FLYWAY_SQL_MIGRATION_PREFIX": "X"},
         {"FLYWAY_SQL_MIGRATION_SUFFIXES": ".sql,.pkg"},
     ],
@@ -248,7 +250,7 @@ def test_placeholders_can_look_otherwise_or_be_switched_off(tmp_path: Path) -> N
 def test_settings_that_would_change_which_files_count_are_refused(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    with pytest.raises(MigrationError, match="dbmigrate knows"):
+    with pytest.raises(MigrationError, match=r"dbmigrate knows|say true or false"):
         read(lay(tmp_path, {"V1__a.sql": ""}), **environ)
 
 

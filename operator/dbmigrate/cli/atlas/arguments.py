@@ -86,7 +86,10 @@ def read_arguments(args: Sequence[str]) -> Arguments:
     known = COMMANDS[command] | GLOBAL if command in COMMANDS else GLOBAL
     for name in values:
         if name not in known:
-            raise UsageError(f"atlas migrate {command} has no flag --{present(name)} here")
+            raise UsageError(
+                f"atlas migrate {command} has no flag --{present(name)} here:"
+                f" `dbmigrate atlas migrate {command} --help` lists them"
+            )
         if name not in REPEATED and len(lists[name]) > 1 and len(set(lists[name])) > 1:
             raise UsageError(f"--{name} is given twice")
     return Arguments(command, values, lists, tuple(operands))

@@ -56,9 +56,12 @@ def plan_redo(inputs: PlanInputs, rollback: Rollback | None) -> Plan:
     """The step down from the version that `down 1` would undo, and the step up to it again.
 
     Raises MigrationError: as `plan_down` does, MissingVersion for a version without its file,
-    and IrreversibleMigration for one that the history begins at.
+    and IrreversibleMigration for one that the history begins at, or that nothing undoes.
     """
     (undone,) = plan_down(inputs, 1, rollback).steps
+    if not inputs.applied.is_exact:
+        # The version alone would move, and the way up would find what is still there.
+        require_scripts((undone,))
     source, version = inputs.source, undone.version
     migration = source.find(version)
     if _is_old(inputs, version):  # its file is another one now

@@ -108,10 +108,11 @@ def _check_missing(run: Run) -> None:
     more = f" and {len(gone) - 5} more" if len(gone) > 5 else ""
     message = f"applied, and without a file: {named}{more}"
     if run.request.options.changed_files is ChangedFiles.REJECT:
+        state = missing_kind(source, gone[0]).partition(" ")[0]
         raise MigrationError(
             Reason.MISSING_VERSION,
             message,
             hint="restore the file, or let `dbmigrate repair` mark it as deleted, as Flyway's"
-            " repair does; ignoreMigrationPatterns=*:missing passes over such files",
+            f" repair does; ignoreMigrationPatterns=*:{state} passes over such files",
         )
     run.request.observer.notice(Notice("WARNING", message))

@@ -112,17 +112,17 @@ def read_settings(directory: Path | None, environ: Mapping[str, str]) -> Setting
             for name, value in values.items()
             if name.startswith(_PLACEHOLDERS)
         },
-        replaces=_is_true(values.get("placeholderreplacement", "true")),
+        replaces=_flag(values, "placeholderreplacement", default=True),
         prefix=values.get("placeholderprefix") or "${",
         suffix=values.get("placeholdersuffix") or "}",
         separator=values.get("placeholderseparator") or ":",
         table=values.get("table", ""),
         schema=schemas.strip(),
-        transactional=_is_true(values.get("executeintransaction", "true")),
-        out_of_order=_is_true(values.get("outoforder", "")),
-        validates=_is_true(values.get("validateonmigrate", "true")),
+        transactional=_flag(values, "executeintransaction", default=True),
+        out_of_order=_flag(values, "outoforder"),
+        validates=_flag(values, "validateonmigrate", default=True),
         target=values.get("target", "").strip(),
-        baseline_on_migrate=_is_true(values.get("baselineonmigrate", "")),
+        baseline_on_migrate=_flag(values, "baselineonmigrate"),
         baseline_version=values.get("baselineversion", "").strip() or "1",
         ignored=_read_patterns(values.get("ignoremigrationpatterns", "*:future")),
         passed_over=tuple(
@@ -132,7 +132,7 @@ def read_settings(directory: Path | None, environ: Mapping[str, str]) -> Setting
         ),
         locations=_split(values.get("locations", "")),
         encoding=find_encoding(values.get("encoding", "")),
-        validates_names=_is_true(values.get("validatemigrationnaming", "")),
+        validates_names=_flag(values, "validatemigrationnaming"),
     )
 
 
@@ -241,8 +241,11 @@ def _fill(text: str, environ: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda match: environ.get(match[1], ""), text)
 
 
-def _is_true(text: str) -> bool:
-    return text.strip().lower() == "true"
+def _flag(values: Mapping[str, str], name: str, *, default: bool = False) -> bool:
+    text = values.get(name, "").strip().lower()
+    if text not in ("", "true", "false"):
+        raise _refused(f"flyway.{name} is {values[name]!r}: say true or false")
+    return text == "true" if text else default
 
 
 def _refused(message: str) -> MigrationError:

@@ -145,6 +145,16 @@ def test_to_redo_undoes_and_applies_the_same_version() -> None:
     assert steps(plan_redo(inputs(1, at=1), None)) == [(1, "down", 1, None), (1, "up", None, 1)]
 
 
+def test_to_redo_needs_a_way_down() -> None:
+    """Else the version would move alone, and the way up would find what is still there."""
+    up = Script("1_m1.up.sql", Direction.UP, lambda: b"")
+    files = source(Migration(1, "m1", up, None))
+    applied = Applied([])
+    applied.settle(1)
+    with pytest.raises(MigrationError, match=r"version 1 \(m1\) has no down script"):
+        plan_redo(PlanInputs(files, applied, stored), None)
+
+
 def test_to_redo_needs_the_file_and_the_right_to_go_down() -> None:
     with pytest.raises(MigrationError, match="no migration found for version 3"):
         plan_redo(inputs(1, 2, at=3, log=(1, 2, 3)), None)
