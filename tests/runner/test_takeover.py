@@ -28,6 +28,7 @@ from dbmigrate.runner.result import Result
 from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Format, Source
 from dbmigrate.sources.sums import renew_sum
+from dbmigrate.versions import reader_of
 from tests.database import Database
 from tests.runner.arrange import Witness, migration, source, tables
 from tests.runner.test_lost_history import of, refusal
@@ -205,6 +206,17 @@ def test_two_histories_on_purpose_stay_two(database: Database) -> None:
     force(of(old, database, LATER), 3).unwrap()
     assert up(of(old, database, LATER)).error is None
     assert up(of(HistoryKind.FLYWAY, database, tables(7, 8))).error is None
+
+
+def test_a_baseline_of_none_of_the_files_is_a_second_history(database: Database) -> None:
+    old = of(HistoryKind.GOOSE, database, INSERTS)
+    up(old).unwrap()
+    flyway = of(HistoryKind.FLYWAY, database, tables(7))
+    nothing = reader_of(HistoryKind.FLYWAY)("0")
+    for _ in range(2):
+        baseline(flyway, nothing).unwrap()
+    up(flyway).unwrap()
+    assert up(of(HistoryKind.GOOSE, database, LATER)).report.version == "4"
 
 
 @pytest.mark.parametrize("before", [HistoryKind.GOOSE, HistoryKind.GOLANG_MIGRATE])

@@ -12,7 +12,7 @@ from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_migration
-from dbmigrate.runner.preparation.forced_version import set_version
+from dbmigrate.runner.preparation.forced_version import says_nothing, set_version
 from dbmigrate.runner.preparation.takeover import take_over
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -31,7 +31,7 @@ def baseline(request: Request, version: Version) -> Result[None]:
             raise no_migration(version, source=request.source)
         if found.version == version:
             run.target = version
-            if run.database.successor is None:
+            if run.database.successor is None and not says_nothing(run, version):
                 # A dbmigrate that marked nothing may have made the baseline.
                 take_over(run)
             return

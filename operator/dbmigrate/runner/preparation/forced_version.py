@@ -22,7 +22,7 @@ def set_version(
 
     A version in the place of none takes the place of the histories of other formats as well: those
     that are `adopted`, and those under the names of their tools. So does one in a history whose
-    place was taken.
+    place was taken. Version 0 does not: it is a second history, beside the others.
     """
     database = run.database
     was_taken = database.successor is not None
@@ -41,13 +41,20 @@ def set_version(
         if version is not None and source is not None and source.stands_for(version):
             raise no_migration(version, source=source) from error
         raise
-    if version is not None and (is_new or was_taken):
+    if version is not None and not says_nothing(run, version) and (is_new or was_taken):
         from dbmigrate.runner.preparation.takeover import take_over
 
         take_over(run, adopted)
     write_history(run, direction, wanted)
     if was_taken:
         database.note(NoteKind.TAKEOVER, "")
+
+
+def says_nothing(run: Run, version: Version) -> bool:
+    """Whether a version says that the database has none of the files: 0, where no file has it."""
+    source = run.request.source
+    has_file = source is not None and source.knows(version)
+    return not has_file and not str(version).strip("0.")
 
 
 def write_history(run: Run, direction: str, wanted: Found) -> None:
