@@ -68,7 +68,8 @@ _AUTHENTICATION = re.compile(
     re.IGNORECASE,
 )
 _TLS = re.compile(
-    r"\bSSL\b|\bTLS\b|certificate|root\.crt|sslmode|sslrootcert|does not match host name",
+    r"\bSSL\b|\bTLS\b|certificate|private key|root\.crt|sslmode|sslrootcert"
+    r"|does not match host name",
     re.IGNORECASE,
 )
 _INVALID = re.compile(r"invalid (?!ssl)\w+ value", re.IGNORECASE)
