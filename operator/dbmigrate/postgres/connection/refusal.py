@@ -62,8 +62,9 @@ _HOST = re.compile(
 )
 _DATABASE = re.compile(r'database ".*" does not exist|no such database', re.IGNORECASE)
 _AUTHENTICATION = re.compile(
-    r"authentication failed|no password supplied|password .*(?:required|expired)"
-    r"|no pg_hba\.conf entry|pg_hba\.conf rejects|role \".*\" does not exist"
+    r"authentication (?:failed|method requirement)|no password supplied"
+    r"|password .*(?:required|expired)|no pg_hba\.conf entry|pg_hba\.conf rejects"
+    r"|role \".*\" does not exist"
     r"|not permitted to log in|permission denied for database|no such user|SASL|GSSAPI|SCRAM",
     re.IGNORECASE,
 )
