@@ -64,13 +64,15 @@ _HOST = re.compile(
 )
 _DATABASE = re.compile(r'database ".*" does not exist|no such database', re.IGNORECASE)
 _AUTHENTICATION = re.compile(
-    r"authentication failed|no password supplied|password .*(?:required|expired)"
-    r"|no pg_hba\.conf entry|pg_hba\.conf rejects|role \".*\" does not exist"
+    r"authentication (?:failed|method requirement)|no password supplied"
+    r"|password .*(?:required|expired)|no pg_hba\.conf entry|pg_hba\.conf rejects"
+    r"|role \".*\" does not exist"
     r"|not permitted to log in|permission denied for database|no such user|SASL|GSSAPI|SCRAM",
     re.IGNORECASE,
 )
 _TLS = re.compile(
-    r"\bSSL\b|\bTLS\b|certificate|root\.crt|sslmode|sslrootcert|does not match host name",
+    r"\bSSL\b|\bTLS\b|certificate|private key|root\.crt|sslmode|sslrootcert"
+    r"|does not match host name",
     re.IGNORECASE,
 )
 _INVALID = re.compile(r"invalid (?!ssl)\w+ value", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""One connection that speaks simple queries.
+"""One connection that speaks simple queries, and for a text from outside extended ones.
 
 A simple query contains any number of statements in one round trip, and returns a
 result for each. They are read one by one as they arrive, so that an error without a
@@ -147,17 +147,23 @@ class Session:
         rows: Sequence[Buffer] = (),
         on_result: Callable[[pq.abc.PGresult], None] | None = None,
         on_tick: Tick | None = None,
+        is_single: bool = False,
     ) -> int:
         """Run one simple query to its end and return how many statements it had.
 
         `rows` are the data for each COPY ... FROM STDIN in it, in order.
+        `is_single` sends it by the extended protocol, by which the server refuses a text of
+        several statements before it runs any.
         `on_tick` gets the seconds since the start, once in a tick, whether the server is
         silent or not. Raises ServerFailure (the session is usable, perhaps inside a
         failed transaction) and ConnectionBroken.
         """
         self.round_trips += 1
         try:
-            self._pgconn.send_query(sql)
+            if is_single:
+                self._pgconn.send_query_params(sql, None)
+            else:
+                self._pgconn.send_query(sql)
             wait = _Wait(self._pgconn, on_tick or self.on_silence)
             return self._read(iter(rows), on_result, wait)
         except OperationalError as error:
