@@ -144,7 +144,7 @@ def _matches(name: str, allowed: str) -> bool:
     return name.startswith(allowed[:-1]) if allowed.endswith("*") else name == allowed
 
 
-def run(
+def run(  # noqa: PLR0913
     child: Child,
     words: Sequence[str],
     until: Until = IN_TIME,
@@ -154,11 +154,13 @@ def run(
     stdout: IO[bytes] | None = None,
     cwd: str | Path | None = None,
     user: int | None = None,
+    descriptors: Sequence[int] = (),
 ) -> Ended:
     """Run a program to its end, without a shell and with no input but `stdin`.
 
-    `variables` are added to its environment. `user` is the user and the group that it runs
-    as, with no other group. Raises Stopped, TimedOut, and OSError if it can't be started.
+    `variables` are added to its environment; it inherits `descriptors`. `user` is the user and
+    the group that it runs as, with no other group. Raises Stopped, TimedOut, and OSError if it
+    can't be started.
     """
     name = os.path.basename(words[0])
     seconds = _read_limit() if until.seconds == DEFAULT_LIMIT else until.seconds
@@ -172,6 +174,7 @@ def run(
             stderr=PIPE,
             cwd=cwd,
             user=user,
+            pass_fds=descriptors,
         )
         with process:
             try:

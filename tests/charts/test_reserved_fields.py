@@ -47,6 +47,14 @@ OTHERS: dict[str, Document] = {
 FREE: Document = {"target": "2", "suspend": True, "job": {"resources": {"limits": {"cpu": "1"}}}}
 
 
+ITEMS: Document = {"items": [{"name": "a", "schema": "a"}]}
+
+
+def query(sql: str) -> Document:
+    """A list of targets that a database gives."""
+    return {"query": {"sql": sql}}
+
+
 UNRESERVED = {
     "affinity",
     "annotations",
@@ -90,7 +98,8 @@ class Person:
                 }
             )
         for verb in ("create", "get", "set-image") if POLICY in roles else ("create",):
-            namespace.wait_for_right(name, verb, "databasemigrations", "dbmigrate.dev")
+            for resource in ("databasemigrations", "databasemigrationsets"):
+                namespace.wait_for_right(name, verb, resource, "dbmigrate.dev")
         self._namespace = namespace
         self._kubeconfig = namespace.service_account_kubeconfig(name)
 
@@ -103,8 +112,20 @@ class Person:
 
     def change(self, name: str, **spec: Any) -> str:
         """What kubectl says when this person changes a resource, without keeping it."""
+        return self._change("dbm", name, spec)
+
+    def create_set(self, name: str, *, keep: bool = False, **spec: Any) -> str:
+        """As `create` or `keep`, a set."""
+        dry = () if keep else ("--dry-run=server",)
+        return self._run("create", *dry, "--filename=-", stdin=set_manifest(name, **spec))
+
+    def change_set(self, name: str, **spec: Any) -> str:
+        """As `change`, a set."""
+        return self._change("dbmset", name, spec)
+
+    def _change(self, kind: str, name: str, spec: Document) -> str:
         patch = json.dumps({"spec": spec})
-        return self._run("patch", "dbm", name, "--dry-run=server", "--type=merge", "-p", patch)
+        return self._run("patch", kind, name, "--dry-run=server", "--type=merge", "-p", patch)
 
     def _run(self, *words: str, stdin: str | None = None) -> str:
         at = ("--namespace", self._namespace.name)
@@ -129,8 +150,19 @@ def manifest(name: str, **spec: Any) -> str:
     )
 
 
+def set_manifest(name: str, **spec: Any) -> str:
+    """A set whose targets are items."""
+    found = json.loads(manifest(name))
+    url, template = found["spec"].pop("database"), found["spec"]
+    found["kind"] = "DatabaseMigrationSet"
+    found["spec"] = {"database": url, "template": template, "targets": ITEMS, **spec}
+    return json.dumps(found)
+
+
 def was_taken(said: str) -> bool:
-    return said.startswith("databasemigration.dbmigrate.dev/")
+    return said.startswith(
+        ("databasemigration.dbmigrate.dev/", "databasemigrationset.dbmigrate.dev/")
+    )
 
 
 @pytest.fixture
@@ -190,6 +222,32 @@ def test_who_may_write_a_migration_may_not_undo_its_approval(
     assert "needs the verb set-env" in author.change("set", job={"env": more})
     policy = json.loads(cluster.kubectl("get", "validatingadmissionpolicy", POLICY, "-o", "json"))
     assert "expressionWarnings" not in str(policy.get("status", {}))
+
+
+def test_the_query_of_a_set_is_reserved_and_its_other_lists_are_not(
+    people: tuple[Person, Person],
+) -> None:
+    author, owner = people
+    needed = "needs the verb set-query on databasemigrationsets"
+    eventually(
+        lambda: author.create_set("probe", targets=query("SELECT 1 AS name")),
+        lambda said: needed in said,
+        what="the policy",
+    )
+    assert was_taken(author.create_set("items"))
+    listed = {"configMap": {"name": "tenants", "key": "list.csv"}}
+    assert was_taken(author.create_set("list", targets=listed))
+    owned = query("SELECT name FROM tenants")
+    assert was_taken(owner.create_set("tenants", keep=True, targets=owned))
+    # What an owner has written stays when an author changes other fields, and may be taken back.
+    assert was_taken(author.change_set("tenants", suspend=True))
+    assert was_taken(author.change_set("tenants", targets={"query": None, **ITEMS}))
+    other = query("SELECT pg_terminate_backend(1) AS name")
+    assert needed in author.change_set("tenants", targets=other)
+    assert was_taken(owner.change_set("tenants", targets=other))
+    assert "needs the verb set-approval" in author.change_set(
+        "tenants", template={"approval": None}
+    )
 
 
 def test_without_the_policy_an_author_may(cluster: Cluster, namespace: Namespace) -> None:

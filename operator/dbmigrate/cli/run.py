@@ -23,6 +23,7 @@ from dbmigrate.cli.output.narrator import Narrator
 from dbmigrate.cli.output.problem import draw
 from dbmigrate.cli.signals import SignalWatch
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.parameters import CERTIFICATE_VARIABLE
 from dbmigrate.postgres.connection.settings import add_setting
 from dbmigrate.postgres.connection.target import (
     ConnectionTarget,
@@ -203,6 +204,10 @@ def find_target(
 
     options = invocation.options
     target = parse_target(database or options.database, invocation.environ)
+    if invocation.environ.get(CERTIFICATE_VARIABLE):
+        from dbmigrate.postgres.connection.credential_files import check_encryption
+
+        check_encryption(target.conninfo, invocation.environ)
     if options.identity:
         from dbmigrate.postgres.identity.identity import parse_identity
 

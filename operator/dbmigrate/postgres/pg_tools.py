@@ -17,7 +17,7 @@ from typing import IO
 
 from dbmigrate.child_process import Child, Until, run
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.connect import conninfo_for_program
+from dbmigrate.postgres.connection.connect import conninfo_for_program, copies_in
 from dbmigrate.postgres.connection.libpq import make_conninfo, pq
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
@@ -115,6 +115,7 @@ def run_program(
         variables=variables,
         stdin=stdin,
         stdout=stdout,
+        descriptors=copies_in(variables),
     )
     if ended.code != 0:
         raise _failure(program, ended.code, ended.complaint.decode(errors="replace"), target)

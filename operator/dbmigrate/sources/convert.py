@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
+from dbmigrate.sources.confinement import open_inside
 from dbmigrate.sources.golang_migrate import parse_file_name
 from dbmigrate.sources.migration import Format, Migration, Source
 from dbmigrate.sources.squashed import head_of, head_of_copy
@@ -97,7 +98,8 @@ def read_numbers(directory: str | os.PathLike[str], form: Format) -> dict[Versio
     """The versions of the converted files, by their numbers. Raises MigrationError."""
     path = Path(directory) / NUMBERS
     try:
-        rows = [line.split("\t") for line in path.read_text("utf-8").splitlines()]
+        with open(path, encoding="utf-8", opener=open_inside) as file:
+            rows = [line.split("\t") for line in file.read().splitlines()]
         return {number(row[1]): reader_of(form)(row[0]) for row in rows}
     except (OSError, ValueError, IndexError) as error:
         why = error.strerror if isinstance(error, OSError) else error

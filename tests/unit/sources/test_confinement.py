@@ -11,6 +11,7 @@ import pytest
 from dbmigrate.errors import MigrationError
 from dbmigrate.report import Reason
 from dbmigrate.sources.confinement import confined_to
+from dbmigrate.sources.convert import NUMBERS, read_numbers
 from dbmigrate.sources.formats import read_source
 from dbmigrate.sources.migration import Format, Source
 from dbmigrate.sources.script_file import read_file
@@ -65,6 +66,11 @@ def test_a_link_to_a_file_outside_is_refused(
 ) -> None:
     (mount / name).symlink_to(target.format(name))
     refused(lambda: read_all(mount, kind if is_named else None), mount, name)
+
+
+def test_the_numbers_of_converted_files_are_not_read_from_elsewhere(mount: Path) -> None:
+    (mount / NUMBERS).symlink_to("../mount-of-a-secret/flyway.conf")
+    refused(lambda: read_numbers(mount, Format.FLYWAY), mount, NUMBERS)
 
 
 @pytest.mark.parametrize("name", ["flyway.conf", "V1__a.sql.conf", "atlas.sum"])

@@ -135,7 +135,7 @@ def run(invocation: Invocation) -> int:
             order.target,
             invocation.environ,
             _password_files(invocation),
-            trusts_hosts="targets" in values,
+            trusts_servers="targets" in values,
         )
         catalog = _find_catalog(invocation, order.target)
         waves: list[Wave] = []
@@ -235,9 +235,10 @@ def _password_files(invocation: Invocation) -> PasswordFiles:
     if directory:
         if not os.path.isdir(directory):
             raise ArgumentError("-password-dir is no directory")
-        return PasswordFiles(directory, is_confined=True)
-    if file is None:
-        return PasswordFiles("", is_allowed=False)
+        return PasswordFiles(directory)
+    if file is None or invocation.options.confined_to:
+        # A database, or the author of a resource, is not to choose files of this machine.
+        return PasswordFiles(None)
     return PasswordFiles(os.path.dirname(file) or ".")
 
 

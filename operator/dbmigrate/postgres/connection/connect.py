@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
@@ -55,6 +55,7 @@ def connect(
     if certificates.asks_system(conninfo, os.environ):
         certificates.name_system_bundle()
     tokens = token_passwords(target, conninfo)
+    _ask_for_no_passphrase(conninfo)
     try:
         connection = open_connection(conninfo, tokens)
     except Error as error:
@@ -65,13 +66,33 @@ def connect(
     return Session(connection)
 
 
+def _ask_for_no_passphrase(conninfo: dict[str, str]) -> None:
+    """Nobody is asked at a terminal, in whatever file the key is."""
+    has_own = os.path.exists(os.path.expanduser("~/.postgresql/postgresql.key"))
+    if has_own or "sslkey" in conninfo or "PGSSLKEY" in os.environ:
+        from dbmigrate.postgres.connection.client_certificate import NO_PASSPHRASE, lacks_passphrase
+
+        if lacks_passphrase(conninfo, os.environ):
+            conninfo["sslpassword"] = NO_PASSPHRASE
+
+
 def complete(target: ConnectionTarget) -> dict[str, str]:
     """What the target says, and what files say of its login. Raises MigrationError."""
-    if not any(map(os.environ.get, CREDENTIAL_FILES)):
-        return target.conninfo
-    from dbmigrate.postgres.connection.credential_files import with_credentials
+    conninfo = target.conninfo
+    if any(map(os.environ.get, CREDENTIAL_FILES)):
+        from dbmigrate.postgres.connection.credential_files import with_credentials
 
-    return with_credentials(target.conninfo, os.environ)
+        conninfo = with_credentials(conninfo, os.environ)
+    return conninfo
+
+
+def copies_in(variables: Mapping[str, str]) -> Sequence[int]:
+    """The descriptors that a program has to inherit to use these variables of libpq's."""
+    if not any(map(os.environ.get, CREDENTIAL_FILES)):
+        return ()
+    from dbmigrate.postgres.connection.credential_files import descriptors_in
+
+    return descriptors_in(variables)
 
 
 def _read_notice(result: pq.abc.PGresult) -> tuple[str, str]:
@@ -155,4 +176,14 @@ def _refused(
         )
         if not certificates.name_system_bundle():
             hint = "no file with this machine's authorities is known: name one in SSL_CERT_FILE"
+    if reason is Reason.TLS_FAILED and "sslpassword" in conninfo:
+        from dbmigrate.postgres.connection.client_certificate import NO_PASSPHRASE, PASSPHRASE_HINT
+
+        hint = PASSPHRASE_HINT if conninfo["sslpassword"] == NO_PASSPHRASE else hint
+    if any(map(os.environ.get, CREDENTIAL_FILES)):
+        from dbmigrate.postgres.connection.credential_files import explain_refusal
+
+        user = conninfo.get("user") or os.environ.get("PGUSER", "")
+        text, better = explain_refusal(reason, text, conninfo, user)
+        hint = better or hint
     return MigrationError(reason, f"can't connect to {target.display}: {text}", hint=hint)

@@ -10,11 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.client_certificate import (
+    describe,
+    is_encrypted,
+    read_certificate,
+)
 from dbmigrate.postgres.connection.parameters import CREDENTIAL_FILES
 from dbmigrate.report import Reason
 
@@ -38,7 +45,7 @@ def with_credentials(conninfo: Mapping[str, str], environ: Mapping[str, str]) ->
     directory = environ.get(CERTIFICATE_VARIABLE)
     if directory and not {"sslcert", "sslkey"} & set(conninfo):
         certificate, key = _read_pair(Path(directory))
-        complete["sslcert"], complete["sslkey"] = _copies.make(certificate, key)
+        complete["sslcert"], complete["sslkey"] = _copies.make(directory, certificate, key)
     return complete
 
 
@@ -68,15 +75,88 @@ def _read_pair(directory: Path) -> tuple[bytes, bytes]:
     try:
         # A kubelet replaces all files of a volume at once, by the target of one link.
         here = (directory / KEY).resolve(strict=True).parent
-        return _read(here / CERTIFICATE), _read(here / KEY)
+        certificate, key = _read(here / CERTIFICATE), _read(here / KEY)
     except (OSError, RuntimeError) as error:
         said = error.strerror if isinstance(error, OSError) else None
+        problem = f"the client certificate in {directory} can't be read: {said or error}"
+        raise _unusable(problem) from None
+    if read_certificate(certificate) is None:
+        raise _unusable(f"{CERTIFICATE} of the client certificate in {directory} is no certificate")
+    if is_encrypted(key):
+        raise _unusable(
+            f"{KEY} of the client certificate in {directory} is encrypted, and nobody can be asked"
+            " for its passphrase",
+            hint="put a key there that is not encrypted (`openssl pkey -in KEY -out NEW`)",
+        )
+    if b"PRIVATE KEY-----" not in key:
+        raise _unusable(f"{KEY} of the client certificate in {directory} is no private key")
+    return certificate, key
+
+
+def _unusable(problem: str, hint: str | None = None) -> MigrationError:
+    return MigrationError(Reason.TLS_FAILED, problem, hint=hint or _WHERE_FROM)
+
+
+_WHERE_FROM = (
+    f"{CERTIFICATE_VARIABLE} names a directory with {CERTIFICATE} and {KEY} (PEM), as of a Secret"
+    " of type kubernetes.io/tls: in a DatabaseMigration that of"
+    " spec.database.clientCertificateFrom"
+)
+
+
+def check_encryption(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Raise MigrationError for a connection that would not show its client certificate."""
+    if not environ.get(CERTIFICATE_VARIABLE) or {"sslcert", "sslkey"} & set(conninfo):
+        return
+    if (conninfo.get("sslmode") or environ.get("PGSSLMODE")) == "disable":
         raise MigrationError(
             Reason.TLS_FAILED,
-            f"the client certificate in {directory} can't be read: {said or error}",
-            hint=f"{CERTIFICATE_VARIABLE} names a directory with {CERTIFICATE} and {KEY}, as of a"
-            " Secret of type kubernetes.io/tls",
-        ) from None
+            f"sslmode=disable, and {CERTIFICATE_VARIABLE} names a client certificate, which is"
+            " shown over TLS alone",
+            hint="write sslmode=verify-full (require is the least), or leave the certificate out:"
+            " in a DatabaseMigration spec.database.clientCertificateFrom",
+        )
+
+
+def explain_refusal(
+    reason: Reason, text: str, conninfo: Mapping[str, str], user: str
+) -> tuple[str, str | None]:
+    """A failed login's message and hint, where one of our copies was shown; the hint is None
+    where the certificate can't be the cause."""
+    paths = tuple(conninfo.get(name, "") for name in ("sslcert", "sslkey"))
+    shown = _copies.content(paths[0])
+    if shown is None:
+        return text, None
+    directory, pem = shown
+    for path, name in zip(paths, (CERTIFICATE, KEY), strict=True):
+        text = text.replace(path, f"{directory}/{name}")
+    certificate = read_certificate(pem)
+    if certificate is None or reason not in (Reason.TLS_FAILED, Reason.AUTHENTICATION_FAILED):
+        return text, None
+    whose = f"the client's own certificate ({directory}, the Secret's mount) is of"
+    whose += f" {certificate.subject or 'a subject without a common name'}"
+    if problem := describe(certificate, datetime.now(UTC)):
+        return f"{text}; {whose}: {problem}", "renew the client certificate; the next run reads it"
+    if _MISMATCH.search(text):
+        return f"{text}; {whose}", f"put the {CERTIFICATE} and the {KEY} of one and the same"
+    if reason is Reason.AUTHENTICATION_FAILED:
+        return text, (
+            f"{whose}, and the user is {user or 'that of PGUSER'}: both have to be the same,"
+            " or pg_ident.conf to map them; pg_hba.conf says whether it asks for a certificate"
+        )
+    if _ABOUT_CLIENT.search(text):
+        return f"{text}; {whose}", (
+            "the server does not trust who has signed it (ssl_ca_file), or wants another one"
+        )
+    return text, None
+
+
+_MISMATCH = re.compile(r"does not match private key|key values mismatch", re.IGNORECASE)
+_ABOUT_CLIENT = re.compile(
+    r"alert (?:unknown ca|certificate|bad certificate|unsupported certificate)|client.cert"
+    r"|certificate required|could not (?:load|read) (?:private key|certificate)",
+    re.IGNORECASE,
+)
 
 
 def _read(path: Path) -> bytes:
@@ -88,49 +168,59 @@ def _read(path: Path) -> bytes:
 
 
 class _Copies:
-    """Private copies, one for each version of the files; they are removed with the process."""
+    """Private copies, one for each version of the files: in memory, so that none outlives the
+    process, however that ends. They stay as long as it does: libpq reads them to cancel, too."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._directory: Path | None = None
-        self._owner = 0
+        self._made: dict[bytes, tuple[str, str]] = {}
+        self._shown: dict[str, tuple[str, bytes]] = {}
 
-    def make(self, certificate: bytes, key: bytes) -> tuple[str, str]:
-        """The paths of copies of both. Raises MigrationError where none can be made."""
-        digest = hashlib.sha256(b"%d:" % len(certificate) + certificate + key).hexdigest()[:16]
+    def make(self, directory: str, certificate: bytes, key: bytes) -> tuple[str, str]:
+        """The paths of copies of both; where the system has no files in memory, of the files."""
+        digest = hashlib.sha256(b"%d:" % len(certificate) + certificate + key).digest()
         with self._lock:
-            place = self._own_directory() / digest
-            if not place.is_dir():
-                _write(place, certificate, key)
-        return str(place / CERTIFICATE), str(place / KEY)
+            made = self._made.get(digest)
+            if made is None:
+                try:
+                    made = _keep(certificate), _keep(key)
+                except (AttributeError, OSError):
+                    made = f"{directory}/{CERTIFICATE}", f"{directory}/{KEY}"
+                else:
+                    self._made[digest] = made
+            self._shown[made[0]] = directory, certificate
+        return made
 
-    def _own_directory(self) -> Path:
-        if self._directory is None or self._owner != os.getpid():
-            import atexit
-            import shutil
+    def content(self, path: str) -> tuple[str, bytes] | None:
+        """Where the certificate of that path is from, and what it is."""
+        with self._lock:
+            return self._shown.get(path)
 
-            from dbmigrate.temporary import make_directory
+    def descriptors(self, paths: Iterable[str]) -> tuple[int, ...]:
+        """Those of the copies that are named there."""
+        with self._lock:
+            made = {path for pair in self._made.values() for path in pair}
+        return tuple(int(path.rpartition("/")[2]) for path in paths if path in made)
 
-            self._directory, self._owner = make_directory("dbmigrate-client-"), os.getpid()
-            atexit.register(shutil.rmtree, self._directory, ignore_errors=True)
-        return self._directory
 
-
-def _write(place: Path, certificate: bytes, key: bytes) -> None:
-    """Both files in a new directory, which appears when it is complete."""
-    new = place.with_suffix(".new")
+def _keep(content: bytes) -> str:
+    """The path of a file in memory. Raises AttributeError and OSError where there is none."""
+    descriptor = os.memfd_create("dbmigrate-client")
+    path = f"/proc/self/fd/{descriptor}"
     try:
-        new.mkdir(mode=0o700, exist_ok=True)
-        for name, content in ((CERTIFICATE, certificate), (KEY, key)):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-            with open(os.open(new / name, flags, 0o600), "wb") as file:
-                file.write(content)
-        new.rename(place)
-    except OSError as error:
-        raise MigrationError(
-            Reason.INTERNAL,
-            f"the client certificate can't be copied to {place.parent}: {error.strerror or error}",
-        ) from None
+        os.fchmod(descriptor, 0o600)
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        os.stat(path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return path
 
 
 _copies = _Copies()
+
+
+def descriptors_in(variables: Mapping[str, str]) -> tuple[int, ...]:
+    """Those that a program has to inherit that gets these variables."""
+    return _copies.descriptors(variables.values())

@@ -41,7 +41,8 @@ LIBPQ = frozenset(_LIBPQ.split())
 """What libpq understands by itself, of any version up to 18."""
 DRIVER_SETTINGS = frozenset(_DRIVERS.split())
 """Settings of lib/pq and pgx that concern nobody else: dropped, as those drivers do."""
-CREDENTIAL_FILES = ("DBMIGRATE_PASSWORD_FILE", "DBMIGRATE_CLIENT_CERTIFICATE")
+CERTIFICATE_VARIABLE = "DBMIGRATE_CLIENT_CERTIFICATE"
+CREDENTIAL_FILES = ("DBMIGRATE_PASSWORD_FILE", CERTIFICATE_VARIABLE)
 """Variables that name what is read for every connection: credential_files.py."""
 PASSWORDS = frozenset(("password", "sslpassword", "oauth_client_secret"))
 """Parameters whose value is a secret."""

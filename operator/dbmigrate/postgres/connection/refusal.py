@@ -21,6 +21,8 @@ from dbmigrate.report import Reason
 
 _SECONDS = 10.0
 """For the second login."""
+_MOST_TRACED = 1 << 20
+"""Bytes of the second login's trace that are kept in memory."""
 _BY_SERVER = re.compile(r"(?:failed|bad): ([^\s:]+):  (.*)", re.DOTALL)
 """libpq writes two spaces behind the severity, in whatever language that is."""
 _NAMELESS = (
@@ -62,13 +64,15 @@ _HOST = re.compile(
 )
 _DATABASE = re.compile(r'database ".*" does not exist|no such database', re.IGNORECASE)
 _AUTHENTICATION = re.compile(
-    r"authentication failed|no password supplied|password .*(?:required|expired)"
-    r"|no pg_hba\.conf entry|pg_hba\.conf rejects|role \".*\" does not exist"
+    r"authentication (?:failed|method requirement)|no password supplied"
+    r"|password .*(?:required|expired)|no pg_hba\.conf entry|pg_hba\.conf rejects"
+    r"|role \".*\" does not exist"
     r"|not permitted to log in|permission denied for database|no such user|SASL|GSSAPI|SCRAM",
     re.IGNORECASE,
 )
 _TLS = re.compile(
-    r"\bSSL\b|\bTLS\b|certificate|root\.crt|sslmode|sslrootcert|does not match host name",
+    r"\bSSL\b|\bTLS\b|certificate|private key|root\.crt|sslmode|sslrootcert"
+    r"|does not match host name",
     re.IGNORECASE,
 )
 _INVALID = re.compile(r"invalid (?!ssl)\w+ value", re.IGNORECASE)
@@ -159,7 +163,7 @@ def _try(conninfo: str, trace: int) -> None:
             return
         connection.trace(trace)
         connection.set_trace_flags(pq.Trace.SUPPRESS_TIMESTAMPS)
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and os.lseek(trace, 0, os.SEEK_END) < _MOST_TRACED:
             state = connection.connect_poll()
             if state not in (pq.PollingStatus.READING, pq.PollingStatus.WRITING):
                 break

@@ -1,10 +1,10 @@
-"""One connection that speaks simple queries.
+"""One connection that speaks simple queries, and for a text from outside extended ones.
 
 A simple query contains any number of statements in one round trip, and returns a
 result for each. They are read one by one as they arrive, so that an error without a
 position is still known to belong to the k-th statement. While the server works, the
-caller is called back about ten times a second: there a run notices that it should
-stop, or that it is blocked.
+caller is called back about ten times a second, however much arrives meanwhile: there a
+run notices that it should stop, or that it is blocked.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ Row = tuple[str | None, ...]
 Buffer = bytes | memoryview
 Tick = Callable[[float], None]
 
+_TICK_SECONDS = TICK_MILLISECONDS / 1000
 _CANCEL_SECONDS = 5
 _UTF8 = b"UTF8"
 _GONE = "server closed the connection"
@@ -146,17 +147,23 @@ class Session:
         rows: Sequence[Buffer] = (),
         on_result: Callable[[pq.abc.PGresult], None] | None = None,
         on_tick: Tick | None = None,
+        is_single: bool = False,
     ) -> int:
         """Run one simple query to its end and return how many statements it had.
 
         `rows` are the data for each COPY ... FROM STDIN in it, in order.
-        `on_tick` gets the seconds since the start, whenever the server is silent
-        for a tick. Raises ServerFailure (the session is usable, perhaps inside a
+        `is_single` sends it by the extended protocol, by which the server refuses a text of
+        several statements before it runs any.
+        `on_tick` gets the seconds since the start, once in a tick, whether the server is
+        silent or not. Raises ServerFailure (the session is usable, perhaps inside a
         failed transaction) and ConnectionBroken.
         """
         self.round_trips += 1
         try:
-            self._pgconn.send_query(sql)
+            if is_single:
+                self._pgconn.send_query_params(sql, None)
+            else:
+                self._pgconn.send_query(sql)
             wait = _Wait(self._pgconn, on_tick or self.on_silence)
             return self._read(iter(rows), on_result, wait)
         except OperationalError as error:
@@ -238,22 +245,33 @@ class Session:
 
 
 class _Wait:
-    """Waits for the socket, and calls back while there is nothing to read."""
+    """Waits for the socket, and calls back by the clock: what arrives puts no tick off."""
 
     def __init__(self, pgconn: pq.abc.PGconn, on_tick: Tick | None) -> None:
         self._pgconn = pgconn
         self._on_tick = on_tick
         self._start = time.monotonic()
+        self._next_tick = self._start + _TICK_SECONDS
         self._poll = select.poll()
 
     def until_ready(self, *, writing: bool = False) -> None:
         wanted = select.POLLIN | (select.POLLOUT if writing else 0)
         self._poll.register(self._pgconn.socket, wanted)
+        # Only now: what has arrived may have been all of the answer.
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._tick(now)
         while not (ready := self._poll.poll(TICK_MILLISECONDS)):
-            if self._on_tick is not None:
-                self._on_tick(time.monotonic() - self._start)
+            self._tick(time.monotonic())
         if ready[0][1] & ~select.POLLOUT:
             self._pgconn.consume_input()
+
+    def _tick(self, now: float) -> None:
+        self._next_tick = now + _TICK_SECONDS
+        while self._pgconn.notifies():
+            pass  # libpq keeps them until they are taken
+        if self._on_tick is not None:
+            self._on_tick(now - self._start)
 
 
 def no_answer_within(limit: float) -> Tick:

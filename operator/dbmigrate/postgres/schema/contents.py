@@ -27,12 +27,18 @@ WHERE relkind IS NULL OR relkind NOT IN ('r', 'p') ORDER BY 2"""
 
 _GONE = "undefined_object OR undefined_table OR undefined_function OR invalid_schema_name"
 _KEPT = f"dependent_objects_still_exist OR insufficient_privilege OR {_GONE}"
+# An aggregate of any arguments is written with *, as nowhere else.
+_DROPPED = (
+    "CASE type WHEN 'composite type' THEN 'type' WHEN 'statistics object' THEN 'statistics'"
+    " ELSE type END || ' ' || CASE type WHEN 'aggregate'"
+    " THEN pg_catalog.regexp_replace(identity, '\\(\\)$', '(*)') ELSE identity END"
+)
 _ROUNDS = f"""
 DECLARE name text; is_dropped boolean := true;
 BEGIN
   WHILE is_dropped LOOP
     is_dropped := false;
-    FOR name IN SELECT replace(type, 'composite ', '') || ' ' || identity FROM ({OBJECTS}) x
+    FOR name IN SELECT {_DROPPED} FROM ({OBJECTS}) x
       WHERE (relkind IS NULL OR relkind NOT IN ('r', 'p'))
       AND classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass
     LOOP

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import PurePath
 
 from psycopg import pq
 
@@ -22,21 +23,39 @@ from dbmigrate.report import Reason
 from dbmigrate.runner.fleet.selection import Identity
 from dbmigrate.runner.fleet.target import FleetTarget, first_schema, refused
 
+_REQUIRE_AUTH = 160000
+"""The first libpq that knows require_auth."""
 _PASSWORD_LIMIT = 4096
 """Bytes of a password file that are read."""
 _DEFAULT_PORT = "5432"
+_SAME_SERVER = frozenset(("dbname", "user", "password", "options"))
+"""Parameters of a connection that do not say whom it leads to, nor how that one is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordFiles:
-    """Where the password files that rows name may lie."""
+    """Where the password files that rows name lie: whoever writes a row may write the host, too,
+    and is not to send it any other file of this machine."""
 
-    directory: str
-    """What their names are relative to."""
-    is_confined: bool = False
-    """Whether they must lie in it."""
-    is_allowed: bool = True
-    """False: rows come from a database, which is not to choose files of this machine."""
+    directory: str | None
+    """They lie in it, by names relative to it. None: rows may name none."""
+
+    def check(self, name: str, place: str) -> None:
+        """Raise MigrationError (SourceInvalid) for a name that leads out of the directory; where
+        links lead is seen when it is read."""
+        if self.directory is None:
+            raise refused(
+                place,
+                "it may not name a password file: no directory for them is known",
+                "name that directory with -password-dir",
+            )
+        path = PurePath(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise refused(
+                place,
+                "password_file leads out of the directory of password files (not shown)",
+                "write a path below the list's directory, or name another one with -password-dir",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +66,14 @@ class Addresses:
     """What the URL says, for every target."""
     environ: Mapping[str, str]
     passwords: PasswordFiles
-    trusts_hosts: bool = True
-    """False: a server that a row names, and does not prove its name by TLS, is not given a
-    password in clear text."""
+    trusts_servers: bool = True
+    """False: a server that a row names, by host or by port, and that does not prove its name by
+    TLS, is not given a password in clear text."""
 
     def identify(self, row: FleetTarget, place: str) -> Sequence[Identity]:
         """By what a target is told from others. Raises MigrationError (SourceInvalid)."""
-        if row.password_file and not self.passwords.is_allowed:
-            raise refused(
-                place,
-                "a query may not name a password file",
-                "name the directory of these files with -password-dir",
-            )
+        if row.password_file:
+            self.passwords.check(row.password_file, place)
         history = self.history_of(row, place)
         schema = row.schema or first_schema(row.search_path)
         where = (*self.server_of(row), self._database_of(row))
@@ -109,9 +124,9 @@ class Addresses:
                 del conninfo["port"]
         own = {"host": row.host, "port": row.port, "dbname": row.dbname, "user": row.user}
         conninfo.update({key: value for key, value in own.items() if value})
-        if row.host and not self.trusts_hosts and not _is_verified(conninfo):
+        if not self.trusts_servers and self._is_exposed(conninfo):
             # Whoever writes the catalog's rows is not to learn the password of all.
-            conninfo.setdefault("require_auth", "!password")
+            conninfo["require_auth"] = "!password"
         if row.password_file:
             conninfo["password"] = self._read_password(row.password_file)
         path = row.search_path or (identifier(row.schema) if row.schema else "")
@@ -132,14 +147,29 @@ class Addresses:
         given = self.shared.conninfo
         return row.dbname or given.get("dbname") or self.environ.get("PGDATABASE", "")
 
+    def _is_exposed(self, conninfo: Mapping[str, str]) -> bool:
+        """Whether it leads to another server than the URL does, which may ask for a password
+        in clear text, and need not prove its name."""
+
+        def server(of: Mapping[str, str]) -> dict[str, str]:
+            return {key: value for key, value in of.items() if key not in _SAME_SERVER}
+
+        if server(conninfo) == server(self.shared.conninfo) or pq.version() < _REQUIRE_AUTH:
+            return False
+        is_told = conninfo.get("require_auth") or self.environ.get("PGREQUIREAUTH")
+        return not is_told and not _is_verified(conninfo)
+
     def _read_password(self, name: str) -> str:
+        if self.passwords.directory is None:
+            raise _unreadable("no directory for password files is known")
         directory = os.path.realpath(self.passwords.directory)
-        path = Path(directory, name)
-        real = os.path.realpath(path)
-        if self.passwords.is_confined and os.path.commonpath((directory, real)) != directory:
+        path = os.path.realpath(os.path.join(directory, name))
+        if os.path.commonpath((directory, path)) != directory:
             raise _unreadable("it lies outside of the directory of password files")
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=_open_at_once) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise _unreadable("it is no file")
                 content = file.read(_PASSWORD_LIMIT + 1)
             password = content.decode().rstrip("\r\n")
         except OSError as error:
@@ -152,7 +182,16 @@ class Addresses:
 
 
 def _is_verified(conninfo: Mapping[str, str]) -> bool:
-    return conninfo.get("sslmode") in ("verify-full", "verify-ca") or pq.version() < 160000
+    """Whether the server proves its name. One behind a socket's directory proves nothing: libpq
+    uses no TLS there."""
+    hosts = conninfo.get("host", "").split(",")
+    is_remote = all(host and host[0] not in "/@" for host in hosts)
+    return is_remote and conninfo.get("sslmode") == "verify-full"
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Without waiting for somebody who writes to a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _unreadable(why: str) -> MigrationError:

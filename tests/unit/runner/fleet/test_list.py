@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -151,35 +153,95 @@ def test_a_schema_has_its_own_search_path_and_history(tmp_path: Path) -> None:
     assert "options" not in addresses().database(target, with_search_path=False).conninfo
 
 
-def test_a_password_file_is_read_when_it_is_needed_and_lies_where_it_may(tmp_path: Path) -> None:
+def test_a_password_file_is_read_when_it_is_needed_and_lies_in_its_directory(
+    tmp_path: Path,
+) -> None:
+    """Whatever names it: whoever writes the list may write the host that gets the password."""
     inside, outside = tmp_path / "in", tmp_path / "out"
-    inside.mkdir()
+    (inside / "deep").mkdir(parents=True)
     write(inside, "a", "geheim\n")
+    write(inside / "deep", "b", "geheim")
     write(tmp_path, "out", "token")
     (inside / "link").symlink_to(outside)
-    confined = addresses(passwords=PasswordFiles(str(inside), is_confined=True))
-    assert confined.database(FleetTarget("a", password_file="a")).conninfo["password"] == "geheim"
-    for name in ("../out", "link", str(outside), "missing"):
+    (inside / "own").symlink_to("deep/b")
+    (inside / "up").symlink_to("..")
+    os.mkfifo(inside / "pipe")
+    found = addresses(passwords=PasswordFiles(str(inside)))
+    for name in ("a", "./a", "deep/b", "own"):
+        row = FleetTarget("a", password_file=name)
+        found.identify(row, "row 1")
+        assert found.database(row).conninfo["password"] == "geheim"
+    outer = (
+        "../out",
+        "deep/../../out",
+        "..",
+        str(outside),
+        str(inside / "a"),
+        "/proc/self/environ",
+    )
+    for name in outer:
+        with pytest.raises(MigrationError, match="row 1: password_file leads out") as refused:
+            found.identify(FleetTarget("a", password_file=name), "row 1")
+        assert name not in refused.value.message
+    for name in ("../out", str(outside), "link", "up/out", "pipe", "deep", "missing"):
         with pytest.raises(MigrationError, match="password file can't be used") as raised:
-            confined.database(FleetTarget("a", password_file=name))
+            found.database(FleetTarget("a", password_file=name))
         assert "token" not in raised.value.message
+    none = addresses(passwords=PasswordFiles(None))
+    row = FleetTarget("a", password_file="a")
     with pytest.raises(MigrationError, match="may not name a password file"):
-        addresses(passwords=PasswordFiles("", is_allowed=False)).identify(
-            FleetTarget("a", password_file="a"), "row 1"
-        )
+        none.identify(row, "row 1")
+    with pytest.raises(MigrationError, match="password file can't be used"):
+        none.database(row)
 
 
-def test_a_host_that_a_query_names_is_told_no_password_in_clear_text() -> None:
-    row = FleetTarget("a", host="elsewhere")
-    for url, trusts_hosts, expected in (
-        (URL, True, None),
-        (URL, False, "!password"),
-        (URL.replace("disable", "verify-full"), False, None),
-        (f"{URL}&require_auth=scram-sha-256", False, "scram-sha-256"),
+SAME = "postgres://app:secret@db:5432/app?sslmode=disable"
+
+
+@pytest.mark.parametrize(
+    ("url", "row", "is_protected"),
+    [
+        (SAME, {"host": "elsewhere"}, True),
+        (SAME, {"port": "5433"}, True),
+        (SAME, {"host": "db", "port": "5433"}, True),
+        (SAME, {"host": "db,elsewhere"}, True),
+        (SAME, {"host": "/tmp"}, True),
+        # The URL's own server, however it is named.
+        (SAME, {"host": "db", "port": "5432"}, False),
+        (SAME, {"dbname": "b", "user": "b", "schema": "b"}, False),
+        # An address that the URL gives for its host is a part of the server.
+        (f"{SAME}&hostaddr=10.0.0.1", {"host": "db"}, True),
+        # What is not written may be another one, of a service file for example.
+        ("postgres://app@db/app?service=x", {"port": "5432"}, True),
+        # Only a certificate with the server's own name tells whose it is.
+        (SAME.replace("disable", "require"), {"host": "elsewhere"}, True),
+        (SAME.replace("disable", "verify-ca"), {"host": "elsewhere"}, True),
+        (SAME.replace("disable", "verify-ca"), {"port": "5433"}, True),
+        (SAME.replace("disable", "verify-full"), {"host": "elsewhere", "port": "1"}, False),
+        (SAME.replace("disable", "verify-full"), {"host": "elsewhere,/tmp"}, True),
+        (SAME.replace("disable", "verify-full"), {"host": "@abstract"}, True),
+        (f"{SAME}&require_auth=", {"port": "5433"}, True),
+    ],
+)
+def test_another_server_that_a_query_names_is_told_no_password_in_clear_text(
+    url: str, row: dict[str, Any], is_protected: bool
+) -> None:
+    target, where = FleetTarget("a", **row), parse_target(url, {})
+    found = Addresses(where, {}, PasswordFiles(None), trusts_servers=False)
+    required = found.database(target).conninfo.get("require_auth")
+    assert required == ("!password" if is_protected else None)
+    of_a_file = Addresses(where, {}, PasswordFiles("."), trusts_servers=True)
+    assert of_a_file.database(target).conninfo.get("require_auth") != "!password"
+
+
+def test_what_the_url_or_the_environment_requires_of_a_server_stays() -> None:
+    row = FleetTarget("a", port="5433")
+    for url, environ, expected in (
+        (f"{SAME}&require_auth=scram-sha-256", {}, "scram-sha-256"),
+        (SAME, {"PGREQUIREAUTH": "scram-sha-256"}, None),
     ):
-        found = Addresses(parse_target(url, {}), {}, PasswordFiles("."), trusts_hosts=trusts_hosts)
+        found = Addresses(parse_target(url, {}), environ, PasswordFiles(None), trusts_servers=False)
         assert found.database(row).conninfo.get("require_auth") == expected
-        assert found.database(FleetTarget("b")).conninfo.get("require_auth") != "!password"
 
 
 def test_waves_and_shards_cut_the_list(tmp_path: Path) -> None:
