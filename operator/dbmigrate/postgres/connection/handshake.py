@@ -23,6 +23,9 @@ from dbmigrate.postgres.connection.libpq import (
 )
 
 TICK_MILLISECONDS = 100
+_MOST_ROUNDS = 2000
+"""How often a server may make one login go on: about 30 have been seen, and each may bring 16 kB
+that libpq keeps."""
 _FIRST_WITH_CANCEL_CONNECTIONS = 170000
 """The version of libpq whose cancel requests are encrypted as the connection is."""
 
@@ -122,13 +125,17 @@ def _open(conninfo: str, timeout: int, known: dict[str, str]) -> pq.abc.PGconn:
 def _wait(polled: _Polled, timeout: int) -> bool:
     """Whether it succeeded. Raises OperationalError after so many seconds."""
     deadline = time.monotonic() + timeout
-    while True:
+    for _ in range(_MOST_ROUNDS):
         state = polled.poll()
         if state not in (pq.PollingStatus.READING, pq.PollingStatus.WRITING):
             return state == pq.PollingStatus.OK
         wanted = select.POLLIN if state == pq.PollingStatus.READING else select.POLLOUT
         socket = select.poll()
         socket.register(polled.socket, wanted)
-        while not socket.poll(TICK_MILLISECONDS):
+        while True:
+            # Also behind what has come: a server may send a little at a time for ever.
             if time.monotonic() > deadline:
                 raise OperationalError("connection timeout expired")
+            if socket.poll(TICK_MILLISECONDS):
+                break
+    raise OperationalError(f"the login is not over after {_MOST_ROUNDS} messages of the server")

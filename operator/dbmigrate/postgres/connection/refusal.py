@@ -21,6 +21,8 @@ from dbmigrate.report import Reason
 
 _SECONDS = 10.0
 """For the second login."""
+_MOST_TRACED = 1 << 20
+"""Bytes of the second login's trace that are kept in memory."""
 _BY_SERVER = re.compile(r"(?:failed|bad): ([^\s:]+):  (.*)", re.DOTALL)
 """libpq writes two spaces behind the severity, in whatever language that is."""
 _NAMELESS = (
@@ -161,7 +163,7 @@ def _try(conninfo: str, trace: int) -> None:
             return
         connection.trace(trace)
         connection.set_trace_flags(pq.Trace.SUPPRESS_TIMESTAMPS)
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and os.lseek(trace, 0, os.SEEK_END) < _MOST_TRACED:
             state = connection.connect_poll()
             if state not in (pq.PollingStatus.READING, pq.PollingStatus.WRITING):
                 break

@@ -3,8 +3,8 @@
 A simple query contains any number of statements in one round trip, and returns a
 result for each. They are read one by one as they arrive, so that an error without a
 position is still known to belong to the k-th statement. While the server works, the
-caller is called back about ten times a second: there a run notices that it should
-stop, or that it is blocked.
+caller is called back about ten times a second, however much arrives meanwhile: there a
+run notices that it should stop, or that it is blocked.
 """
 
 from __future__ import annotations
@@ -23,10 +23,16 @@ Row = tuple[str | None, ...]
 Buffer = bytes | memoryview
 Tick = Callable[[float], None]
 
+_TICK_SECONDS = TICK_MILLISECONDS / 1000
 _CANCEL_SECONDS = 5
 _UTF8 = b"UTF8"
 _GONE = "server closed the connection"
 _COPY_CHUNK = 1 << 16
+_FIRST_WITH_CHUNKS = 170000
+"""The version of libpq that gives several rows at a time."""
+_ROWS_AT_A_TIME = 64
+_PARTS = frozenset((pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_CHUNK))
+"""Rows of a result that is not complete."""
 _NO_ROWS = b"the script has no rows for this COPY FROM STDIN"
 
 
@@ -147,14 +153,16 @@ class Session:
         on_result: Callable[[pq.abc.PGresult], None] | None = None,
         on_tick: Tick | None = None,
         is_single: bool = False,
+        keeps_rows: bool = True,
     ) -> int:
         """Run one simple query to its end and return how many statements it had.
 
         `rows` are the data for each COPY ... FROM STDIN in it, in order.
         `is_single` sends it by the extended protocol, by which the server refuses a text of
         several statements before it runs any.
-        `on_tick` gets the seconds since the start, whenever the server is silent
-        for a tick. Raises ServerFailure (the session is usable, perhaps inside a
+        Without `keeps_rows` results come without the rows, however many there are.
+        `on_tick` gets the seconds since the start, once in a tick, whether the server is
+        silent or not. Raises ServerFailure (the session is usable, perhaps inside a
         failed transaction) and ConnectionBroken.
         """
         self.round_trips += 1
@@ -163,6 +171,8 @@ class Session:
                 self._pgconn.send_query_params(sql, None)
             else:
                 self._pgconn.send_query(sql)
+            if not keeps_rows:
+                self._take_rows_in_parts()
             wait = _Wait(self._pgconn, on_tick or self.on_silence)
             return self._read(iter(rows), on_result, wait)
         except OperationalError as error:
@@ -206,6 +216,8 @@ class Session:
             status = result.status
             if status == pq.ExecStatus.FATAL_ERROR:
                 failure = failure or _server_error(result)
+            elif status in _PARTS:
+                continue
             elif status == pq.ExecStatus.COPY_IN:
                 self._feed_copy(next(rows, None), wait)
             elif status == pq.ExecStatus.COPY_OUT:
@@ -220,9 +232,17 @@ class Session:
             raise ServerFailure(failure, completed)
         return completed
 
+    def _take_rows_in_parts(self) -> None:
+        """Otherwise libpq holds all rows of a result before it gives any."""
+        if pq.version() < _FIRST_WITH_CHUNKS:
+            self._pgconn.set_single_row_mode()
+        else:
+            self._pgconn.set_chunked_rows_mode(_ROWS_AT_A_TIME)
+
     def _flush(self, wait: _Wait) -> None:
         while self._pgconn.flush():
             wait.until_ready(writing=True)
+            self._pgconn.is_busy()  # libpq looks at notices, and forgets them
 
     def _feed_copy(self, rows: Buffer | None, wait: _Wait) -> None:
         view = memoryview(rows or b"")
@@ -244,22 +264,33 @@ class Session:
 
 
 class _Wait:
-    """Waits for the socket, and calls back while there is nothing to read."""
+    """Waits for the socket, and calls back by the clock: what arrives puts no tick off."""
 
     def __init__(self, pgconn: pq.abc.PGconn, on_tick: Tick | None) -> None:
         self._pgconn = pgconn
         self._on_tick = on_tick
         self._start = time.monotonic()
+        self._next_tick = self._start + _TICK_SECONDS
         self._poll = select.poll()
 
     def until_ready(self, *, writing: bool = False) -> None:
         wanted = select.POLLIN | (select.POLLOUT if writing else 0)
         self._poll.register(self._pgconn.socket, wanted)
+        # Only now: what has arrived may have been all of the answer.
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._tick(now)
         while not (ready := self._poll.poll(TICK_MILLISECONDS)):
-            if self._on_tick is not None:
-                self._on_tick(time.monotonic() - self._start)
+            self._tick(time.monotonic())
         if ready[0][1] & ~select.POLLOUT:
             self._pgconn.consume_input()
+
+    def _tick(self, now: float) -> None:
+        self._next_tick = now + _TICK_SECONDS
+        while self._pgconn.notifies():
+            pass  # libpq keeps them until they are taken
+        if self._on_tick is not None:
+            self._on_tick(now - self._start)
 
 
 def no_answer_within(limit: float) -> Tick:

@@ -247,7 +247,10 @@ def _ask_orm(request: Request, wanted: OrmMigration, limit: float) -> _Snapshot:
 def _connect(request: Request, limit: float) -> Session:
     end = time.monotonic() + limit
     session = connect(_within(request.target, limit))
-    session.on_silence = no_answer_within(max(0.1, end - time.monotonic()))
+    opened = time.monotonic()
+    give_up = no_answer_within(max(0.1, end - opened))
+    # For all of the poll's queries together, not for each.
+    session.on_silence = lambda _: give_up(time.monotonic() - opened)
     return session
 
 
