@@ -57,6 +57,42 @@ TRAPS = {
     "a partitioned table": "CREATE TABLE schema_migrations (version bigint, dirty boolean)"
     " PARTITION BY LIST (trap(version))",
 }
+CHANGES = {kind: sql.partition("; ")[2] for kind, sql in TRAPS.items() if sql.startswith(TABLE)} | {
+    "type of column": "CREATE DOMAIN t AS boolean CHECK (trap(VALUE));"
+    " ALTER TABLE schema_migrations ADD t t",
+    "type of an old column": "CREATE DOMAIN t AS boolean; ALTER TABLE schema_migrations ALTER dirty"
+    " TYPE t; ALTER DOMAIN t ADD CHECK (trap(VALUE)) NOT VALID",
+    "parent": "CREATE TABLE t (); ALTER TABLE schema_migrations INHERIT t",
+    "partition": "CREATE TABLE t (version bigint NOT NULL, dirty boolean NOT NULL) PARTITION BY"
+    " LIST ((trap(version))); ALTER TABLE t ATTACH PARTITION schema_migrations DEFAULT",
+    "check that is not validated": "ALTER TABLE schema_migrations ADD CHECK (trap(1)) NOT VALID",
+    "partial index": "CREATE INDEX ON schema_migrations (version) WHERE trap(version)",
+    "default of the log": "ALTER TABLE schema_migrations_log ALTER executed_by"
+    " SET DEFAULT trap(1)::text",
+    "hidden cast": "CREATE TYPE t AS ENUM ('a'); CREATE FUNCTION hidden(timestamptz) RETURNS t"
+    f" LANGUAGE plpgsql AS $$ BEGIN RAISE LOG '{MARK}: hidden'; RETURN 'a'; END $$;"
+    " CREATE CAST (timestamptz AS t) WITH FUNCTION hidden(timestamptz) AS ASSIGNMENT;"
+    " ALTER TABLE schema_migrations_log ADD t t; ALTER TABLE schema_migrations_log"
+    " ALTER t SET DEFAULT now()",
+}
+"""What may come while a step runs."""
+HIDDEN = {
+    "a function of a cast": "CREATE TYPE t AS ENUM ('a'); CREATE FUNCTION cast_it(timestamptz)"
+    " RETURNS t LANGUAGE sql AS $$ SELECT 'a'::t $$; CREATE CAST (timestamptz AS t) WITH FUNCTION"
+    " cast_it(timestamptz) AS ASSIGNMENT; ALTER TABLE {0} ADD t t DEFAULT now()",
+    "a function of a cast from a type": "CREATE TYPE t AS ENUM ('a'); CREATE FUNCTION cast_it(t)"
+    " RETURNS text LANGUAGE sql AS $$ SELECT '' $$; CREATE CAST (t AS text) WITH FUNCTION"
+    " cast_it(t) AS ASSIGNMENT; ALTER TABLE {0} ADD t text DEFAULT 'a'::t",
+    "the check of a domain": "CREATE DOMAIN t AS text CHECK (trap(VALUE)); ALTER TABLE {0} ADD t"
+    " text DEFAULT CURRENT_USER::t",
+    "the check of a constant's domain": "CREATE DOMAIN t AS text CHECK (trap(VALUE));"
+    " ALTER TABLE {0} ADD t text DEFAULT '1'::t",
+    "the check of an array's domain": "CREATE DOMAIN t AS int[] CHECK (trap(VALUE));"
+    " ALTER TABLE {0} ADD t int[] DEFAULT '{{}}'::t",
+    "a composite type": "CREATE DOMAIN d AS int CHECK (trap(VALUE)); CREATE TYPE t AS (a d);"
+    " ALTER TABLE {0} ADD t text DEFAULT '(1)'::t",
+}
+"""Defaults that call code of others; of a cast or a domain the text alone shows nothing."""
 COMMANDS: tuple[Callable[[Request], Result[Any]], ...] = (
     version,
     status,
@@ -118,7 +154,9 @@ def test_defaults_that_tools_and_people_have_are_no_obstacle(database: Database)
         " ADD f varchar(9) DEFAULT 'it''s', ADD g uuid DEFAULT gen_random_uuid(),"
         " ADD h timestamp DEFAULT timezone('utc', now()), ADD i numeric(5, 2) DEFAULT 1.5,"
         " ADD j boolean DEFAULT false, ADD k jsonb DEFAULT '{}', ADD l int[] DEFAULT '{}',"
-        " ADD m mood, ADD n date DEFAULT CURRENT_DATE, ADD o text DEFAULT NULL::text"
+        " ADD m mood, ADD n date DEFAULT CURRENT_DATE, ADD o text DEFAULT NULL::text,"
+        " ADD q bigint GENERATED ALWAYS AS IDENTITY,"
+        " ADD r regclass DEFAULT 'schema_migrations'"
     )
     up(request(database, tables(1, 2))).unwrap()
     assert version_row(database) == [(2, False)]
@@ -140,6 +178,17 @@ def test_other_functions_of_the_servers_own_may_run_anything(
     database.execute(f"{TABLE}; ALTER TABLE schema_migrations ADD t text DEFAULT {default}")
     (message,) = refusals(database)
     assert message.startswith("public.schema_migrations has a default t: ")
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize("table", ["schema_migrations", "schema_migrations_log"])
+def test_a_default_may_call_what_its_text_does_not_show(
+    database: Database, hidden: str, table: str
+) -> None:
+    up(request(database, tables(1))).unwrap()
+    database.execute(f"{FUNCTIONS}; {HIDDEN[hidden].format(table)}")
+    (message,) = refusals(database)
+    assert message.startswith(f"public.{table} has a default t: ")
 
 
 def test_a_history_may_belong_to_who_is_trusted_anyway(database: Database, stranger: str) -> None:
@@ -210,16 +259,55 @@ def test_a_table_that_is_replaced_before_a_step_is_not_written(
     assert version_row(database) == []
 
 
-def test_a_trigger_that_comes_during_a_step_is_not_run(database: Database) -> None:
-    """By a file here; by anybody with the TRIGGER privilege while a long statement runs."""
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_comes_between_two_steps_is_not_run(database: Database, change: str) -> None:
+    """From anybody who may alter the tables, or has the TRIGGER privilege, during a long step."""
+    up(request(database, tables(1))).unwrap()
     database.execute(FUNCTIONS)
-    files = source(migration(1, "SELECT 1"), migration(2, TRAPS["trigger"].partition("; ")[2]))
+    since = 0
+
+    def on_start(_: object) -> None:
+        nonlocal since
+        database.execute(CHANGES[change])
+        since = len(database.server.log)
+
+    result = up(request(database, tables(1, 2), observer=Witness(on_start=on_start)))
+    assert since
+    assert MARK not in database.server.log[since:]
+    assert result.error is not None
+    assert result.error.reason is Reason.FOREIGN_HISTORY
+    assert version_row(database) == [(1, False)]
+    assert database.query("SELECT pg_catalog.to_regclass('t2')") == [(None,)]
+
+
+def test_a_trigger_that_a_file_makes_is_not_run(database: Database) -> None:
+    database.execute(FUNCTIONS)
+    files = source(migration(1, "SELECT 1"), migration(2, CHANGES["trigger"]))
     since = len(database.server.log)
     result = up(request(database, files))
     assert result.error is not None
     assert result.error.reason is Reason.FOREIGN_HISTORY
     assert MARK not in database.server.log[since:]
     assert version_row(database) == [(1, False)]
+
+
+def test_what_runs_nothing_may_come_during_a_run(database: Database) -> None:
+    """Columns, plain indexes, views, rights and statistics, by a file or by anybody."""
+    changes = (
+        "ALTER TABLE schema_migrations ADD at timestamptz DEFAULT now(),"
+        " ADD who text DEFAULT CURRENT_USER, ADD n serial",
+        "CREATE TYPE mood AS ENUM ('good'); ALTER TABLE schema_migrations ADD m mood",
+        "CREATE INDEX ON schema_migrations (dirty); CREATE STATISTICS s ON version, dirty"
+        " FROM schema_migrations",
+        "CREATE VIEW v AS SELECT * FROM schema_migrations; GRANT SELECT ON v TO PUBLIC",
+        "GRANT SELECT ON schema_migrations, schema_migrations_log TO PUBLIC;"
+        " COMMENT ON TABLE schema_migrations IS 'x'; ANALYZE schema_migrations",
+        "ALTER TABLE schema_migrations_log ALTER executed_by SET DEFAULT CURRENT_USER",
+        "DROP VIEW v; ALTER TABLE schema_migrations DROP who, ALTER n TYPE bigint",
+    )
+    files = source(*(migration(n, sql) for n, sql in enumerate(changes, start=1)))
+    up(request(database, files)).unwrap()
+    assert version_row(database) == [(len(changes), False)]
 
 
 def test_a_table_that_somebody_makes_before_we_do_is_not_used(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -29,7 +30,7 @@ from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
-from tests.cli.program import run, start, write_scripts
+from tests.cli.program import PROGRAM, environment, run, start, write_scripts
 from tests.database import Database
 from tests.database.drip import Drip, DrippingServer
 from tests.runner.arrange import Witness, migration, request, source, table, version_row
@@ -184,3 +185,19 @@ def test_a_login_ends_when_a_server_sends_too_much(drip: Drip) -> None:
         with pytest.raises(MigrationError, match="the login is not over after") as caught:
             connect(parse_target(f"{server.url}&connect_timeout=3600", {}))
     assert caught.value.reason is Reason.CONNECTION_REFUSED
+
+
+@pytest.mark.parametrize("ending", ["", "; VACUUM"], ids=["transaction", "none"])
+def test_rows_that_a_file_selects_are_not_held(
+    database: Database, tmp_path: Path, ending: str
+) -> None:
+    """They are 600 MB, and the process may have far less."""
+    many = f"SELECT repeat('x', 2000) FROM generate_series(1, 300000){ending}"
+    path = write_scripts(tmp_path / "m", {"1_many.up.sql": many})
+    line = [str(PROGRAM), "-path", str(path), "-database", database.url, "up"]
+    limited = ["sh", "-c", 'ulimit -v 500000 && exec "$@"', "sh", *line]
+    done = subprocess.run(
+        limited, env=environment(), capture_output=True, text=True, check=False, timeout=80
+    )
+    assert done.returncode == 0, done.stderr
+    assert version_row(database) == [(1, False)]

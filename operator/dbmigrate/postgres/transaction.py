@@ -192,7 +192,11 @@ def run_query(
         for start, message in query.messages():
             at = start
             completed += session.execute(
-                message, rows=query.file.rows, on_result=watch, on_tick=on_tick
+                message,
+                rows=query.file.rows,
+                on_result=watch,
+                on_tick=on_tick,
+                keeps_rows=on_result is not None,
             )
     except ServerFailure as late:
         failure = ServerFailure(late.error, completed + late.completed)

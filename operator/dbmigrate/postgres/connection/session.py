@@ -28,6 +28,11 @@ _CANCEL_SECONDS = 5
 _UTF8 = b"UTF8"
 _GONE = "server closed the connection"
 _COPY_CHUNK = 1 << 16
+_FIRST_WITH_CHUNKS = 170000
+"""The version of libpq that gives several rows at a time."""
+_ROWS_AT_A_TIME = 64
+_PARTS = frozenset((pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_CHUNK))
+"""Rows of a result that is not complete."""
 _NO_ROWS = b"the script has no rows for this COPY FROM STDIN"
 
 
@@ -148,12 +153,14 @@ class Session:
         on_result: Callable[[pq.abc.PGresult], None] | None = None,
         on_tick: Tick | None = None,
         is_single: bool = False,
+        keeps_rows: bool = True,
     ) -> int:
         """Run one simple query to its end and return how many statements it had.
 
         `rows` are the data for each COPY ... FROM STDIN in it, in order.
         `is_single` sends it by the extended protocol, by which the server refuses a text of
         several statements before it runs any.
+        Without `keeps_rows` results come without the rows, however many there are.
         `on_tick` gets the seconds since the start, once in a tick, whether the server is
         silent or not. Raises ServerFailure (the session is usable, perhaps inside a
         failed transaction) and ConnectionBroken.
@@ -164,6 +171,8 @@ class Session:
                 self._pgconn.send_query_params(sql, None)
             else:
                 self._pgconn.send_query(sql)
+            if not keeps_rows:
+                self._take_rows_in_parts()
             wait = _Wait(self._pgconn, on_tick or self.on_silence)
             return self._read(iter(rows), on_result, wait)
         except OperationalError as error:
@@ -207,6 +216,8 @@ class Session:
             status = result.status
             if status == pq.ExecStatus.FATAL_ERROR:
                 failure = failure or _server_error(result)
+            elif status in _PARTS:
+                continue
             elif status == pq.ExecStatus.COPY_IN:
                 self._feed_copy(next(rows, None), wait)
             elif status == pq.ExecStatus.COPY_OUT:
@@ -221,9 +232,17 @@ class Session:
             raise ServerFailure(failure, completed)
         return completed
 
+    def _take_rows_in_parts(self) -> None:
+        """Otherwise libpq holds all rows of a result before it gives any."""
+        if pq.version() < _FIRST_WITH_CHUNKS:
+            self._pgconn.set_single_row_mode()
+        else:
+            self._pgconn.set_chunked_rows_mode(_ROWS_AT_A_TIME)
+
     def _flush(self, wait: _Wait) -> None:
         while self._pgconn.flush():
             wait.until_ready(writing=True)
+            self._pgconn.is_busy()  # libpq looks at notices, and forgets them
 
     def _feed_copy(self, rows: Buffer | None, wait: _Wait) -> None:
         view = memoryview(rows or b"")

@@ -37,7 +37,26 @@ _IS_TRUSTED = (
     " OR pg_catalog.pg_has_role(c.relowner, session_user, 'MEMBER')"
     " AND pg_catalog.pg_has_role(c.relowner, current_user, 'MEMBER'))"
 )
-_FINDINGS = """
+_IS = "OPERATOR(pg_catalog.=)"
+_IS_NOT = "OPERATOR(pg_catalog.<>)"
+_CALLS_OTHERS = (
+    "EXISTS (SELECT FROM pg_catalog.pg_depend e LEFT JOIN pg_catalog.pg_type y"
+    f" ON e.refclassid {_IS} 'pg_catalog.pg_type'::pg_catalog.regclass AND y.oid {_IS} e.refobjid"
+    f" WHERE e.classid {_IS} 'pg_catalog.pg_attrdef'::pg_catalog.regclass"
+    f" AND e.objid {_IS} d.oid AND (y.typtype {_IS_NOT} 'e' OR e.refclassid {_IS} ANY ("
+    "ARRAY['pg_catalog.pg_proc', 'pg_catalog.pg_operator',"
+    " 'pg_catalog.pg_cast']::pg_catalog._regclass::pg_catalog._oid)))"
+)
+"""Whether a default `d` depends on a function, an operator or a type that is not the server's own.
+
+Its text does not show that: casts that the server adds by itself are left out of it. A value of
+a domain or of a composite type runs code although it depends on the type alone; an enumeration's
+does not."""
+_TEXT = (
+    f"CASE WHEN {_CALLS_OTHERS} THEN 'not the server''s own'"
+    " ELSE pg_catalog.pg_get_expr(d.adbin, d.adrelid) END"
+)
+_FINDINGS = f"""
 SELECT 'trigger', tgname, '' FROM pg_catalog.pg_trigger WHERE tgrelid = c.oid
 UNION ALL SELECT 'rule', rulename, '' FROM pg_catalog.pg_rewrite WHERE ev_class = c.oid
 UNION ALL SELECT 'row-security policy', polname, '' FROM pg_catalog.pg_policy
@@ -49,7 +68,7 @@ UNION ALL SELECT 'parent', p.relname, '' FROM pg_catalog.pg_inherits i
 UNION ALL SELECT 'child', p.relname, '' FROM pg_catalog.pg_inherits i
   JOIN pg_catalog.pg_class p ON p.oid = i.inhrelid WHERE i.inhparent = c.oid
 UNION ALL SELECT CASE WHEN a.attgenerated <> '' THEN 'generated column' ELSE 'default' END,
-  a.attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d
+  a.attname, {_TEXT} FROM pg_catalog.pg_attrdef d
   JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
   WHERE d.adrelid = c.oid
 UNION ALL SELECT 'type of column', a.attname, '' FROM pg_catalog.pg_attribute a
@@ -76,10 +95,25 @@ IS_PLAIN = (
 )
 """Whether a column `a` of a relation `c` leaves no doubt, by what costs little to read."""
 DEFAULT = (
-    "(SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d"
+    f"(SELECT {_TEXT} FROM pg_catalog.pg_attrdef d"
     " WHERE a.atthasdef AND d.adrelid = a.attrelid AND d.adnum = a.attnum)"
 )
-"""The text of a column's default, for `is_harmless`."""
+"""The text of a column's default, for `is_harmless`; of one that calls code of others, a text that
+is not harmless."""
+_CLASS = "'pg_catalog.pg_class'::pg_catalog.regclass"
+PARTS = (
+    "(SELECT pg_catalog.array_to_string(pg_catalog.array_agg(CASE WHEN p.refobjid = c.oid"
+    " THEN p.objid ELSE p.refobjid END), ',') FROM pg_catalog.pg_depend p WHERE a.attnum = 1"
+    f" AND (p.refclassid = {_CLASS} AND p.refobjid = c.oid"
+    f" OR p.classid = {_CLASS} AND p.objid = c.oid))"
+)
+"""The oids of what belongs to a relation `c` and of what it depends on, for `guard`; beside its
+first column only.
+
+Whatever may run code has a row of its own in pg_depend, with an oid that no other has had: a
+trigger, a rule, a policy, a constraint, each new default, an index, statistics, a child, a
+parent, and the type of a column where it is not the server's own. What others grant, analyse or
+vacuum changes nothing there."""
 
 _CONSTANT = r"(?:NULL|true|false|-?[0-9.]+|\(-[0-9.]+\)|'(?:[^'\\]|'')*')"
 _CALL = (
@@ -88,13 +122,15 @@ _CALL = (
 )
 _TYPE = r"(?:::[a-z][a-z0-9_ ]*(?:\([0-9, ]+\))?(?:\[\])?)"
 _ZONED = rf"\({_CALL} AT TIME ZONE {_CONSTANT}{_TYPE}?\)|timezone\({_CONSTANT}{_TYPE}?, {_CALL}\)"
-_HARMLESS_DEFAULT = re.compile(rf"\(?(?:{_CONSTANT}|{_CALL}|{_ZONED})\)?{_TYPE}*")
-"""A default as the server writes it that runs nothing but what is listed here."""
+_HARMLESS = rf"\(?(?:{_CONSTANT}|{_CALL}|{_ZONED})\)?{_TYPE}*"
+_HARMLESS_DEFAULT = re.compile(_HARMLESS)
+"""A default as the server writes it that runs nothing but what is listed here.
+
+The server reads the expression as Python does."""
 
 READING = "ACCESS SHARE"
 WRITING = "ROW EXCLUSIVE"
 """The locks that a transaction takes on the tables anyway."""
-_IS = "OPERATOR(pg_catalog.=)"
 GONE = "dbmigrate: the history is not the table that was looked at"
 
 
@@ -173,32 +209,83 @@ def require_safe(relation: Relation, schema: str, owner: str | None) -> None:
         )
 
 
-def guard(tables: Iterable[tuple[str, int]], mode: str) -> tuple[str, ...]:
+def guard(
+    tables: Iterable[tuple[str, int]], mode: str, parts: Iterable[int] = ()
+) -> tuple[str, ...]:
     """Statements that lock tables, quoted with their schemas, and check their oids.
 
-    Until the transaction ends they cannot be replaced. With a mode for writing no trigger
-    can be added either, and there must be none. Needs no search path; the answer has no
-    columns.
+    Until the transaction ends they cannot be replaced. There must be nothing, either, that
+    `require_safe` would refuse: it may have come since the tables were inspected. `parts` are
+    what they had then (`PARTS`): only where there are others is it looked for. Needs no search
+    path; the answer has no columns.
     """
     known = list(tables)
     if not known:
         return ()
     names = ", ".join(f"ONLY {name}" for name, _ in known)
-    is_same = [
+    is_same = " AND ".join(
         f"pg_catalog.to_regclass({literal(name)})::pg_catalog.oid {_IS} '{oid}'::pg_catalog.oid"
         for name, oid in known
-    ]
-    if mode != READING:
-        oids = ",".join(str(oid) for _, oid in known)
-        is_same.append(
-            "NOT EXISTS (SELECT FROM pg_catalog.pg_trigger"
-            f" WHERE tgrelid {_IS} ANY ('{{{oids}}}'::pg_catalog._oid))"
-        )
+    )
     # The text is not a constant, else the planner would compute it, and fail, too early.
     refusal = raise_sql(f"pg_catalog.concat({literal(GONE)}, ' ', pg_catalog.pg_backend_pid())")
+    those = ",".join(str(oid) for _, oid in known)
+    finding = f"CASE WHEN {_nothing_runs(those)} THEN false ELSE {refusal} IS NULL END"
+    look = literal(f"SELECT 1 WHERE {finding}")
+    # As a text the query is planned only where it is needed: that costs as much as a step.
+    looked = f"pg_catalog.query_to_xml({look}, true, true, '') IS NOT NULL"
+    verdict = (
+        f"CASE WHEN NOT ({is_same}) THEN {refusal} IS NULL"
+        f" WHEN {_has_no_others(those, parts)} THEN true ELSE {looked} END"
+    )
+    return (f"LOCK TABLE {names} IN {mode} MODE", f"SELECT WHERE {verdict}")
+
+
+def _has_no_others(oids: str, parts: Iterable[int]) -> str:
+    """The condition that these tables have no part, and nothing that they depend on, but these."""
+    those = f"{_IS} ANY ('{{{oids}}}'::pg_catalog._oid)"
+    other = f"{_IS_NOT} ALL ('{{{','.join(map(str, parts))}}}'::pg_catalog._oid)"
     return (
-        f"LOCK TABLE {names} IN {mode} MODE",
-        f"SELECT WHERE CASE WHEN {' AND '.join(is_same)} THEN true ELSE {refusal} IS NULL END",
+        "NOT EXISTS (SELECT FROM pg_catalog.pg_depend"
+        f" WHERE refclassid {_IS} {_CLASS} AND refobjid {those} AND objid {other}"
+        f" OR classid {_IS} {_CLASS} AND objid {those} AND refobjid {other})"
+    )
+
+
+def _nothing_runs(oids: str) -> str:
+    """The condition that these tables have none of `_FINDINGS`, without a search path."""
+    those = f"{_IS} ANY ('{{{oids}}}'::pg_catalog._oid)"
+    own = "'16384'::pg_catalog.oid OPERATOR(pg_catalog.<=)"
+    findings = (
+        ("pg_trigger", f"tgrelid {those}"),
+        ("pg_rewrite", f"ev_class {those}"),
+        ("pg_policy", f"polrelid {those}"),
+        ("pg_inherits", f"inhrelid {those} OR inhparent {those}"),
+        (
+            "pg_class",
+            f"oid {those} AND (relkind {_IS_NOT} 'r' OR relchecks {_IS_NOT} '0'::pg_catalog.int2)",
+        ),
+        (
+            "pg_attrdef d",
+            f"d.adrelid {those} AND {_TEXT} OPERATOR(pg_catalog.!~) {literal(f'^(?:{_HARMLESS})$')}"
+            ' COLLATE pg_catalog."C"',
+        ),
+        (
+            "pg_attribute a",
+            f"a.attrelid {those} AND a.attnum OPERATOR(pg_catalog.>) '0'::pg_catalog.int2"
+            f" AND (a.attgenerated {_IS_NOT} '' OR {own} a.atttypid AND NOT EXISTS (SELECT FROM"
+            f" pg_catalog.pg_type t WHERE t.oid {_IS} a.atttypid AND t.typtype {_IS} 'e'))",
+        ),
+        (
+            "pg_index i",
+            f"i.indrelid {those} AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL"
+            f" OR i.indisexclusion OR {own} ANY (i.indclass))",
+        ),
+        ("pg_statistic_ext", f"stxrelid {those} AND 'e' {_IS} ANY (stxkind)"),
+    )
+    return " AND ".join(
+        f"NOT EXISTS (SELECT FROM pg_catalog.{catalog} WHERE {condition})"
+        for catalog, condition in findings
     )
 
 

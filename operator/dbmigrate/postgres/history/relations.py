@@ -33,6 +33,8 @@ class History:
     log_shape: LogShape = CURRENT
     oids: tuple[tuple[str, int], ...] = ()
     """The tables that were looked at, by name, and which ones they were."""
+    parts: tuple[int, ...] = ()
+    """What those tables had then, by oid (dbmigrate.postgres.history.inspection.PARTS)."""
 
     def guarded(self, sql: str) -> str:
         """Statements that write to the history, preceded by a check that it was not replaced."""
@@ -65,7 +67,8 @@ class History:
     def _guard(self, mode: str, *names: str) -> tuple[str, ...]:
         schema = identifier(self.schema)
         oids = dict(self.oids)
-        return guard(((f"{schema}.{identifier(n)}", oids[n]) for n in names if n in oids), mode)
+        tables = ((f"{schema}.{identifier(n)}", oids[n]) for n in names if n in oids)
+        return guard(tables, mode, self.parts)
 
     def read_version(self, text: str | None, name: str = "") -> Version | None:
         """The version that a row of the log has as this text, `name` being its migration's."""

@@ -21,6 +21,7 @@ from dbmigrate.postgres.history.adapter import VersionTable
 from dbmigrate.postgres.history.inspection import (
     DEFAULT,
     IS_PLAIN,
+    PARTS,
     inspect,
     is_harmless,
     require_safe,
@@ -123,7 +124,7 @@ def tables_sql(schema: str, table: str) -> str:
     return (
         "SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL),"
         f" pg_catalog.has_table_privilege(c.oid, 'SELECT'), c.oid, {IS_PLAIN}, {DEFAULT},"
-        " a.attnum, a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',"
+        f" {PARTS}, a.attnum, a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',"
         f" CASE WHEN {is_log} THEN pg_catalog.pg_has_role(c.relowner, 'USAGE') END,"
         f" CASE WHEN {is_log} THEN pg_catalog.obj_description(c.oid, 'pg_class') END,"
         f" CASE WHEN {is_log} THEN (SELECT pg_catalog.string_agg(i.indkey::text, ',')"
@@ -162,8 +163,10 @@ def read_tables(
     log, batches = log_name(table), batches_name(table)
     log_columns: list[LogColumn] = []
     log_facts: tuple[str | None, ...] = (None, None, None)
-    for relname, column, column_type, may_read, oid, is_plain, default, *more in rows:
+    parts: list[int] = []
+    for relname, column, column_type, may_read, oid, is_plain, default, has, *more in rows:
         name = relname or ""
+        parts += map(int, has.split(",") if has else ())
         oids[name] = int(oid or 0)
         if may_read == "t":
             readable.add(name)
@@ -196,6 +199,7 @@ def read_tables(
         may_read_batches=batches in readable,
         kind=wanted.kind,
         oids=tuple(oids.items()),
+        parts=tuple(sorted(set(parts))),
     )
     if log not in shapes:
         return history

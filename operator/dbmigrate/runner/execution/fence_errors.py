@@ -29,10 +29,11 @@ def explain_fence(
     if not fence.has_tables:
         return MigrationError(
             Reason.FOREIGN_HISTORY,
-            f"a table of the history was replaced, or given a trigger: {label} was rolled back",
+            "a table of the history was replaced, or given something that runs code when it is"
+            f" written (a trigger, a rule, a default, a check, an index): {label} was rolled back",
             location=location,
             hint="remove it from the file, if the file does it; if not, look at who may create"
-            " tables in its schema",
+            " tables in its schema, and who owns the table",
         )
     if not fence.has_transaction:
         mark_dirty(database, step)

@@ -338,7 +338,7 @@ class _Work:
             watch = StatementWatch.of(self._database, self._text.file)
             try:
                 query = head.encode() + sql + tail.encode()
-                self._session.execute(query, rows=rows, on_tick=watch)
+                self._session.execute(query, rows=rows, on_tick=watch, keeps_rows=False)
                 return
             except ServerFailure as failure:
                 if not is_open:
