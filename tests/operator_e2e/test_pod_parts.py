@@ -38,9 +38,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a mount in the place of another one": (
         {
             "volumes": [{"name": "config", "emptyDir": {}}],
-            "volumeMounts": [{"name": "config", "mountPath": "/migrations"}],
+            "volumeMounts": [{"name": "config", "mountPath": "/config"}] * 2,
         },
-        'spec.job.volumeMounts[0].mountPath: Invalid value: "/migrations": must be unique',
+        'spec.job.volumeMounts[1].mountPath: Invalid value: "/config": must be unique',
     ),
     "a volume of two kinds": (
         {"volumes": [{"name": "v", "emptyDir": {}, "configMap": {"name": "a"}}]},

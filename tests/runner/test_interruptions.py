@@ -28,6 +28,7 @@ import pytest
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.result import Result
+from tests.cluster.waiting import eventually
 from tests.database import Database, Server
 from tests.database.programs import PostgresUnavailable
 from tests.database.proxy import Cut, Message, Proxy
@@ -275,7 +276,10 @@ class Command:
                 text=True,
             )
             _, told = self._process.communicate(timeout=60)
-            return self._process.returncode, told
+        # A server ends what a killed client has sent last.
+        left = "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        eventually(lambda: database.query(f"{left} AND pid <> pg_backend_pid()") == [])
+        return self._process.returncode, told
 
     def interrupt(self) -> None:
         """Send the signals. The process began to speak, so that it is there."""

@@ -112,3 +112,41 @@ def test_words_that_do_not_fit_together() -> None:
         done = run("-database", "postgres://localhost/x", "wait", *words)
         assert done.code in (1, 2)
         assert told in done.stderr
+
+
+@pytest.mark.parametrize("orm", Orm)
+@pytest.mark.parametrize("is_twin", [False, True])
+@pytest.mark.parametrize("format", ["goose", "atlas", "flyway"])
+def test_the_table_of_an_orm_is_its_own_whatever_the_format_of_the_files(
+    database: Database, orm: Orm, is_twin: bool, format: str
+) -> None:
+    shape, row = TABLES[orm]
+    database.execute(f"{shape}; {row}; CREATE TABLE goose_db_version (id int, version_id bigint)")
+    words, environ = ["-database", database.url], {}
+    if is_twin:
+        environ = {"DBMIGRATE_FORMAT": format, "DBMIGRATE_WAIT_HISTORY": orm.value}
+        environ["DBMIGRATE_WAIT_ONCE"] = "true"
+    else:
+        words += ["-format", format]
+    words += ["wait"] if is_twin else ["wait", "-history", orm, "-once"]
+    done = run(*words, "-version", NAMES[orm], environ=environ)
+    assert done.code == 0, done.stderr
+    assert "not known" not in done.stderr
+    done = run(*words, "-version", f"{NAMES[orm]}9", environ=environ)
+    assert done.code == 1
+    assert f"has not applied {NAMES[orm]}9" in done.stderr
+
+
+@pytest.mark.parametrize("is_twin", [False, True])
+def test_a_table_that_is_not_the_orms_is_an_error_of_a_probe_too(
+    database: Database, is_twin: bool
+) -> None:
+    database.execute("CREATE TABLE others (id int, version_id bigint)")
+    words = ["-database", database.url, *([] if is_twin else ["-history-table", "others"])]
+    environ = {"DBMIGRATE_HISTORY_TABLE": "others"} if is_twin else {}
+    for more in (["-once"], ["-timeout", "1h"]):
+        done = run(
+            *words, "wait", "-history", "django", "-version", "shop.1", *more, environ=environ
+        )
+        assert done.code == 1
+        assert "public.others is not Django's" in done.stderr

@@ -297,7 +297,7 @@ def test_what_runs_nothing_may_come_during_a_run(database: Database) -> None:
         "ALTER TABLE schema_migrations ADD at timestamptz DEFAULT now(),"
         " ADD who text DEFAULT CURRENT_USER, ADD n serial",
         "CREATE TYPE mood AS ENUM ('good'); ALTER TABLE schema_migrations ADD m mood",
-        "CREATE INDEX ON schema_migrations (dirty); CREATE STATISTICS ON version, dirty"
+        "CREATE INDEX ON schema_migrations (dirty); CREATE STATISTICS s ON version, dirty"
         " FROM schema_migrations",
         "CREATE VIEW v AS SELECT * FROM schema_migrations; GRANT SELECT ON v TO PUBLIC",
         "GRANT SELECT ON schema_migrations, schema_migrations_log TO PUBLIC;"

@@ -26,6 +26,7 @@ from dbmigrate.api.forms import (
     VARIABLE,
     VERSION,
 )
+from dbmigrate.api.mount_paths import find_fault
 from dbmigrate.api.names import COPY_CONTAINER, REHEARSAL_CONTAINER, RUNNER_CONTAINER
 from dbmigrate.api.source import (
     ClaimSource,
@@ -349,7 +350,7 @@ def parse_job_options(fields: Fields) -> JobOptions:
         security_context=fields.document("securityContext"),
         init_containers=_parse_named(fields, "initContainers", CONTAINER_NAMES, most=16),
         volumes=_parse_named(fields, "volumes", VOLUME_NAMES, most=64),
-        volume_mounts=fields.documents("volumeMounts", most=64),
+        volume_mounts=_parse_mounts(fields),
         host_aliases=fields.documents("hostAliases", most=64),
         dns_config=fields.document("dnsConfig"),
         runtime_class_name=fields.optional_text("runtimeClassName", OBJECT_NAME),
@@ -365,6 +366,16 @@ def _parse_named(
         if each.text("name", PART_NAME) in reserved:
             raise each.error("name", "is the name of a part of the Pod that dbmigrate makes itself")
     return [each.whole() for each in items]
+
+
+def _parse_mounts(fields: Fields) -> list[Document]:
+    mounts = fields.sections("volumeMounts", most=64)
+    for each in mounts:
+        path = each.peek("mountPath")
+        problem = find_fault(path) if isinstance(path, str) else None
+        if problem is not None:
+            raise each.error("mountPath", problem)
+    return [each.whole() for each in mounts]
 
 
 def _parse_pull_secrets(fields: Fields) -> list[Document]:

@@ -97,6 +97,8 @@ class Command(NamedTuple):
     flags: tuple[Flag, ...] = ()
     twins: tuple[str, ...] = ()
     """Flags that DBMIGRATE_<COMMAND>_<FLAG> may set as well; never one that confirms."""
+    exclusive: tuple[tuple[str, str], ...] = ()
+    """Flags that contradict each other: one that is given wins over the twin of the other."""
     numbers_are_operands: bool = False
     """Whether `-1` is an operand rather than a flag."""
     has_verb: bool = False

@@ -27,6 +27,7 @@ from dbmigrate.cli.arguments.flags import (
     UnknownFlag,
     UsageError,
     describe_flags,
+    is_given,
     is_set,
     parse_flags,
 )
@@ -198,10 +199,13 @@ class Program:
             command.flags, rest[has_verb:], numbers_are_operands=command.numbers_are_operands
         )
         twins = [flag for flag in command.flags if flag.name in command.twins]
-        return (
-            read_twins(twins, self._environ, command.name) | values,
-            [*rest[:has_verb], *operands],
-        )
+        found = read_twins(twins, self._environ, command.name)
+        given = {flag.name for flag in command.flags if is_given(flag, values)}
+        for pair in command.exclusive:
+            for one, other in (pair, pair[::-1]):
+                if one in given:
+                    found.pop(other, None)
+        return found | values, [*rest[:has_verb], *operands]
 
     def _report_usage(
         self, args: Sequence[str], problem: str, *, is_document_wanted: bool = False

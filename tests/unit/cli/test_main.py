@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbmigrate import __version__
+from dbmigrate.cli.arguments.options import twin_of
 from dbmigrate.cli.arguments.usage import COMMANDS
 from dbmigrate.cli.main import Program, find_command
 from tests.cli.program import run_here
@@ -398,6 +399,43 @@ def test_a_commands_own_flag_has_a_twin_too(tmp_path: Path) -> None:
     assert ran("wait", environ={"DBMIGRATE_WAIT_TIMEOUT": "soon"}).stderr.startswith(
         'invalid value "soon" for DBMIGRATE_WAIT_TIMEOUT: parse error: expected a duration'
     )
+
+
+WAITS = find_command("wait").exclusive
+NOWHERE = "postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=2"
+
+
+@pytest.mark.parametrize("command", ["create", "wait", "status"])
+def test_each_option_of_these_commands_has_the_twin_that_the_page_promises(command: str) -> None:
+    found = find_command(command)
+    flags = [flag for flag in found.flags if flag.usage and flag.name != "help"]
+    assert {flag.name for flag in flags} == set(found.twins)
+    for flag in flags:
+        if flag.is_boolean or flag.check is not str:
+            name = twin_of(flag.name, command)
+            refused = ran(command, environ={name: "no such value"})
+            assert refused.code == 2
+            assert f'invalid value "no such value" for {name}: ' in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "twin"), [pair for each in WAITS for pair in (each, each[::-1])]
+)
+def test_an_option_wins_over_a_twin_that_contradicts_it(option: str, twin: str) -> None:
+    values = {"version": "0", "history": "django", "timeout": "0"}
+
+    def said(*options: str, **twins: str) -> str:
+        environ = {twin_of(name, "wait"): value for name, value in twins.items()}
+        words = [f"-{name}={values.get(name, 'true')}" for name in options]
+        if {"once", "timeout"}.isdisjoint({option, twin}):
+            words.append("-timeout=0")
+        return ran("-database", NOWHERE, "wait", *words, environ=environ).stderr
+
+    both = f"-{option} and -{twin} are mutually exclusive"
+    swapped = f"-{twin} and -{option} are mutually exclusive"
+    given = said(option, twin)
+    assert both in given or swapped in given
+    assert "exclusive" not in said(option, **{twin: values.get(twin, "true")})
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -119,6 +119,11 @@ def is_set(values: Mapping[str, str], name: str) -> bool:
     return values.get(name, "false") in TRUE
 
 
+def is_given(flag: Flag, values: Mapping[str, str]) -> bool:
+    """Whether it has a value, and a boolean one not false."""
+    return is_set(values, flag.name) if flag.is_boolean else flag.name in values
+
+
 def each_value(values: Mapping[str, str], name: str) -> tuple[str, ...]:
     """The values of a flag that may be repeated; its twin has one a line."""
     return tuple(each for each in values.get(name, "").split(_BETWEEN) if each)

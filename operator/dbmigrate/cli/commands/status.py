@@ -126,5 +126,9 @@ def _document(invocation: Invocation, table: StatusTable) -> Mapping[str, Any]:
 
 
 COMMAND = Command(
-    "status", STATUS, run, flags=(HELP, EXIT_CODE, PAGE, PAGE_SIZE, AS_ATLAS), twins=("exit-code",)
+    "status",
+    STATUS,
+    run,
+    flags=(HELP, EXIT_CODE, PAGE, PAGE_SIZE, AS_ATLAS),
+    twins=("exit-code", "page", "page-size", "as-atlas"),
 )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.arguments.flags import Flag, is_set, present
+from dbmigrate.cli.arguments.flags import Flag, is_given, is_set, present
 from dbmigrate.cli.arguments.numbers import read_duration
 from dbmigrate.cli.arguments.operands import check_version, version_for
+from dbmigrate.cli.arguments.options import twin_of
 from dbmigrate.cli.arguments.usage import WAIT
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
@@ -50,22 +51,33 @@ FLAGS = (
 )
 
 
+EXCLUSIVE = (("version", "latest"), ("history", "latest"), ("once", "timeout"))
+PLAIN = "golang-migrate"
+
+
 def run(invocation: Invocation) -> int:
     """Wait for it."""
     values = invocation.values
     if invocation.operands:
         raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
-    if "version" in values and is_set(values, "latest"):
-        raise ArgumentError("-version and -latest are mutually exclusive")
+    given = {flag.name for flag in FLAGS if is_given(flag, values)}
+    for one, other in EXCLUSIVE:
+        if {one, other} <= given:
+            raise ArgumentError(
+                f"-{one} and -{other} are mutually exclusive"
+                f" ({twin_of(one, 'wait')} and {twin_of(other, 'wait')} count as well)"
+            )
     tool = values.get("history")
     text = values.get("version")
     if tool is not None and not text:
         raise ArgumentError("-history needs -version with the name of a migration")
     if text is not None and tool is None:
         check_version(text, invocation.options)
+    if tool is not None:
+        # The table is that tool's, whatever the files of this one look like.
+        options = invocation.options._replace(format=PLAIN)
+        invocation = invocation._replace(options=options)
     is_probe = is_set(values, "once")
-    if is_probe and "timeout" in values:
-        raise ArgumentError("-once and -timeout are mutually exclusive")
     timeout = read_duration(values.get("timeout", "none"))
     from dbmigrate.cli.run import FileUse, run_use_case
 
@@ -104,4 +116,11 @@ def _with_table(target: ConnectionTarget, orm: Orm) -> ConnectionTarget:
     return replace(target, history=replace(history, name=name))
 
 
-COMMAND = Command("wait", WAIT, run, flags=FLAGS, twins=("version", "timeout"))
+COMMAND = Command(
+    "wait",
+    WAIT,
+    run,
+    flags=FLAGS,
+    twins=tuple(flag.name for flag in FLAGS if flag is not HELP),
+    exclusive=EXCLUSIVE,
+)

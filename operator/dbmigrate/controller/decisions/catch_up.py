@@ -31,6 +31,7 @@ from dbmigrate.controller.decisions.runs import (
     MOVING,
     JobRun,
     RunCommand,
+    follows,
     in_order,
     run_order,
 )
@@ -81,7 +82,9 @@ def newest_answer(view: ResourceView, last: LastRun | None, *commands: RunComman
     run = newest_run(ended, *commands)
     if run is None:
         return None
-    if last is not None and (last.finished_at is None or run.created_at < last.finished_at):
+    if last is not None and (
+        last.finished_at is None or not follows(run, last.job, last.finished_at)
+    ):
         return None
     return read_report(run, view.pods)
 
@@ -116,6 +119,8 @@ def _is_newer(run: JobRun, last: LastRun, intent: str) -> bool:
     the one for the present intent; attempts are counted for each intent. An order is newer than
     the run that it follows.
     """
+    if run.after == last.job:
+        return True
     is_order = run.command is RunCommand.ROLLBACK
     made = (run.created_at, run.generation, run.intent == intent, run.attempt, is_order)
     since = last.started_at or run.created_at
@@ -130,7 +135,7 @@ def _take_in_mending(
     last = status.last_run
     if last is None or last.finished_at is None or run.is_active:
         return status
-    report = read_report(run, pods) if run.created_at >= last.finished_at else None
+    report = read_report(run, pods) if follows(run, last.job, last.finished_at) else None
     if report is None or report.error is not None:
         return status
     return replace(status, last_run=replace(last, cleared_by=run.name))
@@ -178,7 +183,7 @@ def _ask_database(caught: CaughtUp, view: ResourceView, now: datetime) -> Caught
         return caught
     asked = newest_run(view, RunCommand.STATUS)
     since = caught.unread.finished_at or caught.unread.created_at
-    if asked is None or asked.created_at < since:
+    if asked is None or not follows(asked, caught.unread.name, since):
         return caught
     if asked.is_active:
         return replace(caught, asking=asked)

@@ -17,7 +17,7 @@ from dbmigrate.api.spec import LATEST, MigrationSpec
 from dbmigrate.api.status import LastRun, MigrationStatus
 from dbmigrate.api.version import is_same
 from dbmigrate.controller.decisions.outcome import learn, read_report
-from dbmigrate.controller.decisions.runs import JobRun, RunCommand, in_order
+from dbmigrate.controller.decisions.runs import JobRun, RunCommand, follows, in_order
 from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.policies import ChangedFiles
 from dbmigrate.report import RETRYABLE, Reason, Report
@@ -35,7 +35,7 @@ def take_in_checks(status: MigrationStatus, view: ResourceView, now: datetime) -
     for run in in_order(view.runs):
         if run.command is not RunCommand.STATUS or run.is_active:
             continue
-        if run.created_at < last.finished_at or _is_known(run, status.last_check):
+        if not follows(run, last.job, last.finished_at) or _is_known(run, status.last_check):
             continue
         status = _take_in(status, last, run, read_report(run, view.pods), view, now)
     return status

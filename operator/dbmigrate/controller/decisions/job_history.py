@@ -23,7 +23,9 @@ def choose_discarded(
     """
     unrecorded = last.job if last is not None and not last.has_ended else None
     groups: dict[tuple[bool, RunState], list[JobRun]] = {}
-    for run in sorted(runs, key=lambda r: (r.created_at, r.attempt), reverse=True):
+    newest = last.job if last is not None else None
+    made = sorted(runs, key=lambda r: (r.created_at, r.name == newest, r.attempt), reverse=True)
+    for run in made:
         if run.is_active or run.is_deleting or run.name == unrecorded:
             continue
         is_question = run.command in ASKING

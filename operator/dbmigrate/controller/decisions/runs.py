@@ -61,6 +61,8 @@ class JobRun:
     attempt: int
     state: RunState
     created_at: datetime
+    after: str | None = None
+    """The Job of the last run when this one was made; None: an older operator has made it."""
     image: str = ""
     """The runner's."""
     action: str | None = None
@@ -104,6 +106,16 @@ def conclude(run: JobRun, pods: Iterable[Pod]) -> JobRun:
 def has_begun(run: JobRun, pods: Iterable[Pod]) -> bool:
     """Whether the runner has ever started, so that the database may have been reached."""
     return any(pod.has_started for pod in pods if pod.job == run.name)
+
+
+def follows(run: JobRun, job: str, ended_at: datetime) -> bool:
+    """Whether a run was made after another one had ended.
+
+    The API server's times are whole seconds; within one of them the run's own note decides.
+    """
+    if run.created_at != ended_at:
+        return run.created_at > ended_at
+    return run.after in (None, job)
 
 
 def run_order(run: JobRun) -> tuple[datetime, int, int]:

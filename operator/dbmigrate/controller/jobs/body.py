@@ -15,6 +15,7 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.names import (
     ACTION_ANNOTATION,
+    AFTER_ANNOTATION,
     ATTEMPT_ANNOTATION,
     COMMAND_LABEL,
     GENERATION_ANNOTATION,
@@ -134,10 +135,12 @@ def build_job(
         image = template.replace("{major}", order.rehearsed_on)
         beside = place_beside(image, spec.job, names_ids=names_ids)
     mounted = mount_source(spec.source, server_version=server_version)
+    last = migration.status.last_run
     annotations = {
         GENERATION_ANNOTATION: str(order.generation),
         INTENT_ANNOTATION: order.intent,
         ATTEMPT_ANNOTATION: str(order.attempt),
+        AFTER_ANNOTATION: last.job if last is not None else "",
     }
     if order.action is not None:
         annotations[ACTION_ANNOTATION] = order.action

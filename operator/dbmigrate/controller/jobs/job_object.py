@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from dbmigrate.api.fields import Document
 from dbmigrate.api.names import (
     ACTION_ANNOTATION,
+    AFTER_ANNOTATION,
     ATTEMPT_ANNOTATION,
     COMMAND_LABEL,
     GENERATION_ANNOTATION,
@@ -65,6 +66,7 @@ def parse_run(body: Document) -> JobRun:
         command=RunCommand(labels[COMMAND_LABEL]),
         generation=read_number(annotations[GENERATION_ANNOTATION], INT64),
         intent=read_hash(annotations[INTENT_ANNOTATION]),
+        after=annotations.get(AFTER_ANNOTATION),
         attempt=read_number(annotations[ATTEMPT_ANNOTATION], INT32),
         state=end.state,
         created_at=parse_timestamp(metadata["creationTimestamp"]),

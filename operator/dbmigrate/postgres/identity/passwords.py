@@ -37,8 +37,9 @@ class TokenPasswords:
         from dbmigrate.postgres.identity.tokens import issue
 
         self.login = _read_login(self._identity, attempt, self._environ)
-        self._issued.append(issue(self._identity, self.login, self._environ))
-        return self._issued[-1]
+        token = issue(self._identity, self.login, self._environ)
+        self._issued.append(token)
+        return token
 
     @property
     def newest(self) -> str | None:
@@ -47,7 +48,7 @@ class TokenPasswords:
 
     def hide(self, text: str) -> str:
         """The text without the tokens."""
-        for token in self._issued:
+        for token in filter(None, self._issued):
             text = text.replace(token, "(not shown)")
         return text
 

@@ -19,6 +19,8 @@ from dbmigrate.postgres.identity.identity import CloudIdentity, Login, Provider
 from dbmigrate.report import Reason
 from dbmigrate.secret_variables import secret_variables
 
+TOKEN_LIMIT = 65536
+"""Characters of a token. libpq and the servers take no longer password."""
 _SHOWN = 900
 """Characters of a library's error."""
 _SECRETS = (
@@ -69,7 +71,7 @@ def issue(identity: CloudIdentity, login: Login, environ: Mapping[str, str]) -> 
     with _lock:
         provider = _find_provider(identity)
         try:
-            return provider.issue(login)
+            return _check(provider.issue(login), identity)
         except MigrationError:
             raise
         except Exception as error:  # the libraries' errors have no common base
@@ -80,6 +82,23 @@ def issue(identity: CloudIdentity, login: Login, environ: Mapping[str, str]) -> 
                 f"no token of {identity.provider}: {show_error(error, environ)}",
                 hint=skew or _where_from(identity),
             ) from None
+
+
+def _check(token: str, identity: CloudIdentity) -> str:
+    problem = ""
+    if not token:
+        problem = "is empty"
+    elif len(token) > TOKEN_LIMIT:
+        problem = f"has {len(token)} characters, more than {TOKEN_LIMIT}"
+    elif "\0" in token:
+        problem = "holds a NUL character"
+    if problem:
+        raise MigrationError(
+            Reason.AUTHENTICATION_FAILED,
+            f"no token of {identity.provider}: what was answered {problem}",
+            hint=_where_from(identity),
+        )
+    return token
 
 
 def advise(identity: CloudIdentity, login: Login | None) -> str:

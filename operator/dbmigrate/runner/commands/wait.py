@@ -68,6 +68,10 @@ class _Snapshot:
     """Whether the database is known not to have the version."""
 
 
+class _NotTheTable(MigrationError):
+    """The table is none of the ORM's: no time makes it one."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrmMigration:
     """A migration of an ORM, by its own name."""
@@ -133,6 +137,8 @@ def _wanted(request: Request, version: Wanted | None) -> Wanted:
 def _probe(request: Request, wanted: Wanted) -> tuple[_Snapshot, MigrationError | None]:
     try:
         sight = _look(request, wanted, ANSWER_SECONDS)
+    except _NotTheTable:
+        raise
     except MigrationError as error:
         sight = _Snapshot(None, error.message, error.reason)
     if sight.is_behind:
@@ -222,7 +228,10 @@ def _ask_orm(request: Request, wanted: OrmMigration, limit: float) -> _Snapshot:
 
     session = _connect(request, limit)
     try:
-        table = find_table_if_any(session, wanted.orm, request.target.history)
+        try:
+            table = find_table_if_any(session, wanted.orm, request.target.history)
+        except MigrationError as error:
+            raise _NotTheTable(error.reason, error.message, hint=error.hint) from None
         if isinstance(table, MigrationError):
             return _Snapshot(None, table.message, is_behind=True)
         if table.has_applied(session, wanted.name):

@@ -8,7 +8,10 @@ from itertools import permutations, product
 
 import pytest
 
+from dbmigrate.api.spec import HistoryLimits
 from dbmigrate.controller.decisions.files import SourceFiles
+from dbmigrate.controller.decisions.job_history import choose_discarded
+from dbmigrate.controller.decisions.outcome import begin_run
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.report import Outcome, Reason
 from tests.unit.controller.resources import (
@@ -110,3 +113,39 @@ def test_the_newest_of_several_runs_is_the_last_one(changes: tuple[str, ...]) ->
 def _digest_at(changes: tuple[str, ...], seen: int) -> str:
     """Of the files that the runs up to that number were made for."""
     return make_sequence(changes[:seen])[1].digest
+
+
+@pytest.mark.parametrize("command", [RunCommand.PLAN, RunCommand.STATUS, RunCommand.FORCE])
+@pytest.mark.parametrize("is_later", [False, True])
+def test_an_answer_of_the_same_second_counts_only_if_it_came_after_the_run(
+    command: RunCommand, is_later: bool
+) -> None:
+    run = finished(make_run(MIGRATION, after=""))
+    ended = run.finished_at
+    assert ended is not None
+    run = replace(run, created_at=ended)
+    other = finished(
+        make_run(
+            MIGRATION,
+            name="shop-0",
+            uid="job-0",
+            command=command,
+            created_at=ended,
+            after=run.name if is_later else "",
+        )
+    )
+    told = make_report(command=command.value, version="7", target="7")
+    pods = (make_pod(run, make_report()), make_pod(other, told))
+    decision = reconcile(look(MIGRATION, runs=(run, other), pods=pods), NOW)
+    assert (decision.status.version == "7") is is_later
+
+
+def test_the_last_run_is_the_newest_of_the_jobs_that_are_kept() -> None:
+    runs = [finished(make_run(MIGRATION, name=f"shop-{name}", uid=f"job-{name}")) for name in "abc"]
+    for newest in runs:
+        last = begin_run(MIGRATION.status, newest).last_run
+        assert last is not None
+        last = replace(last, finished_at=newest.finished_at, outcome=Outcome.APPLIED)
+        for made in permutations(runs):
+            discarded = choose_discarded(made, last, HistoryLimits(successful=1), NOW)
+            assert set(discarded) == {run.name for run in runs} - {newest.name}
