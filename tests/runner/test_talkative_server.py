@@ -92,11 +92,15 @@ def test_signals_end_a_statement_that_talks(
     line = ["-path", str(path), "-database", database.url, *options, "-report", str(report), "up"]
     with start(line) as process:
         assert process.stderr is not None
-        assert "progress" in process.stderr.readline()
-        process.send_signal(signal.SIGTERM)
-        for said in process.stderr:
-            if said.startswith("Stopping after") and not options:
-                process.send_signal(signal.SIGTERM)
+        try:
+            assert "progress" in process.stderr.readline()
+            process.send_signal(signal.SIGTERM)
+            for said in process.stderr:
+                if said.startswith("Stopping after") and not options:
+                    process.send_signal(signal.SIGTERM)
+        except BaseException:
+            process.kill()
+            raise
     assert process.returncode == 1
     error = json.loads(report.read_text())["error"]
     assert (error["reason"], error["retryable"]) == ("Interrupted", True)
