@@ -71,6 +71,8 @@ def run(invocation: Invocation) -> int:
     text = values.get("version")
     if tool is not None and not text:
         raise ArgumentError("-history needs -version with the name of a migration")
+    if tool == "django" and text and not all(text.split(".")):
+        raise ArgumentError("-version of a migration of Django's is APP.NAME, or NAME alone")
     if text is not None and tool is None:
         check_version(text, invocation.options)
     if tool is not None:
