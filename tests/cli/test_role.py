@@ -148,6 +148,11 @@ def test_a_role_that_the_user_may_not_act_as_is_told(vault: Vault, files: Path) 
         done = run("-path", str(files), "-role", role, "-database", url, "up")
         assert done.code == 1
         assert "GRANT ROLE TO USER" in done.stderr
+    said = run("-role", "nosuch", "-database", url, "version").stderr
+    assert ": role nosuch does not exist: " in said
+    assert "create the role nosuch" in said
+    # A parameter of a URL may be the end of a password.
+    assert "nosuch" not in run("-database", f"{url}&role=nosuch", "version").stderr
     done = run("-role", "", "-database", url, "version")
     assert done.code == 2
 

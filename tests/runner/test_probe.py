@@ -150,3 +150,10 @@ def test_a_table_that_is_not_the_orms_is_an_error_of_a_probe_too(
         )
         assert done.code == 1
         assert "public.others is not Django's" in done.stderr
+
+
+@pytest.mark.parametrize("name", [".0042_price", "shop.", ".", "shop..0042"])
+def test_a_django_name_with_an_empty_part_is_refused(name: str) -> None:
+    done = run("-database", "postgres://h/d", "wait", "-history", "django", "-version", name)
+    assert done.code == 1
+    assert "APP.NAME" in done.stderr

@@ -214,7 +214,7 @@ def find_target(
         target = replace(target, identity=parse_identity(options.identity))
     if options.role:
         conninfo = add_setting(target.conninfo, invocation.environ, "role", options.role)
-        target = replace(target, conninfo=conninfo)
+        target = replace(target, conninfo=conninfo, role=options.role)
     if options.history_table:
         history = replace(parse_history_table(options.history_table), kind=kind)
     elif kind is HistoryKind.FLYWAY:

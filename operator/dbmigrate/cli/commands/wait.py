@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from dbmigrate.cli.arguments.flags import Flag, is_given, is_set, present
 from dbmigrate.cli.arguments.numbers import read_duration
 from dbmigrate.cli.arguments.operands import check_version, version_for
-from dbmigrate.cli.arguments.options import twin_of
 from dbmigrate.cli.arguments.usage import WAIT
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
@@ -63,14 +62,13 @@ def run(invocation: Invocation) -> int:
     given = {flag.name for flag in FLAGS if is_given(flag, values)}
     for one, other in EXCLUSIVE:
         if {one, other} <= given:
-            raise ArgumentError(
-                f"-{one} and -{other} are mutually exclusive"
-                f" ({twin_of(one, 'wait')} and {twin_of(other, 'wait')} count as well)"
-            )
+            raise ArgumentError(f"-{one} and -{other} are mutually exclusive")
     tool = values.get("history")
     text = values.get("version")
     if tool is not None and not text:
         raise ArgumentError("-history needs -version with the name of a migration")
+    if tool == "django" and text and not all(text.split(".")):
+        raise ArgumentError("-version of a migration of Django's is APP.NAME, or NAME alone")
     if text is not None and tool is None:
         check_version(text, invocation.options)
     if tool is not None:

@@ -11,6 +11,7 @@ from dbmigrate.postgres.connection import certificates, keepalives
 from dbmigrate.postgres.connection.handshake import open_connection
 from dbmigrate.postgres.connection.libpq import Error, pq
 from dbmigrate.postgres.connection.parameters import CREDENTIAL_FILES
+from dbmigrate.postgres.connection.redaction import NOT_SHOWN
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
@@ -27,6 +28,9 @@ DEFAULTS = {
 
 BRIEF_SECONDS = 3
 """How long a session that only helps a run is waited for at most."""
+
+_NO_ROLE = f"role {NOT_SHOWN} does not exist"
+"""What is left of the server's message of a role that `options` name."""
 
 NoticeHandler = Callable[[str, str], None]
 """Gets a severity and a message."""
@@ -169,6 +173,12 @@ def _refused(
             f"{hint}; and the role that the run acts as (-role, or role= in the URL): it has to"
             " exist, and the user to be its member (GRANT ROLE TO USER)"
         )
+        if _NO_ROLE in text and target.role:
+            text = f"role {target.role} does not exist: {text}"
+            hint = (
+                f"create the role {target.role}, and make the user its member (GRANT ROLE TO USER),"
+                " or name another one: -role, or spec.database.role"
+            )
     if reason is Reason.TLS_FAILED and certificates.asks_system(target.conninfo, os.environ):
         hint = (
             "sslrootcert=system trusts the authorities of this machine: check the host name in the"

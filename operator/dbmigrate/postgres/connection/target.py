@@ -156,6 +156,8 @@ class ConnectionTarget:
     """Host and database for people; no user, no password."""
     search_path: str | None = None
     """What the URL itself says."""
+    role: str = ""
+    """The role that -role has named, and `options` ask for; empty: none was named so."""
     identity: CloudIdentity | None = None
     """Who logs in with tokens; None: the password is in `conninfo`, or where libpq finds it."""
 
