@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dbmigrate.api.fields import Document
 from dbmigrate.api.job_defaults import fill_in
-from dbmigrate.api.migration import MigrationResource
-from dbmigrate.api.spec import Retry
+from dbmigrate.api.spec import JobOptions, Retry
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, Fenced, Refused, Unavailable
-from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
-from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.view import Rejection
-from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
-from dbmigrate.controller.jobs.job_object import parse_run
 from dbmigrate.controller.jobs.refused_fields import name_fields, needs_strictness
 from dbmigrate.controller.watches.observed import Key
 
@@ -42,68 +38,57 @@ class _Attempts:
 
 
 class JobCreation:
-    """Creates the Jobs of all resources, and remembers the last refusal of each."""
+    """Creates the Jobs of all resources of a kind, and remembers the last refusal of each."""
 
     def __init__(
         self,
         cluster: Cluster,
-        config: Config,
+        defaults: JobOptions,
         *,
         clock: Callable[[], datetime],
-        server_version: tuple[int, int],
-        names_ids: bool,
-        cluster_name: str,
+        kind: str = "migration",
+        within: str = "spec.job",
     ) -> None:
-        self._cluster_name = cluster_name
+        """`kind`: the key of its log lines; `within`: where the resource has its Job's options."""
         self._cluster = cluster
-        self._images = Images(config.runner_image, config.rehearsal_image)
+        self._defaults = defaults
         self._clock = clock
-        self._server_version = server_version
-        self._names_ids = names_ids
-        self._defaults = config.job_defaults
+        self._kind = kind
+        self._within = within
         self._failed: dict[Key, _Attempts] = {}
 
-    async def create(self, migration: MigrationResource, order: RunOrder) -> JobRun | Rejection:
-        """The Job for that order, or why there is none yet.
+    async def create(
+        self, key: Key, name: str, options: JobOptions, build: Callable[[JobOptions], Document]
+    ) -> Document | Rejection:
+        """The Job of that name, built with the options and the defaults, or why there is none yet.
 
         Within the delay after a refusal the same Job is not tried again. Raises
         AlreadyExists when a Job of its name is there, Fenced when this operator does not lead.
         """
-        key, name = _key(migration), order.name_for(migration)
         failed = self._failed.get(key)
         if failed is not None and failed.job == name and self._clock() < failed.until:
             return failed.last
-        options = fill_in(migration.spec.job, self._defaults)
-        body = build_job(
-            replace(migration, spec=replace(migration.spec, job=options)),
-            order,
-            images=self._images,
-            server_version=self._server_version,
-            names_ids=self._names_ids,
-            cluster=self._cluster_name,
-        )
+        options = fill_in(options, self._defaults)
+        body = build(options)
         try:
-            is_strict = needs_strictness(options)
-            run = parse_run(await self._cluster.create_job(body, is_strict=is_strict))
+            made = await self._cluster.create_job(body, is_strict=needs_strictness(options))
         except (AlreadyExists, Fenced):
             raise
         except Unavailable as problem:
             text = f"the API server could not create the Job: {problem}"
             return self._remember(key, name, text, OUTAGE, is_passing=True)
         except Refused as refusal:
-            said = name_fields(str(refusal), body, options)
+            said = name_fields(str(refusal), body, options, within=self._within)
             text = f"the API server refused the Job: {said}"
             return self._remember(key, name, text, ENVIRONMENT, is_final=refusal.is_final)
         self._failed.pop(key, None)
-        fields = {"namespace": key[0], "migration": key[1], "job": name}
-        log.info("job created", extra=fields)
-        return run
+        log.info("job created", extra={"namespace": key[0], self._kind: key[1], "job": name})
+        return made
 
-    def reject_stranger(self, migration: MigrationResource, order: RunOrder) -> Rejection:
+    def reject_stranger(self, key: Key, name: str) -> Rejection:
         """The Job's name is taken by a Job that is not the resource's."""
-        name = order.name_for(migration)
         text = f"a Job {name} is there that does not belong to this resource: delete it"
-        return self._remember(_key(migration), name, text, ENVIRONMENT)
+        return self._remember(key, name, text, ENVIRONMENT)
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
@@ -125,7 +110,3 @@ class JobCreation:
         rejection = Rejection(message, is_final, is_passing=is_passing, retry_at=retry_at)
         self._failed[key] = _Attempts(job, count, retry_at, rejection)
         return rejection
-
-
-def _key(migration: MigrationResource) -> Key:
-    return migration.identity.namespace, migration.identity.name

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
-from dbmigrate.api.action import Action, ActionPhase, dump_action_status
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.forms import OBJECT_NAME
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
 from dbmigrate.api.source import ConfigMapsSource
+from dbmigrate.api.spec import JobOptions
 from dbmigrate.api.status import MigrationStatus, parse_status
+from dbmigrate.controller.action_writer import ActionWriter
 from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Conflict, Refused
 from dbmigrate.controller.cnpg import CnpgGate
 from dbmigrate.controller.config import Config
@@ -34,13 +36,13 @@ from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, needs_events
 from dbmigrate.controller.decisions.reconcile import judge_spec, reconcile
 from dbmigrate.controller.decisions.runs import JobRun
 from dbmigrate.controller.decisions.view import (
-    ActionUpdate,
     Decision,
     Rejection,
     ResourceView,
     Resync,
 )
 from dbmigrate.controller.job_creation import JobCreation
+from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.controller.jobs.job_object import parse_run
 from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.metrics import Metrics
@@ -56,9 +58,6 @@ from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.report import Reason
 
 log = logging.getLogger(__name__)
-
-UNSUCCESSFUL = frozenset({ActionPhase.FAILED, ActionPhase.REFUSED})
-"""Ends of an order that are logged as warnings."""
 
 
 class Reconciler:
@@ -80,13 +79,14 @@ class Reconciler:
         self._metrics = metrics
         self._cluster = cluster
         self._observed = observed
-        self._jobs = JobCreation(
-            cluster,
-            config,
-            clock=clock,
+        self._jobs = JobCreation(cluster, config.job_defaults, clock=clock)
+        self._orders = ActionWriter(cluster, observed, "migration", clock=clock)
+        self._build = partial(
+            build_job,
+            images=Images(config.runner_image, config.rehearsal_image),
             server_version=server_version,
-            cluster_name=cluster_name,
             names_ids=names_ids,
+            cluster=cluster_name,
         )
         self._order_age = config.order_age
         self._clock = clock
@@ -118,7 +118,7 @@ class Reconciler:
                 actions = self._observed.find_actions(key)
                 # What is not selected is another operator's, and so are the orders for it.
                 if actions and not await self._cluster.has_migration(*key):
-                    await self._answer(refuse_orphans(actions))
+                    await self._orders.answer(refuse_orphans(actions))
                 return None
             self._observed.see_body(body)
         try:
@@ -142,9 +142,9 @@ class Reconciler:
         await self._tell(body, migration.identity, migration.status, decision.status)
         key = (migration.identity.namespace, migration.identity.name)
         self._metrics.answered(key, decision.answered_at)
-        await self._answer(decision.updates)
+        await self._orders.answer(decision.updates)
         await self._discard(view, decision)
-        await self._keep_actions(migration, decision)
+        await self._orders.keep(migration.identity, adopt=decision.adopt, expired=decision.expired)
         if not any(run.is_active for run in view.runs):
             # No event is expected soon; ten thousand idle bodies would take too much memory.
             self._observed.drop_body(key)
@@ -243,19 +243,26 @@ class Reconciler:
         if waiting is not None:
             view = replace(view, rejection=waiting)
             return view, reconcile(view, self._clock())
+        spec, name = migration.spec, order.name_for(migration)
+        key = (migration.identity.namespace, migration.identity.name)
+
+        def build(options: JobOptions) -> Document:
+            return self._build(replace(migration, spec=replace(spec, job=options)), order)
+
         try:
-            made = await self._jobs.create(migration, order)
+            made = await self._jobs.create(key, name, spec.job, build)
         except AlreadyExists:
             view = await self._see(migration, fresh=True)
-            if not any(run.name == order.name_for(migration) for run in view.runs):
-                view = replace(view, rejection=self._jobs.reject_stranger(migration, order))
+            if not any(run.name == name for run in view.runs):
+                view = replace(view, rejection=self._jobs.reject_stranger(key, name))
             return view, reconcile(view, self._clock())
         if isinstance(made, Rejection):
             view = replace(view, rejection=made)
         else:
-            self._observed.see_run(made)
-            self._ordered[made.namespace, migration.identity.name] = self._clock()
-            view = replace(view, runs=(*view.runs, made))
+            run = parse_run(made)
+            self._observed.see_run(run)
+            self._ordered[key] = self._clock()
+            view = replace(view, runs=(*view.runs, run))
         return view, reconcile(view, self._clock())
 
     async def _tell(
@@ -314,37 +321,6 @@ class Reconciler:
             log.error(text, extra=_fields(identity), exc_info=fault)
         return now + LOOK_INTERVAL
 
-    async def _answer(self, updates: Iterable[ActionUpdate]) -> None:
-        """Write the results of orders to their status."""
-        for update in updates:
-            action = update.action
-            status = dump_action_status(action, update.phase, update.message, now=self._clock())
-            patch = self._cluster.patch_action(action.namespace, action.name, {"status": status})
-            await _offer(patch, action)
-            told = replace(
-                action, phase=update.phase, message=status["message"], is_acknowledged=True
-            )
-            self._observed.see_action(told)
-            fields = {"namespace": action.namespace, "migration": action.migration}
-            level = logging.WARNING if update.phase in UNSUCCESSFUL else logging.INFO
-            text = f"action {action.name}: {update.phase}: {status['message']}"
-            log.log(level, "%s", text, extra=fields)
-
-    async def _keep_actions(self, migration: MigrationResource, decision: Decision) -> None:
-        """Make the resource the owner of its orders, and delete those that are not kept."""
-        for action in decision.expired:
-            await self._cluster.delete_action(action.namespace, action.name, action.uid)
-            self._observed.forget_action(action)
-        owner = {**migration.identity.owner_reference, "controller": False}
-        owner["blockOwnerDeletion"] = False
-        for action in decision.adopt:
-            if action in decision.expired:
-                continue
-            metadata = {"uid": action.uid, "ownerReferences": [owner]}
-            patch = {"metadata": metadata}
-            await _offer(self._cluster.own_action(action.namespace, action.name, patch), action)
-            self._observed.see_owner(action)
-
     async def _discard(self, view: ResourceView, decision: Decision) -> None:
         for run in view.runs:
             if run.name in decision.discard:
@@ -354,18 +330,6 @@ class Reconciler:
                 # It remains, being deleted, until its Pods are gone; then the next may start.
                 log.info("job withdrawn", extra={"namespace": run.namespace, "job": run.name})
                 await self._cluster.delete_job(run.namespace, run.name, run.uid, after_pods=True)
-
-
-async def _offer(write: Awaitable[object], action: Action) -> None:
-    """Write to an order. A write that the API server refuses for the order's content is skipped:
-    it would be refused every time, and the resource has other work to do."""
-    try:
-        await write
-    except Refused as refusal:
-        if not refusal.is_final:
-            raise
-        fields = {"namespace": action.namespace, "migration": action.migration}
-        log.warning("a write to action %s was refused: %s", action.name, refusal, extra=fields)
 
 
 def _fields(identity: Identity, **more: str) -> dict[str, str]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
+from dbmigrate.api.fields import Document
+from dbmigrate.api.migration import MigrationResource
+from dbmigrate.api.spec import JobOptions
 from dbmigrate.controller.cluster import Cluster, Fenced, Unavailable
 from dbmigrate.controller.config import read_config
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.view import Rejection
 from dbmigrate.controller.job_creation import JobCreation
-from dbmigrate.controller.jobs.body import RunOrder
+from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
+from dbmigrate.controller.jobs.job_object import parse_run
 from tests.unit.controller.resources import make_migration
 
 pytestmark = pytest.mark.quick
@@ -39,25 +44,37 @@ class Jobs:
 
 
 def creation(jobs: Jobs, *arguments: str) -> JobCreation:
-    return JobCreation(
-        cast("Cluster", jobs),
-        read_config(["run", *arguments], {}),
-        clock=lambda: NOW,
-        server_version=(1, 36),
-        cluster_name="here",
-        names_ids=True,
-    )
+    defaults = read_config(["run", *arguments], {}).job_defaults
+    return JobCreation(cast("Cluster", jobs), defaults, clock=lambda: NOW)
+
+
+def create(creation: JobCreation, migration: MigrationResource) -> Document | Rejection:
+    """Offer its Job, as the reconciler does."""
+
+    def build(options: JobOptions) -> Document:
+        return build_job(
+            replace(migration, spec=replace(migration.spec, job=options)),
+            ORDER,
+            images=Images("runner"),
+            server_version=(1, 36),
+            names_ids=True,
+            cluster="here",
+        )
+
+    key = (migration.identity.namespace, migration.identity.name)
+    name = ORDER.name_for(migration)
+    return asyncio.run(creation.create(key, name, migration.spec.job, build))
 
 
 def test_a_fenced_offer_is_made_again_at_once_and_a_failed_one_is_not() -> None:
     jobs = Jobs(Fenced("another operator leads"), Unavailable("away"))
-    create = creation(jobs).create
+    made_by = creation(jobs)
     with pytest.raises(Fenced):
-        asyncio.run(create(make_migration(), ORDER))
-    failed = asyncio.run(create(make_migration(), ORDER))
+        create(made_by, make_migration())
+    failed = create(made_by, make_migration())
     assert isinstance(failed, Rejection)
     assert "away" in failed.message
-    assert asyncio.run(create(make_migration(), ORDER)) == failed
+    assert create(made_by, make_migration()) == failed
     assert jobs.made == []
 
 
@@ -65,8 +82,9 @@ def test_defaults_are_filled_in_when_the_job_is_made() -> None:
     jobs = Jobs()
     defaults = '--job-defaults={"nodeSelector": {"pool": "jobs"}, "labels": {"a": "1", "b": "1"}}'
     own = make_migration(job={"labels": {"a": "2"}})
-    made = asyncio.run(creation(jobs, defaults).create(own, ORDER))
-    assert isinstance(made, JobRun)
+    made = create(creation(jobs, defaults), own)
+    assert not isinstance(made, Rejection)
+    assert isinstance(parse_run(made), JobRun)
     pod = jobs.made[0]["spec"]["template"]
     assert pod["spec"]["nodeSelector"] == {"pool": "jobs"}
     assert (pod["metadata"]["labels"]["a"], pod["metadata"]["labels"]["b"]) == ("2", "1")

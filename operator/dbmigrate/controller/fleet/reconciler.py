@@ -8,30 +8,23 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 
-from dbmigrate.api.action import Action, ActionPhase, dump_action_status
+from dbmigrate.api.action import ActionPhase
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.fleet.resource import SetResource, parse_set, parse_set_identity
 from dbmigrate.api.fleet.status import SET_STATUS_FIELDS, SetStatus, parse_set_status
-from dbmigrate.api.job_defaults import fill_in
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.names import SET_UID_LABEL
 from dbmigrate.api.source import ConfigMapsSource
-from dbmigrate.api.spec import Retry
-from dbmigrate.controller.cluster import (
-    AlreadyExists,
-    Cluster,
-    ClusterError,
-    Fenced,
-    Refused,
-    Unavailable,
-)
+from dbmigrate.api.spec import JobOptions
+from dbmigrate.controller.action_writer import ActionWriter
+from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError
 from dbmigrate.controller.config import Config
-from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.files import (
     ConfigMapFiles,
     SourceFiles,
@@ -45,8 +38,8 @@ from dbmigrate.controller.fleet.job_body import build_fleet_job
 from dbmigrate.controller.fleet.job_object import parse_fleet_job
 from dbmigrate.controller.fleet.view import FleetOrder, SetDecision, SetView
 from dbmigrate.controller.fleet.watch import SetWatch
+from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.jobs.body import Images
-from dbmigrate.controller.jobs.refused_fields import name_fields, needs_strictness
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_set_event
 from dbmigrate.controller.reading import read
@@ -54,8 +47,6 @@ from dbmigrate.controller.status_patch import difference
 from dbmigrate.controller.watches.observed import Key
 
 log = logging.getLogger(__name__)
-
-OUTAGE = Retry(initial_delay=timedelta(seconds=2), max_delay=timedelta(minutes=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +75,19 @@ class SetReconciler:
         self._watch = watch
         self._config = config
         self._clock = clock
-        self._around = surroundings
+        self._jobs = JobCreation(
+            cluster, config.job_defaults, clock=clock, kind="set", within="spec.template.job"
+        )
+        self._orders = ActionWriter(cluster, watch, "set", clock=clock)
+        self._build = partial(
+            build_fleet_job,
+            images=Images(config.runner_image, config.rehearsal_image),
+            server_version=surroundings.server_version,
+            cluster=surroundings.cluster_name,
+            names_ids=surroundings.names_ids,
+        )
         self._metrics = metrics
         self._instance = socket.gethostname()
-        self._rejections: dict[Key, tuple[str, int, Rejection]] = {}
 
     async def look(self, key: Key, fresh: bool) -> datetime | None:
         """Reconcile the set once; returns when to look again. Raises ClusterError."""
@@ -95,7 +95,7 @@ class SetReconciler:
         if body is None:
             self._watch.forget(key)
             self._metrics.forget_set(key)
-            self._rejections.pop(key, None)
+            self._jobs.forget(key)
             await self._refuse_orphans(key)
             return None
         try:
@@ -116,9 +116,8 @@ class SetReconciler:
         if decision.order is not None:
             decision = await self._start(view, decision.order, decision)
         await self._tell(body, resource.identity, resource.status, decision.status)
-        for update in decision.updates:
-            await self._answer(update)
-        await self._keep_actions(resource.identity, decision)
+        await self._orders.answer(decision.updates)
+        await self._orders.keep(resource.identity, adopt=decision.adopt, expired=decision.expired)
         for job in view.jobs:
             if job.name in decision.discard and job.owner_uid == resource.identity.uid:
                 await self._cluster.delete_job(job.namespace, job.name, job.uid)
@@ -161,60 +160,25 @@ class SetReconciler:
     async def _create(self, resource: SetResource, order: FleetOrder) -> Rejection | None:
         identity, name = resource.identity, order.name_for(resource)
         key = identity.namespace, identity.name
-        known = self._rejections.get(key)
-        if known is not None and known[0] == name:
-            due = known[2].retry_at
-            if due is not None and self._clock() < due:
-                return known[2]
-        template = resource.spec.template
-        filled = replace(template, job=fill_in(template.job, self._config.job_defaults))
-        body = build_fleet_job(
-            replace(resource, spec=replace(resource.spec, template=filled)),
-            order,
-            images=Images(self._config.runner_image, self._config.rehearsal_image),
-            server_version=self._around.server_version,
-            cluster=self._around.cluster_name,
-            names_ids=self._around.names_ids,
-        )
+        spec, template = resource.spec, resource.spec.template
+
+        def build(options: JobOptions) -> Document:
+            filled = replace(template, job=options)
+            return self._build(replace(resource, spec=replace(spec, template=filled)), order)
+
         try:
-            is_strict = needs_strictness(filled.job)
-            made = await self._cluster.create_job(body, is_strict=is_strict)
-            self._watch.see_job(parse_fleet_job(made))
+            made = await self._jobs.create(key, name, template.job, build)
         except AlreadyExists:
             jobs = await self._cluster.list_jobs(identity.namespace, identity.uid, SET_UID_LABEL)
             found = [job for job in map(parse_fleet_job, jobs) if job.name == name]
             if not any(job.owner_uid == identity.uid for job in found):
-                text = f"a Job {name} is there that does not belong to this resource: delete it"
-                return self._reject(key, name, text, ENVIRONMENT)
-        except Fenced:
-            raise
-        except Unavailable as problem:
-            text = f"the API server could not create the Job: {problem}"
-            return self._reject(key, name, text, OUTAGE, is_passing=True)
-        except Refused as refusal:
-            said = name_fields(str(refusal), body, filled.job, within="spec.template.job")
-            text = f"the API server refused the Job: {said}"
-            return self._reject(key, name, text, ENVIRONMENT, is_final=refusal.is_final)
-        self._rejections.pop(key, None)
-        log.info("job created", extra={**_fields(identity), "job": name})
+                return self._jobs.reject_stranger(key, name)
+            self._jobs.forget(key)
+            return None
+        if isinstance(made, Rejection):
+            return made
+        self._watch.see_job(parse_fleet_job(made))
         return None
-
-    def _reject(
-        self,
-        key: Key,
-        job: str,
-        message: str,
-        retry: Retry,
-        *,
-        is_final: bool = False,
-        is_passing: bool = False,
-    ) -> Rejection:
-        before = self._rejections.get(key)
-        count = before[1] + 1 if before is not None and before[0] == job else 1
-        due = self._clock() + retry_delay(retry, attempt=count, seed=job)
-        rejection = Rejection(message, is_final, is_passing=is_passing, retry_at=due)
-        self._rejections[key] = (job, count, rejection)
-        return rejection
 
     async def _tell(
         self, body: Document, identity: Identity, before: SetStatus, after: SetStatus
@@ -257,46 +221,10 @@ class SetReconciler:
         # What is not selected is another operator's, and so are the orders for it.
         if not waiting or await self._cluster.has_set(*key):
             return
-        for action in waiting:
-            text = action.problem or f"DatabaseMigrationSet {key[1]} does not exist"
-            await self._answer(ActionUpdate(action, ActionPhase.REFUSED, text))
-
-    async def _keep_actions(self, identity: Identity, decision: SetDecision) -> None:
-        """Make the set the owner of its orders, and delete those that are not kept."""
-        for action in decision.expired:
-            await self._cluster.delete_action(action.namespace, action.name, action.uid)
-            self._watch.forget_action(action)
-        owner = {**identity.owner_reference, "controller": False, "blockOwnerDeletion": False}
-        for action in decision.adopt:
-            if action in decision.expired:
-                continue
-            patch = {"metadata": {"uid": action.uid, "ownerReferences": [owner]}}
-            await _offer(self._cluster.own_action(action.namespace, action.name, patch), action)
-            self._watch.see_owner(action)
-
-    async def _answer(self, update: ActionUpdate) -> None:
-        """Write the result of an order to its status."""
-        action = update.action
-        status = dump_action_status(action, update.phase, update.message, now=self._clock())
-        patch = self._cluster.patch_action(action.namespace, action.name, {"status": status})
-        await _offer(patch, action)
-        told = replace(action, phase=update.phase, message=status["message"], is_acknowledged=True)
-        self._watch.see_action(told)
-        fields = {"namespace": action.namespace, "set": action.migration}
-        text = f"action {action.name}: {update.phase}: {status['message']}"
-        log.info("%s", text, extra=fields)
-
-
-async def _offer(write: Awaitable[object], action: Action) -> None:
-    """Write to an order. A write that the API server refuses for the order's content is skipped:
-    it would be refused every time, and the set has other work to do."""
-    try:
-        await write
-    except Refused as refusal:
-        if not refusal.is_final:
-            raise
-        fields = {"namespace": action.namespace, "set": action.migration}
-        log.warning("a write to action %s was refused: %s", action.name, refusal, extra=fields)
+        text = f"DatabaseMigrationSet {key[1]} does not exist"
+        await self._orders.answer(
+            ActionUpdate(action, ActionPhase.REFUSED, action.problem or text) for action in waiting
+        )
 
 
 def _fields(identity: Identity) -> dict[str, str]:
