@@ -10,6 +10,7 @@ nothing and reports PlanChanged, and the plan becomes invalid.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -105,16 +106,22 @@ def _make_plan(run: JobRun, report: Report) -> PlanStatus:
     words = [run.uid, run.intent, report.version or "", str(report.steps_total)]
     words.append(report.plan_checksum or "")
     words += [f"{step.direction} {step.version} {step.name}" for step in report.steps]
-    digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
+    return show_plan(report, words, intent=run.intent, created_at=run.finished_at)
+
+
+def show_plan(
+    report: Report, words: Iterable[str], *, intent: str, created_at: datetime | None
+) -> PlanStatus:
+    """The plan of a report as the status shows it. Its hash is that of the words."""
     steps = tuple(
         PlanStepStatus(step.version, step.name, step.direction, step.destructive, step.excerpt)
         for step in report.steps[:PLAN_LIMIT]
     )
     return PlanStatus(
-        hash=digest,
-        intent=run.intent,
+        hash=hashlib.sha256("\n".join(words).encode()).hexdigest()[:12],
+        intent=intent,
         steps=steps,
-        created_at=run.finished_at,
+        created_at=created_at,
         steps_total=report.steps_total,
         checksum=report.plan_checksum,
         trial=read_trial(report),

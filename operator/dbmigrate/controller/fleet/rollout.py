@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dbmigrate.api.conditions import shorten
@@ -16,8 +15,8 @@ from dbmigrate.api.fleet.status import (
     WavePhase,
     WaveStatus,
 )
-from dbmigrate.api.status import PLAN_LIMIT, PlanStatus, PlanStepStatus
-from dbmigrate.api.trial import read_trial
+from dbmigrate.api.status import PlanStatus
+from dbmigrate.controller.decisions.approval import show_plan
 from dbmigrate.controller.decisions.outcome import parse_message
 from dbmigrate.controller.decisions.runs import RunState
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
@@ -25,10 +24,32 @@ from dbmigrate.controller.fleet.reports import plus, read_shards, sum_totals, ta
 from dbmigrate.controller.fleet.shards import parse_indexes
 from dbmigrate.controller.fleet.verdicts import SetReason, describe_failure, describe_totals
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
-from dbmigrate.report import EXCERPT_LIMIT, RETRYABLE, Reason, Report, ReportError, UnknownReport
+from dbmigrate.report import (
+    EXCERPT_LIMIT,
+    RETRYABLE,
+    FleetReport,
+    Reason,
+    Report,
+    ReportError,
+    UnknownReport,
+)
 
 EXCEEDED = "PodFailurePolicy"
 """Kubernetes' reason for a Job that a Pod's exit code has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """What a Job on one sample of each version has reported."""
+
+    report: Report
+    fleet: FleetReport
+    job: FleetJob
+
+    @property
+    def plans(self) -> tuple[str, ...]:
+        """The checksums of the samples' plans."""
+        return tuple(each.checksum for each in self.fleet.versions if each.checksum)
 
 
 def next_attempt(status: SetStatus, intent: str) -> int:
@@ -82,19 +103,10 @@ def catch_up(view: SetView, status: SetStatus, now: datetime) -> SetStatus:
 def _read_survey(
     view: SetView, status: SetStatus, rollout: RolloutStatus, now: datetime
 ) -> SetStatus:
-    job = view.find_job(rollout.survey)
-    if job is None:
-        text = f"the survey's Job {rollout.survey} is gone"
-        return fail(status, SetReason.SURVEY_FAILED, text, now)
-    if job.is_active:
-        return status
-    report, problem = _read_report(view.pods_of(job))
-    if report is not None and report.error is not None:
-        return fail(status, report.error.reason.value, _describe(report.error), now)
-    if report is None or report.fleet is None or job.state is not RunState.SUCCEEDED:
-        text = problem or job.failure_message or f"Job {job.name} left no report"
-        return fail(status, SetReason.SURVEY_FAILED, text, now)
-    found = {wave.name: wave.targets for wave in report.fleet.waves}
+    surveyed = _read_samples(view, status, rollout.survey, "the survey's Job", now)
+    if isinstance(surveyed, SetStatus):
+        return surveyed
+    found = {wave.name: wave.targets for wave in surveyed.fleet.waves}
     before = {wave.name: wave for wave in status.waves}
     waves = []
     for each in view.resource.spec.waves:
@@ -103,46 +115,42 @@ def _read_survey(
         if not counts.total:
             counts = Totals()
         waves.append(WaveStatus(each.name, totals=counts))
-    rollout = replace(
-        rollout,
-        is_surveyed=True,
-        server_version=report.server_version,
-        plans=tuple(each.checksum for each in report.fleet.versions if each.checksum),
-    )
-    plan = _make_plan(rollout, report, job) if report.plan_checksum is not None else None
+    version = surveyed.report.server_version
+    rollout = replace(rollout, is_surveyed=True, server_version=version, plans=surveyed.plans)
+    plan = _make_plan(rollout, surveyed)
     return replace(status, rollout=rollout, waves=tuple(waves), plan=plan)
 
 
-def _make_plan(rollout: RolloutStatus, report: Report, job: FleetJob) -> PlanStatus:
+def _make_plan(rollout: RolloutStatus, samples: _Samples) -> PlanStatus | None:
     """What a person approves: the plans of all samples, of which the longest is shown.
 
     Its hash follows from these plans and the intent alone, so that an approval holds for new
     targets which are at the same versions.
     """
-    words = [rollout.intent, report.plan_checksum or ""]
-    digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
-    steps = tuple(
-        PlanStepStatus(step.version, step.name, step.direction, step.destructive, step.excerpt)
-        for step in report.steps[:PLAN_LIMIT]
-    )
-    return PlanStatus(
-        hash=digest,
-        intent=rollout.intent,
-        steps=steps,
-        created_at=job.finished_at,
-        steps_total=report.steps_total,
-        checksum=report.plan_checksum,
-        trial=read_trial(report),
-    )
+    report = samples.report
+    if report.plan_checksum is None:
+        return None
+    words = (rollout.intent, report.plan_checksum)
+    return show_plan(report, words, intent=rollout.intent, created_at=samples.job.finished_at)
 
 
 def _read_rehearsal(
     view: SetView, status: SetStatus, rollout: RolloutStatus, now: datetime
 ) -> SetStatus:
-    job = view.find_job(rollout.rehearsal)
+    tried = _read_samples(view, status, rollout.rehearsal, "the Job of the rehearsal", now)
+    if isinstance(tried, SetStatus):
+        return tried
+    rehearsed = replace(rollout, is_rehearsed=True, plans=tried.plans)
+    return replace(status, rollout=rehearsed, plan=_make_plan(rehearsed, tried))
+
+
+def _read_samples(
+    view: SetView, status: SetStatus, name: str | None, what: str, now: datetime
+) -> _Samples | SetStatus:
+    """What a Job on the samples has found; else the status while it works, or has failed."""
+    job = view.find_job(name)
     if job is None:
-        text = f"the Job of the rehearsal {rollout.rehearsal} is gone"
-        return fail(status, SetReason.SURVEY_FAILED, text, now)
+        return fail(status, SetReason.SURVEY_FAILED, f"{what} {name} is gone", now)
     if job.is_active:
         return status
     report, problem = _read_report(view.pods_of(job))
@@ -151,13 +159,7 @@ def _read_rehearsal(
     if report is None or report.fleet is None or job.state is not RunState.SUCCEEDED:
         text = problem or job.failure_message or f"Job {job.name} left no report"
         return fail(status, SetReason.SURVEY_FAILED, text, now)
-    rehearsed = replace(
-        rollout,
-        is_rehearsed=True,
-        plans=tuple(each.checksum for each in report.fleet.versions if each.checksum),
-    )
-    plan = _make_plan(rehearsed, report, job) if report.plan_checksum is not None else None
-    return replace(status, rollout=rehearsed, plan=plan)
+    return _Samples(report, report.fleet, job)
 
 
 def start_rehearsal(status: SetStatus, job: str) -> SetStatus:
