@@ -316,7 +316,7 @@ def _read_limit() -> float | None:
 
 def _end_with_us(number: int) -> Callable[[], None] | None:
     """What a child does before it becomes the program: ask for that signal when we are gone
-    (Linux: PR_SET_PDEATHSIG). SIGKILL lets nobody else end it.
+    (Linux: PR_SET_PDEATHSIG). After a SIGKILL no process of ours can end it.
 
     The kernel means the thread that has started it, and Python code between fork and exec is
     safe in a process of one thread: where there are more, nothing is asked.

@@ -169,7 +169,7 @@ class JobOptions:
 
     @property
     def has_sidecars(self) -> bool:
-        """Whether a container runs beside the runner that the runner may have to wait for."""
+        """Whether there are containers in parallel that the runner may have to wait for."""
         return any(each.get("restartPolicy") == "Always" for each in self.init_containers)
 
 

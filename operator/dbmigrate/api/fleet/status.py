@@ -1,4 +1,4 @@
-"""What we tell of a set: `status`, the only part of it that the operator writes.
+"""What the operator reports of a set: `status`, the only part of it that the operator writes.
 
 The counts come from the reports of the Pods; each target's own history is the truth. A rollout is
 one way through the waves: `rollout` and `waves` together are all that an operator that has just

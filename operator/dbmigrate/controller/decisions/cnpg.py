@@ -33,7 +33,7 @@ def judge_cluster(cluster: Document) -> str | None:
 
 
 def judge_database(databases: Iterable[Document], cluster: str, name: str) -> str | None:
-    """Why the database is not there yet; None: it is, or no Database stands for it."""
+    """Why the database is not there yet; None: it is, or no Database object describes it."""
     for each in databases:
         spec, status = _mapping(each.get("spec")), _mapping(each.get("status"))
         if spec.get("name") != name or _mapping(spec.get("cluster")).get("name") != cluster:

@@ -45,7 +45,7 @@ class Rejection:
     retry_at: datetime | None = None
     """When it is offered again."""
     awaits_database: bool = False
-    """Nothing was offered: whoever makes the database has not made it yet."""
+    """Nothing was offered: the database has not been made yet."""
 
     @property
     def is_temporary(self) -> bool:
@@ -103,7 +103,7 @@ class Conclusion:
     next_retry_at: datetime | None = None
     plan: PlanStatus | None = None
     approved: bool | None = None
-    """Whether the plan may be run; None where nobody is asked."""
+    """Whether the plan may be run; None where no approval is needed."""
     updates: tuple[ActionUpdate, ...] = ()
     withdraw: JobRun | None = None
     """The run that never started and is to go for what comes next."""

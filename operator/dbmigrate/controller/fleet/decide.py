@@ -107,7 +107,7 @@ def _sum_up(status: SetStatus) -> Totals | None:
 
 
 def _is_approved(view: SetView, status: SetStatus) -> bool | None:
-    """Whether the plan may be run; None where nobody is asked."""
+    """Whether the plan may be run; None where no approval is needed."""
     if view.resource.spec.template.approval is not Approval.MANUAL:
         return None
     rollout = status.rollout

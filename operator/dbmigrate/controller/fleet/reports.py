@@ -30,7 +30,7 @@ MESSAGE_LIMIT = 500
 
 @dataclass(frozen=True, slots=True)
 class ShardReport:
-    """What the newest Pod of a shard that has ended tells."""
+    """The report of the newest Pod of a shard that has ended."""
 
     shard: int
     is_done: bool

@@ -1,4 +1,4 @@
-"""One way through the waves: how it begins, what its Jobs' ends mean, and how it ends."""
+"""A rollout through the waves: how it begins, what the ends of its Jobs mean, and how it ends."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _failures_in_a_row(status: SetStatus, before: RolloutStatus) -> int:
 
 
 def catch_up(view: SetView, status: SetStatus, now: datetime) -> SetStatus:
-    """The status with all that the Jobs of the present rollout have told since."""
+    """The status with all that the Jobs of the present rollout have reported since."""
     rollout = status.rollout
     if rollout is None or not rollout.is_active:
         return status

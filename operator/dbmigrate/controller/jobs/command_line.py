@@ -75,7 +75,7 @@ def run_arguments(
 
 
 def shared_arguments(spec: MigrationSpec, *, path: str) -> list[str]:
-    """What every command of a resource is told, before anything of the command's own."""
+    """The arguments of every command of a resource, before the command's own."""
     timeouts = spec.timeouts
     arguments = ["-path", path, "--report", TERMINATION_MESSAGE_PATH]
     if spec.source_format is not SourceFormat.AUTO:

@@ -68,7 +68,7 @@ def _find_waiting(status: Document, conditions: dict[str, Document]) -> Waiting 
 def _find_holder(spec: Document, status: Document) -> str | None:
     """The init container that runs at present and has to come further before the next one starts.
 
-    One that Kubernetes restarts runs beside the runner: it only has to have started.
+    A container that Kubernetes restarts runs in parallel: it only has to have started.
     """
     known = spec.get("initContainers") or ()
     beside = {c["name"] for c in known if c.get("restartPolicy") == "Always"}

@@ -1,7 +1,7 @@
 """A refusal of the API server, in the words of the resource. Pure.
 
 The API server judges a Job and names the fields of the Job. Where a resource has put such a
-field there, the refusal names the resource's own: that is the one to be corrected.
+field there, the refusal names the resource's own field, which must be corrected.
 """
 
 from __future__ import annotations

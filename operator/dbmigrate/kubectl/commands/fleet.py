@@ -1,7 +1,7 @@
 """`fleet`: sets of databases and schemas. A table, the waves of one, its failures, orders for it.
 
-The operator knows counts and the first failures; of all targets the table of results tells, which
-lies in the catalog database and is asked by SQL.
+The operator knows counts and the first failures. The table of results, in the catalog database,
+has a row for each target; it is read by SQL.
 """
 
 from __future__ import annotations

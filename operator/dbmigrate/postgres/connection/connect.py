@@ -71,7 +71,7 @@ def connect(
 
 
 def _ask_for_no_passphrase(conninfo: dict[str, str]) -> None:
-    """Nobody is asked at a terminal, in whatever file the key is."""
+    """There is no prompt at a terminal, in whatever file the key is."""
     has_own = os.path.exists(os.path.expanduser("~/.postgresql/postgresql.key"))
     if has_own or "sslkey" in conninfo or "PGSSLKEY" in os.environ:
         from dbmigrate.postgres.connection.client_certificate import NO_PASSPHRASE, lacks_passphrase

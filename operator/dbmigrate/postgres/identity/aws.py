@@ -74,7 +74,7 @@ class AwsTokens:
         )
 
     def clock(self) -> str:
-        """Whoever gives the credentials: the security token service, if it is none nearer."""
+        """The service that gives the credentials: a local one, or the security token service."""
         found = getattr(self._session.get_credentials(), "method", None)
         if found == "iam-role":
             return os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or _IMDS

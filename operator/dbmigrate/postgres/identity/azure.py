@@ -48,7 +48,7 @@ class AzureTokens:
         return self._credential.get_token(scope_of(login.host)).token
 
     def is_unreachable(self, error: Exception) -> bool:
-        """Whether nobody answered."""
+        """Whether there was no answer."""
         is_answer = isinstance(error, exceptions.HttpResponseError | CredentialUnavailableError)
         return isinstance(error, exceptions.AzureError) and not is_answer
 

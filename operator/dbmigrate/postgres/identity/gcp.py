@@ -40,7 +40,7 @@ class GcpTokens:
         return str(self._credentials.token)
 
     def is_unreachable(self, error: Exception) -> bool:
-        """Whether nobody answered; a metadata server needs a moment in a Pod that is new."""
+        """Whether there was no answer; a metadata server needs a moment in a Pod that is new."""
         errors = (error, error.__cause__)
         is_transport = any(isinstance(each, exceptions.TransportError) for each in errors)
         return is_transport or bool(getattr(error, "retryable", False))

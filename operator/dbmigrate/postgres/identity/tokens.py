@@ -51,7 +51,7 @@ class TokenProvider(Protocol):
         """Whether the library had no answer, so that trying again may help."""
 
     def clock(self) -> str:
-        """The URL of whoever answers for the credentials; its answers say what time it is."""
+        """The URL of the service that answers for the credentials; its answers contain the time."""
 
     def advice(self, login: Login | None) -> str:
         """What to look at when the server refuses a token."""
@@ -67,7 +67,7 @@ _lock = threading.Lock()
 
 def issue(identity: CloudIdentity, login: Login, environ: Mapping[str, str]) -> str:
     """A token. Raises MigrationError: Internal without the library, ConnectionRefused where
-    nobody answers, AuthenticationFailed where the provider refuses."""
+    no service answers, AuthenticationFailed where the provider refuses."""
     with _lock:
         provider = _find_provider(identity)
         try:

@@ -62,8 +62,8 @@ of the role whose history it is are the application's own."""
 
 
 def entailed_sql(history: str) -> str:
-    """The names of what goes along, in order; no rows where there is nothing. `history` is the
-    name of the history's table."""
+    """The names of what is dropped as well, in order; no rows where there is nothing. `history`
+    is the name of the history's table."""
     outside = _OUTSIDE.replace("here.name", CURRENT_SCHEMA)
     strangers = _STRANGERS.replace("$history", literal(history))
     return (
@@ -73,7 +73,7 @@ def entailed_sql(history: str) -> str:
 
 
 def guard_sql(history: str) -> str:
-    """A statement that fails where anything goes along."""
+    """A statement that fails where anything else would be dropped."""
     refusal = raise_sql(f"pg_catalog.concat({literal(ENTAILED)}, ': ', pg_catalog.min(name))")
     return (
         f"SELECT CASE WHEN pg_catalog.count(*) > 0 THEN {refusal} END"

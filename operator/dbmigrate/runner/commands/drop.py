@@ -3,7 +3,7 @@
 Tables go as in golang-migrate's Drop, with what depends on them (CASCADE). Views,
 sequences, types, functions and the like, which golang-migrate leaves, go where nothing
 outside the schema needs them: the next `up` would fail on them. What stays is named. What
-would go along in other schemas, or is another role's, is named and refused unless the caller
+would be dropped in other schemas, or is another role's, is named and refused unless the caller
 has agreed.
 """
 

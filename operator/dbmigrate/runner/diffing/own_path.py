@@ -29,7 +29,7 @@ ANSWER_SECONDS = 10.0
 def require_plain_path(target: ConnectionTarget | None, observer: Observer) -> None:
     """Raise MigrationError (SourceInvalid) where the database's new objects go elsewhere.
 
-    What cannot be asked is told as unknown.
+    What cannot be asked is reported as unknown.
     """
     if target is None:
         _tell_unknown(observer, "no -database is named")

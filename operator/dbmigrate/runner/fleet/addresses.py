@@ -38,7 +38,7 @@ class PasswordFiles:
     and is not to send it any other file of this machine."""
 
     directory: str | None
-    """They lie in it, by names relative to it. None: rows may name none."""
+    """They are in it, by names relative to it. None: rows may name none."""
 
     def check(self, name: str, place: str) -> None:
         """Raise MigrationError (SourceInvalid) for a name that leads out of the directory; where
@@ -125,7 +125,7 @@ class Addresses:
         own = {"host": row.host, "port": row.port, "dbname": row.dbname, "user": row.user}
         conninfo.update({key: value for key, value in own.items() if value})
         if not self.trusts_servers and self._is_exposed(conninfo):
-            # Whoever writes the catalog's rows is not to learn the password of all.
+            # The author of the catalog's rows must not learn the shared password.
             conninfo["require_auth"] = "!password"
         if row.password_file:
             conninfo["password"] = self._read_password(row.password_file)
@@ -190,7 +190,7 @@ def _is_verified(conninfo: Mapping[str, str]) -> bool:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Without waiting for somebody who writes to a pipe."""
+    """Without waiting for a writer of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 

@@ -27,7 +27,7 @@ SOURCE = "-targets-query"
 ROWS_LIMIT = 1_000_000
 _REMEDY = "write one SELECT, VALUES, TABLE or WITH that changes nothing"
 _BEGIN = b"BEGIN READ ONLY; SELECT 1"
-"""The SELECT takes a snapshot: then the server makes the transaction writable for nobody."""
+"""The SELECT takes a snapshot: after it the server refuses to make the transaction writable."""
 _DECLARE = b"DECLARE dbmigrate_targets NO SCROLL CURSOR FOR "
 _FETCH = b"FETCH FORWARD %d FROM dbmigrate_targets" % (ROWS_LIMIT + 1)
 _WRITES = frozenset(("INSERT", "UPDATE", "DELETE", "MERGE"))

@@ -45,7 +45,7 @@ class FleetResult:
     results_error: MigrationError | None = None
     """Why the table of results is not complete."""
     was_stopped: bool = False
-    """Whether it was told to stop, so that targets may be left behind."""
+    """Whether it was stopped, so that targets may be left."""
 
 
 class FleetRun:

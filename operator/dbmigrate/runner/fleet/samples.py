@@ -29,7 +29,7 @@ from dbmigrate.runner.request import Request
 from dbmigrate.runner.run import Run
 
 SAMPLES_LIMIT = 20
-"""Versions that a survey tells of, those of the most targets."""
+"""Versions that a survey reports, those of the most targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class _Finder:
         self.samples: dict[str, FleetTarget] = {}
 
     def finished(self, verdict: TargetVerdict, summary: Summary) -> None:
-        """Those that are dirty or could not be asked are no samples: their run tells why."""
+        """Those that are dirty or could not be asked are no samples: their run reports why."""
         del summary
         if verdict.outcome is not TargetOutcome.PENDING or verdict.error is not None:
             return

@@ -43,7 +43,7 @@ class PlanInputs:
     stored: StoredScript
     lost: frozenset[Version] | None = None
     """The versions that are known to be applied although rows of the log are missing, each of
-    which needs a script on the way down; None: no row is missing."""
+    which needs a down script; None: no row is missing."""
 
     @property
     def version(self) -> Version | None:

@@ -196,7 +196,7 @@ def _remove_left(place: Path, identity: str | None) -> None:
 
 
 def _lock(file: IO[bytes]) -> None:
-    """Raises OSError where somebody else has the lock, or the file system knows none."""
+    """Raises OSError where another process has the lock, or the file system knows none."""
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

@@ -32,7 +32,7 @@ def take_over(run: Run, adopted: Iterable[History] = ()) -> None:
     """Mark the histories of other formats, and those that are adopted.
 
     Raises MigrationError (LockTimeout) while another run is at work in one of them. One that can't
-    be marked is told: the old tool's tables may belong to another role.
+    be marked is reported: the old tool's tables may belong to another role.
     """
     session, history = run.database.session, run.database.history
     others = [] if history.has_own_name else find_other_formats(session, history)
@@ -42,7 +42,7 @@ def take_over(run: Run, adopted: Iterable[History] = ()) -> None:
             is_live = version is not None and not is_taken_over(session, other)
         except (MigrationError, ServerFailure):
             session.roll_back()
-            continue  # it can't be read: nobody can go on with it either
+            continue  # it can't be read, so no run can continue with it either
         if is_live:
             _lock(run, other)
             _mark(run, other, version)
