@@ -10,6 +10,7 @@ from dbmigrate.api.fleet.resource import SetResource
 from dbmigrate.api.fleet.status import SetStatus
 from dbmigrate.api.fleet.waves import WaveSpec
 from dbmigrate.controller.decisions.files import SourceFiles
+from dbmigrate.controller.decisions.verdict import Verdict
 from dbmigrate.controller.decisions.view import ActionUpdate, Rejection
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
 from dbmigrate.controller.jobs.naming import job_name
@@ -71,6 +72,15 @@ class SetView:
     def pods_of(self, job: FleetJob) -> tuple[ShardPod, ...]:
         """Its Pods."""
         return tuple(each for each in self.pods if each.pod.job == job.name)
+
+
+@dataclass(frozen=True, slots=True)
+class SetConclusion:
+    """What is decided beside the status."""
+
+    verdict: Verdict
+    order: FleetOrder | None = None
+    look_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
