@@ -2,9 +2,9 @@
 
 A `Found` says at which version a history is and what it would be after a step; a
 `VersionTable` creates the tool's table, reads it and recognises it. golang-migrate
-keeps one number (dbmigrate.postgres.history.golang_migrate), goose and dbmate keep a set of
-applied versions (dbmigrate.postgres.history.applied_rows).
-dbmigrate.postgres.history.registry has the adapter of each tool.
+keeps one number (dbmigrate.postgres.history.formats.golang_migrate), goose and dbmate keep a set of
+applied versions (dbmigrate.postgres.history.formats.applied_rows).
+dbmigrate.postgres.history.formats.registry has the adapter of each tool.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from dbmigrate.postgres.connection.errors import ServerError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.versions import Role, Version
 
