@@ -17,6 +17,7 @@ from dbmigrate.api.action import ActionPhase
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.fleet.resource import SetResource, parse_set, parse_set_identity
 from dbmigrate.api.fleet.status import SetStatus, parse_set_status
+from dbmigrate.api.fleet.targets import ConfigMapTargets
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.names import SET_UID_LABEL
 from dbmigrate.api.source import ConfigMapsSource
@@ -36,6 +37,7 @@ from dbmigrate.controller.event_writer import EventWriter, log_fields
 from dbmigrate.controller.fleet.decide import decide, judge_set_spec
 from dbmigrate.controller.fleet.job_body import build_fleet_job
 from dbmigrate.controller.fleet.job_object import parse_fleet_job
+from dbmigrate.controller.fleet.target_list import TargetList, read_target_list
 from dbmigrate.controller.fleet.view import FleetOrder, SetDecision, SetView
 from dbmigrate.controller.fleet.watch import SetWatch
 from dbmigrate.controller.job_creation import JobCreation
@@ -137,6 +139,7 @@ class SetReconciler:
         return SetView(
             resource=resource,
             files=await self._find_files(resource),
+            targets=await self._find_list(resource),
             jobs=tuple(job for job in known if job.owner_uid == identity.uid),
             pods=shards,
             actions=self._watch.find_actions((identity.namespace, identity.name)),
@@ -151,6 +154,13 @@ class SetReconciler:
                 body = await self._cluster.find_config_map(namespace, name)
                 found[name] = read(read_config_map, body) if body is not None else None
         return resolve_files(source, found)
+
+    async def _find_list(self, resource: SetResource) -> TargetList:
+        targets, body = resource.spec.targets, None
+        if isinstance(targets, ConfigMapTargets):
+            body = await self._cluster.find_config_map(resource.identity.namespace, targets.name)
+        read_list = partial(read_target_list, targets)
+        return read_list(None) if body is None else read(read_list, body) or read_list(None)
 
     async def _start(self, view: SetView, order: FleetOrder, decision: SetDecision) -> SetDecision:
         """Create the Job, or adopt the one that is there; else decide again without it."""
