@@ -100,9 +100,11 @@ def find_hindrance(view: SetView, now: datetime) -> SetConclusion | None:
     unknown = view.resource.spec.unknown
     if unknown:
         return SetConclusion(stalled(VerdictReason.UNKNOWN_FIELDS, describe_unknown(unknown)))
+    missing = view.targets.missing
     if view.files.missing is not None:
-        text = f"ConfigMap {view.files.missing} does not exist yet"
-        verdict = in_progress(VerdictReason.SOURCE_MISSING, text)
+        missing = f"ConfigMap {view.files.missing} does not exist yet"
+    if missing is not None:
+        verdict = in_progress(VerdictReason.SOURCE_MISSING, missing)
         return SetConclusion(verdict, look_at=now + LOOK_INTERVAL)
     if view.files.invalid is not None:
         return SetConclusion(stalled(VerdictReason.SOURCE_INVALID, view.files.invalid))
