@@ -18,8 +18,7 @@ from typing import Protocol
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.adapter import Move, Partial
-from dbmigrate.postgres.history.formats.no_progress import NoProgress
+from dbmigrate.postgres.history.adapter import Move, NoProgress, Partial
 from dbmigrate.postgres.history.log.reading import explaining_sql
 from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.relations import History
