@@ -22,6 +22,7 @@ from dbmigrate.controller.fleet.reports import sum_totals
 from dbmigrate.controller.fleet.triggers import retry_due
 from dbmigrate.controller.fleet.verdicts import SetReason, same_as_before
 from dbmigrate.controller.fleet.view import SetConclusion, SetView
+from dbmigrate.controller.fleet.wave import describe_exceeded, find_exceeded
 
 COUNTING = "the targets are counted before the first wave"
 REHEARSING = "the plans are rehearsed on a sample target of each version"
@@ -46,6 +47,11 @@ def conclude_rollout(view: SetView, status: SetStatus, due: datetime | None) -> 
 
 def describe_job(view: SetView, status: SetStatus, job: FleetJob, now: datetime) -> Verdict:
     """The verdict while a Job of the present rollout is at work."""
+    exceeded = find_exceeded(view, status)
+    if exceeded is not None:
+        wave = next(each for each in status.waves if each.job == exceeded.name)
+        text = f"no further target is begun: {describe_exceeded(view, status, wave)}"
+        return in_progress(SetReason.TOO_MANY_FAILURES, text)
     trouble = _find_trouble(view, job, now)
     if trouble is not None:
         return trouble
@@ -100,9 +106,11 @@ def find_hindrance(view: SetView, now: datetime) -> SetConclusion | None:
     unknown = view.resource.spec.unknown
     if unknown:
         return SetConclusion(stalled(VerdictReason.UNKNOWN_FIELDS, describe_unknown(unknown)))
+    missing = view.targets.missing
     if view.files.missing is not None:
-        text = f"ConfigMap {view.files.missing} does not exist yet"
-        verdict = in_progress(VerdictReason.SOURCE_MISSING, text)
+        missing = f"ConfigMap {view.files.missing} does not exist yet"
+    if missing is not None:
+        verdict = in_progress(VerdictReason.SOURCE_MISSING, missing)
         return SetConclusion(verdict, look_at=now + LOOK_INTERVAL)
     if view.files.invalid is not None:
         return SetConclusion(stalled(VerdictReason.SOURCE_INVALID, view.files.invalid))

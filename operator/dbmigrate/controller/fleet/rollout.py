@@ -34,6 +34,7 @@ def begin(
         attempt=attempt,
         generation=resource.identity.generation,
         trigger=trigger,
+        list_digest=view.targets.digest,
         survey=order.name_for(resource),
         failures_in_a_row=in_a_row,
         started_at=now,

@@ -22,6 +22,8 @@ def find_trigger(
         return RolloutTrigger.CHANGE, None
     if last.reason is not None and last.generation != view.resource.identity.generation:
         return RolloutTrigger.CHANGE, None
+    if view.targets.digest is not None and last.list_digest not in (None, view.targets.digest):
+        return RolloutTrigger.CHANGE, None
     if find_retry(view, status) is not None:
         return RolloutTrigger.ACTION, None
     if view.find_job(next_survey(view, status, intent).name_for(view.resource)) is not None:

@@ -13,6 +13,7 @@ from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.verdict import Verdict
 from dbmigrate.controller.decisions.view import ActionUpdate, Rejection
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
+from dbmigrate.controller.fleet.target_list import NOT_IN_CONFIG_MAP, TargetList
 from dbmigrate.controller.jobs.naming import job_name
 
 
@@ -64,6 +65,7 @@ class SetView:
     rejection: Rejection | None = None
     resync: timedelta | None = None
     """The operator's own interval; None: never."""
+    targets: TargetList = NOT_IN_CONFIG_MAP
 
     def find_job(self, name: str | None) -> FleetJob | None:
         """The Job of that name."""
@@ -92,6 +94,8 @@ class SetDecision:
     look_at: datetime | None = None
     discard: tuple[str, ...] = ()
     """Jobs of earlier rollouts."""
+    withdraw: tuple[str, ...] = ()
+    """Jobs at work that are ended: their Pods begin no further target."""
     updates: tuple[ActionUpdate, ...] = ()
     adopt: tuple[Action, ...] = ()
     """Orders that get the set as their owner, with which they go."""
