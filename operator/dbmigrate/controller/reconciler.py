@@ -48,6 +48,7 @@ from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import (
     build_cnpg_event,
+    build_drift_event,
     build_event,
     build_lint_event,
     has_moved,
@@ -284,8 +285,8 @@ class Reconciler:
         now, instance = self._clock(), self._instance
         if written is Write.REFUSED or has_moved(before, after):
             await self._post(identity, build_event(identity, after, now=now, instance=instance))
-        found = build_lint_event(identity, before, after, now=now, instance=instance)
-        await self._post(identity, found)
+        for build in (build_lint_event, build_drift_event):
+            await self._post(identity, build(identity, before, after, now=now, instance=instance))
         return True
 
     async def _tell_unread(self, identity: Identity, message: str) -> None:
