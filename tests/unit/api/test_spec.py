@@ -259,5 +259,11 @@ def test_drift_changes_nothing_of_what_is_to_be_migrated() -> None:
 
 def test_a_set_has_no_drift() -> None:
     template = {"source": MAPS, "drift": {"schema": "Report"}}
-    found = parse_set_spec({"template": template, "database": URL, "targets": {"items": []}})
+    found = parse_set_spec(
+        {
+            "template": template,
+            "database": URL,
+            "targets": {"items": [{"name": "a", "dbname": "a"}]},
+        }
+    )
     assert found.unknown == ("spec.template.drift",)

@@ -10,8 +10,10 @@ from dbmigrate.api.fleet.resource import SetResource
 from dbmigrate.api.fleet.status import SetStatus
 from dbmigrate.api.fleet.waves import WaveSpec
 from dbmigrate.controller.decisions.files import SourceFiles
+from dbmigrate.controller.decisions.verdict import Verdict
 from dbmigrate.controller.decisions.view import ActionUpdate, Rejection
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
+from dbmigrate.controller.fleet.target_list import NOT_IN_CONFIG_MAP, TargetList
 from dbmigrate.controller.jobs.naming import job_name
 
 
@@ -63,6 +65,7 @@ class SetView:
     rejection: Rejection | None = None
     resync: timedelta | None = None
     """The operator's own interval; None: never."""
+    targets: TargetList = NOT_IN_CONFIG_MAP
 
     def find_job(self, name: str | None) -> FleetJob | None:
         """The Job of that name."""
@@ -74,6 +77,15 @@ class SetView:
 
 
 @dataclass(frozen=True, slots=True)
+class SetConclusion:
+    """What is decided beside the status."""
+
+    verdict: Verdict
+    order: FleetOrder | None = None
+    look_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SetDecision:
     """The status to write, the Job to create before, and when to look again."""
 
@@ -82,6 +94,8 @@ class SetDecision:
     look_at: datetime | None = None
     discard: tuple[str, ...] = ()
     """Jobs of earlier rollouts."""
+    withdraw: tuple[str, ...] = ()
+    """Jobs at work that are ended: their Pods begin no further target."""
     updates: tuple[ActionUpdate, ...] = ()
     adopt: tuple[Action, ...] = ()
     """Orders that get the set as their owner, with which they go."""

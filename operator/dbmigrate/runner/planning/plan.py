@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied import AppliedVersions
 from dbmigrate.runner.planning.step import PlannedStep
@@ -63,6 +63,8 @@ def require_known(inputs: PlanInputs, version: Version | None, *, in_source: boo
     """The database's version must be one we know; on the way up, one that has a file."""
     if version is None or inputs.source.knows(version) or not inputs.applied.needs_file(version):
         return
+    if any(migration.version == version for migration in inputs.source.lacking):
+        return  # it was replaced
     if in_source or inputs.applied.row(version) is None:
         source = inputs.source
         raise no_migration(
