@@ -15,6 +15,7 @@ from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.version import is_version
 from dbmigrate.kubectl.access import ClusterOptions
 from dbmigrate.kubectl.requests import (
+    DriftRequest,
     FleetOrderRequest,
     FleetViewRequest,
     LogsRequest,
@@ -122,6 +123,9 @@ def _add_readers(add: Callable[[str, str, Maker], argparse.ArgumentParser]) -> N
     plan = add("plan", "show the plan that waits for approval", _make_plan)
     plan.add_argument("name", type=_resource, metavar="NAME")
     plan.add_argument("-o", "--output", choices=["json"])
+    drift = add("drift", "show how the live schema differs from the migrations'", _make_drift)
+    drift.add_argument("name", type=_resource, metavar="NAME")
+    drift.add_argument("-o", "--output", choices=["json"])
     logs = add("logs", "print the log of the newest run", _make_logs)
     logs.add_argument("name", type=_resource, metavar="NAME")
     logs.add_argument("-f", "--follow", action="store_true", help="until the run ends")
@@ -244,6 +248,10 @@ def _make_fleet_order(values: Values) -> FleetOrderRequest:
 
 def _make_plan(values: Values) -> PlanRequest:
     return PlanRequest(values.name, Output(values.output or Output.TABLE))
+
+
+def _make_drift(values: Values) -> DriftRequest:
+    return DriftRequest(values.name, Output(values.output or Output.TABLE))
 
 
 def _make_logs(values: Values) -> LogsRequest:

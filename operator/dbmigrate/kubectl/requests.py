@@ -61,6 +61,14 @@ class PlanRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftRequest:
+    """`drift NAME`."""
+
+    name: str
+    output: Output = Output.TABLE
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRequest:
     """`approve`, `retry`, `force`, `rollback` and `repair`."""
 
@@ -101,6 +109,7 @@ class WaitRequest:
 Request = (
     StatusRequest
     | PlanRequest
+    | DriftRequest
     | OrderRequest
     | LogsRequest
     | WaitRequest
