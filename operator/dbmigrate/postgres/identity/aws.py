@@ -17,7 +17,7 @@ from botocore.model import ServiceId
 from botocore.session import Session, get_session
 from botocore.signers import RequestSigner, generate_db_auth_token
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import SettingsError
 from dbmigrate.postgres.identity.identity import CloudIdentity, Login
 from dbmigrate.report import Reason
 
@@ -101,14 +101,23 @@ class AwsTokens:
         )
 
     def _find_region(self, host: str) -> str:
+        wanted, named = self._identity.region, region_of(host)
+        if wanted and named and wanted != named:
+            raise SettingsError(
+                Reason.INTERNAL,
+                f"no token of aws: the identity's region is {wanted}, and the instance {host} is in"
+                f" {named}",
+                hint="leave the region out: an endpoint's name holds it (in a DatabaseMigration"
+                " spec.database.identity.aws.region)",
+            )
         found = (
-            self._identity.region
-            or region_of(host)
+            wanted
+            or named
             or self._session.get_config_variable("region")
             or os.environ.get("AWS_REGION")
         )
         if not found:
-            raise MigrationError(
+            raise SettingsError(
                 Reason.INTERNAL,
                 "no token of aws: the region is not known",
                 hint="name it: -identity aws:region=eu-central-1, or AWS_REGION",
