@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dbmigrate.postgres.connection.target import HistoryKind
-from dbmigrate.runner.commands.status import status
-from dbmigrate.runner.commands.verify import verify
+from dbmigrate.runner.commands.read_only.status import status
+from dbmigrate.runner.commands.read_only.verify import verify
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.sources.formats import read_source
 from dbmigrate.versions import Version

@@ -9,8 +9,8 @@ import pytest
 
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.down import down
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.result import VersionState
 from tests.database import Database
 from tests.formats.arrange import (

@@ -14,11 +14,11 @@ from dbmigrate.runner.answers import MigrationState
 from dbmigrate.runner.commands.apply import ApplyOrder, apply
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
-from dbmigrate.runner.commands.plan import preview
+from dbmigrate.runner.commands.read_only.plan import preview
+from dbmigrate.runner.commands.read_only.status import status
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.repair import repair
-from dbmigrate.runner.commands.status import status
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import VersionState
 from dbmigrate.sources.migration import Format

@@ -13,11 +13,11 @@ from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.goto import goto
+from dbmigrate.runner.commands.read_only.verify import verify
+from dbmigrate.runner.commands.read_only.version import version
+from dbmigrate.runner.commands.read_only.wait import wait
 from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.verify import verify
-from dbmigrate.runner.commands.version import version
-from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import VersionState
 from tests.cli.program import run

@@ -12,11 +12,11 @@ from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.goto import goto
-from dbmigrate.runner.commands.plan import preview
-from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.read_only.plan import preview
+from dbmigrate.runner.commands.read_only.status import status
+from dbmigrate.runner.commands.read_only.version import version
+from dbmigrate.runner.commands.read_only.wait import wait
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
-from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import VersionState

@@ -9,9 +9,9 @@ import pytest
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.result import VersionState
 from tests.cli.program import run
 from tests.database import Database

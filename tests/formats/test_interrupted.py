@@ -12,9 +12,9 @@ import pytest
 from dbmigrate.postgres.connection.errors import ConnectionBroken
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.report import Outcome, Reason
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import VersionState

@@ -110,8 +110,7 @@ def measure_idle(
     mark = cluster.audit.mark()
     started = time.monotonic()
     operator.start()
-    conclude(operator)
-    looked = time.monotonic() - started
+    looked = conclude(operator) - started
     requests = cluster.audit.requests(since=mark, user=account_of(namespace))
     writes = Counter(f"{r.verb} {r.resource}" for r in requests if r.is_write)
     print(f"\n{count} idle: looked at all after {looked:.1f} s, writes {dict(writes)}")
@@ -209,16 +208,19 @@ def account_of(namespace: Namespace) -> str:
     return f"system:serviceaccount:{namespace.name}:dbmigrate-operator"
 
 
-def conclude(operator: Operator) -> None:
-    """Return when it has used no CPU to speak of for a while."""
-    time.sleep(3)
-    used = cpu_seconds(operator)
-    while True:
-        time.sleep(2)
+def conclude(operator: Operator) -> float:
+    """Wait until it has used no CPU to speak of for ten seconds; when those began.
+
+    A shorter pause may be one in which it waits for a page of a list.
+    """
+    since, used = time.monotonic(), cpu_seconds(operator)
+    while time.monotonic() - since < 10:
+        time.sleep(1)
         now = cpu_seconds(operator)
-        if now - used < 0.1:
-            return
+        if now - used >= 0.05:
+            since = time.monotonic()
         used = now
+    return since
 
 
 def resident(operator: Operator) -> int:

@@ -14,6 +14,7 @@ import yaml
 from tests.cluster import Cluster
 from tests.cluster.waiting import eventually
 from tests.operator_e2e.conftest import StartOperator
+from tests.operator_e2e.policy import refused_status
 from tests.operator_e2e.process import ROOT, Operator
 from tests.operator_e2e.shop import Shop, condition, is_ready
 
@@ -182,37 +183,19 @@ def create_if_missing(shop: Shop, path: str, text: str) -> bool:
 def test_a_status_that_the_server_refuses_is_written_without_what_it_refuses(
     shop: Shop, operator: Operator
 ) -> None:
-    group, name = "admissionregistration.k8s.io", f"no-history-{shop.namespace.name}"
-    rule = {
-        "apiGroups": ["dbmigrate.dev"],
-        "apiVersions": ["*"],
-        "operations": ["UPDATE"],
-        "resources": ["databasemigrations/status"],
-    }
-    selector = {"matchLabels": {"kubernetes.io/metadata.name": shop.namespace.name}}
-    policy = {
-        "matchConstraints": {"resourceRules": [rule]},
-        "validations": [
-            {"expression": "!has(object.status.history)", "message": "no history is kept here"}
-        ],
-    }
-    binding = {
-        "policyName": name,
-        "validationActions": ["Deny"],
-        "matchResources": {"namespaceSelector": selector},
-    }
-    kinds = {"ValidatingAdmissionPolicy": policy, "ValidatingAdmissionPolicyBinding": binding}
-    cluster = shop.namespace.cluster
-    try:
-        for kind, spec in kinds.items():
-            body = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": name}}
-            cluster.kubectl("apply", "--filename=-", stdin=json.dumps({**body, "spec": spec}))
-        shop.order(suspend=True)
-        eventually(lambda: is_refused(shop), what="the policy")
+    shop.order(suspend=True)
+    step = {"version": "0", "name": "x", "direction": "up", "milliseconds": 1}
+    with refused_status(
+        shop.namespace,
+        "databasemigrations",
+        "shop",
+        expression="!has(object.status.history)",
+        probe={"history": [step]},
+    ) as message:
         shop.prepare()
         shop.order(suspend=False)
         status = shop.wait_ready()["status"]
-        assert "no history is kept here" in condition({"status": status}, "Ready")["message"]
+        assert message in condition({"status": status}, "Ready")["message"]
         assert (status["version"], status["lastRun"]["outcome"]) == ("2", "Applied")
         assert not status.get("history")
         shop.order(history={"successful": 1})  # something to look at: it stays as it is
@@ -220,17 +203,6 @@ def test_a_status_that_the_server_refuses_is_written_without_what_it_refuses(
         assert condition({"status": status}, "Ready")["status"] == "True"
         assert len(shop.jobs()) == 1
         assert '"severity": "error"' not in operator.read_log()
-    finally:
-        for kind in kinds:
-            cluster.kubectl("delete", "--ignore-not-found", kind, name)
-
-
-def is_refused(shop: Shop) -> bool:
-    step = {"version": "0", "name": "x", "direction": "up", "milliseconds": 1}
-    patch = json.dumps({"status": {"history": [step]}})
-    words = ["patch", "dbm", "shop", "--namespace", shop.namespace.name, "--subresource=status"]
-    words += ["--type=merge", f"--patch={patch}", "--dry-run=server"]
-    return "no history is kept here" in shop.namespace.cluster.kubectl(*words, check=False)
 
 
 @pytest.mark.parametrize("text", ["{not json", "[1,2]", "null", DEEP[:60_000]])

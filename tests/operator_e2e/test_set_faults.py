@@ -13,6 +13,7 @@ from tests.cluster.waiting import eventually
 from tests.database import Database
 from tests.operator_e2e.conftest import StartOperator
 from tests.operator_e2e.fleet import FILES, GATED, Fleet, every, totals
+from tests.operator_e2e.policy import refused_status
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.proxy import Call, Fault, Proxy, let_through
 from tests.operator_e2e.shop import condition, is_ready
@@ -192,3 +193,26 @@ def test_two_sets_on_one_fleet_do_not_take_it_back_and_forth(
     reasons = {each["reason"] for each in resource["status"]["failures"]}
     assert reasons <= {"DatabaseConflict", "MissingVersion"}
     assert operator.is_running
+
+
+def test_a_status_of_a_set_that_the_server_refuses_is_written_without_what_it_refuses(
+    fleet: Fleet, operator: Operator
+) -> None:
+    fleet.prepare(5)
+    fleet.break_tenants("t1", "t2")
+    fleet.order(suspend=True, template={"retry": {"limit": 0}})
+    with refused_status(
+        fleet.namespace,
+        "databasemigrationsets",
+        "tenants",
+        expression="!has(object.status.failures) || object.status.failures.all(f, !has(f.file))",
+        probe={"failures": [{"target": "x", "file": "1_x.up.sql"}]},
+    ) as message:
+        fleet.order(suspend=False, template={"retry": {"limit": 0}})
+        resource = fleet.wait_for_reason("TargetsFailed")
+        assert message in condition(resource, "Ready")["message"]
+        assert (totals(resource)["current"], totals(resource)["failed"]) == (3, 2)
+        assert [each["reason"] for each in resource["status"]["failures"]] == ["StatementFailed"]
+        assert len(fleet.jobs()) == 2
+        eventually(operator.read_log, lambda log: "refused the status" in log, what="a word")
+        assert '"severity": "error"' not in operator.read_log()

@@ -132,6 +132,34 @@ def test_a_new_tenant_is_migrated_by_the_next_look_at_the_list(
     assert operator.is_running
 
 
+def test_a_list_in_a_config_map_is_watched(fleet: Fleet, operator: Operator) -> None:
+    """A missing list is waited for, and another one is followed at once; nothing is ordered."""
+    fleet.prepare(0)
+    fleet.add("t0", "t1", "t2")
+
+    def write_list(*names: str) -> None:
+        text = "".join(f"- {{name: {name}, schema: {name}}}\n" for name in names)
+        fleet.namespace.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": "list"},
+                "data": {"tenants.yaml": text},
+            }
+        )
+
+    listed = {"configMap": {"name": "list", "key": "tenants.yaml"}}
+    fleet.order(targets=listed, checkInterval="none")
+    resource = fleet.wait_for_reason("SourceMissing")
+    assert condition(resource, "Ready")["message"] == "ConfigMap list does not exist yet"
+    write_list("t0", "t1")
+    fleet.wait(lambda r: is_ready(r) and totals(r)["current"] == 2)
+    write_list("t0", "t1", "t2")
+    fleet.wait(lambda r: is_ready(r) and totals(r)["current"] == 3)
+    assert fleet.applied() == every(["t0", "t1", "t2"], 1, 2)
+    assert operator.is_running
+
+
 def test_the_plugin_shows_sets_and_orders_for_them(
     fleet: Fleet, operator: Operator, namespace: Namespace
 ) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop

@@ -8,7 +8,7 @@ from dbmigrate.policies import ChangedFiles, OutOfOrder, Rollback
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.goto import goto
-from dbmigrate.runner.commands.plan import preview
+from dbmigrate.runner.commands.read_only.plan import preview
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.stop import Stop

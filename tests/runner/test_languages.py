@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 from dbmigrate.report import Reason
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.execution.script_text import ScriptText
 from tests.database import Database, Server
 from tests.database.programs import VARIABLE

@@ -8,11 +8,11 @@ from dbmigrate.postgres.connection.target import HistoryKind
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.prune import prune
-from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.read_only.status import status
+from dbmigrate.runner.commands.read_only.verify import verify
+from dbmigrate.runner.commands.read_only.version import version
+from dbmigrate.runner.commands.read_only.wait import wait
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.verify import verify
-from dbmigrate.runner.commands.version import version
-from dbmigrate.runner.commands.wait import wait
 from tests.database import Database
 from tests.runner.arrange import log, migration, request, source, tables, version_row
 from tests.runner.test_lost_history import of

@@ -11,13 +11,13 @@ import pytest
 
 from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.target import HistoryKind, parse_target
-from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql
+from dbmigrate.postgres.history.log.reading import parse_log, read_log_sql
 from dbmigrate.postgres.history.log_shape import CURRENT
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Outcome
 from dbmigrate.runner.answers import StatusRow
 from dbmigrate.runner.commands.down import down
-from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.read_only.status import status
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Request
 from tests.database import Database

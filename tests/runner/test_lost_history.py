@@ -15,7 +15,7 @@ from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.drop import drop
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.goto import goto
-from dbmigrate.runner.commands.plan import preview
+from dbmigrate.runner.commands.read_only.plan import preview
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result

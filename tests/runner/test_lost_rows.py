@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.postgres.history.notes import Owner
+from dbmigrate.postgres.history.log.notes import Owner
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.goto import goto
-from dbmigrate.runner.commands.plan import preview
 from dbmigrate.runner.commands.prune import prune
+from dbmigrate.runner.commands.read_only.plan import preview
+from dbmigrate.runner.commands.read_only.verify import verify
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.verify import verify
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.sources.migration import Source

@@ -10,8 +10,8 @@ import pytest
 
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.report import Outcome, Reason
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.stop import Stop

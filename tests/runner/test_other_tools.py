@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from dbmigrate.postgres.connection.target import HistoryKind
-from dbmigrate.postgres.history.other_tools import TOOL_TABLES, ToolTable
+from dbmigrate.postgres.history.foreign.tools import TOOL_TABLES, ToolTable
 from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.goto import goto
-from dbmigrate.runner.commands.plan import preview
-from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.read_only.plan import preview
+from dbmigrate.runner.commands.read_only.status import status
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from tests.database import Database

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from dbmigrate.policies import Rollback
-from dbmigrate.postgres.history.notes import Owner
+from dbmigrate.postgres.history.log.notes import Owner
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.commands.prune import prune
-from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.read_only.status import status
 from dbmigrate.runner.commands.up import up
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import Result

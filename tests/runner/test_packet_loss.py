@@ -19,10 +19,10 @@ from dbmigrate.postgres.connection import keepalives
 from dbmigrate.postgres.connection.target import parse_target
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner import database as opened
-from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.read_only.status import status
+from dbmigrate.runner.commands.read_only.version import version
+from dbmigrate.runner.commands.read_only.wait import wait
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
-from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop

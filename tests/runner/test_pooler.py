@@ -10,8 +10,8 @@ from functools import partial
 import pytest
 
 from dbmigrate.report import Reason
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.result import VersionState
 from tests.database import Database, Server
 from tests.runner.arrange import request, table_names, tables, version_row

@@ -6,8 +6,8 @@ import pytest
 
 from dbmigrate.postgres.history.orm_history import Orm
 from dbmigrate.report import Outcome
+from dbmigrate.runner.commands.read_only.wait import OrmMigration, wait
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.wait import OrmMigration, wait
 from tests.cli.program import run
 from tests.database import Database
 from tests.runner.arrange import Witness, request, tables

@@ -7,11 +7,11 @@ import pytest
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.answers import MigrationState, StatusTable
-from dbmigrate.runner.commands.plan import preview
-from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.read_only.plan import preview
+from dbmigrate.runner.commands.read_only.status import status
+from dbmigrate.runner.commands.read_only.verify import verify
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.verify import verify
-from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.result import VersionState
 from dbmigrate.sources.migration import Source

@@ -12,7 +12,7 @@ from dbmigrate.policies import Rollback
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.goto import goto
-from dbmigrate.runner.commands.plan import preview
+from dbmigrate.runner.commands.read_only.plan import preview
 from dbmigrate.runner.commands.redo import redo
 from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.up import up

@@ -11,12 +11,12 @@ from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.force import force
-from dbmigrate.runner.commands.plan import preview
-from dbmigrate.runner.commands.status import status
+from dbmigrate.runner.commands.read_only.plan import preview
+from dbmigrate.runner.commands.read_only.status import status
+from dbmigrate.runner.commands.read_only.verify import verify
+from dbmigrate.runner.commands.read_only.version import version
+from dbmigrate.runner.commands.read_only.wait import wait
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.verify import verify
-from dbmigrate.runner.commands.version import version
-from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from tests.database import Database

@@ -17,12 +17,12 @@ from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.goto import goto
-from dbmigrate.runner.commands.plan import preview
 from dbmigrate.runner.commands.prune import prune
+from dbmigrate.runner.commands.read_only.plan import preview
+from dbmigrate.runner.commands.read_only.status import status
+from dbmigrate.runner.commands.read_only.verify import verify
 from dbmigrate.runner.commands.redo import redo
-from dbmigrate.runner.commands.status import status
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.verify import verify
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.sources.formats import read_source

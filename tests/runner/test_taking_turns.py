@@ -10,8 +10,8 @@ import pytest
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.down import down
 from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
 from dbmigrate.sources.migration import Source
 from tests.database import Database
 from tests.runner.arrange import log, migration, request, source, table_names, tables, version_row

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from dbmigrate.report import Outcome, Reason
+from dbmigrate.runner.commands.read_only.wait import wait
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.result import VersionState
 from dbmigrate.runner.stop import Stop

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.version import version
 from dbmigrate.runner.result import VersionState
 from tests.database import Database
 from tests.runner.arrange import log, migration, request, source, table, table_names, version_row

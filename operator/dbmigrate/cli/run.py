@@ -36,7 +36,7 @@ from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.history.notes import Owner
+    from dbmigrate.postgres.history.log.notes import Owner
     from dbmigrate.sources.migration import Format, Source
 
 T = TypeVar("T")
@@ -256,7 +256,7 @@ def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.
 def _read_owner(text: str) -> Owner | None:
     if not text:
         return None
-    from dbmigrate.postgres.history.notes import Owner
+    from dbmigrate.postgres.history.log.notes import Owner
 
     return Owner.parse(text)
 

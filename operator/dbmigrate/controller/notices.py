@@ -75,22 +75,23 @@ def build_event(
     )
 
 
-def build_set_event(
-    identity: Identity, before: SetStatus, after: SetStatus, *, now: datetime, instance: str
-) -> Document | None:
-    """The event for a verdict on a set that has changed; None: it has not."""
+def has_set_moved(before: SetStatus, after: SetStatus) -> bool:
+    """Whether there is an event to post of a set: its verdict has changed."""
     old, new = before.condition(ConditionType.READY), after.condition(ConditionType.READY)
+    if new is None or old is None:
+        return new is not None
+    return (old.status, old.reason, old.message) != (new.status, new.reason, new.message)
+
+
+def build_set_event(
+    identity: Identity, status: SetStatus, *, now: datetime, instance: str
+) -> Document | None:
+    """The event for the present verdict on a set."""
+    new = status.condition(ConditionType.READY)
     if new is None:
         return None
-    is_same = old is not None and (old.status, old.reason, old.message) == (
-        new.status,
-        new.reason,
-        new.message,
-    )
-    if is_same:
-        return None
     is_good = new.status is Truth.TRUE or new.reason in EXPECTED
-    attempt = str(after.rollout.attempt) if after.rollout is not None else ""
+    attempt = str(status.rollout.attempt) if status.rollout is not None else ""
     since = format_timestamp(new.last_transition_time)
     told = (identity.uid, attempt, new.reason, new.message, str(identity.generation), since)
     return _build(

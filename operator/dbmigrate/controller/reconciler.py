@@ -41,6 +41,7 @@ from dbmigrate.controller.decisions.view import (
     ResourceView,
     Resync,
 )
+from dbmigrate.controller.event_writer import EventWriter, log_fields
 from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.controller.jobs.job_object import parse_run
@@ -53,7 +54,7 @@ from dbmigrate.controller.notices import (
     has_moved,
 )
 from dbmigrate.controller.reading import read, read_all
-from dbmigrate.controller.status_writer import StatusWriter, Write
+from dbmigrate.controller.status_writer import OF_MIGRATIONS, StatusWriter, Write
 from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.report import Reason
 
@@ -93,7 +94,10 @@ class Reconciler:
         self._resync = Resync(config.resync, clock(), config.unreachable_after)
         self._ordered: dict[Key, datetime] = {}
         self._instance = socket.gethostname()
-        self._writer = StatusWriter(cluster, observed)
+        self._writer = StatusWriter(
+            OF_MIGRATIONS, cluster.patch_status, on_written=observed.see_body
+        )
+        self._events = EventWriter(cluster, OF_MIGRATIONS.kind)
         self._cnpg = CnpgGate(cluster, clock=clock, tell=self._tell_unread)
 
     def begin(self) -> None:
@@ -283,27 +287,17 @@ class Reconciler:
             return False
         now, instance = self._clock(), self._instance
         if written is Write.REFUSED or has_moved(before, after):
-            await self._post(identity, build_event(identity, after, now=now, instance=instance))
+            await self._events.post(
+                identity, build_event(identity, after, now=now, instance=instance)
+            )
         found = build_lint_event(identity, before, after, now=now, instance=instance)
-        await self._post(identity, found)
+        await self._events.post(identity, found)
         return True
 
     async def _tell_unread(self, identity: Identity, message: str) -> None:
         now, instance = self._clock(), self._instance
         event = build_cnpg_event(identity, message, now=now, instance=instance)
-        await self._post(identity, event)
-
-    async def _post(self, identity: Identity, event: Document | None) -> None:
-        if event is None:
-            return
-        fields = _fields(identity, reason=event["reason"])
-        level = logging.WARNING if event["type"] == "Warning" else logging.INFO
-        log.log(level, "%s", event["message"], extra=fields)
-        try:
-            await self._cluster.create_event(event)
-        except ClusterError as problem:
-            # The status has the same content; an event is best effort.
-            log.warning("event not posted: %s", problem, extra=fields)
+        await self._events.post(identity, event)
 
     async def _tell_problem(self, body: Document, fault: Exception) -> datetime | None:
         """The spec passed the schema and is invalid all the same."""
@@ -318,7 +312,7 @@ class Reconciler:
         text = f"the operator can't work on this resource: {type(fault).__name__}: {fault}"
         if await self._tell(body, identity, before, judge_spec(identity, before, text, now)):
             # A fault of the operator: its traceback is logged once, not at each look.
-            log.error(text, extra=_fields(identity), exc_info=fault)
+            log.error(text, extra=log_fields(OF_MIGRATIONS.kind, identity), exc_info=fault)
         return now + LOOK_INTERVAL
 
     async def _discard(self, view: ResourceView, decision: Decision) -> None:
@@ -330,11 +324,6 @@ class Reconciler:
                 # It remains, being deleted, until its Pods are gone; then the next may start.
                 log.info("job withdrawn", extra={"namespace": run.namespace, "job": run.name})
                 await self._cluster.delete_job(run.namespace, run.name, run.uid, after_pods=True)
-
-
-def _fields(identity: Identity, **more: str) -> dict[str, str]:
-    """The keys of every log line about a resource."""
-    return {"namespace": identity.namespace, "migration": identity.name, **more}
 
 
 def describe_failure(error: Exception) -> str:

@@ -1,5 +1,7 @@
 """The smallest merge patch that turns one status into another, and a smaller status.
 
+For migrations and for sets.
+
 An empty patch means that there is nothing to write. Unknown fields, for example
 those of a newer operator, are left as they are.
 """
@@ -7,15 +9,20 @@ those of a newer operator, are left as they are.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
-from dbmigrate.api.conditions import ConditionType, shorten
+from dbmigrate.api.conditions import Condition, ConditionType, shorten
 from dbmigrate.api.fields import Document
+from dbmigrate.api.fleet.status import SET_STATUS_FIELDS, SetStatus
 from dbmigrate.api.status import STATUS_FIELDS, LastRun, MigrationStatus
 from dbmigrate.api.trial import NO_TRIAL
 
 OURS = frozenset(STATUS_FIELDS.values())
 SHORT = 400
 """Characters of each text in a smaller status."""
+
+Told = TypeVar("Told", MigrationStatus, SetStatus)
+"""The status of either kind."""
 
 
 def status_patch(current: Document, wanted: Document) -> Document:
@@ -27,6 +34,12 @@ def status_patch(current: Document, wanted: Document) -> Document:
     return difference(known, wanted)
 
 
+def set_status_patch(current: Document, wanted: Document) -> Document:
+    """The same for a set."""
+    known = {key: value for key, value in current.items() if key in SET_STATUS_FIELDS}
+    return difference(known, wanted)
+
+
 def reduce_status(status: MigrationStatus) -> MigrationStatus:
     """The part that the next decision needs: for an API server that refuses the whole."""
     return MigrationStatus(
@@ -35,14 +48,31 @@ def reduce_status(status: MigrationStatus) -> MigrationStatus:
         dirty=status.dirty,
         last_run=_reduce_run(status.last_run) if status.last_run is not None else None,
         next_retry_at=status.next_retry_at,
-        conditions=tuple(
-            replace(condition, message=shorten(condition.message, SHORT))
-            for condition in status.conditions
-        ),
+        conditions=_reduce_conditions(status.conditions),
     )
 
 
-def note_refusal(status: MigrationStatus, refusal: str) -> MigrationStatus:
+def reduce_set_status(status: SetStatus) -> SetStatus:
+    """The same of a set: one failure of each reason, by which a rollout is tried again or not,
+    and the plan without its steps."""
+    rollout, plan = status.rollout, status.plan
+    failures = {each.reason: each for each in reversed(status.failures)}
+    if rollout is not None:
+        rollout = replace(rollout, message=shorten(rollout.message, SHORT))
+    return replace(
+        status,
+        rollout=rollout,
+        waves=tuple(replace(wave, message=shorten(wave.message, SHORT)) for wave in status.waves),
+        failures=tuple(
+            replace(each, message=shorten(each.message, SHORT), file=None, line=None)
+            for each in reversed(failures.values())
+        ),
+        plan=replace(plan, steps=(), trial=NO_TRIAL) if plan is not None else None,
+        conditions=_reduce_conditions(status.conditions),
+    )
+
+
+def note_refusal(status: Told, refusal: str) -> Told:
     """The status, with the reason why parts of it are missing in Ready's message."""
     noted = tuple(
         replace(
@@ -55,6 +85,10 @@ def note_refusal(status: MigrationStatus, refusal: str) -> MigrationStatus:
         for condition in status.conditions
     )
     return replace(status, conditions=noted)
+
+
+def _reduce_conditions(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    return tuple(replace(each, message=shorten(each.message, SHORT)) for each in conditions)
 
 
 def _reduce_run(run: LastRun) -> LastRun:

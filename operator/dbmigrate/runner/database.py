@@ -29,18 +29,9 @@ from dbmigrate.postgres.history.advisory_locks import (
     try_lock_sql,
     wait_for_lock,
 )
-from dbmigrate.postgres.history.log import (
-    LogRow,
-    NewLogRow,
-    advance_identity_sql,
-    insert_log_sql,
-    read_down_sql,
-    read_identity_sql,
-)
-from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql, read_steps_sql
-from dbmigrate.postgres.history.log_shape import require_writable
-from dbmigrate.postgres.history.lost_rows import find_lost, read_oldest_sql, written
-from dbmigrate.postgres.history.notes import (
+from dbmigrate.postgres.history.formats.registry import adapter_for
+from dbmigrate.postgres.history.log.lost_rows import find_lost, read_oldest_sql, written
+from dbmigrate.postgres.history.log.notes import (
     NOTE_VERSION,
     NOTED,
     NoteKind,
@@ -49,7 +40,16 @@ from dbmigrate.postgres.history.notes import (
     find_successor,
     noted_row,
 )
-from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.log.reading import parse_log, read_log_sql, read_steps_sql
+from dbmigrate.postgres.history.log.rows import (
+    LogRow,
+    NewLogRow,
+    advance_identity_sql,
+    insert_log_sql,
+    read_down_sql,
+    read_identity_sql,
+)
+from dbmigrate.postgres.history.log_shape import require_writable
 from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.history.tables import create_sql, look
 from dbmigrate.postgres.sqltext.quoting import literal
@@ -92,7 +92,7 @@ class Database:
     found: Found
     """The version as this run last read or wrote it."""
     notes: tuple[LogRow, ...]
-    """Rows of the log that are no steps (dbmigrate.postgres.history.notes), the oldest first."""
+    """Rows of the log that are no steps (postgres.history.log.notes), the oldest first."""
     log: tuple[LogRow, ...]
     """Those rows of the log that explain the present state, as they were when the run began;
     empty when they were not asked for."""
@@ -443,7 +443,7 @@ class Database:
 
     def _take_history(self, history: History) -> None:
         if self._wanted.schema is None and not history.has_log_table:
-            from dbmigrate.postgres.history.hidden import require_no_other
+            from dbmigrate.postgres.history.foreign.hidden import require_no_other
 
             require_no_other(self.session, history)
         if self._with_log:

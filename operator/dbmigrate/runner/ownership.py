@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
-from dbmigrate.postgres.history.notes import NoteKind, find_hold, find_owner
+from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_owner
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import Plan

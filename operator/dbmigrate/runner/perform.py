@@ -23,7 +23,7 @@ from dbmigrate.postgres.connection.errors import (
     connection_lost,
     history_failure,
 )
-from dbmigrate.postgres.history.notes import find_owner, find_restore
+from dbmigrate.postgres.history.log.notes import find_owner, find_restore
 from dbmigrate.report import (
     FILE_LIMIT,
     Outcome,

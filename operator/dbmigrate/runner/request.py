@@ -16,7 +16,7 @@ from dbmigrate.runner.stop import Stop
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.connection.target import ConnectionTarget
-    from dbmigrate.postgres.history.notes import Owner
+    from dbmigrate.postgres.history.log.notes import Owner
     from dbmigrate.sources.migration import Source
     from dbmigrate.versions import Version
 

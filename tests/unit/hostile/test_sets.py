@@ -25,6 +25,7 @@ from dbmigrate.controller.fleet.job_body import build_fleet_job
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
 from dbmigrate.controller.jobs.body import Images
+from dbmigrate.controller.status_patch import reduce_set_status, set_status_patch
 from tests.unit.controller.resources import FILES, NOW, UID
 from tests.unit.hostile.schema import Drawer, complaints, schema_of, spoil, unsafe
 from tests.unit.hostile.test_resources import METADATA, one_of_each
@@ -104,7 +105,8 @@ def examine(view: SetView) -> None:
             assert json.loads(json.dumps(job, allow_nan=False)) == job
             annotations = job["spec"]["template"]["metadata"]["annotations"]
             assert sum(len(k) + len(v.encode()) for k, v in annotations.items()) < 2 * 1024 * 1024
-    check_status(decision.status)
+    for status in (decision.status, reduce_set_status(decision.status)):
+        check_status(status)
 
 
 def check_status(status: SetStatus) -> None:
@@ -112,6 +114,7 @@ def check_status(status: SetStatus) -> None:
     document = status.to_dict()
     assert list(complaints(STATUS, document, "status")) == []
     assert parse_set_status(json.loads(json.dumps(document, allow_nan=False))).to_dict() == document
+    assert set_status_patch(document, document) == {}
     assert list(unsafe({k: v for k, v in document.items() if k == "conditions"})) == []
 
 

@@ -85,7 +85,7 @@ class RolloutTrigger(StrEnum):
     """Why a rollout was begun."""
 
     CHANGE = "Change"
-    """What is wanted has changed."""
+    """What is wanted has changed, or the list of targets in its ConfigMap."""
     RETRY = "Retry"
     """The one before it has failed for a temporary reason."""
     ACTION = "Action"
@@ -103,6 +103,8 @@ class RolloutStatus:
     trigger: RolloutTrigger = wire(
         unknown=RolloutTrigger.CHANGE, always=True, default=RolloutTrigger.CHANGE
     )
+    list_digest: Word | None = None
+    """Of the list of targets, where that is in a ConfigMap: another one begins a rollout."""
     survey: Word = always("")
     """The Job that counts the targets before the first wave."""
     is_surveyed: bool = wire(key="surveyed", always=True, default=False)

@@ -23,7 +23,7 @@ def run(invocation: Invocation) -> int:
     text = the_target(operands, invocation.options) if operands else None
 
     def use_case(request: Request) -> Result[Preview]:
-        from dbmigrate.runner.commands.plan import preview
+        from dbmigrate.runner.commands.read_only.plan import preview
 
         return preview(request, version=version_for(request, text))
 

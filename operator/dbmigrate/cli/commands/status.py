@@ -42,7 +42,7 @@ def run(invocation: Invocation) -> int:
         return run_use_case(invocation, read_revisions, files=FileUse.REQUIRED, show=show)
 
     def use_case(request: Request) -> Result[StatusTable]:
-        from dbmigrate.runner.commands.status import status
+        from dbmigrate.runner.commands.read_only.status import status
 
         if request.source is not None and request.source.is_empty:
             invocation.terminal.warning(f"{request.source.location} holds no migration files")

@@ -22,7 +22,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[tuple[VerifyFinding, ...]]:
-        from dbmigrate.runner.commands.verify import verify
+        from dbmigrate.runner.commands.read_only.verify import verify
 
         return verify(request)
 

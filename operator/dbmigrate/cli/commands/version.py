@@ -18,7 +18,7 @@ def run(invocation: Invocation) -> int:
     from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[VersionState]:
-        from dbmigrate.runner.commands.version import version
+        from dbmigrate.runner.commands.read_only.version import version
 
         return version(request)
 

@@ -16,7 +16,7 @@ from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 if TYPE_CHECKING:
     from dbmigrate.postgres.connection.target import ConnectionTarget
     from dbmigrate.postgres.history.orm_history import Orm
-    from dbmigrate.runner.commands.wait import OrmMigration
+    from dbmigrate.runner.commands.read_only.wait import OrmMigration
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result, VersionState
     from dbmigrate.versions import Version
@@ -82,7 +82,7 @@ def run(invocation: Invocation) -> int:
     def use_case(request: Request) -> Result[VersionState]:
         from dataclasses import replace
 
-        from dbmigrate.runner.commands.wait import OrmMigration, wait
+        from dbmigrate.runner.commands.read_only.wait import OrmMigration, wait
 
         wanted: Version | OrmMigration | None
         if tool is not None and text is not None:

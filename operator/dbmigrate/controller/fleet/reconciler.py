@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -17,7 +16,8 @@ from functools import partial
 from dbmigrate.api.action import ActionPhase
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.fleet.resource import SetResource, parse_set, parse_set_identity
-from dbmigrate.api.fleet.status import SET_STATUS_FIELDS, SetStatus, parse_set_status
+from dbmigrate.api.fleet.status import SetStatus, parse_set_status
+from dbmigrate.api.fleet.targets import ConfigMapTargets
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.names import SET_UID_LABEL
 from dbmigrate.api.source import ConfigMapsSource
@@ -33,17 +33,19 @@ from dbmigrate.controller.decisions.files import (
 )
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
 from dbmigrate.controller.decisions.view import ActionUpdate, Rejection
+from dbmigrate.controller.event_writer import EventWriter, log_fields
 from dbmigrate.controller.fleet.decide import decide, judge_set_spec
 from dbmigrate.controller.fleet.job_body import build_fleet_job
 from dbmigrate.controller.fleet.job_object import parse_fleet_job
+from dbmigrate.controller.fleet.target_list import TargetList, read_target_list
 from dbmigrate.controller.fleet.view import FleetOrder, SetDecision, SetView
 from dbmigrate.controller.fleet.watch import SetWatch
 from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.jobs.body import Images
 from dbmigrate.controller.metrics import Metrics
-from dbmigrate.controller.notices import build_set_event
+from dbmigrate.controller.notices import build_set_event, has_set_moved
 from dbmigrate.controller.reading import read
-from dbmigrate.controller.status_patch import difference
+from dbmigrate.controller.status_writer import OF_SETS, StatusWriter, Write
 from dbmigrate.controller.watches.observed import Key
 
 log = logging.getLogger(__name__)
@@ -76,9 +78,11 @@ class SetReconciler:
         self._config = config
         self._clock = clock
         self._jobs = JobCreation(
-            cluster, config.job_defaults, clock=clock, kind="set", within="spec.template.job"
+            cluster, config.job_defaults, clock=clock, kind=OF_SETS.kind, within="spec.template.job"
         )
-        self._orders = ActionWriter(cluster, watch, "set", clock=clock)
+        self._writer = StatusWriter(OF_SETS, cluster.patch_set_status)
+        self._events = EventWriter(cluster, OF_SETS.kind)
+        self._orders = ActionWriter(cluster, watch, OF_SETS.kind, clock=clock)
         self._build = partial(
             build_fleet_job,
             images=Images(config.runner_image, config.rehearsal_image),
@@ -95,6 +99,7 @@ class SetReconciler:
         if body is None:
             self._watch.forget(key)
             self._metrics.forget_set(key)
+            self._writer.forget(key)
             self._jobs.forget(key)
             await self._refuse_orphans(key)
             return None
@@ -134,6 +139,7 @@ class SetReconciler:
         return SetView(
             resource=resource,
             files=await self._find_files(resource),
+            targets=await self._find_list(resource),
             jobs=tuple(job for job in known if job.owner_uid == identity.uid),
             pods=shards,
             actions=self._watch.find_actions((identity.namespace, identity.name)),
@@ -148,6 +154,13 @@ class SetReconciler:
                 body = await self._cluster.find_config_map(namespace, name)
                 found[name] = read(read_config_map, body) if body is not None else None
         return resolve_files(source, found)
+
+    async def _find_list(self, resource: SetResource) -> TargetList:
+        targets, body = resource.spec.targets, None
+        if isinstance(targets, ConfigMapTargets):
+            body = await self._cluster.find_config_map(resource.identity.namespace, targets.name)
+        read_list = partial(read_target_list, targets)
+        return read_list(None) if body is None else read(read_list, body) or read_list(None)
 
     async def _start(self, view: SetView, order: FleetOrder, decision: SetDecision) -> SetDecision:
         """Create the Job, or adopt the one that is there; else decide again without it."""
@@ -182,38 +195,34 @@ class SetReconciler:
 
     async def _tell(
         self, body: Document, identity: Identity, before: SetStatus, after: SetStatus
-    ) -> None:
-        """Write the status if it differs, and post an event if the verdict has changed."""
-        key = identity.namespace, identity.name
-        self._metrics.observe_set(key, after)
-        current = {k: v for k, v in (body.get("status") or {}).items() if k in SET_STATUS_FIELDS}
-        patch = difference(current, after.to_dict())
-        if not patch:
-            return
-        version = body["metadata"]["resourceVersion"]
-        told = {"metadata": {"resourceVersion": version}, "status": patch}
-        if await self._cluster.patch_set_status(*key, told) is None:
-            return
-        event = build_set_event(identity, before, after, now=self._clock(), instance=self._instance)
-        if event is None:
-            return
-        level = logging.WARNING if event["type"] == "Warning" else logging.INFO
-        log.log(level, "%s", event["message"], extra=_fields(identity))
-        with suppress(ClusterError):
-            await self._cluster.create_event(event)
+    ) -> bool:
+        """Write the status if it differs, and post an event if the verdict has changed.
+
+        Returns whether there is anything to see.
+        """
+        self._metrics.observe_set((identity.namespace, identity.name), after)
+        written = await self._writer.write(body, identity, after)
+        if written is Write.NEEDLESS:
+            return False
+        if written is Write.REFUSED or has_set_moved(before, after):
+            now, instance = self._clock(), self._instance
+            await self._events.post(
+                identity, build_set_event(identity, after, now=now, instance=instance)
+            )
+        return True
 
     async def _tell_problem(self, body: Document, fault: Exception) -> datetime | None:
         """The spec passed the schema and is invalid all the same."""
         identity, now = parse_set_identity(body), self._clock()
         before = parse_set_status(body.get("status"))
         if isinstance(fault, SpecError):
-            await self._tell(
-                body, identity, before, judge_set_spec(identity, before, str(fault), now)
-            )
+            judged = judge_set_spec(identity, before, str(fault), now)
+            await self._tell(body, identity, before, judged)
             return None
         text = f"the operator can't work on this resource: {type(fault).__name__}: {fault}"
-        log.error(text, extra=_fields(identity), exc_info=fault)
-        await self._tell(body, identity, before, judge_set_spec(identity, before, text, now))
+        if await self._tell(body, identity, before, judge_set_spec(identity, before, text, now)):
+            # A fault of the operator: its traceback is logged once, not at each look.
+            log.error(text, extra=log_fields(OF_SETS.kind, identity), exc_info=fault)
         return now + LOOK_INTERVAL
 
     async def _refuse_orphans(self, key: Key) -> None:
@@ -225,7 +234,3 @@ class SetReconciler:
         await self._orders.answer(
             ActionUpdate(action, ActionPhase.REFUSED, action.problem or text) for action in waiting
         )
-
-
-def _fields(identity: Identity) -> dict[str, str]:
-    return {"namespace": identity.namespace, "set": identity.name}

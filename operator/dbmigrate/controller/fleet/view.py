@@ -10,8 +10,10 @@ from dbmigrate.api.fleet.resource import SetResource
 from dbmigrate.api.fleet.status import SetStatus
 from dbmigrate.api.fleet.waves import WaveSpec
 from dbmigrate.controller.decisions.files import SourceFiles
+from dbmigrate.controller.decisions.verdict import Verdict
 from dbmigrate.controller.decisions.view import ActionUpdate, Rejection
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
+from dbmigrate.controller.fleet.target_list import NOT_IN_CONFIG_MAP, TargetList
 from dbmigrate.controller.jobs.naming import job_name
 
 
@@ -63,6 +65,7 @@ class SetView:
     rejection: Rejection | None = None
     resync: timedelta | None = None
     """The operator's own interval; None: never."""
+    targets: TargetList = NOT_IN_CONFIG_MAP
 
     def find_job(self, name: str | None) -> FleetJob | None:
         """The Job of that name."""
@@ -71,6 +74,15 @@ class SetView:
     def pods_of(self, job: FleetJob) -> tuple[ShardPod, ...]:
         """Its Pods."""
         return tuple(each for each in self.pods if each.pod.job == job.name)
+
+
+@dataclass(frozen=True, slots=True)
+class SetConclusion:
+    """What is decided beside the status."""
+
+    verdict: Verdict
+    order: FleetOrder | None = None
+    look_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 from dbmigrate.api.action import Action, read_action
 from dbmigrate.api.fields import Document
 from dbmigrate.api.fleet.resource import SetResource, parse_set
+from dbmigrate.api.fleet.targets import ConfigMapTargets
 from dbmigrate.api.names import SET_UID_LABEL
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.controller.cluster import Cluster, ResourceKind
@@ -127,10 +128,12 @@ class SetWatch:
 
     def see(self, found: SetResource) -> None:
         """Record which ConfigMaps a set uses."""
-        identity, source = found.identity, found.spec.template.source
+        identity, source, targets = found.identity, found.spec.template.source, found.spec.targets
         key = identity.namespace, identity.name
         self._keys[identity.uid] = key
-        names = source.names if isinstance(source, ConfigMapsSource) else ()
+        names = {*source.names} if isinstance(source, ConfigMapsSource) else set()
+        if isinstance(targets, ConfigMapTargets):
+            names.add(targets.name)
         self._config_maps[key] = frozenset((identity.namespace, name) for name in names)
 
     def see_action(self, action: Action) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.fence import move_version_sql
-from dbmigrate.postgres.history.log import NewLogRow, end_log_sql, insert_log_sql
+from dbmigrate.postgres.history.log.rows import NewLogRow, end_log_sql, insert_log_sql
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal
 

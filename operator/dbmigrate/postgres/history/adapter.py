@@ -2,22 +2,24 @@
 
 A `Found` says at which version a history is and what it would be after a step; a
 `VersionTable` creates the tool's table, reads it and recognises it. golang-migrate
-keeps one number (dbmigrate.postgres.history.golang_migrate), goose and dbmate keep a set of
-applied versions (dbmigrate.postgres.history.applied_rows).
-dbmigrate.postgres.history.registry has the adapter of each tool.
+keeps one number (dbmigrate.postgres.history.formats.golang_migrate), goose and dbmate keep a set of
+applied versions (dbmigrate.postgres.history.formats.applied_rows).
+dbmigrate.postgres.history.formats.registry has the adapter of each tool.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from dbmigrate.postgres.connection.errors import ServerError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.versions import Role, Version
+
+T = TypeVar("T", bound="NoProgress")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,29 @@ class Found(Protocol):
 
     def set_sql(self, table: str, wanted: Any) -> str:
         """Make the table hold this state, without a check."""
+
+
+class NoProgress:
+    """A state whose table records nothing of an unfinished step: only the log does."""
+
+    __slots__ = ()
+
+    def progress_sql(self, table: str, done: int) -> str:
+        """Empty: the table does not count."""
+        del table, done
+        return ""
+
+    def failure_sql(
+        self, table: str, statement: str, error: ServerError, position: int | None
+    ) -> str:
+        """Empty: the table does not record it."""
+        del table, statement, error, position
+        return ""
+
+    def advanced(self: T, done: int) -> T:
+        """The same."""
+        del done
+        return self
 
 
 class VersionTable(Protocol):

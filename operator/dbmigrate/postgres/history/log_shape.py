@@ -50,7 +50,7 @@ COLUMNS = {
 }
 """One row a step. version: whose script ran; from_version and to_version: the database's
 before and after, NULL for nothing applied. direction: up, down, force, baseline, gap, and the
-kinds of notes (dbmigrate.postgres.history.notes).
+kinds of notes (dbmigrate.postgres.history.log.notes).
 outcome: applied, failed, noted, running (a step without a transaction that has not ended),
 interrupted (one that was asked to stop: the next run continues it).
 {version} is bigint, or text where the format's versions are no numbers."""
@@ -60,7 +60,7 @@ ADDED = {"done_checksum": 2}
 
 INDEXES = (("version", "outcome", "direction", "name", "id"), ("version", "to_version", "id"))
 """By the first the newest row of each step is found, by the second that of each version which
-was set without a step (dbmigrate.postgres.history.log_reading)."""
+was set without a step (dbmigrate.postgres.history.log.reading)."""
 
 _MEANINGFUL = frozenset(
     {"id", "version", "name", "direction", "from_version", "to_version", "outcome"}

@@ -20,12 +20,12 @@ from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.history.adapter import Found
+from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.inspection import DEFAULT, IS_PLAIN, READING, guard, is_harmless
-from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.postgres.history.log_reading import parse_log, read_log_sql
+from dbmigrate.postgres.history.log.notes import NOTED, find_successor
+from dbmigrate.postgres.history.log.reading import parse_log, read_log_sql
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.log_shape import LogColumn, LogShape, shape_of
-from dbmigrate.postgres.history.notes import NOTED, find_successor
-from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History, batches_name, log_name
 from dbmigrate.postgres.sqltext.quoting import literal
 

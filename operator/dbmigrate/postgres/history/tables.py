@@ -18,6 +18,7 @@ from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEM
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.history.adapter import VersionTable
+from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.inspection import (
     DEFAULT,
     IS_PLAIN,
@@ -36,7 +37,6 @@ from dbmigrate.postgres.history.log_shape import (
     upgrade_sql,
 )
 from dbmigrate.postgres.history.log_shape import create_sql as create_log_sql
-from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History, batches_name, log_name
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason

@@ -36,7 +36,7 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.postgres.connection.session import Row, keep_named
 from dbmigrate.postgres.history.fence import move_version_sql, read_fence
-from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.postgres.history.log.rows import NewLogRow
 from dbmigrate.postgres.sqltext.batched.script import read_batched
 from dbmigrate.postgres.sqltext.copy_data import Sendable
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query

@@ -16,8 +16,8 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.advisory_locks import lock_ids, wait_for_lock
-from dbmigrate.postgres.history.hidden import require_no_other
-from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.foreign.hidden import require_no_other
+from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal

@@ -14,7 +14,7 @@ from dbmigrate.policies import OutOfOrder, Rollback
 from dbmigrate.postgres.history.emptiness import unclean
 from dbmigrate.report import Reason
 from dbmigrate.runner.answers import Preview
-from dbmigrate.runner.commands.plan import as_planned, make_preview
+from dbmigrate.runner.commands.read_only.plan import as_planned, make_preview
 from dbmigrate.runner.commands.repair import Remainder, find_remainder, finish
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out

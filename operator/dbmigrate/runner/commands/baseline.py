@@ -8,7 +8,7 @@ row for this purpose, and the history does not say anything else yet.
 from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_migration

@@ -7,7 +7,7 @@ way can be undone; Forbidden refuses.
 
 from __future__ import annotations
 
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.runner.commands.resume import resume
 from dbmigrate.runner.ownership import claim, note_hold, require_no_hold
 from dbmigrate.runner.perform import perform

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure, history_failure
-from dbmigrate.postgres.history.log import insert_log_sql
-from dbmigrate.postgres.history.log_reading import prune_sql
-from dbmigrate.postgres.history.notes import NoteKind
+from dbmigrate.postgres.history.log.notes import NoteKind
+from dbmigrate.postgres.history.log.reading import prune_sql
+from dbmigrate.postgres.history.log.rows import insert_log_sql
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.preparation.lost_history import require_history

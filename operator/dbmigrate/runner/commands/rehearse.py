@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.target import ConnectionTarget
-from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.scratch.roles import ServerRoles, read_server_roles
 from dbmigrate.report import Outcome, Reason, Step
 from dbmigrate.runner.answers import Rehearsal, RehearsedStep
 from dbmigrate.runner.commands.baseline import baseline
 from dbmigrate.runner.commands.force import force
-from dbmigrate.runner.commands.version import version
+from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.perform import make_report
 from dbmigrate.runner.planning.step import steps_up
 from dbmigrate.runner.rehearsal.round_trip import Stage

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dbmigrate.child_process import Stopped, Until
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.notes import NoteKind
+from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.pg_tools import find_program, run_program
 from dbmigrate.report import Backup, Reason
 from dbmigrate.runner.observer import Notice

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dbmigrate.postgres.history.log import LogRow
+    from dbmigrate.postgres.history.log.rows import LogRow
     from dbmigrate.runner.run import Run
 
 

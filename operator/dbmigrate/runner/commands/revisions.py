@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder
-from dbmigrate.postgres.history.atlas import AtlasTable
-from dbmigrate.postgres.history.atlas_revisions import RESOLVED
-from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.formats.atlas import AtlasTable
+from dbmigrate.postgres.history.formats.atlas_revisions import RESOLVED
+from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.applied_number import read_applied

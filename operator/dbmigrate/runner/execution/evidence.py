@@ -19,7 +19,7 @@ import re
 
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.history.log import LogRow, parse_drop_note, read_drop_note_sql
+from dbmigrate.postgres.history.log.rows import LogRow, parse_drop_note, read_drop_note_sql
 from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
 from dbmigrate.postgres.schema.invalid_indexes import find_twins, invalid_indexes
 from dbmigrate.postgres.sqltext.splitter import Statement

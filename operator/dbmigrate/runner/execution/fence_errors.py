@@ -13,8 +13,8 @@ from dataclasses import replace
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.history.fence import Fence, move_version_sql
-from dbmigrate.postgres.history.log import insert_log_sql
-from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.formats.registry import adapter_for
+from dbmigrate.postgres.history.log.rows import insert_log_sql
 from dbmigrate.report import Reason
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution import errors as step_errors

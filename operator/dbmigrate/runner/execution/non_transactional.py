@@ -25,14 +25,14 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.postgres.connection.search_path import aside
 from dbmigrate.postgres.history.fence import move_version_sql, read_fence
-from dbmigrate.postgres.history.log import (
+from dbmigrate.postgres.history.formats.registry import adapter_for
+from dbmigrate.postgres.history.log.rows import (
     NewLogRow,
     advance_log_sql,
     end_log_sql,
     insert_log_sql,
     note_drop_sql,
 )
-from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.index_statements import CreateIndex, DropIndex, read_index_statement
 from dbmigrate.postgres.schema.invalid_indexes import (
     drop_sql,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import LOCK_NOT_AVAILABLE, ConnectionBroken
-from dbmigrate.postgres.history.log import NewLogRow
+from dbmigrate.postgres.history.log.rows import NewLogRow
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
 from dbmigrate.report import Reason, Step
 from dbmigrate.runner.database import Database

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
-from dbmigrate.postgres.history.log import NewLogRow, insert_log_sql
+from dbmigrate.postgres.history.log.rows import NewLogRow, insert_log_sql
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.observer import Notice

@@ -21,7 +21,7 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.fence import move_version_sql, read_fence
-from dbmigrate.postgres.history.log import NewLogRow, insert_log_sql
+from dbmigrate.postgres.history.log.rows import NewLogRow, insert_log_sql
 from dbmigrate.postgres.transaction import FileFailure, build_query, run_query
 from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.errors import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.many import WholeHistory
 from dbmigrate.runner.planning.applied_number import read_applied
 from dbmigrate.runner.planning.plan import PlanInputs

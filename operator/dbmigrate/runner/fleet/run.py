@@ -13,8 +13,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.many import Digest, can_read
-from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.runner.fleet.jobs import ReadJob, TargetJob
 from dbmigrate.runner.fleet.judgement import Judgement
 from dbmigrate.runner.fleet.pool import Job, Pool

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from dbmigrate.report import Report
 from dbmigrate.runner.answers import Preview
-from dbmigrate.runner.commands.plan import as_planned, make_preview
+from dbmigrate.runner.commands.read_only.plan import as_planned, make_preview
 from dbmigrate.runner.fleet.request import FleetRequest
 from dbmigrate.runner.fleet.run import run_fleet
 from dbmigrate.runner.fleet.shards import hash_name

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from dbmigrate.report import Outcome, Reason, ReportError
 from dbmigrate.runner.answers import VerifyFinding
+from dbmigrate.runner.commands.read_only.verify import verify
+from dbmigrate.runner.commands.read_only.wait import wait
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.commands.verify import verify
-from dbmigrate.runner.commands.wait import wait
 from dbmigrate.runner.fleet.judgement import Judgement
 from dbmigrate.runner.fleet.target import FleetTarget
 from dbmigrate.runner.fleet.verdict import (

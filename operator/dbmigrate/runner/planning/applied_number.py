@@ -13,8 +13,8 @@ import bisect
 from collections.abc import Iterable
 
 from dbmigrate.postgres.history.adapter import Found
-from dbmigrate.postgres.history.golang_migrate import VersionRow
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.formats.golang_migrate import VersionRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.runner.planning.applied import AppliedVersions, Gap
 from dbmigrate.sources.migration import Migration
 from dbmigrate.versions import Version
@@ -23,7 +23,7 @@ from dbmigrate.versions import Version
 def read_applied(found: Found, log: Iterable[LogRow]) -> AppliedVersions:
     """The applied versions, from the tool's table and the log together."""
     if not isinstance(found, VersionRow):
-        from dbmigrate.postgres.history.applied_rows import VersionSet
+        from dbmigrate.postgres.history.formats.applied_rows import VersionSet
         from dbmigrate.runner.planning.applied_rows import AppliedSet
 
         if isinstance(found, VersionSet):

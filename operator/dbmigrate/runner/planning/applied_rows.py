@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from dbmigrate.postgres.history.applied_rows import AppliedRow, VersionSet
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.formats.applied_rows import AppliedRow, VersionSet
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.runner.planning.applied import Gap
 from dbmigrate.sources.migration import Migration
 from dbmigrate.versions import Version

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.sources.migration import Direction

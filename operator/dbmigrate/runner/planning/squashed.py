@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied import AppliedVersions
 from dbmigrate.sources.migration import Migration, Source

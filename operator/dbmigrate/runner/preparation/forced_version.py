@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.adapter import Found
-from dbmigrate.postgres.history.log import insert_log_sql
-from dbmigrate.postgres.history.notes import NoteKind
+from dbmigrate.postgres.history.log.notes import NoteKind
+from dbmigrate.postgres.history.log.rows import insert_log_sql
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.runner.planning.plan import no_migration
 from dbmigrate.runner.planning.step import moves_up

@@ -7,8 +7,8 @@ than before, whose table is a new one. All migrations would run again.
 from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.other_formats import end_of_log, find_other_formats
-from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.foreign.formats import end_of_log, find_other_formats
+from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.relations import log_name
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.other_tools import OtherHistory, find_other_histories
+from dbmigrate.postgres.history.foreign.tools import OtherHistory, find_other_histories
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.run import Run

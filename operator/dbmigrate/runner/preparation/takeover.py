@@ -14,13 +14,13 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.advisory_locks import wait_for_lock
-from dbmigrate.postgres.history.log import insert_log_sql
-from dbmigrate.postgres.history.notes import NoteKind
-from dbmigrate.postgres.history.other_formats import (
+from dbmigrate.postgres.history.foreign.formats import (
     find_other_formats,
     is_taken_over,
     version_of,
 )
+from dbmigrate.postgres.history.log.notes import NoteKind
+from dbmigrate.postgres.history.log.rows import insert_log_sql
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.history.tables import create_sql, look
 from dbmigrate.runner.observer import Notice

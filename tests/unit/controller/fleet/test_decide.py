@@ -12,16 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbmigrate.api.action import Action, ActionKind
+from dbmigrate.api.action import ActionKind
 from dbmigrate.api.conditions import ConditionType, Truth
-from dbmigrate.api.fleet.status import RolloutTrigger, SetStatus, Totals, WavePhase
+from dbmigrate.api.fleet.status import RolloutTrigger, Totals, WavePhase
 from dbmigrate.controller.decisions.runs import RunState
 from dbmigrate.controller.decisions.view import Rejection
 from dbmigrate.controller.fleet.decide import decide
 from dbmigrate.controller.fleet.shards import format_indexes, parse_indexes
 from dbmigrate.report import FleetCounts, FleetReport, Reason, ReportError
-from tests.unit.controller.fleet.world import World, make_set, phase_of, settle
-from tests.unit.controller.resources import NOW
+from tests.unit.controller.fleet.world import (
+    World,
+    make_action,
+    make_set,
+    phase_of,
+    reason_of,
+    settle,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -32,16 +38,6 @@ def make_world(**more: Any) -> World:
     sizes = more.pop("sizes", SIZES)
     broken = more.pop("broken", {})
     return World(make_set(**more), dict(sizes), dict(broken))
-
-
-def reason_of(status: SetStatus) -> tuple[str, str]:
-    ready = status.condition(ConditionType.READY)
-    assert ready is not None
-    return ready.status.value, ready.reason
-
-
-def make_action(kind: ActionKind, name: str = "act") -> Action:
-    return Action("team", name, f"uid-{name}", NOW, "tenants", kind, is_for_set=True)
 
 
 def test_the_waves_come_one_after_the_other_and_every_shard_is_counted_once() -> None:

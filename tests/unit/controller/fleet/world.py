@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from dbmigrate.api.action import Action
+from dbmigrate.api.action import Action, ActionKind
+from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.fleet.resource import SetResource, parse_set
 from dbmigrate.api.fleet.status import SetStatus, parse_set_status
 from dbmigrate.controller.decisions.files import SourceFiles
@@ -20,6 +21,7 @@ from dbmigrate.controller.decisions.runs import RunState
 from dbmigrate.controller.decisions.view import Rejection
 from dbmigrate.controller.fleet.decide import decide
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
+from dbmigrate.controller.fleet.target_list import NOT_IN_CONFIG_MAP, TargetList
 from dbmigrate.controller.fleet.view import FleetOrder, SetDecision, SetView
 from dbmigrate.report import (
     FleetCounts,
@@ -72,6 +74,7 @@ class World:
     broken: dict[str, int] = field(default_factory=dict)
     """Of each shard of a wave, so many fail."""
     digest: str = "one"
+    targets: TargetList = NOT_IN_CONFIG_MAP
     now: Any = NOW
     jobs: dict[str, FleetJob] = field(default_factory=dict)
     pods: dict[str, ShardPod] = field(default_factory=dict)
@@ -90,6 +93,7 @@ class World:
         return SetView(
             resource=self.resource,
             files=SourceFiles(digest=self.digest),
+            targets=self.targets,
             jobs=tuple(self.jobs.values()),
             pods=tuple(self.pods.values()),
             actions=tuple(self.actions.values()),
@@ -230,3 +234,15 @@ def settle(world: World, *, crash: Callable[[str], bool] = lambda _: False) -> S
 def phase_of(world: World, name: str = "act") -> str:
     """The progress of an order."""
     return world.actions[name].phase.value
+
+
+def reason_of(status: SetStatus) -> tuple[str, str]:
+    """What Ready says."""
+    ready = status.condition(ConditionType.READY)
+    assert ready is not None
+    return ready.status.value, ready.reason
+
+
+def make_action(kind: ActionKind, name: str = "act") -> Action:
+    """An order for the set."""
+    return Action("team", name, f"uid-{name}", NOW, "tenants", kind, is_for_set=True)

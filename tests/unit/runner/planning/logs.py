@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.runner.planning.applied_number import Applied
 from tests.unit.runner.planning.test_applied_number import row
 
@@ -45,7 +45,7 @@ def random_log(chance: random.Random, *, steps: int, highest: int = 9) -> list[L
 
 
 def newest_rows(rows: Sequence[LogRow]) -> list[LogRow]:
-    """What dbmigrate.postgres.history.log_reading asks the server for."""
+    """What dbmigrate.postgres.history.log.reading asks the server for."""
     newest: dict[object, LogRow] = {}
     for each in rows:
         key: object = ("set", each.to_version)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.runner.planning.applied import Gap
 from dbmigrate.runner.planning.applied_number import Applied
 from dbmigrate.versions import Version

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from dbmigrate.postgres.history.adapter import Move
-from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, VersionSet
-from dbmigrate.postgres.history.dbmate import DbmateTable
-from dbmigrate.postgres.history.goose import GooseTable
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.formats.applied_rows import AppliedRow, UnfinishedStep, VersionSet
+from dbmigrate.postgres.history.formats.dbmate import DbmateTable
+from dbmigrate.postgres.history.formats.goose import GooseTable
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.runner.planning.applied_rows import AppliedSet
 from tests.unit.runner.planning.logs import newest_rows
 from tests.unit.runner.planning.test_applied_number import row

@@ -9,9 +9,9 @@ import pytest
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.policies import OutOfOrder, Rollback
-from dbmigrate.postgres.history.applied_rows import AppliedRow, VersionSet
-from dbmigrate.postgres.history.goose import GooseTable
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.formats.applied_rows import AppliedRow, VersionSet
+from dbmigrate.postgres.history.formats.goose import GooseTable
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied_number import Applied
 from dbmigrate.runner.planning.applied_rows import AppliedSet

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.plan_checksum import checksum_of
 from dbmigrate.runner.planning.plan_checksum import require_plan as require

@@ -18,7 +18,7 @@ from dbmigrate.cli.output.atlas.document import (
 )
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import SYNTAX_ERROR
-from dbmigrate.postgres.history.atlas_errors import driver_text
+from dbmigrate.postgres.history.formats.atlas_errors import driver_text
 
 if TYPE_CHECKING:
     from dbmigrate.postgres.connection.other_sessions import OtherSession

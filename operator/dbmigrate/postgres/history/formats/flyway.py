@@ -16,8 +16,12 @@ from collections.abc import Mapping
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, unfinished_sql
-from dbmigrate.postgres.history.flyway_rows import MARKERS, FlywayRow, FlywayRows, shorten
+from dbmigrate.postgres.history.formats.applied_rows import (
+    AppliedRow,
+    UnfinishedStep,
+    unfinished_sql,
+)
+from dbmigrate.postgres.history.formats.flyway_rows import MARKERS, FlywayRow, FlywayRows, shorten
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import identifier, literal, literal_bool, number_sql
 from dbmigrate.report import Reason

@@ -15,8 +15,8 @@ from functools import cached_property
 from dbmigrate import __version__
 from dbmigrate.postgres.connection.errors import ServerError
 from dbmigrate.postgres.history.adapter import Move
-from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, VersionSet
-from dbmigrate.postgres.history.atlas_errors import driver_text
+from dbmigrate.postgres.history.formats.applied_rows import AppliedRow, UnfinishedStep, VersionSet
+from dbmigrate.postgres.history.formats.atlas_errors import driver_text
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.versions import Version
 

@@ -14,7 +14,7 @@ reads it whole and groups it; what it sends is the same.
 from __future__ import annotations
 
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.versions import LARGEST_NUMBER
 

@@ -11,7 +11,12 @@ from dataclasses import dataclass, replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.adapter import Move
-from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep, VersionSet, entry_of
+from dbmigrate.postgres.history.formats.applied_rows import (
+    AppliedRow,
+    UnfinishedStep,
+    VersionSet,
+    entry_of,
+)
 from dbmigrate.postgres.sqltext.quoting import literal, literal_bool
 from dbmigrate.report import Reason
 from dbmigrate.versions import Role, Version

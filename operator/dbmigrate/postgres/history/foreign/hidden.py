@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row, Session
+from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.log_shape import is_log
-from dbmigrate.postgres.history.registry import adapter_for
 from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason

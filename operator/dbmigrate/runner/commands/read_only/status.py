@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dbmigrate.policies import OutOfOrder
-from dbmigrate.postgres.history.log import LogRow
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.runner.answers import MigrationState, StatusRow, StatusTable
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.squashed import is_replaced

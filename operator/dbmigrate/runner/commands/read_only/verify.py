@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.formats.registry import adapter_for
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.runner.answers import VerifyFinding
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_files

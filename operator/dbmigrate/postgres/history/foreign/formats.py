@@ -10,8 +10,8 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, HistoryKind, HistoryTable
-from dbmigrate.postgres.history.notes import NOTED, NoteKind
-from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.formats.registry import adapter_for
+from dbmigrate.postgres.history.log.notes import NOTED, NoteKind
 from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal

@@ -18,10 +18,9 @@ from typing import Protocol
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.adapter import Move, Partial
-from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.postgres.history.log_reading import explaining_sql
-from dbmigrate.postgres.history.no_progress import NoProgress
+from dbmigrate.postgres.history.adapter import Move, NoProgress, Partial
+from dbmigrate.postgres.history.log.reading import explaining_sql
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Reason
 from dbmigrate.versions import Role, Version

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.postgres.history.notes import NoteKind
+from dbmigrate.postgres.history.log.notes import NoteKind
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.versions import Version, number
 

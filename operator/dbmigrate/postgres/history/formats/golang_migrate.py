@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.adapter import Move, Partial
-from dbmigrate.postgres.history.log import LogRow
-from dbmigrate.postgres.history.no_progress import NoProgress
+from dbmigrate.postgres.history.adapter import Move, NoProgress, Partial
+from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal, literal_bool
 from dbmigrate.report import Reason

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.applied_rows import AppliedRow, UnfinishedStep
-from dbmigrate.postgres.history.atlas_revisions import (
+from dbmigrate.postgres.history.formats.applied_rows import AppliedRow, UnfinishedStep
+from dbmigrate.postgres.history.formats.atlas_revisions import (
     PREFIX,
     RESOLVED,
     PartialRevision,

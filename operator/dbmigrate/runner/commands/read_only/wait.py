@@ -25,8 +25,8 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.postgres.connection.session import Session, no_answer_within
 from dbmigrate.postgres.connection.target import ConnectionTarget
-from dbmigrate.postgres.history.other_formats import end_of_log
-from dbmigrate.postgres.history.registry import adapter_for
+from dbmigrate.postgres.history.foreign.formats import end_of_log
+from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.report import Outcome, Reason, Report
 from dbmigrate.runner.observer import Notice

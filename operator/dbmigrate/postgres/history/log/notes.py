@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dbmigrate.postgres.history.log import LogRow, NewLogRow
+from dbmigrate.postgres.history.log.rows import LogRow, NewLogRow
 from dbmigrate.versions import Version
 
 NOTED = "noted"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.applied_rows import (
+from dbmigrate.postgres.history.formats.applied_rows import (
     AppliedRow,
     VersionSet,
     unfinished_sql,

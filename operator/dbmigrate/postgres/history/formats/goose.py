@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.applied_rows import (
+from dbmigrate.postgres.history.formats.applied_rows import (
     AppliedRow,
     VersionSet,
     unfinished_sql,

@@ -1,0 +1,1 @@
+"""The version table of each tool: how it is read and written."""

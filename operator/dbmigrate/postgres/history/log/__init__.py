@@ -1,0 +1,1 @@
+"""The log: one row for each step, beside the version table."""

@@ -1,0 +1,1 @@
+"""The commands that change nothing: they read the files and the history."""
