@@ -177,8 +177,44 @@ def test_a_report_is_cut_only_where_it_does_not_fit() -> None:
     many = tuple(Step(str(n), "create_table", "up", n) for n in range(61))
     report = replace(REPORT, steps=many, steps_total=61)
     size = len(report.to_json().encode())
-    assert Report.from_json(report.to_json(limit=size)) == report
+    for enough in (size, size + 1):
+        assert Report.from_json(report.to_json(limit=enough)) == report
     assert Report.from_json(report.to_json(limit=size - 1)).steps == many[31:]
+
+
+def test_of_a_fleets_failures_as_many_are_kept_as_fit() -> None:
+    failures = tuple(FleetFailure(f"t-{n}", "failed", Reason.STATEMENT_FAILED) for n in range(50))
+    fleet = FleetReport(FleetCounts(total=60, failed=60), failures=failures)
+    for kept in (50, 49, 48, 1, 0):
+        fits = replace(REPORT, fleet=replace(fleet, failures=failures[:kept]))
+        limit = len(fits.to_json().encode())
+        cut = Report.from_json(replace(REPORT, fleet=fleet).to_json(limit))
+        assert cut.fleet == fits.fleet
+
+
+def test_of_each_text_and_list_so_much_is_read() -> None:
+    finding = LintFinding("rule", "warning", "1.sql", 1, "says")
+    failure = FleetFailure("t", "failed", Reason.STATEMENT_FAILED, "m" * 5000, "f" * 5000)
+    counts = FleetCounts(total=1)
+    report = Report.from_json(
+        replace(
+            REPORT,
+            command="c" * 5000,
+            version="1" * 500,
+            tool_version="v" * 500,
+            steps=REPORT.steps * 500,
+            findings=(finding,) * 500,
+            changed=("1.sql",) * 500,
+            fleet=FleetReport(counts, wave="w" * 500, shard="s" * 500, failures=(failure,) * 500),
+        ).to_json()
+    )
+    assert (len(report.command), len(report.version or "")) == (4096, 200)
+    assert (len(report.steps), len(report.findings), len(report.changed)) == (200, 20, 100)
+    assert report.fleet is not None
+    assert len(report.fleet.failures) == 50
+    first = report.fleet.failures[0]
+    assert (len(first.message), len(first.file or "")) == (1024, 1024)
+    assert (len(report.fleet.wave or ""), len(report.fleet.shard or "")) == (255, 64)
 
 
 def error_of(character: str, size: int) -> ReportError:

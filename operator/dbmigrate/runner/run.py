@@ -60,7 +60,7 @@ class Run:
     def _fit_source(self) -> None:
         """Take the archived files where the database is below a squashed one."""
         if self._given is not None and self._given.archive is not None:
-            fitted = fit(self._given, self.database.found.version)
+            fitted = fit(self._given, self.database.applied.version)
             self.request = replace(self.request, source=fitted)
 
     def lock(self) -> None:

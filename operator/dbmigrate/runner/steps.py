@@ -20,9 +20,8 @@ from dbmigrate.runner.execution.non_transactional import run_statements
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.execution.step_log import new_log_row
 from dbmigrate.runner.execution.transactional import run_in_transaction
-from dbmigrate.runner.planning.step import PlannedStep, find_migration
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.run import Run
-from dbmigrate.sources.migration import Migration
 
 
 def run_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
@@ -31,7 +30,7 @@ def run_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
     if run.request.options.transactions is Transactions.ALL:
         from dbmigrate.runner.execution.single_transaction import run_together
 
-        run.steps += run_together(database, run.source, steps)
+        run.steps += run_together(database, steps)
         return
     for index, step in enumerate(steps):
         if run.request.stop.is_requested:
@@ -42,10 +41,9 @@ def run_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
             )
         is_last = index == len(steps) - 1
         observer.step_started(step)
-        migration = find_migration(run.source, step)
         # A failed step may have been committed all the same: its answer may be lost.
         run.is_flushed = run.is_flushed and is_last
-        read, ran = _run_step(database, step, migration, is_durable=is_last)
+        read, ran = _run_step(database, step, is_durable=is_last)
         run.is_flushed = is_last
         milliseconds = round(1000 * (read + ran))
         run.steps.append(Step(str(step.version), step.name, step.direction, milliseconds))
@@ -53,19 +51,16 @@ def run_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
         observer.step_finished(step, read, ran)
 
 
-def _run_step(
-    database: Database, step: PlannedStep, migration: Migration | None, *, is_durable: bool
-) -> tuple[float, float]:
+def _run_step(database: Database, step: PlannedStep, *, is_durable: bool) -> tuple[float, float]:
     """Run a step to its end and return the seconds that reading and running took.
 
-    `migration` is the version's entry in the source; an up step stores its down script.
     Afterwards `database.found` is the new version row. Raises
     MigrationError; the database is then as it was, or dirty, or (ConnectionLost)
     unknown.
     """
     start = time.monotonic()
     text = ScriptText(step.script)
-    row = new_log_row(database, step, migration, text)
+    row = new_log_row(database, step, text)
     read = time.monotonic() - start
     database.file = text.file or None
     database.prepare_to_write()

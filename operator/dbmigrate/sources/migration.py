@@ -161,6 +161,9 @@ class Source:
 
     archive: Source | None = field(default=None, repr=False, compare=False)
     """The files that a squashed one has replaced, where they were named."""
+    lacking: tuple[Migration, ...] = ()
+    """Versions without scripts, whose files the archive should have and has not. Known where the
+    migrations are those of the archive."""
 
     @property
     def squash_end(self) -> Version | None:
@@ -202,6 +205,14 @@ class Source:
             known = (v for v in self.archive.versions if v <= end and (start is None or v >= low))
             lists = (tuple(known),)
         return lists
+
+    @property
+    def squash_versions(self) -> frozenset[Version]:
+        """All of those. A mark names its own version; what has no list may have had that one."""
+        end, first = self.squash_end, self.migrations[0] if self.migrations else None
+        known = frozenset(version for versions in self.squash_lists for version in versions)
+        is_listed = first is None or first.replaces is None or bool(first.replaced)
+        return known if is_listed or end is None else known | {end}
 
     @property
     def squash_file(self) -> str:

@@ -52,7 +52,7 @@ from dbmigrate.controller.fleet.survey import read_rehearsal, read_survey, start
 from dbmigrate.controller.fleet.triggers import find_trigger, retry_due
 from dbmigrate.controller.fleet.verdicts import SetReason, set_conditions
 from dbmigrate.controller.fleet.view import SetConclusion, SetDecision, SetView
-from dbmigrate.controller.fleet.wave import follow_wave, skip_wave, start_wave
+from dbmigrate.controller.fleet.wave import find_exceeded, follow_wave, skip_wave, start_wave
 from dbmigrate.timestamps import format_timestamp
 
 
@@ -78,15 +78,17 @@ def decide(view: SetView, now: datetime) -> SetDecision:
         approved=_is_approved(view, status),
     )
     status = replace(status, conditions=settle_conditions(wanted, before.conditions))
+    exceeded = find_exceeded(view, status)
     return SetDecision(
         status=status,
         order=step.order,
         look_at=step.look_at,
         discard=choose_discarded(view, status),
+        withdraw=(exceeded.name,) if exceeded is not None and not exceeded.is_deleting else (),
         updates=updates,
         adopt=tuple(action for action in view.actions if not action.is_owned),
         expired=choose_expired(view, status),
-        rests_on_absence=step.order is not None or has_ended,
+        rests_on_absence=step.order is not None or has_ended or exceeded is not None,
     )
 
 

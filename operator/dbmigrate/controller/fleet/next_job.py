@@ -59,9 +59,12 @@ def find_busy(view: SetView, status: SetStatus, intent: str) -> FleetJob | None:
     }
     following = next_rehearsal(view, status) or next_wave(view, status)
     coming_wave = following.name_for(view.resource) if following is not None else ""
+    is_over = rollout is None or not rollout.is_active
     for job in view.jobs:
         is_new = job.name not in known and job.name in {coming, coming_wave}
-        if (job.is_active or _has_pods_left(view, job)) and not is_new:
+        # The Job of a wave that was ended early is only deleted once its Pods are gone.
+        is_at_work = job.is_active and not (job.is_deleting and is_over)
+        if (is_at_work or _has_pods_left(view, job)) and not is_new:
             return job
     return None
 

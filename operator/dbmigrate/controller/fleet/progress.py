@@ -22,6 +22,7 @@ from dbmigrate.controller.fleet.reports import sum_totals
 from dbmigrate.controller.fleet.triggers import retry_due
 from dbmigrate.controller.fleet.verdicts import SetReason, same_as_before
 from dbmigrate.controller.fleet.view import SetConclusion, SetView
+from dbmigrate.controller.fleet.wave import describe_exceeded, find_exceeded
 
 COUNTING = "the targets are counted before the first wave"
 REHEARSING = "the plans are rehearsed on a sample target of each version"
@@ -46,6 +47,11 @@ def conclude_rollout(view: SetView, status: SetStatus, due: datetime | None) -> 
 
 def describe_job(view: SetView, status: SetStatus, job: FleetJob, now: datetime) -> Verdict:
     """The verdict while a Job of the present rollout is at work."""
+    exceeded = find_exceeded(view, status)
+    if exceeded is not None:
+        wave = next(each for each in status.waves if each.job == exceeded.name)
+        text = f"no further target is begun: {describe_exceeded(view, status, wave)}"
+        return in_progress(SetReason.TOO_MANY_FAILURES, text)
     trouble = _find_trouble(view, job, now)
     if trouble is not None:
         return trouble

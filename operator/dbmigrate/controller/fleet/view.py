@@ -94,6 +94,8 @@ class SetDecision:
     look_at: datetime | None = None
     discard: tuple[str, ...] = ()
     """Jobs of earlier rollouts."""
+    withdraw: tuple[str, ...] = ()
+    """Jobs at work that are ended: their Pods begin no further target."""
     updates: tuple[ActionUpdate, ...] = ()
     adopt: tuple[Action, ...] = ()
     """Orders that get the set as their owner, with which they go."""

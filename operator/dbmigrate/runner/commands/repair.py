@@ -33,6 +33,7 @@ from dbmigrate.runner.ownership import require_live
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import back_up, carry_out
 from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.squashed import old_migration, ran_as_squash
 from dbmigrate.runner.planning.step import PlannedStep, moves_up, step_up
 from dbmigrate.runner.preparation.forced_version import write_history
 from dbmigrate.runner.request import Request
@@ -264,7 +265,14 @@ def _migration(run: Run, before: Version | None, version: Version) -> Migration 
         return None
     others = [*(source.checkpoints if before is None else ()), *source.repeatables]
     fitting = [migration for migration in others if migration.version == version]
-    return fitting[0] if fitting else source.find(version)
+    if fitting:
+        return fitting[0]
+    found = source.find(version)
+    if found is None or found.replaces is None or before is None:
+        return found
+    # A squashed file begins with nothing: what has begun with something is another one.
+    is_squashed = ran_as_squash(run.database.applied.row(version))
+    return found if is_squashed else old_migration(source, version)
 
 
 def _script(

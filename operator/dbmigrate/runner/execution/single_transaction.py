@@ -23,8 +23,7 @@ from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.execution.step_log import new_log_row
 from dbmigrate.runner.execution.transactional import explain_failure, make_token, rows_sql, settle
 from dbmigrate.runner.lock_retry import Patience
-from dbmigrate.runner.planning.step import PlannedStep, find_migration
-from dbmigrate.sources.migration import Source
+from dbmigrate.runner.planning.step import PlannedStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,9 @@ class _Part:
     row: NewLogRow
 
 
-def run_together(database: Database, source: Source, steps: Sequence[PlannedStep]) -> list[Step]:
+def run_together(database: Database, steps: Sequence[PlannedStep]) -> list[Step]:
     """Run the steps, all or none. Raises MigrationError."""
-    parts = [_prepare(database, source, step) for step in steps]
+    parts = [_prepare(database, step) for step in steps]
     for part in parts:
         _require_transaction(database, part)
     database.prepare_to_write()
@@ -52,9 +51,9 @@ def run_together(database: Database, source: Source, steps: Sequence[PlannedStep
     ]
 
 
-def _prepare(database: Database, source: Source, step: PlannedStep) -> _Part:
+def _prepare(database: Database, step: PlannedStep) -> _Part:
     text = ScriptText(step.script)
-    row = new_log_row(database, step, find_migration(source, step), text)
+    row = new_log_row(database, step, text)
     text.release()
     return _Part(step, text, row)
 

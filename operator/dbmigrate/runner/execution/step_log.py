@@ -11,18 +11,15 @@ from dbmigrate.runner.database import Database
 from dbmigrate.runner.execution.script_text import ScriptText
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.step import PlannedStep
-from dbmigrate.sources.migration import Direction, Migration
 
 
-def new_log_row(
-    database: Database, step: PlannedStep, migration: Migration | None, text: ScriptText
-) -> NewLogRow:
+def new_log_row(database: Database, step: PlannedStep, text: ScriptText) -> NewLogRow:
     """The row of a step; that of an up step keeps the down script."""
     row = database.new_row(
         step.direction.value, version=step.version, name=step.name, found=step.before
     )
     row = replace(row, to_version=step.after, checksum=text.checksum)
-    down = migration.down if migration and step.direction is Direction.UP else None
+    down = step.undo
     if down is None or down.is_template:
         return row
     try:

@@ -108,6 +108,8 @@ def _undoable(inputs: PlanInputs, version: Version) -> list[Version]:
         for m in inputs.source.migrations
         if m.version <= version and inputs.applied.covers(m.version)
     )
+    replaced = {*inputs.source.squash_versions, *(m.version for m in inputs.source.lacking)}
+    known.update(v for v in replaced if v <= version and inputs.applied.covers(v))
     known.add(version)
     if inputs.lost is not None:
         stops = {*inputs.lost, *inputs.applied.stops}
@@ -127,6 +129,7 @@ def _step_down(
     is_stored = script is None and row is not None and row.has_down
     if is_stored and row is not None:
         script = inputs.stored(row)
+    is_replaced = is_replaced or any(m.version == version for m in inputs.source.lacking)
     if script is None and is_replaced:
         raise squashed.no_way_below(inputs.source, version)
     if migration is None and script is None and inputs.applied.is_exact:

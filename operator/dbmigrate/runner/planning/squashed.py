@@ -7,14 +7,18 @@ come from an archive, or the run is refused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied import AppliedVersions
-from dbmigrate.sources.migration import Migration, Source
+from dbmigrate.sources.migration import Format, Migration, Source
 from dbmigrate.versions import Version
+
+_NAMED = 5
 
 
 def fit(source: Source, version: Version | None) -> Source:
@@ -23,7 +27,18 @@ def fit(source: Source, version: Version | None) -> Source:
     if end is None or archive is None or version is None or version >= end:
         return source
     old = tuple(migration for migration in archive.migrations if migration.version <= end)
-    return replace(source, migrations=(*old, *source.above(end)), checkpoints=(), archive=None)
+    gone = (
+        v
+        for v in sorted(source.squash_versions)
+        if archive.find(v) is None and not archive.stands_for(v)
+    )
+    return replace(
+        source,
+        migrations=(*old, *source.above(end)),
+        checkpoints=(),
+        archive=None,
+        lacking=tuple(_without_file(source, version) for version in gone),
+    )
 
 
 def require_whole(source: Source, version: Version | None) -> None:
@@ -41,31 +56,97 @@ def require_whole(source: Source, version: Version | None) -> None:
     )
 
 
+def require_archived(
+    source: Source, applied: AppliedVersions, to: Version | None, policy: OutOfOrder
+) -> None:
+    """Raise MigrationError (MissingVersion) for an archive that has no file of a version which
+    this database needs on its way up."""
+    here = applied.version
+    gone = [
+        migration.version
+        for migration in source.lacking
+        if not applied.covers(migration.version)
+        and (to is None or migration.version <= to)
+        and not (policy is OutOfOrder.IGNORE and here is not None and migration.version < here)
+    ]
+    if gone:
+        raise MigrationError(
+            Reason.MISSING_VERSION,
+            f"the archive has no file of {name_versions(gone)}, {source.lacking[0].name}, and the"
+            f" database, at version {here}, needs what was replaced: nothing was run",
+            hint="name a directory that has all of them: -archive DIR; where there never was a file"
+            " of such a version, name those that there were in the squashed file"
+            " (-- dbmigrate:replaced 1-17 19-50)",
+        )
+
+
 def left_out(source: Source, applied: AppliedVersions) -> tuple[Migration, ...]:
     """The replaced versions of which the history says that this database never had them, with
-    their archived files where there are any."""
+    their archived files where there are any. Where it had none of the range, the squashed file
+    stands for them all."""
     here, end = applied.version, source.squash_end
     if end is None or here is None or here < end:
         return ()
-    gone: list[Version] = []
+    squashed = source.find(end)
+    if squashed is not None and squashed.replaces and not _has_part(squashed.replaces, applied):
+        return (squashed,)
+    is_gone = end in source.squash_versions and not applied.covers(end)
+    gone: list[Version] = [end] if is_gone else []
     lists = source.squash_lists
-    below = {v for versions in lists for v in versions if v < end}
     for index, versions in reversed([*enumerate(lists, start=1)]):
         # A list that a person has written may leave out the file's own version.
         own = end if index == len(lists) else max(versions, default=end)
-        if _began_with(own, below, applied):
+        if _began_with(own, source.squash_start, applied):
             break
         gone += (v for v in versions if v < end and not applied.covers(v))
-    name = f"replaced by {source.squash_file}"
-    return tuple(old_migration(source, v) or Migration(v, name) for v in sorted(gone))
+    return tuple(old_migration(source, v) or _without_file(source, v) for v in sorted(gone))
 
 
-def _began_with(version: Version, below: set[Version], applied: AppliedVersions) -> bool:
+def _has_part(span: tuple[Version, Version], applied: AppliedVersions) -> bool:
+    """Whether any version from the first to the last one counts as applied."""
+    low, high = span
+    within = any(low <= v <= high for v in (*applied.recorded, *applied.stops))
+    return within or applied.covers(low) or applied.covers(high)
+
+
+def _without_file(source: Source, version: Version) -> Migration:
+    return Migration(version, f"replaced by {source.squash_file}")
+
+
+def _began_with(version: Version, start: Version | None, applied: AppliedVersions) -> bool:
     """Whether a squashed file of that version was the first step of this database."""
     row = applied.row(version)
     if row is not None:
         return ran_as_squash(row)
-    return applied.is_exact and not any(applied.covers(v) for v in below if v < version)
+    is_there = applied.is_exact and applied.covers(version)
+    within = (v for v in applied.recorded if start is None or v >= start)
+    return is_there and not any(v < version for v in within)
+
+
+def counted(source: Source) -> tuple[Migration, ...]:
+    """The files that are applied where a person says so: with those that were replaced.
+
+    What left_out would miss has a row then. Flyway's own row for a baseline covers what is below
+    it; a version that is known by its number alone is written as the squashed file writes its own.
+    """
+    end = source.squash_end
+    if end is None:
+        return source.migrations
+    squashed = source.find(end)
+    old = {v: old_migration(source, v) for v in sorted(source.squash_versions)}
+    archived = [m for v, m in old.items() if m is not None and source.find(v) is None]
+    if squashed is None or squashed.replaces is None:
+        has_all = old and None not in old.values()
+        is_covering = source.format is Format.FLYWAY and not has_all
+        first = source.checkpoint(end) if is_covering else None
+        return (*([first] if first else archived), *source.migrations)
+    digits = len(squashed.text) if squashed.text.startswith("0") else 0
+    numbered = [
+        Migration(v, "", text=str(v).zfill(digits))
+        for v, archived_one in old.items()
+        if archived_one is None and v != end
+    ]
+    return (*archived, *numbered, *source.migrations)
 
 
 def is_replaced(source: Source, version: Version, here: Version | None) -> bool:
@@ -99,10 +180,20 @@ def no_file_of(source: Source, version: Version) -> MigrationError:
 
 def no_way_below(source: Source, version: Version) -> MigrationError:
     """The way down leads through what was replaced, and no script is left of it."""
+    lacking = next((m.name for m in source.lacking if m.version == version), None)
+    end = version if lacking else source.squash_end
     return MigrationError(
         Reason.IRREVERSIBLE_MIGRATION,
-        f"version {version} was replaced by {source.squash_file}, and the history has no down"
+        f"version {version} was {lacking or f'replaced by {source.squash_file}'}, and"
+        f" {'neither the archive nor the history has a' if lacking else 'the history has no'} down"
         " script of it: nothing was rolled back",
         hint="name the directory that has the replaced files: -archive DIR; or choose a target at"
-        f" or above {source.squash_end}",
+        f" or above {end}",
     )
+
+
+def name_versions(versions: Sequence[Version]) -> str:
+    """The first ones, in a sentence."""
+    more = f" and {len(versions) - _NAMED} more" if len(versions) > _NAMED else ""
+    word = "version" if len(versions) == 1 else "the versions"
+    return f"{word} {', '.join(map(str, versions[:_NAMED]))}{more}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dbmigrate.postgres.history.adapter import Move
-from dbmigrate.sources.migration import Direction, Migration, Script, Source
+from dbmigrate.sources.migration import Direction, Migration, Script
 from dbmigrate.versions import Role, Version
 
 
@@ -32,6 +32,8 @@ class PlannedStep:
     role: Role = Role.VERSIONED
     description: str = ""
     """As the migration's."""
+    undo: Script | None = field(default=None, compare=False)
+    """Of a step up: the script down, which the history keeps."""
 
     @property
     def move(self) -> Move:
@@ -59,14 +61,6 @@ def steps_up(migrations: Iterable[Migration], version: Version | None) -> Iterat
         version = after
 
 
-def find_migration(source: Source, step: PlannedStep) -> Migration | None:
-    """What the source knows of a step's version; a checkpoint and a repeatable have none."""
-    if step.role is not Role.VERSIONED:
-        return None
-    old = source.archive.find(step.version) if source.archive else None
-    return source.find(step.version) or old
-
-
 def step_up(migration: Migration, before: Version | None, after: Version | None) -> PlannedStep:
     """The step that applies a migration."""
     return PlannedStep(
@@ -79,6 +73,7 @@ def step_up(migration: Migration, before: Version | None, after: Version | None)
         text=migration.text,
         role=migration.role,
         description=migration.description,
+        undo=migration.down if migration.role is Role.VERSIONED else None,
     )
 
 

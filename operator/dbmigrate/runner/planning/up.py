@@ -15,7 +15,7 @@ from dbmigrate.runner.planning.plan import (
     require_sound,
     version_after,
 )
-from dbmigrate.runner.planning.squashed import left_out, require_whole
+from dbmigrate.runner.planning.squashed import left_out, require_archived, require_whole
 from dbmigrate.runner.planning.step import PlannedStep, step_up, steps_up
 from dbmigrate.sources.migration import Migration
 from dbmigrate.versions import Version
@@ -30,7 +30,9 @@ def out_of_order_migrations(inputs: PlanInputs) -> tuple[Migration, ...]:
     here = (
         migration
         for migration in inputs.source.migrations
-        if migration.version <= version and not inputs.applied.covers(migration.version)
+        if migration.version <= version
+        and migration.replaces is None
+        and not inputs.applied.covers(migration.version)
     )
     return (*left_out(inputs.source, inputs.applied), *here)
 
@@ -91,14 +93,15 @@ def find_steps_up(
         raise no_files(inputs.source)
     if to is None or version is None or to > version:
         require_whole(inputs.source, version)
+    require_archived(inputs.source, inputs.applied, to, policy)
     if not inputs.applied.validates_files:
         require_known(inputs, version, in_source=to is None or version is None or to > version)
     late = tuple(m for m in out_of_order_migrations(inputs) if to is None or m.version <= to)
     if late and policy is OutOfOrder.REJECT:
-        raise _out_of_order(late, version)
+        raise _out_of_order(late, inputs)
     lost = tuple(m for m in late if m.up is None and m.down is None)
     if lost and policy is OutOfOrder.APPLY:
-        raise _out_of_order(lost, version)
+        raise _out_of_order(lost, inputs)
     steps = []
     if policy is OutOfOrder.APPLY:
         steps += [step_up(migration, version, version) for migration in late]
@@ -115,17 +118,22 @@ def find_steps_up(
     return tuple(steps)
 
 
-def _out_of_order(late: tuple[Migration, ...], version: Version | None) -> MigrationError:
+def _out_of_order(late: tuple[Migration, ...], inputs: PlanInputs) -> MigrationError:
     names = ", ".join(f"{m.version} ({m.name})" for m in late[:5])
     more = f" and {len(late) - 5} more" if len(late) > 5 else ""
+    source = inputs.source
     hint = "give it a version above the database's, or run with -out-of-order apply or ignore"
     if any(m.up is None and m.down is None for m in late):
+        archive = source.archive
+        there = "" if archive is None else f" ({archive.location} has no file of it)"
         hint = (
-            "run its file from the archive of the squashed ones: -archive DIR with -out-of-order"
-            " apply; or leave it out for good with -out-of-order ignore"
+            f"run its file from the archive of the squashed ones{there}: -archive DIR with"
+            " -out-of-order apply; or leave it out for good with -out-of-order ignore"
         )
+    elif source.stands_for(late[0].version) or late[0].version == source.squash_end:
+        hint = "run it with -out-of-order apply, or leave it out for good with ignore"
     return MigrationError(
         Reason.OUT_OF_ORDER,
-        f"below the database's version {version}, but never applied: {names}{more}",
+        f"below the database's version {inputs.version}, but never applied: {names}{more}",
         hint=hint,
     )

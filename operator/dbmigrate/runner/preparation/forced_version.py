@@ -10,6 +10,7 @@ from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.history.log.rows import insert_log_sql
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.planning.squashed import counted
 from dbmigrate.runner.planning.step import moves_up
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
@@ -31,7 +32,7 @@ def set_version(
     )
     run.target = version
     source = run.request.source
-    moves = moves_up(source.migrations) if source else None
+    moves = moves_up(counted(source)) if source else None
     try:
         if direction == "baseline" and version is not None:
             wanted = database.found.baselined(version, moves)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations, product
 
 import pytest
 
@@ -20,6 +21,7 @@ from dbmigrate.runner.planning.down import plan_down, plan_redo
 from dbmigrate.runner.planning.goto import plan_goto
 from dbmigrate.runner.planning.plan import PlanInputs
 from dbmigrate.runner.planning.squashed import fit, is_replaced, left_out, require_whole
+from dbmigrate.runner.planning.step import PlannedStep
 from dbmigrate.runner.planning.up import out_of_order_migrations, plan_up, plan_up_to
 from dbmigrate.sources.migration import Direction, Script, Source
 from dbmigrate.versions import Version
@@ -182,7 +184,7 @@ def test_the_way_up_from_a_gap() -> None:
     ]
     whole = on(squashed(40, archive=ARCHIVE), gap)
     text = refusal(Reason.OUT_OF_ORDER, plan_up, whole, None, OutOfOrder.REJECT)
-    assert "a version above" in text
+    assert "with -out-of-order apply" in text
     steps = plan_up(whole, None, OutOfOrder.APPLY).steps
     assert [(s.version, s.before, s.after) for s in steps] == [(20, 30, 30), (40, 30, 40)]
     assert [m.version for m in out_of_order_migrations(on(squashed(), gap))] == [20]
@@ -217,3 +219,105 @@ def test_redo_does_not_run_a_squashed_file_where_another_one_has_made_its_versio
     ]
     began = Applied([replace(row(1, "up", 30, None, 30), has_down=False)])
     refusal(Reason.IRREVERSIBLE_MIGRATION, plan_down, on(squashed(40), began), 1, None)
+
+
+NUMBERS = (10, 20, 30)
+
+
+def subsets(of: Sequence[int]) -> list[tuple[int, ...]]:
+    return [each for size in range(len(of) + 1) for each in combinations(of, size)]
+
+
+def steps_or_refusal(inputs: PlanInputs, policy: OutOfOrder) -> tuple[PlannedStep, ...] | None:
+    try:
+        return plan_up(inputs, None, policy).steps
+    except MigrationError as error:
+        if error.reason not in {Reason.OUT_OF_ORDER, Reason.MISSING_VERSION}:
+            raise
+        return None
+
+
+@pytest.mark.parametrize("lists", [LISTS, ()])
+@pytest.mark.parametrize("kept", [None, *subsets(NUMBERS)])
+@pytest.mark.parametrize("history", [ran, has])
+def test_a_squashed_file_runs_where_nothing_of_its_range_is_applied_and_nothing_is_passed_over(
+    lists: tuple[tuple[int, ...], ...],
+    kept: tuple[int, ...] | None,
+    history: Callable[..., AppliedVersions],
+) -> None:
+    files = squashed(40, lists=lists, archive=None if kept is None else tables(*kept))
+    known = {10, 20, 30} if lists else {*(kept or ()), 30}
+    for versions, policy in product(subsets((10, 20, 30, 40)), OutOfOrder):
+        applied = history(*versions)
+        source = fit(files, applied.version)
+        steps = steps_or_refusal(on(source, applied), policy)
+        if steps is None:
+            assert versions, "an empty database needs no archive"
+            continue
+        within = set(versions) & {10, 20, 30}
+        squash = [step for step in steps if step.name == "squash"]
+        assert not (squash and within), (versions, policy)
+        assert all(step.script is not None for step in steps)
+        if squash or (30 in within and versions[0] == 30):
+            continue  # it stands for all of them
+        left = known - within - {step.version for step in steps}
+        if policy is OutOfOrder.IGNORE:
+            left = {each for each in left if each > (applied.version or 0)}
+        assert not left, (versions, policy, [step.version for step in steps])
+
+
+@pytest.mark.parametrize(
+    ("applied", "archive", "to", "gone"),
+    [
+        (ran(10), tables(10, 30), None, "version 20,"),
+        (ran(10), tables(10, 30), 20, "version 20,"),
+        (ran(10), tables(10, 20), None, "version 30,"),
+        (ran(10), tables(10), None, "the versions 20, 30,"),
+        (has(10), tables(10), None, "the versions 20, 30,"),
+        (has(20), tables(20, 30), None, "version 10,"),
+        (ran(at=10), tables(20), None, "version 30,"),
+    ],
+)
+def test_an_archive_that_lacks_a_file_is_refused_before_the_first_step(
+    applied: AppliedVersions, archive: Source, to: int | None, gone: str
+) -> None:
+    source = fit(squashed(40, archive=archive), applied.version)
+    work = (plan_up, None) if to is None else (plan_up_to, to)
+    text = refusal(Reason.MISSING_VERSION, work[0], on(source, applied), work[1], OutOfOrder.REJECT)
+    assert f"no file of {gone} replaced by 000030_m30.up.sql" in text
+
+
+def test_what_the_archive_need_not_have() -> None:
+    below = on(fit(squashed(40, archive=tables(10, 20)), 10), ran(10))
+    assert [s.version for s in plan_up_to(below, 20, OutOfOrder.REJECT).steps] == [20]
+    late = on(fit(squashed(40, archive=tables(20, 30)), 20), has(20))
+    assert [s.version for s in plan_up(late, None, OutOfOrder.IGNORE).steps] == [30, 40]
+    at = on(fit(squashed(40, archive=tables(20, 30)), 10), ran(10))
+    assert [s.version for s in plan_up(at, None, OutOfOrder.REJECT).steps] == [20, 30, 40]
+    named = squashed(40, lists=((10, 20),), archive=tables(10, 20))
+    assert [s.version for s in plan_up(on(fit(named, 10), ran(10)), None, OutOfOrder.REJECT).steps]
+    # It is itself an archive of squashed files.
+    twice = squashed(40, lists=TWICE, archive=squashed(25, low=10, lists=((10, 20),)))
+    assert fit(twice, 20).lacking == ()
+
+
+@pytest.mark.parametrize("archive", [None, *(tables(*kept) for kept in subsets(NUMBERS))])
+@pytest.mark.parametrize("at", [20, 30, 40])
+def test_the_way_down_passes_over_no_version(archive: Source | None, at: int) -> None:
+    """Without a log: each version up to the database's counts as applied."""
+    inputs = on(fit(squashed(40, archive=archive), at), ran(at=at))
+    needed = [v for v in (40, 30, 20, 10) if v <= at]
+    if {*needed} <= {40, *(archive.versions if archive else ())}:
+        assert [step.version for step in plan_down(inputs, None, None).steps] == needed
+    else:
+        is_below = archive is None and at < 30
+        reason = Reason.MISSING_VERSION if is_below else Reason.IRREVERSIBLE_MIGRATION
+        refusal(reason, plan_down, inputs, None, None)
+
+
+def test_the_history_keeps_the_down_script_of_the_file_that_runs() -> None:
+    whole = on(squashed(40, archive=ARCHIVE), ran(10, 20, 40))
+    step = plan_up(whole, None, OutOfOrder.APPLY).steps[0]
+    assert (step.version, step.name) == (30, "m30")
+    assert step.undo is not None
+    assert step.undo.load() == b"DROP TABLE t30;"
