@@ -61,7 +61,7 @@ STATUS = """status [-exit-code] [-page P] [-page-size N]
 \tUse -exit-code to exit with 3 while any is pending or the database is dirty"""
 PLAN = """plan [V]     Show the steps that lead to version V (default latest); change nothing"""
 VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
-DRIFT = """drift [-ignore PATTERN] [-rights] [-partitions] [-dev-url URL]
+DRIFT = """drift [-ignore PATTERN] [-rights] [-partitions] [-exit-zero] [-dev-url URL]
 \tCompare the live schema with the one that the applied migrations make; exit with 3 if it differs
 \tUse -ignore for what others make, as `partman.*` or `extension:pg_stat_statements`"""
 WAIT = """wait [-version V | -latest] [-timeout D | -once] [-history TOOL]
