@@ -14,8 +14,9 @@ import pytest
 import trustme
 from botocore.credentials import Credentials
 
+from dbmigrate.errors import SettingsError
 from dbmigrate.postgres.connection.connect import connect
-from dbmigrate.postgres.connection.errors import ConnectionBroken, SettingsError
+from dbmigrate.postgres.connection.errors import ConnectionBroken
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.identity.aws import AwsTokens, region_of
 from dbmigrate.postgres.identity.identity import CloudIdentity, Login, Provider

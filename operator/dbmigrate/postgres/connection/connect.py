@@ -6,10 +6,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, SettingsError
 from dbmigrate.postgres.connection import certificates, keepalives
 from dbmigrate.postgres.connection.effective import names_service, read_effective
-from dbmigrate.postgres.connection.errors import SettingsError
 from dbmigrate.postgres.connection.handshake import open_connection
 from dbmigrate.postgres.connection.libpq import Error, pq
 from dbmigrate.postgres.connection.parameters import CREDENTIAL_FILES

@@ -16,13 +16,12 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, SettingsError
 from dbmigrate.postgres.connection.client_certificate import (
     describe,
     is_encrypted,
     read_certificate,
 )
-from dbmigrate.postgres.connection.errors import SettingsError
 from dbmigrate.postgres.connection.parameters import CREDENTIAL_FILES
 from dbmigrate.report import Reason
 

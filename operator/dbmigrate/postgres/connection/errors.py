@@ -65,11 +65,6 @@ class ServerFailure(Exception):
         return self.error.sqlstate
 
 
-class SettingsError(MigrationError):
-    """Settings, or local files that they name, with which no login works: no time, and nothing that
-    a server does, corrects them."""
-
-
 class ConnectionBroken(Exception):
     """The connection is lost while something was running."""
 

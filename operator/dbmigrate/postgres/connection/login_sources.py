@@ -11,9 +11,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, SettingsError
 from dbmigrate.postgres.connection.effective import Effective, names_service, read_effective
-from dbmigrate.postgres.connection.errors import SettingsError
 from dbmigrate.postgres.connection.parameters import CREDENTIAL_FILES
 from dbmigrate.postgres.connection.redaction import redact, show
 from dbmigrate.postgres.connection.settings import find_settings

@@ -19,7 +19,7 @@ from botocore.model import ServiceId
 from botocore.session import Session, get_session
 from botocore.signers import RequestSigner, generate_db_auth_token
 
-from dbmigrate.postgres.connection.errors import SettingsError
+from dbmigrate.errors import SettingsError
 from dbmigrate.postgres.identity.answers import Answers
 from dbmigrate.postgres.identity.identity import CloudIdentity, Login
 from dbmigrate.report import Reason

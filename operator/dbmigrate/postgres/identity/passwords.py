@@ -10,8 +10,7 @@ import os
 import pwd
 from collections.abc import Mapping
 
-from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.errors import SettingsError
+from dbmigrate.errors import MigrationError, SettingsError
 from dbmigrate.postgres.identity.identity import CloudIdentity, Login, Provider
 from dbmigrate.report import Reason
 

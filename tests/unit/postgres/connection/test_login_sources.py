@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, SettingsError
 from dbmigrate.postgres.connection.effective import read_effective
-from dbmigrate.postgres.connection.errors import SettingsError
 from dbmigrate.postgres.connection.login_sources import check_login
 from dbmigrate.postgres.connection.target import parse_target
 from dbmigrate.postgres.identity.identity import CloudIdentity, Provider

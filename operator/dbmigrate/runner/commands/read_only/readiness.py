@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, SettingsError
 from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import (
     INSUFFICIENT_PRIVILEGE,
     UNDEFINED_TABLE,
     ConnectionBroken,
     ServerFailure,
-    SettingsError,
 )
 from dbmigrate.postgres.connection.session import Session, no_answer_within
 from dbmigrate.postgres.connection.target import ConnectionTarget
