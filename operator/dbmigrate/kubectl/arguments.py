@@ -187,13 +187,17 @@ def _add_fleet(fleet: argparse.ArgumentParser, shared: _Parser) -> None:
         ActionKind.RETRY: "read the list of targets again, and go through the waves now",
         ActionKind.CONTINUE: "let the next wave begin after a pause",
         ActionKind.APPROVE: "show the plan, ask, and let the waves begin",
+        ActionKind.ROLLBACK: "bring every target to a version, by down scripts, and keep it there",
     }
     for kind, text in texts.items():
         order = add(kind.value.lower(), text, make=_make_fleet_order, kind=kind)
         order.add_argument("name", type=_set, metavar="NAME")
-        order.set_defaults(hash=None, yes=True)
+        order.set_defaults(hash=None, yes=True, target=None)
         if kind is ActionKind.APPROVE:
             order.add_argument("--hash", help="approve this plan, and no other")
+        if kind is ActionKind.ROLLBACK:
+            order.add_argument("target", type=_version, metavar="VERSION")
+        if kind in {ActionKind.APPROVE, ActionKind.ROLLBACK}:
             order.add_argument("-y", "--yes", action="store_true", default=False, help="do not ask")
         order.add_argument("--reason", default="", metavar="TEXT", help="for the record")
         order.add_argument("--no-wait", action="store_true", help="order it and return")
@@ -233,6 +237,7 @@ def _make_fleet_order(values: Values) -> FleetOrderRequest:
     return FleetOrderRequest(
         kind=values.kind,
         name=values.name,
+        version=values.target,
         plan_hash=values.hash,
         is_agreed=values.yes,
         reason=values.reason,
