@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.runner.fleet.shards import hash_name
 from tests.cluster.waiting import eventually
 from tests.database import Database
 from tests.operator_e2e.conftest import StartOperator
@@ -133,6 +134,42 @@ def test_targets_that_fail_in_several_ways_are_counted_and_named_each_by_its_rea
     assert condition(resource, "Dirty")["status"] == "True"
     assert fleet.applied() == every(["t0", "t7", "t8", "t9"], 1, 2)
     assert operator.is_running
+
+
+def test_a_wave_ends_as_soon_as_too_many_have_failed(fleet: Fleet, operator: Operator) -> None:
+    """The failures of two Pods are added up while the others work: these begin nothing more, end
+    the steps that run, and are counted."""
+    names = one_of_each_shard(6)
+    fleet.prepare(0, GATED)
+    fleet.add(*names)
+    for name in names[:2]:
+        fleet.database.execute(
+            f"CREATE TABLE {name}.schema_migrations (version bigint PRIMARY KEY, dirty bool);"
+            f"INSERT INTO {name}.schema_migrations VALUES (1, true)"
+        )
+    fleet.order(
+        waves=[{"name": "all", "parallelism": 6, "maxFailures": 1}],
+        shardSize=1,
+        template={"retry": {"limit": 0}},
+    )
+    resource = fleet.wait_for_reason("TooManyFailures")
+    assert condition(resource, "Reconciling")["status"] == "True"
+    assert resource["status"]["waves"][0]["phase"] == "Running"
+    fleet.open_gate()
+    resource = fleet.wait(lambda r: condition(r, "Stalled").get("status") == "True")
+    assert condition(resource, "Ready")["reason"] == "TooManyFailures"
+    (wave,) = resource["status"]["waves"]
+    assert (wave["phase"], wave["dirty"]) == ("Failed", 2)
+    assert wave["current"] == len([version for _, version in fleet.applied() if version == 2])
+    assert operator.is_running
+
+
+def one_of_each_shard(count: int) -> list[str]:
+    """Names of targets of which no two are in one of so many shards."""
+    found: dict[int, str] = {}
+    for number in range(1000):
+        found.setdefault(hash_name(f"t{number}") % count, f"t{number}")
+    return sorted(found.values())
 
 
 def test_a_catalog_database_that_is_away_is_waited_for(

@@ -102,4 +102,4 @@ class Command(NamedTuple):
     numbers_are_operands: bool = False
     """Whether `-1` is an operand rather than a flag."""
     has_verb: bool = False
-    """Whether its flags stand behind its first operand: `fleet up -targets FILE`."""
+    """Whether its flags may stand behind its first operands: `fleet up -targets FILE`."""

@@ -12,6 +12,7 @@ from dbmigrate.controller.decisions.verdict import (
     Verdict,
     VerdictReason,
     in_progress,
+    paused,
     ready,
     stalled,
 )
@@ -22,6 +23,7 @@ from dbmigrate.controller.fleet.reports import sum_totals
 from dbmigrate.controller.fleet.triggers import retry_due
 from dbmigrate.controller.fleet.verdicts import SetReason, same_as_before
 from dbmigrate.controller.fleet.view import SetConclusion, SetView
+from dbmigrate.controller.fleet.wave import describe_exceeded, find_exceeded
 
 COUNTING = "the targets are counted before the first wave"
 REHEARSING = "the plans are rehearsed on a sample target of each version"
@@ -34,7 +36,13 @@ def conclude_rollout(view: SetView, status: SetStatus, due: datetime | None) -> 
         total = sum_totals(status.waves).total
         targets = "its one target is" if total == 1 else f"all {total:,} targets are"
         text = f"{targets} current" if total else "the list of targets is empty"
+        if rollout is not None and rollout.rollback is not None:
+            back = rollout.rollback
+            text = f"rolled back to version {back.version} by MigrationAction {back.action}: {text}"
+            return SetConclusion(paused(VerdictReason.ROLLED_BACK, text), look_at=due)
         return SetConclusion(ready(SetReason.ALL_CURRENT, text), look_at=due)
+    if rollout.reason == VerdictReason.ROLLED_BACK:
+        return SetConclusion(paused(rollout.reason, rollout.message), look_at=due)
     retry_at = retry_due(view, status)
     limit = view.resource.spec.template.retry.limit
     is_soon = rollouts.is_temporary(status) and rollout.failures_in_a_row < limit
@@ -46,6 +54,11 @@ def conclude_rollout(view: SetView, status: SetStatus, due: datetime | None) -> 
 
 def describe_job(view: SetView, status: SetStatus, job: FleetJob, now: datetime) -> Verdict:
     """The verdict while a Job of the present rollout is at work."""
+    exceeded = find_exceeded(view, status)
+    if exceeded is not None:
+        wave = next(each for each in status.waves if each.job == exceeded.name)
+        text = f"no further target is begun: {describe_exceeded(view, status, wave)}"
+        return in_progress(SetReason.TOO_MANY_FAILURES, text)
     trouble = _find_trouble(view, job, now)
     if trouble is not None:
         return trouble

@@ -126,6 +126,10 @@ class SetReconciler:
         for job in view.jobs:
             if job.name in decision.discard and job.owner_uid == resource.identity.uid:
                 await self._cluster.delete_job(job.namespace, job.name, job.uid)
+            elif job.name in decision.withdraw:
+                fields = log_fields(OF_SETS.kind, resource.identity, job=job.name)
+                log.info("job withdrawn: too many targets have failed", extra=fields)
+                await self._cluster.delete_job(job.namespace, job.name, job.uid, after_pods=True)
         return decision.look_at
 
     async def _see(self, resource: SetResource, *, fresh: bool) -> SetView:
@@ -144,6 +148,7 @@ class SetReconciler:
             pods=shards,
             actions=self._watch.find_actions((identity.namespace, identity.name)),
             resync=self._config.resync,
+            order_age=self._config.order_age,
         )
 
     async def _find_files(self, resource: SetResource) -> SourceFiles:

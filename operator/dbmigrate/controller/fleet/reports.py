@@ -84,15 +84,23 @@ def _read(each: ShardPod, shard: int) -> ShardReport:
 
 
 def take_in(
-    status: SetStatus, wave: WaveStatus, job: FleetJob, pods: Iterable[ShardPod]
+    status: SetStatus,
+    wave: WaveStatus,
+    job: FleetJob,
+    pods: Iterable[ShardPod],
+    *,
+    is_over: bool,
 ) -> tuple[SetStatus, WaveStatus]:
-    """The status with the shards of a running wave that have reported since."""
+    """The status with the shards of a running wave that have reported since.
+
+    `is_over`: no Pod of it works any more, so that one which was interrupted has told all.
+    """
     counted = set(parse_indexes(wave.reported, most=MOST_SHARDS))
     failures = list(status.failures)
     for shard, told in sorted(read_shards(job, pods, without=counted).items()):
         fleet = told.report.fleet if told.report is not None else None
         # A shard that was interrupted is worked on again, by another Pod or another rollout.
-        if fleet is None or not (told.is_done or not job.is_active):
+        if fleet is None or not (told.is_done or is_over):
             continue
         wave = _add(wave, fleet)
         failures += [

@@ -8,6 +8,7 @@ from datetime import datetime
 from dbmigrate.api.conditions import shorten
 from dbmigrate.api.fleet.spec import MOST_SHARDS
 from dbmigrate.api.fleet.status import SetStatus, Totals, WavePhase, WaveStatus
+from dbmigrate.api.fleet.waves import WaveSpec
 from dbmigrate.controller.decisions.runs import RunState
 from dbmigrate.controller.fleet.jobs import FleetJob
 from dbmigrate.controller.fleet.reports import plus, read_shards, take_in
@@ -52,29 +53,57 @@ def skip_wave(status: SetStatus, name: str, now: datetime) -> SetStatus:
 
 
 def follow_wave(view: SetView, status: SetStatus, wave: WaveStatus, now: datetime) -> SetStatus:
+    """The status with what the Pods of the running wave have reported, and with its end."""
     job = view.find_job(wave.job)
+    if job is None and has_exceeded(view, wave):
+        return _stop_exceeded(view, status, wave, now)
     if job is None:
         text = f"Job {wave.job} is gone before each of its shards has reported"
         return _stop(status, wave, SetReason.WAVE_FAILED, text, now)
     pods = view.pods_of(job)
-    status, wave = take_in(status, wave, job, pods)
-    if job.is_active:
-        return status
-    return _end_wave(view, status, wave, job, now)
+    is_ended_early = job.is_deleting and not any(each.pod.may_be_running for each in pods)
+    is_over = not job.is_active or (is_ended_early and has_exceeded(view, wave))
+    status, wave = take_in(status, wave, job, pods, is_over=is_over)
+    return _end_wave(view, status, wave, job, now) if is_over else status
+
+
+def find_exceeded(view: SetView, status: SetStatus) -> FleetJob | None:
+    """The Job of a running wave in which more targets have failed than may: it is ended before
+    all of its shards have been worked on."""
+    wave = next((each for each in status.waves if each.phase is WavePhase.RUNNING), None)
+    job = view.find_job(wave.job) if wave is not None else None
+    if wave is None or job is None or not job.is_active or not has_exceeded(view, wave):
+        return None
+    has_all = len(parse_indexes(wave.reported, most=MOST_SHARDS)) == job.shards
+    return None if has_all else job
+
+
+def has_exceeded(view: SetView, wave: WaveStatus) -> bool:
+    """Whether more of its targets have failed than may, by what its Pods have reported."""
+    spec = _spec_of(view, wave)
+    allowed = spec.allowed_failures(wave.totals.total) if spec is not None else None
+    return allowed is not None and wave.totals.bad > allowed
+
+
+def describe_exceeded(view: SetView, status: SetStatus, wave: WaveStatus) -> str:
+    """Why the rollout stops at that wave."""
+    spec = _spec_of(view, wave)
+    failures = tuple(each for each in status.failures if each.wave == wave.name)
+    return (
+        f"wave {wave.name}: {wave.totals.bad:,} of {wave.totals.total:,} targets failed, more than"
+        f" maxFailures ({spec.max_failures if spec else 0}) allows{describe_failure(failures)}"
+    )
+
+
+def _spec_of(view: SetView, wave: WaveStatus) -> WaveSpec | None:
+    return next((each for each in view.resource.spec.waves if each.name == wave.name), None)
 
 
 def _end_wave(
     view: SetView, status: SetStatus, wave: WaveStatus, job: FleetJob, now: datetime
 ) -> SetStatus:
-    spec = next((each for each in view.resource.spec.waves if each.name == wave.name), None)
-    allowed = spec.allowed_failures(wave.totals.total) if spec is not None else None
-    bad = wave.totals.bad
-    if job.failure_reason == EXCEEDED or (allowed is not None and bad > allowed):
-        limit = f"more than maxFailures ({spec.max_failures if spec else 0}) allows"
-        failures = tuple(each for each in status.failures if each.wave == wave.name)
-        text = f"wave {wave.name}: {bad:,} of {wave.totals.total:,} targets failed, {limit}"
-        text += describe_failure(failures)
-        return _stop(status, wave, SetReason.TOO_MANY_FAILURES, text, now)
+    if job.failure_reason == EXCEEDED or has_exceeded(view, wave):
+        return _stop_exceeded(view, status, wave, now)
     reported = parse_indexes(wave.reported, most=MOST_SHARDS)
     missing = job.shards - len(reported)
     if missing or job.state is not RunState.SUCCEEDED:
@@ -95,6 +124,11 @@ def _end_wave(
         message="",
     )
     return _put(status, ended)
+
+
+def _stop_exceeded(view: SetView, status: SetStatus, wave: WaveStatus, now: datetime) -> SetStatus:
+    text = describe_exceeded(view, status, wave)
+    return _stop(status, wave, SetReason.TOO_MANY_FAILURES, text, now)
 
 
 def _stop(status: SetStatus, wave: WaveStatus, reason: str, text: str, now: datetime) -> SetStatus:

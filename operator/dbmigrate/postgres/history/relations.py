@@ -43,7 +43,22 @@ class History:
 
     def guarded_shape(self, sql: str) -> str:
         """The same for statements that change its tables, and write no row."""
-        return "; ".join((*self._guard(WRITING, self.table, log_name(self.table)), sql))
+        return "; ".join((*self.guard_of_step, sql))
+
+    @property
+    def guard_of_step(self) -> tuple[str, ...]:
+        """What precedes them: a lock, and the check under it."""
+        return self._guard(WRITING, self.table, log_name(self.table))
+
+    @property
+    def lock_sql(self) -> str:
+        """The lock alone; empty where there is no table yet.
+
+        It comes before the first statement of a file that runs in the same transaction. In a
+        repeatable-read transaction the check sees what the catalogs held at that statement, and
+        with the lock nothing can come after it: a trigger needs a lock that conflicts.
+        """
+        return next(iter(self.guard_of_step), "")
 
     def guarded_reading(self, sql: str) -> str:
         """The same for statements that read what the role may read."""
@@ -74,9 +89,14 @@ class History:
         """As it is once a row of the log was committed."""
         return replace(self, log_shape=replace(self.log_shape, had_rows=True))
 
-    def _writing(self, *names: str) -> tuple[str, ...]:
+    @property
+    def remark_of_rows(self) -> tuple[str, ...]:
+        """The comment that the log has rows, before statements that write one."""
         said = had_rows_sql(self.log_table, self.log_shape) if self.has_log_table else ""
-        return (*self._guard(WRITING, *names), *([said] if said else ()))
+        return (said,) if said else ()
+
+    def _writing(self, *names: str) -> tuple[str, ...]:
+        return (*self._guard(WRITING, *names), *self.remark_of_rows)
 
     def _guard(self, mode: str, *names: str) -> tuple[str, ...]:
         schema = identifier(self.schema)

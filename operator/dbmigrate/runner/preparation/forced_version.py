@@ -77,7 +77,7 @@ def write_history(
         database.found.set_sql(history.version_table, wanted),
         *(insert_log_sql(history, each) for each in (row, *notes)),
     ]
-    database.session.query(database.in_transaction(history.guarded("; ".join(statements))))
+    database.on_history(history.guarded("; ".join(statements)))
     database.history = history.with_rows
     run.has_changed = database.found != wanted
     database.found = wanted

@@ -67,7 +67,7 @@ def count_beside(run: Run, successor: Successor) -> None:
             row = database.note_for(other, NoteKind.BESIDE, name, None)
             try:
                 sql = other.guarded(insert_log_sql(other, row))
-                database.session.query(database.in_transaction(sql))
+                database.on_history(sql)
             except ServerFailure:
                 database.session.roll_back()
 
@@ -89,12 +89,12 @@ def _mark(run: Run, other: History, version: Version | None) -> None:
     try:
         making = create_sql(replace(other, has_version_table=True))
         if making:
-            session.query(database.in_transaction(making))
+            database.on_history(making)
             wanted = HistoryTable(other.schema, other.table, other.kind)
             other = look(session, wanted).history
         row = database.note_for(other, NoteKind.TAKEOVER, name_in_notes(history), version)
         sql = other.guarded(insert_log_sql(other, row))
-        session.query(database.in_transaction(sql))
+        database.on_history(sql)
     except (MigrationError, ServerFailure) as error:
         session.roll_back()
         text = (

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from dbmigrate.api.action import ActionKind
 from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.fleet.status import RolloutTrigger, Totals, WavePhase
+from dbmigrate.controller.decisions.pods import Pod
 from dbmigrate.controller.decisions.runs import RunState
 from dbmigrate.controller.decisions.view import Rejection
 from dbmigrate.controller.fleet.decide import decide
+from dbmigrate.controller.fleet.jobs import ShardPod
 from dbmigrate.controller.fleet.shards import format_indexes, parse_indexes
-from dbmigrate.report import FleetCounts, FleetReport, Reason, ReportError
+from dbmigrate.report import FleetCounts, FleetFailure, FleetReport, Reason, ReportError
 from tests.unit.controller.fleet.world import (
     World,
     make_action,
@@ -28,6 +30,7 @@ from tests.unit.controller.fleet.world import (
     reason_of,
     settle,
 )
+from tests.unit.controller.resources import UID
 
 pytestmark = pytest.mark.quick
 
@@ -111,6 +114,63 @@ def test_a_wave_with_too_many_failures_stops_the_next_one() -> None:
     assert world.starts == ["survey", "canary", "survey", "canary", "rest"]
     assert reason_of(world.resource.status) == ("True", "AllCurrent")
     assert world.resource.status.failures == ()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_wave_ends_as_soon_as_too_many_have_failed(seed: int) -> None:
+    """Nobody waits for the shards that are left, whoever is killed."""
+    random = Random(seed)
+    world = make_world(broken={"rest": 4}, shardSize=20)
+    settle(world, crash=lambda _: random.random() < 0.3)
+    status = world.resource.status
+    assert reason_of(status) == ("False", "TooManyFailures")
+    rest = status.waves[1]
+    # Of 49 shards with 4 failures each, the 25th exceeds 10 % of 970.
+    assert 25 <= len(parse_indexes(rest.reported, most=48)) < 49
+    assert rest.phase is WavePhase.FAILED
+    assert rest.totals.failed == 4 * len(parse_indexes(rest.reported, most=48))
+    assert world.withdrawn == [rest.job]
+    assert world.starts == ["survey", "canary", "rest"]
+
+
+def test_what_a_wave_has_done_when_it_is_ended_early_is_counted() -> None:
+    waves = [{"name": "all", "parallelism": 3, "maxFailures": 0}]
+    world = make_world(waves=waves, sizes={"all": 300})
+    world.step()
+    world.work()
+    world.step()
+    job = world.active()
+    assert job is not None
+    running = Pod("team", "second", "uid-second", UID, job.name, "Running", has_started=True)
+    world.pods["second"] = ShardPod(running, 1)
+    failed = FleetFailure("t7", "failed", Reason.STATEMENT_FAILED, "no")
+    report = FleetReport(FleetCounts(100, current=99, migrated=99, failed=1), failures=(failed,))
+    world.end_pod(job, 0, report, name="first")
+    decision = world.step()
+    assert decision.withdraw == (job.name,)
+    status = world.resource.status
+    assert reason_of(status) == ("False", "TooManyFailures")
+    reconciling = status.condition(ConditionType.RECONCILING)
+    assert reconciling is not None
+    assert reconciling.status is Truth.TRUE
+    # The Job is deleted once; its Pod ends the steps that run, and says what it has done.
+    assert world.step().withdraw == ()
+    assert status.waves[0].phase is WavePhase.RUNNING
+    error = ReportError(Reason.INTERRUPTED, "stopped", retryable=True)
+    half = FleetReport(FleetCounts(100, current=40, migrated=40, skipped=60))
+    world.end_pod(job, 1, half, code=1, error=error, name="second")
+    world.step()
+    status = world.resource.status
+    assert status.waves[0].totals == Totals(total=300, current=139, failed=1)
+    assert status.waves[0].phase is WavePhase.FAILED
+    assert reason_of(world.resource.status) == ("False", "TooManyFailures")
+    stalled = world.resource.status.condition(ConditionType.STALLED)
+    assert stalled is not None
+    assert stalled.status is Truth.TRUE
+    assert "t7: StatementFailed: no" in stalled.message
+    del world.jobs[job.name]
+    settle(world)
+    assert reason_of(world.resource.status) == ("False", "TooManyFailures")
 
 
 def test_failures_within_the_limit_stop_nothing_and_are_told() -> None:

@@ -83,6 +83,11 @@ class World:
     """The Jobs that were created, in order."""
     starts: list[str] = field(default_factory=list)
     """The waves of these, `survey` among them."""
+    withdrawn: list[str] = field(default_factory=list)
+    """The Jobs that were ended before all of their shards were worked on."""
+    orders: dict[str, FleetOrder] = field(default_factory=dict)
+    """What each Job was created for."""
+    order_age: timedelta | None = None
     steps: int = 0
     """Of the plans of the samples; 0: the survey has none."""
     rejection: Rejection | None = None
@@ -99,6 +104,7 @@ class World:
             actions=tuple(self.actions.values()),
             rejection=self.rejection,
             resync=self.resync,
+            order_age=self.order_age,
         )
 
     def step(self, crash: Callable[[str], bool] = lambda _: False) -> SetDecision:
@@ -121,6 +127,11 @@ class World:
             )
         for name in decision.discard:
             del self.jobs[name]
+        for name in decision.withdraw:
+            if crash("withdraw"):
+                return decision
+            self.withdrawn.append(name)
+            self.jobs[name] = replace(self.jobs[name], is_deleting=True)
         return decision
 
     def create(self, order: FleetOrder) -> None:
@@ -129,6 +140,7 @@ class World:
         if name in self.jobs:
             return
         self.created.append(name)
+        self.orders[name] = order
         self.starts.append(order.wave.name if order.wave else order.purpose)
         self.jobs[name] = FleetJob(
             namespace="team",
@@ -155,6 +167,13 @@ class World:
         job = self.active()
         if job is None:
             return False
+        if job.is_deleting:
+            running = [name for name, each in self.pods.items() if each.pod.may_be_running]
+            if running:
+                self.pods.pop(running[0])
+            else:
+                del self.jobs[job.name]
+            return True
         if job.wave is None:
             waves = tuple(FleetWave(name, size) for name, size in self.sizes.items())
             counts = FleetCounts(sum(self.sizes.values()))

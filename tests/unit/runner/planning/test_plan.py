@@ -327,3 +327,16 @@ def test_a_repeatable_migration_runs_again_when_it_has_changed(checksum: str, ru
 def test_repeatable_migrations_alone_are_a_source() -> None:
     assert [step.version for step in plan_up(staged(), None, REJECT).steps] == [R]
     assert plan_goto(staged(), None, REJECT, None).target is None
+
+
+@pytest.mark.parametrize(("lost", "expected"), [((1, 2), 2), ((2, 3), 2), ((3,), None), ((), None)])
+def test_a_version_whose_row_is_lost_is_not_passed_over_on_the_way_down(
+    lost: tuple[int, ...], expected: int | None
+) -> None:
+    """Only version 3 has a file. Without a row and without a file there is no script."""
+    here = replace(inputs(3, at=3), lost=frozenset(lost))
+    if expected is None:
+        assert steps(plan_down(here, None, None)) == [(3, "down", 3, None)]
+    else:
+        with pytest.raises(MigrationError, match=rf"\b{expected}\b"):
+            plan_down(here, None, None)

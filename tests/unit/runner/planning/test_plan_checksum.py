@@ -87,6 +87,12 @@ def test_an_empty_plan_has_a_checksum_too() -> None:
         require_plan(checksum_of(()), PLAN, [])
 
 
+@pytest.mark.parametrize(("size", "words"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps")])
+def test_the_refusal_counts_the_steps(size: int, words: str) -> None:
+    with pytest.raises(MigrationError, match=f"it has {words} and"):
+        require_plan(WHOLE, PLAN[:size], [])
+
+
 def test_no_more_of_the_log_is_read_than_one_plan_can_have_left() -> None:
     taken: list[int] = []
 
