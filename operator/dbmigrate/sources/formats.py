@@ -119,7 +119,7 @@ def _find(listing: DirectoryListing, otherwise: Format = Format.GOLANG_MIGRATE) 
         raise invalid(
             listing.location,
             f"the directory holds files of several formats: {files};"
-            " part them, or name the one that counts with -format",
+            " separate them, or select one with -format",
         )
     return next(iter(found))
 

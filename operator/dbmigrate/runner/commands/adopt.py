@@ -77,7 +77,7 @@ def adopt(
         )
         if _examine(run, into, numbers) != expected:
             raise MigrationError(
-                Reason.LOCK_TIMEOUT, "the history was changed by another session: look again"
+                Reason.LOCK_TIMEOUT, "the history was changed by another session: run it again"
             )
         theirs = database.history
         database.switch_to(into)
@@ -116,14 +116,14 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         raise _no_table(run, tool, name)
     if not applied:
         raise MigrationError(
-            Reason.FOREIGN_HISTORY, f"there is nothing to take over: {tool}'s {name} has no version"
+            Reason.FOREIGN_HISTORY, f"there is nothing to adopt: {tool}'s {name} has no version"
         )
     late = out_of_order_migrations(run.inputs)
     if late:
         raise MigrationError(
             Reason.OUT_OF_ORDER,
             f"{tool} has left out {late[0].version} ({late[0].name}) below version {applied[-1]}:"
-            " one number can't say that",
+            " one number can't represent that",
             hint=f"apply it with {tool} first, or give it a version above",
         )
     if run.source.find(applied[-1]) is None:
@@ -136,7 +136,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         if adapter_for(other.kind).take(rows, other).version is not None:
             raise MigrationError(
                 Reason.FOREIGN_HISTORY,
-                f"{other.schema}.{other.table} has a version already: nothing was taken over",
+                f"{other.schema}.{other.table} has a version already: nothing was adopted",
             )
     ours = {theirs: number for number, theirs in numbers.items()}
     version = ours.get(applied[-1], applied[-1])
@@ -155,6 +155,6 @@ def _no_table(run: Run, tool: str, name: str) -> MigrationError:
     hint = f"there is {' and '.join(found)}: -from-table {found[0]}" if found else None
     return MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"there is nothing to take over: {tool}'s {name} does not exist",
+        f"there is nothing to adopt: {tool}'s {name} does not exist",
         hint=hint,
     )

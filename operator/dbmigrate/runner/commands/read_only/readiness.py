@@ -146,8 +146,8 @@ def _without_version(session: Session, history: History, wanted: Version) -> Rea
     if lost is not None:
         return Readiness(
             VersionState(None),
-            f"the database has no version, and its log ends at version {lost}: its version table is"
-            " gone or empty (`dbmigrate status`)",
+            f"the database has no version, and its log ends at version {lost}: its version"
+            " table is missing or empty (`dbmigrate status`)",
             is_behind=True,
         )
     others: Iterable[OtherHistory] = ()
@@ -181,7 +181,7 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
 
 
 def _behind(state: VersionState, wanted: Version, others: Iterable[OtherHistory] = ()) -> Readiness:
-    text = f"the database {_stands(state)}, {wanted} is wanted{_name(others)}"
+    text = f"the database {_stands(state)}, {wanted} is expected{_name(others)}"
     return Readiness(state, text, is_behind=True)
 
 
