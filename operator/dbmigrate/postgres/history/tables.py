@@ -33,6 +33,7 @@ from dbmigrate.postgres.history.log_shape import (
     SHAPE,
     LogColumn,
     LogShape,
+    no_rows_sql,
     shape_of,
     upgrade_sql,
 )
@@ -131,7 +132,8 @@ def tables_sql(schema: str, table: str) -> str:
         f" CASE WHEN {is_log} THEN pg_catalog.pg_has_role(c.relowner, 'USAGE') END,"
         f" CASE WHEN {is_log} THEN pg_catalog.obj_description(c.oid, 'pg_class') END,"
         f" CASE WHEN {is_log} THEN (SELECT pg_catalog.string_agg(i.indkey::text, ',')"
-        " FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid) END"
+        " FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid) END,"
+        f" CASE WHEN {is_log} THEN pg_catalog.col_description(c.oid, 1) END"
         " FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " LEFT JOIN pg_catalog.pg_attribute a"
@@ -165,7 +167,7 @@ def read_tables(
     oids: dict[str, int] = {}
     log, batches = log_name(table), batches_name(table)
     log_columns: list[LogColumn] = []
-    log_facts: tuple[str | None, ...] = (None, None, None)
+    log_facts: tuple[str | None, ...] = (None,) * 4
     parts: list[int] = []
     for relname, column, column_type, may_read, oid, is_plain, default, has, *more in rows:
         name = relname or ""
@@ -213,7 +215,7 @@ def read_tables(
 def _log_shape(
     name: str, columns: list[LogColumn], facts: tuple[str | None, ...], version_type: str
 ) -> LogShape:
-    may_alter, comment, keys = facts
+    may_alter, comment, keys, id_comment = facts
     return shape_of(
         name,
         columns,
@@ -221,6 +223,7 @@ def _log_shape(
         comment=comment,
         index_keys=(keys or "").split(","),
         may_alter=may_alter == "t",
+        id_comment=id_comment,
     )
 
 
@@ -294,7 +297,8 @@ def create_sql(history: History) -> str:
     if not history.has_log_table:
         statements.append(create_log_sql(history.log_table, history.version_type))
         statements.append(upgrade_sql(history.log_table, _NEW_LOG, history.version_type))
+        statements.append(no_rows_sql(history.log_table))
     else:
         behind = history.upgrade_sql
-        statements.append(history.guarded(behind) if behind else "")
+        statements.append(history.guarded_shape(behind) if behind else "")
     return "; ".join(filter(None, statements))
