@@ -66,6 +66,11 @@ class _Snapshot:
     reason: Reason = Reason.INTERRUPTED
     is_behind: bool = False
     """Whether the database is known not to have the version."""
+    hint: str | None = None
+    """What helps, where waiting alone may not."""
+
+
+_NOT_REACHED = "`dbmigrate up` applies what is pending: see whether that run has failed"
 
 
 class _NotTheTable(MigrationError):
@@ -142,7 +147,7 @@ def _probe(request: Request, wanted: Wanted) -> tuple[_Snapshot, MigrationError 
     except MigrationError as error:
         sight = _Snapshot(None, error.message, error.reason)
     if sight.is_behind:
-        return sight, MigrationError(sight.reason, sight.obstacle)
+        return sight, MigrationError(sight.reason, sight.obstacle, hint=sight.hint)
     if sight.obstacle:
         request.observer.notice(Notice("WARNING", f"not known to be behind: {sight.obstacle}"))
     return sight, None
@@ -166,7 +171,9 @@ def _poll_until(
             request.observer.notice(Notice("INFO", f"waiting: {told}"))
         left = float("inf") if deadline is None else deadline - time.monotonic()
         if left <= 0:
-            return sight, MigrationError(sight.reason, f"gave up waiting: {sight.obstacle}")
+            return sight, MigrationError(
+                sight.reason, f"gave up waiting: {sight.obstacle}", hint=sight.hint
+            )
         if not _pause(min(left, pause * random.uniform(0.5, 1.5)), request):
             return sight, MigrationError(
                 Reason.INTERRUPTED, f"stopped while waiting: {sight.obstacle}"
@@ -202,11 +209,12 @@ def _look(request: Request, wanted: Wanted, limit: float) -> _Snapshot:
     except MigrationError as error:
         if error.reason not in _PATIENT:
             raise
-        return _Snapshot(None, error.message, error.reason)
+        return _Snapshot(None, error.message, error.reason, hint=error.hint)
     except ConnectionBroken as broken:
         return _Snapshot(None, f"connection lost: {broken}", Reason.CONNECTION_LOST)
     if state is None:
-        return _Snapshot(None, "the role may not read the history yet")
+        hint = f"GRANT SELECT ON {request.target.history.name} TO the role"
+        return _Snapshot(None, "the role may not read the history yet", hint=hint)
     if lost is not None:
         return _Snapshot(
             state,
@@ -217,9 +225,11 @@ def _look(request: Request, wanted: Wanted, limit: float) -> _Snapshot:
     here = "has no version" if state.version is None else f"is at version {state.version}"
     if state.dirty:
         obstacle = f"the database {here} and is dirty"
-        return _Snapshot(state, obstacle, Reason.DIRTY, is_behind=not is_reached)
+        hint = "`dbmigrate repair` finishes what dbmigrate began; `dbmigrate status` shows it"
+        return _Snapshot(state, obstacle, Reason.DIRTY, is_behind=not is_reached, hint=hint)
     if not is_reached:
-        return _Snapshot(state, f"the database {here}, {wanted} is wanted", is_behind=True)
+        obstacle = f"the database {here}, {wanted} is wanted"
+        return _Snapshot(state, obstacle, is_behind=True, hint=_NOT_REACHED)
     return _Snapshot(state, "")
 
 
