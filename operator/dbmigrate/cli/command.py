@@ -47,6 +47,11 @@ AS_ATLAS = Flag(
 class ArgumentError(Exception):
     """The operands of a command are invalid; printed after `error: `, exit code 1."""
 
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        """What to write instead; golang-migrate's messages do not say it."""
+
 
 class Declined(Exception):
     """A prompt was answered with no; the message says what was not done, exit code 1."""
@@ -95,6 +100,8 @@ class Command(NamedTuple):
     run: Callable[[Invocation], int]
     """Gives the exit code. Raises ArgumentError, Declined, MigrationError and OSError."""
     flags: tuple[Flag, ...] = ()
+    operand: str = ""
+    """The one word that may follow the flags, as the help calls it; any other is refused."""
     twins: tuple[str, ...] = ()
     """Flags that DBMIGRATE_<COMMAND>_<FLAG> may set as well; never one that confirms."""
     exclusive: tuple[tuple[str, str], ...] = ()

@@ -186,8 +186,6 @@ def _read_verb(invocation: Invocation) -> str:
     if verb not in VERBS:
         shown = verb if verb.replace("-", "").isalpha() else "(not shown)"
         raise ArgumentError(f"fleet {shown} is not known{guess(verb, VERBS)}: {', '.join(VERBS)}")
-    if len(operands) > 1:
-        raise ArgumentError(f"too many arguments: {present(' '.join(operands[1:]))}")
     if ("targets" in values) == ("targets-query" in values):
         raise ArgumentError("name the targets: either -targets FILE or -targets-query SQL")
     for name, only in (("timeout", "wait"), ("samples", "survey"), ("plans", "up")):
@@ -354,4 +352,4 @@ def _tolerant_code(found: FleetResult) -> int:
     return 0 if is_done and not found.was_stopped else 1
 
 
-COMMAND = Command("fleet", FLEET, run, flags=FLAGS, twins=_TWINS, has_verb=True)
+COMMAND = Command("fleet", FLEET, run, flags=FLAGS, operand="VERB", twins=_TWINS, has_verb=True)
