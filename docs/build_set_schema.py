@@ -15,10 +15,14 @@ from typing import Any
 
 import yaml
 
+from dbmigrate.api.fleet.spec import NO_BACKUP
+
 CRDS = Path(__file__).parent.parent / "crds"
 SOURCE, TARGET = CRDS / "databasemigrations.yaml", CRDS / "databasemigrationsets.yaml"
 TEMPLATE_FIELDS = (
     "source",
+    "target",
+    "rollback",
     "outOfOrder",
     "changedFiles",
     "takeOver",
@@ -43,10 +47,24 @@ class _Dumper(yaml.SafeDumper):
 def build(text: str) -> str:
     """The definition of sets, with the parts between its marks made anew."""
     spec = read_part("spec")
-    template = {name: spec["properties"][name] for name in TEMPLATE_FIELDS}
-    text = _replace(text, "template", template)
+    text = _replace(text, "template", template_fields(spec))
     text = _replace(text, "database", database_fields(spec))
     return _replace(text, "plan", {"plan": read_part("status")["properties"]["plan"]})
+
+
+def template_fields(spec: Mapping[str, Any]) -> Schema:
+    """The fields of a template and their rules; `backup` is there to be refused by its name."""
+    rules = deepcopy(spec["x-kubernetes-validations"])
+    for each in rules:
+        each["message"] = each["message"].replace("spec.", "spec.template.")
+    fields = {name: spec["properties"][name] for name in TEMPLATE_FIELDS}
+    refused = {
+        "type": "object",
+        "description": "Not possible for a set: save the databases by other means before.",
+        "x-kubernetes-preserve-unknown-fields": True,
+    }
+    rules.append({"rule": "!has(self.backup)", "message": NO_BACKUP})
+    return {"x-kubernetes-validations": rules, "properties": {**fields, "backup": refused}}
 
 
 def read_part(name: str) -> Schema:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any
@@ -36,6 +36,8 @@ __all__ = [
     "RehearsalSummary",
     "Report",
     "ReportError",
+    "ReportedDifference",
+    "ReportedDrift",
     "ReportedUnfinished",
     "Step",
     "UnknownReport",
@@ -55,7 +57,7 @@ EXCERPT_LIMIT = 1024
 TEXT_LIMIT = 4096
 """Characters that are kept of each text when a report is read."""
 STEPS_LIMIT, FINDINGS_LIMIT, CHANGED_LIMIT, FAILURES_LIMIT = 200, 20, 100, 50
-WAVES_LIMIT = VERSIONS_LIMIT = 20
+WAVES_LIMIT = VERSIONS_LIMIT = DIFFERENCES_LIMIT = 20
 """Items that are kept of each list."""
 
 VersionText = Annotated[str, Bound(VERSION_LIMIT)]
@@ -179,6 +181,34 @@ class RehearsalSummary:
     without_down: Count
     """How many of them have no down script: they went up alone."""
     milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedDifference:
+    """An object of the live schema that was added, changed or dropped by hand."""
+
+    change: Word
+    """`added`, `changed` or `dropped`."""
+    kind: Word
+    name: Excerpt
+    details: Excerpt | None = None
+    """What has changed."""
+    undo: Excerpt | None = None
+    """The statements that would undo it; None: they are not known, or there is no room."""
+
+    def __str__(self) -> str:
+        return f"{self.change} {self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedDrift:
+    """How the live schema differs from the one that the applied migrations make."""
+
+    differences_total: Count = always(0)
+    checksum: Hash = always("")
+    """SHA-256 over all of them, by which two reports are compared."""
+    differences: Annotated[tuple[ReportedDifference, ...], Bound(DIFFERENCES_LIMIT)] = ()
+    """The first ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +343,8 @@ class Report:
     """What lint has found in the pending scripts, the worst first."""
     findings_total: Count = 0
     """All of them; the report holds some."""
+    drift: ReportedDrift | None = wire(key="drifted", default=None)
+    """Of a drift check; None: none was made."""
     owner: OwnerText | None = None
     """Who migrates the database, by its log; None: the log does not say, or was not read."""
     restored: FileName | None = None
@@ -397,14 +429,20 @@ def _dump(report: Report) -> str:
 
 
 def _cut(report: Report, limit: int) -> str:
-    """Drop failures of a fleet, findings and the oldest steps, then halve the error's texts,
-    until the report fits."""
+    """Drop failures of a fleet, differences, findings and the oldest steps, then halve the error's
+    texts, until the report fits."""
     while report.fleet is not None and report.fleet.failures:
         text = _dump(report)
         if len(text.encode()) <= limit:
             return text
         fleet = report.fleet
         report = replace(report, fleet=replace(fleet, failures=fleet.failures[:-1]))
+    if report.drift is not None:
+        for drift in _cut_drift(report.drift):
+            report = replace(report, drift=drift)
+            text = _dump(report)
+            if len(text.encode()) <= limit:
+                return text
     if len(report.findings) > _FEW_FINDINGS:
         report = replace(report, findings=report.findings[:_FEW_FINDINGS])
         text = _dump(report)
@@ -432,6 +470,23 @@ def _cut(report: Report, limit: int) -> str:
             return text
         size //= 2
     return _dump(replace(report, error=error, command=report.command[:256]))
+
+
+def _cut_drift(drift: ReportedDrift) -> Iterator[ReportedDrift]:
+    """The same with less and less: without statements, with short details, with fewer of them."""
+    shown = tuple(replace(each, undo=None) for each in drift.differences)
+    yield replace(drift, differences=shown)
+    for size in (256, 64, 0):
+        yield replace(
+            drift,
+            differences=tuple(
+                replace(each, details=_shorten(each.details, size) if size else None)
+                for each in shown
+            ),
+        )
+    shown = tuple(replace(each, details=None) for each in shown)
+    for count in range(len(shown) - 1, -1, -1):
+        yield replace(drift, differences=shown[:count])
 
 
 def _shorten(text: str | None, size: int) -> str | None:

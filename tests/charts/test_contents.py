@@ -213,6 +213,7 @@ def test_there_is_an_alert_for_each_trouble() -> None:
         "DatabaseMigrationUnreachable": "5m",
         "DatabaseMigrationNotReady": "15m",
         "DatabaseMigrationRetrying": "30m",
+        "DatabaseSchemaDrifted": None,
         "DbmigrateOperatorDown": "5m",
         "DbmigrateOperatorNotLeading": "5m",
     }

@@ -63,6 +63,7 @@ ALERTS = {
     "unreachable": "DatabaseMigrationUnreachable",
     "notReady": "DatabaseMigrationNotReady",
     "retrying": "DatabaseMigrationRetrying",
+    "schemaDrifted": "DatabaseSchemaDrifted",
     "operatorDown": "DbmigrateOperatorDown",
     "notLeading": "DbmigrateOperatorNotLeading",
 }

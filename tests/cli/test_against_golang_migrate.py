@@ -81,7 +81,7 @@ class Difference(NamedTuple):
 DIFFERENCES = (
     Difference(
         "",
-        "says what is wrong above the usage",
+        "prints the error above the usage",
         r"Usage: .*",
         r"no command given\nUsage: .*",
         (2, 2),
@@ -127,7 +127,7 @@ DIFFERENCES = (
     *(
         Difference(
             script,
-            "an argument too many is refused by name",
+            "extra arguments are refused by name",
             theirs,
             rf"error: too many arguments: {surplus}\n  hint: .*\n",
             (code, 1),
@@ -179,27 +179,27 @@ DIFFERENCES = (
     ),
     Difference(
         "-database=DATABASE version",
-        "what reads no files needs no source",
+        "commands that read no files need no source",
         r"error: failed to parse scheme from source URL: URL cannot be empty\n",
         r"error: no migration\n",
     ),
     Difference(
         "-database=DATABASE force 3",
-        "what reads no files needs no source",
+        "commands that read no files need no source",
         r"error: failed to parse scheme from source URL: URL cannot be empty\n",
         r"",
         (1, 0),
     ),
     Difference(
         "goto x",
-        "a command's own arguments are looked at before anything is opened",
+        "a command's arguments are checked before anything is opened",
         r"error: failed to parse scheme from source URL: URL cannot be empty\n",
         r"error: can't read version argument V\n  hint: .*\n",
     ),
     *(
         Difference(
             script,
-            "said once, and with what to do",
+            "reported once, with what to do",
             rf"error: {text}error: {text}\n",
             rf"error: {text}\n  hint: .*\n",
         )
@@ -215,13 +215,13 @@ DIFFERENCES = (
     ),
     Difference(
         "-path=@ up",
-        "the flag and the variables that name it are said",
+        "the same, with the flag and the variables that set it",
         r"error: failed to parse scheme from database URL: URL cannot be empty\n",
         r"error: failed to parse scheme from database URL: URL cannot be empty\n  hint: .*\n",
     ),
     Difference(
         "-database=DATABASE up",
-        "the flag and the variables that name it are said",
+        "the same, with the flag and the variables that set it",
         r"error: failed to parse scheme from source URL: URL cannot be empty\n",
         r"error: failed to parse scheme from source URL: URL cannot be empty\n  hint: .*\n",
     ),
@@ -272,7 +272,7 @@ DIFFERENCES = (
     ),
     Difference(
         "-path=@broken -database=DATABASE up",
-        "the error shows where it is, not the whole file",
+        "the error shows the place instead of the whole file",
         r"error: migration failed: syntax error .* in line 2: .*\(details: .*\)\n",
         r"error: migration failed: syntax error .*\n  at 1_broken.up.sql:2:\d+\n    .*\n *\^\n",
     ),
@@ -292,26 +292,25 @@ DIFFERENCES = (
     ),
     Difference(
         "-path=@ -database=DATABASE&x-migrations-table=a&x-migrations-table-quoted=1 up",
-        "no value of a URL's parameter is shown: it may be a part of a password",
+        "the value of a URL parameter is never shown, because it may be a part of a password",
         r"error: failed to open database: x-migrations-table must .*: a\n",
         r"error: failed to open database: x-migrations-table must [^:]*\n",
     ),
     Difference(
         '-path=@ -database=DATABASE&x-migrations-table="a"."b"."c"&x-migrations-table-quoted=1 up',
-        "no value of a URL's parameter is shown: it may be a part of a password",
+        "the value of a URL parameter is never shown, because it may be a part of a password",
         r'error: failed to open database: ""a"."b"."c"" MigrationsTable contains .*\n',
         r"error: failed to open database: [^:]*\n",
     ),
     Difference(
         "-path=@ -database=postgres://u:s3cr3t%zz@127.0.0.1:1/shop version",
-        "a password may be written as it is where the URL can then be read in one way only,"
-        " and is never shown",
+        "a password need not be escaped where the URL is unambiguous, and is never shown",
         r'error: failed to open database: parse "postgres://u:s3cr3t.*\n',
         r"error: (?!.*s3cr3t)can't connect to 127\.0\.0\.1:1/shop: .*\n",
     ),
     Difference(
         "-path=@one-way -database=DATABASE up",
-        "names that look like a mistake are warned of",
+        "names that look like a mistake cause a warning",
         r"1/u up \(TIME\)\n2/u <empty> \(TIME\)\n",
         r"warning: 2_down.down.sql has no up script: .*\n"
         r"1/u up \(TIME\)\n2/u <empty> \(TIME\)\n",
@@ -319,14 +318,14 @@ DIFFERENCES = (
     ),
     Difference(
         "up -path m",
-        "says where options go",
+        "explains where options go",
         r"flag provided but not defined: -path\nUsage of up:\n.*information\n",
         r"flag provided but not defined: -path\nUsage of up:\n.*information\n.*"
         r"options go before the command: dbmigrate OPTIONS up\n",
         (2, 2),
     ),
     *(
-        Difference(line, "`up` and `down` know `-to`", theirs, r".*-to.*", (code, code))
+        Difference(line, "`up` and `down` accept `-to`", theirs, r".*-to.*", (code, code))
         for line, theirs, code in (
             ("up -help", r"up \[N\] .*-help.*", 0),
             ("down -help", r"down \[N\] .*-help.*", 0),
@@ -347,14 +346,17 @@ DIFFERENCES = (
     ),
     Difference(
         "goto -help",
-        "goto knows `latest`",
+        "goto accepts `latest`",
         r"goto V       Migrate to version V\n  -help\n.*",
         r"goto V       Migrate to version V\n\tUse latest .*\n  -help\n.*",
         (0, 0),
     ),
     *(
         Difference(
-            line, "golang-migrate's next release writes it so", f"error: {a}\n", f"error: {b}\n"
+            line,
+            "lower case, as in golang-migrate's next release",
+            f"error: {a}\n",
+            f"error: {b}\n",
         )
         for line, a, b in (
             (

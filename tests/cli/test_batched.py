@@ -48,7 +48,7 @@ def test_lint_knows_such_files_and_names_them_as_the_remedy(path: str) -> None:
     (Path(path) / "2_count.up.sql").write_text("UPDATE users SET a = 1;")
     text = run("-path", path, "lint").stdout
     assert "every-row" in text
-    assert "instead: a file of its own that begins with `-- dbmigrate:batched`" in text
+    assert "instead: a separate file that begins with `-- dbmigrate:batched`" in text
 
 
 def test_rehearse_runs_them_on_the_rows_that_the_migrations_make(path: str) -> None:

@@ -32,7 +32,7 @@ def test_people_read_the_place_the_reason_and_the_remedy(path: str) -> None:
     assert ran.code == 1
     place, reason, remedy = ran.stdout.splitlines()
     assert place == "2_index.up.sql:2 error index-blocks-writes"
-    assert reason.strip().startswith("users: CREATE INDEX keeps everybody from writing")
+    assert reason.strip().startswith("users: CREATE INDEX blocks writes")
     assert remedy.strip().startswith("instead: CREATE INDEX CONCURRENTLY")
     assert ran.stderr == "1 error in 1 file\n"
 

@@ -90,13 +90,25 @@ REFUSED = {
         {**action(action="Retry"), "spec": {"action": "Retry"}},
         "exactly one of migration and set must be set",
     ),
-    "a rollback of a set": (
-        {**action(), "spec": {"set": "tenants", "action": "Rollback", "version": "1"}},
-        "a set takes Retry, Continue and Approve",
+    "a repair of a set": (
+        {**action(), "spec": {"set": "tenants", "action": "Repair"}},
+        "a set takes Retry, Continue, Approve and Rollback",
+    ),
+    "a rollback of a set to nowhere": (
+        {**action(), "spec": {"set": "tenants", "action": "Rollback"}},
+        "Rollback needs version",
+    ),
+    "a set with a target that is no version": (
+        fleet(template={"source": CONFIG_MAPS, "target": "one"}),
+        "spec.template.target is latest or a version in quotes",
+    ),
+    "a set with backups": (
+        fleet(template={"source": CONFIG_MAPS, "backup": {"persistentVolumeClaim": {}}}),
+        "a set makes no backups before its runs",
     ),
     "a migration that is to continue": (
         action(action="Continue"),
-        "a set takes Retry, Continue and Approve",
+        "a set takes Retry, Continue, Approve and Rollback",
     ),
     "no database": (
         migration(database={}),

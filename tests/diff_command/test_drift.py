@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dbmigrate.diff.drift import IgnoreRules
+from dbmigrate.diff.reader import read_schema
+from dbmigrate.diff.schema import Schema
+from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import parse_target
+from dbmigrate.postgres.scratch.server import scratch_server
+from dbmigrate.report import DIFFERENCES_LIMIT, Reason, Report
 from dbmigrate.runner.commands.drift import Drift, DriftOrder, drift
 from dbmigrate.runner.request import Request
 from dbmigrate.sources.formats import read_source
@@ -147,3 +154,75 @@ def test_the_command_line_exits_with_3_and_has_a_document(
     assert document["drift"]["differences"][0]["name"] == "public.t.z"
     ignored = run(*command, *rest, "-ignore", "column:public.t.z")
     assert ignored.code == 0
+    lenient = run(*command, *rest, "-exit-zero")
+    assert (lenient.code, lenient.stdout) == (0, ran.stdout)
+
+
+def test_a_report_has_the_first_differences_and_the_number_of_all(
+    server: Server, database: Database, tmp_path: Path
+) -> None:
+    migrations = begin(tmp_path / "migrations", START)
+    migrate(database, migrations)
+    many = range(1, DIFFERENCES_LIMIT + 6)
+    database.execute(";".join(f"CREATE TABLE by_hand_{i} (id int)" for i in many))
+    database.execute("ALTER TABLE t ALTER n TYPE bigint")
+    report = tmp_path / "report.json"
+    command = ("-path", str(migrations), "-database", database.url, "-report", str(report))
+    ran = run(*command, "drift", "-dev-url", server.url("postgres"))
+    assert ran.code == 3
+    found = Report.from_json(report.read_text()).drift
+    assert found is not None
+    assert found.differences_total == len(many) + 1
+    assert len(found.differences) == DIFFERENCES_LIMIT
+    first = found.differences[0]
+    assert (str(first), first.details) == (
+        "changed column public.t.n",
+        "type is bigint, and was integer",
+    )
+
+
+def test_a_scratch_server_that_serves_nothing_else_gets_the_roles_that_are_granted_to(
+    database: Database, tmp_path: Path
+) -> None:
+    role = database.create_role()
+    granted = f"{START}; GRANT SELECT ON t TO {role}; CREATE POLICY p ON t TO {role} USING (true)"
+    migrations = begin(tmp_path / "migrations", granted)
+    migrate(database, migrations)
+    with scratch_server() as words:
+        command = ("-path", str(migrations), "-database", database.url)
+        ran = run(*command, "-rehearse-on", f"{words} dbname=postgres", "drift")
+    assert (ran.code, ran.stdout) == (0, ""), ran.stderr
+
+
+def test_it_steps_aside_for_a_migration_that_has_locked_a_part_of_the_schema(
+    server: Server, database: Database, tmp_path: Path
+) -> None:
+    migrations = begin(tmp_path / "migrations", START)
+    migrate(database, migrations)
+    command = ("-path", str(migrations), "-database", database.url, "-lock-timeout", "1")
+    with database.connect() as migration:
+        migration.execute("BEGIN; ALTER TABLE t ADD more int")
+        ran = run(*command, "drift", "-dev-url", server.url("postgres"))
+        assert ran.code == 1
+        assert "has locked a part of the schema" in ran.stderr
+        migration.execute("ALTER TABLE p ADD more int; ROLLBACK")
+    assert run(*command, "drift", "-dev-url", server.url("postgres")).code == 0
+
+
+def test_a_migration_that_takes_place_meanwhile_is_no_drift(
+    server: Server, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrations = begin(tmp_path / "migrations", START)
+    migrate(database, migrations)
+
+    def read_late(session: Session, **options: Any) -> Schema:
+        monkeypatch.undo()
+        (migrations / "000002_more.up.sql").write_text("CREATE TABLE more (id int)")
+        migrate(database, migrations)
+        return read_schema(session, **options)
+
+    monkeypatch.setattr("dbmigrate.runner.commands.drift.read_schema", read_late)
+    with pytest.raises(MigrationError, match="was migrated while its schema was read") as raised:
+        look(server, database, migrations)
+    assert raised.value.reason is Reason.INTERRUPTED
+    assert said(look(server, database, migrations)) == []

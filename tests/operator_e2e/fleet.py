@@ -106,14 +106,14 @@ class Fleet:
             },
         }
 
-    def act(self, action: str, name: str = "act") -> None:
+    def act(self, action: str, name: str = "act", **more: str) -> None:
         """Apply a MigrationAction."""
         self.namespace.apply(
             {
                 "apiVersion": "dbmigrate.dev/v1alpha1",
                 "kind": "MigrationAction",
                 "metadata": {"name": name},
-                "spec": {"set": NAME, "action": action},
+                "spec": {"set": NAME, "action": action, **more},
             }
         )
 

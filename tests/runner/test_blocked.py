@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dbmigrate.policies import Transactions
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.force import force
 from dbmigrate.runner.commands.read_only.version import version
@@ -66,6 +67,62 @@ def test_a_blocked_step_is_tried_again_until_it_gets_through(database: Database)
     assert len(witness.blocks) >= 1
     assert version_row(database) == [(2, False)]
     assert len(log(database)) == 2
+
+
+HISTORY = {
+    "before the file": "LOCK TABLE schema_migrations IN SHARE MODE",
+    "behind the file": "SELECT * FROM schema_migrations FOR UPDATE",
+}
+
+
+@pytest.mark.parametrize("transactions", [Transactions.FILE, Transactions.ALL])
+@pytest.mark.parametrize("place", HISTORY)
+def test_a_step_whose_history_is_locked_is_tried_again(
+    database: Database, place: str, transactions: Transactions
+) -> None:
+    files = source(table(1), table(2))
+    up(request(database, files), 1).unwrap()
+    with database.connect() as other:
+
+        def begin(_: object) -> None:
+            other.execute(f"BEGIN; {HISTORY[place]}")
+
+        witness = Witness(on_start=begin, on_blocked=lambda: other.execute("COMMIT"))
+        options = Options(lock_timeout=60, statement_lock_timeout_ms=200, transactions=transactions)
+        up(request(database, files, options=options, observer=witness)).unwrap()
+    assert witness.blocks
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE t2 ()",
+        "-- dbmigrate:no-transaction\nCREATE TABLE t2 ()",
+        "-- dbmigrate:batched size=10 start=0\nUPDATE t1 SET b = 1 WHERE id IN (SELECT id FROM t1"
+        " WHERE id > :cursor ORDER BY id LIMIT :batch_size) RETURNING id;",
+    ],
+)
+def test_a_history_that_stays_locked_is_named_and_not_the_file(
+    database: Database, text: str
+) -> None:
+    """Whatever writes to it waits as long as -lock-timeout says, the row of the failure too."""
+    made = "CREATE TABLE t1 (id int PRIMARY KEY, b int); INSERT INTO t1 SELECT 1"
+    files = source(migration(1, made), migration(2, text))
+    up(request(database, files), 1).unwrap()
+    with database.connect() as other:
+
+        def begin(_: object) -> None:
+            other.execute(
+                "BEGIN; LOCK TABLE schema_migrations, schema_migrations_log IN SHARE MODE"
+            )
+
+        options = Options(lock_timeout=1.0, statement_lock_timeout_ms=500)
+        result = up(request(database, files, options=options, observer=Witness(on_start=begin)))
+    assert result.error is not None
+    assert (result.error.reason, result.error.location) == (Reason.BLOCKED_BY_QUERY, None)
+    assert "can't write" in result.error.message
+    assert "history" in result.error.message
+    assert version_row(database) == [(1, False)]
 
 
 def test_without_a_lock_timeout_a_step_waits_and_an_urgent_stop_ends_it(

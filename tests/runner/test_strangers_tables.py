@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from psycopg.errors import LockNotAvailable
 
+from dbmigrate.policies import Transactions
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.report import Reason
@@ -17,11 +20,11 @@ from dbmigrate.runner.commands.read_only.verify import verify
 from dbmigrate.runner.commands.read_only.version import version
 from dbmigrate.runner.commands.read_only.wait import wait
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.request import Request
+from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from tests.database import Database
 from tests.database.plants import MARK
-from tests.runner.arrange import Witness, migration, request, source, tables, version_row
+from tests.runner.arrange import Witness, migration, request, source, table, tables, version_row
 
 pytestmark = pytest.mark.database
 
@@ -199,8 +202,8 @@ def test_a_history_may_belong_to_who_is_trusted_anyway(database: Database, stran
     up(request(database, tables(1, 2))).unwrap()
     database.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {runner}")
     version(request(url)).unwrap()
-    for table in ("schema_migrations", "schema_migrations_log"):
-        database.execute(f"ALTER TABLE {table} OWNER TO {stranger}")
+    for name in ("schema_migrations", "schema_migrations_log"):
+        database.execute(f"ALTER TABLE {name} OWNER TO {stranger}")
     assert refusals(database)
     assert refusals(database, url)
     database.execute(f"GRANT {stranger} TO {runner}")
@@ -278,6 +281,71 @@ def test_what_comes_between_two_steps_is_not_run(database: Database, change: str
     assert result.error.reason is Reason.FOREIGN_HISTORY
     assert version_row(database) == [(1, False)]
     assert database.query("SELECT pg_catalog.to_regclass('t2')") == [(None,)]
+
+
+ISOLATED = {
+    "by default": "{wait};",
+    "by the file": "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT 1; {wait};",
+    "by a session that the file leaves": "SET default_transaction_isolation = 'serializable';"
+    " SELECT 1; {wait};",
+    "without a transaction": "-- dbmigrate:no-transaction\nCREATE TABLE a (); {wait};"
+    " CREATE INDEX CONCURRENTLY ON t1 (id);",
+    "in a transaction of the file": "-- dbmigrate:no-transaction\nBEGIN ISOLATION LEVEL REPEATABLE"
+    " READ; SELECT 1; {wait}; COMMIT;",
+    "in the second transaction": "-- dbmigrate:no-transaction\nBEGIN; COMMIT AND CHAIN; SELECT 1;"
+    " {wait}; COMMIT;",
+    "in batches": "-- dbmigrate:batched size=10 start=0\nUPDATE t1 SET a = 1 WHERE id IN (SELECT"
+    " id FROM t1 WHERE id > :cursor AND ({wait})::text IS NOT NULL ORDER BY id LIMIT :batch_size)"
+    " RETURNING id;",
+}
+"""Files of transactions whose snapshot is as old as their first query."""
+
+
+@pytest.mark.parametrize("transactions", Transactions)
+@pytest.mark.parametrize("kind", ISOLATED)
+def test_what_a_transaction_does_not_see_any_more_is_not_run(
+    database: Database, kind: str, transactions: Transactions
+) -> None:
+    """A trigger by a role with the privilege, made while a statement of a long file runs."""
+    if transactions is Transactions.ALL and ISOLATED[kind].startswith("--"):
+        pytest.skip("it can't be in one transaction with others")
+    name = database.name
+    database.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    up(request(database, tables(1))).unwrap()
+    stranger = database.create_role(password="p")
+    database.execute(
+        f"ALTER TABLE t1 ADD PRIMARY KEY (id), ADD a int; INSERT INTO t1 SELECT 1;"
+        f" {FUNCTIONS}; GRANT TRIGGER ON schema_migrations,"
+        f" schema_migrations_log TO {stranger}; GRANT EXECUTE ON FUNCTION trap() TO {stranger}"
+    )
+    tried = []
+    with database.connect() as holder:
+        holder.execute("SELECT pg_advisory_lock(1)")
+
+        def plant() -> None:
+            for history in ("schema_migrations", "schema_migrations_log"):
+                with database.connect() as other, suppress(LockNotAvailable):
+                    other.execute(
+                        f"SET ROLE {stranger}; SET lock_timeout = 100;"
+                        f" CREATE TRIGGER t BEFORE INSERT OR UPDATE ON {history}"
+                        " FOR EACH STATEMENT EXECUTE FUNCTION trap()"
+                    )
+            tried.append(kind)
+            holder.execute("SELECT pg_advisory_unlock(1)")
+
+        text = ISOLATED[kind].format(wait="SELECT pg_advisory_xact_lock_shared(1)")
+        options = Options(who="tester", transactions=transactions, statement_lock_timeout_ms=0)
+        since = len(database.server.log)
+        result = up(
+            request(
+                database,
+                source(table(1), migration(2, text), migration(3, "SELECT 1")),
+                options=options,
+                observer=Witness(on_blocked=plant),
+            )
+        )
+    assert tried == [kind], result.error
+    assert MARK not in database.server.log[since:]
 
 
 def test_a_trigger_that_a_file_makes_is_not_run(database: Database) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dbmigrate.printable import lines
 from dbmigrate.report import (
+    DIFFERENCES_LIMIT,
     TERMINATION_MESSAGE_LIMIT,
     Backup,
     FleetCounts,
@@ -20,6 +21,8 @@ from dbmigrate.report import (
     Reason,
     RehearsalSummary,
     Report,
+    ReportedDifference,
+    ReportedDrift,
     ReportError,
     Step,
 )
@@ -93,6 +96,20 @@ def reports_of(alphabet: st.SearchStrategy[str]) -> st.SearchStrategy[Report]:
             max_size=8,
         ).map(tuple),
     )
+    differences = st.builds(
+        ReportedDifference,
+        change=st.sampled_from(["added", "changed", "dropped"]),
+        kind=names,
+        name=names,
+        details=st.none() | st.text(alphabet, min_size=1, max_size=1000),
+        undo=st.none() | st.text(alphabet, min_size=1, max_size=1000),
+    )
+    drift = st.builds(
+        ReportedDrift,
+        differences_total=counts,
+        checksum=st.just("0f" * 32),
+        differences=st.lists(differences, max_size=DIFFERENCES_LIMIT).map(tuple),
+    )
     return st.builds(
         Report,
         command=texts,
@@ -118,6 +135,7 @@ def reports_of(alphabet: st.SearchStrategy[str]) -> st.SearchStrategy[Report]:
         rehearsal=st.none()
         | st.builds(RehearsalSummary, steps=counts, without_down=counts, milliseconds=counts),
         fleet=st.none() | fleets,
+        drift=st.none() | drift,
     )
 
 
@@ -166,6 +184,10 @@ def test_a_cut_report_fits_and_keeps_what_decides(report: Report) -> None:
         report.outcome,
     )
     assert read.steps_total == report.steps_total
+    assert (read.drift is None) == (report.drift is None)
+    if read.drift is not None and report.drift is not None:
+        assert read.drift.differences_total == report.drift.differences_total
+        assert read.drift.checksum == report.drift.checksum
     assert (read.error is None) == (report.error is None)
     if read.error is not None and report.error is not None:
         assert read.error.reason is report.error.reason
@@ -180,6 +202,35 @@ def test_a_report_is_cut_only_where_it_does_not_fit() -> None:
     for enough in (size, size + 1):
         assert Report.from_json(report.to_json(limit=enough)) == report
     assert Report.from_json(report.to_json(limit=size - 1)).steps == many[31:]
+
+
+def test_of_a_drift_the_statements_go_first_then_the_details_then_the_last_objects() -> None:
+    def drift(size: int, *, details: int, undo: int) -> Report:
+        each = ReportedDifference("added", "table", "t" * size, "d" * details, "u" * undo)
+        shown = (each,) * DIFFERENCES_LIMIT
+        return replace(REPORT, drift=ReportedDrift(100, "0f" * 32, shown))
+
+    def kept(report: Report) -> tuple[int, ReportedDifference]:
+        read = Report.from_json(report.to_json(TERMINATION_MESSAGE_LIMIT)).drift
+        assert read is not None
+        assert (read.differences_total, read.checksum) == (100, "0f" * 32)
+        return len(read.differences), read.differences[0]
+
+    assert kept(drift(10, details=50, undo=500)) == (
+        DIFFERENCES_LIMIT,
+        ReportedDifference("added", "table", "t" * 10, "d" * 50),
+    )
+    assert kept(drift(10, details=500, undo=500)) == (
+        DIFFERENCES_LIMIT,
+        ReportedDifference("added", "table", "t" * 10, shortened("d", 64)),
+    )
+    assert kept(drift(100, details=500, undo=500)) == (
+        DIFFERENCES_LIMIT,
+        ReportedDifference("added", "table", "t" * 100),
+    )
+    count, first = kept(drift(1000, details=500, undo=500))
+    assert first == ReportedDifference("added", "table", "t" * 1000)
+    assert count == 3
 
 
 def test_of_a_fleets_failures_as_many_are_kept_as_fit() -> None:

@@ -3,7 +3,8 @@
 Ready, Reconciling and Stalled are kstatus's three. Ready says whether the database
 is at the resource's target; Reconciling, that work is in progress or will be tried
 again; Stalled, that a person must act. Dirty repeats the history table's flag,
-Approved says whether the plan may be run.
+Approved says whether the plan may be run, SchemaDrifted whether the live schema is
+another one than the applied migrations make.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     DIRTY = "Dirty"
     APPROVED = "Approved"
+    SCHEMA_DRIFTED = "SchemaDrifted"
 
 
 class Truth(StrEnum):

@@ -210,6 +210,11 @@ class Fields:
             self._check(f"{name}[{key}]", item, form)
         return dict(value)
 
+    def words(self, name: str, form: Form, *, most: int) -> tuple[str, ...]:
+        """A list of texts; absent is an empty one."""
+        items = self._list(name, most)
+        return tuple(self._check(f"{name}[{i}]", item, form) for i, item in enumerate(items))
+
     def documents(self, name: str, *, most: int) -> list[Document]:
         """A list of objects that are passed to Kubernetes unchanged."""
         return [item.whole() for item in self.sections(name, most=most)]

@@ -60,6 +60,8 @@ OWNER = Form(700, r"[!-~]+", least=1)
 """Who migrates a database: CLUSTER/NAMESPACE/NAME, or a word of somebody else's."""
 VARIABLE = Form(256, r"[ -<>-~]+", least=1)
 """The name of an environment variable, as Kubernetes has it."""
+DRIFT_PATTERN = Form(256, r"[^\x00-\x1f\x7f]+", least=1)
+"""Names with `*` for any characters, perhaps a kind and a colon before them."""
 PLAN_HASH = Form(128, least=1)
 SENTENCE = Form(1024)
 LABEL_VALUE = Form(63)

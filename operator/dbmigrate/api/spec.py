@@ -14,6 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from dbmigrate.api.database import DatabaseSpec, parse_database
+from dbmigrate.api.drift import DriftOptions, parse_drift
 from dbmigrate.api.durations import is_duration
 from dbmigrate.api.fields import Document, Fields
 from dbmigrate.api.forms import (
@@ -204,6 +205,7 @@ class MigrationSpec:
     retry: Retry = field(default_factory=Retry)
     check_interval: timedelta | None = None
     """How often the database is checked; NEVER, or None: as the operator's setting says."""
+    drift: DriftOptions = field(default_factory=DriftOptions)
     history: HistoryLimits = field(default_factory=HistoryLimits)
     job: JobOptions = field(default_factory=JobOptions)
     unknown: tuple[str, ...] = ()
@@ -213,8 +215,8 @@ class MigrationSpec:
         """A hash of the wanted state of the database, given a digest of the files' content.
 
         It leaves out what changes how a run is made but not its result
-        (lint, takeOver, rehearse, suspend, backup, timeouts, retry, checkInterval, job), so that a
-        change there starts nothing when the database is at the target.
+        (lint, takeOver, rehearse, suspend, backup, timeouts, retry, checkInterval, drift, job), so
+        that a change there runs no migration when the database is at the target.
         """
         source: object = asdict(self.source)
         if isinstance(self.source, ImageSource):
@@ -244,7 +246,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         source=parse_source(fields.section("source")),
         source_format=parse_format(fields),
         lint=fields.section("source").policy("lint", LintPolicy.WARN),
-        target=_parse_target(fields),
+        target=parse_target(fields),
         rollback=fields.policy("rollback", Rollback.FORBID),
         out_of_order=fields.policy("outOfOrder", OutOfOrder.REJECT),
         changed_files=fields.policy("changedFiles", ChangedFiles.REJECT),
@@ -256,6 +258,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         timeouts=parse_timeouts(fields.section("timeouts")),
         retry=parse_retry(fields.section("retry")),
         check_interval=parse_check_interval(fields),
+        drift=parse_drift(fields.section("drift")),
         history=_parse_history(fields.section("history")),
         job=parse_job_options(fields.section("job")),
     )
@@ -267,7 +270,8 @@ def parse_format(fields: Fields) -> SourceFormat:
     return fields.section("source").choice("format", SourceFormat.AUTO)
 
 
-def _parse_target(fields: Fields) -> str:
+def parse_target(fields: Fields) -> str:
+    """The version that is wanted. Raises SpecError."""
     target = fields.optional_text("target", VERSION) or LATEST
     if target != LATEST and not is_version(target, parse_format(fields)):
         raise fields.error(

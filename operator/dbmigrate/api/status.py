@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Annotated
 
 from dbmigrate.api.conditions import Condition, ConditionType
+from dbmigrate.api.drift import DriftStatus
 from dbmigrate.api.fields import Document
 from dbmigrate.api.last_check import LastCheck
 from dbmigrate.api.trial import NO_TRIAL, Trial
@@ -177,6 +178,8 @@ class MigrationStatus:
     last_run: LastRun | None = None
     last_check: LastCheck | None = None
     """None: the last check found the database as the last run left it."""
+    drift: DriftStatus | None = None
+    """None: the live schema is not compared, or was not yet."""
     history: Annotated[tuple[HistoryEntry, ...], Bound(HISTORY_LIMIT)] = ()
     backup: LastBackup | None = None
     plan: PlanStatus | None = None

@@ -109,4 +109,8 @@ class Command(NamedTuple):
     numbers_are_operands: bool = False
     """Whether `-1` is an operand rather than a flag."""
     has_verb: bool = False
-    """Whether its flags stand behind its first operand: `fleet up -targets FILE`."""
+    """Whether a verb is its first operand, and its flags may follow: `fleet up -targets FILE`."""
+
+    def find_surplus(self, operands: Sequence[str]) -> Sequence[str]:
+        """Those that it does not take; golang-migrate ignores them."""
+        return operands[self.has_verb + bool(self.operand) :]

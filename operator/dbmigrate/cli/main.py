@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import NoReturn, TextIO
 
 from dbmigrate import __version__
@@ -194,9 +195,11 @@ class Program:
             return _run_guarded(command, invocation)
 
     def _parse(self, command: Command, rest: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-        has_verb = command.has_verb and bool(rest) and not rest[0].startswith("-")
+        words = (
+            [*takewhile(lambda word: not word.startswith("-"), rest)] if command.has_verb else []
+        )
         values, operands = parse_flags(
-            command.flags, rest[has_verb:], numbers_are_operands=command.numbers_are_operands
+            command.flags, rest[len(words) :], numbers_are_operands=command.numbers_are_operands
         )
         twins = [flag for flag in command.flags if flag.name in command.twins]
         found = read_twins(twins, self._environ, command.name)
@@ -205,7 +208,7 @@ class Program:
             for one, other in (pair, pair[::-1]):
                 if one in given:
                     found.pop(other, None)
-        return found | values, [*rest[:has_verb], *operands]
+        return found | values, [*words, *operands]
 
     def _report_usage(
         self, args: Sequence[str], problem: str, *, is_document_wanted: bool = False
@@ -248,10 +251,11 @@ def _run_guarded(command: Command, invocation: Invocation) -> int:
             terminal.error(str(error))
             return 1
     try:
-        if invocation.operands[bool(command.operand) :]:
+        surplus = command.find_surplus(invocation.operands)
+        if surplus:
             from dbmigrate.cli.arguments.operands import refuse_surplus
 
-            refuse_surplus(command, invocation.operands)
+            refuse_surplus(command, surplus)
         return command.run(invocation)
     except Declined as error:
         terminal.line(str(error))

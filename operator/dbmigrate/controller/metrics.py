@@ -84,6 +84,11 @@ class States(Collector):
             "When the database last answered a run or a check",
             labels=NAMES,
         )
+        drift = GaugeMetricFamily(
+            "dbmigrate_migration_schema_differences",
+            "Objects in which the live schema differs from what the applied migrations make",
+            labels=NAMES,
+        )
         for key, moment in list(self._answers.items()):
             answer.add_metric(key, moment)
         for key, status in list(self._statuses.items()):
@@ -96,10 +101,12 @@ class States(Collector):
                 dirty.add_metric(key, float(status.dirty))
             if status.pending is not None:
                 pending.add_metric(key, status.pending)
+            if status.drift is not None and status.drift.checked_at is not None:
+                drift.add_metric(key, status.drift.differences_total)
             last = status.last_run
             if last is not None and last.has_succeeded and last.finished_at is not None:
                 success.add_metric(key, last.finished_at.timestamp())
-        return [condition, info, dirty, pending, success, answer]
+        return [condition, info, dirty, pending, success, answer, drift]
 
 
 class SetStates(Collector):

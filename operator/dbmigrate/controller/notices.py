@@ -23,6 +23,8 @@ from dbmigrate.timestamps import format_timestamp
 COMPONENT = "dbmigrate-operator"
 LINT_REASON = "LintFindings"
 CNPG_REASON = "CloudNativePGNotRead"
+DRIFT_REASON = "SchemaDrifted"
+UNDRIFTED_REASON = "SchemaMatches"
 EXPECTED = frozenset(
     {
         VerdictReason.RUNNING,
@@ -103,6 +105,35 @@ def build_cnpg_event(identity: Identity, message: str, *, now: datetime, instanc
     """The event for a run that does not wait for CloudNativePG, once for each generation."""
     told = (identity.uid, CNPG_REASON, str(identity.generation))
     return _build(identity, told, CNPG_REASON, message, is_good=True, now=now, instance=instance)
+
+
+def build_drift_event(
+    identity: Identity,
+    before: MigrationStatus,
+    after: MigrationStatus,
+    *,
+    now: datetime,
+    instance: str,
+) -> Document | None:
+    """The event for what a drift check has found newly, or no longer finds; None: no change."""
+    old, new = before.drift, after.drift
+    condition = after.condition(ConditionType.SCHEMA_DRIFTED)
+    if new is None or condition is None or new.checked_at is None:
+        return None
+    checksum, count = (old.checksum, old.differences_total) if old is not None else (None, 0)
+    if checksum == new.checksum or not (new.differences_total or count):
+        return None
+    reason = DRIFT_REASON if new.differences_total else UNDRIFTED_REASON
+    told = (identity.uid, new.job, format_timestamp(new.started_at), reason, condition.message)
+    return _build(
+        identity,
+        told,
+        reason,
+        condition.message,
+        is_good=not new.differences_total,
+        now=now,
+        instance=instance,
+    )
 
 
 def build_lint_event(

@@ -49,6 +49,7 @@ from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import (
     build_cnpg_event,
+    build_drift_event,
     build_event,
     build_lint_event,
     has_moved,
@@ -290,8 +291,9 @@ class Reconciler:
             await self._events.post(
                 identity, build_event(identity, after, now=now, instance=instance)
             )
-        found = build_lint_event(identity, before, after, now=now, instance=instance)
-        await self._events.post(identity, found)
+        for build in (build_lint_event, build_drift_event):
+            found = build(identity, before, after, now=now, instance=instance)
+            await self._events.post(identity, found)
         return True
 
     async def _tell_unread(self, identity: Identity, message: str) -> None:

@@ -59,7 +59,11 @@ _SINCE_15 = (("publication", others.PUBLICATIONS),)
 
 
 def read_schema(
-    session: Session, *, without: HistoryTable | None = None, renames: Sequence[Rename] = ()
+    session: Session,
+    *,
+    without: HistoryTable | None = None,
+    renames: Sequence[Rename] = (),
+    lock_timeout_ms: int = 0,
 ) -> Schema:
     """Read everything that users have created, except for the history's own tables.
 
@@ -67,12 +71,16 @@ def read_schema(
     that is rolled back after reading, so that the server itself says what each view and
     constraint becomes. A plan from such a schema begins with them.
 
+    Reading locks what has a definition against being dropped, until its end. `lock_timeout_ms`
+    limits the wait for such a lock, for the server breaks a deadlock after a second, and may end
+    the other session; 0: without limit.
+
     Raises ServerFailure, ConnectionBroken; MigrationError (SourceInvalid) for a rename of an
     object that does not exist.
     """
     renaming = tuple(rename_statements(renames))
     try:
-        session.query(f"BEGIN; {IN_UTC}")
+        session.query(f"BEGIN; {IN_UTC}; SET LOCAL lock_timeout = {lock_timeout_ms}")
         for rename, statement in renaming:
             _do(session, statement, rename)
         done = tuple((rename.after, statement) for rename, statement in renaming)

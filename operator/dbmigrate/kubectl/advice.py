@@ -16,6 +16,8 @@ MENDED_IN_FILES = frozenset(
 def advise(resource: Resource) -> tuple[str, ...]:
     """The commands; none where there is nothing to do but wait."""
     reason = resource.reason
+    if resource.is_ready and resource.has_drifted:
+        return (advised("drift", resource),)
     if resource.is_ready or reason in ELSEWHERE:
         return ()
     if reason == "AwaitingApproval":

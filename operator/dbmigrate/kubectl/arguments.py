@@ -15,6 +15,7 @@ from dbmigrate.api.source import SourceFormat
 from dbmigrate.api.version import is_version
 from dbmigrate.kubectl.access import ClusterOptions
 from dbmigrate.kubectl.requests import (
+    DriftRequest,
     FleetOrderRequest,
     FleetViewRequest,
     LogsRequest,
@@ -122,6 +123,9 @@ def _add_readers(add: Callable[[str, str, Maker], argparse.ArgumentParser]) -> N
     plan = add("plan", "show the plan that waits for approval", _make_plan)
     plan.add_argument("name", type=_resource, metavar="NAME")
     plan.add_argument("-o", "--output", choices=["json"])
+    drift = add("drift", "show how the live schema differs from the migrations'", _make_drift)
+    drift.add_argument("name", type=_resource, metavar="NAME")
+    drift.add_argument("-o", "--output", choices=["json"])
     logs = add("logs", "print the log of the newest run", _make_logs)
     logs.add_argument("name", type=_resource, metavar="NAME")
     logs.add_argument("-f", "--follow", action="store_true", help="until the run ends")
@@ -183,13 +187,17 @@ def _add_fleet(fleet: argparse.ArgumentParser, shared: _Parser) -> None:
         ActionKind.RETRY: "read the list of targets again, and go through the waves now",
         ActionKind.CONTINUE: "let the next wave begin after a pause",
         ActionKind.APPROVE: "show the plan, ask, and let the waves begin",
+        ActionKind.ROLLBACK: "bring every target to a version, by down scripts, and keep it there",
     }
     for kind, text in texts.items():
         order = add(kind.value.lower(), text, make=_make_fleet_order, kind=kind)
         order.add_argument("name", type=_set, metavar="NAME")
-        order.set_defaults(hash=None, yes=True)
+        order.set_defaults(hash=None, yes=True, target=None)
         if kind is ActionKind.APPROVE:
             order.add_argument("--hash", help="approve this plan, and no other")
+        if kind is ActionKind.ROLLBACK:
+            order.add_argument("target", type=_version, metavar="VERSION")
+        if kind in {ActionKind.APPROVE, ActionKind.ROLLBACK}:
             order.add_argument("-y", "--yes", action="store_true", default=False, help="do not ask")
         order.add_argument("--reason", default="", metavar="TEXT", help="for the record")
         order.add_argument("--no-wait", action="store_true", help="order it and return")
@@ -229,6 +237,7 @@ def _make_fleet_order(values: Values) -> FleetOrderRequest:
     return FleetOrderRequest(
         kind=values.kind,
         name=values.name,
+        version=values.target,
         plan_hash=values.hash,
         is_agreed=values.yes,
         reason=values.reason,
@@ -239,6 +248,10 @@ def _make_fleet_order(values: Values) -> FleetOrderRequest:
 
 def _make_plan(values: Values) -> PlanRequest:
     return PlanRequest(values.name, Output(values.output or Output.TABLE))
+
+
+def _make_drift(values: Values) -> DriftRequest:
+    return DriftRequest(values.name, Output(values.output or Output.TABLE))
 
 
 def _make_logs(values: Values) -> LogsRequest:

@@ -8,6 +8,7 @@ from datetime import datetime
 from dbmigrate.api.status import HistoryEntry, LastRun, MigrationStatus, describe_unfinished
 from dbmigrate.kubectl.advice import advise
 from dbmigrate.kubectl.ages import age_of, format_age
+from dbmigrate.kubectl.drift import summarize_drift
 from dbmigrate.kubectl.plans import count_steps
 from dbmigrate.kubectl.resource import Resource
 from dbmigrate.kubectl.rows import NONE, judge
@@ -43,6 +44,9 @@ def describe(resource: Resource, now: datetime) -> Iterator[list[Cell]]:
     if status.plan is not None:
         said = "approved" if resource.is_approved else "not approved"
         yield _field("Plan", f"{status.plan.hash}: {count_steps(status.plan)}, {said}")
+    drift = summarize_drift(resource)
+    if drift is not None:
+        yield _field("Drift", *drift)
     if status.history:
         yield from _describe_history(status.history, now)
     for index, command in enumerate(advise(resource)):

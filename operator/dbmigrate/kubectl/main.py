@@ -22,6 +22,7 @@ from dbmigrate.kubectl.client import Kubectl
 from dbmigrate.kubectl.order import NotDone
 from dbmigrate.kubectl.problems import RequestFailed
 from dbmigrate.kubectl.requests import (
+    DriftRequest,
     FleetOrderRequest,
     FleetViewRequest,
     LogsRequest,
@@ -72,6 +73,10 @@ def run(session: CommandContext, request: Request) -> None:
             from dbmigrate.kubectl.commands.plan import show_plan
 
             show_plan(session, request)
+        case DriftRequest():
+            from dbmigrate.kubectl.commands.drift import show_drift
+
+            show_drift(session, request)
         case OrderRequest():
             from dbmigrate.kubectl.commands.order import give_order
 

@@ -10,8 +10,8 @@ from dbmigrate.api.names import COMMAND_LABEL, JOB_NAME_LABEL, REHEARSAL_CONTAIN
 from dbmigrate.kubectl.collection import Collection
 from dbmigrate.printable import one_line
 
-STATUS = "status"
-"""The command of runs that only ask the database how it is, every now and then."""
+CHECKS = frozenset({"status", "drift"})
+"""The commands of runs that only look at the database, every now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def choose_pod(bodies: Iterable[Document], job: str | None) -> RunPod | None:
     if job is not None:
         pods = [pod for pod in pods if pod.job == job]
     return max(
-        pods, key=lambda pod: (pod.command != STATUS, pod.created_at, pod.name), default=None
+        pods, key=lambda pod: (pod.command not in CHECKS, pod.created_at, pod.name), default=None
     )
 
 

@@ -39,10 +39,12 @@ class FleetViewRequest:
 
 @dataclass(frozen=True, slots=True)
 class FleetOrderRequest:
-    """`fleet retry NAME`, `fleet continue NAME` and `fleet approve NAME`."""
+    """`fleet retry`, `fleet continue`, `fleet approve` and `fleet rollback`."""
 
     kind: ActionKind
     name: str
+    version: str | None
+    """Of a rollback."""
     plan_hash: str | None
     is_agreed: bool
     reason: str
@@ -53,6 +55,14 @@ class FleetOrderRequest:
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
     """`plan NAME`."""
+
+    name: str
+    output: Output = Output.TABLE
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRequest:
+    """`drift NAME`."""
 
     name: str
     output: Output = Output.TABLE
@@ -99,6 +109,7 @@ class WaitRequest:
 Request = (
     StatusRequest
     | PlanRequest
+    | DriftRequest
     | OrderRequest
     | LogsRequest
     | WaitRequest

@@ -66,6 +66,11 @@ class Resource:
         """Whether its plan may be run."""
         return self._is_true(ConditionType.APPROVED)
 
+    @property
+    def has_drifted(self) -> bool:
+        """Whether its live schema differs from what its migrations make."""
+        return self._is_true(ConditionType.SCHEMA_DRIFTED)
+
     def _is_true(self, kind: ConditionType) -> bool:
         condition = self.status.condition(kind)
         return condition is not None and condition.status is Truth.TRUE

@@ -1,7 +1,7 @@
 """One migration file as one simple query: its transaction, its rows, its end.
 
-    BEGIN; settings; <the file> ; role back, own search path; version row; log row;
-    settings back; COMMIT
+    BEGIN; settings; lock; <the file> ; role back, own search path; check of the history;
+    version row; log row; settings back; COMMIT
 
 Either all of it happens or none of it, and it costs one round trip. The settings
 that a file may have changed are reset before the rows are written: the role, because
@@ -13,7 +13,7 @@ tables and prepared statements stay, as they do with golang-migrate.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -102,8 +102,14 @@ class FileFailure(Exception):
         self.escaped = escaped
         """The file had ended our transaction, so a part of it may have been committed."""
         self.own = own
-        """The statement behind the file that failed, as `UPDATE public.schema_migrations`; None:
+        """The statement around the file that failed, as `UPDATE public.schema_migrations`; None:
         it was one of the file, or the end of the transaction, at which triggers of the file run."""
+
+    def is_passing(self, sqlstates: Container[str | None]) -> bool:
+        """Whether a statement failed by one of these errors, which pass, and all was rolled back:
+        the query may be repeated."""
+        is_statement = self.statement is not None or self.own is not None
+        return self.error.sqlstate in sqlstates and is_statement and not self.escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +117,15 @@ class FileQuery:
     """A file and the statements around it, ready to be sent."""
 
     file: Sendable
-    head: str
-    """What stands before the file, in its first line: line numbers need no correction."""
-    statements_before: int
+    before: tuple[str, ...]
+    """The statements before the file."""
     tail: str
     """What stands behind the file."""
+
+    @property
+    def head(self) -> str:
+        """Those in the file's first line: line numbers need no correction."""
+        return "".join(f"{statement}; " for statement in self.before)
 
     def messages(self) -> Iterator[tuple[int, bytes]]:
         """What is sent, one after the other, each with the byte of the file it begins at.
@@ -150,7 +160,8 @@ def build_query(
 ) -> FileQuery:
     """Put a file into its transaction. `rows` is the SQL that contains the fence.
 
-    `guard` comes before the file, and sees its search path.
+    `guard` comes before the file, and sees its search path. What the file does, its isolation
+    level included, sees what the catalogs hold under the guard's lock.
 
     Where several files share a transaction, only the first begins it and the last commits.
     """
@@ -160,13 +171,12 @@ def build_query(
         *settings.statements(),
         *guard,
     ]
-    head = "".join(f"{part}; " for part in parts)
     end = "; COMMIT" if commits else ""
     if not settings.is_durable:
         # Behind RESET ALL, which would undo it; the file's own commits are not affected.
         end = f"; SET LOCAL synchronous_commit = off{end}"
     tail = f"\n;{RESET_ROLE}; {SAFE_PATH}; {rows}; {RESET_SETTINGS}{end}"
-    return FileQuery(file, head, len(parts), tail)
+    return FileQuery(file, tuple(parts), tail)
 
 
 def run_query(
@@ -202,7 +212,7 @@ def run_query(
         failure = ServerFailure(late.error, completed + late.completed)
         escaped = failure.completed > 0 and not fenced and not session.is_in_transaction
         session.roll_back()
-        own = _find_own(query, failure.completed - query.statements_before)
+        own = _find_own(query, failure.completed)
         if own is None and fenced and behind == 0:
             own = "INSERT INTO the log"
         raise _explain(failure, query, at, fenced=fenced, escaped=escaped, own=own) from None
@@ -223,7 +233,7 @@ def _explain(
     position = failure.error.position
     if position is not None:
         position = query.position_in_file(position, start)
-    statement = failure.completed - query.statements_before
+    statement = failure.completed - len(query.before)
     if fenced or own is not None:
         return FileFailure(failure, position=None, statement=None, escaped=False, own=own)
     if statement < 0:
@@ -232,15 +242,18 @@ def _explain(
     return FileFailure(failure, position=position, statement=statement, escaped=escaped)
 
 
-def _find_own(query: FileQuery, statement: int) -> str | None:
-    """What that statement, counted from the file's first one, writes; None: it is not ours."""
-    try:
-        own = statement - sum(1 for _ in split(query.file.sql, file=""))
-    except MigrationError:
-        return None  # what can't be cut is not counted
-    behind = list(split(query.tail.encode(), file="")) if own >= 0 else []
-    if own >= len(behind) or own < 0:
-        return None
-    start, end = behind[own].start, behind[own].end
-    found = _WRITES.search(query.tail.encode()[start:end].decode())
+def _find_own(query: FileQuery, index: int) -> str | None:
+    """What that statement of the query writes; None: it is not ours."""
+    if index < len(query.before):
+        text = query.before[index]
+    else:
+        try:
+            own = index - len(query.before) - sum(1 for _ in split(query.file.sql, file=""))
+        except MigrationError:
+            return None  # what can't be cut is not counted
+        behind = list(split(query.tail.encode(), file="")) if own >= 0 else []
+        if own >= len(behind) or own < 0:
+            return None
+        text = query.tail.encode()[behind[own].start : behind[own].end].decode()
+    found = _WRITES.search(text)
     return re.sub(r'"(\w+)"', r"\1", " ".join(found[0].split())) if found else None

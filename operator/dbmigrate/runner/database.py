@@ -64,6 +64,7 @@ from dbmigrate.versions import Version, reader_of
 if TYPE_CHECKING:
     from dbmigrate.postgres.batches.state import BatchState
     from dbmigrate.postgres.connection.monitor import Monitor
+    from dbmigrate.postgres.history.planned_guard import PlannedGuard
     from dbmigrate.postgres.transaction import TransactionSettings
 
 CONNECT_PAUSE = 0.2
@@ -110,6 +111,7 @@ class Database:
         self._is_locked = is_locked
         self._with_log = with_log
         self._monitor: Monitor | None = None
+        self._guard: PlannedGuard | None = None
         self._is_opening = True
         self._was_opened = False
         self._trusted: History | None = None
@@ -171,6 +173,15 @@ class Database:
             )
         return self._monitor
 
+    @property
+    def guard(self) -> PlannedGuard:
+        """The check of the history before each step, as the present session has it."""
+        if self._guard is None:
+            from dbmigrate.postgres.history.planned_guard import PlannedGuard
+
+            self._guard = PlannedGuard()
+        return self._guard
+
     def in_transaction(self, sql: str) -> str:
         """Statements on the history, which others may lock for a limited time only.
 
@@ -183,6 +194,19 @@ class Database:
         seconds = self.request.options.lock_timeout
         limit = 0 if seconds == math.inf else max(1, min(2**31 - 1, round(1000 * seconds)))
         return f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}"
+
+    def on_history(self, sql: str, *, before: str = "") -> list[list[Row]]:
+        """Run statements on the history in a transaction of their own.
+
+        They wait for other sessions as long as a run may. `before` sets the session's settings.
+        Raises ServerFailure, after a rollback, and ConnectionBroken.
+        """
+        first = f"{before}; " if before else ""
+        try:
+            return self.session.query(f"{first}{self.in_transaction(sql)}")
+        except ServerFailure:
+            self.session.roll_back()
+            raise
 
     def read(self) -> None:
         """Read the history again."""
@@ -277,9 +301,8 @@ class Database:
 
     def _prepare(self, sql: str) -> list[list[Row]]:
         try:
-            return self.session.query(self.in_transaction(sql))
+            return self.on_history(sql)
         except ServerFailure as failure:
-            self.session.roll_back()
             table = f"{self.history.schema}.{self.history.table}"
             raise history_failure(failure, f"can't prepare the history {table}") from None
 
@@ -310,7 +333,7 @@ class Database:
             self._trusted = self.history
 
         def load() -> bytes:
-            ((_, _, text),) = self.session.query(
+            ((_, _, text),) = self.on_history(
                 self.history.guarded_reading(read_down_sql(self.history, (row.id,)))
             )[0]
             return (text or "").encode()
@@ -325,7 +348,7 @@ class Database:
             sql = self.history.guarded_reading(
                 read_steps_sql(self.history, before, STEPS_AT_A_TIME)
             )
-            rows = parse_log(self.history, self.session.query(sql)[-1])
+            rows = parse_log(self.history, self.on_history(sql)[-1])
             yield from rows
             if len(rows) < STEPS_AT_A_TIME:
                 return
@@ -406,6 +429,7 @@ class Database:
         self.session = self._open_session()
         self.session.on_silence = self._on_silence
         self._is_opening = True
+        self._guard = None
         try:
             facts = look(self.session, self._wanted)
             self.pid = facts.pid

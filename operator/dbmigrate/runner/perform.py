@@ -125,6 +125,7 @@ def _report(
         findings=run.findings,
         findings_total=run.findings_total,
         rehearsal=run.rehearsal,
+        drift=run.drift,
         owner=_owner(run),
         restored=_restored(run),
     )

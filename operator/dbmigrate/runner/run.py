@@ -13,6 +13,7 @@ from dbmigrate.report import (
     LintFinding,
     Reason,
     RehearsalSummary,
+    ReportedDrift,
     Step,
 )
 from dbmigrate.runner.database import Database
@@ -40,6 +41,7 @@ class Run:
         self.findings: tuple[LintFinding, ...] = ()
         self.findings_total = 0
         self.rehearsal: RehearsalSummary | None = None
+        self.drift: ReportedDrift | None = None
         self.has_changed = False
         """Something was changed that is no step: a forced version, a baseline, a drop."""
         self.is_flushed = True

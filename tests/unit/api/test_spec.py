@@ -10,6 +10,7 @@ import pytest
 from dbmigrate.api.database import Connection, KeyRef, UrlFrom
 from dbmigrate.api.durations import format_duration, parse_duration
 from dbmigrate.api.fields import SpecError
+from dbmigrate.api.fleet.spec import parse_set_spec
 from dbmigrate.api.source import ClaimSource, ConfigMapsSource, ImageMode, ImageSource
 from dbmigrate.api.spec import Approval, BackupOptions, MigrationSpec, parse_spec
 from dbmigrate.policies import Rollback
@@ -231,3 +232,38 @@ def test_a_field_that_is_not_known_is_noticed_wherever_it_stands(
     fields: dict[str, Any], unknown: tuple[str, ...]
 ) -> None:
     assert parse(**fields).unknown == unknown
+
+
+@pytest.mark.parametrize(
+    ("drift", "path"),
+    [
+        ({"schema": False}, "spec.drift.schema"),
+        ({"interval": "9m"}, "spec.drift.interval"),
+        ({"ignore": "partman.*"}, "spec.drift.ignore"),
+        ({"ignore": ["a", 7]}, "spec.drift.ignore[1]"),
+        ({"ignore": ["a\n"]}, "spec.drift.ignore[0]"),
+        ({"ignore": ["a"] * 65}, "spec.drift.ignore"),
+    ],
+)
+def test_a_mistake_in_drift_is_named(drift: dict[str, Any], path: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        parse(drift=drift)
+    assert raised.value.path == path
+
+
+def test_drift_changes_nothing_of_what_is_to_be_migrated() -> None:
+    compared = parse(drift={"schema": "Report", "interval": "none", "ignore": ["a.*"]})
+    assert compared.drift.interval is None
+    assert compared.intent("one") == parse().intent("one")
+
+
+def test_a_set_has_no_drift() -> None:
+    template = {"source": MAPS, "drift": {"schema": "Report"}}
+    found = parse_set_spec(
+        {
+            "template": template,
+            "database": URL,
+            "targets": {"items": [{"name": "a", "dbname": "a"}]},
+        }
+    )
+    assert found.unknown == ("spec.template.drift",)

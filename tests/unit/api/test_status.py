@@ -13,6 +13,7 @@ from dbmigrate.api.conditions import (
     Truth,
     settle_conditions,
 )
+from dbmigrate.api.drift import DriftStatus
 from dbmigrate.api.last_check import LastCheck
 from dbmigrate.api.status import (
     HistoryEntry,
@@ -31,6 +32,7 @@ from dbmigrate.report import (
     Outcome,
     Reason,
     RehearsalSummary,
+    ReportedDifference,
     ReportedUnfinished,
     ReportError,
 )
@@ -52,12 +54,17 @@ def full_status() -> MigrationStatus:
     trial = Trial((found,), 4, RehearsalSummary(2, 1, 812))
     run = LastRun("job", "goto", 2, "intent", 1, NOW, NOW, Outcome.FAILED, "1", "2", 12, error)
     run = replace(run, trial=trial)
+    differs = ReportedDifference("changed", "column", "public.t.a", "type is text", "ALTER TABLE")
+    drift = DriftStatus(
+        "d", NOW, "intent", NOW, "2", 21, "0f", (differs,), 3, "ConnectionLost", "gone", True
+    )
     return MigrationStatus(
         observed_generation=2,
         version="20261124000000",
         dirty=True,
         unfinished=ReportedUnfinished("3", "fill", "up", 5, 1, "2026-11-24T12:00:00Z"),
         last_check=LastCheck("c", NOW, "drift", 2, NOW, "no answer"),
+        drift=drift,
         backup=LastBackup("a.dump", 7, "0f", "2", NOW),
         target="3",
         pending=1,

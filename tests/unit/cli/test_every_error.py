@@ -21,7 +21,6 @@ OPERAND = {
     "NAME": "name",
     "DIR": "new",
     "FILE": "file.dump",
-    "VERB": "up",
     "": "",
 }
 URL = f"postgres://app:{SECRET}@db/shop"
@@ -30,7 +29,8 @@ WRONG = "wrong!"
 
 def whole(command: str) -> list[str]:
     """The command with the operand that it takes."""
-    return list(filter(None, (command, OPERAND[find_command(command).operand])))
+    found = find_command(command)
+    return list(filter(None, (command, "goto" * found.has_verb, OPERAND[found.operand])))
 
 
 def own_flags(command: str) -> Iterator[Flag]:
@@ -49,7 +49,7 @@ def refused_value(flag: Flag) -> str | None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_an_argument_too_many_is_refused_by_name(command: str, tmp_path: Path) -> None:
+def test_extra_arguments_are_refused_by_name(command: str, tmp_path: Path) -> None:
     done = run_here("-path", str(tmp_path), *whole(command), "surplus", "more")
     check_error(done, codes=(1,), named="error: too many arguments: surplus more\n  hint: ")
     assert not list(tmp_path.iterdir())

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dbmigrate.api.drift import SchemaDrift
 from dbmigrate.api.spec import Approval, Rehearse, parse_spec
 from dbmigrate.controller.decisions.runs import RunCommand
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
@@ -109,6 +110,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "retry.maxDelay": {"retry": {"maxDelay": "1s"}},
     "history.successful": {"history": {"successful": 1}},
     "checkInterval": {"checkInterval": "1h"},
+    "drift.schema": {"drift": {"schema": "Report"}},
+    "drift.interval": {"drift": {"interval": "1h"}},
+    "drift.ignore": {"drift": {"ignore": ["partman.*"]}},
     "history.failed": {"history": {"failed": 1}},
     "history.actions": {"history": {"actions": 1}},
     "job.image": {"job": {"image": "own:1"}},
@@ -140,6 +144,9 @@ OWN_VALUES = {
     "suspend": True,
     "rehearse": Rehearse.BEFORE_APPLY,
     "checkInterval": timedelta(hours=1),
+    "drift.schema": SchemaDrift.REPORT,
+    "drift.interval": timedelta(hours=1),
+    "drift.ignore": ("partman.*",),
     "retry.limit": 1,
     "retry.initialDelay": timedelta(seconds=1),
     "retry.maxDelay": timedelta(seconds=1),
@@ -149,7 +156,7 @@ OWN_VALUES = {
     "takeOver": "here/team/other",
 }
 """Fields that the operator itself obeys, as they are read; test_reconcile.py, test_orders.py and
-test_rehearsal.py show how."""
+test_rehearsal.py and test_drift.py show how."""
 
 IN_THE_JOB = {
     "backup.keep": "-backup-keep 3",

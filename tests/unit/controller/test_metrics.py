@@ -10,6 +10,7 @@ from pathlib import Path
 from prometheus_client.exposition import generate_latest
 
 from dbmigrate.api.conditions import Condition, ConditionType, Truth
+from dbmigrate.api.drift import DriftStatus
 from dbmigrate.api.fleet.status import SetStatus, WaveStatus
 from dbmigrate.api.status import LastRun, MigrationStatus
 from dbmigrate.controller.metrics import Metrics
@@ -36,6 +37,7 @@ DONE = MigrationStatus(
     target="2",
     pending=0,
     last_run=RUN,
+    drift=DriftStatus("users-2", NOW, "i", checked_at=NOW),
     conditions=(READY,),
 )
 

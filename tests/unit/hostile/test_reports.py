@@ -18,7 +18,16 @@ from dbmigrate.controller.decisions.runs import RunCommand, RunState
 from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.status_patch import reduce_status, status_patch
-from dbmigrate.report import Backup, LintFinding, Reason, Report, ReportedUnfinished, ReportError
+from dbmigrate.report import (
+    Backup,
+    LintFinding,
+    Reason,
+    Report,
+    ReportedDifference,
+    ReportedDrift,
+    ReportedUnfinished,
+    ReportError,
+)
 from dbmigrate.untrusted import INT32
 from tests.unit.controller.resources import (
     FILES,
@@ -47,7 +56,13 @@ WHOLE = replace(
     changed=("1_a.up.sql",),
     plan_checksum="0f",
     server_version="17.10",
+    drift=ReportedDrift(
+        30,
+        "0f" * 32,
+        (ReportedDifference("changed", "column", "public.t.a", "is x", "ALTER"),) * 30,
+    ),
 )
+COMMANDS = (RunCommand.GOTO, RunCommand.STATUS, RunCommand.PLAN, RunCommand.DRIFT)
 seeds = st.integers(0, 2**32 - 1)
 thorough = settings(
     max_examples=500,
@@ -61,9 +76,23 @@ thorough = settings(
 def status_after(message: str, command: RunCommand = RunCommand.GOTO) -> MigrationStatus:
     """What is decided once a run has ended with that termination message."""
     migration = make_migration(approval="Manual" if command is RunCommand.PLAN else "Automatic")
+    if command is RunCommand.DRIFT:
+        return status_after_check(message)
     run = finished(make_run(migration, command=command), RunState.SUCCEEDED)
     pod = make_pod(run, ended=ended(message))
     return reconcile(ResourceView(migration, FILES, (run,), (pod,)), NOW).status
+
+
+def status_after_check(message: str) -> MigrationStatus:
+    """The same of a drift check that follows a run."""
+    migration = make_migration(drift={"schema": "Report"})
+    run = finished(make_run(migration))
+    intent = migration.spec.drift.intent(run.intent, run.name)
+    found = replace(run, name="check", command=RunCommand.DRIFT, intent=intent)
+    pods = (make_pod(run, make_report()), make_pod(found, ended=ended(message)))
+    status = reconcile(ResourceView(migration, FILES, (run, found), pods), NOW).status
+    assert status.drift is not None
+    return status
 
 
 def check(status: MigrationStatus) -> None:
@@ -75,7 +104,7 @@ def check(status: MigrationStatus) -> None:
 
 
 @thorough
-@given(seeds, st.sampled_from([RunCommand.GOTO, RunCommand.STATUS, RunCommand.PLAN]))
+@given(seeds, st.sampled_from([*COMMANDS]))
 def test_a_status_is_fit_to_be_written_whatever_a_report_says(
     seed: int, command: RunCommand
 ) -> None:

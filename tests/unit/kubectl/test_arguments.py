@@ -8,6 +8,7 @@ from dbmigrate.api.action import FOR_SETS_ALONE, ActionKind
 from dbmigrate.kubectl.access import ClusterOptions
 from dbmigrate.kubectl.arguments import parse_arguments
 from dbmigrate.kubectl.requests import (
+    DriftRequest,
     LogsRequest,
     OrderRequest,
     Output,
@@ -34,6 +35,8 @@ CASES: list[tuple[str, Request]] = [
     ("status -o wide", StatusRequest(output=Output.WIDE)),
     ("plan shop -o json", PlanRequest("shop", Output.JSON)),
     ("plan dbm/shop", PlanRequest("shop")),
+    ("drift shop", DriftRequest("shop")),
+    ("drift dbm/shop -o json", DriftRequest("shop", Output.JSON)),
     ("plan databasemigrations.dbmigrate.dev/shop", PlanRequest("shop")),
     ("approve shop", order(ActionKind.APPROVE)),
     (

@@ -11,6 +11,7 @@ import pytest
 from dbmigrate.api.action import FOR_SETS_ALONE, ActionKind
 from dbmigrate.kubectl.arguments import parse_arguments
 from dbmigrate.kubectl.requests import (
+    DriftRequest,
     FleetOrderRequest,
     FleetViewRequest,
     LogsRequest,
@@ -33,7 +34,13 @@ def read_lines(page: Path) -> list[str]:
     return [line for block in blocks for line in COMMAND.findall(block)]
 
 
-READERS = {"status": StatusRequest, "logs": LogsRequest, "wait": WaitRequest, "plan": PlanRequest}
+READERS = {
+    "status": StatusRequest,
+    "logs": LogsRequest,
+    "wait": WaitRequest,
+    "plan": PlanRequest,
+    "drift": DriftRequest,
+}
 ORDERS = {kind.value.lower(): kind for kind in ActionKind if kind not in FOR_SETS_ALONE}
 
 

@@ -288,7 +288,7 @@ def test_a_finding_says_where_what_and_what_instead() -> None:
     (finding,) = judge_script(b"SELECT 1;\n\nDROP TABLE shop.t;", "2_x.up.sql")
     assert (finding.file, finding.line, finding.table) == ("2_x.up.sql", 3, "shop.t")
     assert finding.severity is Severity.ERROR
-    assert finding.message.startswith("shop.t: DROP TABLE loses its rows")
+    assert finding.message.startswith("shop.t: DROP TABLE deletes the table's rows")
     assert all(rule.reason and rule.remedy for rule in RULES.values())
 
 

@@ -23,15 +23,11 @@ LATEST = "latest"
 _V = "V is the version that a migration file's name begins with"
 
 
-def refuse_surplus(command: Command, operands: Sequence[str]) -> NoReturn:
-    """Name what is behind the one operand that the command takes, or behind its flags.
-
-    golang-migrate ignores it, and with it a flag that was written too late.
-    """
-    surplus = operands[bool(command.operand) :]
+def refuse_surplus(command: Command, surplus: Sequence[str]) -> NoReturn:
+    """Name the words that the command does not take; one may be a flag, written too late."""
     late = [word.lstrip("-").partition("=")[0] for word in surplus if word.startswith("-")]
     takes = f"one argument, {command.operand}" if command.operand else "no arguments"
-    hint = f"{command.name} takes {takes}"
+    hint = f"{command.name} takes {'a verb and ' * command.has_verb}{takes}"
     if any(name in NAMES for name in late):
         hint = f"options go before the command: OPTIONS {command.name}"
     if any(name == flag.name for name in late for flag in command.flags):

@@ -61,7 +61,7 @@ STATUS = """status [-exit-code] [-page P] [-page-size N]
 \tUse -exit-code to exit with 3 while any is pending or the database is dirty"""
 PLAN = """plan [V]     Show the steps that lead to version V (default latest); change nothing"""
 VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
-DRIFT = """drift [-ignore PATTERN] [-rights] [-partitions] [-dev-url URL]
+DRIFT = """drift [-ignore PATTERN] [-rights] [-partitions] [-exit-zero] [-dev-url URL]
 \tCompare the live schema with the one that the applied migrations make; exit with 3 if it differs
 \tUse -ignore for what others make, as `partman.*` or `extension:pg_stat_statements`"""
 WAIT = """wait [-version V | -latest] [-timeout D | -once] [-history TOOL]
@@ -106,8 +106,8 @@ SQUASH = """squash -to V [-name NAME] [-archive DIR] [-data keep] [-dev-url URL]
 \tReplace the files up to version V by one that is proven to make the same schema
 \tUse -data keep to have the rows in it that they put into an empty database"""
 FLEET = """fleet VERB -targets FILE | -targets-query SQL [-concurrency N] [-shard I/N] [-wave W]
-\tDo up, status, plan, verify or wait on many databases or schemas side by side;
-\tsurvey counts the targets of the list and of its waves, and asks none of them
+\tDo up, goto V, status [V], plan [V], verify or wait on many databases or schemas side by
+\tside; survey [V] counts the targets of the list and of its waves, and asks none of them
 \tUse -max-failures to begin no further target after so many failures: 10, or 5%"""
 
 

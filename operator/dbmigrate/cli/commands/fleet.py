@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.arguments.flags import Flag, is_set, present
 from dbmigrate.cli.arguments.numbers import read_duration
+from dbmigrate.cli.arguments.operands import read_version, the_target
 from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.cli.arguments.usage import FLEET
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from dbmigrate.runner.stop import Stop
     from dbmigrate.sources.migration import Source
 
-VERBS = ("up", "status", "plan", "verify", "wait", "survey")
+VERBS = ("up", "goto", "status", "plan", "verify", "wait", "survey")
+VERSIONED = frozenset({"goto", "status", "plan", "survey"})
+"""These take a version: where the targets should be, or would be."""
 PENDING_CODE = 3
 EXCEEDED_CODE = 4
 """With -tolerate-failures: more targets have failed than -max-failures allows."""
@@ -94,7 +97,7 @@ FLAGS = (
     ),
     Flag(
         "plans",
-        "Of up: do only what one of these plans of a survey says, by their checksums",
+        "Of up and goto: do only what one of these plans of a survey says, by their checksums",
         check=_checked("plans"),
         kind="list",
     ),
@@ -106,12 +109,14 @@ FLAGS = (
     ),
     Flag("json", "Print a line of JSON for each target, and the report as the last one", kind=""),
 )
+_FOR_VERBS = (("timeout", ("wait",)), ("samples", ("survey",)), ("plans", ("up", "goto")))
 _TWINS = tuple(flag.name for flag in FLAGS if flag is not HELP and flag.kind != "")
 
 
 def run(invocation: Invocation) -> int:
     """Do it on all of them; 0 if all are where they should be."""
     verb = _read_verb(invocation)
+    version = _read_version(verb, invocation)
     if is_set(invocation.values, "json"):
         invocation = invocation._replace(options=invocation.options._replace(json=True))
     from dataclasses import replace
@@ -151,8 +156,10 @@ def run(invocation: Invocation) -> int:
         options = order.options
         if "plans" in values:
             options = replace(options, plan_checksum=values["plans"])
+        history = order.target.history.kind
         request = FleetRequest(
             command=verb,
+            version=None if version is None else read_version(version, history),
             targets=chosen.targets,
             addresses=addresses,
             source=_sources(invocation, order.source),
@@ -186,12 +193,24 @@ def _read_verb(invocation: Invocation) -> str:
     if verb not in VERBS:
         shown = verb if verb.replace("-", "").isalpha() else "(not shown)"
         raise ArgumentError(f"fleet {shown} is not known{guess(verb, VERBS)}: {', '.join(VERBS)}")
+    if len(operands) > 1 and verb not in VERSIONED:
+        raise ArgumentError(
+            f"too many arguments: {present(operands[1])}", hint=f"fleet {verb} takes none"
+        )
     if ("targets" in values) == ("targets-query" in values):
         raise ArgumentError("name the targets: either -targets FILE or -targets-query SQL")
-    for name, only in (("timeout", "wait"), ("samples", "survey"), ("plans", "up")):
-        if name in values and verb != only:
-            raise ArgumentError(f"-{name} is for fleet {only}")
+    for name, only in _FOR_VERBS:
+        if name in values and verb not in only:
+            raise ArgumentError(f"-{name} is for fleet {' and '.join(only)}")
     return verb
+
+
+def _read_version(verb: str, invocation: Invocation) -> str | None:
+    """V as it was typed; None for the newest one."""
+    operands = invocation.operands[1:]
+    if not operands and verb != "goto":
+        return None
+    return the_target(operands, invocation.options)
 
 
 def _check_options(invocation: Invocation, chosen: Selection) -> None:
@@ -352,4 +371,4 @@ def _tolerant_code(found: FleetResult) -> int:
     return 0 if is_done and not found.was_stopped else 1
 
 
-COMMAND = Command("fleet", FLEET, run, flags=FLAGS, operand="VERB", twins=_TWINS, has_verb=True)
+COMMAND = Command("fleet", FLEET, run, flags=FLAGS, operand="V", twins=_TWINS, has_verb=True)

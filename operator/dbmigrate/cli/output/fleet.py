@@ -202,7 +202,11 @@ def _report(
 ) -> Report:
     summary = found.summary
     counts = summary.to_counts()
-    bad = summary.failed + counts.skipped + (counts.pending if request.command == "up" else 0)
+    bad = (
+        summary.failed
+        + counts.skipped
+        + (counts.pending if request.command in ("up", "goto") else 0)
+    )
     error = summary_error(summary)
     if bad and error is None:
         error = ReportError(

@@ -26,6 +26,7 @@ from dbmigrate.report import (
 from dbmigrate.runner.fleet.request import FleetRequest
 from dbmigrate.runner.fleet.samples import Sample, find_samples, joined_checksum
 from dbmigrate.runner.fleet.waves import Wave, wave_of
+from dbmigrate.sources.migration import Direction
 
 
 def tell_survey(invocation: Invocation, request: FleetRequest, waves: Sequence[Wave]) -> int:
@@ -81,8 +82,14 @@ def _describe(sample: Sample) -> str:
     return f"{sample.targets:,} targets {one_line(at)}, such as {name}: {one_line(said)}"
 
 
+def _weight(sample: Sample) -> tuple[bool, int]:
+    """By which plan a person has to see: one that undoes something, or the longest."""
+    steps = sample.report.steps
+    return any(step.direction is Direction.DOWN for step in steps), sample.report.steps_total
+
+
 def _with_samples(report: Report, fleet: FleetReport, samples: Sequence[Sample]) -> Report:
-    """The report with the longest plan, and with all checksums."""
+    """The report with the plan that is shown, and with the checksums of all."""
     if not samples:
         return report
     versions = tuple(
@@ -95,7 +102,7 @@ def _with_samples(report: Report, fleet: FleetReport, samples: Sequence[Sample])
         for sample in samples
     )
     failed = next((sample for sample in samples if sample.report.error is not None), None)
-    shown = failed or max(samples, key=lambda sample: sample.report.steps_total)
+    shown = failed or max(samples, key=_weight)
     plan, error = shown.report, shown.report.error
     if error is not None:
         name = one_line(shown.target.name)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from dbmigrate.api.conditions import settle_conditions
+from dbmigrate.api.conditions import Condition, ConditionType, settle_conditions
 from dbmigrate.api.fields import describe_unknown
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.spec import Approval
@@ -30,6 +30,14 @@ from dbmigrate.controller.decisions.catch_up import (
     newest_answer,
 )
 from dbmigrate.controller.decisions.checks import find_last_answer
+from dbmigrate.controller.decisions.drift import (
+    choose_given_up,
+    find_checks,
+    judge_drift,
+    order_check,
+    split_off,
+    take_in_drift,
+)
 from dbmigrate.controller.decisions.job_history import choose_discarded
 from dbmigrate.controller.decisions.orders import (
     acknowledge,
@@ -65,13 +73,18 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
     migration = view.migration
     if migration.identity.is_deleting:
         return Decision(migration.status)
-    view = replace(view, runs=tuple(conclude(run, view.pods) for run in view.runs))
+    everything = replace(view, runs=tuple(conclude(run, view.pods) for run in view.runs))
+    view, beside = split_off(everything)
     intent = migration.spec.intent(view.files.digest)
     caught = catch_up(view, intent, now)
     step = prepare_rehearsal(view, caught.status, _decide(view, caught, intent, now), now)
     answer = newest_answer(view, caught.status.last_run, *ASKING, *MENDING)
     status = learn_from_answer(caught.status, answer)
-    status = _write_status(view, status, step, intent, now)
+    checks = find_checks(view, beside, status, intent)
+    status = take_in_drift(status, view, checks, now)
+    step = order_check(view, status, checks, step, now)
+    drifted = judge_drift(view, status, checks, now)
+    status = _write_status(view, status, step, intent, now, drifted)
     updates = (*follow_actions(view), *step.updates)
     if step.order is None:
         told = {update.action.uid for update in updates}
@@ -79,14 +92,17 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
     return Decision(
         status=status,
         order=step.order,
-        discard=choose_discarded(view.runs, status.last_run, migration.spec.history, now),
+        discard=(
+            *choose_discarded(view.runs, status.last_run, migration.spec.history, now),
+            *choose_given_up(view, checks, step, now),
+        ),
         withdraw=(step.withdraw.name,) if step.withdraw is not None else (),
-        look_at=_find_next_look(view, step),
+        look_at=_find_next_look(everything, step),
         rests_on_absence=(
             caught.rests_on_absence
             or step.order is not None
             or step.withdraw is not None
-            or _is_unread(view)
+            or _is_unread(everything)
         ),
         adopt=choose_adopted(view),
         expired=choose_expired(view, status),
@@ -111,7 +127,12 @@ def _is_unread(view: ResourceView) -> bool:
 
 
 def _write_status(
-    view: ResourceView, status: MigrationStatus, step: Conclusion, intent: str, now: datetime
+    view: ResourceView,
+    status: MigrationStatus,
+    step: Conclusion,
+    intent: str,
+    now: datetime,
+    drifted: Condition | None,
 ) -> MigrationStatus:
     migration = view.migration
     generation = migration.identity.generation
@@ -119,6 +140,7 @@ def _write_status(
     wanted = write_conditions(
         step.verdict, status, generation=generation, now=now, approved=approved
     )
+    wanted += [drifted] if drifted is not None else []
     return replace(
         status,
         observed_generation=generation,
@@ -220,6 +242,8 @@ def judge_spec(
     """The status of a resource whose spec is invalid; what is known of its database is kept."""
     verdict = stalled(VerdictReason.INVALID_SPEC, problem)
     wanted = write_conditions(verdict, before, generation=identity.generation, now=now)
+    drifted = before.condition(ConditionType.SCHEMA_DRIFTED)
+    wanted += [drifted] if drifted is not None else []
     return replace(
         before,
         observed_generation=identity.generation,

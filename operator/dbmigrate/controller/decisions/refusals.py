@@ -28,6 +28,7 @@ FIELDS = {
     "backup-keep": "spec.backup.keep",
     "lint": "spec.source.lint Reject",
     "rehearse-on": "spec.rehearse BeforeApply",
+    "drift": "spec.drift.schema Report",
     "plan-checksum": "spec.approval Manual",
     "plan": "spec.approval Manual",
     "repair": "a MigrationAction with Repair",

@@ -23,6 +23,8 @@ class RunCommand(StrEnum):
     PLAN = "plan"
     FORCE = "force"
     REPAIR = "repair"
+    DRIFT = "drift"
+    """It only reads, at any time: it holds up nothing, and gives way to the others."""
 
 
 MOVING = frozenset({RunCommand.GOTO, RunCommand.ROLLBACK})

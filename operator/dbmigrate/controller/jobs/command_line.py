@@ -70,6 +70,9 @@ def run_arguments(
         arguments += ["-plan-checksum", plan_checksum]
     if command in {RunCommand.GOTO, RunCommand.PLAN} and not operands:
         operands = (spec.target,)
+    if command is RunCommand.DRIFT:
+        # Drift is an answer: the Job has not failed.
+        operands = ("-exit-zero", *(f"-ignore={each}" for each in spec.drift.ignore))
     verb = RunCommand.GOTO if is_ordered else command
     return [literal(argument) for argument in (*arguments, verb.value, *operands)]
 

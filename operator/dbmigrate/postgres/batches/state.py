@@ -98,7 +98,7 @@ def begin_sql(
         f" INSERT INTO {history.batches_table} (log_id, cursor, batch_size)"
         f" SELECT id, {array_sql(cursor)}, {size} FROM logged RETURNING log_id",
     ]
-    return f"BEGIN; {'; '.join((*history.guard_of_batches, *statements))}; COMMIT"
+    return "; ".join((*history.guard_of_batches, *statements))
 
 
 def resume_sql(history: History, log_id: int, row: NewLogRow) -> str:
@@ -115,9 +115,9 @@ def end_sql(history: History, found: Found, clean: Found, log_id: int) -> str:
     """End a step: its version is clean, its row in the log is done."""
     moved = history.guarded(move_version_sql(history, found, clean))
     return (
-        f"BEGIN; {moved}; "
+        f"{moved}; "
         f"UPDATE {history.log_table} SET statements_done = statements WHERE id = {log_id}; "
-        f"{end_log_sql(history, log_id, 'applied')}; COMMIT"
+        f"{end_log_sql(history, log_id, 'applied')}"
     )
 
 

@@ -38,7 +38,22 @@ class History:
 
     def guarded(self, sql: str) -> str:
         """Statements that write to the history, preceded by a check that it was not replaced."""
-        return "; ".join((*self._guard(WRITING, self.table, log_name(self.table)), sql))
+        return "; ".join((*self.guard_of_step, sql))
+
+    @property
+    def guard_of_step(self) -> tuple[str, ...]:
+        """What precedes them: a lock, and the check under it."""
+        return self._guard(WRITING, self.table, log_name(self.table))
+
+    @property
+    def lock_sql(self) -> str:
+        """The lock alone; empty where there is no table yet.
+
+        It comes before the first statement of a file that runs in the same transaction. In a
+        repeatable-read transaction the check sees what the catalogs held at that statement, and
+        with the lock nothing can come after it: a trigger needs a lock that conflicts.
+        """
+        return next(iter(self.guard_of_step), "")
 
     def guarded_reading(self, sql: str) -> str:
         """The same for statements that read what the role may read."""

@@ -191,7 +191,7 @@ class _Work:
         database.prepare_batches()
         cursor = self._script.first_cursor
         dirty = database.found.begun(self._step.move)
-        tables = database.session.query(
+        tables = database.on_history(
             begin_sql(
                 database.history, database.found, dirty, self._row, cursor=cursor, size=self._size
             )
@@ -210,7 +210,7 @@ class _Work:
             raise batch_errors.edited(self._step, unfinished.state, location)
         self._state = state = unfinished.state
         self._size = min(self._options.size, max(1, state.batch_size))
-        database.session.query(resume_sql(database.history, state.log_id, self._row))
+        database.on_history(resume_sql(database.history, state.log_id, self._row))
         told = f"continues after batch {state.batches}: {state.rows} rows are done"
         tell(database, self._text.file, f"{told}, since {state.started_at}")
         return state
@@ -225,8 +225,7 @@ class _Work:
             try:
                 answers = self._send(batch, watch)
             except FileFailure as failure:
-                is_passing = failure.error.sqlstate in _PASSING and failure.statement is not None
-                if not is_passing or not patience.has_time:
+                if not failure.is_passing(_PASSING) or not patience.has_time:
                     raise self._failed(state, batch, failure, watch) from None
                 patience.pause()
                 continue
@@ -291,7 +290,7 @@ class _Work:
     def _end(self, state: BatchState) -> None:
         database = self._database
         clean = database.found.stepped(self._step.move)
-        database.session.query(end_sql(database.history, database.found, clean, state.log_id))
+        database.on_history(end_sql(database.history, database.found, clean, state.log_id))
         database.found = clean
         told = f"{state.rows} rows are done, in {state.batches} batches"
         tell(database, self._text.file, told)

@@ -133,9 +133,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
     other = _look(database.session, into)
     if other.has_version_table:
         rows = [
-            database.session.query(other.guarded_reading(adapter_for(other.kind).read_sql(other)))[
-                0
-            ]
+            database.on_history(other.guarded_reading(adapter_for(other.kind).read_sql(other)))[0]
         ]
         if adapter_for(other.kind).take(rows, other).version is not None:
             raise MigrationError(

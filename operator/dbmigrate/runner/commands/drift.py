@@ -1,11 +1,15 @@
 """`drift`: the live schema against the one that the applied migrations make.
 
 The applied migrations are run in a scratch database, with the search path and the time zone of the
-target's session. The target is only read. Nothing is locked, so a drift check blocks no migration.
+target's session. The target is only read. The read waits for no lock that a migration has: it
+steps aside, and begins again.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from dbmigrate.diff.drift import DriftDifference, IgnoreRules, find_drift
@@ -13,13 +17,16 @@ from dbmigrate.diff.names import unquoted
 from dbmigrate.diff.reader import read_schema
 from dbmigrate.diff.schema import Schema
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.connection.errors import LOCK_NOT_AVAILABLE, ServerFailure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.settings import escape_option
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.sqltext.quoting import identifier
-from dbmigrate.report import Reason
+from dbmigrate.report import DIFFERENCES_LIMIT, Reason, ReportedDifference, ReportedDrift
 from dbmigrate.runner.diffing.build import migrate, request_on
+from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.perform import perform
+from dbmigrate.runner.rehearsal.schema_copy import await_server
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
@@ -29,6 +36,8 @@ from dbmigrate.sources.migration import Source
 PURPOSE = "drift"
 _NO_SCHEMA = "no schema"
 """In what is said of a search path that leads nowhere, by the runner and by the server."""
+_LOCK_TIMEOUT_MS = 100
+"""Below the second after which a server looks for deadlocks: a migration must not be its victim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,8 @@ class DriftOrder:
     """Where the applied migrations are run, and what is not compared."""
 
     server: ConnectionTarget | None = None
-    """A server on which databases may be created; None: one of our own."""
+    """A server on which databases may be created; None: the request's scratch server, which
+    serves nothing else, or one of our own."""
     rules: IgnoreRules = field(default_factory=IgnoreRules)
 
 
@@ -61,19 +71,62 @@ class _Live:
 
 def drift(request: Request, order: DriftOrder) -> Result[Drift]:
     """Compare them. Errors: an unknown or dirty history, applied versions without a file,
-    migrations that no longer run, a scratch server of another major version."""
+    migrations that no longer run, a scratch server of another major version, a migration that
+    takes place meanwhile."""
 
     def work(run: Run) -> Drift:
         source = _applied_files(run)
         with open_session(request.target, PURPOSE) as session:
             live = _read_live(session, request)
-        with scratch_space(order.server) as space:
+        _require_unmoved(run)
+        with _scratch_space(request, order) as space:
             made = _make(request, source, live, space)
         differences = find_drift(_without_history(live.schema, made, request), made, order.rules)
         version = run.database.applied.version
+        run.drift = summarize(differences)
         return Drift(None if version is None else str(version), differences)
 
     return perform(request, work, is_locked=False)
+
+
+def summarize(differences: Sequence[DriftDifference]) -> ReportedDrift:
+    """What a report says of them."""
+    digest = hashlib.sha256()
+    for each in differences:
+        digest.update("\0".join((each.change, str(each.object), *each.details, "\n")).encode())
+    shown = tuple(
+        ReportedDifference(
+            each.change,
+            each.object.kind,
+            each.object.name,
+            details="; ".join(each.details) or None,
+            undo="; ".join(each.undo) or None,
+        )
+        for each in differences[:DIFFERENCES_LIMIT]
+    )
+    return ReportedDrift(len(differences), digest.hexdigest(), shown)
+
+
+@contextmanager
+def _scratch_space(request: Request, order: DriftOrder) -> Iterator[ScratchSpace]:
+    beside = request.options.rehearsal_server
+    if order.server is None and beside is not None:
+        yield ScratchSpace(await_server(beside, request.stop), is_ours=True)
+        return
+    with scratch_space(order.server) as space:
+        yield space
+
+
+def _require_unmoved(run: Run) -> None:
+    """Raise MigrationError if the database was migrated while its schema was read."""
+    before = (run.state, run.database.applied.repeated)
+    run.database.read()
+    if (run.state, run.database.applied.repeated) != before:
+        raise MigrationError(
+            Reason.INTERRUPTED,
+            "the database was migrated while its schema was read",
+            hint="look again when the migration has ended",
+        )
 
 
 def _applied_files(run: Run) -> Source:
@@ -114,13 +167,32 @@ def _applied_files(run: Run) -> Source:
 
 
 def _read_live(session: Session, request: Request) -> _Live:
+    """Raises MigrationError (BlockedByQuery) where something is locked for too long."""
+    patience = Patience(request)
+    while True:
+        try:
+            return _read_at_once(session, request)
+        except ServerFailure as failure:
+            if failure.sqlstate != LOCK_NOT_AVAILABLE:
+                raise
+            if not patience.has_time:
+                raise MigrationError(
+                    Reason.BLOCKED_BY_QUERY,
+                    "another session, a migration perhaps, has locked a part of the schema",
+                    sqlstate=failure.sqlstate,
+                    hint="look again when its transaction has ended",
+                ) from None
+        patience.pause()
+
+
+def _read_at_once(session: Session, request: Request) -> _Live:
     ((row,),) = session.query_as_user(
         "SELECT pg_catalog.current_setting('search_path'),"
         " pg_catalog.array_to_string(pg_catalog.current_schemas(false), E'\\n'),"
         " pg_catalog.current_setting('TimeZone')"
     )
     path, schemas, zone = (text or "" for text in row)
-    schema = read_schema(session, without=request.target.history)
+    schema = read_schema(session, without=request.target.history, lock_timeout_ms=_LOCK_TIMEOUT_MS)
     return _Live(schema, path, tuple(schemas.split("\n")) if schemas else (), zone)
 
 

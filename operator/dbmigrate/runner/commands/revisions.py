@@ -123,7 +123,7 @@ def _rows(run: Run) -> tuple[RevisionRow, ...]:
         raise MigrationError(Reason.FOREIGN_HISTORY, "the history is not Atlas's")
     if not history.has_version_table:
         return ()
-    (found,) = run.database.session.query(
+    (found,) = run.database.on_history(
         history.guarded_reading(adapter.read_all_sql(history.version_table))
     )
     return tuple(

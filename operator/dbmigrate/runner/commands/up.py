@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dbmigrate.errors import MigrationError
+from dbmigrate.policies import OutOfOrder
 from dbmigrate.report import Reason
 from dbmigrate.runner.commands.resume import resume
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import carry_out
-from dbmigrate.runner.planning.plan import Plan
+from dbmigrate.runner.planning.plan import Plan, PlanInputs
 from dbmigrate.runner.planning.up import pending, plan_up, plan_up_to
 from dbmigrate.runner.preparation.edited_files import check_changes
 from dbmigrate.runner.preparation.flyway_baseline import begin
@@ -36,7 +39,7 @@ def up(
         if limit == 0:
             return
         if looks_first:
-            if has_nothing_to_do(run):
+            if has_nothing_to_do(run, lambda inputs, policy: plan_up(inputs, None, policy)):
                 return
             run.lock()
         left = limit
@@ -58,14 +61,14 @@ def up(
     return perform(request, work, is_locked=not looks_first)
 
 
-def has_nothing_to_do(run: Run) -> bool:
-    """Whether `up` would change nothing and has nothing to complain of, as far as is known
-    without the locks."""
+def has_nothing_to_do(run: Run, plan: Callable[[PlanInputs, OutOfOrder], Plan]) -> bool:
+    """Whether a run of that plan would change nothing and has nothing to complain of, as far as is
+    known without the locks."""
     found = run.database.found
     if found.dirty or found.stored is None or run.database.successor is not None:
         return False
     try:
-        if plan_up(run.inputs, None, run.request.options.out_of_order).steps:
+        if plan(run.inputs, run.request.options.out_of_order).steps:
             return False
         check_changes(run)
     except MigrationError:

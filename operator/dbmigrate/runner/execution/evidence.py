@@ -123,7 +123,7 @@ def _settings(text: ScriptText, done: int) -> list[str]:
 def _is_gone(database: Database, row: LogRow, text: ScriptText, done: int) -> bool:
     history = database.history
     sql = history.guarded_reading(read_drop_note_sql(history, row.id))
-    note = parse_drop_note(database.session.query(sql)[0][0][0])
+    note = parse_drop_note(database.on_history(sql)[0][0][0])
     if note is None:
         return False
     oid, checksum = note

@@ -77,7 +77,7 @@ def mark_dirty(database: Database, step: PlannedStep) -> None:
         row = replace(row, to_version=step.after, outcome="dirty")
         sql = f"{sql}; {insert_log_sql(history, row)}"
     try:
-        database.session.query(history.guarded(sql))
+        database.on_history(history.guarded(sql))
         database.found = wanted
     except (ServerFailure, ConnectionBroken):
         pass  # the error that led here says the same

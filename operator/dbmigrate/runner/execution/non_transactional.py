@@ -52,6 +52,8 @@ from dbmigrate.runner.execution.statement_watch import StatementWatch
 from dbmigrate.runner.lock_retry import Patience
 from dbmigrate.runner.planning.step import PlannedStep
 
+_ENDS = frozenset(("COMMIT", "END", "ROLLBACK", "ABORT"))
+"""With AND CHAIN, the next transaction begins at once."""
 INTERRUPTED = "interrupted"
 """The log's word for a step that was asked to stop, or could not get a lock in time: the next
 run continues with it by itself."""
@@ -151,11 +153,9 @@ class _Work:
             statements_done=self._done,
             done_checksum=self._checksum(self._done),
         )
-        tables = self._session.query(
-            self._database.in_transaction(
-                f"{history.guarded(move_version_sql(history, found, dirty))}; "
-                f"{insert_log_sql(history, row, running=True)} RETURNING id"
-            )
+        tables = self._database.on_history(
+            f"{history.guarded(move_version_sql(history, found, dirty))}; "
+            f"{insert_log_sql(history, row, running=True)} RETURNING id"
         )
         self._database.found = dirty
         self._log_id = int(tables[1][0][0] or 0)
@@ -179,10 +179,11 @@ class _Work:
         count = self._advance_sql(len(self._statements))
         found = self._database.found.advanced(len(self._statements))
         clean = found.stepped(self._step.move)
-        self._session.query(
-            f"BEGIN; {RESET}; {count}; "
+        self._database.on_history(
+            f"{count}; "
             f"{move_version_sql(history, found, clean, locks=self._database.held_locks)}; "
-            f"{end_log_sql(history, self._log_id, 'applied')}; COMMIT"
+            f"{end_log_sql(history, self._log_id, 'applied')}",
+            before=RESET,
         )
         self._database.found = clean
 
@@ -218,7 +219,7 @@ class _Work:
         end = f"{end}; {told}" if told else end
         try:
             leftovers = invalid_indexes(self._session, self._sql)
-            self._session.query(f"{RESET}; {self._database.history.guarded(end)}")
+            self._database.on_history(self._database.history.guarded(end), before=RESET)
             if is_interrupted:
                 dropped = dropped or self._drop_cancelled()
                 leftovers = tuple(index for index in leftovers if index not in dropped)
@@ -244,11 +245,8 @@ class _Work:
         end = end_log_sql(history, self._log_id, "failed", error.message, is_undone=True)
         back = move_version_sql(history, self._database.found, self._before)
         try:
-            self._session.query(f"BEGIN; {RESET}; {history.guarded(back)}; {end}; COMMIT")
-        except ServerFailure:
-            self._session.roll_back()
-            return False
-        except ConnectionBroken:
+            self._database.on_history(f"{history.guarded(back)}; {end}", before=RESET)
+        except (ServerFailure, ConnectionBroken):
             return False
         self._database.found = self._before
         return True
@@ -316,8 +314,12 @@ class _Work:
         else:
             self._execute(statement, sql)
             if self._counts and not self._session.is_in_transaction:
-                self._session.query(self._advance_sql(self._at + 1))
+                self._database.on_history(self._advance_sql(self._at + 1))
                 self._done = self._at + 1
+        begins = not is_open or not _ENDS.isdisjoint(statement.words[:1])
+        if begins and self._counts and self._session.is_in_transaction:
+            # A transaction of the file has begun, and has not seen anything (History.lock_sql).
+            self._session.command(self._database.history.lock_sql)
 
     def _execute(self, statement: Statement, sql: bytes, count: str = "") -> None:
         """Run a statement; with `count`, both in one transaction."""
@@ -327,7 +329,8 @@ class _Work:
             limit = self._database.request.options.concurrent_lock_timeout_ms
             settings = replace(settings, lock_timeout_ms=limit or 0)
         is_open = self._session.is_in_transaction
-        head = "; ".join(["BEGIN", *settings.statements(), ""]) if count else ""
+        parts = ["BEGIN", *settings.statements(), self._database.history.lock_sql, ""]
+        head = "; ".join(parts) if count else ""
         if not count and not is_open:
             before = [*settings.session_statements(), *self._note_sql(sql)]
             self._session.query("; ".join(before))

@@ -85,17 +85,23 @@ def _run_patiently(database: Database, parts: Sequence[_Part]) -> list[float]:
     while True:
         try:
             return _attempt(database, parts)
-        except _Blocked as blocked:
+        except _Repeatable as failed:
+            if failed.is_at_once:
+                continue
             if not patience.has_time:
-                raise blocked.explain(database) from None
+                raise failed.explain(database) from None
         patience.pause()
 
 
-class _Blocked(Exception):
-    """A statement has waited for a lock until its limit; all was rolled back."""
+class _Repeatable(Exception):
+    """All was rolled back: a statement has waited for a lock until its limit, or a file has removed
+    prepared statements of the session (`is_at_once`)."""
 
-    def __init__(self, part: _Part, failure: FileFailure, watch: StatementWatch) -> None:
+    def __init__(
+        self, part: _Part, failure: FileFailure, watch: StatementWatch, *, is_at_once: bool
+    ) -> None:
         super().__init__(str(failure))
+        self.is_at_once = is_at_once
         self._end = (part, failure, watch)
 
     def explain(self, database: Database) -> MigrationError:
@@ -121,6 +127,7 @@ def _attempt(database: Database, parts: Sequence[_Part]) -> list[float]:
             rows_sql(database, found, wanted, part.row, token),
             token=token,
             settings=database.settings,
+            guard=(database.history.lock_sql,) if index == 0 else (),
             begins=index == 0,
             commits=index == len(parts) - 1,
         )
@@ -128,9 +135,9 @@ def _attempt(database: Database, parts: Sequence[_Part]) -> list[float]:
         try:
             run_query(database.session, query, on_tick=watch)
         except FileFailure as failure:
-            is_blocked = failure.error.sqlstate == LOCK_NOT_AVAILABLE
-            if is_blocked and failure.statement is not None and not failure.escaped:
-                raise _Blocked(part, failure, watch) from None
+            is_lost = database.guard.is_lost(failure.error)
+            if failure.is_passing({LOCK_NOT_AVAILABLE}) or (is_lost and not failure.escaped):
+                raise _Repeatable(part, failure, watch, is_at_once=is_lost) from None
             raise explain_failure(database, step, text, part.row, failure, watch) from None
         except ConnectionBroken as broken:
             if index < len(parts) - 1:
@@ -138,6 +145,7 @@ def _attempt(database: Database, parts: Sequence[_Part]) -> list[float]:
             settle(database, step, part.row, broken)
             found = database.found
         else:
+            database.guard.keep()
             found = wanted
         seconds.append(time.monotonic() - start)
     database.found = found

@@ -43,6 +43,6 @@ def record_failure(database: Database, row: NewLogRow, error: MigrationError) ->
         error=message.replace("\0", ""),
     )
     try:
-        database.session.query(database.history.guarded(insert_log_sql(database.history, failed)))
+        database.on_history(database.history.guarded(insert_log_sql(database.history, failed)))
     except (ServerFailure, ConnectionBroken):
         pass

@@ -51,8 +51,9 @@ def run_in_transaction(
             _attempt(database, step, text, row, watch, is_durable=is_durable)
             return
         except FileFailure as failure:
-            is_blocked = failure.error.sqlstate == LOCK_NOT_AVAILABLE and not failure.escaped
-            if not is_blocked or failure.statement is None or not patience.has_time:
+            if database.guard.is_lost(failure.error) and not failure.escaped:
+                continue
+            if not failure.is_passing({LOCK_NOT_AVAILABLE}) or not patience.has_time:
                 raise explain_failure(database, step, text, row, failure, watch) from None
         except ConnectionBroken as broken:
             settle(database, step, row, broken)
@@ -76,9 +77,11 @@ def _attempt(
         rows_sql(database, database.found, wanted, row, token),
         token=token,
         settings=replace(database.settings, is_durable=is_durable),
+        guard=(database.history.lock_sql,),
     )
     text.release()
     run_query(database.session, query, on_tick=watch)
+    database.guard.keep()
     database.found = wanted
 
 
@@ -97,7 +100,8 @@ def rows_sql(database: Database, found: Found, wanted: Found, row: NewLogRow, to
         token=token,
         locks=database.held_locks,
     )
-    return database.history.guarded(f"{move}; {insert_log_sql(database.history, row)}")
+    guard = database.guard.statements(database.history)
+    return "; ".join((*guard, move, insert_log_sql(database.history, row)))
 
 
 def explain_failure(

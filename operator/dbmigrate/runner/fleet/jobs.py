@@ -27,6 +27,7 @@ from dbmigrate.runner.database import ANSWER_SECONDS
 from dbmigrate.runner.fleet.judgement import Judgement, judge
 from dbmigrate.runner.fleet.pool import Overloaded, Pool
 from dbmigrate.runner.fleet.target import FleetTarget
+from dbmigrate.runner.fleet.tasks import Look
 from dbmigrate.runner.fleet.verdict import TargetOutcome, TargetVerdict, failed_before
 from dbmigrate.runner.observer import Notice, SilentObserver
 from dbmigrate.runner.request import Request
@@ -122,7 +123,9 @@ class TargetJob:
                 observer=_TargetObserver(self._context, self._target),
                 stop=request.stop,
             )
-            return self._context.task.look(self._target, order, self._is_behind)
+            return self._context.task.look(
+                self._target, order, Look(request.version, self._is_behind)
+            )
         except MigrationError as error:
             return failed_before(self._target, error)
         except Exception as error:
@@ -237,7 +240,7 @@ class ReadJob:
         if whole is None:
             return None
         request = self._context.request
-        found = judge(whole, request.source(), request.options.out_of_order)
+        found = judge(whole, request.source(), request.options, request.version)
         if len(known) >= _REMEMBERED:
             known.clear()
         known[whole.digest] = found

@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.many import WholeHistory
 from dbmigrate.runner.planning.applied_number import read_applied
+from dbmigrate.runner.planning.goto import plan_goto
 from dbmigrate.runner.planning.plan import PlanInputs
 from dbmigrate.runner.planning.up import out_of_order_migrations, plan_up
 from dbmigrate.runner.preparation.edited_files import changed_migrations, missing_versions
-from dbmigrate.sources.migration import Script, Source
+from dbmigrate.runner.request import Options
+from dbmigrate.sources.migration import Direction, Script, Source
 from dbmigrate.versions import Version
 
 
@@ -26,22 +27,29 @@ class Judgement:
 
     version: Version
     steps: tuple[Version, ...]
-    """What `up` would apply, in order."""
+    """What would be applied or undone, in order."""
     is_consistent: bool
     """Whether `verify` has nothing against it."""
 
 
-def judge(whole: WholeHistory, source: Source, policy: OutOfOrder) -> Judgement | None:
-    """What there is to do; None where a run has to look closely."""
+def judge(
+    whole: WholeHistory, source: Source, options: Options, wanted: Version | None = None
+) -> Judgement | None:
+    """What there is to do, up to the newest version or to that one; None where a run has to look
+    closely."""
     version = whole.found.version
     if whole.found.dirty or whole.found.stored is None or version is None:
         return None
     applied = read_applied(whole.found, whole.log)
-    inputs = PlanInputs(source, applied, _no_script)
+    inputs = PlanInputs(source, applied, _unread)
+    is_up = wanted is None or wanted >= version
     try:
-        if any(changed_migrations(source, applied)):
+        if is_up and any(changed_migrations(source, applied)):
             return None
-        steps = plan_up(inputs, None, policy).steps
+        if wanted is None:
+            steps = plan_up(inputs, None, options.out_of_order).steps
+        else:
+            steps = plan_goto(inputs, wanted, options.out_of_order, options.rollback).steps
     except MigrationError:
         return None
     is_consistent = not (
@@ -53,5 +61,6 @@ def judge(whole: WholeHistory, source: Source, policy: OutOfOrder) -> Judgement 
     return Judgement(version, tuple(step.version for step in steps), is_consistent)
 
 
-def _no_script(row: LogRow) -> Script:
-    raise AssertionError(f"a way up needs no stored script, such as that of {row.version}")
+def _unread(row: LogRow) -> Script:
+    """The stored script of a way down, which a run reads: that there is a way is enough here."""
+    return Script(str(row.version), Direction.DOWN, bytes)

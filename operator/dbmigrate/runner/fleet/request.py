@@ -16,6 +16,7 @@ from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Options
 from dbmigrate.runner.stop import Stop
 from dbmigrate.sources.migration import Source
+from dbmigrate.versions import Version
 
 
 class FleetObserver(Protocol):
@@ -44,6 +45,8 @@ class FleetRequest:
     options: Options
     observer: FleetObserver
     stop: Stop
+    version: Version | None = None
+    """Where the targets should be; None: at the newest version of the files."""
     concurrency: int = 8
     max_failures: FailureLimit | None = None
     results: Results | None = None

@@ -11,8 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from dbmigrate.report import Report
-from dbmigrate.runner.answers import Preview
-from dbmigrate.runner.commands.read_only.plan import as_planned, make_preview
+from dbmigrate.runner.commands.read_only.plan import preview
 from dbmigrate.runner.fleet.request import FleetRequest
 from dbmigrate.runner.fleet.run import run_fleet
 from dbmigrate.runner.fleet.shards import hash_name
@@ -20,13 +19,7 @@ from dbmigrate.runner.fleet.summary import Summary
 from dbmigrate.runner.fleet.target import FleetTarget
 from dbmigrate.runner.fleet.verdict import TargetOutcome, TargetVerdict
 from dbmigrate.runner.observer import Notice, SilentObserver
-from dbmigrate.runner.perform import perform
-from dbmigrate.runner.pipeline import try_out
-from dbmigrate.runner.planning.up import plan_up
-from dbmigrate.runner.preparation.edited_files import check_changes
-from dbmigrate.runner.preparation.flyway_baseline import begin
 from dbmigrate.runner.request import Request
-from dbmigrate.runner.run import Run
 
 SAMPLES_LIMIT = 20
 """Versions that a survey reports, those of the most targets."""
@@ -89,17 +82,7 @@ def joined_checksum(samples: list[Sample]) -> str:
 
 
 def _plan(request: FleetRequest, target: FleetTarget) -> Report:
-    """What `up` would do there, with lint and a rehearsal where these are asked for."""
-
-    def work(run: Run) -> Preview:
-        run.require_resumable()
-        begin(run, is_preview=True)
-        check_changes(run)
-        plan = plan_up(run.inputs, None, request.options.out_of_order)
-        run.begin(plan)
-        try_out(run, plan)
-        return make_preview(run, plan)
-
+    """What a run would do there, with lint and a rehearsal where these are asked for."""
     order = Request(
         command="fleet survey",
         target=request.addresses.database(target),
@@ -108,4 +91,4 @@ def _plan(request: FleetRequest, target: FleetTarget) -> Report:
         observer=SilentObserver(),
         stop=request.stop,
     )
-    return as_planned(perform(order, work, is_locked=False)).report
+    return preview(order, request.version).report

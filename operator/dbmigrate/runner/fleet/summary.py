@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dbmigrate.printable import clip
-from dbmigrate.report import FAILURES_LIMIT, FleetCounts, FleetFailure, ReportError
+from dbmigrate.report import FAILURES_LIMIT, FleetCounts, FleetFailure, Reason, ReportError
 from dbmigrate.runner.fleet.target import FleetTarget
 from dbmigrate.runner.fleet.verdict import TargetOutcome, TargetVerdict
 
@@ -107,7 +107,8 @@ class Summary:
         group.count += 1
         if len(group.names) < NAMES_LIMIT:
             group.names.append(verdict.target.name)
-        if verdict.outcome.is_failure and len(self.failures) < FAILURES_LIMIT:
+        is_told = verdict.outcome.is_failure or error.reason is Reason.ROLLED_BACK
+        if is_told and len(self.failures) < FAILURES_LIMIT:
             self.failures.append(
                 FleetFailure(
                     verdict.target.name,

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from dbmigrate.report import Outcome, Reason, ReportError
+from dbmigrate.report import Outcome, Reason, Report, ReportError
 from dbmigrate.runner.answers import VerifyFinding
+from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.commands.read_only.verify import verify
 from dbmigrate.runner.commands.read_only.wait import wait
 from dbmigrate.runner.commands.up import up
@@ -24,6 +25,7 @@ from dbmigrate.runner.fleet.verdict import (
 from dbmigrate.runner.ownership import require_live
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.pipeline import try_out
+from dbmigrate.runner.planning.goto import plan_goto
 from dbmigrate.runner.planning.plan import Plan
 from dbmigrate.runner.planning.up import plan_up
 from dbmigrate.runner.preparation.edited_files import check_changes
@@ -45,26 +47,43 @@ _REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What a run on one target is told."""
+
+    version: Version | None
+    """Where the target should be; None: at the newest version of the files."""
+    is_behind: bool
+    """Whether it is known to be elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class FleetTask:
     """One command on a fleet."""
 
     decide: Callable[[FleetTarget, Judgement], TargetVerdict | None]
     """The verdict by the history alone; None where it takes a look, or a run."""
-    look: Callable[[FleetTarget, Request, bool], TargetVerdict]
-    """The verdict of a run on the target; the last argument: whether it is known to be behind."""
+    look: Callable[[FleetTarget, Request, Look], TargetVerdict]
+    """The verdict of a run on the target."""
 
 
 def _decide_up(target: FleetTarget, found: Judgement) -> TargetVerdict | None:
     return None if found.steps else _judged(target, found, TargetOutcome.CURRENT)
 
 
-def _up(target: FleetTarget, request: Request, is_behind: bool) -> TargetVerdict:
-    report = up(request, looks_first=not is_behind).report
+def _up(target: FleetTarget, request: Request, look: Look) -> TargetVerdict:
+    return _moved(target, up(request, looks_first=not look.is_behind).report)
+
+
+def _goto(target: FleetTarget, request: Request, look: Look) -> TargetVerdict:
+    return _moved(target, goto(request, look.version, looks_first=not look.is_behind).report)
+
+
+def _moved(target: FleetTarget, report: Report) -> TargetVerdict:
     if report.error is not None:
         return make_verdict(target, report, outcome_of_failure(report))
-    is_applied = report.outcome is Outcome.APPLIED
+    has_moved = report.outcome in (Outcome.APPLIED, Outcome.ROLLED_BACK)
     return make_verdict(
-        target, report, TargetOutcome.MIGRATED if is_applied else TargetOutcome.CURRENT
+        target, report, TargetOutcome.MIGRATED if has_moved else TargetOutcome.CURRENT
     )
 
 
@@ -73,26 +92,24 @@ def _decide_status(target: FleetTarget, found: Judgement) -> TargetVerdict:
     return _judged(target, found, outcome)
 
 
-def _status(target: FleetTarget, request: Request, is_behind: bool) -> TargetVerdict:
-    del is_behind
-    return _foreseen(target, foresee(request))
+def _status(target: FleetTarget, request: Request, look: Look) -> TargetVerdict:
+    return _foreseen(target, foresee(request, look.version))
 
 
 def _decide_plan(target: FleetTarget, found: Judgement) -> TargetVerdict | None:
     return None if found.steps else _judged(target, found, TargetOutcome.CURRENT)
 
 
-def _plan(target: FleetTarget, request: Request, is_behind: bool) -> TargetVerdict:
-    del is_behind
-    return _foreseen(target, foresee(request, tries_out=True))
+def _plan(target: FleetTarget, request: Request, look: Look) -> TargetVerdict:
+    return _foreseen(target, foresee(request, look.version, tries_out=True))
 
 
 def _decide_verify(target: FleetTarget, found: Judgement) -> TargetVerdict | None:
     return _judged(target, found, TargetOutcome.CURRENT) if found.is_consistent else None
 
 
-def _verify(target: FleetTarget, request: Request, is_behind: bool) -> TargetVerdict:
-    del is_behind
+def _verify(target: FleetTarget, request: Request, look: Look) -> TargetVerdict:
+    del look
     result = verify(request)
     report = result.report
     if report.error is not None:
@@ -109,9 +126,9 @@ def _decide_wait(target: FleetTarget, found: Judgement) -> TargetVerdict | None:
     return None if found.steps else _judged(target, found, TargetOutcome.CURRENT)
 
 
-def _wait(target: FleetTarget, request: Request, is_behind: bool) -> TargetVerdict:
+def _wait(target: FleetTarget, request: Request, look: Look) -> TargetVerdict:
     """One poll: whoever waits for the fleet asks again."""
-    del is_behind
+    del look
     report = wait(request, timeout=0).report
     if report.error is None:
         return make_verdict(target, report, TargetOutcome.CURRENT)
@@ -123,6 +140,7 @@ def _wait(target: FleetTarget, request: Request, is_behind: bool) -> TargetVerdi
 
 TASKS = {
     "up": FleetTask(_decide_up, _up),
+    "goto": FleetTask(_decide_up, _goto),
     "status": FleetTask(_decide_status, _status),
     "plan": FleetTask(_decide_plan, _plan),
     "verify": FleetTask(_decide_verify, _verify),
@@ -131,8 +149,11 @@ TASKS = {
 """By the word of the command line."""
 
 
-def foresee(request: Request, *, tries_out: bool = False) -> Result[Plan]:
-    """What `up` would do, which fails as that would; changes nothing and locks nothing.
+def foresee(
+    request: Request, version: Version | None = None, *, tries_out: bool = False
+) -> Result[Plan]:
+    """What `up` would do, or with a version `goto`, which fails as that would; changes nothing and
+    locks nothing.
 
     `tries_out`: with lint and a rehearsal, where these are asked for.
     """
@@ -140,8 +161,13 @@ def foresee(request: Request, *, tries_out: bool = False) -> Result[Plan]:
     def work(run: Run) -> Plan:
         run.require_resumable()
         begin(run, is_preview=True)
-        check_changes(run)
-        plan = plan_up(run.inputs, None, request.options.out_of_order)
+        options, here = request.options, run.database.found.version
+        if version is None or here is None or version >= here:
+            check_changes(run)
+        if version is None:
+            plan = plan_up(run.inputs, None, options.out_of_order)
+        else:
+            plan = plan_goto(run.inputs, version, options.out_of_order, options.rollback)
         run.begin(plan)
         require_live(run, plan)
         if tries_out:

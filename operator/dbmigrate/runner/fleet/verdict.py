@@ -48,6 +48,10 @@ _UNREACHABLE = frozenset(
 )
 
 
+_LEFT_ALONE = frozenset({Reason.INTERRUPTED, Reason.ROLLED_BACK})
+"""It is behind, and nothing is wrong with it: a person has ordered a way down, for example."""
+
+
 @dataclass(frozen=True, slots=True)
 class TargetVerdict:
     """One target, and where it is."""
@@ -74,7 +78,7 @@ def outcome_of_failure(report: Report) -> TargetOutcome:
         return TargetOutcome.DIRTY
     if reason in _UNREACHABLE:
         return TargetOutcome.UNREACHABLE
-    return TargetOutcome.PENDING if reason is Reason.INTERRUPTED else TargetOutcome.FAILED
+    return TargetOutcome.PENDING if reason in _LEFT_ALONE else TargetOutcome.FAILED
 
 
 def make_verdict(

@@ -64,12 +64,10 @@ def write_history(run: Run, direction: str, wanted: Found) -> None:
     database.prepare_to_write()
     row = database.new_row(direction, version=None, name="", found=database.applied.version)
     row = replace(row, to_version=wanted.version)
-    database.session.query(
-        database.in_transaction(
-            database.history.guarded(
-                f"{database.found.set_sql(database.history.version_table, wanted)}; "
-                f"{insert_log_sql(database.history, row)}"
-            )
+    database.on_history(
+        database.history.guarded(
+            f"{database.found.set_sql(database.history.version_table, wanted)}; "
+            f"{insert_log_sql(database.history, row)}"
         )
     )
     run.has_changed = database.found != wanted

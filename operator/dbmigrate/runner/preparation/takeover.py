@@ -65,13 +65,13 @@ def _mark(run: Run, other: History, version: Version | None) -> None:
     try:
         making = create_sql(replace(other, has_version_table=True))
         if making:
-            session.query(database.in_transaction(making))
+            database.on_history(making)
             wanted = HistoryTable(other.schema, other.table, other.kind)
             other = look(session, wanted).history
         name = f"{history.kind} {history.name}"
         row = database.note_for(other, NoteKind.TAKEOVER, name, version)
         sql = other.guarded(insert_log_sql(other, row))
-        session.query(database.in_transaction(sql))
+        database.on_history(sql)
     except (MigrationError, ServerFailure) as error:
         session.roll_back()
         text = (

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dbmigrate.cli.arguments.options import NAMES
+from dbmigrate.cli.commands import drift
 from dbmigrate.controller.decisions.refusals import FIELDS
 from dbmigrate.controller.decisions.runs import RunCommand, RunState
 from dbmigrate.controller.jobs.command_line import run_arguments
@@ -40,6 +41,7 @@ EVERYTHING: dict[str, Any] = {
     "approval": "Manual",
     "timeouts": {"statement": "1m"},
     "backup": {"persistentVolumeClaim": {"claimName": "a"}, "keep": 3},
+    "drift": {"schema": "Report", "ignore": ["partman.*"]},
 }
 
 
@@ -88,7 +90,11 @@ def test_each_option_that_a_resource_asks_for_is_one_of_a_field_and_of_the_runne
         words = run_arguments(
             spec, command, path="/m", operands=("1",), plan_checksum="0" * 64, is_rehearsed=True
         )
-        asked |= {word.lstrip("-") for word in words if word.startswith("-")}
+        verb = words.index("goto" if command is RunCommand.ROLLBACK else command.value)
+        asked |= {word.lstrip("-") for word in words[:verb] if word.startswith("-")}
+        own = {word.lstrip("-").partition("=")[0] for word in words[verb + 1 :]}
+        if command is RunCommand.DRIFT:
+            assert own == {"exit-zero", "ignore"} <= {flag.name for flag in drift.FLAGS}
     assert asked - ALWAYS <= set(FIELDS)
     assert asked <= NAMES
-    assert set(FIELDS) - NAMES == {"plan", "repair"}
+    assert set(FIELDS) - NAMES == {"plan", "repair", "drift"}
