@@ -92,7 +92,7 @@ REFUSED = {
     ),
     "a repair of a set": (
         {**action(), "spec": {"set": "tenants", "action": "Repair"}},
-        "a set takes Retry, Continue, Approve and Rollback",
+        "a set accepts Retry, Continue, Approve and Rollback",
     ),
     "a rollback of a set to nowhere": (
         {**action(), "spec": {"set": "tenants", "action": "Rollback"}},
@@ -100,7 +100,7 @@ REFUSED = {
     ),
     "a set with a target that is no version": (
         fleet(template={"source": CONFIG_MAPS, "target": "one"}),
-        "spec.template.target is latest or a version in quotes",
+        "spec.template.target must be latest or a version in quotes",
     ),
     "a set with backups": (
         fleet(template={"source": CONFIG_MAPS, "backup": {"persistentVolumeClaim": {}}}),
@@ -108,7 +108,7 @@ REFUSED = {
     ),
     "a migration that is to continue": (
         action(action="Continue"),
-        "a set takes Retry, Continue, Approve and Rollback",
+        "a set accepts Retry, Continue, Approve and Rollback",
     ),
     "no database": (
         migration(database={}),
@@ -194,7 +194,7 @@ REFUSED = {
                 }
             }
         ),
-        "with rootCertificateFrom.system sslmode is verify-full, or left out",
+        "with rootCertificateFrom.system, sslmode must be verify-full or unset",
     ),
     "a cluster with a name that CloudNativePG refuses": (
         migration(database={"cnpg": {"cluster": "1pg"}}),
@@ -210,11 +210,11 @@ REFUSED = {
     ),
     "a path that climbs": (
         migration(source={"image": {"reference": "app:1", "path": "/a/../../etc"}}),
-        "path must start with a slash and must not hold ..",
+        "path must start with a slash and must not contain ..",
     ),
     "a relative path": (
         migration(source={"persistentVolumeClaim": {"claimName": "a", "path": "a"}}),
-        "path must start with a slash and must not hold ..",
+        "path must start with a slash and must not contain ..",
     ),
     "an inline file of another name": (
         migration(source={"inline": {"users.sql": "SELECT 1"}}),
@@ -247,7 +247,7 @@ REFUSED = {
     "a target that is no version": (migration(target="two"), "spec.target"),
     "an action for the latest version": (
         action(action="Rollback", version="latest"),
-        "version names one version",
+        "version must be a specific version",
     ),
     "a word as a target of others' files": (
         migration(source={**CONFIG_MAPS, "format": "goose"}, target="two"),
@@ -274,7 +274,7 @@ REFUSED = {
     ),
     "force without a version": (
         action(action="Force"),
-        "Force needs version, the version that the database really is at",
+        "Force needs version, the actual version of the database",
     ),
     "a rollback without a version": (
         action(action="Rollback"),
@@ -282,7 +282,7 @@ REFUSED = {
     ),
     "a retry with a version": (
         action(action="Retry", version="1"),
-        "only Force and Rollback take version",
+        "only Force and Rollback accept version",
     ),
     "an unknown action": (action(action="Drop"), "spec.action"),
 }

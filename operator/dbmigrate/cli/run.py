@@ -23,7 +23,6 @@ from dbmigrate.cli.output.narrator import Narrator
 from dbmigrate.cli.output.problem import draw
 from dbmigrate.cli.signals import SignalWatch
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.parameters import CERTIFICATE_VARIABLE
 from dbmigrate.postgres.connection.settings import add_setting
 from dbmigrate.postgres.connection.target import (
     ConnectionTarget,
@@ -210,14 +209,13 @@ def find_target(
 
     options = invocation.options
     target = parse_target(database or options.database, invocation.environ)
-    if invocation.environ.get(CERTIFICATE_VARIABLE):
-        from dbmigrate.postgres.connection.credential_files import check_encryption
-
-        check_encryption(target.conninfo, invocation.environ)
     if options.identity:
         from dbmigrate.postgres.identity.identity import parse_identity
 
         target = replace(target, identity=parse_identity(options.identity))
+    from dbmigrate.postgres.connection.login_sources import check_login
+
+    check_login(target.conninfo, invocation.environ, identity=target.identity, role=options.role)
     if options.role:
         conninfo = add_setting(target.conninfo, invocation.environ, "role", options.role)
         target = replace(target, conninfo=conninfo, role=options.role)

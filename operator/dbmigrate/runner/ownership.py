@@ -43,21 +43,25 @@ def require_live(run: Run, plan: Plan | None = None) -> None:
 
     A plan without steps is only told so: the older image of an application does no harm.
     """
+    error = find_left(run)
+    if error is None:
+        return
+    if plan is None or plan.steps:
+        raise error
+    run.request.observer.notice(Notice("WARNING", error.message))
+
+
+def find_left(run: Run) -> MigrationError | None:
+    """That error; None: this history counts."""
     found = run.database.successor
     if found is None:
-        return
+        return None
     history = run.database.history
     at = "" if found.version is None else f" at version {found.version}"
-    message = (
-        f"{history.name} was left{at}: since then {found.table}, a history of {found.format}'s"
-        " files, says what this database has"
-    )
-    if plan is not None and not plan.steps:
-        run.request.observer.notice(Notice("WARNING", message))
-        return
-    raise MigrationError(
+    return MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"{message}, and these files would run beside it",
+        f"{history.name} was left{at}: since then {found.table}, a history of {found.format}'s"
+        " files, says what this database has, and these files would run beside it",
         hint=f"go on with the files of {found.format} (-format {found.format}); or `dbmigrate force"
         " V` with the version of these files that the database has, which makes this history count"
         " again, and not the other; or, if both are to count, `dbmigrate force -1` and then"
