@@ -255,8 +255,9 @@ class Database:
             raise
 
     def read(self) -> None:
-        """Read the history again."""
-        self._take(self.session.query(self.in_transaction(self._read_sql())))
+        """Read the history again; where there are no tables, that asks nobody."""
+        sql = self._read_sql()
+        self._take(self.session.query(self.in_transaction(sql)) if sql else [])
 
     def prepare_to_write(self) -> None:
         """Create the tables where they are missing, bring the log's shape up to date, correct its
@@ -487,7 +488,7 @@ class Database:
             if self._is_locked:
                 self.lock()
             else:
-                self._take(self.session.query(self.in_transaction(self._read_sql())))
+                self.read()
         except BaseException:
             self.session.close()
             raise
