@@ -413,9 +413,7 @@ def _refuse_later(raw: dict[str, Any]) -> None:
             f"not a report of schema version {SCHEMA_VERSION} but of version {version}, by {runner}"
         )
     if isinstance(outcome, str) and outcome not in set(Outcome):
-        raise UnknownReport(
-            f"not a report that is known here: its outcome is {outcome[:64]!r}, by {runner}"
-        )
+        raise UnknownReport(f"not a known report: its outcome is {outcome[:64]!r}, by {runner}")
 
 
 _FEW_FINDINGS = 3

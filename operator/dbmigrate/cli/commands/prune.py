@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
 
-KEEP = Flag("keep", "How many of the newest rows stay in any case", check=read_count, kind="N")
+KEEP = Flag("keep", "How many of the newest rows are always kept", check=read_count, kind="N")
 
 
 def run(invocation: Invocation) -> int:
     """Prune the log, and say how many rows that were."""
     if "keep" not in invocation.values:
-        raise ArgumentError("please say with -keep N how many of the newest rows of the log stay")
+        raise ArgumentError(
+            "please specify with -keep N how many of the newest rows of the log are kept"
+        )
     keep = read_count(invocation.values["keep"])
     from dbmigrate.cli.run import FileUse, run_use_case
 

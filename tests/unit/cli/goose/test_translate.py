@@ -122,7 +122,7 @@ def test_help_is_asked_for_anywhere(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("mysql x up", "mysql is no command, and as a driver"),
+        ("mysql x up", "mysql is not a command"),
         ("up", "no driver: `goose postgres"),
         ("postgres user=a", "no command"),
         ("postgres", "no connection string"),
@@ -130,8 +130,8 @@ def test_help_is_asked_for_anywhere(line: str) -> None:
         ("postgres user=a up 3", "takes no arguments"),
         ("postgres user=a wobble", "has no command wobble"),
         ("postgres user=a stauts", "did you mean status"),
-        ("init", "make the directory"),
-        ("env", "may hold a password"),
+        ("init", "create the directory"),
+        ("env", "may contain a password"),
         ("-timeout 1h postgres user=a up", "DBMIGRATE_STATEMENT_TIMEOUT"),
         ("-certfile c postgres user=a up", "sslrootcert"),
         ("-no-versioning postgres user=a up", "use psql"),
