@@ -76,7 +76,7 @@ def test_a_flag_that_is_mistyped_lacks_its_value_or_has_a_wrong_one_is_named(com
         if refused_value(flag) is not None:
             wrong = run_here(command, f"-{flag.name}={refused_value(flag)}")
             check_error(wrong, codes=(2,), named=f"-{flag.name}: ")
-            expected = "the one template is" if flag.name == "as-atlas" else "expected "
+            expected = "template" if flag.name == "as-atlas" else "expected "
             check_error(wrong, codes=(2,), named=expected)
         if not flag.is_boolean:
             done = run_here(command, f"-{flag.name}")
