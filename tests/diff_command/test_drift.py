@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dbmigrate.diff.drift import IgnoreRules
 from dbmigrate.diff.reader import read_schema
@@ -27,6 +29,8 @@ from tests.diff_command.test_pairs import FILES, Written, together
 
 pytestmark = pytest.mark.database
 
+ROOT = Path(__file__).parents[2]
+EVERY = IgnoreRules(with_rights=True, with_partitions=True)
 START = """CREATE TABLE t (a int PRIMARY KEY, s varchar(10) CHECK (s IN ('a', 'b')), n int);
 CREATE INDEX i ON t (n) WHERE n BETWEEN 1 AND 5 AND s <> 'x';
 CREATE VIEW v AS SELECT a FROM t; CREATE TABLE p (d date) PARTITION BY RANGE (d)"""
@@ -61,8 +65,7 @@ def test_nothing_is_found_after_up(
     made = texts[-1] if file.is_alone else together(texts)
     migrations = begin(tmp_path / "migrations", made)
     migrate(database, migrations)
-    rules = IgnoreRules(with_rights=True, with_partitions=True)
-    assert said(look(server, database, migrations, rules)) == []
+    assert said(look(server, database, migrations, EVERY)) == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -72,6 +75,33 @@ def test_nothing_is_found_after_up_of_a_whole_schema(
     migrations = begin(tmp_path / "migrations", (CORPUS / family / "3.sql").read_text())
     migrate(database, migrations)
     assert said(look(server, database, migrations)) == []
+
+
+def examples() -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The files of the example's ConfigMaps, of the README's directory and of a chart."""
+    yield "migrations", {each.name: each.read_text() for each in (ROOT / "migrations").iterdir()}
+    for path in sorted((ROOT / "examples").glob("*.yaml")):
+        for body in yaml.safe_load_all(path.read_text()):
+            files = body.get("data", {}) if body["kind"] == "ConfigMap" else {}
+            if any(name.endswith(".up.sql") for name in files):
+                yield path.name, files
+
+
+EXAMPLES = [*examples()]
+
+
+@pytest.mark.parametrize(("name", "files"), EXAMPLES)
+def test_nothing_is_found_after_up_of_an_example(
+    server: Server, database: Database, tmp_path: Path, name: str, files: Mapping[str, str]
+) -> None:
+    for each, text in files.items():
+        (tmp_path / each).write_text(text)
+    migrate(database, tmp_path)
+    assert said(look(server, database, tmp_path, EVERY)) == [], name
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) == 2
 
 
 def test_what_was_added_changed_and_dropped_by_hand_is_found_with_its_undoing(
@@ -245,7 +275,7 @@ SETTINGS = (
 )
 UNDERSTOOD = r"""
 CREATE TABLE t (id int PRIMARY KEY, d date DEFAULT '01.02.2020', i interval DEFAULT '-1 day 2 h',
-    at timestamptz DEFAULT '2020-01-05 10:00', f float8 DEFAULT 0.1, b bytea DEFAULT 'a', "All" text,
+    at timestamptz DEFAULT '2020-01-05 10:00', f float8 DEFAULT 0.1, b bytea DEFAULT '', "All" text,
     s text DEFAULT 'a\\b', list text[] DEFAULT '{1,NULL}', x int CHECK (x = NULL OR x > 1));
 CREATE INDEX ON t (f) WHERE f > 0.1 AND d > '01.02.2019';
 CREATE VIEW v AS SELECT "All", d, INTERVAL '1 day' AS i, 0.3::float8 AS f, x = NULL AS n FROM t
@@ -256,7 +286,6 @@ CREATE TABLE p (d date) PARTITION BY RANGE (d);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('01.02.2020') TO ('05.02.2020');
 CREATE DOMAIN dm AS date DEFAULT '01.02.2020' CHECK (VALUE > '01.01.2000');
 CREATE POLICY pol ON t USING (d > '01.02.2020')"""
-EVERY = IgnoreRules(with_rights=True, with_partitions=True)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -329,3 +358,15 @@ def test_the_tables_of_other_migration_tools_are_no_drift(
         CREATE TABLE other.goose_db_version (version_id int, is_applied bool, tstamp date)""")
     found = said(look(server, database, migrations))
     assert found == ["added schema other", "added table other.t"]
+
+
+def test_a_squashed_file_stands_for_those_that_were_applied(
+    database: Database, tmp_path: Path
+) -> None:
+    migrations = begin(tmp_path / "migrations", START)
+    (migrations / "000002_more.up.sql").write_text("ALTER TABLE t ADD more text")
+    migrate(database, migrations)
+    command = ("-path", str(migrations), "-database", database.url)
+    assert run(*command, "squash", "-to", "2").code == 0
+    ran = run(*command, "drift")
+    assert (ran.code, ran.stdout) == (0, ""), ran.stderr

@@ -24,6 +24,7 @@ from dbmigrate.runner.diffing.build import migrate, request_on
 from dbmigrate.runner.diffing.live_schema import LiveSchema, read_live_schema
 from dbmigrate.runner.diffing.other_histories import find_history_tables
 from dbmigrate.runner.perform import perform
+from dbmigrate.runner.planning.squashed import is_replaced
 from dbmigrate.runner.rehearsal.schema_copy import await_server
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -135,7 +136,9 @@ def _applied_files(run: Run) -> Source:
     missing = [
         version
         for version in applied.recorded
-        if applied.needs_file(version) and source.find(version) is None
+        if applied.needs_file(version)
+        and source.find(version) is None
+        and not is_replaced(source, version, applied.version)
     ]
     if missing:
         raise MigrationError(
