@@ -52,10 +52,14 @@ mutate: venv ## a sample of mutants of the pure core, which the unit tests have 
 dead-code: venv ## what nothing uses
 	$(BIN)/vulture
 
-node-tools: ## Debian's programs for the tests on a real node (needs root)
+node-tools: ## Debian's programs for the tests: of a real node, and a PostgreSQL with TLS (needs root)
 	apt-get update -qq
+	mkdir -p /etc/postgresql-common
+	test -e /etc/postgresql-common/createcluster.conf || \
+		echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-		buildah containernetworking-plugins debootstrap iproute2 iptables procps runc >/dev/null
+		-o Dpkg::Options::=--force-confold \
+		buildah containernetworking-plugins debootstrap iproute2 iptables postgresql procps runc >/dev/null
 
 demo: venv ## the whole of it on a real API server and PostgreSQL; KEEP=1, NODE=real: README.md
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep) $(if $(NODE),--node $(NODE))

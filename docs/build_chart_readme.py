@@ -1,7 +1,7 @@
 """Makes the chart's README.md from the comments of its values.yaml.
 
-`python docs/build_chart_readme.py` writes it; a test compares. What is wrong in the table is
-corrected in values.yaml: a comment stands above each value, and says what it is for.
+`python docs/build_chart_readme.py` writes it; a test compares. To correct the table, edit the
+comment above the value in values.yaml.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ PAGE = CHART / "README.md"
 HEAD = """\
 # dbmigrate-operator
 
-The operator that migrates PostgreSQL databases as `DatabaseMigration` resources ask for it.
+The operator migrates PostgreSQL databases to the state that `DatabaseMigration` resources declare.
 
 ```sh
 helm install dbmigrate charts/dbmigrate-operator \\
   --namespace dbmigrate-system --create-namespace --wait
 ```
 
-How to use, upgrade and share it, and what it asks of the cluster:
-[docs/helm.md](../../docs/helm.md).
+[docs/helm.md](../../docs/helm.md) describes how to use, upgrade and share it.
 
 ## Values
 
-Made from `values.yaml` by `docs/build_chart_readme.py`. A value that is not in this table is
-refused.
+`docs/build_chart_readme.py` generates this table from `values.yaml`. Values that are not in the
+table are refused.
 
 | value | default | meaning |
 | --- | --- | --- |

@@ -1,8 +1,8 @@
 """Writes docs/lint-compared.md: `python docs/build_lint_compared.py`.
 
-Each rule stands beside the checks of other linters for the same statement. What squawk says is
-measured: it is run on the rule's own example, which the tests hold. The names of the others'
-checks are from their documentation.
+The page compares each rule with the checks of other linters for the same statement. squawk's
+checks are measured: it runs on the rule's example, which the tests contain. The names of the other
+linters' checks are from their documentation.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).with_name("lint-compared.md")
-HEAD = """# The rules of lint beside other linters
+HEAD = """# Comparison of the rules with other linters
 
-One row for each rule of [lint](lint.md), with the statement that the tests try it on. squawk was
-run on the same statement (2.70, all of its rules); the codes of Atlas, the numbers of eugene and
-the names of strong_migrations are those of their documentation, for the check that looks for the
-same. An empty field says that there is none.
+The table has one row for each rule of [lint](lint.md), with the statement that the tests use. squawk
+2.70 was run on the same statement, with all of its rules. The codes of Atlas, the numbers of eugene
+and the names of strong_migrations are from their documentation, for the check that looks for the
+same problem. An empty field means that there is no such check.
 
 | rule | statement | squawk | Atlas | eugene | strong_migrations |
 | --- | --- | --- | --- | --- | --- |
 """
 TAIL = """
-What squawk says of how tables should be made (`prefer-bigint-over-int`, `prefer-text-field`,
-`prefer-identity`) has no rule here: `lint -squawk` has it, with the extra `lint`. What squawk and
-eugene say of missing time limits, and of statements that can't be run again, the runner sees to.
-strong_migrations reads Ruby, and knows what Rails does; the others read SQL.
+squawk's advice on the design of tables (`prefer-bigint-over-int`, `prefer-text-field`,
+`prefer-identity`) has no rule here: use `lint -squawk`, with the extra `lint`. The runner handles
+what squawk and eugene report about missing time limits, and about statements that cannot be
+repeated. strong_migrations reads Ruby and knows Rails' behaviour; the others read SQL.
 """
 EUGENE: Mapping[str, str] = {
     "check-scans": "E1",
@@ -62,7 +62,7 @@ STRONG_MIGRATIONS: Mapping[str, str] = {
 
 
 def render(examples: Mapping[str, str]) -> str:
-    """The page, for an example of each rule. Raises MigrationError where squawk does not work."""
+    """The page, for an example of each rule. Raises MigrationError if squawk fails."""
     from dbmigrate.lint.ignore import code_of
     from dbmigrate.lint.source import LintedScript
     from dbmigrate.lint.squawk import ask_squawk
@@ -90,7 +90,7 @@ ADVICE = frozenset(
     " prefer-timestamptz prefer-robust-stmts require-lock-timeout require-statement-timeout"
     " require-timeout-settings require-table-schema require-enum-value-ordering".split()
 )
-"""What is said of nearly every statement, or of how tables should be made."""
+"""Findings about nearly every statement, or about the design of tables."""
 
 
 if __name__ == "__main__":

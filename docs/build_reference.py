@@ -1,7 +1,7 @@
 """Makes docs/reference.md from the custom resources in crds/.
 
-`python docs/build_reference.py` writes it; a test compares. The descriptions are those
-that `kubectl explain` shows: what is wrong here is mended there.
+`python docs/build_reference.py` writes it; a test compares. The descriptions are those that
+`kubectl explain` shows; correct them in crds/.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PAGE = DOCS / "reference.md"
 HEAD = """\
 # Reference of the resources
 
-Made from `crds/` by `docs/build_reference.py`; `kubectl explain dbm.spec` says the same.
+`docs/build_reference.py` generates this page from `crds/`. `kubectl explain dbm.spec` shows the same.
 """
 
 Schema = Mapping[str, Any]

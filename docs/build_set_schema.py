@@ -1,8 +1,8 @@
-"""Brings crds/databasemigrationsets.yaml up to crds/databasemigrations.yaml.
+"""Copies fields from crds/databasemigrations.yaml to crds/databasemigrationsets.yaml.
 
-A set's `template` and `database` have fields of a DatabaseMigration. They are written once, in
-the latter's definition; `python docs/build_set_schema.py` copies them to between the marks of the
-former, and a test compares.
+A set's `template` and `database` have fields of a DatabaseMigration. `python
+docs/build_set_schema.py` copies them from the definition of the latter to the marked parts of the
+definition of the former, and a test compares.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from typing import Any
 
 import yaml
 
+from dbmigrate.api.fleet.spec import NO_BACKUP
+
 CRDS = Path(__file__).parent.parent / "crds"
 SOURCE, TARGET = CRDS / "databasemigrations.yaml", CRDS / "databasemigrationsets.yaml"
 TEMPLATE_FIELDS = (
     "source",
+    "target",
+    "rollback",
     "outOfOrder",
     "changedFiles",
     "takeOver",
@@ -35,18 +39,32 @@ Schema = dict[str, Any]
 
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
-        """Write each part out: what has an anchor elsewhere has none here."""
+        """Write each part in full, without anchors."""
         del data
         return True
 
 
 def build(text: str) -> str:
-    """The definition of sets, with the parts between its marks made anew."""
+    """The definition of sets, with its marked parts generated again."""
     spec = read_part("spec")
-    template = {name: spec["properties"][name] for name in TEMPLATE_FIELDS}
-    text = _replace(text, "template", template)
+    text = _replace(text, "template", template_fields(spec))
     text = _replace(text, "database", database_fields(spec))
     return _replace(text, "plan", {"plan": read_part("status")["properties"]["plan"]})
+
+
+def template_fields(spec: Mapping[str, Any]) -> Schema:
+    """The fields of a template and their rules; `backup` exists only to be refused by name."""
+    rules = deepcopy(spec["x-kubernetes-validations"])
+    for each in rules:
+        each["message"] = each["message"].replace("spec.", "spec.template.")
+    fields = {name: spec["properties"][name] for name in TEMPLATE_FIELDS}
+    refused = {
+        "type": "object",
+        "description": "Not possible for a set; save the databases by other means first.",
+        "x-kubernetes-preserve-unknown-fields": True,
+    }
+    rules.append({"rule": "!has(self.backup)", "message": NO_BACKUP})
+    return {"x-kubernetes-validations": rules, "properties": {**fields, "backup": refused}}
 
 
 def read_part(name: str) -> Schema:
@@ -58,7 +76,7 @@ def read_part(name: str) -> Schema:
 
 
 def database_fields(spec: Mapping[str, Any]) -> Schema:
-    """The fields and their rules. What all targets share may change later, as their list may."""
+    """The fields and their rules. Unlike in a DatabaseMigration they may change later."""
     database = deepcopy(spec["properties"]["database"])
     rules = [each for each in database["x-kubernetes-validations"] if "oldSelf" not in each["rule"]]
     return {"x-kubernetes-validations": rules, "properties": database["properties"]}

@@ -87,3 +87,8 @@ class MigrationError(Exception):
             detail=self.detail,
             hint=self.hint,
         )
+
+
+class SettingsError(MigrationError):
+    """Settings, or local files that they name, with which no login works: no time, and nothing that
+    a server does, corrects them."""

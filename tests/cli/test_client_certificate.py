@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import pty
-import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tests.cli.program import PROGRAM, environment, run
+from tests.database.programs import VARIABLE, PostgresUnavailable, find_programs_with_tls
 from tests.database.server import Server
 from tests.database.unprivileged import give_away
 
@@ -40,12 +40,15 @@ class Secured(NamedTuple):
 
 @pytest.fixture(scope="module")
 def secured() -> Iterator[Secured]:
-    found = shutil.which("postgres")
-    if found is None:
-        pytest.skip("NOT TESTED, no postgres with TLS on the PATH: the wheels' has none")
-    programs, authority = Path(found).resolve().parent, trustme.CA()
+    try:
+        programs = find_programs_with_tls()
+    except PostgresUnavailable as problem:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(f"no server for client certificates: {problem}", pytrace=False)
+        pytest.skip(f"NOT TESTED: {problem}")
+    authority = trustme.CA()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DBMIGRATE_TEST_PG_BINDIR", str(programs))
+        patch.setenv(VARIABLE, str(programs))
         server = Server.start(settings={"log_connections": "off"})
     with server:
         database = server.create_database()
@@ -105,9 +108,9 @@ def test_nothing_of_the_key_stays_behind_and_pg_dump_has_it_too(
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
-@pytest.mark.parametrize("where", ["mounted", "sslkey", "PGSSLKEY"])
+@pytest.mark.parametrize("where", ["mounted", "sslkey", "PGSSLKEY", "service", "PGSERVICE"])
 def test_nobody_is_asked_for_a_passphrase(
-    secured: Secured, directory: Path, form: PrivateFormat, where: str
+    secured: Secured, directory: Path, tmp_path: Path, form: PrivateFormat, where: str
 ) -> None:
     certificate, key = (directory / name for name in PAIR)
     encrypt(key, form)
@@ -117,8 +120,14 @@ def test_nobody_is_asked_for_a_passphrase(
         environ = {"DBMIGRATE_CLIENT_CERTIFICATE": str(directory)}
     elif where == "sslkey":
         url += f"&sslcert={certificate}&sslkey={key}"
-    else:
+    elif where == "PGSSLKEY":
         environ = {"PGSSLCERT": str(certificate), "PGSSLKEY": str(key)}
+    else:
+        service = tmp_path / "services"
+        service.write_text(f"[s]\nsslcert={certificate}\nsslkey={key}\n")
+        environ = {"PGSERVICEFILE": str(service)}
+        environ |= {"PGSERVICE": "s"} if where == "PGSERVICE" else {}
+        url += "&service=s" if where == "service" else ""
     leader, terminal = pty.openpty()
     try:
         done = subprocess.run(
@@ -144,6 +153,10 @@ def test_nobody_is_asked_for_a_passphrase(
         assert "sslpassword" in done.stderr
         opened = run("-database", f"{url}&sslpassword=secret", "version", environ=environ)
         assert "certificate" not in opened.stderr
+    if where in ("service", "PGSERVICE"):
+        with service.open("a") as file:
+            file.write("sslpassword=secret\n")
+        assert run("-database", url, "version", environ=environ).code == 0
 
 
 def test_a_refused_certificate_is_named_as_the_clients_own_with_its_place(
@@ -188,3 +201,25 @@ def test_a_refused_certificate_is_named_as_the_clients_own_with_its_place(
         said = refusal()
         assert f"{name} of the client certificate in {directory} is {what}" in said
         assert "clientCertificateFrom" in said
+
+
+@pytest.mark.parametrize("mode", ["sslmode=disable in the URL", "PGSSLMODE"])
+def test_a_connection_without_tls_is_refused_for_one_target_and_for_many_alike(
+    directory: Path, tmp_path: Path, mode: str
+) -> None:
+    files, targets = tmp_path / "files", tmp_path / "targets.yaml"
+    files.mkdir()
+    (files / "1_t.up.sql").write_text("SELECT 1;")
+    targets.write_text("targets:\n- {name: a, dbname: a}\n- {name: b, dbname: b, port: 2}\n")
+    environ = {"DBMIGRATE_CLIENT_CERTIFICATE": str(directory)}
+    url = "postgres://owner@127.0.0.1:1/x"
+    if mode == "PGSSLMODE":
+        environ["PGSSLMODE"] = "disable"
+    else:
+        url += "?sslmode=disable"
+    words = ("-path", str(files), "-database", url)
+    one = run(*words, "up", environ=environ)
+    many = run(*words, "fleet", "up", "-targets", str(targets), environ=environ)
+    assert (one.code, many.code) == (1, 1)
+    assert one.stderr == many.stderr
+    assert "sslmode=disable, and DBMIGRATE_CLIENT_CERTIFICATE" in one.stderr

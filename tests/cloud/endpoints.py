@@ -102,9 +102,9 @@ def _handler(
             is_json = not isinstance(given.body, str)
             self.send_response_only(given.status)
             self.send_header("Date", formatdate(time.time() + endpoint.ahead, usegmt=True))
-            self.send_header("Content-Type", "application/json" if is_json else "text/plain")
+            kind = {"Content-Type": "application/json" if is_json else "text/plain"}
             self.send_header("Content-Length", str(len(text.encode())))
-            for name, value in given.headers.items():
+            for name, value in {**kind, **given.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":

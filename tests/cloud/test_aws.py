@@ -14,6 +14,7 @@ import pytest
 import trustme
 from botocore.credentials import Credentials
 
+from dbmigrate.errors import SettingsError
 from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken
 from dbmigrate.postgres.connection.session import Session
@@ -336,6 +337,15 @@ def test_a_refusal_that_quotes_the_token_shows_none_of_it(
     assert json.loads(done.stdout)["error"]["reason"] == "AuthenticationFailed"
     assert "rds_iam" in done.stderr
     nothing_is_shown(instance.database, done.stdout + done.stderr)
+
+
+def test_a_region_that_is_not_the_endpoint_s_is_refused() -> None:
+    identity = CloudIdentity(Provider.AWS, region="us-east-1")
+    with pytest.raises(SettingsError) as caught:
+        AwsTokens(identity)._find_region(HOST)
+    assert "us-east-1" in caught.value.message
+    assert "eu-central-1" in caught.value.message
+    assert AwsTokens(identity)._find_region("alias.example") == "us-east-1"
 
 
 def test_no_credentials_and_no_region_are_named(instance: Rds) -> None:

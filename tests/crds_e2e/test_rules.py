@@ -90,13 +90,25 @@ REFUSED = {
         {**action(action="Retry"), "spec": {"action": "Retry"}},
         "exactly one of migration and set must be set",
     ),
-    "a rollback of a set": (
-        {**action(), "spec": {"set": "tenants", "action": "Rollback", "version": "1"}},
-        "a set takes Retry, Continue and Approve",
+    "a repair of a set": (
+        {**action(), "spec": {"set": "tenants", "action": "Repair"}},
+        "a set accepts Retry, Continue, Approve and Rollback",
+    ),
+    "a rollback of a set to nowhere": (
+        {**action(), "spec": {"set": "tenants", "action": "Rollback"}},
+        "Rollback needs version",
+    ),
+    "a set with a target that is no version": (
+        fleet(template={"source": CONFIG_MAPS, "target": "one"}),
+        "spec.template.target must be latest or a version in quotes",
+    ),
+    "a set with backups": (
+        fleet(template={"source": CONFIG_MAPS, "backup": {"persistentVolumeClaim": {}}}),
+        "a set makes no backups before its runs",
     ),
     "a migration that is to continue": (
         action(action="Continue"),
-        "a set takes Retry, Continue and Approve",
+        "a set accepts Retry, Continue, Approve and Rollback",
     ),
     "no database": (
         migration(database={}),
@@ -182,7 +194,7 @@ REFUSED = {
                 }
             }
         ),
-        "with rootCertificateFrom.system sslmode is verify-full, or left out",
+        "with rootCertificateFrom.system, sslmode must be verify-full or unset",
     ),
     "a cluster with a name that CloudNativePG refuses": (
         migration(database={"cnpg": {"cluster": "1pg"}}),
@@ -198,11 +210,11 @@ REFUSED = {
     ),
     "a path that climbs": (
         migration(source={"image": {"reference": "app:1", "path": "/a/../../etc"}}),
-        "path must start with a slash and must not hold ..",
+        "path must start with a slash and must not contain ..",
     ),
     "a relative path": (
         migration(source={"persistentVolumeClaim": {"claimName": "a", "path": "a"}}),
-        "path must start with a slash and must not hold ..",
+        "path must start with a slash and must not contain ..",
     ),
     "an inline file of another name": (
         migration(source={"inline": {"users.sql": "SELECT 1"}}),
@@ -235,7 +247,7 @@ REFUSED = {
     "a target that is no version": (migration(target="two"), "spec.target"),
     "an action for the latest version": (
         action(action="Rollback", version="latest"),
-        "version names one version",
+        "version must be a specific version",
     ),
     "a word as a target of others' files": (
         migration(source={**CONFIG_MAPS, "format": "goose"}, target="two"),
@@ -262,7 +274,7 @@ REFUSED = {
     ),
     "force without a version": (
         action(action="Force"),
-        "Force needs version, the version that the database really is at",
+        "Force needs version, the actual version of the database",
     ),
     "a rollback without a version": (
         action(action="Rollback"),
@@ -270,7 +282,7 @@ REFUSED = {
     ),
     "a retry with a version": (
         action(action="Retry", version="1"),
-        "only Force and Rollback take version",
+        "only Force and Rollback accept version",
     ),
     "an unknown action": (action(action="Drop"), "spec.action"),
 }
@@ -406,11 +418,69 @@ def test_a_new_resource_has_its_defaults_and_is_unobserved(namespace: Namespace)
     assert created["spec"]["retry"] == {"limit": 10, "initialDelay": "5s", "maxDelay": "5m"}
 
 
-def test_the_database_and_an_action_are_immutable(namespace: Namespace) -> None:
-    namespace.create(migration())
-    other = {"database": {"urlFrom": {"secretKeyRef": {"name": "other"}}}}
-    with pytest.raises(ApiError, match="the database can't be changed"):
-        namespace.patch("dbm", "users", {"spec": other})
+SECRET = {"secretKeyRef": {"name": "a", "key": "b"}}
+PARTS: dict[str, Any] = {"host": "db", "dbname": "shop", "sslmode": "require"}
+REACHED_OTHERWISE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "another Secret": (
+        {"urlFrom": SECRET},
+        {"urlFrom": {"secretKeyRef": {"name": "c", "key": "b"}}},
+    ),
+    "another key": ({"urlFrom": SECRET}, {"urlFrom": {"secretKeyRef": {"name": "a", "key": "c"}}}),
+    "a client certificate": (
+        {"urlFrom": SECRET},
+        {"urlFrom": SECRET, "clientCertificateFrom": {"secretRef": {"name": "team"}}},
+    ),
+    "an identity": ({"urlFrom": SECRET}, {"urlFrom": SECRET, "identity": {"gcp": {}}}),
+    "a role": ({"urlFrom": SECRET}, {"urlFrom": SECRET, "role": "owner"}),
+    "a password's file": (
+        {"connection": {**PARTS, "passwordFrom": SECRET}},
+        {"connection": {**PARTS, "passwordFrom": None, "passwordFile": "/vault/password"}},
+    ),
+    "a user and a host": (
+        {"connection": {**PARTS, "user": "a"}},
+        {"connection": {**PARTS, "user": "b", "host": "127.0.0.1", "port": 6432}},
+    ),
+    "another role of a cluster": ({"cnpg": {"cluster": "c"}}, {"cnpg": {"role": "migrator"}}),
+    "a connection for a URL": ({"urlFrom": SECRET}, {"urlFrom": None, "connection": PARTS}),
+    "a cluster for a connection": (
+        {"connection": PARTS},
+        {"connection": None, "cnpg": {"cluster": "c"}},
+    ),
+}
+ANOTHER_DATABASE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "another name": ({"connection": PARTS}, {"connection": {"dbname": "other"}}),
+    "another cluster": ({"cnpg": {"cluster": "c"}}, {"cnpg": {"cluster": "d"}}),
+    "a name in a cluster": ({"cnpg": {"cluster": "c"}}, {"cnpg": {"database": "d"}}),
+    "another name in a cluster": (
+        {"cnpg": {"cluster": "c", "database": "d"}},
+        {"cnpg": {"database": "e"}},
+    ),
+    "no name in a cluster": (
+        {"cnpg": {"cluster": "c", "database": "d"}},
+        {"cnpg": {"database": None}},
+    ),
+    "another history": ({"urlFrom": SECRET}, {"historyTable": "other"}),
+    "a history with a schema": ({"urlFrom": SECRET}, {"historyTable": "public.schema_migrations"}),
+}
+
+
+@pytest.mark.parametrize("change", REACHED_OTHERWISE)
+def test_how_a_database_is_reached_can_be_changed(namespace: Namespace, change: str) -> None:
+    before, after = REACHED_OTHERWISE[change]
+    created = namespace.create(migration(database=before))
+    changed = namespace.patch("dbm", "users", {"spec": {"database": after}})
+    assert changed["metadata"]["generation"] == created["metadata"]["generation"] + 1
+
+
+@pytest.mark.parametrize("change", ANOTHER_DATABASE)
+def test_which_database_is_meant_can_not_be_changed(namespace: Namespace, change: str) -> None:
+    before, after = ANOTHER_DATABASE[change]
+    namespace.create(migration(database=before))
+    with pytest.raises(ApiError, match=r"can't be changed .*create another DatabaseMigration"):
+        namespace.patch("dbm", "users", {"spec": {"database": after}})
+
+
+def test_an_action_is_immutable(namespace: Namespace) -> None:
     namespace.create(action(action="Retry"))
     with pytest.raises(ApiError, match="an action can't be changed"):
         namespace.patch("dbma", "order", {"spec": {"reason": "another"}})

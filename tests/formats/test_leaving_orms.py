@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import zlib
 from dataclasses import replace
@@ -21,6 +22,7 @@ from tests.database import Database, Server
 from tests.database.programs import PostgresUnavailable
 from tests.formats.arrange import fill, request
 from tests.formats.orms import run_alembic, run_django, run_prisma, run_rails
+from tests.runner.test_probe import NAMES, TABLES
 
 pytestmark = pytest.mark.database
 
@@ -122,13 +124,13 @@ def test_rails_is_left_with_a_history_of_another_name(database: Database, tmp_pa
     place = tmp_path / "m"
     taken = adopt(database, place, "rails", "-baseline", "start", "-f")
     assert taken.code == 1
-    assert "Rails's table is called schema_migrations as well" in taken.stderr
+    assert "Rails' table is also called schema_migrations" in taken.stderr
     other = ("-history-table", "versions")
     adopted = adopt(database, place, "rails", *other, "--", "-baseline", "start", "-f")
     assert adopted.code == 0, adopted.stderr
     assert adopted.stderr.splitlines()[:2] == [
-        "Rails's public.schema_migrations: 2 applied, the highest is 20240202120000",
-        "Rails's public.schema_migrations: environment: default_env",
+        "Rails' public.schema_migrations: 2 applied, the highest is 20240202120000",
+        "Rails' public.schema_migrations: environment: default_env",
     ]
     assert versions(database, "versions") == [(1, False)]
     assert database.query("SELECT count(*) FROM schema_migrations") == [(2,)]
@@ -455,3 +457,37 @@ def test_a_directory_with_migrations_is_not_written_into(
     named = adopt(database, tmp_path / "n", "alembic", *words)
     assert named.code == 0, named.stderr
     assert [each.name for each in (tmp_path / "n").iterdir()] == ["20240101000000_all.up.sql"]
+
+
+@pytest.mark.parametrize("orm", Orm)
+def test_the_commands_of_a_hint_do_what_it_says(
+    database: Database, tmp_path: Path, orm: Orm
+) -> None:
+    """`up` beside the history of an ORM names commands that take it over, and that wait for it."""
+    for statement in TABLES[orm]:
+        database.execute(statement)
+    files = {"1_start.up.sql": "SELECT 1;"}
+    if orm is Orm.PRISMA:
+        database.execute(
+            "UPDATE _prisma_migrations SET checksum = encode(sha256('SELECT 1;'), 'hex')"
+        )
+        (tmp_path / NAMES[orm]).mkdir()
+        (tmp_path / NAMES[orm] / "migration.sql").write_text("SELECT 1;")
+        place = tmp_path / "converted"
+        assert run("-path", str(tmp_path), "convert", str(place)).code == 0
+    else:
+        place = fill(tmp_path / "m", files)
+    words = ["-path", str(place), "-database", database.url]
+    refused = run(*words, "up")
+    assert refused.code == 1
+    hinted = re.findall(r"`dbmigrate ([^`]*adopt [^`]*)`", refused.stderr)
+    assert hinted[0].endswith(f"-from {orm}" + (" -as V" if orm is not Orm.PRISMA else "")), refused
+    assert f"-from {orm}" in hinted[-1]
+    done = run(*words, *hinted[0].replace("-as V", "-as 1").split(), "-f")
+    assert done.code == 0, done.stderr
+    waited = run("-database", database.url, "wait", "-version", "999", "-timeout", "0s")
+    if orm is Orm.RAILS:
+        assert "belongs to Rails" in waited.stderr
+        assert "`dbmigrate wait -history rails`" in waited.stderr
+    found = run(*words[2:], "wait", "-once", "-history", orm, "-version", NAMES[orm])
+    assert (found.code, found.stderr) == (0, "")

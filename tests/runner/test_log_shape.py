@@ -120,7 +120,7 @@ def test_a_newer_log_that_can_not_be_read_stops_what_needs_it(database: Database
         (
             "ALTER TABLE schema_migrations ADD team text NOT NULL DEFAULT '';"
             "ALTER TABLE schema_migrations ALTER team DROP DEFAULT;"
-            "TRUNCATE schema_migrations, {0}",
+            "TRUNCATE schema_migrations; DROP TABLE {0}",
             "can't write public.schema_migrations,",
         ),
     ],

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.history.foreign.tools import TOOL_TABLES, ToolTable
+from dbmigrate.postgres.history.orm_history import Orm
 from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.baseline import baseline
@@ -17,7 +18,9 @@ from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.commands.read_only.plan import preview
 from dbmigrate.runner.commands.read_only.status import status
 from dbmigrate.runner.commands.read_only.version import version
+from dbmigrate.runner.commands.read_only.wait import OrmMigration, wait
 from dbmigrate.runner.commands.up import up
+from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from tests.database import Database
@@ -25,6 +28,13 @@ from tests.runner.arrange import Witness, migration, request, source
 
 pytestmark = pytest.mark.database
 
+WAYS = {
+    "dbmate": "-format dbmate",
+    "Flyway": "-format flyway",
+    "Django": "-history django",
+    "Rails": "-history rails",
+}
+"""How some of them are waited for."""
 FILES = source(migration(1, "CREATE TABLE t (n int)"))
 
 
@@ -67,14 +77,62 @@ def test_the_table_of_each_tool_stops_the_first_run(database: Database) -> None:
             assert isinstance(asked.observer, Witness)
             (notice,) = asked.observer.notices
             assert place in notice.message
+        for is_probe in (False, True):
+            asked = wanted(database, table)
+            waited = wait(asked, 1, timeout=0, is_probe=is_probe)
+            assert waited.error is not None
+            assert waited.error.message.count(place) == 1
+            assert WAYS.get(table.tool, "") in waited.error.message
+            assert isinstance(asked.observer, Witness)
+            told = [each for each in asked.observer.notices if place in each.message]
+            assert len(told) == (0 if is_probe else 1)
         database.execute(f"DROP TABLE {name}")
     assert up(wanted(database)).report.outcome is Outcome.APPLIED
+
+
+@pytest.mark.parametrize("orm", Orm)
+def test_who_waits_for_an_orm_hears_what_is_there_instead(database: Database, orm: Orm) -> None:
+    target = replace(request(database).target, history=HistoryTable(None, orm.table))
+    for table in TOOL_TABLES:
+        if orm.label == table.tool or table.name == orm.table:
+            continue
+        name = make(database, table)
+        place = f"{table.schema or 'public'}.{table.name}, the history of {table.tool}"
+        for is_probe in (False, True):
+            asked = replace(request(database, observer=Witness()), target=target)
+            waited = wait(asked, OrmMigration(orm, "x"), timeout=0, is_probe=is_probe)
+            assert waited.error is not None
+            assert f"there is no public.{orm.table}" in waited.error.message
+            assert place in waited.error.message
+        database.execute(f"DROP TABLE {name}")
+
+
+def test_wait_names_what_it_has_found_once_and_still_waits(database: Database) -> None:
+    make(database, next(each for each in TOOL_TABLES if each.tool == "Knex"))
+
+    class Decided(Witness):
+        """Lets the files begin as a second history once it is told of the first one."""
+
+        def notice(self, notice: Notice) -> None:
+            super().notice(notice)
+            if len(self.notices) == 1:
+                force(wanted(database), None).unwrap()
+                up(wanted(database)).unwrap()
+
+    witness = Decided()
+    asked = replace(wanted(database), observer=witness)
+    assert wait(asked, 1, timeout=60).error is None
+    assert [each.message for each in witness.notices] == [
+        "waiting: the database has no version, 1 is wanted; it has public.knex_migrations,"
+        " the history of Knex: `dbmigrate wait` does not read it",
+        "the database is at version 1",
+    ]
 
 
 def test_the_remedy_is_the_tools_own(database: Database) -> None:
     remedies = {
         "goose_db_version": "-format goose",
-        "alembic_version": "`dbmigrate adopt -from alembic`",
+        "alembic_version": "`dbmigrate adopt -from alembic -as V`",
         "knex_migrations": "`dbmigrate baseline V`",
     }
     for table in TOOL_TABLES:

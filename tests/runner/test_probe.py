@@ -68,16 +68,6 @@ def test_a_dirty_database_takes_no_pod_down(database: Database) -> None:
     assert probe(database, 4) == ("the database is at version 3 and is dirty", [])
 
 
-@pytest.mark.parametrize(
-    "broken", ["postgres://nobody@127.0.0.1:1/db?sslmode=disable", "another_database"]
-)
-def test_what_is_not_known_is_a_warning(database: Database, broken: str) -> None:
-    url = broken if ":" in broken else database.url.replace(database.name, broken)
-    error, (warning,) = probe(url, 1)
-    assert error == ""
-    assert warning.startswith("not known to be behind: ")
-
-
 @pytest.mark.parametrize("orm", Orm)
 def test_the_migrations_of_an_orm(database: Database, orm: Orm) -> None:
     table, row = TABLES[orm]

@@ -15,8 +15,8 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* Of objects without a namespace: no other release of the cluster has it, whatever it is called.
-A namespace has no dot in its name. */ -}}
+{{- /* The name of a cluster-scoped object, unique among the releases of the cluster, because
+a namespace has no dot in its name. */ -}}
 {{- define "dbmigrate.clusterName" -}}
 {{- printf "%s.%s" (include "dbmigrate.namespace" .) (include "dbmigrate.fullname" .) -}}
 {{- end -}}
@@ -37,7 +37,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{- /* One map of a list of maps: the later win, and a key whose value is null is left out. */ -}}
+{{- /* One map from a list of maps: later ones take precedence, and a key whose value is null is omitted. */ -}}
 {{- define "dbmigrate.union" -}}
 {{- $all := dict -}}
 {{- range $map := . -}}
@@ -52,8 +52,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if $all }}{{ toYaml $all }}{{ end -}}
 {{- end -}}
 
-{{- /* The metadata of an object: root, name, and where it has them namespaced, labels, annotations.
-The labels by which objects are found are always the chart's. */ -}}
+{{- /* The metadata of an object: root, name, and optionally namespaced, labels, annotations.
+The labels by which objects are selected are always the chart's. */ -}}
 {{- define "dbmigrate.metadata" -}}
 {{- $own := include "dbmigrate.labels" .root | fromYaml -}}
 name: {{ .name }}

@@ -246,7 +246,7 @@ def parse_spec(raw: Document) -> MigrationSpec:
         source=parse_source(fields.section("source")),
         source_format=parse_format(fields),
         lint=fields.section("source").policy("lint", LintPolicy.WARN),
-        target=_parse_target(fields),
+        target=parse_target(fields),
         rollback=fields.policy("rollback", Rollback.FORBID),
         out_of_order=fields.policy("outOfOrder", OutOfOrder.REJECT),
         changed_files=fields.policy("changedFiles", ChangedFiles.REJECT),
@@ -270,7 +270,8 @@ def parse_format(fields: Fields) -> SourceFormat:
     return fields.section("source").choice("format", SourceFormat.AUTO)
 
 
-def _parse_target(fields: Fields) -> str:
+def parse_target(fields: Fields) -> str:
+    """The version that is wanted. Raises SpecError."""
     target = fields.optional_text("target", VERSION) or LATEST
     if target != LATEST and not is_version(target, parse_format(fields)):
         raise fields.error(

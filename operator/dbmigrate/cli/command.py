@@ -27,7 +27,7 @@ def check_template(text: str) -> str:
     inner = text.strip().removeprefix("{{").removesuffix("}}").strip("-")
     if inner.split() != ["json", "."]:
         raise ValueError(
-            f"the one template is '{JSON_TEMPLATE}': take what you need from its document with jq"
+            f"the only template is '{JSON_TEMPLATE}': take what you need from its document with jq"
         )
     return JSON_TEMPLATE
 

@@ -84,7 +84,7 @@ def _as_migration_error(error: BaseException, invocation: Invocation) -> Migrati
     text = f"internal error{_place(error)}: {type(error).__name__}"
     said = str(error)
     if _may_hold_secret(said, invocation):
-        said = "its text is not shown, for it may hold a password"
+        said = "its text is not shown, because it may contain a password"
     return MigrationError(Reason.INTERNAL, f"{text}: {said}")
 
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 import gc
 import io
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from itertools import takewhile
 from typing import NoReturn, TextIO
 
@@ -42,6 +42,7 @@ from dbmigrate.cli.arguments.options import (
 from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.cli.arguments.usage import COMMANDS, describe_program
 from dbmigrate.cli.command import ArgumentError, Command, Declined, HostProgram, Invocation
+from dbmigrate.cli.output.outlet import KEPT_BYTES, Outlet
 from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.printable import block
 
@@ -61,23 +62,25 @@ def main() -> NoReturn:
     started_ns = time.monotonic_ns()
     # Imported objects are no garbage: collecting meanwhile costs a tenth of a short run.
     gc.set_threshold(100_000)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    # None: the descriptor is closed.
+    output = Outlet(sys.stdout) if sys.stdout else None
+    messages = Outlet(sys.stderr, kept=KEPT_BYTES) if sys.stderr else None
     name = os.path.basename(sys.argv[0])
     program = Program(
         name=ALIAS if name == ALIAS else PROGRAM,
         environ=os.environ,
-        answers=sys.stdin or io.StringIO(),  # None: the descriptor is closed
-        output=sys.stdout or io.StringIO(),
-        messages=sys.stderr or io.StringIO(),
+        answers=sys.stdin or io.StringIO(),
+        output=output or io.StringIO(),
+        messages=messages or io.StringIO(),
         started_ns=started_ns,
     )
     code = program.run(sys.argv[1:])
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            with suppress(OSError, ValueError):
-                stream.flush()
+    try:
+        for outlet in (output, messages):
+            if outlet is not None:
+                outlet.drain()
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
     os._exit(code)
 
 

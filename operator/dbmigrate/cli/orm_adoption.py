@@ -45,7 +45,7 @@ def read_order(invocation: Invocation, orm: Orm) -> OrmOrder:
         raise ArgumentError(f"-{of_file or 'baseline'} needs a name: -baseline NAME")
     if not name and version is None and orm is not Orm.PRISMA:
         raise ArgumentError(
-            f"{orm.label}'s migrations are no SQL: write the schema as the first migration with"
+            f"{orm.possessive} migrations are no SQL: write the schema as the first migration with"
             " -baseline NAME, or say with -as V which migration stands for it"
         )
     table = values.get("from-table", "")
@@ -67,9 +67,9 @@ def _adopt(invocation: Invocation, order: OrmOrder, request: Request) -> Result[
     into = request.target.history
     if (into.schema, into.name) == (order.table.schema, order.table.name):
         raise ArgumentError(
-            f"{order.orm.label}'s table is called {into.name} as well: give ours another name with"
-            " -history-table, here and in every command from now on; or rename"
-            f" {order.orm.label}'s, and name it with -from-table"
+            f"{order.orm.possessive} table is also called {into.name}: give dbmigrate's table"
+            " another name with -history-table, here and in every later command; or rename"
+            f" {order.orm.possessive} table, and name it with -from-table"
         )
     request = replace(request, target=replace(request.target, history=_plain(into)))
     found = examine_orm(request, order)
@@ -88,11 +88,11 @@ def _plain(history: HistoryTable) -> HistoryTable:
 def _show(invocation: Invocation, found: OrmAdoption) -> None:
     line = invocation.terminal.line
     for text in found.history.lines:
-        line(f"{found.history.orm.label}'s {found.history.table}: {text}")
+        line(f"{found.history.orm.possessive} {found.history.table}: {text}")
     if found.file is not None:
         count = len(found.file.catalog)
         line(
             f"{found.file.path}: the schema; in a scratch database it made the same {count} objects"
         )
-        line("rows that migrations have put into tables are not in it")
+        line("rows that migrations have inserted are not in it")
     line(f"{found.into} will say: version {found.version}")

@@ -23,7 +23,6 @@ from dbmigrate.cli.output.narrator import Narrator
 from dbmigrate.cli.output.problem import draw
 from dbmigrate.cli.signals import SignalWatch
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.parameters import CERTIFICATE_VARIABLE
 from dbmigrate.postgres.connection.settings import add_setting
 from dbmigrate.postgres.connection.target import (
     ConnectionTarget,
@@ -204,14 +203,13 @@ def find_target(
 
     options = invocation.options
     target = parse_target(database or options.database, invocation.environ)
-    if invocation.environ.get(CERTIFICATE_VARIABLE):
-        from dbmigrate.postgres.connection.credential_files import check_encryption
-
-        check_encryption(target.conninfo, invocation.environ)
     if options.identity:
         from dbmigrate.postgres.identity.identity import parse_identity
 
         target = replace(target, identity=parse_identity(options.identity))
+    from dbmigrate.postgres.connection.login_sources import check_login
+
+    check_login(target.conninfo, invocation.environ, identity=target.identity, role=options.role)
     if options.role:
         conninfo = add_setting(target.conninfo, invocation.environ, "role", options.role)
         target = replace(target, conninfo=conninfo, role=options.role)
@@ -230,6 +228,8 @@ def find_target(
 def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.Options:
     if options.take_over and not options.owner:
         raise MigrationError(Reason.INTERNAL, "-take-over needs -owner: for whom the run is")
+    if options.expect_database and not options.owner:
+        raise MigrationError(Reason.INTERNAL, "-expect-database needs -owner: for whom the run is")
     user = environ.get("USER") or environ.get("LOGNAME")
     host = os.uname().nodename
     return runner.Options(
@@ -248,6 +248,7 @@ def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.
         plan_checksum=options.plan_checksum or None,
         owner=_read_owner(options.owner),
         take_over=_read_owner(options.take_over),
+        expected_database=options.expect_database or None,
         intent=options.intent or None,
         order=options.order or None,
         lint=policies.LintPolicy(options.lint),

@@ -33,9 +33,9 @@ class IgnoreRules:
     histories: frozenset[ObjectName] = frozenset()
     """Tables of migration tools, and schemas that exist for them."""
     with_rights: bool = False
-    """Compare owners and privileges, too."""
+    """Also compare owners and privileges."""
     with_partitions: bool = False
-    """Compare which partitions there are, too: a scheduler often makes and drops them."""
+    """Also compare which partitions exist: a scheduler often makes and drops them."""
 
     def matches(self, name: ObjectName) -> bool:
         """Whether a pattern names the object, or what contains it."""

@@ -39,10 +39,12 @@ class FleetViewRequest:
 
 @dataclass(frozen=True, slots=True)
 class FleetOrderRequest:
-    """`fleet retry NAME`, `fleet continue NAME` and `fleet approve NAME`."""
+    """`fleet retry`, `fleet continue`, `fleet approve` and `fleet rollback`."""
 
     kind: ActionKind
     name: str
+    version: str | None
+    """Of a rollback."""
     plan_hash: str | None
     is_agreed: bool
     reason: str

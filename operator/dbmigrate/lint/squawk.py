@@ -50,7 +50,7 @@ def find_squawk() -> str:
         raise MigrationError(
             Reason.INTERNAL,
             "squawk is not installed",
-            hint="`pip install 'dbmigrate[lint]'`, or leave -squawk out",
+            hint="`pip install 'dbmigrate[lint]'`, or omit -squawk",
         )
     return found
 
@@ -110,7 +110,7 @@ def _read(script: LintedScript, said: Mapping[str, Any]) -> Finding:
     if name == _SYNTAX:
         # PostgreSQL may read what another parser does not: this is never an error.
         severity = Severity.WARNING
-        reason, remedy = f"squawk can't read the file: {reason}", "look whether PostgreSQL can"
+        reason, remedy = f"squawk can't read the file: {reason}", "check whether PostgreSQL can"
     remedy = remedy or f"see squawk's page of {name}"
     rule = Rule(f"{PREFIX}{name}", severity, reason.rstrip("."), remedy.rstrip("."))
     return Finding(rule, script.file, int(said["line"]) + 1, severity)

@@ -64,6 +64,7 @@ from dbmigrate.versions import Version, reader_of
 if TYPE_CHECKING:
     from dbmigrate.postgres.batches.state import BatchState
     from dbmigrate.postgres.connection.monitor import Monitor
+    from dbmigrate.postgres.history.foreign.succession import Word
     from dbmigrate.postgres.history.planned_guard import PlannedGuard
     from dbmigrate.postgres.transaction import TransactionSettings
 
@@ -118,6 +119,10 @@ class Database:
         """The history whose stored scripts may be run, once that was asked."""
         self._is_identity_behind = False
         self._newest_id = 0
+        self._newest_number = 0
+        """The last number that the log's identity has given, so far as the role may know."""
+        self._words: tuple[Word, ...] | None = None
+        self._others: tuple[History, ...] | None = None
         self._wanted = request.target.history
         """Where the history is looked for: once it was found, in that schema and no other, for a
         migration may make a schema that comes before it in the search path."""
@@ -130,8 +135,49 @@ class Database:
 
     @property
     def successor(self) -> Successor | None:
-        """The history of another format that a person has put in the place of this one."""
-        return find_successor(self.notes)
+        """The history of another format that a person has put in the place of this one: by its
+        log, or by those of others where rows of it may be missing."""
+        found = find_successor(self.notes)
+        if found is not None or not self._with_log or self._has_whole_log:
+            return found
+        return next((word.successor for word in self.words if word.successor is not None), None)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """What the logs of the other histories say of this one."""
+        if self._words is None:
+            from dbmigrate.postgres.history.foreign.succession import read_words
+
+            self._words = tuple(read_words(self.session, self.history, self.others))
+        return self._words
+
+    @property
+    def others(self) -> tuple[History, ...]:
+        """The other histories in this database. One query, and one for each that there is."""
+        if self._others is None:
+            from dbmigrate.postgres.history.foreign.formats import find_others
+
+            self._others = find_others(self.session, self.history)
+        return self._others
+
+    @property
+    def has_lost_all(self) -> bool:
+        """Whether the log has no row, and had one: it says so, or its identity has numbered one.
+
+        The identity counts where the log does not say anything, as one of an older dbmigrate, for
+        a step that was rolled back may have used up a number.
+        """
+        shape = self.history.log_shape
+        if not self.reads_log or self.log or self.notes or not self.history.has_log_table:
+            return False
+        if shape.had_rows or (shape.may_alter and shape.had_rows is False):
+            return bool(shape.had_rows)
+        return self._newest_number > 0
+
+    @property
+    def _has_whole_log(self) -> bool:
+        """Whether what the log has of notes is all that was noted."""
+        return self.reads_log and bool(self.log or self.notes) and self.lost is None
 
     @property
     def facts(self) -> DatabaseFacts:
@@ -209,8 +255,9 @@ class Database:
             raise
 
     def read(self) -> None:
-        """Read the history again."""
-        self._take(self.session.query(self.in_transaction(self._read_sql())))
+        """Read the history again; where there are no tables, that asks nobody."""
+        sql = self._read_sql()
+        self._take(self.session.query(self.in_transaction(sql)) if sql else [])
 
     def prepare_to_write(self) -> None:
         """Create the tables where they are missing, bring the log's shape up to date, correct its
@@ -441,7 +488,7 @@ class Database:
             if self._is_locked:
                 self.lock()
             else:
-                self._take(self.session.query(self.in_transaction(self._read_sql())))
+                self.read()
         except BaseException:
             self.session.close()
             raise
@@ -546,14 +593,16 @@ class Database:
         has_table = self.history.has_version_table
         self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
         self.log = self.notes = ()
-        self.lost = None
+        self.lost = self._words = self._others = None
         self._is_identity_behind = False
+        self._newest_number = 0
         if self.reads_log:
             rows = parse_log(self.history, rest.pop(0))
             self.log = tuple(row for row in rows if row.outcome != NOTED)
             self.notes = tuple(row for row in rows if row.outcome == NOTED)
             ((last,),) = rest.pop(0)
             self._newest_id = rows[-1].id if rows else 0
+            self._newest_number = int(last or 0)
             self._is_identity_behind = last is not None and int(last) < self._newest_id
             self.lost = find_lost(self.notes, rest.pop(0), self.found.version)
         self.applied = read_applied(self.found, self.log)

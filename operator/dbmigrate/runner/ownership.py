@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.database_id import read_database_id
 from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_owner
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
@@ -37,27 +38,62 @@ def require_owner(run: Run) -> None:
     )
 
 
+def require_known_database(run: Run) -> None:
+    """Raise MigrationError (DatabaseConflict) if it is another database than the one that the owner
+    has migrated before, and its log does not name that owner.
+
+    A restored copy and an upgraded server have another identifier and the same log.
+    """
+    options, database = run.request.options, run.database
+    if options.owner is None:
+        return
+    run.database_id = read_database_id(database.session)
+    expected = options.expected_database
+    if expected is None or run.database_id == expected:
+        return
+    found = find_owner(database.notes)
+    if found is not None and options.owner.is_same_as(found):
+        return
+    if run.database_id is None:
+        text = "the role may not execute pg_control_system(), and the log does not name the owner"
+        message = f"not known to be the database that was migrated before: {text}"
+        run.request.observer.notice(Notice("WARNING", message))
+        return
+    raise MigrationError(
+        Reason.DATABASE_CONFLICT,
+        f"this is another database than the one that {options.owner.name} has migrated before:"
+        f" {run.database_id} here, {expected} before (system identifier and oid), and the log of"
+        " this one does not name that owner",
+        hint="correct how the database is reached; or give the other database a resource of its"
+        " own. Where the data has moved, move the history's tables as well, the log included",
+    )
+
+
 def require_live(run: Run, plan: Plan | None = None) -> None:
     """Raise MigrationError (ForeignHistory) if a history of another format counts in the place of
     this one: the files would run what those of the other one have run.
 
     A plan without steps is only told so: the older image of an application does no harm.
     """
+    error = find_left(run)
+    if error is None:
+        return
+    if plan is None or plan.steps:
+        raise error
+    run.request.observer.notice(Notice("WARNING", error.message))
+
+
+def find_left(run: Run) -> MigrationError | None:
+    """That error; None: this history counts."""
     found = run.database.successor
     if found is None:
-        return
+        return None
     history = run.database.history
     at = "" if found.version is None else f" at version {found.version}"
-    message = (
-        f"{history.name} was left{at}: since then {found.table}, a history of {found.format}'s"
-        " files, says what this database has"
-    )
-    if plan is not None and not plan.steps:
-        run.request.observer.notice(Notice("WARNING", message))
-        return
-    raise MigrationError(
+    return MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"{message}, and these files would run beside it",
+        f"{history.name} was left{at}: since then {found.table}, a history of {found.format}'s"
+        " files, says what this database has, and these files would run beside it",
         hint=f"go on with the files of {found.format} (-format {found.format}); or `dbmigrate force"
         " V` with the version of these files that the database has, which makes this history count"
         " again, and not the other; or, if both are to count, `dbmigrate force -1` and then"
@@ -88,8 +124,8 @@ def note_hold(run: Run, plan: Plan) -> None:
 def require_no_hold(run: Run, plan: Plan) -> None:
     """Raise MigrationError (RolledBack) if the plan would do again what a person has had undone.
 
-    A resource holds still until it wants something new. One that has been made again since
-    knows nothing of the order; its target and its files say whether it wants something else.
+    A resource holds still until it wants something new. Of one that has been made again since, or
+    whose connection has changed, the target and the files say whether it wants something else.
     """
     options, database = run.request.options, run.database
     ups = [step for step in plan.steps if step.direction is Direction.UP]
@@ -99,8 +135,10 @@ def require_no_hold(run: Run, plan: Plan) -> None:
     if hold is None:
         return
     is_same = hold.intent == options.intent
+    # Neither who is made again knows of the order, nor is another way to the database a new wish.
     is_new = hold.owner is None or options.owner is None or hold.owner != options.owner
-    if is_new and not is_same:
+    is_reached_anew = options.expected_database is not None
+    if (is_new or is_reached_anew) and not is_same:
         rows = {row.version: row for row in database.log if row.direction == "up"}
         is_same = run.target == hold.from_version and all(
             step.version in hold.undone

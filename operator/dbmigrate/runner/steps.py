@@ -45,6 +45,7 @@ def run_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
         run.is_flushed = run.is_flushed and is_last
         read, ran = _run_step(database, step, is_durable=is_last)
         run.is_flushed = is_last
+        database.history = database.history.with_rows
         milliseconds = round(1000 * (read + ran))
         run.steps.append(Step(str(step.version), step.name, step.direction, milliseconds))
         run.unflushed_steps = 0 if is_last else run.unflushed_steps + 1

@@ -169,7 +169,7 @@ def test_an_option_behind_the_command_gets_a_hint() -> None:
     assert ran("up", "-path", "m").stderr == (
         "flag provided but not defined: -path\n"
         "Usage of up:\n  -help\n    \tPrint help information\n"
-        "  -to version\n    \tApply those up to that version, which need not exist itself\n"
+        "  -to version\n    \tApply those up to that version (which need not exist)\n"
         "options go before the command: dbmigrate OPTIONS up\n"
     )
 
@@ -347,7 +347,9 @@ def test_a_defect_is_told_with_its_place_and_without_secrets(
     done = ran("-database", url, "-report", str(path), "version")
     assert done.code == 1
     assert done.stderr.startswith("error: internal error at dbmigrate/cli/run.py:")
-    assert done.stderr.endswith(": KeyError: its text is not shown, for it may hold a password\n")
+    assert done.stderr.endswith(
+        ": KeyError: its text is not shown, because it may contain a password\n"
+    )
     assert "s3cr3t" not in path.read_text()
     assert json.loads(path.read_text())["error"]["reason"] == "Internal"
 

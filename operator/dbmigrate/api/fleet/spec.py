@@ -21,10 +21,15 @@ from dbmigrate.api.spec import (
     parse_format,
     parse_job_options,
     parse_retry,
+    parse_target,
     parse_timeouts,
 )
-from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder
+from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder, Rollback
 
+NO_BACKUP = (
+    "a set makes no backups before its runs: save the databases by other means, and leave out"
+    " template.backup"
+)
 DEFAULT_SHARD_SIZE, LARGEST_SHARD = 100, 100_000
 MOST_SHARDS = 1000
 
@@ -87,11 +92,15 @@ def parse_set_spec(raw: object) -> SetSpec:
 
 def _parse_template(fields: Fields, database: Fields) -> MigrationSpec:
     source = fields.section("source")
+    if fields.has("backup"):
+        raise fields.error("backup", NO_BACKUP)
     return MigrationSpec(
         database=parse_database(database),
         source=parse_source(source),
         source_format=parse_format(fields),
         lint=source.policy("lint", LintPolicy.WARN),
+        target=parse_target(fields),
+        rollback=fields.policy("rollback", Rollback.FORBID),
         out_of_order=fields.policy("outOfOrder", OutOfOrder.REJECT),
         changed_files=fields.policy("changedFiles", ChangedFiles.REJECT),
         take_over=fields.optional_text("takeOver", OWNER),

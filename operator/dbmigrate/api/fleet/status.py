@@ -25,6 +25,7 @@ from dbmigrate.report import (
     Hash,
     Name,
     Reason,
+    VersionText,
     Word,
 )
 
@@ -93,6 +94,16 @@ class RolloutTrigger(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SetRollback:
+    """A rollback that a person has ordered, and that holds."""
+
+    version: VersionText
+    """Where the targets go."""
+    action: Name
+    """The name of the MigrationAction."""
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutStatus:
     """One way through the waves."""
 
@@ -103,6 +114,12 @@ class RolloutStatus:
     trigger: RolloutTrigger = wire(
         unknown=RolloutTrigger.CHANGE, always=True, default=RolloutTrigger.CHANGE
     )
+    template_intent: Word | None = None
+    """What the template wants of each target: a rollback holds until it is another one."""
+    rollback: SetRollback | None = None
+    """None: the targets go where the template says."""
+    is_retried: bool = wire(key="retried", default=False)
+    """Whether a person has ended the rollback before it: what was undone is applied again."""
     list_digest: Word | None = None
     """Of the list of targets, where that is in a ConfigMap: another one begins a rollout."""
     survey: Word = always("")

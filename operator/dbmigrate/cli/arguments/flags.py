@@ -149,7 +149,7 @@ def present(word: str) -> str:
 
     A URL that the shell has split, or that is in the wrong place, looks like any word.
     """
-    return "(not shown, for it may hold a password)" if _ADDRESS.search(word) else word
+    return "(not shown, because it may contain a password)" if _ADDRESS.search(word) else word
 
 
 def no_address(text: str) -> str:

@@ -80,6 +80,8 @@ class GlobalOptions(NamedTuple):
     """For whom the run is, or empty."""
     take_over: str
     """The owner whose place that one takes, or empty."""
+    expect_database: str
+    """The database that the owner has migrated before, or empty."""
     intent: str
     """What a resource wants, as a word, or empty."""
     order: str
@@ -120,6 +122,12 @@ def _checksum(text: str) -> object:
 def _owner(text: str) -> object:
     if not text or len(text) > OWNER_LIMIT or not text.isprintable() or " " in text:
         raise ValueError(f"expected a word of at most {OWNER_LIMIT} characters")
+    return text
+
+
+def _database_id(text: str) -> object:
+    if re.fullmatch(r"[0-9]{1,20}-[0-9]{1,10}", text, re.ASCII) is None:
+        raise ValueError("expected a system identifier and an oid: 7412345678901234567-16384")
     return text
 
 
@@ -167,6 +175,7 @@ FLAGS = (
     Flag("plan-checksum", check=_checksum),
     Flag("owner", check=_owner),
     Flag("take-over", check=_owner),
+    Flag("expect-database", check=_database_id),
     Flag("intent", check=_owner),
     Flag("order", check=_line),
     Flag("lint", check=_one_of("reject", "warn", "off")),
@@ -220,6 +229,7 @@ def parse_options(
             plan_checksum=values.get("plan-checksum", ""),
             owner=values.get("owner", ""),
             take_over=values.get("take-over", ""),
+            expect_database=values.get("expect-database", ""),
             intent=values.get("intent", ""),
             order=values.get("order", ""),
             lint=values.get("lint", "off"),

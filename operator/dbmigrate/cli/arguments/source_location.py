@@ -34,7 +34,7 @@ def find_directory(options: GlobalOptions) -> str:
     """
     if not options.source and options.path:
         if present(options.path) != options.path and not os.path.isdir(options.path):
-            raise _failed("-path is no directory (not shown, for it may hold a password)")
+            raise _failed("-path is no directory (not shown, because it may contain a password)")
         return options.path
     url = options.source
     scheme, colon, rest = url.partition(":")
@@ -69,7 +69,9 @@ def _shown(scheme: str, url: str) -> tuple[str, str]:
     """
     left = re.sub(r"://.*@", "://", url, flags=re.DOTALL)
     if scheme not in _DRIVERS or re.fullmatch(r"[\w-]+://[\w./-]*", left) is None:
-        return (scheme if scheme in _DRIVERS else "..."), "(not shown, for it may hold a password)"
+        return (
+            scheme if scheme in _DRIVERS else "..."
+        ), "(not shown, because it may contain a password)"
     return scheme, left
 
 

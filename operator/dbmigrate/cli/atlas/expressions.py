@@ -108,7 +108,7 @@ class _Evaluation:
         kind = name_of(tree)
         rule = _RULES.get(kind)
         if rule is None:
-            raise self._place.refuse(f"this form of HCL ({kind}) is not understood here")
+            raise self._place.refuse(f"this form of HCL ({kind}) is not supported")
         value = rule(self, tree)
         return self._budget.take(value, self._place) if kind in _MAKES_VALUES else value
 
@@ -142,7 +142,7 @@ class _Evaluation:
             (inner,) = (each for each in part.children if hasattr(each, "data"))
             return self.value(inner)
         if hasattr(part, "data"):
-            raise self._place.refuse("%{ ... } in a text is not understood here")
+            raise self._place.refuse("%{ ... } in a text is not supported")
         return _unescape(str(part))
 
     def _text(self, value: Value) -> str:
@@ -204,7 +204,7 @@ class _Evaluation:
         name = "::".join(str(each.children[0]) for each in tree.children if _is(each, "identifier"))
         function = self._functions.get(name)
         if function is None:
-            raise self._place.refuse(f"the function {name} is not known here")
+            raise self._place.refuse(f"the function {name} is not supported")
         arguments: list[Value] = []
         for part in tree.children:
             if _is(part, "arguments"):

@@ -24,10 +24,16 @@ def _check_mode(text: str) -> str:
 
 FLAGS = (
     HELP,
-    Flag("baseline", "What the database has already, if nothing is applied yet", kind="version"),
-    Flag("allow-dirty", "Begin a history in a database that is not empty", kind=""),
-    Flag("to", "Go up to that version, and no further", kind="version"),
-    Flag("tx-mode", "What is one transaction: file, none or all", check=_check_mode, kind="mode"),
+    Flag(
+        "baseline",
+        "The version that the database already has, if nothing is applied yet",
+        kind="version",
+    ),
+    Flag("allow-dirty", "Start a history in a database that is not empty", kind=""),
+    Flag("to", "Migrate up to that version", kind="version"),
+    Flag(
+        "tx-mode", "The scope of a transaction: file, none or all", check=_check_mode, kind="mode"
+    ),
     Flag("dry-run", "Show what would be run; change nothing", kind=""),
     AS_ATLAS,
 )

@@ -44,6 +44,6 @@ def _read_limit(invocation: Invocation) -> int | None:
 
 
 ALL = Flag("all", "Apply all down migrations", kind="")
-TO = Flag("to", "Undo those above that version, which need not exist itself", kind="version")
+TO = Flag("to", "Undo those above that version (which need not exist)", kind="version")
 
 COMMAND = Command("down", DOWN, run, flags=(HELP, ALL, TO))

@@ -63,10 +63,10 @@ FLAGS = (
     Flag("targets", "The list of targets: a file of YAML, JSON or CSV", kind="file"),
     Flag("targets-query", "A SELECT on the catalog database that gives the targets", kind="sql"),
     Flag("catalog", "The catalog database (default the one of -database)", kind="url"),
-    Flag("password-dir", "The directory that password files of targets lie in", kind="dir"),
+    Flag("password-dir", "The directory of the targets' password files", kind="dir"),
     Flag(
         "concurrency",
-        "How many targets are worked on at a time (default 8, or the wave's)",
+        "How many targets are migrated at a time (default 8, or the wave's)",
         check=_checked("concurrency"),
         kind="n",
     ),
@@ -79,15 +79,15 @@ FLAGS = (
     Flag("wave", "Take the targets of that wave", kind="name"),
     Flag(
         "max-failures",
-        "Begin no further target after more failures than that: 10, or 5% (default the wave's)",
+        "Start no further target after more failures than that: 10, or 5% (default the wave's)",
         check=_checked("max-failures"),
         kind="limit",
     ),
-    Flag("results", "Keep a row for each target in that table of the catalog", kind="table"),
+    Flag("results", "Store a row for each target in that table of the catalog", kind="table"),
     Flag("waves", "The waves, instead of those of the list: a file of YAML or JSON", kind="file"),
     Flag(
         "tolerate-failures",
-        "Exit with 0 once each target was tried, whatever became of it: the report says that",
+        "Exit with 0 once each target was tried, even if some have failed: see the report",
         kind="",
     ),
     Flag(
@@ -97,7 +97,7 @@ FLAGS = (
     ),
     Flag(
         "plans",
-        "Of up and goto: do only what one of these plans of a survey says, by their checksums",
+        "Of up and goto: run only plans of a survey, by their checksums",
         check=_checked("plans"),
         kind="list",
     ),
@@ -279,7 +279,9 @@ def _select(
 
         source = invocation.values["targets"]
         if present(source) != source and not os.path.isfile(source):
-            raise ArgumentError("-targets is no file (not shown, for it may hold a password)")
+            raise ArgumentError(
+                "-targets is no file (not shown, because it may contain a password)"
+            )
         rows = read_list(source, listed)
     else:
         from dbmigrate.runner.fleet.catalog import SOURCE, query_rows

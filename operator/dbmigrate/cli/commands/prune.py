@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
     from dbmigrate.runner.result import Result
 
-KEEP = Flag("keep", "How many of the newest rows stay in any case", check=read_count, kind="N")
+KEEP = Flag("keep", "How many of the newest rows are always kept", check=read_count, kind="N")
 
 
 def run(invocation: Invocation) -> int:
@@ -24,7 +24,9 @@ def run(invocation: Invocation) -> int:
     if invocation.operands:
         raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     if "keep" not in invocation.values:
-        raise ArgumentError("please say with -keep N how many of the newest rows of the log stay")
+        raise ArgumentError(
+            "please specify with -keep N how many of the newest rows of the log are kept"
+        )
     keep = read_count(invocation.values["keep"])
     from dbmigrate.cli.run import FileUse, run_use_case
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def run(invocation: Invocation) -> int:
     """Undo it and apply it."""
     if invocation.operands:
-        raise ArgumentError("redo takes no arguments: it is the newest migration that is redone")
+        raise ArgumentError("redo takes no arguments: it always redoes the newest migration")
     from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[None]:

@@ -25,8 +25,8 @@ def _check_sha256(text: str) -> object:
     return text
 
 
-CLEAN = Flag("clean", "Drop what the backup holds before restoring it", kind="")
-NO_OWNER = Flag("no-owner", "Let everything belong to the role that restores", kind="")
+CLEAN = Flag("clean", "Drop the objects of the backup before restoring it", kind="")
+NO_OWNER = Flag("no-owner", "Make the restoring role the owner of everything", kind="")
 SHA256 = Flag("sha256", "Refuse a file with another checksum", check=_check_sha256)
 
 

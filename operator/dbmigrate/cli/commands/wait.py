@@ -34,7 +34,7 @@ FLAGS = (
     HELP,
     Flag("version", "The version to wait for, or a later one", kind="version"),
     Flag("latest", "Wait for the newest version in the source (default)", kind=""),
-    Flag("once", "Look once; fail only if the database is known to be behind", kind=""),
+    Flag("once", "Check once; fail only if the database is known to be behind", kind=""),
     Flag(
         "history",
         "Wait for a migration of alembic, django, rails or prisma, by its own name",

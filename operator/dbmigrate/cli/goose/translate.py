@@ -42,9 +42,9 @@ _ALL_FLAGS = (
     Flag("no-versioning", kind=""),
 )
 _ELSEWHERE = {
-    "init": "make the directory, then `goose create NAME sql`",
-    "env": "look at the environment itself: it may hold a password",
-    "beta": "postgres is the one driver here",
+    "init": "create the directory, then run `goose create NAME sql`",
+    "env": "look at the environment itself: it may contain a password",
+    "beta": "postgres is the only driver",
 }
 
 Line = list[str]
@@ -77,7 +77,7 @@ def translate(args: Sequence[str], environ: Mapping[str, str]) -> GooseTranslati
         return GooseTranslation(is_help=True)
     for name, remedy in _REFUSED.items():
         if name in flags and flags[name] != "false":
-            raise UsageError(f"goose's -{name} has no counterpart here: {remedy}")
+            raise UsageError(f"goose's -{name} is not supported: {remedy}")
     environ = _load(flags.get("env", ""), environ)
     if is_set(flags, "no-color"):
         environ = {**environ, "NO_COLOR": "1"}
@@ -99,7 +99,7 @@ def _of_files_alone(
     command, operands = "".join(words[at : at + 1]), words[at + 1 :]
     if command in _ELSEWHERE:
         remedy = _ELSEWHERE[command]
-        raise UsageError(f"goose's command {command} has no counterpart here: {remedy}")
+        raise UsageError(f"goose's command {command} is not supported: {remedy}")
     if command == "create":
         line = _create(operands, directory, is_sequential=is_set(flags, "s"))
         return GooseTranslation(line, environ)
@@ -167,7 +167,7 @@ def _find_database(words: Sequence[str], environ: Mapping[str, str]) -> tuple[st
     if driver not in DRIVERS:
         shown = driver if driver.isalnum() else "not named" if not driver else "not understood"
         hint = guess(driver, COMMANDS) if driver.isalnum() else ""
-        raise UsageError(f"driver {shown}: dbmigrate knows postgres alone{hint}")
+        raise UsageError(f"driver {shown}: dbmigrate supports only postgres{hint}")
     if not string:
         raise UsageError("no connection string: goose DRIVER DBSTRING COMMAND")
     return string, rest

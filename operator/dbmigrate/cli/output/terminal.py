@@ -11,6 +11,7 @@ dropped.
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections.abc import Mapping
 from threading import Lock
@@ -52,10 +53,13 @@ class Terminal:
             self.line(text)
 
     def interject(self, text: str) -> None:
-        """A line from a signal handler: without the lock and the stream, which may be in use."""
+        """A line from a signal handler: without the lock and the stream, which may be in use. It
+        is left out where a write would wait."""
         erase = _ERASE if self._live else ""
         try:
-            os.write(self._stream.fileno(), f"{erase}{self._stamp()}{text}\n".encode())
+            file = self._stream.fileno()
+            if select.select((), (file,), (), 0)[1]:
+                os.write(file, f"{erase}{self._stamp()}{text}\n".encode())
         except (OSError, ValueError):
             pass
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dbmigrate.api.fields import Document
 from dbmigrate.api.fleet.resource import SetResource
 from dbmigrate.api.fleet.targets import ConfigMapTargets, QueryTargets
-from dbmigrate.api.spec import Approval, Rehearse
+from dbmigrate.api.spec import LATEST, Approval, Rehearse
 from dbmigrate.controller.fleet.view import FleetOrder
 from dbmigrate.controller.jobs.command_line import (
+    INTENT_VARIABLE,
     LINT_VARIABLE,
+    ORDER_VARIABLE,
     OWNER_VARIABLE,
     TAKE_OVER_VARIABLE,
     literal,
@@ -16,7 +18,7 @@ from dbmigrate.controller.jobs.command_line import (
     shared_arguments,
     shared_environment,
 )
-from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder
+from dbmigrate.policies import ChangedFiles, LintPolicy, OutOfOrder, Rollback
 
 LIST_DIRECTORY = "/targets"
 """Where a Pod finds the list of targets and the waves."""
@@ -31,6 +33,8 @@ def fleet_arguments(resource: SetResource, order: FleetOrder, *, path: str) -> l
     spec = resource.spec
     template, targets = spec.template, spec.targets
     arguments = shared_arguments(template, path=path)
+    policy = template.rollback if order.rollback is None else Rollback.ALLOW
+    arguments += ["-rollback", policy.value]
     if template.out_of_order is not OutOfOrder.REJECT:
         arguments += ["-out-of-order", template.out_of_order.value]
     if template.changed_files is not ChangedFiles.REJECT:
@@ -39,7 +43,11 @@ def fleet_arguments(resource: SetResource, order: FleetOrder, *, path: str) -> l
         arguments += ["-lint", "reject"]
     if order.rehearsed_on is not None:
         arguments += ["-rehearse-on", rehearsal_address()]
-    arguments += ["fleet", "survey" if order.wave is None else "up"]
+    version = template.target if order.rollback is None else order.rollback.version
+    if order.wave is not None:
+        arguments += ["fleet", "goto", version]
+    else:
+        arguments += ["fleet", "survey", *([version] if version != LATEST else [])]
     if isinstance(targets, QueryTargets):
         arguments += ["-targets-query", targets.sql]
     elif isinstance(targets, ConfigMapTargets):
@@ -47,16 +55,17 @@ def fleet_arguments(resource: SetResource, order: FleetOrder, *, path: str) -> l
     else:
         arguments += ["-targets", f"{LIST_DIRECTORY}/{ITEMS_FILE}"]
     arguments += ["-waves", f"{LIST_DIRECTORY}/{WAVES_FILE}"]
-    if order.wave is None and needs_samples(resource):
+    if order.wave is None and needs_samples(resource, order):
         arguments.append("-samples")
     found = [literal(argument) for argument in arguments]
     return found if order.wave is None else [*found, *_wave_arguments(resource, order)]
 
 
-def needs_samples(resource: SetResource) -> bool:
+def needs_samples(resource: SetResource, order: FleetOrder) -> bool:
     """Whether one target of each version is looked at before the first wave."""
     template = resource.spec.template
-    return template.approval is Approval.MANUAL or template.rehearse is Rehearse.BEFORE_APPLY
+    is_shown = template.approval is Approval.MANUAL or template.rehearse is Rehearse.BEFORE_APPLY
+    return is_shown or order.rollback is not None
 
 
 def _wave_arguments(resource: SetResource, order: FleetOrder) -> list[str]:
@@ -74,11 +83,15 @@ def _wave_arguments(resource: SetResource, order: FleetOrder) -> list[str]:
     return arguments
 
 
-def fleet_environment(resource: SetResource, *, cluster: str) -> list[Document]:
+def fleet_environment(resource: SetResource, order: FleetOrder, *, cluster: str) -> list[Document]:
     """The variables of a Pod, beside those that say where the database is."""
     spec, identity = resource.spec, resource.identity
     owner = f"{cluster}/{identity.namespace}/{identity.name}#{identity.uid}"
     variables = {OWNER_VARIABLE: owner, TAKE_OVER_VARIABLE: spec.template.take_over}
+    if order.wave is not None:
+        variables[INTENT_VARIABLE] = order.held_intent
+    if order.wave is not None and order.rollback is not None:
+        variables[ORDER_VARIABLE] = f"MigrationAction {order.rollback.action}"
     if spec.template.lint is LintPolicy.WARN:
         variables[LINT_VARIABLE] = "warn"
     found: list[Document] = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from dbmigrate.api.action import ENDED
 from dbmigrate.api.conditions import settle_conditions
 from dbmigrate.api.fleet.status import RolloutTrigger, SetStatus, Totals, WavePhase
 from dbmigrate.api.migration import Identity
@@ -22,18 +23,19 @@ from dbmigrate.controller.decisions.verdict import (
     stalled,
 )
 from dbmigrate.controller.fleet import rollout as rollouts
+from dbmigrate.controller.fleet.goal import choose_goal, find_rollback
 from dbmigrate.controller.fleet.next_job import (
     choose_discarded,
     find_busy,
     is_empty,
     next_rehearsal,
+    next_survey,
     next_wave,
 )
 from dbmigrate.controller.fleet.orders import (
     answer_orders,
     choose_expired,
     find_paused,
-    find_retry,
     needs_approval,
     pause_ends,
 )
@@ -65,9 +67,12 @@ def decide(view: SetView, now: datetime) -> SetDecision:
     before = resource.status
     status = _catch_up(view, before, now)
     has_ended = _has_ended(before, status)
-    status, _ = answer_orders(view, status)
+    status, answers = answer_orders(view, status, now)
     status, step = _follow(view, status, intent, now)
-    _, updates = answer_orders(view, status)
+    _, updates = answer_orders(view, status, now)
+    # What has ended is told, although another rollout may begin in this very decision.
+    ended = {each.action.uid: each for each in answers if each.phase in ENDED}
+    updates = (*ended.values(), *(each for each in updates if each.action.uid not in ended))
     totals = _sum_up(status)
     status = replace(status, targets=totals, observed_generation=resource.identity.generation)
     wanted = set_conditions(
@@ -137,7 +142,7 @@ def _follow(
 ) -> tuple[SetStatus, SetConclusion]:
     """The checks, in order of precedence."""
     spec, rollout = view.resource.spec, status.rollout
-    busy = find_busy(view, status, intent)
+    busy = find_busy(view, status, intent, now)
     if busy is not None:
         is_ours = rollout is not None and rollout.is_active and rollout.intent == intent
         if is_ours:
@@ -152,7 +157,8 @@ def _follow(
     hindered = find_hindrance(view, now)
     if hindered is not None:
         return status, hindered
-    if rollout is not None and rollout.is_active and rollout.intent == intent:
+    is_present = rollout is not None and rollout.is_active and rollout.intent == intent
+    if is_present and find_rollback(view, status, now) is None:
         return _continue(view, status, now)
     trigger, due = find_trigger(view, status, intent, now)
     if spec.suspend:
@@ -164,10 +170,8 @@ def _follow(
         )
     if view.rejection is not None:
         return status, describe_rejection(view.rejection)
-    retry = find_retry(view, status)
-    status, order = rollouts.begin(view, status, intent, trigger, now)
-    if trigger is RolloutTrigger.ACTION and retry is not None and status.rollout is not None:
-        status = replace(status, rollout=replace(status.rollout, action=retry.uid))
+    goal, order = choose_goal(view, status, now), next_survey(view, status, intent, now)
+    status = rollouts.begin(view, status, order, goal, trigger, now)
     verdict = lasting_verdict(status) or in_progress(SetReason.SURVEYING, COUNTING)
     return status, SetConclusion(verdict, order=order, look_at=now + LOOK_INTERVAL)
 

@@ -82,7 +82,7 @@ def build_fleet_job(
         mounted,
         task=Task(
             fleet_arguments(resource, order, path=mounted.path),
-            fleet_environment(resource, cluster=cluster),
+            fleet_environment(resource, order, cluster=cluster),
             more=(_mount_list(resource),),
         ),
         image=images.runner,

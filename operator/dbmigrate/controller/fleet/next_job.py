@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from dbmigrate.api.fleet.status import SetStatus, WavePhase
 from dbmigrate.api.spec import Approval, Rehearse
 from dbmigrate.controller.fleet import rollout as rollouts
+from dbmigrate.controller.fleet.goal import choose_goal, find_rollback
 from dbmigrate.controller.fleet.jobs import FleetJob
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
 
 
-def next_survey(view: SetView, status: SetStatus, intent: str) -> FleetOrder:
+def next_survey(view: SetView, status: SetStatus, intent: str, now: datetime) -> FleetOrder:
     """The Job that the next rollout begins with."""
-    attempt = rollouts.next_attempt(status, intent)
-    return FleetOrder(intent, attempt, view.resource.identity.generation)
+    goal = choose_goal(view, status, now)
+    return FleetOrder(
+        intent,
+        rollouts.next_attempt(status, intent),
+        view.resource.identity.generation,
+        rollback=goal.rollback,
+    )
 
 
 def next_rehearsal(view: SetView, status: SetStatus) -> FleetOrder | None:
@@ -24,6 +32,8 @@ def next_rehearsal(view: SetView, status: SetStatus) -> FleetOrder | None:
         return None
     if not rollout.is_active or rollout.is_rehearsed or rollout.server_version is None:
         return None
+    if rollout.rollback is not None:
+        return None  # what leads up is rehearsed, as for a DatabaseMigration
     major = rollout.server_version.partition(".")[0]
     return FleetOrder(rollout.intent, rollout.attempt, rollout.generation, rehearsed_on=major)
 
@@ -47,17 +57,21 @@ def next_wave(view: SetView, status: SetStatus) -> FleetOrder | None:
         shards=view.resource.spec.shards_for(wave.totals.total),
         allowed_failures=spec.allowed_failures(wave.totals.total),
         plans=rollout.plans if view.resource.spec.template.approval is Approval.MANUAL else (),
+        rollback=rollout.rollback,
+        held_intent=None if rollout.is_retried else view.template_intent,
     )
 
 
-def find_busy(view: SetView, status: SetStatus, intent: str) -> FleetJob | None:
+def find_busy(view: SetView, status: SetStatus, intent: str, now: datetime) -> FleetJob | None:
     """A Job that is at work; not the survey of a rollout that the status does not know yet."""
-    coming = next_survey(view, status, intent).name_for(view.resource)
+    coming = next_survey(view, status, intent, now).name_for(view.resource)
     rollout = status.rollout
     known = {wave.job for wave in status.waves} | {
         *((rollout.survey, rollout.rehearsal) if rollout else ()),
     }
-    following = next_rehearsal(view, status) or next_wave(view, status)
+    following = None
+    if find_rollback(view, status, now) is None:
+        following = next_rehearsal(view, status) or next_wave(view, status)
     coming_wave = following.name_for(view.resource) if following is not None else ""
     is_over = rollout is None or not rollout.is_active
     for job in view.jobs:

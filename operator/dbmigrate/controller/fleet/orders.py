@@ -1,4 +1,4 @@
-"""Orders for a set: another rollout at once, or the next wave after a pause."""
+"""The answers to orders for a set, and what they change at once."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.fleet.status import SetStatus, WavePhase, WaveStatus
 from dbmigrate.api.spec import Approval
 from dbmigrate.controller.decisions.view import ActionUpdate
+from dbmigrate.controller.fleet.goal import (
+    is_its_own,
+    is_outdated,
+    is_served,
+    refuse_rollback,
+    waiting,
+)
 from dbmigrate.controller.fleet.view import SetView
 
 KEPT_ORDERS = 20
 """Ended orders that stay as the record, as for a DatabaseMigration that says nothing else."""
-FOR_SETS = frozenset({ActionKind.RETRY, ActionKind.CONTINUE, ActionKind.APPROVE})
-
-
-def waiting(view: SetView) -> list[Action]:
-    """The orders that have not ended, oldest first."""
-    found = [action for action in view.actions if not action.has_ended]
-    return sorted(found, key=lambda action: (action.created_at, action.uid))
+FOR_SETS = frozenset(
+    {ActionKind.RETRY, ActionKind.CONTINUE, ActionKind.APPROVE, ActionKind.ROLLBACK}
+)
 
 
 def find_paused(view: SetView, status: SetStatus) -> WaveStatus | None:
@@ -50,7 +53,9 @@ def pause_ends(view: SetView, wave: WaveStatus) -> datetime | None:
     return wave.finished_at + spec.pause
 
 
-def answer_orders(view: SetView, status: SetStatus) -> tuple[SetStatus, tuple[ActionUpdate, ...]]:
+def answer_orders(
+    view: SetView, status: SetStatus, now: datetime
+) -> tuple[SetStatus, tuple[ActionUpdate, ...]]:
     """The status with what the orders change at once, and the answers to them."""
     updates: list[ActionUpdate] = []
     for action in waiting(view):
@@ -74,6 +79,8 @@ def answer_orders(view: SetView, status: SetStatus) -> tuple[SetStatus, tuple[Ac
         elif action.kind is ActionKind.APPROVE:
             status, answer = _approve(view, action, status)
             updates.append(answer)
+        elif action.kind is ActionKind.ROLLBACK:
+            updates.append(_follow_rollback(view, action, status, now))
         elif action.kind is ActionKind.RETRY:
             update = _follow_retry(view, action, status)
             if update is not None:
@@ -117,20 +124,6 @@ def _approve(view: SetView, action: Action, status: SetStatus) -> tuple[SetStatu
     return status, ActionUpdate(action, ActionPhase.REFUSED, text)
 
 
-def _is_served(view: SetView, status: SetStatus, action: Action) -> bool:
-    """Whether the rollout reads the list for this order: it was ordered for it, or before it began.
-
-    Both times are the API server's own, in whole seconds. One order of the same second is left
-    for the next rollout: it may have come just after the list was read.
-    """
-    rollout = status.rollout
-    if rollout is None:
-        return False
-    survey = view.find_job(rollout.survey)
-    is_earlier = survey is not None and action.created_at < survey.created_at
-    return rollout.action == action.uid or is_earlier
-
-
 def choose_expired(view: SetView, status: SetStatus) -> tuple[Action, ...]:
     """The ended orders that are not kept; never the approval of the present plan."""
     plan = status.plan.hash if status.plan is not None else None
@@ -141,7 +134,10 @@ def choose_expired(view: SetView, status: SetStatus) -> tuple[Action, ...]:
 
 def _follow_retry(view: SetView, action: Action, status: SetStatus) -> ActionUpdate | None:
     rollout = status.rollout
-    if rollout is None or not _is_served(view, status, action):
+    if is_outdated(view, status, action):
+        text = "a rollback has been ordered since: order it again to end that"
+        return ActionUpdate(action, ActionPhase.REFUSED, text)
+    if rollout is None or not is_served(view, status, action):
         if view.resource.spec.suspend:
             return ActionUpdate(action, ActionPhase.REFUSED, "spec.suspend is set")
         if rollout is None or not rollout.is_active:
@@ -156,10 +152,30 @@ def _follow_retry(view: SetView, action: Action, status: SetStatus) -> ActionUpd
     return ActionUpdate(action, ActionPhase.FAILED, f"{rollout.reason}: {rollout.message}")
 
 
-def find_retry(view: SetView, status: SetStatus) -> Action | None:
-    """The order for another rollout that none has served yet."""
-    found = (action for action in waiting(view) if action.kind is ActionKind.RETRY)
-    return next((action for action in found if not _is_served(view, status, action)), None)
+def _follow_rollback(
+    view: SetView, action: Action, status: SetStatus, now: datetime
+) -> ActionUpdate:
+    rollout = status.rollout
+    refusal = refuse_rollback(view, action, now)
+    if not is_its_own(rollout, action) or rollout is None:
+        if refusal is not None:
+            return ActionUpdate(action, ActionPhase.REFUSED, refusal)
+        if action.phase is ActionPhase.RUNNING:
+            text = "the set wants something else since: see its rollout"
+            return ActionUpdate(action, ActionPhase.FAILED, text)
+        text = "waits until no Job of the set is at work"
+        if view.resource.spec.suspend:
+            text = "spec.suspend is set: it is carried out when the set is resumed"
+        return ActionUpdate(action, ActionPhase.PENDING, text)
+    if rollout.is_active:
+        text = f"rollout {rollout.attempt} is under way"
+        if needs_approval(view, status) and status.plan is not None:
+            text = f"plan {status.plan.hash} waits for a MigrationAction that approves it"
+        return ActionUpdate(action, ActionPhase.RUNNING, text)
+    if rollout.reason is None:
+        text = f"every target is at version {action.version}"
+        return ActionUpdate(action, ActionPhase.SUCCEEDED, text)
+    return ActionUpdate(action, ActionPhase.FAILED, f"{rollout.reason}: {rollout.message}")
 
 
 def _is_news(update: ActionUpdate) -> bool:

@@ -12,6 +12,7 @@ from dbmigrate.controller.decisions.verdict import (
     Verdict,
     VerdictReason,
     in_progress,
+    paused,
     ready,
     stalled,
 )
@@ -35,7 +36,13 @@ def conclude_rollout(view: SetView, status: SetStatus, due: datetime | None) -> 
         total = sum_totals(status.waves).total
         targets = "its one target is" if total == 1 else f"all {total:,} targets are"
         text = f"{targets} current" if total else "the list of targets is empty"
+        if rollout is not None and rollout.rollback is not None:
+            back = rollout.rollback
+            text = f"rolled back to version {back.version} by MigrationAction {back.action}: {text}"
+            return SetConclusion(paused(VerdictReason.ROLLED_BACK, text), look_at=due)
         return SetConclusion(ready(SetReason.ALL_CURRENT, text), look_at=due)
+    if rollout.reason == VerdictReason.ROLLED_BACK:
+        return SetConclusion(paused(rollout.reason, rollout.message), look_at=due)
     retry_at = retry_due(view, status)
     limit = view.resource.spec.template.retry.limit
     is_soon = rollouts.is_temporary(status) and rollout.failures_in_a_row < limit

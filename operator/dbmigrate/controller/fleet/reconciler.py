@@ -148,6 +148,7 @@ class SetReconciler:
             pods=shards,
             actions=self._watch.find_actions((identity.namespace, identity.name)),
             resync=self._config.resync,
+            order_age=self._config.order_age,
         )
 
     async def _find_files(self, resource: SetResource) -> SourceFiles:

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from dbmigrate.api.conditions import shorten
 from dbmigrate.api.fleet.status import RolloutStatus, RolloutTrigger, SetStatus
+from dbmigrate.controller.decisions.verdict import VerdictReason
+from dbmigrate.controller.fleet.goal import RolloutGoal
 from dbmigrate.controller.fleet.reports import plus, sum_totals
 from dbmigrate.controller.fleet.verdicts import SetReason, describe_failure, describe_totals
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
@@ -20,26 +22,33 @@ def next_attempt(status: SetStatus, intent: str) -> int:
 
 
 def begin(
-    view: SetView, status: SetStatus, intent: str, trigger: RolloutTrigger, now: datetime
-) -> tuple[SetStatus, FleetOrder]:
-    """The status of a rollout that begins, and its survey."""
-    before, resource = status.rollout, view.resource
-    attempt = next_attempt(status, intent)
-    order = FleetOrder(intent, attempt, resource.identity.generation)
+    view: SetView,
+    status: SetStatus,
+    order: FleetOrder,
+    goal: RolloutGoal,
+    trigger: RolloutTrigger,
+    now: datetime,
+) -> SetStatus:
+    """The status of a rollout that begins with the survey of that order."""
+    before, resource, intent = status.rollout, view.resource, order.intent
     in_a_row = 0
     if before is not None and before.intent == intent and trigger is not RolloutTrigger.ACTION:
         in_a_row = _failures_in_a_row(status, before)
     rollout = RolloutStatus(
         intent=intent,
-        attempt=attempt,
+        attempt=order.attempt,
         generation=resource.identity.generation,
         trigger=trigger,
+        template_intent=view.template_intent,
+        rollback=goal.rollback,
+        is_retried=goal.is_retried,
+        action=goal.action,
         list_digest=view.targets.digest,
         survey=order.name_for(resource),
         failures_in_a_row=in_a_row,
         started_at=now,
     )
-    return replace(status, rollout=rollout, plan=None, next_retry_at=None), order
+    return replace(status, rollout=rollout, plan=None, next_retry_at=None)
 
 
 def _failures_in_a_row(status: SetStatus, before: RolloutStatus) -> int:
@@ -56,7 +65,13 @@ def finish(status: SetStatus, now: datetime) -> SetStatus:
         return status
     if totals.current == totals.total:
         return replace(status, rollout=replace(rollout, finished_at=now))
+    is_held = any(each.reason is Reason.ROLLED_BACK for each in status.failures)
+    if is_held and totals.current + totals.pending == totals.total:
+        text = f"{describe_totals(totals)}: rolled back by a MigrationAction, and not applied again"
+        return fail(status, VerdictReason.ROLLED_BACK, f"{text} by itself", now)
     text = describe_totals(totals) + describe_failure(status.failures)
+    if rollout.rollback is not None:
+        text = f"rolling back to version {rollout.rollback.version}: {text}"
     return fail(status, SetReason.TARGETS_FAILED, text, now)
 
 

@@ -8,8 +8,8 @@ from dbmigrate.api.fleet.status import RolloutTrigger, SetStatus
 from dbmigrate.api.spec import NEVER
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.fleet import rollout as rollouts
+from dbmigrate.controller.fleet.goal import find_retry, find_rollback
 from dbmigrate.controller.fleet.next_job import next_survey
-from dbmigrate.controller.fleet.orders import find_retry
 from dbmigrate.controller.fleet.view import SetView
 
 
@@ -18,6 +18,8 @@ def find_trigger(
 ) -> tuple[RolloutTrigger | None, datetime | None]:
     """Why a rollout begins now, or when the next one is due."""
     last = status.rollout
+    if find_rollback(view, status, now) is not None:
+        return RolloutTrigger.ACTION, None
     if last is None or last.intent != intent or last.is_active:
         return RolloutTrigger.CHANGE, None
     if last.reason is not None and last.generation != view.resource.identity.generation:
@@ -26,7 +28,7 @@ def find_trigger(
         return RolloutTrigger.CHANGE, None
     if find_retry(view, status) is not None:
         return RolloutTrigger.ACTION, None
-    if view.find_job(next_survey(view, status, intent).name_for(view.resource)) is not None:
+    if view.find_job(next_survey(view, status, intent, now).name_for(view.resource)) is not None:
         return RolloutTrigger.RESYNC, None
     retry_at, resync_at = retry_due(view, status), _resync_due(view, status)
     if retry_at is not None and now >= retry_at:

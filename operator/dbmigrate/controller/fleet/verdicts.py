@@ -6,7 +6,12 @@ from datetime import datetime
 
 from dbmigrate.api.conditions import Condition, ConditionType, Truth
 from dbmigrate.api.fleet.status import SetStatus, TargetFailure, Totals
-from dbmigrate.controller.decisions.verdict import Standing, Verdict, stand_conditions
+from dbmigrate.controller.decisions.verdict import (
+    Standing,
+    Verdict,
+    VerdictReason,
+    stand_conditions,
+)
 
 
 class SetReason:
@@ -48,11 +53,14 @@ def is_ready(status: SetStatus) -> bool:
 
 
 def same_as_before(status: SetStatus) -> Verdict | None:
-    """The last verdict, if all was well: it holds while the fleet is only looked at again."""
+    """The last verdict, if all was well or rolled back: it holds while the fleet is only looked at
+    again."""
     ready = status.condition(ConditionType.READY)
-    if ready is None or ready.status is not Truth.TRUE:
-        return None
-    return Verdict(Standing.READY, ready.reason, ready.message)
+    if ready is not None and ready.status is Truth.TRUE:
+        return Verdict(Standing.READY, ready.reason, ready.message)
+    if ready is not None and ready.reason == VerdictReason.ROLLED_BACK:
+        return Verdict(Standing.PAUSED, ready.reason, ready.message)
+    return None
 
 
 def count(targets: int) -> str:

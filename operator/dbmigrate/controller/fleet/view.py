@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from dbmigrate.api.action import Action
 from dbmigrate.api.fleet.resource import SetResource
-from dbmigrate.api.fleet.status import SetStatus
+from dbmigrate.api.fleet.status import SetRollback, SetStatus
 from dbmigrate.api.fleet.waves import WaveSpec
 from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.verdict import Verdict
@@ -30,6 +30,11 @@ class FleetOrder:
     allowed_failures: int | None = None
     plans: tuple[str, ...] = ()
     """The checksums of the plans that a wave is held to."""
+    rollback: SetRollback | None = None
+    """None: the targets go to the template's version."""
+    held_intent: str | None = None
+    """What the template wants, by which a run knows whether a rollback of before still holds; None:
+    a person has ended that."""
     rehearsed_on: str | None = None
     """Of a survey that rehearses: the major version of the scratch server."""
 
@@ -43,10 +48,13 @@ class FleetOrder:
     def name_for(self, resource: SetResource) -> str:
         """The name of the Job."""
         identity = resource.identity
+        purpose = self.purpose if self.wave is None else f"wave/{self.wave.name}"
+        if self.rollback is not None:
+            purpose += f"/rollback/{self.rollback.version}"
         return job_name(
             identity.name,
             uid=identity.uid,
-            command=self.purpose if self.wave is None else f"wave/{self.wave.name}",
+            command=purpose,
             generation=self.generation,
             intent=self.intent,
             n=self.attempt,
@@ -66,6 +74,13 @@ class SetView:
     resync: timedelta | None = None
     """The operator's own interval; None: never."""
     targets: TargetList = NOT_IN_CONFIG_MAP
+    order_age: timedelta | None = None
+    """As in a ResourceView; None: orders of any age are carried out."""
+
+    @property
+    def template_intent(self) -> str:
+        """A hash of what is wanted of each target."""
+        return self.resource.spec.template.intent(self.files.digest)
 
     def find_job(self, name: str | None) -> FleetJob | None:
         """The Job of that name."""

@@ -55,14 +55,19 @@ def show_fleet(session: CommandContext, request: FleetViewRequest) -> None:
 
 
 def order_fleet(session: CommandContext, request: FleetOrderRequest) -> None:
-    """`fleet retry`, `fleet continue` and `fleet approve`. Raises RequestFailed, NotDone."""
+    """`fleet retry`, `continue`, `approve` and `rollback`. Raises RequestFailed, NotDone."""
     body = _find(session, request.name)
     plan_hash = None
     if request.kind is ActionKind.APPROVE:
         plan_hash = _agree(session, request, parse_set_status(body.get("status")))
+    if request.kind is ActionKind.ROLLBACK and not request.is_agreed:
+        question = _ask_to_roll_back(request, parse_set_status(body.get("status")))
+        if not session.screen.confirm(question):
+            raise NotDone("nothing was ordered: the answer was not y")
     order = Order(
         request.kind,
         request.name,
+        version=request.version,
         plan_hash=plan_hash,
         reason=request.reason,
         is_for_set=True,
@@ -84,6 +89,14 @@ def _agree(session: CommandContext, request: FleetOrderRequest, status: SetStatu
     if not request.is_agreed and not session.screen.confirm(question):
         raise NotDone("nothing was ordered: the answer was not y")
     return plan.hash
+
+
+def _ask_to_roll_back(request: FleetOrderRequest, status: SetStatus) -> str:
+    count = f"{status.targets.total:,}" if status.targets is not None else "the"
+    return (
+        f"rollback brings {count} targets of {request.name} to version {request.version}, by the"
+        " down scripts of those above it, wave after wave. They can destroy data. Go on?"
+    )
 
 
 def _describe_plan(plan: PlanStatus) -> Iterable[Line]:
@@ -166,7 +179,7 @@ def _describe(session: CommandContext, body: Document, status: SetStatus) -> Ite
     metadata, ready = body["metadata"], status.condition(ConditionType.READY)
     yield [Cell(f"Name:       {lines(metadata['name'])}")]
     yield [Cell(f"Namespace:  {lines(metadata['namespace'])}")]
-    said = f"{ready.status.value}, {lines(ready.reason)}" if ready else "not looked at yet"
+    said = f"{ready.status.value}, {lines(ready.reason)}" if ready else "not reconciled yet"
     yield [Cell("Ready:      "), Cell(said, _tone(ready))]
     if ready is not None and ready.message:
         yield [Cell(f"Message:    {lines(ready.message)}")]
@@ -174,7 +187,10 @@ def _describe(session: CommandContext, body: Document, status: SetStatus) -> Ite
     if rollout is not None:
         ended = age_of(rollout.finished_at, session.clock())
         when = f"ended {ended} ago" if ended else "under way"
-        yield [Cell(f"Rollout:    {rollout.attempt}, {rollout.trigger.value.lower()}, {when}")]
+        back = rollout.rollback
+        where = f", back to version {lines(back.version)}" if back is not None else ""
+        text = f"{rollout.attempt}, {rollout.trigger.value.lower()}, {when}{where}"
+        yield [Cell(f"Rollout:    {text}")]
     yield [Cell("Waves:", Tone.HEAD)]
     table = TextTable(["  WAVE", "PHASE", "SHARDS", *_COUNTS, "MIGRATED"])
     rows = [_wave_row(wave) for wave in status.waves]

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dbmigrate.postgres.connection.effective import names_service, read_effective
+
 _ENCRYPTED = re.compile(rb"^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: *4,ENCRYPTED", re.M)
 _CERTIFICATE = re.compile(
     rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----(.*?)-----END", re.DOTALL
@@ -51,7 +53,9 @@ def is_encrypted(key: bytes) -> bool:
 
 def lacks_passphrase(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> bool:
     """Whether OpenSSL would ask at the terminal for the passphrase of the connection's key."""
-    if conninfo.get("sslpassword") or conninfo.get("service") or environ.get("PGSERVICE"):
+    if names_service(conninfo, environ):
+        conninfo = {**read_effective(conninfo).values, **conninfo}
+    if conninfo.get("sslpassword"):
         return False
     path = conninfo.get("sslkey") or environ.get("PGSSLKEY") or os.path.expanduser(OWN_KEY)
     try:

@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, SettingsError
 from dbmigrate.postgres.connection import certificates, keepalives
+from dbmigrate.postgres.connection.effective import names_service, read_effective
 from dbmigrate.postgres.connection.handshake import open_connection
 from dbmigrate.postgres.connection.libpq import Error, pq
 from dbmigrate.postgres.connection.parameters import CREDENTIAL_FILES
@@ -73,7 +74,8 @@ def connect(
 def _ask_for_no_passphrase(conninfo: dict[str, str]) -> None:
     """There is no prompt at a terminal, in whatever file the key is."""
     has_own = os.path.exists(os.path.expanduser("~/.postgresql/postgresql.key"))
-    if has_own or "sslkey" in conninfo or "PGSSLKEY" in os.environ:
+    has_other = "sslkey" in conninfo or "PGSSLKEY" in os.environ
+    if has_own or has_other or names_service(conninfo, os.environ):
         from dbmigrate.postgres.connection.client_certificate import NO_PASSPHRASE, lacks_passphrase
 
         if lacks_passphrase(conninfo, os.environ):
@@ -133,6 +135,8 @@ def token_passwords(target: ConnectionTarget, conninfo: Mapping[str, str]) -> To
         return None
     from dbmigrate.postgres.identity.passwords import TokenPasswords
 
+    if names_service(conninfo, os.environ):
+        conninfo = {**read_effective(conninfo).values, **conninfo}
     return TokenPasswords(target.identity, conninfo, os.environ)
 
 
@@ -142,7 +146,7 @@ def _refused(
     conninfo: dict[str, str],
     tokens: TokenPasswords | None,
 ) -> MigrationError:
-    from dbmigrate.postgres.connection.refusal import NOT_THE_ONE, explain
+    from dbmigrate.postgres.connection.refusal import LOCAL_FILE, NOT_THE_ONE, explain
     from dbmigrate.postgres.connection.settings import has_setting
 
     # Without our own defaults, which are no secrets and would be taken out of the text.
@@ -150,6 +154,7 @@ def _refused(
     if tokens is not None:
         given["password"] = tokens.newest or ""
     reason, text = explain(error, given)
+    is_local = reason is Reason.TLS_FAILED and LOCAL_FILE.search(text) is not None
     if tokens is not None:
         text = tokens.hide(text)
     hint = {
@@ -196,4 +201,5 @@ def _refused(
         user = conninfo.get("user") or os.environ.get("PGUSER", "")
         text, better = explain_refusal(reason, text, conninfo, user)
         hint = better or hint
-    return MigrationError(reason, f"can't connect to {target.display}: {text}", hint=hint)
+    kind = SettingsError if reason is Reason.INTERNAL or is_local else MigrationError
+    return kind(reason, f"can't connect to {target.display}: {text}", hint=hint)

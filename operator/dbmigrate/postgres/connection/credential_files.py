@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, SettingsError
 from dbmigrate.postgres.connection.client_certificate import (
     describe,
     is_encrypted,
@@ -34,7 +34,8 @@ SIZE_LIMIT = 1024 * 1024
 
 
 def with_credentials(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The connection with what the files hold now; what it says itself wins.
+    """The connection with what the files hold now; what it says itself wins, as a URL of its own
+    does for another database of the same run (login_sources.py refuses both for one database).
 
     Raises MigrationError: AuthenticationFailed, TlsFailed.
     """
@@ -62,7 +63,7 @@ def _read_password(path: str) -> str:
         if not text or "\0" in text:
             problem = "holds a NUL character" if text else "is empty"
     if problem:
-        raise MigrationError(
+        raise SettingsError(
             Reason.AUTHENTICATION_FAILED,
             f"the password's file {path} {problem}",
             hint=f"{PASSWORD_VARIABLE} names it: in a DatabaseMigration spec.database.connection"
@@ -94,7 +95,7 @@ def _read_pair(directory: Path) -> tuple[bytes, bytes]:
 
 
 def _unusable(problem: str, hint: str | None = None) -> MigrationError:
-    return MigrationError(Reason.TLS_FAILED, problem, hint=hint or _WHERE_FROM)
+    return SettingsError(Reason.TLS_FAILED, problem, hint=hint or _WHERE_FROM)
 
 
 _WHERE_FROM = (
@@ -102,20 +103,6 @@ _WHERE_FROM = (
     " of type kubernetes.io/tls: in a DatabaseMigration that of"
     " spec.database.clientCertificateFrom"
 )
-
-
-def check_encryption(conninfo: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """Raise MigrationError for a connection that would not show its client certificate."""
-    if not environ.get(CERTIFICATE_VARIABLE) or {"sslcert", "sslkey"} & set(conninfo):
-        return
-    if (conninfo.get("sslmode") or environ.get("PGSSLMODE")) == "disable":
-        raise MigrationError(
-            Reason.TLS_FAILED,
-            f"sslmode=disable, and {CERTIFICATE_VARIABLE} names a client certificate, which is"
-            " shown over TLS alone",
-            hint="write sslmode=verify-full (require is the least), or leave the certificate out:"
-            " in a DatabaseMigration spec.database.clientCertificateFrom",
-        )
 
 
 def explain_refusal(

@@ -83,6 +83,8 @@ NOT_THE_ONE = re.compile(
     r"session is (?:not )?read-only|server is (?:not )?in hot standby mode", re.IGNORECASE
 )
 """What libpq says of a host that answers, and that target_session_attrs leaves out."""
+LOCAL_FILE = re.compile(r"\b(?:certificate|private key) file\b", re.IGNORECASE)
+"""What libpq says of a file that it can't use, or that is not there."""
 _QUESTION = re.compile(r"Is the server running ")
 """libpq's second line where nothing listens; our hint asks it."""
 _PREFIX = re.compile(r"\[Errno -?\d+\] ")

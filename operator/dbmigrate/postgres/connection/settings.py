@@ -6,8 +6,9 @@ RESET returns to such a value: a script may change it, and the next one does not
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _WORD = re.compile(r"(?:\\.|[^\s\\])+", re.DOTALL)
 
 
@@ -28,21 +29,39 @@ def add_setting(
 
 def has_setting(conninfo: Mapping[str, str], environ: Mapping[str, str], name: str) -> bool:
     """Whether the connection sets that parameter."""
+    return bool(find_settings(conninfo, environ, name))
+
+
+def find_settings(
+    conninfo: Mapping[str, str], environ: Mapping[str, str], name: str
+) -> Sequence[str]:
+    """The values that the connection sets that parameter to; the last one counts."""
     given = conninfo.get("options") or environ.get("PGOPTIONS", "")
-    return without_setting(given, name) != " ".join(_WORD.findall(given))
+    return [
+        _ESCAPED.sub(r"\1", setting.partition("=")[2])
+        for _, setting in _split(given)
+        if setting is not None and _name(setting) == name
+    ]
 
 
 def without_setting(options: str, name: str) -> str:
     """The options without that parameter."""
-    kept: list[str] = []
+    kept = (
+        words for words, setting in _split(options) if setting is None or _name(setting) != name
+    )
+    return " ".join(filter(None, (word for words in kept for word in words)))
+
+
+def _split(options: str) -> Iterator[tuple[Sequence[str], str | None]]:
+    """The words of each option, and its `name=value` if it is a run-time parameter."""
     words = iter(_WORD.findall(options))
     for word in words:
-        is_bare = word == "-c"
-        setting = next(words, "") if is_bare else word.removeprefix("-c").removeprefix("--")
-        if (is_bare or word != setting) and _name(setting) == name:
-            continue
-        kept += [word, setting] if is_bare else [word]
-    return " ".join(filter(None, kept))
+        if word == "-c":
+            setting = next(words, "")
+            yield (word, setting), setting
+        else:
+            setting = word.removeprefix("-c").removeprefix("--")
+            yield (word,), setting if setting != word else None
 
 
 def _name(setting: str) -> str:

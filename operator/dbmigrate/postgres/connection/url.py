@@ -18,6 +18,7 @@ from dbmigrate.postgres.connection.parameters import LIBPQ, PASSWORDS, is_known
 ESCAPES = "write @ : / ? # & = % in a name or a password as %40 %3A %2F %3F %23 %26 %3D %25"
 _HOST_NAME = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[/@].*|", re.DOTALL)
 """A name, an address, a directory of sockets, or none."""
+_NAME_LENGTH, _LABEL_LENGTH = 254, 63
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _HOST = r"(?:\[[^\[\]/?#@,]*\]|[^\s\[\]/?#@,:]*)(?::[0-9]*)?"
 _REST = re.compile(
@@ -73,10 +74,24 @@ def check_hosts(text: str, where: str) -> None:
     `where` names the value in the error. A host name with an @ or a / is more likely a
     user name and a password in front of it.
     """
-    if not all(_HOST_NAME.fullmatch(host) for host in text.split(",")):
+    if not all(_HOST_NAME.fullmatch(host) and _is_resolvable(host) for host in text.split(",")):
         raise ValueError(
             f"{where} is no host's name or address; it is not shown, for it may hold a password"
         )
+
+
+def _is_resolvable(host: str) -> bool:
+    """Whether a name service can be asked for it: labels of up to 63 bytes, 253 in all."""
+    if not host or host[0] in "/@" or ":" in host:
+        return True
+    try:
+        name = host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:
+        return False
+    labels = name.removesuffix(".").split(".")
+    return len(name) <= _NAME_LENGTH and all(
+        0 < len(each) <= _LABEL_LENGTH and each[0] != "-" and each[-1] != "-" for each in labels
+    )
 
 
 def _check_after_password(names: list[str], remedy: str) -> None:

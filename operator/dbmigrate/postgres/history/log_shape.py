@@ -9,6 +9,9 @@ dbmigrate has made unreadable, and what was changed by hand, is refused in words
     shape 1: 19 columns
     shape 2: done_checksum
     shape 3: the number itself, and the indexes by which the log is read
+
+A comment on the column id says whether the table has ever had a row. It is committed with the first
+one, so that a step that was rolled back leaves no trace, and stays where the rows are removed.
 """
 
 from __future__ import annotations
@@ -68,6 +71,7 @@ _MEANINGFUL = frozenset(
 """Columns that say which versions are applied: empty ones in their place would say otherwise."""
 _NAMES = {"timestamptz": "timestamp with time zone"}
 """Types as the catalogs write them, where that is not how they are declared."""
+_NO_ROWS, _HAD_ROWS = "dbmigrate: no row yet", "dbmigrate: has had rows"
 _COMMENT = re.compile(r"dbmigrate: log of shape ([0-9]{1,9}), readable since shape ([0-9]{1,9})")
 
 
@@ -85,6 +89,10 @@ class LogShape:
     """Whether there is no comment of a person's."""
     may_alter: bool = True
     """Whether the session's role may act as the table's owner."""
+    had_rows: bool | None = None
+    """Whether it has had a row, by its own word; None: it does not say."""
+    may_say_so: bool = False
+    """Whether a role that may alter it can write that down: there is no comment of a person's."""
     unfilled: tuple[str, ...] = ()
     """Columns that must have a value and get none from dbmigrate."""
     problem: MigrationError | None = None
@@ -99,7 +107,7 @@ class LogShape:
         return self.number < SHAPE or not self.is_indexed or wants_number
 
 
-CURRENT = LogShape(SHAPE, frozenset(COLUMNS), is_indexed=True, is_numbered=True)
+CURRENT = LogShape(SHAPE, frozenset(COLUMNS), is_indexed=True, is_numbered=True, had_rows=True)
 """What `create_sql` makes."""
 
 
@@ -123,8 +131,10 @@ def shape_of(
     comment: str | None,
     index_keys: Collection[str],
     may_alter: bool,
+    id_comment: str | None = None,
 ) -> LogShape:
-    """The shape of a table, named with its schema; `index_keys` as pg_index.indkey."""
+    """The shape of a table, named with its schema; `index_keys` as pg_index.indkey, `id_comment`
+    that of its first column."""
     found = {column.name: column for column in columns}
     stated = _COMMENT.fullmatch(comment or "")
     here = LogShape(
@@ -132,6 +142,8 @@ def shape_of(
         may_be_numbered=stated is not None or not comment,
         may_alter=may_alter,
         is_numbered=stated is not None,
+        had_rows={_NO_ROWS: False, _HAD_ROWS: True}.get(id_comment or ""),
+        may_say_so=id_comment in (None, "", _NO_ROWS),
         unfilled=tuple(
             name for name, column in found.items() if column.must_be_filled and not _fills(name)
         ),
@@ -179,6 +191,18 @@ def upgrade_sql(table: str, shape: LogShape, version_type: str) -> str:
         comment = f"dbmigrate: log of shape {SHAPE}, readable since shape {READABLE_SINCE}"
         statements.append(f"COMMENT ON TABLE {table} IS {literal(comment)}")
     return "; ".join(statements)
+
+
+def no_rows_sql(table: str) -> str:
+    """Say of a table that was made just now that it has had no row."""
+    return f"COMMENT ON COLUMN {table}.id IS {literal(_NO_ROWS)}"
+
+
+def had_rows_sql(table: str, shape: LogShape) -> str:
+    """Say with the first row that there was one; nothing where that is said, or can't be."""
+    if shape.had_rows or not (shape.may_alter and shape.may_say_so):
+        return ""
+    return f"COMMENT ON COLUMN {table}.id IS {literal(_HAD_ROWS)}"
 
 
 def require_writable(schema: str, log: str, shape: LogShape) -> None:

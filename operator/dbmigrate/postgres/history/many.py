@@ -5,8 +5,8 @@ catalogs what the tables are, one reads them. Of a log a digest is read, by the 
 SHA-256: schemas whose digests are equal stand equally, and one of them stands for all. Only
 golang-migrate's history is read so, whose state is one number and the log.
 
-A schema with anything uncommon (no table, a foreign owner, a trigger, a lock that is held)
-has no answer here: it is looked at by itself, by the same code as any run.
+A schema with anything uncommon (no table, a foreign owner, a trigger, a lock that is held, a log
+that has lost rows) has no answer here: it is looked at by itself, by the same code as any run.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from functools import lru_cache
 
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Row, Session
-from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
+from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, HistoryKind, HistoryTable
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.inspection import DEFAULT, IS_PLAIN, READING, guard, is_harmless
+from dbmigrate.postgres.history.log.lost_rows import is_whole_sql
 from dbmigrate.postgres.history.log.notes import NOTED, find_successor
 from dbmigrate.postgres.history.log.reading import parse_log, read_log_sql
 from dbmigrate.postgres.history.log.rows import LogRow
@@ -93,8 +94,9 @@ def find_histories(session: Session, wanted: Sequence[HistoryTable]) -> dict[His
             ("batches", batches_name(each.name)),
         ):
             by_name[each.schema or "", name] = each, part
-    schemas = ", ".join(sorted({literal(schema) for schema, _ in by_name}))
-    names = ", ".join(sorted({literal(name) for _, name in by_name}))
+    beside = {log_name(kind.default_table) for kind in HistoryKind}
+    schemas = ", ".join(sorted({literal(s) for s in (ATLAS_SCHEMA, *(s for s, _ in by_name))}))
+    names = ", ".join(sorted({literal(name) for name in (*beside, *(n for _, n in by_name))}))
     (rows,) = session.query(
         "SELECT n.nspname, c.relname, c.oid, pg_catalog.has_table_privilege(c.oid, 'SELECT'),"
         " pg_catalog.json_agg(pg_catalog.json_build_array("
@@ -113,16 +115,26 @@ def find_histories(session: Session, wanted: Sequence[HistoryTable]) -> dict[His
         " GROUP BY n.nspname, c.relname, c.oid"
     )
     parts: dict[HistoryTable, dict[str, Row]] = {}
+    with_others: set[str] = set()
     for row in rows:
         known = by_name.get((row[0] or "", row[1] or ""))
         if known is not None:
             parts.setdefault(known[0], {})[known[1]] = row
+        else:
+            with_others.add(row[0] or "")
     found = ((each, _as_history(each, those)) for each, those in parts.items())
-    return {each: history for each, history in found if history is not None}
+    return {
+        each: history
+        for each, history in found
+        # Without a log of its own, that of another history may say that this one was left.
+        if history is not None
+        and (history.has_log_table or with_others.isdisjoint({history.schema, ATLAS_SCHEMA}))
+    }
 
 
 def read_digests(session: Session, histories: Sequence[History]) -> dict[History, Digest]:
-    """The digests of these histories; those that can't be read now are left out.
+    """The digests of these histories; those that can't be read now, or have lost rows of the log,
+    are left out.
 
     Where the statement fails, the half of them is tried, and so on. Raises ConnectionBroken.
     """
@@ -138,7 +150,8 @@ def read_digests(session: Session, histories: Sequence[History]) -> dict[History
         return read_digests(session, histories[:half]) | read_digests(session, histories[half:])
     return {
         histories[int(index or 0)]: Digest(versions or "", log or "")
-        for index, versions, log in rows
+        for index, versions, log, is_whole in rows
+        if is_whole == "t"
     }
 
 
@@ -158,7 +171,7 @@ def read_whole(session: Session, history: History) -> WholeHistory | None:
     except ServerFailure:
         session.roll_back()
         return None
-    ((_, versions, log),) = digests
+    ((_, versions, log, _),) = digests
     found = adapter.take(rest, history)
     rows = parse_log(history, rest.pop(0)) if history.has_log_table else ()
     if find_successor(row for row in rows if row.outcome == NOTED) is not None:
@@ -249,7 +262,8 @@ def _tables(history: History) -> Iterator[tuple[str, int]]:
 
 def _digests_sql(histories: Sequence[History]) -> str:
     return " UNION ALL ".join(
-        f"SELECT {index}, {_versions_sql(history)}, {_log_sql(history)}"
+        f"SELECT {index}, {_versions_sql(history)}, {_log_sql(history)},"
+        f" {is_whole_sql(history) if history.has_log_table else 'true'}"
         for index, history in enumerate(histories)
     )
 

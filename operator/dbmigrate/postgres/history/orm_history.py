@@ -36,13 +36,33 @@ class Orm(StrEnum):
         """The tool's name."""
         return self.value.capitalize()
 
+    @property
+    def possessive(self) -> str:
+        """The tool's name before what is its own."""
+        return f"{self.label}'" if self.label.endswith("s") else f"{self.label}'s"
 
+
+RAILS_METADATA = "ar_internal_metadata"
+"""What Rails has beside its table."""
 _TABLES: Mapping[Orm, str] = {
     Orm.ALEMBIC: "alembic_version",
     Orm.DJANGO: "django_migrations",
     Orm.RAILS: "schema_migrations",
     Orm.PRISMA: "_prisma_migrations",
 }
+
+
+def way_to_adopt(orm: Orm, table: str = "") -> str:
+    """How its history is taken over, as the beginning of a sentence; `table` is what ours has to be
+    called where it can't have its usual name."""
+    named = f"-history-table {table} " if table else ""
+    command = f"dbmigrate {named}adopt -from {orm}"
+    if orm is Orm.PRISMA:
+        return f"take it over with `{command}`, beside the files that `dbmigrate convert` wrote"
+    return (
+        f"take it over with `{command} -as V`, V being the file that stands for it, or"
+        f" `{command} -baseline NAME`, which writes that file"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +106,7 @@ def read_history(orm: Orm, table: str, rows: Sequence[Row], environment: str | N
     is applied or several heads are, Dirty where a migration has failed.
     """
     if not rows:
-        raise _refused(f"there is nothing to take over: {orm.label}'s {table} is empty")
+        raise _refused(f"there is nothing to take over: {orm.possessive} {table} is empty")
     lines, migrations = _READERS[orm](table, rows)
     if environment is not None:
         lines = (*lines, f"environment: {environment}")

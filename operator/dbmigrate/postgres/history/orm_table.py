@@ -16,11 +16,15 @@ from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEM
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.inspection import inspect, require_safe, require_table
-from dbmigrate.postgres.history.orm_history import Orm, OrmHistory, read_history
+from dbmigrate.postgres.history.orm_history import (
+    RAILS_METADATA,
+    Orm,
+    OrmHistory,
+    read_history,
+)
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
 
-_BESIDE_RAILS = "ar_internal_metadata"
 _COLUMNS: Mapping[Orm, frozenset[str]] = {
     Orm.ALEMBIC: frozenset({"version_num"}),
     Orm.DJANGO: frozenset({"id", "app", "name", "applied"}),
@@ -103,38 +107,50 @@ class OrmTable:
         return f"{identifier(self.schema)}.{identifier(name)}"
 
 
+class NoOrmTable(MigrationError):
+    """The tool's table does not exist."""
+
+    def __init__(self, orm: Orm, schema: str, table: str, hint: str) -> None:
+        message = f"there is no {schema}.{table}: {orm.label} has kept no history here"
+        super().__init__(Reason.FOREIGN_HISTORY, message, hint=hint)
+        self.schema = schema
+        self.table = table
+
+
 def find_table(session: Session, orm: Orm, wanted: HistoryTable) -> OrmTable:
-    """The tool's table by that name. Raises MigrationError (ForeignHistory), ServerFailure."""
-    found = find_table_if_any(session, orm, wanted)
-    if isinstance(found, MigrationError):
-        raise found
-    return found
-
-
-def find_table_if_any(
-    session: Session, orm: Orm, wanted: HistoryTable
-) -> OrmTable | MigrationError:
-    """As `find_table`, but a table that does not exist is an error that is returned."""
+    """The tool's table by that name. Raises NoOrmTable, MigrationError (ForeignHistory) for another
+    tool's, and ServerFailure."""
     schema, shapes = _look(session, orm, wanted)
     name = f"{schema}.{wanted.name}"
     shape = shapes.get(wanted.name)
     if shape is None:
-        return _refused(f"there is no {name}: {orm.label} has kept no history here", shapes, orm)
+        raise NoOrmTable(orm, schema, wanted.name, _name_others(shapes, orm))
     if frozenset(shape) != _COLUMNS[orm] or (orm is Orm.RAILS and "char" not in shape["version"]):
         columns = ", ".join(f"{column} {kind}" for column, kind in shape.items())
         like = orm_of(set(shape))
-        looks = f": it looks like {like.label}'s" if like else ""
-        raise _refused(f"{name} is not {orm.label}'s: it has {columns}{looks}", shapes, orm)
-    if orm is not Orm.RAILS:
-        return OrmTable(orm, schema, wanted.name)
-    if _BESIDE_RAILS not in shapes:
+        looks = f": it looks like {like.possessive}" if like else ""
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
-            f"{name} looks like dbmate's: Rails would have {_BESIDE_RAILS} beside it",
+            f"{name} is not {orm.possessive}: it has {columns}{looks}",
+            hint=_name_others(shapes, orm),
+        )
+    if orm is not Orm.RAILS:
+        return OrmTable(orm, schema, wanted.name)
+    if RAILS_METADATA not in shapes:
+        raise MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{name} looks like dbmate's: Rails would have {RAILS_METADATA} beside it",
             hint="-from dbmate, with the files that `dbmigrate convert` wrote; for a Rails older"
             " than 5 `dbmigrate baseline V`",
         )
-    return OrmTable(orm, schema, wanted.name, _BESIDE_RAILS)
+    return OrmTable(orm, schema, wanted.name, RAILS_METADATA)
+
+
+def has_rails_metadata(session: Session, schema: str) -> bool:
+    """Whether there is the table that Rails has beside its own."""
+    name = f"{identifier(schema)}.{identifier(RAILS_METADATA)}"
+    ((found,),) = session.query(f"SELECT pg_catalog.to_regclass({literal(name)})")[0]
+    return found is not None
 
 
 def _look(
@@ -142,7 +158,7 @@ def _look(
 ) -> tuple[str, dict[str, dict[str, str]]]:
     """The schema, and the columns of the tables in it that may be an ORM's."""
     schema = CURRENT_SCHEMA if wanted.schema is None else literal(wanted.schema)
-    names = sorted({wanted.name, _BESIDE_RAILS, *(each.table for each in Orm)})
+    names = sorted({wanted.name, RAILS_METADATA, *(each.table for each in Orm)})
     _, rows, ((found,),) = session.query(
         "SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, NULL)"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -153,7 +169,7 @@ def _look(
         f" ORDER BY c.relname, a.attnum; SELECT {schema}",
         before=KEEP_SCHEMA,
     )
-    read = (wanted.name, _BESIDE_RAILS) if orm is Orm.RAILS else (wanted.name,)
+    read = (wanted.name, RAILS_METADATA) if orm is Orm.RAILS else (wanted.name,)
     for relation in inspect(session, found or "", read):
         require_table(relation, found or "")
         require_safe(relation, found or "", wanted.owner)
@@ -163,11 +179,10 @@ def _look(
     return found or "", shapes
 
 
-def _refused(message: str, shapes: Mapping[str, Mapping[str, str]], wanted: Orm) -> MigrationError:
-    """Names the existing histories, in case the tool or the schema is the wrong one."""
+def _name_others(shapes: Mapping[str, Mapping[str, str]], wanted: Orm) -> str:
+    """The existing histories, in case the tool or the schema is the wrong one."""
     others = [(name, orm_of(set(shape))) for name, shape in shapes.items()]
-    if _BESIDE_RAILS in shapes:
-        others.append((_BESIDE_RAILS, Orm.RAILS))
-    known = [f"{name} is {orm.label}'s" for name, orm in others if orm not in (None, wanted)]
-    hint = "; ".join(known) or "-from-table names a table of another name, or in another schema"
-    return MigrationError(Reason.FOREIGN_HISTORY, message, hint=hint)
+    if RAILS_METADATA in shapes:
+        others.append((RAILS_METADATA, Orm.RAILS))
+    known = [f"{name} is {orm.possessive}" for name, orm in others if orm not in (None, wanted)]
+    return "; ".join(known) or "-from-table names a table of another name, or in another schema"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dbmigrate.postgres.connection.target import HistoryKind
 from dbmigrate.postgres.history.inspection import READING, WRITING, guard
-from dbmigrate.postgres.history.log_shape import CURRENT, LogShape, upgrade_sql
+from dbmigrate.postgres.history.log_shape import CURRENT, LogShape, had_rows_sql, upgrade_sql
 from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.versions import REPEATABLE, Version, are_numbers, reader_of, repeatable
 
@@ -37,7 +37,12 @@ class History:
     """What those tables had then, by oid (dbmigrate.postgres.history.inspection.PARTS)."""
 
     def guarded(self, sql: str) -> str:
-        """Statements that write to the history, preceded by a check that it was not replaced."""
+        """Statements that write to the history, preceded by a check that it was not replaced, and
+        by a comment that the log has rows where it does not say so yet."""
+        return "; ".join((*self._writing(self.table, log_name(self.table)), sql))
+
+    def guarded_shape(self, sql: str) -> str:
+        """The same for statements that change its tables, and write no row."""
         return "; ".join((*self.guard_of_step, sql))
 
     @property
@@ -73,11 +78,25 @@ class History:
     @property
     def guard_of_batches(self) -> tuple[str, ...]:
         """What precedes statements that write to the table of batches as well."""
-        return self._guard(WRITING, *self._names)
+        return self._writing(*self._names)
 
     @property
     def _names(self) -> tuple[str, str, str]:
         return self.table, log_name(self.table), batches_name(self.table)
+
+    @property
+    def with_rows(self) -> History:
+        """As it is once a row of the log was committed."""
+        return replace(self, log_shape=replace(self.log_shape, had_rows=True))
+
+    @property
+    def remark_of_rows(self) -> tuple[str, ...]:
+        """The comment that the log has rows, before statements that write one."""
+        said = had_rows_sql(self.log_table, self.log_shape) if self.has_log_table else ""
+        return (said,) if said else ()
+
+    def _writing(self, *names: str) -> tuple[str, ...]:
+        return (*self._guard(WRITING, *names), *self.remark_of_rows)
 
     def _guard(self, mode: str, *names: str) -> tuple[str, ...]:
         schema = identifier(self.schema)

@@ -33,10 +33,12 @@ from dbmigrate.postgres.history.log_shape import (
     SHAPE,
     LogColumn,
     LogShape,
+    no_rows_sql,
     shape_of,
     upgrade_sql,
 )
 from dbmigrate.postgres.history.log_shape import create_sql as create_log_sql
+from dbmigrate.postgres.history.orm_history import Orm, way_to_adopt
 from dbmigrate.postgres.history.relations import History, batches_name, log_name
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
@@ -48,8 +50,10 @@ _TEMPORARY = "pg_temp_"
 """Begins the name of each session's temporary schema."""
 _SHAPES = {
     frozenset({"version", "inserted_at"}): "Ecto",
-    frozenset({"version"}): "dbmate or Rails",
+    frozenset({"version"}): "dbmate or Rails before 5",
 }
+_OWN_NAME = "dbmigrate_migrations"
+"""What a hint calls a history table of our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,8 @@ def tables_sql(schema: str, table: str) -> str:
         f" CASE WHEN {is_log} THEN pg_catalog.pg_has_role(c.relowner, 'USAGE') END,"
         f" CASE WHEN {is_log} THEN pg_catalog.obj_description(c.oid, 'pg_class') END,"
         f" CASE WHEN {is_log} THEN (SELECT pg_catalog.string_agg(i.indkey::text, ',')"
-        " FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid) END"
+        " FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid) END,"
+        f" CASE WHEN {is_log} THEN pg_catalog.col_description(c.oid, 1) END"
         " FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " LEFT JOIN pg_catalog.pg_attribute a"
@@ -162,7 +167,7 @@ def read_tables(
     oids: dict[str, int] = {}
     log, batches = log_name(table), batches_name(table)
     log_columns: list[LogColumn] = []
-    log_facts: tuple[str | None, ...] = (None, None, None)
+    log_facts: tuple[str | None, ...] = (None,) * 4
     parts: list[int] = []
     for relname, column, column_type, may_read, oid, is_plain, default, has, *more in rows:
         name = relname or ""
@@ -186,7 +191,7 @@ def read_tables(
     for relation in relations:
         require_table(relation, schema)
     if table in shapes:
-        _check_versions(shapes[table], f"{schema}.{table}", adapter_for(wanted.kind))
+        _check_versions(session, shapes[table], (schema, table), adapter_for(wanted.kind))
     for relation in relations:
         require_safe(relation, schema, wanted.owner)
     history = History(
@@ -210,7 +215,7 @@ def read_tables(
 def _log_shape(
     name: str, columns: list[LogColumn], facts: tuple[str | None, ...], version_type: str
 ) -> LogShape:
-    may_alter, comment, keys = facts
+    may_alter, comment, keys, id_comment = facts
     return shape_of(
         name,
         columns,
@@ -218,12 +223,16 @@ def _log_shape(
         comment=comment,
         index_keys=(keys or "").split(","),
         may_alter=may_alter == "t",
+        id_comment=id_comment,
     )
 
 
-def _check_versions(shape: dict[str, str], name: str, adapter: VersionTable) -> None:
+def _check_versions(
+    session: Session, shape: dict[str, str], place: tuple[str, str], adapter: VersionTable
+) -> None:
     if adapter.fits(shape):
         return
+    name = ".".join(place)
     if set(shape) == {"version"} and shape["version"] in ("integer", "bigint"):
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
@@ -231,32 +240,39 @@ def _check_versions(shape: dict[str, str], name: str, adapter: VersionTable) -> 
             hint=f"bring it up to date: ALTER TABLE {name} ALTER version TYPE bigint,"
             " ADD dirty boolean NOT NULL DEFAULT false; it may hold one row alone, the newest",
         )
-    tool = _owner(shape)
+    orm = _find_orm(session, shape, place[0])
+    tool = orm.label if orm is not None else _owner(shape)
     columns = ", ".join(f"{column} {kind}" for column, kind in shape.items()) or "no columns"
     raise MigrationError(
         Reason.FOREIGN_HISTORY,
         f"{name} belongs to {tool}: it has {columns}, not {adapter.columns}",
-        hint=f"{_to_go_on(tool)}give dbmigrate a history table of its own (x-migrations-table in"
-        " the URL, or -history-table), then `dbmigrate baseline V`",
+        hint=f"{_to_go_on(tool, orm)}give dbmigrate a history table of its own (x-migrations-table"
+        " in the URL, or -history-table), then `dbmigrate baseline V`",
     )
 
 
+def _find_orm(session: Session, shape: dict[str, str], schema: str) -> Orm | None:
+    """The ORM whose table this is; Rails' differs from dbmate's by the one beside it."""
+    from dbmigrate.postgres.history.orm_table import has_rails_metadata, orm_of
+
+    if set(shape) == {"version"}:
+        return Orm.RAILS if has_rails_metadata(session, schema) else None
+    return orm_of(set(shape))
+
+
 def _owner(shape: dict[str, str]) -> str:
-    known = _SHAPES.get(frozenset(shape))
-    if known is not None:
-        return known
     adapters = map(adapter_for, HistoryKind)
-    tool = next((adapter.tool for adapter in adapters if adapter.fits(shape)), None)
-    if tool is None:
-        from dbmigrate.postgres.history.orm_table import orm_of
-
-        orm = orm_of(set(shape))
-        tool = orm.label if orm else "another tool"
-    return tool
+    fitting = next((adapter.tool for adapter in adapters if adapter.fits(shape)), None)
+    return _SHAPES.get(frozenset(shape)) or fitting or "another tool"
 
 
-def _to_go_on(tool: str) -> str:
+def _to_go_on(tool: str, orm: Orm | None) -> str:
     """The hint where the history is of a known kind."""
+    if orm is not None:
+        return (
+            f"{way_to_adopt(orm, _OWN_NAME)}; `dbmigrate wait -history {orm}` waits for its"
+            " migrations; or "
+        )
     kind = next((kind for kind in HistoryKind if tool.lower().startswith(kind)), None)
     return f"go on with that tool's files and -format {kind}, or " if kind else ""
 
@@ -281,7 +297,8 @@ def create_sql(history: History) -> str:
     if not history.has_log_table:
         statements.append(create_log_sql(history.log_table, history.version_type))
         statements.append(upgrade_sql(history.log_table, _NEW_LOG, history.version_type))
+        statements.append(no_rows_sql(history.log_table))
     else:
         behind = history.upgrade_sql
-        statements.append(history.guarded(behind) if behind else "")
+        statements.append(history.guarded_shape(behind) if behind else "")
     return "; ".join(filter(None, statements))

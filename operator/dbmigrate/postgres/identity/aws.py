@@ -10,14 +10,17 @@ from __future__ import annotations
 import os
 import re
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore import exceptions
+from botocore.httpsession import URLLib3Session
 from botocore.model import ServiceId
 from botocore.session import Session, get_session
 from botocore.signers import RequestSigner, generate_db_auth_token
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import SettingsError
+from dbmigrate.postgres.identity.answers import Answers
 from dbmigrate.postgres.identity.identity import CloudIdentity, Login
 from dbmigrate.report import Reason
 
@@ -43,7 +46,13 @@ class AwsTokens:
 
     def __init__(self, identity: CloudIdentity, session: Session | None = None) -> None:
         self._identity = identity
+        self.answers = Answers()
+        self._asked = ""
         self._session = session or get_session()
+        self._session.register("before-send.sts", self._note_question)
+        self._session.register("before-parse.sts", self._note_answer)
+        for each in self._session.get_component("credential_provider").providers:
+            self._watch(each)
 
     def issue(self, login: Login) -> str:
         """A token of the credentials that are valid now."""
@@ -62,6 +71,30 @@ class AwsTokens:
         # What botocore makes a client's method of: a client itself would load RDS's whole model.
         client = SimpleNamespace(_request_signer=signer)
         return str(generate_db_auth_token(client, login.host, login.port, login.user, region))
+
+    def _watch(self, provider: object) -> None:
+        """The metadata services are asked by sessions of their own, which have no events."""
+        fetcher = getattr(provider, "_role_fetcher", None) or getattr(provider, "_fetcher", None)
+        session = getattr(fetcher, "_session", None)
+        if not isinstance(session, URLLib3Session):
+            return
+        send = session.send
+
+        def noting(request: Any) -> Any:
+            response = send(request)
+            kind = response.headers.get("Content-Type")
+            self.answers.note(request.url, response.status_code, kind)
+            return response
+
+        session.send = noting
+
+    def _note_question(self, request: Any, **_: object) -> None:
+        self._asked = request.url
+
+    def _note_answer(self, response_dict: Any = None, **_: object) -> None:
+        if response_dict is not None:
+            kind = response_dict["headers"].get("Content-Type")
+            self.answers.note(self._asked, response_dict["status_code"], kind)
 
     def is_unreachable(self, error: Exception) -> bool:
         """Whether the service that gives the credentials did not answer."""
@@ -101,14 +134,23 @@ class AwsTokens:
         )
 
     def _find_region(self, host: str) -> str:
+        wanted, named = self._identity.region, region_of(host)
+        if wanted and named and wanted != named:
+            raise SettingsError(
+                Reason.INTERNAL,
+                f"no token of aws: the identity's region is {wanted}, and the instance {host} is in"
+                f" {named}",
+                hint="leave the region out: an endpoint's name holds it (in a DatabaseMigration"
+                " spec.database.identity.aws.region)",
+            )
         found = (
-            self._identity.region
-            or region_of(host)
+            wanted
+            or named
             or self._session.get_config_variable("region")
             or os.environ.get("AWS_REGION")
         )
         if not found:
-            raise MigrationError(
+            raise SettingsError(
                 Reason.INTERNAL,
                 "no token of aws: the region is not known",
                 hint="name it: -identity aws:region=eu-central-1, or AWS_REGION",

@@ -13,6 +13,7 @@ from typing import Any
 from azure.core import exceptions
 from azure.identity import CredentialUnavailableError, DefaultAzureCredential
 
+from dbmigrate.postgres.identity.answers import Answers
 from dbmigrate.postgres.identity.identity import CloudIdentity, Login
 from dbmigrate.postgres.identity.quiet import silence
 
@@ -35,17 +36,23 @@ class AzureTokens:
 
     def __init__(self, identity: CloudIdentity) -> None:
         silence("azure", "msal", "urllib3")
+        self.answers = Answers()
         self._client_id = identity.client_id
         self._credential: DefaultAzureCredential | None = None
 
     def issue(self, login: Login) -> str:
         """A token that is not about to end."""
         if self._credential is None:
-            chosen: dict[str, Any] = {}
+            chosen: dict[str, Any] = {"raw_response_hook": self._note}
             if self._client_id:
                 chosen["managed_identity_client_id"] = self._client_id
             self._credential = DefaultAzureCredential(**chosen)
         return self._credential.get_token(scope_of(login.host)).token
+
+    def _note(self, answered: Any) -> None:
+        response = answered.http_response
+        kind = response.headers.get("Content-Type")
+        self.answers.note(answered.http_request.url, response.status_code, kind)
 
     def is_unreachable(self, error: Exception) -> bool:
         """Whether there was no answer."""

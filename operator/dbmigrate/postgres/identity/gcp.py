@@ -14,6 +14,7 @@ import google.auth
 from google.auth import compute_engine, exceptions
 from google.auth.transport.requests import Request
 
+from dbmigrate.postgres.identity.answers import Answers
 from dbmigrate.postgres.identity.identity import Login
 from dbmigrate.postgres.identity.quiet import silence
 
@@ -22,13 +23,27 @@ SCOPE = "https://www.googleapis.com/auth/sqlservice.login"
 _SERVICE_ACCOUNT = ".gserviceaccount.com"
 
 
+class _Request(Request):
+    """Notes what is answered."""
+
+    def __init__(self, answers: Answers) -> None:
+        super().__init__()
+        self._answers = answers
+
+    def __call__(self, url: str, *rest: Any, **more: Any) -> Any:
+        response: Any = super().__call__(url, *rest, **more)  # type: ignore[no-untyped-call]
+        self._answers.note(url, response.status, response.headers.get("Content-Type"))
+        return response
+
+
 class GcpTokens:
     """Asks for tokens."""
 
     def __init__(self) -> None:
         silence("google", "urllib3")
+        self.answers = Answers()
         self._credentials: Any = None
-        self._request = Request()
+        self._request = _Request(self.answers)
 
     def issue(self, login: Login) -> str:
         """A token that is not about to end."""

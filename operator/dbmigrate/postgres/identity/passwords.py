@@ -10,7 +10,7 @@ import os
 import pwd
 from collections.abc import Mapping
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, SettingsError
 from dbmigrate.postgres.identity.identity import CloudIdentity, Login, Provider
 from dbmigrate.report import Reason
 
@@ -27,6 +27,7 @@ class TokenPasswords:
         """Raises MigrationError for a connection that no token may be sent on."""
         _check(identity.provider, conninfo, environ)
         self._identity = identity
+        self._given = conninfo
         self._environ = environ
         self.login: Login | None = None
         """The newest one."""
@@ -36,7 +37,7 @@ class TokenPasswords:
         """A token for this host. Raises MigrationError where there is none to be had."""
         from dbmigrate.postgres.identity.tokens import issue
 
-        self.login = _read_login(self._identity, attempt, self._environ)
+        self.login = _read_login(self._identity, {**self._given, **attempt}, self._environ)
         token = issue(self._identity, self.login, self._environ)
         self._issued.append(token)
         return token
@@ -61,17 +62,25 @@ class TokenPasswords:
 
 def _check(provider: Provider, conninfo: Mapping[str, str], environ: Mapping[str, str]) -> None:
     if conninfo.get("password"):
-        raise MigrationError(
+        raise SettingsError(
             Reason.INTERNAL,
             f"the connection has a password, and -identity {provider} logs in with a token",
             hint="leave one of them out",
         )
-    mode = conninfo.get("sslmode") or environ.get("PGSSLMODE", "")
-    roots = conninfo.get("sslrootcert") or environ.get("PGSSLROOTCERT", "")
+    said = {
+        "sslmode": conninfo.get("sslmode") or environ.get("PGSSLMODE", ""),
+        "sslrootcert": conninfo.get("sslrootcert") or environ.get("PGSSLROOTCERT", ""),
+    }
+    check_encryption(provider, said)
+
+
+def check_encryption(provider: Provider, values: Mapping[str, str]) -> None:
+    """Raise MigrationError unless the connection, with these parameters, is encrypted."""
+    mode, roots = values.get("sslmode", ""), values.get("sslrootcert", "")
     # libpq verifies in full by default where it trusts the system's authorities.
     if mode not in ENCRYPTED and (mode or roots != "system"):
         said = f"sslmode={mode}" if mode in ("disable", "allow", "prefer") else "no sslmode"
-        raise MigrationError(
+        raise SettingsError(
             Reason.TLS_FAILED,
             f"a token of {provider} is sent over TLS alone, and the connection has {said}",
             hint="write sslmode=verify-full, and sslrootcert with the provider's certificates, into"

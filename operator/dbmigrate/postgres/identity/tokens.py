@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from dbmigrate.errors import MigrationError
+from dbmigrate.postgres.identity.answers import Answers, without_page
 from dbmigrate.postgres.identity.clock import describe_skew
 from dbmigrate.postgres.identity.identity import CloudIdentity, Login, Provider
 from dbmigrate.report import Reason
@@ -44,6 +45,9 @@ far as its query is none."""
 class TokenProvider(Protocol):
     """One provider's library. What it keeps lives as long as the process."""
 
+    answers: Answers
+    """What its services have answered."""
+
     def issue(self, login: Login) -> str:
         """A token for that login, valid from now on; raises what the library raises."""
 
@@ -70,17 +74,22 @@ def issue(identity: CloudIdentity, login: Login, environ: Mapping[str, str]) -> 
     no service answers, AuthenticationFailed where the provider refuses."""
     with _lock:
         provider = _find_provider(identity)
+        provider.answers.last = None
         try:
             return _check(provider.issue(login), identity)
         except MigrationError:
             raise
         except Exception as error:  # the libraries' errors have no common base
             is_unreachable = provider.is_unreachable(error)
+            answer = provider.answers.last
+            hint, said = _where_from(identity), ""
+            if answer is not None:
+                hint, said = answer.advise(hint), f"{answer.describe()}: "
             skew = None if is_unreachable else _find_skew(provider)
             raise MigrationError(
                 Reason.CONNECTION_REFUSED if is_unreachable else Reason.AUTHENTICATION_FAILED,
-                f"no token of {identity.provider}: {show_error(error, environ)}",
-                hint=skew or _where_from(identity),
+                f"no token of {identity.provider}: {said}{show_error(error, environ)}",
+                hint=skew or hint,
             ) from None
 
 
@@ -110,7 +119,7 @@ def advise(identity: CloudIdentity, login: Login | None) -> str:
 
 def show_error(error: Exception, environ: Mapping[str, str]) -> str:
     """A library's error in one line, without what reads as a credential."""
-    text = " ".join(str(error).split())
+    text = " ".join(without_page(str(error)).split())
     for name in (*_SECRETS, *secret_variables(environ)):
         if value := environ.get(name):
             text = text.replace(value, "(not shown)")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.formats.registry import adapter_for
+from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.plan import no_migration
@@ -33,7 +34,9 @@ def baseline(request: Request, version: Version) -> Result[None]:
             run.target = version
             if run.database.successor is None and not says_nothing(run, version):
                 # A dbmigrate that marked nothing may have made the baseline.
-                take_over(run)
+                for each in take_over(run):
+                    run.database.prepare_to_write()
+                    run.database.note(NoteKind.SUCCESSION, each.name, checksum=each.checksum)
             return
         if found.version is not None:
             raise MigrationError(

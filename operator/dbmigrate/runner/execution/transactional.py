@@ -100,8 +100,9 @@ def rows_sql(database: Database, found: Found, wanted: Found, row: NewLogRow, to
         token=token,
         locks=database.held_locks,
     )
-    guard = database.guard.statements(database.history)
-    return "; ".join((*guard, move, insert_log_sql(database.history, row)))
+    history = database.history
+    guard = (*database.guard.statements(history), *history.remark_of_rows)
+    return "; ".join((*guard, move, insert_log_sql(history, row)))
 
 
 def explain_failure(

@@ -42,6 +42,8 @@ _REASONS = {
     "missing": Reason.MISSING_VERSION,
     "future": Reason.MISSING_VERSION,
     "out of order": Reason.OUT_OF_ORDER,
+    "taken over": Reason.FOREIGN_HISTORY,
+    "lost": Reason.FOREIGN_HISTORY,
 }
 """By the kind of a finding; any other one means that files and history do not agree."""
 

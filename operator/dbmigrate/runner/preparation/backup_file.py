@@ -23,11 +23,7 @@ from typing import IO
 
 from dbmigrate.child_process import Stopped, Until
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.errors import (
-    INSUFFICIENT_PRIVILEGE,
-    ServerFailure,
-    history_failure,
-)
+from dbmigrate.postgres.database_id import read_database_id
 from dbmigrate.postgres.pg_tools import (
     ClientProgram,
     find_program,
@@ -69,7 +65,7 @@ def back_up_before(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(directory, error) from None
-    identity = identify(database)
+    identity = read_database_id(database.session)
     place = directory / name_for(database, identity, moment)
     made = save_backup(request, database, place, identity)
     if order.keep is not None:
@@ -135,22 +131,6 @@ def _require_known_server(program: ClientProgram, database: Database) -> None:
             f"{program.name} {program.major} can't save a database of PostgreSQL {major}",
             hint=remedy,
         )
-
-
-def identify(database: Database) -> str | None:
-    """The server's system identifier and the database's oid; None: the role may not know them."""
-    sql = (
-        "SELECT system_identifier FROM pg_catalog.pg_control_system();"
-        " SELECT d.oid FROM pg_catalog.pg_database d"
-        " WHERE d.datname = pg_catalog.current_database()"
-    )
-    try:
-        ((system,),), ((oid,),) = database.session.query(sql)
-    except ServerFailure as failure:
-        if failure.sqlstate != INSUFFICIENT_PRIVILEGE:
-            raise history_failure(failure, "can't identify the database") from None
-        return None
-    return f"{system}-{oid}"
 
 
 def name_for(database: Database, identity: str | None, moment: datetime) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.log.notes import NoteKind
-from dbmigrate.postgres.history.log.rows import insert_log_sql
+from dbmigrate.postgres.history.log.rows import NewLogRow, insert_log_sql
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.runner.planning.plan import no_migration
 from dbmigrate.runner.planning.squashed import counted
@@ -26,7 +26,7 @@ def set_version(
     place was taken. Version 0 does not: it is a second history, beside the others.
     """
     database = run.database
-    was_taken = database.successor is not None
+    successor = database.successor
     is_new = database.found.stored is None and not any(
         row.outcome == "applied" for row in database.log
     )
@@ -42,13 +42,19 @@ def set_version(
         if version is not None and source is not None and source.stands_for(version):
             raise no_migration(version, source=source) from error
         raise
-    if version is not None and not says_nothing(run, version) and (is_new or was_taken):
+    is_second = version is None or says_nothing(run, version)
+    notes: tuple[NewLogRow, ...] = ()
+    if not is_second and (is_new or successor is not None):
         from dbmigrate.runner.preparation.takeover import take_over
 
-        take_over(run, adopted)
-    write_history(run, direction, wanted)
-    if was_taken:
-        database.note(NoteKind.TAKEOVER, "")
+        notes = take_over(run, adopted)
+    elif is_second and successor is not None:
+        from dbmigrate.runner.preparation.takeover import count_beside
+
+        count_beside(run, successor)
+    if successor is not None:
+        notes = (*notes, database.new_note(NoteKind.TAKEOVER, ""))
+    write_history(run, direction, wanted, notes)
 
 
 def says_nothing(run: Run, version: Version) -> bool:
@@ -58,17 +64,20 @@ def says_nothing(run: Run, version: Version) -> bool:
     return not has_file and not str(version).strip("0.")
 
 
-def write_history(run: Run, direction: str, wanted: Found) -> None:
-    """Make the tool's table what is wanted, with a row in the log that says so."""
+def write_history(
+    run: Run, direction: str, wanted: Found, notes: tuple[NewLogRow, ...] = ()
+) -> None:
+    """Make the tool's table what is wanted, with a row in the log that says so, and these."""
     database = run.database
     database.prepare_to_write()
     row = database.new_row(direction, version=None, name="", found=database.applied.version)
     row = replace(row, to_version=wanted.version)
-    database.on_history(
-        database.history.guarded(
-            f"{database.found.set_sql(database.history.version_table, wanted)}; "
-            f"{insert_log_sql(database.history, row)}"
-        )
-    )
+    history = database.history
+    statements = [
+        database.found.set_sql(history.version_table, wanted),
+        *(insert_log_sql(history, each) for each in (row, *notes)),
+    ]
+    database.on_history(history.guarded("; ".join(statements)))
+    database.history = history.with_rows
     run.has_changed = database.found != wanted
     database.found = wanted

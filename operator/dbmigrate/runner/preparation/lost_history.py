@@ -1,36 +1,50 @@
 """A version table that says that nothing is applied, while a log says otherwise.
 
-The table was dropped, emptied, or moved to another schema; or the files have another format
-than before, whose table is a new one. All migrations would run again.
+The table was dropped, emptied, or moved to another schema, with its log or without it; or the files
+have another format than before, whose table is a new one. All migrations would run again.
 """
 
 from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.foreign.formats import end_of_log, find_other_formats
+from dbmigrate.postgres.history.foreign.formats import end_of_log, taken_over_by
 from dbmigrate.postgres.history.formats.registry import adapter_for
-from dbmigrate.postgres.history.relations import log_name
+from dbmigrate.postgres.history.log.notes import NoteKind
+from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
-from dbmigrate.runner.ownership import require_live
+from dbmigrate.runner.ownership import find_left, require_live
 from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 
 def require_history(run: Run) -> None:
     """Raise MigrationError (ForeignHistory) if nothing is applied by the table, and something by
-    its log, or by the log of another format's table where this history has no log yet.
+    its log, or by the log of another history where this one's has no row that tells.
 
     A version that a person sets (`force`, `baseline`) is a row of the log, and explains both.
     """
+    error = find_loss(run)
+    if error is not None:
+        raise error
+
+
+def find_loss(run: Run) -> MigrationError | None:
+    """That error; None: nothing was lost."""
     database = run.database
     if database.found.stored is not None:
-        return
+        return None
     log = [row for row in database.log if row.outcome == "applied"]
-    if not log:
-        _require_no_other_format(run)
-    elif log[-1].to_version is not None:
-        raise _lost(run, log[-1].to_version)
+    if log:
+        version = log[-1].to_version
+        return None if version is None else _lost(run, version)
+    for word in database.words:
+        if word.kind is NoteKind.TAKEOVER:
+            return _lost_successor(run, word.teller, word.version)
+    left = find_left(run)
+    if left is not None:
+        return left
+    return _lost_all(run) if database.has_lost_all else _other_format(run)
 
 
 def warn_of_history(run: Run) -> None:
@@ -43,13 +57,20 @@ def warn_of_history(run: Run) -> None:
         run.request.observer.notice(Notice("WARNING", text))
 
 
+def _state(run: Run) -> str:
+    history = run.database.history
+    return f"{history.name} {'is empty' if history.has_version_table else 'does not exist'}"
+
+
+def _log_of(history: History) -> str:
+    return f"{history.schema}.{log_name(history.table)}"
+
+
 def _lost(run: Run, version: Version) -> MigrationError:
     history = run.database.history
-    log = f"{history.schema}.{log_name(history.table)}"
-    state = "is empty" if history.has_version_table else "does not exist"
     return MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"{history.name} {state}, and its log {log} ends at version {version}:"
+        f"{_state(run)}, and its log {_log_of(history)} ends at version {version}:"
         " all migrations would run again",
         hint=f"put the table back where it was; or `dbmigrate force {version}` if the database has"
         f" version {version}; or `dbmigrate force -1` if nothing is applied any more, as after"
@@ -57,22 +78,55 @@ def _lost(run: Run, version: Version) -> MigrationError:
     )
 
 
-def _require_no_other_format(run: Run) -> None:
+_WAYS_ON = (
+    "`dbmigrate baseline V` with the version of these files that the database has; or `dbmigrate"
+    " force -1` if nothing is applied any more"
+)
+
+
+def _lost_successor(run: Run, other: History, version: Version | None) -> MigrationError:
+    """The other one's log says that this history counts from that version on."""
+    history = run.database.history
+    log = "its log has no rows" if history.has_log_table else "it has no log"
+    at = "" if version is None else f" at version {version}"
+    return MigrationError(
+        Reason.FOREIGN_HISTORY,
+        f"{_state(run)}, {log}, and {_log_of(other)} says that it has taken the place of"
+        f" {other.name}{at}: all migrations would run again",
+        hint=f"put back the table and its log; or {_WAYS_ON}; or, to go on with the files of"
+        f" {other.kind}, `dbmigrate -format {other.kind} force V`",
+    )
+
+
+def _lost_all(run: Run) -> MigrationError:
+    history = run.database.history
+    return MigrationError(
+        Reason.FOREIGN_HISTORY,
+        f"{_state(run)}, and its log {_log_of(history)} has had rows, and has none: all migrations"
+        " would run again",
+        hint=f"put back the rows of both from a backup; or {_WAYS_ON}; or `dbmigrate adopt` where"
+        " another tool's table has the version",
+    )
+
+
+def _other_format(run: Run) -> MigrationError | None:
     session, history = run.database.session, run.database.history
     if history.has_own_name:
-        return
-    for other in find_other_formats(session, history):
-        version = end_of_log(session, other)
-        if version is None:
-            continue
+        return None
+    named = (each for each in run.database.others if not each.has_own_name)
+    found = ((each, end_of_log(session, each)) for each in named)
+    ended = [(each, version) for each, version in found if version is not None]
+    # The one that counts is named, if there is one.
+    ended.sort(key=lambda pair: taken_over_by(session, pair[0]) != "")
+    for other, version in ended:
         tool = adapter_for(other.kind).tool
-        raise MigrationError(
+        return MigrationError(
             Reason.FOREIGN_HISTORY,
-            f"{history.name} has no version, and the log"
-            f" {other.schema}.{log_name(other.table)} ends at version {version}:"
-            f" the database was migrated with {tool}'s files before",
+            f"{history.name} has no version, and the log {_log_of(other)} ends at version"
+            f" {version}: the database was migrated with {tool}'s files before",
             hint=f"go on with those files (-format {other.kind}); or `dbmigrate baseline V` with"
             " the version of these files that the database has (`dbmigrate adopt` finds it where"
             " it can); or `dbmigrate force -1` if these files are a second history, which begins"
             " with its first file",
         )
+    return None

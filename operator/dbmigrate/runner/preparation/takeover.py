@@ -3,6 +3,7 @@
 Files of a new format begin at the version that a person names. The old files stay: an older image,
 or another branch, has them, and their table still ends where it was. So the old history's log says
 which one counts from here on, and a run of the old files is refused (dbmigrate.runner.ownership).
+The new one's log says the same, so that both know where either loses its log.
 """
 
 from __future__ import annotations
@@ -14,13 +15,10 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.target import HistoryTable
 from dbmigrate.postgres.history.advisory_locks import wait_for_lock
-from dbmigrate.postgres.history.foreign.formats import (
-    find_other_formats,
-    is_taken_over,
-    version_of,
-)
-from dbmigrate.postgres.history.log.notes import NoteKind
-from dbmigrate.postgres.history.log.rows import insert_log_sql
+from dbmigrate.postgres.history.foreign.formats import taken_over_by, version_of
+from dbmigrate.postgres.history.foreign.succession import name_in_notes
+from dbmigrate.postgres.history.log.notes import NoteKind, Successor
+from dbmigrate.postgres.history.log.rows import NewLogRow, insert_log_sql
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.history.tables import create_sql, look
 from dbmigrate.runner.observer import Notice
@@ -28,24 +26,50 @@ from dbmigrate.runner.run import Run
 from dbmigrate.versions import Version
 
 
-def take_over(run: Run, adopted: Iterable[History] = ()) -> None:
-    """Mark the histories of other formats, and those that are adopted.
+def take_over(run: Run, adopted: Iterable[History] = ()) -> tuple[NewLogRow, ...]:
+    """Mark the histories of other formats, and those that are adopted. The notes for the log of
+    this one, which names them.
 
     Raises MigrationError (LockTimeout) while another run is at work in one of them. One that can't
     be marked is reported: the old tool's tables may belong to another role.
     """
-    session, history = run.database.session, run.database.history
-    others = [] if history.has_own_name else find_other_formats(session, history)
+    database, name = run.database, name_in_notes(run.database.history)
+    session, history = database.session, database.history
+    named = (each for each in database.others if not each.has_own_name)
+    others = () if history.has_own_name else named
+    newest = {row.name: row.direction for row in database.notes}
+    notes = []
     for other in {each.name: each for each in (*others, *adopted)}.values():
         try:
             version = version_of(session, other)
-            is_live = version is not None and not is_taken_over(session, other)
+            is_marked = taken_over_by(session, other) == name
         except (MigrationError, ServerFailure):
             session.roll_back()
             continue  # it can't be read, so no run can continue with it either
-        if is_live:
+        if version is None:
+            continue
+        if not is_marked:
             _lock(run, other)
             _mark(run, other, version)
+        if newest.get(name_in_notes(other)) != NoteKind.SUCCESSION:
+            note = database.new_note(NoteKind.SUCCESSION, name_in_notes(other))
+            notes.append(replace(note, checksum=str(version)))
+    return tuple(notes)
+
+
+def count_beside(run: Run, successor: Successor) -> None:
+    """Let the log of the history that has taken this one's place say that this one counts as well.
+    Where it can't be written, the log of this one says so alone."""
+    database = run.database
+    for other in database.others:
+        if other.knows_log and name_in_notes(other) == str(successor):
+            name = name_in_notes(database.history)
+            row = database.note_for(other, NoteKind.BESIDE, name, None)
+            try:
+                sql = other.guarded(insert_log_sql(other, row))
+                database.on_history(sql)
+            except ServerFailure:
+                database.session.roll_back()
 
 
 def _lock(run: Run, other: History) -> None:
@@ -68,8 +92,7 @@ def _mark(run: Run, other: History, version: Version | None) -> None:
             database.on_history(making)
             wanted = HistoryTable(other.schema, other.table, other.kind)
             other = look(session, wanted).history
-        name = f"{history.kind} {history.name}"
-        row = database.note_for(other, NoteKind.TAKEOVER, name, version)
+        row = database.note_for(other, NoteKind.TAKEOVER, name_in_notes(history), version)
         sql = other.guarded(insert_log_sql(other, row))
         database.on_history(sql)
     except (MigrationError, ServerFailure) as error:

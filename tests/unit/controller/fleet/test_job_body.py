@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from dbmigrate.api.fields import SpecError
 from dbmigrate.api.fleet.resource import SetResource, parse_set
+from dbmigrate.api.fleet.status import SetRollback
 from dbmigrate.api.spec import Approval, Rehearse
 from dbmigrate.controller.fleet.job_body import build_fleet_job
 from dbmigrate.controller.fleet.view import FleetOrder
@@ -57,7 +59,7 @@ def test_a_wave_is_an_indexed_job_with_a_shard_for_each_index() -> None:
     assert "activeDeadlineSeconds" not in spec
     assert pod_of(job)["activeDeadlineSeconds"] == 3600
     said = words(job)
-    assert "fleet up -targets-query SELECT name FROM tenants" in said
+    assert "fleet goto latest -targets-query SELECT name FROM tenants" in said
     assert "-wave rest -shard $(JOB_COMPLETION_INDEX)/40 -concurrency 8" in said
     assert said.endswith("-tolerate-failures -max-failures 12")
     assert job["metadata"]["ownerReferences"][0]["kind"] == "DatabaseMigrationSet"
@@ -155,6 +157,8 @@ def test_a_field_is_the_operators_own(name: str) -> None:
 
 TEMPLATES: dict[str, tuple[dict[str, Any], str]] = {
     "source": ({"source": {"configMaps": [{"name": "others"}]}}, '"name": "others"'),
+    "target": ({"target": "3"}, '"survey", "3"'),
+    "rollback": ({"rollback": "Allow"}, '"-rollback", "allow"'),
     "outOfOrder": ({"outOfOrder": "Apply"}, '"-out-of-order", "apply"'),
     "changedFiles": ({"changedFiles": "Warn"}, '"-changed-files", "warn"'),
     "takeOver": ({"takeOver": "a/b/c"}, '"DBMIGRATE_TAKE_OVER", "value": "a/b/c"'),
@@ -193,6 +197,38 @@ def test_a_rehearsal_has_a_scratch_server_of_the_targets_version_beside_it() -> 
     assert build(resource, survey=True)["metadata"]["name"] != job["metadata"]["name"]
 
 
+def test_a_backup_in_the_template_is_refused_by_its_name() -> None:
+    backup = {"persistentVolumeClaim": {"claimName": "backups"}}
+    with pytest.raises(SpecError, match=r"spec\.template\.backup: a set makes no backups"):
+        make_set(template={**SOURCE, "backup": backup})
+
+
+def test_a_wave_goes_to_the_templates_version_and_keeps_what_was_rolled_back() -> None:
+    job = build(make_set(template={**SOURCE, "target": "7"}), held_intent="wanted")
+    assert "-rollback forbid fleet goto 7" in words(job)
+    found = variables(job)
+    assert found["DBMIGRATE_INTENT"] == "wanted"
+    assert "DBMIGRATE_ORDER" not in found
+    assert "DBMIGRATE_INTENT" not in variables(build(make_set()))
+
+
+def test_a_rollback_goes_to_its_own_version_by_samples_of_the_way() -> None:
+    back = SetRollback("2", "undo")
+    resource = make_set(template={**SOURCE, "target": "7"})
+    wave = build(resource, rollback=back, held_intent="wanted")
+    assert "-rollback allow fleet goto 2" in words(wave)
+    assert variables(wave)["DBMIGRATE_ORDER"] == "MigrationAction undo"
+    survey = build(resource, survey=True, rollback=back)
+    assert "-rollback allow fleet survey 2" in words(survey)
+    assert "-samples" in words(survey)
+    assert {"DBMIGRATE_ORDER", "DBMIGRATE_INTENT"}.isdisjoint(variables(survey))
+
+
+def variables(job: dict[str, Any]) -> dict[str, str]:
+    (container,) = pod_of(job)["containers"]
+    return {each["name"]: each.get("value", "") for each in container["env"]}
+
+
 def test_the_name_of_a_job_says_what_it_is_for_and_nothing_else() -> None:
     resource = make_set()
     first, last = resource.spec.waves
@@ -202,6 +238,8 @@ def test_the_name_of_a_job_says_what_it_is_for_and_nothing_else() -> None:
         FleetOrder("i", 1, 2),
         FleetOrder("j", 1, 1),
         FleetOrder("i", 1, 1, rehearsed_on="17"),
+        FleetOrder("i", 1, 1, rollback=SetRollback("2", "undo")),
+        FleetOrder("i", 1, 1, wave=first, rollback=SetRollback("2", "undo")),
         FleetOrder("i", 1, 1, wave=first),
         FleetOrder("i", 1, 1, wave=last),
     ]

@@ -85,6 +85,9 @@ class World:
     """The waves of these, `survey` among them."""
     withdrawn: list[str] = field(default_factory=list)
     """The Jobs that were ended before all of their shards were worked on."""
+    orders: dict[str, FleetOrder] = field(default_factory=dict)
+    """What each Job was created for."""
+    order_age: timedelta | None = None
     steps: int = 0
     """Of the plans of the samples; 0: the survey has none."""
     rejection: Rejection | None = None
@@ -101,6 +104,7 @@ class World:
             actions=tuple(self.actions.values()),
             rejection=self.rejection,
             resync=self.resync,
+            order_age=self.order_age,
         )
 
     def step(self, crash: Callable[[str], bool] = lambda _: False) -> SetDecision:
@@ -136,6 +140,7 @@ class World:
         if name in self.jobs:
             return
         self.created.append(name)
+        self.orders[name] = order
         self.starts.append(order.wave.name if order.wave else order.purpose)
         self.jobs[name] = FleetJob(
             namespace="team",

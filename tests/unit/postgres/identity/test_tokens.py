@@ -6,15 +6,17 @@ import pytest
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.identity import tokens
+from dbmigrate.postgres.identity.answers import Answers
 from dbmigrate.postgres.identity.identity import CloudIdentity, Login, Provider
 from dbmigrate.postgres.identity.passwords import TokenPasswords
 from dbmigrate.report import Reason
 
 
-class Answers:
+class Library:
     """A provider that answers with that token."""
 
     def __init__(self, token: str) -> None:
+        self.answers = Answers()
         self._token = token
 
     def issue(self, login: Login) -> str:
@@ -45,7 +47,7 @@ def test_a_token_that_is_none_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, provider: Provider, token: str, said: str
 ) -> None:
     identity = CloudIdentity(provider)
-    monkeypatch.setitem(tokens._providers, identity, Answers(token))
+    monkeypatch.setitem(tokens._providers, identity, Library(token))
     passwords = TokenPasswords(identity, {"sslmode": "require"}, {})
     with pytest.raises(MigrationError) as caught:
         passwords({"host": "h", "user": "u", "port": "5432"})

@@ -24,22 +24,22 @@ FLAGS = (
     HELP,
     Flag(
         "to",
-        "What the schema is to become: files of SQL, a directory of them or of migrations, a"
+        "The desired schema: files of SQL, a directory of them or of migrations, a"
         " database's URL, or exec:PROGRAM; may be repeated (default schema.sql or schema/ beside"
         " the migrations)",
         is_repeated=True,
     ),
-    Flag("dev-url", "A server on which scratch databases may be created (default one of our own)"),
+    Flag("dev-url", "A server on which scratch databases may be created (default a temporary one)"),
     Flag(
         "rename",
-        "Take one object for another: kind:old=new, as `column:public.users.name=full_name`; may"
-        " be repeated",
+        "Treat an object as renamed: kind:old=new, such as `column:public.users.name=full_name`;"
+        " may be repeated",
         is_repeated=True,
     ),
-    Flag("no-renames", "What looks like a rename is none: drop and create", kind=""),
+    Flag("no-renames", "Treat no other object as renamed: drop and create", kind=""),
     Flag("plain", "Plain forms of SQL, which may block the application, in fewer files", kind=""),
-    Flag("seq", "Sequential versions (default as the others are, else by time)", kind=""),
-    Flag("dry-run", "Print the files and write none", kind=""),
+    Flag("seq", "Sequential versions (default like the others, else timestamps)", kind=""),
+    Flag("dry-run", "Print the files without writing them", kind=""),
     Flag("check", "Exit with 3 if there is a difference, and write nothing", kind=""),
 )
 
@@ -82,8 +82,8 @@ def _read_desired(invocation: Invocation) -> tuple[Desired, ...]:
         beside = find_beside(directory)
         if beside is None:
             raise ArgumentError(
-                f"what is the schema to become? Neither schema.sql nor schema/ is beside"
-                f" {directory}: say it with -to"
+                f"no desired schema: neither schema.sql nor schema/ is beside"
+                f" {directory}: name it with -to"
             )
         places = (beside,)
     return tuple(read_desired(place, invocation.environ) for place in places)

@@ -9,7 +9,7 @@ from dbmigrate.cli.arguments.flags import Flag, is_set, present
 from dbmigrate.cli.arguments.usage import HASH
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
-FLAGS = (HELP, Flag("check", "Only see whether it agrees with the files", kind=""))
+FLAGS = (HELP, Flag("check", "Only check that it matches the files", kind=""))
 
 
 def run(invocation: Invocation) -> int:

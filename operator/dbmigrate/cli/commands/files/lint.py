@@ -33,11 +33,11 @@ def _check_form(text: str) -> str:
 
 FLAGS = (
     HELP,
-    Flag("since", "Look at the versions above this one only", kind="version"),
-    Flag("latest", "Look at the newest N migrations only", check=read_unsigned, kind="uint"),
-    Flag("sizes", "Ask the database how large its tables are", kind=""),
-    Flag("squawk", "Ask squawk as well, which is installed with the extra `lint`", kind=""),
-    Flag("strict", "Exit with 1 for warnings, too", kind=""),
+    Flag("since", "Check only the versions above this one", kind="version"),
+    Flag("latest", "Check only the newest N migrations", check=read_unsigned, kind="uint"),
+    Flag("sizes", "Read the sizes of the tables from the database", kind=""),
+    Flag("squawk", "Also run squawk, which the extra `lint` installs", kind=""),
+    Flag("strict", "Also exit with 1 for warnings", kind=""),
     Flag("output", "text, json, sarif or github", check=_check_form, kind="form", default="text"),
     AS_ATLAS,
 )

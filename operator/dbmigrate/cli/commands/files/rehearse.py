@@ -20,7 +20,9 @@ NOWHERE = "host=scratch dbname=scratch"
 
 FLAGS = (
     HELP,
-    Flag("dev-url", "A server on which a scratch database may be created (default one of our own)"),
+    Flag(
+        "dev-url", "A server on which a scratch database may be created (default a temporary one)"
+    ),
     Flag("copy", "Start with the schema and the version of the database, not its data", kind=""),
 )
 

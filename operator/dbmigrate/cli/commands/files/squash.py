@@ -32,9 +32,17 @@ FLAGS = (
     HELP,
     Flag("to", "The newest version that is replaced", kind="version"),
     Flag("name", "The name of the new file (default squash)"),
-    Flag("archive", "Where the replaced files go (default archive-V among the migrations)"),
-    Flag("data", "What to do if they leave rows: refuse (default), keep, leave", check=check_data),
-    Flag("dev-url", "A server on which a scratch database may be created (default one of our own)"),
+    Flag(
+        "archive", "The directory for the replaced files (default archive-V beside the migrations)"
+    ),
+    Flag(
+        "data",
+        "How to handle rows that they leave: refuse (default), keep, leave",
+        check=check_data,
+    ),
+    Flag(
+        "dev-url", "A server on which a scratch database may be created (default a temporary one)"
+    ),
 )
 
 
@@ -93,7 +101,7 @@ def _show(invocation: Invocation, done: Squash) -> int:
     elif done.data_files:
         line(f"these change no rows of an empty database: {', '.join(done.data_files)}")
     if done.has_sum:
-        line("atlas.sum does not fit any more: `dbmigrate hash` writes it anew")
+        line("atlas.sum no longer matches: run `dbmigrate hash`")
     return 0
 
 

@@ -1,7 +1,8 @@
-"""The histories of the other formats in the same database, by the names that their tools give them.
+"""The other histories in the same database: of other formats, and under names of their own.
 
 Each format has a table of its own. Files that are converted, or written for another tool, would
-begin in a new table, beside one that says what was run.
+begin in a new table, beside one that says what was run. A history under a name of its own is a
+second one on purpose, unless its log says something else (succession.py beside this module).
 """
 
 from __future__ import annotations
@@ -12,47 +13,59 @@ from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, HistoryKind, HistoryTable
 from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.log.notes import NOTED, NoteKind
-from dbmigrate.postgres.history.relations import History, log_name
+from dbmigrate.postgres.history.relations import LOG_SUFFIX, History, log_name
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.versions import Version
 
+_LOG_COLUMNS = ("executed_from", "to_version", "outcome")
+"""By these a log of dbmigrate's is looked for under whatever name."""
 
-def find_other_formats(session: Session, history: History) -> list[History]:
-    """Those of other formats under their default names, in the history's schema and in Atlas's; for
-    Atlas's own, where the search path leads. Tables that may not be trusted do not count."""
+
+def find_others(session: Session, history: History) -> tuple[History, ...]:
+    """Those in the history's schema and in Atlas's; for Atlas's own, where the search path leads.
+    Under names of their own, those that have a log. Tables that may not be trusted do not count."""
     is_atlas = history.schema == ATLAS_SCHEMA
     elsewhere = CURRENT_SCHEMA if is_atlas else literal(ATLAS_SCHEMA)
-    names = {kind.default_table for kind in HistoryKind} - {history.table}
+    names = {kind.default_table for kind in HistoryKind}
     either = {name: table for table in names for name in (table, log_name(table))}
+    columns = ", ".join(map(literal, _LOG_COLUMNS))
     _, rows = session.query(
         "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         f" WHERE n.nspname IN ({literal(history.schema)}, {elsewhere}) AND c.relkind = 'r'"
-        f" AND c.relname IN ({', '.join(map(literal, either))}) ORDER BY 1, 2",
+        f" AND (c.relname IN ({', '.join(map(literal, either))})"
+        f" OR pg_catalog.right(c.relname::pg_catalog.text, 4) = {literal(LOG_SUFFIX)}"
+        f" AND {len(_LOG_COLUMNS)} = (SELECT pg_catalog.count(*)"
+        "   FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid"
+        f"   AND NOT a.attisdropped AND a.attname IN ({columns}))) ORDER BY 1, 2",
         before=KEEP_SCHEMA,
     )
-    places = dict.fromkeys((schema or "", either[name or ""]) for schema, name in rows)
+    places = dict.fromkeys(
+        (schema or "", either.get(name or "") or (name or "").removesuffix(LOG_SUFFIX))
+        for schema, name in rows
+    )
+    places.pop((history.schema, history.table), None)
     found = (_look(session, schema, table) for schema, table in places)
-    return [each for each in found if each is not None]
+    return tuple(each for each in found if each is not None)
 
 
 def _look(session: Session, schema: str, table: str) -> History | None:
     """By the first format that the table fits: dbmate's has the name of golang-migrate's."""
-    for kind in HistoryKind:
-        if kind.default_table != table:
-            continue
+    kinds = [kind for kind in HistoryKind if kind.default_table == table] or [*HistoryKind]
+    for kind in kinds:
         try:
-            return look(session, HistoryTable(schema, table, kind)).history
+            found = look(session, HistoryTable(schema, table, kind)).history
         except MigrationError:
             continue
+        if kind.default_table == table or found.knows_log:
+            return found
     return None
 
 
 def end_of_log(session: Session, history: History) -> Version | None:
-    """The version at which its log ends; None: at none, or there is no log to read, or another
-    history has taken its place."""
-    if not history.knows_log or is_taken_over(session, history):
+    """The version at which its log ends; None: at none, or there is no log to read."""
+    if not history.knows_log:
         return None
     *_, rows = session.query(
         history.guarded_reading(
@@ -77,14 +90,14 @@ def version_of(session: Session, history: History) -> Version | None:
     return end_of_log(session, history)
 
 
-def is_taken_over(session: Session, history: History) -> bool:
-    """Whether its log says that another history has taken its place."""
+def taken_over_by(session: Session, history: History) -> str:
+    """The history that has taken its place, as its log names it; empty: none has."""
     if not history.knows_log:
-        return False
+        return ""
     *_, rows = session.query(
         history.guarded_reading(
             f"SELECT name FROM {history.log_table} WHERE outcome = '{NOTED}'"
             f" AND direction = '{NoteKind.TAKEOVER}' ORDER BY id DESC LIMIT 1"
         )
     )
-    return bool(rows and rows[0][0])
+    return (rows[0][0] or "") if rows else ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dbmigrate.postgres.connection.search_path import KEEP_SCHEMA
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.postgres.history.orm_history import RAILS_METADATA, Orm, way_to_adopt
 from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.sqltext.quoting import literal
 
@@ -30,6 +31,8 @@ class ToolTable:
     """The word of `adopt -from`, for a tool whose files dbmigrate does not read."""
     kind: HistoryKind | None = None
     """The format, for a tool whose files dbmigrate reads."""
+    is_exact: bool = False
+    """Whether it has these columns and no others, for a tool whose columns are those of many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +49,26 @@ class OtherHistory:
         if self.table.kind is not None:
             return f"continue with {self.table.tool}'s files (-format {self.table.kind})"
         if self.table.adopt is not None:
-            return f"take it over with `dbmigrate adopt -from {self.table.adopt}`"
+            return way_to_adopt(Orm(self.table.adopt))
         return "`dbmigrate baseline V` with the version whose schema the database has"
 
+    @property
+    def way_to_wait(self) -> str:
+        """How `wait` looks at it."""
+        if self.table.kind is not None:
+            return f"-format {self.table.kind} waits for its versions"
+        if self.table.adopt is not None:
+            return f"-history {self.table.adopt} waits for its migrations"
+        return "`dbmigrate wait` does not read it"
 
-def _table(tool: str, name: str, columns: str, **more: str | HistoryKind) -> ToolTable:
+
+def _table(tool: str, name: str, columns: str, **more: str | bool | HistoryKind) -> ToolTable:
     return ToolTable(tool, name, frozenset(columns.split()), **more)  # type: ignore[arg-type]
 
 
 TOOL_TABLES = (
     _table("golang-migrate", "schema_migrations", "version dirty", kind=HistoryKind.GOLANG_MIGRATE),
+    _table("dbmate", "schema_migrations", "version", kind=HistoryKind.DBMATE, is_exact=True),
     _table("goose", "goose_db_version", "version_id is_applied tstamp", kind=HistoryKind.GOOSE),
     _table(
         "Flyway",
@@ -75,7 +88,7 @@ TOOL_TABLES = (
     _table("Alembic", "alembic_version", "version_num", adopt="alembic"),
     _table("Django", "django_migrations", "app name applied", adopt="django"),
     _table("Prisma", "_prisma_migrations", "migration_name checksum finished_at", adopt="prisma"),
-    _table("Rails", "ar_internal_metadata", "key value created_at", adopt="rails"),
+    _table("Rails", RAILS_METADATA, "key value created_at", adopt="rails"),
     _table("Ecto", "schema_migrations", "version inserted_at"),
     _table("sqlx", "_sqlx_migrations", "version description checksum success"),
     _table("Diesel", "__diesel_schema_migrations", "version run_on"),
@@ -99,15 +112,19 @@ TOOL_TABLES = (
     _table("Sqitch", "changes", "change_id change project", schema="sqitch"),
     _table("pgroll", "migrations", "schema name migration", schema="pgroll"),
 )
-"""dbmate's table is Rails' and has golang-migrate's name: the columns of the table that is to
-hold the version are checked in tables.py."""
+"""Rails' own table has dbmate's columns and golang-migrate's name: where ar_internal_metadata is
+beside it, it is Rails'. The columns of the table that is to hold the version are checked in
+tables.py."""
 
 
-def find_other_histories(session: Session, history: History) -> tuple[OtherHistory, ...]:
+def find_other_histories(
+    session: Session, history: History, *, but: Orm | None = None
+) -> tuple[OtherHistory, ...]:
     """The tables of other tools in the history's schema and in the tools' own schemas.
 
     One round trip. The history's own table does not count, and neither does a table with a log of
-    dbmigrate's, which says whether anything is applied (lost_history.py in the runner).
+    dbmigrate's, which says whether anything is applied (lost_history.py in the runner). `but` is
+    the ORM whose table the history is, where it is one's.
     """
     logs = {log_name(each.name) for each in TOOL_TABLES if each.kind is not None}
     names = sorted({each.name for each in TOOL_TABLES} | logs)
@@ -124,11 +141,11 @@ def find_other_histories(session: Session, history: History) -> tuple[OtherHisto
     import json
 
     shapes = ((row[0] or "", row[1] or "", frozenset(json.loads(row[2] or "[]"))) for row in rows)
-    return recognise(shapes, history)
+    return recognise(shapes, history, but)
 
 
 def recognise(
-    shapes: Iterable[tuple[str, str, frozenset[str]]], history: History
+    shapes: Iterable[tuple[str, str, frozenset[str]]], history: History, but: Orm | None = None
 ) -> tuple[OtherHistory, ...]:
     """Those of the tables (schema, name, columns) that are a tool's, the fullest match of each."""
     places = {(schema, name): columns for schema, name, columns in shapes}
@@ -141,8 +158,9 @@ def recognise(
             for each in TOOL_TABLES
             if each.name == name
             and schema == (each.schema or history.schema)
-            and each.columns <= columns
-            and each.kind is not history.kind
+            and (each.columns == columns if each.is_exact else each.columns <= columns)
+            and (each.kind is not history.kind if but is None else each.adopt != but)
+            and not (each.kind is HistoryKind.DBMATE and (schema, RAILS_METADATA) in places)
         ]
         if fitting:
             best = max(fitting, key=lambda each: len(each.columns))

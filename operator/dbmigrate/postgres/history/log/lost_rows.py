@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dbmigrate.postgres.connection.session import Row
-from dbmigrate.postgres.history.log.notes import NoteKind
+from dbmigrate.postgres.history.log.notes import NOTE_VERSION, NOTED, NoteKind
 from dbmigrate.postgres.history.log.rows import LogRow
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.versions import Version, number
@@ -22,6 +22,21 @@ def read_oldest_sql(history: History) -> str:
     return (
         f"SELECT id, direction, from_version IS NULL FROM {history.log_table} ORDER BY id LIMIT 1"
     )
+
+
+def is_whole_sql(history: History) -> str:
+    """Whether the log has a row and `find_lost` would find that none is missing, of a history that
+    has a version."""
+    return (
+        f"(SELECT NOT {_any(NoteKind.LOST)} AND ({_any(NoteKind.PRUNE)}"
+        " OR COALESCE((SELECT id = 1 OR from_version IS NULL AND direction <> 'gap'"
+        f" FROM {history.log_table} ORDER BY id LIMIT 1), false))"
+        f" FROM {history.log_table} WHERE version = {NOTE_VERSION} AND outcome = '{NOTED}')"
+    )
+
+
+def _any(kind: NoteKind) -> str:
+    return f"COALESCE(pg_catalog.bool_or(direction = '{kind}'), false)"
 
 
 def find_lost(

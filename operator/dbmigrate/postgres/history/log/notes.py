@@ -37,6 +37,11 @@ class NoteKind(StrEnum):
     TAKEOVER = "takeover"
     """The name is the history, of another format, that counts from here on, with its format before
     it; empty where this one counts again."""
+    SUCCESSION = "succession"
+    """The other side of a TAKEOVER: the name is the history that this one counts in the place of,
+    the checksum the version at which it was left."""
+    BESIDE = "beside"
+    """The name is the history that counts as well, although this one had taken its place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from dbmigrate.runner.preparation.edited_files import (
     missing_kind,
     missing_versions,
 )
+from dbmigrate.runner.preparation.lost_history import find_loss
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
@@ -52,10 +53,12 @@ def _kind_of(finding: VerifyFinding) -> str:
 
 def _findings(run: Run) -> Iterator[VerifyFinding]:
     yield from _dirty(run)
-    yield from _gap(run)
     if (successor := run.database.successor) is not None:
         message = f"{successor.table}, a history of {successor.format}'s files, counts in its place"
         yield VerifyFinding(None, "taken over", message)
+    if run.database.found.stored is None and (loss := find_loss(run)) is not None:
+        yield VerifyFinding(None, "lost", loss.message)
+    yield from _gap(run)
     source, applied = run.source, run.database.applied
     for migration in changed_migrations(source, applied):
         yield VerifyFinding(migration.version, "changed", describe_change(migration, applied))

@@ -1,42 +1,32 @@
 """`wait`: until the database has the version that an application needs.
 
-For init containers, of which there may be thousands: each poll is a short connection
-with two queries, so waiting holds no resources; pauses grow and are spread at random.
-A server that is not up, and a database or a history that does not exist yet, are
-waited for.
+For init containers, of which there may be thousands: each poll is a short connection, so
+waiting holds no resources; pauses grow and are spread at random. A server that is not up,
+and a database or a history that does not exist yet, are waited for.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from math import ceil
-from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.connect import connect
-from dbmigrate.postgres.connection.errors import (
-    INSUFFICIENT_PRIVILEGE,
-    UNDEFINED_TABLE,
-    ConnectionBroken,
-    ServerFailure,
-)
-from dbmigrate.postgres.connection.session import Session, no_answer_within
-from dbmigrate.postgres.connection.target import ConnectionTarget
-from dbmigrate.postgres.history.foreign.formats import end_of_log
-from dbmigrate.postgres.history.formats.registry import adapter_for
-from dbmigrate.postgres.history.tables import look
 from dbmigrate.report import Outcome, Reason, Report
+from dbmigrate.runner.commands.read_only.readiness import (
+    OrmMigration,
+    Readiness,
+    Wanted,
+    is_mistake,
+    poll,
+)
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import make_report
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
-from dbmigrate.versions import Version, reader_of
 
-if TYPE_CHECKING:
-    from dbmigrate.postgres.history.orm_history import Orm
+__all__ = ["OrmMigration", "wait"]
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
@@ -44,46 +34,6 @@ ANSWER_SECONDS = 10.0
 """How long one poll may take, login included; then the next one begins."""
 LEAST_SECONDS = 1.0
 """What one poll may take at the end of the patience: -timeout 0 is one poll that can succeed."""
-NOTHING = "-1"
-"""golang-migrate's row for it."""
-_PATIENT = frozenset(
-    {
-        Reason.CONNECTION_REFUSED,
-        Reason.HOST_NOT_FOUND,
-        Reason.DATABASE_MISSING,
-        Reason.CONNECTION_LOST,
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    """The result of one poll."""
-
-    state: VersionState | None
-    obstacle: str
-    """Why it is not what is waited for, in words."""
-    reason: Reason = Reason.INTERRUPTED
-    is_behind: bool = False
-    """Whether the database is known not to have the version."""
-
-
-class _NotTheTable(MigrationError):
-    """The table is none of the ORM's: no time makes it one."""
-
-
-@dataclass(frozen=True, slots=True)
-class OrmMigration:
-    """A migration of an ORM, by its own name."""
-
-    orm: Orm
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
-
-
-Wanted = Version | OrmMigration
 
 
 def wait(
@@ -98,11 +48,11 @@ def wait(
     None is the source's latest. `timeout` is in seconds, None is without limit. A run
     that gives up has the outcome Waiting.
 
-    `is_probe`: one poll, for a readiness probe. It fails only if the database is known not to
-    have the version; whatever else is wrong is a warning.
+    `is_probe`: one poll, for a readiness probe. It fails if the database is known not to have
+    the version, and for mistakes in the settings; a database that can't be asked is a warning.
     """
     started, started_at = time.monotonic(), datetime.now(UTC)
-    sight: _Snapshot | None = None
+    sight: Readiness | None = None
     wanted = version
     try:
         wanted = _wanted(request, version)
@@ -134,13 +84,13 @@ def _wanted(request: Request, version: Wanted | None) -> Wanted:
     return latest
 
 
-def _probe(request: Request, wanted: Wanted) -> tuple[_Snapshot, MigrationError | None]:
+def _probe(request: Request, wanted: Wanted) -> tuple[Readiness, MigrationError | None]:
     try:
-        sight = _look(request, wanted, ANSWER_SECONDS)
-    except _NotTheTable:
-        raise
+        sight = poll(request, wanted, ANSWER_SECONDS)
     except MigrationError as error:
-        sight = _Snapshot(None, error.message, error.reason)
+        if is_mistake(error):
+            raise
+        sight = Readiness(None, error.message, error.reason)
     if sight.is_behind:
         return sight, MigrationError(sight.reason, sight.obstacle)
     if sight.obstacle:
@@ -150,14 +100,14 @@ def _probe(request: Request, wanted: Wanted) -> tuple[_Snapshot, MigrationError 
 
 def _poll_until(
     request: Request, wanted: Wanted, deadline: float | None
-) -> tuple[_Snapshot, MigrationError | None]:
+) -> tuple[Readiness, MigrationError | None]:
     pause = FIRST_PAUSE
     told = ""
     while True:
         limit = ANSWER_SECONDS
         if deadline is not None:
             limit = max(LEAST_SECONDS, min(limit, deadline - time.monotonic()))
-        sight = _look(request, wanted, limit)
+        sight = poll(request, wanted, limit)
         if not sight.obstacle:
             request.observer.notice(Notice("INFO", _describe_end(sight, wanted, bool(told))))
             return sight, None
@@ -174,7 +124,7 @@ def _poll_until(
         pause = min(1.5 * pause, LONGEST_PAUSE)
 
 
-def _describe_end(sight: _Snapshot, wanted: Wanted, has_waited: bool) -> str:
+def _describe_end(sight: Readiness, wanted: Wanted, has_waited: bool) -> str:
     """What there is to say of a database that has the wanted version."""
     version = sight.state.version if sight.state else None
     text = f"the database is at version {version}"
@@ -192,109 +142,6 @@ def _pause(seconds: float, request: Request) -> bool:
             return False
         time.sleep(min(left, 0.1))
     return not request.stop.is_requested
-
-
-def _look(request: Request, wanted: Wanted, limit: float) -> _Snapshot:
-    try:
-        if isinstance(wanted, OrmMigration):
-            return _ask_orm(request, wanted, limit)
-        state, is_reached, lost = _ask(request, wanted, limit)
-    except MigrationError as error:
-        if error.reason not in _PATIENT:
-            raise
-        return _Snapshot(None, error.message, error.reason)
-    except ConnectionBroken as broken:
-        return _Snapshot(None, f"connection lost: {broken}", Reason.CONNECTION_LOST)
-    if state is None:
-        return _Snapshot(None, "the role may not read the history yet")
-    if lost is not None:
-        return _Snapshot(
-            state,
-            f"the database has no version, and its log ends at version {lost}: its version table is"
-            " gone or empty (`dbmigrate status`)",
-            is_behind=True,
-        )
-    here = "has no version" if state.version is None else f"is at version {state.version}"
-    if state.dirty:
-        obstacle = f"the database {here} and is dirty"
-        return _Snapshot(state, obstacle, Reason.DIRTY, is_behind=not is_reached)
-    if not is_reached:
-        return _Snapshot(state, f"the database {here}, {wanted} is wanted", is_behind=True)
-    return _Snapshot(state, "")
-
-
-def _ask_orm(request: Request, wanted: OrmMigration, limit: float) -> _Snapshot:
-    from dbmigrate.postgres.history.orm_table import find_table_if_any
-
-    session = _connect(request, limit)
-    try:
-        try:
-            table = find_table_if_any(session, wanted.orm, request.target.history)
-        except MigrationError as error:
-            raise _NotTheTable(error.reason, error.message, hint=error.hint) from None
-        if isinstance(table, MigrationError):
-            return _Snapshot(None, table.message, is_behind=True)
-        if table.has_applied(session, wanted.name):
-            return _Snapshot(VersionState(None), "")
-    except ServerFailure as failure:
-        raise _unreadable(failure) from None
-    finally:
-        session.close()
-    obstacle = f"{wanted.orm.label} has not applied {wanted.name}"
-    return _Snapshot(VersionState(None), obstacle, is_behind=True)
-
-
-def _connect(request: Request, limit: float) -> Session:
-    end = time.monotonic() + limit
-    session = connect(_within(request.target, limit))
-    opened = time.monotonic()
-    give_up = no_answer_within(max(0.1, end - opened))
-    # For all of the poll's queries together, not for each.
-    session.on_silence = lambda _: give_up(time.monotonic() - opened)
-    return session
-
-
-def _unreadable(failure: ServerFailure) -> MigrationError:
-    return MigrationError(
-        Reason.FOREIGN_HISTORY, f"can't read the history: {failure}", sqlstate=failure.sqlstate
-    )
-
-
-def _ask(
-    request: Request, wanted: Version, limit: float
-) -> tuple[VersionState | None, bool, Version | None]:
-    """One connection, two queries: the state, None if there is no history for this request.
-
-    And whether the wanted version is reached, and where the log ends if the table has no version.
-    """
-    session = _connect(request, limit)
-    try:
-        history = look(session, request.target.history).history
-        if not history.has_version_table:
-            return VersionState(None), False, end_of_log(session, history)
-        question = adapter_for(history.kind).wait_sql(history.version_table, wanted)
-        rows = session.query(history.guarded_reading(question))[0]
-        if not rows or rows[0][0] is None:
-            return VersionState(None), False, end_of_log(session, history)
-    except ServerFailure as failure:
-        if failure.sqlstate == UNDEFINED_TABLE:
-            return VersionState(None), False, None
-        if failure.sqlstate == INSUFFICIENT_PRIVILEGE:
-            return None, False, None
-        raise _unreadable(failure) from None
-    finally:
-        session.close()
-    text, dirty, is_reached = rows[0]
-    version = None if text == NOTHING else reader_of(request.target.history.kind)(text or "")
-    return VersionState(version, dirty == "t"), is_reached == "t", None
-
-
-def _within(target: ConnectionTarget, seconds: float) -> ConnectionTarget:
-    """The target, with at most that many seconds for all of its hosts."""
-    given = target.conninfo.get("connect_timeout", "0")
-    share = ceil(seconds / (target.conninfo.get("host", "").count(",") + 1))
-    limit = min(share, int(given) if given.isdigit() and int(given) else share)
-    return replace(target, conninfo={**target.conninfo, "connect_timeout": str(limit)})
 
 
 def _with_state(report: Report, state: VersionState | None) -> Report:

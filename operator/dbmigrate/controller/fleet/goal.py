@@ -1,0 +1,125 @@
+"""Where a rollout brings the targets: to the template's version, or back to the one of an order.
+
+A rollback that a person has ordered holds: later rollouts, for new targets or after a failure,
+go to its version too, until the template wants something else or a Retry ends it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dbmigrate.api.action import Action, ActionKind, ActionPhase
+from dbmigrate.api.fleet.status import RolloutStatus, SetRollback, SetStatus
+from dbmigrate.api.version import is_version
+from dbmigrate.controller.fleet.view import SetView
+from dbmigrate.timestamps import format_timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutGoal:
+    """What the next rollout is for."""
+
+    rollback: SetRollback | None = None
+    is_retried: bool = False
+    action: str | None = None
+    """The order that it serves, by uid."""
+
+
+def choose_goal(view: SetView, status: SetStatus, now: datetime) -> RolloutGoal:
+    """A rollback that waits comes first, then a Retry; else what holds continues to hold."""
+    ordered = find_rollback(view, status, now)
+    if ordered is not None:
+        return RolloutGoal(SetRollback(ordered.version or "", ordered.name), action=ordered.uid)
+    retry = find_retry(view, status)
+    if retry is not None:
+        return RolloutGoal(is_retried=True, action=retry.uid)
+    before = status.rollout
+    if before is None or before.template_intent != view.template_intent:
+        return RolloutGoal()
+    is_unfinished = before.is_active and before.rollback is not None
+    action = before.action if is_unfinished else None
+    return RolloutGoal(before.rollback, before.is_retried, action)
+
+
+def find_rollback(view: SetView, status: SetStatus, now: datetime) -> Action | None:
+    """The order to go back that no rollout has taken up yet."""
+    return next(
+        (
+            action
+            for action in waiting(view)
+            if action.kind is ActionKind.ROLLBACK
+            and action.phase is not ActionPhase.RUNNING
+            and not is_its_own(status.rollout, action)
+            and refuse_rollback(view, action, now) is None
+        ),
+        None,
+    )
+
+
+def refuse_rollback(view: SetView, action: Action, now: datetime) -> str | None:
+    """Why an order to go back cannot be carried out; None: it can."""
+    if action.problem is not None:
+        return action.problem
+    if not is_version(action.version or "", view.resource.spec.template.source_format):
+        return "spec.version must name a version"
+    age = view.order_age
+    if age is not None and not action.is_acknowledged and now - action.created_at > age:
+        return (
+            f"it was ordered at {format_timestamp(action.created_at)}, while no operator was there,"
+            " which is too long ago (--order-max-age): order it again if it still holds"
+        )
+    return None
+
+
+def find_retry(view: SetView, status: SetStatus) -> Action | None:
+    """The order for another rollout that none has served yet."""
+    found = (
+        action
+        for action in waiting(view)
+        if action.kind is ActionKind.RETRY and action.problem is None
+    )
+    return next(
+        (
+            action
+            for action in found
+            if not is_served(view, status, action) and not is_outdated(view, status, action)
+        ),
+        None,
+    )
+
+
+def is_served(view: SetView, status: SetStatus, action: Action) -> bool:
+    """Whether the rollout reads the list for this Retry: it was ordered for it, or before it began.
+
+    Both times are the API server's own, in whole seconds. One order of the same second is left
+    for the next rollout: it may have come just after the list was read.
+    """
+    rollout = status.rollout
+    if rollout is None or is_its_own(rollout, action):
+        return rollout is not None
+    return rollout.rollback is None and _is_before(view, rollout, action)
+
+
+def is_outdated(view: SetView, status: SetStatus, action: Action) -> bool:
+    """Whether a person has ordered a rollback since this Retry, which would undo that."""
+    rollout = status.rollout
+    if rollout is None or rollout.rollback is None or rollout.action is None:
+        return False
+    return not is_its_own(rollout, action) and _is_before(view, rollout, action)
+
+
+def is_its_own(rollout: RolloutStatus | None, action: Action) -> bool:
+    """Whether the rollout was begun for that order."""
+    return rollout is not None and rollout.action == action.uid
+
+
+def waiting(view: SetView) -> list[Action]:
+    """The orders that have not ended, oldest first."""
+    found = [action for action in view.actions if not action.has_ended]
+    return sorted(found, key=lambda action: (action.created_at, action.uid))
+
+
+def _is_before(view: SetView, rollout: RolloutStatus, action: Action) -> bool:
+    survey = view.find_job(rollout.survey)
+    return survey is not None and action.created_at < survey.created_at
