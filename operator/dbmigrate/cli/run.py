@@ -173,6 +173,12 @@ def find_source(
         place = options.archive
         if options.confined_to:  # a resource does not know where its files are mounted
             place = os.path.join(find_directory(options), place)
+        if not os.path.isdir(place):
+            raise MigrationError(
+                Reason.SOURCE_INVALID,
+                f"-archive {place} is no directory",
+                hint="name the directory of the files that a squashed one has replaced",
+            )
         archive = read_source(place, source.format, invocation.environ)
         source = replace(source, archive=archive)
     for warning in source.warnings if warns else ():

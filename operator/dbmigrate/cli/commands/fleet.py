@@ -193,8 +193,10 @@ def _read_verb(invocation: Invocation) -> str:
     if verb not in VERBS:
         shown = verb if verb.replace("-", "").isalpha() else "(not shown)"
         raise ArgumentError(f"fleet {shown} is not known{guess(verb, VERBS)}: {', '.join(VERBS)}")
-    if len(operands) > (2 if verb in VERSIONED else 1):
-        raise ArgumentError(f"too many arguments: {present(' '.join(operands[1:]))}")
+    if len(operands) > 1 and verb not in VERSIONED:
+        raise ArgumentError(
+            f"too many arguments: {present(operands[1])}", hint=f"fleet {verb} takes none"
+        )
     if ("targets" in values) == ("targets-query" in values):
         raise ArgumentError("name the targets: either -targets FILE or -targets-query SQL")
     for name, only in _FOR_VERBS:
@@ -371,4 +373,4 @@ def _tolerant_code(found: FleetResult) -> int:
     return 0 if is_done and not found.was_stopped else 1
 
 
-COMMAND = Command("fleet", FLEET, run, flags=FLAGS, twins=_TWINS, has_verb=True)
+COMMAND = Command("fleet", FLEET, run, flags=FLAGS, operand="V", twins=_TWINS, has_verb=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from dbmigrate.child_process import Stopped, Until
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.postgres.database_id import read_database_id
 from dbmigrate.postgres.pg_tools import (
     ClientProgram,
@@ -185,7 +185,7 @@ def _for_owner_only(path: str, flags: int) -> int:
 
 
 def _unwritable(place: Path, error: OSError) -> MigrationError:
-    text, hint = f"can't write {place}: {error.strerror or error}", None
+    text, hint = f"can't write {place}: {cause_of(error)}", None
     if isinstance(error, PermissionError):
         known = next(each for each in (place, *place.parents) if os.path.exists(each))
         text, hint = f"{text} ({_describe_rights(known)})", _RIGHTS_HINT
