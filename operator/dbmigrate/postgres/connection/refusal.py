@@ -114,10 +114,15 @@ def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
     return reason, shown if sqlstate is None else f"{shown} (SQLSTATE {sqlstate})"
 
 
+def is_question(line: str) -> bool:
+    """Whether it only asks whether the server runs, as libpq's second line does."""
+    return _QUESTION.match(line) is not None
+
+
 def _join(text: str) -> str:
     """The lines of libpq, and the attempts at several addresses, as one sentence."""
     lines = (_PREFIX.sub("", " ".join(line.split())) for line in text.splitlines())
-    return "; ".join(dict.fromkeys(line for line in lines if line and not _QUESTION.match(line)))
+    return "; ".join(dict.fromkeys(line for line in lines if line and not is_question(line)))
 
 
 def reason_of(text: str, sqlstate: str | None = None) -> Reason:
