@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dbmigrate.runner.fleet.shards import hash_name
 from tests.cluster import Namespace
 from tests.cluster.waiting import DEADLINE, eventually
 from tests.database import Database
@@ -194,3 +195,11 @@ def totals(resource: Document) -> Document:
 def phases(resource: Document) -> list[str]:
     """The phases of the waves."""
     return [wave["phase"] for wave in resource["status"]["waves"]]
+
+
+def one_of_each_shard(count: int) -> list[str]:
+    """Names of targets of which no two are in one of so many shards."""
+    found: dict[int, str] = {}
+    for number in range(1000):
+        found.setdefault(hash_name(f"t{number}") % count, f"t{number}")
+    return sorted(found.values())

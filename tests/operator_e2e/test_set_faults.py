@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate.runner.fleet.shards import hash_name
 from tests.cluster.waiting import eventually
 from tests.database import Database
 from tests.operator_e2e.conftest import StartOperator
-from tests.operator_e2e.fleet import FILES, GATED, Fleet, every, totals
+from tests.operator_e2e.fleet import FILES, GATED, Fleet, every, one_of_each_shard, totals
 from tests.operator_e2e.policy import refused_status
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.proxy import Call, Fault, Proxy, let_through
@@ -162,14 +161,6 @@ def test_a_wave_ends_as_soon_as_too_many_have_failed(fleet: Fleet, operator: Ope
     assert (wave["phase"], wave["dirty"]) == ("Failed", 2)
     assert wave["current"] == len([version for _, version in fleet.applied() if version == 2])
     assert operator.is_running
-
-
-def one_of_each_shard(count: int) -> list[str]:
-    """Names of targets of which no two are in one of so many shards."""
-    found: dict[int, str] = {}
-    for number in range(1000):
-        found.setdefault(hash_name(f"t{number}") % count, f"t{number}")
-    return sorted(found.values())
 
 
 def test_a_catalog_database_that_is_away_is_waited_for(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import INVALID_TEXT, ServerError
@@ -180,7 +181,10 @@ def require_table(relation: Relation, schema: str) -> None:
     """Raise MigrationError (ForeignHistory) for anything but a plain table."""
     if relation.kind != "r":
         kind = _KINDS.get(relation.kind, "not a table")
-        raise _refused(f"{schema}.{relation.name} is {kind}: it can't hold the history")
+        raise _refused(
+            f"{schema}.{relation.name} is {kind}: it can't hold the history",
+            hint="name another table: -history-table, or x-migrations-table in the URL",
+        )
 
 
 def require_safe(relation: Relation, schema: str, owner: str | None) -> None:
@@ -219,7 +223,14 @@ def guard(
     what they had then (`PARTS`): only where there are others is it looked for. Needs no search
     path; the answer has no columns.
     """
-    known = list(tables)
+    return _guard(tuple(tables), mode, tuple(parts))
+
+
+@lru_cache(maxsize=256)
+def _guard(
+    known: tuple[tuple[str, int], ...], mode: str, parts: tuple[int, ...]
+) -> tuple[str, ...]:
+    """Each step of a run asks for the same one again."""
     if not known:
         return ()
     names = ", ".join(f"ONLY {name}" for name, _ in known)

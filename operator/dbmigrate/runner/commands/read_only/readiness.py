@@ -28,6 +28,7 @@ from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.report import Reason
+from dbmigrate.runner.database import require_settings
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import VersionState
 from dbmigrate.versions import Version, reader_of
@@ -48,6 +49,8 @@ _PATIENT = frozenset(
 _PASSING = ("40", "53", "55", "57", "58")
 """Classes of SQLSTATE that say nothing of the history: a standby's conflict, a full server, a lock,
 an operator's doing, a disk."""
+_NOT_REACHED = "`dbmigrate up` applies what is pending: see whether that run has failed"
+_DIRTY = "`dbmigrate repair` finishes what dbmigrate began; `dbmigrate status` shows it"
 _MISTAKES = frozenset({Reason.INTERNAL, Reason.FOREIGN_HISTORY})
 
 
@@ -61,6 +64,8 @@ class Readiness:
     reason: Reason = Reason.INTERRUPTED
     is_behind: bool = False
     """Whether the database is known not to have the version."""
+    hint: str | None = None
+    """What helps, where waiting alone may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def poll(request: Request, wanted: Wanted, limit: float) -> Readiness:
         if error.reason not in _PATIENT or isinstance(error, SettingsError):
             raise
         is_behind = error.reason is Reason.DATABASE_MISSING
-        return Readiness(None, error.message, error.reason, is_behind)
+        return Readiness(None, error.message, error.reason, is_behind, error.hint)
     except ConnectionBroken as broken:
         return Readiness(None, f"connection lost: {broken}", Reason.CONNECTION_LOST)
     except ServerFailure as failure:
@@ -106,7 +111,9 @@ def is_mistake(error: MigrationError) -> bool:
 def _poll_version(request: Request, wanted: Version, limit: float) -> Readiness:
     session = _connect(request, limit)
     try:
-        history = look(session, request.target.history).history
+        facts = look(session, request.target.history)
+        require_settings(request.target, facts)
+        history = facts.history
         row = _read(session, history, wanted)
         if row is None:
             return _without_version(session, history, wanted)
@@ -114,7 +121,7 @@ def _poll_version(request: Request, wanted: Version, limit: float) -> Readiness:
         if failure.sqlstate == UNDEFINED_TABLE:
             return _behind(VersionState(None), wanted)
         if failure.sqlstate == INSUFFICIENT_PRIVILEGE:
-            return Readiness(None, "the role may not read the history yet")
+            return _unreadable(request)
         raise
     finally:
         session.close()
@@ -123,7 +130,7 @@ def _poll_version(request: Request, wanted: Version, limit: float) -> Readiness:
     state = VersionState(version, dirty == "t")
     if state.dirty:
         obstacle = f"the database {_stands(state)} and is dirty"
-        return Readiness(state, obstacle, Reason.DIRTY, is_behind=is_reached != "t")
+        return Readiness(state, obstacle, Reason.DIRTY, is_reached != "t", _DIRTY)
     return Readiness(state, "") if is_reached == "t" else _behind(state, wanted)
 
 
@@ -170,7 +177,7 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
         return Readiness(None, missing.message + _name(others), is_behind=True)
     except ServerFailure as failure:
         if failure.sqlstate == INSUFFICIENT_PRIVILEGE:
-            return Readiness(None, "the role may not read the history yet")
+            return _unreadable(request)
         raise
     finally:
         session.close()
@@ -182,7 +189,12 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
 
 def _behind(state: VersionState, wanted: Version, others: Iterable[OtherHistory] = ()) -> Readiness:
     text = f"the database {_stands(state)}, {wanted} is wanted{_name(others)}"
-    return Readiness(state, text, is_behind=True)
+    return Readiness(state, text, is_behind=True, hint=_NOT_REACHED)
+
+
+def _unreadable(request: Request) -> Readiness:
+    hint = f"GRANT SELECT ON {request.target.history.name} TO the role"
+    return Readiness(None, "the role may not read the history yet", hint=hint)
 
 
 def _stands(state: VersionState) -> str:
