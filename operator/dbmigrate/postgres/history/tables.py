@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
+from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SESSION, OWN_PATH
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.history.adapter import VersionTable
@@ -71,6 +71,10 @@ class ServerFacts:
     is_standby: bool
     looks_after_clients: bool
     """Whether it can be told to notice a client that is gone while it works for it."""
+    search_path: str
+    """The session's own, as it was asked for or as the role and the database have it."""
+    role: str
+    """That the session acts as; `none`: the one that logged in."""
     history: History
 
 
@@ -82,9 +86,9 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     """
     schema_sql = CURRENT_SCHEMA if wanted.schema is None else literal(wanted.schema)
     _, columns, (row,) = session.query(
-        f"{tables_sql(schema_sql, wanted.name)}; {_facts_sql(schema_sql)}", before=KEEP_SCHEMA
+        f"{tables_sql(schema_sql, wanted.name)}; {_facts_sql(schema_sql)}", before=KEEP_SESSION
     )
-    number, database, schema, pid, is_standby, looks_after_clients = row
+    number, database, schema, pid, is_standby, looks_after_clients, path, role = row
     if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
         raise _no_schema(wanted)
     if wanted.schema is None and (schema or "").startswith(_TEMPORARY):
@@ -103,6 +107,8 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
         pid=int(pid or 0),
         is_standby=is_standby == "t",
         looks_after_clients=looks_after_clients == "t",
+        search_path=path or "",
+        role=role or "",
         history=replace(history, has_schema=schema is not None),
     )
 
@@ -153,7 +159,8 @@ def _facts_sql(schema: str) -> str:
         # Since PostgreSQL 14, not on every system; NULL before, and not 0 where it has been
         # set already.
         " pg_catalog.version() LIKE '%linux%'"
-        " AND pg_catalog.current_setting('client_connection_check_interval', true) = '0'"
+        " AND pg_catalog.current_setting('client_connection_check_interval', true) = '0',"
+        f" {OWN_PATH}, pg_catalog.current_setting('role')"
     )
 
 
