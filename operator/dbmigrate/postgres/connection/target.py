@@ -17,7 +17,6 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.other_forms import find_other_form
 from dbmigrate.postgres.connection.parameters import (
     DRIVER_SETTINGS,
     LIBPQ,
@@ -225,8 +224,12 @@ def _split(text: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str], 
             hint=f"name the database: -database {_FORM}, or DBMIGRATE_DATABASE, DATABASE_URL, or"
             " PGHOST and PGDATABASE",
         )
-    if not text.startswith(_USUAL) and (other := find_other_form(text)) is not None:
-        raise _unopened(other)
+    if not text.startswith(_USUAL):
+        from dbmigrate.postgres.connection.other_forms import find_other_form
+
+        other = find_other_form(text)
+        if other is not None:
+            raise _unopened(other)
     if is_keyword_string(text):
         try:
             return "", split_keywords(text), None

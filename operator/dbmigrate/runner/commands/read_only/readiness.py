@@ -28,6 +28,7 @@ from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.report import Reason
+from dbmigrate.runner.database import require_settings
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import VersionState
 from dbmigrate.versions import Version, reader_of
@@ -110,7 +111,9 @@ def is_mistake(error: MigrationError) -> bool:
 def _poll_version(request: Request, wanted: Version, limit: float) -> Readiness:
     session = _connect(request, limit)
     try:
-        history = look(session, request.target.history).history
+        facts = look(session, request.target.history)
+        require_settings(request.target, facts)
+        history = facts.history
         row = _read(session, history, wanted)
         if row is None:
             return _without_version(session, history, wanted)
