@@ -49,6 +49,7 @@ from dbmigrate.controller.jobs.pod_object import parse_pod
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import (
     build_cnpg_event,
+    build_database_event,
     build_drift_event,
     build_event,
     build_lint_event,
@@ -291,7 +292,7 @@ class Reconciler:
             await self._events.post(
                 identity, build_event(identity, after, now=now, instance=instance)
             )
-        for build in (build_lint_event, build_drift_event):
+        for build in (build_lint_event, build_drift_event, build_database_event):
             found = build(identity, before, after, now=now, instance=instance)
             await self._events.post(identity, found)
         return True
