@@ -165,8 +165,8 @@ def _refused(
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
         Reason.INTERNAL: "check the parameters of the URL, and PGOPTIONS",
-        Reason.POOLER_UNSAFE: "a pooler in between does not pass on what the session is to begin"
-        " with: connect to PostgreSQL itself",
+        Reason.POOLER_UNSAFE: "a pooler does not pass on the session's startup parameters:"
+        " connect to PostgreSQL directly",
     }.get(reason)
     if reason is Reason.AUTHENTICATION_FAILED and "no password supplied" in text:
         hint = "give a password: in the URL, in PGPASSWORD, or in a password file (PGPASSFILE)"
