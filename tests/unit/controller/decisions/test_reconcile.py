@@ -14,6 +14,7 @@ from dbmigrate.api.status import parse_status
 from dbmigrate.controller.decisions.attempts import MOST_RUNS
 from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.pods import Waiting
+from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, Rejection, ResourceView, Resync
 from dbmigrate.report import Outcome, Reason, Report, ReportedUnfinished, Step
@@ -578,7 +579,7 @@ def test_a_clock_ahead_of_the_api_servers_makes_no_storm_of_questions() -> None:
     assert decision.look_at > mine + timedelta(minutes=9)
 
 
-@pytest.mark.parametrize("reason", [Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED])
+@pytest.mark.parametrize("reason", sorted(ENVIRONMENTAL))
 def test_what_is_corrected_elsewhere_is_tried_again_slowly_and_stays_stalled(
     reason: Reason,
 ) -> None:

@@ -48,7 +48,7 @@ _PATIENT = frozenset(
 _PASSING = ("40", "53", "55", "57", "58")
 """Classes of SQLSTATE that say nothing of the history: a standby's conflict, a full server, a lock,
 an operator's doing, a disk."""
-_MISTAKES = frozenset({Reason.INTERNAL, Reason.FOREIGN_HISTORY})
+_MISTAKES = frozenset({Reason.INTERNAL, Reason.CONNECTION_INVALID, Reason.FOREIGN_HISTORY})
 
 
 @dataclass(frozen=True, slots=True)
