@@ -349,6 +349,8 @@ class Report:
     """Of a drift check; None: none was made."""
     owner: OwnerText | None = None
     """Who migrates the database, by its log; None: the log does not say, or was not read."""
+    database: Word | None = None
+    """The server's system identifier and the database's oid; None: not asked, or not known."""
     restored: FileName | None = None
     """The backup that was put into the database, where nothing was migrated since."""
     steps: Annotated[tuple[Step, ...], Bound(STEPS_LIMIT)] = always(())
@@ -415,9 +417,7 @@ def _refuse_later(raw: dict[str, Any]) -> None:
             f"not a report of schema version {SCHEMA_VERSION} but of version {version}, by {runner}"
         )
     if isinstance(outcome, str) and outcome not in set(Outcome):
-        raise UnknownReport(
-            f"not a report that is known here: its outcome is {outcome[:64]!r}, by {runner}"
-        )
+        raise UnknownReport(f"not a known report: its outcome is {outcome[:64]!r}, by {runner}")
 
 
 _FEW_FINDINGS = 3

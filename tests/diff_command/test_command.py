@@ -294,7 +294,7 @@ def test_mistakes_are_told(
 def test_a_schema_that_is_nowhere_is_asked_for(migrations: Path) -> None:
     ran = run("-path", str(migrations), "diff", "x")
     assert ran.code == 1
-    assert "say it with -to" in ran.stderr
+    assert "name it with -to" in ran.stderr
 
 
 def test_migrations_that_fail_are_shown_with_their_place(

@@ -144,7 +144,7 @@ def test_another_template_is_refused_before_anything_is_run(
     where = ("--dir", f"file://{directory}", "--url", database.url)
     refused = run("atlas", "migrate", "apply", *where, "--format", "{{ .Pending }}")
     assert (refused.code, refused.stdout) == (1, "")
-    assert "--format: the one template is '{{ json . }}'" in refused.stderr
+    assert "--format: the only template is '{{ json . }}'" in refused.stderr
     assert database.query("SELECT pg_catalog.to_regclass('a')") == [(None,)]
 
 

@@ -124,7 +124,7 @@ def test_rails_is_left_with_a_history_of_another_name(database: Database, tmp_pa
     place = tmp_path / "m"
     taken = adopt(database, place, "rails", "-baseline", "start", "-f")
     assert taken.code == 1
-    assert "Rails' table is called schema_migrations as well" in taken.stderr
+    assert "Rails' table is also called schema_migrations" in taken.stderr
     other = ("-history-table", "versions")
     adopted = adopt(database, place, "rails", *other, "--", "-baseline", "start", "-f")
     assert adopted.code == 0, adopted.stderr

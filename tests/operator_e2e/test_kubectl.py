@@ -119,7 +119,7 @@ def test_force_and_rollback_ask_before_they_are_ordered(
     shop.wait_for_reason("Dirty")
     asked = plugin.run("force", "shop", "2", answer="\n")
     assert asked.code == 1
-    assert "which is at version 1, dirty now. Go on?" in asked.messages
+    assert "which is at version 1, dirty now. Continue?" in asked.messages
     plugin.do("force", "shop", "2", answer="yes\n")
     assert plugin.do("wait", "shop", "--version", "3").endswith("version 3\n")
     assert "version 19" in plugin.fail("wait", "shop", "--version", "19", "--timeout", "1s")
@@ -134,7 +134,7 @@ def test_repair_finishes_what_was_left_half_done(
     shop.order()
     shop.wait(lambda r: r.get("status", {}).get("dirty") is True)
     full = plugin.do("status", "shop")
-    assert "true: a step was begun and not finished" in full
+    assert "true: a step was started and not finished" in full
     assert f"kubectl dbmigrate repair -n {shop.namespace.name} shop" in full
     failed = plugin.fail("repair", "shop")
     assert "error: Repair of shop failed: " in failed
@@ -161,7 +161,7 @@ def test_an_order_that_nobody_takes_up_says_so(shop: Shop, plugin: Plugin) -> No
     (action,) = shop.namespace.list("dbma")
     assert f"kubectl get -n {shop.namespace.name} dbma {action['metadata']['name']}" in message
     assert "created" in plugin.do("retry", "shop", "--no-wait")
-    assert "no operator has looked at it" in plugin.do("status", "shop")
+    assert "no operator has reconciled it" in plugin.do("status", "shop")
     with plugin.started("retry", "shop") as waiting:
         waiting.wait_for("created")
         waiting.process.send_signal(signal.SIGINT)

@@ -67,9 +67,9 @@ def _adopt(invocation: Invocation, order: OrmOrder, request: Request) -> Result[
     into = request.target.history
     if (into.schema, into.name) == (order.table.schema, order.table.name):
         raise ArgumentError(
-            f"{order.orm.possessive} table is called {into.name} as well: give ours another name"
-            " with -history-table, here and in every command from now on; or rename"
-            f" {order.orm.possessive} own, and name it with -from-table"
+            f"{order.orm.possessive} table is also called {into.name}: give dbmigrate's table"
+            " another name with -history-table, here and in every later command; or rename"
+            f" {order.orm.possessive} table, and name it with -from-table"
         )
     request = replace(request, target=replace(request.target, history=_plain(into)))
     found = examine_orm(request, order)
@@ -94,5 +94,5 @@ def _show(invocation: Invocation, found: OrmAdoption) -> None:
         line(
             f"{found.file.path}: the schema; in a scratch database it made the same {count} objects"
         )
-        line("rows that migrations have put into tables are not in it")
+        line("rows that migrations have inserted are not in it")
     line(f"{found.into} will say: version {found.version}")

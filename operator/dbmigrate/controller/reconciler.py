@@ -52,6 +52,7 @@ from dbmigrate.controller.jobs.template import hash_template, note_template, wit
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import (
     build_cnpg_event,
+    build_database_event,
     build_drift_event,
     build_event,
     build_lint_event,
@@ -266,9 +267,7 @@ class Reconciler:
 
         def build(options: JobOptions) -> Document:
             complete = with_options(migration, options)
-            return note_template(
-                self._build(complete, order), hash_template(complete, self._build)
-            )
+            return note_template(self._build(complete, order), hash_template(complete, self._build))
 
         try:
             made = await self._jobs.create(key, name, spec.job, build)
@@ -307,7 +306,7 @@ class Reconciler:
             await self._events.post(
                 identity, build_event(identity, after, now=now, instance=instance)
             )
-        for build in (build_lint_event, build_drift_event):
+        for build in (build_lint_event, build_drift_event, build_database_event):
             found = build(identity, before, after, now=now, instance=instance)
             await self._events.post(identity, found)
         return True

@@ -31,11 +31,11 @@ def advise(resource: Resource) -> tuple[str, ...]:
             f"{advised('force', resource, 'VERSION')}  (once you have fixed the database by hand)",
         )
     if reason == "RolledBack":
-        return (f"{advised('retry', resource)}  (goes to the target again)",)
+        return (f"{advised('retry', resource)}  (migrates to the target again)",)
     if resource.is_stalled and reason in MENDED_IN_FILES:
         return (
             advised("logs", resource),
-            f"{advised('retry', resource)}  (changed files are tried by themselves)",
+            f"{advised('retry', resource)}  (changed files start a run automatically)",
         )
     if resource.is_stalled:
         return advised("logs", resource), advised("retry", resource)

@@ -36,11 +36,11 @@ SET_KINDS = (
 )
 KINDS = ("databasemigrations.dbmigrate.dev", "databasemigrations", "databasemigration", "dbm")
 """What may stand before a name and a slash, as kubectl itself prints names."""
-DESCRIPTION = "Look at DatabaseMigrations, and order what they need a person for."
+DESCRIPTION = "Show DatabaseMigrations, and create the actions that need a person."
 EPILOG = """\
-It works with kubectl's kubeconfig and makes MigrationActions, which stay as the record:
-`kubectl get dbma`. Exit codes: 0 done, 1 not done (the last line says why), 2 a command
-line that can't be understood, 130 interrupted.
+It uses kubectl's kubeconfig and creates MigrationActions, which remain as a record:
+`kubectl get dbma`. Exit codes: 0 done, 1 not done (the last line says why), 2 an invalid
+command line, 130 interrupted.
 """
 HANDED_ON = ("context", "cluster", "user", "as", "as-group")
 """Options that go to kubectl as they are."""
@@ -92,7 +92,9 @@ def _build_parser() -> argparse.ArgumentParser:
 
     _add_readers(add)
     _add_orders(add)
-    _add_fleet(add("fleet", "look at DatabaseMigrationSets, and order", _make_fleet), shared)
+    _add_fleet(
+        add("fleet", "show DatabaseMigrationSets, and create actions for them", _make_fleet), shared
+    )
     return parser
 
 
@@ -140,11 +142,11 @@ def _add_readers(add: Callable[[str, str, Maker], argparse.ArgumentParser]) -> N
 
 def _add_orders(add: Callable[[str, str, Maker], argparse.ArgumentParser]) -> None:
     texts = {
-        ActionKind.APPROVE: "show the plan, ask, and let it be run",
-        ActionKind.RETRY: "try again now",
-        ActionKind.FORCE: "write a version into the history and call it clean; runs nothing",
+        ActionKind.APPROVE: "show the plan, ask for confirmation, and approve it",
+        ActionKind.RETRY: "start a run at once",
+        ActionKind.FORCE: "write a version into the history and clear the dirty flag; runs nothing",
         ActionKind.ROLLBACK: "run down scripts, down to a version",
-        ActionKind.REPAIR: "clean up what a failed step left behind",
+        ActionKind.REPAIR: "finish a failed step",
     }
     for kind, text in texts.items():
         command = add(kind.value.lower(), text, _make_order)
@@ -161,7 +163,7 @@ def _add_orders(add: Callable[[str, str, Maker], argparse.ArgumentParser]) -> No
         else:
             command.set_defaults(yes=True)
         command.add_argument("--reason", default="", metavar="TEXT", help="for the record")
-        command.add_argument("--no-wait", action="store_true", help="order it and return")
+        command.add_argument("--no-wait", action="store_true", help="create the action and return")
         _add_timeout(command, "10m")
 
 
@@ -184,10 +186,10 @@ def _add_fleet(fleet: argparse.ArgumentParser, shared: _Parser) -> None:
     for reader in (status, failed):
         reader.add_argument("-o", "--output", choices=["json"])
     texts = {
-        ActionKind.RETRY: "read the list of targets again, and go through the waves now",
-        ActionKind.CONTINUE: "let the next wave begin after a pause",
-        ActionKind.APPROVE: "show the plan, ask, and let the waves begin",
-        ActionKind.ROLLBACK: "bring every target to a version, by down scripts, and keep it there",
+        ActionKind.RETRY: "read the list of targets again, and run the waves at once",
+        ActionKind.CONTINUE: "start the next wave after a pause",
+        ActionKind.APPROVE: "show the plan, ask for confirmation, and approve it",
+        ActionKind.ROLLBACK: "bring every target to a version with down scripts, and keep it there",
     }
     for kind, text in texts.items():
         order = add(kind.value.lower(), text, make=_make_fleet_order, kind=kind)
@@ -200,7 +202,7 @@ def _add_fleet(fleet: argparse.ArgumentParser, shared: _Parser) -> None:
         if kind in {ActionKind.APPROVE, ActionKind.ROLLBACK}:
             order.add_argument("-y", "--yes", action="store_true", default=False, help="do not ask")
         order.add_argument("--reason", default="", metavar="TEXT", help="for the record")
-        order.add_argument("--no-wait", action="store_true", help="order it and return")
+        order.add_argument("--no-wait", action="store_true", help="create the action and return")
         _add_timeout(order, "1h")
 
 
@@ -292,7 +294,7 @@ def _set(text: str) -> str:
 def _name(text: str) -> str:
     # Names become parts of paths: an invalid name must not reach the API server.
     if len(text) > 253 or not _NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a name of Kubernetes")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid Kubernetes name")
     return text
 
 

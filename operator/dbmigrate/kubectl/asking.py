@@ -21,8 +21,8 @@ def ask_about(kind: ActionKind, resource: Resource, version: str | None) -> str 
     wanted = "none (nothing is applied)" if version == NOTHING else version
     if kind is ActionKind.FORCE:
         return (
-            f"force writes version {wanted} into the history of {who} and calls it clean; "
-            f"nothing is run on the database, which is {_describe(status)} now. Go on?"
+            f"force writes version {wanted} into the history of {who} and clears the dirty "
+            f"flag; it runs nothing on the database, which is {_describe(status)} now. Continue?"
         )
     if kind is ActionKind.ROLLBACK and version is not None:
         steps = find_undone(status, version, resource.form)

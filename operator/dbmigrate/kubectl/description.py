@@ -35,7 +35,7 @@ def describe(resource: Resource, now: datetime) -> Iterator[list[Cell]]:
     if status.unfinished is not None:
         yield _field("Dirty", f"true: {describe_unfinished(status.unfinished)}", Tone.BUSY)
     elif status.dirty:
-        yield _field("Dirty", "true: a step was begun and not finished", Tone.BAD)
+        yield _field("Dirty", "true: a step was started and not finished", Tone.BAD)
     if status.last_run is not None:
         yield from _describe_run(status.last_run, now)
     if status.next_retry_at is not None:
@@ -57,14 +57,14 @@ def _describe_standing(resource: Resource, now: datetime) -> Iterator[list[Cell]
     ready, identity = resource.ready, resource.identity
     if ready is None:
         age = format_age(now - identity.created_at)
-        text = f"Unknown: no operator has looked at it in {age}; does one run for this namespace?"
+        text = f"Unknown: no operator has reconciled it in {age}; does one run for this namespace?"
         yield _field("Ready", text, Tone.BUSY)
         return
     since = format_age(now - ready.last_transition_time)
     yield _field("Ready", f"{ready.status.value}, {ready.reason}, for {since}", judge(resource))
     if not resource.is_observed:
         seen = resource.status.observed_generation
-        text = f"this is about generation {seen}; the operator has not seen {identity.generation}"
+        text = f"this refers to generation {seen}; the operator has not seen {identity.generation}"
         yield _field("", text, Tone.BUSY)
     for index, line in enumerate(ready.message.splitlines()):
         yield _field("Message" if index == 0 else "", line)

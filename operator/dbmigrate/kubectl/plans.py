@@ -24,7 +24,7 @@ def find_plan(resource: Resource) -> PlanStatus:
     if resource.approval != Approval.MANUAL:
         raise NoPlan(
             f"{name} has no plan: its spec.approval is {resource.approval}, "
-            "so what is pending is run at once"
+            "so pending migrations run at once"
         )
     if not resource.is_observed:
         raise NoPlan(f"{name} has no plan yet: the operator has not seen its newest spec")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dbmigrate.child_process import Child, run
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.lint.finding import Finding, Rule, Severity
 from dbmigrate.lint.source import LintedScript
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
@@ -50,7 +50,7 @@ def find_squawk() -> str:
         raise MigrationError(
             Reason.INTERNAL,
             "squawk is not installed",
-            hint="`pip install 'dbmigrate[lint]'`, or leave -squawk out",
+            hint="`pip install 'dbmigrate[lint]'`, or omit -squawk",
         )
     return found
 
@@ -92,7 +92,7 @@ def _run(
             ended = run(Child.LINTER, [*command, "--reporter=json", *files])
         except OSError as error:
             raise MigrationError(
-                Reason.INTERNAL, f"squawk can't be run: {error.strerror or error}"
+                Reason.INTERNAL, f"squawk can't be run: {cause_of(error)}"
             ) from None
     try:
         return [(files[said["file"]], said) for said in json.loads(ended.output)]
@@ -110,7 +110,7 @@ def _read(script: LintedScript, said: Mapping[str, Any]) -> Finding:
     if name == _SYNTAX:
         # PostgreSQL may read what another parser does not: this is never an error.
         severity = Severity.WARNING
-        reason, remedy = f"squawk can't read the file: {reason}", "look whether PostgreSQL can"
+        reason, remedy = f"squawk can't read the file: {reason}", "check whether PostgreSQL can"
     remedy = remedy or f"see squawk's page of {name}"
     rule = Rule(f"{PREFIX}{name}", severity, reason.rstrip("."), remedy.rstrip("."))
     return Finding(rule, script.file, int(said["line"]) + 1, severity)

@@ -8,6 +8,7 @@ of a run is based on what it read while it had the locks.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +21,7 @@ from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.redaction import show
 from dbmigrate.postgres.connection.session import Row, Session, no_answer_within
-from dbmigrate.postgres.connection.target import HistoryTable
+from dbmigrate.postgres.connection.target import ConnectionTarget, HistoryTable
 from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.advisory_locks import (
@@ -51,7 +52,7 @@ from dbmigrate.postgres.history.log.rows import (
 )
 from dbmigrate.postgres.history.log_shape import require_writable
 from dbmigrate.postgres.history.relations import History, log_name
-from dbmigrate.postgres.history.tables import create_sql, look
+from dbmigrate.postgres.history.tables import ServerFacts, create_sql, look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
@@ -83,6 +84,16 @@ STEPS_AT_A_TIME = 100
 """Rows of the log that are read at once where it is read backwards."""
 STOP_SECONDS = 2.0
 """The same when the run is to end at once."""
+
+
+def require_settings(target: ConnectionTarget, facts: ServerFacts) -> None:
+    """Raise MigrationError (PoolerUnsafe) where the session has not begun with the settings that
+    the connection asks for: a run would work in another schema, or as another role."""
+    if target.conninfo.get("options") or os.environ.get("PGOPTIONS"):
+        from dbmigrate.postgres.connection import settings
+
+        found = {"search_path": facts.search_path, "role": facts.role}
+        settings.require_settings(target.conninfo, found)
 
 
 class Database:
@@ -479,6 +490,7 @@ class Database:
         self._guard = None
         try:
             facts = look(self.session, self._wanted)
+            require_settings(self.request.target, facts)
             self.pid = facts.pid
             self._take_history(facts.history)
             self._database = facts.database

@@ -32,7 +32,7 @@ def has_sum(listing: DirectoryListing, kind: Format) -> bool:
 
 
 def compute_sum(listing: DirectoryListing, kind: Format) -> Sum | None:
-    """What atlas.sum should say of these files; None for a format that is not known here.
+    """What atlas.sum should say of these files; None for a format that is not supported.
 
     Raises MigrationError (SourceInvalid) for a file that can't be read.
     """

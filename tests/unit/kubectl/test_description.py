@@ -105,12 +105,12 @@ def test_the_newest_steps_are_a_table() -> None:
 
 def test_a_status_about_an_older_spec_is_marked() -> None:
     text = described("Applied", truth="True", generation=3)
-    assert "this is about generation 1; the operator has not seen 3" in text
-    assert "this is about" not in described("Applied", truth="True")
+    assert "this refers to generation 1; the operator has not seen 3" in text
+    assert "this refers to" not in described("Applied", truth="True")
 
 
 def test_where_no_operator_has_looked_the_question_is_asked() -> None:
-    assert "no operator has looked at it in 3m; does one run for this namespace?" in described()
+    assert "no operator has reconciled it in 3m; does one run for this namespace?" in described()
 
 
 def test_a_retry_to_come_is_shown_with_its_time() -> None:

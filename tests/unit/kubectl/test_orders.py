@@ -99,7 +99,7 @@ def test_a_standing_is_told_once_with_the_reason_of_its_stalling() -> None:
     assert describe_standing(stalled) == "LockTimeout: gave up"
     body = make_resource("Running", generation=2)
     assert describe_standing(body) == "the operator has not seen generation 2 yet"
-    assert describe_standing(make_resource()) == "no operator has looked at it yet"
+    assert describe_standing(make_resource()) == "no operator has reconciled it yet"
     exhausted = make_resource("Running", conditions=[make_condition("Dirty", "False", "Clean")])
     assert describe_standing(exhausted) == "Running: "
 

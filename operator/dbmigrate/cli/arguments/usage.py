@@ -52,7 +52,7 @@ DOWN = """down [N] [-all]    Apply all or N down migrations
 REDO = "redo         Undo the newest migration and apply it again"
 DROP = """drop [-f] [-cascade]    Drop everything inside database
 \tUse -f to bypass confirmation
-\tUse -cascade to also drop what depends on it in other schemas, and what other roles own"""
+\tUse -cascade to also drop dependent objects in other schemas, and objects of other roles"""
 FORCE = "force V      Set version V but don't run migration (ignores dirty state)"
 VERSION = "version      Print current migration version"
 STATUS = """status [-exit-code] [-page P] [-page-size N]
@@ -62,40 +62,40 @@ STATUS = """status [-exit-code] [-page P] [-page-size N]
 PLAN = """plan [V]     Show the steps that lead to version V (default latest); change nothing"""
 VERIFY = "verify       Compare the source with the history: edited, missing and skipped files"
 DRIFT = """drift [-ignore PATTERN] [-rights] [-partitions] [-exit-zero] [-dev-url URL]
-\tCompare the live schema with the one that the applied migrations make; exit with 3 if it differs
-\tUse -ignore for what others make, as `partman.*` or `extension:pg_stat_statements`"""
+\tCompare the live schema with that of the applied migrations; exit with 3 if they differ
+\tUse -ignore for objects of other tools, such as `partman.*` or `extension:pg_stat_statements`"""
 WAIT = """wait [-version V | -latest] [-timeout D | -once] [-history TOOL]
 \tWait until the database has at least that version and is not dirty
 \tUse -once in a readiness probe: it fails only while the version is missing
 \tUse -history for a migration of alembic, django, rails or prisma"""
 APPLY = """apply [-baseline V] [-allow-dirty] [-to V] [-tx-mode MODE] [-dry-run] [N]
-\tGo up as Atlas does: finish what stopped halfway, begin in an empty database alone, take
-\tfewer than N for enough
+\tMigrate up as Atlas does: finish a step that stopped halfway, start only in an empty
+\tdatabase, accept fewer than N files
 \tUse -tx-mode all to apply all files or none of them"""
-HASH = """hash [-check]    Write atlas.sum anew, or see whether it agrees with the files"""
-BASELINE = "baseline V   Take the database as it is for version V; run nothing"
+HASH = """hash [-check]    Write atlas.sum again, or check that it matches the files"""
+BASELINE = "baseline V   Record that the database is at version V; run nothing"
 REPAIR = """repair       Finish the step that left the database dirty: drop its invalid indexes and
-\tgo on with the statement that failed"""
-PRUNE = """prune -keep N    Remove rows of the log that explain nothing of the present state
-\tThe N newest ones stay in any case"""
+\tcontinue with the statement that failed"""
+PRUNE = """prune -keep N    Remove rows of the log that no longer explain the current state
+\tThe N newest rows are always kept"""
 ADOPT = """adopt -from TOOL [-from-table T] [-as V | -baseline NAME] [-f]
-\tTake the version of another tool's history over into dbmigrate's own; asks first
+\tCopy the version of another tool's history to dbmigrate's own; asks for confirmation
 \tUse -baseline to write the schema that an ORM has left as the first migration
 \tUse -f to bypass confirmation"""
 CONVERT = """convert DIR  Write another tool's migrations into DIR as golang-migrate's files"""
 
 BACKUP = """backup [FILE]    Save the database with pg_dump, in its custom format
-\tFILE may be a directory; default a name of its own in the current one"""
+\tFILE may be a directory; default a generated name in the current directory"""
 RESTORE = """restore [-clean] [-no-owner] [-sha256 SUM] FILE
 	Restore a backup into an empty database
-\tUse -clean to replace what is there already"""
+\tUse -clean to replace existing objects"""
 
 REHEARSE = """rehearse [-dev-url URL] [-copy]    Try each step up, down and up in a scratch database
 \tUse -copy to start with the schema of the database instead of nothing"""
 
 LINT = """lint [-since V] [-latest N] [-sizes] [-squawk] [-strict] [-output FORM]
-\tSay what may hurt the application
-\tUse -sizes to weigh it by the tables of the database"""
+\tReport what may harm the running application
+\tUse -sizes to consider the sizes of the database's tables"""
 
 DIFF = """diff [-to SCHEMA] [-dry-run] [-check] [-dev-url URL] NAME
 \tWrite the migrations that lead to a schema: files of SQL, a database, or a program's output
@@ -103,12 +103,12 @@ DIFF = """diff [-to SCHEMA] [-dry-run] [-check] [-dev-url URL] NAME
 
 
 SQUASH = """squash -to V [-name NAME] [-archive DIR] [-data keep] [-dev-url URL]
-\tReplace the files up to version V by one that is proven to make the same schema
-\tUse -data keep to have the rows in it that they put into an empty database"""
+\tReplace the files up to version V by one, and prove that it creates the same schema
+\tUse -data keep to include the rows that they insert into an empty database"""
 FLEET = """fleet VERB -targets FILE | -targets-query SQL [-concurrency N] [-shard I/N] [-wave W]
-\tDo up, goto V, status [V], plan [V], verify or wait on many databases or schemas side by
-\tside; survey [V] counts the targets of the list and of its waves, and asks none of them
-\tUse -max-failures to begin no further target after so many failures: 10, or 5%"""
+\tRun up, goto V, status [V], plan [V], verify or wait on many databases or schemas in
+\tparallel; survey [V] counts the targets of the list and of its waves without connecting
+\tUse -max-failures to start no further target after more failures than that: 10, or 5%"""
 
 
 GOOSE = """goose ...    goose's own command line; `goose -h` lists its commands"""
@@ -195,6 +195,7 @@ Options:
   -backup-keep N             Keep the N newest backups of the database there (default all)
   -owner WORD                For whom the run is: refused where the log names another one
   -take-over OWNER           The owner whose place that one takes
+  -expect-database ID        Refuse another database whose log does not name the owner
   -intent WORD               What the owner wants: what an order undid under it stays undone
   -order TEXT                The order that the run carries out: what it undoes stays undone
   -plan-checksum SHA256      Run only the steps of that plan, as `plan -json` gave it

@@ -1,7 +1,7 @@
 """Atlas's flags: pflag's rules, and the names that its commands take.
 
 `--name value`, `--name=value` and, for some, `-n value`; flags and operands may stand in
-any order, and `--` ends the flags. What is known there and has no counterpart here is
+any order, and `--` ends the flags. What is known there and is not supported is
 refused by its name, with what to do instead.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dbmigrate.cli.arguments.flags import FALSE, TRUE, UsageError, present
+from dbmigrate.cli.arguments.suggestions import guess
 
 SHORT = {"u": "url", "c": "config", "h": "help", "s": "schema"}
 BOOLEAN = frozenset(("dry-run", "allow-dirty", "edit", "help", "force", "web", "auto-approve"))
@@ -38,10 +39,10 @@ COMMANDS: Mapping[str, frozenset[str]] = {
 _KNOWN = GLOBAL.union(*COMMANDS.values())
 
 WITHOUT: Mapping[str, str] = {
-    "down": "Atlas's files have no way down; a new migration undoes an old one",
+    "down": "Atlas's files have no down scripts; undo a migration with a new one",
     "import": "`dbmigrate convert` writes other tools' files as golang-migrate's",
     "checkpoint": "write the file with Atlas; dbmigrate starts at it",
-    "push": "Atlas's registry is a service of its own",
+    "push": "Atlas's registry is a separate service",
     "test": "`dbmigrate rehearse` tries the steps in a scratch database",
     "edit": "edit the file, then `dbmigrate atlas migrate hash`",
     "rm": "remove the file, then `dbmigrate atlas migrate hash`",
@@ -111,7 +112,9 @@ def _read_flag(word: str, rest: list[str]) -> tuple[str, str]:
     if not equals:
         if not rest:
             if name not in _KNOWN:
-                raise UsageError(f"atlas has no flag --{present(name)} here")
+                raise UsageError(
+                    f"atlas has no flag --{present(name)} here{guess(name, _KNOWN, before='--')}"
+                )
             raise UsageError(f"flag needs an argument: --{present(name)}")
         value = rest.pop(0)
     return name, value
@@ -122,12 +125,13 @@ def _find_command(words: list[str]) -> tuple[str, list[str]]:
         return "version", []
     if words[0] != "migrate":
         shown = words[0] if words[0].isalpha() else "that"
-        raise UsageError(f"atlas {shown} has no counterpart here: there is atlas migrate")
+        raise UsageError(f"atlas {shown} is not supported: there is atlas migrate")
     if len(words) == 1:
         raise UsageError(f"no command: atlas migrate {', '.join(COMMANDS)}")
     command = words[1]
     if command in WITHOUT:
-        raise UsageError(f"atlas migrate {command} has no counterpart here: {WITHOUT[command]}")
+        raise UsageError(f"atlas migrate {command} is not supported: {WITHOUT[command]}")
     if command not in COMMANDS:
-        raise UsageError(f"atlas migrate has no command {command if command.isalpha() else ''}")
+        shown = f" {command}{guess(command, COMMANDS)}" if command.isalpha() else ""
+        raise UsageError(f"atlas migrate has no command{shown}")
     return command, words[2:]

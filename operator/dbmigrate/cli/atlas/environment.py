@@ -31,7 +31,7 @@ def read_text(block: Block | None, name: str, evaluate: Evaluate) -> str:
     if name == "format" and value is None:
         return ""
     if not isinstance(value, str):
-        raise attribute.place.refuse(f"{name} is to be a text")
+        raise attribute.place.refuse(f"{name} must be a text")
     return value
 
 
@@ -43,7 +43,7 @@ def read_texts(block: Block, name: str, evaluate: Evaluate) -> tuple[str, ...]:
     value = evaluate(attribute)
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
-        raise attribute.place.refuse(f"{name} is to be a text, or a list of texts")
+        raise attribute.place.refuse(f"{name} must be a text, or a list of texts")
     return tuple(values)
 
 

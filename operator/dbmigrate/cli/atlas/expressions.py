@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dbmigrate.cli.atlas.hcl import Place, Tree, first_line, name_of, parse_expression
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 
 Value = Any
 Function = Callable[..., Value]
@@ -108,7 +108,7 @@ class _Evaluation:
         kind = name_of(tree)
         rule = _RULES.get(kind)
         if rule is None:
-            raise self._place.refuse(f"this form of HCL ({kind}) is not understood here")
+            raise self._place.refuse(f"this form of HCL ({kind}) is not supported")
         value = rule(self, tree)
         return self._budget.take(value, self._place) if kind in _MAKES_VALUES else value
 
@@ -142,7 +142,7 @@ class _Evaluation:
             (inner,) = (each for each in part.children if hasattr(each, "data"))
             return self.value(inner)
         if hasattr(part, "data"):
-            raise self._place.refuse("%{ ... } in a text is not understood here")
+            raise self._place.refuse("%{ ... } in a text is not supported")
         return _unescape(str(part))
 
     def _text(self, value: Value) -> str:
@@ -204,7 +204,7 @@ class _Evaluation:
         name = "::".join(str(each.children[0]) for each in tree.children if _is(each, "identifier"))
         function = self._functions.get(name)
         if function is None:
-            raise self._place.refuse(f"the function {name} is not known here")
+            raise self._place.refuse(f"the function {name} is not supported")
         arguments: list[Value] = []
         for part in tree.children:
             if _is(part, "arguments"):
@@ -216,7 +216,7 @@ class _Evaluation:
         except MigrationError:
             raise
         except OSError as error:
-            problem = f"{name}: {error.filename} can't be read: {error.strerror}"
+            problem = f"{name}: {error.filename} can't be read: {cause_of(error)}"
             raise self._place.refuse(problem) from None
         except (TypeError, ValueError, LookupError, AttributeError):
             raise self._place.refuse(f"{name} can't be called with these values") from None

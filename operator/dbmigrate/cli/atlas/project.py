@@ -1,7 +1,7 @@
 """atlas.hcl: which database, which files and which policies an environment names.
 
 Only what a command reads is evaluated, with what that refers to: a variable without a value,
-or a data source that has no counterpart here, is an error where it is used and nowhere else.
+or a data source that is not supported, is an error where it is used and nowhere else.
 The size of all values together and the depth of expressions are bounded.
 A program of `data "external_schema"` is not run here, but named, for `diff` to run.
 """
@@ -20,7 +20,7 @@ from dbmigrate.cli.atlas.environment import Environment, read_text, read_texts
 from dbmigrate.cli.atlas.expressions import Budget, Scope, Value
 from dbmigrate.cli.atlas.functions import make_functions
 from dbmigrate.cli.atlas.hcl import Attribute, Block, Place, parse
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.report import Reason
 
 PROGRAM = "exec:"
@@ -51,7 +51,7 @@ def read_project(
             content = file.read(LARGEST_FILE + 1)
         text = content.decode("utf-8")
     except OSError as error:
-        raise _refused(f'project file "{path}" was not found: {error.strerror}') from None
+        raise _refused(f'project file "{path}" was not found: {cause_of(error)}') from None
     except UnicodeDecodeError:
         raise _refused(f"{path} is not UTF-8") from None
     if len(content) > LARGEST_FILE:
@@ -94,9 +94,9 @@ class _Project:
         """One, or one for each value."""
         block = self._find_env(name)
         for unknown in (each for each in self._root.blocks if each.kind not in _KNOWN_BLOCKS):
-            raise unknown.place.refuse(f"a block {unknown.kind} has no counterpart here")
+            raise unknown.place.refuse(f"a block {unknown.kind} is not supported")
         for unknown in (each for each in block.blocks if each.kind not in _ENV_BLOCKS):
-            raise unknown.place.refuse(f"a block {unknown.kind} has no counterpart here")
+            raise unknown.place.refuse(f"a block {unknown.kind} is not supported")
         if "for_each" not in block.attributes:
             return (Environment(block, self._root, self._value),)
         if not is_of_each:
@@ -110,7 +110,7 @@ class _Project:
     def _each(self, attribute: Attribute) -> list[dict[str, Value]]:
         values = self._value(attribute)
         if not isinstance(values, list | dict) or not values:
-            raise attribute.place.refuse("for_each is to be a list or a map that is not empty")
+            raise attribute.place.refuse("for_each must be a list or a map that is not empty")
         pairs = values.items() if isinstance(values, dict) else ((each, each) for each in values)
         return [{"key": key, "value": value} for key, value in pairs]
 
@@ -119,7 +119,7 @@ class _Project:
         first, *others = self._each(attribute)
         if others:
             raise UsageError(
-                "for_each names several databases, which only apply and status go through"
+                "for_each names several databases, which only apply and status support"
             )
         return first.get(name)
 
@@ -128,7 +128,7 @@ class _Project:
         if not found:
             raise _refused(f'env "{name}" not defined in project file {self._file}')
         if len(found) > 1:
-            raise found[1].place.refuse(f"env {name} is there twice: one run migrates one database")
+            raise found[1].place.refuse(f"env {name} exists twice: one run migrates one database")
         return found[0]
 
     def _is_named(self, block: Block, name: str) -> bool:
@@ -191,7 +191,7 @@ class _Project:
             return self._once(f"data.sql.{name}", block.place, lambda: self._rows(block))
         if kind != "external_schema":
             raise block.place.refuse(
-                f'data "{kind}" has no counterpart here: write what it stands for, or take it'
+                f'data "{kind}" is not supported: write what it stands for, or take it'
                 " from the environment with getenv"
             )
         return self._once(f"data.{kind}.{name}", block.place, lambda: self._program(block))
@@ -207,7 +207,7 @@ class _Project:
             raise block.place.refuse('data "sql" needs a url and a query')
         if "args" in block.attributes:
             raise block.attributes["args"].place.refuse(
-                "args has no counterpart here: write them into the query"
+                "args is not supported: write them into the query"
             )
         session = connect(parse_target(url, self._environ), role="project")
         try:
@@ -241,7 +241,7 @@ class _Project:
     def _program(self, block: Block) -> Value:
         if "working_dir" in block.attributes:
             place = block.attributes["working_dir"].place
-            raise place.refuse("working_dir has no counterpart here: name the program by its path")
+            raise place.refuse("working_dir is not supported: name the program by its path")
         words = read_texts(block, "program", self._value)
         if not words:
             raise block.place.refuse("external_schema needs a program")
@@ -274,13 +274,13 @@ def _convert(given: list[str], wanted: str, name: str, place: Place) -> Value:
     (text,) = given
     if wanted == "bool":
         if text not in ("true", "false"):
-            raise place.refuse(f"--var {name} is to be true or false")
+            raise place.refuse(f"--var {name} must be true or false")
         return text == "true"
     if wanted in ("int", "number"):
         try:
             return float(text) if "." in text else int(text)
         except ValueError:
-            raise place.refuse(f"--var {name} is to be a number") from None
+            raise place.refuse(f"--var {name} must be a number") from None
     if wanted != "string":
         raise place.refuse(f"a variable of type {wanted} can't be given on the command line")
     return text

@@ -88,11 +88,11 @@ def _apply(order: _Order) -> AtlasTranslation:
     head += ["-lock-timeout", _seconds(order.value("lock-timeout", "lock_timeout"))]
     exec_order = order.value("exec-order", "exec_order") or "linear"
     if exec_order.lower().replace("_", "-") not in _ORDERS:
-        raise UsageError(f"--exec-order is {', '.join(_ORDERS)}")
+        raise UsageError(f"--exec-order: expected {', '.join(_ORDERS)}")
     head += ["-out-of-order", _ORDERS[exec_order.lower().replace("_", "-")]]
     mode = order.value("tx-mode", "tx_mode") or "file"
     if mode not in _MODES:
-        raise UsageError(f"--tx-mode is {', '.join(_MODES)}")
+        raise UsageError(f"--tx-mode: expected {', '.join(_MODES)}")
     amount = _amount(order.arguments.operands)
     version = order.value("to-version")
     baseline = order.value("baseline", "baseline")
@@ -129,13 +129,13 @@ def _diff(order: _Order) -> AtlasTranslation:
     if len(order.arguments.operands) > 1:
         raise UsageError("atlas migrate diff takes one name")
     if order.is_set("edit"):
-        raise UsageError("--edit has no counterpart here: edit the file that was written")
+        raise UsageError("--edit is not supported: edit the file that was written")
     if env.exclude:
-        raise UsageError("exclude has no counterpart here: diff takes all it is given")
+        raise UsageError("exclude is not supported: diff takes all it is given")
     place = env.diff_policy
     if place is not None:
         raise UsageError(
-            f"{place.file}: line {place.line}: this diff policy has no counterpart here: look at"
+            f"{place.file}: line {place.line}: this diff policy is not supported: look at"
             " what `diff` writes (it marks what destroys), and take out what is not wanted"
         )
     if order.value("format") and not _INDENT.fullmatch(order.value("format").strip()):
@@ -143,16 +143,16 @@ def _diff(order: _Order) -> AtlasTranslation:
     line = [*_directory(order), "diff"]
     targets = order.arguments.lists.get("to") or list(env.src)
     if not targets:
-        raise UsageError("what is the schema to become? Give --to, or src in atlas.hcl")
+        raise UsageError("no desired schema: give --to, or src in atlas.hcl")
     for target in targets:
         line += ["-to", _desired(target)]
     server, notices = _scratch(order)
     if order.arguments.lists.get("schema") or env.schemas:
         if any(not target.startswith(("file:", "exec:")) for target in targets):
             raise UsageError(
-                "schemas have no counterpart here where --to is a database: all of it is compared"
+                "schemas are not supported where --to is a database: all of it is compared"
             )
-        notices += ("schemas: all schemas that the files make are compared",)
+        notices += ("schemas: all schemas that the files create are compared",)
     line += [*server, *(order.arguments.operands or ("schema",))]
     return AtlasTranslation((line,), notices, directory=line[line.index("-path") + 1])
 
@@ -195,7 +195,7 @@ def _hash(order: _Order) -> AtlasTranslation:
 
 def _new(order: _Order) -> AtlasTranslation:
     if order.is_set("edit"):
-        raise UsageError("--edit has no counterpart here: edit the file that was made")
+        raise UsageError("--edit is not supported: edit the file that was made")
     if len(order.arguments.operands) > 1:
         raise UsageError("atlas migrate new takes one name")
     where = _directory(order)
@@ -226,7 +226,7 @@ def _directory(order: _Order, *, needs_own_table: bool = False) -> Line:
     asked = parse_qs(urlsplit(url).query).get("format", [""])[0]
     kind = asked or order.value("dir-format", "format") or "atlas"
     if kind not in _FORMATS:
-        raise UsageError(f"the format {present(kind)} of --dir has no counterpart here")
+        raise UsageError(f"the format {present(kind)} of --dir is not supported")
     if needs_own_table and kind != "atlas":
         raise UsageError(
             f"Atlas keeps a table of its own for {kind}'s files, dbmigrate continues in {kind}'s:"
@@ -243,7 +243,7 @@ def _scratch(order: _Order) -> tuple[Line, tuple[str, ...]]:
         return (["-dev-url", dev] if dev else []), ()
     engine = docker[1] or docker[2]
     if engine in _OTHER_ENGINES:
-        raise UsageError(f"--dev-url is a server of {engine}: dbmigrate knows PostgreSQL alone")
+        raise UsageError(f"--dev-url is a server of {engine}: dbmigrate supports only PostgreSQL")
     asked = dev.split("?", maxsplit=1)[0]
     return [], (
         f"--dev-url {asked}: no container is started, a scratch server of the PostgreSQL that is"
@@ -257,7 +257,7 @@ def _database(order: _Order) -> Line:
         raise UsageError('required flag "url" not set')
     scheme = url.partition("://")[0]
     if scheme not in ("postgres", "postgresql"):
-        raise UsageError("--url is to begin with postgres://: dbmigrate knows PostgreSQL alone")
+        raise UsageError("--url must begin with postgres://: dbmigrate supports only PostgreSQL")
     line = ["-database", url]
     schema = order.value("revisions-schema", "revisions_schema")
     if schema:
@@ -271,7 +271,7 @@ def _database(order: _Order) -> Line:
 def _path_of(url: str, flag: str) -> str:
     parts = urlsplit(url)
     if parts.scheme != "file":
-        raise UsageError(f"--{flag} is to begin with file://")
+        raise UsageError(f"--{flag} must begin with file://")
     return unquote(parts.netloc + parts.path)
 
 
@@ -283,10 +283,10 @@ def _desired(target: str) -> str:
     if not colon:
         raise UsageError("--to needs a scheme: file://, postgres:// or a data source of atlas.hcl")
     if scheme != "file":
-        raise UsageError(f"--to {present(scheme)}:// has no counterpart here")
+        raise UsageError(f"--to {present(scheme)}:// is not supported")
     path = _path_of(target, "to")
     if path.endswith(".hcl"):
-        raise UsageError("a schema in HCL has no counterpart here: write it as SQL")
+        raise UsageError("a schema in HCL is not supported: write it as SQL")
     return path
 
 

@@ -6,34 +6,34 @@ from dbmigrate.cli.atlas.arguments import COMMANDS, GLOBAL, SHORT, WITHOUT
 
 _MEANINGS = {
     "apply": ("apply [flags] [amount]", "Apply pending migration files to the database"),
-    "status": ("status [flags]", "Tell which files are applied and which are pending"),
+    "status": ("status [flags]", "Show which files are applied and which are pending"),
     "set": ("set [flags] [version]", "Set the version of the history; run nothing"),
-    "diff": ("diff [flags] [name]", "Write a migration file that leads to a wanted schema"),
-    "lint": ("lint [flags]", "Say what the files may do to a running application"),
-    "validate": ("validate [flags]", "Hold the files against atlas.sum, and try them"),
-    "hash": ("hash [flags]", "Write atlas.sum anew"),
-    "new": ("new [flags] [name]", "Make an empty migration file"),
+    "diff": ("diff [flags] [name]", "Write a migration file that leads to a desired schema"),
+    "lint": ("lint [flags]", "Report what the files may do to a running application"),
+    "validate": ("validate [flags]", "Compare the files with atlas.sum, and rehearse them"),
+    "hash": ("hash [flags]", "Write atlas.sum again"),
+    "new": ("new [flags] [name]", "Create an empty migration file"),
 }
 _FLAGS = {
     "url": ("string", "the database, postgres://user:password@host:port/name"),
     "dir": ("string", 'the directory of the files (default "file://migrations")'),
-    "dir-format": ("string", "whose files they are (default atlas)"),
+    "dir-format": ("string", "the format of the files (default atlas)"),
     "format": ("string", "print the document as JSON: '{{ json . }}'; no other template"),
-    "log": ("string", "the same, as older versions name it"),
+    "log": ("string", "the same, by its name in older versions"),
     "revisions-schema": ("string", "the schema of the history's table"),
     "dry-run": ("", "show what would be run, change nothing"),
     "lock-timeout": ("duration", "how long to wait for the lock (default 10s)"),
-    "baseline": ("string", "the version that a database without a history has already"),
-    "tx-mode": ("string", "what is one transaction: none, file, all (default file)"),
+    "baseline": ("string", "the version that a database without a history already has"),
+    "tx-mode": ("string", "the scope of a transaction: none, file, all (default file)"),
     "exec-order": ("string", "linear, linear-skip, non-linear (default linear)"),
-    "allow-dirty": ("", "begin a history in a database that is not empty"),
-    "to-version": ("string", "go up to that version and no further"),
-    "to": ("strings", "the wanted schema: file://schema.sql, a database, a program"),
-    "dev-url": ("string", "a scratch database; docker:// is replaced by a server of our own"),
+    "allow-dirty": ("", "start a history in a database that is not empty"),
+    "to-version": ("string", "migrate up to that version"),
+    "to": ("strings", "the desired schema: file://schema.sql, a database, a program"),
+    "dev-url": ("string", "a scratch database; docker:// is replaced by a temporary server"),
     "schema": ("strings", "accepted for files, of which all schemas are looked at"),
     "edit": ("", "refused: edit the file that was written"),
-    "latest": ("uint", "look at the newest N files"),
-    "git-base": ("string", "look at the files that this branch does not have"),
+    "latest": ("uint", "check the newest N files"),
+    "git-base": ("string", "check the files that this branch does not have"),
     "git-dir": ("string", 'the repository\'s working directory (default ".")'),
     "force": ("", "accepted, not needed"),
     "config": ("string", 'the project file (default "file://atlas.hcl")'),
@@ -48,7 +48,7 @@ def describe(words: tuple[str, ...]) -> str:
     if words[:1] != ("migrate",):
         return "\n".join(
             (
-                "Atlas's command line, carried out by dbmigrate.",
+                "Atlas's command line, executed by dbmigrate.",
                 "",
                 "Usage:",
                 "  dbmigrate atlas migrate [command]",
@@ -60,12 +60,12 @@ def describe(words: tuple[str, ...]) -> str:
         )
     command = words[1] if len(words) > 1 else ""
     if command in WITHOUT:
-        return f"atlas migrate {command} has no counterpart here: {WITHOUT[command]}\n"
+        return f"atlas migrate {command} is not supported: {WITHOUT[command]}\n"
     if command not in COMMANDS:
         listed = [f"  {name:<10} {_MEANINGS[name][1]}" for name in COMMANDS]
         return "\n".join(
             (
-                "Atlas's versioned workflow, carried out by dbmigrate.",
+                "Atlas's versioned workflow, executed by dbmigrate.",
                 "",
                 "Usage:",
                 "  dbmigrate atlas migrate [command]",

@@ -28,13 +28,13 @@ TOOLS = ("goose", "dbmate", "atlas", "flyway")
 ORMS = ("alembic", "django", "rails", "prisma")
 FLAGS = (
     HELP,
-    Flag("from", f"The tool that has kept the history: {', '.join((*TOOLS, *ORMS))}"),
-    Flag("from-table", "Its table, if it is not called as the tool calls it"),
+    Flag("from", f"The tool of the history: {', '.join((*TOOLS, *ORMS))}"),
+    Flag("from-table", "Its table, if it does not have the tool's name for it"),
     Flag("as", "Of an ORM: the migration that stands for it", check=read_decimal, kind="version"),
     Flag("baseline", "Of an ORM: write the schema as the first migration, by this name"),
-    Flag("keep-owners", "Write owners and privileges into that file, too", kind=""),
-    Flag("dev-url", "A server on which that file may be tried (default one of our own)"),
-    Flag("f", "Take it over without asking", kind=""),
+    Flag("keep-owners", "Also write owners and privileges into that file", kind=""),
+    Flag("dev-url", "A server on which that file may be tried (default a temporary one)"),
+    Flag("f", "Skip the confirmation", kind=""),
 )
 OF_ORMS = ("as", "baseline", "keep-owners", "dev-url")
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.arguments.flags import Flag, each_value, is_set, present
+from dbmigrate.cli.arguments.flags import Flag, each_value, is_set
 from dbmigrate.cli.arguments.usage import DRIFT
-from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.command import HELP, Command, Invocation
 
 if TYPE_CHECKING:
     from dbmigrate.runner.commands.drift import Drift
@@ -20,23 +20,23 @@ DRIFTED = 3
 
 FLAGS = (
     HELP,
-    Flag("dev-url", "A server on which a scratch database may be created (default one of our own)"),
+    Flag(
+        "dev-url", "A server on which a scratch database may be created (default a temporary one)"
+    ),
     Flag(
         "ignore",
-        "What is not compared: a pattern of names as `public.audit_*`, with a kind before it as"
-        " `extension:pg_stat_statements`; may be repeated",
+        "Exclude objects: a pattern of names such as `public.audit_*`, with a kind before it such"
+        " as `extension:pg_stat_statements`; may be repeated",
         is_repeated=True,
     ),
-    Flag("rights", "Compare owners and privileges, too", kind=""),
-    Flag("partitions", "Compare which partitions there are, too", kind=""),
-    Flag("exit-zero", "Exit with 0 where the schema differs, too", kind=""),
+    Flag("rights", "Also compare owners and privileges", kind=""),
+    Flag("partitions", "Also compare which partitions exist", kind=""),
+    Flag("exit-zero", "Exit with 0 even if the schema differs", kind=""),
 )
 
 
 def run(invocation: Invocation) -> int:
     """Compare them; 3 if the live schema differs."""
-    if invocation.operands:
-        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     from dbmigrate.cli.run import FileUse, run_use_case
 
     values = invocation.values

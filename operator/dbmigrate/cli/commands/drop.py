@@ -35,7 +35,7 @@ def run(invocation: Invocation) -> int:
 
 CASCADE = Flag(
     "cascade",
-    "Also drop what depends on the tables in other schemas, and what other roles own",
+    "Also drop dependent objects in other schemas, and objects of other roles",
     kind="",
 )
 

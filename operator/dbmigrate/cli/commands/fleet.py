@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VERBS = ("up", "goto", "status", "plan", "verify", "wait", "survey")
 VERSIONED = frozenset({"goto", "status", "plan", "survey"})
 """These take a version: where the targets should be, or would be."""
+_WAYS_BACK = ("down", "rollback", "undo")
 PENDING_CODE = 3
 EXCEEDED_CODE = 4
 """With -tolerate-failures: more targets have failed than -max-failures allows."""
@@ -63,10 +64,10 @@ FLAGS = (
     Flag("targets", "The list of targets: a file of YAML, JSON or CSV", kind="file"),
     Flag("targets-query", "A SELECT on the catalog database that gives the targets", kind="sql"),
     Flag("catalog", "The catalog database (default the one of -database)", kind="url"),
-    Flag("password-dir", "The directory that password files of targets lie in", kind="dir"),
+    Flag("password-dir", "The directory of the targets' password files", kind="dir"),
     Flag(
         "concurrency",
-        "How many targets are worked on at a time (default 8, or the wave's)",
+        "How many targets are migrated at a time (default 8, or the wave's)",
         check=_checked("concurrency"),
         kind="n",
     ),
@@ -79,15 +80,15 @@ FLAGS = (
     Flag("wave", "Take the targets of that wave", kind="name"),
     Flag(
         "max-failures",
-        "Begin no further target after more failures than that: 10, or 5% (default the wave's)",
+        "Start no further target after more failures than that: 10, or 5% (default the wave's)",
         check=_checked("max-failures"),
         kind="limit",
     ),
-    Flag("results", "Keep a row for each target in that table of the catalog", kind="table"),
+    Flag("results", "Store a row for each target in that table of the catalog", kind="table"),
     Flag("waves", "The waves, instead of those of the list: a file of YAML or JSON", kind="file"),
     Flag(
         "tolerate-failures",
-        "Exit with 0 once each target was tried, whatever became of it: the report says that",
+        "Exit with 0 once each target was tried, even if some have failed: see the report",
         kind="",
     ),
     Flag(
@@ -97,7 +98,7 @@ FLAGS = (
     ),
     Flag(
         "plans",
-        "Of up and goto: do only what one of these plans of a survey says, by their checksums",
+        "Of up and goto: run only plans of a survey, by their checksums",
         check=_checked("plans"),
         kind="list",
     ),
@@ -192,9 +193,12 @@ def _read_verb(invocation: Invocation) -> str:
     verb = operands[0]
     if verb not in VERBS:
         shown = verb if verb.replace("-", "").isalpha() else "(not shown)"
-        raise ArgumentError(f"fleet {shown} is not known{guess(verb, VERBS)}: {', '.join(VERBS)}")
-    if len(operands) > (2 if verb in VERSIONED else 1):
-        raise ArgumentError(f"too many arguments: {present(' '.join(operands[1:]))}")
+        back = ": fleet goto V goes back to a version" if verb in _WAYS_BACK else guess(verb, VERBS)
+        raise ArgumentError(f"fleet {shown} is not known{back}: {', '.join(VERBS)}")
+    if len(operands) > 1 and verb not in VERSIONED:
+        raise ArgumentError(
+            f"too many arguments: {present(operands[1])}", hint=f"fleet {verb} takes none"
+        )
     if ("targets" in values) == ("targets-query" in values):
         raise ArgumentError("name the targets: either -targets FILE or -targets-query SQL")
     for name, only in _FOR_VERBS:
@@ -279,7 +283,9 @@ def _select(
 
         source = invocation.values["targets"]
         if present(source) != source and not os.path.isfile(source):
-            raise ArgumentError("-targets is no file (not shown, for it may hold a password)")
+            raise ArgumentError(
+                "-targets is no file (not shown, because it may contain a password)"
+            )
         rows = read_list(source, listed)
     else:
         from dbmigrate.runner.fleet.catalog import SOURCE, query_rows
@@ -369,4 +375,4 @@ def _tolerant_code(found: FleetResult) -> int:
     return 0 if is_done and not found.was_stopped else 1
 
 
-COMMAND = Command("fleet", FLEET, run, flags=FLAGS, twins=_TWINS, has_verb=True)
+COMMAND = Command("fleet", FLEET, run, flags=FLAGS, operand="V", twins=_TWINS, has_verb=True)

@@ -25,15 +25,15 @@ def _check_sha256(text: str) -> object:
     return text
 
 
-CLEAN = Flag("clean", "Drop what the backup holds before restoring it", kind="")
-NO_OWNER = Flag("no-owner", "Let everything belong to the role that restores", kind="")
+CLEAN = Flag("clean", "Drop the objects of the backup before restoring it", kind="")
+NO_OWNER = Flag("no-owner", "Make the restoring role the owner of everything", kind="")
 SHA256 = Flag("sha256", "Refuse a file with another checksum", check=_check_sha256)
 
 
 def run(invocation: Invocation) -> int:
     """Restore it."""
-    if len(invocation.operands) != 1:
-        raise ArgumentError("please specify one FILE, behind the flags")
+    if not invocation.operands:
+        raise ArgumentError("please specify FILE", hint="name a backup: restore FILE")
     values = invocation.values
     file = read_file(invocation.operands[0])
     from dbmigrate.cli.run import FileUse, run_use_case
@@ -57,4 +57,4 @@ def _show(invocation: Invocation, restored: Backup) -> int:
     return 0
 
 
-COMMAND = Command("restore", RESTORE, run, flags=(HELP, CLEAN, NO_OWNER, SHA256))
+COMMAND = Command("restore", RESTORE, run, flags=(HELP, CLEAN, NO_OWNER, SHA256), operand="FILE")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PENDING_CODE = 3
 HEAD = ("VERSION", "NAME", "STATE", "APPLIED AT", "TIME", "BY")
 EXIT_CODE = Flag("exit-code", "Exit with 3 while any is pending or the database is dirty", kind="")
-PAGE = Flag("page", "Show that page alone; -1 is the last", check=read_page, kind="P")
+PAGE = Flag("page", "Show only that page; -1 is the last", check=read_page, kind="P")
 PAGE_SIZE = Flag(
     "page-size",
     "Migrations on a page (default 100 with -page, else all)",

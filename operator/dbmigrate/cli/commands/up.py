@@ -28,6 +28,6 @@ def run(invocation: Invocation) -> int:
     return run_use_case(invocation, use_case, files=FileUse.REQUIRED)
 
 
-TO = Flag("to", "Apply those up to that version, which need not exist itself", kind="version")
+TO = Flag("to", "Apply those up to that version (which need not exist)", kind="version")
 
-COMMAND = Command("up", UP, run, flags=(HELP, TO))
+COMMAND = Command("up", UP, run, flags=(HELP, TO), operand="N")

@@ -61,9 +61,9 @@ Options:
 Commands:
 {commands}
 
-Not here: migrations in Go, -timeout, -no-versioning, -certfile, -ssl-cert, -ssl-key; each says
-what to do instead. What is printed is dbmigrate's; its own options have twins in the
-environment, DBMIGRATE_LOCK_TIMEOUT and so on: {program} -h.
+Not supported: migrations in Go, -timeout, -no-versioning, -certfile, -ssl-cert, -ssl-key; each says
+what to do instead. The output is dbmigrate's; its own options can be set by environment
+variables, DBMIGRATE_LOCK_TIMEOUT and so on: {program} -h.
 """
 
 

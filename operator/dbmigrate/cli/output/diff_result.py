@@ -46,7 +46,7 @@ def show_diff(invocation: Invocation, diff: Diff) -> int:
     for text in diff.warnings:
         terminal.warning(text)
     if not is_installed():
-        terminal.warning(f"lint says nothing of the new files: {NOT_INSTALLED}")
+        terminal.warning(f"lint cannot check the new files: {NOT_INSTALLED}")
     for finding in find_faults(diff):
         terminal.line(
             f"{finding.severity} {finding.rule.name}: {finding.file}:{finding.line}:"

@@ -79,7 +79,7 @@ class Outlet(io.TextIOWrapper):
     def _give_last(self) -> None:
         if self._left_out:
             lines = "1 line is" if self._left_out == 1 else f"{self._left_out} lines are"
-            self._last.appendleft(f"... {lines} left out: nobody has read them in time\n")
+            self._last.appendleft(f"... {lines} omitted: the output was not read in time\n")
         if self._last:
             text = "".join(self._last)
             self._last.clear()

@@ -179,7 +179,7 @@ def _describe(session: CommandContext, body: Document, status: SetStatus) -> Ite
     metadata, ready = body["metadata"], status.condition(ConditionType.READY)
     yield [Cell(f"Name:       {lines(metadata['name'])}")]
     yield [Cell(f"Namespace:  {lines(metadata['namespace'])}")]
-    said = f"{ready.status.value}, {lines(ready.reason)}" if ready else "not looked at yet"
+    said = f"{ready.status.value}, {lines(ready.reason)}" if ready else "not reconciled yet"
     yield [Cell("Ready:      "), Cell(said, _tone(ready))]
     if ready is not None and ready.message:
         yield [Cell(f"Message:    {lines(ready.message)}")]

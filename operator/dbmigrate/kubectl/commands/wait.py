@@ -60,7 +60,7 @@ def describe_standing(resource: Resource) -> str:
     """The reason and the message, and where they come from."""
     ready = resource.ready
     if ready is None:
-        return "no operator has looked at it yet"
+        return "no operator has reconciled it yet"
     if not resource.is_observed:
         return f"the operator has not seen generation {resource.identity.generation} yet"
     stalled = resource.status.condition(ConditionType.STALLED)

@@ -40,7 +40,7 @@ class ApplyOrder:
     target: Version | None = None
     """None: the latest."""
     baseline: Version | None = None
-    """What the database has already, if nothing is applied yet."""
+    """The version that the database already has, if nothing is applied yet."""
     may_hold_something: bool = False
     """Whether a history may begin in a database that is not empty."""
 

@@ -155,8 +155,8 @@ def _not_undone(steps: list[RehearsedStep]) -> MigrationError:
         lines.append(f"version {step.version} ({step.name}): {', '.join(step.left[:SHOWN])}{more}")
     return MigrationError(
         Reason.IRREVERSIBLE_MIGRATION,
-        f"down is not the way back of up: {'; '.join(lines)}",
-        hint="fix the down script, or leave it out if the step can't be undone",
+        f"down does not undo up: {'; '.join(lines)}",
+        hint="fix the down script, or remove it if the step cannot be undone",
     )
 
 

@@ -104,7 +104,7 @@ def read_settings(directory: Path | None, environ: Mapping[str, str]) -> Setting
             raise _refused(f"flyway.{name} is {values[name]!r}: dbmigrate knows {value!r} alone")
     for name, remedy in _REFUSED.items():
         if values.get(name, "").lower() not in ("", "false"):
-            raise _refused(f"flyway.{name} has no counterpart here: {remedy}")
+            raise _refused(f"flyway.{name} is not supported: {remedy}")
     schemas = values.get("defaultschema") or values.get("schemas", "").partition(",")[0]
     return Settings(
         {

@@ -131,34 +131,34 @@ def test_the_template_is_handed_on(command: str, head: list[str] | None, form: s
 @pytest.mark.parametrize("form", ["{{ .Status }}", "{{ json .Pending }}", "text", "{{ json . }}!"])
 def test_another_template_is_refused(form: str) -> None:
     words = ["migrate", "status", *DIR.split(), "--format", form]
-    with pytest.raises(UsageError, match=r"^--format: the one template is '\{\{ json \. \}\}'"):
+    with pytest.raises(UsageError, match=r"^--format: the only template is '\{\{ json \. \}\}'"):
         translate(read_arguments(words), {})
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("schema apply", "atlas schema has no counterpart here"),
-        ("migrate down", "Atlas's files have no way down"),
-        ("migrate push x", "has no counterpart here"),
+        ("schema apply", "atlas schema is not supported"),
+        ("migrate down", "Atlas's files have no down scripts"),
+        ("migrate push x", "is not supported"),
         ("migrate nothing", "has no command nothing"),
         (f"migrate apply {DIR} --what x", "has no flag --what here"),
         (f"migrate apply {DIR} --latest 3", "has no flag --latest here"),
         (f"migrate apply {DIR} 0", "at least 1"),
-        (f"migrate apply {DIR} --tx-mode some", "--tx-mode is none, file, all"),
+        (f"migrate apply {DIR} --tx-mode some", "--tx-mode: expected none, file, all"),
         (f"migrate apply {DIR} --baseline 1 --allow-dirty", "mutually exclusive"),
-        (f"migrate apply {DIR} --exec-order x", "--exec-order is linear"),
+        (f"migrate apply {DIR} --exec-order x", "--exec-order: expected linear"),
         (f"migrate apply {DIR} --lock-timeout x", "a duration such as 10s"),
-        (f"migrate status {DIR} --format {{{{nope}}}}", "the one template is"),
-        (f"migrate status {DIR} --format {{{{.Status", "the one template is"),
+        (f"migrate status {DIR} --format {{{{nope}}}}", "the only template is"),
+        (f"migrate status {DIR} --format {{{{.Status", "the only template is"),
         (f"migrate status {DIR} --format x --log y", "--format and --log can't both"),
         ("migrate apply --dir file://m", 'required flag "url" not set'),
         ("migrate apply --dir file://m -u mysql://x", "postgres://"),
         (f"migrate apply --dir file://m?format=goose -u {URL}", "Atlas keeps a table of its own"),
-        ("migrate hash --dir atlas://m", "--dir is to begin with file://"),
+        ("migrate hash --dir atlas://m", "--dir must begin with file://"),
         ("migrate hash --dir file://m?format=liquibase", "format liquibase"),
-        ("migrate diff x --dir file://m", "Give --to"),
-        ("migrate diff x --to file://s.hcl", "a schema in HCL has no counterpart"),
+        ("migrate diff x --dir file://m", "give --to"),
+        ("migrate diff x --to file://s.hcl", "a schema in HCL is not supported"),
         ("migrate diff x --to s.sql", "--to needs a scheme"),
         ("migrate lint --git-base main --latest 1", "mutually exclusive"),
         (f"migrate diff x --dir file://m --schema public --to {URL}", "all of it is compared"),
@@ -357,13 +357,13 @@ def test_a_nameless_environment_has_the_name_that_is_asked_for(project: Path) ->
         ("nowhere", [], 'env "nowhere" not defined in project file'),
         ("broken", [], "line 43: there is no missing here"),
         ("tenants", [], 'line 26: data "sql" needs a url and a query'),
-        ("sqlite", [], 'data "hcl_schema" has no counterpart here'),
+        ("sqlite", [], 'data "hcl_schema" is not supported'),
         ("counted", [], 'missing value for required variable "count"'),
-        ("counted", ["count=many"], "--var count is to be a number"),
+        ("counted", ["count=many"], "--var count must be a number"),
         ("counted", ["count"], "name=value"),
-        ("called", [], "the function whatever is not known here"),
+        ("called", [], "the function whatever is not supported"),
         ("circle", [], "local.circle depends on itself"),
-        ("none", [], "for_each is to be a list or a map that is not empty"),
+        ("none", [], "for_each must be a list or a map that is not empty"),
     ],
 )
 def test_what_cant_be_worked_out_is_told_with_its_line(
@@ -430,14 +430,16 @@ def test_each_database_of_for_each_has_a_run(project: Path) -> None:
 
 
 def test_a_policy_that_skips_changes_is_refused_with_its_place(project: Path) -> None:
-    with pytest.raises(UsageError, match=r"atlas\.hcl: line \d+: this diff policy has no"):
+    with pytest.raises(
+        UsageError, match=r"atlas\.hcl: line \d+: this diff policy is not supported"
+    ):
         lines("migrate diff x --env skipping --dir file://m", str(project / "atlas.hcl"))
 
 
 def test_schemas_are_no_hindrance_where_the_files_say_all() -> None:
     words = "migrate diff x --dir file://m --to file://s.sql --schema public".split()
     translation = translate(read_arguments(words), {})
-    assert translation.notices == ("schemas: all schemas that the files make are compared",)
+    assert translation.notices == ("schemas: all schemas that the files create are compared",)
 
 
 @pytest.mark.parametrize(
@@ -446,11 +448,11 @@ def test_schemas_are_no_hindrance_where_the_files_say_all() -> None:
         ("--help", "dbmigrate atlas migrate [command]"),
         ("", "dbmigrate atlas migrate [command]"),
         ("migrate", "  apply      Apply pending migration files"),
-        ("migrate --help", "  validate   Hold the files"),
+        ("migrate --help", "  validate   Compare the files"),
         ("help migrate apply", "--tx-mode string"),
         ("migrate apply -h", "-u, --url string"),
         ("migrate diff --help", "Global Flags:\n  -c, --config string"),
-        ("migrate down --help", "a new migration undoes an old one"),
+        ("migrate down --help", "undo a migration with a new one"),
     ],
 )
 def test_help_is_that_of_the_command(line: str, said: str) -> None:

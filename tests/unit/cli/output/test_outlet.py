@@ -63,7 +63,7 @@ def test_with_one_the_first_and_the_last_come(size: int) -> None:
         draining.join()
     come = found.splitlines(keepends=True)
     (at,) = [index for index, line in enumerate(come) if line.startswith("... ")]
-    counted = re.match(r"\.\.\. (\d+) lines? (?:is|are) left out", come[at])
+    counted = re.match(r"\.\.\. (\d+) lines? (?:is|are) omitted", come[at])
     assert counted
     assert come[:at] == lines[:at]
     rest = come[at + 1 : -1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.arguments.flags import Flag, each_value, is_set, present
+from dbmigrate.cli.arguments.flags import Flag, each_value, is_set
 from dbmigrate.cli.arguments.usage import DIFF
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
@@ -24,22 +24,22 @@ FLAGS = (
     HELP,
     Flag(
         "to",
-        "What the schema is to become: files of SQL, a directory of them or of migrations, a"
+        "The desired schema: files of SQL, a directory of them or of migrations, a"
         " database's URL, or exec:PROGRAM; may be repeated (default schema.sql or schema/ beside"
         " the migrations)",
         is_repeated=True,
     ),
-    Flag("dev-url", "A server on which scratch databases may be created (default one of our own)"),
+    Flag("dev-url", "A server on which scratch databases may be created (default a temporary one)"),
     Flag(
         "rename",
-        "Take one object for another: kind:old=new, as `column:public.users.name=full_name`; may"
-        " be repeated",
+        "Treat an object as renamed: kind:old=new, such as `column:public.users.name=full_name`;"
+        " may be repeated",
         is_repeated=True,
     ),
-    Flag("no-renames", "What looks like a rename is none: drop and create", kind=""),
+    Flag("no-renames", "Treat no other object as renamed: drop and create", kind=""),
     Flag("plain", "Plain forms of SQL, which may block the application, in fewer files", kind=""),
-    Flag("seq", "Sequential versions (default as the others are, else by time)", kind=""),
-    Flag("dry-run", "Print the files and write none", kind=""),
+    Flag("seq", "Sequential versions (default like the others, else timestamps)", kind=""),
+    Flag("dry-run", "Print the files without writing them", kind=""),
     Flag("check", "Exit with 3 if there is a difference, and write nothing", kind=""),
 )
 
@@ -48,10 +48,8 @@ def run(invocation: Invocation) -> int:
     """Plan, verify and write; 3 for a difference with -check."""
     values = invocation.values
     is_check = is_set(values, "check")
-    if len(invocation.operands) > 1:
-        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands[1:]))}")
     if not invocation.operands and not is_check and not is_set(values, "dry-run"):
-        raise ArgumentError("please specify name")
+        raise ArgumentError("please specify name", hint="diff NAME: of the new migration")
     from dbmigrate.cli.output.diff_result import describe_diff, show_diff
     from dbmigrate.cli.run import FileUse, run_use_case
 
@@ -81,9 +79,12 @@ def _read_desired(invocation: Invocation) -> tuple[Desired, ...]:
         directory = find_directory(invocation.options)
         beside = find_beside(directory)
         if beside is None:
+            from dbmigrate.sources.listing import list_directory
+
+            list_directory(directory)  # a directory that is none is the likelier mistake
             raise ArgumentError(
-                f"what is the schema to become? Neither schema.sql nor schema/ is beside"
-                f" {directory}: say it with -to"
+                f"no desired schema: neither schema.sql nor schema/ is beside"
+                f" {directory}: name it with -to"
             )
         places = (beside,)
     return tuple(read_desired(place, invocation.environ) for place in places)
@@ -110,4 +111,6 @@ def _read_order(invocation: Invocation, desired: tuple[Desired, ...]) -> DiffOrd
     )
 
 
-COMMAND = Command("diff", DIFF, run, flags=FLAGS, twins=("to", "dev-url", "plain", "seq"))
+COMMAND = Command(
+    "diff", DIFF, run, flags=FLAGS, operand="NAME", twins=("to", "dev-url", "plain", "seq")
+)

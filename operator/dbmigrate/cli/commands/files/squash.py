@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.arguments.flags import Flag, present
+from dbmigrate.cli.arguments.flags import Flag, one_of
 from dbmigrate.cli.arguments.operands import check_version, version_for
 from dbmigrate.cli.arguments.usage import SQUASH
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
@@ -21,28 +21,27 @@ NOWHERE = "host=scratch dbname=scratch"
 DATA = {"refuse": None, "keep": True, "leave": False}
 
 
-def check_data(text: str) -> str:
-    """Raises ValueError for what is none of the words."""
-    if text not in DATA:
-        raise ValueError(f"expected {' or '.join(DATA)}")
-    return text
-
-
 FLAGS = (
     HELP,
     Flag("to", "The newest version that is replaced", kind="version"),
     Flag("name", "The name of the new file (default squash)"),
-    Flag("archive", "Where the replaced files go (default archive-V among the migrations)"),
-    Flag("data", "What to do if they leave rows: refuse (default), keep, leave", check=check_data),
-    Flag("dev-url", "A server on which a scratch database may be created (default one of our own)"),
+    Flag(
+        "archive", "The directory for the replaced files (default archive-V beside the migrations)"
+    ),
+    Flag(
+        "data",
+        "How to handle rows that they leave: refuse (default), keep, leave",
+        check=one_of(DATA),
+    ),
+    Flag(
+        "dev-url", "A server on which a scratch database may be created (default a temporary one)"
+    ),
 )
 
 
 def run(invocation: Invocation) -> int:
     """Squash, and say what was replaced."""
     values = invocation.values
-    if invocation.operands:
-        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     if not values.get("to"):
         raise ArgumentError("please say with -to V up to which version files are replaced")
     text = check_version(values["to"], invocation.options)
@@ -93,7 +92,7 @@ def _show(invocation: Invocation, done: Squash) -> int:
     elif done.data_files:
         line(f"these change no rows of an empty database: {', '.join(done.data_files)}")
     if done.has_sum:
-        line("atlas.sum does not fit any more: `dbmigrate hash` writes it anew")
+        line("atlas.sum no longer matches: run `dbmigrate hash`")
     return 0
 
 
