@@ -106,6 +106,7 @@ def test_a_wrong_url_in_the_secret_is_said_and_heals_when_it_is_corrected(
     # The operator sees no Secret: the next attempt comes by itself.
     shop.namespace.secret("shop-db", url=shop.database.url)
     assert shop.wait_ready()["status"]["version"] == "2"
+    assert operator.is_running
 
 
 def test_a_wrong_password_stalls_without_a_storm_and_heals_with_the_next_change(

@@ -70,8 +70,8 @@ _lock = threading.Lock()
 
 
 def issue(identity: CloudIdentity, login: Login, environ: Mapping[str, str]) -> str:
-    """A token. Raises MigrationError: ConnectionInvalid without the library, ConnectionRefused where
-    no service answers, AuthenticationFailed where the provider refuses."""
+    """A token. Raises MigrationError: ConnectionInvalid without the library, ConnectionRefused
+    where no service answers, AuthenticationFailed where the provider refuses."""
     with _lock:
         provider = _find_provider(identity)
         provider.answers.last = None
