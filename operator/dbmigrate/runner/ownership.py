@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
-from dbmigrate.postgres.database_id import read_database_id
 from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_owner
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
@@ -47,6 +46,8 @@ def require_known_database(run: Run) -> None:
     options, database = run.request.options, run.database
     if options.owner is None:
         return
+    from dbmigrate.postgres.database_id import read_database_id
+
     run.database_id = read_database_id(database.session)
     expected = options.expected_database
     if expected is None or run.database_id == expected:

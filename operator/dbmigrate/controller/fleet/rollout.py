@@ -103,4 +103,6 @@ def is_environmental(status: SetStatus) -> bool:
     return rollout is not None and rollout.reason in {
         Reason.AUTHENTICATION_FAILED.value,
         Reason.TLS_FAILED.value,
+        Reason.CONNECTION_INVALID.value,
+        Reason.POOLER_UNSAFE.value,
     }

@@ -17,7 +17,6 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.other_forms import find_other_form
 from dbmigrate.postgres.connection.parameters import (
     DRIVER_SETTINGS,
     LIBPQ,
@@ -170,7 +169,7 @@ class ConnectionTarget:
 def parse_target(text: str, environ: Mapping[str, str]) -> ConnectionTarget:
     """Read a database URL or keyword string; an empty one means the PG* variables.
 
-    Raises MigrationError (Internal) with golang-migrate's text where it has one;
+    Raises MigrationError (ConnectionInvalid) with golang-migrate's text where it has one;
     it never holds the password.
     """
     scheme, params, url_database = _split(text, environ)
@@ -225,8 +224,12 @@ def _split(text: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str], 
             hint=f"name the database: -database {_FORM}, or DBMIGRATE_DATABASE, DATABASE_URL, or"
             " PGHOST and PGDATABASE",
         )
-    if not text.startswith(_USUAL) and (other := find_other_form(text)) is not None:
-        raise _unopened(other)
+    if not text.startswith(_USUAL):
+        from dbmigrate.postgres.connection.other_forms import find_other_form
+
+        other = find_other_form(text)
+        if other is not None:
+            raise _unopened(other)
     if is_keyword_string(text):
         try:
             return "", split_keywords(text), None
@@ -403,8 +406,10 @@ def _with_port(host: str, port: str) -> str:
 
 def _unparsed(problem: str, hint: str | None = None) -> MigrationError:
     message = f"failed to parse scheme from database URL: {problem}"
-    return MigrationError(Reason.INTERNAL, message, hint=hint)
+    return MigrationError(Reason.CONNECTION_INVALID, message, hint=hint)
 
 
 def _unopened(problem: str, hint: str | None = None) -> MigrationError:
-    return MigrationError(Reason.INTERNAL, f"failed to open database: {problem}", hint=hint)
+    return MigrationError(
+        Reason.CONNECTION_INVALID, f"failed to open database: {problem}", hint=hint
+    )

@@ -44,7 +44,9 @@ def find_loss(run: Run) -> MigrationError | None:
     left = find_left(run)
     if left is not None:
         return left
-    return _lost_all(run) if database.has_lost_all else _other_format(run)
+    if database.has_lost_all:
+        return _lost_all(run)
+    return _renamed(run) or _other_format(run)
 
 
 def warn_of_history(run: Run) -> None:
@@ -107,6 +109,25 @@ def _lost_all(run: Run) -> MigrationError:
         hint=f"put back the rows of both from a backup; or {_WAYS_ON}; or `dbmigrate adopt` where"
         " another tool's table has the version",
     )
+
+
+def _renamed(run: Run) -> MigrationError | None:
+    """A log in the same schema that had the name of this one's when it got its first row."""
+    session, history = run.database.session, run.database.history
+    for other in run.database.others:
+        is_it = other.log_shape.first_name == log_name(history.table)
+        if not is_it or other.schema != history.schema or not other.has_own_name:
+            continue
+        version = end_of_log(session, other)
+        if version is not None:
+            return MigrationError(
+                Reason.FOREIGN_HISTORY,
+                f"{_state(run)}, and {_log_of(other)}, which was its log under another name, ends"
+                f" at version {version}: all migrations would run again",
+                hint=f"give the table and its log their names back; or name them: -history-table"
+                f" {other.name}; or {_WAYS_ON}",
+            )
+    return None
 
 
 def _other_format(run: Run) -> MigrationError | None:
