@@ -51,7 +51,7 @@ _PASSING = ("40", "53", "55", "57", "58")
 an operator's doing, a disk."""
 _NOT_REACHED = "`dbmigrate up` applies what is pending: see whether that run has failed"
 _DIRTY = "`dbmigrate repair` finishes what dbmigrate began; `dbmigrate status` shows it"
-_MISTAKES = frozenset({Reason.INTERNAL, Reason.FOREIGN_HISTORY})
+_MISTAKES = frozenset({Reason.INTERNAL, Reason.CONNECTION_INVALID, Reason.FOREIGN_HISTORY})
 
 
 @dataclass(frozen=True, slots=True)
