@@ -160,7 +160,7 @@ def _without_version(session: Session, history: History, wanted: Version) -> Rea
     others: Sequence[OtherHistory] = ()
     # A log of ours explains that there is no version, and a name of its own a second history.
     if not history.has_log_table and not history.has_own_name:
-        others = find_other_histories(session, history)
+        others = find_other_histories(session, history, counts_ours=True)
     return _behind(VersionState(None), wanted, others)
 
 
@@ -173,7 +173,7 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
         is_applied = table.has_applied(session, wanted.name)
     except NoOrmTable as missing:
         history = History(missing.schema, missing.table)
-        others = find_other_histories(session, history, but=wanted.orm)
+        others = find_other_histories(session, history, but=wanted.orm, counts_ours=True)
         text = missing.message + _name(others)
         return Readiness(None, text, Reason.FOREIGN_HISTORY, is_behind=True)
     except ServerFailure as failure:
