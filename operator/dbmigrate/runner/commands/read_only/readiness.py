@@ -7,7 +7,7 @@ version.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
@@ -51,7 +51,7 @@ _PASSING = ("40", "53", "55", "57", "58")
 an operator's doing, a disk."""
 _NOT_REACHED = "`dbmigrate up` applies what is pending: see whether that run has failed"
 _DIRTY = "`dbmigrate repair` finishes what dbmigrate began; `dbmigrate status` shows it"
-_MISTAKES = frozenset({Reason.INTERNAL, Reason.FOREIGN_HISTORY})
+_MISTAKES = frozenset({Reason.INTERNAL, Reason.CONNECTION_INVALID, Reason.FOREIGN_HISTORY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def _without_version(session: Session, history: History, wanted: Version) -> Rea
             " gone or empty (`dbmigrate status`)",
             is_behind=True,
         )
-    others: Iterable[OtherHistory] = ()
+    others: Sequence[OtherHistory] = ()
     # A log of ours explains that there is no version, and a name of its own a second history.
     if not history.has_log_table and not history.has_own_name:
         others = find_other_histories(session, history)
@@ -174,7 +174,8 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
     except NoOrmTable as missing:
         history = History(missing.schema, missing.table)
         others = find_other_histories(session, history, but=wanted.orm)
-        return Readiness(None, missing.message + _name(others), is_behind=True)
+        text = missing.message + _name(others)
+        return Readiness(None, text, Reason.FOREIGN_HISTORY, is_behind=True)
     except ServerFailure as failure:
         if failure.sqlstate == INSUFFICIENT_PRIVILEGE:
             return _unreadable(request)
@@ -187,8 +188,11 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
     return Readiness(state, f"{wanted.orm.label} has not applied {wanted.name}", is_behind=True)
 
 
-def _behind(state: VersionState, wanted: Version, others: Iterable[OtherHistory] = ()) -> Readiness:
+def _behind(state: VersionState, wanted: Version, others: Sequence[OtherHistory] = ()) -> Readiness:
     text = f"the database {_stands(state)}, {wanted} is wanted{_name(others)}"
+    if others:
+        hint = others[0].remedy
+        return Readiness(state, text, Reason.FOREIGN_HISTORY, is_behind=True, hint=hint)
     return Readiness(state, text, is_behind=True, hint=_NOT_REACHED)
 
 
@@ -201,7 +205,7 @@ def _stands(state: VersionState) -> str:
     return "has no version" if state.version is None else f"is at version {state.version}"
 
 
-def _name(others: Iterable[OtherHistory]) -> str:
+def _name(others: Sequence[OtherHistory]) -> str:
     """Histories of other tools, and how to wait for their migrations."""
     return "".join(
         f"; it has {each.place}, the history of {each.table.tool}: {each.way_to_wait}"
