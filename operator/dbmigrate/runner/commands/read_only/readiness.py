@@ -140,8 +140,11 @@ def _read(
     """The version, whether it is dirty and has the wanted one; None: there is no version."""
     if not history.has_version_table:
         return None
-    question = adapter_for(history.kind).wait_sql(history.version_table, wanted)
+    adapter = adapter_for(history.kind)
+    question = adapter.wait_sql(history.version_table, wanted)
     rows = session.query(history.guarded_reading(question))[0]
+    if len(rows) > 1:
+        adapter.take([[row[:2] for row in rows]], history)  # says that they contradict each other
     if not rows or rows[0][0] is None:
         return None
     text, dirty, is_reached = rows[0]
