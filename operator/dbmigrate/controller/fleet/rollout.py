@@ -41,7 +41,7 @@ def begin(
         trigger=trigger,
         template_intent=view.template_intent,
         rollback=goal.rollback,
-        is_retried=goal.is_retried,
+        is_resumed=goal.is_resumed,
         action=goal.action,
         list_digest=view.targets.digest,
         survey=order.name_for(resource),
