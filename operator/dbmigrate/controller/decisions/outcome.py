@@ -168,9 +168,9 @@ def begin_run(status: MigrationStatus, run: JobRun) -> MigrationStatus:
 def _carry_on(before: LastRun | None, run: JobRun) -> int:
     """How many runs of this intent in a row, up to the one before this, made no progress.
 
-    A run that a person ordered starts the count again.
+    A run that a person ordered starts the count again, and so does what made the last one void.
     """
-    if run.action is not None:
+    if run.action is not None or (before is not None and before.cleared_by is not None):
         return 0
     earlier = run.attempt - 1
     if before is None or (before.intent, before.generation) != (run.intent, run.generation):

@@ -164,7 +164,7 @@ def _refused(
         Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run executes",
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
-        Reason.INTERNAL: "check the parameters of the URL, and PGOPTIONS",
+        Reason.CONNECTION_INVALID: "check the parameters of the URL, and PGOPTIONS",
         Reason.POOLER_UNSAFE: "a pooler does not pass on the session's startup parameters:"
         " connect to PostgreSQL directly",
     }.get(reason)
@@ -207,5 +207,5 @@ def _refused(
         user = conninfo.get("user") or os.environ.get("PGUSER", "")
         text, better = explain_refusal(reason, text, conninfo, user)
         hint = better or hint
-    kind = SettingsError if reason is Reason.INTERNAL or is_local else MigrationError
+    kind = SettingsError if reason is Reason.CONNECTION_INVALID or is_local else MigrationError
     return kind(reason, f"can't connect to {target.display}: {text}", hint=hint)

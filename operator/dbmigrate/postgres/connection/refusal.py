@@ -51,8 +51,8 @@ _REASONS = {
     "28P01": Reason.AUTHENTICATION_FAILED,
     "42501": Reason.AUTHENTICATION_FAILED,
     "3D000": Reason.DATABASE_MISSING,
-    "42704": Reason.INTERNAL,
-    "22023": Reason.INTERNAL,
+    "42704": Reason.CONNECTION_INVALID,
+    "22023": Reason.CONNECTION_INVALID,
 }
 """By SQLSTATE. Any other one is taken for a server that is not there yet."""
 UNSUPPORTED = re.compile(r"unsupported startup parameter")
@@ -133,7 +133,7 @@ def reason_of(text: str, sqlstate: str | None = None) -> Reason:
     if sqlstate is not None:
         return _REASONS.get(sqlstate, Reason.CONNECTION_REFUSED)
     if _INVALID.match(text):
-        return Reason.INTERNAL
+        return Reason.CONNECTION_INVALID
     if UNSUPPORTED.search(text):
         return Reason.POOLER_UNSAFE
     if _STARTING.search(text):

@@ -169,7 +169,7 @@ class ConnectionTarget:
 def parse_target(text: str, environ: Mapping[str, str]) -> ConnectionTarget:
     """Read a database URL or keyword string; an empty one means the PG* variables.
 
-    Raises MigrationError (Internal) with golang-migrate's text where it has one;
+    Raises MigrationError (ConnectionInvalid) with golang-migrate's text where it has one;
     it never holds the password.
     """
     scheme, params, url_database = _split(text, environ)
@@ -406,8 +406,10 @@ def _with_port(host: str, port: str) -> str:
 
 def _unparsed(problem: str, hint: str | None = None) -> MigrationError:
     message = f"failed to parse scheme from database URL: {problem}"
-    return MigrationError(Reason.INTERNAL, message, hint=hint)
+    return MigrationError(Reason.CONNECTION_INVALID, message, hint=hint)
 
 
 def _unopened(problem: str, hint: str | None = None) -> MigrationError:
-    return MigrationError(Reason.INTERNAL, f"failed to open database: {problem}", hint=hint)
+    return MigrationError(
+        Reason.CONNECTION_INVALID, f"failed to open database: {problem}", hint=hint
+    )
