@@ -24,6 +24,11 @@ class Location:
     """The line of SQL, shortened around the column, and a caret below it."""
 
 
+def cause_of(error: OSError) -> str:
+    """Why the system refused, in lower case as in all messages: `no such file or directory`."""
+    return (error.strerror or str(error)).lower()
+
+
 class MigrationError(Exception):
     """A run could not do what was requested.
 

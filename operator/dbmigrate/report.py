@@ -88,6 +88,8 @@ class Reason(StrEnum):
     HOST_NOT_FOUND = "HostNotFound"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     TLS_FAILED = "TlsFailed"
+    CONNECTION_INVALID = "ConnectionInvalid"
+    """The URL, or another setting of the connection, with which no login can work."""
     DATABASE_MISSING = "DatabaseMissing"
     LOCK_TIMEOUT = "LockTimeout"
     BLOCKED_BY_QUERY = "BlockedByQuery"
@@ -347,6 +349,8 @@ class Report:
     """Of a drift check; None: none was made."""
     owner: OwnerText | None = None
     """Who migrates the database, by its log; None: the log does not say, or was not read."""
+    database: Word | None = None
+    """The server's system identifier and the database's oid; None: not asked, or not known."""
     restored: FileName | None = None
     """The backup that was put into the database, where nothing was migrated since."""
     steps: Annotated[tuple[Step, ...], Bound(STEPS_LIMIT)] = always(())

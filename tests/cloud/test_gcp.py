@@ -17,16 +17,16 @@ from dbmigrate.runner.commands.up import up
 from tests.cli.program import run
 from tests.cloud.arrange import nothing_is_shown, request_to
 from tests.cloud.bearer import BearerServer, Issuer, bearer_server
-from tests.cloud.endpoints import Answer, Asked, Endpoint
+from tests.cloud.endpoints import Endpoint
+from tests.cloud.gcp import metadata_server, user_of
 from tests.database import Database
 from tests.runner.arrange import version_row
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("no_providers")]
 
 ACCOUNT = "migrator@shop.iam.gserviceaccount.com"
-USER = ACCOUNT.removesuffix(".gserviceaccount.com")
+USER = user_of(ACCOUNT)
 HOST = "shop.example"
-PLACE = "/computeMetadata/v1/instance/service-accounts"
 
 
 @pytest.fixture
@@ -44,25 +44,8 @@ def instance(
 
 @pytest.fixture
 def metadata(issuer: Issuer) -> Iterator[Endpoint]:
-    """GKE's metadata server: the identity of the Pod's ServiceAccount."""
-    flavor = {"Metadata-Flavor": "Google"}
-
-    def respond(asked: Asked) -> Answer:
-        if asked.headers.get("metadata-flavor") != "Google":
-            return Answer(status=403)
-        if asked.path == "/":
-            return Answer("computeMetadata/", headers=flavor)
-        if asked.path.rstrip("/") in (f"{PLACE}/default", f"{PLACE}/{ACCOUNT}"):
-            return Answer({"email": ACCOUNT, "scopes": [SCOPE]}, headers=flavor)
-        if asked.path in (f"{PLACE}/{ACCOUNT}/token", f"{PLACE}/default/token"):
-            token = issuer.issue()
-            answer = {"access_token": token, "expires_in": issuer.lifetime, "token_type": "Bearer"}
-            return Answer(answer, headers=flavor)
-        if asked.path == "/computeMetadata/v1/project/project-id":
-            return Answer("shop", headers=flavor)
-        return Answer(status=404, headers=flavor)
-
-    made = Endpoint(respond)
+    """A machine's metadata server."""
+    made = metadata_server(issuer, lambda: ACCOUNT)
     yield made
     made.close()
 

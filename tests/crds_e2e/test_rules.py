@@ -418,11 +418,69 @@ def test_a_new_resource_has_its_defaults_and_is_unobserved(namespace: Namespace)
     assert created["spec"]["retry"] == {"limit": 10, "initialDelay": "5s", "maxDelay": "5m"}
 
 
-def test_the_database_and_an_action_are_immutable(namespace: Namespace) -> None:
-    namespace.create(migration())
-    other = {"database": {"urlFrom": {"secretKeyRef": {"name": "other"}}}}
-    with pytest.raises(ApiError, match="the database can't be changed"):
-        namespace.patch("dbm", "users", {"spec": other})
+SECRET = {"secretKeyRef": {"name": "a", "key": "b"}}
+PARTS: dict[str, Any] = {"host": "db", "dbname": "shop", "sslmode": "require"}
+REACHED_OTHERWISE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "another Secret": (
+        {"urlFrom": SECRET},
+        {"urlFrom": {"secretKeyRef": {"name": "c", "key": "b"}}},
+    ),
+    "another key": ({"urlFrom": SECRET}, {"urlFrom": {"secretKeyRef": {"name": "a", "key": "c"}}}),
+    "a client certificate": (
+        {"urlFrom": SECRET},
+        {"urlFrom": SECRET, "clientCertificateFrom": {"secretRef": {"name": "team"}}},
+    ),
+    "an identity": ({"urlFrom": SECRET}, {"urlFrom": SECRET, "identity": {"gcp": {}}}),
+    "a role": ({"urlFrom": SECRET}, {"urlFrom": SECRET, "role": "owner"}),
+    "a password's file": (
+        {"connection": {**PARTS, "passwordFrom": SECRET}},
+        {"connection": {**PARTS, "passwordFrom": None, "passwordFile": "/vault/password"}},
+    ),
+    "a user and a host": (
+        {"connection": {**PARTS, "user": "a"}},
+        {"connection": {**PARTS, "user": "b", "host": "127.0.0.1", "port": 6432}},
+    ),
+    "another role of a cluster": ({"cnpg": {"cluster": "c"}}, {"cnpg": {"role": "migrator"}}),
+    "a connection for a URL": ({"urlFrom": SECRET}, {"urlFrom": None, "connection": PARTS}),
+    "a cluster for a connection": (
+        {"connection": PARTS},
+        {"connection": None, "cnpg": {"cluster": "c"}},
+    ),
+}
+ANOTHER_DATABASE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "another name": ({"connection": PARTS}, {"connection": {"dbname": "other"}}),
+    "another cluster": ({"cnpg": {"cluster": "c"}}, {"cnpg": {"cluster": "d"}}),
+    "a name in a cluster": ({"cnpg": {"cluster": "c"}}, {"cnpg": {"database": "d"}}),
+    "another name in a cluster": (
+        {"cnpg": {"cluster": "c", "database": "d"}},
+        {"cnpg": {"database": "e"}},
+    ),
+    "no name in a cluster": (
+        {"cnpg": {"cluster": "c", "database": "d"}},
+        {"cnpg": {"database": None}},
+    ),
+    "another history": ({"urlFrom": SECRET}, {"historyTable": "other"}),
+    "a history with a schema": ({"urlFrom": SECRET}, {"historyTable": "public.schema_migrations"}),
+}
+
+
+@pytest.mark.parametrize("change", REACHED_OTHERWISE)
+def test_how_a_database_is_reached_can_be_changed(namespace: Namespace, change: str) -> None:
+    before, after = REACHED_OTHERWISE[change]
+    created = namespace.create(migration(database=before))
+    changed = namespace.patch("dbm", "users", {"spec": {"database": after}})
+    assert changed["metadata"]["generation"] == created["metadata"]["generation"] + 1
+
+
+@pytest.mark.parametrize("change", ANOTHER_DATABASE)
+def test_which_database_is_meant_can_not_be_changed(namespace: Namespace, change: str) -> None:
+    before, after = ANOTHER_DATABASE[change]
+    namespace.create(migration(database=before))
+    with pytest.raises(ApiError, match=r"can't be changed .*create another DatabaseMigration"):
+        namespace.patch("dbm", "users", {"spec": {"database": after}})
+
+
+def test_an_action_is_immutable(namespace: Namespace) -> None:
     namespace.create(action(action="Retry"))
     with pytest.raises(ApiError, match="an action can't be changed"):
         namespace.patch("dbma", "order", {"spec": {"reason": "another"}})

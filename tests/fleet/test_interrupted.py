@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.cli.program import start, write_scripts
 from tests.database.server import Database, Server
 from tests.fleet.arrange import FIRST, applied, documents, fleet, make_schemas, write_list
+from tests.runner.pgbouncer import PgBouncerUnavailable, pgbouncer
 
 pytestmark = pytest.mark.database
 
@@ -136,3 +138,26 @@ def test_a_server_that_is_short_of_connections_and_of_locks_is_not_asked_for_mor
         assert full.code == 1
         assert "53200" in full.stderr or "shared memory" in full.stderr
         assert "raise max_locks_per_transaction" in full.stderr
+
+
+def test_a_pooler_that_is_short_of_connections_is_not_asked_for_more(
+    server: Server, tmp_path: Path
+) -> None:
+    databases = [server.create_database() for _ in range(12)]
+    files = write_scripts(tmp_path / "files", FIRST)
+    rows = [{"name": each.name, "dbname": each.name} for each in databases]
+    targets = write_list(tmp_path / "t.json", rows)
+    try:
+        with pgbouncer(server, databases[0].url, "session", max_client_conn="3") as url:
+            held = [psycopg.connect(url) for _ in range(2)]
+            args = ("-targets", str(targets), "-concurrency", "12", "-json")
+            ran = fleet(url, files, "up", *args)
+            for connection in held:
+                connection.close()
+    except PgBouncerUnavailable as problem:
+        pytest.skip(f"NOT TESTED, no PgBouncer: {problem}")
+    assert ran.code == 0, ran.stderr
+    assert documents(ran)[-1]["fleet"]["counts"]["migrated"] == 12
+    for each in databases:
+        assert each.query("SELECT version FROM schema_migrations_log") == [(1,)]
+        each.drop()

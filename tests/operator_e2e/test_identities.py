@@ -20,12 +20,12 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.cloud import aws
+from tests.cloud import aws, gcp
 from tests.cloud.azure import CLIENT, ENTRA, TENANT, TOKEN_FORM, entra_endpoint
 from tests.cloud.bearer import Issuer, bearer_server
 from tests.cluster import Cluster, Namespace
 from tests.operator_e2e.process import Operator
-from tests.operator_e2e.shop import Shop
+from tests.operator_e2e.shop import Shop, condition
 
 pytestmark = [
     pytest.mark.cluster,
@@ -34,6 +34,7 @@ pytestmark = [
 ]
 
 ACCOUNT = "shop-migrations"
+GOOGLE_ACCOUNT = "migrator@shop.iam.gserviceaccount.com"
 LABEL = "azure.workload.identity/use"
 ROOTS = "/etc/dbmigrate/tls/root.crt"
 """Where the Pod has the certificate of rootCertificateFrom."""
@@ -251,10 +252,47 @@ def test_a_run_is_the_managed_identity_of_its_service_account_on_aks(
     _is_not_shown(shop, operator)
 
 
+def test_a_run_is_the_service_account_of_its_own_on_gke(
+    shop: Shop, operator: Operator, authority: trustme.CA
+) -> None:
+    """GKE sets no Pod up: its metadata server knows whose Pod asks, and gives the token of the
+    account that the annotation of the Pod's ServiceAccount names."""
+
+    def account_of_the_pod() -> str | None:
+        running = [p for p in shop.namespace.list("pod") if p["status"].get("phase") == "Running"]
+        (name,) = {pod["spec"]["serviceAccountName"] for pod in running}
+        found = shop.namespace.get("serviceaccount", name)["metadata"].get("annotations") or {}
+        account: str | None = found.get("iam.gke.io/gcp-service-account")
+        return account
+
+    issuer = Issuer()
+    metadata = gcp.metadata_server(issuer, account_of_the_pod)
+    place = bearer_server(shop.database, authority, Path(ROOTS), "localhost", issuer)
+    env = {**gcp.in_its_reach(metadata), "NO_PROXY": "127.0.0.1"}
+    with place as instance:
+        make_account(shop, authority, {})
+        parts = {**connection(shop, instance.gate.port), "user": gcp.user_of(GOOGLE_ACCOUNT)}
+        shop.order(
+            database={"connection": parts, "identity": {"gcp": {}}},
+            job={"serviceAccountName": ACCOUNT, "env": _variables(env)},
+        )
+        # GKE's server answers so for the first seconds of a Pod as well: it is asked again.
+        refused = shop.wait_for_reason("ConnectionRefused")
+        assert "answered with status 404" in condition(refused, "Ready")["message"]
+        assert not instance.gate.tokens
+        make_account(shop, authority, {"iam.gke.io/gcp-service-account": GOOGLE_ACCOUNT})
+        assert shop.wait_ready()["status"]["version"] == "2"
+        users = {each.parameters["user"] for each in instance.gate.shown}
+        assert users == {gcp.user_of(GOOGLE_ACCOUNT)}
+        assert not [each.refusal for each in instance.gate.shown if each.refusal]
+    metadata.close()
+    _is_not_shown(shop, operator)
+
+
 def _is_not_shown(shop: Shop, operator: Operator) -> None:
     """No token or credential is in any object, event or log."""
     kinds = ("dbm", "job", "pod", "event", "configmap", "secret")
     text = operator.read_log() + "".join(str(shop.namespace.list(kind)) for kind in kinds)
     text += shop.namespace.kubectl("logs", "--selector", "dbmigrate.dev/command")
-    for word in ("X-Amz", "s3cr3t", "session-", "eyJ"):
+    for word in ("X-Amz", "s3cr3t", "session-", "eyJ", "ya29"):
         assert word not in text, word

@@ -48,8 +48,9 @@ def _unpack(directory: Path) -> None:
 
 
 @contextmanager
-def pgbouncer(server: Server, database_url: str, mode: str) -> Iterator[str]:
+def pgbouncer(server: Server, database_url: str, mode: str, **settings: str) -> Iterator[str]:
     """The database's URL through a PgBouncer of its own, in `transaction` or `session` mode."""
+    more = "".join(f"{name} = {value}\n" for name, value in settings.items())
     program = find_pgbouncer()
     scratch = Path(tempfile.mkdtemp(prefix="dbmigrate-pgbouncer-"))
     scratch.chmod(0o755)
@@ -64,7 +65,7 @@ def pgbouncer(server: Server, database_url: str, mode: str) -> Iterator[str]:
         config.write_text(
             f"[databases]\n* = host={server.host} port={server.port} user=postgres\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\n"
-            f"pool_mode = {mode}\ndefault_pool_size = 5\nunix_socket_dir =\n"
+            f"pool_mode = {mode}\ndefault_pool_size = 5\nunix_socket_dir =\n{more}"
         )
         give_away(scratch)
         command = ["env", f"LD_LIBRARY_PATH={scratch}", str(copy), str(config)]

@@ -82,6 +82,7 @@ def test_the_table_of_each_tool_stops_the_first_run(database: Database) -> None:
             waited = wait(asked, 1, timeout=0, is_probe=is_probe)
             assert waited.error is not None
             assert waited.error.message.count(place) == 1
+            assert waited.error.reason is Reason.FOREIGN_HISTORY
             assert WAYS.get(table.tool, "") in waited.error.message
             assert isinstance(asked.observer, Witness)
             told = [each for each in asked.observer.notices if place in each.message]

@@ -62,3 +62,24 @@ def test_session_mode_works(database: Database, through: Through) -> None:
         assert up(request(url, tables(1, 2))).unwrap() is None
         assert up(request(url, tables(1, 2, 3))).unwrap() is None
     assert version_row(database) == [(3, False)]
+
+
+@pytest.mark.parametrize("setting", ["search_path=app", "role=pg_monitor"])
+@pytest.mark.parametrize("ignored", ["", "options"])
+def test_a_setting_that_a_pooler_drops_or_refuses_is_missed_before_anything_is_done(
+    database: Database, server: Server, through: Through, setting: str, ignored: str
+) -> None:
+    """The files would make their tables in another schema, or as another role."""
+    del through
+    database.execute("CREATE SCHEMA app")
+    more = {"ignore_startup_parameters": ignored} if ignored else {}
+    with pgbouncer(server, database.url, "session", **more) as url:
+        for run in (up, version):
+            result = run(request(f"{url}&{setting}", tables(1)))
+            assert result.error is not None
+            assert result.error.reason is Reason.POOLER_UNSAFE
+            assert "connect to PostgreSQL itself" in (result.error.hint or "")
+            said = f"asks for {setting.replace('=', ' ')}" if ignored else "unsupported startup"
+            assert said in result.error.message
+    made = database.query("SELECT count(*) FROM pg_tables WHERE schemaname IN ('app', 'public')")
+    assert made == [(0,)]

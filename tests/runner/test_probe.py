@@ -97,7 +97,7 @@ def test_words_that_do_not_fit_together() -> None:
     for words, told in (
         (("-once", "-timeout", "1s", "-version", "1"), "-once and -timeout"),
         (("-history", "django"), "-history needs -version"),
-        (("-history", "sqlx", "-version", "1"), "must be alembic, django, rails or prisma"),
+        (("-history", "sqlx", "-version", "1"), "expected alembic, django, rails or prisma"),
     ):
         done = run("-database", "postgres://localhost/x", "wait", *words)
         assert done.code in (1, 2)

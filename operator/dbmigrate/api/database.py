@@ -8,6 +8,7 @@ refer to it in the same words: the same Secret key, or the same host, port and n
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -156,6 +157,12 @@ class DatabaseSpec:
         if self.role is not None:
             words["role"] = self.role
         return words
+
+    @property
+    def checksum(self) -> str:
+        """Another one, if another database may be reached."""
+        text = json.dumps(self.words, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 _LATER = frozenset({"trusts_system", "password_file", "target_session_attrs"})

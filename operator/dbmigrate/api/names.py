@@ -56,6 +56,8 @@ ACTION_ANNOTATION = f"{GROUP}/action"
 """The MigrationAction that ordered the run, by uid."""
 PLAN_ANNOTATION = f"{GROUP}/plan"
 """The hash of the approved plan that the run is held to."""
+TEMPLATE_ANNOTATION = f"{GROUP}/template"
+"""A hash of what the Pod was made from beside its order: the spec and the operator's settings."""
 INLINE_ANNOTATION_PREFIX = f"inline.{GROUP}/"
 """Inline files travel as annotations of the Pod: a snapshot that nobody can change afterwards."""
 

@@ -159,6 +159,16 @@ class PlanStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class MigratedDatabase:
+    """The database that the last successful run was on."""
+
+    id: Word
+    """The server's system identifier and the database's oid."""
+    reached_by: Hash = always("")
+    """A checksum of spec.database as it was; empty: it has changed during the run."""
+
+
+@dataclass(frozen=True, slots=True)
 class MigrationStatus:
     """The whole of `status`."""
 
@@ -175,6 +185,8 @@ class MigrationStatus:
     """Whose files the last run had, by the runner's name for it."""
     owner: OwnerText | None = None
     """Who migrates the database, by its log."""
+    database: MigratedDatabase | None = None
+    """None: no run has said which one it is."""
     last_run: LastRun | None = None
     last_check: LastCheck | None = None
     """None: the last check found the database as the last run left it."""

@@ -47,6 +47,11 @@ AS_ATLAS = Flag(
 class ArgumentError(Exception):
     """The operands of a command are invalid; printed after `error: `, exit code 1."""
 
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        """What to write instead; golang-migrate's messages do not say it."""
+
 
 class Declined(Exception):
     """A prompt was answered with no; the message says what was not done, exit code 1."""
@@ -95,6 +100,8 @@ class Command(NamedTuple):
     run: Callable[[Invocation], int]
     """Gives the exit code. Raises ArgumentError, Declined, MigrationError and OSError."""
     flags: tuple[Flag, ...] = ()
+    operand: str = ""
+    """The one word that may follow the flags, as the help calls it; any other is refused."""
     twins: tuple[str, ...] = ()
     """Flags that DBMIGRATE_<COMMAND>_<FLAG> may set as well; never one that confirms."""
     exclusive: tuple[tuple[str, str], ...] = ()
@@ -102,4 +109,8 @@ class Command(NamedTuple):
     numbers_are_operands: bool = False
     """Whether `-1` is an operand rather than a flag."""
     has_verb: bool = False
-    """Whether its flags may stand behind its first operands: `fleet up -targets FILE`."""
+    """Whether a verb is its first operand, and its flags may follow: `fleet up -targets FILE`."""
+
+    def find_surplus(self, operands: Sequence[str]) -> Sequence[str]:
+        """Those that it does not take; golang-migrate ignores them."""
+        return operands[self.has_verb + bool(self.operand) :]

@@ -13,11 +13,11 @@ from typing import TextIO
 
 from dbmigrate import __version__
 from dbmigrate.cli.arguments.flags import present
-from dbmigrate.cli.command import Invocation
+from dbmigrate.cli.command import ArgumentError, Invocation
 from dbmigrate.cli.output.document import send_report
 from dbmigrate.cli.output.problem import draw
 from dbmigrate.cli.output.terminal import Terminal
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.report import Outcome, Reason, Report
 
 _TELLING = 3
@@ -33,7 +33,7 @@ def tell(invocation: Invocation, error: BaseException) -> None:
 
 
 def report_refusal(invocation: Invocation, message: str) -> None:
-    """The report of a command with invalid operands, or that was declined."""
+    """The report of a command that was declined."""
     _report(invocation, MigrationError(Reason.INTERNAL, message))
 
 
@@ -69,6 +69,8 @@ def _failure(command: str, error: MigrationError, elapsed_ns: int) -> Report:
 def _as_migration_error(error: BaseException, invocation: Invocation) -> MigrationError:
     if isinstance(error, MigrationError):
         return error
+    if isinstance(error, ArgumentError):
+        return MigrationError(Reason.INTERNAL, str(error), hint=error.hint)
     if isinstance(error, KeyboardInterrupt):
         return MigrationError(Reason.INTERRUPTED, "interrupted")
     if isinstance(error, OSError) and not isinstance(error, ConnectionError):
@@ -91,7 +93,7 @@ def _as_migration_error(error: BaseException, invocation: Invocation) -> Migrati
 def _describe_os_error(error: OSError) -> str:
     """As Go writes it: the operation, the file, and the reason."""
     name = f"{present(str(error.filename))}: " if error.filename is not None else ""
-    return f"{name}{(error.strerror or str(error)).lower()}"
+    return f"{name}{cause_of(error)}"
 
 
 def _place(error: BaseException) -> str:

@@ -41,7 +41,7 @@ from dbmigrate.cli.arguments.options import (
 )
 from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.cli.arguments.usage import COMMANDS, describe_program
-from dbmigrate.cli.command import ArgumentError, Command, Declined, HostProgram, Invocation
+from dbmigrate.cli.command import Command, Declined, HostProgram, Invocation
 from dbmigrate.cli.output.outlet import KEPT_BYTES, Outlet
 from dbmigrate.cli.output.terminal import Terminal
 from dbmigrate.printable import block
@@ -254,22 +254,22 @@ def _run_guarded(command: Command, invocation: Invocation) -> int:
             terminal.error(str(error))
             return 1
     try:
+        surplus = command.find_surplus(invocation.operands)
+        if surplus:
+            from dbmigrate.cli.arguments.operands import refuse_surplus
+
+            refuse_surplus(command, surplus)
         return command.run(invocation)
-    except ArgumentError as error:
-        text = str(error)
-        terminal.error(text)
     except Declined as error:
-        text = str(error)
-        terminal.line(text)
+        terminal.line(str(error))
+        if invocation.options.report or invocation.options.json:
+            from dbmigrate.cli.failure import report_refusal
+
+            report_refusal(invocation, str(error))
     except BaseException as error:
         from dbmigrate.cli.failure import tell
 
         tell(invocation, error)
-        return 1
-    if invocation.options.report or invocation.options.json:
-        from dbmigrate.cli.failure import report_refusal
-
-        report_refusal(invocation, text)
     return 1
 
 

@@ -173,6 +173,12 @@ def find_source(
         place = options.archive
         if options.confined_to:  # a resource does not know where its files are mounted
             place = os.path.join(find_directory(options), place)
+        if not os.path.isdir(place):
+            raise MigrationError(
+                Reason.SOURCE_INVALID,
+                f"-archive {place} is no directory",
+                hint="name the directory of the files that a squashed one has replaced",
+            )
         archive = read_source(place, source.format, invocation.environ)
         source = replace(source, archive=archive)
     for warning in source.warnings if warns else ():
@@ -228,6 +234,8 @@ def find_target(
 def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.Options:
     if options.take_over and not options.owner:
         raise MigrationError(Reason.INTERNAL, "-take-over needs -owner: for whom the run is")
+    if options.expect_database and not options.owner:
+        raise MigrationError(Reason.INTERNAL, "-expect-database needs -owner: for whom the run is")
     user = environ.get("USER") or environ.get("LOGNAME")
     host = os.uname().nodename
     return runner.Options(
@@ -246,6 +254,7 @@ def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.
         plan_checksum=options.plan_checksum or None,
         owner=_read_owner(options.owner),
         take_over=_read_owner(options.take_over),
+        expected_database=options.expect_database or None,
         intent=options.intent or None,
         order=options.order or None,
         lint=policies.LintPolicy(options.lint),

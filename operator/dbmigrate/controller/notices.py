@@ -23,6 +23,7 @@ from dbmigrate.timestamps import format_timestamp
 COMPONENT = "dbmigrate-operator"
 LINT_REASON = "LintFindings"
 CNPG_REASON = "CloudNativePGNotRead"
+DATABASE_REASON = "DatabaseChanged"
 DRIFT_REASON = "SchemaDrifted"
 UNDRIFTED_REASON = "SchemaMatches"
 EXPECTED = frozenset(
@@ -133,6 +134,29 @@ def build_drift_event(
         is_good=not new.differences_total,
         now=now,
         instance=instance,
+    )
+
+
+def build_database_event(
+    identity: Identity,
+    before: MigrationStatus,
+    after: MigrationStatus,
+    *,
+    now: datetime,
+    instance: str,
+) -> Document | None:
+    """The event for a run that was on another database than the runs before it."""
+    old, new = before.database, after.database
+    if old is None or new is None or old.id == new.id:
+        return None
+    job = after.last_run.job if after.last_run else ""
+    message = (
+        f"the run was on another database than those before: {new.id} now, {old.id} before (system"
+        " identifier and oid): a restored copy, an upgraded server, or another one"
+    )
+    told = (identity.uid, job, DATABASE_REASON, message)
+    return _build(
+        identity, told, DATABASE_REASON, message, is_good=False, now=now, instance=instance
     )
 
 

@@ -30,6 +30,8 @@ class IgnoreRules:
 
     patterns: tuple[str, ...] = ()
     """`public.audit_*`, or with a kind before it: `extension:pg_stat_statements`."""
+    histories: frozenset[ObjectName] = frozenset()
+    """Tables of migration tools, and schemas that exist for them."""
     with_rights: bool = False
     """Also compare owners and privileges."""
     with_partitions: bool = False
@@ -37,7 +39,7 @@ class IgnoreRules:
 
     def matches(self, name: ObjectName) -> bool:
         """Whether a pattern names the object, or what contains it."""
-        return any(_matches(pattern, name) for pattern in self.patterns)
+        return name in self.histories or any(_matches(each, name) for each in self.patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +96,22 @@ def _goes_along(
     made: Mapping[ObjectName, o.SchemaObject],
 ) -> bool:
     """Whether its whole was added or dropped as well."""
-    whole = each.part_of
-    if isinstance(each, o.Sequence) and each.owned_by is not None:
-        whole = ObjectName("column", each.owned_by)
-    if isinstance(each, t.IndexAttachment):
-        whole = ObjectName("table", each.child_table)
     if isinstance(each, o.DefaultPrivileges):
         return False
+    whole = _whole_of(each)
     if whole is not None and (whole in live) != (whole in made):
         return True
     above = live.get(whole) or made.get(whole) if whole is not None else None
     return above is not None and _goes_along(above, live, made)
+
+
+def _whole_of(each: o.SchemaObject) -> ObjectName | None:
+    """What it comes and goes with."""
+    if isinstance(each, o.Sequence) and each.owned_by is not None:
+        return ObjectName("column", each.owned_by)
+    if isinstance(each, t.IndexAttachment):
+        return ObjectName("table", each.child_table)
+    return each.part_of
 
 
 def _details(now: o.SchemaObject, before: o.SchemaObject) -> Iterator[str]:
@@ -169,12 +176,12 @@ def _neutral(each: o.SchemaObject, rules: IgnoreRules) -> o.SchemaObject:
 
 
 def _is_in(each: o.SchemaObject, wholes: set[ObjectName], schema: Schema) -> bool:
-    whole = each.part_of
+    whole = _whole_of(each)
     while whole is not None:
         if whole in wholes:
             return True
         above = schema.objects.get(whole)
-        whole = above.part_of if above is not None else None
+        whole = _whole_of(above) if above is not None else None
     return False
 
 

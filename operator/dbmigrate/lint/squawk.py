@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dbmigrate.child_process import Child, run
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.lint.finding import Finding, Rule, Severity
 from dbmigrate.lint.source import LintedScript
 from dbmigrate.postgres.sqltext.transaction_mode import TransactionKind, transaction_mode
@@ -92,7 +92,7 @@ def _run(
             ended = run(Child.LINTER, [*command, "--reporter=json", *files])
         except OSError as error:
             raise MigrationError(
-                Reason.INTERNAL, f"squawk can't be run: {error.strerror or error}"
+                Reason.INTERNAL, f"squawk can't be run: {cause_of(error)}"
             ) from None
     try:
         return [(files[said["file"]], said) for said in json.loads(ended.output)]

@@ -16,9 +16,10 @@ from shutil import which
 from typing import IO
 
 from dbmigrate.child_process import Child, Until, run
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.postgres.connection.connect import conninfo_for_program, copies_in
 from dbmigrate.postgres.connection.libpq import make_conninfo, pq
+from dbmigrate.postgres.connection.refusal import is_question
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.report import Reason
 
@@ -84,7 +85,7 @@ def _identify(path: str) -> ClientProgram:
         done = run(Child.CLIENT, [path, "--version"], Until(seconds=_VERSION_SECONDS))
     except OSError as error:
         raise MigrationError(
-            Reason.BACKUP_FAILED, f"{path} can't be run: {error.strerror or error}"
+            Reason.BACKUP_FAILED, f"{path} can't be run: {cause_of(error)}"
         ) from None
     found = _VERSION.search(done.output.decode(errors="replace"))
     if found is None:
@@ -154,11 +155,13 @@ def _failure(
     program: ClientProgram, code: int, text: str, target: ConnectionTarget
 ) -> MigrationError:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not is_question(line)]
     errors = [line for line in lines if "error:" in line] or lines
     said = errors[0] if errors else f"it ended with code {code} and said nothing"
-    detail = " ".join(lines)[:1000]
+    rest = [line for line in lines if line != said]
     return MigrationError(
         Reason.BACKUP_FAILED,
-        f"{program.name} failed on {target.display}: {said.removeprefix(program.name + ': ')}",
-        detail=detail if detail != said else None,
+        f"{program.name} failed on {target.display}:"
+        f" {said.removeprefix(program.name + ': ').removeprefix('error: ')}",
+        detail=" ".join(rest)[:1000] or None,
     )

@@ -8,6 +8,7 @@ of a run is based on what it read while it had the locks.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +21,7 @@ from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.redaction import show
 from dbmigrate.postgres.connection.session import Row, Session, no_answer_within
-from dbmigrate.postgres.connection.target import HistoryTable
+from dbmigrate.postgres.connection.target import ConnectionTarget, HistoryTable
 from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
 from dbmigrate.postgres.history.advisory_locks import (
@@ -51,7 +52,7 @@ from dbmigrate.postgres.history.log.rows import (
 )
 from dbmigrate.postgres.history.log_shape import require_writable
 from dbmigrate.postgres.history.relations import History, log_name
-from dbmigrate.postgres.history.tables import create_sql, look
+from dbmigrate.postgres.history.tables import ServerFacts, create_sql, look
 from dbmigrate.postgres.sqltext.quoting import literal
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
@@ -64,7 +65,7 @@ from dbmigrate.versions import Version, reader_of
 if TYPE_CHECKING:
     from dbmigrate.postgres.batches.state import BatchState
     from dbmigrate.postgres.connection.monitor import Monitor
-    from dbmigrate.postgres.history.foreign.succession import Word
+    from dbmigrate.postgres.history.foreign.succession import OtherHistories
     from dbmigrate.postgres.history.planned_guard import PlannedGuard
     from dbmigrate.postgres.transaction import TransactionSettings
 
@@ -83,6 +84,16 @@ STEPS_AT_A_TIME = 100
 """Rows of the log that are read at once where it is read backwards."""
 STOP_SECONDS = 2.0
 """The same when the run is to end at once."""
+
+
+def require_settings(target: ConnectionTarget, facts: ServerFacts) -> None:
+    """Raise MigrationError (PoolerUnsafe) where the session has not begun with the settings that
+    the connection asks for: a run would work in another schema, or as another role."""
+    if target.conninfo.get("options") or os.environ.get("PGOPTIONS"):
+        from dbmigrate.postgres.connection import settings
+
+        found = {"search_path": facts.search_path, "role": facts.role}
+        settings.require_settings(target.conninfo, found)
 
 
 class Database:
@@ -121,8 +132,7 @@ class Database:
         self._newest_id = 0
         self._newest_number = 0
         """The last number that the log's identity has given, so far as the role may know."""
-        self._words: tuple[Word, ...] | None = None
-        self._others: tuple[History, ...] | None = None
+        self._others: OtherHistories | None = None
         self._wanted = request.target.history
         """Where the history is looked for: once it was found, in that schema and no other, for a
         migration may make a schema that comes before it in the search path."""
@@ -140,24 +150,15 @@ class Database:
         found = find_successor(self.notes)
         if found is not None or not self._with_log or self._has_whole_log:
             return found
-        return next((word.successor for word in self.words if word.successor is not None), None)
+        return self.others.successor
 
     @property
-    def words(self) -> tuple[Word, ...]:
-        """What the logs of the other histories say of this one."""
-        if self._words is None:
-            from dbmigrate.postgres.history.foreign.succession import read_words
-
-            self._words = tuple(read_words(self.session, self.history, self.others))
-        return self._words
-
-    @property
-    def others(self) -> tuple[History, ...]:
-        """The other histories in this database. One query, and one for each that there is."""
+    def others(self) -> OtherHistories:
+        """The other histories in this database."""
         if self._others is None:
-            from dbmigrate.postgres.history.foreign.formats import find_others
+            from dbmigrate.postgres.history.foreign.succession import OtherHistories
 
-            self._others = find_others(self.session, self.history)
+            self._others = OtherHistories(self.session, self.history)
         return self._others
 
     @property
@@ -479,6 +480,7 @@ class Database:
         self._guard = None
         try:
             facts = look(self.session, self._wanted)
+            require_settings(self.request.target, facts)
             self.pid = facts.pid
             self._take_history(facts.history)
             self._database = facts.database
@@ -593,7 +595,7 @@ class Database:
         has_table = self.history.has_version_table
         self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
         self.log = self.notes = ()
-        self.lost = self._words = self._others = None
+        self.lost = self._others = None
         self._is_identity_behind = False
         self._newest_number = 0
         if self.reads_log:

@@ -37,6 +37,39 @@ def require_owner(run: Run) -> None:
     )
 
 
+def require_known_database(run: Run) -> None:
+    """Raise MigrationError (DatabaseConflict) if it is another database than the one that the owner
+    has migrated before, and its log does not name that owner.
+
+    A restored copy and an upgraded server have another identifier and the same log.
+    """
+    options, database = run.request.options, run.database
+    if options.owner is None:
+        return
+    from dbmigrate.postgres.database_id import read_database_id
+
+    run.database_id = read_database_id(database.session)
+    expected = options.expected_database
+    if expected is None or run.database_id == expected:
+        return
+    found = find_owner(database.notes)
+    if found is not None and options.owner.is_same_as(found):
+        return
+    if run.database_id is None:
+        text = "the role may not execute pg_control_system(), and the log does not name the owner"
+        message = f"not known to be the database that was migrated before: {text}"
+        run.request.observer.notice(Notice("WARNING", message))
+        return
+    raise MigrationError(
+        Reason.DATABASE_CONFLICT,
+        f"this is another database than the one that {options.owner.name} has migrated before:"
+        f" {run.database_id} here, {expected} before (system identifier and oid), and the log of"
+        " this one does not name that owner",
+        hint="correct how the database is reached; or give the other database a resource of its"
+        " own. Where the data has moved, move the history's tables as well, the log included",
+    )
+
+
 def require_live(run: Run, plan: Plan | None = None) -> None:
     """Raise MigrationError (ForeignHistory) if a history of another format counts in the place of
     this one: the files would run what those of the other one have run.
@@ -92,8 +125,8 @@ def note_hold(run: Run, plan: Plan) -> None:
 def require_no_hold(run: Run, plan: Plan) -> None:
     """Raise MigrationError (RolledBack) if the plan would do again what a person has had undone.
 
-    A resource holds still until it wants something new. One that has been made again since
-    knows nothing of the order; its target and its files say whether it wants something else.
+    A resource holds still until it wants something new. Of one that has been made again since, or
+    whose connection has changed, the target and the files say whether it wants something else.
     """
     options, database = run.request.options, run.database
     ups = [step for step in plan.steps if step.direction is Direction.UP]
@@ -103,8 +136,10 @@ def require_no_hold(run: Run, plan: Plan) -> None:
     if hold is None:
         return
     is_same = hold.intent == options.intent
+    # Neither who is made again knows of the order, nor is another way to the database a new wish.
     is_new = hold.owner is None or options.owner is None or hold.owner != options.owner
-    if is_new and not is_same:
+    is_reached_anew = options.expected_database is not None
+    if (is_new or is_reached_anew) and not is_same:
         rows = {row.version: row for row in database.log if row.direction == "up"}
         is_same = run.target == hold.from_version and all(
             step.version in hold.undone
@@ -123,6 +158,6 @@ def require_no_hold(run: Run, plan: Plan) -> None:
             Reason.ROLLED_BACK,
             f"rolled back from version {hold.from_version} to {database.found.version or 'none'} by"
             f" {hold.order}: it is not applied again by itself",
-            hint="a new file, another target or a MigrationAction with Retry leads on; on the"
-            " command line `dbmigrate up` does",
+            hint="a new file, another target or a MigrationAction (Retry, of a set Continue) leads on;"
+            " on the command line `dbmigrate up` does",
         )

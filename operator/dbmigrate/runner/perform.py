@@ -31,7 +31,7 @@ from dbmigrate.report import (
     Report,
     ReportedUnfinished,
 )
-from dbmigrate.runner.ownership import require_owner
+from dbmigrate.runner.ownership import require_known_database, require_owner
 from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
@@ -65,6 +65,7 @@ def perform(
         try:
             if is_locked:
                 require_owner(run)
+                require_known_database(run)
             value = work(run)
         except Exception as raised:
             error = _as_error(raised, f"running {request.command}")
@@ -127,6 +128,7 @@ def _report(
         rehearsal=run.rehearsal,
         drift=run.drift,
         owner=_owner(run),
+        database=run.database_id,
         restored=_restored(run),
     )
 

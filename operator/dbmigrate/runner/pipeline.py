@@ -39,7 +39,11 @@ def carry_out(run: Run, plan: Plan) -> None:
         back_up(run)
         run_steps(run, plan.steps)
     if plan.short:
-        raise MigrationError(Reason.MISSING_VERSION, f"limit {plan.short} short")
+        raise MigrationError(
+            Reason.MISSING_VERSION,
+            f"limit {plan.short} short",
+            hint=f"all migrations that were left have run: {len(plan.steps)}",
+        )
 
 
 def look_at_files(run: Run, plan: Plan) -> Plan:

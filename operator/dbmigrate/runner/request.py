@@ -79,6 +79,8 @@ class Options:
     """For whom the run is, where the log is to know it; None: a person at a command line."""
     take_over: Owner | None = None
     """The owner whose place this one takes."""
+    expected_database: str | None = None
+    """The database that the owner has migrated before, as the report names it; None: whichever."""
     intent: str | None = None
     """What a resource wants, as a word: what a person had undone under it is not done again."""
     order: str | None = None

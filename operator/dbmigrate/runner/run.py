@@ -42,6 +42,7 @@ class Run:
         self.findings_total = 0
         self.rehearsal: RehearsalSummary | None = None
         self.drift: ReportedDrift | None = None
+        self.database_id: str | None = None
         self.has_changed = False
         """Something was changed that is no step: a forced version, a baseline, a drop."""
         self.is_flushed = True

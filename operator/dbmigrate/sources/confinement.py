@@ -58,6 +58,12 @@ def open_inside(path: str, flags: int) -> int:
 def _compare(path: str | os.PathLike[str], real: str, directory: str) -> None:
     if real != directory and not real.startswith(directory.rstrip("/") + "/"):
         shown = os.fsencode(path).decode("utf-8", "replace")
+        if not os.path.isdir(directory):
+            raise MigrationError(
+                Reason.SOURCE_INVALID,
+                f"{directory}, the directory that the files have to be in, does not exist",
+                hint="name the directory that holds the migrations, or one above: -confined-to DIR",
+            )
         raise MigrationError(
             Reason.SOURCE_INVALID,
             f"{shown} leads out of {directory}, and only files in it are read:"

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.report import Reason
 from dbmigrate.sources.confinement import open_inside
 from dbmigrate.sources.golang_migrate import parse_file_name
@@ -46,7 +46,10 @@ def convert(source: Source, directory: str | os.PathLike[str]) -> Conversion:
     directory that holds migrations.
     """
     if source.format is Format.GOLANG_MIGRATE:
-        raise _refused(f"{source.location} holds no files of another format")
+        raise _refused(
+            f"{source.location} holds no files of another format",
+            hint="golang-migrate's own need no conversion: `dbmigrate up` runs them",
+        )
     return _write(source, directory, is_trimmed=True)
 
 
@@ -77,7 +80,7 @@ def _write(source: Source, directory: str | os.PathLike[str], *, is_trimmed: boo
         for name, content in contents.items():
             (place / name).write_bytes(content)
     except OSError as error:
-        raise _refused(f"{error.filename} can't be written: {error.strerror}") from None
+        raise _refused(f"{error.filename} can't be written: {cause_of(error)}") from None
     return Conversion(tuple(place / name for name in contents), numbers)
 
 
@@ -102,7 +105,7 @@ def read_numbers(directory: str | os.PathLike[str], form: Format) -> dict[Versio
             rows = [line.split("\t") for line in file.read().splitlines()]
         return {number(row[1]): reader_of(form)(row[0]) for row in rows}
     except (OSError, ValueError, IndexError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
+        why = cause_of(error) if isinstance(error, OSError) else error
         raise MigrationError(
             Reason.SOURCE_INVALID,
             f"{path} should say which version of {form}'s each file was: {why}",
@@ -176,5 +179,5 @@ def _file_of(migration: Migration) -> str:
     return migration.up.file if migration.up else migration.name
 
 
-def _refused(message: str) -> MigrationError:
-    return MigrationError(Reason.SOURCE_INVALID, message)
+def _refused(message: str, hint: str | None = None) -> MigrationError:
+    return MigrationError(Reason.SOURCE_INVALID, message, hint=hint)

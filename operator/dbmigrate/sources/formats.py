@@ -119,7 +119,7 @@ def _find(listing: DirectoryListing, otherwise: Format = Format.GOLANG_MIGRATE) 
         raise invalid(
             listing.location,
             f"the directory holds files of several formats: {files};"
-            " part them, or name the one that counts with -format",
+            " put each into a directory of its own, or name the one that counts with -format",
         )
     return next(iter(found))
 

@@ -9,7 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.report import Reason
 from dbmigrate.sources.confinement import require_inside
 
@@ -45,7 +45,7 @@ def list_directory(path: str | os.PathLike[str]) -> DirectoryListing:
         with os.scandir(location) as entries:
             found = sorted((e.name, e.is_dir()) for e in entries)
     except OSError as error:
-        raise invalid(location, f"{error.strerror}: {_remedy(error)}") from None
+        raise invalid(location, f"{cause_of(error)}: {_remedy(error)}") from None
     files = [name for name, is_directory in found if not is_directory]
     return DirectoryListing(
         location,

@@ -17,7 +17,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.report import Reason
 from dbmigrate.sources.go_time import format_time
 from dbmigrate.sources.golang_migrate import LARGEST_VERSION, parse_file_name
@@ -270,7 +270,7 @@ def list_names(directory: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise _refused(f"{directory} can't be read: {error.strerror}") from None
+        raise _refused(f"{directory} can't be read: {cause_of(error)}") from None
 
 
 def write_files(contents: Mapping[Path, str]) -> list[Path]:
@@ -289,7 +289,7 @@ def write_files(contents: Mapping[Path, str]) -> list[Path]:
     except OSError as error:
         for path in written:
             path.unlink(missing_ok=True)
-        raise _refused(f"{error.filename} can't be created: {error.strerror}") from None
+        raise _refused(f"{error.filename} can't be created: {cause_of(error)}") from None
     return written
 
 

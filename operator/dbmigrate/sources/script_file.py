@@ -13,7 +13,7 @@ import os
 import stat
 from pathlib import Path
 
-from dbmigrate.errors import Location, MigrationError
+from dbmigrate.errors import Location, MigrationError, cause_of
 from dbmigrate.report import Reason
 from dbmigrate.sources.confinement import open_inside
 
@@ -51,7 +51,7 @@ def read_file(path: Path, name: str) -> bytes:
     except PermissionError:
         raise _invalid(name, f"{path} can't be read: let user {os.getuid()} read it") from None
     except OSError as error:
-        raise _invalid(name, f"{path} can't be read: {error.strerror}") from None
+        raise _invalid(name, f"{path} can't be read: {cause_of(error)}") from None
 
 
 def check_script(content: bytes, name: str) -> bytes:

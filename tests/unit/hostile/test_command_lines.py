@@ -159,6 +159,7 @@ def read_as_the_runner(container: dict[str, Any], form: str) -> None:
     _, operands = parse_flags(
         command.flags, rest[1:], numbers_are_operands=command.numbers_are_operands
     )
+    assert not command.find_surplus(operands)
     read_twins([f for f in command.flags if f.name in command.twins], environ, rest[0])
     for operand in operands:
         if operand not in ("latest", "-1"):

@@ -142,3 +142,10 @@ def test_the_program_takes_the_directory_from_its_environment(mount: Path) -> No
     assert done.code == 1
     assert f"{name} leads out of" in done.stderr
     assert CANARY not in done.stdout + done.stderr
+
+
+def test_a_directory_that_does_not_exist_is_said_to_be_missing(mount: Path) -> None:
+    with confined_to(str(mount / "nowhere")), pytest.raises(MigrationError) as caught:
+        read_all(mount, Format.GOLANG_MIGRATE)
+    assert "nowhere" in str(caught.value)
+    assert "does not exist" in str(caught.value)

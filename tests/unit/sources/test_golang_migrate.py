@@ -178,11 +178,11 @@ def test_an_empty_directory_is_a_source_without_migrations(tmp_path: Path) -> No
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     message = refusal(tmp_path / "nowhere")
-    assert f'failed to open source, "file://{tmp_path}/nowhere": No such file' in message
+    assert f'failed to open source, "file://{tmp_path}/nowhere": no such file' in message
 
 
 def test_a_file_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
-    assert "Not a directory" in refusal(fill(tmp_path, "1_a.up.sql") / "1_a.up.sql")
+    assert "not a directory" in refusal(fill(tmp_path, "1_a.up.sql") / "1_a.up.sql")
 
 
 def test_a_name_that_is_not_utf8_can_be_told(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_character_across_two_chunks_is_whole(shift: int) -> None:
 
 def test_a_link_to_nowhere_and_a_directory_are_refused_by_path(tmp_path: Path) -> None:
     (tmp_path / "1_a.up.sql").symlink_to("gone")
-    with pytest.raises(MigrationError, match=r"1_a\.up\.sql can't be read: No such file"):
+    with pytest.raises(MigrationError, match=r"1_a\.up\.sql can't be read: no such file"):
         read_script(tmp_path / "1_a.up.sql", "1_a.up.sql")
     with pytest.raises(MigrationError, match="not a regular file"):
         read_script(tmp_path, "1_a.up.sql")

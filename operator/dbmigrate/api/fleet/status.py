@@ -118,7 +118,7 @@ class RolloutStatus:
     """What the template wants of each target: a rollback holds until it is another one."""
     rollback: SetRollback | None = None
     """None: the targets go where the template says."""
-    is_retried: bool = wire(key="retried", default=False)
+    is_resumed: bool = wire(key="resumed", default=False)
     """Whether a person has ended the rollback before it: what was undone is applied again."""
     list_digest: Word | None = None
     """Of the list of targets, where that is in a ConfigMap: another one begins a rollout."""

@@ -43,6 +43,19 @@ class Flag(NamedTuple):
         return not self.kind
 
 
+def one_of(words: Iterable[str]) -> Callable[[str], str]:
+    """Checks that a value is one of the words."""
+    known = tuple(words)
+
+    def check(text: str) -> str:
+        if text not in known:
+            listed = f"{', '.join(known[:-1])} or {known[-1]}"
+            raise ValueError(f"expected {listed}{guess(text, known)}")
+        return text
+
+    return check
+
+
 class UsageError(Exception):
     """The command line is invalid; the message is what Go's flag package prints."""
 
@@ -104,7 +117,8 @@ def _check(flag: Flag, value: str) -> None:
     if flag.is_boolean:
         if value not in TRUE and value not in FALSE:
             raise UsageError(
-                f"invalid boolean value {quote(present(value))} for -{flag.name}: parse error"
+                f"invalid boolean value {quote(present(value))} for -{flag.name}: parse error:"
+                " expected true or false"
             )
         return
     try:

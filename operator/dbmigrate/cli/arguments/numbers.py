@@ -16,21 +16,21 @@ _LITERAL = re.compile(
 def read_decimal(text: str) -> int:
     """strconv.ParseUint in base 10. Raises ValueError; so do all below."""
     if not _DECIMAL.fullmatch(text):
-        raise ValueError("parse error")
+        raise ValueError("parse error: expected a number")
     return _within(text, 0, 2**64 - 1)
 
 
 def read_signed_decimal(text: str) -> int:
     """strconv.ParseInt in base 10."""
     if not _SIGNED_DECIMAL.fullmatch(text):
-        raise ValueError("parse error")
+        raise ValueError("parse error: expected a number")
     return _within(text, -(2**63), 2**63 - 1)
 
 
 def read_count(text: str, least: int = 0) -> int:
     """How many: a bigint that is not below `least`."""
     if not _DECIMAL.fullmatch(text):
-        raise ValueError("parse error")
+        raise ValueError("parse error: expected a number")
     return _within(text, least, 2**63 - 1)
 
 
@@ -47,7 +47,7 @@ def read_page(text: str) -> int:
 def read_unsigned(text: str) -> int:
     """The value of a uint flag: Go takes 0x10, 0b1, 017 and 1_000 there."""
     if not _LITERAL.fullmatch(text):
-        raise ValueError("parse error")
+        raise ValueError("parse error: expected a number")
     return _bounded(_literal(text), 0, 2**64 - 1)
 
 
@@ -56,7 +56,7 @@ def read_signed(text: str) -> int:
     sign = -1 if text.startswith("-") else 1
     digits = text[1:] if text[:1] in ("-", "+") else text
     if not _LITERAL.fullmatch(digits):
-        raise ValueError("parse error")
+        raise ValueError("parse error: expected a number")
     return _bounded(sign * _literal(digits), -(2**63), 2**63 - 1)
 
 
@@ -100,7 +100,7 @@ def _fraction(value: int, digits: int) -> str:
 
 def _literal(text: str) -> int:
     if len(text) > 100:
-        raise ValueError("value out of range")
+        raise ValueError("value out of range: expected a number of fewer digits")
     if re.fullmatch(r"0[0-7_]+", text):  # C's octal, which Python's int() rejects
         return int(text, 8)
     return int(text, 0)
@@ -109,13 +109,11 @@ def _literal(text: str) -> int:
 def _within(text: str, low: int, high: int) -> int:
     """Python refuses to parse thousands of digits; Go reports that they are out of range."""
     digits = text.lstrip("+-").lstrip("0") or "0"
-    if len(digits) > 20:
-        raise ValueError("value out of range")
-    value = int(digits)
+    value = int(digits[:21])
     return _bounded(-value if text.startswith("-") else value, low, high)
 
 
 def _bounded(value: int, low: int, high: int) -> int:
     if not low <= value <= high:
-        raise ValueError("value out of range")
+        raise ValueError(f"value out of range: expected a number from {low} to {high}")
     return value

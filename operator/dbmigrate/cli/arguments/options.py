@@ -8,7 +8,7 @@ variable counts as unset. The database is also taken from DATABASE_URL.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dbmigrate.cli.arguments.flags import (
@@ -18,12 +18,12 @@ from dbmigrate.cli.arguments.flags import (
     UsageError,
     is_set,
     no_address,
+    one_of,
     parse_flags,
     present,
     quote,
 )
 from dbmigrate.cli.arguments.numbers import read_duration, read_seconds, read_unsigned
-from dbmigrate.cli.arguments.suggestions import guess
 from dbmigrate.policies import OWNER_LIMIT
 from dbmigrate.secret_variables import HIDDEN, secret_variables
 
@@ -80,6 +80,8 @@ class GlobalOptions(NamedTuple):
     """For whom the run is, or empty."""
     take_over: str
     """The owner whose place that one takes, or empty."""
+    expect_database: str
+    """The database that the owner has migrated before, or empty."""
     intent: str
     """What a resource wants, as a word, or empty."""
     order: str
@@ -102,15 +104,6 @@ class GlobalOptions(NamedTuple):
     show_help: bool
 
 
-def _one_of(*words: str) -> Callable[[str], object]:
-    def check(text: str) -> object:
-        if text not in words:
-            raise ValueError(f"expected {' or '.join(words)}{guess(text, words)}")
-        return text
-
-    return check
-
-
 def _checksum(text: str) -> object:
     if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
         raise ValueError("expected the 64 characters of planChecksum, as `plan -json` has it")
@@ -120,6 +113,12 @@ def _checksum(text: str) -> object:
 def _owner(text: str) -> object:
     if not text or len(text) > OWNER_LIMIT or not text.isprintable() or " " in text:
         raise ValueError(f"expected a word of at most {OWNER_LIMIT} characters")
+    return text
+
+
+def _database_id(text: str) -> object:
+    if re.fullmatch(r"[0-9]{1,20}-[0-9]{1,10}", text, re.ASCII) is None:
+        raise ValueError("expected a system identifier and an oid: 7412345678901234567-16384")
     return text
 
 
@@ -150,7 +149,7 @@ FLAGS = (
     Flag("verbose", kind=""),
     Flag("version", kind=""),
     Flag("help", kind=""),
-    Flag("format", check=_one_of("auto", "golang-migrate", "goose", "dbmate", "atlas", "flyway")),
+    Flag("format", check=one_of(("auto", "golang-migrate", "goose", "dbmate", "atlas", "flyway"))),
     Flag("history-table", check=no_address),
     Flag("history-owner"),
     Flag("identity", check=_identity),
@@ -159,17 +158,18 @@ FLAGS = (
     Flag("connect-wait", check=read_duration, kind="duration"),
     Flag("concurrent-lock-timeout", check=read_duration, kind="duration"),
     Flag("statement-timeout", check=read_duration, kind="duration"),
-    Flag("rollback", check=_one_of("allow", "forbid")),
-    Flag("out-of-order", check=_one_of("reject", "apply", "ignore")),
-    Flag("changed-files", check=_one_of("reject", "warn")),
+    Flag("rollback", check=one_of(("allow", "forbid"))),
+    Flag("out-of-order", check=one_of(("reject", "apply", "ignore"))),
+    Flag("changed-files", check=one_of(("reject", "warn"))),
     Flag("backup-to", check=no_address),
     Flag("backup-keep", check=read_unsigned, kind="uint"),
     Flag("plan-checksum", check=_checksum),
     Flag("owner", check=_owner),
     Flag("take-over", check=_owner),
+    Flag("expect-database", check=_database_id),
     Flag("intent", check=_owner),
     Flag("order", check=_line),
-    Flag("lint", check=_one_of("reject", "warn", "off")),
+    Flag("lint", check=one_of(("reject", "warn", "off"))),
     Flag("rehearse-on"),
     Flag("archive", check=no_address),
     Flag("confined-to", check=no_address),
@@ -220,6 +220,7 @@ def parse_options(
             plan_checksum=values.get("plan-checksum", ""),
             owner=values.get("owner", ""),
             take_over=values.get("take-over", ""),
+            expect_database=values.get("expect-database", ""),
             intent=values.get("intent", ""),
             order=values.get("order", ""),
             lint=values.get("lint", "off"),
@@ -237,12 +238,17 @@ def parse_options(
 
 
 def find_report_file(args: Sequence[str], environ: Mapping[str, str]) -> str:
-    """The file of -report, even if the command line is invalid elsewhere; empty if none."""
+    """The file of -report, even if the command line is invalid elsewhere; empty if none.
+
+    The value may be what is invalid: the address of a database is no file, and not shown.
+    """
+    path = environ.get(twin_of("report"), "")
     for index, argument in enumerate(args):
         name, equals, value = argument.lstrip("-").partition("=")
         if argument.startswith("-") and name == "report":
-            return value if equals else "".join(args[index + 1 : index + 2])
-    return environ.get(twin_of("report"), "")
+            path = value if equals else "".join(args[index + 1 : index + 2])
+            break
+    return path if present(path) == path else ""
 
 
 def twin_of(name: str, command: str = "") -> str:

@@ -22,6 +22,9 @@ _DRIVERS = frozenset(
 """Schemes of sources of golang-migrate, and mistakes that are easily made."""
 
 
+_A_DIRECTORY = "files are read from a directory alone: -path DIR, or -source file://DIR"
+
+
 def has_source(options: GlobalOptions) -> bool:
     """Whether any migrations were named at all."""
     return bool(options.source or options.path)
@@ -44,12 +47,13 @@ def find_directory(options: GlobalOptions) -> str:
             hint="name the directory of the migrations: -path DIR, or DBMIGRATE_PATH",
         )
     if not colon or not scheme:
-        raise _failed("failed to parse scheme from source URL: no scheme")
+        raise _failed("failed to parse scheme from source URL: no scheme", hint=_A_DIRECTORY)
     if scheme != "file":
         shown, where = _shown(scheme, url)
         raise _failed(
             f"failed to open source, {quote(where)}:"
-            f" source driver: unknown driver '{shown}' (forgotten import?)"
+            f" source driver: unknown driver '{shown}' (forgotten import?)",
+            hint=_A_DIRECTORY,
         )
     path = re.split(r"[?#]", rest, maxsplit=1)[0].removeprefix("//")
     return _decode(path) or os.getcwd()

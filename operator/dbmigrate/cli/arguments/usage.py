@@ -195,6 +195,7 @@ Options:
   -backup-keep N             Keep the N newest backups of the database there (default all)
   -owner WORD                For whom the run is: refused where the log names another one
   -take-over OWNER           The owner whose place that one takes
+  -expect-database ID        Refuse another database whose log does not name the owner
   -intent WORD               What the owner wants: what an order undid under it stays undone
   -order TEXT                The order that the run carries out: what it undoes stays undone
   -plan-checksum SHA256      Run only the steps of that plan, as `plan -json` gave it

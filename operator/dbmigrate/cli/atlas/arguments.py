@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dbmigrate.cli.arguments.flags import FALSE, TRUE, UsageError, present
+from dbmigrate.cli.arguments.suggestions import guess
 
 SHORT = {"u": "url", "c": "config", "h": "help", "s": "schema"}
 BOOLEAN = frozenset(("dry-run", "allow-dirty", "edit", "help", "force", "web", "auto-approve"))
@@ -111,7 +112,9 @@ def _read_flag(word: str, rest: list[str]) -> tuple[str, str]:
     if not equals:
         if not rest:
             if name not in _KNOWN:
-                raise UsageError(f"atlas has no flag --{present(name)} here")
+                raise UsageError(
+                    f"atlas has no flag --{present(name)} here{guess(name, _KNOWN, before='--')}"
+                )
             raise UsageError(f"flag needs an argument: --{present(name)}")
         value = rest.pop(0)
     return name, value
@@ -129,5 +132,6 @@ def _find_command(words: list[str]) -> tuple[str, list[str]]:
     if command in WITHOUT:
         raise UsageError(f"atlas migrate {command} is not supported: {WITHOUT[command]}")
     if command not in COMMANDS:
-        raise UsageError(f"atlas migrate has no command {command if command.isalpha() else ''}")
+        shown = f" {command}{guess(command, COMMANDS)}" if command.isalpha() else ""
+        raise UsageError(f"atlas migrate has no command{shown}")
     return command, words[2:]

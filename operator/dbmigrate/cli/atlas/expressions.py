@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dbmigrate.cli.atlas.hcl import Place, Tree, first_line, name_of, parse_expression
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 
 Value = Any
 Function = Callable[..., Value]
@@ -216,7 +216,7 @@ class _Evaluation:
         except MigrationError:
             raise
         except OSError as error:
-            problem = f"{name}: {error.filename} can't be read: {error.strerror}"
+            problem = f"{name}: {error.filename} can't be read: {cause_of(error)}"
             raise self._place.refuse(problem) from None
         except (TypeError, ValueError, LookupError, AttributeError):
             raise self._place.refuse(f"{name} can't be called with these values") from None

@@ -20,7 +20,7 @@ from dbmigrate.cli.atlas.environment import Environment, read_text, read_texts
 from dbmigrate.cli.atlas.expressions import Budget, Scope, Value
 from dbmigrate.cli.atlas.functions import make_functions
 from dbmigrate.cli.atlas.hcl import Attribute, Block, Place, parse
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.report import Reason
 
 PROGRAM = "exec:"
@@ -51,7 +51,7 @@ def read_project(
             content = file.read(LARGEST_FILE + 1)
         text = content.decode("utf-8")
     except OSError as error:
-        raise _refused(f'project file "{path}" was not found: {error.strerror}') from None
+        raise _refused(f'project file "{path}" was not found: {cause_of(error)}') from None
     except UnicodeDecodeError:
         raise _refused(f"{path} is not UTF-8") from None
     if len(content) > LARGEST_FILE:

@@ -88,11 +88,11 @@ def _apply(order: _Order) -> AtlasTranslation:
     head += ["-lock-timeout", _seconds(order.value("lock-timeout", "lock_timeout"))]
     exec_order = order.value("exec-order", "exec_order") or "linear"
     if exec_order.lower().replace("_", "-") not in _ORDERS:
-        raise UsageError(f"--exec-order is {', '.join(_ORDERS)}")
+        raise UsageError(f"--exec-order: expected {', '.join(_ORDERS)}")
     head += ["-out-of-order", _ORDERS[exec_order.lower().replace("_", "-")]]
     mode = order.value("tx-mode", "tx_mode") or "file"
     if mode not in _MODES:
-        raise UsageError(f"--tx-mode is {', '.join(_MODES)}")
+        raise UsageError(f"--tx-mode: expected {', '.join(_MODES)}")
     amount = _amount(order.arguments.operands)
     version = order.value("to-version")
     baseline = order.value("baseline", "baseline")

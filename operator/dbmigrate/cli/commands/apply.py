@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.arguments.flags import Flag, is_set
+from dbmigrate.cli.arguments.flags import Flag, is_set, one_of
 from dbmigrate.cli.arguments.operands import check_version, read_limit, version_for
 from dbmigrate.cli.arguments.usage import APPLY
 from dbmigrate.cli.command import AS_ATLAS, HELP, Command, Invocation
@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from dbmigrate.runner.result import Result
 
 MODES = ("file", "none", "all")
-
-
-def _check_mode(text: str) -> str:
-    if text not in MODES:
-        raise ValueError(f"expected {', '.join(MODES)}")
-    return text
 
 
 FLAGS = (
@@ -32,7 +26,7 @@ FLAGS = (
     Flag("allow-dirty", "Start a history in a database that is not empty", kind=""),
     Flag("to", "Migrate up to that version", kind="version"),
     Flag(
-        "tx-mode", "The scope of a transaction: file, none or all", check=_check_mode, kind="mode"
+        "tx-mode", "The scope of a transaction: file, none or all", check=one_of(MODES), kind="mode"
     ),
     Flag("dry-run", "Show what would be run; change nothing", kind=""),
     AS_ATLAS,
@@ -78,4 +72,4 @@ def run(invocation: Invocation) -> int:
     return run_use_case(invocation, use_case, files=FileUse.REQUIRED)
 
 
-COMMAND = Command("apply", APPLY, run, flags=FLAGS)
+COMMAND = Command("apply", APPLY, run, flags=FLAGS, operand="N")

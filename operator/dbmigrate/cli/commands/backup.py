@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.arguments.operands import read_file
 from dbmigrate.cli.arguments.usage import BACKUP
-from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.command import HELP, Command, Invocation
 
 if TYPE_CHECKING:
     from dbmigrate.report import Backup
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 def run(invocation: Invocation) -> int:
     """Save it."""
-    if len(invocation.operands) > 1:
-        raise ArgumentError("please specify one FILE")
     file = read_file((*invocation.operands, ".")[0])
     from dbmigrate.cli.run import FileUse, run_use_case
 
@@ -35,4 +33,4 @@ def _show(invocation: Invocation, made: Backup) -> int:
     return 0
 
 
-COMMAND = Command("backup", BACKUP, run, flags=(HELP,))
+COMMAND = Command("backup", BACKUP, run, flags=(HELP,), operand="FILE")

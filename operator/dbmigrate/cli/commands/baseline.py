@@ -26,4 +26,4 @@ def run(invocation: Invocation) -> int:
     return run_use_case(invocation, use_case, files=FileUse.IF_GIVEN)
 
 
-COMMAND = Command("baseline", BASELINE, run, flags=(HELP,))
+COMMAND = Command("baseline", BASELINE, run, flags=(HELP,), operand="V")

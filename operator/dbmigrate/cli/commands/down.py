@@ -38,12 +38,10 @@ def run(invocation: Invocation) -> int:
 def _read_limit(invocation: Invocation) -> int | None:
     if is_set(invocation.values, "all") and (invocation.operands or "to" in invocation.values):
         raise ArgumentError("-all cannot be used with other arguments")
-    if len(invocation.operands) > 1:
-        raise ArgumentError("too many arguments")
     return read_limit(invocation.operands)
 
 
 ALL = Flag("all", "Apply all down migrations", kind="")
 TO = Flag("to", "Undo those above that version (which need not exist)", kind="version")
 
-COMMAND = Command("down", DOWN, run, flags=(HELP, ALL, TO))
+COMMAND = Command("down", DOWN, run, flags=(HELP, ALL, TO), operand="N")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.arguments.flags import Flag, each_value, is_set, present
+from dbmigrate.cli.arguments.flags import Flag, each_value, is_set
 from dbmigrate.cli.arguments.usage import DRIFT
-from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.command import HELP, Command, Invocation
 
 if TYPE_CHECKING:
     from dbmigrate.runner.commands.drift import Drift
@@ -37,8 +37,6 @@ FLAGS = (
 
 def run(invocation: Invocation) -> int:
     """Compare them; 3 if the live schema differs."""
-    if invocation.operands:
-        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     from dbmigrate.cli.run import FileUse, run_use_case
 
     values = invocation.values

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VERBS = ("up", "goto", "status", "plan", "verify", "wait", "survey")
 VERSIONED = frozenset({"goto", "status", "plan", "survey"})
 """These take a version: where the targets should be, or would be."""
+_WAYS_BACK = ("down", "rollback", "undo")
 PENDING_CODE = 3
 EXCEEDED_CODE = 4
 """With -tolerate-failures: more targets have failed than -max-failures allows."""
@@ -192,9 +193,12 @@ def _read_verb(invocation: Invocation) -> str:
     verb = operands[0]
     if verb not in VERBS:
         shown = verb if verb.replace("-", "").isalpha() else "(not shown)"
-        raise ArgumentError(f"fleet {shown} is not known{guess(verb, VERBS)}: {', '.join(VERBS)}")
-    if len(operands) > (2 if verb in VERSIONED else 1):
-        raise ArgumentError(f"too many arguments: {present(' '.join(operands[1:]))}")
+        back = ": fleet goto V goes back to a version" if verb in _WAYS_BACK else guess(verb, VERBS)
+        raise ArgumentError(f"fleet {shown} is not known{back}: {', '.join(VERBS)}")
+    if len(operands) > 1 and verb not in VERSIONED:
+        raise ArgumentError(
+            f"too many arguments: {present(operands[1])}", hint=f"fleet {verb} takes none"
+        )
     if ("targets" in values) == ("targets-query" in values):
         raise ArgumentError("name the targets: either -targets FILE or -targets-query SQL")
     for name, only in _FOR_VERBS:
@@ -371,4 +375,4 @@ def _tolerant_code(found: FleetResult) -> int:
     return 0 if is_done and not found.was_stopped else 1
 
 
-COMMAND = Command("fleet", FLEET, run, flags=FLAGS, twins=_TWINS, has_verb=True)
+COMMAND = Command("fleet", FLEET, run, flags=FLAGS, operand="V", twins=_TWINS, has_verb=True)

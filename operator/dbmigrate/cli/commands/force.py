@@ -72,4 +72,6 @@ def _version_for(request: Request, text: str) -> Version | None:
 
 _TRANSLATED = AS_ATLAS._replace(usage="")
 """For `atlas migrate set` alone: the help of `force` is golang-migrate's."""
-COMMAND = Command("force", FORCE, run, flags=(HELP, _TRANSLATED), numbers_are_operands=True)
+COMMAND = Command(
+    "force", FORCE, run, flags=(HELP, _TRANSLATED), operand="V", numbers_are_operands=True
+)

@@ -26,4 +26,4 @@ def run(invocation: Invocation) -> int:
     return run_use_case(invocation, use_case, files=FileUse.REQUIRED)
 
 
-COMMAND = Command("goto", GOTO, run, flags=(HELP,))
+COMMAND = Command("goto", GOTO, run, flags=(HELP,), operand="V")

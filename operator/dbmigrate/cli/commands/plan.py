@@ -116,4 +116,4 @@ def _text(sql: bytes) -> str:
     return sql.decode("utf-8", "replace")
 
 
-COMMAND = Command("plan", PLAN, run, flags=(HELP,))
+COMMAND = Command("plan", PLAN, run, flags=(HELP,), operand="V")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.arguments.flags import Flag, present
+from dbmigrate.cli.arguments.flags import Flag
 from dbmigrate.cli.arguments.numbers import read_count
 from dbmigrate.cli.arguments.usage import PRUNE
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
@@ -21,8 +21,6 @@ KEEP = Flag("keep", "How many of the newest rows are always kept", check=read_co
 
 def run(invocation: Invocation) -> int:
     """Prune the log, and say how many rows that were."""
-    if invocation.operands:
-        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     if "keep" not in invocation.values:
         raise ArgumentError(
             "please specify with -keep N how many of the newest rows of the log are kept"

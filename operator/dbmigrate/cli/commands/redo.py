@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.cli.arguments.usage import REDO
-from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.command import HELP, Command, Invocation
 
 if TYPE_CHECKING:
     from dbmigrate.runner.request import Request
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 def run(invocation: Invocation) -> int:
     """Undo it and apply it."""
-    if invocation.operands:
-        raise ArgumentError("redo takes no arguments: it always redoes the newest migration")
     from dbmigrate.cli.run import FileUse, run_use_case
 
     def use_case(request: Request) -> Result[None]:

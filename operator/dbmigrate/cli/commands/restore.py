@@ -32,8 +32,8 @@ SHA256 = Flag("sha256", "Refuse a file with another checksum", check=_check_sha2
 
 def run(invocation: Invocation) -> int:
     """Restore it."""
-    if len(invocation.operands) != 1:
-        raise ArgumentError("please specify one FILE, behind the flags")
+    if not invocation.operands:
+        raise ArgumentError("please specify FILE", hint="name a backup: restore FILE")
     values = invocation.values
     file = read_file(invocation.operands[0])
     from dbmigrate.cli.run import FileUse, run_use_case
@@ -57,4 +57,4 @@ def _show(invocation: Invocation, restored: Backup) -> int:
     return 0
 
 
-COMMAND = Command("restore", RESTORE, run, flags=(HELP, CLEAN, NO_OWNER, SHA256))
+COMMAND = Command("restore", RESTORE, run, flags=(HELP, CLEAN, NO_OWNER, SHA256), operand="FILE")

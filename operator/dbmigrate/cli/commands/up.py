@@ -30,4 +30,4 @@ def run(invocation: Invocation) -> int:
 
 TO = Flag("to", "Apply those up to that version (which need not exist)", kind="version")
 
-COMMAND = Command("up", UP, run, flags=(HELP, TO))
+COMMAND = Command("up", UP, run, flags=(HELP, TO), operand="N")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.arguments.flags import Flag, is_given, is_set, present
+from dbmigrate.cli.arguments.flags import Flag, is_given, is_set, one_of
 from dbmigrate.cli.arguments.numbers import read_duration
 from dbmigrate.cli.arguments.operands import check_version, version_for
 from dbmigrate.cli.arguments.usage import WAIT
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 TOOLS = ("alembic", "django", "rails", "prisma")
 
 
-def _read_orm(text: str) -> str:
-    if text not in TOOLS:
-        raise ValueError(f"must be {', '.join(TOOLS[:-1])} or {TOOLS[-1]}")
-    return text
-
-
 FLAGS = (
     HELP,
     Flag("version", "The version to wait for, or a later one", kind="version"),
@@ -38,7 +32,7 @@ FLAGS = (
     Flag(
         "history",
         "Wait for a migration of alembic, django, rails or prisma, by its own name",
-        check=_read_orm,
+        check=one_of(TOOLS),
         kind="tool",
     ),
     Flag(
@@ -57,8 +51,6 @@ PLAIN = "golang-migrate"
 def run(invocation: Invocation) -> int:
     """Wait for it."""
     values = invocation.values
-    if invocation.operands:
-        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     given = {flag.name for flag in FLAGS if is_given(flag, values)}
     for one, other in EXCLUSIVE:
         if {one, other} <= given:

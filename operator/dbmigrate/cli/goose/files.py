@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dbmigrate.cli.output.terminal import Terminal
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.report import Reason
 from dbmigrate.sources.goose import directory as goose
 from dbmigrate.sources.listing import list_directory
@@ -39,7 +39,7 @@ def fix(directory: str, terminal: Terminal) -> None:
             (place / old).rename(place / new)
         except OSError as error:
             raise MigrationError(
-                Reason.SOURCE_INVALID, f"{place / old} can't be renamed: {error.strerror}"
+                Reason.SOURCE_INVALID, f"{place / old} can't be renamed: {cause_of(error)}"
             ) from None
         terminal.line(f"RENAMED {old} => {new}")
 

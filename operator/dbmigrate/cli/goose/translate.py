@@ -138,7 +138,9 @@ def _load(named: str, environ: Mapping[str, str]) -> Mapping[str, str]:
     except (OSError, ValueError) as error:
         if not named:
             return environ
-        why = error.strerror if isinstance(error, OSError) else error
+        from dbmigrate.errors import cause_of
+
+        why = cause_of(error) if isinstance(error, OSError) else error
         raise UsageError(f"-env {named} can't be read: {why}") from None
 
 
@@ -165,11 +167,19 @@ def _find_database(words: Sequence[str], environ: Mapping[str, str]) -> tuple[st
         if rest and rest[0] not in COMMANDS:
             string = rest.pop(0)
     if driver not in DRIVERS:
-        shown = driver if driver.isalnum() else "not named" if not driver else "not understood"
-        hint = guess(driver, COMMANDS) if driver.isalnum() else ""
-        raise UsageError(f"driver {shown}: dbmigrate supports only postgres{hint}")
+        if not driver:
+            raise UsageError(
+                "no driver: `goose postgres DBSTRING COMMAND`, or GOOSE_DRIVER=postgres"
+            )
+        shown = driver if driver.isalnum() else "(not shown)"
+        raise UsageError(
+            f"{shown} is not a command, and dbmigrate supports only the driver postgres"
+            f"{guess(driver, COMMANDS) if driver.isalnum() else ''}"
+        )
     if not string:
-        raise UsageError("no connection string: goose DRIVER DBSTRING COMMAND")
+        raise UsageError(
+            "no connection string: `goose postgres DBSTRING COMMAND`, or GOOSE_DBSTRING"
+        )
     return string, rest
 
 
@@ -179,7 +189,8 @@ def _translate_command(words: Sequence[str]) -> Line:
     command, operands = words[0], list(words[1:])
     if command in ("up-to", "down-to"):
         if len(operands) != 1 or re.fullmatch("[0-9]{1,19}", operands[0], re.ASCII) is None:
-            raise UsageError(f"{command} needs a version")
+            given = f", not {present(' '.join(operands))}" if operands else ""
+            raise UsageError(f"{command} needs a version: the number of a file{given}")
         version = operands[0].lstrip("0") or "0"
         if version == "0":
             return ["down", "-all"] if command == "down-to" else ["up", "0"]
@@ -219,6 +230,8 @@ def _create(operands: Sequence[str], directory: str, *, is_sequential: bool) -> 
     line = ["-path", directory, "-format", "goose", "create", "-ext", "sql", "-dir", directory]
     if is_sequential:
         line += ["-seq", "-digits", "5"]
+    if len(operands) > 2:
+        raise UsageError(f"create takes a name and sql: {present(' '.join(operands[2:]))}")
     return [*line, "--", snake_case(name)]
 
 

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from dbmigrate.cli.output.report_file import write_report
 from dbmigrate.cli.output.terminal import Terminal
+from dbmigrate.errors import cause_of
 from dbmigrate.printable import json_text, lines
 from dbmigrate.report import Report
 
@@ -37,7 +38,7 @@ def send_report(
         try:
             write_report(path, report)
         except OSError as error:
-            terminal.warning(f"the report can't be written to {path}: {error.strerror}")
+            terminal.warning(f"the report can't be written to {path}: {cause_of(error)}")
 
 
 def print_text(output: TextIO, text: str, *, has_commands: bool = False) -> None:

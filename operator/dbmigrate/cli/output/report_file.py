@@ -15,13 +15,13 @@ from dbmigrate.report import TERMINATION_MESSAGE_LIMIT, Report
 
 def check_report_file(path: str) -> None:
     """Raise OSError now if the report could not be written later."""
-    if os.path.lexists(path):
-        is_fit = os.access(path, os.W_OK) and not os.path.isdir(path)
-    else:
-        directory = os.path.dirname(path) or "."
-        is_fit = os.path.isdir(directory) and os.access(directory, os.W_OK)
-    if not is_fit:
-        raise OSError(f"report file {path}: it can't be written")
+    directory = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        raise OSError(f"report file {path}: it is a directory")
+    if not os.path.isdir(directory):
+        raise OSError(f"report file {path}: there is no directory {directory}")
+    if not os.access(path if os.path.lexists(path) else directory, os.W_OK):
+        raise OSError(f"report file {path}: user {os.getuid()} may not write it")
 
 
 def write_report(path: str, report: Report) -> None:

@@ -21,6 +21,7 @@ from dbmigrate.controller.decisions.outcome import (
     failed_report,
     is_guess,
     learn,
+    note_database,
     parse_message,
     read_report,
 )
@@ -62,7 +63,7 @@ def catch_up(view: ResourceView, intent: str, now: datetime) -> CaughtUp:
     caught = CaughtUp(status)
     for run in in_order(view.runs):
         if run.command in MOVING:
-            caught = _take_in(caught, run, view.pods, intent, now)
+            caught = _take_in(caught, run, view, intent, now)
         elif run.command in MENDING:
             caught = replace(caught, status=_take_in_mending(caught.status, run, view.pods))
     caught = _find_orphan(_find_lost(caught, view, now), view)
@@ -90,7 +91,7 @@ def newest_answer(view: ResourceView, last: LastRun | None, *commands: RunComman
 
 
 def _take_in(
-    caught: CaughtUp, run: JobRun, pods: tuple[Pod, ...], intent: str, now: datetime
+    caught: CaughtUp, run: JobRun, view: ResourceView, intent: str, now: datetime
 ) -> CaughtUp:
     status, last = caught.status, caught.status.last_run
     if last is not None and last.job != run.name and not _is_newer(run, last, intent):
@@ -101,13 +102,14 @@ def _take_in(
         return caught
     if run.is_active:
         return replace(caught, status=status, unread=None)
-    was_read = any(pod.job == run.name and pod.has_told for pod in pods)
-    report = read_report(run, pods)
+    was_read = any(pod.job == run.name and pod.has_told for pod in view.pods)
+    report = read_report(run, view.pods)
     if run.command is RunCommand.ROLLBACK and report is not None and is_guess(report):
         report = None  # it is not retried by itself, so the database must be asked
     unread = run if report is None else None
     if report is not None:
         status = end_run(status, report, finished_at=run.finished_at or now)
+        status = note_database(status, report, view.migration)
     absent = caught.rests_on_absence or not was_read
     return replace(caught, status=status, unread=unread, rests_on_absence=absent)
 
@@ -164,6 +166,7 @@ def _find_lost(caught: CaughtUp, view: ResourceView, now: datetime) -> CaughtUp:
         text = f"Job {last.job} was deleted before its end was known"
         report = failed_report(last.command, last.started_at, Reason.INTERRUPTED, text)
     status = end_run(caught.status, report, finished_at=now)
+    status = note_database(status, report, view.migration)
     return replace(caught, status=status, rests_on_absence=True)
 
 

@@ -22,7 +22,13 @@ from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.policies import ChangedFiles
 from dbmigrate.report import RETRYABLE, Reason, Report
 
-UNANSWERED = RETRYABLE | {Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED, Reason.INTERNAL}
+UNANSWERED = RETRYABLE | {
+    Reason.AUTHENTICATION_FAILED,
+    Reason.TLS_FAILED,
+    Reason.CONNECTION_INVALID,
+    Reason.POOLER_UNSAFE,
+    Reason.INTERNAL,
+}
 """A check that fails for one of these says nothing of the database's state."""
 LOST_REPORT = "the check succeeded, and its report is gone"
 

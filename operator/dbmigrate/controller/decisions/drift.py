@@ -18,7 +18,11 @@ from dbmigrate.controller.decisions.outcome import read_report
 from dbmigrate.controller.decisions.progress import describe_progress, next_look
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, in_order
 from dbmigrate.controller.decisions.verdict import Standing
-from dbmigrate.controller.decisions.view import Conclusion, ResourceView
+from dbmigrate.controller.decisions.view import (
+    Conclusion,
+    ResourceView,
+    has_other_settings,
+)
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason, Report
 
@@ -200,6 +204,7 @@ def choose_given_up(
             (run.is_active and (has_work or is_off or run.intent != checks.intent))
             or (not run.is_active and (run is not newest or is_off))
             or run.is_leftover(now)
+            or has_other_settings(run, view)
         )
     )
 

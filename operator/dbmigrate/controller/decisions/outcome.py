@@ -14,12 +14,14 @@ from datetime import datetime
 
 from dbmigrate import __version__
 from dbmigrate.api.conditions import shorten
+from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.names import COPY_CONTAINER
 from dbmigrate.api.status import (
     HISTORY_LIMIT,
     HistoryEntry,
     LastBackup,
     LastRun,
+    MigratedDatabase,
     MigrationStatus,
 )
 from dbmigrate.api.trial import read_trial
@@ -166,9 +168,9 @@ def begin_run(status: MigrationStatus, run: JobRun) -> MigrationStatus:
 def _carry_on(before: LastRun | None, run: JobRun) -> int:
     """How many runs of this intent in a row, up to the one before this, made no progress.
 
-    A run that a person ordered starts the count again.
+    A run that a person ordered starts the count again, and so does what made the last one void.
     """
-    if run.action is not None:
+    if run.action is not None or (before is not None and before.cleared_by is not None):
         return 0
     earlier = run.attempt - 1
     if before is None or (before.intent, before.generation) != (run.intent, run.generation):
@@ -247,6 +249,19 @@ def learn(status: MigrationStatus, report: Report, *, is_rollback: bool = False)
         server_version=report.server_version or status.server_version,
         format=report.format or status.format,
     )
+
+
+def note_database(
+    status: MigrationStatus, report: Report | None, migration: MigrationResource
+) -> MigrationStatus:
+    """The status with the database that a run has succeeded on."""
+    last = status.last_run
+    if last is None or report is None or report.error is not None or report.database is None:
+        return status
+    # A spec that has changed since may reach another one.
+    is_present = last.generation == migration.identity.generation
+    reached_by = migration.spec.database.checksum if is_present else ""
+    return replace(status, database=MigratedDatabase(report.database, reached_by))
 
 
 def _bound(error: ReportError | None) -> ReportError | None:

@@ -51,6 +51,7 @@ from dbmigrate.controller.decisions.runs import (
     LINGER,
     MENDING,
     MOVING,
+    JobRun,
     RunCommand,
     conclude,
 )
@@ -84,6 +85,7 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
     status = take_in_drift(status, view, checks, now)
     step = order_check(view, status, checks, step, now)
     drifted = judge_drift(view, status, checks, now)
+    status = _excuse(status, step.withdraw)
     status = _write_status(view, status, step, intent, now, drifted)
     updates = (*follow_actions(view), *step.updates)
     if step.order is None:
@@ -109,6 +111,15 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
         answered_at=find_last_answer(view, status),
         updates=updates,
     )
+
+
+def _excuse(status: MigrationStatus, run: JobRun | None) -> MigrationStatus:
+    """A run that is removed before it started is no attempt that failed: the next one follows at
+    once."""
+    last = status.last_run
+    if run is None or last is None or last.job != run.name or run.command is not RunCommand.GOTO:
+        return status
+    return replace(status, last_run=replace(last, cleared_by=run.name))
 
 
 def _find_next_look(view: ResourceView, step: Conclusion) -> datetime | None:

@@ -17,7 +17,13 @@ from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.report import Reason, ReportError
 
 ENVIRONMENTAL = frozenset(
-    {Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED, Reason.DATABASE_CONFLICT}
+    {
+        Reason.AUTHENTICATION_FAILED,
+        Reason.TLS_FAILED,
+        Reason.CONNECTION_INVALID,
+        Reason.POOLER_UNSAFE,
+        Reason.DATABASE_CONFLICT,
+    }
 )
 """Lasting failures that are corrected outside of the resource: in a Secret, a server or another
 resource."""

@@ -23,7 +23,11 @@ from dbmigrate.controller.decisions.ready import wait_for_answer
 from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, has_begun
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, in_progress, stalled
-from dbmigrate.controller.decisions.view import Conclusion, ResourceView
+from dbmigrate.controller.decisions.view import (
+    Conclusion,
+    ResourceView,
+    has_other_settings,
+)
 
 
 def wait_for_work(
@@ -83,8 +87,9 @@ def _describe_orphan(pod: Pod, now: datetime) -> Verdict:
 def _is_outdated(
     run: JobRun, view: ResourceView, caught: CaughtUp, intent: str, now: datetime
 ) -> bool:
-    """Whether a run is out of date: the spec, the files or an order has changed."""
+    """Whether a run is out of date: the spec, the files, an order or a setting of the operator has
+    changed."""
     wanted = (view.migration.identity.generation, intent)
-    if (run.generation, run.intent) != wanted:
+    if (run.generation, run.intent) != wanted or has_other_settings(run, view):
         return True
     return is_run_awaited(view, caught.status, intent, now)

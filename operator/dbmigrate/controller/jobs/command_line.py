@@ -40,6 +40,7 @@ CONNECT_WAIT_SECONDS = 60
 FORMAT_VARIABLE = "DBMIGRATE_FORMAT"
 OWNER_VARIABLE = "DBMIGRATE_OWNER"
 TAKE_OVER_VARIABLE = "DBMIGRATE_TAKE_OVER"
+EXPECT_VARIABLE = "DBMIGRATE_EXPECT_DATABASE"
 INTENT_VARIABLE = "DBMIGRATE_INTENT"
 ORDER_VARIABLE = "DBMIGRATE_ORDER"
 LINTED = frozenset({RunCommand.GOTO, RunCommand.PLAN})
@@ -157,9 +158,12 @@ def ownership_environment(
         return []
     identity, is_rollback = migration.identity, command is RunCommand.ROLLBACK
     is_own = command is RunCommand.GOTO and ordered_by is None
+    known, database = migration.status.database, migration.spec.database
+    has_changed = known is not None and known.reached_by != database.checksum
     variables = {
         OWNER_VARIABLE: f"{cluster}/{identity.namespace}/{identity.name}#{identity.uid}",
         TAKE_OVER_VARIABLE: take_over or migration.spec.take_over,
+        EXPECT_VARIABLE: known.id if known is not None and has_changed else None,
         INTENT_VARIABLE: intent if is_rollback or is_own else None,
         ORDER_VARIABLE: ordered_by if is_rollback else None,
     }

@@ -164,8 +164,14 @@ def _refused(
         Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run works",
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
-        Reason.INTERNAL: "check the parameters of the URL, and PGOPTIONS",
+        Reason.CONNECTION_INVALID: "check the parameters of the URL, and PGOPTIONS",
+        Reason.POOLER_UNSAFE: "a pooler in between does not pass on what the session is to begin"
+        " with: connect to PostgreSQL itself",
     }.get(reason)
+    if reason is Reason.AUTHENTICATION_FAILED and "no password supplied" in text:
+        hint = "give a password: in the URL, in PGPASSWORD, or in a password file (PGPASSFILE)"
+    if reason is Reason.AUTHENTICATION_FAILED and "CONNECT privilege" in text:
+        hint = "let the role connect: GRANT CONNECT ON DATABASE ... TO the role"
     if reason is Reason.AUTHENTICATION_FAILED and tokens is not None:
         hint = tokens.advise()
     if reason is Reason.CONNECTION_REFUSED and NOT_THE_ONE.search(text):
@@ -201,5 +207,5 @@ def _refused(
         user = conninfo.get("user") or os.environ.get("PGUSER", "")
         text, better = explain_refusal(reason, text, conninfo, user)
         hint = better or hint
-    kind = SettingsError if reason is Reason.INTERNAL or is_local else MigrationError
+    kind = SettingsError if reason is Reason.CONNECTION_INVALID or is_local else MigrationError
     return kind(reason, f"can't connect to {target.display}: {text}", hint=hint)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dbmigrate.errors import MigrationError, SettingsError
+from dbmigrate.errors import MigrationError, SettingsError, cause_of
 from dbmigrate.postgres.connection.client_certificate import (
     describe,
     is_encrypted,
@@ -55,7 +55,7 @@ def _read_password(path: str) -> str:
     try:
         text = _read(Path(path)).decode()
     except OSError as error:
-        problem = f"can't be read: {error.strerror or error}"
+        problem = f"can't be read: {cause_of(error)}"
     except UnicodeDecodeError:
         problem = "is not UTF-8"
     else:
@@ -78,7 +78,7 @@ def _read_pair(directory: Path) -> tuple[bytes, bytes]:
         here = (directory / KEY).resolve(strict=True).parent
         certificate, key = _read(here / CERTIFICATE), _read(here / KEY)
     except (OSError, RuntimeError) as error:
-        said = error.strerror if isinstance(error, OSError) else None
+        said = cause_of(error) if isinstance(error, OSError) else None
         problem = f"the client certificate in {directory} can't be read: {said or error}"
         raise _unusable(problem) from None
     if read_certificate(certificate) is None:

@@ -22,6 +22,10 @@ READ_ONLY_HINT = (
     "default_transaction_read_only is on for the role, the database or the server: connect as a"
     " role that may write, or add default_transaction_read_only=off to the URL"
 )
+PRIVILEGE_HINT = (
+    "connect as a role that may do this, or act as one after the login: -role; only its owner may"
+    " change or drop a table"
+)
 UNTRANSLATABLE = "22P05"
 """A character that the database's encoding does not have."""
 UNDEFINED_TABLE = "42P01"

@@ -152,11 +152,11 @@ def _unusable(
     is_tls = "ssl" in problem.lower()
     shown = redact(" ".join(problem.split()), conninfo, environ)
     return SettingsError(
-        Reason.TLS_FAILED if is_tls else Reason.INTERNAL,
+        Reason.TLS_FAILED if is_tls else Reason.CONNECTION_INVALID,
         f"the connection's settings can't work: {shown}",
         hint="check the parameters of the URL, the PG variables, and the service's file",
     )
 
 
 def _twice(message: str, hint: str) -> MigrationError:
-    return SettingsError(Reason.INTERNAL, message, hint=hint)
+    return SettingsError(Reason.CONNECTION_INVALID, message, hint=hint)

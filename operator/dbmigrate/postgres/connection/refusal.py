@@ -29,8 +29,11 @@ _NAMELESS = (
     r"the database system is (?:starting up|shutting down|in recovery mode"
     r"|not (?:yet )?accepting connections)"
     r"|sorry, too many clients already|remaining connection slots are reserved .*"
+    r"|no more connections allowed(?: \(max_(?:client|db|user)_(?:client_)?conn(?:ections)?\))?"
+    r"|query_wait_timeout"
+    r"|unsupported startup parameter(?: in options)?: (?:options|search_path|role)"
 )
-"""Sentences that name neither a role nor a database nor a setting."""
+"""Sentences of PostgreSQL and PgBouncer that name no role, no database and no setting's value."""
 _SENTENCES = re.compile(
     r'(?:password authentication failed for user ".*"'
     r'|role ".*" (?:does not exist|is not permitted to log in)'
@@ -48,13 +51,15 @@ _REASONS = {
     "28P01": Reason.AUTHENTICATION_FAILED,
     "42501": Reason.AUTHENTICATION_FAILED,
     "3D000": Reason.DATABASE_MISSING,
-    "42704": Reason.INTERNAL,
-    "22023": Reason.INTERNAL,
+    "42704": Reason.CONNECTION_INVALID,
+    "22023": Reason.CONNECTION_INVALID,
 }
 """By SQLSTATE. Any other one is taken for a server that is not there yet."""
+UNSUPPORTED = re.compile(r"unsupported startup parameter")
+"""What a pooler says of a setting that it does not pass on."""
 _STARTING = re.compile(
     r"starting up|shutting down|in recovery|not (?:yet )?accepting|too many (?:clients|connections)"
-    r"|connection slots|cannot connect now",
+    r"|connection slots|cannot connect now|no more connections allowed|query_wait_timeout",
     re.IGNORECASE,
 )
 _HOST = re.compile(
@@ -109,10 +114,15 @@ def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
     return reason, shown if sqlstate is None else f"{shown} (SQLSTATE {sqlstate})"
 
 
+def is_question(line: str) -> bool:
+    """Whether it only asks whether the server runs, as libpq's second line does."""
+    return _QUESTION.match(line) is not None
+
+
 def _join(text: str) -> str:
     """The lines of libpq, and the attempts at several addresses, as one sentence."""
     lines = (_PREFIX.sub("", " ".join(line.split())) for line in text.splitlines())
-    return "; ".join(dict.fromkeys(line for line in lines if line and not _QUESTION.match(line)))
+    return "; ".join(dict.fromkeys(line for line in lines if line and not is_question(line)))
 
 
 def reason_of(text: str, sqlstate: str | None = None) -> Reason:
@@ -123,7 +133,9 @@ def reason_of(text: str, sqlstate: str | None = None) -> Reason:
     if sqlstate is not None:
         return _REASONS.get(sqlstate, Reason.CONNECTION_REFUSED)
     if _INVALID.match(text):
-        return Reason.INTERNAL
+        return Reason.CONNECTION_INVALID
+    if UNSUPPORTED.search(text):
+        return Reason.POOLER_UNSAFE
     if _STARTING.search(text):
         return Reason.CONNECTION_REFUSED
     if _HOST.search(text):

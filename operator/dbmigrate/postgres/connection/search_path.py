@@ -38,6 +38,11 @@ KEEP_SCHEMA = (
     " COALESCE(pg_catalog.current_schema(), ''), true)"
 )
 """Notes the first schema of the session's own path, for CURRENT_SCHEMA in the same message."""
+KEEP_SESSION = (
+    f"{KEEP_SCHEMA}, pg_catalog.set_config('dbmigrate.search_path',"
+    " pg_catalog.current_setting('search_path'), true)"
+)
+"""Notes that path as well, for OWN_PATH."""
 CURRENT_SCHEMA = "NULLIF(pg_catalog.current_setting('dbmigrate.schema'), '')"
 """That schema; NULL: the path leads nowhere."""
 KEEP_PATH = (

@@ -5,8 +5,13 @@ RESET returns to such a value: a script may change it, and the next one does not
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+
+from dbmigrate.errors import MigrationError
+from dbmigrate.printable import one_line
+from dbmigrate.report import Reason
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _WORD = re.compile(r"(?:\\.|[^\s\\])+", re.DOTALL)
@@ -42,6 +47,21 @@ def find_settings(
         for _, setting in _split(given)
         if setting is not None and _name(setting) == name
     ]
+
+
+def require_settings(conninfo: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Raise MigrationError (PoolerUnsafe) unless these settings are those that the connection asks
+    for. PgBouncer drops all of them where its ignore_startup_parameters names `options`."""
+    for name, value in found.items():
+        asked = find_settings(conninfo, os.environ, name)
+        if asked and asked[-1] != value:
+            raise MigrationError(
+                Reason.POOLER_UNSAFE,
+                f"the connection asks for {name} {one_line(asked[-1])}, and the session has"
+                f" {one_line(value) or 'none'}: a pooler in between does not pass it on",
+                hint="connect to PostgreSQL itself, or to a pooler that passes startup parameters"
+                " on (PgBouncer does not where ignore_startup_parameters names options)",
+            )
 
 
 def without_setting(options: str, name: str) -> str:

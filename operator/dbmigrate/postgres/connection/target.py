@@ -17,7 +17,6 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.other_forms import find_other_form
 from dbmigrate.postgres.connection.parameters import (
     DRIVER_SETTINGS,
     LIBPQ,
@@ -47,6 +46,8 @@ ATLAS_SCHEMA = "atlas_schema_revisions"
 LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE")
 """Any one of these says which database is meant when there is no URL."""
 
+_FORM = "postgres://USER@HOST/NAME"
+_A_URL = f"name a database of PostgreSQL: {_FORM}, or host=HOST dbname=NAME"
 _OTHER_DRIVERS = frozenset(
     "cassandra clickhouse cockroach cockroachdb crdb-postgres firebird firebirdsql mongodb"
     " mongodb+srv mysql neo4j ql redshift rqlite snowflake spanner sqlcipher sqlite sqlite3"
@@ -168,7 +169,7 @@ class ConnectionTarget:
 def parse_target(text: str, environ: Mapping[str, str]) -> ConnectionTarget:
     """Read a database URL or keyword string; an empty one means the PG* variables.
 
-    Raises MigrationError (Internal) with golang-migrate's text where it has one;
+    Raises MigrationError (ConnectionInvalid) with golang-migrate's text where it has one;
     it never holds the password.
     """
     scheme, params, url_database = _split(text, environ)
@@ -220,11 +221,15 @@ def _split(text: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str], 
             return "", {}, None
         raise _unparsed(
             "URL cannot be empty",
-            hint="name the database: -database postgres://USER@HOST/NAME, or DBMIGRATE_DATABASE,"
-            " DATABASE_URL, or PGHOST and PGDATABASE",
+            hint=f"name the database: -database {_FORM}, or DBMIGRATE_DATABASE, DATABASE_URL, or"
+            " PGHOST and PGDATABASE",
         )
-    if not text.startswith(_USUAL) and (other := find_other_form(text)) is not None:
-        raise _unopened(other)
+    if not text.startswith(_USUAL):
+        from dbmigrate.postgres.connection.other_forms import find_other_form
+
+        other = find_other_form(text)
+        if other is not None:
+            raise _unopened(other)
     if is_keyword_string(text):
         try:
             return "", split_keywords(text), None
@@ -232,10 +237,12 @@ def _split(text: str, environ: Mapping[str, str]) -> tuple[str, dict[str, str], 
             raise _unopened(f"can't read the keyword string: {error}") from None
     scheme, colon, rest = text.partition(":")
     if not colon or not scheme:
-        raise _unparsed("no scheme")
+        raise _unparsed("no scheme", hint=_A_URL)
     if scheme not in SCHEMES:
         if scheme in _OTHER_DRIVERS:
-            raise _unopened(f"database driver: unknown driver {scheme} (forgotten import?)")
+            raise _unopened(
+                f"database driver: unknown driver {scheme} (forgotten import?)", hint=_A_URL
+            )
         raise _unopened(
             "database driver: unknown driver (not shown: it may be part of a password);"
             " a URL begins with postgres://"
@@ -399,8 +406,10 @@ def _with_port(host: str, port: str) -> str:
 
 def _unparsed(problem: str, hint: str | None = None) -> MigrationError:
     message = f"failed to parse scheme from database URL: {problem}"
-    return MigrationError(Reason.INTERNAL, message, hint=hint)
+    return MigrationError(Reason.CONNECTION_INVALID, message, hint=hint)
 
 
-def _unopened(problem: str) -> MigrationError:
-    return MigrationError(Reason.INTERNAL, f"failed to open database: {problem}")
+def _unopened(problem: str, hint: str | None = None) -> MigrationError:
+    return MigrationError(
+        Reason.CONNECTION_INVALID, f"failed to open database: {problem}", hint=hint
+    )

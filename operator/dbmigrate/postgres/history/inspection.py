@@ -181,7 +181,10 @@ def require_table(relation: Relation, schema: str) -> None:
     """Raise MigrationError (ForeignHistory) for anything but a plain table."""
     if relation.kind != "r":
         kind = _KINDS.get(relation.kind, "not a table")
-        raise _refused(f"{schema}.{relation.name} is {kind}: it can't hold the history")
+        raise _refused(
+            f"{schema}.{relation.name} is {kind}: it can't hold the history",
+            hint="name another table: -history-table, or x-migrations-table in the URL",
+        )
 
 
 def require_safe(relation: Relation, schema: str, owner: str | None) -> None:

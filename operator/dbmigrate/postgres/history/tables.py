@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
+from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SESSION, OWN_PATH
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import HistoryKind, HistoryTable
 from dbmigrate.postgres.history.adapter import VersionTable
@@ -38,10 +39,12 @@ from dbmigrate.postgres.history.log_shape import (
     upgrade_sql,
 )
 from dbmigrate.postgres.history.log_shape import create_sql as create_log_sql
-from dbmigrate.postgres.history.orm_history import Orm, way_to_adopt
 from dbmigrate.postgres.history.relations import History, batches_name, log_name
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.history.orm_history import Orm
 
 _NEW_LOG = LogShape(SHAPE, frozenset(COLUMNS))
 """A log that was made just now: what makes it complete is the same that brings one forward."""
@@ -68,6 +71,10 @@ class ServerFacts:
     is_standby: bool
     looks_after_clients: bool
     """Whether it can be told to notice a client that is gone while it works for it."""
+    search_path: str
+    """The session's own, as it was asked for or as the role and the database have it."""
+    role: str
+    """That the session acts as; `none`: the one that logged in."""
     history: History
 
 
@@ -79,9 +86,9 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
     """
     schema_sql = CURRENT_SCHEMA if wanted.schema is None else literal(wanted.schema)
     _, columns, (row,) = session.query(
-        f"{tables_sql(schema_sql, wanted.name)}; {_facts_sql(schema_sql)}", before=KEEP_SCHEMA
+        f"{tables_sql(schema_sql, wanted.name)}; {_facts_sql(schema_sql)}", before=KEEP_SESSION
     )
-    number, database, schema, pid, is_standby, looks_after_clients = row
+    number, database, schema, pid, is_standby, looks_after_clients, path, role = row
     if schema is None and (wanted.schema is None or not wanted.kind.makes_schema):
         raise _no_schema(wanted)
     if wanted.schema is None and (schema or "").startswith(_TEMPORARY):
@@ -100,6 +107,8 @@ def look(session: Session, wanted: HistoryTable) -> ServerFacts:
         pid=int(pid or 0),
         is_standby=is_standby == "t",
         looks_after_clients=looks_after_clients == "t",
+        search_path=path or "",
+        role=role or "",
         history=replace(history, has_schema=schema is not None),
     )
 
@@ -150,7 +159,8 @@ def _facts_sql(schema: str) -> str:
         # Since PostgreSQL 14, not on every system; NULL before, and not 0 where it has been
         # set already.
         " pg_catalog.version() LIKE '%linux%'"
-        " AND pg_catalog.current_setting('client_connection_check_interval', true) = '0'"
+        " AND pg_catalog.current_setting('client_connection_check_interval', true) = '0',"
+        f" {OWN_PATH}, pg_catalog.current_setting('role')"
     )
 
 
@@ -253,6 +263,7 @@ def _check_versions(
 
 def _find_orm(session: Session, shape: dict[str, str], schema: str) -> Orm | None:
     """The ORM whose table this is; Rails' differs from dbmate's by the one beside it."""
+    from dbmigrate.postgres.history.orm_history import Orm
     from dbmigrate.postgres.history.orm_table import has_rails_metadata, orm_of
 
     if set(shape) == {"version"}:
@@ -269,6 +280,8 @@ def _owner(shape: dict[str, str]) -> str:
 def _to_go_on(tool: str, orm: Orm | None) -> str:
     """The hint where the history is of a known kind."""
     if orm is not None:
+        from dbmigrate.postgres.history.orm_history import way_to_adopt
+
         return (
             f"{way_to_adopt(orm, _OWN_NAME)}; `dbmigrate wait -history {orm}` waits for its"
             " migrations; or "

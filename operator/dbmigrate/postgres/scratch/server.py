@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dbmigrate.child_process import Child, Process, run, start
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.report import Reason
 from dbmigrate.temporary import make_directory
 
@@ -61,7 +61,7 @@ def scratch_server() -> Iterator[str]:
         try:
             made = run(Child.SERVER, init, cwd=directory, user=user)
         except OSError as error:
-            raise _unavailable(f"initdb can't be run: {error.strerror or error}") from None
+            raise _unavailable(f"initdb can't be run: {cause_of(error)}") from None
         if made.code != 0:
             said = made.complaint.decode(errors="replace").strip()
             raise _unavailable(f"initdb: {said[-500:]}")

@@ -116,7 +116,9 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         raise _no_table(run, tool, name)
     if not applied:
         raise MigrationError(
-            Reason.FOREIGN_HISTORY, f"there is nothing to take over: {tool}'s {name} has no version"
+            Reason.FOREIGN_HISTORY,
+            f"there is nothing to take over: {tool}'s {name} has no version",
+            hint="where nothing was applied, `dbmigrate up` begins a history",
         )
     late = out_of_order_migrations(run.inputs)
     if late:
@@ -137,6 +139,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
             raise MigrationError(
                 Reason.FOREIGN_HISTORY,
                 f"{other.schema}.{other.table} has a version already: nothing was taken over",
+                hint="`dbmigrate up` continues from it; `dbmigrate status` shows it",
             )
     ours = {theirs: number for number, theirs in numbers.items()}
     version = ours.get(applied[-1], applied[-1])
@@ -152,7 +155,9 @@ def _no_table(run: Run, tool: str, name: str) -> MigrationError:
         f" WHERE c.relname = {literal(table)} AND c.relkind IN ('r', 'p') ORDER BY 1"
     )[0]
     found = [f"{row[0]}.{table}" for row in rows]
-    hint = f"there is {' and '.join(found)}: -from-table {found[0]}" if found else None
+    hint = "name its table with -from-table; where nothing was applied, `dbmigrate up` begins"
+    if found:
+        hint = f"there is {' and '.join(found)}: -from-table {found[0]}"
     return MigrationError(
         Reason.FOREIGN_HISTORY,
         f"there is nothing to take over: {tool}'s {name} does not exist",

@@ -28,7 +28,7 @@ from dbmigrate.runner.diffing.baseline_file import (
 )
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.planning.plan import no_target
 from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -116,7 +116,7 @@ def _examine(run: Run, order: OrmOrder) -> OrmAdoption:
         return OrmAdoption(history, into, order.file.version, file)
     if order.version is not None:
         if run.source.find(order.version) is None:
-            raise no_migration(order.version)
+            raise no_target(order.version, run.source)
         return OrmAdoption(history, into, order.version)
     return OrmAdoption(history, into, _match(run, history.migrations))
 
@@ -128,6 +128,7 @@ def _find(run: Run, order: OrmOrder) -> OrmTable:
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
             f"{ours.schema}.{ours.table} has a version already: nothing was taken over",
+            hint="`dbmigrate up` continues from it; `dbmigrate status` shows it",
         )
     return find_table(run.database.session, order.orm, order.table)
 

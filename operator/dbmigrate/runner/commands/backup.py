@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dbmigrate.postgres.database_id import read_database_id
 from dbmigrate.report import Backup
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.preparation.backup_file import identify, name_for, save_backup
+from dbmigrate.runner.preparation.backup_file import name_for, save_backup
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.run import Run
@@ -22,7 +23,7 @@ def backup(request: Request, file: str) -> Result[Backup]:
     def work(run: Run) -> Backup:
         place, identity = Path(file), None
         if os.path.isdir(place):
-            identity = identify(run.database)
+            identity = read_database_id(run.database.session)
             place = place / name_for(run.database, identity, run.started_at)
         run.backup = save_backup(request, run.database, place, identity)
         return run.backup

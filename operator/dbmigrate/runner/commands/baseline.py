@@ -12,7 +12,7 @@ from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.report import Reason
 from dbmigrate.runner.perform import perform
-from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.planning.plan import no_target
 from dbmigrate.runner.preparation.forced_version import says_nothing, set_version
 from dbmigrate.runner.preparation.takeover import take_over
 from dbmigrate.runner.request import Request
@@ -29,7 +29,7 @@ def baseline(request: Request, version: Version) -> Result[None]:
         found = run.database.found
         needs_file = not adapter_for(run.database.history.kind).has_baselines
         if needs_file and request.source is not None and not request.source.knows(version):
-            raise no_migration(version, source=request.source)
+            raise no_target(version, request.source)
         if found.version == version:
             run.target = version
             if run.database.successor is None and not says_nothing(run, version):

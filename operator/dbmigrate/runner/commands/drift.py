@@ -1,8 +1,7 @@
 """`drift`: the live schema against the one that the applied migrations make.
 
-The applied migrations are run in a scratch database, with the search path and the time zone of the
-target's session. The target is only read. The read waits for no lock that a migration has: it
-steps aside, and begins again.
+The applied migrations are run in a scratch database, with the search path of the target's session
+and the settings that decide what their statements mean. The target is only read.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from dbmigrate.diff.names import unquoted
 from dbmigrate.diff.reader import read_schema
 from dbmigrate.diff.schema import Schema
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.errors import LOCK_NOT_AVAILABLE, ServerFailure
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.connection.settings import escape_option
 from dbmigrate.postgres.connection.target import ConnectionTarget
 from dbmigrate.postgres.sqltext.quoting import identifier
 from dbmigrate.report import DIFFERENCES_LIMIT, Reason, ReportedDifference, ReportedDrift
 from dbmigrate.runner.diffing.build import migrate, request_on
-from dbmigrate.runner.lock_retry import Patience
+from dbmigrate.runner.diffing.live_schema import LiveSchema, read_live_schema
+from dbmigrate.runner.diffing.other_histories import find_history_tables
 from dbmigrate.runner.perform import perform
+from dbmigrate.runner.planning.squashed import is_replaced
 from dbmigrate.runner.rehearsal.schema_copy import await_server
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
@@ -36,8 +35,6 @@ from dbmigrate.sources.migration import Source
 PURPOSE = "drift"
 _NO_SCHEMA = "no schema"
 """In what is said of a search path that leads nowhere, by the runner and by the server."""
-_LOCK_TIMEOUT_MS = 100
-"""Below the second after which a server looks for deadlocks: a migration must not be its victim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +55,6 @@ class Drift:
     differences: tuple[DriftDifference, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Live:
-    """What the target's session sees."""
-
-    schema: Schema
-    search_path: str
-    schemas: tuple[str, ...]
-    """Of that path, those that exist, except for the server's own."""
-    time_zone: str
-
-
 def drift(request: Request, order: DriftOrder) -> Result[Drift]:
     """Compare them. Errors: an unknown or dirty history, applied versions without a file,
     migrations that no longer run, a scratch server of another major version, a migration that
@@ -77,11 +63,13 @@ def drift(request: Request, order: DriftOrder) -> Result[Drift]:
     def work(run: Run) -> Drift:
         source = _applied_files(run)
         with open_session(request.target, PURPOSE) as session:
-            live = _read_live(session, request)
+            live = read_live_schema(session, request)
         _require_unmoved(run)
         with _scratch_space(request, order) as space:
             made = _make(request, source, live, space)
-        differences = find_drift(_without_history(live.schema, made, request), made, order.rules)
+        found = _without_history(live.schema, made, request)
+        rules = replace(order.rules, histories=find_history_tables(found, made))
+        differences = find_drift(found, made, rules)
         version = run.database.applied.version
         run.drift = summarize(differences)
         return Drift(None if version is None else str(version), differences)
@@ -148,7 +136,9 @@ def _applied_files(run: Run) -> Source:
     missing = [
         version
         for version in applied.recorded
-        if applied.needs_file(version) and source.find(version) is None
+        if applied.needs_file(version)
+        and source.find(version) is None
+        and not is_replaced(source, version, applied.version)
     ]
     if missing:
         raise MigrationError(
@@ -166,64 +156,41 @@ def _applied_files(run: Run) -> Source:
     return replace(source, migrations=migrations, repeatables=repeated)
 
 
-def _read_live(session: Session, request: Request) -> _Live:
-    """Raises MigrationError (BlockedByQuery) where something is locked for too long."""
-    patience = Patience(request)
-    while True:
-        try:
-            return _read_at_once(session, request)
-        except ServerFailure as failure:
-            if failure.sqlstate != LOCK_NOT_AVAILABLE:
-                raise
-            if not patience.has_time:
-                raise MigrationError(
-                    Reason.BLOCKED_BY_QUERY,
-                    "another session, a migration perhaps, has locked a part of the schema",
-                    sqlstate=failure.sqlstate,
-                    hint="look again when its transaction has ended",
-                ) from None
-        patience.pause()
+def _make(request: Request, source: Source, live: LiveSchema, space: ScratchSpace) -> Schema:
+    """What the migrations make. Schemas of the search path that they do not make are there first.
 
-
-def _read_at_once(session: Session, request: Request) -> _Live:
-    ((row,),) = session.query_as_user(
-        "SELECT pg_catalog.current_setting('search_path'),"
-        " pg_catalog.array_to_string(pg_catalog.current_schemas(false), E'\\n'),"
-        " pg_catalog.current_setting('TimeZone')"
+    Whether they make them is known at the end: then they are run again.
+    """
+    options = live.options(request.target.conninfo.get("options", ""))
+    like = replace(
+        request.target,
+        conninfo={**request.target.conninfo, "options": options},
+        history=replace(request.target.history, schema=None),
     )
-    path, schemas, zone = (text or "" for text in row)
-    schema = read_schema(session, without=request.target.history, lock_timeout_ms=_LOCK_TIMEOUT_MS)
-    return _Live(schema, path, tuple(schemas.split("\n")) if schemas else (), zone)
-
-
-def _make(request: Request, source: Source, live: _Live, space: ScratchSpace) -> Schema:
-    """What the migrations make; with the schemas of the search path, if they need these."""
-    history = replace(request.target.history, schema=None)
-    given = request.target.conninfo.get("options", "")
-    settings = (
-        f"-c search_path={escape_option(live.search_path)}"
-        f" -c TimeZone={escape_option(live.time_zone)}"
-    )
-    conninfo = {**request.target.conninfo, "options": f"{given} {settings}".strip()}
-    like = replace(request.target, conninfo=conninfo, history=history)
     try:
-        return _make_in(request, source, live, space, like, ())
+        made = _make_in(request, source, live, space, like, ())
     except MigrationError as error:
-        others = tuple(name for name in live.schemas if name != "public")
-        if _NO_SCHEMA not in error.message or not others:
+        missing = tuple(name for name in live.schemas if name != "public")
+        if _NO_SCHEMA not in error.message or not missing:
             raise
-        return _make_in(request, source, live, space, like, others)
+    else:
+        there = {unquoted(name.name) for name in made.objects if name.kind == "schema"}
+        missing = tuple(name for name in live.schemas if name not in there)
+        if not missing:
+            return made
+    return _make_in(request, source, live, space, like, missing)
 
 
 def _make_in(
     request: Request,
     source: Source,
-    live: _Live,
+    live: LiveSchema,
     space: ScratchSpace,
     like: ConnectionTarget,
     schemas: tuple[str, ...],
 ) -> Schema:
-    with space.database(like, PURPOSE) as scratch:
+    around = live.around if space.is_ours else None
+    with space.database(like, PURPOSE, around, name=live.database) as scratch:
         with open_session(scratch, PURPOSE) as session:
             _require_same_major(session, live)
             for name in schemas:
@@ -235,7 +202,7 @@ def _make_in(
             return read_schema(session, without=there.target.history)
 
 
-def _require_same_major(session: Session, live: _Live) -> None:
+def _require_same_major(session: Session, live: LiveSchema) -> None:
     here, there = session.server_version // 10000, live.schema.ways.version // 10000
     if here != there:
         raise MigrationError(

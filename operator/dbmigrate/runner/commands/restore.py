@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dbmigrate.child_process import Stopped, Until
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.pg_tools import find_program, run_program
 from dbmigrate.report import Backup, Reason
@@ -77,7 +77,7 @@ def _check(file: Path, wanted: str | None) -> Backup:
         found = Backup(file.name, file.stat().st_size, checksum(file))
     except OSError as error:
         raise MigrationError(
-            Reason.BACKUP_FAILED, f"can't read {file}: {error.strerror or error}"
+            Reason.BACKUP_FAILED, f"can't read {file}: {cause_of(error)}"
         ) from None
     if wanted is not None and wanted.lower() != found.sha256:
         raise MigrationError(
@@ -93,7 +93,7 @@ def _require_empty(run: Run) -> None:
     if count != "0":
         raise MigrationError(
             Reason.BACKUP_FAILED,
-            f"the database is not empty: it holds {count} tables, indexes and the like",
+            f"the database is not empty: it holds {count} of tables, indexes and the like",
             hint="restore into a new database, or replace what is there with -clean",
         )
 
@@ -120,5 +120,5 @@ def _restore(request: Request, order: RestoreOrder, file: Path) -> None:
         ) from None
     except OSError as error:
         raise MigrationError(
-            Reason.BACKUP_FAILED, f"can't read {file}: {error.strerror or error}"
+            Reason.BACKUP_FAILED, f"can't read {file}: {cause_of(error)}"
         ) from None

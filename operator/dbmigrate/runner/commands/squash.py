@@ -20,7 +20,7 @@ from dbmigrate.runner.diffing.own_path import require_plain_path
 from dbmigrate.runner.diffing.squashed_file import archive_files, write_squashed
 from dbmigrate.runner.diffing.squashed_schema import make_squashed
 from dbmigrate.runner.perform import make_report
-from dbmigrate.runner.planning.plan import no_migration
+from dbmigrate.runner.planning.plan import no_target
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result
 from dbmigrate.sources.drafts import check_name
@@ -144,7 +144,7 @@ def _replaced(source: Source, order: SquashOrder) -> tuple[tuple[Migration, ...]
         )
     last = source.find(order.version)
     if last is None:
-        raise no_migration(order.version, f"{source.location} has no version {order.version}")
+        raise no_target(order.version, source)
     old = tuple(each for each in source.migrations if each.version <= order.version)
     if len(old) < 2:
         raise _refused(

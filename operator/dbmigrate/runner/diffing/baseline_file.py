@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ConnectionTarget
@@ -76,7 +76,7 @@ class SchemaFile:
             with self.path.open("xb") as file:
                 file.write(self.sql)
         except OSError as error:
-            raise _invalid(f"{self.path} can't be written: {error.strerror}") from None
+            raise _invalid(f"{self.path} can't be written: {cause_of(error)}") from None
 
     def remove(self) -> None:
         """Remove it again: the database has not recorded it."""

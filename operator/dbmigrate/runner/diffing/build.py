@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dbmigrate.child_process import PASSED_ON, Child, Until, run
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.policies import OutOfOrder
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, ConnectionTarget
 from dbmigrate.postgres.pg_tools import find_program
@@ -102,7 +102,7 @@ def run_desired(program: SchemaProgram, stop: Stop) -> bytes:
     try:
         ended = run(Child.PROGRAM, program.words, Until(lambda: stop.is_requested))
     except OSError as error:
-        raise _refused(f"{name} can't be run: {(error.strerror or str(error)).lower()}") from None
+        raise _refused(f"{name} can't be run: {cause_of(error)}") from None
     if ended.code != 0:
         said = ended.complaint.decode(errors="replace").strip()[-_SHOWN:]
         how = f"signal {-ended.code}" if ended.code < 0 else f"code {ended.code}"

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.postgres.sqltext.splitter import split
 from dbmigrate.report import Reason
 from dbmigrate.sources.migration import Format, Migration
@@ -74,7 +74,7 @@ def archive_files(
             path.unlink(missing_ok=True)
         for here, there in reversed(moved):
             shutil.move(there, here)
-        raise _unwritable(f"{error.filename or directory}: {error.strerror}") from None
+        raise _unwritable(f"{error.filename or directory}: {cause_of(error)}") from None
 
 
 def _unwritable(message: str) -> MigrationError:

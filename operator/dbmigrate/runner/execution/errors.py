@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dbmigrate.errors import Location, MigrationError
 from dbmigrate.postgres.connection.errors import (
+    INSUFFICIENT_PRIVILEGE,
     LOCK_NOT_AVAILABLE,
     OUT_OF_LOCKS_HINT,
+    PRIVILEGE_HINT,
     QUERY_CANCELED,
     READ_ONLY,
     READ_ONLY_HINT,
@@ -51,6 +53,8 @@ def statement_failed(
         hint = hint or "end what blocks it, or try again when it is done"
     elif error.sqlstate == READ_ONLY:
         hint = hint or READ_ONLY_HINT
+    elif error.sqlstate == INSUFFICIENT_PRIVILEGE:
+        hint = hint or PRIVILEGE_HINT
     elif is_out_of_locks(error):
         hint = OUT_OF_LOCKS_HINT
     detail = [error.detail] if error.detail else []

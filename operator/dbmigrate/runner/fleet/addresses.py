@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from psycopg import pq
 
-from dbmigrate.errors import MigrationError
+from dbmigrate.errors import MigrationError, cause_of
 from dbmigrate.postgres.connection.settings import add_setting
 from dbmigrate.postgres.connection.target import (
     ConnectionTarget,
@@ -173,7 +173,7 @@ class Addresses:
                 content = file.read(_PASSWORD_LIMIT + 1)
             password = content.decode().rstrip("\r\n")
         except OSError as error:
-            raise _unreadable((error.strerror or "").lower()) from None
+            raise _unreadable(cause_of(error)) from None
         except UnicodeDecodeError:
             raise _unreadable("it is not UTF-8") from None
         if len(content) > _PASSWORD_LIMIT or "\n" in password or "\0" in password:

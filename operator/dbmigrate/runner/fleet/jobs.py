@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _NO_CONNECTION = re.compile(
     r"too many (?:clients|connections)|connection slots|no more connections allowed"
-    r"|SQLSTATE 53300",
+    r"|query_wait_timeout|SQLSTATE 53300",
     re.IGNORECASE,
 )
 _READ_SECONDS = 60.0

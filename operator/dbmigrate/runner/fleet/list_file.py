@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from dbmigrate.errors import cause_of
 from dbmigrate.printable import clip, one_line
 from dbmigrate.runner.fleet.list_items import Item
 from dbmigrate.runner.fleet.target import Row, Value, refused
@@ -89,7 +90,7 @@ def _read_text(path: str, shown: str) -> str:
                 raise refused(shown, "is a directory", "name the file with the targets")
             content = file.read(FILE_LIMIT + 1)
     except OSError as error:
-        problem = f"the list of targets can't be read: {(error.strerror or '').lower()}"
+        problem = f"it can't be read: {cause_of(error)}"
         raise refused(shown, problem, "name a file that can be read") from None
     if len(content) > FILE_LIMIT:
         problem = f"the list of targets has more than {FILE_LIMIT} bytes"
@@ -169,7 +170,9 @@ def scan_json(text: str, shown: str) -> Iterator[Item]:
     except json.JSONDecodeError as error:
         place = f"{shown}: line {text.count(chr(10), 0, error.pos) + 1}"
         raise refused(
-            place, f"this is no JSON: {error.msg}", "see what a JSON parser says"
+            place,
+            f"this is no JSON: {error.msg}",
+            "look at quotes, commas and brackets before that place",
         ) from None
     except RecursionError:
         raise refused(shown, "this JSON is nested too deeply", "see what wrote it") from None

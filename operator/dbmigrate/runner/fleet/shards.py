@@ -47,6 +47,8 @@ def parse_shard(text: str) -> Shard:
     if match is None:
         raise ValueError("expected INDEX/COUNT, such as 3/200")
     shard = Shard(int(match[1]), int(match[2]))
+    if not shard.count:
+        raise ValueError("expected INDEX/COUNT, such as 3/200, of at least one shard")
     if shard.index >= shard.count:
         raise ValueError(f"shards are counted from 0, so the index is less than {shard.count}")
     return shard

@@ -39,7 +39,9 @@ def scan_yaml(text: str, shown: str) -> Iterator[Item]:
             getattr(error, "problem", None) or getattr(error, "reason", None) or "a bad character"
         )
         problem = f"this is no YAML: {clip(one_line(str(said)), 200)}"
-        raise refused(place, problem, "see what a YAML parser says") from None
+        raise refused(
+            place, problem, "look at quotes, brackets and indentation before that place"
+        ) from None
 
 
 class _Yaml:

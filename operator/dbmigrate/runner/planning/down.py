@@ -40,7 +40,7 @@ def plan_down(inputs: PlanInputs, limit: int | None, rollback: Rollback | None) 
     Raises MigrationError: MissingVersion, RollbackForbidden.
     """
     if limit is not None and limit > 0 and inputs.version is None:
-        raise no_file()
+        raise no_file("no migration is applied")
     steps = find_steps_down(inputs, None, limit)
     _require_allowed(inputs, steps, rollback)
     if limit != 0 and not steps and inputs.applied.base is not None:

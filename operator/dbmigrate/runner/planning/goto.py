@@ -11,12 +11,11 @@ from dbmigrate.runner.planning.plan import (
     Plan,
     PlanInputs,
     no_files,
-    no_migration,
+    no_target,
     require_known,
     require_sound,
 )
 from dbmigrate.runner.planning.up import find_steps_up
-from dbmigrate.sources.migration import Source
 from dbmigrate.versions import Version
 
 
@@ -36,7 +35,7 @@ def plan_goto(
         raise no_files(inputs.source)
     require_known(inputs, version)
     if not _is_known(inputs, target):
-        raise _no_target(target, inputs.source)
+        raise no_target(target, inputs.source)
     if version is None or target >= version:
         return Plan(require_sound(find_steps_up(inputs, target, policy)), target)
     if rollback is Rollback.FORBID:
@@ -67,14 +66,6 @@ def _is_known(inputs: PlanInputs, version: Version) -> bool:
         inputs.source.knows(version)
         or applied.row(version) is not None
         or (applied.covers(version) and not applied.needs_file(version))
-    )
-
-
-def _no_target(target: Version, source: Source) -> MigrationError:
-    """The version that a person has named."""
-    newest = f"the newest is {source.latest}" if source.latest is not None else "it has no version"
-    return no_migration(
-        target, f"{source.location} has no version {target}: {newest}", source=source
     )
 
 

@@ -80,8 +80,9 @@ def version_after(steps: tuple[PlannedStep, ...], inputs: PlanInputs) -> Version
     return steps[-1].after if steps else inputs.version
 
 
-def no_file() -> MigrationError:
-    return MigrationError(Reason.MISSING_VERSION, "file does not exist")
+def no_file(hint: str) -> MigrationError:
+    """There is no step to take, in golang-migrate's words; `hint` says why."""
+    return MigrationError(Reason.MISSING_VERSION, "file does not exist", hint=hint)
 
 
 def no_files(source: Source) -> MigrationError:
@@ -89,7 +90,7 @@ def no_files(source: Source) -> MigrationError:
     return MigrationError(
         Reason.SOURCE_INVALID,
         "first .: file does not exist",
-        hint=f"{source.location} holds no migration files",
+        hint=f"{source.location} holds no migration files: name the directory that does",
     )
 
 
@@ -98,13 +99,26 @@ def no_migration(
 ) -> MigrationError:
     """No file of that version; golang-migrate's words. `source` may know where it is."""
     if source is not None and source.stands_for(version):
-        hint = (
-            f"version {version} was replaced by {source.squash_file}; name the directory that has"
-            " the replaced files: -archive DIR"
-        )
+        hint = f"version {version} was replaced by {source.squash_file}; "
+        if source.archive is None:
+            hint += "name the directory that has the replaced files: -archive DIR"
+        elif source.archive.find(version) is None:
+            hint += f"{source.archive.location} has no file of it either"
+        else:
+            hint += f"an empty database begins with that: choose {source.squash_end} or above it"
     return MigrationError(
         Reason.MISSING_VERSION,
         f"no migration found for version {version}:"
         f" read down for version {version} .: file does not exist",
-        hint=hint or "the files are older than the database, or one was removed",
+        hint=hint
+        or "the files are older than the database, or one was removed: name the directory that the"
+        " database was migrated from, or bring the file back",
+    )
+
+
+def no_target(target: Version, source: Source) -> MigrationError:
+    """No file of the version that a person has named."""
+    newest = f"the newest is {source.latest}" if source.latest is not None else "it has no version"
+    return no_migration(
+        target, f"{source.location} has no version {target}: {newest}", source=source
     )

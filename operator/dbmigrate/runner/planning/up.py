@@ -63,7 +63,7 @@ def plan_up(inputs: PlanInputs, limit: int | None, policy: OutOfOrder) -> Plan:
     if limit is None:
         return Plan(require_sound(steps), version_after(steps, inputs))
     if limit > 0 and not steps:
-        raise no_file()
+        raise no_file(f"no migration is pending: the database is at version {inputs.version}")
     steps_within = require_sound(steps[:limit])
     return Plan(steps_within, version_after(steps_within, inputs), short=max(0, limit - len(steps)))
 

@@ -22,12 +22,8 @@ from pathlib import Path
 from typing import IO
 
 from dbmigrate.child_process import Stopped, Until
-from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.errors import (
-    INSUFFICIENT_PRIVILEGE,
-    ServerFailure,
-    history_failure,
-)
+from dbmigrate.errors import MigrationError, cause_of
+from dbmigrate.postgres.database_id import read_database_id
 from dbmigrate.postgres.pg_tools import (
     ClientProgram,
     find_program,
@@ -69,7 +65,7 @@ def back_up_before(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(directory, error) from None
-    identity = identify(database)
+    identity = read_database_id(database.session)
     place = directory / name_for(database, identity, moment)
     made = save_backup(request, database, place, identity)
     if order.keep is not None:
@@ -137,22 +133,6 @@ def _require_known_server(program: ClientProgram, database: Database) -> None:
         )
 
 
-def identify(database: Database) -> str | None:
-    """The server's system identifier and the database's oid; None: the role may not know them."""
-    sql = (
-        "SELECT system_identifier FROM pg_catalog.pg_control_system();"
-        " SELECT d.oid FROM pg_catalog.pg_database d"
-        " WHERE d.datname = pg_catalog.current_database()"
-    )
-    try:
-        ((system,),), ((oid,),) = database.session.query(sql)
-    except ServerFailure as failure:
-        if failure.sqlstate != INSUFFICIENT_PRIVILEGE:
-            raise history_failure(failure, "can't identify the database") from None
-        return None
-    return f"{system}-{oid}"
-
-
 def name_for(database: Database, identity: str | None, moment: datetime) -> str:
     """Database, identity, time and version: the names of one database sort by age."""
     version = database.found.version
@@ -205,7 +185,7 @@ def _for_owner_only(path: str, flags: int) -> int:
 
 
 def _unwritable(place: Path, error: OSError) -> MigrationError:
-    text, hint = f"can't write {place}: {error.strerror or error}", None
+    text, hint = f"can't write {place}: {cause_of(error)}", None
     if isinstance(error, PermissionError):
         known = next(each for each in (place, *place.parents) if os.path.exists(each))
         text, hint = f"{text} ({_describe_rights(known)})", _RIGHTS_HINT

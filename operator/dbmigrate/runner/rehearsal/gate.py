@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import (
-    INSUFFICIENT_PRIVILEGE,
+    PRIVILEGE_HINT,
     ConnectionBroken,
     ServerFailure,
 )
@@ -176,7 +176,7 @@ def _explain(error: MigrationError, imitation: Impersonation) -> MigrationError:
     if error.reason in _NOT_DONE:
         return _unavailable(error.message, like=error)
     hint = error.hint
-    if error.sqlstate == INSUFFICIENT_PRIVILEGE and imitation.is_had and hint is None:
+    if imitation.is_had and hint == PRIVILEGE_HINT:
         hint = f"the steps are rehearsed with the rights that {imitation.user} has in the database"
     return _failed(error.message, hint=hint, like=error)
 

@@ -35,15 +35,22 @@ class ScratchSpace:
 
     @contextmanager
     def database(
-        self, like: ConnectionTarget, purpose: str, around: ServerRoles | None = None
+        self,
+        like: ConnectionTarget,
+        purpose: str,
+        around: ServerRoles | None = None,
+        *,
+        name: str | None = None,
     ) -> Iterator[ConnectionTarget]:
         """A new database with that target's history table and search path.
 
         `around`: what the target has outside its schema and the copy needs, for a temporary
-        server only. The name starts with `dbmigrate_` and the purpose. Raises MigrationError
-        where it cannot be created.
+        server only. `name`: that of the target's database, which migrations may mention; it is
+        taken where nobody else uses the server. Another name starts with `dbmigrate_` and the
+        purpose. Raises MigrationError where it cannot be created.
         """
-        name = f"dbmigrate_{purpose}_{secrets.token_hex(6)}"
+        if not name or name in _INITIAL or not self.is_ours:
+            name = f"dbmigrate_{purpose}_{secrets.token_hex(6)}"
         with open_session(self.server, purpose) as session:
             try:
                 _drop_abandoned(session, self.server)
@@ -77,6 +84,8 @@ class ScratchSpace:
                     _drop(session, self.server, name)
 
 
+_INITIAL = frozenset(("postgres", "template0", "template1"))
+"""The databases of a new server."""
 _LOCK_CLASS = 0x64626D73
 """Of the advisory locks on the names of scratch databases."""
 _HOLD = f"SELECT pg_catalog.pg_advisory_lock({_LOCK_CLASS}, pg_catalog.hashtext({{name}}))"

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbmigrate.errors import Location, MigrationError
+from dbmigrate.errors import Location, MigrationError, cause_of
 from dbmigrate.report import Reason
 from dbmigrate.sources.atlas.directives import read_directive
 from dbmigrate.sources.confinement import open_inside
@@ -94,7 +94,7 @@ def read_sum(directory: Path) -> Sum | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _refused(f"{path} can't be read: {error.strerror}") from None
+        raise _refused(f"{path} can't be read: {cause_of(error)}") from None
     first, *rest = os.fsdecode(content).replace("\r\n", "\n").split("\n")
     if rest and rest[-1] == "":
         rest.pop()
@@ -152,7 +152,7 @@ def write_sum(directory: Path, new: Sum) -> Path:
         with suppress(OSError):
             scratch.unlink()
         raise MigrationError(
-            Reason.SOURCE_INVALID, f"{path} can't be written: {error.strerror}"
+            Reason.SOURCE_INVALID, f"{path} can't be written: {cause_of(error)}"
         ) from None
     return path
 

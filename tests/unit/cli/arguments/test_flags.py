@@ -64,13 +64,15 @@ def test_flags_end_at_the_first_operand(
         (["-=x"], "bad flag syntax: -=x"),
         (["--=x"], "bad flag syntax: --=x"),
         (["-path"], "flag needs an argument: -path"),
-        (["-n", "ten"], 'invalid value "ten" for flag -n: parse error'),
-        (["-n", "-1"], 'invalid value "-1" for flag -n: parse error'),
+        (["-n", "ten"], 'invalid value "ten" for flag -n: parse error: expected a number'),
+        (["-n", "-1"], 'invalid value "-1" for flag -n: parse error: expected a number'),
         (["-n=99999999999999999999"],
-         'invalid value "99999999999999999999" for flag -n: value out of range'),
-        (["-i", "1.5"], 'invalid value "1.5" for flag -i: parse error'),
-        (["-all=maybe"], 'invalid boolean value "maybe" for -all: parse error'),
-        (["-all="], 'invalid boolean value "" for -all: parse error'),
+         'invalid value "99999999999999999999" for flag -n: value out of range: expected a number'
+         " from 0 to 18446744073709551615"),
+        (["-i", "1.5"], 'invalid value "1.5" for flag -i: parse error: expected a number'),
+        (["-all=maybe"],
+         'invalid boolean value "maybe" for -all: parse error: expected true or false'),
+        (["-all="], 'invalid boolean value "" for -all: parse error: expected true or false'),
     ],
 )  # fmt: skip
 def test_mistakes_have_gos_texts(args: list[str], message: str) -> None:

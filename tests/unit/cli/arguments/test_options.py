@@ -63,6 +63,7 @@ TWINS = {
     "backup-keep": "2",
     "owner": "here/shop/users#1",
     "take-over": "there/shop/users",
+    "expect-database": "7412345678901234567-16384",
     "intent": "0f0f",
     "order": "MigrationAction back",
     "plan-checksum": "0f" * 32,

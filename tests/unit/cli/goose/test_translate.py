@@ -102,15 +102,15 @@ def test_variables_come_from_a_file_unless_they_are_set(
     done = translated(["-dir", "m", "up"], {"GOOSE_TABLE": "other"})
     assert done.line == [*WHERE, "-history-table", "other", "up"]
     assert done.environ["GOOSE_DBSTRING"] == "user=app"  # for ENVSUB as well
-    with pytest.raises(UsageError, match="driver not named"):
+    with pytest.raises(UsageError, match="no driver: `goose"):
         translate(["-env", "none", "up"], {})
-    with pytest.raises(UsageError, match="-env missing can't be read: No such file"):
+    with pytest.raises(UsageError, match="-env missing can't be read: no such file"):
         translate(["-env", "missing", "up"], {})
     (tmp_path / "bad").write_text("A='never closed\n")
     with pytest.raises(UsageError, match="-env bad can't be read: line 1: a quote is never closed"):
         translate(["-env", "bad", "up"], {})
     (tmp_path / ".env").write_text("!\n")
-    with pytest.raises(UsageError, match="driver not named"):  # as goose: then there is no file
+    with pytest.raises(UsageError, match="no driver: `goose"):  # as goose: then there is no file
         translate(["up"], {})
 
 
@@ -122,8 +122,8 @@ def test_help_is_asked_for_anywhere(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("mysql x up", "driver mysql"),
-        ("up", "driver not named"),
+        ("mysql x up", "mysql is not a command"),
+        ("up", "no driver: `goose postgres"),
         ("postgres user=a", "no command"),
         ("postgres", "no connection string"),
         ("postgres user=a up-to", "needs a version"),

@@ -14,6 +14,7 @@ from dbmigrate.api.status import parse_status
 from dbmigrate.controller.decisions.attempts import MOST_RUNS
 from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.pods import Waiting
+from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, Rejection, ResourceView, Resync
 from dbmigrate.report import Outcome, Reason, Report, ReportedUnfinished, Step
@@ -578,7 +579,7 @@ def test_a_clock_ahead_of_the_api_servers_makes_no_storm_of_questions() -> None:
     assert decision.look_at > mine + timedelta(minutes=9)
 
 
-@pytest.mark.parametrize("reason", [Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED])
+@pytest.mark.parametrize("reason", sorted(ENVIRONMENTAL))
 def test_what_is_corrected_elsewhere_is_tried_again_slowly_and_stays_stalled(
     reason: Reason,
 ) -> None:
@@ -737,3 +738,35 @@ def test_the_place_of_a_resource_that_is_gone_is_taken() -> None:
     order = reconcile(gone, NOW).order
     assert order is not None
     assert (order.attempt, order.take_over) == (2, "here/team/old")
+
+
+@pytest.mark.parametrize("command", [RunCommand.GOTO, RunCommand.STATUS, RunCommand.PLAN])
+@pytest.mark.parametrize(
+    ("phase", "template", "is_replaced"),
+    [
+        ("Pending", "former", True),
+        ("Pending", "", True),
+        ("Pending", "present", False),
+        ("Running", "former", False),
+    ],
+)
+def test_a_run_of_other_settings_that_never_started_is_replaced(
+    command: RunCommand, phase: str, template: str, is_replaced: bool
+) -> None:
+    migration = make_migration()
+    run = make_run(migration, command=command, template=template)
+    view = look(migration, runs=(run,), pods=(make_pod(run, phase=phase),), template="present")
+    since = replace(view, resync=Resync(None, since=NOW))
+    assert (reconcile(since, NOW).withdraw == (run.name,)) is is_replaced
+    if is_replaced and command is RunCommand.GOTO:
+        deleted = replace(run, is_deleting=True)
+        killed = replace(make_pod(run, phase="Failed"), has_started=False, ended=ended())
+        going = after(reconcile(since, NOW), migration)
+        at_once = reconcile(look(going, runs=(deleted,), pods=(killed,)), NOW)
+        assert (at_once.order, standing(at_once)[3]) == (None, "WaitingForRun")
+        gone = reconcile(look(after(at_once, going)), NOW)
+        assert gone.order is not None
+        assert (gone.order.command, gone.order.attempt) == (command, 2)
+    # This operator has made it itself, or another one that works at the same time.
+    mine = replace(view, resync=Resync(None, since=run.created_at))
+    assert reconcile(mine, NOW).withdraw == ()

@@ -11,6 +11,7 @@ from dbmigrate.api.fields import SpecError
 from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.names import MANAGED_BY_LABEL, MIGRATION_LABEL, UID_LABEL
 from dbmigrate.api.spec import CONTAINER_NAMES, VOLUME_NAMES
+from dbmigrate.api.status import MigratedDatabase, MigrationStatus
 from dbmigrate.controller.decisions.runs import RunCommand, RunState
 from dbmigrate.controller.jobs.body import Images, RunOrder, build_job
 from dbmigrate.controller.jobs.job_object import parse_run
@@ -106,6 +107,28 @@ def test_a_url_goes_by_reference_from_the_secret_to_the_pod() -> None:
         "DBMIGRATE_DATABASE": reference,
         "DBMIGRATE_SECRET_VARIABLES": "DBMIGRATE_DATABASE",
     }
+
+
+def test_a_run_is_told_which_database_it_is_once_the_way_to_it_has_changed() -> None:
+    migration = make_migration()
+    known = MigratedDatabase("7412-16384", migration.spec.database.checksum)
+
+    def expected(last: MigratedDatabase | None, **spec: Any) -> Any:
+        changed = make_migration(status=MigrationStatus(database=last), **spec)
+        return env_of(build(changed)).get("DBMIGRATE_EXPECT_DATABASE")
+
+    assert expected(None) is None
+    assert expected(known) is None
+    assert expected(known, target="1", suspend=True) is None
+    assert expected(replace(known, reached_by="")) == "7412-16384"
+    changes: tuple[dict[str, Any], ...] = (
+        {"urlFrom": {"secretKeyRef": {"name": "other", "key": "url"}}},
+        {"urlFrom": {"secretKeyRef": {"name": "shop-db", "key": "url"}}, "role": "owner"},
+        {"connection": {"host": "db", "dbname": "shop"}},
+        {"cnpg": {"cluster": "shop"}},
+    )
+    for change in changes:
+        assert expected(known, database=change) == "7412-16384"
 
 
 def test_a_connection_becomes_libpqs_environment() -> None:

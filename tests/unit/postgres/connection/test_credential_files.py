@@ -143,7 +143,7 @@ def test_what_the_url_says_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "can't be read: No such file or directory"),
+        (None, "can't be read: no such file or directory"),
         (b"", "is empty"),
         (b"\n", "is empty"),
         (b"se\0cret", "holds a NUL character"),
@@ -173,9 +173,9 @@ def test_a_certificate_that_is_not_there_or_not_for_us_is_told(
         with pytest.raises(MigrationError) as caught:
             with_credentials({}, {CERTIFICATE_VARIABLE: str(directory)})
         assert caught.value.reason is Reason.TLS_FAILED
-        assert "No such file" in str(caught.value)
+        assert "no such file" in str(caught.value)
         assert "kubernetes.io/tls" in (caught.value.hint or "")
     tmp_path.chmod(0o755)
     volume.publish("certificate", "key", 0o400)
-    with as_nobody(), pytest.raises(MigrationError, match="Permission denied"):
+    with as_nobody(), pytest.raises(MigrationError, match="permission denied"):
         pair(volume)

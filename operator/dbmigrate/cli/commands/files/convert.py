@@ -13,7 +13,7 @@ HEAD = ("VERSION", "NUMBER", "NAME")
 
 def run(invocation: Invocation) -> int:
     """Write them, and print where they are."""
-    if len(invocation.operands) != 1:
+    if not invocation.operands:
         raise ArgumentError("please specify the directory to write to")
     from dbmigrate.cli.arguments.source_location import find_directory
     from dbmigrate.sources.convert import convert, convert_prisma
@@ -42,4 +42,4 @@ def run(invocation: Invocation) -> int:
     return 0
 
 
-COMMAND = Command("convert", CONVERT, run, flags=(HELP,))
+COMMAND = Command("convert", CONVERT, run, flags=(HELP,), operand="DIR")

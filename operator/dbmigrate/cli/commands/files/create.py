@@ -55,9 +55,9 @@ def run(invocation: Invocation) -> int:
     values = invocation.values
     wanted = _find_format(invocation)
     if not invocation.operands and wanted != "atlas":
-        raise ArgumentError("please specify name")
+        raise ArgumentError("please specify name", hint="create -ext sql NAME")
     if not values.get("ext"):
-        raise ArgumentError("-ext flag must be specified")
+        raise ArgumentError("-ext flag must be specified", hint="create -ext sql NAME")
     directory = _find_place(invocation) or "."
     renew = _find_sum(directory, wanted)
     created = _create(invocation, directory, wanted)
@@ -155,5 +155,10 @@ def _create(invocation: Invocation, directory: str, wanted: Format) -> list[Path
 
 
 COMMAND = Command(
-    "create", CREATE, run, flags=FLAGS, twins=("ext", "dir", "format", "tz", "seq", "digits")
+    "create",
+    CREATE,
+    run,
+    flags=FLAGS,
+    operand="NAME",
+    twins=("ext", "dir", "format", "tz", "seq", "digits"),
 )

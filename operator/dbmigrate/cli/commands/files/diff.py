@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.arguments.flags import Flag, each_value, is_set, present
+from dbmigrate.cli.arguments.flags import Flag, each_value, is_set
 from dbmigrate.cli.arguments.usage import DIFF
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
 
@@ -48,10 +48,8 @@ def run(invocation: Invocation) -> int:
     """Plan, verify and write; 3 for a difference with -check."""
     values = invocation.values
     is_check = is_set(values, "check")
-    if len(invocation.operands) > 1:
-        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands[1:]))}")
     if not invocation.operands and not is_check and not is_set(values, "dry-run"):
-        raise ArgumentError("please specify name")
+        raise ArgumentError("please specify name", hint="diff NAME: of the new migration")
     from dbmigrate.cli.output.diff_result import describe_diff, show_diff
     from dbmigrate.cli.run import FileUse, run_use_case
 
@@ -81,6 +79,9 @@ def _read_desired(invocation: Invocation) -> tuple[Desired, ...]:
         directory = find_directory(invocation.options)
         beside = find_beside(directory)
         if beside is None:
+            from dbmigrate.sources.listing import list_directory
+
+            list_directory(directory)  # a directory that is none is the likelier mistake
             raise ArgumentError(
                 f"no desired schema: neither schema.sql nor schema/ is beside"
                 f" {directory}: name it with -to"
@@ -110,4 +111,6 @@ def _read_order(invocation: Invocation, desired: tuple[Desired, ...]) -> DiffOrd
     )
 
 
-COMMAND = Command("diff", DIFF, run, flags=FLAGS, twins=("to", "dev-url", "plain", "seq"))
+COMMAND = Command(
+    "diff", DIFF, run, flags=FLAGS, operand="NAME", twins=("to", "dev-url", "plain", "seq")
+)

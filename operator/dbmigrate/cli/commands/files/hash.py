@@ -5,17 +5,15 @@ Needs no database.
 
 from __future__ import annotations
 
-from dbmigrate.cli.arguments.flags import Flag, is_set, present
+from dbmigrate.cli.arguments.flags import Flag, is_set
 from dbmigrate.cli.arguments.usage import HASH
-from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.command import HELP, Command, Invocation
 
 FLAGS = (HELP, Flag("check", "Only check that it matches the files", kind=""))
 
 
 def run(invocation: Invocation) -> int:
     """Write it, and print where it is."""
-    if invocation.operands:
-        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     from dbmigrate.cli.arguments.source_location import find_directory
     from dbmigrate.sources.formats import find_format
     from dbmigrate.sources.listing import list_directory

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.arguments.flags import Flag, is_set, present
+from dbmigrate.cli.arguments.flags import Flag, is_set, one_of
 from dbmigrate.cli.arguments.numbers import read_unsigned
 from dbmigrate.cli.arguments.operands import check_version, read_version
 from dbmigrate.cli.arguments.usage import LINT
-from dbmigrate.cli.command import AS_ATLAS, HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.command import AS_ATLAS, HELP, Command, Invocation
 from dbmigrate.printable import block, one_line
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 FORMS = ("text", "json", "sarif", "github")
 
 
-def _check_form(text: str) -> str:
-    if text not in FORMS:
-        raise ValueError(f"expected {', '.join(FORMS)}")
-    return text
-
-
 FLAGS = (
     HELP,
     Flag("since", "Check only the versions above this one", kind="version"),
@@ -38,15 +32,13 @@ FLAGS = (
     Flag("sizes", "Read the sizes of the tables from the database", kind=""),
     Flag("squawk", "Also run squawk, which the extra `lint` installs", kind=""),
     Flag("strict", "Also exit with 1 for warnings", kind=""),
-    Flag("output", "text, json, sarif or github", check=_check_form, kind="form", default="text"),
+    Flag("output", "text, json, sarif or github", check=one_of(FORMS), kind="form", default="text"),
     AS_ATLAS,
 )
 
 
 def run(invocation: Invocation) -> int:
     """Examine the files; 1 if anything is an error."""
-    if invocation.operands:
-        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     from dbmigrate.cli.run import FileUse, find_source
     from dbmigrate.errors import MigrationError
     from dbmigrate.lint.finding import Severity

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.arguments.flags import Flag, is_set, present
+from dbmigrate.cli.arguments.flags import Flag, is_set
 from dbmigrate.cli.arguments.usage import REHEARSE
-from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
+from dbmigrate.cli.command import HELP, Command, Invocation
 
 if TYPE_CHECKING:
     from dbmigrate.runner.answers import Rehearsal, RehearsedStep
@@ -29,8 +29,6 @@ FLAGS = (
 
 def run(invocation: Invocation) -> int:
     """Rehearse; 1 if a step fails, or its down script does not undo it."""
-    if invocation.operands:
-        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     from dbmigrate.cli.run import FileUse, run_use_case
 
     dev_url = invocation.values.get("dev-url", "")

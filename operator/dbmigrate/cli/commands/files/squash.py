@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.cli.arguments.flags import Flag, present
+from dbmigrate.cli.arguments.flags import Flag, one_of
 from dbmigrate.cli.arguments.operands import check_version, version_for
 from dbmigrate.cli.arguments.usage import SQUASH
 from dbmigrate.cli.command import HELP, ArgumentError, Command, Invocation
@@ -21,13 +21,6 @@ NOWHERE = "host=scratch dbname=scratch"
 DATA = {"refuse": None, "keep": True, "leave": False}
 
 
-def check_data(text: str) -> str:
-    """Raises ValueError for what is none of the words."""
-    if text not in DATA:
-        raise ValueError(f"expected {' or '.join(DATA)}")
-    return text
-
-
 FLAGS = (
     HELP,
     Flag("to", "The newest version that is replaced", kind="version"),
@@ -38,7 +31,7 @@ FLAGS = (
     Flag(
         "data",
         "How to handle rows that they leave: refuse (default), keep, leave",
-        check=check_data,
+        check=one_of(DATA),
     ),
     Flag(
         "dev-url", "A server on which a scratch database may be created (default a temporary one)"
@@ -49,8 +42,6 @@ FLAGS = (
 def run(invocation: Invocation) -> int:
     """Squash, and say what was replaced."""
     values = invocation.values
-    if invocation.operands:
-        raise ArgumentError(f"too many arguments: {present(' '.join(invocation.operands))}")
     if not values.get("to"):
         raise ArgumentError("please say with -to V up to which version files are replaced")
     text = check_version(values["to"], invocation.options)

@@ -161,6 +161,7 @@ class VersionSet(NoProgress):
             raise MigrationError(
                 Reason.MISSING_VERSION,
                 f"no migration found for version {version}: it would have no row",
+                hint="this history has a row for each version: name one that a file has",
             )
         kept = [entry for each, entry in self.applied.items() if each <= version]
         new = [

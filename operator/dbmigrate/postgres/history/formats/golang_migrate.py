@@ -131,7 +131,7 @@ class GolangMigrateTable:
                 Reason.FOREIGN_HISTORY,
                 f"{history.schema}.{history.table} holds more than one row:"
                 " the version is not known",
-                hint="delete the rows that are not true",
+                hint="keep the row of the version that the database has, and delete the others",
             )
         if not rows:
             return VersionRow()

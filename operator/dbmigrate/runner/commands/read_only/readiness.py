@@ -7,7 +7,7 @@ version.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.report import Reason
+from dbmigrate.runner.database import require_settings
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import VersionState
 from dbmigrate.versions import Version, reader_of
@@ -48,7 +49,9 @@ _PATIENT = frozenset(
 _PASSING = ("40", "53", "55", "57", "58")
 """Classes of SQLSTATE that say nothing of the history: a standby's conflict, a full server, a lock,
 an operator's doing, a disk."""
-_MISTAKES = frozenset({Reason.INTERNAL, Reason.FOREIGN_HISTORY})
+_NOT_REACHED = "`dbmigrate up` applies what is pending: see whether that run has failed"
+_DIRTY = "`dbmigrate repair` finishes what dbmigrate began; `dbmigrate status` shows it"
+_MISTAKES = frozenset({Reason.INTERNAL, Reason.CONNECTION_INVALID, Reason.FOREIGN_HISTORY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Readiness:
     reason: Reason = Reason.INTERRUPTED
     is_behind: bool = False
     """Whether the database is known not to have the version."""
+    hint: str | None = None
+    """What helps, where waiting alone may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def poll(request: Request, wanted: Wanted, limit: float) -> Readiness:
         if error.reason not in _PATIENT or isinstance(error, SettingsError):
             raise
         is_behind = error.reason is Reason.DATABASE_MISSING
-        return Readiness(None, error.message, error.reason, is_behind)
+        return Readiness(None, error.message, error.reason, is_behind, error.hint)
     except ConnectionBroken as broken:
         return Readiness(None, f"connection lost: {broken}", Reason.CONNECTION_LOST)
     except ServerFailure as failure:
@@ -106,7 +111,9 @@ def is_mistake(error: MigrationError) -> bool:
 def _poll_version(request: Request, wanted: Version, limit: float) -> Readiness:
     session = _connect(request, limit)
     try:
-        history = look(session, request.target.history).history
+        facts = look(session, request.target.history)
+        require_settings(request.target, facts)
+        history = facts.history
         row = _read(session, history, wanted)
         if row is None:
             return _without_version(session, history, wanted)
@@ -114,7 +121,7 @@ def _poll_version(request: Request, wanted: Version, limit: float) -> Readiness:
         if failure.sqlstate == UNDEFINED_TABLE:
             return _behind(VersionState(None), wanted)
         if failure.sqlstate == INSUFFICIENT_PRIVILEGE:
-            return Readiness(None, "the role may not read the history yet")
+            return _unreadable(request)
         raise
     finally:
         session.close()
@@ -123,7 +130,7 @@ def _poll_version(request: Request, wanted: Version, limit: float) -> Readiness:
     state = VersionState(version, dirty == "t")
     if state.dirty:
         obstacle = f"the database {_stands(state)} and is dirty"
-        return Readiness(state, obstacle, Reason.DIRTY, is_behind=is_reached != "t")
+        return Readiness(state, obstacle, Reason.DIRTY, is_reached != "t", _DIRTY)
     return Readiness(state, "") if is_reached == "t" else _behind(state, wanted)
 
 
@@ -150,7 +157,7 @@ def _without_version(session: Session, history: History, wanted: Version) -> Rea
             " gone or empty (`dbmigrate status`)",
             is_behind=True,
         )
-    others: Iterable[OtherHistory] = ()
+    others: Sequence[OtherHistory] = ()
     # A log of ours explains that there is no version, and a name of its own a second history.
     if not history.has_log_table and not history.has_own_name:
         others = find_other_histories(session, history)
@@ -167,10 +174,11 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
     except NoOrmTable as missing:
         history = History(missing.schema, missing.table)
         others = find_other_histories(session, history, but=wanted.orm)
-        return Readiness(None, missing.message + _name(others), is_behind=True)
+        text = missing.message + _name(others)
+        return Readiness(None, text, Reason.FOREIGN_HISTORY, is_behind=True)
     except ServerFailure as failure:
         if failure.sqlstate == INSUFFICIENT_PRIVILEGE:
-            return Readiness(None, "the role may not read the history yet")
+            return _unreadable(request)
         raise
     finally:
         session.close()
@@ -180,16 +188,24 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
     return Readiness(state, f"{wanted.orm.label} has not applied {wanted.name}", is_behind=True)
 
 
-def _behind(state: VersionState, wanted: Version, others: Iterable[OtherHistory] = ()) -> Readiness:
+def _behind(state: VersionState, wanted: Version, others: Sequence[OtherHistory] = ()) -> Readiness:
     text = f"the database {_stands(state)}, {wanted} is wanted{_name(others)}"
-    return Readiness(state, text, is_behind=True)
+    if others:
+        hint = others[0].remedy
+        return Readiness(state, text, Reason.FOREIGN_HISTORY, is_behind=True, hint=hint)
+    return Readiness(state, text, is_behind=True, hint=_NOT_REACHED)
+
+
+def _unreadable(request: Request) -> Readiness:
+    hint = f"GRANT SELECT ON {request.target.history.name} TO the role"
+    return Readiness(None, "the role may not read the history yet", hint=hint)
 
 
 def _stands(state: VersionState) -> str:
     return "has no version" if state.version is None else f"is at version {state.version}"
 
 
-def _name(others: Iterable[OtherHistory]) -> str:
+def _name(others: Sequence[OtherHistory]) -> str:
     """Histories of other tools, and how to wait for their migrations."""
     return "".join(
         f"; it has {each.place}, the history of {each.table.tool}: {each.way_to_wait}"

@@ -92,7 +92,7 @@ def _probe(request: Request, wanted: Wanted) -> tuple[Readiness, MigrationError 
             raise
         sight = Readiness(None, error.message, error.reason)
     if sight.is_behind:
-        return sight, MigrationError(sight.reason, sight.obstacle)
+        return sight, MigrationError(sight.reason, sight.obstacle, hint=sight.hint)
     if sight.obstacle:
         request.observer.notice(Notice("WARNING", f"not known to be behind: {sight.obstacle}"))
     return sight, None
@@ -116,7 +116,9 @@ def _poll_until(
             request.observer.notice(Notice("INFO", f"waiting: {told}"))
         left = float("inf") if deadline is None else deadline - time.monotonic()
         if left <= 0:
-            return sight, MigrationError(sight.reason, f"gave up waiting: {sight.obstacle}")
+            return sight, MigrationError(
+                sight.reason, f"gave up waiting: {sight.obstacle}", hint=sight.hint
+            )
         if not _pause(min(left, pause * random.uniform(0.5, 1.5)), request):
             return sight, MigrationError(
                 Reason.INTERRUPTED, f"stopped while waiting: {sight.obstacle}"
