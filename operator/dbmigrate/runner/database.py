@@ -65,7 +65,7 @@ from dbmigrate.versions import Version, reader_of
 if TYPE_CHECKING:
     from dbmigrate.postgres.batches.state import BatchState
     from dbmigrate.postgres.connection.monitor import Monitor
-    from dbmigrate.postgres.history.foreign.succession import Word
+    from dbmigrate.postgres.history.foreign.succession import OtherHistories
     from dbmigrate.postgres.history.planned_guard import PlannedGuard
     from dbmigrate.postgres.transaction import TransactionSettings
 
@@ -132,8 +132,7 @@ class Database:
         self._newest_id = 0
         self._newest_number = 0
         """The last number that the log's identity has given, so far as the role may know."""
-        self._words: tuple[Word, ...] | None = None
-        self._others: tuple[History, ...] | None = None
+        self._others: OtherHistories | None = None
         self._wanted = request.target.history
         """Where the history is looked for: once it was found, in that schema and no other, for a
         migration may make a schema that comes before it in the search path."""
@@ -151,24 +150,15 @@ class Database:
         found = find_successor(self.notes)
         if found is not None or not self._with_log or self._has_whole_log:
             return found
-        return next((word.successor for word in self.words if word.successor is not None), None)
+        return self.others.successor
 
     @property
-    def words(self) -> tuple[Word, ...]:
-        """What the logs of the other histories say of this one."""
-        if self._words is None:
-            from dbmigrate.postgres.history.foreign.succession import read_words
-
-            self._words = tuple(read_words(self.session, self.history, self.others))
-        return self._words
-
-    @property
-    def others(self) -> tuple[History, ...]:
-        """The other histories in this database. One query, and one for each that there is."""
+    def others(self) -> OtherHistories:
+        """The other histories in this database."""
         if self._others is None:
-            from dbmigrate.postgres.history.foreign.formats import find_others
+            from dbmigrate.postgres.history.foreign.succession import OtherHistories
 
-            self._others = find_others(self.session, self.history)
+            self._others = OtherHistories(self.session, self.history)
         return self._others
 
     @property
@@ -605,7 +595,7 @@ class Database:
         has_table = self.history.has_version_table
         self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
         self.log = self.notes = ()
-        self.lost = self._words = self._others = None
+        self.lost = self._others = None
         self._is_identity_behind = False
         self._newest_number = 0
         if self.reads_log:

@@ -38,9 +38,9 @@ def find_loss(run: Run) -> MigrationError | None:
     if log:
         version = log[-1].to_version
         return None if version is None else _lost(run, version)
-    for word in database.words:
-        if word.kind is NoteKind.TAKEOVER:
-            return _lost_successor(run, word.teller, word.version)
+    for note in database.others.notes:
+        if note.kind is NoteKind.TAKEOVER:
+            return _lost_successor(run, note.history, note.version)
     left = find_left(run)
     if left is not None:
         return left
@@ -114,7 +114,7 @@ def _lost_all(run: Run) -> MigrationError:
 def _renamed(run: Run) -> MigrationError | None:
     """A log in the same schema that had the name of this one's when it got its first row."""
     session, history = run.database.session, run.database.history
-    for other in run.database.others:
+    for other in run.database.others.all:
         is_it = other.log_shape.first_name == log_name(history.table)
         if not is_it or other.schema != history.schema or not other.has_own_name:
             continue
@@ -134,7 +134,7 @@ def _other_format(run: Run) -> MigrationError | None:
     session, history = run.database.session, run.database.history
     if history.has_own_name:
         return None
-    named = (each for each in run.database.others if not each.has_own_name)
+    named = (each for each in run.database.others.all if not each.has_own_name)
     found = ((each, end_of_log(session, each)) for each in named)
     ended = [(each, version) for each, version in found if version is not None]
     # The one that counts is named, if there is one.
