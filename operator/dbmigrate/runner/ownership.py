@@ -158,6 +158,6 @@ def require_no_hold(run: Run, plan: Plan) -> None:
             Reason.ROLLED_BACK,
             f"rolled back from version {hold.from_version} to {database.found.version or 'none'} by"
             f" {hold.order}: it is not applied again by itself",
-            hint="a new file, another target or a MigrationAction (Retry, of a set Continue) leads on;"
-            " on the command line `dbmigrate up` does",
+            hint="a new file, another target or a MigrationAction (Retry, of a set Continue) leads"
+            " on; on the command line `dbmigrate up` does",
         )

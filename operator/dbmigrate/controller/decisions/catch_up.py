@@ -66,6 +66,8 @@ def catch_up(view: ResourceView, intent: str, now: datetime) -> CaughtUp:
             caught = _take_in(caught, run, view, intent, now)
         elif run.command in MENDING:
             caught = replace(caught, status=_take_in_mending(caught.status, run, view.pods))
+        elif run.command is RunCommand.STATUS:
+            caught = replace(caught, status=_take_in_answer(caught.status, run, view.pods))
     caught = _find_orphan(_find_lost(caught, view, now), view)
     caught = _ask_database(caught, view, now)
     return replace(caught, status=take_in_checks(caught.status, view, now))
@@ -141,6 +143,32 @@ def _take_in_mending(
     if report is None or report.error is not None:
         return status
     return replace(status, last_run=replace(last, cleared_by=run.name))
+
+
+def _take_in_answer(status: MigrationStatus, run: JobRun, pods: tuple[Pod, ...]) -> MigrationStatus:
+    """A check after a run that failed: the attempts start again if somebody has repaired the
+    database since.
+
+    A rollback that failed is a person's to continue, for its target is not the resource's.
+    """
+    last = status.last_run
+    if last is None or last.finished_at is None or last.error is None or run.is_active:
+        return status
+    if last.cleared_by is not None or last.command == RunCommand.ROLLBACK:
+        return status
+    answer = read_report(run, pods) if follows(run, last.job, last.finished_at) else None
+    if answer is None or answer.error is not None or answer.dirty is not False:
+        return status
+    if not status.dirty and answer.version == last.version and not _is_refuted(last.error, answer):
+        return status
+    return replace(status, last_run=replace(last, cleared_by=run.name))
+
+
+def _is_refuted(error: ReportError, answer: Report) -> bool:
+    """Whether an answer shows that the cause of an error in the history is gone."""
+    if error.reason is Reason.CHECKSUM_MISMATCH:
+        return not answer.changed
+    return error.reason is Reason.FOREIGN_HISTORY
 
 
 def _find_orphan(caught: CaughtUp, view: ResourceView) -> CaughtUp:

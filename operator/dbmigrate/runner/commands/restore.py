@@ -93,7 +93,8 @@ def _require_empty(run: Run) -> None:
     if count != "0":
         raise MigrationError(
             Reason.BACKUP_FAILED,
-            f"the database is not empty: it holds {count} of tables, indexes and the like",
+            f"the database is not empty: it holds {count}"
+            f" {'relation' if count == '1' else 'relations'} (tables, indexes and the like)",
             hint="restore into a new database, or replace what is there with -clean",
         )
 

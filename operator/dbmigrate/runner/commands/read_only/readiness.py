@@ -142,8 +142,11 @@ def _read(
     """The version, whether it is dirty and has the wanted one; None: there is no version."""
     if not history.has_version_table:
         return None
-    question = adapter_for(history.kind).wait_sql(history.version_table, wanted)
+    adapter = adapter_for(history.kind)
+    question = adapter.wait_sql(history.version_table, wanted)
     rows = session.query(history.guarded_reading(question))[0]
+    if len(rows) > 1:
+        adapter.take([[row[:2] for row in rows]], history)  # says that they contradict each other
     if not rows or rows[0][0] is None:
         return None
     text, dirty, is_reached = rows[0]
@@ -162,7 +165,7 @@ def _without_version(session: Session, history: History, wanted: Version) -> Rea
     others: Sequence[OtherHistory] = ()
     # A log of ours explains that there is no version, and a name of its own a second history.
     if not history.has_log_table and not history.has_own_name:
-        others = find_other_histories(session, history)
+        others = find_other_histories(session, history, counts_ours=True)
     return _behind(VersionState(None), wanted, others)
 
 
@@ -175,7 +178,7 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
         is_applied = table.has_applied(session, wanted.name)
     except NoOrmTable as missing:
         history = History(missing.schema, missing.table)
-        others = find_other_histories(session, history, but=wanted.orm)
+        others = find_other_histories(session, history, but=wanted.orm, counts_ours=True)
         text = missing.message + _name(others)
         return Readiness(None, text, Reason.FOREIGN_HISTORY, is_behind=True)
     except ServerFailure as failure:
