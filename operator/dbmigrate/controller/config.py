@@ -111,13 +111,14 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="dbmigrate-operator",
-        description="Migrates PostgreSQL databases as DatabaseMigration resources ask for it.",
+        description="Migrates PostgreSQL databases to the state that DatabaseMigration"
+        " resources declare.",
         epilog="Every flag has an environment variable: --runner-image is DBMIGRATE_RUNNER_IMAGE.",
     )
     parser.add_argument(
         "command",
         choices=["run"],
-        help="run until told to stop; the chart's hook uses another one, `install-crds DIRECTORY`",
+        help="run until stopped; the chart's hook uses `install-crds DIRECTORY`",
     )
     parser.add_argument(
         "--namespace",
@@ -129,7 +130,7 @@ def _build_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "--selector",
         default=twin("selector", ""),
         metavar="LABELS",
-        help="look after the DatabaseMigrations with these labels only, such as shard=a"
+        help="reconcile only the DatabaseMigrations with these labels, such as shard=a"
         " (default: all)",
     )
     parser.add_argument("--runner-image", default=twin("runner-image", DEFAULT_RUNNER_IMAGE))

@@ -515,7 +515,7 @@ class Database:
                 if error.reason is not Reason.CONNECTION_REFUSED or is_over:
                     raise
                 if not is_told:
-                    request.observer.notice(Notice("INFO", f"{error}: tried again for {wait:g} s"))
+                    request.observer.notice(Notice("INFO", f"{error}: retried for {wait:g} s"))
                     is_told = True
             time.sleep(CONNECT_PAUSE)
 

@@ -124,7 +124,7 @@ def _read(path: Path, shown: str) -> str:
 
 def _go_script(shown: str, direction: Direction) -> Script:
     problem = (
-        f"{shown} is a migration in Go, which its own program has to run: dbmigrate runs SQL alone"
+        f"{shown} is a migration in Go, which only its own program can run: dbmigrate runs only SQL"
     )
 
     def load() -> bytes:

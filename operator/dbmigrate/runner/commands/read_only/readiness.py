@@ -158,8 +158,8 @@ def _without_version(session: Session, history: History, wanted: Version) -> Rea
     if lost is not None:
         return Readiness(
             VersionState(None),
-            f"the database has no version, and its log ends at version {lost}: its version table is"
-            " gone or empty (`dbmigrate status`)",
+            f"the database has no version, and its log ends at version {lost}: its version"
+            " table is missing or empty (`dbmigrate status`)",
             is_behind=True,
         )
     others: Sequence[OtherHistory] = ()
