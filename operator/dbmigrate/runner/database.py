@@ -7,7 +7,6 @@ of a run is based on what it read while it had the locks.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Iterator
@@ -20,7 +19,12 @@ from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.redaction import show
-from dbmigrate.postgres.connection.session import Row, Session, no_answer_within
+from dbmigrate.postgres.connection.session import (
+    Row,
+    Session,
+    lock_timeout_sql,
+    no_answer_within,
+)
 from dbmigrate.postgres.connection.target import ConnectionTarget, HistoryTable
 from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
@@ -239,8 +243,8 @@ class Database:
     def begun(self, sql: str) -> str:
         """The same, and the transaction continues."""
         seconds = self.request.options.lock_timeout
-        limit = 0 if seconds == math.inf else max(1, min(2**31 - 1, round(1000 * seconds)))
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}"
+        limit = lock_timeout_sql(seconds) or "SET LOCAL lock_timeout = 0; "
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED; {limit}{sql}"
 
     def on_history(self, sql: str, *, before: str = "") -> list[list[Row]]:
         """Run statements on the history in a transaction of their own.
@@ -476,6 +480,7 @@ class Database:
     def _connect(self) -> None:
         self.session = self._open_session()
         self.session.on_silence = self._on_silence
+        self.session.lock_seconds = self.request.options.lock_timeout
         self._is_opening = True
         self._guard = None
         try:
@@ -510,7 +515,7 @@ class Database:
                 if error.reason is not Reason.CONNECTION_REFUSED or is_over:
                     raise
                 if not is_told:
-                    request.observer.notice(Notice("INFO", f"{error}: tried again for {wait:g} s"))
+                    request.observer.notice(Notice("INFO", f"{error}: retried for {wait:g} s"))
                     is_told = True
             time.sleep(CONNECT_PAUSE)
 

@@ -32,7 +32,7 @@ def require_owner(run: Run) -> None:
         Reason.DATABASE_CONFLICT,
         f"{history.schema}.{history.table} is migrated by {found.name}, and this run is for"
         f" {options.owner.name}",
-        hint="give each a database or a history table of its own; or let this one take over:"
+        hint="give each a separate database or history table; or let this one take over:"
         f" spec.takeOver: {found.name} in the resource, or -take-over {found.name}",
     )
 
@@ -95,7 +95,8 @@ def find_left(run: Run) -> MigrationError | None:
         Reason.FOREIGN_HISTORY,
         f"{history.name} was left{at}: since then {found.table}, a history of {found.format}'s"
         " files, says what this database has, and these files would run beside it",
-        hint=f"go on with the files of {found.format} (-format {found.format}); or `dbmigrate force"
+        hint=f"continue with the files of {found.format} (-format {found.format}); or"
+        " `dbmigrate force"
         " V` with the version of these files that the database has, which makes this history count"
         " again, and not the other; or, if both are to count, `dbmigrate force -1` and then"
         " `dbmigrate force V`",
@@ -189,6 +190,6 @@ def require_no_hold(run: Run, plan: Plan) -> None:
             Reason.ROLLED_BACK,
             f"rolled back from version {hold.from_version} to {database.found.version or 'none'} by"
             f" {hold.order}: it is not applied again by itself",
-            hint="a new file, another target or a MigrationAction (Retry, of a set Continue) leads"
-            " on; on the command line `dbmigrate up` does",
+            hint="a new file, another target or a MigrationAction (Retry, of a set Continue) ends"
+            " this; on the command line, `dbmigrate up` does",
         )

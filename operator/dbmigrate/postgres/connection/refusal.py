@@ -109,7 +109,7 @@ def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
     is_nameless = re.fullmatch(_NAMELESS, sentence)
     if by_server is not None and not is_nameless and has_odd_names(conninfo, os.environ):
         text = text[: by_server.start(1)] + "the server has refused the login"
-        text += " (its message is not shown, for it may hold a password)"
+        text += " (its message is not shown, because it may contain a password)"
     shown = redact(_join(text), conninfo, os.environ)
     return reason, shown if sqlstate is None else f"{shown} (SQLSTATE {sqlstate})"
 

@@ -82,8 +82,8 @@ def _check(file: Path, wanted: str | None) -> Backup:
     if wanted is not None and wanted.lower() != found.sha256:
         raise MigrationError(
             Reason.BACKUP_FAILED,
-            f"{file} is not the backup that was meant: its SHA-256 is {found.sha256}",
-            hint="it was damaged or exchanged: use another copy",
+            f"{file} is not the expected backup: its SHA-256 is {found.sha256}",
+            hint="it was damaged or replaced: use another copy",
         )
     return found
 
