@@ -85,6 +85,8 @@ class Options:
     """A resource's intent, as a word: what a person had undone under it is not applied again."""
     order: str | None = None
     """The person's order that the run carries out; what it leads down stays down."""
+    order_id: str | None = None
+    """What tells that order from any other: the log says whether it has been carried out before."""
     lint: LintPolicy = LintPolicy.OFF
     rehearsal_server: ConnectionTarget | None = None
     """A scratch server on which the pending steps are rehearsed first; None: no rehearsal."""
