@@ -125,7 +125,7 @@ def test_create_refuses_a_name_that_dbmate_would_sort_elsewhere(tmp_path: Path) 
 def test_a_format_that_is_not_known_is_a_usage_error() -> None:
     ran = run("-format", "sqitch", "version")
     assert ran.code == 2
-    assert "expected auto or golang-migrate or goose or dbmate" in ran.stderr
+    assert "expected auto, golang-migrate, goose, dbmate" in ran.stderr
 
 
 def test_create_goes_where_the_path_leads_and_takes_the_format_from_there(tmp_path: Path) -> None:

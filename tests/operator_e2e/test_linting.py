@@ -39,7 +39,7 @@ def test_an_error_is_rejected_until_the_file_says_that_it_is_meant(
     rejected = shop.wait_for_reason("LintRejected")
     assert condition(rejected, "Stalled")["status"] == "True"
     message = condition(rejected, "Ready")["message"]
-    assert "000003_index.up.sql:1 index-blocks-writes: items: CREATE INDEX keeps" in message
+    assert "000003_index.up.sql:1 index-blocks-writes: items: CREATE INDEX blocks writes" in message
     last = rejected["status"]["lastRun"]
     assert last["error"]["retryable"] is False
     assert "-- dbmigrate:ignore index-blocks-writes" in last["error"]["hint"]
