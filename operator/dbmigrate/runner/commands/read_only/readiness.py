@@ -49,6 +49,8 @@ _PATIENT = frozenset(
 _PASSING = ("40", "53", "55", "57", "58")
 """Classes of SQLSTATE that say nothing of the history: a standby's conflict, a full server, a lock,
 an operator's doing, a disk."""
+_FOR_LOCKS = 0.8
+"""The part of a poll's time after which a lock is reported, instead of a missing answer."""
 _NOT_REACHED = "`dbmigrate up` applies what is pending: see whether that run has failed"
 _DIRTY = "`dbmigrate repair` finishes what dbmigrate began; `dbmigrate status` shows it"
 _MISTAKES = frozenset({Reason.INTERNAL, Reason.CONNECTION_INVALID, Reason.FOREIGN_HISTORY})
@@ -83,7 +85,7 @@ Wanted = Version | OrmMigration
 
 
 def poll(request: Request, wanted: Wanted, limit: float) -> Readiness:
-    """Look once, within so many seconds. Raises MigrationError for what no time corrects."""
+    """Check once, within that many seconds. Raises MigrationError for permanent errors."""
     try:
         if isinstance(wanted, OrmMigration):
             return _poll_orm(request, wanted, limit)
@@ -156,14 +158,14 @@ def _without_version(session: Session, history: History, wanted: Version) -> Rea
     if lost is not None:
         return Readiness(
             VersionState(None),
-            f"the database has no version, and its log ends at version {lost}: its version table is"
-            " gone or empty (`dbmigrate status`)",
+            f"the database has no version, and its log ends at version {lost}: its version"
+            " table is missing or empty (`dbmigrate status`)",
             is_behind=True,
         )
     others: Sequence[OtherHistory] = ()
     # A log of ours explains that there is no version, and a name of its own a second history.
     if not history.has_log_table and not history.has_own_name:
-        others = find_other_histories(session, history)
+        others = find_other_histories(session, history, counts_ours=True)
     return _behind(VersionState(None), wanted, others)
 
 
@@ -176,7 +178,7 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
         is_applied = table.has_applied(session, wanted.name)
     except NoOrmTable as missing:
         history = History(missing.schema, missing.table)
-        others = find_other_histories(session, history, but=wanted.orm)
+        others = find_other_histories(session, history, but=wanted.orm, counts_ours=True)
         text = missing.message + _name(others)
         return Readiness(None, text, Reason.FOREIGN_HISTORY, is_behind=True)
     except ServerFailure as failure:
@@ -220,7 +222,9 @@ def _connect(request: Request, limit: float) -> Session:
     end = time.monotonic() + limit
     session = connect(_within(request.target, limit))
     opened = time.monotonic()
-    give_up = no_answer_within(max(0.1, end - opened))
+    left = max(0.1, end - opened)
+    session.lock_seconds = left * _FOR_LOCKS
+    give_up = no_answer_within(left)
     # For all of the poll's queries together, not for each.
     session.on_silence = lambda _: give_up(time.monotonic() - opened)
     return session
