@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from dbmigrate.api.names import COPY_CONTAINER, REHEARSAL_CONTAINER
 from dbmigrate.controller.decisions.pods import NEEDS_CP, Pod, Waiting
@@ -31,6 +32,21 @@ _IMAGE_REASONS = frozenset(
 )
 _START_REASONS = frozenset({"CreateContainerError", "RunContainerError"})
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+
+
+class ActiveJob(Protocol):
+    """A Job, of a resource or of a set."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def is_active(self) -> bool: ...
+    @property
+    def is_deleting(self) -> bool: ...
 
 
 def describe_progress(
@@ -73,7 +89,7 @@ def describe_lost_node(pod: Pod, deadline_at: datetime | None, now: datetime) ->
     return in_progress(VerdictReason.NODE_LOST, text)
 
 
-def needs_events(run: JobRun, pods: Iterable[Pod], now: datetime) -> str | None:
+def needs_events(run: ActiveJob, pods: Iterable[Pod], now: datetime) -> str | None:
     """The uid of the object whose events may say why a run does not start; None: not needed."""
     pod = _find_pod(run, pods)
     ages = _ages_of_interest(pod)
@@ -82,14 +98,14 @@ def needs_events(run: JobRun, pods: Iterable[Pod], now: datetime) -> str | None:
     return pod.uid if pod is not None else run.uid
 
 
-def next_look(run: JobRun, pods: Iterable[Pod], now: datetime) -> datetime:
+def next_look(run: ActiveJob, pods: Iterable[Pod], now: datetime) -> datetime:
     """When to look at an active run again if no event arrives before."""
     age = now - run.created_at
     ahead = [each - age for each in _ages_of_interest(_find_pod(run, pods)) if each > age]
     return now + min([*ahead, LOOK_INTERVAL])
 
 
-def _find_pod(run: JobRun, pods: Iterable[Pod]) -> Pod | None:
+def _find_pod(run: ActiveJob, pods: Iterable[Pod]) -> Pod | None:
     return next((pod for pod in pods if pod.job == run.name and not pod.is_gone), None)
 
 
