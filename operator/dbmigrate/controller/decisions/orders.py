@@ -22,6 +22,7 @@ from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress
 from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.timestamps import format_timestamp
+from dbmigrate.untrusted import count_up
 
 COMMANDS: Mapping[ActionKind | None, RunCommand] = {
     ActionKind.FORCE: RunCommand.FORCE,
@@ -232,7 +233,7 @@ def _refuse_retry(view: ResourceView, status: MigrationStatus, intent: str) -> s
 def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: str) -> RunOrder:
     last, generation = status.last_run, view.migration.identity.generation
     is_same = last is not None and (last.intent, last.generation) == (intent, generation)
-    attempt = last.attempts + 1 if last is not None and is_same else 1
+    attempt = count_up(last.attempts) if last is not None and is_same else 1
     plan = None
     if action.kind is ActionKind.RETRY and view.migration.spec.approval is Approval.MANUAL:
         plan = find_plan(view, status, intent)
