@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).with_name("lint-compared.md")
 HEAD = """# Comparison of the rules with other linters
 
-The table has one row for each rule of [lint](lint.md), with the statement that the tests use. squawk
+The table has one row for each rule of [lint](lint.md), with the statement that the tests use. \
+squawk
 2.70 was run on the same statement, with all of its rules. The codes of Atlas, the numbers of eugene
 and the names of strong_migrations are from their documentation, for the check that looks for the
 same problem. An empty field means that there is no such check.

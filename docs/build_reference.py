@@ -19,7 +19,8 @@ PAGE = DOCS / "reference.md"
 HEAD = """\
 # Reference of the resources
 
-`docs/build_reference.py` generates this page from `crds/`. `kubectl explain dbm.spec` shows the same.
+`docs/build_reference.py` generates this page from `crds/`. `kubectl explain dbm.spec` shows \
+the same.
 """
 
 Schema = Mapping[str, Any]

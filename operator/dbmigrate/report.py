@@ -88,6 +88,8 @@ class Reason(StrEnum):
     HOST_NOT_FOUND = "HostNotFound"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     TLS_FAILED = "TlsFailed"
+    CONNECTION_INVALID = "ConnectionInvalid"
+    """The URL, or another setting of the connection, with which no login can work."""
     DATABASE_MISSING = "DatabaseMissing"
     LOCK_TIMEOUT = "LockTimeout"
     BLOCKED_BY_QUERY = "BlockedByQuery"

@@ -165,6 +165,8 @@ def test_an_archive_that_lacks_files(
     assert refused.code == 1, refused
     assert ", ".join(map(str, gone)) in refused.stderr
     assert "replaced by" in refused.stderr
+    told = ok(shop.on(database, files, "status", archive=left))
+    assert all(f"\n{version} " in told for version in gone)
     assert made(database) == own(10)
     ok(shop.on(database, files, "up", archive=shop.files(RANGE)))
     assert made(database) == own(*RANGE, *LATER)

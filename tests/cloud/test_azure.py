@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from dbmigrate.postgres.identity.azure import SCOPE, scope_of
+from dbmigrate.errors import SettingsError
+from dbmigrate.postgres.identity.azure import SCOPE, AzureTokens, scope_of
+from dbmigrate.postgres.identity.identity import CloudIdentity, Login, Provider
 from tests.cli.program import run
 from tests.cloud.arrange import nothing_is_shown, request_to
 from tests.cloud.azure import CLIENT, ENTRA, TENANT, TOKEN_FORM, entra_endpoint
@@ -178,6 +180,19 @@ def test_an_unknown_identity_and_a_refused_principal_are_named(
     managed.ahead = -7200
     error = version("azure", of_a_machine(managed))
     assert "this machine's clock is 2 h ahead of that of 127.0.0.1" in error["hint"]
+
+
+@pytest.mark.parametrize("secret", ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH"])
+def test_a_principal_of_the_variables_beside_another_client_is_refused(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT)
+    monkeypatch.setenv(secret, "s3cr3t")
+    tokens = AzureTokens(CloudIdentity(Provider.AZURE, client_id="another"))
+    with pytest.raises(SettingsError, match="AZURE_CLIENT_ID") as caught:
+        tokens.issue(Login(HOST, 5432, USER))
+    assert "client another" in caught.value.message
+    assert "s3cr3t" not in f"{caught.value.message} {caught.value.hint}"
 
 
 def _refuse(*_: object) -> None:

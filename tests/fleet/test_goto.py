@@ -85,6 +85,7 @@ def test_the_samples_of_a_way_down_have_its_plans(
     assert fleet(database, files, "up", "-targets", str(one)).code == 0
     # The way up of the new one is longer; what is undone is what a person has to see.
     survey = fleet(database, files, "survey", "2", "-samples", "-targets", str(listed), "-json")
+    assert "1 target at version 3, such as s0: 1 step\n" in survey.stderr
     assert survey.code == 0, survey.stderr
     (report,) = documents(survey)
     assert {(v["version"], v["targets"]) for v in report["fleet"]["versions"]} == {
@@ -127,10 +128,11 @@ def test_what_a_person_has_rolled_back_stays_so_until_somebody_wants_something_e
 @pytest.mark.parametrize(
     ("args", "said"),
     [
+        (("down", "1", "-targets", "x"), "fleet goto V goes back to a version"),
         (("goto", "-targets", "x"), "please specify version argument V"),
         (("goto", "one!", "-targets", "x"), "can't read version argument V"),
         (("up", "1", "-targets", "x"), "too many arguments: 1"),
-        (("plan", "1", "2", "-targets", "x"), "too many arguments: 1 2"),
+        (("plan", "1", "2", "-targets", "x"), "too many arguments: 2"),
         (("plan", "-plans", "0" * 64, "-targets", "x"), "-plans is for fleet up and goto"),
     ],
 )

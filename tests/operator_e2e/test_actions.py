@@ -228,6 +228,22 @@ def test_drift_is_found_by_asking_the_database_now_and_then(shop: Shop, make_ope
     eventually(lambda: len(shop.jobs()) <= 3, what="at most three Jobs")
 
 
+def test_a_database_repaired_on_the_command_line_is_found_and_brought_on(
+    shop: Shop, make_operator: Any
+) -> None:
+    make_operator(resync="3s").start()
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    shop.database.execute("UPDATE schema_migrations SET version = 1, dirty = true")
+    shop.write_files({**FILES, **THIRD})
+    shop.wait_for_reason("Dirty")
+    shop.database.execute("UPDATE schema_migrations SET version = 2, dirty = false")
+    ready = shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
+    assert condition(ready, "Dirty")["status"] == "False"
+    assert shop.applied() == [1, 2, 3]
+
+
 def test_a_drifted_database_stays_so_while_it_is_asked_again_and_when_it_is_gone(
     shop: Shop, make_operator: Any
 ) -> None:

@@ -93,6 +93,22 @@ def test_a_database_that_is_down_at_first_is_waited_for_and_never_stalls(
     assert operator.is_running
 
 
+def test_a_wrong_url_in_the_secret_is_said_and_heals_when_it_is_corrected(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare()
+    shop.namespace.secret("shop-db", url="jdbc:" + shop.database.url)
+    shop.order()
+    resource = shop.wait_for_reason("ConnectionInvalid")
+    assert condition(resource, "Stalled")["status"] == "True"
+    assert "JDBC" in condition(resource, "Ready")["message"]
+    assert resource["status"]["nextRetryAt"]
+    # The operator sees no Secret: the next attempt comes by itself.
+    shop.namespace.secret("shop-db", url=shop.database.url)
+    assert shop.wait_ready()["status"]["version"] == "2"
+    assert operator.is_running
+
+
 def test_a_wrong_password_stalls_without_a_storm_and_heals_with_the_next_change(
     shop: Shop, operator: Operator
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.cluster import Cluster, Namespace
 from tests.cluster.injection import make_policy
 from tests.cluster.waiting import eventually
+from tests.operator_e2e.conftest import StartOperator
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.shop import FILES, THIRD, Shop, condition
 from tests.test_cluster.pods import container as container_of_pod
@@ -88,6 +89,27 @@ def test_a_corrected_image_replaces_a_pod_that_never_started(
     shop.order()
     shop.wait_ready()
     assert shop.applied() == [1, 2]
+    assert operator.is_running
+
+
+def test_a_corrected_setting_of_the_operator_replaces_a_pod_that_never_started(
+    shop: Shop, make_operator: StartOperator
+) -> None:
+    operator = make_operator().start("--runner-image", "tpyo:1")
+    shop.prepare()
+    shop.order()
+    shop.wait_for_reason("ImagePullFailed")
+    first = shop.jobs()[0]["metadata"]["uid"]
+    operator.stop()
+    operator.start()
+    shop.wait_ready()
+    assert shop.applied() == [1, 2]
+    # A run that was made by these settings stays.
+    shop.write_files({**FILES, **THIRD})
+    shop.wait(lambda r: r["status"].get("version") == "3")
+    jobs = shop.jobs()
+    assert first not in {job["metadata"]["uid"] for job in jobs}
+    assert len(jobs) == 2
     assert operator.is_running
 
 

@@ -180,6 +180,39 @@ def test_a_catalog_database_that_is_away_is_waited_for(
     assert operator.is_running
 
 
+def test_a_catalog_database_that_goes_away_in_the_middle_of_a_wave(
+    fleet: Fleet, operator: Operator, database: Database
+) -> None:
+    """What a shard has done is not done again, although it could not write its results."""
+    catalog = database.server.create_database()
+    fleet.prepare(6, GATED)
+    catalog.execute("CREATE TABLE tenants (name text PRIMARY KEY, labels text, active bool)")
+    for number in range(6):
+        catalog.execute(f"INSERT INTO tenants VALUES ('t{number}', '', true)")
+    fleet.namespace.secret("catalog", url=catalog.url)
+    reference = {"secretKeyRef": {"name": "catalog", "key": "url"}}
+    fleet.order(catalog={"urlFrom": reference}, shardSize=2)
+    fleet.wait_for_work()
+    database.execute(f"ALTER DATABASE {catalog.name} ALLOW_CONNECTIONS false")
+    database.execute(
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{catalog.name}'"
+    )
+    fleet.open_gate()
+
+    def has_failed() -> bool:
+        return any(pod["status"]["phase"] == "Failed" for pod in fleet.namespace.list("pod"))
+
+    eventually(has_failed, what="a shard without its catalog")
+    database.execute(f"ALTER DATABASE {catalog.name} ALLOW_CONNECTIONS true")
+    resource = fleet.wait_ready(deadline=180.0)
+    assert totals(resource)["current"] == 6
+    assert fleet.applied() == every([f"t{number}" for number in range(6)], 1, 2)
+    outcomes = dict(catalog.query("SELECT outcome, count(*) FROM fleet_results GROUP BY outcome"))
+    assert outcomes == {"current": 6}
+    assert operator.is_running
+    catalog.drop()
+
+
 def test_the_list_changes_between_the_shards_of_a_wave(fleet: Fleet, operator: Operator) -> None:
     """A tenant that comes or goes moves no other one, and one that is gone is no failure."""
     fleet.prepare(9, GATED)

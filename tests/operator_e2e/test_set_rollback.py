@@ -41,6 +41,12 @@ def test_an_ordered_rollback_goes_through_the_waves_and_holds(
     assert (step["direction"], step["version"]) == ("down", "2")
     shown = person.run("fleet", "status", "tenants", *at)
     assert "back to version 1" in shown.output
+    # Whatever makes a tenant orders a Retry: the new one goes to the same version.
+    fleet.add("t6")
+    tried = person.run("fleet", "retry", "tenants", *at)
+    assert tried.code == 0, tried.messages
+    fleet.wait_for_reason("RolledBack")
+    assert fleet.count_versions([*NAMES, "t6"]) == (0, 7)
     # A set that is made again finds it in the targets' own histories.
     fleet.namespace.kubectl("delete", "dbmset", "tenants", "--wait=true")
     fleet.order(waves=WAVES)
@@ -48,10 +54,10 @@ def test_an_ordered_rollback_goes_through_the_waves_and_holds(
     assert totals(resource)["pending"] > 0
     assert totals(resource)["failed"] == 0
     assert fleet.count_versions(NAMES) == (0, 6)
-    retried = person.run("fleet", "retry", "tenants", *at)
-    assert retried.code == 0, retried.messages
+    resumed = person.run("fleet", "continue", "tenants", *at)
+    assert resumed.code == 0, resumed.messages
     fleet.wait_ready()
-    assert fleet.count_versions(NAMES) == (6, 0)
+    assert fleet.count_versions([*NAMES, "t6"]) == (7, 0)
     assert operator.is_running
 
 

@@ -67,8 +67,8 @@ def test_the_server_speaks_german(database: Database) -> None:
         (("postgres@", "{role}:wrong@"), Reason.AUTHENTICATION_FAILED, "28P01"),
         (("postgres@", "nobody-there:x@"), Reason.AUTHENTICATION_FAILED, "28P01"),
         (("/{name}?", "/nowhere?"), Reason.DATABASE_MISSING, "3D000"),
-        (("?", "?no_such_setting=1&"), Reason.INTERNAL, "42704"),
-        (("?", "?statement_timeout=soon&"), Reason.INTERNAL, "22023"),
+        (("?", "?no_such_setting=1&"), Reason.CONNECTION_INVALID, "42704"),
+        (("?", "?statement_timeout=soon&"), Reason.CONNECTION_INVALID, "22023"),
     ],
 )
 def test_a_refused_login_has_its_reason(

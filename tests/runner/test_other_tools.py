@@ -82,6 +82,7 @@ def test_the_table_of_each_tool_stops_the_first_run(database: Database) -> None:
             waited = wait(asked, 1, timeout=0, is_probe=is_probe)
             assert waited.error is not None
             assert waited.error.message.count(place) == 1
+            assert waited.error.reason is Reason.FOREIGN_HISTORY
             assert WAYS.get(table.tool, "") in waited.error.message
             assert isinstance(asked.observer, Witness)
             told = [each for each in asked.observer.notices if place in each.message]
@@ -104,6 +105,42 @@ def test_who_waits_for_an_orm_hears_what_is_there_instead(database: Database, or
             assert waited.error is not None
             assert f"there is no public.{orm.table}" in waited.error.message
             assert place in waited.error.message
+        database.execute(f"DROP TABLE {name}")
+
+
+@pytest.mark.parametrize("kind", [each for each in HistoryKind if each is not HistoryKind.DBMATE])
+def test_who_waits_for_another_format_hears_which_one_the_database_has(
+    database: Database, kind: HistoryKind
+) -> None:
+    """Also where dbmigrate itself has migrated it, by files of the other format."""
+    up(wanted(database)).unwrap()
+    asked = wanted(database)
+    history = asked.target.history.of(kind)
+    asked = replace(asked, target=replace(asked.target, history=history))
+    for is_probe in (False, True):
+        waited = wait(asked, 7, timeout=0, is_probe=is_probe)
+        assert waited.error is not None
+        has_named = "-format golang-migrate waits for its versions" in waited.error.message
+        assert has_named is (kind is not HistoryKind.GOLANG_MIGRATE)
+    orm = replace(
+        asked, target=replace(asked.target, history=HistoryTable(None, "alembic_version"))
+    )
+    waited = wait(orm, OrmMigration(Orm.ALEMBIC, "x"), timeout=0)
+    assert waited.error is not None
+    assert "-format golang-migrate waits for its versions" in waited.error.message
+
+
+def test_the_files_of_atlas_do_not_run_beside_the_history_of_another_tool(
+    database: Database,
+) -> None:
+    """Atlas's table is in a schema of its own, the other tools' where the search path leads."""
+    asked = wanted(database)
+    atlas = replace(asked.target, history=asked.target.history.of(HistoryKind.ATLAS))
+    for table in TOOL_TABLES:
+        if table.kind is HistoryKind.ATLAS:
+            continue
+        name = make(database, table)
+        assert table.tool in refusal(up(replace(asked, target=atlas)))
         database.execute(f"DROP TABLE {name}")
 
 

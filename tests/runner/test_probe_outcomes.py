@@ -75,7 +75,7 @@ MISTAKES = {
     "a client certificate without TLS": Situation(
         "sslmode=disable", environ={"DBMIGRATE_CLIENT_CERTIFICATE": "/none"}
     ),
-    "a token without TLS": Situation("over TLS alone", before=("-identity", "gcp")),
+    "a token without TLS": Situation("only over TLS", before=("-identity", "gcp")),
     "a token and a password": Situation(
         "PGPASSWORD",
         before=("-identity", "gcp"),
@@ -84,7 +84,7 @@ MISTAKES = {
     ),
     "an unknown identity": Situation("identity", before=("-identity", "oracle")),
     "an unknown format": Situation("-format", before=("-format", "rails")),
-    "an unknown history": Situation("must be alembic", words=("-history", "x", "-version", "1")),
+    "an unknown history": Situation("-history", words=("-history", "x", "-version", "1")),
     "a history without a name": Situation("-history needs -version", words=("-history", "django")),
     "a name that is none": Situation("APP.NAME", words=("-history", "django", "-version", "a.")),
     "a version that is none": Situation("version", words=("-version", "x")),

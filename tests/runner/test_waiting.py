@@ -127,3 +127,15 @@ def test_another_tools_table_is_not_waited_for(database: Database) -> None:
     result = wait(request(database), 1, timeout=60)
     assert result.error is not None
     assert result.error.reason is Reason.FOREIGN_HISTORY
+
+
+def test_rows_that_contradict_each_other_are_not_waited_for(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL);"
+        "INSERT INTO schema_migrations VALUES (1, false), (3, false)"
+    )
+    for version in (1, 3, 4):
+        result = wait(request(database), version, timeout=0)
+        assert result.error is not None
+        assert result.error.reason is Reason.FOREIGN_HISTORY
+        assert "more than one row" in result.error.message

@@ -1,7 +1,7 @@
 """The operator's log: one line an event, as JSON for machines or as text for people.
 
 The keys are stable: time, severity, logger, message, and where they apply namespace,
-migration, job, reason, version and duration_ms. kopf's own messages about handlers that
+migration or set, job, reason, version and duration_ms. kopf's own messages about handlers that
 succeeded, two for each watch event, are left out. Bodies are never logged, so there are
 no secrets to remove.
 """
@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 
 from dbmigrate.printable import block, json_text, one_line
 
-FIELDS = ("namespace", "migration", "job", "action", "reason", "version", "duration_ms")
-"""What a line may say beside its message, by the names that `extra=` is given."""
+FIELDS = ("namespace", "migration", "set", "job", "action", "reason", "version", "duration_ms")
+"""The additional fields of a line, by their names in `extra=`."""
 QUIET = ("kopf", "aiohttp.access", "asyncio")
 """Loggers of others, of whom only warnings and worse are of interest."""
 
@@ -39,7 +39,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Time, severity, message, and the fields behind it."""
+    """Time, severity and message, followed by the fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line, and its traceback below."""

@@ -16,6 +16,7 @@ from functools import partial
 
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.forms import OBJECT_NAME
+from dbmigrate.api.job_defaults import fill_in
 from dbmigrate.api.migration import Identity, MigrationResource, parse_identity, parse_migration
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.spec import JobOptions
@@ -40,12 +41,14 @@ from dbmigrate.controller.decisions.view import (
     Rejection,
     ResourceView,
     Resync,
+    may_differ,
 )
 from dbmigrate.controller.event_writer import EventWriter, log_fields
 from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.jobs.body import Images, build_job
 from dbmigrate.controller.jobs.job_object import parse_run
 from dbmigrate.controller.jobs.pod_object import parse_pod
+from dbmigrate.controller.jobs.template import hash_template, note_template, with_options
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import (
     build_cnpg_event,
@@ -91,6 +94,7 @@ class Reconciler:
             names_ids=names_ids,
             cluster=cluster_name,
         )
+        self._job_defaults = config.job_defaults
         self._order_age = config.order_age
         self._clock = clock
         self._resync = Resync(config.resync, clock(), config.unreachable_after)
@@ -175,11 +179,20 @@ class Reconciler:
             troubles=await self._find_troubles(runs, known),
             older=await self._find_older(migration, fresh=fresh),
             departed=await self._find_departed(migration),
+            template=self._find_template(migration, runs, known),
             resync=self._resync,
             order_age=self._order_age,
             ordered_at=self._ordered.get((identity.namespace, identity.name)),
             actions=self._observed.find_actions((identity.namespace, identity.name)),
         )
+
+    def _find_template(
+        self, migration: MigrationResource, runs: Iterable[JobRun], pods: Iterable[Pod]
+    ) -> str | None:
+        if not any(may_differ(run, pods, self._resync.since) for run in runs):
+            return None
+        options = fill_in(migration.spec.job, self._job_defaults)
+        return hash_template(with_options(migration, options), self._build)
 
     async def _find_troubles(self, runs: Iterable[JobRun], pods: Iterable[Pod]) -> dict[str, str]:
         """Why Pods are missing or do not start, from the events of their Jobs or of themselves."""
@@ -253,7 +266,8 @@ class Reconciler:
         key = (migration.identity.namespace, migration.identity.name)
 
         def build(options: JobOptions) -> Document:
-            return self._build(replace(migration, spec=replace(spec, job=options)), order)
+            complete = with_options(migration, options)
+            return note_template(self._build(complete, order), hash_template(complete, self._build))
 
         try:
             made = await self._jobs.create(key, name, spec.job, build)

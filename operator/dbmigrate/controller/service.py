@@ -14,6 +14,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import kopf
@@ -34,6 +35,7 @@ from dbmigrate.controller.login import register_login
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.reconciler import Reconciler, describe_failure
 from dbmigrate.controller.settings import configure
+from dbmigrate.controller.status_writer import OF_MIGRATIONS, OF_SETS
 from dbmigrate.controller.watches.events import Watch
 from dbmigrate.controller.watches.observed import Key, Observed
 from dbmigrate.controller.watches.work_queue import WorkQueue
@@ -51,7 +53,7 @@ _IDENTITY: Any = "dbmigrate-operator"
 
 
 async def run_operator(config: Config) -> None:
-    """Run until SIGTERM or SIGINT. Raises ClusterError when there is no cluster to run on."""
+    """Run until SIGTERM or SIGINT. Raises ClusterError without a cluster."""
     cluster = await Cluster.connect(connections=config.workers, selector=config.selector)
     metrics, health = Metrics(__version__), Health()
     beating = asyncio.create_task(health.beat(), name="health")
@@ -72,7 +74,7 @@ async def run_operator(config: Config) -> None:
 
 
 async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Health) -> bool:
-    """Work until told to stop (False), or until the custom resources are gone (True)."""
+    """Work until stopped (False), or until the custom resources no longer exist (True)."""
     version = await cluster.read_version()
     await check_schema(cluster)
     names_ids = config.job_user_ids is UserIds.SET or (
@@ -175,7 +177,7 @@ async def _serve_sets(
     wakes = WorkQueue(
         look,
         clock=read_clock,
-        on_error=report_failure,
+        on_error=partial(report_failure, kind=OF_SETS.kind),
         on_end=metrics.reconciled,
         workers=config.workers,
     )
@@ -250,9 +252,9 @@ def read_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def report_failure(key: Key, error: Exception) -> None:
+def report_failure(key: Key, error: Exception, *, kind: str = OF_MIGRATIONS.kind) -> None:
     """A look has failed and will be repeated: log it, with a traceback for a fault of the code."""
-    fields = {"namespace": key[0], "migration": key[1]}
+    fields = {"namespace": key[0], kind: key[1]}
     if isinstance(error, Conflict):
         log.debug(describe_failure(error), extra=fields)
     elif isinstance(error, Unavailable):

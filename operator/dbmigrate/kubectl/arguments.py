@@ -187,7 +187,7 @@ def _add_fleet(fleet: argparse.ArgumentParser, shared: _Parser) -> None:
         reader.add_argument("-o", "--output", choices=["json"])
     texts = {
         ActionKind.RETRY: "read the list of targets again, and run the waves at once",
-        ActionKind.CONTINUE: "start the next wave after a pause",
+        ActionKind.CONTINUE: "start the next wave after a pause, or end a rollback",
         ActionKind.APPROVE: "show the plan, ask for confirmation, and approve it",
         ActionKind.ROLLBACK: "bring every target to a version with down scripts, and keep it there",
     }

@@ -7,7 +7,6 @@ of a run is based on what it read while it had the locks.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Iterator
@@ -20,7 +19,12 @@ from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.redaction import show
-from dbmigrate.postgres.connection.session import Row, Session, no_answer_within
+from dbmigrate.postgres.connection.session import (
+    Row,
+    Session,
+    lock_timeout_sql,
+    no_answer_within,
+)
 from dbmigrate.postgres.connection.target import ConnectionTarget, HistoryTable
 from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
@@ -65,7 +69,7 @@ from dbmigrate.versions import Version, reader_of
 if TYPE_CHECKING:
     from dbmigrate.postgres.batches.state import BatchState
     from dbmigrate.postgres.connection.monitor import Monitor
-    from dbmigrate.postgres.history.foreign.succession import Word
+    from dbmigrate.postgres.history.foreign.succession import OtherHistories
     from dbmigrate.postgres.history.planned_guard import PlannedGuard
     from dbmigrate.postgres.transaction import TransactionSettings
 
@@ -132,8 +136,7 @@ class Database:
         self._newest_id = 0
         self._newest_number = 0
         """The last number that the log's identity has given, so far as the role may know."""
-        self._words: tuple[Word, ...] | None = None
-        self._others: tuple[History, ...] | None = None
+        self._others: OtherHistories | None = None
         self._wanted = request.target.history
         """Where the history is looked for: once it was found, in that schema and no other, for a
         migration may make a schema that comes before it in the search path."""
@@ -151,24 +154,15 @@ class Database:
         found = find_successor(self.notes)
         if found is not None or not self._with_log or self._has_whole_log:
             return found
-        return next((word.successor for word in self.words if word.successor is not None), None)
+        return self.others.successor
 
     @property
-    def words(self) -> tuple[Word, ...]:
-        """What the logs of the other histories say of this one."""
-        if self._words is None:
-            from dbmigrate.postgres.history.foreign.succession import read_words
-
-            self._words = tuple(read_words(self.session, self.history, self.others))
-        return self._words
-
-    @property
-    def others(self) -> tuple[History, ...]:
-        """The other histories in this database. One query, and one for each that there is."""
+    def others(self) -> OtherHistories:
+        """The other histories in this database."""
         if self._others is None:
-            from dbmigrate.postgres.history.foreign.formats import find_others
+            from dbmigrate.postgres.history.foreign.succession import OtherHistories
 
-            self._others = find_others(self.session, self.history)
+            self._others = OtherHistories(self.session, self.history)
         return self._others
 
     @property
@@ -249,8 +243,8 @@ class Database:
     def begun(self, sql: str) -> str:
         """The same, and the transaction continues."""
         seconds = self.request.options.lock_timeout
-        limit = 0 if seconds == math.inf else max(1, min(2**31 - 1, round(1000 * seconds)))
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}"
+        limit = lock_timeout_sql(seconds) or "SET LOCAL lock_timeout = 0; "
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED; {limit}{sql}"
 
     def on_history(self, sql: str, *, before: str = "") -> list[list[Row]]:
         """Run statements on the history in a transaction of their own.
@@ -486,6 +480,7 @@ class Database:
     def _connect(self) -> None:
         self.session = self._open_session()
         self.session.on_silence = self._on_silence
+        self.session.lock_seconds = self.request.options.lock_timeout
         self._is_opening = True
         self._guard = None
         try:
@@ -520,7 +515,7 @@ class Database:
                 if error.reason is not Reason.CONNECTION_REFUSED or is_over:
                     raise
                 if not is_told:
-                    request.observer.notice(Notice("INFO", f"{error}: tried again for {wait:g} s"))
+                    request.observer.notice(Notice("INFO", f"{error}: retried for {wait:g} s"))
                     is_told = True
             time.sleep(CONNECT_PAUSE)
 
@@ -605,7 +600,7 @@ class Database:
         has_table = self.history.has_version_table
         self.found = adapter.take(rest, self.history) if has_table else adapter.nothing
         self.log = self.notes = ()
-        self.lost = self._words = self._others = None
+        self.lost = self._others = None
         self._is_identity_behind = False
         self._newest_number = 0
         if self.reads_log:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
-from dbmigrate.postgres.database_id import read_database_id
 from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_owner
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
@@ -33,7 +32,7 @@ def require_owner(run: Run) -> None:
         Reason.DATABASE_CONFLICT,
         f"{history.schema}.{history.table} is migrated by {found.name}, and this run is for"
         f" {options.owner.name}",
-        hint="give each a database or a history table of its own; or let this one take over:"
+        hint="give each a separate database or history table; or let this one take over:"
         f" spec.takeOver: {found.name} in the resource, or -take-over {found.name}",
     )
 
@@ -47,6 +46,8 @@ def require_known_database(run: Run) -> None:
     options, database = run.request.options, run.database
     if options.owner is None:
         return
+    from dbmigrate.postgres.database_id import read_database_id
+
     run.database_id = read_database_id(database.session)
     expected = options.expected_database
     if expected is None or run.database_id == expected:
@@ -94,7 +95,8 @@ def find_left(run: Run) -> MigrationError | None:
         Reason.FOREIGN_HISTORY,
         f"{history.name} was left{at}: since then {found.table}, a history of {found.format}'s"
         " files, says what this database has, and these files would run beside it",
-        hint=f"go on with the files of {found.format} (-format {found.format}); or `dbmigrate force"
+        hint=f"continue with the files of {found.format} (-format {found.format}); or"
+        " `dbmigrate force"
         " V` with the version of these files that the database has, which makes this history count"
         " again, and not the other; or, if both are to count, `dbmigrate force -1` and then"
         " `dbmigrate force V`",
@@ -157,6 +159,6 @@ def require_no_hold(run: Run, plan: Plan) -> None:
             Reason.ROLLED_BACK,
             f"rolled back from version {hold.from_version} to {database.found.version or 'none'} by"
             f" {hold.order}: it is not applied again by itself",
-            hint="a new file, another target or a MigrationAction with Retry leads on; on the"
-            " command line `dbmigrate up` does",
+            hint="a new file, another target or a MigrationAction (Retry, of a set Continue) ends"
+            " this; on the command line, `dbmigrate up` does",
         )

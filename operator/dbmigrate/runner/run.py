@@ -134,7 +134,7 @@ class Run:
             raise MigrationError(
                 Reason.DIRTY,
                 f"Dirty database version {found.stored}. Fix and force version.",
-                hint="`dbmigrate repair` finishes what dbmigrate began; otherwise look at what"
+                hint="`dbmigrate repair` finishes a step of dbmigrate; otherwise check what"
                 f" version {found.stored} has left, fix it, then `dbmigrate force"
                 f" {found.stored}` (or the version below)",
             )

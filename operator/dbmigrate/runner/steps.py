@@ -72,7 +72,7 @@ def _run_step(database: Database, step: PlannedStep, *, is_durable: bool) -> tup
     elif database.found.dirty:
         raise MigrationError(
             Reason.CHECKSUM_MISMATCH,
-            f"{label(step)} was begun in batches, and {text.file} is not"
+            f"{label(step)} was started in batches, and {text.file} is not"
             " `-- dbmigrate:batched` any more",
             location=text.locate(),
             hint="put it back as it was",

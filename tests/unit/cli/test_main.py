@@ -304,7 +304,7 @@ def report(*args: str, path: Path, environ: Mapping[str, str] | None = None) -> 
         ),
         (
             ["-database", "mysql://u:s3cr3t@db", "version"],
-            "Internal",
+            "ConnectionInvalid",
             "failed to open database: database driver: unknown driver mysql (forgotten import?)",
         ),
     ],

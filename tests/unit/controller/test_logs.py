@@ -8,7 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from dbmigrate.api.migration import Identity
+from dbmigrate.controller.event_writer import log_fields
 from dbmigrate.controller.logs import JsonFormatter, TextFormatter, configure_logs
+from dbmigrate.controller.status_writer import OF_MIGRATIONS, OF_SETS
+from tests.unit.controller.resources import NOW
 
 
 def record(**extra: object) -> logging.LogRecord:
@@ -63,3 +67,10 @@ def test_kopfs_news_of_success_is_left_out(capsys: pytest.CaptureFixture[str]) -
     logging.getLogger("dbmigrate.x").info("ours", extra={"namespace": "shop"})
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["message"] for line in lines] == ["a warning", "ours"]
+
+
+def test_a_line_about_a_resource_of_either_kind_names_it() -> None:
+    for form in (OF_MIGRATIONS, OF_SETS):
+        fields = log_fields(form.kind, Identity("shop", "users", "uid", 1, NOW), job="users-1")
+        line = json.loads(JsonFormatter().format(record(**fields)))
+        assert {key: line[key] for key in fields} == fields

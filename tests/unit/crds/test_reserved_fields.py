@@ -172,8 +172,10 @@ def test_every_field_is_reserved_or_there_is_a_reason(kind: str) -> None:
 
 
 def test_a_sets_template_has_the_fields_of_a_migration() -> None:
-    """They are reserved by the same rules, below spec.template."""
+    """They are reserved by the same rules, below spec.template; a backup is refused by its name."""
     template = spec_of("DatabaseMigrationSet")["properties"]["template"]
+    refused = template["properties"].pop("backup")
+    assert not refused.get("properties")
     known = decided("DatabaseMigration")
     assert all(any(covers(above, path) for above in known) for path in leaves(template))
 

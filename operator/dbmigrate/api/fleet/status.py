@@ -86,7 +86,7 @@ class RolloutTrigger(StrEnum):
     """Why a rollout was begun."""
 
     CHANGE = "Change"
-    """What is wanted has changed, or the list of targets in its ConfigMap."""
+    """The intent has changed, or the list of targets in its ConfigMap."""
     RETRY = "Retry"
     """The one before it has failed for a temporary reason."""
     ACTION = "Action"
@@ -115,10 +115,10 @@ class RolloutStatus:
         unknown=RolloutTrigger.CHANGE, always=True, default=RolloutTrigger.CHANGE
     )
     template_intent: Word | None = None
-    """What the template wants of each target: a rollback holds until it is another one."""
+    """The template's intent for each target: a rollback holds until it changes."""
     rollback: SetRollback | None = None
     """None: the targets go where the template says."""
-    is_retried: bool = wire(key="retried", default=False)
+    is_resumed: bool = wire(key="resumed", default=False)
     """Whether a person has ended the rollback before it: what was undone is applied again."""
     list_digest: Word | None = None
     """Of the list of targets, where that is in a ConfigMap: another one begins a rollout."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VERBS = ("up", "goto", "status", "plan", "verify", "wait", "survey")
 VERSIONED = frozenset({"goto", "status", "plan", "survey"})
 """These take a version: where the targets should be, or would be."""
+_WAYS_BACK = ("down", "rollback", "undo")
 PENDING_CODE = 3
 EXCEEDED_CODE = 4
 """With -tolerate-failures: more targets have failed than -max-failures allows."""
@@ -192,7 +193,8 @@ def _read_verb(invocation: Invocation) -> str:
     verb = operands[0]
     if verb not in VERBS:
         shown = verb if verb.replace("-", "").isalpha() else "(not shown)"
-        raise ArgumentError(f"fleet {shown} is not known{guess(verb, VERBS)}: {', '.join(VERBS)}")
+        back = ": fleet goto V goes back to a version" if verb in _WAYS_BACK else guess(verb, VERBS)
+        raise ArgumentError(f"fleet {shown} is not known{back}: {', '.join(VERBS)}")
     if len(operands) > 1 and verb not in VERSIONED:
         raise ArgumentError(
             f"too many arguments: {present(operands[1])}", hint=f"fleet {verb} takes none"

@@ -77,9 +77,13 @@ def _count(
 def _describe(sample: Sample) -> str:
     at = f"at version {sample.version}" if sample.version else "without a version"
     plan = sample.report
-    said = f"{plan.steps_total} steps" if plan.error is None else f"error: {plan.error.message}"
+    count = plan.steps_total
+    said = f"{count} step{'' if count == 1 else 's'}"
+    if plan.error is not None:
+        said = f"error: {plan.error.message}"
     name = one_line(sample.target.name)
-    return f"{sample.targets:,} targets {one_line(at)}, such as {name}: {one_line(said)}"
+    targets = "1 target" if sample.targets == 1 else f"{sample.targets:,} targets"
+    return f"{targets} {one_line(at)}, such as {name}: {one_line(said)}"
 
 
 def _weight(sample: Sample) -> tuple[bool, int]:

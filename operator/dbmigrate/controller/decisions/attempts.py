@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from dbmigrate.api.spec import Approval
-from dbmigrate.api.status import LastRun, MigrationStatus, PlanStatus
+from dbmigrate.api.status import LastRun, PlanStatus
 from dbmigrate.controller.decisions.approval import find_plan
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.decisions.catch_up import CaughtUp
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
-from dbmigrate.controller.decisions.ready import next_question, question
+from dbmigrate.controller.decisions.ready import keep_asking, next_question, question
 from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress, paused, stalled
@@ -25,7 +25,7 @@ word, and the runner's image may be anybody's."""
 
 
 def ask_about(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetime) -> Conclusion:
-    """A run has left no report: the database is asked how it ended."""
+    """A run has left no report: a check of the database shows how it ended."""
     text = f"Job {unread.name} has ended without a report: asking the database"
     verdict = in_progress(VerdictReason.READING_DATABASE, text)
     asked, look_at = caught.asking, now + LOOK_INTERVAL
@@ -55,14 +55,14 @@ def attempt(
         return _start(identity.generation, intent, last.attempts + 1, plan)
     said = describe_error(last)
     if error.reason is Reason.ROLLED_BACK:
-        return Conclusion(paused(VerdictReason.ROLLED_BACK, said))
+        return keep_asking(view, caught, paused(VerdictReason.ROLLED_BACK, said), intent, now)
     if error.reason is Reason.DATABASE_CONFLICT and view.departed is not None:
         return _start(identity.generation, intent, last.attempts + 1, plan, view.departed)
     if not error.retryable:
-        return _stay_stalled(view, caught.status, last, error, now, plan)
+        return _stay_stalled(view, caught, last, error, now, plan)
     limit, in_vain = spec.retry.limit, last.without_progress
     if in_vain > limit or not limit or _is_endless(last, limit):
-        return _give_up(view, caught.status, last, error, now, plan)
+        return _give_up(view, caught, last, error, now, plan)
     # Kept in the status once chosen: this clock and the API server's may differ.
     due = caught.status.next_retry_at
     if due is None:
@@ -77,7 +77,7 @@ def attempt(
 
 
 def _is_endless(last: LastRun, limit: int) -> bool:
-    """Whether so many runs have failed that it is no matter what they say they have done."""
+    """Whether so many runs have failed that their reported progress no longer counts."""
     return last.attempts > MOST_RUNS * (limit + 1)
 
 
@@ -90,17 +90,18 @@ def _count_runs(last: LastRun) -> str:
 
 def _stay_stalled(
     view: ResourceView,
-    status: MigrationStatus,
+    caught: CaughtUp,
     last: LastRun,
     error: ReportError,
     now: datetime,
     plan: PlanStatus | None,
 ) -> Conclusion:
-    """A person must act. Where the correction is not visible here, try again now and then."""
+    """A person must act. Where the correction is not visible here, try again now and then; what
+    is corrected in the database is found by the next check."""
     verdict = stalled(error.reason.value, describe_error(last))
     if error.reason not in ENVIRONMENTAL:
-        return Conclusion(verdict)
-    due = status.next_retry_at
+        return keep_asking(view, caught, verdict, last.intent, now)
+    due = caught.status.next_retry_at
     if due is None:
         seed = f"{view.migration.identity.uid}/{last.intent}"
         due = now + retry_delay(ENVIRONMENT, attempt=max(1, last.without_progress), seed=seed)
@@ -111,7 +112,7 @@ def _stay_stalled(
 
 def _give_up(
     view: ResourceView,
-    status: MigrationStatus,
+    caught: CaughtUp,
     last: LastRun,
     error: ReportError,
     now: datetime,
@@ -119,11 +120,14 @@ def _give_up(
 ) -> Conclusion:
     """The retries are used up. A temporary error is tried once more each resync interval."""
     text = f"{describe_error(last)} (gave up after {_count_runs(last)}"
-    due = next_question(view, status, last, now) if view.migration.spec.retry.limit else None
+    reason = VerdictReason.RETRIES_EXHAUSTED
+    if not view.migration.spec.retry.limit:
+        verdict = stalled(error.reason.value, f"{text})", stalled_reason=reason)
+        return keep_asking(view, caught, verdict, last.intent, now)
+    due = next_question(view, caught.status, last.finished_at or now)
     if due is not None and now >= due:
         return _start(last.generation, last.intent, last.attempts + 1, plan)
     text += ", tried again at each resync)" if due is not None else ")"
-    reason = VerdictReason.RETRIES_EXHAUSTED
     return Conclusion(stalled(error.reason.value, text, stalled_reason=reason), look_at=due)
 
 

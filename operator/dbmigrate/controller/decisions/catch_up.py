@@ -1,6 +1,6 @@
 """Bring the status up to date with the runs.
 
-The status may be behind: a write was lost, the operator was killed between a
+The status may be out of date: a write was lost, the operator was killed between a
 Job's end and its record, or etcd was restored to an older state. The Jobs that
 exist are processed in the order of their creation, each once; what is recorded
 already is left alone.
@@ -66,6 +66,8 @@ def catch_up(view: ResourceView, intent: str, now: datetime) -> CaughtUp:
             caught = _take_in(caught, run, view, intent, now)
         elif run.command in MENDING:
             caught = replace(caught, status=_take_in_mending(caught.status, run, view.pods))
+        elif run.command is RunCommand.STATUS:
+            caught = replace(caught, status=_take_in_answer(caught.status, run, view.pods))
     caught = _find_orphan(_find_lost(caught, view, now), view)
     caught = _ask_database(caught, view, now)
     return replace(caught, status=take_in_checks(caught.status, view, now))
@@ -78,7 +80,7 @@ def newest_run(view: ResourceView, *commands: RunCommand) -> JobRun | None:
 
 
 def newest_answer(view: ResourceView, last: LastRun | None, *commands: RunCommand) -> Report | None:
-    """What the newest ended run of those commands says of the database, if newer than the last."""
+    """What the newest ended run of those commands reports, if it is newer than the last run."""
     ended = replace(view, runs=tuple(run for run in view.runs if not run.is_active))
     run = newest_run(ended, *commands)
     if run is None:
@@ -141,6 +143,32 @@ def _take_in_mending(
     if report is None or report.error is not None:
         return status
     return replace(status, last_run=replace(last, cleared_by=run.name))
+
+
+def _take_in_answer(status: MigrationStatus, run: JobRun, pods: tuple[Pod, ...]) -> MigrationStatus:
+    """A check after a run that failed: the attempts start again if somebody has repaired the
+    database since.
+
+    A rollback that failed is a person's to continue, for its target is not the resource's.
+    """
+    last = status.last_run
+    if last is None or last.finished_at is None or last.error is None or run.is_active:
+        return status
+    if last.cleared_by is not None or last.command == RunCommand.ROLLBACK:
+        return status
+    answer = read_report(run, pods) if follows(run, last.job, last.finished_at) else None
+    if answer is None or answer.error is not None or answer.dirty is not False:
+        return status
+    if not status.dirty and answer.version == last.version and not _is_refuted(last.error, answer):
+        return status
+    return replace(status, last_run=replace(last, cleared_by=run.name))
+
+
+def _is_refuted(error: ReportError, answer: Report) -> bool:
+    """Whether an answer shows that the cause of an error in the history is gone."""
+    if error.reason is Reason.CHECKSUM_MISMATCH:
+        return not answer.changed
+    return error.reason is Reason.FOREIGN_HISTORY
 
 
 def _find_orphan(caught: CaughtUp, view: ResourceView) -> CaughtUp:

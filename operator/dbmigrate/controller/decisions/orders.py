@@ -92,7 +92,7 @@ def carry_out_next(
 
 
 def is_run_awaited(view: ResourceView, status: MigrationStatus, intent: str, now: datetime) -> bool:
-    """Whether an order is waiting that needs a run of its own."""
+    """Whether an order is waiting that needs a separate run."""
     action = _find_next(view)
     if action is None or action.kind is ActionKind.APPROVE:
         return False

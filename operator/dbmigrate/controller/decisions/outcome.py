@@ -168,9 +168,9 @@ def begin_run(status: MigrationStatus, run: JobRun) -> MigrationStatus:
 def _carry_on(before: LastRun | None, run: JobRun) -> int:
     """How many runs of this intent in a row, up to the one before this, made no progress.
 
-    A run that a person ordered starts the count again.
+    A run that a person ordered starts the count again, and so does what made the last one void.
     """
-    if run.action is not None:
+    if run.action is not None or (before is not None and before.cleared_by is not None):
         return 0
     earlier = run.attempt - 1
     if before is None or (before.intent, before.generation) != (run.intent, run.generation):
@@ -228,7 +228,7 @@ def _names(steps: tuple[HistoryEntry, ...]) -> list[tuple[str, str, str, int]]:
 
 
 def learn(status: MigrationStatus, report: Report, *, is_rollback: bool = False) -> MigrationStatus:
-    """The status with what the report says of the database, if the database was read."""
+    """The status with the database's state in the report, if the database was read."""
     if report.backup is not None:
         made, created = report.backup, read_timestamp(report.started_at)
         backup = LastBackup(made.name, made.size, made.sha256, report.from_version, created)

@@ -1,7 +1,8 @@
-"""A resource whose database is at its target: its verdict, and the periodic checks.
+"""A resource for which nothing is to be run: its verdict, and the periodic checks.
 
-A `status` run asks the database once every resync interval (see checks.py). After one
-without an answer the next one follows sooner, with a growing delay.
+A `status` run asks the database once every resync interval (see checks.py), whether it is at its
+target or a person must act. After one without an answer the next one follows sooner, with a
+growing delay.
 """
 
 from __future__ import annotations
@@ -31,24 +32,28 @@ from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.timestamps import format_timestamp
 
 
-def wait_for_answer(
-    view: ResourceView, caught: CaughtUp, intent: str, run: JobRun, now: datetime
-) -> Conclusion:
-    """A periodic check does not change the verdict of the resource."""
-    last = caught.status.last_run
-    look_at = next_look(run, view.pods, now)
-    if last is not None and last.has_succeeded and last.intent == intent:
-        return Conclusion(_describe_success(view, last, caught.status), look_at=look_at)
+def wait_for_answer(view: ResourceView, run: JobRun, now: datetime) -> Conclusion:
+    """The database is checked."""
     text = f"Job {run.name} asks the database for its state"
-    return Conclusion(in_progress(VerdictReason.READING_DATABASE, text), look_at=look_at)
+    verdict = in_progress(VerdictReason.READING_DATABASE, text)
+    return Conclusion(verdict, look_at=next_look(run, view.pods, now))
 
 
 def remain_ready(
     view: ResourceView, caught: CaughtUp, last: LastRun, intent: str, now: datetime
 ) -> Conclusion:
     """The database is at the target. Check now and then whether it still is."""
-    verdict = _describe_success(view, last, caught.status)
-    due = next_question(view, caught.status, last, now)
+    return keep_asking(view, caught, _describe_success(view, last, caught.status), intent, now)
+
+
+def keep_asking(
+    view: ResourceView, caught: CaughtUp, verdict: Verdict, intent: str, now: datetime
+) -> Conclusion:
+    """The verdict on the last run, which has ended, with a check of the database where one is
+    due."""
+    last = caught.status.last_run
+    ended_at = last.finished_at if last is not None else None
+    due = next_question(view, caught.status, ended_at or now)
     if due is None or view.migration.spec.suspend:
         return Conclusion(verdict)
     if view.rejection is not None:
@@ -76,15 +81,13 @@ def _describe_silence(check: LastCheck) -> str:
     return f"the database has not answered{when}: {check.error or 'no reason is known'}"
 
 
-def next_question(
-    view: ResourceView, status: MigrationStatus, last: LastRun, now: datetime
-) -> datetime | None:
-    """When the database is to be asked again; None: not by itself."""
+def next_question(view: ResourceView, status: MigrationStatus, since: datetime) -> datetime | None:
+    """When the database is to be asked again that has been asked at that time; None: not by
+    itself."""
     check, interval = status.last_check, view.migration.spec.check_interval or view.resync.interval
     if interval is None or interval == NEVER:
         return None
     asked = newest_run(view, RunCommand.STATUS)
-    since = last.finished_at or now
     if asked is not None and asked.finished_at is not None:
         since = max(since, asked.finished_at)
     if view.ordered_at is not None:

@@ -45,12 +45,13 @@ from dbmigrate.controller.decisions.orders import (
     follow_actions,
 )
 from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
-from dbmigrate.controller.decisions.ready import remain_ready
+from dbmigrate.controller.decisions.ready import keep_asking, remain_ready
 from dbmigrate.controller.decisions.runs import (
     ASKING,
     LINGER,
     MENDING,
     MOVING,
+    JobRun,
     RunCommand,
     conclude,
 )
@@ -84,6 +85,7 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
     status = take_in_drift(status, view, checks, now)
     step = order_check(view, status, checks, step, now)
     drifted = judge_drift(view, status, checks, now)
+    status = _excuse(status, step.withdraw)
     status = _write_status(view, status, step, intent, now, drifted)
     updates = (*follow_actions(view), *step.updates)
     if step.order is None:
@@ -109,6 +111,15 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
         answered_at=find_last_answer(view, status),
         updates=updates,
     )
+
+
+def _excuse(status: MigrationStatus, run: JobRun | None) -> MigrationStatus:
+    """A run that is removed before it started is no attempt that failed: the next one follows at
+    once."""
+    last = status.last_run
+    if run is None or last is None or last.job != run.name or run.command is not RunCommand.GOTO:
+        return status
+    return replace(status, last_run=replace(last, cleared_by=run.name))
 
 
 def _find_next_look(view: ResourceView, step: Conclusion) -> datetime | None:
@@ -168,7 +179,7 @@ def _decide(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) ->
     """First active work is waited for; then orders are carried out; then the spec."""
     busy = wait_for_work(view, caught, intent, now)
     if busy is not None:
-        return busy
+        return _keep_verdict(view, caught, intent, now, busy)
     answer = carry_out_next(view, caught.status, intent, now)
     if isinstance(answer, Conclusion):
         return answer
@@ -176,8 +187,21 @@ def _decide(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) ->
     return step if answer is None else replace(step, updates=(answer,))
 
 
+def _keep_verdict(
+    view: ResourceView, caught: CaughtUp, intent: str, now: datetime, busy: Conclusion
+) -> Conclusion:
+    """A periodic check does not change the verdict of the resource while it is at work."""
+    if busy.verdict.reason != VerdictReason.READING_DATABASE or caught.unread is not None:
+        return busy
+    rest = _follow_spec(view, caught, intent, now)
+    is_check = rest.order is None or rest.order.command is RunCommand.STATUS
+    if rest.verdict.standing is Standing.IN_PROGRESS or not is_check:
+        return busy
+    return replace(rest, order=None, look_at=busy.look_at)
+
+
 def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetime) -> Conclusion:
-    """The checks, in order of precedence."""
+    """What holds everything back; then how the last run ended; then what is still to be run."""
     spec, last = view.migration.spec, caught.status.last_run
     hindered = _find_hindrance(view, now)
     if hindered is not None:
@@ -185,18 +209,26 @@ def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetim
     is_cleared = last is not None and last.cleared_by is not None
     if last is not None and last.has_ended and last.intent == intent and not is_cleared:
         if last.command == RunCommand.ROLLBACK:
-            return Conclusion(_describe_rollback(last))
+            return keep_asking(view, caught, _describe_rollback(last), intent, now)
         if last.has_succeeded:
             return remain_ready(view, caught, last, intent, now)
     if spec.suspend:
         return Conclusion(
             paused(VerdictReason.SUSPENDED, "spec.suspend is set: nothing is started")
         )
-    if view.rejection is not None:
-        return _describe_rejection(view.rejection)
+    step = _seek_target(view, caught, intent, now, is_cleared=is_cleared)
+    if view.rejection is None or step.verdict.standing in {Standing.STALLED, Standing.PAUSED}:
+        return step
+    return _describe_rejection(view.rejection)
+
+
+def _seek_target(
+    view: ResourceView, caught: CaughtUp, intent: str, now: datetime, *, is_cleared: bool
+) -> Conclusion:
+    """The database is not known to be at the target."""
     if caught.unread is not None:
         return ask_about(view, caught, caught.unread, now)
-    if spec.approval is Approval.MANUAL:
+    if view.migration.spec.approval is Approval.MANUAL:
         pause = seek_approval(view, caught.status, intent, now)
         if pause is not None:
             return pause

@@ -10,7 +10,7 @@ from enum import StrEnum
 from dbmigrate.controller.decisions.pods import Pod
 
 LINGER = timedelta(seconds=30)
-"""How long the other containers of a Pod may go on after the runner's end."""
+"""How long the other containers of a Pod may continue after the runner's end."""
 
 
 class RunCommand(StrEnum):
@@ -69,7 +69,10 @@ class JobRun:
     """The runner's."""
     action: str | None = None
     plan: str | None = None
-    """The hash of the plan that it is held to."""
+    """The hash of the plan that it must match."""
+    template: str = ""
+    """The hash of what its Pod was made from beside the order; empty: an older operator has made
+    it."""
     is_deleting: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -94,8 +97,12 @@ class JobRun:
 
 
 def conclude(run: JobRun, pods: Iterable[Pod]) -> JobRun:
-    """The run as the runner's container has ended it, whatever else runs in the Pod."""
-    if not run.is_active:
+    """The run as the runner's container has ended it, whatever else runs in the Pod.
+
+    One that is deleted before it started has not failed: it ends when it is gone.
+    """
+    pods = tuple(pods)
+    if not run.is_active or (run.is_deleting and not has_begun(run, pods)):
         return run
     ended = next((p.ended for p in pods if p.job == run.name and p.ended is not None), None)
     if ended is None:

@@ -7,7 +7,7 @@ carries out the decision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -16,14 +16,14 @@ from dbmigrate.api.migration import MigrationResource
 from dbmigrate.api.status import MigrationStatus, PlanStatus
 from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.pods import Pod
-from dbmigrate.controller.decisions.runs import JobRun
+from dbmigrate.controller.decisions.runs import JobRun, has_begun
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason
 from dbmigrate.controller.jobs.body import RunOrder
 
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """How often the database is asked when nothing has changed."""
+    """How often an unchanged database is checked."""
 
     interval: timedelta | None
     """None: never."""
@@ -49,7 +49,7 @@ class Rejection:
 
     @property
     def is_temporary(self) -> bool:
-        """Whether it says nothing against the Job."""
+        """Whether it does not prevent the Job."""
         return self.is_passing or self.awaits_database
 
     @property
@@ -76,12 +76,30 @@ class ResourceView:
     """The owner of the database by its log, where that is a resource that is gone."""
     rejection: Rejection | None = None
     resync: Resync = Resync(None, since=datetime.min.replace(tzinfo=UTC))
+    template: str | None = None
+    """What a Job's hash of that name would be now; None: no run is there that could differ."""
     ordered_at: datetime | None = None
     """When this operator last started a run for it, by its own clock."""
     order_age: timedelta | None = timedelta(hours=1)
     """An order that is older when the operator first comes to it is refused; None: never."""
     actions: tuple[Action, ...] = ()
     """What people have ordered for it, ended or not."""
+
+
+def may_differ(run: JobRun, pods: Iterable[Pod], since: datetime) -> bool:
+    """Whether a run that never started may be of other settings than those of this operator.
+
+    They stay while it works: only what was there before is compared. So two operators that
+    watch the same resources never replace each other's runs in turn.
+    """
+    return run.is_active and run.created_at < since and not has_begun(run, pods)
+
+
+def has_other_settings(run: JobRun, view: ResourceView) -> bool:
+    """Whether the operator would make that run's Pod from something else now."""
+    if view.template is None or run.template == view.template:
+        return False
+    return may_differ(run, view.pods, view.resync.since)
 
 
 @dataclass(frozen=True, slots=True)

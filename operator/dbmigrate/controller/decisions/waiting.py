@@ -23,7 +23,11 @@ from dbmigrate.controller.decisions.ready import wait_for_answer
 from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, has_begun
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, in_progress, stalled
-from dbmigrate.controller.decisions.view import Conclusion, ResourceView
+from dbmigrate.controller.decisions.view import (
+    Conclusion,
+    ResourceView,
+    has_other_settings,
+)
 
 
 def wait_for_work(
@@ -42,7 +46,7 @@ def wait_for_work(
         verdict = in_progress(VerdictReason.WAITING_FOR_RUN, text)
         return Conclusion(verdict, look_at=look_at, withdraw=None if run.is_deleting else run)
     if run.command is RunCommand.STATUS and caught.unread is None:
-        return wait_for_answer(view, caught, intent, run, now)
+        return wait_for_answer(view, run, now)
     verdict = describe_progress(run, view.pods, view.troubles, now)
     if run.intent != intent and verdict.reason != VerdictReason.NODE_LOST:
         text = f"Job {run.name} is at work for generation {run.generation}; this one comes next"
@@ -64,10 +68,13 @@ def _find_lasting(view: ResourceView, run: JobRun) -> Verdict | None:
     if ready is None or before is None or before.status is not Truth.TRUE:
         return None
     is_same = ready.observed_generation == run.generation and run.attempt > 1
-    if run.command is not RunCommand.GOTO or run.action is not None or not is_same:
+    if run.action is not None or not is_same:
         return None
+    # A plan that could not be made is made again at each resync, whatever the reason.
     is_tried_again = before.reason in {VerdictReason.RETRIES_EXHAUSTED, *ENVIRONMENTAL}
-    if not is_tried_again:
+    if run.command is not RunCommand.PLAN and not (
+        run.command is RunCommand.GOTO and is_tried_again
+    ):
         return None
     return stalled(ready.reason, ready.message, stalled_reason=before.reason)
 
@@ -83,8 +90,9 @@ def _describe_orphan(pod: Pod, now: datetime) -> Verdict:
 def _is_outdated(
     run: JobRun, view: ResourceView, caught: CaughtUp, intent: str, now: datetime
 ) -> bool:
-    """Whether a run is out of date: the spec, the files or an order has changed."""
+    """Whether a run is out of date: the spec, the files, an order or a setting of the operator has
+    changed."""
     wanted = (view.migration.identity.generation, intent)
-    if (run.generation, run.intent) != wanted:
+    if (run.generation, run.intent) != wanted or has_other_settings(run, view):
         return True
     return is_run_awaited(view, caught.status, intent, now)

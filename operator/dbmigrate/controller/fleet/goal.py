@@ -1,7 +1,7 @@
 """Where a rollout brings the targets: to the template's version, or back to the one of an order.
 
 A rollback that a person has ordered holds: later rollouts, for new targets or after a failure,
-go to its version too, until the template wants something else or a Retry ends it.
+go to its version too, until the template wants something else or a Continue ends it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
 from dbmigrate.api.fleet.status import RolloutStatus, SetRollback, SetStatus
 from dbmigrate.api.version import is_version
+from dbmigrate.controller.decisions.verdict import VerdictReason
 from dbmigrate.controller.fleet.view import SetView
 from dbmigrate.timestamps import format_timestamp
 
@@ -21,25 +22,29 @@ class RolloutGoal:
     """What the next rollout is for."""
 
     rollback: SetRollback | None = None
-    is_retried: bool = False
+    is_resumed: bool = False
     action: str | None = None
     """The order that it serves, by uid."""
 
 
 def choose_goal(view: SetView, status: SetStatus, now: datetime) -> RolloutGoal:
-    """A rollback that waits comes first, then a Retry; else what holds continues to hold."""
+    """A rollback that waits comes first, then what ends one; else what holds continues to hold.
+
+    A Retry ends nothing: whatever makes a new tenant may order it, so that the list is read again.
+    """
     ordered = find_rollback(view, status, now)
     if ordered is not None:
         return RolloutGoal(SetRollback(ordered.version or "", ordered.name), action=ordered.uid)
-    retry = find_retry(view, status)
-    if retry is not None:
-        return RolloutGoal(is_retried=True, action=retry.uid)
-    before = status.rollout
+    resumption = find_resumption(view, status)
+    if resumption is not None:
+        return RolloutGoal(is_resumed=True, action=resumption.uid)
+    retry, before = find_retry(view, status), status.rollout
+    action = retry.uid if retry is not None else None
     if before is None or before.template_intent != view.template_intent:
-        return RolloutGoal()
-    is_unfinished = before.is_active and before.rollback is not None
-    action = before.action if is_unfinished else None
-    return RolloutGoal(before.rollback, before.is_retried, action)
+        return RolloutGoal(action=action)
+    if before.is_active and before.rollback is not None:
+        action = before.action
+    return RolloutGoal(before.rollback, before.is_resumed, action)
 
 
 def find_rollback(view: SetView, status: SetStatus, now: datetime) -> Action | None:
@@ -74,19 +79,26 @@ def refuse_rollback(view: SetView, action: Action, now: datetime) -> str | None:
 
 def find_retry(view: SetView, status: SetStatus) -> Action | None:
     """The order for another rollout that none has served yet."""
+    found = (action for action in waiting(view) if action.kind is ActionKind.RETRY)
+    return next((action for action in found if not is_served(view, status, action)), None)
+
+
+def find_resumption(view: SetView, status: SetStatus) -> Action | None:
+    """The order that ends a rollback, and that no rollout has taken up yet."""
     found = (
         action
         for action in waiting(view)
-        if action.kind is ActionKind.RETRY and action.problem is None
+        if action.kind is ActionKind.CONTINUE and action.problem is None
     )
-    return next(
-        (
-            action
-            for action in found
-            if not is_served(view, status, action) and not is_outdated(view, status, action)
-        ),
-        None,
-    )
+    return next(found, None) if is_held(status) else None
+
+
+def is_held(status: SetStatus) -> bool:
+    """Whether the set stays at the version of a rollback, and has ended what it was doing."""
+    rollout = status.rollout
+    if rollout is None or rollout.is_active:
+        return False
+    return rollout.rollback is not None or rollout.reason == VerdictReason.ROLLED_BACK
 
 
 def is_served(view: SetView, status: SetStatus, action: Action) -> bool:
@@ -96,17 +108,11 @@ def is_served(view: SetView, status: SetStatus, action: Action) -> bool:
     for the next rollout: it may have come just after the list was read.
     """
     rollout = status.rollout
-    if rollout is None or is_its_own(rollout, action):
-        return rollout is not None
-    return rollout.rollback is None and _is_before(view, rollout, action)
-
-
-def is_outdated(view: SetView, status: SetStatus, action: Action) -> bool:
-    """Whether a person has ordered a rollback since this Retry, which would undo that."""
-    rollout = status.rollout
-    if rollout is None or rollout.rollback is None or rollout.action is None:
+    if rollout is None:
         return False
-    return not is_its_own(rollout, action) and _is_before(view, rollout, action)
+    survey = view.find_job(rollout.survey)
+    is_earlier = survey is not None and action.created_at < survey.created_at
+    return is_its_own(rollout, action) or is_earlier
 
 
 def is_its_own(rollout: RolloutStatus | None, action: Action) -> bool:
@@ -118,8 +124,3 @@ def waiting(view: SetView) -> list[Action]:
     """The orders that have not ended, oldest first."""
     found = [action for action in view.actions if not action.has_ended]
     return sorted(found, key=lambda action: (action.created_at, action.uid))
-
-
-def _is_before(view: SetView, rollout: RolloutStatus, action: Action) -> bool:
-    survey = view.find_job(rollout.survey)
-    return survey is not None and action.created_at < survey.created_at

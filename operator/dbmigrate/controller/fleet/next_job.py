@@ -58,7 +58,7 @@ def next_wave(view: SetView, status: SetStatus) -> FleetOrder | None:
         allowed_failures=spec.allowed_failures(wave.totals.total),
         plans=rollout.plans if view.resource.spec.template.approval is Approval.MANUAL else (),
         rollback=rollout.rollback,
-        held_intent=None if rollout.is_retried else view.template_intent,
+        held_intent=None if rollout.is_resumed else view.template_intent,
     )
 
 

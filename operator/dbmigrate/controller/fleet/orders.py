@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from dbmigrate.api.action import Action, ActionKind, ActionPhase
-from dbmigrate.api.fleet.status import SetStatus, WavePhase, WaveStatus
+from dbmigrate.api.fleet.status import RolloutStatus, SetStatus, WavePhase, WaveStatus
 from dbmigrate.api.spec import Approval
 from dbmigrate.controller.decisions.view import ActionUpdate
 from dbmigrate.controller.fleet.goal import (
+    is_held,
     is_its_own,
-    is_outdated,
     is_served,
     refuse_rollback,
     waiting,
@@ -59,23 +59,13 @@ def answer_orders(
     """The status with what the orders change at once, and the answers to them."""
     updates: list[ActionUpdate] = []
     for action in waiting(view):
-        rollout = status.rollout
         if action.problem is not None or action.kind not in FOR_SETS:
             said = action.problem or f"{action.kind} is not for a DatabaseMigrationSet"
             updates.append(ActionUpdate(action, ActionPhase.REFUSED, said))
         elif action.kind is ActionKind.CONTINUE:
-            paused = find_paused(view, status)
-            if rollout is not None and rollout.released_by == action.uid:
-                text = f"wave {rollout.released} is followed by the next one"
-                updates.append(ActionUpdate(action, ActionPhase.SUCCEEDED, text))
-            elif paused is None or rollout is None:
-                text = "the rollout does not wait between two waves"
-                updates.append(ActionUpdate(action, ActionPhase.REFUSED, text))
-            else:
-                released = replace(rollout, released=paused.name, released_by=action.uid)
-                status = replace(status, rollout=released)
-                text = f"wave {paused.name} is followed by the next one"
-                updates.append(ActionUpdate(action, ActionPhase.SUCCEEDED, text))
+            status, update = _follow_continue(view, action, status)
+            if update is not None:
+                updates.append(update)
         elif action.kind is ActionKind.APPROVE:
             status, answer = _approve(view, action, status)
             updates.append(answer)
@@ -132,11 +122,29 @@ def choose_expired(view: SetView, status: SetStatus) -> tuple[Action, ...]:
     return tuple(each for each in ended[KEPT_ORDERS:] if plan is None or each.plan_hash != plan)
 
 
+def _follow_continue(
+    view: SetView, action: Action, status: SetStatus
+) -> tuple[SetStatus, ActionUpdate | None]:
+    """The next wave after a pause, or the template's version after a rollback."""
+    rollout, paused = status.rollout, find_paused(view, status)
+    if rollout is not None and rollout.released_by == action.uid:
+        text = f"wave {rollout.released} is followed by the next one"
+        return status, ActionUpdate(action, ActionPhase.SUCCEEDED, text)
+    if rollout is not None and is_its_own(rollout, action):
+        return status, _follow_rollout(action, rollout)
+    if paused is not None and rollout is not None:
+        released = replace(rollout, released=paused.name, released_by=action.uid)
+        text = f"wave {paused.name} is followed by the next one"
+        update = ActionUpdate(action, ActionPhase.SUCCEEDED, text)
+        return replace(status, rollout=released), update
+    if is_held(status) and not view.resource.spec.suspend:
+        return status, None
+    text = "the rollout does not wait between two waves, and no rollback holds"
+    return status, ActionUpdate(action, ActionPhase.REFUSED, text)
+
+
 def _follow_retry(view: SetView, action: Action, status: SetStatus) -> ActionUpdate | None:
     rollout = status.rollout
-    if is_outdated(view, status, action):
-        text = "a rollback has been ordered since: order it again to end that"
-        return ActionUpdate(action, ActionPhase.REFUSED, text)
     if rollout is None or not is_served(view, status, action):
         if view.resource.spec.suspend:
             return ActionUpdate(action, ActionPhase.REFUSED, "spec.suspend is set")
@@ -144,12 +152,19 @@ def _follow_retry(view: SetView, action: Action, status: SetStatus) -> ActionUpd
             return None
         text = f"waits for the end of rollout {rollout.attempt}"
         return ActionUpdate(action, ActionPhase.PENDING, text)
+    return _follow_rollout(action, rollout)
+
+
+def _follow_rollout(action: Action, rollout: RolloutStatus) -> ActionUpdate:
     if rollout.is_active:
         text = f"rollout {rollout.attempt} is under way"
         return ActionUpdate(action, ActionPhase.RUNNING, text)
-    if rollout.reason is None:
-        return ActionUpdate(action, ActionPhase.SUCCEEDED, "every target is current")
-    return ActionUpdate(action, ActionPhase.FAILED, f"{rollout.reason}: {rollout.message}")
+    if rollout.reason is not None:
+        return ActionUpdate(action, ActionPhase.FAILED, f"{rollout.reason}: {rollout.message}")
+    text = "every target is current"
+    if rollout.rollback is not None:
+        text = f"every target is at version {rollout.rollback.version}"
+    return ActionUpdate(action, ActionPhase.SUCCEEDED, text)
 
 
 def _follow_rollback(
@@ -167,15 +182,10 @@ def _follow_rollback(
         if view.resource.spec.suspend:
             text = "spec.suspend is set: it is carried out when the set is resumed"
         return ActionUpdate(action, ActionPhase.PENDING, text)
-    if rollout.is_active:
-        text = f"rollout {rollout.attempt} is under way"
-        if needs_approval(view, status) and status.plan is not None:
-            text = f"plan {status.plan.hash} waits for a MigrationAction that approves it"
+    if rollout.is_active and needs_approval(view, status) and status.plan is not None:
+        text = f"plan {status.plan.hash} waits for a MigrationAction that approves it"
         return ActionUpdate(action, ActionPhase.RUNNING, text)
-    if rollout.reason is None:
-        text = f"every target is at version {action.version}"
-        return ActionUpdate(action, ActionPhase.SUCCEEDED, text)
-    return ActionUpdate(action, ActionPhase.FAILED, f"{rollout.reason}: {rollout.message}")
+    return _follow_rollout(action, rollout)
 
 
 def _is_news(update: ActionUpdate) -> bool:

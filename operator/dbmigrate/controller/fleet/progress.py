@@ -38,7 +38,8 @@ def conclude_rollout(view: SetView, status: SetStatus, due: datetime | None) -> 
         text = f"{targets} current" if total else "the list of targets is empty"
         if rollout is not None and rollout.rollback is not None:
             back = rollout.rollback
-            text = f"rolled back to version {back.version} by MigrationAction {back.action}: {text}"
+            text = f"rolled back to version {back.version} by MigrationAction {back.action}"
+            text += f": all {total:,} targets are there"
             return SetConclusion(paused(VerdictReason.ROLLED_BACK, text), look_at=due)
         return SetConclusion(ready(SetReason.ALL_CURRENT, text), look_at=due)
     if rollout.reason == VerdictReason.ROLLED_BACK:

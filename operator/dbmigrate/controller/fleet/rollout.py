@@ -41,7 +41,7 @@ def begin(
         trigger=trigger,
         template_intent=view.template_intent,
         rollback=goal.rollback,
-        is_retried=goal.is_retried,
+        is_resumed=goal.is_resumed,
         action=goal.action,
         list_digest=view.targets.digest,
         survey=order.name_for(resource),
@@ -103,4 +103,6 @@ def is_environmental(status: SetStatus) -> bool:
     return rollout is not None and rollout.reason in {
         Reason.AUTHENTICATION_FAILED.value,
         Reason.TLS_FAILED.value,
+        Reason.CONNECTION_INVALID.value,
+        Reason.POOLER_UNSAFE.value,
     }

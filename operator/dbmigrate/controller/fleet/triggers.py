@@ -8,7 +8,7 @@ from dbmigrate.api.fleet.status import RolloutTrigger, SetStatus
 from dbmigrate.api.spec import NEVER
 from dbmigrate.controller.decisions.backoff import ENVIRONMENT, retry_delay
 from dbmigrate.controller.fleet import rollout as rollouts
-from dbmigrate.controller.fleet.goal import find_retry, find_rollback
+from dbmigrate.controller.fleet.goal import find_resumption, find_retry, find_rollback
 from dbmigrate.controller.fleet.next_job import next_survey
 from dbmigrate.controller.fleet.view import SetView
 
@@ -26,7 +26,7 @@ def find_trigger(
         return RolloutTrigger.CHANGE, None
     if view.targets.digest is not None and last.list_digest not in (None, view.targets.digest):
         return RolloutTrigger.CHANGE, None
-    if find_retry(view, status) is not None:
+    if find_resumption(view, status) is not None or find_retry(view, status) is not None:
         return RolloutTrigger.ACTION, None
     if view.find_job(next_survey(view, status, intent, now).name_for(view.resource)) is not None:
         return RolloutTrigger.RESYNC, None

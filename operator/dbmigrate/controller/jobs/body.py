@@ -80,11 +80,11 @@ class RunOrder:
     attempt: int
     generation: int
     operands: tuple[str, ...] = ()
-    """Arguments behind the command, where the spec does not imply them."""
+    """Arguments after the command that the spec does not imply."""
     action: str | None = None
     """The uid of the MigrationAction that ordered it."""
     plan: PlanStatus | None = None
-    """The plan that it is held to; None: it may do whatever leads to the target."""
+    """The plan that it must match; None: it may take any steps to the target."""
     ordered_by: str | None = None
     """The person's word that it carries out, for the database's log."""
     take_over: str | None = None

@@ -36,7 +36,7 @@ GRACE_SECONDS = 60
 """From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
 CONNECT_WAIT_VARIABLE = "DBMIGRATE_CONNECT_WAIT"
 CONNECT_WAIT_SECONDS = 60
-"""How long a run waits for a proxy of its own Pod, which begins to listen when it likes."""
+"""How long a run waits until a proxy in its Pod listens."""
 FORMAT_VARIABLE = "DBMIGRATE_FORMAT"
 OWNER_VARIABLE = "DBMIGRATE_OWNER"
 TAKE_OVER_VARIABLE = "DBMIGRATE_TAKE_OVER"
@@ -102,7 +102,7 @@ def shared_arguments(spec: MigrationSpec, *, path: str) -> list[str]:
 
 
 def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
-    """What the runner is told by environment variables.
+    """The runner's settings as environment variables.
 
     Warn is the default of every resource and only advisory: a runner of spec.job.image that is
     too old to know lint would reject an option, and ignores a variable. The same holds for the

@@ -14,6 +14,7 @@ from dbmigrate.api.names import (
     GENERATION_ANNOTATION,
     INTENT_ANNOTATION,
     PLAN_ANNOTATION,
+    TEMPLATE_ANNOTATION,
     UID_LABEL,
 )
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
@@ -73,6 +74,7 @@ def parse_run(body: Document) -> JobRun:
         image=find_image(body),
         action=annotations.get(ACTION_ANNOTATION),
         plan=read_hash(annotations[PLAN_ANNOTATION]) if PLAN_ANNOTATION in annotations else None,
+        template=read_hash(annotations.get(TEMPLATE_ANNOTATION, "")),
         is_deleting="deletionTimestamp" in metadata,
         started_at=read_timestamp(status.get("startTime")),
         finished_at=end.finished_at,

@@ -132,7 +132,8 @@ class Watch:
         """The database and the ConfigMaps that a resource uses."""
         migration = read(parse_migration, dict(body))
         if migration is not None:
-            self._observed.see_migration(migration)
+            for concerned in self._observed.see_migration(migration):
+                self._wakes.wake(concerned)
         # Otherwise it is reconciled all the same: its status will say what is wrong.
 
     def _remember_config_map(self, body: Body) -> bool:

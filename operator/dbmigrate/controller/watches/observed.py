@@ -35,7 +35,7 @@ class Claim:
 
 
 class Observed:
-    """The cache behind the watch streams."""
+    """The cache of the watch streams."""
 
     def __init__(self) -> None:
         self._bodies: dict[Key, Document] = {}
@@ -72,19 +72,28 @@ class Observed:
         """The resource is idle: its body can be read again when needed."""
         self._bodies.pop(key, None)
 
-    def see_migration(self, migration: MigrationResource) -> None:
-        """Record which database and which ConfigMaps a resource uses."""
+    def see_migration(self, migration: MigrationResource) -> list[Key]:
+        """Record which database and which ConfigMaps a resource uses.
+
+        Returns the other resources on the database that it has left, and on the one it has come to.
+        """
         identity = migration.identity
         key = (identity.namespace, identity.name)
         self._keys[identity.uid] = key
         slot = (identity.namespace, migration.spec.database.identity)
+        concerned: list[Key] = []
         if self._claimed.get(key, slot) != slot:
-            self._claims[self._claimed[key]].pop(key, None)
+            left = self._claims[self._claimed[key]]
+            left.pop(key, None)
+            concerned = [*left, *self._claims[slot]]
+            if not left:
+                del self._claims[self._claimed[key]]
         self._claimed[key] = slot
         self._claims[slot][key] = Claim(identity.created_at, identity.uid, identity.name)
         source = migration.spec.source
         names = source.names if isinstance(source, ConfigMapsSource) else ()
         self._use(key, frozenset((identity.namespace, name) for name in names))
+        return concerned
 
     def forget_migration(self, key: Key, uid: str | None = None) -> list[Key]:
         """The resource is gone. Returns those that had to wait for it."""

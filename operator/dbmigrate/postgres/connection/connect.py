@@ -161,12 +161,12 @@ def _refused(
         Reason.CONNECTION_REFUSED: "check the host and the port, and that the server runs there:"
         " `dbmigrate wait` waits until it answers",
         Reason.AUTHENTICATION_FAILED: "check the user, the password and pg_hba.conf",
-        Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run works",
+        Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run executes",
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
-        Reason.INTERNAL: "check the parameters of the URL, and PGOPTIONS",
-        Reason.POOLER_UNSAFE: "a pooler in between does not pass on what the session is to begin"
-        " with: connect to PostgreSQL itself",
+        Reason.CONNECTION_INVALID: "check the parameters of the URL, and PGOPTIONS",
+        Reason.POOLER_UNSAFE: "a pooler does not pass on the session's startup parameters:"
+        " connect to PostgreSQL directly",
     }.get(reason)
     if reason is Reason.AUTHENTICATION_FAILED and "no password supplied" in text:
         hint = "give a password: in the URL, in PGPASSWORD, or in a password file (PGPASSFILE)"
@@ -176,13 +176,13 @@ def _refused(
         hint = tokens.advise()
     if reason is Reason.CONNECTION_REFUSED and NOT_THE_ONE.search(text):
         hint = (
-            "no host is the one that target_session_attrs asks for: name the primary as well, or"
-            " wait until one has become it"
+            "no host satisfies target_session_attrs: name the primary as well, or wait until a"
+            " host becomes the primary"
         )
     if reason is Reason.AUTHENTICATION_FAILED and has_setting(target.conninfo, os.environ, "role"):
         hint = (
-            f"{hint}; and the role that the run acts as (-role, or role= in the URL): it has to"
-            " exist, and the user to be its member (GRANT ROLE TO USER)"
+            f"{hint}; and the role that the run acts as (-role, or role= in the URL): it must"
+            " exist, and the user must be its member (GRANT ROLE TO USER)"
         )
         if _NO_ROLE in text and target.role:
             text = f"role {target.role} does not exist: {text}"
@@ -207,5 +207,5 @@ def _refused(
         user = conninfo.get("user") or os.environ.get("PGUSER", "")
         text, better = explain_refusal(reason, text, conninfo, user)
         hint = better or hint
-    kind = SettingsError if reason is Reason.INTERNAL or is_local else MigrationError
+    kind = SettingsError if reason is Reason.CONNECTION_INVALID or is_local else MigrationError
     return kind(reason, f"can't connect to {target.display}: {text}", hint=hint)

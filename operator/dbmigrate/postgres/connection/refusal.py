@@ -51,8 +51,8 @@ _REASONS = {
     "28P01": Reason.AUTHENTICATION_FAILED,
     "42501": Reason.AUTHENTICATION_FAILED,
     "3D000": Reason.DATABASE_MISSING,
-    "42704": Reason.INTERNAL,
-    "22023": Reason.INTERNAL,
+    "42704": Reason.CONNECTION_INVALID,
+    "22023": Reason.CONNECTION_INVALID,
 }
 """By SQLSTATE. Any other one is taken for a server that is not there yet."""
 UNSUPPORTED = re.compile(r"unsupported startup parameter")
@@ -109,7 +109,7 @@ def explain(error: Error, conninfo: Mapping[str, str]) -> tuple[Reason, str]:
     is_nameless = re.fullmatch(_NAMELESS, sentence)
     if by_server is not None and not is_nameless and has_odd_names(conninfo, os.environ):
         text = text[: by_server.start(1)] + "the server has refused the login"
-        text += " (its message is not shown, for it may hold a password)"
+        text += " (its message is not shown, because it may contain a password)"
     shown = redact(_join(text), conninfo, os.environ)
     return reason, shown if sqlstate is None else f"{shown} (SQLSTATE {sqlstate})"
 
@@ -133,7 +133,7 @@ def reason_of(text: str, sqlstate: str | None = None) -> Reason:
     if sqlstate is not None:
         return _REASONS.get(sqlstate, Reason.CONNECTION_REFUSED)
     if _INVALID.match(text):
-        return Reason.INTERNAL
+        return Reason.CONNECTION_INVALID
     if UNSUPPORTED.search(text):
         return Reason.POOLER_UNSAFE
     if _STARTING.search(text):

@@ -13,15 +13,14 @@ import random
 import time
 import zlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.connection.other_sessions import (
-    OtherSession,
-    lock_holders_sql,
-    read_sessions,
-)
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.report import Reason
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.connection.other_sessions import OtherSession
 
 _SALT = 1486364155
 _FIRST_PAUSE = 0.05
@@ -85,6 +84,8 @@ def wait_for_lock(
     `on_wait` receives the holders, and again when they change. Raises
     MigrationError: LockTimeout, or Interrupted when `should_stop` says so.
     """
+    from dbmigrate.postgres.connection.other_sessions import lock_holders_sql, read_sessions
+
     deadline = time.monotonic() + timeout
     pause = _FIRST_PAUSE
     holders: tuple[OtherSession, ...] = ()

@@ -10,8 +10,9 @@ dbmigrate has made unreadable, and what was changed by hand, is refused in words
     shape 2: done_checksum
     shape 3: the number itself, and the indexes by which the log is read
 
-A comment on the column id says whether the table has ever had a row. It is committed with the first
-one, so that a step that was rolled back leaves no trace, and stays where the rows are removed.
+A comment on the column id says whether the table has ever had a row, and under which name. It is
+committed with the first one, so that a step that was rolled back leaves no trace, and stays where
+the rows are removed or the table is renamed.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ _MEANINGFUL = frozenset(
 """Columns that say which versions are applied: empty ones in their place would say otherwise."""
 _NAMES = {"timestamptz": "timestamp with time zone"}
 """Types as the catalogs write them, where that is not how they are declared."""
-_NO_ROWS, _HAD_ROWS = "dbmigrate: no row yet", "dbmigrate: has had rows"
+_NO_ROWS = "dbmigrate: no row yet"
+_HAD_ROWS = re.compile(r"dbmigrate: has had rows(?:, as (.+))?", re.DOTALL)
 _COMMENT = re.compile(r"dbmigrate: log of shape ([0-9]{1,9}), readable since shape ([0-9]{1,9})")
 
 
@@ -91,6 +93,8 @@ class LogShape:
     """Whether the session's role may act as the table's owner."""
     had_rows: bool | None = None
     """Whether it has had a row, by its own word; None: it does not say."""
+    first_name: str = ""
+    """The table's name when it got its first row; empty: it does not say."""
     may_say_so: bool = False
     """Whether a role that may alter it can write that down: there is no comment of a person's."""
     unfilled: tuple[str, ...] = ()
@@ -137,12 +141,14 @@ def shape_of(
     that of its first column."""
     found = {column.name: column for column in columns}
     stated = _COMMENT.fullmatch(comment or "")
+    had = _HAD_ROWS.fullmatch(id_comment or "")
     here = LogShape(
         columns=frozenset(found),
         may_be_numbered=stated is not None or not comment,
         may_alter=may_alter,
         is_numbered=stated is not None,
-        had_rows={_NO_ROWS: False, _HAD_ROWS: True}.get(id_comment or ""),
+        had_rows=True if had else False if id_comment == _NO_ROWS else None,
+        first_name=(had[1] or "") if had else "",
         may_say_so=id_comment in (None, "", _NO_ROWS),
         unfilled=tuple(
             name for name, column in found.items() if column.must_be_filled and not _fills(name)
@@ -198,11 +204,12 @@ def no_rows_sql(table: str) -> str:
     return f"COMMENT ON COLUMN {table}.id IS {literal(_NO_ROWS)}"
 
 
-def had_rows_sql(table: str, shape: LogShape) -> str:
-    """Say with the first row that there was one; nothing where that is said, or can't be."""
+def had_rows_sql(table: str, name: str, shape: LogShape) -> str:
+    """Say with the first row of the table of that name that there was one; nothing where that is
+    said, or can't be."""
     if shape.had_rows or not (shape.may_alter and shape.may_say_so):
         return ""
-    return f"COMMENT ON COLUMN {table}.id IS {literal(_HAD_ROWS)}"
+    return f"COMMENT ON COLUMN {table}.id IS {literal(f'dbmigrate: has had rows, as {name}')}"
 
 
 def require_writable(schema: str, log: str, shape: LogShape) -> None:

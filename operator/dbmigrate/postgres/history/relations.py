@@ -92,7 +92,9 @@ class History:
     @property
     def remark_of_rows(self) -> tuple[str, ...]:
         """The comment that the log has rows, before statements that write one."""
-        said = had_rows_sql(self.log_table, self.log_shape) if self.has_log_table else ""
+        if not self.has_log_table:
+            return ()
+        said = had_rows_sql(self.log_table, log_name(self.table), self.log_shape)
         return (said,) if said else ()
 
     def _writing(self, *names: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SESSION, OWN_PATH
@@ -38,10 +39,12 @@ from dbmigrate.postgres.history.log_shape import (
     upgrade_sql,
 )
 from dbmigrate.postgres.history.log_shape import create_sql as create_log_sql
-from dbmigrate.postgres.history.orm_history import Orm, way_to_adopt
 from dbmigrate.postgres.history.relations import History, batches_name, log_name
 from dbmigrate.postgres.sqltext.quoting import identifier, literal
 from dbmigrate.report import Reason
+
+if TYPE_CHECKING:
+    from dbmigrate.postgres.history.orm_history import Orm
 
 _NEW_LOG = LogShape(SHAPE, frozenset(COLUMNS))
 """A log that was made just now: what makes it complete is the same that brings one forward."""
@@ -260,6 +263,7 @@ def _check_versions(
 
 def _find_orm(session: Session, shape: dict[str, str], schema: str) -> Orm | None:
     """The ORM whose table this is; Rails' differs from dbmate's by the one beside it."""
+    from dbmigrate.postgres.history.orm_history import Orm
     from dbmigrate.postgres.history.orm_table import has_rails_metadata, orm_of
 
     if set(shape) == {"version"}:
@@ -276,6 +280,8 @@ def _owner(shape: dict[str, str]) -> str:
 def _to_go_on(tool: str, orm: Orm | None) -> str:
     """The hint where the history is of a known kind."""
     if orm is not None:
+        from dbmigrate.postgres.history.orm_history import way_to_adopt
+
         return (
             f"{way_to_adopt(orm, _OWN_NAME)}; `dbmigrate wait -history {orm}` waits for its"
             " migrations; or "

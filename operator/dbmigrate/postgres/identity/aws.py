@@ -137,7 +137,7 @@ class AwsTokens:
         wanted, named = self._identity.region, region_of(host)
         if wanted and named and wanted != named:
             raise SettingsError(
-                Reason.INTERNAL,
+                Reason.CONNECTION_INVALID,
                 f"no token of aws: the identity's region is {wanted}, and the instance {host} is in"
                 f" {named}",
                 hint="leave the region out: an endpoint's name holds it (in a DatabaseMigration"
@@ -151,7 +151,7 @@ class AwsTokens:
         )
         if not found:
             raise SettingsError(
-                Reason.INTERNAL,
+                Reason.CONNECTION_INVALID,
                 "no token of aws: the region is not known",
                 hint="name it: -identity aws:region=eu-central-1, or AWS_REGION",
             )

@@ -13,9 +13,11 @@ from typing import Any
 from azure.core import exceptions
 from azure.identity import CredentialUnavailableError, DefaultAzureCredential
 
+from dbmigrate.errors import SettingsError
 from dbmigrate.postgres.identity.answers import Answers
 from dbmigrate.postgres.identity.identity import CloudIdentity, Login
 from dbmigrate.postgres.identity.quiet import silence
+from dbmigrate.report import Reason
 
 SCOPES = {
     "usgovcloudapi.net": "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
@@ -23,12 +25,26 @@ SCOPES = {
 }
 """Of the clouds of their own, by the end of the server's name."""
 SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
+_OF_PRINCIPALS = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
 _IMDS = "http://169.254.169.254"
 
 
 def scope_of(host: str) -> str:
     """What a token for that server is asked for."""
     return next((scope for end, scope in SCOPES.items() if host.endswith(f".{end}")), SCOPE)
+
+
+def _check_client(wanted: str) -> None:
+    """The library takes a service principal of the variables first, whoever else is wanted."""
+    has_secret = any(map(os.environ.get, _OF_PRINCIPALS))
+    if wanted and has_secret and os.environ.get("AZURE_CLIENT_ID", wanted) != wanted:
+        raise SettingsError(
+            Reason.INTERNAL,
+            f"no token of azure: the identity is the client {wanted}, and AZURE_CLIENT_ID with its"
+            " secret is another one",
+            hint="leave one of them out (in a DatabaseMigration spec.database.identity.azure"
+            ".clientId, and job.env)",
+        )
 
 
 class AzureTokens:
@@ -43,6 +59,7 @@ class AzureTokens:
     def issue(self, login: Login) -> str:
         """A token that is not about to end."""
         if self._credential is None:
+            _check_client(self._client_id)
             chosen: dict[str, Any] = {"raw_response_hook": self._note}
             if self._client_id:
                 chosen["managed_identity_client_id"] = self._client_id

@@ -63,7 +63,7 @@ class TokenPasswords:
 def _check(provider: Provider, conninfo: Mapping[str, str], environ: Mapping[str, str]) -> None:
     if conninfo.get("password"):
         raise SettingsError(
-            Reason.INTERNAL,
+            Reason.CONNECTION_INVALID,
             f"the connection has a password, and -identity {provider} logs in with a token",
             hint="leave one of them out",
         )
@@ -104,7 +104,7 @@ def _read_login(
             user = ""
     if identity.provider is Provider.AWS and not (user and (identity.host or host)):
         raise MigrationError(
-            Reason.INTERNAL,
+            Reason.CONNECTION_INVALID,
             f"a token of {identity.provider} is for one user of one host, and the connection names"
             f" no {'host' if user else 'user'}",
             hint="write both into the URL: postgres://USER@HOST:5432/NAME?sslmode=verify-full",

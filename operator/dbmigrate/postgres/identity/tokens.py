@@ -70,8 +70,8 @@ _lock = threading.Lock()
 
 
 def issue(identity: CloudIdentity, login: Login, environ: Mapping[str, str]) -> str:
-    """A token. Raises MigrationError: Internal without the library, ConnectionRefused where
-    no service answers, AuthenticationFailed where the provider refuses."""
+    """A token. Raises MigrationError: ConnectionInvalid without the library, ConnectionRefused
+    where no service answers, AuthenticationFailed where the provider refuses."""
     with _lock:
         provider = _find_provider(identity)
         provider.answers.last = None
@@ -164,7 +164,7 @@ def _make_provider(identity: CloudIdentity) -> TokenProvider:
                 return AzureTokens(identity)
     except ModuleNotFoundError as error:
         raise MigrationError(
-            Reason.INTERNAL,
+            Reason.CONNECTION_INVALID,
             f"-identity {identity.provider} needs the provider's library: {error}",
             hint=f"install dbmigrate[{identity.provider}], or use dbmigrate's image, which has it",
         ) from None

@@ -45,7 +45,7 @@ _BLOCKED = {
     "ACCESS EXCLUSIVE": "blocks reads and writes",
 }
 LOSES = "loses data"
-UNKNOWN = "what it locks or loses is not known"
+UNKNOWN = "its locks and data loss are unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def _find_mode(sql: bytes, file: str) -> TransactionMode:
             sql,
             left_open.start,
             file,
-            "the transaction that begins here has no end: add COMMIT, or take the BEGIN out",
+            "the transaction that begins here has no end: add COMMIT, or remove the BEGIN",
         )
     if directive is not None:
         causes.insert(0, directive)

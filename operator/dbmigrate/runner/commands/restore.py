@@ -82,8 +82,8 @@ def _check(file: Path, wanted: str | None) -> Backup:
     if wanted is not None and wanted.lower() != found.sha256:
         raise MigrationError(
             Reason.BACKUP_FAILED,
-            f"{file} is not the backup that was meant: its SHA-256 is {found.sha256}",
-            hint="it was damaged or exchanged: use another copy",
+            f"{file} is not the expected backup: its SHA-256 is {found.sha256}",
+            hint="it was damaged or replaced: use another copy",
         )
     return found
 
@@ -93,7 +93,8 @@ def _require_empty(run: Run) -> None:
     if count != "0":
         raise MigrationError(
             Reason.BACKUP_FAILED,
-            f"the database is not empty: it holds {count} of tables, indexes and the like",
+            f"the database is not empty: it holds {count}"
+            f" {'relation' if count == '1' else 'relations'} (tables, indexes and the like)",
             hint="restore into a new database, or replace what is there with -clean",
         )
 

@@ -43,6 +43,7 @@ _UNREACHABLE = frozenset(
         Reason.HOST_NOT_FOUND,
         Reason.AUTHENTICATION_FAILED,
         Reason.TLS_FAILED,
+        Reason.CONNECTION_INVALID,
         Reason.CONNECTION_LOST,
     }
 )

@@ -99,10 +99,13 @@ def no_migration(
 ) -> MigrationError:
     """No file of that version; golang-migrate's words. `source` may know where it is."""
     if source is not None and source.stands_for(version):
-        hint = (
-            f"version {version} was replaced by {source.squash_file}; name the directory that has"
-            " the replaced files: -archive DIR"
-        )
+        hint = f"version {version} was replaced by {source.squash_file}; "
+        if source.archive is None:
+            hint += "name the directory that has the replaced files: -archive DIR"
+        elif source.archive.find(version) is None:
+            hint += f"{source.archive.location} has no file of it either"
+        else:
+            hint += f"an empty database begins with that: choose {source.squash_end} or above it"
     return MigrationError(
         Reason.MISSING_VERSION,
         f"no migration found for version {version}:"

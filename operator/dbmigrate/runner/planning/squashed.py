@@ -181,14 +181,16 @@ def no_file_of(source: Source, version: Version) -> MigrationError:
 def no_way_below(source: Source, version: Version) -> MigrationError:
     """The way down leads through what was replaced, and no script is left of it."""
     lacking = next((m.name for m in source.lacking if m.version == version), None)
+    has_archive = lacking is not None or source.archive is not None
     end = version if lacking else source.squash_end
     return MigrationError(
         Reason.IRREVERSIBLE_MIGRATION,
         f"version {version} was {lacking or f'replaced by {source.squash_file}'}, and"
-        f" {'neither the archive nor the history has a' if lacking else 'the history has no'} down"
-        " script of it: nothing was rolled back",
-        hint="name the directory that has the replaced files: -archive DIR; or choose a target at"
-        f" or above {end}",
+        f" {'neither the archive nor the history has a' if has_archive else 'the history has no'}"
+        " down script of it: nothing was rolled back",
+        hint="name the directory that has"
+        f" {'its file as well' if has_archive else 'the replaced files'}: -archive DIR; or choose a"
+        f" target at or above {end}",
     )
 
 

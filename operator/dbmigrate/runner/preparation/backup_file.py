@@ -41,8 +41,8 @@ _NAME = "[A-Za-z0-9_.-]*"
 _LONGEST_VERSION = 64
 """Characters of a version in a file's name, which may have 255 bytes."""
 _UNKNOWN = (
-    "no older backup is removed: the role may not execute pg_control_system(), by which the"
-    " backups of this database are told from others"
+    "no older backup is removed: the role may not execute pg_control_system(), which identifies"
+    " the backups of this database"
 )
 
 

@@ -11,7 +11,6 @@ from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.target import HistoryKind
 from dbmigrate.report import Reason
 from dbmigrate.runner.planning.applied_number import read_applied
-from dbmigrate.runner.preparation.forced_version import set_version
 from dbmigrate.runner.run import Run
 
 
@@ -49,5 +48,7 @@ def begin(run: Run, *, is_preview: bool = False) -> None:
         database.found = database.found.baselined(baseline, None)
         database.applied = read_applied(database.found, database.log)
         return
+    from dbmigrate.runner.preparation.forced_version import set_version
+
     set_version(run, "baseline", baseline)
     database.read()

@@ -67,7 +67,7 @@ def says_nothing(run: Run, version: Version) -> bool:
 def write_history(
     run: Run, direction: str, wanted: Found, notes: tuple[NewLogRow, ...] = ()
 ) -> None:
-    """Make the tool's table what is wanted, with a row in the log that says so, and these."""
+    """Make the tool's table what is expected, with a row in the log that says so, and these."""
     database = run.database
     database.prepare_to_write()
     row = database.new_row(direction, version=None, name="", found=database.applied.version)

@@ -38,13 +38,15 @@ def find_loss(run: Run) -> MigrationError | None:
     if log:
         version = log[-1].to_version
         return None if version is None else _lost(run, version)
-    for word in database.words:
-        if word.kind is NoteKind.TAKEOVER:
-            return _lost_successor(run, word.teller, word.version)
+    for note in database.others.notes:
+        if note.kind is NoteKind.TAKEOVER:
+            return _lost_successor(run, note.history, note.version)
     left = find_left(run)
     if left is not None:
         return left
-    return _lost_all(run) if database.has_lost_all else _other_format(run)
+    if database.has_lost_all:
+        return _lost_all(run)
+    return _renamed(run) or _other_format(run)
 
 
 def warn_of_history(run: Run) -> None:
@@ -72,7 +74,7 @@ def _lost(run: Run, version: Version) -> MigrationError:
         Reason.FOREIGN_HISTORY,
         f"{_state(run)}, and its log {_log_of(history)} ends at version {version}:"
         " all migrations would run again",
-        hint=f"put the table back where it was; or `dbmigrate force {version}` if the database has"
+        hint=f"restore the table; or `dbmigrate force {version}` if the database has"
         f" version {version}; or `dbmigrate force -1` if nothing is applied any more, as after"
         f" {adapter_for(history.kind).tool}'s own way down",
     )
@@ -91,9 +93,9 @@ def _lost_successor(run: Run, other: History, version: Version | None) -> Migrat
     at = "" if version is None else f" at version {version}"
     return MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"{_state(run)}, {log}, and {_log_of(other)} says that it has taken the place of"
+        f"{_state(run)}, {log}, and {_log_of(other)} says that it has replaced"
         f" {other.name}{at}: all migrations would run again",
-        hint=f"put back the table and its log; or {_WAYS_ON}; or, to go on with the files of"
+        hint=f"put back the table and its log; or {_WAYS_ON}; or, to continue with the files of"
         f" {other.kind}, `dbmigrate -format {other.kind} force V`",
     )
 
@@ -102,18 +104,37 @@ def _lost_all(run: Run) -> MigrationError:
     history = run.database.history
     return MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"{_state(run)}, and its log {_log_of(history)} has had rows, and has none: all migrations"
-        " would run again",
+        f"{_state(run)}, and its log {_log_of(history)} had rows and is now empty: all"
+        " migrations would run again",
         hint=f"put back the rows of both from a backup; or {_WAYS_ON}; or `dbmigrate adopt` where"
         " another tool's table has the version",
     )
+
+
+def _renamed(run: Run) -> MigrationError | None:
+    """A log in the same schema that had the name of this one's when it got its first row."""
+    session, history = run.database.session, run.database.history
+    for other in run.database.others.all:
+        is_it = other.log_shape.first_name == log_name(history.table)
+        if not is_it or other.schema != history.schema or not other.has_own_name:
+            continue
+        version = end_of_log(session, other)
+        if version is not None:
+            return MigrationError(
+                Reason.FOREIGN_HISTORY,
+                f"{_state(run)}, and {_log_of(other)}, which was its log under another name, ends"
+                f" at version {version}: all migrations would run again",
+                hint=f"give the table and its log their names back; or name them: -history-table"
+                f" {other.name}; or {_WAYS_ON}",
+            )
+    return None
 
 
 def _other_format(run: Run) -> MigrationError | None:
     session, history = run.database.session, run.database.history
     if history.has_own_name:
         return None
-    named = (each for each in run.database.others if not each.has_own_name)
+    named = (each for each in run.database.others.all if not each.has_own_name)
     found = ((each, end_of_log(session, each)) for each in named)
     ended = [(each, version) for each, version in found if version is not None]
     # The one that counts is named, if there is one.
@@ -124,9 +145,9 @@ def _other_format(run: Run) -> MigrationError | None:
             Reason.FOREIGN_HISTORY,
             f"{history.name} has no version, and the log {_log_of(other)} ends at version"
             f" {version}: the database was migrated with {tool}'s files before",
-            hint=f"go on with those files (-format {other.kind}); or `dbmigrate baseline V` with"
+            hint=f"continue with those files (-format {other.kind}); or `dbmigrate baseline V` with"
             " the version of these files that the database has (`dbmigrate adopt` finds it where"
-            " it can); or `dbmigrate force -1` if these files are a second history, which begins"
-            " with its first file",
+            " it can); or `dbmigrate force -1` if these files are a second history, which"
+            " starts with its first file",
         )
     return None

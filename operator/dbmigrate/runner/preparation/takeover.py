@@ -35,7 +35,7 @@ def take_over(run: Run, adopted: Iterable[History] = ()) -> tuple[NewLogRow, ...
     """
     database, name = run.database, name_in_notes(run.database.history)
     session, history = database.session, database.history
-    named = (each for each in database.others if not each.has_own_name)
+    named = (each for each in database.others.all if not each.has_own_name)
     others = () if history.has_own_name else named
     newest = {row.name: row.direction for row in database.notes}
     notes = []
@@ -61,7 +61,7 @@ def count_beside(run: Run, successor: Successor) -> None:
     """Let the log of the history that has taken this one's place say that this one counts as well.
     Where it can't be written, the log of this one says so alone."""
     database = run.database
-    for other in database.others:
+    for other in database.others.all:
         if other.knows_log and name_in_notes(other) == str(successor):
             name = name_in_notes(database.history)
             row = database.note_for(other, NoteKind.BESIDE, name, None)

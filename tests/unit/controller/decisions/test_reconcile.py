@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +14,18 @@ from dbmigrate.api.status import parse_status
 from dbmigrate.controller.decisions.attempts import MOST_RUNS
 from dbmigrate.controller.decisions.files import SourceFiles
 from dbmigrate.controller.decisions.pods import Waiting
+from dbmigrate.controller.decisions.retrying import ENVIRONMENTAL
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand, RunState
 from dbmigrate.controller.decisions.view import Decision, Rejection, ResourceView, Resync
-from dbmigrate.report import Outcome, Reason, Report, ReportedUnfinished, Step
+from dbmigrate.report import (
+    RETRYABLE,
+    Outcome,
+    Reason,
+    Report,
+    ReportedUnfinished,
+    ReportError,
+    Step,
+)
 from tests.unit.controller.resources import (
     NOW,
     UID,
@@ -578,7 +587,7 @@ def test_a_clock_ahead_of_the_api_servers_makes_no_storm_of_questions() -> None:
     assert decision.look_at > mine + timedelta(minutes=9)
 
 
-@pytest.mark.parametrize("reason", [Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED])
+@pytest.mark.parametrize("reason", sorted(ENVIRONMENTAL))
 def test_what_is_corrected_elsewhere_is_tried_again_slowly_and_stays_stalled(
     reason: Reason,
 ) -> None:
@@ -737,3 +746,158 @@ def test_the_place_of_a_resource_that_is_gone_is_taken() -> None:
     order = reconcile(gone, NOW).order
     assert order is not None
     assert (order.attempt, order.take_over) == (2, "here/team/old")
+
+
+@pytest.mark.parametrize("command", [RunCommand.GOTO, RunCommand.STATUS, RunCommand.PLAN])
+@pytest.mark.parametrize(
+    ("phase", "template", "is_replaced"),
+    [
+        ("Pending", "former", True),
+        ("Pending", "", True),
+        ("Pending", "present", False),
+        ("Running", "former", False),
+    ],
+)
+def test_a_run_of_other_settings_that_never_started_is_replaced(
+    command: RunCommand, phase: str, template: str, is_replaced: bool
+) -> None:
+    migration = make_migration()
+    run = make_run(migration, command=command, template=template)
+    view = look(migration, runs=(run,), pods=(make_pod(run, phase=phase),), template="present")
+    since = replace(view, resync=Resync(None, since=NOW))
+    assert (reconcile(since, NOW).withdraw == (run.name,)) is is_replaced
+    if is_replaced and command is RunCommand.GOTO:
+        deleted = replace(run, is_deleting=True)
+        killed = replace(make_pod(run, phase="Failed"), has_started=False, ended=ended())
+        going = after(reconcile(since, NOW), migration)
+        at_once = reconcile(look(going, runs=(deleted,), pods=(killed,)), NOW)
+        assert (at_once.order, standing(at_once)[3]) == (None, "WaitingForRun")
+        gone = reconcile(look(after(at_once, going)), NOW)
+        assert gone.order is not None
+        assert (gone.order.command, gone.order.attempt) == (command, 2)
+    # This operator has made it itself, or another one that works at the same time.
+    mine = replace(view, resync=Resync(None, since=run.created_at))
+    assert reconcile(mine, NOW).withdraw == ()
+
+
+LASTING = sorted(set(Reason) - RETRYABLE - ENVIRONMENTAL - {Reason.PLAN_CHANGED})
+
+
+def asked_after(
+    migration: MigrationResource, run: JobRun, due: datetime, **answer: Any
+) -> tuple[ResourceView, MigrationResource]:
+    """The view once a check has ended, and the resource as it was while the check was at work."""
+    check = make_run(migration, name="check", command=RunCommand.STATUS, created_at=due)
+    at_work = reconcile(resyncing(look(migration, runs=(run, check), pods=(make_pod(check),))), due)
+    migration = after(at_work, migration)
+    report = make_report(**{"command": "status", "steps": (), "steps_total": 0, **answer})
+    ended_at = due + timedelta(seconds=2)
+    check = replace(check, state=RunState.SUCCEEDED, finished_at=ended_at)
+    pods = (make_pod(check, report),)
+    return resyncing(look(migration, runs=(run, check), pods=pods)), migration
+
+
+@pytest.mark.parametrize("reason", LASTING)
+def test_a_database_that_stalls_its_resource_is_asked_at_each_resync(reason: Reason) -> None:
+    migration, run, decision = failed(reason)
+    lasting = standing(decision)
+    for _ in range(2):
+        waiting = reconcile(resyncing(look(migration, runs=(run,))), NOW)
+        assert (waiting.order, standing(waiting)) == (None, lasting)
+        due = waiting.look_at
+        assert due is not None
+        assert NOW + timedelta(minutes=9) < due < NOW + timedelta(minutes=12)
+        asking = reconcile(resyncing(look(migration, runs=(run,))), due)
+        assert asking.order is not None
+        assert asking.order.command is RunCommand.STATUS
+        assert standing(asking) == lasting
+        dirt = {"version": "1", "pending": 1, "changed": ("000001_create_users.up.sql",)}
+        if reason is Reason.FOREIGN_HISTORY:
+            error = ReportError(reason, "another tool's", retryable=False)
+            dirt |= {"outcome": Outcome.FAILED, "error": error, "dirty": None}
+        view, migration = asked_after(migration, run, due, **dirt)
+        assert standing(after_check(view)) == lasting
+        assert after_check(view).order is None
+        migration = after(after_check(view), migration)
+
+
+def after_check(view: ResourceView) -> Decision:
+    return reconcile(view, NOW + timedelta(minutes=15))
+
+
+@pytest.mark.parametrize(
+    ("reason", "left", "answer"),
+    [
+        (Reason.STATEMENT_FAILED, {"dirty": True}, {"version": "1", "pending": 1}),
+        (Reason.DIRTY, {"dirty": True}, {}),
+        (Reason.STATEMENT_FAILED, {}, {"version": "2"}),
+        (Reason.FOREIGN_HISTORY, {"version": None, "dirty": None}, {"version": None}),
+        (Reason.CHECKSUM_MISMATCH, {}, {"version": "1"}),
+    ],
+)
+def test_a_database_that_a_person_has_repaired_is_brought_on(
+    reason: Reason, left: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    migration = make_migration()
+    run = finished(make_run(migration), RunState.FAILED)
+    pod = make_pod(run, replace(failure(reason), **left))
+    migration = after(reconcile(look(migration, runs=(run,), pods=(pod,)), NOW), migration)
+    due = reconcile(resyncing(look(migration, runs=(run,))), NOW).look_at
+    assert due is not None
+    view, migration = asked_after(migration, run, due, **answer)
+    decision = after_check(view)
+    assert decision.order is not None
+    assert (decision.order.command, decision.order.attempt) == (RunCommand.GOTO, 2)
+    assert decision.status.dirty is False
+    # A lost write of the status decides nothing else, and a written one is not undone.
+    again = replace(view, migration=after(decision, migration))
+    assert after_check(again).order == decision.order
+    second = make_run(migration, name="shop-2", attempt=2, created_at=NOW + timedelta(minutes=15))
+    second = replace(second, state=RunState.SUCCEEDED, finished_at=NOW + timedelta(minutes=16))
+    report = make_report(outcome=Outcome.UP_TO_DATE, steps=(), steps_total=0)
+    done = replace(again, runs=(second,), pods=(make_pod(second, report),))
+    assert standing(reconcile(done, NOW + timedelta(minutes=17)))[0] == "True"
+
+
+def test_a_check_that_can_not_be_made_leaves_what_is_known() -> None:
+    migration, run, decision = failed(Reason.STATEMENT_FAILED)
+    rejection = Rejection("no quota", is_final=False, retry_at=NOW + timedelta(hours=1))
+    view = resyncing(look(migration, runs=(run,), rejection=rejection))
+    refused = reconcile(view, NOW + timedelta(minutes=15))
+    assert (refused.order, standing(refused)) == (None, standing(decision))
+    assert refused.look_at == rejection.retry_at
+
+
+def test_a_plan_that_a_dirty_database_prevents_is_made_again_at_each_resync() -> None:
+    migration = make_migration(approval="Manual")
+    run = finished(make_run(migration, command=RunCommand.PLAN), RunState.FAILED)
+    pods = (make_pod(run, failure(Reason.DIRTY)),)
+    view = resyncing(look(migration, runs=(run,), pods=pods))
+    waiting = reconcile(view, NOW)
+    assert (waiting.order, standing(waiting)[2:]) == (None, ("True", "Dirty"))
+    due = waiting.look_at
+    assert due is not None
+    again = reconcile(view, due)
+    assert again.order is not None
+    assert (again.order.command, again.order.attempt) == (RunCommand.PLAN, 2)
+    assert standing(again) == standing(waiting)
+    second = make_run(migration, name="plan-2", command=RunCommand.PLAN, attempt=2, created_at=due)
+    going = replace(view, migration=after(again, migration), runs=(run, second))
+    at_work = replace(going, pods=(*pods, make_pod(second)))
+    assert standing(reconcile(at_work, due)) == standing(waiting)
+
+
+def test_a_rollback_that_failed_stays_a_persons_to_continue() -> None:
+    migration = make_migration()
+    rollback = make_run(migration, command=RunCommand.ROLLBACK, action="order")
+    rollback = finished(rollback, RunState.FAILED)
+    report = replace(failure(Reason.STATEMENT_FAILED), dirty=True)
+    view = look(migration, runs=(rollback,), pods=(make_pod(rollback, report),))
+    migration = after(reconcile(view, NOW), migration)
+    due = reconcile(resyncing(look(migration, runs=(rollback,))), NOW).look_at
+    assert due is not None
+    view, migration = asked_after(migration, rollback, due, version="1", pending=1)
+    decision = after_check(view)
+    assert decision.order is None
+    assert standing(decision)[2] == "True"
+    assert decision.status.dirty is False

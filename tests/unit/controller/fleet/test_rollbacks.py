@@ -12,6 +12,7 @@ import pytest
 from dbmigrate.api.action import Action, ActionKind
 from dbmigrate.api.conditions import ConditionType, Truth
 from dbmigrate.api.fleet.status import RolloutTrigger, SetRollback, SetStatus, TargetFailure
+from dbmigrate.controller.fleet.orders import find_paused
 from dbmigrate.controller.fleet.rollout import finish
 from dbmigrate.report import FleetCounts, FleetFailure, FleetReport, Reason
 from tests.unit.controller.fleet.world import (
@@ -102,7 +103,7 @@ def test_new_targets_go_to_the_same_version_while_it_holds() -> None:
     assert targets.current == 1005
 
 
-@pytest.mark.parametrize("ending", ["files", "target", "Retry", "waves"])
+@pytest.mark.parametrize("ending", ["files", "target", "Continue", "waves"])
 def test_it_holds_until_what_is_wanted_of_a_target_changes(ending: str) -> None:
     world = make_world()
     rollback(world)
@@ -113,8 +114,8 @@ def test_it_holds_until_what_is_wanted_of_a_target_changes(ending: str) -> None:
     elif ending == "target":
         template = {"source": {"configMaps": [{"name": "files"}]}, "target": "3"}
         world.resource = make_set(status=world.resource.status, template=template, generation=2)
-    elif ending == "Retry":
-        retry(world)
+    elif ending == "Continue":
+        world.order(replace(make_action(ActionKind.CONTINUE, "go-on"), created_at=world.now))
     else:
         waves = [{"name": "rest"}]
         world.resource = make_set(status=world.resource.status, waves=waves, generation=2)
@@ -128,7 +129,9 @@ def test_it_holds_until_what_is_wanted_of_a_target_changes(ending: str) -> None:
     assert goals(world)[6:] == [None] * 3
     assert reason_of(world.resource.status) == ("True", "AllCurrent")
     # Only a person leads on where a target's own history says that it was rolled back.
-    assert (last.held_intent is None) is (ending == "Retry")
+    assert (last.held_intent is None) is (ending == "Continue")
+    if ending == "Continue":
+        assert phase_of(world, "go-on") == "Succeeded"
 
 
 def test_it_comes_before_the_next_wave_and_after_the_job_at_work() -> None:
@@ -154,28 +157,61 @@ def test_it_comes_before_the_next_wave_and_after_the_job_at_work() -> None:
     assert phase_of(world, "back") == "Succeeded"
 
 
-def test_a_retry_of_before_does_not_undo_it_and_one_of_after_does() -> None:
+@pytest.mark.parametrize("when", ["before", "meanwhile", "after"])
+def test_a_retry_does_not_undo_it(when: str) -> None:
+    """What makes a tenant orders a Retry, whatever else is under way."""
     waves = [{"name": "canary", "share": "10%", "pause": "Manual"}, {"name": "rest"}]
     world = World(make_set(waves=waves), dict(SIZES))
     settle(world)
     world.pass_time(timedelta(minutes=1))
-    retry(world, "before")
-    settle(world)
-    world.pass_time(timedelta(minutes=1))
+    if when == "before":
+        retry(world)
+        settle(world)
+        world.pass_time(timedelta(minutes=1))
     rollback(world)
-    world.pass_time(timedelta(minutes=1))
     world.step()
     world.pass_time(timedelta(minutes=1))
-    retry(world, "after")
-    world.order(make_action(ActionKind.CONTINUE, "go-on"))
-    settle(world)
-    assert phase_of(world, "before") == "Refused"
-    assert "a rollback has been ordered since" in world.actions["before"].message
-    world.order(make_action(ActionKind.CONTINUE, "once-more"))
+    if when == "meanwhile":
+        retry(world)
+    for name in ("one", "two", "three"):
+        settle(world)
+        world.order(make_action(ActionKind.CONTINUE, name))
+        if when == "after" and name == "one":
+            settle(world)
+            retry(world)
+        if find_paused(world.view(), world.resource.status) is None:
+            del world.actions[name]
+            break
     settle(world)
     assert phase_of(world, "back") == "Succeeded"
-    assert phase_of(world, "after") in {"Running", "Succeeded"}
-    assert goals(world)[-1] is None
+    assert set(goals(world)[2:]) == {BACK}
+    assert phase_of(world, "retry") in {"Succeeded", "Running"}
+    rollout = world.resource.status.rollout
+    assert rollout is not None
+    assert rollout.rollback == BACK
+
+
+def test_a_continue_ends_no_rollback_that_is_under_way() -> None:
+    world = make_world()
+    rollback(world)
+    world.step()
+    world.order(replace(make_action(ActionKind.CONTINUE, "go-on"), created_at=world.now))
+    settle(world)
+    assert phase_of(world, "go-on") == "Refused"
+    assert reason_of(world.resource.status) == ("False", "RolledBack")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_continue_after_it_is_carried_out_once_whoever_is_killed(seed: int) -> None:
+    random = Random(seed)
+    world = make_world()
+    rollback(world)
+    settle(world)
+    world.order(replace(make_action(ActionKind.CONTINUE, "go-on"), created_at=world.now))
+    settle(world, crash=lambda _: random.random() < 0.4)
+    assert goals(world)[6:] == [None] * 3
+    assert phase_of(world, "go-on") == "Succeeded"
+    assert reason_of(world.resource.status) == ("True", "AllCurrent")
 
 
 def test_its_plan_is_shown_and_waits_for_a_person_where_plans_do() -> None:
@@ -297,8 +333,20 @@ def test_targets_whose_own_history_says_so_wait_for_a_person() -> None:
     assert world.starts == ["survey", "all"]
     world.pass_time(timedelta(minutes=1))
     retry(world)
+    world.step()
+    world.work()
+    world.step()
+    assert world.orders[world.created[-1]].held_intent is not None
+    job = world.active()
+    assert job is not None
+    world.end_pod(job, 0, FleetReport(counts, wave="all", failures=(held,)))
+    world.end_job(job)
+    settle(world)
+    assert reason_of(world.resource.status) == ("False", "RolledBack")
+    world.order(replace(make_action(ActionKind.CONTINUE, "go-on"), created_at=world.now))
     settle(world)
     assert world.orders[world.created[-1]].held_intent is None
+    assert phase_of(world, "go-on") == "Succeeded"
 
 
 def test_a_failure_beside_those_that_are_held_is_a_failure() -> None:

@@ -44,6 +44,22 @@ def test_those_who_stood_back_are_named_when_the_elder_goes() -> None:
     assert observed.find_older(migration) is None
 
 
+def test_those_on_both_databases_are_named_when_the_elder_is_led_to_another() -> None:
+    observed, migration = Observed(), make_migration()
+    elsewhere = {"urlFrom": {"secretKeyRef": {"name": "other", "key": "url"}}}
+    observed.see_migration(other("older", younger=False))
+    observed.see_migration(migration)
+    there = other("there", younger=True, database=elsewhere)
+    observed.see_migration(there)
+    assert observed.find_older(migration) is not None
+    moved = other("older", younger=False, database=elsewhere)
+    assert observed.see_migration(moved) == [("team", "shop"), ("team", "there")]
+    assert observed.see_migration(moved) == []
+    assert observed.find_older(migration) is None
+    assert observed.find_older(there) is not None
+    assert observed.forget_migration(("team", "older"), "older") == [("team", "there")]
+
+
 def test_another_history_table_is_another_history() -> None:
     observed, migration = Observed(), make_migration()
     database = {

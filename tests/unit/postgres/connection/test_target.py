@@ -332,8 +332,33 @@ def test_a_bad_url_is_refused_with_golang_migrates_text(url: str, message: str) 
     with pytest.raises(MigrationError) as caught:
         parse_target(url, {})
     assert caught.value.message == message
-    assert caught.value.reason is Reason.INTERNAL
+    assert caught.value.reason is Reason.CONNECTION_INVALID
     assert not caught.value.is_retryable
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        " ",
+        "jdbc:postgresql://db/shop",
+        "postgresql+psycopg2://db/shop",
+        "postgres//db/shop",
+        "'postgres://db/shop'",
+        "mysql://db/shop",
+        "https://db/shop",
+        "postgres://db/shop?schema=public",
+        "postgres://db:port/shop",
+        "host=db dbname='shop",
+        "host=db port=none",
+        "postgres://db/shop?client_encoding=latin1",
+        "REPLACE_ME",
+    ],
+)
+def test_what_a_secret_holds_in_the_place_of_a_url_has_a_reason_of_its_own(url: str) -> None:
+    with pytest.raises(MigrationError) as caught:
+        parse_target(url, {})
+    assert caught.value.reason is Reason.CONNECTION_INVALID
 
 
 @pytest.mark.parametrize(

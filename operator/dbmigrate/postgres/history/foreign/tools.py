@@ -6,12 +6,11 @@ run every migration again. The tables are found in the catalog; none of them is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dbmigrate.postgres.connection.search_path import KEEP_SCHEMA
+from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
 from dbmigrate.postgres.connection.session import Session
-from dbmigrate.postgres.connection.target import HistoryKind
+from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, HistoryKind
 from dbmigrate.postgres.history.orm_history import RAILS_METADATA, Orm, way_to_adopt
 from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.sqltext.quoting import literal
@@ -118,51 +117,70 @@ tables.py."""
 
 
 def find_other_histories(
-    session: Session, history: History, *, but: Orm | None = None
+    session: Session, history: History, *, but: Orm | None = None, counts_ours: bool = False
 ) -> tuple[OtherHistory, ...]:
-    """The tables of other tools in the history's schema and in the tools' own schemas.
+    """The tables of other tools in the history's schema and in the tools' own schemas; for Atlas's
+    own schema, where the search path leads as well.
 
     One round trip. The history's own table does not count, and neither does a table with a log of
-    dbmigrate's, which says whether anything is applied (lost_history.py in the runner). `but` is
-    the ORM whose table the history is, where it is one's.
+    dbmigrate's, which says whether anything is applied (lost_history.py in the runner), unless
+    `counts_ours`. `but` is the ORM whose table the history is, where it is one's.
     """
     logs = {log_name(each.name) for each in TOOL_TABLES if each.kind is not None}
     names = sorted({each.name for each in TOOL_TABLES} | logs)
     schemas = sorted({history.schema, *(each.schema for each in TOOL_TABLES if each.schema)})
+    home = CURRENT_SCHEMA if history.schema == ATLAS_SCHEMA else literal(history.schema)
     *_, rows = session.query(
         "SELECT n.nspname, c.relname, pg_catalog.array_to_json(ARRAY("
         "SELECT a.attname FROM pg_catalog.pg_attribute a"
-        " WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))"
+        " WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)),"
+        f" n.nspname IN ({literal(history.schema)}, {home})"
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        f" WHERE n.nspname IN ({', '.join(map(literal, schemas))}) AND c.relkind IN ('r', 'p')"
+        f" WHERE n.nspname IN ({home}, {', '.join(map(literal, schemas))})"
+        " AND c.relkind IN ('r', 'p')"
         f" AND c.relname IN ({', '.join(map(literal, names))}) ORDER BY 1, 2",
         before=KEEP_SCHEMA,
     )
     import json
 
-    shapes = ((row[0] or "", row[1] or "", frozenset(json.loads(row[2] or "[]"))) for row in rows)
-    return recognise(shapes, history, but)
-
-
-def recognise(
-    shapes: Iterable[tuple[str, str, frozenset[str]]], history: History, but: Orm | None = None
-) -> tuple[OtherHistory, ...]:
-    """Those of the tables (schema, name, columns) that are a tool's, the fullest match of each."""
-    places = {(schema, name): columns for schema, name, columns in shapes}
+    shapes = [
+        _Shape(schema or "", name or "", frozenset(json.loads(columns or "[]")), is_home == "t")
+        for schema, name, columns, is_home in rows
+    ]
+    places = {(each.schema, each.name) for each in shapes}
     found = []
-    for (schema, name), columns in places.items():
-        if (schema, name) == (history.schema, history.table) or (schema, log_name(name)) in places:
+    for shape in shapes:
+        place = (shape.schema, shape.name)
+        has_log = (shape.schema, log_name(shape.name)) in places
+        if place == (history.schema, history.table) or (has_log and not counts_ours):
             continue
         fitting = [
             each
             for each in TOOL_TABLES
-            if each.name == name
-            and schema == (each.schema or history.schema)
-            and (each.columns == columns if each.is_exact else each.columns <= columns)
+            if shape.fits(each)
             and (each.kind is not history.kind if but is None else each.adopt != but)
-            and not (each.kind is HistoryKind.DBMATE and (schema, RAILS_METADATA) in places)
+            and not (each.kind is HistoryKind.DBMATE and (shape.schema, RAILS_METADATA) in places)
         ]
         if fitting:
             best = max(fitting, key=lambda each: len(each.columns))
-            found.append(OtherHistory(best, f"{schema}.{name}"))
+            found.append(OtherHistory(best, ".".join(place)))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A table that has the name of a tool's."""
+
+    schema: str
+    name: str
+    columns: frozenset[str]
+    is_home: bool
+    """Whether it is where tools without a schema of their own put theirs."""
+
+    def fits(self, table: ToolTable) -> bool:
+        is_there = self.is_home if table.schema is None else self.schema == table.schema
+        if table.is_exact:
+            has_columns = table.columns == self.columns
+        else:
+            has_columns = table.columns <= self.columns
+        return is_there and has_columns and table.name == self.name

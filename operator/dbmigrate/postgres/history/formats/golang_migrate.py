@@ -138,8 +138,8 @@ class GolangMigrateTable:
         return VersionRow(int(rows[0][0] or 0), rows[0][1] == "t")
 
     def wait_sql(self, table: str, wanted: Version) -> str:
-        """Its version, whether it is dirty, whether it is enough."""
+        """Its version, whether it is dirty, whether it is enough; two rows at most, as above."""
         return (
             f"SELECT version::bigint, dirty::boolean, version::bigint >= {wanted}"
-            f" FROM {table} LIMIT 1"
+            f" FROM {table} ORDER BY 1 LIMIT 2"
         )

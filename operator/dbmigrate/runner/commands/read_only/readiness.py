@@ -7,7 +7,7 @@ version.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
@@ -49,9 +49,11 @@ _PATIENT = frozenset(
 _PASSING = ("40", "53", "55", "57", "58")
 """Classes of SQLSTATE that say nothing of the history: a standby's conflict, a full server, a lock,
 an operator's doing, a disk."""
+_FOR_LOCKS = 0.8
+"""The part of a poll's time after which a lock is told, and not that nothing answers."""
 _NOT_REACHED = "`dbmigrate up` applies what is pending: see whether that run has failed"
 _DIRTY = "`dbmigrate repair` finishes what dbmigrate began; `dbmigrate status` shows it"
-_MISTAKES = frozenset({Reason.INTERNAL, Reason.FOREIGN_HISTORY})
+_MISTAKES = frozenset({Reason.INTERNAL, Reason.CONNECTION_INVALID, Reason.FOREIGN_HISTORY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,11 @@ def _read(
     """The version, whether it is dirty and has the wanted one; None: there is no version."""
     if not history.has_version_table:
         return None
-    question = adapter_for(history.kind).wait_sql(history.version_table, wanted)
+    adapter = adapter_for(history.kind)
+    question = adapter.wait_sql(history.version_table, wanted)
     rows = session.query(history.guarded_reading(question))[0]
+    if len(rows) > 1:
+        adapter.take([[row[:2] for row in rows]], history)  # says that they contradict each other
     if not rows or rows[0][0] is None:
         return None
     text, dirty, is_reached = rows[0]
@@ -153,14 +158,14 @@ def _without_version(session: Session, history: History, wanted: Version) -> Rea
     if lost is not None:
         return Readiness(
             VersionState(None),
-            f"the database has no version, and its log ends at version {lost}: its version table is"
-            " gone or empty (`dbmigrate status`)",
+            f"the database has no version, and its log ends at version {lost}: its version"
+            " table is missing or empty (`dbmigrate status`)",
             is_behind=True,
         )
-    others: Iterable[OtherHistory] = ()
+    others: Sequence[OtherHistory] = ()
     # A log of ours explains that there is no version, and a name of its own a second history.
     if not history.has_log_table and not history.has_own_name:
-        others = find_other_histories(session, history)
+        others = find_other_histories(session, history, counts_ours=True)
     return _behind(VersionState(None), wanted, others)
 
 
@@ -173,8 +178,9 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
         is_applied = table.has_applied(session, wanted.name)
     except NoOrmTable as missing:
         history = History(missing.schema, missing.table)
-        others = find_other_histories(session, history, but=wanted.orm)
-        return Readiness(None, missing.message + _name(others), is_behind=True)
+        others = find_other_histories(session, history, but=wanted.orm, counts_ours=True)
+        text = missing.message + _name(others)
+        return Readiness(None, text, Reason.FOREIGN_HISTORY, is_behind=True)
     except ServerFailure as failure:
         if failure.sqlstate == INSUFFICIENT_PRIVILEGE:
             return _unreadable(request)
@@ -187,8 +193,11 @@ def _poll_orm(request: Request, wanted: OrmMigration, limit: float) -> Readiness
     return Readiness(state, f"{wanted.orm.label} has not applied {wanted.name}", is_behind=True)
 
 
-def _behind(state: VersionState, wanted: Version, others: Iterable[OtherHistory] = ()) -> Readiness:
+def _behind(state: VersionState, wanted: Version, others: Sequence[OtherHistory] = ()) -> Readiness:
     text = f"the database {_stands(state)}, {wanted} is wanted{_name(others)}"
+    if others:
+        hint = others[0].remedy
+        return Readiness(state, text, Reason.FOREIGN_HISTORY, is_behind=True, hint=hint)
     return Readiness(state, text, is_behind=True, hint=_NOT_REACHED)
 
 
@@ -201,7 +210,7 @@ def _stands(state: VersionState) -> str:
     return "has no version" if state.version is None else f"is at version {state.version}"
 
 
-def _name(others: Iterable[OtherHistory]) -> str:
+def _name(others: Sequence[OtherHistory]) -> str:
     """Histories of other tools, and how to wait for their migrations."""
     return "".join(
         f"; it has {each.place}, the history of {each.table.tool}: {each.way_to_wait}"
@@ -213,7 +222,9 @@ def _connect(request: Request, limit: float) -> Session:
     end = time.monotonic() + limit
     session = connect(_within(request.target, limit))
     opened = time.monotonic()
-    give_up = no_answer_within(max(0.1, end - opened))
+    left = max(0.1, end - opened)
+    session.lock_seconds = left * _FOR_LOCKS
+    give_up = no_answer_within(left)
     # For all of the poll's queries together, not for each.
     session.on_silence = lambda _: give_up(time.monotonic() - opened)
     return session

@@ -60,6 +60,8 @@ def _status(run: Run) -> StatusTable:
         known[start.version] = start
     for migration in out_of_order_migrations(run.inputs) if source.squash_lists else ():
         known.setdefault(migration.version, migration)
+    for migration in source.lacking:
+        known.setdefault(migration.version, migration)
     changed = {m.version for m in changed_migrations(source, applied)}
     rows = (
         *(
