@@ -18,7 +18,7 @@ def make_directory(prefix: str) -> Path:
     except OSError as error:
         raise MigrationError(
             Reason.INTERNAL,
-            f"no directory for temporary files can be made: {cause_of(error)}",
+            f"no directory for temporary files can be created: {cause_of(error)}",
             hint="make /tmp writable, or let TMPDIR name a directory that is: in a Pod by an"
             " emptyDir, in a container by --tmpfs /tmp",
         ) from None

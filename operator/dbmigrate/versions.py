@@ -84,7 +84,7 @@ def dotted(text: str) -> TextVersion:
     Raises ValueError, as does every reader of a version.
     """
     if _DOTTED.fullmatch(text) is None or len(text) > 200:
-        raise ValueError(f"{text!r} is no version: numbers with dots between them")
+        raise ValueError(f"{text!r} is not a version: numbers separated by dots")
     written = text.replace("_", ".")
     parts = [int(part) for part in written.split(".")]
     while len(parts) > 1 and parts[-1] == 0:
@@ -95,7 +95,7 @@ def dotted(text: str) -> TextVersion:
 def lexical(text: str) -> TextVersion:
     """Atlas's: the text before the first underscore, compared byte by byte."""
     if not text or "_" in text or "\0" in text or len(text) > 200:
-        raise ValueError(f"{text!r} is no version: a text without an underscore")
+        raise ValueError(f"{text!r} is not a version: a text without an underscore")
     return TextVersion(text.encode(), text)
 
 
@@ -103,7 +103,7 @@ def number(text: str) -> int:
     """All other formats': digits, within the range of bigint."""
     match = _NUMBER.fullmatch(text)
     if match is None or int(match[1]) > LARGEST_NUMBER:
-        raise ValueError(f"{text!r} is no version: a number")
+        raise ValueError(f"{text!r} is not a version: a number")
     return int(match[1])
 
 

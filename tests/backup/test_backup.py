@@ -263,7 +263,7 @@ def test_restore_refuses_a_file_that_is_damaged(
     file.write_bytes(content[: len(content) // 3])
     wrong = dbmigrate(empty, "restore", "-sha256", sha256, str(file))
     assert wrong.code == 1
-    assert "is not the backup that was meant" in wrong.stderr
+    assert "is not the expected backup" in wrong.stderr
     broken = dbmigrate(empty, "restore", str(file))
     assert broken.code == 1
     assert "pg_restore failed" in broken.stderr

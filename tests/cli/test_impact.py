@@ -203,7 +203,7 @@ def test_of_what_the_text_does_not_tell_it_says_so(statement: str) -> None:
     impact = read_one(statement)
     assert not impact.is_known
     first = statement.split(maxsplit=1)[0]
-    assert str(impact) == f"line 1: {first}: what it locks or loses is not known"
+    assert str(impact) == f"line 1: {first}: its locks and data loss are unknown"
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_a_table_that_somebody_keeps_to_himself_is_waited_for_another_time(
         other.execute("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
         error = report_of(up(big, directory, "reject"))["error"]
     assert (error["reason"], error["retryable"]) == ("BlockedByQuery", True)
-    assert "how large the tables are" in error["message"]
+    assert "the sizes of the tables" in error["message"]
     assert up(big, directory, "reject").code == 1
 
 

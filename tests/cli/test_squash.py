@@ -204,7 +204,7 @@ def test_the_archive_of_a_resource_is_below_its_files(shop: Shop, server: Server
     environ = {"DBMIGRATE_CONFINED_TO": str(shop.directory.parent), "DBMIGRATE_ARCHIVE": "missing"}
     assert "missing" in run_apart(*words, "goto", "latest", environ=environ).stderr
     environ["DBMIGRATE_ARCHIVE"] = "../../.."
-    assert "leads out of" in run_apart(*words, "goto", "latest", environ=environ).stderr
+    assert "leads outside" in run_apart(*words, "goto", "latest", environ=environ).stderr
     environ["DBMIGRATE_ARCHIVE"] = shop.archive.name
     ok(run_apart(*words, "goto", "latest", environ=environ))
     assert "agree" in ok(shop.on(below, "verify"))
@@ -267,7 +267,7 @@ def test_a_mark_that_is_none(tmp_path: Path, database: Database, line: str, said
     ("lower", "said", "way_on"),
     [
         ("25_late", "there is 25_late.up.sql: it would run before", "a version above 30"),
-        ("10_old", "there is 10_old.up.sql: it would run before", "into an archive"),
+        ("10_old", "there is 10_old.up.sql: it would run before", "to an archive"),
         ("5_older", "5_older.up.sql is below them", "dbmigrate squash -to 30"),
         ("30_both", "several files", ""),
     ],
@@ -420,7 +420,7 @@ def test_a_mark_in_files_that_have_another_way(tmp_path: Path, format: Format) -
     (tmp_path / name).write_text("-- dbmigrate:replaces 1-3\nSELECT 1;")
     if format is Format.ATLAS:
         renew_sum(tmp_path, format)
-    with pytest.raises(MigrationError, match="stands for the files below it"):
+    with pytest.raises(MigrationError, match="replaces the files below it"):
         read_source(tmp_path, format, {})
 
 

@@ -320,7 +320,7 @@ def test_a_password_beside_an_identity_is_refused(instance: Rds) -> None:
     url = f"{instance.url()} password=hunter22"
     done = run("-identity", "aws", "-database", url, "version")
     assert done.code == 1
-    assert "leave one of them out" in done.stderr
+    assert "remove one of them" in done.stderr
     assert "hunter22" not in done.stderr
 
 

@@ -50,7 +50,7 @@ def test_rewrites_and_required_columns_are_noted(server: Server) -> None:
     assert "rewritten" in (notes["a"] or "")
     assert notes["b"] is None
     assert "rewritten" in (notes["c"] or "")
-    assert "fails where the table has rows" in (notes["d"] or "")
+    assert "fails if the table has rows" in (notes["d"] or "")
     assert "rewritten" in (notes["e"] or "")
     assert notes["f"] is None
 

@@ -54,8 +54,9 @@ def test_a_database_with_nothing_to_do_costs_two_round_trips(
         each.drop()
 
 
+@pytest.mark.parametrize("table", ["schema_migrations", "schema_migrations_log"])
 def test_a_history_that_somebody_has_locked_holds_up_its_own_target_alone(
-    database: Database, tmp_path: Path
+    database: Database, tmp_path: Path, table: str
 ) -> None:
     names = [f"t{n}" for n in range(20)]
     make_schemas(database, names)
@@ -64,7 +65,7 @@ def test_a_history_that_somebody_has_locked_holds_up_its_own_target_alone(
     assert fleet(database, files, "up", "-targets", str(targets)).code == 0
     with database.connect() as holder:
         holder.execute("BEGIN")
-        holder.execute("LOCK TABLE t7.schema_migrations IN ACCESS EXCLUSIVE MODE")
+        holder.execute(f"LOCK TABLE t7.{table} IN ACCESS EXCLUSIVE MODE".encode())
         ran = run_here(
             "-path", str(files), "-database", database.url, "-lock-timeout", "1",
             "fleet", "status", "-targets", str(targets), "-json",

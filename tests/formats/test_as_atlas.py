@@ -221,7 +221,7 @@ def test_names_that_leave_a_doubt_are_refused(
         ("-- atlas:txmode all\n\n", 'txmode "all" is not allowed'),
         ("-- atlas:txmode some\n\n", 'unknown txmode "some"'),
         ("-- atlas:txmode none\n-- atlas:txmode file\n\n", "multiple txmode values"),
-        ("-- atlas:import a.sql\n\n", "`atlas:import` puts other files in"),
+        ("-- atlas:import a.sql\n\n", "`atlas:import` includes other files"),
         ("-- atlas:txtar\n\n-- checks.sql --\n", "`atlas:txtar` holds checks of Atlas's"),
         ("-- atlas:sum ignore\n\n", "is left out of atlas.sum"),
     ],

@@ -147,7 +147,7 @@ def test_a_mistake_ends_with_2_and_says_what_to_do() -> None:
     ran = run("goose", "mysql", "x", "up")
     assert ran.code == 2
     assert ran.stderr == (
-        "driver mysql: dbmigrate supports only postgres\n"
+        "mysql is not a command, and dbmigrate supports only the driver postgres\n"
         "run `dbmigrate goose -h` for the commands and options\n"
     )
 

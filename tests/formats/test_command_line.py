@@ -83,7 +83,7 @@ def test_the_error_of_a_bad_file_has_its_place_and_nothing_was_run(
     directory = str(fill(tmp_path / "m", {"00001_a.sql": text}))
     ran = run("-path", directory, "-database", database.url, "up")
     assert ran.code == 1
-    assert "00001_a.sql: line 3: '-- +goose Dwon' is no annotation of goose" in ran.stderr
+    assert "00001_a.sql: line 3: '-- +goose Dwon' is not an annotation of goose" in ran.stderr
     assert goose_rows(database) == []
 
 

@@ -189,7 +189,7 @@ def test_adopt_needs_to_know_which_version_became_which_number(
         (VIEW, "R__the_view.sql runs again whenever it has changed"),
         ({"V1__a.sql": "SELECT '${a}';"}, "takes values from the environment"),
         ({"V1__a.sql": "", "B1__b.sql": ""}, "B1__b.sql stands for V1__a.sql"),
-        ({"V1__a.py": ""}, "is a script that Flyway has to run"),
+        ({"V1__a.py": ""}, "is a script that only Flyway can run"),
     ],
 )
 def test_what_cant_be_converted_is_named(

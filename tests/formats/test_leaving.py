@@ -82,7 +82,7 @@ def test_what_cant_be_converted_is_named_and_nothing_is_written(
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     source = read_source(fill(tmp_path / "m", goose_tables(1)), None, {})
     place = fill(tmp_path / "c", {"000001_t1.up.sql": "mine"})
-    with pytest.raises(MigrationError, match="is there already"):
+    with pytest.raises(MigrationError, match="already exists"):
         convert(source, place)
     assert names(place) == ["000001_t1.up.sql"]
 
@@ -132,7 +132,7 @@ def test_adopt_refuses_what_one_number_cant_say(database: Database, tmp_path: Pa
     assert ran.code == 1
     assert "goose has left out 1 (t1) below version 2" in ran.stderr
     database.execute("DELETE FROM goose_db_version WHERE version_id = 2")
-    assert "nothing to take over" in run(*where, "adopt", "-from", "goose", "-f").stderr
+    assert "nothing to adopt" in run(*where, "adopt", "-from", "goose", "-f").stderr
     assert "-from must be goose, dbmate, " in run(*where, "adopt").stderr
 
 
@@ -154,11 +154,11 @@ def test_adopt_from_dbmate_wants_a_table_of_another_name(
 def test_nothing_is_converted_into_a_directory_that_holds_migrations(tmp_path: Path) -> None:
     source = fill(tmp_path / "m", goose_tables(1, 2))
     same = run("-path", str(source), "convert", str(source))
-    assert (same.code, "is there already" in same.stderr) == (1, True)
+    assert (same.code, "already exists" in same.stderr) == (1, True)
     assert len(list(source.iterdir())) == 2
     other = fill(tmp_path / "other", {"0001_x.up.sql": "", "README.md": ""})
     refused = run("-path", str(source), "convert", str(other))
-    assert (refused.code, "0001_x.up.sql is there already" in refused.stderr) == (1, True)
+    assert (refused.code, "0001_x.up.sql already exists" in refused.stderr) == (1, True)
     (other / "0001_x.up.sql").unlink()
     assert run("-path", str(source), "convert", str(other)).code == 0
 

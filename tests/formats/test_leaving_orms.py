@@ -26,7 +26,7 @@ from tests.runner.test_probe import NAMES, TABLES
 
 pytestmark = pytest.mark.database
 
-HELD = "schema_migrations has a version already: nothing was taken over"
+HELD = "schema_migrations has a version already: nothing was adopted"
 
 
 def adopt(database: Database, directory: Path, tool: str, *words: str, answers: str = "") -> Ran:

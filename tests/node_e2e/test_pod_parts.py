@@ -138,7 +138,7 @@ def test_a_run_waits_for_its_proxy_which_does_not_keep_the_job_alive(
     (pod,) = eventually(running, what="a runner that waits")
     waiting = eventually(
         lambda: shop.namespace.kubectl("logs", pod, "--container", "dbmigrate"),
-        lambda log: "tried again for 60 s" in log,
+        lambda log: "retried for 60 s" in log,
         what="the runner's word that it waits",
     )
     assert "shop.database.example:5432" in waiting

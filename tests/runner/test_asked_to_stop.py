@@ -71,7 +71,7 @@ def interrupt(database: Database, statement: int) -> Report:
     assert result.error is not None
     assert result.error.reason is Reason.INTERRUPTED
     assert result.error.is_retryable
-    assert "go on from this statement" in (result.error.hint or "")
+    assert "continue from this statement" in (result.error.hint or "")
     return result.report
 
 

@@ -204,7 +204,7 @@ def test_whatever_leads_elsewhere_is_refused_with_the_ways_out(
     assert result.error.reason is Reason.DIRTY
     assert result.error.message.startswith("Dirty database version 2.")
     assert "20 rows are done in 2 batches" in result.error.message
-    assert "`dbmigrate repair` continues it; `dbmigrate force V` gives it up" in (
+    assert "`dbmigrate repair` continues it; `dbmigrate force V` abandons it" in (
         result.error.hint or ""
     )
     assert touched(database) == {0: ROWS - 2 * SIZE, 1: 2 * SIZE}
@@ -348,7 +348,7 @@ def test_rows_that_are_not_behind_the_cursor_end_the_run_instead_of_going_round(
     text = COUNT_UP.replace("RETURNING id", "RETURNING (id - 1) % 10 + 1")
     result = up(request(database, files(text)))
     assert result.error is not None
-    assert "gave rows that are not behind the cursor it began with (10)" in result.error.message
+    assert "returned rows that do not follow its first cursor (10)" in result.error.message
     assert progress(database) == [(["10"], 1, 10)]
     assert touched(database) == {0: ROWS - SIZE, 1: SIZE}
 
@@ -363,7 +363,7 @@ def test_a_key_that_rows_share_ends_the_run_instead_of_leaving_rows_out(
     )
     result = up(request(database, files(shared)))
     assert result.error is not None
-    assert "batch 1 has several rows in one place of the cursor" in result.error.message
+    assert "batch 1 has several rows with one cursor value" in result.error.message
     assert touched(database) == {0: ROWS}
 
 
@@ -396,9 +396,9 @@ def test_rows_without_a_place_end_the_run_instead_of_looking_like_none(database:
 @pytest.mark.parametrize(
     ("meddling", "told"),
     [
-        ("UPDATE schema_migrations_batches SET batches = 7", "another session came between"),
-        ("UPDATE schema_migrations_batches SET cursor = '{40}'", "another session came between"),
-        ("DELETE FROM schema_migrations_batches", "another session came between"),
+        ("UPDATE schema_migrations_batches SET batches = 7", "another session interfered"),
+        ("UPDATE schema_migrations_batches SET cursor = '{40}'", "another session interfered"),
+        ("DELETE FROM schema_migrations_batches", "another session interfered"),
         ("UPDATE schema_migrations SET version = 9", "another session moved the version from 2"),
         ("UPDATE schema_migrations SET dirty = false", "another session moved the version from 2"),
     ],

@@ -51,14 +51,16 @@ def test_a_dependent_in_another_schema(database: Database, name: str) -> None:
     result = drop(request(database))
     assert result.error is not None
     assert result.error.reason is Reason.STATEMENT_FAILED
-    assert result.error.message.endswith(f"the schema's own: {name}"), result.error.message
+    assert result.error.message.endswith(
+        f"objects that do not belong to the schema would be dropped: {name}"
+    ), result.error.message
     assert "-cascade" in (result.error.hint or "")
     assert everything(database) == before
     witness = Witness()
     done = drop(request(database, observer=witness), cascade=True)
     assert done.report.outcome is Outcome.APPLIED
-    assert [notice.message for notice in witness.notices if "along" in notice.message] == [
-        f"dropped along: {name}"
+    assert [notice.message for notice in witness.notices if "also dropped" in notice.message] == [
+        f"also dropped: {name}"
     ]
     assert database.query("SELECT to_regclass('t1')") == [(None,)]
 
@@ -70,7 +72,9 @@ def test_no_dependent_is_forgotten(database: Database) -> None:
     database.execute("CREATE VIEW other.a AS TABLE other.v; CREATE VIEW here AS TABLE t1")
     result = drop(request(database))
     assert result.error is not None
-    _, _, names = result.error.message.partition("the schema's own: ")
+    _, _, names = result.error.message.partition(
+        "objects that do not belong to the schema would be dropped: "
+    )
     *shown, more = names.split(", ")
     assert more == "1 more"
     assert len({*DEPENDENTS, "view other.a"} - set(shown)) == 1

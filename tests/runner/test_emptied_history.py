@@ -66,12 +66,12 @@ def test_nothing_runs_again(database: Database, kind: HistoryKind, loss: str) ->
     for command in COMMANDS:
         text = refusal(command(wanted))
         assert f"{table_of(wanted)} is empty" in text
-        assert f"its log {table_of(wanted)}_log has had rows, and has none" in text
+        assert f"its log {table_of(wanted)}_log had rows and is now empty" in text
         for way in ("`dbmigrate baseline V`", "`dbmigrate force -1`", "`dbmigrate adopt`"):
             assert way in text
     witness = Witness()
     status(replace(wanted, observer=witness)).unwrap()
-    assert any("has had rows" in each.message for each in witness.notices)
+    assert any("had rows" in each.message for each in witness.notices)
     findings = verify(wanted).unwrap()
     assert findings is not None
     assert [each.kind for each in findings][:1] == ["lost"]
@@ -250,4 +250,4 @@ def test_it_is_written_down_once(
     monkeypatch.setattr(Session, "execute", execute)
     up(request(database, tables(*range(1, count + 1)))).unwrap()
     up(request(database, tables(*range(1, count + 2)))).unwrap()
-    assert sum(b"has had rows" in each for each in sent) == 1
+    assert sum(b"had rows" in each for each in sent) == 1

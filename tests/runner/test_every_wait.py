@@ -11,9 +11,15 @@ import pytest
 
 from dbmigrate.report import Outcome, Reason
 from dbmigrate.runner.commands.drop import drop
+from dbmigrate.runner.commands.force import force
+from dbmigrate.runner.commands.read_only.plan import preview
+from dbmigrate.runner.commands.read_only.status import status
+from dbmigrate.runner.commands.read_only.verify import verify
+from dbmigrate.runner.commands.read_only.version import version
+from dbmigrate.runner.commands.read_only.wait import wait
 from dbmigrate.runner.commands.repair import repair
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.request import Options
+from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.runner.stop import Stop
 from dbmigrate.sources.migration import Source
@@ -188,3 +194,37 @@ def test_a_locked_history_is_waited_for_as_long_as_it_was_said(database: Databas
     assert result.error.reason is Reason.BLOCKED_BY_QUERY
     assert version_row(database) == [(1, False)]
     assert up(request(database, wanted)).error is None
+
+
+READERS: dict[str, Callable[[Request], Result[Any]]] = {
+    "version": version,
+    "status": status,
+    "plan": preview,
+    "verify": verify,
+    "up": up,
+    "force": lambda asked: force(asked, 1),
+    "drop": drop,
+}
+
+
+@pytest.mark.parametrize("name", ["schema_migrations", "schema_migrations_log"])
+@pytest.mark.parametrize("command", READERS)
+def test_a_history_that_nobody_may_read_now_is_told_as_locked(
+    database: Database, command: str, name: str
+) -> None:
+    """The catalogs' own functions lock the tables that they describe: the look at the start too."""
+    up(request(database, source(MADE))).unwrap()
+    options = Options(lock_timeout=1.0, who="tester")
+    with held(database, f"BEGIN; LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"):
+        error = READERS[command](request(database, source(MADE), options=options)).error
+    assert error is not None
+    assert (error.reason, error.sqlstate) == (Reason.BLOCKED_BY_QUERY, "55P03")
+
+
+@pytest.mark.parametrize("name", ["schema_migrations", "schema_migrations_log"])
+def test_who_waits_is_told_that_it_is_locked(database: Database, name: str) -> None:
+    up(request(database, source(MADE))).unwrap()
+    with held(database, f"BEGIN; LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"):
+        error = wait(request(database, source(MADE)), 1, timeout=2).error
+    assert error is not None
+    assert "lock timeout" in error.message

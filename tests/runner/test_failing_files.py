@@ -311,7 +311,7 @@ def test_a_file_that_changes_the_history_is_told_as_the_file_s_fault(
     error = result.error
     assert error is not None
     assert error.reason in (Reason.STATEMENT_FAILED, Reason.FOREIGN_HISTORY)
-    assert "not at fault" not in error.message
+    assert "not the cause" not in error.message
     assert error.location is not None
     assert error.location.file == "000002_m2.up.sql"
     if not end:

@@ -58,7 +58,7 @@ def test_a_statement_that_took_too_long_says_whose_limit_it_was(
     write_scripts(tmp_path, {"1_a.up.sql": head + SLOW})
     by_role = ran(limited, tmp_path)
     assert "a statement may run for 723ms by the role (ALTER ROLE ... SET)" in by_role.stderr
-    assert "-statement-timeout D sets another limit, and `none` lifts it" in by_role.stderr
+    assert "-statement-timeout D sets another limit, and `none` removes it" in by_role.stderr
     # The superuser does not trust a history of that role's.
     database.execute("DROP TABLE IF EXISTS schema_migrations, schema_migrations_log")
     by_url = ran(f"{database.url}&x-statement-timeout=650", tmp_path)

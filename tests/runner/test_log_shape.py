@@ -208,7 +208,7 @@ def test_an_identity_that_this_role_may_not_correct_is_told_with_the_statement_t
     try:
         assert error is not None
         assert error.reason is Reason.FOREIGN_HISTORY
-        assert "its file is not at fault" in error.message
+        assert "its file is not the cause" in error.message
         assert "setval(pg_get_serial_sequence" in (error.hint or "")
         assert error.location is None
     finally:

@@ -56,7 +56,7 @@ def test_a_server_that_comes_up_while_the_first_connection_waits() -> None:
         result = up(request(database, tables(1), options=options, observer=observer))
         assert result.error is None
         (told,) = observer.notices
-        assert "Connection refused: tried again for 60 s" in told.message
+        assert "Connection refused: retried for 60 s" in told.message
         # Only the first one waits: a server that goes away is the next test's.
         server.shut_down()
         stop = Stop()

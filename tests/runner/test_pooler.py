@@ -78,7 +78,7 @@ def test_a_setting_that_a_pooler_drops_or_refuses_is_missed_before_anything_is_d
             result = run(request(f"{url}&{setting}", tables(1)))
             assert result.error is not None
             assert result.error.reason is Reason.POOLER_UNSAFE
-            assert "connect to PostgreSQL itself" in (result.error.hint or "")
+            assert "connect to PostgreSQL directly" in (result.error.hint or "")
             said = f"asks for {setting.replace('=', ' ')}" if ignored else "unsupported startup"
             assert said in result.error.message
     made = database.query("SELECT count(*) FROM pg_tables WHERE schemaname IN ('app', 'public')")

@@ -94,7 +94,7 @@ def test_no_primary_among_the_hosts_is_no_server_that_is_away(pair: Pair) -> Non
     error = run(pair.standby, attributes="primary").error
     assert error is not None
     assert error.reason is Reason.CONNECTION_REFUSED
-    assert "no host is the one that target_session_attrs asks for" in (error.hint or "")
+    assert "no host satisfies target_session_attrs" in (error.hint or "")
 
 
 def test_a_word_that_libpq_does_not_know_is_not_tried_again(pair: Pair) -> None:

@@ -1,4 +1,4 @@
-"""Two histories, of which one has taken the place of the other: each log says it, and one is
+"""Two histories, of which one has replaced the other: each log says it, and one is
 enough."""
 
 from __future__ import annotations
@@ -106,18 +106,18 @@ def test_the_history_that_counts_is_lost(
     database.execute(LOST_ALL[loss].format(table_of(new)))
     if after is HistoryKind.ATLAS:
         text = refusal(apply(new, ApplyOrder(may_hold_something=True)))
-        assert "has taken the place" in text
+        assert "has replaced" in text
     refused(
         new,
         f"{table_of(new)} ",
-        f"{table_of(old)}_log says that it has taken the place of {table_of(old)} at version 3",
+        f"{table_of(old)}_log says that it has replaced {table_of(old)} at version 3",
         "`dbmigrate baseline V`",
         "`dbmigrate force -1`",
         f"`dbmigrate -format {before} force V`",
     )
     witness = Witness()
     status(replace(new, observer=witness)).unwrap()
-    assert any("has taken the place" in each.message for each in witness.notices)
+    assert any("has replaced" in each.message for each in witness.notices)
     findings = verify(new).unwrap()
     assert findings is not None
     assert [each.kind for each in findings][:1] == ["lost"]
@@ -185,7 +185,7 @@ def test_after_adopting(shop: Shop, database: Database, name: str | None, loss: 
     up(shop.on(ONE)).unwrap()
     if loss in LOST_ALL:
         database.execute(LOST_ALL[loss].format("public.schema_migrations"))
-        refused(shop.on(ONE), "has taken the place of public.", "at version 3")
+        refused(shop.on(ONE), "has replaced public.", "at version 3")
         again = examine(goose, into, {})
         assert again.error is None, again.error
     else:

@@ -38,7 +38,7 @@ def plan_changes(before: Schema, after: Schema, *, online: bool = True) -> tuple
             if not circle.altered:
                 raise MigrationError(
                     Reason.INTERNAL,
-                    f"no order was found for statements that wait for each other: {circle}",
+                    f"no order was found for statements that depend on each other: {circle}",
                     hint="please report the two schemas",
                 ) from None
             replace_instead(world, circle.altered)

@@ -145,7 +145,7 @@ def _connection(conninfo: Mapping[str, str]) -> tuple[dict[str, str], str]:
     if "sslpassword" in rest:
         raise MigrationError(
             Reason.BACKUP_FAILED,
-            "sslpassword can't be handed to pg_dump without showing it in its argument list",
+            "sslpassword can't be passed to pg_dump without showing it in its argument list",
             hint="use a key without a password, or a service file",
         )
     return environ, make_conninfo("", **rest)

@@ -7,7 +7,6 @@ of a run is based on what it read while it had the locks.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Iterator
@@ -20,7 +19,12 @@ from dbmigrate.postgres.connection.connect import connect
 from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure, history_failure
 from dbmigrate.postgres.connection.keepalives import KEEPALIVES
 from dbmigrate.postgres.connection.redaction import show
-from dbmigrate.postgres.connection.session import Row, Session, no_answer_within
+from dbmigrate.postgres.connection.session import (
+    Row,
+    Session,
+    lock_timeout_sql,
+    no_answer_within,
+)
 from dbmigrate.postgres.connection.target import ConnectionTarget, HistoryTable
 from dbmigrate.postgres.history import tables as history_tables
 from dbmigrate.postgres.history.adapter import Found
@@ -105,7 +109,7 @@ class Database:
     found: Found
     """The version as this run last read or wrote it."""
     notes: tuple[LogRow, ...]
-    """Rows of the log that are no steps (postgres.history.log.notes), the oldest first."""
+    """Rows of the log that are not steps (postgres.history.log.notes), the oldest first."""
     log: tuple[LogRow, ...]
     """Those rows of the log that explain the present state, as they were when the run began;
     empty when they were not asked for."""
@@ -239,8 +243,8 @@ class Database:
     def begun(self, sql: str) -> str:
         """The same, and the transaction continues."""
         seconds = self.request.options.lock_timeout
-        limit = 0 if seconds == math.inf else max(1, min(2**31 - 1, round(1000 * seconds)))
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {limit}; {sql}"
+        limit = lock_timeout_sql(seconds) or "SET LOCAL lock_timeout = 0; "
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED; {limit}{sql}"
 
     def on_history(self, sql: str, *, before: str = "") -> list[list[Row]]:
         """Run statements on the history in a transaction of their own.
@@ -256,7 +260,7 @@ class Database:
             raise
 
     def read(self) -> None:
-        """Read the history again; where there are no tables, that asks nobody."""
+        """Read the history again; without tables, this sends no query."""
         sql = self._read_sql()
         self._take(self.session.query(self.in_transaction(sql)) if sql else [])
 
@@ -278,7 +282,7 @@ class Database:
         self.note_owner()
 
     def note_owner(self) -> None:
-        """Write down for whom the run is, where the log says something else."""
+        """Record the owner of the run, if the log names another one."""
         owner = self.request.options.owner
         if owner is not None and self.reads_log and find_owner(self.notes) != owner:
             self._note_lost()  # the first row after the loss may be this one
@@ -314,7 +318,7 @@ class Database:
         self.applied.gap = None
 
     def _note_lost(self) -> None:
-        """Write down, with the first row after the loss, what the files say of the lost ones."""
+        """Record, with the first row after the loss, what the files show of the lost ones."""
         here = self.found.version
         if self.lost is None or self.applied.is_exact or here is None:
             return
@@ -476,6 +480,7 @@ class Database:
     def _connect(self) -> None:
         self.session = self._open_session()
         self.session.on_silence = self._on_silence
+        self.session.lock_seconds = self.request.options.lock_timeout
         self._is_opening = True
         self._guard = None
         try:
@@ -510,7 +515,7 @@ class Database:
                 if error.reason is not Reason.CONNECTION_REFUSED or is_over:
                     raise
                 if not is_told:
-                    request.observer.notice(Notice("INFO", f"{error}: tried again for {wait:g} s"))
+                    request.observer.notice(Notice("INFO", f"{error}: retried for {wait:g} s"))
                     is_told = True
             time.sleep(CONNECT_PAUSE)
 
@@ -526,7 +531,7 @@ class Database:
 
     def _lock_and_read(self) -> None:
         if self.session.announced_pid != self.pid:
-            # Before any lock is taken: behind a pooler nothing could release it.
+            # Before any lock is taken: with a pooler nothing could release it.
             from dbmigrate.postgres.connection import pooler
 
             pooler.require_own_backend(

@@ -1,4 +1,4 @@
-"""Whose database it is: a run says who it is for, and the log who was there before.
+"""Ownership of a database: a run names its owner, and the log records the previous one.
 
 Two resources, in two namespaces or two clusters, that migrate one database by different files
 would take it back and forth. So a run of an owner is refused where the log names another one,
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
-from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_owner
+from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_order, find_owner
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import Plan
@@ -32,7 +32,7 @@ def require_owner(run: Run) -> None:
         Reason.DATABASE_CONFLICT,
         f"{history.schema}.{history.table} is migrated by {found.name}, and this run is for"
         f" {options.owner.name}",
-        hint="give each a database or a history table of its own; or let this one take over:"
+        hint="give each a separate database or history table; or let this one take over:"
         f" spec.takeOver: {found.name} in the resource, or -take-over {found.name}",
     )
 
@@ -74,7 +74,7 @@ def require_live(run: Run, plan: Plan | None = None) -> None:
     """Raise MigrationError (ForeignHistory) if a history of another format counts in the place of
     this one: the files would run what those of the other one have run.
 
-    A plan without steps is only told so: the older image of an application does no harm.
+    A plan without steps only gets a warning: the older image of an application does no harm.
     """
     error = find_left(run)
     if error is None:
@@ -95,7 +95,8 @@ def find_left(run: Run) -> MigrationError | None:
         Reason.FOREIGN_HISTORY,
         f"{history.name} was left{at}: since then {found.table}, a history of {found.format}'s"
         " files, says what this database has, and these files would run beside it",
-        hint=f"go on with the files of {found.format} (-format {found.format}); or `dbmigrate force"
+        hint=f"continue with the files of {found.format} (-format {found.format}); or"
+        " `dbmigrate force"
         " V` with the version of these files that the database has, which makes this history count"
         " again, and not the other; or, if both are to count, `dbmigrate force -1` and then"
         " `dbmigrate force V`",
@@ -120,6 +121,37 @@ def note_hold(run: Run, plan: Plan) -> None:
         return
     run.database.prepare_to_write()
     run.database.note(NoteKind.HOLD, options.order, checksum=options.intent)
+
+
+def require_new_order(run: Run) -> None:
+    """Raise MigrationError (AlreadyDone) if the log has the run's order as carried out.
+
+    Whoever keeps an order in Git, or restores it from a backup, makes it again when it is gone:
+    the database may have moved on since.
+    """
+    order = run.request.options.order_id
+    row = find_order(run.database.notes, order) if order is not None else None
+    if row is None:
+        return
+    when = f" at {row.finished_at}" if row.finished_at else ""
+    raise MigrationError(
+        Reason.ALREADY_DONE,
+        f"{order} has been carried out{when}: it is not done again",
+        hint="give the order another name if it is to be done again",
+    )
+
+
+def note_order(run: Run) -> None:
+    """Note that the run's order has been carried out. A role that may not write the log notes
+    nothing."""
+    order, database = run.request.options.order_id, run.database
+    if order is None:
+        return
+    try:
+        database.prepare_to_write()
+        database.note(NoteKind.ORDER, order)
+    except (MigrationError, ServerFailure):
+        database.session.roll_back()
 
 
 def require_no_hold(run: Run, plan: Plan) -> None:
@@ -158,6 +190,6 @@ def require_no_hold(run: Run, plan: Plan) -> None:
             Reason.ROLLED_BACK,
             f"rolled back from version {hold.from_version} to {database.found.version or 'none'} by"
             f" {hold.order}: it is not applied again by itself",
-            hint="a new file, another target or a MigrationAction (Retry, of a set Continue) leads"
-            " on; on the command line `dbmigrate up` does",
+            hint="a new file, another target or a MigrationAction (Retry, of a set Continue) ends"
+            " this; on the command line, `dbmigrate up` does",
         )

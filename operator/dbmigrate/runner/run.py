@@ -44,7 +44,7 @@ class Run:
         self.drift: ReportedDrift | None = None
         self.database_id: str | None = None
         self.has_changed = False
-        """Something was changed that is no step: a forced version, a baseline, a drop."""
+        """Something other than a step was changed: a forced version, a baseline, a drop."""
         self.is_flushed = True
         """Whether everything that was committed is on the server's disk."""
         self.unflushed_steps = 0
@@ -134,7 +134,7 @@ class Run:
             raise MigrationError(
                 Reason.DIRTY,
                 f"Dirty database version {found.stored}. Fix and force version.",
-                hint="`dbmigrate repair` finishes what dbmigrate began; otherwise look at what"
+                hint="`dbmigrate repair` finishes a step of dbmigrate; otherwise check what"
                 f" version {found.stored} has left, fix it, then `dbmigrate force"
                 f" {found.stored}` (or the version below)",
             )

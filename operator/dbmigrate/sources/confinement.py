@@ -31,7 +31,7 @@ def confined_to(directory: str) -> Iterator[None]:
 
 
 def require_inside(path: str | os.PathLike[str]) -> None:
-    """Raise MigrationError (SourceInvalid) for a path that leads out of the directory."""
+    """Raise MigrationError (SourceInvalid) for a path that leads outside the directory."""
     if _directories:
         _compare(path, os.path.realpath(path), _directories[-1])
 
@@ -66,6 +66,6 @@ def _compare(path: str | os.PathLike[str], real: str, directory: str) -> None:
             )
         raise MigrationError(
             Reason.SOURCE_INVALID,
-            f"{shown} leads out of {directory}, and only files in it are read:"
-            " put the file itself in the place of the link",
+            f"{shown} leads outside {directory}, and only files in it are read:"
+            " replace the link with the file itself",
         )

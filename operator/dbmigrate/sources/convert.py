@@ -24,7 +24,7 @@ from dbmigrate.versions import Role, Version, are_numbers, number, reader_of
 
 LEAST_DIGITS = 6
 NUMBERS = "versions.tsv"
-"""The file that says which version became which number: both, and the name."""
+"""The file that maps each version to its number, with its name."""
 
 _NO_TRANSACTION = b"-- dbmigrate:no-transaction\n"
 
@@ -74,7 +74,7 @@ def _write(source: Source, directory: str | os.PathLike[str], *, is_trimmed: boo
         contents[NUMBERS] = "".join(lines).encode()
     there = _first_in_the_way(place, contents)
     if there:
-        raise _refused(f"{place / there} is there already; choose another directory")
+        raise _refused(f"{place / there} already exists; choose another directory")
     try:
         place.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
@@ -117,16 +117,16 @@ def _number(source: Source) -> list[tuple[int, Migration]]:
     """All migrations in order, by the numbers that they get."""
     if source.repeatables:
         raise _refused(
-            f"{_file_of(source.repeatables[0])} runs again whenever it has changed, which no file"
-            " of golang-migrate's does: make a migration of it, or leave it to another tool"
+            f"{_file_of(source.repeatables[0])} runs again whenever it has changed, which"
+            " golang-migrate's files do not: convert it to a migration, or run it with another tool"
         )
     chain = list(source.migrations)
     if source.checkpoints:
         first = source.checkpoints[-1]
         if chain and chain[0].version <= first.version:
             raise _refused(
-                f"{_file_of(first)} stands for {_file_of(chain[0])} and others on an empty"
-                " database: keep one of both ways"
+                f"{_file_of(first)} stands for {_file_of(chain[0])} and others in an empty"
+                " database: keep one of the two"
             )
         chain.insert(0, first)
     numbers = _as_numbers(chain)

@@ -85,8 +85,8 @@ def _check(location: str, files: list[DbmateFileName]) -> None:
         if first.version > second.version:
             raise invalid(
                 location,
-                f"{printable(first.text)} comes before {printable(second.text)} for dbmate, which"
-                " goes by names: give all versions the same number of digits",
+                f"{printable(first.text)} comes before {printable(second.text)} for dbmate,"
+                " which sorts by name: give all versions the same number of digits",
             )
     if files and files[-1].version > _LARGEST_VERSION:
         raise invalid(
@@ -120,7 +120,7 @@ def extract(content: bytes, direction: Direction, name: str) -> bytes:
         raise _refused(name, content, 0, "a file needs a block `-- migrate:down`")
     if len(ups) > 1 or len(downs) > 1:
         second = min(each[1].start() for each in (ups, downs) if len(each) > 1)
-        raise _refused(name, content, second, "a file can have one pair of blocks alone")
+        raise _refused(name, content, second, "a file can have only one pair of blocks")
     up, down = ups[0].start(), downs[0].start()
     if down < up:
         raise _refused(name, content, down, "`-- migrate:up` belongs before `-- migrate:down`")
@@ -135,7 +135,7 @@ def extract(content: bytes, direction: Direction, name: str) -> bytes:
 
 
 def _read_options(head: bytes) -> dict[bytes, bytes]:
-    """`name:value` behind the directive; the last one of a name counts, as with dbmate."""
+    """`name:value` after the directive; the last one of a name counts, as with dbmate."""
     pairs = (word.split(b":") for word in _DIRECTIVE.sub(b"", head, count=1).split())
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 

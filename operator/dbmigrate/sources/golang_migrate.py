@@ -33,8 +33,7 @@ _LARGEST_PARSED = 2**64 - 1
 """golang-migrate parses 64 unsigned bits and skips a file with a larger number."""
 
 _NOTHING_READ = (
-    "no file here was read: -format says which tool's files these are; Atlas's are known by their"
-    " atlas.sum"
+    "no file was recognised: set the format with -format; Atlas's files need their atlas.sum"
 )
 _MISTAKEN_NAME = re.compile(r"[0-9].*\.sql|.*\.(up|down)\.\w+", re.IGNORECASE | re.DOTALL)
 _LEFT_OVER = re.compile(r".*(\.|~|^bak|^orig|^old|^tmp|^swp|^save|^rej|^disabled)", re.IGNORECASE)
@@ -139,12 +138,12 @@ def _compare(up: GolangMigrateFileName | None, down: GolangMigrateFileName | Non
         return []
     if up is None:
         return [
-            f"{printable(down.text)} has no up script:"
-            " on the way up its version is reached without running anything"
+            f"{printable(down.text)} has no up script: migrating up records its version without"
+            " running anything"
         ]
     if up.stem == down.stem:
         return []
-    what = "differ in case alone" if up.stem.lower() == down.stem.lower() else "differ in name"
+    what = "differ only in case" if up.stem.lower() == down.stem.lower() else "differ in name"
     return [
         f"{printable(up.text)} and {printable(down.text)} {what}"
         f" and count as one migration, version {up.version}"

@@ -31,7 +31,7 @@ class DirectoryListing:
         """Of directories that are named like migrations."""
         return tuple(
             f"{self.location}/{printable(name)} is a directory and not read:"
-            " migrations lie side by side in one directory"
+            " all migrations must be in one directory"
             for name in self.directories
             if _MISTAKEN_DIRECTORY.fullmatch(name)
         )

@@ -125,13 +125,13 @@ def refuse_marked(
 def remedy(tool: str) -> str:
     """What to do with the files of that tool, which would run both ways as plain scripts."""
     if tool in READ:
-        return f"name the format of the directory, -format {tool}, or take the marker out"
+        return f"name the format of the directory, -format {tool}, or remove the marker"
     if tool == "Rails":
         return (
             "dbmigrate runs no structure.sql: `adopt -from rails -baseline NAME` writes the schema"
         )
     return (
-        f"dbmigrate does not run {tool}'s files; write each way into a file of its own,"
+        f"dbmigrate does not run {tool}'s files; write each direction into a separate file,"
         " <version>_<name>.up.sql and <version>_<name>.down.sql"
     )
 

@@ -1,4 +1,4 @@
-"""What the migrations beside a new one say of it: nothing, as a rule.
+"""Checks of a new migration against the existing ones; normally without a finding.
 
 golang-migrate writes whatever it is told. A version below one that is there is no error
 either, but a database that has the higher one takes the new one for out of order; and two
@@ -30,9 +30,9 @@ def warn_of(created: Iterable[Path]) -> Iterator[str]:
     highest = max(known, key=lambda found: int(found[1]), default=None)
     if highest is not None and int(highest[1]) > int(new[1]):
         yield (
-            f"version {new[1]} is below {printable(highest[0])}: a database that has that one"
-            " takes it for out of order"
+            f"version {new[1]} is below {printable(highest[0])}: it is out of order in a"
+            " database that has that one"
         )
     same = next((found[0] for found in known if found[2] == new[2]), None)
     if same is not None:
-        yield f"there is a migration of that name already: {printable(same)}"
+        yield f"a migration with that name already exists: {printable(same)}"

@@ -55,7 +55,7 @@ def read_prisma(path: str | os.PathLike[str]) -> Source:
         if parsed is None:
             raise invalid(
                 listing.location,
-                f"{printable(folder)} begins with no number that can be a version:"
+                f"{printable(folder)} does not begin with a number that can be a version:"
                 " rename the folder, and its row in _prisma_migrations",
             )
         version, name = parsed
@@ -65,7 +65,7 @@ def read_prisma(path: str | os.PathLike[str]) -> Source:
         if before.version >= after.version:
             raise invalid(
                 listing.location,
-                f"Prisma goes by names and runs {before.version}_{before.name} before"
+                f"Prisma sorts by name and runs {before.version}_{before.name} before"
                 f" {after.version}_{after.name}: their numbers say otherwise",
             )
     return Source(listing.location, tuple(migrations))

@@ -38,7 +38,7 @@ Generations = tuple[tuple[Version, ...], ...]
 
 
 def head_of(low: Version, high: Version, replaced: Generations) -> str:
-    """The lines that say what a file stands for."""
+    """The lines that name the files that a file replaces."""
     return f"-- {DIRECTIVE.decode()} {low}-{high}\n{list_of(replaced)}"
 
 
@@ -55,7 +55,7 @@ def head_of_copy(migration: Migration) -> str:
 
 
 def with_squash(source: Source, heads: Mapping[Script, bytes]) -> Source:
-    """The source, with what its squashed file says of itself.
+    """The source, with the marks of its squashed file.
 
     `heads` are the beginnings of those up files in which there may be a mark. Raises
     MigrationError (SourceInvalid) for a mark that is invalid, or in a file that is not the first.
@@ -163,29 +163,29 @@ def _not_first(file: str, low: Version, high: Version, first: Migration) -> Migr
     if first.version >= low:
         message = (
             f"{file} replaces the versions {low} to {high}, and there is {lowest}: it would run"
-            " before the file that stands for it"
+            " before the file that replaces it"
         )
         hint = (
-            f"give it a version above {high}, if it came later; or move it, and what else the file"
-            " replaces, out of the directory, into an archive"
+            f"give it a version above {high}, if it came later; or move it, and the other"
+            " replaced files, from the directory to an archive"
         )
     else:
         message = (
-            f"{file} replaces the versions {low} to {high}, and {lowest} is below them: a squashed"
-            " file has to be the first of its directory"
+            f"{file} replaces the versions {low} to {high}, and {lowest} is below them: a"
+            " squashed file must be the first of its directory"
         )
-        hint = f"squash what is below it as well: dbmigrate squash -to {high}"
+        hint = f"also squash the versions below it: dbmigrate squash -to {high}"
     return _invalid(message, Location(file), hint=hint)
 
 
 def _other_way(file: str, form: Format) -> MigrationError:
     way = (
-        "a baseline migration (B3__squash.sql) stands for the files below it"
+        "a baseline migration (B3__squash.sql) replaces the files below it"
         if form is Format.FLYWAY
-        else "a checkpoint stands for the files below it"
+        else "a checkpoint replaces the files below it"
     )
     return _invalid(
-        f"{file}: the mark dbmigrate:replaces means nothing in a file of {form}'s: {way}",
+        f"{file}: the mark dbmigrate:replaces has no effect in a file of {form}'s: {way}",
         Location(file),
     )
 

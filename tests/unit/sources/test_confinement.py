@@ -54,7 +54,7 @@ def refused(read: Callable[[], object], mount: Path, name: str) -> None:
         read()
     assert caught.value.reason is Reason.SOURCE_INVALID
     assert name in str(caught.value)
-    assert "leads out of" in str(caught.value)
+    assert "leads outside" in str(caught.value)
     assert CANARY not in f"{caught.value} {caught.value.hint}"
 
 
@@ -140,7 +140,7 @@ def test_the_program_takes_the_directory_from_its_environment(mount: Path) -> No
         environ={"DBMIGRATE_CONFINED_TO": str(mount)},
     )  # fmt: skip
     assert done.code == 1
-    assert f"{name} leads out of" in done.stderr
+    assert f"{name} leads outside" in done.stderr
     assert CANARY not in done.stdout + done.stderr
 
 

@@ -142,11 +142,11 @@ def test_a_callback_stops_every_run_and_a_shell_script_its_own(tmp_path: Path) -
     source = read(lay(tmp_path, {"V1__a.sql": "", "V2__b.sh": ""}))
     problems = [m.up.problem if m.up else "" for m in source.migrations]
     assert problems[0] == ""
-    assert "V2__b.sh is a script that Flyway has to run" in problems[1]
+    assert "V2__b.sh is a script that only Flyway can run" in problems[1]
     source = read(lay(tmp_path, {"sub/beforeMigrate.sql": ""}))
     problems = [m.up.problem if m.up else "" for m in source.migrations]
-    assert "beforeMigrate.sql is a callback" in problems[0]
-    assert "nothing is run" in source.warnings[0]
+    assert "beforeMigrate.sql is a Flyway callback" in problems[0]
+    assert "nothing runs" in source.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_settings_come_from_files_and_the_environment_in_this_order(
     named = tmp_path / "more.conf"
     named.write_text("flyway.placeholders.c=${OTHER}!\n")
     assert script(read(directory, FLYWAY_CONFIG_FILES=str(named), OTHER="y")) == "12y!"
-    with pytest.raises(MigrationError, match="which is no file"):
+    with pytest.raises(MigrationError, match="which is not a file"):
         read(directory, FLYWAY_CONFIG_FILES="missing.conf")
 
 
@@ -250,7 +250,7 @@ def test_placeholders_can_look_otherwise_or_be_switched_off(tmp_path: Path) -> N
 def test_settings_that_would_change_which_files_count_are_refused(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    with pytest.raises(MigrationError, match=r"dbmigrate knows|say true or false"):
+    with pytest.raises(MigrationError, match=r"dbmigrate knows|set true or false"):
         read(lay(tmp_path, {"V1__a.sql": ""}), **environ)
 
 
@@ -261,9 +261,9 @@ def test_settings_that_would_change_which_files_count_are_refused(
         ("CHERRY_PICK", "2.1", "up -to V"),
         ("SKIP_EXECUTING_MIGRATIONS", "true", "force V"),
         ("DRY_RUN_OUTPUT", "x.sql", "plan"),
-        ("CALLBACKS", "com.example.Audit", "Flyway's to run"),
-        ("CALLBACK_LOCATIONS", "filesystem:callbacks", "make migrations of them"),
-        ("IGNORE_MIGRATION_PATTERNS", "*:gone", "no pattern of Flyway's"),
+        ("CALLBACKS", "com.example.Audit", "only Flyway can run"),
+        ("CALLBACK_LOCATIONS", "filesystem:callbacks", "convert them to migrations"),
+        ("IGNORE_MIGRATION_PATTERNS", "*:gone", "not a pattern of Flyway"),
     ],
 )
 def test_settings_that_would_run_something_else_are_refused_with_the_way_out(
@@ -281,7 +281,7 @@ def test_settings_that_are_passed_over_are_warned_of(tmp_path: Path) -> None:
     """
     source = read(lay(tmp_path, {"V1__a.sql": "", "flyway.toml": toml}))
     assert [warning.split(":")[0] for warning in source.warnings] == [
-        "flyway.group is passed over",
+        "flyway.group is ignored",
         "flyway.locations names 2 places",
     ]
 
@@ -320,9 +320,9 @@ def test_callbacks_in_other_languages_are_callbacks_too(tmp_path: Path) -> None:
     source = read(lay(tmp_path, {"V1__a.sql": "", "beforeMigrate.sh": "", "afterInfo.sql": ""}))
     up = source.migrations[0].up
     assert up is not None
-    assert "beforeMigrate.sh is a callback of Flyway's" in up.problem
+    assert "beforeMigrate.sh is a Flyway callback" in up.problem
     assert [warning.split(":")[0] for warning in source.warnings] == [
-        "afterInfo.sql is a callback of what dbmigrate does otherwise",
+        "afterInfo.sql is a callback of a command that dbmigrate implements itself",
         "beforeMigrate.sh is a callback",
     ]
 
@@ -342,7 +342,7 @@ def test_a_file_beside_a_script_says_how_it_runs(tmp_path: Path) -> None:
     assert two is not None
     assert three is not None
     assert (one.is_transactional, one.is_template, one.load()) == (False, False, b"${a}")
-    assert "can't judge shouldExecute" in two.problem
+    assert "does not support shouldExecute" in two.problem
     assert three.problem == "V3__c.sql.conf: retries is no setting of a script"
 
 
@@ -406,7 +406,7 @@ def test_a_setting_without_an_effect_is_named(tmp_path: Path, variable: str, nam
     (tmp_path / "V1__a.sql").write_text("SELECT 1;")
     for value, is_named in (("true", True), ("false", False), ("", False)):
         warnings = " ".join(read_source(tmp_path, None, {variable: value}).warnings)
-        assert (f"flyway.{name} is passed over: " in warnings) is is_named
+        assert (f"flyway.{name} is ignored: " in warnings) is is_named
 
 
 def test_names_are_validated_where_flyway_would(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_skipped_name_that_looks_like_a_mistake_is_warned_of(tmp_path: Path, t
 
 def test_where_nothing_is_read_the_format_that_has_no_mark_is_named(tmp_path: Path) -> None:
     source = read_directory(fill(tmp_path, "20240101000000_x.sql"))
-    assert "-format says which tool's files these are" in source.warnings[-1]
+    assert "set the format with -format" in source.warnings[-1]
     assert "atlas.sum" in source.warnings[-1]
 
 
@@ -120,7 +120,7 @@ def test_a_pair_under_two_names_is_warned_of(tmp_path: Path) -> None:
         fill(tmp_path, "1_a.up.sql", "1_b.down.sql", "2_c.up.sql", "2_C.down.sql")
     )
     assert source.versions == (1, 2)
-    assert [("differ in name" in w, "differ in case" in w) for w in source.warnings] == [
+    assert [("differ in name" in w, "differ only in case" in w) for w in source.warnings] == [
         (True, False),
         (False, True),
     ]

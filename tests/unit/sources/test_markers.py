@@ -101,7 +101,7 @@ def test_a_hint_never_names_a_format_that_would_run_the_files(tmp_path: Path) ->
     (tmp_path / "001.up.sql").write_text("CREATE TABLE a ();")
     (tmp_path / "001.down.sql").write_text("DROP TABLE a;")
     warnings = " ".join(read_source(tmp_path, None, {}).warnings)
-    assert "no file here was read" in warnings
+    assert "no file was recognised" in warnings
     assert "-format atlas" not in warnings
 
 

@@ -44,4 +44,4 @@ def test_zeros_before_a_number_do_not_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize("there", ["000001_phone.up.sql", "00001_phone.sql"])
 def test_a_name_that_is_there_already_is_told(tmp_path: Path, there: str) -> None:
     (warning,) = warnings(tmp_path, "2_phone.up.sql", there=(there,))
-    assert warning == f"there is a migration of that name already: {there}"
+    assert warning == f"a migration with that name already exists: {there}"

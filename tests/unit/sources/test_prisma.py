@@ -41,8 +41,8 @@ def test_folders_are_migrations_in_the_order_of_their_names(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (("users",), "users begins with no number"),
-        (("10_b", "9_a"), "Prisma goes by names and runs 10_b before 9_a"),
+        (("users",), "users does not begin with a number"),
+        (("10_b", "9_a"), "Prisma sorts by name and runs 10_b before 9_a"),
         (("1_a", "1_b"), "their numbers say otherwise"),
     ],
 )

@@ -328,7 +328,7 @@ def _change_type(before: t.Column, after: t.Column, world: World) -> PlannedStat
         destroys=f"values of {after.name.name} that do not fit {after.type} exactly are changed"
         if is_lossy
         else None,
-        note="all rows are rewritten while nobody may read or write" if rewrites else None,
+        note="all rows are rewritten while reads and writes are blocked" if rewrites else None,
     )
 
 
@@ -337,7 +337,7 @@ def _change_expression(before: t.Column, after: t.Column) -> Iterator[PlannedSta
     if after.generated == "":
         yield alter(after, f"{prefix} DROP EXPRESSION")
     elif before.expression != after.expression:
-        note = "all rows are rewritten while nobody may read or write"
+        note = "all rows are rewritten while reads and writes are blocked"
         yield alter(
             after,
             f"{prefix} SET EXPRESSION AS ({after.expression})",
@@ -347,11 +347,11 @@ def _change_expression(before: t.Column, after: t.Column) -> Iterator[PlannedSta
 
 def _note_new(each: t.Column, default: t.Default | None, world: World) -> str | None:
     if each.not_null is not None and default is None and not each.identity and not each.generated:
-        return "fails where the table has rows: the new column has no default"
+        return "fails if the table has rows: the new column has no default"
     if each.generated == "s" or each.identity:
-        return "all rows are rewritten while nobody may read or write"
+        return "all rows are rewritten while reads and writes are blocked"
     if default is not None and _is_volatile(default, world):
-        return "all rows are rewritten: each has a value of its own"
+        return "all rows are rewritten: each has a different value"
     return None
 
 

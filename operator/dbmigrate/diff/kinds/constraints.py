@@ -20,7 +20,7 @@ from dbmigrate.diff.world import World, attachments_below, checks_below
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 _NOT_VALID = " NOT VALID"
-_LOCKS = "reads the whole table while nobody may write"
+_LOCKS = "reads the whole table while writes are blocked"
 
 
 class Constraints(ObjectKind[t.Constraint]):

@@ -40,7 +40,7 @@ class Extensions(ObjectKind[o.Extension]):
         yield create(each, f"CREATE {each.address} WITH SCHEMA {each.home}{version}")
 
     def drop(self, each: o.Extension, world: World) -> Iterator[PlannedStatement]:
-        yield drop(each, f"DROP {each.address}", destroys="what the extension has stored is lost")
+        yield drop(each, f"DROP {each.address}", destroys="the extension's data is lost")
 
     def alter(
         self, before: o.Extension, after: o.Extension, world: World

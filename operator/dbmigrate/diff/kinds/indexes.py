@@ -33,7 +33,7 @@ class Indexes(ObjectKind[t.Index]):
             yield create(each, concurrently(sql), mode=Mode.ALONE)
         else:
             slow = table_is_slow(each.table, world) and each.table_kind != "p"
-            note = "nobody may write to the table until it is built" if slow else None
+            note = "writes to the table are blocked until it is built" if slow else None
             yield create(each, sql, note=note, after=tuple(_attached_before(each, world)))
         yield from _statistics((), each)
         yield from mark_statements(None, each)

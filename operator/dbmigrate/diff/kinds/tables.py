@@ -58,7 +58,7 @@ class Tables(ObjectKind[t.Table]):
         yield from _change_type(before, after, world)
         if before.persistence != after.persistence:
             word = "UNLOGGED" if after.persistence == "u" else "LOGGED"
-            note = "all rows are rewritten while nobody may read or write"
+            note = "all rows are rewritten while reads and writes are blocked"
             yield alter(after, f"{prefix} SET {word}", note=note)
         if before.access_method != after.access_method and after.access_method is not None:
             yield alter(after, f"{prefix} SET ACCESS METHOD {after.access_method}")

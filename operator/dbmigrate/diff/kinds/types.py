@@ -101,7 +101,7 @@ class Domains(ObjectKind[o.Domain]):
         if before.not_null is not None:
             yield alter(after, f"{prefix} DROP NOT NULL")
         if after.not_null is not None:
-            note = "reads every column of the type while nobody may write"
+            note = "reads every column of the type while writes are blocked"
             name = after.not_null.name
             is_usual = after.not_null.is_usual or name is None
             words = "SET NOT NULL" if is_usual else f"ADD CONSTRAINT {name} NOT NULL"

@@ -21,7 +21,7 @@ UNION SELECT relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
     WHERE i.indrelid IN (SELECT oid FROM r)
 UNION SELECT conname FROM pg_constraint WHERE conrelid IN (SELECT oid FROM r)
 UNION SELECT typname FROM pg_type t WHERE t.oid >= {FIRST_NORMAL_OID} AND NOT ({own(TYPE, "t")})"""
-"""The names that belong to what is passed over: to extensions and to the history."""
+"""The names that belong to what is ignored: to extensions and to the history."""
 
 UNHANDLED = " UNION ALL ".join(
     (

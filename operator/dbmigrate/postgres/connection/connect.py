@@ -25,7 +25,7 @@ DEFAULTS = {
     "connect_timeout": "10",
     **keepalives.CLIENT,
 }
-"""What libpq is told when the URL says nothing about it."""
+"""Parameters of libpq that apply if the URL does not set them."""
 
 BRIEF_SECONDS = 3
 """How long a session that only helps a run is waited for at most."""
@@ -83,7 +83,7 @@ def _ask_for_no_passphrase(conninfo: dict[str, str]) -> None:
 
 
 def complete(target: ConnectionTarget) -> dict[str, str]:
-    """What the target says, and what files say of its login. Raises MigrationError."""
+    """The target's parameters, with those of the login files. Raises MigrationError."""
     conninfo = target.conninfo
     if any(map(os.environ.get, CREDENTIAL_FILES)):
         from dbmigrate.postgres.connection.credential_files import with_credentials
@@ -161,12 +161,12 @@ def _refused(
         Reason.CONNECTION_REFUSED: "check the host and the port, and that the server runs there:"
         " `dbmigrate wait` waits until it answers",
         Reason.AUTHENTICATION_FAILED: "check the user, the password and pg_hba.conf",
-        Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run works",
+        Reason.HOST_NOT_FOUND: "check the host name in the URL, and DNS where the run executes",
         Reason.TLS_FAILED: "check sslmode, the root certificate and the host name in the URL",
         Reason.DATABASE_MISSING: "create the database first: dbmigrate does not create it",
         Reason.CONNECTION_INVALID: "check the parameters of the URL, and PGOPTIONS",
-        Reason.POOLER_UNSAFE: "a pooler in between does not pass on what the session is to begin"
-        " with: connect to PostgreSQL itself",
+        Reason.POOLER_UNSAFE: "a pooler does not pass on the session's startup parameters:"
+        " connect to PostgreSQL directly",
     }.get(reason)
     if reason is Reason.AUTHENTICATION_FAILED and "no password supplied" in text:
         hint = "give a password: in the URL, in PGPASSWORD, or in a password file (PGPASSFILE)"
@@ -176,13 +176,13 @@ def _refused(
         hint = tokens.advise()
     if reason is Reason.CONNECTION_REFUSED and NOT_THE_ONE.search(text):
         hint = (
-            "no host is the one that target_session_attrs asks for: name the primary as well, or"
-            " wait until one has become it"
+            "no host satisfies target_session_attrs: name the primary as well, or wait until a"
+            " host becomes the primary"
         )
     if reason is Reason.AUTHENTICATION_FAILED and has_setting(target.conninfo, os.environ, "role"):
         hint = (
-            f"{hint}; and the role that the run acts as (-role, or role= in the URL): it has to"
-            " exist, and the user to be its member (GRANT ROLE TO USER)"
+            f"{hint}; and the role that the run acts as (-role, or role= in the URL): it must"
+            " exist, and the user must be its member (GRANT ROLE TO USER)"
         )
         if _NO_ROLE in text and target.role:
             text = f"role {target.role} does not exist: {text}"

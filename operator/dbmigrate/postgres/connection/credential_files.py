@@ -67,7 +67,7 @@ def _read_password(path: str) -> str:
             Reason.AUTHENTICATION_FAILED,
             f"the password's file {path} {problem}",
             hint=f"{PASSWORD_VARIABLE} names it: in a DatabaseMigration spec.database.connection"
-            ".passwordFile, which job.volumes and job.volumeMounts have to put there",
+            ".passwordFile, which job.volumes and job.volumeMounts must mount there",
         )
     return text
 
@@ -85,9 +85,9 @@ def _read_pair(directory: Path) -> tuple[bytes, bytes]:
         raise _unusable(f"{CERTIFICATE} of the client certificate in {directory} is no certificate")
     if is_encrypted(key):
         raise _unusable(
-            f"{KEY} of the client certificate in {directory} is encrypted, and nobody can be asked"
-            " for its passphrase",
-            hint="put a key there that is not encrypted (`openssl pkey -in KEY -out NEW`)",
+            f"{KEY} of the client certificate in {directory} is encrypted, and there is no way"
+            " to ask for its passphrase",
+            hint="use a key that is not encrypted (`openssl pkey -in KEY -out NEW`)",
         )
     if b"PRIVATE KEY-----" not in key:
         raise _unusable(f"{KEY} of the client certificate in {directory} is no private key")
@@ -128,12 +128,12 @@ def explain_refusal(
         return f"{text}; {whose}", f"put the {CERTIFICATE} and the {KEY} of one and the same"
     if reason is Reason.AUTHENTICATION_FAILED:
         return text, (
-            f"{whose}, and the user is {user or 'that of PGUSER'}: both have to be the same,"
-            " or pg_ident.conf to map them; pg_hba.conf says whether it asks for a certificate"
+            f"{whose}, and the user is {user or 'that of PGUSER'}: both must be the same, or"
+            " pg_ident.conf must map them; pg_hba.conf says whether it asks for a certificate"
         )
     if _ABOUT_CLIENT.search(text):
         return f"{text}; {whose}", (
-            "the server does not trust who has signed it (ssl_ca_file), or wants another one"
+            "the server does not trust its issuer (ssl_ca_file), or expects another certificate"
         )
     return text, None
 

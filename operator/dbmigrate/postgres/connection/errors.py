@@ -36,8 +36,8 @@ UNIQUE_VIOLATION = "23505"
 OUT_OF_MEMORY = "53200"
 """Of the lock table, too."""
 OUT_OF_LOCKS_HINT = (
-    "the server's lock table is full: change fewer tables in one file, let fewer runs go on at a"
-    " time, or raise max_locks_per_transaction, which takes a restart of the server"
+    "the server's lock table is full: change fewer tables in one file, run fewer migrations at"
+    " a time, or raise max_locks_per_transaction, which takes a restart of the server"
 )
 
 

@@ -52,7 +52,7 @@ def check_login(
 
 
 class _Sources:
-    """Who says what of a login."""
+    """The sources of a login's parameters."""
 
     def __init__(
         self, conninfo: Mapping[str, str], environ: Mapping[str, str], effective: Effective
@@ -81,12 +81,12 @@ def _check_passwords(sources: _Sources, identity: CloudIdentity | None) -> None:
     if identity is not None and found:
         raise _twice(
             f"{found[0]} gives a password, and -identity {identity.provider} logs in with a token",
-            "leave one of them out (in a DatabaseMigration spec.database.identity)",
+            "remove one of them (in a DatabaseMigration spec.database.identity)",
         )
     if found[-1:] == [_PASSWORD_FILE] and len(found) > 1:
         raise _twice(
             f"{found[0]} and {_PASSWORD_FILE} both give the password",
-            "leave one of them out (in a DatabaseMigration the latter is"
+            "remove one of them (in a DatabaseMigration the latter is"
             " spec.database.connection.passwordFile)",
         )
 
@@ -107,15 +107,15 @@ def _check_certificates(sources: _Sources) -> None:
     if other is not None:
         raise _twice(
             f"{other} and {_CERTIFICATE} both name a client certificate",
-            "leave one of them out (in a DatabaseMigration the latter is"
+            "remove one of them (in a DatabaseMigration the latter is"
             " spec.database.clientCertificateFrom)",
         )
     if sources.effective.values.get("sslmode") == "disable":
         raise SettingsError(
             Reason.TLS_FAILED,
-            f"sslmode=disable, and {_CERTIFICATE} names a client certificate, which is"
-            " shown over TLS alone",
-            hint="write sslmode=verify-full (require is the least), or leave the certificate out:"
+            f"sslmode=disable, and {_CERTIFICATE} names a client certificate, which is used"
+            " only over TLS",
+            hint="write sslmode=verify-full (at least require), or remove the certificate:"
             " in a DatabaseMigration spec.database.clientCertificateFrom",
         )
 
@@ -128,7 +128,7 @@ def _check_roles(conninfo: Mapping[str, str], environ: Mapping[str, str], role: 
     if any(each != role for each in others):
         raise _twice(
             f"-role is {role}, and {where} names another role to act as",
-            "leave one of them out (in a DatabaseMigration the first is spec.database.role)",
+            "remove one of them (in a DatabaseMigration the first is spec.database.role)",
         )
 
 
@@ -141,8 +141,8 @@ def _check_authorities(effective: Effective) -> None:
         raise SettingsError(
             Reason.TLS_FAILED,
             f"the root certificate file {show('sslrootcert', path)} does not exist",
-            hint="sslrootcert in the URL or PGSSLROOTCERT names it: put the certificates there, or"
-            " name `system` for the authorities of this machine",
+            hint="sslrootcert in the URL or PGSSLROOTCERT names it: put the certificates"
+            " there, or use `system` for the authorities of this machine",
         )
 
 

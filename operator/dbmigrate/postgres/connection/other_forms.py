@@ -18,9 +18,9 @@ _FORMS = (
     (
         r"(?!dbname\s*=)(?:export\s+|set\s+|\$env:|-e\s+)?[a-z_]\w*\s*[=:]\s*[\"']?"
         r"[a-z][a-z0-9+.-]*:(?://|postgres)",
-        "the value begins with a variable's name: give what stands behind its = alone",
+        "the value begins with a variable's name: use only the text after its =",
     ),
-    (r"[\"'`]", "the value begins with a quotation mark: give what stands between the marks"),
+    (r"[\"'`]", "the value begins with a quotation mark: use only the text between the marks"),
     (
         # Neither quotes nor libpq's own words behind a space: those are its keyword strings.
         r"(?!.*(?-i:\s(?:dbname|user|password|host|port|application_name|sslmode)\s*=))"
@@ -33,7 +33,7 @@ _FORMS = (
         f"a URL of SQLAlchemy: leave out the driver's name between + and :, as in {_URL}",
     ),
     (r"(?:psql|pg_dump|docker|kubectl|dbmigrate|migrate)\s", f"a command, not a URL: write {_URL}"),
-    (r"[\[{]", f"a document, not a URL: give the URL that is in it, as {_URL}"),
+    (r"[\[{]", f"a document, not a URL: use the URL in it, such as {_URL}"),
 )
 
 
@@ -41,5 +41,5 @@ def find_other_form(text: str) -> str | None:
     """What the text is instead of a URL or a keyword string, and what to do; None: one of these."""
     for pattern, name in _FORMS:
         if re.match(pattern, text, re.IGNORECASE):
-            return f"{name} (nothing of it is shown, for it may hold a password)"
+            return f"{name} (not shown, because it may contain a password)"
     return None

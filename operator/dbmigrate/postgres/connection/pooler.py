@@ -68,5 +68,5 @@ def _unsafe(how: str) -> MigrationError:
         Reason.POOLER_UNSAFE,
         f"the connection goes through a pooler in transaction mode ({how}):"
         " locks do not hold there",
-        hint="connect to PostgreSQL itself, or to a port of the pooler in session mode",
+        hint="connect to PostgreSQL directly, or to a port of the pooler in session mode",
     )

@@ -9,6 +9,7 @@ run notices that it should stop, or that it is blocked.
 
 from __future__ import annotations
 
+import math
 import select
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -43,8 +44,11 @@ class Session:
         self._pgconn = connection
         self.on_silence: Tick | None = None
         """Called back over a query that has no callback of its own, as that would be."""
+        self.lock_seconds = math.inf
+        """How long a statement of the runner may wait for a lock; reading the catalogs takes locks
+        on the tables that they describe."""
         self.round_trips = 0
-        """Queries sent, for whoever counts."""
+        """The number of queries sent."""
 
     @property
     def announced_pid(self) -> int:
@@ -82,7 +86,7 @@ class Session:
 
     @property
     def is_in_transaction(self) -> bool:
-        """Whether the server says that a transaction block is open, failed or not."""
+        """Whether a transaction block is open, failed or not, according to the server."""
         return self._pgconn.transaction_status != pq.TransactionStatus.IDLE
 
     def query(self, sql: str, *, before: str = "") -> list[list[Row]]:
@@ -94,7 +98,8 @@ class Session:
         Raises ServerFailure and ConnectionBroken.
         """
         first = f"{before}; " if before else ""
-        text = f"{first}{SAFE}; {sql}"
+        limit = lock_timeout_sql(self.lock_seconds)
+        text = f"{first}{SAFE}; {limit}{sql}"
         encoding = self._pgconn.parameter_status(b"client_encoding")
         return self._collect(text) if encoding == _UTF8 else self._collect_in_utf8(text, encoding)
 
@@ -291,6 +296,13 @@ class _Wait:
             pass  # libpq keeps them until they are taken
         if self._on_tick is not None:
             self._on_tick(now - self._start)
+
+
+def lock_timeout_sql(seconds: float) -> str:
+    """The limit for one transaction, in front of its statements; nothing for none."""
+    if seconds == math.inf:
+        return ""
+    return f"SET LOCAL lock_timeout = {max(1, min(2**31 - 1, round(1000 * seconds)))}; "
 
 
 def no_answer_within(limit: float) -> Tick:

@@ -25,7 +25,7 @@ def escape_option(text: str) -> str:
 def add_setting(
     conninfo: Mapping[str, str], environ: Mapping[str, str], name: str, value: str
 ) -> dict[str, str]:
-    """The connection with that parameter behind all others: of two values the last one counts."""
+    """The connection with that parameter after all others: of two values the last one counts."""
     # Given options replace PGOPTIONS, and no other variable.
     given = conninfo.get("options") or environ.get("PGOPTIONS", "")
     setting = f"-c {name}={escape_option(value)}"
@@ -58,8 +58,8 @@ def require_settings(conninfo: Mapping[str, str], found: Mapping[str, str]) -> N
             raise MigrationError(
                 Reason.POOLER_UNSAFE,
                 f"the connection asks for {name} {one_line(asked[-1])}, and the session has"
-                f" {one_line(value) or 'none'}: a pooler in between does not pass it on",
-                hint="connect to PostgreSQL itself, or to a pooler that passes startup parameters"
+                f" {one_line(value) or 'none'}: a pooler does not pass it on",
+                hint="connect to PostgreSQL directly, or to a pooler that passes startup parameters"
                 " on (PgBouncer does not where ignore_startup_parameters names options)",
             )
 

@@ -44,7 +44,7 @@ ATLAS_SCHEMA = "atlas_schema_revisions"
 """Atlas gives its table the name of its schema."""
 
 LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE")
-"""Any one of these says which database is meant when there is no URL."""
+"""Any one of these selects the database if there is no URL."""
 
 _FORM = "postgres://USER@HOST/NAME"
 _A_URL = f"name a database of PostgreSQL: {_FORM}, or host=HOST dbname=NAME"
@@ -267,7 +267,7 @@ def _conninfo(params: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
         if key == "sslinline":
             raise _unopened("sslinline is not supported: put the certificates into files")
         if (intended := intended_name(key)) is not None:
-            raise _unopened(f"a parameter has another name here: write {intended}")
+            raise _unopened(f"a parameter has another name: write {intended}")
         if key in LIBPQ:
             conninfo[key] = value
         elif key == "socket":
@@ -348,7 +348,7 @@ def _check_lock_strategy(scheme: str, own: Mapping[str, str]) -> None:
     if strategy == "table":
         raise _unopened(
             "x-lock-strategy=table is not supported: a killed run would leave its row behind;"
-            " connect past the pooler and use advisory locks"
+            " connect without the pooler and use advisory locks"
         )
     raise _unopened("unknown lock strategy: x-lock-strategy is advisory")
 

@@ -76,7 +76,8 @@ def check_hosts(text: str, where: str) -> None:
     """
     if not all(_HOST_NAME.fullmatch(host) and _is_resolvable(host) for host in text.split(",")):
         raise ValueError(
-            f"{where} is no host's name or address; it is not shown, for it may hold a password"
+            f"{where} is no host's name or address; it is not shown, because it may contain a"
+            " password"
         )
 
 
@@ -99,7 +100,7 @@ def _check_after_password(names: list[str], remedy: str) -> None:
     given = [index for index, name in enumerate(names) if name in PASSWORDS]
     if given and not all(map(is_known, names[given[0] :])):
         raise ValueError(
-            f"what follows the {names[given[0]]} is no parameter that is known: {remedy},"
+            f"what follows the {names[given[0]]} is not a known parameter: {remedy},"
             " and put run-time parameters before it"
         )
 
@@ -134,8 +135,8 @@ def _split_userinfo(text: str) -> tuple[str | None, re.Match[str]]:
         rest = _REST.fullmatch(text, end + 1)
     if "@" in (rest["path"] or "") or not all(map(_is_plain, (rest["query"] or "").split("&"))):
         raise ValueError(
-            "more than one @ may end the user's name and the password, so that it is unclear"
-            f" where the host's name begins; {ESCAPES}"
+            "more than one @ may end the user's name and the password, so the start of the"
+            f" host's name is ambiguous; {ESCAPES}"
         )
     return None if end < 0 else text[:end], rest
 

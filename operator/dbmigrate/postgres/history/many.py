@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.errors import LOCK_NOT_AVAILABLE, ServerFailure
 from dbmigrate.postgres.connection.session import Row, Session
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, HistoryKind, HistoryTable
 from dbmigrate.postgres.history.adapter import Found
@@ -82,7 +82,8 @@ def read_capacity(session: Session, readers: int) -> int:
 
 
 def find_histories(session: Session, wanted: Sequence[HistoryTable]) -> dict[HistoryTable, History]:
-    """The histories of these that are plain tables of this session's own role.
+    """The histories of these that are plain tables of this session's own role; none where one of
+    them is locked.
 
     Raises ServerFailure and ConnectionBroken.
     """
@@ -97,23 +98,29 @@ def find_histories(session: Session, wanted: Sequence[HistoryTable]) -> dict[His
     beside = {log_name(kind.default_table) for kind in HistoryKind}
     schemas = ", ".join(sorted({literal(s) for s in (ATLAS_SCHEMA, *(s for s, _ in by_name))}))
     names = ", ".join(sorted({literal(name) for name in (*beside, *(n for _, n in by_name))}))
-    (rows,) = session.query(
-        "SELECT n.nspname, c.relname, c.oid, pg_catalog.has_table_privilege(c.oid, 'SELECT'),"
-        " pg_catalog.json_agg(pg_catalog.json_build_array("
-        "   a.attname, pg_catalog.format_type(a.atttypid, NULL), a.attnum::text,"
-        "   a.attnotnull AND NOT a.atthasdef AND a.attidentity = '') ORDER BY a.attnum),"
-        f" pg_catalog.bool_and({IS_PLAIN}),"
-        f" pg_catalog.json_agg(DISTINCT {DEFAULT}),"
-        " pg_catalog.obj_description(c.oid, 'pg_class'),"
-        " (SELECT pg_catalog.string_agg(i.indkey::text, ',' ORDER BY i.indexrelid)"
-        "   FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid)"
-        " FROM pg_catalog.pg_class c"
-        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " JOIN pg_catalog.pg_attribute a"
-        "   ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-        f" WHERE n.nspname IN ({schemas}) AND c.relname IN ({names})"
-        " GROUP BY n.nspname, c.relname, c.oid"
-    )
+    try:
+        (rows,) = session.query(
+            "SELECT n.nspname, c.relname, c.oid, pg_catalog.has_table_privilege(c.oid, 'SELECT'),"
+            " pg_catalog.json_agg(pg_catalog.json_build_array("
+            "   a.attname, pg_catalog.format_type(a.atttypid, NULL), a.attnum::text,"
+            "   a.attnotnull AND NOT a.atthasdef AND a.attidentity = '') ORDER BY a.attnum),"
+            f" pg_catalog.bool_and({IS_PLAIN}),"
+            f" pg_catalog.json_agg(DISTINCT {DEFAULT}),"
+            " pg_catalog.obj_description(c.oid, 'pg_class'),"
+            " (SELECT pg_catalog.string_agg(i.indkey::text, ',' ORDER BY i.indexrelid)"
+            "   FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid)"
+            " FROM pg_catalog.pg_class c"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " JOIN pg_catalog.pg_attribute a"
+            "   ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+            f" WHERE n.nspname IN ({schemas}) AND c.relname IN ({names})"
+            " GROUP BY n.nspname, c.relname, c.oid"
+        )
+    except ServerFailure as failure:
+        if failure.sqlstate != LOCK_NOT_AVAILABLE:
+            raise
+        session.roll_back()
+        return {}
     parts: dict[HistoryTable, dict[str, Row]] = {}
     with_others: set[str] = set()
     for row in rows:

@@ -16,7 +16,7 @@ from dbmigrate.postgres.connection.errors import ConnectionBroken, ServerFailure
 
 T = TypeVar("T")
 
-FAULT = "this is a fault of dbmigrate"
+FAULT = "this is an error in dbmigrate"
 """Is part of every problem that is not the script's own."""
 
 

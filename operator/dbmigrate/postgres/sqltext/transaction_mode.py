@@ -26,7 +26,7 @@ from dbmigrate.postgres.sqltext.transaction_rules import (
 )
 
 _OF_OTHERS = ([b"ignore"], [b"ignore-file"], [b"replaces"], [b"replaced"])
-"""Directives that say nothing of the transaction."""
+"""Directives that do not affect the transaction."""
 
 
 class TransactionKind(StrEnum):
@@ -136,7 +136,7 @@ def _find_mode(sql: bytes, file: str) -> TransactionMode:
             sql,
             left_open.start,
             file,
-            "the transaction that begins here has no end: add COMMIT, or take the BEGIN out",
+            "the transaction that begins here has no end: add COMMIT, or remove the BEGIN",
         )
     if directive is not None:
         causes.insert(0, directive)

@@ -34,7 +34,7 @@ def require_key(database: Database, script: BatchedScript, location: Location) -
             raise MigrationError(
                 Reason.STATEMENT_FAILED,
                 f"the cursor follows {names} of {query.table}, which no unique index covers: a"
-                " batch may end between two rows of one value, and the next one begins behind both",
+                " batch may end between two rows of one value, and the next one starts after both",
                 location=location,
                 hint="add the primary key as the cursor's last column, or write FETCH FIRST"
                 " :batch_size ROWS WITH TIES in the place of LIMIT",
@@ -43,11 +43,11 @@ def require_key(database: Database, script: BatchedScript, location: Location) -
             nullable = " or ".join(key.nullable)
             raise MigrationError(
                 Reason.STATEMENT_FAILED,
-                f"{query.table} has rows whose {nullable} is NULL: they are never behind the"
-                " cursor, and would be left out",
+                f"{query.table} has rows whose {nullable} is NULL: they never follow the"
+                " cursor, and would be skipped",
                 location=location,
                 hint="follow another key; or write that the column IS NOT NULL beside the"
-                " comparison with :cursor, if these rows are to be left out",
+                " comparison with :cursor, if these rows should be skipped",
             )
     except ServerFailure as failure:
         database.session.roll_back()
@@ -55,7 +55,7 @@ def require_key(database: Database, script: BatchedScript, location: Location) -
 
 
 def has_rows_left(database: Database, script: BatchedScript, state: BatchState) -> bool:
-    """Whether the query that limits a batch's rows still finds some behind the cursor."""
+    """Whether the query that limits a batch's rows still finds some after the cursor."""
     query = script.limited
     if query is None:
         return False
@@ -75,7 +75,7 @@ def rows_left(what: str, location: Location) -> MigrationError:
     """A batch has changed nothing although its query finds rows."""
     return MigrationError(
         Reason.STATEMENT_FAILED,
-        f"{what} changes none of the rows that it selects: they would be left out",
+        f"{what} changes none of the rows that it selects: they would be skipped",
         location=location,
         hint="move conditions beside the part with LIMIT :batch_size into that part; a trigger that"
         " returns NULL, a rule, row security or ON CONFLICT DO NOTHING may be the cause as well",

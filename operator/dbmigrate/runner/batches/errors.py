@@ -34,7 +34,7 @@ def overtaken(what: str) -> MigrationError:
     """The history is not as this run left it."""
     return MigrationError(
         Reason.LOCK_TIMEOUT,
-        f"another session came between, in spite of the lock: {what} was not done",
+        f"another session interfered, despite the lock: {what} was not done",
         hint="look at `dbmigrate status`, then run it again",
     )
 
@@ -46,8 +46,8 @@ def edited(step: PlannedStep, state: BatchState, location: Location) -> Migratio
         f"the statement of {location.file} was edited after {state.rows} rows were done with it",
         location=location,
         hint="put it back as it was (size, pause and the like may be changed); or"
-        f" `dbmigrate force {step.version}` leaves it at what is done, and the new"
-        " statement gets a new migration",
+        f" `dbmigrate force {step.version}` abandons the step and keeps what is done; put the"
+        " new statement into a new migration",
     )
 
 
@@ -58,17 +58,16 @@ def refused(marker: str, what: str, cursor: str, location: Location) -> Migratio
     if marker == NOT_UNIQUE:
         return MigrationError(
             Reason.STATEMENT_FAILED,
-            f"{what} has several rows in one place of the cursor: the next batch would begin"
-            " behind others of them, it was rolled back",
+            f"{what} has several rows with one cursor value: the next batch would start after"
+            " others of them; it was rolled back",
             location=location,
             hint="the cursor needs a key that no two rows share: add the primary key as its last"
-            " column; where they are to share it, another `size` lets this batch pass",
+            " column; if they must share it, use another `size` for this batch",
         )
     return MigrationError(
         Reason.STATEMENT_FAILED,
-        f"{what} gave rows that are not behind the cursor it began with ({cursor}):"
-        " it was rolled back",
+        f"{what} returned rows that do not follow its first cursor ({cursor}): it was rolled back",
         location=location,
-        hint="RETURNING has to give the columns that :cursor is compared with, in that"
+        hint="RETURNING must return the columns that :cursor is compared with, in that"
         " order and none of them NULL; from high to low it is order=desc",
     )

@@ -67,7 +67,7 @@ class Pauses:
             self._can_look = False
             self._tell(
                 "WARNING",
-                f"standbys are not waited for, because they cannot be examined: {failure}",
+                f"the run does not wait for standbys, because they cannot be examined: {failure}",
             )
             return
         self.wait_for_standbys(read_sight(rows))
@@ -85,13 +85,13 @@ class Pauses:
         self._sleep(pause)
 
     def wait_for_standbys(self, sight: ReplicationSnapshot) -> None:
-        """Wait until no standby is further behind than the file allows, or a stop is requested."""
+        """Wait until no standby lags more than the file allows, or a stop is requested."""
         if sight.is_hidden and not self._has_told:
             self._has_told = True
             self._tell(
                 "WARNING",
-                "there are standbys, and this role may not see how far they are behind:"
-                " grant it pg_monitor, or no session waits for them",
+                "there are standbys, and this role may not read their lag: grant it pg_monitor;"
+                " without it the run does not wait for them",
             )
         lag = self._clock.read(sight, time.monotonic())
         if not self._is_too_far(lag):

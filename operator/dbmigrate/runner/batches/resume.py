@@ -80,5 +80,5 @@ def refuse(unfinished: UnfinishedBatches) -> MigrationError:
         f"Dirty database version {row.to_version if row.to_version is not None else -1}."
         f" {unfinished}",
         hint=f"`dbmigrate {command}` or `dbmigrate repair` continues it; `dbmigrate force V`"
-        " gives it up: what is done stays done",
+        " abandons it and keeps what is done",
     )

@@ -46,7 +46,7 @@ class Adoption:
     into: str
     """Our table."""
     version: Version
-    """What our table says then: the number of the last one."""
+    """The version of dbmigrate's table afterwards: the number of the last one."""
 
 
 def examine(request: Request, into: HistoryTable, numbers: Numbers) -> Result[Adoption]:
@@ -77,7 +77,7 @@ def adopt(
         )
         if _examine(run, into, numbers) != expected:
             raise MigrationError(
-                Reason.LOCK_TIMEOUT, "the history was changed by another session: look again"
+                Reason.LOCK_TIMEOUT, "the history was changed by another session: run it again"
             )
         theirs = database.history
         database.switch_to(into)
@@ -117,15 +117,15 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
     if not applied:
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
-            f"there is nothing to take over: {tool}'s {name} has no version",
-            hint="where nothing was applied, `dbmigrate up` begins a history",
+            f"there is nothing to adopt: {tool}'s {name} has no version",
+            hint="if nothing was applied, `dbmigrate up` starts a history",
         )
     late = out_of_order_migrations(run.inputs)
     if late:
         raise MigrationError(
             Reason.OUT_OF_ORDER,
             f"{tool} has left out {late[0].version} ({late[0].name}) below version {applied[-1]}:"
-            " one number can't say that",
+            " one number can't represent that",
             hint=f"apply it with {tool} first, or give it a version above",
         )
     if run.source.find(applied[-1]) is None:
@@ -138,7 +138,7 @@ def _examine(run: Run, into: HistoryTable, numbers: Numbers) -> Adoption:
         if adapter_for(other.kind).take(rows, other).version is not None:
             raise MigrationError(
                 Reason.FOREIGN_HISTORY,
-                f"{other.schema}.{other.table} has a version already: nothing was taken over",
+                f"{other.schema}.{other.table} has a version already: nothing was adopted",
                 hint="`dbmigrate up` continues from it; `dbmigrate status` shows it",
             )
     ours = {theirs: number for number, theirs in numbers.items()}
@@ -155,11 +155,11 @@ def _no_table(run: Run, tool: str, name: str) -> MigrationError:
         f" WHERE c.relname = {literal(table)} AND c.relkind IN ('r', 'p') ORDER BY 1"
     )[0]
     found = [f"{row[0]}.{table}" for row in rows]
-    hint = "name its table with -from-table; where nothing was applied, `dbmigrate up` begins"
+    hint = "name its table with -from-table; if nothing was applied, `dbmigrate up` starts one"
     if found:
         hint = f"there is {' and '.join(found)}: -from-table {found[0]}"
     return MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"there is nothing to take over: {tool}'s {name} does not exist",
+        f"there is nothing to adopt: {tool}'s {name} does not exist",
         hint=hint,
     )

@@ -40,12 +40,12 @@ from dbmigrate.versions import Version
 
 @dataclass(frozen=True, slots=True)
 class OrmOrder:
-    """Whose history to take over, and which migration stands for it."""
+    """The history to adopt, and the migration that replaces it."""
 
     orm: Orm
     table: HistoryTable
     version: int | None = None
-    """The migration that stands for it; None: Prisma's own, or the file's."""
+    """The migration that replaces it; None: Prisma's own, or the file's."""
     file: SchemaFileOrder | None = None
     """The file to write for it."""
 
@@ -96,7 +96,7 @@ def adopt_orm(request: Request, order: OrmOrder, expected: OrmAdoption) -> Resul
         try:
             set_version(run, "baseline", expected.version)
         except (MigrationError, ServerFailure):
-            # A lost connection is no answer: the file stays, because it may be applied.
+            # A lost connection is not an answer: the file is kept, because it may be applied.
             if expected.file is not None:
                 expected.file.remove()
             raise
@@ -111,7 +111,7 @@ def _examine(run: Run, order: OrmOrder) -> OrmAdoption:
     if order.file is not None:
         check_place(order.file)
         head = [f"The schema as {order.orm.label} has left it:", *history.lines]
-        head.append("The rows that its migrations have put into tables are not in it.")
+        head.append("The rows that its migrations have inserted are not in it.")
         file = make_schema_file(run, order.file, without=_tables(table), head=head)
         return OrmAdoption(history, into, order.file.version, file)
     if order.version is not None:
@@ -127,7 +127,7 @@ def _find(run: Run, order: OrmOrder) -> OrmTable:
     if run.database.found.version is not None:
         raise MigrationError(
             Reason.FOREIGN_HISTORY,
-            f"{ours.schema}.{ours.table} has a version already: nothing was taken over",
+            f"{ours.schema}.{ours.table} has a version already: nothing was adopted",
             hint="`dbmigrate up` continues from it; `dbmigrate status` shows it",
         )
     return find_table(run.database.session, order.orm, order.table)
@@ -147,7 +147,7 @@ def _match(run: Run, applied: tuple[PrismaMigration, ...]) -> Version:
         raise MigrationError(
             Reason.OUT_OF_ORDER,
             f"Prisma has left out {late[0].version} ({late[0].name}) below {highest}:"
-            " one number can't say that",
+            " one number can't represent that",
             hint="apply it with Prisma first, or give it a version above",
         )
     pairs = ((source.find(version), migration) for version, migration in versions.items())

@@ -42,7 +42,7 @@ def baseline(request: Request, version: Version) -> Result[None]:
             raise MigrationError(
                 Reason.FOREIGN_HISTORY,
                 f"the database has a history already: it is at version {found.version}",
-                hint=f"`dbmigrate force {version}` sets the version whatever it was",
+                hint=f"`dbmigrate force {version}` sets the version in any case",
             )
         set_version(run, "baseline", version)
 

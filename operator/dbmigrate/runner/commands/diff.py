@@ -47,7 +47,7 @@ Choose = Callable[[Sequence[RenameCandidate]], Sequence[Rename]]
 
 @dataclass(frozen=True, slots=True)
 class DiffOrder:
-    """What is wanted, and how."""
+    """What is expected, and how."""
 
     name: str
     """Of the first new migration."""

@@ -113,7 +113,7 @@ def _require_unmoved(run: Run) -> None:
         raise MigrationError(
             Reason.INTERRUPTED,
             "the database was migrated while its schema was read",
-            hint="look again when the migration has ended",
+            hint="run it again when the migration has ended",
         )
 
 
@@ -123,7 +123,7 @@ def _applied_files(run: Run) -> Source:
     if state is None or run.database.applied.version is None:
         raise MigrationError(
             Reason.SOURCE_INVALID,
-            "the database has no history: which migrations make its schema is unknown",
+            "the database has no history: the migrations of its schema are unknown",
             hint="`dbmigrate up` or `dbmigrate baseline` first",
         )
     if state.dirty:
@@ -143,8 +143,8 @@ def _applied_files(run: Run) -> Source:
     if missing:
         raise MigrationError(
             Reason.SOURCE_INVALID,
-            f"the applied version {missing[0]} has no file: the schema that it makes is unknown",
-            hint="give the files that were applied",
+            f"the applied version {missing[0]} has no file: its schema is unknown",
+            hint="use the files that were applied",
         )
     base = applied.base
     migrations = tuple(
@@ -207,8 +207,8 @@ def _require_same_major(session: Session, live: LiveSchema) -> None:
     if here != there:
         raise MigrationError(
             Reason.REHEARSAL_UNAVAILABLE,
-            f"the scratch server is PostgreSQL {here}, and the database's is {there}: they write"
-            " the same schema in different words",
+            f"the scratch server is PostgreSQL {here}, and the database's is {there}: they"
+            " print the same schema differently",
             hint="name a server of the same major version with -dev-url",
         )
 

@@ -57,7 +57,7 @@ def drop(request: Request, *, cascade: bool = False) -> Result[None]:
             run.request.observer.notice(Notice("WARNING", _describe(left)))
         if entailed:
             names = _shorten([name or "" for (name,) in entailed])
-            run.request.observer.notice(Notice("WARNING", f"dropped along: {names}"))
+            run.request.observer.notice(Notice("WARNING", f"also dropped: {names}"))
 
     return perform(request, work, with_log=False)
 
@@ -65,8 +65,8 @@ def drop(request: Request, *, cascade: bool = False) -> Result[None]:
 def _refused(names: str) -> MigrationError:
     return MigrationError(
         Reason.STATEMENT_FAILED,
-        f"nothing was dropped: more would go than the schema's own: {names}",
-        hint="move or drop these first, or add -cascade: it drops them along",
+        f"nothing was dropped: objects that do not belong to the schema would be dropped: {names}",
+        hint="move or drop these first, or add -cascade, which also drops them",
     )
 
 
@@ -81,5 +81,5 @@ def _describe(left: list[tuple[str | None, ...]]) -> str:
     return (
         f"not dropped in the schema {left[0][0]}: {names}: something outside the schema"
         " needs them, another role owns them, or they are extensions; drop them yourself if the"
-        " next `up` makes them again"
+        " next `up` creates them again"
     )

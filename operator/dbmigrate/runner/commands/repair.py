@@ -83,7 +83,7 @@ def finish(run: Run) -> Repair:
     run.request.observer.step_finished(step, 0.0, seconds)
     message = (
         f"version {step.version} {step.direction.value}: {done} of {len(text.statements())}"
-        " statements were done before, the others are now"
+        " statements were done before, and the others are now"
     )
     return Repair(run.state, dropped, (message,))
 
@@ -112,7 +112,7 @@ def finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
 
 
 def _is_certain(run: Run, row: LogRow) -> bool:
-    """Whether it can be told how far the killed run came in that step."""
+    """Whether it is known how far the killed run came in that step."""
     if row.version is None:
         return False
     try:
@@ -249,7 +249,7 @@ def _count_by_table(run: Run, partial: Partial, step: PlannedStep, text: ScriptT
                 f"history changed: statement {index + 1} from file {text.file} changed:"
                 f" it is one of the {partial.done} that are done",
                 location=text.locate(),
-                hint="put them back as they were, and change only what is not done yet",
+                hint="restore them, and change only statements that are not done yet",
             )
     if partial.has_failed:
         return partial.done
@@ -294,7 +294,7 @@ def _count_done(run: Run, row: LogRow, text: ScriptText) -> int:
             Reason.CHECKSUM_MISMATCH,
             f"the first {done} statements of {text.file} are done, and were edited since",
             location=text.locate(),
-            hint="put them back as they were, and change only what is not done yet",
+            hint="restore them, and change only statements that are not done yet",
         )
     return _count_uncounted(run, row, text, done) if row.outcome == "running" else done
 

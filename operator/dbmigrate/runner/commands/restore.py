@@ -62,7 +62,7 @@ def restore(request: Request, order: RestoreOrder) -> Result[Backup]:
 
 
 def _note(run: Run, name: str) -> None:
-    """Let the log say where this state comes from, where the backup holds a log."""
+    """Record the origin of this state in the log, if the backup contains a log."""
     if not run.database.history.has_log_table:
         return
     try:
@@ -82,8 +82,8 @@ def _check(file: Path, wanted: str | None) -> Backup:
     if wanted is not None and wanted.lower() != found.sha256:
         raise MigrationError(
             Reason.BACKUP_FAILED,
-            f"{file} is not the backup that was meant: its SHA-256 is {found.sha256}",
-            hint="it was damaged or exchanged: use another copy",
+            f"{file} is not the expected backup: its SHA-256 is {found.sha256}",
+            hint="it was damaged or replaced: use another copy",
         )
     return found
 

@@ -58,7 +58,7 @@ class Squash:
 
     file: Path
     replaced: tuple[str, ...]
-    """The files that it stands for."""
+    """The files that it replaces."""
     archive: Path | None
     """Where they are now; None: where they were."""
     data_files: tuple[str, ...] = ()
@@ -139,8 +139,8 @@ def _replaced(source: Source, order: SquashOrder) -> tuple[tuple[Migration, ...]
     check_name(order.name)
     if source.format is Format.ATLAS:
         raise _refused(
-            "Atlas's files are not squashed: a checkpoint stands for what is below it",
-            hint="`atlas migrate checkpoint` writes one, and dbmigrate begins a new database there",
+            "Atlas's files are not squashed: a checkpoint replaces the files below it",
+            hint="`atlas migrate checkpoint` writes one, and dbmigrate starts a new database there",
         )
     last = source.find(order.version)
     if last is None:
@@ -178,8 +178,8 @@ def _may_change_rows(migration: Migration) -> bool:
 def _has_data(filled: tuple[str, ...], files: tuple[str, ...]) -> MigrationError:
     where = f", by {_listed(files)}" if files else ""
     return _refused(
-        f"the files put rows into an empty database{where}: into {_listed(filled)}",
-        hint="-data keep writes those rows into the squashed file, -data leave leaves them out;"
+        f"the files insert rows into an empty database{where}: into {_listed(filled)}",
+        hint="-data keep writes those rows into the squashed file, -data leave omits them;"
         " nothing was written",
     )
 

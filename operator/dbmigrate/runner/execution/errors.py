@@ -50,7 +50,7 @@ def statement_failed(
         reason = Reason.INTERRUPTED
     elif error.sqlstate == LOCK_NOT_AVAILABLE:
         reason = Reason.BLOCKED_BY_QUERY
-        hint = hint or "end what blocks it, or try again when it is done"
+        hint = hint or "end the blocking session, or try again when it is done"
     elif error.sqlstate == READ_ONLY:
         hint = hint or READ_ONLY_HINT
     elif error.sqlstate == INSUFFICIENT_PRIVILEGE:
@@ -79,7 +79,7 @@ what was there, and whole, when the step began."""
 def history_refused(
     step: PlannedStep, error: ServerError, own: str, file: Location
 ) -> MigrationError:
-    """The file ran, and `own`, a statement behind it, could not write the history."""
+    """The file ran, and `own`, a statement after it, could not write the history."""
     verb, _, table = own.rpartition(" ")
     if is_changed(error):
         return history_changed(step, error, f"{table}, a table of the history,", file)
@@ -88,7 +88,7 @@ def history_refused(
     is_constraint = error.sqlstate is not None and error.sqlstate.startswith("23")
     return MigrationError(
         Reason.FOREIGN_HISTORY if is_constraint else told.reason,
-        f"{told.message}; {label(step)} was rolled back, and its file is not at fault",
+        f"{told.message}; {label(step)} was rolled back; its file is not the cause",
         sqlstate=error.sqlstate,
         detail=error.detail,
         hint=_remedy(table, error)
@@ -113,8 +113,8 @@ def history_changed(
         location=file,
         sqlstate=error.sqlstate,
         detail=error.detail,
-        hint="remove what the file does to the tables of the history: dbmigrate keeps them; where"
-        " the file does nothing to them, another session has",
+        hint="remove the statements that change the tables of the history, which dbmigrate"
+        " maintains; if the file has none, another session has changed them",
     )
 
 
@@ -125,7 +125,7 @@ def is_changed(error: ServerError) -> bool:
 
 def _remedy(table: str, error: ServerError) -> str:
     """What to do about a constraint that refuses a row of the history's."""
-    drop = "the table has a constraint that is none of dbmigrate's: drop it"
+    drop = "the table has a constraint that is not dbmigrate's: drop it"
     if error.sqlstate != UNIQUE_VIOLATION:
         return drop
     return (
@@ -135,7 +135,7 @@ def _remedy(table: str, error: ServerError) -> str:
 
 
 def rolled_back_by_loss(step: PlannedStep, broken: ConnectionBroken) -> MigrationError:
-    """The connection broke during a step, and the database says that it did not happen."""
+    """The connection broke during a step, and the database shows that it did not happen."""
     return MigrationError(
         Reason.CONNECTION_LOST,
         f"connection lost during {label(step)}, which was rolled back: {broken}",
@@ -182,10 +182,10 @@ def lock_lost(
     end = "was rolled back" if is_rolled_back else "has run, and the database is left dirty"
     return MigrationError(
         Reason.LOCK_TIMEOUT,
-        f"{label(step)} releases the run's lock, and another session has taken it: it {end}",
+        f"{label(step)} releases the run's lock, and another session has taken it: the step {end}",
         location=location,
-        hint="remove what releases all advisory locks (pg_advisory_unlock_all, DISCARD ALL) from"
-        " the file: they keep other runs away",
+        hint="remove statements that release all advisory locks (pg_advisory_unlock_all,"
+        " DISCARD ALL) from the file: the locks exclude other runs",
     )
 
 
@@ -219,5 +219,5 @@ def left_dirty(
         " from this statement"
     )
     if is_interrupted:
-        hint = "run `goto` or `repair` (`up` for an up step): they go on from this statement"
+        hint = "run `goto` or `repair` (`up` for an up step): they continue from this statement"
     return error.but(detail="; ".join(parts), hint=hint)

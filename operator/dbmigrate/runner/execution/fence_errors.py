@@ -37,12 +37,12 @@ def explain_fence(
         )
     if not fence.has_transaction:
         mark_dirty(database, step)
-        return step_errors.escaped(step, location, "its transaction was gone at the end")
+        return step_errors.escaped(step, location, "its transaction no longer existed at the end")
     if not fence.has_backend:
         return MigrationError(
             Reason.POOLER_UNSAFE,
             f"the backend changed during the run: {label} was rolled back",
-            hint="connect to PostgreSQL itself, or to a port of the pooler in session mode",
+            hint="connect to PostgreSQL directly, or to a port of the pooler in session mode",
         )
     if not fence.has_locks:
         return step_errors.lock_lost(step, location)
@@ -55,13 +55,13 @@ def explain_fence(
         return MigrationError(
             Reason.LOCK_TIMEOUT,
             f"another session moved the version from {before.stored} to {database.found.stored}"
-            f" during the run, in spite of the lock: {label} was rolled back",
+            f" during the run, despite the lock: {label} was rolled back",
         )
     return MigrationError(
         Reason.STATEMENT_FAILED,
         f"{label} changes the version row itself, and was rolled back",
         location=location,
-        hint="remove what the file does to the history table: dbmigrate keeps it",
+        hint="remove the statements that change the history table, which dbmigrate maintains",
     )
 
 
@@ -80,4 +80,4 @@ def mark_dirty(database: Database, step: PlannedStep) -> None:
         database.on_history(history.guarded(sql))
         database.found = wanted
     except (ServerFailure, ConnectionBroken):
-        pass  # the error that led here says the same
+        pass  # the original error says the same

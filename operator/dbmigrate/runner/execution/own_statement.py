@@ -48,5 +48,5 @@ def _blocked(failure: ServerFailure, problem: str, watch: StatementWatch) -> Mig
         f"{problem}: {failure.error.message}",
         sqlstate=failure.sqlstate,
         detail="; ".join(f"blocked by {session}" for session in watch.blockers) or None,
-        hint="end what blocks it, or raise -lock-timeout",
+        hint="end the blocking session, or raise -lock-timeout",
     )

@@ -70,7 +70,7 @@ def _require_transaction(database: Database, part: _Part) -> None:
         )
     if text.can_be_one_transaction and not database.request.target.multi_statement:
         return
-    causes = "; ".join(map(str, text.mode.causes)) or "it is to run statement by statement"
+    causes = "; ".join(map(str, text.mode.causes)) or "it must run statement by statement"
     raise MigrationError(
         Reason.SOURCE_INVALID,
         f"{text.file} can't be in one transaction with all others: {causes}",
@@ -156,5 +156,5 @@ def _stopped(step: PlannedStep) -> MigrationError:
     return MigrationError(
         Reason.INTERRUPTED,
         f"stopped before version {step.version} ({step.name}):"
-        " all files are one transaction, so that nothing was applied",
+        " all files are one transaction, so nothing was applied",
     )

@@ -32,8 +32,8 @@ def explain_limit(database: Database, error: ServerError) -> str | None:
     if not milliseconds:
         return None
     return (
-        f"a statement may run for {milliseconds}ms by {origin}; -statement-timeout D sets another"
-        " limit, and `none` lifts it"
+        f"a statement may run for {milliseconds}ms by {origin}; -statement-timeout D sets"
+        " another limit, and `none` removes it"
     )
 
 

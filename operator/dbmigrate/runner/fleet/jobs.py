@@ -42,6 +42,8 @@ _NO_CONNECTION = re.compile(
     re.IGNORECASE,
 )
 _READ_SECONDS = 60.0
+_LOCK_SECONDS = 1.0
+"""How long many are read together for the sake of one that is locked; then each by itself."""
 _REMEMBERED = 10_000
 """Judgements that are kept, by the digest of the history."""
 
@@ -206,6 +208,7 @@ class ReadJob:
                 raise ConnectionBroken(f"the server has not answered for {seconds:.0f} s")
 
         session.on_silence = on_silence
+        session.lock_seconds = _LOCK_SECONDS
         return session
 
     def _read_part(self, session: Session, targets: Sequence[FleetTarget]) -> None:

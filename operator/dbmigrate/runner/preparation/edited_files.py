@@ -113,6 +113,6 @@ def _check_missing(run: Run) -> None:
             Reason.MISSING_VERSION,
             message,
             hint="restore the file, or let `dbmigrate repair` mark it as deleted, as Flyway's"
-            f" repair does; ignoreMigrationPatterns=*:{state} passes over such files",
+            f" repair does; ignoreMigrationPatterns=*:{state} ignores such files",
         )
     run.request.observer.notice(Notice("WARNING", message))

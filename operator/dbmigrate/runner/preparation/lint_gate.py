@@ -1,6 +1,6 @@
 """Lint in a run: before the first step, and before anything is changed.
 
-What lint says of the pending scripts is told, kept for the report, and under
+The findings of lint in the pending scripts are reported, kept for the report, and under
 `reject` an error stops the run. A script that is meant says so itself, by a comment.
 """
 
@@ -38,7 +38,7 @@ def lint_steps(run: Run, steps: Sequence[PlannedStep]) -> None:
     `reject`, SourceInvalid for a script that can't be read or split.
     """
     if not is_installed():
-        text = f"lint knows nothing of the pending files: {NOT_INSTALLED}"
+        text = f"lint can't check the pending files: {NOT_INSTALLED}"
         run.request.observer.notice(Notice("WARNING", text))
         return
     migrations = [
@@ -68,7 +68,7 @@ def _judge(run: Run, migrations: Sequence[Migration]) -> tuple[Finding, ...]:
         return judge_pending(migrations, session)
     except ServerFailure as failure:
         session.roll_back()
-        text = f"lint can't ask how large the tables are: {failure.error.message}"
+        text = f"lint can't read the sizes of the tables: {failure.error.message}"
         is_passing = failure.sqlstate in (LOCK_NOT_AVAILABLE, QUERY_CANCELED)
         if is_passing and run.request.options.lint is LintPolicy.REJECT:
             raise MigrationError(Reason.BLOCKED_BY_QUERY, text, sqlstate=failure.sqlstate) from None

@@ -1,4 +1,4 @@
-"""A version table that says that nothing is applied, while a log says otherwise.
+"""A version table in which nothing is applied, while a log ends at a version.
 
 The table was dropped, emptied, or moved to another schema, with its log or without it; or the files
 have another format than before, whose table is a new one. All migrations would run again.
@@ -74,7 +74,7 @@ def _lost(run: Run, version: Version) -> MigrationError:
         Reason.FOREIGN_HISTORY,
         f"{_state(run)}, and its log {_log_of(history)} ends at version {version}:"
         " all migrations would run again",
-        hint=f"put the table back where it was; or `dbmigrate force {version}` if the database has"
+        hint=f"restore the table; or `dbmigrate force {version}` if the database has"
         f" version {version}; or `dbmigrate force -1` if nothing is applied any more, as after"
         f" {adapter_for(history.kind).tool}'s own way down",
     )
@@ -93,9 +93,9 @@ def _lost_successor(run: Run, other: History, version: Version | None) -> Migrat
     at = "" if version is None else f" at version {version}"
     return MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"{_state(run)}, {log}, and {_log_of(other)} says that it has taken the place of"
+        f"{_state(run)}, {log}, and {_log_of(other)} says that it has replaced"
         f" {other.name}{at}: all migrations would run again",
-        hint=f"put back the table and its log; or {_WAYS_ON}; or, to go on with the files of"
+        hint=f"put back the table and its log; or {_WAYS_ON}; or, to continue with the files of"
         f" {other.kind}, `dbmigrate -format {other.kind} force V`",
     )
 
@@ -104,8 +104,8 @@ def _lost_all(run: Run) -> MigrationError:
     history = run.database.history
     return MigrationError(
         Reason.FOREIGN_HISTORY,
-        f"{_state(run)}, and its log {_log_of(history)} has had rows, and has none: all migrations"
-        " would run again",
+        f"{_state(run)}, and its log {_log_of(history)} had rows and is now empty: all"
+        " migrations would run again",
         hint=f"put back the rows of both from a backup; or {_WAYS_ON}; or `dbmigrate adopt` where"
         " another tool's table has the version",
     )
@@ -145,9 +145,9 @@ def _other_format(run: Run) -> MigrationError | None:
             Reason.FOREIGN_HISTORY,
             f"{history.name} has no version, and the log {_log_of(other)} ends at version"
             f" {version}: the database was migrated with {tool}'s files before",
-            hint=f"go on with those files (-format {other.kind}); or `dbmigrate baseline V` with"
+            hint=f"continue with those files (-format {other.kind}); or `dbmigrate baseline V` with"
             " the version of these files that the database has (`dbmigrate adopt` finds it where"
-            " it can); or `dbmigrate force -1` if these files are a second history, which begins"
-            " with its first file",
+            " it can); or `dbmigrate force -1` if these files are a second history, which"
+            " starts with its first file",
         )
     return None

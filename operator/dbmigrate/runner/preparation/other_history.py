@@ -20,10 +20,10 @@ def require_no_other_tool(run: Run) -> None:
     raise MigrationError(
         Reason.FOREIGN_HISTORY,
         f"{history.schema}.{history.table} has no version, and the database has {names}:"
-        " these files would all run beside that history",
+        " these files would all run in addition to that history",
         hint=f"{found[0].remedy}; or `dbmigrate baseline V` with the version of these files that"
         " the database has; or `dbmigrate force -1` if these files are a second history, which"
-        " begins with its first file",
+        " starts with its first file",
     )
 
 

@@ -140,7 +140,10 @@ def _problem(shown: str, directives: list[Directive], *, is_left_out: bool) -> s
         return f'{shown}: unknown txmode "{modes[0]}": there are none and file'
     names = {each.name for each in directives}
     if "import" in names:
-        return f"{shown}: `atlas:import` puts other files in, which dbmigrate does not: write them"
+        return (
+            f"{shown}: `atlas:import` includes other files, which dbmigrate does not support:"
+            " write them"
+        )
     if "txtar" in names:
         return (
             f"{shown}: `atlas:txtar` holds checks of Atlas's beside the migration, which dbmigrate"

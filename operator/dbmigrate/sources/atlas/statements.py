@@ -75,7 +75,7 @@ def read_delimiter(text: str, name: str) -> tuple[str, int]:
         raise refused(name, 1, "`-- atlas:delimiter` names no delimiter")
     end = text.find("\n")
     if end < 0:
-        raise refused(name, 1, "there is nothing below `-- atlas:delimiter`")
+        raise refused(name, 1, "there is no statement below `-- atlas:delimiter`")
     return delimiter, end + 1
 
 

@@ -57,7 +57,7 @@ class _File:
 
     path: str
     name: FlywayFileName
-    """Its name, taken apart."""
+    """The parts of its name."""
 
     @property
     def key(self) -> tuple[str, Version]:
@@ -173,7 +173,7 @@ class _Reader:
     def _script(self, file: _File, direction: Direction, role: Role) -> Script:
         path, shown = self._directory / file.path, printable(file.path)
         if not file.name.is_sql:
-            problem = f"{shown} is a script that Flyway has to run: dbmigrate runs SQL alone"
+            problem = f"{shown} is a script that only Flyway can run: dbmigrate runs only SQL"
             return Script(shown, direction, lambda: b"", problem=problem, path=shown)
         settings, transactional, problem = self._configure(file)
         raw = partial(read_unmarked, path, shown, encoding=settings.encoding)
@@ -208,7 +208,7 @@ class _Reader:
         if "encoding" in values:
             settings = replace(settings, encoding=find_encoding(values["encoding"]))
         if values.get("shouldexecute", "true") != "true":
-            return settings, True, f"{shown}: dbmigrate can't judge shouldExecute; take it out"
+            return settings, True, f"{shown}: dbmigrate does not support shouldExecute; remove it"
         replaces = values.get("placeholderreplacement", str(settings.replaces)).lower() == "true"
         transactional = values.get("executeintransaction", str(settings.transactional)).lower()
         return replace(settings, replaces=replaces), transactional == "true", ""
@@ -227,8 +227,8 @@ def _without_inner_marks(content: bytes) -> bytes:
 
 def _refuse(migration: Migration, callback: str) -> Migration:
     problem = (
-        f"{printable(callback)} is a callback of Flyway's, which dbmigrate does not run:"
-        " make it a migration, or leave the runs to Flyway"
+        f"{printable(callback)} is a Flyway callback, which dbmigrate does not run: convert it"
+        " to a migration, or run Flyway"
     )
     scripts = (
         replace(script, problem=script.problem or problem) if script is not None else None
@@ -276,12 +276,15 @@ def _warnings(
                 " or R__<description>.sql"
             )
         elif is_passed_over(path.rpartition("/")[2]):
-            yield f"{printable(path)} is a callback of what dbmigrate does otherwise: it is not run"
+            yield (
+                f"{printable(path)} is a callback of a command that dbmigrate implements"
+                " itself: it is not run"
+            )
     for (prefix, version), file in files.items():
         if prefix == "U" and ("V", version) not in files:
             yield f"{printable(file.path)} undoes version {version}, which has no V file"
     for path in callbacks:
-        yield f"{printable(path)} is a callback: as long as it is there, nothing is run"
+        yield f"{printable(path)} is a callback: while it exists, nothing runs"
 
 
 def _walk(root: Path, listing: DirectoryListing, below: str, seen: frozenset[str]) -> Iterator[str]:

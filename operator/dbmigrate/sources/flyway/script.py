@@ -54,7 +54,7 @@ def _value(name: str, settings: Settings, own: Mapping[str, str]) -> str | None:
 
 def _refused(text: str, offset: int, file: str, problem: str, name: str = "") -> MigrationError:
     line = text.count("\n", 0, offset) + 1
-    hint = f"set FLYWAY_PLACEHOLDERS_{name.upper()}, or say it in flyway.conf" if name else None
+    hint = f"set FLYWAY_PLACEHOLDERS_{name.upper()}, or set it in flyway.conf" if name else None
     return MigrationError(
         Reason.SOURCE_INVALID,
         f"{file}: line {line}: {problem}",

@@ -31,20 +31,20 @@ _FIXED = {
     "sqlmigrationseparator": "__",
     "sqlmigrationsuffixes": ".sql",
 }
-"""Settings that dbmigrate knows by one value, Flyway's default."""
+"""Settings for which dbmigrate supports only Flyway's default."""
 _REFUSED = {
     "initsql": "set it for the role (ALTER ROLE ... SET), or as options= in the database's URL",
-    "cherrypick": "`dbmigrate up -to V` goes up to one version",
+    "cherrypick": "`dbmigrate up -to V` migrates up to one version",
     "skipexecutingmigrations": "`dbmigrate force V` sets the version without running anything",
     "dryrunoutput": "`dbmigrate plan` shows the scripts",
-    "erroroverrides": "leave such runs to Flyway",
-    "resolvers": "classes are Flyway's to run",
-    "callbacks": "classes are Flyway's to run",
-    "callbacklocations": "dbmigrate runs no callbacks: make migrations of them",
+    "erroroverrides": "run Flyway for this",
+    "resolvers": "only Flyway can run classes",
+    "callbacks": "only Flyway can run classes",
+    "callbacklocations": "dbmigrate runs no callbacks: convert them to migrations",
 }
 """Settings without a counterpart that would change what is run, and what to do instead."""
 _PASSED_OVER = {
-    "group": "each migration is a transaction of its own",
+    "group": "each migration is a separate transaction",
     "installedby": "rows name the role that the run connects as",
     "baselinedescription": "a baseline's row has Flyway's own description",
 }
@@ -62,16 +62,16 @@ class Settings:
     """The settings."""
 
     placeholders: Mapping[str, str]
-    """By name in lower case: Flyway does not tell cases apart."""
+    """By name in lower case: Flyway ignores the case."""
     replaces: bool = True
     prefix: str = "${"
     suffix: str = "}"
     separator: str = ":"
     """Between `flyway` and the name of a placeholder of its own."""
     table: str = ""
-    """The history's table; empty: not said."""
+    """The history's table; empty: not set."""
     schema: str = ""
-    """The default schema; empty: not said."""
+    """The default schema; empty: not set."""
     transactional: bool = True
     """False: no script is one transaction."""
     out_of_order: bool = False
@@ -126,7 +126,7 @@ def read_settings(directory: Path | None, environ: Mapping[str, str]) -> Setting
         baseline_version=values.get("baselineversion", "").strip() or "1",
         ignored=_read_patterns(values.get("ignoremigrationpatterns", "*:future")),
         passed_over=tuple(
-            f"flyway.{name} is passed over: {instead}"
+            f"flyway.{name} is ignored: {instead}"
             for name, instead in _PASSED_OVER.items()
             if values.get(name, "").lower() not in ("", "false")
         ),
@@ -151,7 +151,9 @@ def _read_patterns(text: str) -> tuple[tuple[str, str], ...]:
     for pattern in _split(text):
         kind, _, state = pattern.lower().partition(":")
         if kind not in ("*", "versioned", "repeatable") or state not in _STATES:
-            raise _refused(f"flyway.ignoreMigrationPatterns: {pattern!r} is no pattern of Flyway's")
+            raise _refused(
+                f"flyway.ignoreMigrationPatterns: {pattern!r} is not a pattern of Flyway"
+            )
         states = ("missing", "future", "pending", "ignored") if state == "*" else (state,)
         patterns += [(kind, each) for each in states]
     return tuple(patterns)
@@ -183,7 +185,7 @@ def _files(directory: Path | None, environ: Mapping[str, str]) -> Iterator[Path]
     for named in filter(None, environ.get("FLYWAY_CONFIG_FILES", "").split(",")):
         path = Path(named.strip())
         if not path.is_file():
-            raise _refused(f"FLYWAY_CONFIG_FILES names {path}, which is no file")
+            raise _refused(f"FLYWAY_CONFIG_FILES names {path}, which is not a file")
         yield path
 
 
@@ -244,7 +246,7 @@ def _fill(text: str, environ: Mapping[str, str]) -> str:
 def _flag(values: Mapping[str, str], name: str, *, default: bool = False) -> bool:
     text = values.get(name, "").strip().lower()
     if text not in ("", "true", "false"):
-        raise _refused(f"flyway.{name} is {values[name]!r}: say true or false")
+        raise _refused(f"flyway.{name} is {values[name]!r}: set true or false")
     return text == "true" if text else default
 
 

@@ -62,7 +62,7 @@ class _Reading:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the line belongs to the direction that is asked for."""
+        """Whether the line belongs to the requested direction."""
         return self.state.value == self.direction.value
 
 
@@ -133,17 +133,19 @@ def _annotate(reading: _Reading, line: str) -> str:
     match annotation:
         case "Up":
             if reading.state is not _State.START:
-                raise _refused(reading, "`-- +goose Up` stands twice")
+                raise _refused(reading, "`-- +goose Up` occurs twice")
             _turn(reading, _State.UP)
         case "Down":
             if reading.state is not _State.UP or reading.in_block:
-                raise _refused(reading, "`-- +goose Down` belongs behind `-- +goose Up`, once")
+                raise _refused(reading, "`-- +goose Down` must occur once, after `-- +goose Up`")
             if reading.pending:
                 raise _unfinished(reading)
             _turn(reading, _State.DOWN)
         case "StatementBegin":
             if reading.state is _State.START or reading.in_block:
-                raise _refused(reading, "StatementBegin belongs behind Up or Down, and not twice")
+                raise _refused(
+                    reading, "StatementBegin must follow Up or Down, and not occur twice"
+                )
             reading.in_block = True
         case "StatementEnd":
             return _end_block(reading)
@@ -152,7 +154,7 @@ def _annotate(reading: _Reading, line: str) -> str:
         case "ENVSUB ON" | "ENVSUB OFF":
             reading.substitutes = annotation == "ENVSUB ON"
         case _:
-            raise _refused(reading, f"{line!r} is no annotation of goose")
+            raise _refused(reading, f"{line!r} is not an annotation of goose")
     return ""
 
 
@@ -165,12 +167,12 @@ def _turn(reading: _Reading, state: _State) -> None:
 
 def _end_block(reading: _Reading) -> str:
     if not reading.in_block:
-        raise _refused(reading, "StatementEnd belongs behind StatementBegin")
+        raise _refused(reading, "StatementEnd must follow StatementBegin")
     reading.in_block = False
     if not reading.is_wanted:
         return ""
     if not reading.is_begun:
-        raise _refused(reading, "this block is empty: goose would lose the line behind it")
+        raise _refused(reading, "this block is empty: goose would lose the line after it")
     needs_end = not ends_statement(reading.pending)
     _end_statement(reading)
     return ";" if needs_end else ""

@@ -17,11 +17,11 @@ _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 
 
 class SubstitutionError(Exception):
-    """A variable that can't be put in; the message says why."""
+    """A variable that can't be substituted; the message says why."""
 
 
 def substitute(line: str, environ: Mapping[str, str]) -> str:
-    """The line with values in the place of variables. Raises SubstitutionError."""
+    """The line with variables replaced by values. Raises SubstitutionError."""
     return _Line(line, environ).expression("")
 
 
@@ -64,7 +64,7 @@ class _Line:
             operator = ":-"
         value = self._apply(operator, name)
         if self._next() != "}":
-            raise SubstitutionError(f"the brace behind {name} is never closed")
+            raise SubstitutionError(f"the brace after {name} is never closed")
         return value
 
     def _apply(self, operator: str, name: str) -> str:
@@ -72,7 +72,7 @@ class _Line:
         if operator == ":":
             return self._slice((value or "").encode("utf-8", "surrogateescape"))
         if operator not in (":-", "-", "?"):
-            raise SubstitutionError(f"expected an operator behind {name}, not {operator!r}")
+            raise SubstitutionError(f"expected an operator after {name}, not {operator!r}")
         # What is not needed may not fail either, so it is put in only where it is.
         is_needed = not value if operator == ":-" else value is None
         known = self._environ

@@ -98,7 +98,7 @@ def test_a_source_of_ours_beside_another_of_the_same_is_refused_with_both_names(
         login.check()
     for name in (one, other):
         assert name in caught.value.message
-    assert "leave one of them out" in (caught.value.hint or "")
+    assert "remove one of them" in (caught.value.hint or "")
     assert "x1y2z3" not in f"{caught.value.message} {caught.value.hint}"
 
 

@@ -67,7 +67,7 @@ def test_rows_that_are_written_down_are_not_read() -> None:
 def test_one_statement_that_is_unreadable_hides_no_other() -> None:
     script = b"SELECT 1;\nFROB x;\nDROP TABLE t"
     assert [str(each) for each in read_impacts(script, "f")] == [
-        "line 2: FROB: what it locks or loses is not known",
+        "line 2: FROB: its locks and data loss are unknown",
         "line 3: ACCESS EXCLUSIVE lock on t (blocks reads and writes), loses data",
     ]
 

@@ -34,7 +34,7 @@ class BatchOptions:
     pause: float = 0.0
     """Seconds between two batches."""
     lag_seconds: float | None = 10.0
-    """How far a standby may be behind before the next batch; None: no matter."""
+    """The maximum lag of a standby before the next batch; None: no limit."""
     lag_bytes: int | None = None
     """The same in bytes of WAL."""
     is_descending: bool = False
@@ -55,13 +55,13 @@ def read_options(sql: bytes, start: int, end: int, file: str) -> BatchOptions:
         match = _OPTION.match(sql, at, end)
         if match is None:
             first = at + len(sql[at:end]) - len(sql[at:end].lstrip())
-            raise refusal(sql, first, file, "options are written name=value, with spaces between")
+            raise refusal(sql, first, file, "write options as name=value, separated by spaces")
         name, raw = match[1].decode(), match[2].decode("utf-8", "replace")
         value = raw[1:-1].replace("''", "'") if raw.startswith("'") else raw
         try:
             options = _put(options, name, value)
             if name in seen:
-                raise ValueError(f"{name} stands twice")
+                raise ValueError(f"{name} occurs twice")
         except ValueError as problem:
             raise refusal(sql, match.start(1), file, str(problem)) from None
         seen.add(name)
@@ -76,20 +76,20 @@ def _put(options: BatchOptions, name: str, value: str) -> BatchOptions:
     reader = _READERS.get(name)
     if reader is None:
         known = ", ".join([*_READERS, "start"])
-        raise ValueError(f"unknown option {name} of dbmigrate:batched; there are {known}")
+        raise ValueError(f"unknown option {name} of dbmigrate:batched; valid options: {known}")
     return reader(options, value)
 
 
 def _size(options: BatchOptions, value: str) -> BatchOptions:
     if not re.fullmatch(r"[0-9]{1,7}", value) or not 1 <= int(value) <= LARGEST_SIZE:
-        raise ValueError(f"size={value}: a number of rows from 1 to {LARGEST_SIZE} is wanted")
+        raise ValueError(f"size={value}: a number of rows from 1 to {LARGEST_SIZE} is expected")
     return replace(options, size=int(value))
 
 
 def _duration(options: BatchOptions, value: str) -> BatchOptions:
     seconds = _read_seconds("duration", value)
     if seconds <= 0:
-        raise ValueError(f"duration={value}: a batch takes some time")
+        raise ValueError(f"duration={value}: the duration must not be 0")
     return replace(options, duration=seconds)
 
 
@@ -108,7 +108,7 @@ def _lag(options: BatchOptions, value: str) -> BatchOptions:
 
 def _order(options: BatchOptions, value: str) -> BatchOptions:
     if value not in {"asc", "desc"}:
-        raise ValueError(f"order={value}: there are asc and desc")
+        raise ValueError(f"order={value}: use asc or desc")
     return replace(options, is_descending=value == "desc")
 
 
@@ -123,5 +123,5 @@ _READERS: dict[str, Callable[[BatchOptions, str], BatchOptions]] = {
 
 def _read_seconds(name: str, value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h)", value):
-        raise ValueError(f"{name}={value}: a duration like 100ms, 10s, 2m or 1h is wanted")
+        raise ValueError(f"{name}={value}: a duration like 100ms, 10s, 2m or 1h is expected")
     return read_seconds(value)

@@ -1,4 +1,4 @@
-"""Whether a batch's rows are the next ones behind the cursor, as far as the text shows.
+"""Whether a batch's rows are the next ones after the cursor, as far as the text shows.
 
 The rows of a batch are those that its LIMIT returns, and the cursor continues behind
 the last of them. So the ORDER BY that belongs to this LIMIT has to match the columns
@@ -43,8 +43,8 @@ def check_order(
     if order is None:
         place = cursors[0][0]
         problem = (
-            "the rows of a batch have to be the next ones behind :cursor: ORDER BY is missing"
-            " where :batch_size limits them, without it rows would be left out"
+            "the rows of a batch must be the next ones after :cursor: ORDER BY is missing"
+            " where :batch_size limits them, without it rows would be skipped"
         )
         raise refusal(sql, place, file, problem)
     words = {False: "from low to high", True: "from high to low"}
@@ -56,7 +56,7 @@ def check_order(
                     item[0].start,
                     file,
                     f"this goes {words[not is_descending]}, the cursor {words[is_descending]}"
-                    " (`order=desc` behind dbmigrate:batched turns it): rows would be left out",
+                    " (`order=desc` after dbmigrate:batched reverses it): rows would be skipped",
                 )
         compared = find_compared(found, place, number)
         if compared is None:
@@ -68,7 +68,7 @@ def check_order(
                 place,
                 file,
                 f"the cursor goes {words[is_descending]}, and this looks for rows on its other"
-                " side: rows would be left out",
+                " side: rows would be skipped",
             )
         name = column_name(sql, column)
         if name is not None and not _goes_along(sql, found, order, number, name):
@@ -106,8 +106,9 @@ def check_returned(sql: bytes, file: str, main: Sequence[Token], keys: int) -> N
                     sql,
                     column[0].start,
                     file,
-                    f"RETURNING gives {name} as the statement has set it, and the next batch would"
-                    " begin behind that: return what the row was found by (from PostgreSQL 18"
+                    f"RETURNING gives {name} as the statement has set it, and the next batch"
+                    " would start after that: return the value that the row was found by (from"
+                    " PostgreSQL 18"
                     f" old.{name}; before, join the rows of a WITH)",
                 )
 

@@ -62,7 +62,7 @@ class BatchedScript:
     """Where its statement starts, as a byte of the file."""
     end: int
     main: int
-    """Where the statement itself starts behind its WITH; `start` where it has none."""
+    """Where the statement itself starts after its WITH; `start` if it has none."""
     parameters: tuple[Parameter, ...]
     has_returning: bool
     shares_places: bool
@@ -108,7 +108,7 @@ def read_batched(sql: bytes, file: str) -> BatchedScript:
     """
     directive = _DIRECTIVE.search(sql, 0, skip_space(sql, 0, file=file))
     if directive is None:
-        raise refusal(sql, 0, file, "dbmigrate:batched has to stand above the statement")
+        raise refusal(sql, 0, file, "dbmigrate:batched must be above the statement")
     line_end = sql.find(b"\n", directive.end())
     options = read_options(sql, directive.end(), len(sql) if line_end < 0 else line_end, file)
     statement = _only_statement(sql, file, directive.start())
@@ -159,7 +159,10 @@ def _only_statement(sql: bytes, file: str, directive: int) -> Statement:
     second = next(statements, None)
     if second is not None:
         raise refusal(
-            sql, second.start, file, "a batched file has one statement: give this a file of its own"
+            sql,
+            second.start,
+            file,
+            "a batched file has one statement: put this one into a separate file",
         )
     return first
 
@@ -229,9 +232,7 @@ def _check_parameters(script: BatchedScript, found: Sequence[Token]) -> None:
                 " (an array's slice is written with a space behind its colon)",
             )
     if not any(parameter.name == BATCH_SIZE for parameter in script.parameters):
-        raise refusal(
-            sql, script.start, file, "a batched file limits its rows somewhere by :batch_size"
-        )
+        raise refusal(sql, script.start, file, "a batched file must limit its rows by :batch_size")
     known = {parameter.key for parameter in script.parameters}
     missing = next((key for key in range(1, script.keys) if key not in known), None)
     if missing is not None:
@@ -242,8 +243,8 @@ def _check_parameters(script: BatchedScript, found: Sequence[Token]) -> None:
                 sql,
                 first.start,
                 file,
-                "SKIP LOCKED would leave out rows that others hold, and nobody would come back"
-                " for them: leave it away, a batch waits for them",
+                "SKIP LOCKED would skip rows that others lock, and they would never be"
+                " processed: remove it; a batch waits for them",
             )
 
 
@@ -263,7 +264,7 @@ def _check_shape(script: BatchedScript, found: Sequence[Token], main: int) -> No
             sql,
             verb.start,
             file,
-            "RETURNING has to give the columns that :cursor is compared with",
+            "RETURNING must return the columns that :cursor is compared with",
         )
     check_order(
         sql,
@@ -281,7 +282,7 @@ def _check_start(script: BatchedScript, found: Sequence[Token], directive: int) 
     given = sorted(key for key, _ in script.options.start)
     if given and given != [*range(1, script.keys + 1)]:
         wanted = ", ".join(f"start_{key}" for key in range(2, script.keys + 1))
-        problem = f"start goes with {wanted}" if wanted else "there is one start for each :cursor"
+        problem = f"start goes with {wanted}" if wanted else "each :cursor needs one start"
         raise refusal(sql, directive, file, problem)
     first = next((p for p in script.parameters if p.key == 1), None)
     if first is None or given or _tests_for_null(script, found):
@@ -290,8 +291,8 @@ def _check_start(script: BatchedScript, found: Sequence[Token], directive: int) 
         sql,
         first.start,
         file,
-        ":cursor is NULL in the first batch, and a comparison with NULL finds no row: say where to"
-        " start (`start=0` behind dbmigrate:batched), or write (:cursor IS NULL OR id > :cursor)",
+        ":cursor is NULL in the first batch, and a comparison with NULL finds no row: set the"
+        " start (`start=0` after dbmigrate:batched), or write (:cursor IS NULL OR id > :cursor)",
     )
 
 

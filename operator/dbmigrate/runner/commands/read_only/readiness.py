@@ -49,6 +49,8 @@ _PATIENT = frozenset(
 _PASSING = ("40", "53", "55", "57", "58")
 """Classes of SQLSTATE that say nothing of the history: a standby's conflict, a full server, a lock,
 an operator's doing, a disk."""
+_FOR_LOCKS = 0.8
+"""The part of a poll's time after which a lock is reported, instead of a missing answer."""
 _NOT_REACHED = "`dbmigrate up` applies what is pending: see whether that run has failed"
 _DIRTY = "`dbmigrate repair` finishes what dbmigrate began; `dbmigrate status` shows it"
 _MISTAKES = frozenset({Reason.INTERNAL, Reason.CONNECTION_INVALID, Reason.FOREIGN_HISTORY})
@@ -83,7 +85,7 @@ Wanted = Version | OrmMigration
 
 
 def poll(request: Request, wanted: Wanted, limit: float) -> Readiness:
-    """Look once, within so many seconds. Raises MigrationError for what no time corrects."""
+    """Check once, within that many seconds. Raises MigrationError for permanent errors."""
     try:
         if isinstance(wanted, OrmMigration):
             return _poll_orm(request, wanted, limit)
@@ -156,8 +158,8 @@ def _without_version(session: Session, history: History, wanted: Version) -> Rea
     if lost is not None:
         return Readiness(
             VersionState(None),
-            f"the database has no version, and its log ends at version {lost}: its version table is"
-            " gone or empty (`dbmigrate status`)",
+            f"the database has no version, and its log ends at version {lost}: its version"
+            " table is missing or empty (`dbmigrate status`)",
             is_behind=True,
         )
     others: Sequence[OtherHistory] = ()
@@ -220,7 +222,9 @@ def _connect(request: Request, limit: float) -> Session:
     end = time.monotonic() + limit
     session = connect(_within(request.target, limit))
     opened = time.monotonic()
-    give_up = no_answer_within(max(0.1, end - opened))
+    left = max(0.1, end - opened)
+    session.lock_seconds = left * _FOR_LOCKS
+    give_up = no_answer_within(left)
     # For all of the poll's queries together, not for each.
     session.on_silence = lambda _: give_up(time.monotonic() - opened)
     return session

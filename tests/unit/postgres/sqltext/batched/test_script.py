@@ -71,12 +71,12 @@ def test_the_options_have_defaults_and_units() -> None:
     [
         ("size=0", "1:22 f.up.sql: line 1: size=0: a number of rows from 1 to 1000000"),
         ("size=5 sise=5", "1:29 f.up.sql: line 1: unknown option sise"),
-        ("size=5 size=6", "1:29 f.up.sql: line 1: size stands twice"),
+        ("size=5 size=6", "1:29 f.up.sql: line 1: size occurs twice"),
         ("pause=5", "1:22 f.up.sql: line 1: pause=5: a duration like 100ms"),
         ("duration=0s", "1:22 f.up.sql: line 1: duration=0s"),
-        ("order=up", "1:22 f.up.sql: line 1: order=up: there are asc and desc"),
+        ("order=up", "1:22 f.up.sql: line 1: order=up: use asc or desc"),
         ("max-lag=5 MB", "1:22 f.up.sql: line 1: max-lag=5"),
-        ("quickly", "1:22 f.up.sql: line 1: options are written name=value"),
+        ("quickly", "1:22 f.up.sql: line 1: write options as name=value"),
     ],
 )
 def test_an_option_that_is_not_understood_is_refused_with_its_place(
@@ -95,19 +95,19 @@ def test_an_option_that_is_not_understood_is_refused_with_its_place(
             "3:3 f.up.sql: line 3: a batched file has one statement",
         ),
         ("CREATE TABLE t ()", "", "2:1 f.up.sql: line 2: a batched file is one INSERT"),
-        ("DELETE FROM a", "", "2:1 f.up.sql: line 2: a batched file limits its rows"),
+        ("DELETE FROM a", "", "2:1 f.up.sql: line 2: a batched file must limit its rows"),
         ("DELETE FROM a LIMIT :batchsize", "", "2:21 f.up.sql: line 2: :batchsize is no parameter"),
         ("SELECT f(:batch_size)", "", "2:1 f.up.sql: line 2: a SELECT has rows"),
-        (KEYSET.replace(" RETURNING id", ""), "start=0", "2:1 f.up.sql: line 2: RETURNING has to"),
+        (KEYSET.replace(" RETURNING id", ""), "start=0", "2:1 f.up.sql: line 2: RETURNING must"),
         (KEYSET.replace(" ORDER BY id", ""), "start=0", "2:84 f.up.sql: line 2: the rows of a"),
         (KEYSET, "", "2:84 f.up.sql: line 2: :cursor is NULL in the first batch"),
-        (KEYSET, "start=0 start_2=0", "1:1 f.up.sql: line 1: there is one start for each :cursor"),
-        (UNTIL_EMPTY, "start=0", "1:1 f.up.sql: line 1: there is one start for each :cursor"),
+        (KEYSET, "start=0 start_2=0", "1:1 f.up.sql: line 1: each :cursor needs one start"),
+        (UNTIL_EMPTY, "start=0", "1:1 f.up.sql: line 1: each :cursor needs one start"),
         (KEYSET.replace(":cursor", ":cursor_2"), "", "2:1 f.up.sql: line 2: :cursor_1 is not used"),
         (
             UNTIL_EMPTY.replace(")", " FOR UPDATE SKIP LOCKED)"),
             "",
-            "2:74 f.up.sql: line 2: SKIP LOCKED would leave out rows",
+            "2:74 f.up.sql: line 2: SKIP LOCKED would skip rows",
         ),
     ],
 )
@@ -165,7 +165,7 @@ OF_TWO = (
                 " ORDER BY id L", " L"
             ),
             "start=0",
-            "2:117 f.up.sql: line 2: the rows of a batch have to be the next ones",
+            "2:117 f.up.sql: line 2: the rows of a batch must be the next ones",
         ),
         (
             KEYSET.replace("SET lower", "SET (id, lower) = (5, 6), lower"),
