@@ -330,7 +330,7 @@ class _Spread:
         if column.relation_kind not in _STORED:
             self._replace(column)
             return
-        # A renamed range leaves its functions behind, whose names the new one needs.
+        # A renamed range keeps its functions' names, which the new one needs.
         is_range = type_name.kind == "range"
         self._world.actions[type_name] = ObjectAction.REPLACE if is_range else ObjectAction.REBIRTH
         if column.name not in self._moved:

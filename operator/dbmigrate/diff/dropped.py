@@ -1,4 +1,4 @@
-"""What is dropped together with another object, without a statement of its own."""
+"""Objects that are dropped together with another one, without a separate statement."""
 
 from __future__ import annotations
 

@@ -255,7 +255,7 @@ def _places(name: ObjectName) -> Iterator[tuple[str, str]]:
 
 
 def _index_name(constraint: str) -> str:
-    """The index behind a constraint has its name, in the table's schema."""
+    """The index of a constraint has its name, in the table's schema."""
     schema, *_, name = parts_of(constraint)
     return f"{schema}.{name}"
 

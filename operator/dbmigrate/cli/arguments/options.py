@@ -86,6 +86,8 @@ class GlobalOptions(NamedTuple):
     """A resource's intent, as a word, or empty."""
     order: str
     """The person's order that is carried out, or empty."""
+    order_id: str
+    """What tells it from other orders, or empty."""
     lint: str
     """reject, warn or off: how to handle lint's findings in the pending files."""
     rehearse_on: str
@@ -169,6 +171,7 @@ FLAGS = (
     Flag("expect-database", check=_database_id),
     Flag("intent", check=_owner),
     Flag("order", check=_line),
+    Flag("order-id", check=_line),
     Flag("lint", check=one_of(("reject", "warn", "off"))),
     Flag("rehearse-on"),
     Flag("archive", check=no_address),
@@ -223,6 +226,7 @@ def parse_options(
             expect_database=values.get("expect-database", ""),
             intent=values.get("intent", ""),
             order=values.get("order", ""),
+            order_id=values.get("order-id", ""),
             lint=values.get("lint", "off"),
             rehearse_on=values.get("rehearse-on", ""),
             archive=values.get("archive", ""),

@@ -87,6 +87,8 @@ class RunOrder:
     """The plan that it must match; None: it may take any steps to the target."""
     ordered_by: str | None = None
     """The person's word that it carries out, for the database's log."""
+    order_id: str | None = None
+    """What tells that word from any other in the log; None: it may be carried out again."""
     take_over: str | None = None
     """The owner of the database that is gone, and whose place this resource takes."""
     rehearsed_on: str | None = None
@@ -221,6 +223,7 @@ def _build_pod(
             cluster=cluster,
             intent=order.intent,
             ordered_by=order.ordered_by,
+            order_id=order.order_id,
             take_over=order.take_over,
         ),
     ]

@@ -43,6 +43,7 @@ TAKE_OVER_VARIABLE = "DBMIGRATE_TAKE_OVER"
 EXPECT_VARIABLE = "DBMIGRATE_EXPECT_DATABASE"
 INTENT_VARIABLE = "DBMIGRATE_INTENT"
 ORDER_VARIABLE = "DBMIGRATE_ORDER"
+ORDER_ID_VARIABLE = "DBMIGRATE_ORDER_ID"
 LINTED = frozenset({RunCommand.GOTO, RunCommand.PLAN})
 
 
@@ -147,6 +148,7 @@ def ownership_environment(
     cluster: str,
     intent: str,
     ordered_by: str | None,
+    order_id: str | None,
     take_over: str | None,
 ) -> list[Document]:
     """For whom a run is that changes the database, and what it serves.
@@ -166,6 +168,7 @@ def ownership_environment(
         EXPECT_VARIABLE: known.id if known is not None and has_changed else None,
         INTENT_VARIABLE: intent if is_rollback or is_own else None,
         ORDER_VARIABLE: ordered_by if is_rollback else None,
+        ORDER_ID_VARIABLE: order_id,
     }
     return [{"name": name, "value": literal(value)} for name, value in variables.items() if value]
 
