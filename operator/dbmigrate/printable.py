@@ -14,7 +14,7 @@ import re
 
 _UNSAFE = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f\xad"  # C0, DEL, C1, soft hyphen
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # letters that are not seen
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # invisible letters
     "\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, lines, bidi
     "\ud800-\udfff\ufeff\ufff0-\ufffb"

@@ -109,6 +109,8 @@ class Reason(StrEnum):
     CONNECTION_LOST = "ConnectionLost"
     BACKUP_FAILED = "BackupFailed"
     PLAN_CHANGED = "PlanChanged"
+    ALREADY_DONE = "AlreadyDone"
+    """An order that the database's log has as carried out."""
     LINT_REJECTED = "LintRejected"
     REHEARSAL_FAILED = "RehearsalFailed"
     REHEARSAL_UNAVAILABLE = "RehearsalUnavailable"

@@ -228,6 +228,28 @@ def test_drift_is_found_by_asking_the_database_now_and_then(shop: Shop, make_ope
     eventually(lambda: len(shop.jobs()) <= 3, what="at most three Jobs")
 
 
+def test_an_order_from_git_is_carried_out_once(shop: Shop, operator: Operator) -> None:
+    shop.prepare()
+    shop.order()
+    shop.wait_ready()
+    assert act(shop, "Rollback", "back", version="1")["phase"] == "Succeeded"
+    shop.write_files({**FILES, **THIRD})
+    shop.wait(lambda r: is_ready(r) and r["status"]["version"] == "3")
+    done = shop.applied()
+    # The resource is made again, and its order with it.
+    shop.namespace.delete("dbm", "shop")
+    shop.namespace.wait_until_gone("dbma", "back")
+    shop.order()
+    again = act(shop, "Rollback", "back", version="1")
+    assert again["phase"] == "Refused"
+    assert "has been carried out" in again["message"]
+    assert shop.wait_ready()["status"]["version"] == "3"
+    assert shop.applied() == done
+    # Under another name it is another order.
+    assert act(shop, "Rollback", "back-2", version="1")["phase"] == "Succeeded"
+    assert operator.is_running
+
+
 def test_a_database_repaired_on_the_command_line_is_found_and_brought_on(
     shop: Shop, make_operator: Any
 ) -> None:

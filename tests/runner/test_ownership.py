@@ -15,7 +15,7 @@ from dbmigrate.runner.commands.goto import goto
 from dbmigrate.runner.commands.prune import prune
 from dbmigrate.runner.commands.read_only.status import status
 from dbmigrate.runner.commands.up import up
-from dbmigrate.runner.request import Options
+from dbmigrate.runner.request import Options, Request
 from dbmigrate.runner.result import Result
 from dbmigrate.sources.migration import Source
 from tests.database import Database
@@ -38,6 +38,7 @@ def run(
     take_over: str | None = None,
     intent: str | None = "a",
     order: str | None = None,
+    order_id: str | None = None,
 ) -> Result[None]:
     """A run as the operator makes it."""
     options = Options(
@@ -46,6 +47,7 @@ def run(
         take_over=Owner.parse(take_over) if take_over else None,
         intent=intent,
         order=order,
+        order_id=order_id,
         rollback=Rollback.ALLOW,
     )
     return goto(request(database, files, options=options), target)
@@ -171,3 +173,59 @@ def test_a_pruned_log_still_knows_the_owner_and_the_hold(database: Database) -> 
     assert prune(request(database), 0).error is None
     assert reason(run(database, tables(1, 2, 3))) is Reason.ROLLED_BACK
     assert reason(run(database, tables(1, 2, 3), owner=ELSEWHERE)) is Reason.DATABASE_CONFLICT
+
+
+def ordered(database: Database, files: Source, order_id: str) -> Request:
+    options = Options(who="job", owner=Owner.parse(OURS), order_id=order_id)
+    return request(database, files, options=options)
+
+
+def test_an_order_is_carried_out_once(database: Database) -> None:
+    files, back = tables(1, 2, 3), "MigrationAction team/back: rollback 1"
+    assert run(database, tables(1, 2)).error is None
+    done = run(database, tables(1, 2), 1, order="back", order_id=back)
+    assert done.report.outcome is Outcome.ROLLED_BACK
+    assert run(database, files, intent="b").error is None
+    # Whoever has made the resource again, from Git or from a backup.
+    for owner in (OURS, MADE_AGAIN):
+        again = run(database, files, 1, owner=owner, order="back", order_id=back)
+        assert reason(again) is Reason.ALREADY_DONE
+        assert f"{back} has been carried out at 2" in str(again.error)
+        assert (again.report.version, again.report.dirty) == ("3", False)
+    other = back.replace("back", "back-2")
+    assert run(database, files, 1, order="back", order_id=other).error is None
+    assert version_row(database) == [(1, False)]
+
+
+def test_an_order_that_failed_or_changed_nothing_is_told_by_its_end(database: Database) -> None:
+    files = tables(1, 2)
+    assert run(database, files).error is None
+    lost = run(database, files, 7, order="back", order_id="to 7")
+    assert lost.error is not None
+    again = run(database, files, 7, order="back", order_id="to 7")
+    assert reason(again) == reason(lost)
+    # There was nothing to do: it is done all the same.
+    assert run(database, files, 2, order="back", order_id="to 2").error is None
+    assert reason(run(database, files, 2, order="back", order_id="to 2")) is Reason.ALREADY_DONE
+
+
+@pytest.mark.parametrize("prunes", [False, True])
+def test_a_force_and_a_repair_are_remembered_too(database: Database, prunes: bool) -> None:
+    files = tables(1, 2)
+    assert run(database, files).error is None
+    assert force(ordered(database, files, "force 1"), 1).error is None
+    database.execute("UPDATE schema_migrations SET version = 2")
+    if prunes:
+        assert prune(request(database, files), 0).error is None
+    again = force(ordered(database, files, "force 1"), 1)
+    assert reason(again) is Reason.ALREADY_DONE
+    assert version_row(database) == [(2, False)]
+    assert force(ordered(database, files, "force 1 again"), 1).error is None
+
+
+def test_an_order_is_noted_in_a_log_that_was_lost(database: Database) -> None:
+    files = tables(1, 2)
+    assert run(database, files, 2, order_id="to 2").error is None
+    database.execute("DROP TABLE schema_migrations_log")
+    assert run(database, files, 1, order="back", order_id="to 1").error is None
+    assert reason(run(database, files, 1, order="back", order_id="to 1")) is Reason.ALREADY_DONE

@@ -22,13 +22,13 @@ class ActionKind(StrEnum):
     APPROVE = "Approve"
     """The plan of that hash may be run."""
     FORCE = "Force"
-    """The database is said to be at that version, and clean; nothing is run on it."""
+    """Set the version and clear the dirty flag; nothing is run on the database."""
     RETRY = "Retry"
     """Another attempt now, whatever came of the last one."""
     ROLLBACK = "Rollback"
-    """Down to that version; it stays there until the resource wants something new."""
+    """Migrate down to that version, and stay there until the intent changes."""
     REPAIR = "Repair"
-    """What a failed step left behind is cleaned up."""
+    """Finish a failed step."""
     CONTINUE = "Continue"
     """Of a set: the next wave may begin."""
 
@@ -64,7 +64,7 @@ class Action:
     version: str | None = None
     plan_hash: str | None = None
     reason: str = ""
-    """What the person says of it, for the record."""
+    """The person's reason, for the record."""
     phase: ActionPhase = ActionPhase.PENDING
     message: str = ""
     problem: str | None = None

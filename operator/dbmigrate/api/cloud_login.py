@@ -1,4 +1,4 @@
-"""`spec.database.identity`: a cloud provider's tokens in the place of a password.
+"""`spec.database.identity`: a cloud provider's tokens instead of a password.
 
 The Pod asks for them, as its ServiceAccount; the operator gets none.
 """

@@ -30,7 +30,7 @@ def decode(text: str | bytes) -> Any:
 
 
 def flatten(text: bytes) -> bytes:
-    """The same JSON text, with null in the place of each value below DEPTH_LIMIT levels."""
+    """The same JSON text, with each value below DEPTH_LIMIT levels replaced by null."""
     if text.count(b"{") + text.count(b"[") <= DEPTH_LIMIT or measure_depth(text) <= DEPTH_LIMIT:
         return text
     kept: list[bytes] = []

@@ -25,10 +25,10 @@ MOST_PATTERNS = 64
 
 
 class SchemaDrift(StrEnum):
-    """What becomes of changes that were made by hand."""
+    """How changes that were made by hand are reported."""
 
     OFF = "Off"
-    """Nobody looks."""
+    """The schema is not checked."""
     REPORT = "Report"
 
 

@@ -59,7 +59,7 @@ def describe_unknown(paths: Sequence[str]) -> str:
 
 @dataclass(slots=True)
 class _Ledger:
-    """What has been asked for in one manifest: all else in it is of a schema that is not ours."""
+    """The fields of one manifest that were read; all others belong to an unknown schema."""
 
     objects: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """By path, the objects whose fields are read one by one."""
@@ -79,7 +79,7 @@ class Fields:
         self._asked = self._ledger.asked.setdefault(path, set())
 
     def find_unknown(self) -> tuple[str, ...]:
-        """The paths of fields that are set, here and below, and that nobody has asked for."""
+        """The paths of fields that are set, here and below, and that were not read."""
         found = (
             f"{path}.{name}" if path else str(name)
             for path, raw in self._ledger.objects.items()

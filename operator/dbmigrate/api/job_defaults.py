@@ -1,4 +1,4 @@
-"""What all runs of an operator have in common, for resources that say nothing else in spec.job."""
+"""Defaults for all runs of an operator, for fields that a resource does not set in spec.job."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Timeouts:
     """The limit of each kind of waiting; None: without limit."""
 
     lock: timedelta = timedelta(seconds=15)
-    """For the lock that keeps runners apart."""
+    """For the lock that excludes other runners."""
     lock_acquisition: timedelta | None = timedelta(seconds=5)
     """For a table lock that a statement needs, before it steps aside and tries again."""
     statement: timedelta | None = None
@@ -120,7 +120,7 @@ class Retry:
     """How often and when a run that failed for a temporary reason is tried again."""
 
     limit: int = 10
-    """Runs after the first one; 0: never again."""
+    """Runs after the first one; 0: no retries."""
     initial_delay: timedelta = timedelta(seconds=5)
     max_delay: timedelta = timedelta(minutes=5)
 
@@ -271,7 +271,7 @@ def parse_format(fields: Fields) -> SourceFormat:
 
 
 def parse_target(fields: Fields) -> str:
-    """The version that is wanted. Raises SpecError."""
+    """The desired version. Raises SpecError."""
     target = fields.optional_text("target", VERSION) or LATEST
     if target != LATEST and not is_version(target, parse_format(fields)):
         raise fields.error(
@@ -317,7 +317,7 @@ def parse_retry(fields: Fields) -> Retry:
 
 
 def parse_check_interval(fields: Fields) -> timedelta | None:
-    """How often it is checked; None where nothing is said. Raises SpecError."""
+    """How often it is checked; None if unset. Raises SpecError."""
     if not fields.has("checkInterval"):
         return None
     interval = fields.duration("checkInterval", "none")

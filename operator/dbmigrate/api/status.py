@@ -61,7 +61,7 @@ class LastRun:
     milliseconds: int | None = None
     error: ReportError | None = None
     plan: Hash | None = None
-    """The hash of the plan that it was held to."""
+    """The hash of the plan that it had to match."""
     trial: Trial = wire(is_inline=True, default=NO_TRIAL)
     """Before its first step."""
     without_progress: Count = always(0)
@@ -80,7 +80,7 @@ class LastRun:
         return replace(self, without_progress=self._usual_count)
 
     def shown(self, document: Document) -> Document:
-        """The count is left out where it says no more than the number of attempts."""
+        """The count is omitted if it equals the number of attempts."""
         if self.has_succeeded or self.without_progress == self._usual_count:
             del document["withoutProgress"]
         return document

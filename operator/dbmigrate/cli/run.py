@@ -257,6 +257,7 @@ def _read_options(options: GlobalOptions, environ: Mapping[str, str]) -> runner.
         expected_database=options.expect_database or None,
         intent=options.intent or None,
         order=options.order or None,
+        order_id=options.order_id or None,
         lint=policies.LintPolicy(options.lint),
         rehearsal_server=parse_target(options.rehearse_on, {}) if options.rehearse_on else None,
     )

@@ -42,7 +42,7 @@ from dbmigrate.api.names import (
 )
 
 REQUEST_TIMEOUT = 30.0
-"""Seconds for one request. None of ours is long; a server that hangs is as good as gone."""
+"""Seconds for one request. All requests are short; a server that hangs counts as unreachable."""
 PAGE = 500
 """Objects that one request lists: a big cluster's answer comes in pieces that fit into memory."""
 OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
@@ -145,7 +145,7 @@ class Cluster:
         return int(found["major"]), int("".join(c for c in found["minor"] if c.isdigit()))
 
     async def read_uid(self) -> str:
-        """What tells this cluster from all others: the uid of kube-system. Raises Refused."""
+        """The identity of this cluster: the uid of kube-system. Raises Refused."""
         found = await self._find("/api/v1/namespaces/kube-system")
         return str(found["metadata"]["uid"]) if found is not None else ""
 

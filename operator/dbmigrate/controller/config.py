@@ -46,7 +46,7 @@ class Config:
     namespaces: tuple[str, ...] = ()
     """The namespaces that are watched; empty: all of them, which needs a ClusterRole."""
     selector: str = ""
-    """A label selector: only these DatabaseMigrations are ours. Empty: all of them."""
+    """A label selector for this operator's DatabaseMigrations. Empty: all of them."""
     runner_image: str = DEFAULT_RUNNER_IMAGE
     """The image with the runner, for resources that name none in spec.job.image."""
     rehearsal_image: str = DEFAULT_REHEARSAL_IMAGE
@@ -57,7 +57,7 @@ class Config:
     metrics: tuple[str, int] | None = None
     """Host and port for Prometheus, the host empty for all addresses; None: none."""
     resync: timedelta | None = timedelta(minutes=10)
-    """How often a database is asked although nothing has changed; None: never."""
+    """How often an unchanged database is checked; None: never."""
     unreachable_after: int = 3
     """Checks in a row that had no answer, after which Ready is Unknown (Unreachable)."""
     order_age: timedelta | None = timedelta(hours=1)
@@ -70,7 +70,7 @@ class Config:
     job_user_ids: UserIds = UserIds.AUTO
     """Whether Jobs name user ids."""
     job_defaults: JobOptions = field(default_factory=JobOptions)
-    """For resources that say nothing else in spec.job."""
+    """For fields that a resource does not set in spec.job."""
     cluster_name: str = ""
     """What the databases' logs call this cluster; empty: the uid of its namespace kube-system."""
     workers: int = 16

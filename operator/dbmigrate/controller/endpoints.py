@@ -25,7 +25,7 @@ Question = Callable[[], bool]
 
 
 class ListenError(Exception):
-    """An address cannot be listened at; the message says which, and why."""
+    """Listening at an address failed; the message says at which, and why."""
 
 
 class Endpoints(ThreadingHTTPServer):

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from dbmigrate.printable import block, json_text, one_line
 
 FIELDS = ("namespace", "migration", "set", "job", "action", "reason", "version", "duration_ms")
-"""What a line may say beside its message, by the names that `extra=` is given."""
+"""The additional fields of a line, by their names in `extra=`."""
 QUIET = ("kopf", "aiohttp.access", "asyncio")
 """Loggers of others, of whom only warnings and worse are of interest."""
 
@@ -39,7 +39,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Time, severity, message, and the fields behind it."""
+    """Time, severity and message, followed by the fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line, and its traceback below."""

@@ -57,7 +57,7 @@ class States(Collector):
         self._answers.clear()
 
     def collect(self) -> Iterable[Metric]:
-        """All series as they are now. prometheus_client calls it in a thread of its own."""
+        """All series as they are now. prometheus_client calls it in a separate thread."""
         condition = GaugeMetricFamily(
             "dbmigrate_migration_condition",
             "1 for the status that a condition has, 0 for the others",
@@ -128,7 +128,7 @@ class SetStates(Collector):
         self._statuses.clear()
 
     def collect(self) -> Iterable[Metric]:
-        """All series as they are now. prometheus_client calls it in a thread of its own."""
+        """All series as they are now. prometheus_client calls it in a separate thread."""
         condition = GaugeMetricFamily(
             "dbmigrate_set_condition",
             "1 for the status that a condition of a set has, 0 for the others",

@@ -42,5 +42,5 @@ class NoProgressStorage(kopf.ProgressStorage):
         """No annotation is written to provoke an event."""
 
     def clear(self, *, essence: Any) -> Any:
-        """Nothing of it is ours to remove."""
+        """It contains nothing to remove."""
         return essence

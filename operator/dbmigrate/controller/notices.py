@@ -42,7 +42,7 @@ EXPECTED = frozenset(
         "Paused",
     }
 )
-"""Not ready, and nothing is wrong: everything else that is not ready is told as a warning."""
+"""Not ready without an error: everything else that is not ready is reported as a warning."""
 
 
 def has_moved(before: MigrationStatus, after: MigrationStatus) -> bool:

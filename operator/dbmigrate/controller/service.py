@@ -53,7 +53,7 @@ _IDENTITY: Any = "dbmigrate-operator"
 
 
 async def run_operator(config: Config) -> None:
-    """Run until SIGTERM or SIGINT. Raises ClusterError when there is no cluster to run on."""
+    """Run until SIGTERM or SIGINT. Raises ClusterError without a cluster."""
     cluster = await Cluster.connect(connections=config.workers, selector=config.selector)
     metrics, health = Metrics(__version__), Health()
     beating = asyncio.create_task(health.beat(), name="health")
@@ -74,7 +74,7 @@ async def run_operator(config: Config) -> None:
 
 
 async def _serve(config: Config, cluster: Cluster, metrics: Metrics, health: Health) -> bool:
-    """Work until told to stop (False), or until the custom resources are gone (True)."""
+    """Work until stopped (False), or until the custom resources no longer exist (True)."""
     version = await cluster.read_version()
     await check_schema(cluster)
     names_ids = config.job_user_ids is UserIds.SET or (

@@ -43,7 +43,7 @@ def advise(resource: Resource) -> tuple[str, ...]:
 
 
 def _advise_on_batches(resource: Resource) -> tuple[str, ...]:
-    """The next run continues behind the last batch: nothing is to be repaired."""
+    """The next run continues after the last batch: no repair is needed."""
     if not resource.is_stalled:
         return ()
     return (

@@ -119,7 +119,7 @@ def _pass_on(stream: IO[str] | None) -> None:
 
 
 class Complaint:
-    """kubectl's standard error: its error message is kept, earlier lines go on to the user."""
+    """kubectl's standard error: the error message is kept, earlier lines go to the user."""
 
     def __init__(self, stream: IO[str] | None) -> None:
         self._lines: list[str] = []

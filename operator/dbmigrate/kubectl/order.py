@@ -23,7 +23,7 @@ from dbmigrate.printable import lines
 NAME_PREFIX = 58
 """Characters of generateName that the API server keeps; more than 253 it refuses."""
 PATIENCE = 10.0
-"""Seconds after which an order that nobody has taken up is worth a word."""
+"""Seconds after which an order that no operator has started is reported."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class OrderRequest:
     """The plan that was read: no other one is approved."""
     reason: str = ""
     is_agreed: bool = False
-    """Nothing is asked any more."""
+    """The confirmation is skipped."""
     is_followed: bool = True
     """Whether the order's end is waited for."""
     timeout: float | None = None

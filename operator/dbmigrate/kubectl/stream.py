@@ -76,7 +76,7 @@ class Stream:
     def _explain_end(self) -> StreamEnded | RequestFailed:
         said = self._process.stderr.read() if self._process.stderr is not None else ""
         self._process.wait()
-        # A broken connection is no answer: a list shows whether the server is there.
+        # A broken connection is not an answer: a list shows whether the server is reachable.
         return translate(said) if is_answer(said) else StreamEnded()
 
 

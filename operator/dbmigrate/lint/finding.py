@@ -16,7 +16,7 @@ class Severity(StrEnum):
     ERROR = "error"
     """It will hurt a running application, or lose data."""
     WARNING = "warning"
-    """It may."""
+    """It may hurt the application."""
     INFO = "info"
     """Worth knowing."""
 

@@ -1,4 +1,4 @@
-"""What the statements so far say of tables: their columns' types, NOT NULL, and their indexes.
+"""Tables after the statements so far: their columns' types, NOT NULL, and their indexes.
 
 Earlier files count. Of a table that no file has created nothing is known here; the catalog
 can be asked for it.

@@ -1,9 +1,8 @@
 """The findings about a run's pending steps, weighed by the target database.
 
 Only pending scripts are examined. What they do to a table that does not exist yet and
-that one of them creates affects nobody: files that would block a large database can fill
-a new one.
-files that would stop a full one.
+that one of them creates affects no session: files that would block a large database can
+fill a new one.
 """
 
 from __future__ import annotations

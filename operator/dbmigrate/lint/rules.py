@@ -1,4 +1,4 @@
-"""All rules, by theme. The tests compare what they say of rewrites with a server."""
+"""All rules, by theme. The tests compare the rules about rewrites with a server."""
 
 from __future__ import annotations
 

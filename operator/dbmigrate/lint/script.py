@@ -125,12 +125,12 @@ class _Reading:
         }
         self._views: dict[str, MadeView] = {}
         self._is_open = False
-        """Whether the script has begun a transaction of its own."""
+        """Whether the script has begun its own transaction."""
         self._created: set[str] = set()
         self.tables: set[str] = set()
         self.impacts: list[Impact] = []
         self.former: dict[str, str] = {}
-        """What tables were called before this script."""
+        """The names of tables before this script."""
         self.starts: dict[int, list[int]] = {}
         """The first line of each statement, with those of the statements in it."""
         self.writes: list[int] = []

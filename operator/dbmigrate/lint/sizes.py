@@ -15,9 +15,9 @@ from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.sqltext.quoting import literal
 
 WAIT_MS = 1000
-"""How long the question may wait for a table that somebody keeps to himself."""
+"""How long the query may wait for a table that another session has locked."""
 SMALL_BYTES = 10 * 1024 * 1024
-"""Up to here a scan or a rewrite takes a blink."""
+"""Up to this size a scan or a rewrite takes a negligible time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def lint(
 
 
 def _follow_earlier(source: Source, chosen: Sequence[Migration]) -> Known:
-    """What the files before the chosen ones say of tables."""
+    """The tables after the files before the selected ones."""
     known = Known()
     versions = {each.version for each in chosen}
     for each in takewhile(lambda each: each.version not in versions, source.migrations):

@@ -22,7 +22,7 @@ from dbmigrate.postgres.sqltext.syntax_tree import (
 from dbmigrate.postgres.sqltext.table_actions import CHECKED, TableAction, is_serial, read_actions
 
 BLOCKING = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
-"""The locks that keep others from writing, at least."""
+"""The locks that block at least writes."""
 
 
 class FoundTable(NamedTuple):
@@ -36,7 +36,7 @@ class FoundTable(NamedTuple):
     key_index: str = ""
     """What a primary key uses."""
     is_own: bool = False
-    """Whether it is said of a table that the script makes itself, too."""
+    """Whether it also applies to a table that the script creates itself."""
 
 
 def judge_statement(tree: Tree) -> Iterator[FoundTable]:

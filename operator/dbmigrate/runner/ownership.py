@@ -1,4 +1,4 @@
-"""Whose database it is: a run says who it is for, and the log who was there before.
+"""Ownership of a database: a run names its owner, and the log records the previous one.
 
 Two resources, in two namespaces or two clusters, that migrate one database by different files
 would take it back and forth. So a run of an owner is refused where the log names another one,
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.errors import ServerFailure
-from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_owner
+from dbmigrate.postgres.history.log.notes import NoteKind, find_hold, find_order, find_owner
 from dbmigrate.report import Reason
 from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.planning.plan import Plan
@@ -74,7 +74,7 @@ def require_live(run: Run, plan: Plan | None = None) -> None:
     """Raise MigrationError (ForeignHistory) if a history of another format counts in the place of
     this one: the files would run what those of the other one have run.
 
-    A plan without steps is only told so: the older image of an application does no harm.
+    A plan without steps only gets a warning: the older image of an application does no harm.
     """
     error = find_left(run)
     if error is None:
@@ -121,6 +121,37 @@ def note_hold(run: Run, plan: Plan) -> None:
         return
     run.database.prepare_to_write()
     run.database.note(NoteKind.HOLD, options.order, checksum=options.intent)
+
+
+def require_new_order(run: Run) -> None:
+    """Raise MigrationError (AlreadyDone) if the log has the run's order as carried out.
+
+    Whoever keeps an order in Git, or restores it from a backup, makes it again when it is gone:
+    the database may have moved on since.
+    """
+    order = run.request.options.order_id
+    row = find_order(run.database.notes, order) if order is not None else None
+    if row is None:
+        return
+    when = f" at {row.finished_at}" if row.finished_at else ""
+    raise MigrationError(
+        Reason.ALREADY_DONE,
+        f"{order} has been carried out{when}: it is not done again",
+        hint="give the order another name if it is to be done again",
+    )
+
+
+def note_order(run: Run) -> None:
+    """Note that the run's order has been carried out. A role that may not write the log notes
+    nothing."""
+    order, database = run.request.options.order_id, run.database
+    if order is None:
+        return
+    try:
+        database.prepare_to_write()
+        database.note(NoteKind.ORDER, order)
+    except (MigrationError, ServerFailure):
+        database.session.roll_back()
 
 
 def require_no_hold(run: Run, plan: Plan) -> None:

@@ -31,7 +31,12 @@ from dbmigrate.report import (
     Report,
     ReportedUnfinished,
 )
-from dbmigrate.runner.ownership import require_known_database, require_owner
+from dbmigrate.runner.ownership import (
+    note_order,
+    require_known_database,
+    require_new_order,
+    require_owner,
+)
 from dbmigrate.runner.planning.up import out_of_order_migrations, pending
 from dbmigrate.runner.request import Request
 from dbmigrate.runner.result import Result, VersionState
@@ -66,7 +71,10 @@ def perform(
             if is_locked:
                 require_owner(run)
                 require_known_database(run)
+                require_new_order(run)
             value = work(run)
+            if is_locked:
+                note_order(run)
         except Exception as raised:
             error = _as_error(raised, f"running {request.command}")
             return _conclude(run, None, error, _state_after(run))
@@ -79,7 +87,7 @@ def perform(
 def _conclude(
     run: Run, value: T | None, error: MigrationError | None, state: VersionState | None
 ) -> Result[T]:
-    """The result; if the source cannot be read, with what the database says all the same."""
+    """The result; with the database's state even if the source cannot be read."""
     try:
         return Result(_report(run, error, state), value=value, error=error)
     except Exception as raised:
@@ -199,7 +207,7 @@ def describe_version(number: int) -> str:
 
 
 def _state_after(run: Run) -> VersionState | None:
-    """What the database says after a failure; None when it does not answer."""
+    """The database's state after a failure; None if it does not answer."""
     try:
         run.settle()
     except Exception:  # a history that a file has changed can't be read: the first error counts

@@ -24,7 +24,7 @@ from dbmigrate.versions import Role, Version, are_numbers, number, reader_of
 
 LEAST_DIGITS = 6
 NUMBERS = "versions.tsv"
-"""The file that says which version became which number: both, and the name."""
+"""The file that maps each version to its number, with its name."""
 
 _NO_TRANSACTION = b"-- dbmigrate:no-transaction\n"
 

@@ -135,7 +135,7 @@ def extract(content: bytes, direction: Direction, name: str) -> bytes:
 
 
 def _read_options(head: bytes) -> dict[bytes, bytes]:
-    """`name:value` behind the directive; the last one of a name counts, as with dbmate."""
+    """`name:value` after the directive; the last one of a name counts, as with dbmate."""
     pairs = (word.split(b":") for word in _DIRECTIVE.sub(b"", head, count=1).split())
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 

@@ -33,7 +33,7 @@ NO_TRANSACTION = "-- dbmigrate:no-transaction\n"
 _VERSION = re.compile("[0-9]+", re.ASCII)
 _FILE_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 _TIMES = {14: DEFAULT_TIME_FORMAT, 10: "unix", 19: "unixNano"}
-"""How a version of so many digits tells the time."""
+"""The time format of a version with that many digits."""
 _SHORTEST_TIME = 10
 
 
@@ -130,7 +130,7 @@ def write_draft(draft: Draft, version: str, wanted: Format) -> Mapping[str, str]
 
 
 def _as_flyway(name: str, text: Text) -> Iterator[tuple[str, str]]:
-    """A script, and what Flyway has to be told beside it."""
+    """A script, and Flyway's settings for it."""
     sql = _join(text.statements)
     settings = []
     if not text.is_transaction:

@@ -57,7 +57,7 @@ def read_source(
 
 
 def _marked_heads(source: Source, place: str) -> Iterator[tuple[Script, bytes]]:
-    """The beginnings of those up files that may say which others they stand for."""
+    """The beginnings of those up files that may name the files that they replace."""
     for migration in (*source.migrations, *source.checkpoints):
         script = migration.up
         if script is not None:

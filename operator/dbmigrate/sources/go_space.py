@@ -1,4 +1,4 @@
-"""What Go takes for white space (unicode.IsSpace); Python knows more.
+"""White space as Go defines it (unicode.IsSpace); Python's definition is wider.
 
 The tools whose files are read here are written in Go, and trim lines and statements by it.
 """

@@ -53,9 +53,9 @@ class Script:
     """What the format's own tool takes for its checksum, where its table keeps one: the first
     is written, any of them counts."""
     is_transactional: bool = True
-    """False: somebody wants it to run statement by statement."""
+    """False: the file requests to run statement by statement."""
     transaction_word: str = ""
-    """What the file itself says of that to its tool: `none` or `file`; empty: nothing."""
+    """The transaction mode in the file for its tool: `none` or `file`; empty: not set."""
     path: str = ""
     """Where it lies below the directory, where the tool's table keeps that."""
     cut: Callable[[], Sequence[tuple[int, int]]] | None = field(

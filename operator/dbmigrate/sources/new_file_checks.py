@@ -1,4 +1,4 @@
-"""What the migrations beside a new one say of it: nothing, as a rule.
+"""Checks of a new migration against the existing ones; normally without a finding.
 
 golang-migrate writes whatever it is told. A version below one that is there is no error
 either, but a database that has the higher one takes the new one for out of order; and two

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dbmigrate.versions import TextVersion
 
 DEFAULT_TIME_FORMAT = "20060102150405"
-"""A Go layout; UTC unless another zone is asked for."""
+"""A Go layout; UTC unless another zone is set."""
 
 DEFAULT_DIGITS = 6
 
@@ -86,7 +86,7 @@ def create_annotated_file(
     existing = [each for each in list_names(place) if _is_read(each, wanted)]
     counted = existing
     if wanted is Format.GOOSE:
-        # Its sequence is one of its own, below all versions that are times.
+        # Its sequence is separate, below all versions that are times.
         counted = [each for each in existing if not is_time(each)]
     version = _choose(
         counted,
@@ -168,7 +168,7 @@ def _is_read(name: str, wanted: Format) -> bool:
 
 
 def is_time(name: str) -> bool:
-    """Whether a version is a time since 1970, as goose tells it from a number in sequence."""
+    """Whether a version is a time since 1970, by goose's rule for sequential numbers."""
     match = _NUMBERED.match(name)
     text = str(int(match[1])) if match else ""
     try:

@@ -38,7 +38,7 @@ Generations = tuple[tuple[Version, ...], ...]
 
 
 def head_of(low: Version, high: Version, replaced: Generations) -> str:
-    """The lines that say what a file stands for."""
+    """The lines that name the files that a file replaces."""
     return f"-- {DIRECTIVE.decode()} {low}-{high}\n{list_of(replaced)}"
 
 
@@ -55,7 +55,7 @@ def head_of_copy(migration: Migration) -> str:
 
 
 def with_squash(source: Source, heads: Mapping[Script, bytes]) -> Source:
-    """The source, with what its squashed file says of itself.
+    """The source, with the marks of its squashed file.
 
     `heads` are the beginnings of those up files in which there may be a mark. Raises
     MigrationError (SourceInvalid) for a mark that is invalid, or in a file that is not the first.

@@ -1,4 +1,4 @@
-"""atlas.sum beside whichever files: held against them, and written anew.
+"""atlas.sum beside files of any format: compared with them, and written.
 
 Atlas writes it for its own files and, with `?format=`, for those of others. Of
 golang-migrate's it counts the up files alone, of goose's and dbmate's all. A format that
@@ -32,7 +32,7 @@ def has_sum(listing: DirectoryListing, kind: Format) -> bool:
 
 
 def compute_sum(listing: DirectoryListing, kind: Format) -> Sum | None:
-    """What atlas.sum should say of these files; None for a format that is not supported.
+    """The expected content of atlas.sum; None for a format that is not supported.
 
     Raises MigrationError (SourceInvalid) for a file that can't be read.
     """

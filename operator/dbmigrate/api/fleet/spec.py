@@ -69,7 +69,7 @@ class SetSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def shards_for(self, targets: int) -> int:
-        """Into how many shards a wave of so many targets is cut."""
+        """The number of shards of a wave with that many targets."""
         return min(MOST_SHARDS, max(1, -(-targets // self.shard_size)))
 
 

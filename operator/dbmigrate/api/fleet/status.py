@@ -86,7 +86,7 @@ class RolloutTrigger(StrEnum):
     """Why a rollout was begun."""
 
     CHANGE = "Change"
-    """What is wanted has changed, or the list of targets in its ConfigMap."""
+    """The intent has changed, or the list of targets in its ConfigMap."""
     RETRY = "Retry"
     """The one before it has failed for a temporary reason."""
     ACTION = "Action"
@@ -115,7 +115,7 @@ class RolloutStatus:
         unknown=RolloutTrigger.CHANGE, always=True, default=RolloutTrigger.CHANGE
     )
     template_intent: Word | None = None
-    """What the template wants of each target: a rollback holds until it is another one."""
+    """The template's intent for each target: a rollback holds until it changes."""
     rollback: SetRollback | None = None
     """None: the targets go where the template says."""
     is_resumed: bool = wire(key="resumed", default=False)

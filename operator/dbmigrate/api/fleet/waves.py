@@ -45,7 +45,7 @@ class WaveSpec:
     """A person lets the next one begin."""
 
     def allowed_failures(self, targets: int) -> int | None:
-        """How many of so many targets may fail; None: all."""
+        """How many of that many targets may fail; None: all."""
         text = self.max_failures
         if text is None:
             return None

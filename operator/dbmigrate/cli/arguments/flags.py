@@ -139,7 +139,7 @@ def is_given(flag: Flag, values: Mapping[str, str]) -> bool:
 
 
 def each_value(values: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """The values of a flag that may be repeated; its twin has one a line."""
+    """The values of a flag that may be repeated; its variable has one per line."""
     return tuple(each for each in values.get(name, "").split(_BETWEEN) if each)
 
 

@@ -75,7 +75,7 @@ class GlobalOptions(NamedTuple):
     backup_keep: int | None
     """How many backups of the database stay there; None: all."""
     plan_checksum: str
-    """The plan that the run is held to, or empty."""
+    """The plan that the run must match, or empty."""
     owner: str
     """For whom the run is, or empty."""
     take_over: str
@@ -83,11 +83,13 @@ class GlobalOptions(NamedTuple):
     expect_database: str
     """The database that the owner has migrated before, or empty."""
     intent: str
-    """What a resource wants, as a word, or empty."""
+    """A resource's intent, as a word, or empty."""
     order: str
     """The person's order that is carried out, or empty."""
+    order_id: str
+    """What tells it from other orders, or empty."""
     lint: str
-    """reject, warn or off: what to do about what lint says of the pending files."""
+    """reject, warn or off: how to handle lint's findings in the pending files."""
     rehearse_on: str
     """A scratch server on which the steps are rehearsed first, or empty."""
     archive: str
@@ -169,6 +171,7 @@ FLAGS = (
     Flag("expect-database", check=_database_id),
     Flag("intent", check=_owner),
     Flag("order", check=_line),
+    Flag("order-id", check=_line),
     Flag("lint", check=one_of(("reject", "warn", "off"))),
     Flag("rehearse-on"),
     Flag("archive", check=no_address),
@@ -223,6 +226,7 @@ def parse_options(
             expect_database=values.get("expect-database", ""),
             intent=values.get("intent", ""),
             order=values.get("order", ""),
+            order_id=values.get("order-id", ""),
             lint=values.get("lint", "off"),
             rehearse_on=values.get("rehearse-on", ""),
             archive=values.get("archive", ""),

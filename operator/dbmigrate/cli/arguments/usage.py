@@ -198,6 +198,7 @@ Options:
   -expect-database ID        Refuse another database whose log does not name the owner
   -intent WORD               What the owner wants: what an order undid under it stays undone
   -order TEXT                The order that the run carries out: what it undoes stays undone
+  -order-id TEXT             Refuse an order that the log has as carried out under that name
   -plan-checksum SHA256      Run only the steps of that plan, as `plan -json` gave it
   -lint MODE                 reject pending files with an error of lint, warn of them, or off
                              (default off)

@@ -52,17 +52,17 @@ WITHOUT: Mapping[str, str] = {
 
 
 class Arguments(NamedTuple):
-    """A command of Atlas's, taken apart."""
+    """The parts of an Atlas command."""
 
     command: str
-    """What stands behind `migrate`."""
+    """The words after `migrate`."""
     values: dict[str, str]
     lists: dict[str, list[str]]
     operands: tuple[str, ...]
 
 
 def read_arguments(args: Sequence[str]) -> Arguments:
-    """What stands behind `atlas`. Raises UsageError."""
+    """The words after `atlas`. Raises UsageError."""
     values: dict[str, str] = {}
     lists: dict[str, list[str]] = {}
     words: list[str] = []

@@ -15,7 +15,7 @@ from dbmigrate.errors import MigrationError
 
 
 def run(args: Sequence[str], program: HostProgram) -> int:
-    """The words behind `atlas`; gives the exit code."""
+    """Run the words after `atlas`; returns the exit code."""
     terminal = program.terminal
     try:
         arguments = read_arguments(args)

@@ -70,7 +70,7 @@ def is_approved(view: ResourceView, plan: PlanStatus) -> bool:
 def seek_approval(
     view: ResourceView, status: MigrationStatus, intent: str, now: datetime
 ) -> Conclusion | None:
-    """What is to be done before a run may start, or None."""
+    """The step to take before a run may start, or None."""
     plan = find_plan(view, status, intent)
     if plan is None:
         return _make_plan_first(view, status, intent, now)

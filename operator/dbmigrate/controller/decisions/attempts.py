@@ -26,7 +26,7 @@ word, and the runner's image may be anybody's."""
 
 
 def ask_about(view: ResourceView, caught: CaughtUp, unread: JobRun, now: datetime) -> Conclusion:
-    """A run has left no report: the database is asked how it ended."""
+    """A run has left no report: a check of the database shows how it ended."""
     text = f"Job {unread.name} has ended without a report: asking the database"
     verdict = in_progress(VerdictReason.READING_DATABASE, text)
     asked, look_at = caught.asking, now + LOOK_INTERVAL
@@ -78,7 +78,7 @@ def attempt(
 
 
 def _is_endless(last: LastRun, limit: int) -> bool:
-    """Whether so many runs have failed that it is no matter what they say they have done."""
+    """Whether so many runs have failed that their reported progress no longer counts."""
     return last.attempts > MOST_RUNS * (limit + 1)
 
 

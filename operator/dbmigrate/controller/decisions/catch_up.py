@@ -1,6 +1,6 @@
 """Bring the status up to date with the runs.
 
-The status may be behind: a write was lost, the operator was killed between a
+The status may be out of date: a write was lost, the operator was killed between a
 Job's end and its record, or etcd was restored to an older state. The Jobs that
 exist are processed in the order of their creation, each once; what is recorded
 already is left alone.
@@ -80,7 +80,7 @@ def newest_run(view: ResourceView, *commands: RunCommand) -> JobRun | None:
 
 
 def newest_answer(view: ResourceView, last: LastRun | None, *commands: RunCommand) -> Report | None:
-    """What the newest ended run of those commands says of the database, if newer than the last."""
+    """What the newest ended run of those commands reports, if it is newer than the last run."""
     ended = replace(view, runs=tuple(run for run in view.runs if not run.is_active))
     run = newest_run(ended, *commands)
     if run is None:

@@ -30,7 +30,7 @@ UNANSWERED = RETRYABLE | {
     Reason.POOLER_UNSAFE,
     Reason.INTERNAL,
 }
-"""A check that fails for one of these says nothing of the database's state."""
+"""A check that fails for one of these reasons does not show the database's state."""
 LOST_REPORT = "the check succeeded, and its report is gone"
 
 
@@ -60,7 +60,7 @@ def find_last_answer(view: ResourceView, status: MigrationStatus) -> datetime | 
 
 
 def is_at_target(answer: Report, spec: MigrationSpec) -> bool:
-    """Whether the database is where the resource wants it."""
+    """Whether the database is in the desired state."""
     if answer.dirty is not False:
         return False
     if spec.target == LATEST:

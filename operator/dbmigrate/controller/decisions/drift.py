@@ -40,7 +40,7 @@ _LOST = "the check succeeded, and its report is gone"
 
 @dataclass(frozen=True, slots=True)
 class DriftChecks:
-    """The checks of a resource, apart from its other runs."""
+    """The checks of a resource, without its other runs."""
 
     runs: tuple[JobRun, ...]
     intent: str
@@ -132,7 +132,7 @@ def order_check(
     step: Conclusion,
     now: datetime,
 ) -> Conclusion:
-    """The step with a check, where one is due and nothing else is to be done."""
+    """The step with a check, if one is due and nothing else has to be done."""
     if not _may_check(view, step):
         return step
     if checks.active is not None:
@@ -189,7 +189,7 @@ def _find_due(
 def choose_given_up(
     view: ResourceView, checks: DriftChecks, step: Conclusion, now: datetime
 ) -> tuple[str, ...]:
-    """The names of the checks to delete: in the way, out of date, or over and taken in."""
+    """The checks to delete: those that delay a run, are out of date, or are evaluated."""
     spec = view.migration.spec
     has_work = any(run.is_active and run.command is not RunCommand.STATUS for run in view.runs)
     order = step.order

@@ -21,6 +21,7 @@ from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import VerdictReason, in_progress
 from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
+from dbmigrate.report import Reason
 from dbmigrate.timestamps import format_timestamp
 from dbmigrate.untrusted import count_up
 
@@ -32,6 +33,9 @@ COMMANDS: Mapping[ActionKind | None, RunCommand] = {
 }
 HELD_BY_SUSPEND = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK, ActionKind.REPAIR})
 """These wait while spec.suspend is set. A Retry is refused, an Approve starts nothing."""
+DONE_ONCE = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK, ActionKind.REPAIR})
+"""These depend on the state that a person has seen: one that is made again under its name, from Git
+or from a backup, is not carried out again. A Retry only leads to what the resource wants."""
 VERSIONED = frozenset({ActionKind.FORCE, ActionKind.ROLLBACK})
 
 
@@ -93,7 +97,7 @@ def carry_out_next(
 
 
 def is_run_awaited(view: ResourceView, status: MigrationStatus, intent: str, now: datetime) -> bool:
-    """Whether an order is waiting that needs a run of its own."""
+    """Whether an order is waiting that needs a separate run."""
     action = _find_next(view)
     if action is None or action.kind is ActionKind.APPROVE:
         return False
@@ -152,6 +156,9 @@ def _follow(action: Action, run: JobRun, view: ResourceView) -> ActionUpdate:
         return ActionUpdate(action, ActionPhase.SUCCEEDED, text)
     if report.error is not None:
         text = f"{report.error.reason.value}: {report.error.message}"
+        if report.error.reason is Reason.ALREADY_DONE:
+            text = f"{report.error.message}. Give it another name if it is to be done again"
+            return ActionUpdate(action, ActionPhase.REFUSED, text)
         return ActionUpdate(action, ActionPhase.FAILED, text)
     text = f"the database is at version {report.version or 'none'}"
     return ActionUpdate(action, ActionPhase.SUCCEEDED, text)
@@ -230,6 +237,13 @@ def _refuse_retry(view: ResourceView, status: MigrationStatus, intent: str) -> s
     return None
 
 
+def _name_order(action: Action) -> str:
+    """The name of an order in the database's log: one with another content is another order."""
+    words = [COMMANDS[action.kind].value]
+    words += [action.version] if action.kind in VERSIONED and action.version else []
+    return f"MigrationAction {action.namespace}/{action.name}: {' '.join(words)}"
+
+
 def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: str) -> RunOrder:
     last, generation = status.last_run, view.migration.identity.generation
     is_same = last is not None and (last.intent, last.generation) == (intent, generation)
@@ -247,4 +261,5 @@ def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: 
         action=action.uid,
         plan=plan,
         ordered_by=f"MigrationAction {action.name}",
+        order_id=_name_order(action) if action.kind in DONE_ONCE else None,
     )

@@ -229,7 +229,7 @@ def _names(steps: tuple[HistoryEntry, ...]) -> list[tuple[str, str, str, int]]:
 
 
 def learn(status: MigrationStatus, report: Report, *, is_rollback: bool = False) -> MigrationStatus:
-    """The status with what the report says of the database, if the database was read."""
+    """The status with the database's state in the report, if the database was read."""
     if report.backup is not None:
         made, created = report.backup, read_timestamp(report.started_at)
         backup = LastBackup(made.name, made.size, made.sha256, report.from_version, created)

@@ -48,7 +48,7 @@ class Pod:
     job: str
     phase: str
     is_gone: bool = False
-    """It has been deleted; what it said last is kept as long as its Job is."""
+    """It has been deleted; its last state is kept as long as its Job exists."""
     node: str | None = None
     started_at: datetime | None = None
     waiting: Waiting | None = None
@@ -77,7 +77,7 @@ class Pod:
 
     @property
     def has_told(self) -> bool:
-        """Whether it tells how the run ended."""
+        """Whether it shows how the run ended."""
         return self.ended is not None or self.failed is not None
 
     def has_lost_node(self, now: datetime) -> bool:

@@ -19,7 +19,7 @@ from dbmigrate.timestamps import format_timestamp
 LOOK_INTERVAL = timedelta(seconds=60)
 """How often a resource is looked at that waits for something: a watch event may be lost."""
 SLOW_START = timedelta(minutes=1)
-"""From here on a Pod that is not running yet is worth a word, whatever the reason."""
+"""After this time, a Pod that is not running yet is reported, whatever the reason."""
 WITHOUT_POD = tuple(timedelta(seconds=age) for age in (5, 15, 30))
 """The ages of a Job at which it is looked at while it has no Pod: nothing but its events tell why.
 A Pod tells by itself what it waits for, so that a thousand runs at once cost few looks."""

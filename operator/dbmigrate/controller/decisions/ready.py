@@ -34,7 +34,7 @@ from dbmigrate.untrusted import count_up
 
 
 def wait_for_answer(view: ResourceView, run: JobRun, now: datetime) -> Conclusion:
-    """The database is asked."""
+    """The database is checked."""
     text = f"Job {run.name} asks the database for its state"
     verdict = in_progress(VerdictReason.READING_DATABASE, text)
     return Conclusion(verdict, look_at=next_look(run, view.pods, now))

@@ -67,6 +67,7 @@ from dbmigrate.controller.decisions.verdict import (
 from dbmigrate.controller.decisions.view import Conclusion, Decision, Rejection, ResourceView
 from dbmigrate.controller.decisions.waiting import wait_for_work
 from dbmigrate.controller.jobs.rehearsal import prepare_rehearsal
+from dbmigrate.report import Reason
 
 
 def reconcile(view: ResourceView, now: datetime) -> Decision:
@@ -206,7 +207,7 @@ def _follow_spec(view: ResourceView, caught: CaughtUp, intent: str, now: datetim
     hindered = _find_hindrance(view, now)
     if hindered is not None:
         return hindered
-    is_cleared = last is not None and last.cleared_by is not None
+    is_cleared = last is not None and (last.cleared_by is not None or _was_refused(last))
     if last is not None and last.has_ended and last.intent == intent and not is_cleared:
         if last.command == RunCommand.ROLLBACK:
             return keep_asking(view, caught, _describe_rollback(last), intent, now)
@@ -233,6 +234,11 @@ def _seek_target(
         if pause is not None:
             return pause
     return attempt(view, caught, intent, now, is_cleared=is_cleared)
+
+
+def _was_refused(last: LastRun) -> bool:
+    """Whether the last run was to carry out an order again, and has done nothing."""
+    return last.error is not None and last.error.reason is Reason.ALREADY_DONE
 
 
 def _describe_rollback(last: LastRun) -> Verdict:

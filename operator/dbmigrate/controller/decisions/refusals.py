@@ -37,7 +37,7 @@ FIELDS = {
 
 
 def explain_refusal(report: Report, image: str) -> Report:
-    """The report, with an error that says what the image lacks where it says no more than that."""
+    """The report, with an error that names what the image does not support."""
     error = report.error
     if error is None or error.reason is not Reason.INTERNAL:
         return report
@@ -59,7 +59,7 @@ def explain_refusal(report: Report, image: str) -> Report:
     )
     return replace(
         report,
-        # It is no guess: the runner itself has said so.
+        # This is certain: the runner itself has reported it.
         tool_version=report.tool_version or "unknown",
         error=replace(error, reason=Reason.RUNNER_OUTDATED, message=text),
     )

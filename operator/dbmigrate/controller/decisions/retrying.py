@@ -1,4 +1,4 @@
-"""A question to the database without an answer is asked again after a delay.
+"""A check of the database that got no answer is retried after a delay.
 
 Nothing is final: what is wrong in the database may be corrected there, so that it is asked again
 at each resync. Errors of the environment are asked about sooner. A temporary error is retried soon,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from dbmigrate.controller.decisions.pods import Pod
 
 LINGER = timedelta(seconds=30)
-"""How long the other containers of a Pod may go on after the runner's end."""
+"""How long the other containers of a Pod may continue after the runner's end."""
 
 
 class RunCommand(StrEnum):
@@ -69,7 +69,7 @@ class JobRun:
     """The runner's."""
     action: str | None = None
     plan: str | None = None
-    """The hash of the plan that it is held to."""
+    """The hash of the plan that it must match."""
     template: str = ""
     """The hash of what its Pod was made from beside the order; empty: an older operator has made
     it."""

@@ -70,7 +70,7 @@ _READY = {Standing.READY: Truth.TRUE, Standing.UNKNOWN: Truth.UNKNOWN}
 
 
 def ready(reason: str, message: str) -> Verdict:
-    """The database is where the resource wants it."""
+    """The database is in the desired state."""
     return Verdict(Standing.READY, reason, message)
 
 
@@ -80,7 +80,7 @@ def in_progress(reason: str, message: str) -> Verdict:
 
 
 def paused(reason: str, message: str) -> Verdict:
-    """It waits for a person, as it was told to."""
+    """It waits for a person, as configured."""
     return Verdict(Standing.PAUSED, reason, message)
 
 
@@ -90,7 +90,7 @@ def stalled(reason: str, message: str, *, stalled_reason: str | None = None) -> 
 
 
 def unknown(reason: str, message: str) -> Verdict:
-    """Whether the database still is where the resource wants it is not known; asked again."""
+    """Whether the database still is in the desired state is unknown; the check is retried."""
     return Verdict(Standing.UNKNOWN, reason, message)
 
 

@@ -23,7 +23,7 @@ from dbmigrate.controller.jobs.body import RunOrder
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """How often the database is asked when nothing has changed."""
+    """How often an unchanged database is checked."""
 
     interval: timedelta | None
     """None: never."""
@@ -49,7 +49,7 @@ class Rejection:
 
     @property
     def is_temporary(self) -> bool:
-        """Whether it says nothing against the Job."""
+        """Whether it does not prevent the Job."""
         return self.is_passing or self.awaits_database
 
     @property

@@ -24,10 +24,10 @@ LOOK_SECONDS = 5.0
 
 
 async def find_resources(cluster: Cluster) -> bool:
-    """Wait until the custom resources are there; False when told to stop before.
+    """Wait until the custom resources exist; False if stopped before.
 
     Where they have been deleted their Jobs and MigrationActions are gone with them. A restart
-    would bring nothing back, so that it is said once and waited for.
+    would not help, so this is logged once, and the operator waits.
     """
     if await serves_resources(cluster):
         return True
@@ -48,7 +48,7 @@ async def find_resources(cluster: Cluster) -> bool:
 
 
 async def serves_resources(cluster: Cluster) -> bool:
-    """Whether they are there; an API server that does not answer says nothing against it."""
+    """Whether they exist; True if the API server does not answer."""
     try:
         return await cluster.serves_custom_resources()
     except Unavailable:

@@ -80,13 +80,15 @@ class RunOrder:
     attempt: int
     generation: int
     operands: tuple[str, ...] = ()
-    """Arguments behind the command, where the spec does not imply them."""
+    """Arguments after the command that the spec does not imply."""
     action: str | None = None
     """The uid of the MigrationAction that ordered it."""
     plan: PlanStatus | None = None
-    """The plan that it is held to; None: it may do whatever leads to the target."""
+    """The plan that it must match; None: it may take any steps to the target."""
     ordered_by: str | None = None
     """The person's word that it carries out, for the database's log."""
+    order_id: str | None = None
+    """What tells that word from any other in the log; None: it may be carried out again."""
     take_over: str | None = None
     """The owner of the database that is gone, and whose place this resource takes."""
     rehearsed_on: str | None = None
@@ -221,6 +223,7 @@ def _build_pod(
             cluster=cluster,
             intent=order.intent,
             ordered_by=order.ordered_by,
+            order_id=order.order_id,
             take_over=order.take_over,
         ),
     ]

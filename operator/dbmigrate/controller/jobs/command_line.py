@@ -36,13 +36,14 @@ GRACE_SECONDS = 60
 """From SIGTERM to SIGKILL: the runner rolls the step back, or lets a short one end."""
 CONNECT_WAIT_VARIABLE = "DBMIGRATE_CONNECT_WAIT"
 CONNECT_WAIT_SECONDS = 60
-"""How long a run waits for a proxy of its own Pod, which begins to listen when it likes."""
+"""How long a run waits until a proxy in its Pod listens."""
 FORMAT_VARIABLE = "DBMIGRATE_FORMAT"
 OWNER_VARIABLE = "DBMIGRATE_OWNER"
 TAKE_OVER_VARIABLE = "DBMIGRATE_TAKE_OVER"
 EXPECT_VARIABLE = "DBMIGRATE_EXPECT_DATABASE"
 INTENT_VARIABLE = "DBMIGRATE_INTENT"
 ORDER_VARIABLE = "DBMIGRATE_ORDER"
+ORDER_ID_VARIABLE = "DBMIGRATE_ORDER_ID"
 LINTED = frozenset({RunCommand.GOTO, RunCommand.PLAN})
 
 
@@ -102,7 +103,7 @@ def shared_arguments(spec: MigrationSpec, *, path: str) -> list[str]:
 
 
 def run_environment(spec: MigrationSpec, command: RunCommand) -> list[Document]:
-    """What the runner is told by environment variables.
+    """The runner's settings as environment variables.
 
     Warn is the default of every resource and only advisory: a runner of spec.job.image that is
     too old to know lint would reject an option, and ignores a variable. The same holds for the
@@ -147,6 +148,7 @@ def ownership_environment(
     cluster: str,
     intent: str,
     ordered_by: str | None,
+    order_id: str | None,
     take_over: str | None,
 ) -> list[Document]:
     """For whom a run is that changes the database, and what it serves.
@@ -166,6 +168,7 @@ def ownership_environment(
         EXPECT_VARIABLE: known.id if known is not None and has_changed else None,
         INTENT_VARIABLE: intent if is_rollback or is_own else None,
         ORDER_VARIABLE: ordered_by if is_rollback else None,
+        ORDER_ID_VARIABLE: order_id,
     }
     return [{"name": name, "value": literal(value)} for name, value in variables.items() if value]
 

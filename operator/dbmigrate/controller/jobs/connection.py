@@ -57,7 +57,7 @@ def grant_access(database: DatabaseSpec) -> DatabaseAccess:
 
 
 def name_secrets(env: list[Document]) -> list[Document]:
-    """The variables, with one behind them that tells the runner whose values are secret."""
+    """The variables, followed by one that names those whose values are secret."""
     last = {variable["name"]: variable for variable in env}
     # Only CloudNativePG's Secret names the database, in a key that holds nothing else.
     names = sorted(n for n, each in last.items() if n != "PGDATABASE" and _is_secret(each))

@@ -47,7 +47,7 @@ def needs_strictness(options: JobOptions) -> bool:
 def name_fields(
     message: str, job: Document, options: JobOptions, *, within: str = "spec.job"
 ) -> str:
-    """The refusal of that Job, with the resource's fields (`within`) in the place of the Job's."""
+    """The refusal of that Job, with the Job's fields replaced by the resource's (`within`)."""
     pod: Document = job["spec"]["template"]["spec"]
     runner = next(i for i, c in enumerate(pod["containers"]) if c["name"] == RUNNER_CONTAINER)
 

@@ -54,7 +54,7 @@ class Sidecar:
     container: Document
     """Still to be hardened, as the Pod's other containers are."""
     user: int | None
-    """Whom it runs as, unless the resource says something else; None: whom the cluster says."""
+    """Its user, unless the resource sets another; None: the cluster assigns it."""
     volumes: tuple[Document, ...]
     mount: Document
     """The runner's view of the socket."""

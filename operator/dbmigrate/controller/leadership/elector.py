@@ -60,7 +60,7 @@ class Elector:
         """Whether the last sighting is of our own last write."""
         self._writes_until = NEVER
         self._is_cut_off = False
-        """The last request got no answer: it is said once."""
+        """The last request got no answer: this is logged once."""
 
     def seconds_to_write(self) -> float:
         """How long a write may still take from now on; 0 or less: none may be made."""

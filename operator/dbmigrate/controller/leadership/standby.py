@@ -1,4 +1,4 @@
-"""Working while the Lease is ours, and standing by while it is another's."""
+"""Working while holding the Lease, and waiting while another operator holds it."""
 
 from __future__ import annotations
 

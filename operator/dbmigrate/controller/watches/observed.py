@@ -35,7 +35,7 @@ class Claim:
 
 
 class Observed:
-    """The cache behind the watch streams."""
+    """The cache of the watch streams."""
 
     def __init__(self) -> None:
         self._bodies: dict[Key, Document] = {}

@@ -1,4 +1,4 @@
-"""`wait`: until a migration is Ready as its present spec wants it.
+"""`wait`: until a migration is Ready for its current spec.
 
 It ends with a reason as soon as a person must act, instead of at the timeout.
 """

@@ -37,7 +37,7 @@ def file_directives(text: str) -> list[Directive]:
 
 
 def header(text: str) -> list[str]:
-    """The comments at the top of a file, where an empty line, or nothing, comes behind them."""
+    """The comments at the top of a file, if an empty line or nothing follows them."""
     lines: list[str] = []
     at = 0
     while text.startswith(("#", "--"), at):

@@ -57,7 +57,7 @@ class _File:
 
     path: str
     name: FlywayFileName
-    """Its name, taken apart."""
+    """The parts of its name."""
 
     @property
     def key(self) -> tuple[str, Version]:

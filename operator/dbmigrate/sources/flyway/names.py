@@ -32,7 +32,7 @@ class FlywayFileName:
     version: TextVersion | None
     """None for a repeatable migration."""
     name: str
-    """What stands behind the separator."""
+    """The text after the separator."""
     is_sql: bool
     """False for a script that a shell or an interpreter runs."""
 

@@ -31,7 +31,7 @@ _FIXED = {
     "sqlmigrationseparator": "__",
     "sqlmigrationsuffixes": ".sql",
 }
-"""Settings that dbmigrate knows by one value, Flyway's default."""
+"""Settings for which dbmigrate supports only Flyway's default."""
 _REFUSED = {
     "initsql": "set it for the role (ALTER ROLE ... SET), or as options= in the database's URL",
     "cherrypick": "`dbmigrate up -to V` migrates up to one version",
@@ -62,16 +62,16 @@ class Settings:
     """The settings."""
 
     placeholders: Mapping[str, str]
-    """By name in lower case: Flyway does not tell cases apart."""
+    """By name in lower case: Flyway ignores the case."""
     replaces: bool = True
     prefix: str = "${"
     suffix: str = "}"
     separator: str = ":"
     """Between `flyway` and the name of a placeholder of its own."""
     table: str = ""
-    """The history's table; empty: not said."""
+    """The history's table; empty: not set."""
     schema: str = ""
-    """The default schema; empty: not said."""
+    """The default schema; empty: not set."""
     transactional: bool = True
     """False: no script is one transaction."""
     out_of_order: bool = False

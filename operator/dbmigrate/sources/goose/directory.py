@@ -1,4 +1,4 @@
-"""goose's format: `<version>_<name>.sql`, both directions in one file, told apart by annotations.
+"""goose's format: `<version>_<name>.sql`, both directions in one file, marked by annotations.
 
 Names are read as goose's own command reads them (migration.go, NumericComponent). A
 `.sql` file with another name is an error there; here it is a warning, as for every
@@ -39,7 +39,7 @@ class GooseFileName:
 
 
 def parse_file_name(text: str) -> GooseFileName | None:
-    """Parse a name; None for one that is no migration of goose's."""
+    """Parse a name; None if it is not a goose migration."""
     match = _NAME.fullmatch(text)
     if match is None or not 1 <= int(match[1]) <= _LARGEST_VERSION:
         return None

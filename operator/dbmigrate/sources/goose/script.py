@@ -62,7 +62,7 @@ class _Reading:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the line belongs to the direction that is asked for."""
+        """Whether the line belongs to the requested direction."""
         return self.state.value == self.direction.value
 
 

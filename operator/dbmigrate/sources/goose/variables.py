@@ -17,11 +17,11 @@ _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 
 
 class SubstitutionError(Exception):
-    """A variable that can't be put in; the message says why."""
+    """A variable that can't be substituted; the message says why."""
 
 
 def substitute(line: str, environ: Mapping[str, str]) -> str:
-    """The line with values in the place of variables. Raises SubstitutionError."""
+    """The line with variables replaced by values. Raises SubstitutionError."""
     return _Line(line, environ).expression("")
 
 

@@ -66,6 +66,7 @@ TWINS = {
     "expect-database": "7412345678901234567-16384",
     "intent": "0f0f",
     "order": "MigrationAction back",
+    "order-id": "MigrationAction team/back: rollback 1",
     "plan-checksum": "0f" * 32,
     "lint": "reject",
     "rehearse-on": "host=/scratch",

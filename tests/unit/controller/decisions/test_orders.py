@@ -273,6 +273,53 @@ def test_an_action_follows_its_run() -> None:
     assert decision.status.version == "1"
 
 
+@pytest.mark.parametrize("kind", ["Force", "Rollback", "Repair", "Retry"])
+def test_an_order_is_named_in_the_log_unless_it_may_be_repeated(kind: str) -> None:
+    migration, run = stalled()
+    version = "1" if kind in {"Force", "Rollback"} else None
+    action = make_action(kind, version=version)
+    order = reconcile(look(migration, runs=(run,), actions=(action,)), NOW).order
+    assert order is not None
+    if kind == "Retry":
+        assert order.order_id is None
+        return
+    assert order.order_id is not None
+    assert order.order_id.startswith(f"MigrationAction {action.namespace}/{action.name}: ")
+    other = reconcile(look(migration, runs=(run,), actions=(replace(action, name="b"),)), NOW).order
+    assert other is not None
+    assert other.order_id != order.order_id
+
+
+@pytest.mark.parametrize("command", [RunCommand.ROLLBACK, RunCommand.FORCE, RunCommand.REPAIR])
+def test_an_order_that_was_carried_out_before_is_refused_and_changes_no_verdict(
+    command: RunCommand,
+) -> None:
+    migration = make_migration()
+    run = finished(make_run(migration))
+    pods = (make_pod(run, make_report()),)
+    migration = written(migration, reconcile(look(migration, runs=(run,), pods=pods), NOW))
+    version = None if command is RunCommand.REPAIR else "1"
+    action = make_action(command.value.title(), version=version)
+    again = make_run(
+        migration, name="b", command=command, action=action.uid, attempt=2, created_at=NOW
+    )
+    again = finished(again, RunState.FAILED)
+    again = replace(again, finished_at=NOW + timedelta(seconds=1))
+    report = replace(failure(Reason.ALREADY_DONE), version="2", pending=0)
+    view = look(migration, runs=(run, again), pods=(make_pod(again, report),), actions=(action,))
+    decision = reconcile(view, NOW + timedelta(seconds=2))
+    (update,) = decision.updates
+    assert update.phase is ActionPhase.REFUSED
+    assert "another name" in update.message
+    if command is RunCommand.ROLLBACK:
+        # The last run of the resource was the order's: what it wants is looked for again.
+        assert decision.order is not None
+        assert decision.order.command is RunCommand.GOTO
+    else:
+        assert decision.order is None
+        assert reason_of(decision) == "Applied"
+
+
 def test_after_a_force_the_target_is_sought_again() -> None:
     migration, run = stalled()
     forced = finished(

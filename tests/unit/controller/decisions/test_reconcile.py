@@ -780,7 +780,9 @@ def test_a_run_of_other_settings_that_never_started_is_replaced(
     assert reconcile(mine, NOW).withdraw == ()
 
 
-LASTING = sorted(set(Reason) - RETRYABLE - ENVIRONMENTAL - {Reason.PLAN_CHANGED})
+LASTING = sorted(
+    set(Reason) - RETRYABLE - ENVIRONMENTAL - {Reason.PLAN_CHANGED, Reason.ALREADY_DONE}
+)
 
 
 def asked_after(

@@ -25,7 +25,9 @@ def tell(
         cluster="here",
     )
     (runner,) = job["spec"]["template"]["spec"]["containers"]
-    names = {f"DBMIGRATE_{word}": word for word in ("OWNER", "TAKE_OVER", "INTENT", "ORDER")}
+    names = {
+        f"DBMIGRATE_{word}": word for word in ("OWNER", "TAKE_OVER", "INTENT", "ORDER", "ORDER_ID")
+    }
     return {names[e["name"]]: e["value"] for e in runner["env"] if e["name"] in names}
 
 
@@ -41,6 +43,7 @@ def tell(
         ),
         (RunCommand.FORCE, {"ordered_by": "MigrationAction force"}, {"OWNER": OWNER}),
         (RunCommand.REPAIR, {}, {"OWNER": OWNER}),
+        (RunCommand.REPAIR, {"order_id": "x y"}, {"OWNER": OWNER, "ORDER_ID": "x y"}),
         (RunCommand.STATUS, {}, {}),
         (RunCommand.PLAN, {}, {}),
         (

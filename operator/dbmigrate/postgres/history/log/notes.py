@@ -28,6 +28,8 @@ class NoteKind(StrEnum):
     """The name is who migrates the database from here on."""
     HOLD = "hold"
     """The name is the order by which what follows was rolled back."""
+    ORDER = "order"
+    """The name is an order that was carried out: one of the same name is not carried out again."""
     RESTORE = "restore"
     """The name is the file of the backup that was restored."""
     PRUNE = "prune"
@@ -157,6 +159,12 @@ def find_hold(notes: Iterable[LogRow], log: Iterable[LogRow]) -> Hold | None:
         owner=find_owner(row for row in notes if row.id < held.id),
         undone=frozenset(row.version for row in since),
     )
+
+
+def find_order(notes: Iterable[LogRow], order: str) -> LogRow | None:
+    """The note that it has been carried out; None: it has not."""
+    is_order = (row for row in notes if row.direction == NoteKind.ORDER and row.name == order)
+    return next(is_order, None)
 
 
 def find_restore(notes: Iterable[LogRow], log: Iterable[LogRow]) -> LogRow | None:
