@@ -106,12 +106,11 @@ class JobRun:
 def conclude(run: JobRun, pods: Iterable[Pod]) -> JobRun:
     """The run as the runner's container has ended it, whatever else runs in the Pod.
 
-    One that is deleted before it started has not failed: it ends when it is gone.
+    One whose Pod is deleted before it started has not failed: it goes as well, or is resumed.
     """
-    pods = tuple(pods)
-    if not run.is_active or (run.is_deleting and not has_begun(run, pods)):
+    if not run.is_active:
         return run
-    pod = next((pod for pod in pods if pod.job == run.name and pod.ended is not None), None)
+    pod = next((pod for pod in pods if pod.job == run.name and _tells_end(pod, run)), None)
     if pod is None or pod.ended is None:
         return run
     state = RunState.SUCCEEDED if pod.ended.exit_code == 0 else RunState.FAILED
@@ -120,6 +119,11 @@ def conclude(run: JobRun, pods: Iterable[Pod]) -> JobRun:
     lingers = run.is_suspended or not (pod.is_gone or pod.has_ended)
     since = finished if lingers else None
     return replace(run, state=state, finished_at=finished, lingers_since=since)
+
+
+def _tells_end(pod: Pod, run: JobRun) -> bool:
+    is_taken_away = run.is_deleting or run.is_suspended or pod.is_gone or pod.gone_by is not None
+    return pod.ended is not None and (pod.has_started or not is_taken_away)
 
 
 def has_begun(run: JobRun, pods: Iterable[Pod]) -> bool:

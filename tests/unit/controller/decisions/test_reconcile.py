@@ -914,8 +914,14 @@ def test_a_suspended_job_is_named_and_its_time_begins_when_it_is_resumed() -> No
     assert ready is not None
     assert f"Job {run.name} (attempt 1) is suspended" in ready.message
     assert (waiting.order, waiting.look_at) == (None, NOW + timedelta(minutes=1))
+    # The Pod that it had before, which never started.
+    killed = replace(make_pod(run, phase="Failed"), has_started=False, ended=ended(exit_code=137))
+    held = reconcile(look(migration, runs=(run,), pods=(killed,)), NOW)
+    assert (held.order, standing(held)[3]) == (None, "JobSuspended")
     resumed = replace(run, is_suspended=False, started_at=NOW)
-    assert standing(reconcile(look(migration, runs=(resumed,)), NOW))[3] == "Running"
+    for pods in ((), (replace(killed, is_gone=True),), (replace(killed, gone_by=NOW),)):
+        going = reconcile(look(migration, runs=(resumed,), pods=pods), NOW)
+        assert (going.order, standing(going)[3]) == (None, "Running")
     changed = replace(make_migration(generation=2), status=waiting.status)
     assert reconcile(look(changed, runs=(run,)), NOW).withdraw == (run.name,)
 
