@@ -1,4 +1,4 @@
-"""What tells one database from every other: the server's system identifier and the oid in it.
+"""The identity of a database: the server's system identifier and the oid in it.
 
 A standby that is promoted keeps both; a restored dump and an upgraded server have others.
 """

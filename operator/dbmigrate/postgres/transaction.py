@@ -120,7 +120,7 @@ class FileQuery:
     before: tuple[str, ...]
     """The statements before the file."""
     tail: str
-    """What stands behind the file."""
+    """The statements after the file."""
 
     @property
     def head(self) -> str:

@@ -109,7 +109,7 @@ class Database:
     found: Found
     """The version as this run last read or wrote it."""
     notes: tuple[LogRow, ...]
-    """Rows of the log that are no steps (postgres.history.log.notes), the oldest first."""
+    """Rows of the log that are not steps (postgres.history.log.notes), the oldest first."""
     log: tuple[LogRow, ...]
     """Those rows of the log that explain the present state, as they were when the run began;
     empty when they were not asked for."""
@@ -260,7 +260,7 @@ class Database:
             raise
 
     def read(self) -> None:
-        """Read the history again; where there are no tables, that asks nobody."""
+        """Read the history again; without tables, this sends no query."""
         sql = self._read_sql()
         self._take(self.session.query(self.in_transaction(sql)) if sql else [])
 
@@ -282,7 +282,7 @@ class Database:
         self.note_owner()
 
     def note_owner(self) -> None:
-        """Write down for whom the run is, where the log says something else."""
+        """Record the owner of the run, if the log names another one."""
         owner = self.request.options.owner
         if owner is not None and self.reads_log and find_owner(self.notes) != owner:
             self._note_lost()  # the first row after the loss may be this one
@@ -318,7 +318,7 @@ class Database:
         self.applied.gap = None
 
     def _note_lost(self) -> None:
-        """Write down, with the first row after the loss, what the files say of the lost ones."""
+        """Record, with the first row after the loss, what the files show of the lost ones."""
         here = self.found.version
         if self.lost is None or self.applied.is_exact or here is None:
             return
@@ -531,7 +531,7 @@ class Database:
 
     def _lock_and_read(self) -> None:
         if self.session.announced_pid != self.pid:
-            # Before any lock is taken: behind a pooler nothing could release it.
+            # Before any lock is taken: with a pooler nothing could release it.
             from dbmigrate.postgres.connection import pooler
 
             pooler.require_own_backend(

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A line about something that is no error."""
+    """A line about something that is not an error."""
 
     severity: str
-    """NOTICE, WARNING, INFO, ... as PostgreSQL says it; WARNING for dbmigrate's own."""
+    """NOTICE, WARNING, INFO, ... as in PostgreSQL; WARNING for dbmigrate's own."""
     message: str
     file: str | None = None
     """The migration file that caused it."""

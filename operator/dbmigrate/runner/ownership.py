@@ -1,4 +1,4 @@
-"""Whose database it is: a run says who it is for, and the log who was there before.
+"""Ownership of a database: a run names its owner, and the log records the previous one.
 
 Two resources, in two namespaces or two clusters, that migrate one database by different files
 would take it back and forth. So a run of an owner is refused where the log names another one,
@@ -74,7 +74,7 @@ def require_live(run: Run, plan: Plan | None = None) -> None:
     """Raise MigrationError (ForeignHistory) if a history of another format counts in the place of
     this one: the files would run what those of the other one have run.
 
-    A plan without steps is only told so: the older image of an application does no harm.
+    A plan without steps only gets a warning: the older image of an application does no harm.
     """
     error = find_left(run)
     if error is None:

@@ -87,7 +87,7 @@ def perform(
 def _conclude(
     run: Run, value: T | None, error: MigrationError | None, state: VersionState | None
 ) -> Result[T]:
-    """The result; if the source cannot be read, with what the database says all the same."""
+    """The result; with the database's state even if the source cannot be read."""
     try:
         return Result(_report(run, error, state), value=value, error=error)
     except Exception as raised:
@@ -207,7 +207,7 @@ def describe_version(number: int) -> str:
 
 
 def _state_after(run: Run) -> VersionState | None:
-    """What the database says after a failure; None when it does not answer."""
+    """The database's state after a failure; None if it does not answer."""
     try:
         run.settle()
     except Exception:  # a history that a file has changed can't be read: the first error counts

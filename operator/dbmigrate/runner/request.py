@@ -1,4 +1,4 @@
-"""What a use case is asked to do: where, with which files, under which policies.
+"""The request of a use case: the database, the files and the policies.
 
 A command line (or any other caller) fills a Request once and passes it to one use
 case: `up(request, limit=2)`. All of it is plain data, except for the observer and the
@@ -74,7 +74,7 @@ class Options:
     backup: BackupOrder | None = None
     """None: no backup before the steps."""
     plan_checksum: str | None = None
-    """The plan that the run is held to; None: whatever is planned is run."""
+    """The plan that the run must match; None: any plan is run."""
     owner: Owner | None = None
     """For whom the run is, where the log is to know it; None: a person at a command line."""
     take_over: Owner | None = None
@@ -82,7 +82,7 @@ class Options:
     expected_database: str | None = None
     """The database that the owner has migrated before, as the report names it; None: whichever."""
     intent: str | None = None
-    """What a resource wants, as a word: what a person had undone under it is not done again."""
+    """A resource's intent, as a word: what a person had undone under it is not applied again."""
     order: str | None = None
     """The person's order that the run carries out; what it leads down stays down."""
     order_id: str | None = None

@@ -44,7 +44,7 @@ class Run:
         self.drift: ReportedDrift | None = None
         self.database_id: str | None = None
         self.has_changed = False
-        """Something was changed that is no step: a forced version, a baseline, a drop."""
+        """Something other than a step was changed: a forced version, a baseline, a drop."""
         self.is_flushed = True
         """Whether everything that was committed is on the server's disk."""
         self.unflushed_steps = 0

@@ -86,7 +86,7 @@ def _run_step(database: Database, step: PlannedStep, *, is_durable: bool) -> tup
 
 
 def _is_one_transaction(database: Database, step: PlannedStep, text: ScriptText) -> bool:
-    """Whether it can be one transaction; the file's own directive wins over the run's option."""
+    """Whether it can be one transaction; the file's directive takes precedence over the option."""
     request = database.request
     if not text.can_be_one_transaction or request.target.multi_statement:
         return False

@@ -1,4 +1,4 @@
-"""How a run is asked to stop, with two degrees of urgency.
+"""Requests to stop a run, with two degrees of urgency.
 
 The first request lets the running step finish and starts no other one; the second
 cancels the running statement, and its transaction is rolled back. A kubelet asks once,

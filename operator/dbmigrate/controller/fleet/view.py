@@ -14,7 +14,7 @@ from dbmigrate.controller.decisions.verdict import Verdict
 from dbmigrate.controller.decisions.view import ActionUpdate, Rejection
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
 from dbmigrate.controller.fleet.target_list import NOT_IN_CONFIG_MAP, TargetList
-from dbmigrate.controller.jobs.naming import job_name
+from dbmigrate.controller.jobs.naming import set_job_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,8 @@ class FleetOrder:
         purpose = self.purpose if self.wave is None else f"wave/{self.wave.name}"
         if self.rollback is not None:
             purpose += f"/rollback/{self.rollback.version}"
-        return job_name(
-            identity.name,
-            uid=identity.uid,
-            command=purpose,
-            generation=self.generation,
-            intent=self.intent,
-            n=self.attempt,
-        )
+        words = (purpose, str(self.generation), self.intent, str(self.attempt))
+        return set_job_name(identity.name, uid=identity.uid, words=words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where a sequence goes on: no plan may make a later insert collide with a row.
+"""Where a sequence continues: no plan may make a later insert collide with a row.
 
 A sequence that takes the place of another has its value. One that begins to number a column with
 rows goes on behind them. Limits that no longer include the value move it to their edge.
@@ -78,7 +78,7 @@ def numbered_before(column: t.Column, world: World) -> o.Sequence | None:
 
 
 def heir_of(sequence: o.Sequence, world: World) -> t.Column | None:
-    """The column whose identity goes on where this sequence ends."""
+    """The column whose identity continues where this sequence ends."""
     for user in world.before.dependents.get(sequence.name, ()):
         column = world.before.objects.get(ObjectName("column", user.name))
         if user.kind == "default" and isinstance(column, t.Column):

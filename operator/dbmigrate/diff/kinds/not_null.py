@@ -1,6 +1,6 @@
 """NOT NULL, and how to set it without a scan under an exclusive lock.
 
-SET NOT NULL reads the whole table while nobody may read or write, unless a validated
+SET NOT NULL reads the whole table while reads and writes are blocked, unless a validated
 constraint shows that there is no null (PostgreSQL 12 and later look for one). So a
 constraint is added without a scan, validated under a weak lock, and dropped again
 afterwards. Since 18 NOT NULL is itself a constraint with a name.

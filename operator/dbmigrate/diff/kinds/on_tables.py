@@ -15,7 +15,7 @@ _ENABLED = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE A
 
 
 class Defaults(ObjectKind[t.Default]):
-    """Defaults of columns. ONLY: each child of a table has a default of its own."""
+    """Defaults of columns. ONLY: each child of a table has its own default."""
 
     def can_alter(self, before: t.Default, after: t.Default, world: World) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""The queries behind a schema: each row is an object as JSON, by the fields of its dataclass.
+"""The queries that read a schema: each row is an object as JSON, by the fields of its dataclass.
 
 In addition, `at` lists the catalog addresses of the object (`1259.16400.0`: class,
 object, part): first its own, then others that belong to it, such as a table's row type.

@@ -11,7 +11,7 @@ from dbmigrate.postgres.sqltext.quoting import identifier, literal
 
 @dataclass(frozen=True, slots=True)
 class CursorKey:
-    """What the catalog says of some columns of a table."""
+    """The catalog's data on some columns of a table."""
 
     table: str
     """Quoted and with its schema."""

@@ -1,4 +1,4 @@
-"""How far the standbys are behind, from their own reports and the run's clock.
+"""The lag of the standbys, from their own reports and the run's clock.
 
 The server's replay_lag is the last measured value: it does not grow when a standby
 stops, which is when it matters. So a run records the WAL position over time, and a
@@ -52,7 +52,7 @@ class ReplicationSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far one standby is behind."""
+    """The lag of one standby."""
 
     name: str
     seconds: float
@@ -86,7 +86,7 @@ class LagClock:
         self._samples: list[tuple[float, int]] = []
 
     def read(self, sight: ReplicationSnapshot, now: float) -> Lag | None:
-        """The standby that is furthest behind; None: there is none, or none is behind.
+        """The standby with the largest lag; None: there is none, or none lags.
 
         `now` is in seconds of a monotonic clock.
         """
@@ -106,7 +106,7 @@ class LagClock:
             del samples[1::2]
 
     def _first_beyond(self, place: int) -> int:
-        """The index of the first sample behind a place in the log."""
+        """The index of the first sample after a place in the log."""
         return bisect_right(self._samples, place, key=lambda sample: sample[1])
 
     def _lag_of(self, standby: Standby, here: int, now: float) -> Lag:

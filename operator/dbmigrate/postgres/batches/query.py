@@ -132,7 +132,7 @@ def _raise(text: str, number: str) -> str:
 
 
 def _count_wrong(script: BatchedScript, state: BatchState, names: list[str]) -> str:
-    """How many rows are not behind the cursor, or have no place in its order.
+    """How many rows do not follow the cursor, or have no place in its order.
 
     max() of no rows is a single row of NULL.
     """
@@ -152,7 +152,7 @@ def _count_wrong(script: BatchedScript, state: BatchState, names: list[str]) -> 
 
 
 def _is_overtaken(script: BatchedScript, cursor: tuple[str | None, ...], names: list[str]) -> str:
-    """1 where the first row of the batch, in the order of the keys, is not behind the cursor.
+    """1 if the first row of the batch, in the order of the keys, does not follow the cursor.
 
     Sorting names no operator: each type has an order of its own.
     """

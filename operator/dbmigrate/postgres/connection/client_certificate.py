@@ -1,4 +1,4 @@
-"""What a client certificate's files say of themselves: whether a key is encrypted, and in an
+"""Properties of a client certificate's files: whether a key is encrypted, and in an
 error whose the certificate is and when it is valid.
 
 libpq and the server speak of `certificate` alone, which people take for the server's.
@@ -89,7 +89,7 @@ def describe(certificate: Certificate, now: datetime) -> str | None:
 
 
 def _parts(data: bytes) -> list[tuple[int, bytes]]:
-    """The tags and contents of the DER values, one behind another."""
+    """The tags and contents of the DER values, one after another."""
     found, at = list[tuple[int, bytes]](), 0
     while at < len(data):
         tag, size = data[at], data[at + 1]

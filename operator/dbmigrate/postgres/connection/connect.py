@@ -25,7 +25,7 @@ DEFAULTS = {
     "connect_timeout": "10",
     **keepalives.CLIENT,
 }
-"""What libpq is told when the URL says nothing about it."""
+"""Parameters of libpq that apply if the URL does not set them."""
 
 BRIEF_SECONDS = 3
 """How long a session that only helps a run is waited for at most."""
@@ -83,7 +83,7 @@ def _ask_for_no_passphrase(conninfo: dict[str, str]) -> None:
 
 
 def complete(target: ConnectionTarget) -> dict[str, str]:
-    """What the target says, and what files say of its login. Raises MigrationError."""
+    """The target's parameters, with those of the login files. Raises MigrationError."""
     conninfo = target.conninfo
     if any(map(os.environ.get, CREDENTIAL_FILES)):
         from dbmigrate.postgres.connection.credential_files import with_credentials

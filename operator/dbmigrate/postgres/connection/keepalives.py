@@ -9,7 +9,7 @@ not hang; and on the server, so that it releases the locks of a run whose node i
 from __future__ import annotations
 
 IDLE_SECONDS = 20
-"""Silence after which the other side is asked whether it is there."""
+"""The idle time after which keepalives are sent."""
 INTERVAL_SECONDS = 10
 """Time between two questions."""
 LOST_MILLISECONDS = 60_000

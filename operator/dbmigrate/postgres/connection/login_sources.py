@@ -52,7 +52,7 @@ def check_login(
 
 
 class _Sources:
-    """Who says what of a login."""
+    """The sources of a login's parameters."""
 
     def __init__(
         self, conninfo: Mapping[str, str], environ: Mapping[str, str], effective: Effective

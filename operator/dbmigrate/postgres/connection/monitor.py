@@ -51,7 +51,7 @@ class SessionSnapshot:
 
 
 class Monitor:
-    """Looks at one backend through a connection of its own."""
+    """Watches one backend through a separate connection."""
 
     def __init__(self, pid: int, server_version: int, open_session: Callable[[], Session]) -> None:
         self._open_session = open_session

@@ -40,7 +40,7 @@ timezone transaction_timeout work_mem
 LIBPQ = frozenset(_LIBPQ.split())
 """What libpq understands by itself, of any version up to 18."""
 DRIVER_SETTINGS = frozenset(_DRIVERS.split())
-"""Settings of lib/pq and pgx that concern nobody else: dropped, as those drivers do."""
+"""Settings that only lib/pq and pgx use: dropped, as those drivers do."""
 CERTIFICATE_VARIABLE = "DBMIGRATE_CLIENT_CERTIFICATE"
 CREDENTIAL_FILES = ("DBMIGRATE_PASSWORD_FILE", CERTIFICATE_VARIABLE)
 """Variables that name what is read for every connection: credential_files.py."""

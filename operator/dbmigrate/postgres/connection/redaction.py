@@ -33,7 +33,7 @@ _FILES = frozenset(
     ("passfile", "servicefile", "sslcert", "sslcrl", "sslcrldir", "sslkey", "sslrootcert")
 )
 _QUOTE = "[\"'`\u00b4\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f]"
-"""What stands around a value in a message of libpq, psycopg or the server, in any language."""
+"""The text around a value in a message of libpq, psycopg or the server, in any language."""
 _FOREIGN = frozenset(("connection_limit", "pgbouncer", "pool_timeout", "socket_timeout"))
 """Parameters of other libraries, which people leave in a URL."""
 _NAME_BYTES = 63

@@ -24,7 +24,7 @@ _SECONDS = 10.0
 _MOST_TRACED = 1 << 20
 """Bytes of the second login's trace that are kept in memory."""
 _BY_SERVER = re.compile(r"(?:failed|bad): ([^\s:]+):  (.*)", re.DOTALL)
-"""libpq writes two spaces behind the severity, in whatever language that is."""
+"""libpq writes two spaces after the severity, in any language."""
 _NAMELESS = (
     r"the database system is (?:starting up|shutting down|in recovery mode"
     r"|not (?:yet )?accepting connections)"
@@ -44,7 +44,7 @@ _SENTENCES = re.compile(
     r'|too many connections for (?:role|database) ".*"'
     rf"|{_NAMELESS})"
 )
-"""The first line of what PostgreSQL says in English, from its first word to the last."""
+"""The first line of PostgreSQL's English messages, from the first word to the last."""
 _TRACED = re.compile(rb'^B\t[0-9]+\tErrorResponse\t S "[^"\n]*"(?: V "[A-Z]+")? C "(\w{5})"', re.M)
 _REASONS = {
     "28000": Reason.AUTHENTICATION_FAILED,
@@ -56,7 +56,7 @@ _REASONS = {
 }
 """By SQLSTATE. Any other one is taken for a server that is not there yet."""
 UNSUPPORTED = re.compile(r"unsupported startup parameter")
-"""What a pooler says of a setting that it does not pass on."""
+"""A pooler's message about a setting that it does not pass on."""
 _STARTING = re.compile(
     r"starting up|shutting down|in recovery|not (?:yet )?accepting|too many (?:clients|connections)"
     r"|connection slots|cannot connect now|no more connections allowed|query_wait_timeout",
@@ -87,9 +87,9 @@ _NOT_A_CAUSE = re.compile(r"(?:, |\s)(?:no encryption|SSL encryption|SSL off|SSL
 NOT_THE_ONE = re.compile(
     r"session is (?:not )?read-only|server is (?:not )?in hot standby mode", re.IGNORECASE
 )
-"""What libpq says of a host that answers, and that target_session_attrs leaves out."""
+"""libpq's message about a host that answers and that target_session_attrs excludes."""
 LOCAL_FILE = re.compile(r"\b(?:certificate|private key) file\b", re.IGNORECASE)
-"""What libpq says of a file that it can't use, or that is not there."""
+"""libpq's message about a file that it can't use, or that does not exist."""
 _QUESTION = re.compile(r"Is the server running ")
 """libpq's second line where nothing listens; our hint asks it."""
 _PREFIX = re.compile(r"\[Errno -?\d+\] ")

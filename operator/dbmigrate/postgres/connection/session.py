@@ -48,7 +48,7 @@ class Session:
         """How long a statement of the runner may wait for a lock; reading the catalogs takes locks
         on the tables that they describe."""
         self.round_trips = 0
-        """Queries sent, for whoever counts."""
+        """The number of queries sent."""
 
     @property
     def announced_pid(self) -> int:
@@ -86,7 +86,7 @@ class Session:
 
     @property
     def is_in_transaction(self) -> bool:
-        """Whether the server says that a transaction block is open, failed or not."""
+        """Whether a transaction block is open, failed or not, according to the server."""
         return self._pgconn.transaction_status != pq.TransactionStatus.IDLE
 
     def query(self, sql: str, *, before: str = "") -> list[list[Row]]:

@@ -25,7 +25,7 @@ def escape_option(text: str) -> str:
 def add_setting(
     conninfo: Mapping[str, str], environ: Mapping[str, str], name: str, value: str
 ) -> dict[str, str]:
-    """The connection with that parameter behind all others: of two values the last one counts."""
+    """The connection with that parameter after all others: of two values the last one counts."""
     # Given options replace PGOPTIONS, and no other variable.
     given = conninfo.get("options") or environ.get("PGOPTIONS", "")
     setting = f"-c {name}={escape_option(value)}"

@@ -44,7 +44,7 @@ ATLAS_SCHEMA = "atlas_schema_revisions"
 """Atlas gives its table the name of its schema."""
 
 LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE")
-"""Any one of these says which database is meant when there is no URL."""
+"""Any one of these selects the database if there is no URL."""
 
 _FORM = "postgres://USER@HOST/NAME"
 _A_URL = f"name a database of PostgreSQL: {_FORM}, or host=HOST dbname=NAME"

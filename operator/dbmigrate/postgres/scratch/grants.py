@@ -38,7 +38,7 @@ FROM pg_catalog.pg_parameter_acl p, LATERAL pg_catalog.aclexplode(p.paracl) a"""
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """The rights on one database, apart from those on its content."""
+    """The rights on one database, without those on its content."""
 
     owner: str
     grants: tuple[str, ...]

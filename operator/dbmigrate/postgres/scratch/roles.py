@@ -22,7 +22,7 @@ ATTRIBUTES = {
     "rolreplication": "REPLICATION",
     "rolbypassrls": "BYPASSRLS",
 }
-"""What a role may do beside what it was granted, and the words that say so."""
+"""The attributes of a role, beside its privileges, and their keywords."""
 
 _ROLES = f"SELECT rolname, {', '.join(ATTRIBUTES)} FROM pg_catalog.pg_roles ORDER BY 1"
 # As JSON, because the last two columns exist since PostgreSQL 16.
@@ -84,7 +84,7 @@ class ServerRoles:
     user: str
     """Whose rights the session has."""
     search_path: str
-    """As the server writes it; the role's own name stands in the place of `$user`."""
+    """As the server writes it, with the role's name instead of `$user`."""
 
     def standing(self, name: str) -> frozenset[DatabaseRole | Membership]:
         """That role and all roles that it is a member of, directly or not."""
@@ -137,7 +137,7 @@ def make_roles(session: Session, wanted: ServerRoles) -> None:
     new = [role for role in wanted.roles if role.name not in there and not role.is_builtin]
     names = {role.name for role in new}
     statements = [
-        # A role that is no superuser cannot grant what a superuser has.
+        # A role that is not a superuser cannot grant what a superuser has.
         f"CREATE ROLE {role.definition if is_superuser else identifier(role.name)}"
         for role in new
     ]

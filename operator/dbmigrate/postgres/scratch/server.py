@@ -161,7 +161,7 @@ def _running(programs: Path, data: Path, directory: Path, user: int | None) -> I
 
 
 def _wait(process: Process[bytes], data: Path, log: Path) -> None:
-    """Wait until the last line of postmaster.pid says that it accepts connections."""
+    """Wait until the last line of postmaster.pid shows that it accepts connections."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:

@@ -28,7 +28,7 @@ _CLOSED_BY = {"(": ")", "[": "]"}
 
 @dataclass(slots=True)
 class _Group:
-    """What stands in parentheses or brackets."""
+    """The text in parentheses or brackets."""
 
     opened: str
     parts: list[_Node] = field(default_factory=list)

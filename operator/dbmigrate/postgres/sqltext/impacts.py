@@ -157,7 +157,7 @@ def _without(created: set[str], impact: Impact | None) -> Impact | None:
 
 
 Said = Impact | str | None
-"""UNKNOWN, or None for what is in nobody's way."""
+"""UNKNOWN, or None for statements that block no session."""
 
 
 def _lock(lock: str | None, tables: list[str], *notes: str) -> Impact:

@@ -47,7 +47,7 @@ class Statement(NamedTuple):
     start: int
     """The byte at which its first word starts: comments before it are left out."""
     end: int
-    """The byte behind it: that of its semicolon, or the end of the script."""
+    """The byte after it: that of its semicolon, or the end of the script."""
     line: int
     """Of its start, counted from 1."""
     words: tuple[str, ...]

@@ -140,7 +140,7 @@ def read_actions(alter: Node) -> list[TableAction]:
 
 
 def is_serial(column: Node) -> bool:
-    """Whether a column's type brings a sequence of its own."""
+    """Whether a column's type creates its own sequence."""
     names = texts(column.get("typeName", {}).get("names", ()))
     return len(names) == 1 and names[0] in _SERIAL
 

@@ -26,7 +26,7 @@ from dbmigrate.postgres.sqltext.transaction_rules import (
 )
 
 _OF_OTHERS = ([b"ignore"], [b"ignore-file"], [b"replaces"], [b"replaced"])
-"""Directives that say nothing of the transaction."""
+"""Directives that do not affect the transaction."""
 
 
 class TransactionKind(StrEnum):

@@ -55,7 +55,7 @@ def require_key(database: Database, script: BatchedScript, location: Location) -
 
 
 def has_rows_left(database: Database, script: BatchedScript, state: BatchState) -> bool:
-    """Whether the query that limits a batch's rows still finds some behind the cursor."""
+    """Whether the query that limits a batch's rows still finds some after the cursor."""
     query = script.limited
     if query is None:
         return False

@@ -85,7 +85,7 @@ class Pauses:
         self._sleep(pause)
 
     def wait_for_standbys(self, sight: ReplicationSnapshot) -> None:
-        """Wait until no standby is further behind than the file allows, or a stop is requested."""
+        """Wait until no standby lags more than the file allows, or a stop is requested."""
         if sight.is_hidden and not self._has_told:
             self._has_told = True
             self._tell(

@@ -4,7 +4,7 @@ The version is dirty from before the first batch until after the last, as with a
 step that is not one transaction, so that other tools keep away. A batch, the place
 where it ended and its row count are one transaction, sent in one message behind the
 same fence as every step. Wherever a run ends, by a signal, a crash of either side or
-a failing row, the next one continues behind the last committed batch; no row is
+a failing row, the next one continues after the last committed batch; no row is
 processed twice and none is left out.
 
 If the connection is lost, it is made again, and the batches continue from what the
@@ -135,7 +135,7 @@ class _Work:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the database, read again, says that the step is done.
+        """Whether the database, read again, shows that the step is done.
 
         Raises MigrationError if the history was changed by someone else.
         """

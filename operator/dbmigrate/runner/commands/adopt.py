@@ -46,7 +46,7 @@ class Adoption:
     into: str
     """Our table."""
     version: Version
-    """What our table says then: the number of the last one."""
+    """The version of dbmigrate's table afterwards: the number of the last one."""
 
 
 def examine(request: Request, into: HistoryTable, numbers: Numbers) -> Result[Adoption]:

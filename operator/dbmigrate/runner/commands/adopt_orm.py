@@ -40,12 +40,12 @@ from dbmigrate.versions import Version
 
 @dataclass(frozen=True, slots=True)
 class OrmOrder:
-    """Whose history to take over, and which migration stands for it."""
+    """The history to adopt, and the migration that replaces it."""
 
     orm: Orm
     table: HistoryTable
     version: int | None = None
-    """The migration that stands for it; None: Prisma's own, or the file's."""
+    """The migration that replaces it; None: Prisma's own, or the file's."""
     file: SchemaFileOrder | None = None
     """The file to write for it."""
 
@@ -96,7 +96,7 @@ def adopt_orm(request: Request, order: OrmOrder, expected: OrmAdoption) -> Resul
         try:
             set_version(run, "baseline", expected.version)
         except (MigrationError, ServerFailure):
-            # A lost connection is no answer: the file stays, because it may be applied.
+            # A lost connection is not an answer: the file is kept, because it may be applied.
             if expected.file is not None:
                 expected.file.remove()
             raise

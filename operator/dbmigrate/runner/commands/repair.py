@@ -112,7 +112,7 @@ def finish_interrupted(run: Run, is_wanted: Callable[[LogRow], bool]) -> bool:
 
 
 def _is_certain(run: Run, row: LogRow) -> bool:
-    """Whether it can be told how far the killed run came in that step."""
+    """Whether it is known how far the killed run came in that step."""
     if row.version is None:
         return False
     try:

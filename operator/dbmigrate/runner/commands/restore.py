@@ -62,7 +62,7 @@ def restore(request: Request, order: RestoreOrder) -> Result[Backup]:
 
 
 def _note(run: Run, name: str) -> None:
-    """Let the log say where this state comes from, where the backup holds a log."""
+    """Record the origin of this state in the log, if the backup contains a log."""
     if not run.database.history.has_log_table:
         return
     try:

@@ -63,7 +63,7 @@ class RevisionsChange:
     """What `set` did: versions with their descriptions."""
 
     added: tuple[tuple[str, str], ...]
-    """Rows that are new, or of which a person now says that they are done."""
+    """Rows that are new, or that a person now declares done."""
     removed: tuple[tuple[str, str], ...]
     current: str | None
     """The version of the last row; None: there is none."""

@@ -58,7 +58,7 @@ class Squash:
 
     file: Path
     replaced: tuple[str, ...]
-    """The files that it stands for."""
+    """The files that it replaces."""
     archive: Path | None
     """Where they are now; None: where they were."""
     data_files: tuple[str, ...] = ()

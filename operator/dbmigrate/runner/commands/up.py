@@ -72,7 +72,7 @@ def has_nothing_to_do(run: Run, plan: Callable[[PlanInputs, OutOfOrder], Plan]) 
             return False
         check_changes(run)
     except MigrationError:
-        return False  # the run with the locks says what is wrong
+        return False  # the run that takes the locks reports the error
     return True
 
 

@@ -79,7 +79,7 @@ what was there, and whole, when the step began."""
 def history_refused(
     step: PlannedStep, error: ServerError, own: str, file: Location
 ) -> MigrationError:
-    """The file ran, and `own`, a statement behind it, could not write the history."""
+    """The file ran, and `own`, a statement after it, could not write the history."""
     verb, _, table = own.rpartition(" ")
     if is_changed(error):
         return history_changed(step, error, f"{table}, a table of the history,", file)
@@ -135,7 +135,7 @@ def _remedy(table: str, error: ServerError) -> str:
 
 
 def rolled_back_by_loss(step: PlannedStep, broken: ConnectionBroken) -> MigrationError:
-    """The connection broke during a step, and the database says that it did not happen."""
+    """The connection broke during a step, and the database shows that it did not happen."""
     return MigrationError(
         Reason.CONNECTION_LOST,
         f"connection lost during {label(step)}, which was rolled back: {broken}",

@@ -35,7 +35,7 @@ from dbmigrate.runner.execution.script_text import ScriptText
 
 
 def is_done(database: Database, row: LogRow | None, text: ScriptText, done: int) -> bool:
-    """Whether the statement behind the first `done` ones is done.
+    """Whether the statement after the first `done` ones is done.
 
     `row` is the log's row of the step; None: another tool has run it.
     """

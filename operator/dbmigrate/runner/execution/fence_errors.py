@@ -80,4 +80,4 @@ def mark_dirty(database: Database, step: PlannedStep) -> None:
         database.on_history(history.guarded(sql))
         database.found = wanted
     except (ServerFailure, ConnectionBroken):
-        pass  # the error that led here says the same
+        pass  # the original error says the same

@@ -45,7 +45,7 @@ class StatementWatch:
         self._next_cancel = 0.0
         self._abandon_at: float | None = None
         self.blockers: tuple[OtherSession, ...] = ()
-        """Who was in the way when last seen."""
+        """The blocking sessions when last seen."""
         self.waiters: tuple[OtherSession, ...] = ()
         """Who had to wait for what the query has locked."""
 

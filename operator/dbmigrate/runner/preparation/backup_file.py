@@ -145,7 +145,7 @@ def name_for(database: Database, identity: str | None, moment: datetime) -> str:
 def _thin_out(directory: Path, identity: str, keep: int) -> None:
     """Remove the oldest of the database; one that can't be removed is no reason to stop.
 
-    A name without an identity has no @, and is nobody's to remove.
+    A name without an identity has no @, and is never removed.
     """
     pattern = re.compile(rf"{_NAME}@{identity}-([0-9]{{8}}T[0-9]{{12}}Z)-v[A-Za-z0-9_.-]+\.dump")
     ours = sorted(

@@ -19,7 +19,7 @@ from dbmigrate.versions import Version
 def set_version(
     run: Run, direction: str, version: Version | None, adopted: tuple[History, ...] = ()
 ) -> None:
-    """Write the version row by order of a person, and a row in the log that says so.
+    """Write the version row by order of a person, and record this in the log.
 
     A version in the place of none takes the place of the histories of other formats as well: those
     that are `adopted`, and those under the names of their tools. So does one in a history whose
@@ -67,7 +67,7 @@ def says_nothing(run: Run, version: Version) -> bool:
 def write_history(
     run: Run, direction: str, wanted: Found, notes: tuple[NewLogRow, ...] = ()
 ) -> None:
-    """Make the tool's table what is expected, with a row in the log that says so, and these."""
+    """Set the tool's table to the expected content, and record this and these rows in the log."""
     database = run.database
     database.prepare_to_write()
     row = database.new_row(direction, version=None, name="", found=database.applied.version)

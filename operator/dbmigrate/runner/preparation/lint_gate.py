@@ -1,6 +1,6 @@
 """Lint in a run: before the first step, and before anything is changed.
 
-What lint says of the pending scripts is told, kept for the report, and under
+The findings of lint in the pending scripts are reported, kept for the report, and under
 `reject` an error stops the run. A script that is meant says so itself, by a comment.
 """
 

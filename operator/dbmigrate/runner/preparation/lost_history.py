@@ -1,4 +1,4 @@
-"""A version table that says that nothing is applied, while a log says otherwise.
+"""A version table in which nothing is applied, while a log ends at a version.
 
 The table was dropped, emptied, or moved to another schema, with its log or without it; or the files
 have another format than before, whose table is a new one. All migrations would run again.

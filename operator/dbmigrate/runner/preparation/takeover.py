@@ -73,7 +73,7 @@ def count_beside(run: Run, successor: Successor) -> None:
 
 
 def _lock(run: Run, other: History) -> None:
-    """A run that is under way there would go on after the mark."""
+    """An active run there would continue after the mark."""
     wait_for_lock(
         run.database.session,
         run.database.ids_of(other),

@@ -31,7 +31,7 @@ class ScratchSpace:
 
     server: ConnectionTarget
     is_ours: bool
-    """Nobody else uses it: what is made there for all databases disturbs nobody."""
+    """It has no other users: objects for all databases may be created there."""
 
     @contextmanager
     def database(

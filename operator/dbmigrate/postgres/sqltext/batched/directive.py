@@ -34,7 +34,7 @@ class BatchOptions:
     pause: float = 0.0
     """Seconds between two batches."""
     lag_seconds: float | None = 10.0
-    """How far a standby may be behind before the next batch; None: no matter."""
+    """The maximum lag of a standby before the next batch; None: no limit."""
     lag_bytes: int | None = None
     """The same in bytes of WAL."""
     is_descending: bool = False

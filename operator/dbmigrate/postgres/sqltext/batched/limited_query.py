@@ -65,7 +65,7 @@ def find_limited_query(
 
 
 def _edges(found: Sequence[Token], main: int, size_at: int) -> tuple[int, int]:
-    """The indexes of its first token, and behind its last."""
+    """The indexes of its first token, and after its last."""
     opening, closing = limited_span(found, size_at)
     if opening >= 0:
         return opening + 1, closing

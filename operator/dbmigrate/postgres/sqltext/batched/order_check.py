@@ -1,4 +1,4 @@
-"""Whether a batch's rows are the next ones behind the cursor, as far as the text shows.
+"""Whether a batch's rows are the next ones after the cursor, as far as the text shows.
 
 The rows of a batch are those that its LIMIT returns, and the cursor continues behind
 the last of them. So the ORDER BY that belongs to this LIMIT has to match the columns

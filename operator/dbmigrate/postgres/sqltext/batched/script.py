@@ -62,7 +62,7 @@ class BatchedScript:
     """Where its statement starts, as a byte of the file."""
     end: int
     main: int
-    """Where the statement itself starts behind its WITH; `start` where it has none."""
+    """Where the statement itself starts after its WITH; `start` if it has none."""
     parameters: tuple[Parameter, ...]
     has_returning: bool
     shares_places: bool

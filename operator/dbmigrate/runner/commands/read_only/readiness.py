@@ -50,7 +50,7 @@ _PASSING = ("40", "53", "55", "57", "58")
 """Classes of SQLSTATE that say nothing of the history: a standby's conflict, a full server, a lock,
 an operator's doing, a disk."""
 _FOR_LOCKS = 0.8
-"""The part of a poll's time after which a lock is told, and not that nothing answers."""
+"""The part of a poll's time after which a lock is reported, instead of a missing answer."""
 _NOT_REACHED = "`dbmigrate up` applies what is pending: see whether that run has failed"
 _DIRTY = "`dbmigrate repair` finishes what dbmigrate began; `dbmigrate status` shows it"
 _MISTAKES = frozenset({Reason.INTERNAL, Reason.CONNECTION_INVALID, Reason.FOREIGN_HISTORY})
@@ -85,7 +85,7 @@ Wanted = Version | OrmMigration
 
 
 def poll(request: Request, wanted: Wanted, limit: float) -> Readiness:
-    """Look once, within so many seconds. Raises MigrationError for what no time corrects."""
+    """Check once, within that many seconds. Raises MigrationError for permanent errors."""
     try:
         if isinstance(wanted, OrmMigration):
             return _poll_orm(request, wanted, limit)

@@ -127,7 +127,7 @@ def _poll_until(
 
 
 def _describe_end(sight: Readiness, wanted: Wanted, has_waited: bool) -> str:
-    """What there is to say of a database that has the wanted version."""
+    """The message for a database that has the desired version."""
     version = sight.state.version if sight.state else None
     text = f"the database is at version {version}"
     if version is None:
