@@ -17,7 +17,7 @@ from dbmigrate.controller.decisions.catch_up import (
     CaughtUp,
     newest_run,
 )
-from dbmigrate.controller.decisions.progress import next_look
+from dbmigrate.controller.decisions.progress import SUSPENDED, next_look
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import (
     Verdict,
@@ -36,6 +36,8 @@ from dbmigrate.untrusted import count_up
 def wait_for_answer(view: ResourceView, run: JobRun, now: datetime) -> Conclusion:
     """The database is checked."""
     text = f"Job {run.name} asks the database for its state"
+    if run.is_suspended:
+        text += f"; it {SUSPENDED}"
     verdict = in_progress(VerdictReason.READING_DATABASE, text)
     return Conclusion(verdict, look_at=next_look(run, view.pods, now))
 
