@@ -182,7 +182,7 @@ def _wait_for(
 ) -> tuple[SetStatus, SetConclusion]:
     """A Job is at work: it is reported and waited for, or removed if it never started."""
     rollout = status.rollout
-    deadline = busy.created_at + view.resource.spec.template.timeouts.deadline
+    deadline = busy.runs_since + view.resource.spec.template.timeouts.deadline
     look_at = next_look(busy, [each.pod for each in view.pods_of(busy)], now)
     look_at = min(look_at, deadline) if deadline > now else look_at
     if is_outdated(view, status, busy, now):

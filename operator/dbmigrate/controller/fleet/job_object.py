@@ -21,7 +21,7 @@ from dbmigrate.controller.jobs.job_object import (
     read_number,
 )
 from dbmigrate.controller.jobs.pod_object import find_image, parse_pod
-from dbmigrate.timestamps import parse_timestamp
+from dbmigrate.timestamps import parse_timestamp, read_timestamp
 from dbmigrate.untrusted import INT32, INT64
 
 
@@ -50,6 +50,8 @@ def parse_fleet_job(body: Document) -> FleetJob:
         image=find_image(body),
         shards=shards,
         is_deleting="deletionTimestamp" in metadata,
+        is_suspended=body["spec"].get("suspend") is True,
+        started_at=read_timestamp(status.get("startTime")),
         finished_at=end.finished_at,
         failure_reason=end.reason,
         failure_message=end.message,

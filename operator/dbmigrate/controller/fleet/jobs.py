@@ -35,9 +35,17 @@ class FleetJob:
     image: str = ""
     shards: int = 1
     is_deleting: bool = False
+    is_suspended: bool = False
+    """As of a run: it has no Pod until it is resumed."""
+    started_at: datetime | None = None
     finished_at: datetime | None = None
     failure_reason: str | None = None
     failure_message: str = ""
+
+    @property
+    def runs_since(self) -> datetime:
+        """From when on it is to have a Pod: its creation, or when it was resumed."""
+        return self.started_at or self.created_at
 
     @property
     def is_active(self) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime
 from dbmigrate.api.action import ActionKind
 from dbmigrate.api.fleet.status import SetStatus, WavePhase
 from dbmigrate.controller.decisions.pods import Pod
-from dbmigrate.controller.decisions.progress import SLOW_START, describe_waiting
+from dbmigrate.controller.decisions.progress import SLOW_START, SUSPENDED, describe_waiting
 from dbmigrate.controller.decisions.verdict import Verdict, VerdictReason, in_progress
 from dbmigrate.controller.fleet.goal import find_rollback, is_served, waiting
 from dbmigrate.controller.fleet.jobs import FleetJob, has_begun
@@ -25,7 +25,9 @@ def find_trouble(view: SetView, job: FleetJob, now: datetime) -> Verdict | None:
     if any(pod.has_started for pod in pods):
         return None
     label, trouble = f"Job {job.name}", view.troubles.get(job.name)
-    is_slow = now - job.created_at > SLOW_START
+    if job.is_suspended and job.is_active and not job.is_deleting:
+        return in_progress(VerdictReason.JOB_SUSPENDED, f"{label} {SUSPENDED}")
+    is_slow = now - job.runs_since > SLOW_START
     for pod in pods:
         if pod.waiting is not None:
             found = describe_waiting(label, pod, pod.waiting, trouble, is_slow=is_slow)
@@ -48,6 +50,8 @@ def is_outdated(view: SetView, status: SetStatus, job: FleetJob, now: datetime) 
         return True
     if find_rollback(view, status, now) is not None or is_overdue(view, job, now):
         return True
+    if job.is_suspended:
+        return False
     # A Pod that is about to start reads the list itself: only one that can't start is replaced.
     return find_trouble(view, job, now) is not None and any(
         action.kind is ActionKind.RETRY
@@ -61,8 +65,10 @@ def is_outdated(view: SetView, status: SetStatus, job: FleetJob, now: datetime) 
 def is_overdue(view: SetView, job: FleetJob, now: datetime) -> bool:
     """Whether a Job has not started within the time that a Pod may take."""
     deadline = view.resource.spec.template.timeouts.deadline
-    is_late = job.is_active and now - job.created_at > deadline
-    return is_late and not has_begun(job, view.pods_of(job))
+    is_late = now - job.runs_since > deadline
+    return (
+        job.is_active and not job.is_suspended and is_late and not has_begun(job, view.pods_of(job))
+    )
 
 
 def describe_overdue(view: SetView, job: FleetJob, now: datetime) -> str:

@@ -214,6 +214,24 @@ def test_a_job_that_never_starts_ends_at_the_deadline(kind: str) -> None:
     assert reason_of(world.resource.status) == ("True", "AllCurrent")
 
 
+@pytest.mark.parametrize("kind", JOBS)
+def test_a_suspended_job_has_no_deadline_before_it_is_resumed(kind: str) -> None:
+    """A queue such as Kueue decides when it starts: a Retry would lose its place there."""
+    world, job = make_stuck(kind)
+    world.pods = {name: pod for name, pod in world.pods.items() if pod.pod.job != job.name}
+    world.jobs[job.name] = replace(job, is_suspended=True)
+    world.pass_time(timedelta(hours=5))
+    order(world, ActionKind.RETRY)
+    assert world.step().withdraw == ()
+    assert reason_of(world.resource.status) == ("False", "JobSuspended")
+    world.actions.clear()
+    world.jobs[job.name] = replace(job, started_at=world.now)
+    world.pass_time(timedelta(minutes=59))
+    assert world.step().withdraw == ()
+    world.pass_time(timedelta(minutes=2))
+    assert world.step().withdraw == (job.name,)
+
+
 # The hash of what a Job is made from
 
 
