@@ -61,6 +61,7 @@ def template_fields(spec: Mapping[str, Any]) -> Schema:
     refused = {
         "type": "object",
         "description": "Not possible for a set; save the databases by other means first.",
+        "maxProperties": 16,
         "x-kubernetes-preserve-unknown-fields": True,
     }
     rules.append({"rule": "!has(self.backup)", "message": NO_BACKUP})

@@ -25,6 +25,11 @@ def read_text(value: object, limit: int) -> str:
     return clip(lines(value[: limit + 1]), limit)
 
 
+def count_up(number: int) -> int:
+    """One more, of a count that a status or an annotation keeps as an int32."""
+    return min(number + 1, INT32)
+
+
 def read_whole(value: object, *, most: int = INT64, least: int = 0) -> int:
     """A whole number, moved into these bounds. Raises ValueError for anything else."""
     if not isinstance(value, int) or isinstance(value, bool):

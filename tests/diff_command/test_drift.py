@@ -370,3 +370,17 @@ def test_a_squashed_file_stands_for_those_that_were_applied(
     assert run(*command, "squash", "-to", "2").code == 0
     ran = run(*command, "drift")
     assert (ran.code, ran.stdout) == (0, ""), ran.stderr
+
+
+def test_a_pattern_without_a_schema_that_names_nothing_is_told(
+    server: Server, database: Database, tmp_path: Path
+) -> None:
+    migrations = begin(tmp_path / "migrations", START)
+    migrate(database, migrations)
+    database.execute("CREATE TABLE by_hand (id int); CREATE SCHEMA extra")
+    command = ("-path", str(migrations), "-database", database.url, "drift")
+    words = ("-dev-url", server.url("postgres"), "-ignore", "by_hand", "-ignore", "extra")
+    ran = run(*command, *words)
+    assert (ran.code, "added schema extra" in ran.stdout) == (3, False)
+    assert "-ignore by_hand names nothing: names have their schema, as public.by_hand" in ran.stderr
+    assert "-ignore extra" not in ran.stderr

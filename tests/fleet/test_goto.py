@@ -104,6 +104,18 @@ def test_the_samples_of_a_way_down_have_its_plans(
     assert versions(database) == [2] * 6
 
 
+def test_a_version_that_nobody_knows_is_found_by_the_survey(
+    database: Database, tmp_path: Path, listed: Path
+) -> None:
+    files, targets = tmp_path / "files", ("-targets", str(listed), "-json")
+    survey = fleet(database, files, "survey", "9", "-samples", *targets)
+    assert survey.code == 1
+    (report,) = documents(survey)
+    assert report["error"]["reason"] == "MissingVersion"
+    assert report["error"]["message"].startswith("on target s")
+    assert fleet(database, files, "survey", "1", "-samples", *targets).code == 0
+
+
 def test_what_a_person_has_rolled_back_stays_so_until_somebody_wants_something_else(
     database: Database, tmp_path: Path, listed: Path
 ) -> None:

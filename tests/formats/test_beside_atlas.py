@@ -90,7 +90,7 @@ def test_the_same_files_are_pending(
     refused = 0
     for number in range(30):
         directory, applied = random_history(choose, tmp_path / str(number))
-        database.execute(f"DELETE FROM {TABLE}; DELETE FROM {TABLE}_log")
+        database.execute(f"DELETE FROM {TABLE}; DROP TABLE IF EXISTS {TABLE}_log")
         for each in applied:
             database.execute(
                 f"INSERT INTO {TABLE} VALUES ('{each}', '', 2, 1, 1, now(), 0, '', '', '', 'null',"

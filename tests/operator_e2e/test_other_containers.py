@@ -113,6 +113,24 @@ def test_a_corrected_setting_of_the_operator_replaces_a_pod_that_never_started(
     assert operator.is_running
 
 
+def test_a_suspended_job_is_named_until_something_else_is_wanted(
+    shop: Shop, operator: Operator
+) -> None:
+    shop.prepare()
+    shop.order(job={"image": "tpyo:1"})
+    shop.wait_for_reason("ImagePullFailed")
+    job = shop.jobs()[0]["metadata"]["name"]
+    shop.namespace.patch("job", job, {"spec": {"suspend": True}})
+    assert job in condition(shop.wait_for_reason("JobSuspended"), "Ready")["message"]
+    shop.namespace.patch("job", job, {"spec": {"suspend": False}})
+    shop.wait_for_reason("ImagePullFailed")
+    shop.namespace.patch("job", job, {"spec": {"suspend": True}})
+    shop.order()
+    shop.wait_ready()
+    assert shop.applied() == [1, 2]
+    assert operator.is_running
+
+
 def test_an_order_replaces_a_pod_that_never_started(shop: Shop, operator: Operator) -> None:
     shop.prepare()
     shop.order(job={"image": "tpyo:1"})

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.operator_e2e.fleet import FILES, GATED, Fleet, every, one_of_each_sha
 from tests.operator_e2e.policy import refused_status
 from tests.operator_e2e.process import Operator
 from tests.operator_e2e.proxy import Call, Fault, Proxy, let_through
-from tests.operator_e2e.shop import condition, is_ready
+from tests.operator_e2e.shop import condition, is_observed, is_ready
 
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
 
@@ -73,6 +74,71 @@ def phase_of_life(fleet: Fleet) -> str:
     status = fleet.namespace.get("dbmset", "tenants").get("status", {})
     waves = [wave["phase"] for wave in status.get("waves", [])]
     return f"{condition({'status': status}, 'Ready').get('reason')} {waves}"
+
+
+STUCK = [
+    ({"job": {"image": "app:ndoe"}}, "ImagePullFailed"),
+    ({"job": {"serviceAccountName": "nobody"}}, "PodNotStarting"),
+]
+
+
+@pytest.mark.parametrize(("template", "reason"), STUCK)
+def test_a_corrected_spec_replaces_a_survey_that_never_started(
+    fleet: Fleet, operator: Operator, template: dict[str, Any], reason: str
+) -> None:
+    fleet.prepare(4)
+    fleet.order(template=template, waves=WAVES)
+    resource = fleet.wait_for_reason(reason)
+    (first,) = fleet.jobs()
+    if "serviceAccountName" in template["job"]:
+        assert 'serviceaccount "nobody" not found' in condition(resource, "Ready")["message"]
+    fleet.order(waves=WAVES)
+    resource = fleet.wait_ready()
+    assert fleet.applied() == every(NAMES[:4], 1, 2)
+    assert resource["status"]["rollout"].get("failuresInARow", 0) == 0
+    assert first["metadata"]["uid"] not in {job["metadata"]["uid"] for job in fleet.jobs()}
+    assert operator.is_running
+
+
+def test_a_wave_that_never_started_is_replaced_in_the_same_rollout(
+    fleet: Fleet, operator: Operator
+) -> None:
+    fleet.prepare(4)
+    waves = [{"name": "canary", "share": "50%", "pause": "Manual"}, {"name": "rest"}]
+    fleet.order(waves=waves)
+    fleet.wait_for_reason("Paused")
+    fleet.order(waves=waves, template={"job": {"image": "app:ndoe"}})
+    fleet.wait(is_observed)
+    fleet.act("Continue", "go-on")
+    before = fleet.wait_for_reason("ImagePullFailed")
+    fleet.order(waves=waves, suspend=True)
+    fleet.wait_for_reason("Suspended")
+    fleet.order(waves=waves)
+    resource = fleet.wait_ready()
+    assert fleet.applied() == every(NAMES[:4], 1, 2)
+    for field in ("attempt", "survey"):
+        assert resource["status"]["rollout"][field] == before["status"]["rollout"][field]
+    assert operator.is_running
+
+
+def test_a_corrected_setting_and_a_retry_replace_a_survey_that_never_started(
+    fleet: Fleet, make_operator: StartOperator
+) -> None:
+    operator = make_operator().start("--runner-image", "tpyo:1")
+    fleet.prepare(2)
+    fleet.order(waves=[{"name": "all"}])
+    fleet.wait_for_reason("ImagePullFailed")
+    first = fleet.jobs()[0]["metadata"]["uid"]
+    fleet.act("Retry")
+    fleet.namespace.wait("dbma", "act", lambda a: a.get("status", {}).get("phase") == "Running")
+    fleet.wait_for_reason("ImagePullFailed")
+    assert first not in {job["metadata"]["uid"] for job in fleet.jobs()}
+    operator.stop()
+    operator.start()
+    fleet.wait_ready()
+    assert fleet.applied() == every(NAMES[:2], 1, 2)
+    fleet.namespace.wait("dbma", "act", lambda a: a["status"]["phase"] == "Succeeded")
+    assert operator.is_running
 
 
 def test_a_pod_killed_in_the_middle_of_a_shard_is_replaced_and_nothing_is_done_twice(

@@ -57,6 +57,16 @@ def test_every_schema_is_migrated_once_by_waves_of_shards(fleet: Fleet, operator
     eventually(lambda: len(fleet.jobs()) <= 6, what="old Jobs to go")
 
 
+@pytest.mark.parametrize("name", ["tenants.eu", "f" * 51, "a" * 253])
+def test_a_set_of_any_valid_name_is_migrated(fleet: Fleet, operator: Operator, name: str) -> None:
+    fleet.prepare(3)
+    fleet.namespace.apply(fleet.manifest(name, waves=[{"name": "all"}], shardSize=1))
+    resource = fleet.namespace.wait("dbmset", name, is_ready)
+    assert totals(resource)["current"] == 3
+    assert fleet.applied() == every(["t0", "t1", "t2"], 1, 2)
+    assert operator.is_running
+
+
 def test_broken_targets_are_named_and_all_others_are_current(
     fleet: Fleet, operator: Operator
 ) -> None:

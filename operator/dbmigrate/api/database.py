@@ -19,6 +19,7 @@ from dbmigrate.api.forms import (
     DATA_KEY,
     FILE_PATH,
     HOST,
+    HOST_NAME_LENGTH,
     IDENTIFIER,
     OBJECT_NAME,
     TABLE,
@@ -216,6 +217,13 @@ def _parse_cnpg(fields: Fields) -> CnpgCluster:
     )
 
 
+def _parse_host(fields: Fields) -> str:
+    host = fields.text("host", HOST)
+    if any(len(name.removesuffix(".")) > HOST_NAME_LENGTH for name in host.split(",")):
+        raise fields.error("host", f"must have names of at most {HOST_NAME_LENGTH} characters each")
+    return host
+
+
 def _parse_connection(fields: Fields) -> Connection:
     for one, other in (("user", "userFrom"), ("passwordFile", "passwordFrom")):
         if fields.has(one) and fields.has(other):
@@ -223,7 +231,7 @@ def _parse_connection(fields: Fields) -> Connection:
     trusts_system, root = _parse_root_certificate(fields)
     has_attributes = fields.has("targetSessionAttrs")
     return Connection(
-        host=fields.text("host", HOST),
+        host=_parse_host(fields),
         dbname=fields.text("dbname", IDENTIFIER),
         port=fields.integer("port", DEFAULT_PORT, least=1, most=LARGEST_PORT),
         user=fields.optional_text("user", IDENTIFIER),

@@ -34,13 +34,14 @@ PART_NAME = Form(63, r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", least=1)
 """A container, or a volume, of a Pod."""
 DATA_KEY = Form(253, r"[-._a-zA-Z0-9]+", least=1)
 IMAGE = Form(1024, r"[^\s]+", least=1)
-HOST = Form(
-    1024,
-    r"([a-zA-Z0-9_.-]+|[0-9a-fA-F:.]+(%[a-zA-Z0-9_.-]+)?|[/@][a-zA-Z0-9_./:-]*)"
-    r"(,([a-zA-Z0-9_.-]+|[0-9a-fA-F:.]+(%[a-zA-Z0-9_.-]+)?|[/@][a-zA-Z0-9_./:-]*))*",
-    least=1,
+_LABEL = r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"
+_HOST = (
+    rf"({_LABEL}(\.{_LABEL})*\.?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%[a-zA-Z0-9_.-]+)?"
+    r"|[/@][a-zA-Z0-9_./:-]*)"
 )
+HOST = Form(1024, rf"{_HOST}(,{_HOST})*", least=1)
 """Names, addresses or directories of sockets, with commas between."""
+HOST_NAME_LENGTH = 253
 CNPG_NAME = Form(50, r"[a-z]([-a-z0-9]*[a-z0-9])?", least=1)
 """A cluster, as CloudNativePG allows it, or a role by which a Secret is named."""
 REGION = Form(32, r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}", least=1)

@@ -147,6 +147,7 @@ class _Sets:
 
     watch: SetWatch
     wakes: WorkQueue
+    reconciler: SetReconciler
 
     def wake_all(self) -> None:
         """Each of them is looked at."""
@@ -189,7 +190,7 @@ async def _serve_sets(
     )
     await watch.take_stock(cluster, config.namespaces)
     register_sets(registry, watch)
-    return _Sets(watch, wakes)
+    return _Sets(watch, wakes, looks[0])
 
 
 async def _name_cluster(cluster: Cluster) -> str:
@@ -221,6 +222,8 @@ async def _work(
         metrics.lead(is_leading)
         if is_leading:
             reconciler.begin()
+            if sets is not None:
+                sets.reconciler.begin()
 
     async def work() -> None:
         # Whatever was left half done, by another operator or by this one, is looked at.

@@ -17,6 +17,7 @@ from dbmigrate.diff.attributes import revoked_above
 from dbmigrate.diff.kinds.columns import changes_type, uses
 from dbmigrate.diff.kinds.not_null import left_by_parent
 from dbmigrate.diff.kinds.registry import kind_of
+from dbmigrate.diff.kinds.tables import retyped_with_others
 from dbmigrate.diff.names import mentions
 from dbmigrate.diff.schema import Schema
 from dbmigrate.diff.world import (
@@ -53,6 +54,7 @@ def decide(world: World) -> None:
             actions[name] = ObjectAction.ALTER if can_alter else ObjectAction.REPLACE
     _detach_for_names(world)
     _untie_from_types(world)
+    _untie_from_parents(world)
     _replace_contained_domains(world)
     _grant_columns_again(world)
     _Spread(world).run()
@@ -79,6 +81,16 @@ def _untie_from_types(world: World) -> None:
     """The type of a typed table can only be altered while it has no such table."""
     for name, old in world.before.objects.items():
         if isinstance(old, t.Table) and name in world.after.objects and world.is_retyped(old):
+            world.actions[name] = max(world.actions[name], ObjectAction.ALTER)
+
+
+def _untie_from_parents(world: World) -> None:
+    """A child is below one parent alone while the type of a column changes that it has of two."""
+    for name, old in world.before.objects.items():
+        new = world.after.objects.get(name)
+        if not isinstance(old, t.Table) or not isinstance(new, t.Table):
+            continue
+        if retyped_with_others(old, new, world):
             world.actions[name] = max(world.actions[name], ObjectAction.ALTER)
 
 

@@ -37,6 +37,12 @@ class IgnoreRules:
     with_partitions: bool = False
     """Also compare which partitions exist: a scheduler often makes and drops them."""
 
+    def find_idle(self, *schemas: Schema) -> tuple[str, ...]:
+        """The patterns without a schema or a kind that name nothing: a schema was forgotten."""
+        names = [name for schema in schemas for name in (*schema.objects, *schema.unhandled)]
+        bare = (pattern for pattern in self.patterns if not {".", ":"} & {*pattern})
+        return tuple(each for each in bare if not any(_matches(each, name) for name in names))
+
     def matches(self, name: ObjectName) -> bool:
         """Whether a pattern names the object, or what contains it."""
         return name in self.histories or any(_matches(each, name) for each in self.patterns)

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from dbmigrate.diff import objects as o
 from dbmigrate.diff import tables as t
-from dbmigrate.diff.world import ObjectAction, World, index_above, inherited_from
+from dbmigrate.diff.world import (
+    ObjectAction,
+    World,
+    checks_below,
+    index_above,
+    inherited_from,
+)
 from dbmigrate.postgres.schema.catalog import ObjectName
 
 _GO_WITH_COLUMN = (t.Index, t.Constraint, t.Statistics)
@@ -36,6 +42,8 @@ def _taken_along_by(name: ObjectName, world: World) -> ObjectName | None:
         index = index_above(world.before, each)
         if index is not None and world.is_going(index):
             return index
+    if isinstance(each, t.Constraint) and _stays_below(each, world):
+        return None
     if isinstance(each, _GO_WITH_COLUMN) and each.part_of is not None:
         prefix = f"{each.part_of.name}."
         for column in sorted(each.requires):
@@ -46,6 +54,15 @@ def _taken_along_by(name: ObjectName, world: World) -> ObjectName | None:
         above = inherited_from(world.before, each)
         return above if above is not None and world.is_going(above) else None
     return None
+
+
+def _stays_below(each: t.Constraint, world: World) -> bool:
+    """Whether children keep a check and its columns when a column takes it along here."""
+    return each.type == "c" and any(
+        ObjectName("table", child.table) in world.after.objects
+        and all(name in world.after.objects for name in child.requires if name.kind == "column")
+        for child in checks_below(world.before, each)
+    )
 
 
 def _holds_back(each: o.SchemaObject, world: World) -> bool:

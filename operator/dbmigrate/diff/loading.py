@@ -43,6 +43,8 @@ class Loader:
                 row[key] = settle(row[key])
         for key in _OPTIONS & row.keys():
             row[key] = sorted(row[key])  # their order has no meaning
+        if "inherits" in row:
+            row["parents"] = sorted(row["inherits"])
         if "statements" in row:
             row["statements"] = [settle(text) for text in row["statements"]]
         if "index_place" in row:

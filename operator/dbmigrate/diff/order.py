@@ -77,9 +77,9 @@ class _Graph:
                 elif step.slot in (Slot.ALTER, Slot.CREATE):
                     self._make(number, name, step)
             for name in step.after:
-                self._wait(number, self._statements(name, self._world.after))
+                self._wait(number, self._others(step, self._statements(name, self._world.after)))
             for name in step.before:
-                for other in self._early(name):
+                for other in self._others(step, self._early(name)):
                     self._wait(other, (number,))
             if step.slot is Slot.ATTRIBUTE and step.about.kind == "column":
                 # REVOKE from a table takes the privileges of its columns along.
@@ -89,6 +89,10 @@ class _Graph:
         self._share_names()
         self._bury_old_types()
         return self.waits
+
+    def _others(self, step: PlannedStatement, numbers: Iterable[int]) -> list[int]:
+        """Those of other objects: the order of an object's own statements is that of its life."""
+        return [number for number in numbers if self._steps[number].about != step.about]
 
     def _chain(self, numbers: list[int]) -> None:
         """One after the other; but nothing has to wait for the attributes of an object."""

@@ -25,7 +25,9 @@ class Table(SchemaObject):
     replica_identity: str
     """d: the primary key, n: nothing, f: the whole row, i: an index, which knows it."""
     of_type: str | None
-    inherits: tuple[str, ...]
+    inherits: tuple[str, ...] = field(compare=False)
+    """Its parents in their order, which matters for the order of its columns alone."""
+    parents: tuple[str, ...]
     """Parents, but for the parent of a partition."""
     partition_of: str | None = field(compare=False)
     """The attachment is an object of its own."""

@@ -115,7 +115,7 @@ class World:
             or set(parents(self.before, table)) != set(parents(self.after, table))
         )
 
-    def _keeps(self, table: str, parent: str) -> bool:
+    def keeps(self, table: str, parent: str) -> bool:
         """Whether a child of several tables stays the child of this one."""
         is_new = self.is_new(ObjectName("table", table))
         is_attached = self.actions[ObjectName("partition", table)] is not ObjectAction.KEEP
@@ -159,7 +159,7 @@ class World:
         if found is None or found not in schema.objects:
             return None
         table = each.relation if isinstance(each, t.Column) else _table(each)
-        if not self.is_moving(table) or self._keeps(table, without_last(found.name)):
+        if not self.is_moving(table) or self.keeps(table, without_last(found.name)):
             return None if _is_ahead(each, schema.objects[found]) else found
         is_partition = ObjectName("partition", table) in schema.objects
         # A new child has it by INHERITS; a partition has to have it before it is attached.

@@ -44,3 +44,27 @@ CREATE TABLE c (x text, z bigint); CREATE TABLE b (y int) INHERITS (c);
 CREATE TABLE a (id int PRIMARY KEY, x text); CREATE TABLE b (y int, PRIMARY KEY (id)) INHERITS (a); CREATE INDEX i ON b (y);
 -- variant other types and no keys
 CREATE TABLE a (id bigint, x varchar(50)); CREATE TABLE b (y int) INHERITS (a);
+-- variant two parents, the other first
+CREATE TABLE a (id int, x text); CREATE TABLE c (x text, z int); CREATE TABLE b (y int) INHERITS (c, a);
+-- variant another type in both
+CREATE TABLE a (id int, x varchar(9)); CREATE TABLE c (x varchar(9), z int); CREATE TABLE b (y int) INHERITS (a, c);
+-- variant fewer columns in both
+CREATE TABLE a (id int); CREATE TABLE c (z int); CREATE TABLE b (y int, x text) INHERITS (a, c);
+-- variant checks of both
+CREATE TABLE a (id int, x text, CONSTRAINT k CHECK (x <> '')); CREATE TABLE c (x text, z int, CONSTRAINT k CHECK (x <> '')); CREATE TABLE b (y int) INHERITS (a, c);
+-- variant fewer columns in both again
+CREATE TABLE a (id int); CREATE TABLE c (z int); CREATE TABLE b (y int, x text) INHERITS (a, c);
+-- variant not null of both
+CREATE TABLE a (id int, x text NOT NULL); CREATE TABLE c (x text NOT NULL, z int); CREATE TABLE b (y int) INHERITS (a, c);
+-- variant the second of three
+CREATE TABLE c (x text, z bigint); CREATE TABLE b (y int) INHERITS (c);
+-- variant three parents of another type
+CREATE TABLE a (id int, x varchar(9)); CREATE TABLE c (x varchar(9), z int); CREATE TABLE d (x varchar(9)); CREATE TABLE b (y int) INHERITS (a, c, d);
+-- variant one of two parents
+CREATE TABLE a (id int, x text); CREATE TABLE c (x text, z int); CREATE TABLE b (y int, z int) INHERITS (a);
+-- variant more columns above once more
+CREATE TABLE a (id int, x text, z int DEFAULT 5 NOT NULL); CREATE TABLE b (y int) INHERITS (a);
+-- variant both below another
+CREATE TABLE r (x text, q int); CREATE TABLE a (id int) INHERITS (r); CREATE TABLE c (z int) INHERITS (r); CREATE TABLE b (y int) INHERITS (a, c);
+-- variant both below another of another type
+CREATE TABLE r (x varchar(7), q bigint); CREATE TABLE a (id int) INHERITS (r); CREATE TABLE c (z int) INHERITS (r); CREATE TABLE b (y int) INHERITS (a, c);

@@ -272,13 +272,13 @@ def test_events_are_read_of_a_job_without_a_pod_and_of_a_pod_that_is_being_creat
         run = parse_run(make_job([]))
         cell = Cell("active", "no pod", "none")
         pods = () if state is None else (parse_pod(make_pod_body(cell, state)),)
-        now = run.created_at + timedelta(seconds=age)
+        now = run.runs_since + timedelta(seconds=age)
         assert needs_events(run, pods, now) == uid, (state, age)
 
 
 def test_a_job_without_a_pod_says_why_as_its_events_tell() -> None:
     view = view_of(Cell("active", "no pod", "none"))
-    created = view.runs[0].created_at
+    created = view.runs[0].runs_since
     for age, following in ((0, 5), (5, 15), (14, 15), (15, 30), (30, 90), (300, 360)):
         now = created + timedelta(seconds=age)
         assert reconcile(view, now).look_at == created + timedelta(seconds=following), age

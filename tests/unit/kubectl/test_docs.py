@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dbmigrate.api.action import FOR_SETS_ALONE, ActionKind
 from dbmigrate.kubectl.arguments import parse_arguments
+from dbmigrate.kubectl.description import describe
 from dbmigrate.kubectl.requests import (
     DriftRequest,
     FleetOrderRequest,
@@ -20,6 +22,7 @@ from dbmigrate.kubectl.requests import (
     StatusRequest,
     WaitRequest,
 )
+from tests.unit.kubectl.bodies import BEFORE, NOW, make_resource, text_of
 
 pytestmark = pytest.mark.quick
 
@@ -65,3 +68,49 @@ def test_the_plugins_page_shows_every_subcommand() -> None:
     for name in (*READERS, *ORDERS):
         assert any(line.split()[0] == name for line in read_lines(DOCS / "kubectl.md")), name
         assert f"`{name}" in text or name == "status"
+
+
+FAILED: dict[str, Any] = {
+    "version": "2",
+    "target": "3",
+    "pending": 1,
+    "dirty": False,
+    "serverVersion": "17.6",
+    "owner": "9c1f0a52/team/shop#7d2e",
+    "lastRun": {
+        "job": "shop-c681b8eb89",
+        "command": "goto",
+        "outcome": "Failed",
+        "attempts": 1,
+        "milliseconds": 27,
+        "finishedAt": BEFORE,
+        "error": {
+            "reason": "StatementFailed",
+            "sqlstate": "42601",
+            "file": "000003_add_name.up.sql",
+            "line": 2,
+            "column": 14,
+            "message": 'migration failed: syntax error at or near "x"',
+            "excerpt": "SELECT 1 FRO x y z;\n             ^",
+        },
+    },
+    "history": [
+        {
+            "version": version,
+            "name": name,
+            "direction": "up",
+            "milliseconds": took,
+            "finishedAt": "2026-11-12T11:57:00Z",
+        }
+        for version, name, took in (("2", "add_price", 1), ("1", "create_items", 4))
+    ],
+}
+
+
+def test_the_sample_of_a_failed_resource_is_what_is_printed() -> None:
+    message = '000003_add_name.up.sql:2:14: migration failed: syntax error at or near "x"'
+    resource = make_resource("StatementFailed", message, is_stalled=True, **FAILED)
+    printed = text_of(describe(resource, NOW)).splitlines()
+    page = (DOCS / "kubectl.md").read_text()
+    (sample,) = (b for b in BLOCK.findall(page) if b.startswith("$ kubectl dbmigrate status shop"))
+    assert sample.splitlines()[1:] == [line.rstrip() for line in printed]

@@ -21,6 +21,7 @@ from dbmigrate.controller.decisions.runs import JobRun, RunCommand, follows, in_
 from dbmigrate.controller.decisions.view import ResourceView
 from dbmigrate.policies import ChangedFiles
 from dbmigrate.report import RETRYABLE, Reason, Report
+from dbmigrate.untrusted import count_up
 
 UNANSWERED = RETRYABLE | {
     Reason.AUTHENTICATION_FAILED,
@@ -91,7 +92,7 @@ def _take_in(
             before,
             job=run.name,
             started_at=run.created_at,
-            unanswered=before.unanswered + 1,
+            unanswered=count_up(before.unanswered),
             unanswered_since=before.unanswered_since or run.finished_at or now,
             error=shorten(error or LOST_REPORT),
         )

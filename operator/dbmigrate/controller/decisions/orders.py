@@ -23,6 +23,7 @@ from dbmigrate.controller.decisions.view import ActionUpdate, Conclusion, Resour
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.report import Reason
 from dbmigrate.timestamps import format_timestamp
+from dbmigrate.untrusted import count_up
 
 COMMANDS: Mapping[ActionKind | None, RunCommand] = {
     ActionKind.FORCE: RunCommand.FORCE,
@@ -246,7 +247,7 @@ def _name_order(action: Action) -> str:
 def _order(action: Action, view: ResourceView, status: MigrationStatus, intent: str) -> RunOrder:
     last, generation = status.last_run, view.migration.identity.generation
     is_same = last is not None and (last.intent, last.generation) == (intent, generation)
-    attempt = last.attempts + 1 if last is not None and is_same else 1
+    attempt = count_up(last.attempts) if last is not None and is_same else 1
     plan = None
     if action.kind is ActionKind.RETRY and view.migration.spec.approval is Approval.MANUAL:
         plan = find_plan(view, status, intent)

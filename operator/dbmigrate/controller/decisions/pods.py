@@ -70,9 +70,14 @@ class Pod:
     """When it must be gone, once its deletion has been asked for."""
 
     @property
+    def has_ended(self) -> bool:
+        """Whether all of its containers have."""
+        return self.phase in {"Succeeded", "Failed"}
+
+    @property
     def may_be_running(self) -> bool:
         """Whether the runner may be at work in it, or may still start."""
-        is_over = self.ended is not None or self.phase in {"Succeeded", "Failed"}
+        is_over = self.ended is not None or self.has_ended
         return not self.is_gone and not is_over
 
     @property

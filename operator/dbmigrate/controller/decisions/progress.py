@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from dbmigrate.api.names import COPY_CONTAINER, REHEARSAL_CONTAINER
 from dbmigrate.controller.decisions.pods import NEEDS_CP, Pod, Waiting
@@ -26,11 +27,29 @@ A Pod tells by itself what it waits for, so that a thousand runs at once cost fe
 CREATING = (timedelta(seconds=20),)
 """The same while its Pod's container is being created: of a volume only the Pod's events tell."""
 
+SUSPENDED = "is suspended, by a queue such as Kueue or by a policy: it starts when it is resumed"
 _IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 )
 _START_REASONS = frozenset({"CreateContainerError", "RunContainerError"})
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+
+
+class ActiveJob(Protocol):
+    """A Job, of a resource or of a set."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def runs_since(self) -> datetime: ...
+    @property
+    def is_active(self) -> bool: ...
+    @property
+    def is_deleting(self) -> bool: ...
+    @property
+    def is_suspended(self) -> bool: ...
 
 
 def describe_progress(
@@ -45,9 +64,11 @@ def describe_progress(
         return describe_lost_node(pod, run.deadline_at, now)
     if run.is_deleting:
         return in_progress(VerdictReason.WAITING_FOR_RUN, f"{label} is being deleted")
+    if run.is_suspended:
+        return in_progress(VerdictReason.JOB_SUSPENDED, f"{label} {SUSPENDED}")
     if pod is not None and pod.has_started and not _waits_for_scratch_server(pod):
         return at_work
-    trouble, is_slow = troubles.get(run.name), now - run.created_at > SLOW_START
+    trouble, is_slow = troubles.get(run.name), now - run.runs_since > SLOW_START
     if pod is None:
         if trouble is None and not is_slow:
             return at_work
@@ -73,23 +94,27 @@ def describe_lost_node(pod: Pod, deadline_at: datetime | None, now: datetime) ->
     return in_progress(VerdictReason.NODE_LOST, text)
 
 
-def needs_events(run: JobRun, pods: Iterable[Pod], now: datetime) -> str | None:
+def needs_events(run: ActiveJob, pods: Iterable[Pod], now: datetime) -> str | None:
     """The uid of the object whose events may say why a run does not start; None: not needed."""
     pod = _find_pod(run, pods)
     ages = _ages_of_interest(pod)
-    if not run.is_active or run.is_deleting or not ages or now - run.created_at < ages[0]:
+    if not run.is_active or run.is_deleting or run.is_suspended:
+        return None
+    if not ages or now - run.runs_since < ages[0]:
         return None
     return pod.uid if pod is not None else run.uid
 
 
-def next_look(run: JobRun, pods: Iterable[Pod], now: datetime) -> datetime:
+def next_look(run: ActiveJob, pods: Iterable[Pod], now: datetime) -> datetime:
     """When to look at an active run again if no event arrives before."""
-    age = now - run.created_at
+    if run.is_suspended:
+        return now + LOOK_INTERVAL
+    age = now - run.runs_since
     ahead = [each - age for each in _ages_of_interest(_find_pod(run, pods)) if each > age]
     return now + min([*ahead, LOOK_INTERVAL])
 
 
-def _find_pod(run: JobRun, pods: Iterable[Pod]) -> Pod | None:
+def _find_pod(run: ActiveJob, pods: Iterable[Pod]) -> Pod | None:
     return next((pod for pod in pods if pod.job == run.name and not pod.is_gone), None)
 
 

@@ -17,7 +17,7 @@ from dbmigrate.controller.decisions.catch_up import (
     CaughtUp,
     newest_run,
 )
-from dbmigrate.controller.decisions.progress import next_look
+from dbmigrate.controller.decisions.progress import SUSPENDED, next_look
 from dbmigrate.controller.decisions.runs import JobRun, RunCommand
 from dbmigrate.controller.decisions.verdict import (
     Verdict,
@@ -30,11 +30,14 @@ from dbmigrate.controller.decisions.verdict import (
 from dbmigrate.controller.decisions.view import Conclusion, ResourceView
 from dbmigrate.controller.jobs.body import RunOrder
 from dbmigrate.timestamps import format_timestamp
+from dbmigrate.untrusted import count_up
 
 
 def wait_for_answer(view: ResourceView, run: JobRun, now: datetime) -> Conclusion:
     """The database is checked."""
     text = f"Job {run.name} asks the database for its state"
+    if run.is_suspended:
+        text += f"; it {SUSPENDED}"
     verdict = in_progress(VerdictReason.READING_DATABASE, text)
     return Conclusion(verdict, look_at=next_look(run, view.pods, now))
 
@@ -104,6 +107,6 @@ def next_question(view: ResourceView, status: MigrationStatus, since: datetime) 
 
 def question(view: ResourceView, intent: str) -> RunOrder:
     asked = newest_run(view, RunCommand.STATUS)
-    attempt = asked.attempt + 1 if asked is not None else 1
+    attempt = count_up(asked.attempt) if asked is not None else 1
     generation = view.migration.identity.generation
     return RunOrder(RunCommand.STATUS, intent, attempt, generation)

@@ -106,6 +106,7 @@ def reconcile(view: ResourceView, now: datetime) -> Decision:
             or step.order is not None
             or step.withdraw is not None
             or _is_unread(everything)
+            or any(run.is_leftover(now) for run in everything.runs)
         ),
         adopt=choose_adopted(view),
         expired=choose_expired(view, status),

@@ -74,6 +74,8 @@ class JobRun:
     """The hash of what its Pod was made from beside the order; empty: an older operator has made
     it."""
     is_deleting: bool = False
+    is_suspended: bool = False
+    """It has no Pod until it is resumed: a queue such as Kueue decides when."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     failure_reason: str | None = None
@@ -83,6 +85,11 @@ class JobRun:
     """When Kubernetes ends it."""
     lingers_since: datetime | None = None
     """The runner has ended at that time, and its Job continues because of other containers."""
+
+    @property
+    def runs_since(self) -> datetime:
+        """From when on it is to have a Pod: its creation, or when it was resumed."""
+        return self.started_at or self.created_at
 
     @property
     def is_active(self) -> bool:
@@ -99,17 +106,24 @@ class JobRun:
 def conclude(run: JobRun, pods: Iterable[Pod]) -> JobRun:
     """The run as the runner's container has ended it, whatever else runs in the Pod.
 
-    One that is deleted before it started has not failed: it ends when it is gone.
+    One whose Pod is deleted before it started has not failed: it goes as well, or is resumed.
     """
-    pods = tuple(pods)
-    if not run.is_active or (run.is_deleting and not has_begun(run, pods)):
+    if not run.is_active:
         return run
-    ended = next((p.ended for p in pods if p.job == run.name and p.ended is not None), None)
-    if ended is None:
+    pod = next((pod for pod in pods if pod.job == run.name and _tells_end(pod, run)), None)
+    if pod is None or pod.ended is None:
         return run
-    state = RunState.SUCCEEDED if ended.exit_code == 0 else RunState.FAILED
-    finished = ended.finished_at or run.created_at
-    return replace(run, state=state, finished_at=finished, lingers_since=finished)
+    state = RunState.SUCCEEDED if pod.ended.exit_code == 0 else RunState.FAILED
+    finished = pod.ended.finished_at or run.created_at
+    # Where nothing runs any more the Job ends by itself; a suspended one would run once more.
+    lingers = run.is_suspended or not (pod.is_gone or pod.has_ended)
+    since = finished if lingers else None
+    return replace(run, state=state, finished_at=finished, lingers_since=since)
+
+
+def _tells_end(pod: Pod, run: JobRun) -> bool:
+    is_taken_away = run.is_deleting or run.is_suspended or pod.is_gone or pod.gone_by is not None
+    return pod.ended is not None and (pod.has_started or not is_taken_away)
 
 
 def has_begun(run: JobRun, pods: Iterable[Pod]) -> bool:

@@ -39,6 +39,7 @@ class VerdictReason:
     IMAGE_PULL_FAILED = "ImagePullFailed"
     POD_NOT_STARTING = "PodNotStarting"
     NODE_LOST = "NodeLost"
+    JOB_SUSPENDED = "JobSuspended"
     JOB_REJECTED = "JobRejected"
     JOB_NOT_CREATED = "JobNotCreated"
     DATABASE_CONFLICT = "DatabaseConflict"

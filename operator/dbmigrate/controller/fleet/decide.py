@@ -15,7 +15,7 @@ from dbmigrate.api.conditions import settle_conditions
 from dbmigrate.api.fleet.status import RolloutTrigger, SetStatus, Totals, WavePhase
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.spec import Approval
-from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
+from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, next_look
 from dbmigrate.controller.decisions.verdict import (
     VerdictReason,
     in_progress,
@@ -24,6 +24,7 @@ from dbmigrate.controller.decisions.verdict import (
 )
 from dbmigrate.controller.fleet import rollout as rollouts
 from dbmigrate.controller.fleet.goal import choose_goal, find_rollback
+from dbmigrate.controller.fleet.jobs import FleetJob
 from dbmigrate.controller.fleet.next_job import (
     choose_discarded,
     find_busy,
@@ -50,6 +51,12 @@ from dbmigrate.controller.fleet.progress import (
     lasting_verdict,
 )
 from dbmigrate.controller.fleet.reports import sum_totals
+from dbmigrate.controller.fleet.starting import (
+    describe_overdue,
+    is_outdated,
+    is_overdue,
+    undo_start,
+)
 from dbmigrate.controller.fleet.survey import read_rehearsal, read_survey, start_rehearsal
 from dbmigrate.controller.fleet.triggers import find_trigger, retry_due
 from dbmigrate.controller.fleet.verdicts import SetReason, set_conditions
@@ -83,17 +90,17 @@ def decide(view: SetView, now: datetime) -> SetDecision:
         approved=_is_approved(view, status),
     )
     status = replace(status, conditions=settle_conditions(wanted, before.conditions))
-    exceeded = find_exceeded(view, status)
+    ended_early = [each for each in (find_exceeded(view, status), step.withdraw) if each]
     return SetDecision(
         status=status,
         order=step.order,
         look_at=step.look_at,
         discard=choose_discarded(view, status),
-        withdraw=(exceeded.name,) if exceeded is not None and not exceeded.is_deleting else (),
+        withdraw=tuple(dict.fromkeys(job.name for job in ended_early if not job.is_deleting)),
         updates=updates,
         adopt=tuple(action for action in view.actions if not action.is_owned),
         expired=choose_expired(view, status),
-        rests_on_absence=step.order is not None or has_ended or exceeded is not None,
+        rests_on_absence=step.order is not None or has_ended or bool(ended_early),
     )
 
 
@@ -101,6 +108,8 @@ def _catch_up(view: SetView, status: SetStatus, now: datetime) -> SetStatus:
     """The status with all that the Jobs of the present rollout have reported since."""
     rollout = status.rollout
     if rollout is None or not rollout.is_active:
+        return status
+    if not rollout.survey:
         return status
     if not rollout.is_surveyed:
         return read_survey(view, status, rollout, now)
@@ -144,21 +153,13 @@ def _follow(
     spec, rollout = view.resource.spec, status.rollout
     busy = find_busy(view, status, intent, now)
     if busy is not None:
-        is_ours = rollout is not None and rollout.is_active and rollout.intent == intent
-        if is_ours:
-            return status, SetConclusion(
-                describe_job(view, status, busy, now), look_at=now + LOOK_INTERVAL
-            )
-        text = (
-            f"Job {busy.name}, of what was wanted before, is at work: the next rollout follows it"
-        )
-        verdict = in_progress(VerdictReason.WAITING_FOR_RUN, text)
-        return status, SetConclusion(verdict, look_at=now + LOOK_INTERVAL)
+        return _wait_for(view, status, busy, intent, now)
     hindered = find_hindrance(view, now)
     if hindered is not None:
         return status, hindered
     is_present = rollout is not None and rollout.is_active and rollout.intent == intent
-    if is_present and find_rollback(view, status, now) is None:
+    has_survey = rollout is not None and rollout.survey != ""
+    if is_present and has_survey and find_rollback(view, status, now) is None:
         return _continue(view, status, now)
     trigger, due = find_trigger(view, status, intent, now)
     if spec.suspend:
@@ -174,6 +175,27 @@ def _follow(
     status = rollouts.begin(view, status, order, goal, trigger, now)
     verdict = lasting_verdict(status) or in_progress(SetReason.SURVEYING, COUNTING)
     return status, SetConclusion(verdict, order=order, look_at=now + LOOK_INTERVAL)
+
+
+def _wait_for(
+    view: SetView, status: SetStatus, busy: FleetJob, intent: str, now: datetime
+) -> tuple[SetStatus, SetConclusion]:
+    """A Job is at work: it is reported and waited for, or removed if it never started."""
+    rollout = status.rollout
+    deadline = busy.runs_since + view.resource.spec.template.timeouts.deadline
+    look_at = next_look(busy, [each.pod for each in view.pods_of(busy)], now)
+    look_at = min(look_at, deadline) if deadline > now else look_at
+    if is_outdated(view, status, busy, now):
+        text = f"Job {busy.name} never started, and something else is wanted now: it is removed"
+        if is_overdue(view, busy, now):
+            text = f"{describe_overdue(view, busy, now)}: it is removed"
+        verdict = in_progress(VerdictReason.WAITING_FOR_RUN, text)
+        withdraw = None if busy.is_deleting else busy
+        return undo_start(status, busy), SetConclusion(verdict, None, look_at, withdraw)
+    if rollout is not None and rollout.is_active and rollout.intent == intent:
+        return status, SetConclusion(describe_job(view, status, busy, now), look_at=look_at)
+    text = f"Job {busy.name}, of what was wanted before, is at work: the next rollout follows it"
+    return status, SetConclusion(in_progress(VerdictReason.WAITING_FOR_RUN, text), look_at=look_at)
 
 
 def _continue(view: SetView, status: SetStatus, now: datetime) -> tuple[SetStatus, SetConclusion]:

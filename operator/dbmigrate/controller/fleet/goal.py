@@ -42,7 +42,7 @@ def choose_goal(view: SetView, status: SetStatus, now: datetime) -> RolloutGoal:
     action = retry.uid if retry is not None else None
     if before is None or before.template_intent != view.template_intent:
         return RolloutGoal(action=action)
-    if before.is_active and before.rollback is not None:
+    if before.is_active and before.action is not None:
         action = before.action
     return RolloutGoal(before.rollback, before.is_resumed, action)
 

@@ -38,6 +38,7 @@ from dbmigrate.controller.jobs.body import TTL_SECONDS, Images, Task, assemble_p
 from dbmigrate.controller.jobs.mounts import mount_source
 from dbmigrate.controller.jobs.naming import label_value
 from dbmigrate.controller.jobs.rehearsal_server import place_beside
+from dbmigrate.untrusted import INT32
 
 VOLUME = "targets"
 EXCEEDED_CODE = 4
@@ -60,7 +61,7 @@ def build_fleet_job(
     options = template.job
     mounted = mount_source(template.source, server_version=server_version)
     annotations = {
-        GENERATION_ANNOTATION: str(order.generation),
+        GENERATION_ANNOTATION: str(identity.generation),
         INTENT_ANNOTATION: order.intent,
         ATTEMPT_ANNOTATION: str(order.attempt),
     }
@@ -90,7 +91,8 @@ def build_fleet_job(
         beside=beside,
     )
     # Of each try of a shard: a wave may take as long as its shards need.
-    pod["activeDeadlineSeconds"] = max(1, round(template.timeouts.deadline.total_seconds()))
+    deadline = max(1, round(template.timeouts.deadline.total_seconds()))
+    pod["activeDeadlineSeconds"] = deadline
     lists = {WAVES_ANNOTATION: dump_waves(resource.spec.waves)}
     if isinstance(resource.spec.targets, ItemTargets):
         lists[TARGETS_ANNOTATION] = resource.spec.targets.to_json()
@@ -106,6 +108,7 @@ def build_fleet_job(
         },
         "spec": {
             **(_one_pod() if order.wave is None else _indexed(order)),
+            "activeDeadlineSeconds": min(INT32, deadline * _longest_chain(order)),
             "podReplacementPolicy": "Failed",
             "ttlSecondsAfterFinished": TTL_SECONDS,
             "template": {
@@ -123,6 +126,13 @@ def build_fleet_job(
             },
         },
     }
+
+
+def _longest_chain(order: FleetOrder) -> int:
+    """The most Pods that follow one another: one that never starts holds up the Job so long."""
+    if order.wave is None:
+        return 1
+    return -(-order.shards // order.wave.parallelism) * (1 + TRIES)
 
 
 def _one_pod() -> Document:

@@ -6,9 +6,11 @@ from dbmigrate.api.fields import Document
 from dbmigrate.api.fleet.spec import MOST_SHARDS
 from dbmigrate.api.names import (
     ATTEMPT_ANNOTATION,
+    GENERATION_ANNOTATION,
     INDEX_ANNOTATION,
     INTENT_ANNOTATION,
     SET_UID_LABEL,
+    TEMPLATE_ANNOTATION,
     WAVE_ANNOTATION,
 )
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
@@ -19,8 +21,8 @@ from dbmigrate.controller.jobs.job_object import (
     read_number,
 )
 from dbmigrate.controller.jobs.pod_object import find_image, parse_pod
-from dbmigrate.timestamps import parse_timestamp
-from dbmigrate.untrusted import INT32
+from dbmigrate.timestamps import parse_timestamp, read_timestamp
+from dbmigrate.untrusted import INT32, INT64
 
 
 def parse_fleet_job(body: Document) -> FleetJob:
@@ -30,7 +32,7 @@ def parse_fleet_job(body: Document) -> FleetJob:
     shards = body["spec"].get("completions", 1)
     if not isinstance(shards, int) or not 1 <= shards <= MOST_SHARDS:
         raise ValueError("a number of shards that the operator would not have written")
-    end = read_end(body)
+    end, status = read_end(body), body.get("status") or {}
     return FleetJob(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -42,9 +44,14 @@ def parse_fleet_job(body: Document) -> FleetJob:
         attempt=read_number(annotations[ATTEMPT_ANNOTATION], INT32),
         state=end.state,
         created_at=parse_timestamp(metadata["creationTimestamp"]),
+        generation=read_number(annotations[GENERATION_ANNOTATION], INT64),
+        template=read_hash(annotations.get(TEMPLATE_ANNOTATION, "")),
+        ended=int(status.get("succeeded") or 0) + int(status.get("failed") or 0),
         image=find_image(body),
         shards=shards,
         is_deleting="deletionTimestamp" in metadata,
+        is_suspended=body["spec"].get("suspend") is True,
+        started_at=read_timestamp(status.get("startTime")),
         finished_at=end.finished_at,
         failure_reason=end.reason,
         failure_message=end.message,

@@ -9,6 +9,7 @@ from dbmigrate.api.spec import Approval, Rehearse
 from dbmigrate.controller.fleet import rollout as rollouts
 from dbmigrate.controller.fleet.goal import choose_goal, find_rollback
 from dbmigrate.controller.fleet.jobs import FleetJob
+from dbmigrate.controller.fleet.starting import is_outdated
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
 
 
@@ -75,9 +76,13 @@ def find_busy(view: SetView, status: SetStatus, intent: str, now: datetime) -> F
     coming_wave = following.name_for(view.resource) if following is not None else ""
     is_over = rollout is None or not rollout.is_active
     for job in view.jobs:
-        is_new = job.name not in known and job.name in {coming, coming_wave}
+        is_next = job.name in {coming, coming_wave}
+        is_kept = not job.is_deleting and not is_outdated(view, status, job, now)
+        is_new = job.name not in known and is_next and is_kept
         # The Job of a wave that was ended early is only deleted once its Pods are gone.
         is_at_work = job.is_active and not (job.is_deleting and is_over)
+        # Another one gets its name.
+        is_at_work = is_at_work or (job.is_deleting and is_next)
         if (is_at_work or _has_pods_left(view, job)) and not is_new:
             return job
     return None

@@ -6,8 +6,7 @@ from datetime import datetime
 
 from dbmigrate.api.fields import describe_unknown
 from dbmigrate.api.fleet.status import RolloutTrigger, SetStatus, WavePhase
-from dbmigrate.controller.decisions.pods import Pod
-from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, SLOW_START, describe_waiting
+from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
 from dbmigrate.controller.decisions.verdict import (
     Verdict,
     VerdictReason,
@@ -20,6 +19,7 @@ from dbmigrate.controller.decisions.view import Rejection
 from dbmigrate.controller.fleet import rollout as rollouts
 from dbmigrate.controller.fleet.jobs import FleetJob
 from dbmigrate.controller.fleet.reports import sum_totals
+from dbmigrate.controller.fleet.starting import find_trouble
 from dbmigrate.controller.fleet.triggers import retry_due
 from dbmigrate.controller.fleet.verdicts import SetReason, same_as_before
 from dbmigrate.controller.fleet.view import SetConclusion, SetView
@@ -60,7 +60,7 @@ def describe_job(view: SetView, status: SetStatus, job: FleetJob, now: datetime)
         wave = next(each for each in status.waves if each.job == exceeded.name)
         text = f"no further target is begun: {describe_exceeded(view, status, wave)}"
         return in_progress(SetReason.TOO_MANY_FAILURES, text)
-    trouble = _find_trouble(view, job, now)
+    trouble = find_trouble(view, job, now)
     if trouble is not None:
         return trouble
     kept = lasting_verdict(status)
@@ -81,24 +81,6 @@ def at_work(status: SetStatus) -> Verdict:
     number = names.index(running.name) + 1
     text = f"wave {running.name} ({number} of {len(names)}) is at work: Job {running.job}"
     return in_progress(VerdictReason.RUNNING, text)
-
-
-def _find_trouble(view: SetView, job: FleetJob, now: datetime) -> Verdict | None:
-    """Why Pods do not start, if none has."""
-    pods: list[Pod] = [each.pod for each in view.pods_of(job) if not each.pod.is_gone]
-    if any(pod.has_started for pod in pods):
-        return None
-    is_slow = now - job.created_at > SLOW_START
-    for pod in pods:
-        if pod.waiting is not None:
-            label = f"Job {job.name}"
-            found = describe_waiting(label, pod, pod.waiting, None, is_slow=is_slow)
-            if found is not None:
-                return found
-    if not pods and is_slow and job.is_active:
-        text = f"Job {job.name} has no Pod yet: see its events"
-        return in_progress(VerdictReason.POD_NOT_STARTING, text)
-    return None
 
 
 def lasting_verdict(status: SetStatus) -> Verdict | None:

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from dbmigrate.api.action import ActionPhase
+from dbmigrate.api.conditions import ConditionType
 from dbmigrate.api.fields import Document, SpecError
 from dbmigrate.api.fleet.resource import SetResource, parse_set, parse_set_identity
 from dbmigrate.api.fleet.status import SetStatus, parse_set_status
 from dbmigrate.api.fleet.targets import ConfigMapTargets
+from dbmigrate.api.job_defaults import fill_in
 from dbmigrate.api.migration import Identity
 from dbmigrate.api.names import SET_UID_LABEL
 from dbmigrate.api.source import ConfigMapsSource
 from dbmigrate.api.spec import JobOptions
 from dbmigrate.controller.action_writer import ActionWriter
-from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError
+from dbmigrate.controller.cluster import AlreadyExists, Cluster, ClusterError, Refused
 from dbmigrate.controller.config import Config
 from dbmigrate.controller.decisions.files import (
     ConfigMapFiles,
@@ -31,17 +33,20 @@ from dbmigrate.controller.decisions.files import (
     read_config_map,
     resolve_files,
 )
-from dbmigrate.controller.decisions.progress import LOOK_INTERVAL
+from dbmigrate.controller.decisions.progress import LOOK_INTERVAL, needs_events
 from dbmigrate.controller.decisions.view import ActionUpdate, Rejection
 from dbmigrate.controller.event_writer import EventWriter, log_fields
 from dbmigrate.controller.fleet.decide import decide, judge_set_spec
 from dbmigrate.controller.fleet.job_body import build_fleet_job
 from dbmigrate.controller.fleet.job_object import parse_fleet_job
+from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod, has_begun
 from dbmigrate.controller.fleet.target_list import TargetList, read_target_list
+from dbmigrate.controller.fleet.template import hash_set_template, with_job_options
 from dbmigrate.controller.fleet.view import FleetOrder, SetDecision, SetView
 from dbmigrate.controller.fleet.watch import SetWatch
 from dbmigrate.controller.job_creation import JobCreation
 from dbmigrate.controller.jobs.body import Images
+from dbmigrate.controller.jobs.template import note_template
 from dbmigrate.controller.metrics import Metrics
 from dbmigrate.controller.notices import build_set_event, has_set_moved
 from dbmigrate.controller.reading import read
@@ -90,8 +95,13 @@ class SetReconciler:
             cluster=surroundings.cluster_name,
             names_ids=surroundings.names_ids,
         )
+        self._since = clock()
         self._metrics = metrics
         self._instance = socket.gethostname()
+
+    def begin(self) -> None:
+        """Now is when this operator starts to work."""
+        self._since = self._clock()
 
     async def look(self, key: Key, fresh: bool) -> datetime | None:
         """Reconcile the set once; returns when to look again. Raises ClusterError."""
@@ -128,7 +138,8 @@ class SetReconciler:
                 await self._cluster.delete_job(job.namespace, job.name, job.uid)
             elif job.name in decision.withdraw:
                 fields = log_fields(OF_SETS.kind, resource.identity, job=job.name)
-                log.info("job withdrawn: too many targets have failed", extra=fields)
+                ready = decision.status.condition(ConditionType.READY)
+                log.info("job withdrawn: %s", ready.message if ready else "", extra=fields)
                 await self._cluster.delete_job(job.namespace, job.name, job.uid, after_pods=True)
         return decision.look_at
 
@@ -140,16 +151,48 @@ class SetReconciler:
             pods = await self._cluster.list_pods(*place, SET_UID_LABEL)
             self._watch.replace(identity.uid, jobs, pods)
         known, shards = self._watch.find(identity.uid)
+        known = tuple(job for job in known if job.owner_uid == identity.uid)
         return SetView(
             resource=resource,
             files=await self._find_files(resource),
             targets=await self._find_list(resource),
-            jobs=tuple(job for job in known if job.owner_uid == identity.uid),
+            jobs=known,
             pods=shards,
+            template=self._find_template(resource, known, shards),
+            since=self._since,
+            troubles=await self._find_troubles(known, shards),
             actions=self._watch.find_actions((identity.namespace, identity.name)),
             resync=self._config.resync,
             order_age=self._config.order_age,
         )
+
+    def _find_template(
+        self, resource: SetResource, jobs: Iterable[FleetJob], pods: tuple[ShardPod, ...]
+    ) -> str | None:
+        former = (job for job in jobs if job.is_active and job.created_at < self._since)
+        if all(has_begun(job, pods) for job in former):
+            return None
+        options = fill_in(resource.spec.template.job, self._config.job_defaults)
+        return hash_set_template(with_job_options(resource, options), self._build)
+
+    async def _find_troubles(
+        self, jobs: Iterable[FleetJob], pods: tuple[ShardPod, ...]
+    ) -> dict[str, str]:
+        """Why Pods are missing or do not start, from the events of their Jobs or of themselves."""
+        troubles = {}
+        for job in jobs:
+            known = [each.pod for each in pods]
+            uid = None if has_begun(job, pods) else needs_events(job, known, self._clock())
+            if uid is None:
+                continue
+            try:
+                found = await self._cluster.find_warning(job.namespace, uid)
+            except Refused as problem:
+                log.warning("events cannot be read: %s", problem)
+                continue
+            if found is not None:
+                troubles[job.name] = found
+        return troubles
 
     async def _find_files(self, resource: SetResource) -> SourceFiles:
         source, namespace = resource.spec.template.source, resource.identity.namespace
@@ -178,14 +221,14 @@ class SetReconciler:
     async def _create(self, resource: SetResource, order: FleetOrder) -> Rejection | None:
         identity, name = resource.identity, order.name_for(resource)
         key = identity.namespace, identity.name
-        spec, template = resource.spec, resource.spec.template
 
         def build(options: JobOptions) -> Document:
-            filled = replace(template, job=options)
-            return self._build(replace(resource, spec=replace(spec, template=filled)), order)
+            complete = with_job_options(resource, options)
+            template = hash_set_template(complete, self._build)
+            return note_template(self._build(complete, order), template)
 
         try:
-            made = await self._jobs.create(key, name, template.job, build)
+            made = await self._jobs.create(key, name, resource.spec.template.job, build)
         except AlreadyExists:
             jobs = await self._cluster.list_jobs(identity.namespace, identity.uid, SET_UID_LABEL)
             found = [job for job in map(parse_fleet_job, jobs) if job.name == name]

@@ -52,6 +52,8 @@ def begin(
 
 
 def _failures_in_a_row(status: SetStatus, before: RolloutStatus) -> int:
+    if before.is_active:
+        return before.failures_in_a_row  # it begins again, as its survey never started
     has_moved = any(wave.migrated for wave in status.waves) and before.is_surveyed
     if before.reason is None:
         return 0

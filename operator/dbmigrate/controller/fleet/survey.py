@@ -12,6 +12,7 @@ from dbmigrate.controller.decisions.outcome import parse_message
 from dbmigrate.controller.decisions.runs import RunState
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
 from dbmigrate.controller.fleet.rollout import fail
+from dbmigrate.controller.fleet.starting import describe_overdue, is_overdue
 from dbmigrate.controller.fleet.verdicts import SetReason
 from dbmigrate.controller.fleet.view import SetView
 from dbmigrate.report import FleetReport, Report, ReportError, UnknownReport
@@ -88,6 +89,8 @@ def _read_samples(
     job = view.find_job(name)
     if job is None:
         return fail(status, SetReason.SURVEY_FAILED, f"{what} {name} is gone", now)
+    if is_overdue(view, job, now):
+        return fail(status, SetReason.SURVEY_FAILED, describe_overdue(view, job, now), now)
     if job.is_active:
         return status
     report, problem = _read_report(view.pods_of(job))

@@ -20,6 +20,8 @@ def find_trigger(
     last = status.rollout
     if find_rollback(view, status, now) is not None:
         return RolloutTrigger.ACTION, None
+    if last is not None and last.intent == intent and last.is_active and not last.survey:
+        return last.trigger, None
     if last is None or last.intent != intent or last.is_active:
         return RolloutTrigger.CHANGE, None
     if last.reason is not None and last.generation != view.resource.identity.generation:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dbmigrate.api.action import Action
@@ -14,7 +15,7 @@ from dbmigrate.controller.decisions.verdict import Verdict
 from dbmigrate.controller.decisions.view import ActionUpdate, Rejection
 from dbmigrate.controller.fleet.jobs import FleetJob, ShardPod
 from dbmigrate.controller.fleet.target_list import NOT_IN_CONFIG_MAP, TargetList
-from dbmigrate.controller.jobs.naming import job_name
+from dbmigrate.controller.jobs.naming import set_job_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,8 @@ class FleetOrder:
         purpose = self.purpose if self.wave is None else f"wave/{self.wave.name}"
         if self.rollback is not None:
             purpose += f"/rollback/{self.rollback.version}"
-        return job_name(
-            identity.name,
-            uid=identity.uid,
-            command=purpose,
-            generation=self.generation,
-            intent=self.intent,
-            n=self.attempt,
-        )
+        words = (purpose, str(self.generation), self.intent, str(self.attempt))
+        return set_job_name(identity.name, uid=identity.uid, words=words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +69,12 @@ class SetView:
     resync: timedelta | None = None
     """The operator's own interval; None: never."""
     targets: TargetList = NOT_IN_CONFIG_MAP
+    template: str | None = None
+    """As in a ResourceView: what a Job's hash of that name would be now; None: no Job differs."""
+    since: datetime | None = None
+    """When this operator began to work."""
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    """Why the Pods of a Job are missing or do not start, by the Job's name."""
     order_age: timedelta | None = None
     """As in a ResourceView; None: orders of any age are carried out."""
 
@@ -98,6 +99,8 @@ class SetConclusion:
     verdict: Verdict
     order: FleetOrder | None = None
     look_at: datetime | None = None
+    withdraw: FleetJob | None = None
+    """A Job that never started, and is not wanted any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class SetDecision:
     discard: tuple[str, ...] = ()
     """Jobs of earlier rollouts."""
     withdraw: tuple[str, ...] = ()
-    """Jobs at work that are ended: their Pods begin no further target."""
+    """Jobs that never started, or that are ended: their Pods begin no further target."""
     updates: tuple[ActionUpdate, ...] = ()
     adopt: tuple[Action, ...] = ()
     """Orders that get the set as their owner, with which they go."""

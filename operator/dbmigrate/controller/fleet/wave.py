@@ -14,6 +14,7 @@ from dbmigrate.controller.fleet.jobs import FleetJob
 from dbmigrate.controller.fleet.reports import plus, read_shards, take_in
 from dbmigrate.controller.fleet.rollout import fail
 from dbmigrate.controller.fleet.shards import parse_indexes
+from dbmigrate.controller.fleet.starting import describe_overdue, is_overdue
 from dbmigrate.controller.fleet.verdicts import SetReason, describe_failure
 from dbmigrate.controller.fleet.view import FleetOrder, SetView
 from dbmigrate.report import EXCERPT_LIMIT
@@ -59,6 +60,9 @@ def follow_wave(view: SetView, status: SetStatus, wave: WaveStatus, now: datetim
         return _stop_exceeded(view, status, wave, now)
     if job is None:
         text = f"Job {wave.job} is gone before each of its shards has reported"
+        return _stop(status, wave, SetReason.WAVE_FAILED, text, now)
+    if is_overdue(view, job, now):
+        text = f"wave {wave.name}: {describe_overdue(view, job, now)}"
         return _stop(status, wave, SetReason.WAVE_FAILED, text, now)
     pods = view.pods_of(job)
     is_ended_early = job.is_deleting and not any(each.pod.may_be_running for each in pods)

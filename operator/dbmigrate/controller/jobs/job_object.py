@@ -76,6 +76,7 @@ def parse_run(body: Document) -> JobRun:
         plan=read_hash(annotations[PLAN_ANNOTATION]) if PLAN_ANNOTATION in annotations else None,
         template=read_hash(annotations.get(TEMPLATE_ANNOTATION, "")),
         is_deleting="deletionTimestamp" in metadata,
+        is_suspended=(body.get("spec") or {}).get("suspend") is True,
         started_at=read_timestamp(status.get("startTime")),
         finished_at=end.finished_at,
         failure_reason=end.reason,

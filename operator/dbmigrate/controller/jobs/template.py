@@ -34,6 +34,11 @@ def hash_template(migration: MigrationResource, build: Build) -> str:
     has_server = spec.rehearse is not Rehearse.NEVER or spec.drift.schema is not SchemaDrift.OFF
     order = RunOrder(RunCommand.GOTO, "", 0, 0, rehearsed_on="0" if has_server else None)
     body = build(replace(migration, status=MigrationStatus()), order)
+    return hash_body(body)
+
+
+def hash_body(body: Document) -> str:
+    """The hash of a Job's specification."""
     text = json.dumps(body["spec"], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -109,7 +109,9 @@ class Columns(ObjectKind[t.Column]):
             if not isinstance(above, t.Column) or not any(_outlives(above, world)):
                 return
         destroys = None if each.generated else f"the values of {each.name.name} are lost"
-        sql = f"ALTER TABLE {only}{each.relation} DROP COLUMN {each.column}"
+        # Children that keep the column would keep that as well, and nothing could drop it there.
+        free = f"ALTER COLUMN {each.column} DROP NOT NULL, " if _frees_below(each, world) else ""
+        sql = f"ALTER TABLE {only}{each.relation} {free}DROP COLUMN {each.column}"
         step = drop(each, sql, destroys=destroys)
         yield replace(step, after=() if carrier is None else (carrier,))
 
@@ -133,7 +135,8 @@ class Columns(ObjectKind[t.Column]):
         if is_freed:
             # Another type would make the constraint anew, below that of a parent as well.
             yield from change_not_null(before, after, world)
-        if not is_carried and changes_type(before, after, world):
+        is_altered_above = is_carried or _has_lasting_parent(before, after, world)
+        if not is_altered_above and changes_type(before, after, world):
             yield from _to_type(before, after, world)
         if before.expression != after.expression and not stops_generating:
             yield from _change_expression(before, after)
@@ -185,6 +188,19 @@ def _children(schema: Schema, each: t.Column) -> Iterator[t.Column]:
                 yield found
 
 
+def _has_lasting_parent(before: t.Column, after: t.Column, world: World) -> bool:
+    """Whether a parent that stays one has the column: it need not be the first one any more."""
+    columns = (
+        ObjectName("column", f"{parent}.{after.column}")
+        for parent in parents(world.before, before.relation)
+        if world.keeps(after.relation, parent)
+    )
+    return any(
+        name in world.before.objects and name in world.after.objects and not world.is_new(name)
+        for name in columns
+    )
+
+
 def _outlives(each: t.Column, world: World) -> Iterator[t.Column]:
     """The columns that children have inherited, and keep as their own."""
     for child in _children(world.before, each):
@@ -193,6 +209,23 @@ def _outlives(each: t.Column, world: World) -> Iterator[t.Column]:
             continue
         if world.carrier(child, world.before) == each.name:
             yield child
+
+
+def _frees_below(each: t.Column, world: World) -> bool:
+    """Whether children keep the column and lose the NOT NULL that they have from here."""
+    if each.not_null is None or each.not_null.is_inherited_by_none or _is_in_key(each, world):
+        return False
+    for child in _children(world.before, each):
+        new = world.after.objects.get(child.name)
+        is_held = child.not_null is not None and not child.not_null.is_local
+        if is_held and isinstance(new, t.Column) and new.not_null is None:
+            return True
+    return False
+
+
+def _is_in_key(each: t.Column, world: World) -> bool:
+    users = (world.before.objects[name] for name in world.before.dependents.get(each.name, ()))
+    return any(isinstance(user, t.Constraint) and user.type == "p" for user in users)
 
 
 def _merged_below(each: t.Column, world: World) -> Iterator[ObjectName]:

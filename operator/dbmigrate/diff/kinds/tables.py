@@ -153,19 +153,38 @@ def _change_type(before: t.Table, after: t.Table, world: World) -> Iterator[Plan
         yield alter(after, f"{prefix} OF {after.of_type}", slot=Slot.FINISH, after=names)
 
 
+def retyped_with_others(before: t.Table, after: t.Table, world: World) -> frozenset[str]:
+    """Those that stay parents, and whose column of another type the child has of an earlier one,
+    too: no statement of one parent may alter what a child has of two."""
+    found: set[str] = set()
+    if len(before.inherits) < 2:
+        return frozenset()
+    for part in parts(world.before, before.name):
+        new = world.after.objects.get(part.name)
+        if not isinstance(part, t.Column) or not isinstance(new, t.Column):
+            continue
+        if (part.type, part.collation) != (new.type, new.collation):
+            having = [
+                parent
+                for parent in before.inherits
+                if ObjectName("column", f"{parent}.{part.column}") in world.before.objects
+            ]
+            found.update(having[1:])
+    return frozenset(found & {*after.inherits})
+
+
 def _change_parents(before: t.Table, after: t.Table, world: World) -> Iterator[PlannedStatement]:
     prefix = f"ALTER TABLE {after.name.name}"
-    if before.inherits == after.inherits:
-        return
+    retyped = retyped_with_others(before, after, world)
     for parent in before.inherits:
-        if parent not in after.inherits:
+        if parent not in after.inherits or parent in retyped:
             # Only then are the columns its own, and not dropped together with the parent's.
             wholes = (before.name, ObjectName("table", parent))
             own = [part.name for whole in wholes for part in parts(world.before, whole)]
             sql = f"{prefix} NO INHERIT {parent}"
             yield alter(after, sql, slot=Slot.DROP, before=(wholes[1], *own))
     for parent in after.inherits:
-        if parent not in before.inherits:
+        if parent not in before.inherits or parent in retyped:
             # A child has to have the parent's columns and checks already.
             shape = [
                 part.name

@@ -68,7 +68,7 @@ _RELATION = f"""concat_ws(' ', c.relkind, c.relpersistence, c.relreplident,
     (SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace),
     CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
     CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END,
-    (SELECT string_agg(textin(regclassout(inhparent)), ', ' ORDER BY inhseqno)
+    (SELECT string_agg(textin(regclassout(inhparent)), ', ' ORDER BY textin(regclassout(inhparent)))
         FROM pg_inherits WHERE inhrelid = c.oid),
     (SELECT concat_ws(' ', 'server', s.srvname, {_options("f.ftoptions")}) FROM pg_foreign_table f
         JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid),

@@ -23,6 +23,7 @@ from dbmigrate.report import DIFFERENCES_LIMIT, Reason, ReportedDifference, Repo
 from dbmigrate.runner.diffing.build import migrate, request_on
 from dbmigrate.runner.diffing.live_schema import LiveSchema, read_live_schema
 from dbmigrate.runner.diffing.other_histories import find_history_tables
+from dbmigrate.runner.observer import Notice
 from dbmigrate.runner.perform import perform
 from dbmigrate.runner.planning.squashed import is_replaced
 from dbmigrate.runner.rehearsal.schema_copy import await_server
@@ -69,6 +70,9 @@ def drift(request: Request, order: DriftOrder) -> Result[Drift]:
             made = _make(request, source, live, space)
         found = _without_history(live.schema, made, request)
         rules = replace(order.rules, histories=find_history_tables(found, made))
+        for pattern in rules.find_idle(found, made):
+            text = f"-ignore {pattern} names nothing: names have their schema, as public.{pattern}"
+            request.observer.notice(Notice("WARNING", text))
         differences = find_drift(found, made, rules)
         version = run.database.applied.version
         run.drift = summarize(differences)

@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from dbmigrate.report import Report
+from dbmigrate.report import Reason, Report
 from dbmigrate.runner.commands.read_only.plan import preview
 from dbmigrate.runner.fleet.request import FleetRequest
 from dbmigrate.runner.fleet.run import run_fleet
@@ -44,10 +44,14 @@ class _Finder:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.samples: dict[str, FleetTarget] = {}
+        self.lost: FleetTarget | None = None
+        """One to which no way leads, because nobody knows the version that is wanted."""
 
     def finished(self, verdict: TargetVerdict, summary: Summary) -> None:
         """Those that are dirty or could not be asked are no samples: their run reports why."""
         del summary
+        if verdict.error is not None and verdict.error.reason is Reason.MISSING_VERSION:
+            self.lost = self.lost or verdict.target
         if verdict.outcome is not TargetOutcome.PENDING or verdict.error is not None:
             return
         version, target = verdict.version or "", verdict.target
@@ -72,6 +76,9 @@ def find_samples(request: FleetRequest) -> list[Sample]:
     for version, count in finder.counts.most_common(SAMPLES_LIMIT):
         target = finder.samples[version]
         found.append(Sample(version, count, target, _plan(request, target)))
+    if not found and request.version is not None and finder.lost is not None:
+        # A mistyped version is found before the first wave.
+        found.append(Sample("", 1, finder.lost, _plan(request, finder.lost)))
     return found
 
 

@@ -223,6 +223,25 @@ def test_a_check_holds_up_no_run_and_is_deleted_for_it() -> None:
     assert begun.status.last_run.job == "shop-2"
 
 
+@pytest.mark.parametrize("template", ["former", "present"])
+@pytest.mark.parametrize("phase", ["Pending", "Running"])
+def test_a_check_of_other_settings_that_never_started_is_ended(template: str, phase: str) -> None:
+    resource = Resource()
+    resource.begin()
+    check = replace(resource.check[0][0], template=template)
+    pod = make_pod(check, phase=phase)
+    since = Resync(None, since=resource.now + timedelta(seconds=1))
+    view = look(
+        resource.migration,
+        runs=(*resource.last[0], check),
+        pods=(*resource.last[1], pod),
+        resync=since,
+        template="present",
+    )
+    is_ended = template == "former" and phase == "Pending"
+    assert (reconcile(view, since.since).discard == ("check-1",)) is is_ended
+
+
 def test_a_question_does_not_end_a_check_and_a_check_does_not_keep_one_away() -> None:
     resource = Resource(check_interval="10m")
     resource.begin()

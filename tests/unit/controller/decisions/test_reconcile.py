@@ -903,3 +903,48 @@ def test_a_rollback_that_failed_stays_a_persons_to_continue() -> None:
     assert decision.order is None
     assert standing(decision)[2] == "True"
     assert decision.status.dirty is False
+
+
+def test_a_suspended_job_is_named_and_its_time_begins_when_it_is_resumed() -> None:
+    migration = make_migration()
+    run = make_run(migration, is_suspended=True, created_at=NOW - timedelta(hours=1))
+    waiting = reconcile(look(migration, runs=(run,)), NOW)
+    assert standing(waiting) == ("False", "True", "False", "JobSuspended")
+    ready = waiting.status.condition(ConditionType.READY)
+    assert ready is not None
+    assert f"Job {run.name} (attempt 1) is suspended" in ready.message
+    assert (waiting.order, waiting.look_at) == (None, NOW + timedelta(minutes=1))
+    # The Pod that it had before, which never started.
+    killed = replace(make_pod(run, phase="Failed"), has_started=False, ended=ended(exit_code=137))
+    held = reconcile(look(migration, runs=(run,), pods=(killed,)), NOW)
+    assert (held.order, standing(held)[3]) == (None, "JobSuspended")
+    resumed = replace(run, is_suspended=False, started_at=NOW)
+    for pods in ((), (replace(killed, is_gone=True),), (replace(killed, gone_by=NOW),)):
+        going = reconcile(look(migration, runs=(resumed,), pods=pods), NOW)
+        assert (going.order, standing(going)[3]) == (None, "Running")
+    changed = replace(make_migration(generation=2), status=waiting.status)
+    assert reconcile(look(changed, runs=(run,)), NOW).withdraw == (run.name,)
+
+
+def test_a_suspended_check_changes_no_verdict() -> None:
+    migration, run = settled()
+    check = make_run(migration, name="check", command=RunCommand.STATUS, is_suspended=True)
+    decision = reconcile(look(migration, runs=(run, check)), NOW)
+    assert standing(decision) == standing(reconcile(look(migration, runs=(run,)), NOW))
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+@pytest.mark.parametrize("phase", ["Running", "Succeeded", "Failed"])
+@pytest.mark.parametrize("is_suspended", [False, True])
+def test_only_a_job_with_something_at_work_is_ended_with_its_log(
+    phase: str, is_gone: bool, is_suspended: bool
+) -> None:
+    migration = make_migration()
+    run = make_run(migration, is_suspended=is_suspended)
+    pod = replace(make_pod(run, make_report()), phase=phase, is_gone=is_gone)
+    decision = reconcile(look(migration, runs=(run,), pods=(pod,)), NOW + timedelta(minutes=1))
+    has_work = phase == "Running" and not is_gone
+    # Preempted by a queue: once it is resumed, it would run a second time.
+    assert (decision.discard == (run.name,)) is (has_work or is_suspended)
+    assert decision.rests_on_absence or not decision.discard
+    assert standing(decision)[0] == "True"

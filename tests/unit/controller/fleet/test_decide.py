@@ -380,9 +380,11 @@ def test_a_change_in_the_middle_waits_for_the_job_at_work() -> None:
     world.step()
     world.work()
     world.step()
-    assert world.active() is not None
+    job = world.active()
+    assert job is not None
+    world.add_pod(job, has_started=True)
     world.digest = "two"
-    world.step()
+    assert world.step().withdraw == ()
     assert reason_of(world.resource.status) == ("False", "WaitingForRun")
     settle(world)
     assert world.starts == ["survey", "canary", "survey", "canary", "rest"]

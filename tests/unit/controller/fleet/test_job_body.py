@@ -56,7 +56,8 @@ def test_a_wave_is_an_indexed_job_with_a_shard_for_each_index() -> None:
     assert spec["podReplacementPolicy"] == "Failed"
     actions = [rule["action"] for rule in spec["podFailurePolicy"]["rules"]]
     assert actions == ["FailJob", "Ignore"]
-    assert "activeDeadlineSeconds" not in spec
+    # 20 Pods after one another at most, each of them tried four times.
+    assert spec["activeDeadlineSeconds"] == 20 * 4 * 3600
     assert pod_of(job)["activeDeadlineSeconds"] == 3600
     said = words(job)
     assert "fleet goto latest -targets-query SELECT name FROM tenants" in said
@@ -68,6 +69,7 @@ def test_a_wave_is_an_indexed_job_with_a_shard_for_each_index() -> None:
 def test_a_survey_is_one_pod_that_is_not_started_again() -> None:
     job = build(make_set(), survey=True)
     assert (job["spec"]["completions"], job["spec"]["backoffLimit"]) == (1, 0)
+    assert job["spec"]["activeDeadlineSeconds"] == 3600
     assert words(job).endswith("-waves /targets/waves.json")
     assert "survey" in words(job)
 

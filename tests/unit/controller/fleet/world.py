@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from dbmigrate.api.action import Action, ActionKind
@@ -92,6 +92,11 @@ class World:
     """Of the plans of the samples; 0: the survey has none."""
     rejection: Rejection | None = None
     resync: timedelta | None = None
+    settings: str = ""
+    """Of the operator, as a hash."""
+    since: datetime = NOW
+    """When it began to work."""
+    troubles: dict[str, str] = field(default_factory=dict)
 
     def view(self) -> SetView:
         """What an operator sees."""
@@ -104,6 +109,9 @@ class World:
             actions=tuple(self.actions.values()),
             rejection=self.rejection,
             resync=self.resync,
+            template=self.settings,
+            since=self.since,
+            troubles=self.troubles,
             order_age=self.order_age,
         )
 
@@ -153,6 +161,8 @@ class World:
             attempt=order.attempt,
             state=RunState.ACTIVE,
             created_at=self.now,
+            generation=self.resource.identity.generation,
+            template=self.settings,
             shards=order.shards,
         )
 
@@ -221,6 +231,12 @@ class World:
         name = name or f"{job.name}-{shard}"
         pod = Pod("team", name, f"uid-{name}", UID, job.name, "Succeeded", ended=ended)
         self.pods[name] = ShardPod(replace(pod, has_started=True), shard)
+
+    def add_pod(self, job: FleetJob, **more: Any) -> None:
+        """The first Pod of a Job, which has not ended."""
+        name, shard = f"{job.name}-0", None if job.wave is None else 0
+        pod = Pod("team", name, f"uid-{name}", UID, job.name, "Pending", **more)
+        self.pods[name] = ShardPod(pod, shard)
 
     def end_job(
         self, job: FleetJob, state: RunState = RunState.SUCCEEDED, reason: str | None = None
