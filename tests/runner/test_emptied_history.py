@@ -250,4 +250,4 @@ def test_it_is_written_down_once(
     monkeypatch.setattr(Session, "execute", execute)
     up(request(database, tables(*range(1, count + 1)))).unwrap()
     up(request(database, tables(*range(1, count + 2)))).unwrap()
-    assert sum(b"had rows" in each for each in sent) == 1
+    assert sum(b"IS 'dbmigrate: has had rows" in each for each in sent) == 1

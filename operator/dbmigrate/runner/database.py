@@ -35,7 +35,12 @@ from dbmigrate.postgres.history.advisory_locks import (
     wait_for_lock,
 )
 from dbmigrate.postgres.history.formats.registry import adapter_for
-from dbmigrate.postgres.history.log.lost_rows import find_lost, read_oldest_sql, written
+from dbmigrate.postgres.history.log.lost_rows import (
+    find_lost,
+    read_oldest_sql,
+    was_emptied,
+    written,
+)
 from dbmigrate.postgres.history.log.notes import (
     NOTE_VERSION,
     NOTED,
@@ -167,17 +172,10 @@ class Database:
 
     @property
     def has_lost_all(self) -> bool:
-        """Whether the log has no row, and had one: it says so, or its identity has numbered one.
-
-        The identity counts where the log does not say anything, as one of an older dbmigrate, for
-        a step that was rolled back may have used up a number.
-        """
-        shape = self.history.log_shape
+        """Whether the log has no row, and had one."""
         if not self.reads_log or self.log or self.notes or not self.history.has_log_table:
             return False
-        if shape.had_rows or (shape.may_alter and shape.had_rows is False):
-            return bool(shape.had_rows)
-        return self._newest_number > 0
+        return was_emptied(self.history.log_shape, self._newest_number)
 
     @property
     def _has_whole_log(self) -> bool:

@@ -73,7 +73,7 @@ _MEANINGFUL = frozenset(
 _NAMES = {"timestamptz": "timestamp with time zone"}
 """Types as the catalogs write them, where that is not how they are declared."""
 _NO_ROWS = "dbmigrate: no row yet"
-_HAD_ROWS = re.compile(r"dbmigrate: has had rows(?:, as (.+))?", re.DOTALL)
+_HAD_ROWS = re.compile(r"dbmigrate: has had rows(?:, as .+)?", re.DOTALL)
 _COMMENT = re.compile(r"dbmigrate: log of shape ([0-9]{1,9}), readable since shape ([0-9]{1,9})")
 
 
@@ -93,8 +93,6 @@ class LogShape:
     """Whether the session's role may act as the table's owner."""
     had_rows: bool | None = None
     """Whether it has had a row, by its own word; None: it does not say."""
-    first_name: str = ""
-    """The table's name when it got its first row; empty: it does not say."""
     may_say_so: bool = False
     """Whether a role that may alter it can write that down: there is no comment of a person's."""
     unfilled: tuple[str, ...] = ()
@@ -148,7 +146,6 @@ def shape_of(
         may_alter=may_alter,
         is_numbered=stated is not None,
         had_rows=True if had else False if id_comment == _NO_ROWS else None,
-        first_name=(had[1] or "") if had else "",
         may_say_so=id_comment in (None, "", _NO_ROWS),
         unfilled=tuple(
             name for name, column in found.items() if column.must_be_filled and not _fills(name)
@@ -199,6 +196,11 @@ def upgrade_sql(table: str, shape: LogShape, version_type: str) -> str:
     return "; ".join(statements)
 
 
+def had_rows_comment(name: str) -> str:
+    """What the column id of a table of that name says from its first row on."""
+    return f"dbmigrate: has had rows, as {name}"
+
+
 def no_rows_sql(table: str) -> str:
     """Say of a table that was made just now that it has had no row."""
     return f"COMMENT ON COLUMN {table}.id IS {literal(_NO_ROWS)}"
@@ -209,7 +211,7 @@ def had_rows_sql(table: str, name: str, shape: LogShape) -> str:
     said, or can't be."""
     if shape.had_rows or not (shape.may_alter and shape.may_say_so):
         return ""
-    return f"COMMENT ON COLUMN {table}.id IS {literal(f'dbmigrate: has had rows, as {name}')}"
+    return f"COMMENT ON COLUMN {table}.id IS {literal(had_rows_comment(name))}"
 
 
 def require_writable(schema: str, log: str, shape: LogShape) -> None:

@@ -7,7 +7,15 @@ have another format than before, whose table is a new one. All migrations would 
 from __future__ import annotations
 
 from dbmigrate.errors import MigrationError
-from dbmigrate.postgres.history.foreign.formats import end_of_log, taken_over_by
+from dbmigrate.postgres.connection.errors import ServerFailure
+from dbmigrate.postgres.connection.session import Session
+from dbmigrate.postgres.history.foreign.formats import (
+    end_of_log,
+    has_lost_rows,
+    taken_over_by,
+    version_in_table,
+)
+from dbmigrate.postgres.history.foreign.renamed import end_of_renamed
 from dbmigrate.postgres.history.formats.registry import adapter_for
 from dbmigrate.postgres.history.log.notes import NoteKind
 from dbmigrate.postgres.history.relations import History, log_name
@@ -114,19 +122,20 @@ def _lost_all(run: Run) -> MigrationError:
 def _renamed(run: Run) -> MigrationError | None:
     """A log in the same schema that had the name of this one's when it got its first row."""
     session, history = run.database.session, run.database.history
-    for other in run.database.others.all:
-        is_it = other.log_shape.first_name == log_name(history.table)
-        if not is_it or other.schema != history.schema or not other.has_own_name:
+    others = run.database.others
+    for log in others.renamed_logs:
+        version = end_of_renamed(session, history, log)
+        if version is None:
             continue
-        version = end_of_log(session, other)
-        if version is not None:
-            return MigrationError(
-                Reason.FOREIGN_HISTORY,
-                f"{_state(run)}, and {_log_of(other)}, which was its log under another name, ends"
-                f" at version {version}: all migrations would run again",
-                hint=f"give the table and its log their names back; or name them: -history-table"
-                f" {other.name}; or {_WAYS_ON}",
-            )
+        tables = (each for each in others.all if each.has_version_table)
+        names = [each.name for each in tables if _log_of(each) == f"{history.schema}.{log}"]
+        named = f"; or name them: -history-table {names[0]}" if names else ""
+        return MigrationError(
+            Reason.FOREIGN_HISTORY,
+            f"{_state(run)}, and {history.schema}.{log}, which was its log under another name, ends"
+            f" at version {version}: all migrations would run again",
+            hint=f"give the table and its log their names back{named}; or {_WAYS_ON}",
+        )
     return None
 
 
@@ -135,19 +144,42 @@ def _other_format(run: Run) -> MigrationError | None:
     if history.has_own_name:
         return None
     named = (each for each in run.database.others.all if not each.has_own_name)
-    found = ((each, end_of_log(session, each)) for each in named)
-    ended = [(each, version) for each, version in found if version is not None]
+    found = [(each, _remains(session, each)) for each in named]
+    found = [(each, remains) for each, remains in found if remains]
     # The one that counts is named, if there is one.
-    ended.sort(key=lambda pair: taken_over_by(session, pair[0]) != "")
-    for other, version in ended:
+    found.sort(key=lambda pair: taken_over_by(session, pair[0]) != "")
+    for other, remains in found:
         tool = adapter_for(other.kind).tool
         return MigrationError(
             Reason.FOREIGN_HISTORY,
-            f"{history.name} has no version, and the log {_log_of(other)} ends at version"
-            f" {version}: the database was migrated with {tool}'s files before",
+            f"{history.name} has no version, and {remains}: the database was migrated with"
+            f" {tool}'s files before",
             hint=f"continue with those files (-format {other.kind}); or `dbmigrate baseline V` with"
             " the version of these files that the database has (`dbmigrate adopt` finds it where"
             " it can); or `dbmigrate force -1` if these files are a second history, which"
             " starts with its first file",
         )
     return None
+
+
+def _remains(session: Session, other: History) -> str:
+    """What shows that something was applied by another format's history; empty: nothing does.
+
+    A table without a log is known by itself (other_history.py beside this module).
+    """
+    if not other.has_log_table:
+        return ""
+    version = end_of_log(session, other)
+    if version is not None:
+        return f"the log {_log_of(other)} ends at version {version}"
+    try:
+        version = version_in_table(session, other)
+    except ServerFailure:
+        session.roll_back()  # what may not be read says nothing
+    except MigrationError as error:
+        return error.message  # its rows contradict each other
+    if version is not None:
+        return f"{other.name} is at version {version}"
+    if has_lost_rows(session, other):
+        return f"the log {_log_of(other)} had rows and is now empty"
+    return ""

@@ -11,7 +11,7 @@ from dbmigrate.runner.run import Run
 
 def require_no_other_tool(run: Run) -> None:
     """Raise MigrationError (ForeignHistory) if the first step would run beside the history of
-    another tool. A row of the log, as `force -1` writes one, allows it."""
+    another tool. A row of the log, as `force -1` writes one, allows it; a failed try does not."""
     found = _find(run)
     if not found:
         return
@@ -38,7 +38,7 @@ def warn_of_other_tools(run: Run) -> None:
 def _find(run: Run) -> tuple[OtherHistory, ...]:
     database = run.database
     history = database.history
-    if database.found.stored is not None or database.log:
+    if database.found.stored is not None or any(row.outcome != "failed" for row in database.log):
         return ()
     if history.has_log_table and not database.reads_log:
         return ()  # `version` does not read the log, which may explain it

@@ -7,12 +7,17 @@ second one on purpose, unless its log says something else (succession.py beside 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from dbmigrate.errors import MigrationError
 from dbmigrate.postgres.connection.search_path import CURRENT_SCHEMA, KEEP_SCHEMA
 from dbmigrate.postgres.connection.session import Session
 from dbmigrate.postgres.connection.target import ATLAS_SCHEMA, HistoryKind, HistoryTable
 from dbmigrate.postgres.history.formats.registry import adapter_for
+from dbmigrate.postgres.history.log.lost_rows import was_emptied
 from dbmigrate.postgres.history.log.notes import NOTED, NoteKind
+from dbmigrate.postgres.history.log.rows import read_identity_sql
+from dbmigrate.postgres.history.log_shape import had_rows_comment
 from dbmigrate.postgres.history.relations import LOG_SUFFIX, History, log_name
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.postgres.sqltext.quoting import literal
@@ -22,20 +27,38 @@ _LOG_COLUMNS = ("executed_from", "to_version", "outcome")
 """By these a log of dbmigrate's is looked for under whatever name."""
 
 
-def find_others(session: Session, history: History) -> tuple[History, ...]:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What there is beside a history."""
+
+    histories: tuple[History, ...]
+    renamed_logs: tuple[str, ...]
+    """Tables in its schema that had the name of its log when they got their first row."""
+
+
+def find_others(session: Session, history: History) -> Beside:
     """Those in the history's schema and in Atlas's; for Atlas's own, where the search path leads.
-    Under names of their own, those that have a log. Tables that may not be trusted do not count."""
+    Under names of their own, those that have a log. Tables that may not be trusted do not count,
+    but for the renamed logs, which are not looked at here."""
     is_atlas = history.schema == ATLAS_SCHEMA
     elsewhere = CURRENT_SCHEMA if is_atlas else literal(ATLAS_SCHEMA)
     names = {kind.default_table for kind in HistoryKind}
     either = {name: table for table in names for name in (table, log_name(table))}
     columns = ", ".join(map(literal, _LOG_COLUMNS))
+    log = log_name(history.table)
+    was_log = (
+        f"n.nspname = {literal(history.schema)} AND c.relname <> {literal(log)}"
+        " AND EXISTS (SELECT FROM pg_catalog.pg_description d WHERE d.objoid = c.oid"
+        " AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 1"
+        f" AND d.description = {literal(had_rows_comment(log))})"
+    )
+    is_log = f"pg_catalog.right(c.relname::pg_catalog.text, 4) = {literal(LOG_SUFFIX)}"
     _, rows = session.query(
-        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
+        f"SELECT n.nspname, c.relname, {was_log} FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         f" WHERE n.nspname IN ({literal(history.schema)}, {elsewhere}) AND c.relkind = 'r'"
         f" AND (c.relname IN ({', '.join(map(literal, either))})"
-        f" OR pg_catalog.right(c.relname::pg_catalog.text, 4) = {literal(LOG_SUFFIX)}"
+        f" OR ({is_log} OR {was_log})"
         f" AND {len(_LOG_COLUMNS)} = (SELECT pg_catalog.count(*)"
         "   FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid"
         f"   AND NOT a.attisdropped AND a.attname IN ({columns}))) ORDER BY 1, 2",
@@ -43,11 +66,15 @@ def find_others(session: Session, history: History) -> tuple[History, ...]:
     )
     places = dict.fromkeys(
         (schema or "", either.get(name or "") or (name or "").removesuffix(LOG_SUFFIX))
-        for schema, name in rows
+        for schema, name, _ in rows
+        if name in either or (name or "").endswith(LOG_SUFFIX)
     )
     places.pop((history.schema, history.table), None)
     found = (_look(session, schema, table) for schema, table in places)
-    return tuple(each for each in found if each is not None)
+    return Beside(
+        tuple(each for each in found if each is not None),
+        tuple(name or "" for _, name, is_renamed in rows if is_renamed == "t"),
+    )
 
 
 def _look(session: Session, schema: str, table: str) -> History | None:
@@ -76,18 +103,32 @@ def end_of_log(session: Session, history: History) -> Version | None:
     return history.read_version(rows[0][0]) if rows else None
 
 
-def version_of(session: Session, history: History) -> Version | None:
-    """The version that its table has, or at which its log ends.
+def has_lost_rows(session: Session, history: History) -> bool:
+    """Whether its log had rows, and has none now."""
+    if not history.knows_log:
+        return False
+    *_, ((has_rows,),), numbers = session.query(
+        history.guarded_reading(
+            f"SELECT EXISTS (SELECT FROM {history.log_table}); {read_identity_sql(history)}"
+        )
+    )
+    newest = int(numbers[0][0] or 0) if numbers else 0
+    return has_rows != "t" and was_emptied(history.log_shape, newest)
 
-    Raises MigrationError and ServerFailure.
-    """
-    if history.has_version_table:
-        adapter = adapter_for(history.kind)
-        answers = session.query(history.guarded_reading(adapter.read_sql(history)))
-        version = adapter.take(answers, history).version
-        if version is not None:
-            return version
-    return end_of_log(session, history)
+
+def version_in_table(session: Session, history: History) -> Version | None:
+    """The version that its table has. Raises MigrationError and ServerFailure."""
+    if not history.has_version_table:
+        return None
+    adapter = adapter_for(history.kind)
+    answers = session.query(history.guarded_reading(adapter.read_sql(history)))
+    return adapter.take(answers, history).version
+
+
+def version_of(session: Session, history: History) -> Version | None:
+    """The same, or the version at which its log ends."""
+    version = version_in_table(session, history)
+    return end_of_log(session, history) if version is None else version
 
 
 def taken_over_by(session: Session, history: History) -> str:

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from dbmigrate.postgres.connection.errors import ServerFailure
 from dbmigrate.postgres.connection.session import Row, Session
-from dbmigrate.postgres.history.foreign.formats import find_others
+from dbmigrate.postgres.history.foreign.formats import Beside, find_others
 from dbmigrate.postgres.history.log.notes import NOTED, NoteKind, Successor
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.postgres.sqltext.quoting import literal
@@ -52,9 +52,18 @@ class OtherHistories:
         self._session = session
         self._history = history
 
-    @cached_property
+    @property
     def all(self) -> tuple[History, ...]:
         """All of them (find_others says where)."""
+        return self._found.histories
+
+    @property
+    def renamed_logs(self) -> tuple[str, ...]:
+        """Tables in the one's schema that were its log under its present name."""
+        return self._found.renamed_logs
+
+    @cached_property
+    def _found(self) -> Beside:
         return find_others(self._session, self._history)
 
     @cached_property

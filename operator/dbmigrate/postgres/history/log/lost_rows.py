@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dbmigrate.postgres.connection.session import Row
 from dbmigrate.postgres.history.log.notes import NOTE_VERSION, NOTED, NoteKind
 from dbmigrate.postgres.history.log.rows import LogRow
+from dbmigrate.postgres.history.log_shape import LogShape
 from dbmigrate.postgres.history.relations import History
 from dbmigrate.versions import Version, number
 
@@ -33,6 +34,17 @@ def is_whole_sql(history: History) -> str:
         f" FROM {history.log_table} ORDER BY id LIMIT 1), false))"
         f" FROM {history.log_table} WHERE version = {NOTE_VERSION} AND outcome = '{NOTED}')"
     )
+
+
+def was_emptied(shape: LogShape, newest_number: int) -> bool:
+    """Whether a log without a row had one: it says so, or its identity has numbered one.
+
+    The identity counts where the log does not say anything, as one of an older dbmigrate, for a
+    step that was rolled back may have used up a number.
+    """
+    if shape.had_rows or (shape.may_alter and shape.had_rows is False):
+        return bool(shape.had_rows)
+    return newest_number > 0
 
 
 def _any(kind: NoteKind) -> str:

@@ -22,10 +22,10 @@ from dbmigrate.postgres.connection.errors import (
 )
 from dbmigrate.postgres.connection.session import Session, no_answer_within
 from dbmigrate.postgres.connection.target import ConnectionTarget
-from dbmigrate.postgres.history.foreign.formats import end_of_log
+from dbmigrate.postgres.history.foreign.formats import end_of_log, has_lost_rows
 from dbmigrate.postgres.history.foreign.tools import OtherHistory, find_other_histories
 from dbmigrate.postgres.history.formats.registry import adapter_for
-from dbmigrate.postgres.history.relations import History
+from dbmigrate.postgres.history.relations import History, log_name
 from dbmigrate.postgres.history.tables import look
 from dbmigrate.report import Reason
 from dbmigrate.runner.database import require_settings
@@ -160,6 +160,14 @@ def _without_version(session: Session, history: History, wanted: Version) -> Rea
             VersionState(None),
             f"the database has no version, and its log ends at version {lost}: its version"
             " table is missing or empty (`dbmigrate status`)",
+            is_behind=True,
+        )
+    if has_lost_rows(session, history):
+        return Readiness(
+            VersionState(None),
+            "the database has no version, and its log"
+            f" {history.schema}.{log_name(history.table)} had rows and is now empty"
+            " (`dbmigrate status`)",
             is_behind=True,
         )
     others: Sequence[OtherHistory] = ()
